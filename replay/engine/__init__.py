@@ -1,0 +1,1 @@
+"""The run: when to send, what comes next, what happened."""

@@ -1,0 +1,1 @@
+"""Execution planes on this machine that a trace can be replayed against."""

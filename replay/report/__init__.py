@@ -1,0 +1,1 @@
+"""A finished run turned into something to look at."""

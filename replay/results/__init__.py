@@ -1,0 +1,1 @@
+"""The run directory: its files, their types, reading and writing them."""

@@ -1,0 +1,1 @@
+"""The recorded workload: its types, its file, its importers."""

@@ -1,0 +1,112 @@
+"""What a trace is made of: a header, sessions, steps, and the edges between steps.
+
+These mirror the trace file (JSON Lines) field for field. Times are milliseconds, as recorded; the engine
+converts once, when a session is loaded. Fields that this version does not know are kept in `extra`, so that
+reading, transforming and writing a trace loses nothing.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+FORMAT = "replay-trace"
+VERSION = 1
+
+Kind = Literal["llm", "tool", "http", "mcp"]
+Anchor = Literal["end", "first_byte", "start"]
+
+
+class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Why a step waits for another: `delay_ms` after that step's start, first byte or end."""
+
+    step: str
+    anchor: Anchor = "end"
+    delay_ms: float = 0.0
+
+
+class Request(msgspec.Struct, gc=False, omit_defaults=True):
+    """One recorded HTTP request; at most one of body, json, body_base64 and body_bytes is set.
+
+    body_bytes is a size in bytes, filled deterministically when the request is sent.
+    """
+
+    method: str
+    path: str
+    headers: dict[str, str] = {}
+    body: str | None = None
+    json: msgspec.Raw = msgspec.Raw(b"")
+    body_base64: str | None = None
+    body_bytes: int | None = None
+    extra: dict[str, Any] | None = None
+
+
+class LlmCall(msgspec.Struct, gc=False, omit_defaults=True):
+    """A model call by its token counts; the target's shape turns it into a request.
+
+    prefix: block ids of the prompt, in order; equal ids mean equal blocks, so prefix caches see the same reuse.
+    prefix_block_tokens: tokens in one such block.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model: str | None = None
+    stream: bool = False
+    prefix: tuple[int, ...] = ()
+    prefix_block_tokens: int | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Recorded(msgspec.Struct, gc=False, omit_defaults=True):
+    """What the recording saw of the response."""
+
+    status: int | None = None
+    ttft_ms: float | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    cold: bool | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Step(msgspec.Struct, gc=False, omit_defaults=True):
+    """One call the agent made; with neither request nor llm, a pure wait of took_ms.
+
+    at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown.
+    """
+
+    id: str
+    kind: Kind
+    name: str
+    after: tuple[Edge, ...] = ()
+    at_ms: float = 0.0
+    took_ms: float | None = None
+    request: Request | None = None
+    llm: LlmCall | None = None
+    recorded: Recorded | None = None
+    attributes: dict[str, str] = {}
+    extra: dict[str, Any] | None = None
+
+    @property
+    def is_wait(self) -> bool:
+        return self.request is None and self.llm is None
+
+
+class Session(msgspec.Struct, gc=False, omit_defaults=True):
+    """One agent run: steps in recorded order, starting start_ms after the trace's start."""
+
+    id: str
+    start_ms: float
+    steps: list[Step]
+    attributes: dict[str, str] = {}
+    extra: dict[str, Any] | None = None
+
+
+class Header(msgspec.Struct, omit_defaults=True):
+    """The first line of a trace. resolution_ms says how fine the recording's timestamps were."""
+
+    format: str
+    version: int
+    name: str
+    source: str | None = None
+    resolution_ms: float | None = None
+    attributes: dict[str, Any] = {}
+    extra: dict[str, Any] | None = None

@@ -1,0 +1,119 @@
+"""What passes between the engine and a wire: one Exchange for each attempt of a step.
+
+The engine fills in the request half and hands the exchange to a Wire; the wire stamps what happens and calls
+back. Instants are CLOCK_MONOTONIC ns (time.monotonic_ns). Exchanges are mutable, and are made once per attempt.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+PHASES = ("connect", "send", "first_byte", "body")
+
+
+class Exchange:
+    """One attempt of one step: the request's bytes going out, the stamps and sizes coming back.
+
+    Request half, set by the engine:
+      head: request line and headers, CRLF-ended, without the final empty line only where body framing is
+        already in it (see replay.wire.render). body: request body, may be empty. method: upper case.
+      is_stream: token events of a server-sent event stream are to be timed.
+      idempotent: may be sent again on a new connection if the first died before any response byte.
+      on_done(exchange): called once, when the exchange ended in any way.
+      on_first_byte(exchange): called at the first response byte, or None.
+      step: whatever the engine wants to find again.
+
+    Response half, set by the wire:
+      sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
+      first_token_ns, token_count, itl_ns (list of gaps between token events, only for streams).
+      status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
+      error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
+      is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
+      stale_retries: attempts lost to a keep-alive connection that the target had closed.
+      instance, cold: the target's own words, where the target file names headers for them.
+    """
+
+    __slots__ = (
+        "body",
+        "censored",
+        "cold",
+        "connect_ns",
+        "dns_ns",
+        "end_ns",
+        "error",
+        "first_byte_ns",
+        "first_token_ns",
+        "head",
+        "idempotent",
+        "instance",
+        "is_new_connection",
+        "is_stream",
+        "itl_ns",
+        "method",
+        "on_done",
+        "on_first_byte",
+        "phase",
+        "request_bytes",
+        "response_bytes",
+        "sent_ns",
+        "session_key",
+        "stale_retries",
+        "status",
+        "step",
+        "tls_ns",
+        "token_count",
+    )
+
+    def __init__(
+        self,
+        head: bytes,
+        body: bytes,
+        method: str,
+        on_done: "Callable[[Exchange], None]",
+        on_first_byte: "Callable[[Exchange], None] | None" = None,
+        step: Any = None,
+        session_key: Any = None,
+        is_stream: bool = False,
+        idempotent: bool = False,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self.method = method
+        self.on_done = on_done
+        self.on_first_byte = on_first_byte
+        self.step = step
+        self.session_key = session_key
+        self.is_stream = is_stream
+        self.idempotent = idempotent
+        self.sent_ns = self.first_byte_ns = self.end_ns = self.first_token_ns = 0
+        self.token_count = self.status = self.request_bytes = self.response_bytes = 0
+        self.dns_ns = self.connect_ns = self.tls_ns = self.stale_retries = 0
+        self.itl_ns: list[int] | None = None
+        self.error: str | None = None
+        self.phase: str | None = None
+        self.censored = False
+        self.is_new_connection = False
+        self.instance: str | None = None
+        self.cold: bool | None = None
+
+    def __repr__(self) -> str:
+        state = "waiting" if not self.sent_ns else "sent" if not self.end_ns else (self.error or str(self.status))
+        return f"<Exchange {self.method} {state}>"
+
+
+class Wire(Protocol):
+    """A way to send exchanges to one target."""
+
+    async def open(self) -> None:
+        """Resolve the name and get ready; raises replay.wire.errors.TargetUnreachable if it cannot."""
+
+    def send(self, exchange: Exchange) -> None:
+        """Send now, without blocking; on_done is called later (or at once, for a refusal)."""
+
+    def prepare(self, connections: int) -> None:
+        """Open connections ahead so that about this many are idle or in use soon; a hint."""
+
+    def end_session(self, session_key: Any) -> None:
+        """The session is over; a connection kept for it may be closed."""
+
+    async def close(self) -> None:
+        """Close every connection; exchanges in flight end as errors."""
