@@ -2,7 +2,10 @@
 
 These mirror the trace file (JSON Lines) field for field. Times are milliseconds, as recorded; the engine
 converts once, when a session is loaded. Fields that this version does not know are kept in `extra`, so that
-reading, transforming and writing a trace loses nothing.
+reading, transforming and writing a trace loses nothing: they stand beside the known fields in the file.
+
+Decoding is strict (unknown fields are refused), because that is the fast way and nearly every line has none;
+replay/trace/file.py sets the unknown fields of the other lines aside first.
 """
 
 from typing import Any, Literal
@@ -12,19 +15,23 @@ import msgspec
 FORMAT = "replay-trace"
 VERSION = 1
 
+# The name under which msgspec itself would read and write `extra`; the file room never lets it reach a file.
+EXTRA = "(unknown fields)"
+
 Kind = Literal["llm", "tool", "http", "mcp"]
 Anchor = Literal["end", "first_byte", "start"]
 
 
-class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Why a step waits for another: `delay_ms` after that step's start, first byte or end."""
 
     step: str
     anchor: Anchor = "end"
     delay_ms: float = 0.0
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
-class Request(msgspec.Struct, gc=False, omit_defaults=True):
+class Request(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One recorded HTTP request; at most one of body, json, body_base64 and body_bytes is set.
 
     body_bytes is a size in bytes, filled deterministically when the request is sent.
@@ -37,10 +44,10 @@ class Request(msgspec.Struct, gc=False, omit_defaults=True):
     json: msgspec.Raw = msgspec.Raw(b"")
     body_base64: str | None = None
     body_bytes: int | None = None
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
-class LlmCall(msgspec.Struct, gc=False, omit_defaults=True):
+class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """A model call by its token counts; the target's shape turns it into a request.
 
     prefix: block ids of the prompt, in order; equal ids mean equal blocks, so prefix caches see the same reuse.
@@ -53,10 +60,10 @@ class LlmCall(msgspec.Struct, gc=False, omit_defaults=True):
     stream: bool = False
     prefix: tuple[int, ...] = ()
     prefix_block_tokens: int | None = None
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
-class Recorded(msgspec.Struct, gc=False, omit_defaults=True):
+class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What the recording saw of the response."""
 
     status: int | None = None
@@ -64,10 +71,10 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True):
     request_bytes: int | None = None
     response_bytes: int | None = None
     cold: bool | None = None
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
-class Step(msgspec.Struct, gc=False, omit_defaults=True):
+class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One call the agent made; with neither request nor llm, a pure wait of took_ms.
 
     at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown.
@@ -83,24 +90,24 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True):
     llm: LlmCall | None = None
     recorded: Recorded | None = None
     attributes: dict[str, str] = {}
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property
     def is_wait(self) -> bool:
         return self.request is None and self.llm is None
 
 
-class Session(msgspec.Struct, gc=False, omit_defaults=True):
+class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One agent run: steps in recorded order, starting start_ms after the trace's start."""
 
     id: str
     start_ms: float
     steps: list[Step]
     attributes: dict[str, str] = {}
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
-class Header(msgspec.Struct, omit_defaults=True):
+class Header(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """The first line of a trace. resolution_ms says how fine the recording's timestamps were."""
 
     format: str
@@ -109,4 +116,4 @@ class Header(msgspec.Struct, omit_defaults=True):
     source: str | None = None
     resolution_ms: float | None = None
     attributes: dict[str, Any] = {}
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)

@@ -1,0 +1,204 @@
+"""A trace's bytes as they are stored: opened, decompressed and hashed as a stream; written whole or not at all."""
+
+import contextlib
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import zstandard
+
+from replay.trace.errors import TraceError, shown_path
+
+_BUFFER_BYTES = 1 << 20
+# One zstandard block of a few bytes can stand for 128 KiB, so the input is decompressed in small slices: a
+# hostile file can then ask for no more than some 90 MB at a time. Slices of 2 KiB cost under 1 % in speed.
+_SLICE_BYTES = 2048
+_LARGEST_WINDOW_BYTES = 1 << 27  # zstd's own default limit for decompression
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class StoredBytes(io.RawIOBase):
+    """The file's bytes, counted and, if asked, hashed as they are read."""
+
+    def __init__(self, path: Path, *, hashed: bool, progress: Callable[[int, int], None] | None) -> None:
+        super().__init__()
+        try:
+            self._file: BinaryIO | None = path.open("rb", buffering=0)  # type: ignore[assignment]
+        except OSError as error:
+            raise TraceError(cannot_read(path, error)) from error
+        assert self._file is not None
+        self.size = os.fstat(self._file.fileno()).st_size
+        self.read_bytes = 0
+        self._path = path
+        self._hash = hashlib.sha256() if hashed else None
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        assert self._file is not None
+        try:
+            n: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        except OSError as error:
+            raise TraceError(cannot_read(self._path, error)) from error
+        self.read_bytes += n
+        if self._hash is not None:
+            self._hash.update(memoryview(buffer)[:n])  # type: ignore[arg-type]
+        if self._progress is not None:
+            self._progress(self.read_bytes, self.size)
+        return n
+
+    def sha256(self) -> str:
+        """The hash of everything read so far, in hex."""
+        assert self._hash is not None
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        super().close()
+
+
+class _Decompressed(io.RawIOBase):
+    """The content of a zstandard stream of one or more frames; a stream that is cut off is an error."""
+
+    def __init__(self, source: io.BufferedReader, path: Path) -> None:
+        super().__init__()
+        self._source = source
+        self._path = path
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
+        self._frame = self._decompressor.decompressobj()
+        self._in_frame = False
+        self._unused = b""
+        self._ready = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        while not self._ready:
+            if not self._fill():
+                return 0
+        target = memoryview(buffer)  # type: ignore[arg-type]
+        n = min(len(target), len(self._ready))
+        target[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
+
+    def _fill(self) -> bool:
+        piece = self._unused or self._source.read(_SLICE_BYTES)
+        self._unused = b""
+        if not piece:
+            if self._in_frame:
+                text = "the zstandard stream ends too early. The file was probably cut off while it was written"
+                raise TraceError(f"{shown_path(self._path)}: {text} or copied.")
+            return False
+        try:
+            self._ready = memoryview(self._frame.decompress(piece))
+        except zstandard.ZstdError as error:
+            text = f"not a readable zstandard stream ({error})."
+            raise TraceError(f"{shown_path(self._path)}: {text}") from error
+        self._in_frame = True
+        if self._frame.eof:
+            self._unused = self._frame.unused_data
+            self._frame = self._decompressor.decompressobj()
+            self._in_frame = False
+        return True
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def cannot_read(path: Path, error: OSError) -> str:
+    """The sentence for a file that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return f"{shown_path(path)}: no such file."
+    if isinstance(error, IsADirectoryError):
+        return f"{shown_path(path)}: a directory, not a trace file. Name a .jsonl or .jsonl.zst file."
+    return f"{shown_path(path)}: cannot be read: {(error.strerror or str(error)).lower()}."
+
+
+def open_lines(stored: StoredBytes, path: Path) -> io.BufferedReader:
+    """The file's content, decompressed if it is zstandard (told by its first bytes, not by its name)."""
+    source = io.BufferedReader(stored, _BUFFER_BYTES)
+    try:
+        start = source.peek(4)[:4]
+        if start == _ZSTD_MAGIC:
+            return io.BufferedReader(_Decompressed(source, path), _BUFFER_BYTES)
+        if start[:2] == _GZIP_MAGIC:
+            text = "compressed with gzip, which is not supported. Decompress it, or compress it with zstd."
+            raise TraceError(f"{shown_path(path)}: {text}")
+        if path.suffix == ".zst" and start:
+            raise TraceError(f"{shown_path(path)}: named .zst, but not compressed with zstandard.")
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
+class WholeFile:
+    """A new file that appears under its name only once it is complete; compressed if the name ends in .zst.
+
+    A context manager: leaving it by an exception leaves nothing behind, and an older file as it was.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+        with self._translated():
+            if path.is_dir():
+                raise IsADirectoryError(21, "Is a directory")
+            self._file: BinaryIO = self._part.open("xb", buffering=_BUFFER_BYTES)
+        self._sink: BinaryIO = self._file
+        if path.suffix == ".zst":
+            compressor = zstandard.ZstdCompressor(level=3)
+            self._sink = compressor.stream_writer(self._file, closefd=False)  # type: ignore[assignment]
+
+    def write(self, data: bytes) -> None:
+        with self._translated():
+            self._sink.write(data)
+
+    def __enter__(self) -> "WholeFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                with self._translated():
+                    if self._sink is not self._file:
+                        self._sink.close()
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
+                    self._file.close()
+                    os.replace(self._part, self._path)
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Close what is open and remove what is left; after a success neither does anything."""
+        if not self._file.closed:
+            self._sink = self._file
+            with contextlib.suppress(OSError):
+                self._file.raw.close()  # type: ignore[attr-defined]
+        with contextlib.suppress(OSError):
+            self._part.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            text = f"{shown_path(self._path)}: cannot be written: {why}. Nothing was left behind."
+            raise TraceError(text) from error
