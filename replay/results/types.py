@@ -185,5 +185,51 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     generator: Generator | None = None
     rate: Rate | None = None
     removed_s: dict[str, float] = {}
+    connections: dict[str, int] = {}
     notes: list[str] = []
     error: str | None = None
+
+
+class Forecast(msgspec.Struct, omit_defaults=True):
+    """What a run would send, foreseen with the durations of the recording; nothing was sent for it.
+
+    peak_rps is that of the busiest second; wall_s the time until the last response.
+    """
+
+    schema: str
+    trace: str
+    target: str
+    sessions: int
+    steps: int
+    requests: int
+    waits: int
+    unsent: int
+    peak_rps: float | None
+    peak_in_flight: int
+    recorded_span_s: float
+    wall_s: float
+    removed_s: dict[str, float]
+    notes: list[str] = []
+
+
+class Snapshot(msgspec.Struct, omit_defaults=True):
+    """A run under way. Times of latency in ms; None where there is nothing yet."""
+
+    trace: str
+    target: str
+    elapsed_s: float
+    steps: int
+    done: int
+    sent: int
+    failed: int
+    unsent: int
+    in_flight: int
+    sessions: int
+    sessions_done: int
+    offered_rps: float
+    achieved_rps: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    lag_p99_us: float | None = None
+    left_s: float | None = None
+    state: str = "running"

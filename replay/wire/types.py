@@ -20,7 +20,7 @@ class Exchange:
       idempotent: may be sent again on a new connection if the first died before any response byte.
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
-      step: whatever the engine wants to find again.
+      walk, step, index, intended_ns, started_ns: the engine's own, untouched by the wire.
 
     Response half, set by the wire:
       sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
@@ -28,7 +28,8 @@ class Exchange:
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
-      stale_retries: attempts lost to a keep-alive connection that the target had closed.
+      stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
+      stale_sent_ns and stale_end_ns say when that was.
       instance, cold: the target's own words, where the target file names headers for them.
     """
 
@@ -44,7 +45,9 @@ class Exchange:
         "first_token_ns",
         "head",
         "idempotent",
+        "index",
         "instance",
+        "intended_ns",
         "is_new_connection",
         "is_stream",
         "itl_ns",
@@ -56,11 +59,15 @@ class Exchange:
         "response_bytes",
         "sent_ns",
         "session_key",
+        "stale_end_ns",
         "stale_retries",
+        "stale_sent_ns",
+        "started_ns",
         "status",
         "step",
         "tls_ns",
         "token_count",
+        "walk",
     )
 
     def __init__(
@@ -81,12 +88,15 @@ class Exchange:
         self.on_done = on_done
         self.on_first_byte = on_first_byte
         self.step = step
+        self.walk: Any = None
+        self.index = self.intended_ns = self.started_ns = 0
         self.session_key = session_key
         self.is_stream = is_stream
         self.idempotent = idempotent
         self.sent_ns = self.first_byte_ns = self.end_ns = self.first_token_ns = 0
         self.token_count = self.status = self.request_bytes = self.response_bytes = 0
         self.dns_ns = self.connect_ns = self.tls_ns = self.stale_retries = 0
+        self.stale_sent_ns = self.stale_end_ns = 0
         self.itl_ns: list[int] | None = None
         self.error: str | None = None
         self.phase: str | None = None
@@ -96,7 +106,9 @@ class Exchange:
         self.cold: bool | None = None
 
     def __repr__(self) -> str:
-        state = "waiting" if not self.sent_ns else "sent" if not self.end_ns else (self.error or str(self.status))
+        state = (
+            "waiting" if not self.sent_ns else "sent" if not self.end_ns else (self.error or str(self.status))
+        )
         return f"<Exchange {self.method} {state}>"
 
 

@@ -1,0 +1,47 @@
+"""Option values with units, the same for every command: `30s`, `800ms`, `2m`, `1h`."""
+
+import math
+import re
+from typing import Any
+
+import click
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """A length of time in seconds, written with its unit."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        found = _DURATION.fullmatch(str(value).strip())
+        if found is None or found[2] is None:
+            self.fail(f"{value!r} is no length of time. Write it with a unit, for example 800ms, 30s, 2m or 1h.")
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+class Factor(click.ParamType[float]):
+    """A positive number, with or without a trailing x."""
+
+    name = "factor"
+
+    def __init__(self, *, may_be_zero: bool = False) -> None:
+        self._may_be_zero = may_be_zero
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(str(value).strip().removesuffix("x"))
+        except ValueError:
+            self.fail(f"{value!r} is no number. Write a factor, for example 4 or 0.5.")
+        if not math.isfinite(number) or number < 0 or (number == 0 and not self._may_be_zero):
+            self.fail(f"{value!r} cannot be used as a factor. Write a finite number above 0, for example 4.")
+        return number
+
+
+DURATION = Duration()
+FACTOR = Factor()
+FACTOR_OR_ZERO = Factor(may_be_zero=True)

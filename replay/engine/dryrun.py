@@ -1,0 +1,117 @@
+"""What a run would send: the whole schedule walked with the durations of the recording, nothing sent.
+
+The same walker and the same knobs as in a run. A step is taken to last as long as it did in the recording,
+whatever the speed, since a target does not answer faster because it is asked faster.
+"""
+
+from array import array
+from collections import Counter
+from heapq import heappop, heappush
+from pathlib import Path
+
+import numpy as np
+
+from replay.engine.plan import planned_sessions
+from replay.engine.types import RunOptions
+from replay.engine.walker import Pace, Walk, recorded_anchor_ms
+from replay.results.types import Forecast
+from replay.target import Target
+from replay.trace.file import scan
+from replay.trace.types import Session, Step
+
+_NS = 1_000_000_000
+_STARTED, _FIRST_BYTE, _ENDED = 0, 1, 2
+
+
+def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
+    """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace."""
+    found = scan(trace)
+    pace = Pace(options.knobs)
+    sent_ns, end_ns = array("q"), array("q")
+    by_second: Counter[int] = Counter()
+    sessions = steps = waits = unsent = 0
+    unknown = 0
+    recorded_ms = 0.0
+    limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
+    for start_ns, session in planned_sessions(trace, found, options, pace):
+        sessions += 1
+        steps += len(session.steps)
+        recorded_ms = max(recorded_ms, session.start_ms + recorded_span_ms(session))
+        unknown += sum(1 for step in session.steps if step.took_ms is None and not step.is_wait)
+        for step, due_ns, ended_ns in foreseen_steps(session, pace, start_ns, options.timing == "recorded"):
+            if limit_ns is not None and due_ns >= limit_ns:
+                unsent += 1
+                continue
+            if target.is_wait(step):
+                waits += 1
+                continue
+            sent_ns.append(due_ns)
+            end_ns.append(ended_ns)
+            by_second[due_ns // _NS] += 1
+    notes = []
+    if unknown:
+        notes.append(f"{unknown} steps have no recorded duration; they were taken to end at once")
+    return Forecast(
+        schema="replay.forecast/1",
+        trace=found.header.name,
+        target=target.name,
+        sessions=sessions,
+        steps=steps,
+        requests=len(sent_ns),
+        waits=waits,
+        unsent=unsent,
+        peak_rps=float(max(by_second.values())) if by_second else None,
+        peak_in_flight=peak_in_flight(sent_ns, end_ns),
+        recorded_span_s=round(recorded_ms / 1000, 3),
+        wall_s=round(max(end_ns, default=0) / _NS, 3),
+        removed_s=pace.removed_s(),
+        notes=notes,
+    )
+
+
+def foreseen_steps(
+    session: Session, pace: Pace, start_ns: int, is_recorded: bool
+) -> list[tuple[Step, int, int]]:
+    """Each step with its due time and its end, in ns, had the target answered as recorded."""
+    steps = list(session.steps)
+    walk = Walk(session, pace, start_ns, is_recorded)
+    events: list[tuple[int, int, int]] = []
+    for i, due_ns in walk.begin():
+        heappush(events, (due_ns, _STARTED, i))
+    foreseen: list[tuple[Step, int, int]] = []
+    while events:
+        at_ns, event, i = heappop(events)
+        step = steps[i]
+        if event == _STARTED:
+            if step.is_wait:
+                end_ns = at_ns + pace.offset_ns(step.took_ms or 0.0)
+            else:
+                end_ns = at_ns + int((step.took_ms or 0.0) * 1e6)
+            foreseen.append((step, at_ns, end_ns))
+            released = walk.started(i, at_ns)
+            first_byte_ns = min(end_ns, at_ns + int(recorded_anchor_ms(step, "first_byte") * 1e6))
+            heappush(events, (first_byte_ns, _FIRST_BYTE, i))
+            heappush(events, (end_ns, _ENDED, i))
+        elif event == _FIRST_BYTE:
+            released = walk.first_byte(i, at_ns)
+        else:
+            released = walk.ended(i, at_ns)
+        for child, due_ns in released:
+            heappush(events, (due_ns, _STARTED, child))
+    return foreseen
+
+
+def recorded_span_ms(session: Session) -> float:
+    """From the session's start to the end of its last step, as recorded."""
+    return max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
+
+
+def peak_in_flight(sent_ns: "array[int]", end_ns: "array[int]") -> int:
+    """The most requests under way at once; one that ends when another starts makes room for it."""
+    if not sent_ns:
+        return 0
+    times = np.concatenate([np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)])
+    change = np.ones(len(times), np.int64)
+    change[len(sent_ns) :] = -1
+    order = np.lexsort((change, times))
+    return int(np.cumsum(change[order]).max())

@@ -1,0 +1,381 @@
+"""The run: ties pacer, walker, wire and recorder together, on one event loop, with a callback for each event.
+
+What runs per step: `_fire` (render, hand to the wire), the wire's own callbacks, and `_done` (tell the walker,
+put what is due next before the pacer, leave the exchange with the recorder). Everything else is a chore that
+the pacer runs in its slack: reading sessions ahead, recording, sweeping time limits, opening connections ahead
+of need, collecting garbage.
+
+The run ends when the trace has ended and every response is in, or when it is interrupted: then nothing more is
+sent, responses are awaited for a grace time, and what was never sent is counted as unsent.
+"""
+
+import asyncio
+import gc
+from collections import deque
+from collections.abc import Iterator
+from time import monotonic_ns, process_time_ns
+from typing import Any, Protocol
+
+from replay.engine.pacer import Pacer
+from replay.engine.recorder import Recorder
+from replay.engine.types import RunOptions
+from replay.engine.walker import Pace, Walk
+from replay.trace.types import Session, Step
+from replay.wire.types import Exchange, Wire
+
+_NS = 1_000_000_000
+# Sessions are read this far ahead of their start, and at most so many of them.
+_AHEAD_NS = 5 * _NS
+_AHEAD_MOST = 100_000
+# Less than this ahead, reading cannot wait for slack.
+_AHEAD_LEAST_NS = _NS // 4
+_AHEAD_LEAST = 256
+_READ_SLICE = 32
+# A model call's prompt may take a millisecond to write out, so it is rendered this long before it is due.
+_RENDER_AHEAD_NS = 5_000_000
+_SWEEP_NS = 10_000_000
+_SECOND_NS = _NS
+_GC_NS = 5 * _NS
+_GC_SLACK_NS = 40_000_000
+_WAIT_ENDS = 1 << 40
+_RENDERS = 1 << 41
+
+
+class Sender(Protocol):
+    """Turns steps into exchanges on wires: the target's side of a run."""
+
+    def is_wait(self, step: Step) -> bool: ...
+
+    def render(self, step: Step, session_id: str) -> Any: ...
+
+    def wire_of(self, step: Step) -> Wire: ...
+
+    def sweep(self, now: int) -> None: ...
+
+    def prepare(self, connections: int) -> None: ...
+
+    def end_session(self, walk: Walk) -> None: ...
+
+
+class Progress:
+    """What a live view shows; read by whoever wants to, written by the run."""
+
+    __slots__ = (
+        "ended",
+        "failed",
+        "in_flight",
+        "intended_ns",
+        "peak_in_flight",
+        "sent",
+        "sessions_done",
+        "unsent",
+    )
+
+    def __init__(self) -> None:
+        self.sent = self.ended = self.failed = self.unsent = self.sessions_done = 0
+        self.in_flight = self.peak_in_flight = 0
+        self.intended_ns = 0
+
+
+class RunLoop:
+    """One run of scheduled sessions against a sender. `run` returns when it is over.
+
+    sessions: (start in ns from the run's start, session), in order of start.
+    """
+
+    def __init__(
+        self,
+        sessions: Iterator[tuple[int, Session]],
+        sender: Sender,
+        recorder: Recorder,
+        options: RunOptions,
+        pace: Pace,
+    ) -> None:
+        self._sessions: Iterator[tuple[int, Session]] | None = sessions
+        self._sender = sender
+        self._recorder = recorder
+        self._options = options
+        self._pace = pace
+        self._pacer = Pacer(self._fire, self._chores)
+        self._is_recorded = options.timing == "recorded"
+        self._skips_rest = options.on_error == "skip-rest"
+        self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
+        self._max_in_flight = options.max_in_flight or (1 << 62)
+        self._held: deque[tuple[Walk, int, int]] = deque()
+        self._walks = 0
+        self._read_to_ns = 0
+        self._duration_ns = 1 << 62 if options.duration_s is None else int(options.duration_s * _NS)
+        self._end_ns = 1 << 62
+        self._over: asyncio.Event | None = None
+        self._next_sweep_ns = self._next_second_ns = self._next_gc_ns = 0
+        self._service_ns = 5_000_000
+        self.is_stopping = False
+        self.progress = Progress()
+        self.start_ns = 0
+        self.finished_ns = 0
+        self.cpu_percent = 0.0
+        self.held_steps = 0
+        self.read_error: Exception | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<RunLoop {self._walks} sessions under way, {self.progress.in_flight} in flight, {self._pacer!r}>"
+        )
+
+    @property
+    def max_stall_ns(self) -> int:
+        return self._pacer.max_stall_ns
+
+    async def run(self) -> None:
+        """Replay everything; returns when the last response is in, or the grace time after `stop` is over."""
+        self._over = asyncio.Event()
+        lead_ns = 50_000_000
+        self.start_ns = monotonic_ns() + lead_ns
+        self._end_ns = self.start_ns + self._duration_ns if self._duration_ns < 1 << 61 else 1 << 62
+        while self._read_ahead(self.start_ns):
+            pass
+        # Reading ahead took its time; the run starts when it is done.
+        shift = max(0, monotonic_ns() + lead_ns - self.start_ns)
+        self._shift_starts(shift)
+        self._recorder.start(self.start_ns)
+        self._next_second_ns = self.start_ns + _SECOND_NS
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self._sender.prepare(self._due_soon(self.start_ns))
+        cpu_ns = process_time_ns()
+        began_ns = monotonic_ns()
+        try:
+            self._pacer.start(asyncio.get_running_loop())
+            self._check_over()
+            await self._over.wait()
+        finally:
+            self.finished_ns = monotonic_ns()
+            self._pacer.stop()
+            gc.enable()
+            gc.unfreeze()
+        wall_ns = max(1, self.finished_ns - began_ns)
+        self.cpu_percent = 100 * (process_time_ns() - cpu_ns) / wall_ns
+
+    def stop(self) -> None:
+        """Send nothing more; the run ends when the responses in flight are in."""
+        self.is_stopping = True
+        self._sessions = None
+        self._pacer.clear()
+        self._held.clear()
+        self._walks = 0
+        self._check_over()
+
+    def abort(self) -> None:
+        """End the run now, whatever is in flight."""
+        self.stop()
+        if self._over is not None:
+            self._over.set()
+
+    def _shift_starts(self, shift_ns: int) -> None:
+        if not shift_ns:
+            return
+        self.start_ns += shift_ns
+        if self._end_ns < 1 << 62:
+            self._end_ns += shift_ns
+        starts = self._pacer.starts
+        for _ in range(len(starts)):
+            due, walk = starts.popleft()
+            walk.start_ns += shift_ns
+            starts.append((due + shift_ns, walk))
+        self._read_to_ns += shift_ns
+
+    def _read_ahead(self, now: int) -> bool:
+        """Read a slice of sessions; returns whether more should be read now."""
+        sessions, starts = self._sessions, self._pacer.starts
+        if sessions is None:
+            return False
+        if self._read_to_ns - now > _AHEAD_NS or len(starts) >= _AHEAD_MOST:
+            return False
+        origin, pace, is_recorded = self.start_ns, self._pace, self._is_recorded
+        try:
+            for _ in range(_READ_SLICE):
+                start_ns, session = next(sessions)
+                start_ns += origin
+                starts.append((start_ns, Walk(session, pace, start_ns, is_recorded)))
+                self._walks += 1
+                self._read_to_ns = start_ns
+        except StopIteration:
+            self._sessions = None
+            self._check_over()
+            return False
+        except Exception as cause:
+            # The file changed under us, or a later line is bad: what was read is still replayed.
+            self.read_error = cause
+            self._sessions = None
+            self._check_over()
+            return False
+        return True
+
+    def _fire(self, walk: Walk, index: int, due_ns: int) -> None:
+        if index < 0:
+            now = monotonic_ns()
+            for i, at_ns in walk.begin():
+                if at_ns <= now:
+                    self._send(walk, i, at_ns)
+                else:
+                    self._schedule(walk, i, at_ns)
+            if not walk.left:
+                self._session_over(walk, due_ns)
+        elif index < _WAIT_ENDS:
+            self._send(walk, index, due_ns)
+        elif index >= _RENDERS:
+            index -= _RENDERS
+            step = walk.steps[index]
+            if step is not None:
+                if walk.rendered is None:
+                    walk.rendered = {}
+                walk.rendered[index] = self._sender.render(step, walk.id)
+        else:
+            self._wait_over(walk, index - _WAIT_ENDS, due_ns)
+
+    def _schedule(self, walk: Walk, index: int, due_ns: int) -> None:
+        step = walk.steps[index]
+        if step is None:
+            return
+        if step.llm is not None and not self._sender.is_wait(step):
+            self._pacer.add(due_ns - _RENDER_AHEAD_NS, walk, index + _RENDERS)
+        self._pacer.add(due_ns, walk, index)
+
+    def _send(self, walk: Walk, index: int, due_ns: int) -> None:
+        step = walk.steps[index]
+        if step is None:
+            return
+        now = monotonic_ns()
+        if due_ns >= self._end_ns:
+            self._leave_unsent(walk, index, step, due_ns, "duration")
+            return
+        sender = self._sender
+        if sender.is_wait(step):
+            took_ns = self._pace.offset_ns(step.took_ms or 0.0)
+            self._release(walk, walk.started(index, due_ns))
+            self._recorder.wait(walk, step, due_ns, due_ns + took_ns)
+            self._pacer.add(due_ns + took_ns, walk, index + _WAIT_ENDS)
+            return
+        if now - due_ns > self._late_limit_ns:
+            self._leave_unsent(walk, index, step, due_ns, "late")
+            return
+        progress = self.progress
+        if progress.in_flight >= self._max_in_flight:
+            self.held_steps += 1
+            self._held.append((walk, index, due_ns))
+            return
+        rendered = walk.rendered.pop(index, None) if walk.rendered else None
+        if rendered is None:
+            rendered = sender.render(step, walk.id)
+        exchange = Exchange(*rendered, on_done=self._done)
+        exchange.walk, exchange.step, exchange.index = walk, step, index
+        exchange.session_key = walk
+        exchange.intended_ns, exchange.started_ns = due_ns, now
+        if walk.wants_first_byte(index):
+            exchange.on_first_byte = self._first_byte
+        progress.in_flight += 1
+        progress.sent += 1
+        progress.intended_ns = due_ns
+        if progress.in_flight > progress.peak_in_flight:
+            progress.peak_in_flight = progress.in_flight
+        due = walk.started(index, now)
+        sender.wire_of(step).send(exchange)
+        if due:
+            self._release(walk, due)
+
+    def _release(self, walk: Walk, due: Any) -> None:
+        for i, at_ns in due:
+            self._schedule(walk, i, at_ns)
+
+    def _first_byte(self, exchange: Exchange) -> None:
+        if not self.is_stopping:
+            self._release(exchange.walk, exchange.walk.first_byte(exchange.index, exchange.first_byte_ns))
+
+    def _done(self, exchange: Exchange) -> None:
+        progress = self.progress
+        progress.in_flight -= 1
+        progress.ended += 1
+        self._recorder.ended(exchange)
+        walk: Walk = exchange.walk
+        if exchange.error is not None or exchange.status >= 400:
+            progress.failed += 1
+            if self._skips_rest and not self.is_stopping:
+                for step in walk.abandon():
+                    progress.unsent += 1
+                    self._recorder.unsent(walk, step, None, "skip-rest")
+        if self.is_stopping:
+            if not progress.in_flight:
+                self._check_over()
+            return
+        for i, at_ns in walk.ended(exchange.index, exchange.end_ns):
+            self._schedule(walk, i, at_ns)
+        if not walk.left:
+            self._session_over(walk, exchange.end_ns)
+        if self._held and progress.in_flight < self._max_in_flight:
+            self._send(*self._held.popleft())
+
+    def _wait_over(self, walk: Walk, index: int, end_ns: int) -> None:
+        self._release(walk, walk.ended(index, end_ns))
+        if not walk.left:
+            self._session_over(walk, end_ns)
+
+    def _leave_unsent(self, walk: Walk, index: int, step: Step, due_ns: int, reason: str) -> None:
+        self.progress.unsent += 1
+        self._recorder.unsent(walk, step, due_ns, reason)
+        self._release(walk, walk.started(index, due_ns))
+        # Steps that follow count from when this one was due, as if it had taken no time.
+        self._release(walk, walk.ended(index, due_ns))
+        if not walk.left:
+            self._session_over(walk, due_ns)
+
+    def _session_over(self, walk: Walk, end_ns: int) -> None:
+        self._walks -= 1
+        self.progress.sessions_done += 1
+        self._recorder.session_over(walk, end_ns)
+        self._sender.end_session(walk)
+        if not self._walks and self._sessions is None:
+            self._check_over()
+
+    def _check_over(self) -> None:
+        if (
+            self._sessions is None
+            and self._walks <= 0
+            and not self.progress.in_flight
+            and self._over is not None
+        ):
+            self._over.set()
+
+    def _due_soon(self, now: int) -> int:
+        """How many connections the next moments will need, by the schedule and the service time seen so far."""
+        horizon_ns = min(max(self._service_ns, 2_000_000), 200_000_000) + 2 * _SWEEP_NS
+        return self.progress.in_flight + self._pacer.due_within(now + horizon_ns, 512)
+
+    def _chores(self, now: int, slack_ns: int) -> bool:
+        """One slice of what is most urgent; with little slack, only what cannot wait."""
+        recorder = self._recorder
+        if now >= self._next_second_ns:
+            recorder.close_second(now)
+            self._next_second_ns += _SECOND_NS
+            if recorder.failure is not None:
+                self.stop()
+        if now >= self._next_sweep_ns:
+            self._next_sweep_ns = now + _SWEEP_NS
+            self._sender.sweep(now)
+            if slack_ns:
+                self._sender.prepare(self._due_soon(now))
+        starts = self._pacer.starts
+        if self._sessions is not None and (
+            len(starts) < _AHEAD_LEAST and self._read_to_ns - now < _AHEAD_LEAST_NS
+        ):
+            self._read_ahead(now)
+        if slack_ns < 300_000:
+            if recorder.is_pressing:
+                recorder.work()
+            return False
+        if recorder.work() or self._read_ahead(now):
+            return True
+        if slack_ns > _GC_SLACK_NS and now >= self._next_gc_ns:
+            self._next_gc_ns = now + _GC_NS
+            gc.collect(1)
+        return False

@@ -1,0 +1,195 @@
+"""Decides when: a heap of due times, fired in order, never early.
+
+The pacer is told the time and calls what is due. Between due times it lets the loop sleep, woken by an alarm
+shortly before the next one, and then spins *through the event loop*: each turn polls the sockets, so that
+responses are read and stamped while we wait, and only the last microseconds are spun in place.
+
+What is not per step (reading ahead, writing, sweeping time limits) is a chore: a callable that does one short
+slice and says whether it has more to do. Chores run where there is slack before the next due time, and once in
+a while without slack, so that a saturated run still records.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from time import monotonic_ns
+from typing import Any, Protocol
+
+from replay.engine.alarm import Alarm, make_alarm
+
+Fire = Callable[[Any, int, int], None]
+Chore = Callable[[int, int], bool]
+MakeAlarm = Callable[[Any, Callable[[], None]], Alarm]
+
+# Spun in place: about what one turn of the loop costs.
+_HARD_SPIN_NS = 12_000
+# Steps fired before the sockets are looked at again.
+_BURST = 32
+_IDLE_NS = 20_000_000
+_NEVER = 1 << 62
+
+
+class Turns(Protocol):
+    """What the pacer needs of an event loop."""
+
+    def call_soon(self, callback: Callable[[], Any]) -> Any: ...
+
+
+class Pacer:
+    """Fires `fire(what, index, due_ns)` for each entry at its due time, in order of due time.
+
+    chores(now_ns, slack_ns): runs one slice of the most urgent chore, or with no slack only what cannot wait;
+    returns whether there is more to do.
+    starts: (due_ns, what) in order of due time, fired with index -1; a queue beside the heap, because session
+    starts come sorted from the trace, and a heap of a hundred thousand of them costs more to pop than to send.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_alarm_ns",
+        "_expected_ns",
+        "_fire",
+        "_heap",
+        "_is_stopped",
+        "_is_turning",
+        "_loop",
+        "_now",
+        "_sequence",
+        "chores",
+        "max_stall_ns",
+        "starts",
+    )
+
+    def __init__(self, fire: Fire, chores: Chore, now: Callable[[], int] = monotonic_ns) -> None:
+        self._fire = fire
+        self._now = now
+        self.chores = chores
+        self._heap: list[tuple[int, int, Any, int]] = []
+        self.starts: deque[tuple[int, Any]] = deque()
+        self._sequence = 0
+        self._alarm: Alarm = None  # type: ignore[assignment]
+        self._alarm_ns = 0
+        self._expected_ns = 0
+        self._loop: Turns = None  # type: ignore[assignment]
+        self._is_turning = False
+        self._is_stopped = True
+        self.max_stall_ns = 0
+
+    def __repr__(self) -> str:
+        return f"<Pacer {len(self._heap)} due, {'stopped' if self._is_stopped else 'running'}>"
+
+    def __len__(self) -> int:
+        return len(self._heap) + len(self.starts)
+
+    def start(self, loop: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
+        """Begin to turn on this loop."""
+        self._loop = loop
+        self._alarm = make_alarm(loop, self._wake)
+        self._is_stopped = False
+        self._turn_soon()
+
+    def stop(self) -> None:
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._alarm.close()
+
+    def add(self, due_ns: int, what: Any, index: int) -> None:
+        """Fire this at due_ns; at once, in the next turn, if that has passed."""
+        self._sequence += 1
+        heap = self._heap
+        heappush(heap, (due_ns, self._sequence, what, index))
+        if heap[0][0] == due_ns and not self._is_turning and not self._is_stopped:
+            self._arm(due_ns)
+
+    def clear(self) -> list[tuple[int, int, Any, int]]:
+        """Forget all that is due, and return it."""
+        gone = [*self._heap, *((due, 0, what, -1) for due, what in self.starts)]
+        self._heap.clear()
+        self.starts.clear()
+        return gone
+
+    def due_within(self, until_ns: int, most: int) -> int:
+        """How many entries are due by until_ns, counted up to `most`; walks only that part of the heap."""
+        heap, n, stack = self._heap, 0, [0]
+        size = len(heap)
+        for due, _ in self.starts:
+            if due > until_ns or n >= most:
+                break
+            n += 1
+        while stack and n < most:
+            i = stack.pop()
+            if i < size and heap[i][0] <= until_ns:
+                n += 1
+                stack.append(2 * i + 1)
+                stack.append(2 * i + 2)
+        return n
+
+    def _arm(self, due_ns: int) -> None:
+        at = due_ns - self._alarm.early_ns
+        if 0 < self._alarm_ns <= at:
+            return
+        self._alarm_ns = at
+        if at <= self._now():
+            self._turn_soon()
+        else:
+            self._expected_ns = due_ns
+            self._alarm.set(at)
+
+    def _turn_soon(self) -> None:
+        self._is_turning = True
+        self._expected_ns = self._now()
+        self._loop.call_soon(self._turn)
+
+    def _wake(self) -> None:
+        self._alarm_ns = 0
+        if not self._is_turning and not self._is_stopped:
+            self._turn()
+
+    def _turn(self) -> None:
+        """One turn: fire what is due, then chores or sleep. The hot loop of the run."""
+        self._is_turning = True
+        if self._is_stopped:
+            return
+        heap, starts, fire, clock = self._heap, self.starts, self._fire, self._now
+        now = clock()
+        if now - self._expected_ns > self.max_stall_ns:
+            self.max_stall_ns = now - self._expected_ns
+        burst = _BURST
+        while burst:
+            due = heap[0][0] if heap else _NEVER
+            is_start = bool(starts) and starts[0][0] <= due
+            if is_start:
+                due = starts[0][0]
+            if due > now:
+                now = clock()
+                if due - now > _HARD_SPIN_NS:
+                    break
+                while due > now:
+                    now = clock()
+            if is_start:
+                fire(starts.popleft()[1], -1, due)
+            else:
+                _, _, what, index = heappop(heap)
+                fire(what, index, due)
+            burst -= 1
+        if self._is_stopped:
+            self._is_turning = False
+            return
+        if not burst:
+            self.chores(now, 0)
+            self._turn_soon()
+            return
+        now = clock()
+        slack = due - now
+        if self.chores(now, slack) or slack <= self._alarm.early_ns + _HARD_SPIN_NS:
+            self._turn_soon()
+            return
+        self._is_turning = False
+        # Chores have deadlines of their own, so the loop never sleeps for long.
+        self._alarm_ns = 0
+        due = now + _IDLE_NS
+        if heap and heap[0][0] < due:
+            due = heap[0][0]
+        if starts and starts[0][0] < due:
+            due = starts[0][0]
+        self._arm(due)

@@ -1,0 +1,105 @@
+"""Which sessions of a trace a run replays, and when each starts: limits, copies, and their spread.
+
+Pure: an iterator of sessions in, an iterator of (start, session) out, in order of start. Copies of a session
+(`--scale`) start within one mean gap between sessions of their original, by a jitter that depends on the
+seed, the session and the copy alone; so the order is restored with a buffer of that length, not of the trace.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from replay.engine.types import RunOptions
+from replay.engine.walker import Pace
+from replay.trace.file import TraceScan, read_sessions
+from replay.trace.types import Session
+
+_NS = 1_000_000_000
+
+
+class Planned(NamedTuple):
+    """What a run sets out to do, after its limits and copies."""
+
+    sessions: int
+    steps: int
+
+
+def planned_counts(trace: Path, found: TraceScan, options: RunOptions) -> Planned:
+    """How many sessions and steps this run plans; reads the trace again only where a limit asks for it."""
+    if options.sessions is None and options.duration_s is None:
+        return Planned(found.sessions * options.knobs.scale, found.steps * options.knobs.scale)
+    sessions = steps = 0
+    for _, session in planned_sessions(trace, found, options, Pace(options.knobs)):
+        sessions += 1
+        steps += len(session.steps)
+    return Planned(sessions, steps)
+
+
+def planned_sessions(
+    trace: Path, found: TraceScan, options: RunOptions, pace: Pace
+) -> Iterator[tuple[int, Session]]:
+    """The sessions that this run replays, read as a stream: (start in ns from the run's start, session)."""
+    return scheduled(read_sessions(trace), options, pace, found.mean_gap_ms or 1000.0)
+
+
+def jitter_ratio(seed: int, session_id: str, copy: int) -> float:
+    """A number in [0, 1) that depends on these three alone."""
+    digest = hashlib.blake2b(f"{seed}:{copy}:{session_id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def scheduled(
+    sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float
+) -> Iterator[tuple[int, Session]]:
+    """The sessions of this run with their starts in ns, in order of start.
+
+    mean_gap_ms: the mean time between session starts in the trace; the copies of a session are spread over it.
+    """
+    knobs = options.knobs
+    limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
+    for start_ns, session in _in_order(
+        _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms
+    ):
+        if limit_ns is not None and start_ns >= limit_ns:
+            return
+        yield start_ns, session
+
+
+def _first(sessions: Iterable[Session], most: int | None) -> Iterator[Session]:
+    for n, session in enumerate(sessions):
+        if most is not None and n >= most:
+            return
+        yield session
+
+
+def _in_order(
+    sessions: Iterable[Session], scale: int, seed: int, pace: Pace, mean_gap_ms: float
+) -> Iterator[tuple[int, Session]]:
+    if scale == 1:
+        for session in sessions:
+            yield pace.start_ns(session.start_ms), session
+        return
+    held: list[tuple[int, int, Session]] = []
+    n = 0
+    for session in sessions:
+        original_ns = pace.start_ns(session.start_ms)
+        while held and held[0][0] <= original_ns:
+            start_ns, _, ready = heappop(held)
+            yield start_ns, ready
+        for copy in range(scale):
+            n += 1
+            start_ns = original_ns
+            copied = session
+            if copy:
+                start_ns += pace.start_ns(mean_gap_ms * jitter_ratio(seed, session.id, copy))
+                copied = msgspec.structs.replace(
+                    session, id=f"{session.id}~{copy + 1}", steps=list(session.steps)
+                )
+            heappush(held, (start_ns, n, copied))
+    while held:
+        start_ns, _, ready = heappop(held)
+        yield start_ns, ready

@@ -1,0 +1,69 @@
+"""Did this machine keep up? The generator's verdict on itself, from what it measured. Pure.
+
+The lag that counts here is the generator's own: from a step's intended time until it was handed to the wire.
+Waiting for the target to accept a connection is the target's doing and is not in it (it is in dispatch lag and
+in the response time, as the agent would have felt it).
+"""
+
+import msgspec
+
+from replay.results.types import Generator, GeneratorVerdict
+
+# A generator that is late by this much at the median is not keeping its schedule at all.
+SATURATED_P50_US = 10_000.0
+# Late by this at the 99th percentile, with the processor full.
+SATURATED_P99_US = 100_000.0
+FULL_CPU_PERCENT = 90.0
+# Doubtful: lateness that would show in a tail of milliseconds.
+SUSPECT_P99_US = 10_000.0
+SUSPECT_P50_US = 1_000.0
+SUSPECT_STALL_MS = 250.0
+
+
+class Vitals(msgspec.Struct, frozen=True):
+    """What the self-check judges. lag is the generator's own, in µs; cpu_percent that of its one core."""
+
+    sent: int
+    lag_p50_us: float | None
+    lag_p99_us: float | None
+    cpu_percent: float
+    max_loop_stall_ms: float
+    in_flight_waits: int = 0
+    connection_waits: int = 0
+    write_failure: str | None = None
+
+
+def judge_generator(vitals: Vitals) -> Generator:
+    """ok, suspect or saturated, with the reasons in words."""
+    verdict: GeneratorVerdict = "ok"
+    reasons: list[str] = []
+    p50, p99 = vitals.lag_p50_us or 0.0, vitals.lag_p99_us or 0.0
+    if p50 > SATURATED_P50_US:
+        verdict = "saturated"
+        reasons.append(f"half of the steps were handed over more than {p50 / 1000:.1f} ms late")
+    elif p99 > SATURATED_P99_US and vitals.cpu_percent > FULL_CPU_PERCENT:
+        verdict = "saturated"
+        reasons.append(f"1% of the steps were handed over more than {p99 / 1000:.0f} ms late, processor full")
+    else:
+        if p99 > SUSPECT_P99_US:
+            reasons.append(f"1% of the steps were handed over more than {p99 / 1000:.1f} ms late")
+        elif p50 > SUSPECT_P50_US:
+            reasons.append(f"half of the steps were handed over more than {p50 / 1000:.1f} ms late")
+        if vitals.max_loop_stall_ms > SUSPECT_STALL_MS:
+            reasons.append(f"the event loop stood still for {vitals.max_loop_stall_ms:.0f} ms")
+        if reasons:
+            verdict = "suspect"
+    if vitals.in_flight_waits:
+        reasons.append(f"{vitals.in_flight_waits} steps waited because of --max-in-flight")
+        verdict = "suspect" if verdict == "ok" else verdict
+    if vitals.connection_waits:
+        reasons.append(f"{vitals.connection_waits} steps waited because connections.max was reached")
+        verdict = "suspect" if verdict == "ok" else verdict
+    if verdict == "saturated" and vitals.cpu_percent > FULL_CPU_PERCENT:
+        reasons.append(f"this process used {vitals.cpu_percent:.0f}% of a core")
+    return Generator(
+        verdict=verdict,
+        reasons=reasons,
+        cpu_percent=round(vitals.cpu_percent, 1),
+        max_loop_stall_ms=round(vitals.max_loop_stall_ms, 3),
+    )

@@ -1,0 +1,44 @@
+"""How a run is to be carried out: the knobs of timing, the limits, and what to do when things go wrong."""
+
+from typing import Literal
+
+import msgspec
+
+Timing = Literal["causal", "recorded"]
+OnError = Literal["continue", "skip-rest"]
+Late = Literal["catch-up", "skip"]
+
+
+class Knobs(msgspec.Struct, frozen=True):
+    """What changes the trace's own times. The order is idle_cap, then think and arrivals, then speed.
+
+    speed: everything runs this many times as fast. arrivals: sessions arrive this many times as fast.
+    think: edge delays are multiplied by this. idle_cap_s: no edge delay, wait or first offset is longer.
+    scale: each session is replayed this many times, the copies' starts spread by a seeded jitter.
+    """
+
+    speed: float = 1.0
+    arrivals: float = 1.0
+    think: float = 1.0
+    idle_cap_s: float | None = None
+    scale: int = 1
+    seed: int = 1
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """One run. late_limit_s: with late = "skip", a step found later than this is counted as unsent.
+
+    duration_s: nothing is sent later than this into the run. sessions: only the first so many.
+    warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
+    """
+
+    timing: Timing = "causal"
+    knobs: Knobs = Knobs()
+    duration_s: float | None = None
+    sessions: int | None = None
+    max_in_flight: int | None = None
+    on_error: OnError = "continue"
+    late: Late = "catch-up"
+    late_limit_s: float = 0.1
+    warmup_s: float = 0.0
+    grace_s: float = 5.0

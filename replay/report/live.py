@@ -1,0 +1,120 @@
+"""The live view of a run: on a terminal a small screen that is redrawn, elsewhere a plain line now and then.
+
+Drawing takes milliseconds, which would make steps late. So the view is another process at a lower priority,
+fed with snapshots through a pipe; the run only writes a line of JSON, and drops it when the pipe is full.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from types import TracebackType
+from typing import IO, Protocol
+
+import msgspec
+
+from replay.results.types import Snapshot
+
+_PLAIN_EVERY_S = 5.0
+
+
+class View(Protocol):
+    """Somewhere to show snapshots. It never blocks and never raises."""
+
+    def show(self, snapshot: Snapshot) -> None: ...
+
+    def __enter__(self) -> "View": ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NoView:
+    """Shows nothing."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        pass
+
+    def __enter__(self) -> "NoView":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class PlainView(NoView):
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._next_s = _PLAIN_EVERY_S
+
+    def __enter__(self) -> "PlainView":
+        return self
+
+    def show(self, snapshot: Snapshot) -> None:
+        if snapshot.elapsed_s < self._next_s:
+            return
+        self._next_s = snapshot.elapsed_s + _PLAIN_EVERY_S
+        try:
+            self._stream.write(plain_line(snapshot) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._next_s = float("inf")
+
+
+class ProcessView(NoView):
+    """Another process that draws on the terminal."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "replay.report.screen"], stdin=subprocess.PIPE, stderr=None
+        )
+        assert self._process.stdin is not None
+        self._fd = self._process.stdin.fileno()
+        os.set_blocking(self._fd, False)
+        self._encoder = msgspec.json.Encoder()
+
+    def __enter__(self) -> "ProcessView":
+        return self
+
+    def show(self, snapshot: Snapshot) -> None:
+        try:
+            os.write(self._fd, self._encoder.encode(snapshot) + b"\n")
+        except OSError:
+            pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._process.communicate(timeout=3)
+        except (subprocess.TimeoutExpired, OSError, ValueError):
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+
+def plain_line(snapshot: Snapshot) -> str:
+    """One snapshot as one line of text."""
+    latency = ""
+    if snapshot.p50_ms is not None and snapshot.p99_ms is not None:
+        latency = f", response p50 {snapshot.p50_ms:.1f} ms p99 {snapshot.p99_ms:.1f} ms"
+    lag = "" if snapshot.lag_p99_us is None else f", lag p99 {snapshot.lag_p99_us / 1000:.2f} ms"
+    left = "" if snapshot.left_s is None else f", about {snapshot.left_s:.0f} s left"
+    return (
+        f"{snapshot.elapsed_s:6.0f} s  {snapshot.done} of {snapshot.steps} steps, "
+        f"{snapshot.in_flight} in flight, {snapshot.achieved_rps:.1f}/s of {snapshot.offered_rps:.1f}/s offered, "
+        f"{snapshot.failed} failed{latency}{lag}{left}"
+    )
+
+
+def open_view(is_quiet: bool = False) -> View:
+    """The view that fits where stderr goes."""
+    if is_quiet:
+        return NoView()
+    if sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return ProcessView()
+    return PlainView(sys.stderr)

@@ -1,0 +1,166 @@
+"""A finished run on the terminal: what a person understands at a glance."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from replay.report.words import clean, clock, count, milliseconds
+from replay.results.types import Forecast, Quantiles, Summary
+
+_QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
+_SERIES_SHOWN = 20
+_MEANINGS = {
+    "response": "from the intended time: what the agent waited",
+    "service": "from sending: the target's part",
+    "ttfb": "first byte, from sending",
+    "ttft": "first token, from sending",
+    "itl": "between tokens",
+    "makespan": "whole sessions",
+}
+_VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
+
+
+def print_summary(summary: Summary, directory: Path | None = None, console: Console | None = None) -> None:
+    """Print the final figures of a run."""
+    console = console or Console(highlight=False)
+    _print_head(summary, console)
+    if summary.counts.sent:
+        console.print(_latency_table(summary))
+        if len(summary.series) > 1:
+            console.print(_series_table(summary))
+            hidden = len(summary.series) - _SERIES_SHOWN
+            if hidden > 0:
+                console.print(Text(f"and {hidden} more step names; see summary.json", style="dim"))
+    _print_generator(summary, console)
+    for note in summary.notes:
+        console.print(Text(f"note: {note}", style="dim"))
+    if directory is not None:
+        console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
+
+
+def _print_head(summary: Summary, console: Console) -> None:
+    counts = summary.counts
+    console.print()
+    console.print(
+        Text.assemble(
+            (clean(summary.trace.name), "bold"), " → ", (clean(summary.target.name), "bold"), f"  {summary.target.url}"
+        ),
+        soft_wrap=True,
+    )
+    parts = [f"{count(counts.sessions)} sessions, {count(counts.steps)} steps in {clock(summary.elapsed_s)}"]
+    if summary.status != "finished":
+        parts.append(f"the run was {summary.status}")
+    console.print("; ".join(parts))
+    line = Text()
+    line.append(f"{count(counts.ok)} ok", style="green" if counts.ok else "default")
+    line.append(", ")
+    line.append(f"{count(counts.failed)} failed", style="red" if counts.failed else "default")
+    line.append(", ")
+    line.append(f"{count(counts.unsent)} unsent", style="yellow" if counts.unsent else "default")
+    if counts.waits:
+        line.append(f" ({count(counts.waits)} of the ok are waits that send nothing)")
+    console.print(line)
+    for label, classes in (("failed", counts.errors), ("unsent", counts.unsent_reasons)):
+        if classes:
+            shown = ", ".join(f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1]))
+            console.print(Text(f"  {label}: {shown}"))
+    rate = summary.rate
+    if rate.achieved_rps is not None and rate.offered_rps is not None:
+        peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"
+        console.print(f"offered {rate.offered_rps:,.1f}/s, achieved {rate.achieved_rps:,.1f}/s{peak}")
+    console.print()
+
+
+def _latency_table(summary: Summary) -> Table:
+    table = _table("latency")
+    for name, quantiles in summary.latency_ms.items():
+        if quantiles.n:
+            table.add_row(name, *_cells(quantiles), Text(_MEANINGS.get(name, ""), style="dim"))
+    return table
+
+
+def _series_table(summary: Summary) -> Table:
+    table = _table("by step", last="failed")
+    for series in sorted(summary.series, key=lambda s: -s.response.n)[:_SERIES_SHOWN]:
+        failed = series.counts.get("failed", 0)
+        table.add_row(
+            f"{series.kind}:{clean(series.name, 32)}",
+            *_cells(series.response),
+            Text(count(failed), style="red" if failed else "dim"),
+        )
+    return table
+
+
+def _table(first: str, last: str = "") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(first, no_wrap=True, style="bold")
+    table.add_column("n", justify="right")
+    for name, _ in _QUANTILES:
+        table.add_column(name.replace("_", "."), justify="right", no_wrap=True)
+    table.add_column("max", justify="right", no_wrap=True)
+    table.add_column(last, overflow="fold", justify="right" if last else "left")
+    return table
+
+
+def _cells(quantiles: Quantiles) -> list[Text]:
+    cells = [Text(count(quantiles.n))]
+    for name, q in _QUANTILES:
+        value: float | None = getattr(quantiles, name)
+        # Fewer than 1 / (1 - q) values: the quantile is only the largest value under another name.
+        is_thin = quantiles.n * (1 - q) < 0.999
+        cells.append(Text(milliseconds(value) + ("*" if is_thin else ""), style="dim" if is_thin else ""))
+    cells.append(Text(milliseconds(quantiles.max)))
+    return cells
+
+
+def _print_generator(summary: Summary, console: Console) -> None:
+    console.print()
+    thin = [q.n for q in (*summary.latency_ms.values(), *(s.response for s in summary.series)) if 0 < q.n < 1000]
+    if thin:
+        console.print(Text("* too few steps for this percentile: it is only the largest value seen", style="dim"))
+    lag = summary.dispatch_lag_us
+    generator = summary.generator
+    text = Text.assemble("this generator: ", (generator.verdict, f"bold {_VERDICT_STYLE[generator.verdict]}"))
+    if lag.n and lag.p50 is not None and lag.p99 is not None:
+        text.append(f", steps sent {milliseconds(lag.p50 / 1000)} late (p50), {milliseconds(lag.p99 / 1000)} (p99)")
+    if generator.cpu_percent is not None:
+        text.append(f", {generator.cpu_percent:.0f}% of a core")
+    console.print(text, soft_wrap=True)
+    for reason in generator.reasons:
+        console.print(Text(f"  because {reason}", style=_VERDICT_STYLE[generator.verdict]), soft_wrap=True)
+    if generator.verdict != "ok":
+        console.print("  so part of the latency above may be this machine's and not the target's")
+    removed = {name: s for name, s in summary.removed_s.items() if s}
+    if removed:
+        shown = ", ".join(f"{name.replace('_', '-')} {clock(s)}" for name, s in removed.items())
+        console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
+
+
+def print_dry_run(forecast: Forecast, console: Console | None = None) -> None:
+    """Print what a run would send."""
+    console = console or Console(highlight=False)
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    peak = f"{forecast.peak_rps:,.0f}/s" if forecast.peak_rps is not None else "–"
+    rows = [
+        ("would send", f"{count(forecast.requests)} requests of {count(forecast.steps)} steps"),
+        ("sessions", count(forecast.sessions)),
+        ("waits", f"{count(forecast.waits)} (nothing is sent for them)"),
+        ("wall time", f"about {clock(forecast.wall_s)}, with the recorded durations"),
+        ("span", f"{clock(forecast.recorded_span_s)} as recorded"),
+        ("peak rate", f"{peak}, in the busiest second"),
+        ("peak in flight", f"about {count(forecast.peak_in_flight)}, with the recorded durations"),
+    ]
+    for name, seconds in forecast.removed_s.items():
+        if seconds:
+            rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))
+    for row in rows:
+        table.add_row(*row)
+    console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))
+    console.print(table)
+    for note in forecast.notes:
+        console.print(Text(f"note: {note}", style="dim"))
+    console.print("nothing was sent")

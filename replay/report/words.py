@@ -1,0 +1,41 @@
+"""Numbers and names as people read them."""
+
+import math
+
+
+def clean(text: str, most: int = 60) -> str:
+    """A name from a trace or a target, safe to print: no control characters, not too long."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return shown if len(shown) <= most else shown[: most - 1] + "…"
+
+
+def count(n: int) -> str:
+    return f"{n:,}"
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration given in ms, in the unit that reads best, with three significant digits."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value < 0.9995:
+        return f"{value * 1000:.3g} µs"
+    if value < 999.5:
+        return f"{_three_digits(value)} ms"
+    if value < 120_000:
+        return f"{_three_digits(value / 1000)} s"
+    return clock(value / 1000)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:,.0f}"
+
+
+def clock(seconds: float) -> str:
+    """A length of time as 8.2 s, 1:05 or 2:03:10."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,232 @@
+"""One connection to a target: writes a request, reads its response, keeps the stamps."""
+
+import asyncio
+from time import monotonic_ns
+from typing import Any, Protocol, cast
+
+import httptools
+
+from replay.wire.response import Head, ResponseReader, Tells
+from replay.wire.types import Exchange
+
+
+class Pool(Protocol):
+    """What a connection needs of whoever keeps it."""
+
+    heads: dict[bytes, Head]
+    tells: Tells
+
+    def learn(self, head_bytes: bytes, head: Head | None) -> None: ...
+
+    def release(self, conn: "Connection", is_reusable: bool) -> None: ...
+
+    def lost(self, conn: "Connection", *, while_idle: bool) -> None: ...
+
+    def failed(self) -> None: ...
+
+    def resends(self, exchange: Exchange, now_ns: int) -> bool: ...
+
+
+class Connection(asyncio.Protocol):
+    """At most one exchange at a time. read_ns: when bytes last moved. owner: the session that it is kept for.
+
+    dns_ns, connect_ns, tls_ns: what opening it took. served: how many exchanges it has completed.
+    """
+
+    __slots__ = (
+        "_head",
+        "_is_blocked",
+        "_left",
+        "_pool",
+        "_reader",
+        "_transport",
+        "connect_ns",
+        "dns_ns",
+        "exchange",
+        "is_closed",
+        "owner",
+        "read_ns",
+        "served",
+        "tls_ns",
+        "was_idle",
+    )
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._transport: asyncio.Transport | None = None
+        self._is_blocked = False
+        self._left = -1
+        self._head: Head | None = None
+        self._reader: ResponseReader | None = None
+        self.exchange: Exchange | None = None
+        self.owner: Any = None
+        self.served = self.read_ns = 0
+        self.dns_ns = self.connect_ns = self.tls_ns = 0
+        self.is_closed = self.was_idle = False
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else "idle" if self.exchange is None else repr(self.exchange)
+        return f"<Connection {state}, served {self.served}>"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # Write inside the call, and hear of it (pause_writing) when the socket's buffer was full.
+        self._transport.set_write_buffer_limits(high=0)
+
+    def start(self, exchange: Exchange) -> None:
+        """Send this exchange's request; the connection is idle."""
+        self.exchange = exchange
+        if self.served:
+            exchange.is_new_connection = False
+        else:
+            exchange.is_new_connection = True
+            exchange.dns_ns, exchange.connect_ns, exchange.tls_ns = self.dns_ns, self.connect_ns, self.tls_ns
+        data = exchange.head + exchange.body if exchange.body else exchange.head
+        exchange.request_bytes = len(data)
+        self._transport.write(data)  # type: ignore[union-attr]
+        # Stamped after the write: before it, a full socket buffer would pass as service time.
+        self.read_ns = now = monotonic_ns()
+        if not self._is_blocked:
+            exchange.sent_ns = now
+
+    def pause_writing(self) -> None:
+        self._is_blocked = True
+
+    def resume_writing(self) -> None:
+        self._is_blocked = False
+        exchange = self.exchange
+        if exchange is not None and not exchange.sent_ns:
+            exchange.sent_ns = self.read_ns = monotonic_ns()
+
+    def data_received(self, data: bytes) -> None:
+        now = monotonic_ns()
+        exchange = self.exchange
+        if exchange is None:
+            # Bytes that nobody asked for: most often a 408 before an idle close.
+            self.close()
+            return
+        self.read_ns = now
+        left = self._left
+        if left >= 0:
+            size = len(data)
+        elif self._reader is not None:
+            self._read(data, now, exchange, -1)
+            return
+        else:
+            at = data.find(b"\r\n\r\n")
+            head = self._pool.heads.get(data[:at]) if at > 0 else None
+            if head is None or exchange.method == "HEAD" or exchange.is_stream:
+                self._read(data, now, exchange, at)
+                return
+            exchange.first_byte_ns = now
+            exchange.status, left, _, exchange.instance, exchange.cold = head
+            if exchange.on_first_byte is not None:
+                exchange.on_first_byte(exchange)
+            self._head = head
+            size = len(data) - at - 4
+        if size > left:
+            # Bytes after the end: the response is whole, the connection is not to be trusted any more.
+            exchange.response_bytes += left
+            self._finish(exchange, now, False)
+            return
+        exchange.response_bytes += size
+        left -= size
+        if left:
+            self._left = left
+            return
+        self._left = -1
+        self._finish(exchange, now, self._head.is_reusable)  # type: ignore[union-attr]
+
+    def _read(self, data: bytes, now: int, exchange: Exchange, head_end: int) -> None:
+        """Through llhttp. head_end: where the head ends in data, in a response's first read."""
+        reader = self._reader
+        if reader is None:
+            reader = self._reader = ResponseReader(exchange, self._pool.tells)
+        try:
+            reader.feed(data, now)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
+            self._fail(exchange, now, "protocol", "body" if reader.has_head else "first_byte")
+            return
+        if head_end > 0 and reader.has_head:
+            self._pool.learn(data[:head_end], reader.head_to_learn())
+        if reader.ended:
+            self._finish(exchange, now, reader.is_reusable)
+
+    def _finish(self, exchange: Exchange, now: int, is_reusable: bool) -> None:
+        exchange.end_ns = now
+        if not exchange.sent_ns:
+            # The response came before the request was all written; no other can follow it here.
+            exchange.sent_ns = now
+            is_reusable = False
+        if self._reader is not None:
+            self._reader.settle()
+            self._reader = None
+        self._left = -1
+        self.exchange = None
+        self.served += 1
+        self._pool.release(self, is_reusable)
+        exchange.on_done(exchange)
+
+    def _fail(self, exchange: Exchange, at_ns: int, error: str, phase: str, is_censored: bool = False) -> None:
+        exchange.end_ns = at_ns
+        exchange.error, exchange.phase, exchange.censored = error, phase, is_censored
+        if self._reader is not None:
+            self._reader.settle()
+            self._reader = None
+        self.exchange = None
+        self.close()
+        self._pool.failed()
+        exchange.on_done(exchange)
+
+    def expire(self, now: int, first_byte_ns: int, idle_ns: int, total_ns: int) -> None:
+        """End the exchange at the earliest of its limits that has passed, if one has."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        sent = exchange.sent_ns or self.read_ns
+        limit = sent + total_ns
+        if not exchange.first_byte_ns:
+            limit = min(limit, sent + first_byte_ns)
+        else:
+            limit = min(limit, self.read_ns + idle_ns)
+        if now >= limit:
+            self._fail(exchange, limit, "timeout", _phase(exchange), is_censored=True)
+
+    def interrupt(self, now: int) -> None:
+        """End whatever is under way, and the connection."""
+        if self.exchange is not None:
+            self._fail(self.exchange, now, "interrupted", _phase(self.exchange))
+        else:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        was_open = not self.is_closed
+        self.is_closed = True
+        exchange = self.exchange
+        self._pool.lost(self, while_idle=was_open and exchange is None)
+        if exchange is None:
+            return
+        now = monotonic_ns()
+        if self._reader is not None and self._reader.is_until_close and exc is None:
+            self._finish(exchange, now, False)
+            return
+        was_kept = self.served > 0 or self.was_idle
+        if was_kept and not exchange.first_byte_ns and self._pool.resends(exchange, now):
+            self.exchange = None
+            return
+        self._fail(exchange, now, "reset", _phase(exchange))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self._pool.lost(self, while_idle=False)
+            if self._transport is not None:
+                self._transport.close()
+
+
+def _phase(exchange: Exchange) -> str:
+    """How far an exchange got."""
+    return "body" if exchange.first_byte_ns else "first_byte" if exchange.sent_ns else "send"

@@ -1,0 +1,334 @@
+"""The fast path: HTTP/1.1 over asyncio protocols, callbacks only, no task or timer per request.
+
+What runs per request, and what it costs: `send` pops an idle connection and writes once (the transport's high
+water mark is 0, so the bytes go to the kernel inside the call, and `sent_ns` is stamped after it);
+`data_received` finds the end of the response's head and looks the head's bytes up in a table of heads seen
+before. A server repeats its heads byte for byte within a second, so a response of known length costs one
+dictionary look-up instead of a parse. Everything else (chunked bodies, streams, unseen heads, interim
+responses) goes through llhttp (httptools), which stays the judge of what is valid HTTP.
+
+Connections are kept in a last-in first-out stack, so that few are kept busy and the rest age, as in clients
+that agents use. A step that finds none idle opens one and waits; whichever comes free first, the new
+connection or a used one, takes the step that has waited longest.
+
+Time limits are checked by a sweep over open connections every few milliseconds. The sweep may come late, the
+record does not: a step that hit a limit ends at that limit, and is marked as censored.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from time import monotonic_ns
+from typing import Any
+
+from replay.target import Target
+from replay.wire.addresses import Address, AddressBook
+from replay.wire.connection import Connection
+from replay.wire.errors import TargetUnreachable
+from replay.wire.response import Head, Tells
+from replay.wire.types import Exchange
+
+_HEADS_MAX = 512
+_HEAD_MAX_BYTES = 4096
+# A target whose heads never repeat (a request id in each) fills the table again and again for nothing.
+_HEADS_FILLED_MOST = 8
+_PREPARED_AT_ONCE = 64
+_NS = 1_000_000_000
+
+
+class Http1Wire:
+    """Every connection to one target, by the fast path."""
+
+    def __init__(self, target: Target, addresses: AddressBook) -> None:
+        self._target = target
+        self._addresses = addresses
+        limits = target.timeouts
+        self._connect_s = limits.connect_s
+        self._first_byte_ns = int(limits.first_byte_s * _NS)
+        self._idle_ns = int(limits.idle_s * _NS)
+        self._total_ns = int(limits.total_s * _NS)
+        self._max = target.connections.max
+        self._reuse = target.connections.reuse
+        self._may_resend_unsafe = target.retry.stale_unsafe
+        self._ssl: ssl.SSLContext | None = None
+        self._server_name: str | None = None
+        self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
+        self._idle: list[Connection] = []
+        self._idle_of: dict[Any, list[Connection]] = {}
+        self._waiting: deque[Exchange] = deque()
+        self._fresh_only: deque[Exchange] = deque()
+        self._open: set[Connection] = set()
+        self._opening = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+        self.heads: dict[bytes, Head] = {}
+        self._heads_filled = 0
+        self.tells = Tells(
+            (target.instance_header or "").lower().encode() or None,
+            (target.cold_header or "").lower().encode() or None,
+        )
+        self.opened = 0
+        self.closed_while_idle = 0
+        self.stale_resent = 0
+        self.waited_for_limit = 0
+
+    def __repr__(self) -> str:
+        return (
+            f"<Http1Wire {len(self._open)} open, {len(self._idle)} idle, {self._opening} opening, "
+            f"{len(self._waiting)} waiting>"
+        )
+
+    @property
+    def idle_connections(self) -> int:
+        return len(self._idle)
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ssl, self._server_name = self._addresses.tls()
+        await self._addresses.resolve()
+        # One connection shows that the target is there; it is kept for the first step.
+        try:
+            conn = await self._connect()
+        except ConnectError as failed:
+            raise TargetUnreachable(
+                f"cannot connect to {self._target.url}: {failed}. Is the target running there?"
+            ) from failed
+        if self._reuse == "none":
+            conn.close()
+        else:
+            self._keep(conn)
+
+    def send(self, exchange: Exchange) -> None:
+        if self._reuse != "pool":
+            self._send_apart(exchange)
+            return
+        idle = self._idle
+        while idle:
+            conn = idle.pop()
+            if not conn.is_closed:
+                conn.start(exchange)
+                return
+        self._waiting.append(exchange)
+        self._open_for_waiting()
+
+    def _send_apart(self, exchange: Exchange) -> None:
+        """Reuse by session, or none at all."""
+        if self._reuse == "session":
+            idle = self._idle_of.get(exchange.session_key)
+            while idle:
+                conn = idle.pop()
+                if not conn.is_closed:
+                    conn.start(exchange)
+                    return
+            if self._idle:
+                conn = self._idle.pop()
+                if not conn.is_closed:
+                    conn.owner = exchange.session_key
+                    conn.start(exchange)
+                    return
+        self._waiting.append(exchange)
+        self._open_for_waiting()
+
+    def release(self, conn: Connection, is_reusable: bool) -> None:
+        """The exchange on this connection has ended."""
+        if not is_reusable or conn.is_closed or self._reuse == "none" or self._is_closing:
+            conn.close()
+            if self._waiting:
+                self._open_for_waiting()
+            return
+        if self._reuse == "session" and conn.owner is not None:
+            self._idle_of.setdefault(conn.owner, []).append(conn)
+            return
+        if self._waiting:
+            conn.start(self._waiting.popleft())
+            return
+        conn.was_idle = True
+        self._idle.append(conn)
+
+    def failed(self) -> None:
+        """A connection ended in failure; if it was the last, steps that wait need another."""
+        if self._waiting and not self._is_closing:
+            self._open_for_waiting()
+
+    def learn(self, head_bytes: bytes, head: Head | None) -> None:
+        """Remember how to read responses with this head. A target whose heads never repeat is given up on."""
+        if head is None or len(head_bytes) > _HEAD_MAX_BYTES or self._heads_filled > _HEADS_FILLED_MOST:
+            return
+        if len(self.heads) >= _HEADS_MAX:
+            self.heads.clear()
+            self._heads_filled += 1
+        self.heads[head_bytes] = head
+
+    def resends(self, exchange: Exchange, now_ns: int) -> bool:
+        """Whether an exchange whose kept-alive connection turned out closed is sent once more, on a new one."""
+        if self._is_closing or exchange.stale_retries or not (exchange.idempotent or self._may_resend_unsafe):
+            return False
+        exchange.stale_retries = 1
+        exchange.stale_sent_ns, exchange.stale_end_ns = exchange.sent_ns, now_ns
+        exchange.sent_ns = 0
+        self.stale_resent += 1
+        self._fresh_only.append(exchange)
+        self._spawn_open()
+        return True
+
+    def prepare(self, connections: int) -> None:
+        if self._reuse == "none" or not self._target.connections.prepare or self._is_closing:
+            return
+        wanted = min(connections, self._max) - len(self._open) - self._opening
+        for _ in range(min(wanted, _PREPARED_AT_ONCE)):
+            self._spawn_open()
+
+    def end_session(self, session_key: Any) -> None:
+        for conn in self._idle_of.pop(session_key, ()):
+            conn.close()
+
+    def sweep(self, now: int) -> None:
+        """End what has passed a time limit; called every few milliseconds."""
+        first_byte, idle, total = self._first_byte_ns, self._idle_ns, self._total_ns
+        least = min(first_byte, idle, total)
+        late = [c for c in self._open if c.exchange is not None and now - c.read_ns >= least]
+        late += [
+            c
+            for c in self._open
+            if c.exchange is not None and c.exchange.sent_ns and now - c.exchange.sent_ns >= total
+        ]
+        for conn in late:
+            conn.expire(now, first_byte, idle, total)
+
+    async def close(self) -> None:
+        self._is_closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        now = monotonic_ns()
+        waiting = [*self._waiting, *self._fresh_only]
+        self._waiting.clear()
+        self._fresh_only.clear()
+        for exchange in waiting:
+            self._give_up(exchange, now, "interrupted", "connect")
+        for conn in list(self._open):
+            conn.interrupt(now)
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    def lost(self, conn: Connection, *, while_idle: bool) -> None:
+        self._open.discard(conn)
+        self.closed_while_idle += while_idle
+
+    def _open_for_waiting(self) -> None:
+        if self._opening < len(self._waiting) + len(self._fresh_only):
+            if len(self._open) + self._opening < self._max:
+                self._spawn_open()
+            else:
+                self.waited_for_limit += 1
+
+    def _spawn_open(self) -> None:
+        self._opening += 1
+        task = self._loop.create_task(self._open_one())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _open_one(self) -> None:
+        try:
+            conn = await self._connect()
+        except ConnectError as failed:
+            self._opening -= 1
+            now = monotonic_ns()
+            if self._fresh_only:
+                self._give_up(self._fresh_only.popleft(), now, failed.error, failed.phase, failed.is_timeout)
+            elif self._waiting:
+                self._give_up(self._waiting.popleft(), now, failed.error, failed.phase, failed.is_timeout)
+            return
+        except asyncio.CancelledError:
+            self._opening -= 1
+            raise
+        self._opening -= 1
+        if self._is_closing:
+            conn.close()
+        elif self._fresh_only:
+            conn.start(self._fresh_only.popleft())
+        elif self._waiting:
+            exchange = self._waiting.popleft()
+            if self._reuse == "session":
+                conn.owner = exchange.session_key
+            conn.start(exchange)
+        else:
+            self._keep(conn)
+
+    def _keep(self, conn: Connection) -> None:
+        conn.was_idle = True
+        self._idle.append(conn)
+
+    def _give_up(self, exchange: Exchange, now: int, error: str, phase: str, is_censored: bool = False) -> None:
+        exchange.end_ns = now
+        exchange.error, exchange.phase, exchange.censored = error, phase, is_censored
+        exchange.on_done(exchange)
+
+    async def _connect(self) -> Connection:
+        """Open one connection; try each known address in turn, resolving anew when all have failed."""
+        failed: ConnectError | None = None
+        for attempt in range(2):
+            dns_ns = 0
+            if attempt:
+                before = monotonic_ns()
+                if not await self._addresses.resolve_again():
+                    break
+                dns_ns = monotonic_ns() - before
+            for address in self._addresses.current():
+                try:
+                    conn = await self._connect_to(address)
+                except ConnectError as again:
+                    failed = again
+                    if again.is_timeout:
+                        raise
+                    continue
+                conn.dns_ns = dns_ns
+                return conn
+        raise failed or ConnectError("dns", "no address", "connect")
+
+    async def _connect_to(self, address: Address) -> Connection:
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        is_connected = False
+        try:
+            sock.setblocking(False)
+            if address.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            before = monotonic_ns()
+            async with asyncio.timeout(self._connect_s):
+                await self._loop.sock_connect(sock, address.sockaddr)
+                connected = monotonic_ns()
+                is_connected = True
+                _, conn = await self._loop.create_connection(
+                    lambda: Connection(self), sock=sock, ssl=self._ssl, server_hostname=self._server_name
+                )
+            secured = monotonic_ns()
+        except TimeoutError as cause:
+            sock.close()
+            raise ConnectError("timeout", f"no answer within {self._connect_s:g} s", "connect", True) from cause
+        except ssl.SSLError as cause:
+            sock.close()
+            raise ConnectError("tls", f"TLS failed: {cause.reason or cause}", "connect") from cause
+        except OSError as cause:
+            sock.close()
+            error = "tls" if is_connected and self._ssl is not None else "connect"
+            raise ConnectError(error, cause.strerror or str(cause), "connect") from cause
+        except BaseException:
+            sock.close()
+            raise
+        conn.connect_ns = connected - before
+        conn.tls_ns = secured - connected if self._ssl is not None else 0
+        self._open.add(conn)
+        self.opened += 1
+        conn.read_ns = secured
+        return conn
+
+
+class ConnectError(Exception):
+    """A connection could not be opened: the error class that is recorded, and why in words."""
+
+    def __init__(self, error: str, why: str, phase: str, is_timeout: bool = False) -> None:
+        super().__init__(why)
+        self.error = error
+        self.phase = phase
+        self.is_timeout = is_timeout

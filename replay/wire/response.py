@@ -1,0 +1,166 @@
+"""Reading one response: what a known head says, and llhttp (httptools) for all that is not known yet."""
+
+from typing import NamedTuple
+
+import httptools
+
+from replay.wire.events import SseTimer
+from replay.wire.types import Exchange
+
+_TRUE = (b"1", b"true", b"yes", b"cold")
+_LONGEST_INSTANCE = 200
+
+
+class Head(NamedTuple):
+    """What a response's head says about how to read the rest of it, and of who sent it."""
+
+    status: int
+    length: int
+    is_reusable: bool
+    instance: str | None
+    cold: bool | None
+
+
+class Tells(NamedTuple):
+    """The headers, in lower case, in which this target tells which instance served, and whether it was cold."""
+
+    instance: bytes | None = None
+    cold: bytes | None = None
+
+
+class ResponseReader:
+    """One exchange's response through llhttp, which calls the `on_` methods.
+
+    Fills in the exchange as it goes. ended: the response is complete. is_reusable: another request may follow
+    on the connection. is_until_close: the body has no other end than the connection's.
+    """
+
+    __slots__ = (
+        "_exchange",
+        "_has_spare",
+        "_instance",
+        "_cold",
+        "_is_chunked",
+        "_is_event_stream",
+        "_is_keep_alive",
+        "_length",
+        "_now_ns",
+        "_parser",
+        "_reads",
+        "_saw_interim",
+        "_tells",
+        "ended",
+        "events",
+        "has_head",
+        "is_until_close",
+    )  # fmt: skip
+
+    def __init__(self, exchange: Exchange, tells: Tells) -> None:
+        self._exchange = exchange
+        self._tells = tells
+        self._parser = httptools.HttpResponseParser(self)
+        self._now_ns = self._reads = 0
+        self._saw_interim = self._has_spare = False
+        self.events: SseTimer | None = None
+        self._forget_head()
+
+    def _forget_head(self) -> None:
+        self._length = -1
+        self._is_chunked = self._is_event_stream = self._is_keep_alive = False
+        self._instance: str | None = None
+        self._cold: bool | None = None
+        self.has_head = self.ended = self.is_until_close = False
+
+    @property
+    def is_reusable(self) -> bool:
+        return self._is_keep_alive and not self._has_spare
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        """Read these bytes, which came at now_ns. Raises httptools.HttpParserError if they are not HTTP."""
+        self._now_ns = now_ns
+        self._reads += 1
+        if not self._exchange.first_byte_ns:
+            self._exchange.first_byte_ns = now_ns
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            # What follows a complete response is not this step's fault, though it ends the connection.
+            self._has_spare = True
+            if not self.ended:
+                raise
+
+    def head_to_learn(self) -> Head | None:
+        """The head, if it came whole in the first read and a response with it is read by counting bytes alone."""
+        if (
+            self._reads != 1
+            or self._saw_interim
+            or self._length < 0
+            or self._is_chunked
+            or self._is_event_stream
+        ):
+            return None
+        exchange = self._exchange
+        if exchange.method == "HEAD" or exchange.status in (204, 304):
+            return None
+        return Head(exchange.status, self._length, self._is_keep_alive, self._instance, self._cold)
+
+    def settle(self) -> None:
+        """The exchange is over: hand it what was seen of its token events."""
+        events = self.events
+        if events is not None:
+            exchange = self._exchange
+            exchange.first_token_ns, exchange.token_count = events.first_token_ns, events.token_count
+            exchange.itl_ns = events.itl_ns
+
+    def on_message_begin(self) -> None:
+        if self.ended:
+            self._has_spare = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        key = name.lower()
+        if key == b"content-length":
+            self._length = int(value)
+        elif key == b"transfer-encoding":
+            self._is_chunked = b"chunked" in value.lower()
+        elif key == b"content-type":
+            self._is_event_stream = b"text/event-stream" in value.lower()
+        elif key == self._tells.instance:
+            self._instance = value.decode("latin-1")[:_LONGEST_INSTANCE]
+        elif key == self._tells.cold:
+            self._cold = value.strip().lower() in _TRUE
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if self.ended or (status < 200 and status != 101):
+            return
+        exchange = self._exchange
+        if not exchange.first_byte_ns:
+            exchange.first_byte_ns = self._now_ns
+        self.has_head = True
+        self._is_keep_alive = self._parser.should_keep_alive()
+        exchange.status, exchange.instance, exchange.cold = status, self._instance, self._cold
+        # llhttp cannot know that this answers a HEAD; it would wait for the body that the length promises.
+        has_body = status not in (204, 304) and exchange.method != "HEAD"
+        self.is_until_close = has_body and self._length < 0 and not self._is_chunked
+        self.ended = not has_body
+        if self._is_event_stream or exchange.is_stream:
+            self.events = SseTimer()
+        if exchange.on_first_byte is not None:
+            exchange.on_first_byte(exchange)
+
+    def on_body(self, body: bytes) -> None:
+        if self.ended:
+            self._has_spare = True
+            return
+        self._exchange.response_bytes += len(body)
+        if self.events is not None:
+            self.events.feed(body, self._now_ns)
+
+    def on_message_complete(self) -> None:
+        if self.has_head:
+            self.ended = True
+        else:
+            # An interim response (1xx). The first byte that counts is the final response's.
+            self._forget_head()
+            self._saw_interim = True
+            self._exchange.first_byte_ns = 0
