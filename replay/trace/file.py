@@ -254,9 +254,7 @@ def read_sessions(path: str | PathLike[str]) -> Iterator[Session]:
         yield from reader
 
 
-def scan(
-    path: str | PathLike[str], *, progress: Progress | None = None, check_ids: bool = False
-) -> TraceScan:
+def scan(path: str | PathLike[str], *, progress: Progress | None = None, check_ids: bool = False) -> TraceScan:
     """Read a whole trace once, checking every line, and count what is in it.
 
     check_ids: also refuse session ids that occur twice. This keeps 8 bytes for each session, and reads the

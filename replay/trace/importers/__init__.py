@@ -1,0 +1,7 @@
+"""Foreign recordings turned into traces: one module a format, and this table of them."""
+
+from replay.trace.importers.claude_sessions import ClaudeSessions
+from replay.trace.importers.mooncake import Mooncake
+from replay.trace.importers.types import Importer
+
+IMPORTERS: dict[str, Importer] = {importer.name: importer for importer in (ClaudeSessions(), Mooncake())}

@@ -1,0 +1,86 @@
+"""The files that an importer was given: found in folders, read, and refused in plain words."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from replay.trace.errors import TraceError, escaped, shown_path
+from replay.trace.stored import StoredBytes, cannot_read, open_lines
+
+LARGEST_DOCUMENT_BYTES = 1 << 30
+LONGEST_ROW_BYTES = 64 << 20
+
+_Document = TypeVar("_Document")
+_PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
+    """The files named, and those in the folders named (and, where these have none, in folders below), by name."""
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        try:
+            inside = sorted(path.glob(f"*{suffix}")) or sorted(path.rglob(f"*{suffix}"))
+        except OSError as error:
+            raise TraceError(cannot_read(path, error)) from error
+        inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
+        if not inside:
+            raise TraceError(f"{shown_path(path)}: no {suffix} files in this folder.")
+        found += inside
+    return found
+
+
+def trace_name(paths: Sequence[Path]) -> str:
+    """A name for the trace: that of the first file, without suffixes, or of the folder."""
+    name = paths[0].absolute().name
+    return (name.split(".")[0] or name or "trace")[:200]
+
+
+def read_document(path: Path, kind: type[_Document]) -> _Document:
+    """One JSON document as a value of this type. Raises TraceError that names the field."""
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        data = source.read(LARGEST_DOCUMENT_BYTES + 1)
+    if len(data) > LARGEST_DOCUMENT_BYTES:
+        raise TraceError(f"{shown_path(path)}: larger than {LARGEST_DOCUMENT_BYTES >> 20} MiB.")
+    return decoded(data, kind, shown_path(path))
+
+
+def read_rows(path: Path, kind: type[_Document]) -> Iterator[tuple[int, _Document]]:
+    """The rows of a JSON Lines file with their line numbers. Raises TraceError that names line and field."""
+    decoder = msgspec.json.Decoder(kind)
+    n = 0
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        while line := source.readline(LONGEST_ROW_BYTES + 1):
+            n += 1
+            if len(line) > LONGEST_ROW_BYTES:
+                text = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
+                raise TraceError(f"{shown_path(path)}, line {n}: {text}")
+            if line.isspace():
+                continue
+            try:
+                yield n, decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                decoded(line, kind, f"{shown_path(path)}, line {n}")
+
+
+def decoded(data: bytes, kind: type[_Document], place: str) -> _Document:
+    """data as a value of this type, or a TraceError that begins with place."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        where = _PLACE.search(message)
+        what = escaped((message[: where.start()] if where else message).replace("`", ""))
+        field = f"{where['path']}: " if where and where["path"] else ""
+        raise TraceError(f"{place}: {field}{what[:1].lower()}{what[1:]}.") from error
+    except msgspec.DecodeError as error:
+        raise TraceError(f"{place}: not valid JSON: {escaped(str(error))}.") from error
+    except UnicodeDecodeError as error:
+        raise TraceError(f"{place}: not valid UTF-8.") from error
+    except RecursionError as error:
+        raise TraceError(f"{place}: nested too deeply to be read.") from error

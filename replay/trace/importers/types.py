@@ -1,0 +1,58 @@
+"""What every importer takes and gives."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from replay.trace.types import Header, Session
+
+# Where a sub-agent entry's own `t` stands: at its spawn, as the format's specification says, or at its end.
+SubagentT = Literal["spawn", "end"]
+
+
+class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user may choose. An importer ignores what its format has no use for.
+
+    name: of the trace; from the input's name where None. arrivals: a specification for replay/trace/arrivals.py.
+    block_size: tokens in a prefix block, where the recording does not say. stream: whether calls are streamed,
+    where the recording does not say. subagent_t: see SubagentT.
+    """
+
+    name: str | None = None
+    arrivals: str | None = None
+    seed: int = 1
+    block_size: int | None = None
+    stream: bool = True
+    subagent_t: SubagentT = "spawn"
+
+
+class ImportResult(msgspec.Struct, frozen=True):
+    """A recording as a trace.
+
+    header: complete, with what was inferred and dropped in its attributes. sessions: in order of start_ms;
+    iterating reads the input, and may raise TraceError. notes: the same facts as sentences, for people.
+    """
+
+    header: Header
+    sessions: Callable[[], Iterator[Session]]
+    notes: tuple[str, ...] = ()
+
+
+class Importer(Protocol):
+    """One foreign format. Importing reads the input twice: once to count and check, once to convert."""
+
+    @property
+    def name(self) -> str:
+        """The format's name on the command line."""
+
+    @property
+    def describe(self) -> str:
+        """One line that says what the format is."""
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        """Whether a file that begins with these bytes is of this format."""
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        """Import these files, or the files in these folders. Raises TraceError."""

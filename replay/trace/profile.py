@@ -1,0 +1,209 @@
+"""The shape of a trace: how many, how often, how deep, how long, in one pass and in flat memory."""
+
+import math
+from collections.abc import Callable
+from os import PathLike
+
+import msgspec
+
+from replay.trace.file import TraceReader
+from replay.trace.types import Header, Session
+
+# Values fall into buckets 2 % wide, so a quantile is within 1 % of the exact one.
+_BUCKETS_PER_E = 1 / math.log(1.02)
+# Beyond this many series their names are no longer kept apart, so that memory stays flat.
+_MOST_SERIES = 10_000
+OTHER = "(other names)"
+
+
+class Quantiles(msgspec.Struct, omit_defaults=True):
+    """n values; quantiles are within 1 %, min, max and mean are exact. None where there are no values."""
+
+    n: int
+    mean: float | None = None
+    min: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+    max: float | None = None
+
+
+class Series(msgspec.Struct):
+    """The steps of one kind and name."""
+
+    kind: str
+    name: str
+    steps: int
+
+
+class TraceProfile(msgspec.Struct):
+    """The shape of a trace.
+
+    span_ms: from the trace's start to the last recorded end. sessions_per_min: over the time in which sessions
+    start; None for fewer than two. fan_out: followers of a step that has any. depth: steps on a session's
+    longest chain. gap_ms: delays on edges. took_ms: recorded durations.
+    """
+
+    header: Header
+    sessions: int
+    steps: int
+    waits: int
+    edges: int
+    joins: int
+    span_ms: float
+    sessions_per_min: float | None
+    series: list[Series]
+    steps_per_session: Quantiles
+    fan_out: Quantiles
+    depth: Quantiles
+    gap_ms: Quantiles
+    took_ms: Quantiles
+    input_tokens: int
+    output_tokens: int
+    input_tokens_per_call: Quantiles
+    output_tokens_per_call: Quantiles
+
+
+class _Spread:
+    """Values counted in buckets of equal ratio; zero has a bucket of its own."""
+
+    __slots__ = ("_counts", "_max", "_min", "_n", "_sum", "_zeros")
+
+    def __init__(self) -> None:
+        self._counts: dict[int, int] = {}
+        self._n = self._zeros = 0
+        self._sum = self._max = 0.0
+        self._min = math.inf
+
+    def add(self, value: float) -> None:
+        self._n += 1
+        self._sum += value
+        self._min = min(self._min, value)
+        self._max = max(self._max, value)
+        if value <= 0:
+            self._zeros += 1
+        else:
+            bucket = math.floor(math.log(value) * _BUCKETS_PER_E)
+            self._counts[bucket] = self._counts.get(bucket, 0) + 1
+
+    def quantiles(self) -> Quantiles:
+        if not self._n:
+            return Quantiles(0)
+        p50, p90, p99 = self._at(0.5, 0.9, 0.99)
+        return Quantiles(self._n, self._sum / self._n, self._min, p50, p90, p99, self._max)
+
+    def _at(self, *ratios: float) -> list[float]:
+        found: list[float] = []
+        ordered = sorted(self._counts.items())
+        for ratio in ratios:
+            left = math.ceil(ratio * self._n) - self._zeros
+            value = 0.0
+            for bucket, count in ordered:
+                if left <= 0:
+                    break
+                left -= count
+                value = math.exp((bucket + 0.5) / _BUCKETS_PER_E)
+            found.append(min(max(value, self._min), self._max))
+        return found
+
+
+def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> TraceProfile:
+    """Read a trace once and describe its shape. Raises TraceError for the first thing that is wrong."""
+    sessions = steps = waits = edges = joins = input_tokens = output_tokens = 0
+    span_ms = last_start_ms = 0.0
+    first_start_ms = None
+    series: dict[tuple[str, str], int] = {}
+    per_session, fan_out, depth, gap_ms = _Spread(), _Spread(), _Spread(), _Spread()
+    took_ms, inputs, outputs = _Spread(), _Spread(), _Spread()
+    with TraceReader(path, progress=progress) as reader:
+        for session in reader:
+            sessions += 1
+            last_start_ms = session.start_ms
+            first_start_ms = last_start_ms if first_start_ms is None else first_start_ms
+            steps += len(session.steps)
+            per_session.add(len(session.steps))
+            depth.add(session_depth(session))
+            followers: dict[str, int] = {}
+            for step in session.steps:
+                key = (step.kind, step.name)
+                if key not in series and len(series) >= _MOST_SERIES:
+                    key = (step.kind, OTHER)
+                series[key] = series.get(key, 0) + 1
+                waits += step.is_wait
+                parents = {edge.step for edge in step.after}
+                edges += len(step.after)
+                joins += len(parents) > 1
+                for parent in parents:
+                    followers[parent] = followers.get(parent, 0) + 1
+                for edge in step.after:
+                    gap_ms.add(edge.delay_ms)
+                if step.took_ms is not None:
+                    took_ms.add(step.took_ms)
+                if step.llm is not None:
+                    input_tokens += step.llm.input_tokens
+                    output_tokens += step.llm.output_tokens
+                    inputs.add(step.llm.input_tokens)
+                    outputs.add(step.llm.output_tokens)
+                span_ms = max(span_ms, last_start_ms + step.at_ms + (step.took_ms or 0.0))
+            for count in followers.values():
+                fan_out.add(count)
+        header = reader.header
+    arriving_ms = last_start_ms - (first_start_ms or 0.0)
+    ordered = sorted(series.items(), key=lambda item: (-item[1], item[0]))
+    return TraceProfile(
+        header=header,
+        sessions=sessions,
+        steps=steps,
+        waits=waits,
+        edges=edges,
+        joins=joins,
+        span_ms=span_ms,
+        sessions_per_min=(sessions - 1) / arriving_ms * 60_000 if arriving_ms > 0 else None,
+        series=[Series(kind, name, count) for (kind, name), count in ordered],
+        steps_per_session=per_session.quantiles(),
+        fan_out=fan_out.quantiles(),
+        depth=depth.quantiles(),
+        gap_ms=gap_ms.quantiles(),
+        took_ms=took_ms.quantiles(),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        input_tokens_per_call=inputs.quantiles(),
+        output_tokens_per_call=outputs.quantiles(),
+    )
+
+
+def session_depth(session: Session) -> int:
+    """Steps on the longest chain of edges. The session's edges must have no circle, as a reader guarantees."""
+    if len(session.steps) == 1:
+        return 1
+    depth: dict[str, int] = {}
+    forward = False
+    for step in session.steps:
+        longest = 0
+        for edge in step.after:
+            parent = depth.get(edge.step)
+            if parent is None:
+                forward = True
+                break
+            longest = max(longest, parent)
+        depth[step.id] = longest + 1
+    if not forward:
+        return max(depth.values(), default=0)
+    return _depth_of_any_order(session)
+
+
+def _depth_of_any_order(session: Session) -> int:
+    """The same for a session whose steps are not listed after their parents."""
+    parents = {step.id: [edge.step for edge in step.after] for step in session.steps}
+    depth: dict[str, int] = {}
+    for start in parents:
+        stack = [start]
+        while stack:
+            name = stack[-1]
+            missing = [parent for parent in parents[name] if parent not in depth]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            depth[name] = 1 + max((depth[parent] for parent in parents[name]), default=0)
+    return max(depth.values(), default=0)
