@@ -3,7 +3,8 @@
 import re
 from urllib.parse import unquote
 
-from replay.planes.types import Asked, Kind
+from replay.planes.types import Asked
+from replay.trace.types import Kind
 
 NOTHING_ASKED = Asked()
 _CHAT_PATH = b"/chat/completions"

@@ -10,7 +10,8 @@ import math
 from hashlib import blake2b
 from statistics import NormalDist
 
-from replay.planes.types import Answer, Asked, Kind, ServiceModel, Spread
+from replay.planes.types import Answer, Asked, ServiceModel, Spread
+from replay.trace.types import Kind
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
 
 import msgspec
 
-Kind = Literal["llm", "tool", "http", "mcp"]
+from replay.trace.types import Kind
 
 
 class Spread(msgspec.Struct, frozen=True):
