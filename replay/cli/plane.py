@@ -28,9 +28,7 @@ def plane() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
 )
-@click.option(
-    "--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Seed of the modelled times."
-)
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Seed of the modelled times.")
 @click.option(
     "--speed", type=FACTOR, default=_DEFAULTS.speed, show_default=True, help="Answer this many times as fast."
 )

@@ -7,7 +7,7 @@ from replay.planes.types import Asked
 from replay.trace.types import Kind
 
 NOTHING_ASKED = Asked()
-_CHAT_PATH = b"/chat/completions"
+CHAT_PATH = b"/chat/completions"
 _TOOLS_PATH = b"/tools/"
 
 # A key has bare quotes and a colon after them, which cannot both be inside a JSON string such as a prompt.
@@ -22,7 +22,7 @@ def kind_and_name(path: bytes) -> tuple[Kind, str]:
     /v1/chat/completions (under any prefix) is a model call, /tools/NAME a tool, /mcp an MCP call; all else is
     plain HTTP under its own path.
     """
-    if path.endswith(_CHAT_PATH):
+    if path.endswith(CHAT_PATH):
         return "llm", "chat"
     if path.startswith(_TOOLS_PATH):
         return "tool", unquote(path[len(_TOOLS_PATH) :].decode("latin-1"))

@@ -11,7 +11,7 @@ Pipelined requests are answered one after the other, each due from when the one 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from time import monotonic_ns
 from typing import cast
@@ -19,7 +19,7 @@ from typing import cast
 import httptools
 
 from replay.planes import chat
-from replay.planes.asking import NOTHING_ASKED, BodyScan, kind_and_name
+from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.model import Model
 from replay.planes.types import Answer, Asked, ServiceModel
 
@@ -73,10 +73,11 @@ class _Request:
 
 
 class Site:
-    """What the connections of one server share: the model, the count of requests, who is connected."""
+    """What the connections of one server share: the model, a clock in ns, the number of requests so far."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, clock: Callable[[], int] = monotonic_ns) -> None:
         self.model = model
+        self.clock = clock
         self.requests = 0
         self.stopping = False
         self.connections: set[Connection] = set()
@@ -193,10 +194,7 @@ class Connection(asyncio.Protocol):
             assert self._incoming is not None
             self._incoming.key = value
         elif (
-            length == 6
-            and name.lower() == b"expect"
-            and value.lower() == b"100-continue"
-            and not self.is_busy
+            length == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.is_busy
         ):
             self._transport.write(_CONTINUE)
 
@@ -207,14 +205,15 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive()
         request.can_stream = self._parser.get_http_version() != "1.0"  # no chunks before 1.1
+        if CHAT_PATH in request.url:
+            request.scan = BodyScan()
 
     def on_body(self, body: bytes) -> None:
         request = self._incoming
         assert request is not None
         request.body_bytes += len(body)
-        if request.scan is None:
-            request.scan = BodyScan()
-        request.scan.feed(body)
+        if request.scan is not None:
+            request.scan.feed(body)
 
     def on_message_complete(self) -> None:
         request = self._incoming
@@ -248,7 +247,9 @@ class Connection(asyncio.Protocol):
         number = site.requests
         answer = site.model.answer(kind, name, asked, request.key or b"%d" % number)
         if answer.stream:
-            self._stream = _Stream(answer, chat.answer_id(number), monotonic_ns() + int(answer.wait_ms * _MS))
+            self._stream = _Stream(
+                answer, chat.answer_id(number), self._site.clock() + int(answer.wait_ms * _MS)
+            )
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._begin_stream)
         else:
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._send_plain, answer, number)
@@ -282,7 +283,7 @@ class Connection(asyncio.Protocol):
         stream = self._stream
         out = [head] if head else []
         # Half a timer tick ahead counts as due: under uvloop a timer may fire that much early.
-        now_ns = monotonic_ns() + _MS // 2
+        now_ns = self._site.clock() + _MS // 2
         due = stream.due_ns <= now_ns or bool(head)
         while due and stream.sent < stream.answer.tokens:
             out.append(chat.token(stream.name, stream.sent))
@@ -296,7 +297,7 @@ class Connection(asyncio.Protocol):
             return
         self._transport.write(b"".join(out))
         if not self._full:
-            wait_s = (stream.due_ns - monotonic_ns()) / 1e9
+            wait_s = (stream.due_ns - self._site.clock()) / 1e9
             self._timer = self._loop.call_later(max(wait_s, 0.0), self._send_tokens)
 
     def _finish(self, data: bytes) -> None:

@@ -1,0 +1,74 @@
+"""`replay plane serve`: what it says, and how it ends."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.plane import plane
+
+COMMAND = [sys.executable, "-c", "from replay.cli.plane import plane; plane()", "serve", "--modelled"]
+
+
+@contextmanager
+def served(*options: str) -> Iterator[tuple[subprocess.Popen, str]]:
+    """A server in a process of its own, and the first line that it said."""
+    with subprocess.Popen([*COMMAND, *options], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, process.stderr.readline()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_it_listens_on_a_free_port_until_a_signal_ends_it(signal_number, code):
+    with served("--port", "0", "--speed", "100x") as (process, said):
+        url = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", said)[1]
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/tools/x") as answer:
+            assert answer.status == 200
+        process.send_signal(signal_number)
+
+        assert process.wait(timeout=10) == code
+        assert process.stderr.read() == ""
+
+
+def test_a_port_in_use_is_said_plainly():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with served("--port", str(port)) as (process, said):
+            assert process.wait(timeout=10) == 2
+            assert re.fullmatch(
+                rf"replay: cannot listen on 127\.0\.0\.1 port {port}: .*in use.* Try another --port, or 0\.\n",
+                said,
+            )
+
+
+def test_it_listens_on_loopback_only():
+    result = CliRunner().invoke(plane, ["serve", "--modelled", "--host", "0.0.0.0"])
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "replay: --host 0.0.0.0 is not a loopback address; this target is for this machine only. "
+        "Use 127.0.0.1.\n"
+    )
+
+
+def test_it_wants_to_be_told_what_to_serve():
+    result = CliRunner().invoke(plane, ["serve"])
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "replay: say what to serve: --modelled answers every request after a modelled time.\n"
+    )
+
+
+@pytest.mark.parametrize("wrong", [["--speed", "0"], ["--error-rate", "1.5"], ["--port", "70000"]])
+def test_a_value_out_of_range_is_bad_usage(wrong):
+    assert CliRunner().invoke(plane, ["serve", "--modelled", *wrong]).exit_code == 2
