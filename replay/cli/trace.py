@@ -81,7 +81,7 @@ def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen
 
 
 def _format_and_paths(words: tuple[str, ...], from_format: str | None) -> tuple[str, list[Path]]:
-    """The format and the inputs: the format is named by an option, by the first word, or by the input itself."""
+    """The format, as an option, the first word or the input itself says it, and the inputs."""
     if from_format is not None:
         _check_format(from_format)
         return from_format, [Path(word) for word in words]

@@ -38,7 +38,7 @@ class Arrivals(msgspec.Struct, frozen=True):
     def starts_ms(self, seed: int) -> Iterator[float]:
         """Start times without end, in ms to the nearest microsecond; the first is 0."""
         if self.process == "poisson":
-            # random() is the part of the module that stays the same across versions; expovariate is not promised.
+            # Of this module only random() is promised to stay the same across versions.
             draw = random.Random(seed).random
             now_ms = 0.0
             while True:

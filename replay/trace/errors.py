@@ -14,7 +14,7 @@ def escaped(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        c if c.isprintable() and unicodedata.category(c)[0] not in "CZ" or c == " " else ascii(c)[1:-1]
+        c if (c.isprintable() and unicodedata.category(c)[0] not in "CZ") or c == " " else ascii(c)[1:-1]
         for c in text
     )
 

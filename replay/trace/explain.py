@@ -48,7 +48,8 @@ def header_fault(line: bytes) -> str | None:
     """
     found = msgspec.json.decode(line)
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        return f"not the header of a trace, which would read {_EXAMPLE}. Another tool's file must be imported first."
+        hint = "Another tool's file must be imported first."
+        return f"not the header of a trace, which would read {_EXAMPLE}. {hint}"
     version = found.get("version")
     if version != VERSION or isinstance(version, bool):
         said = shortened(repr(version))
@@ -56,8 +57,11 @@ def header_fault(line: bytes) -> str | None:
     return None
 
 
-def session_fault(line: bytes, error: Exception) -> str:
-    """What is wrong with a line that could not be decoded, as a sentence without the file and line."""
+def decoding_fault(line: bytes, error: Exception, what: str) -> str:
+    """Why a line could not be decoded, as a sentence without the file and line.
+
+    what: the line itself, in words, for where no session or step can be named.
+    """
     if isinstance(error, RecursionError):
         return "nested too deeply to be read."
     if isinstance(error, UnicodeDecodeError):
@@ -67,7 +71,7 @@ def session_fault(line: bytes, error: Exception) -> str:
     message = str(error)
     place = _PLACE.search(message)
     path = place["path"] if place else "$"
-    what = message[: place.start()] if place else message
+    said = message[: place.start()] if place else message
     document = _decoded(line)
     in_step = _STEP.match(path)
     if in_step:
@@ -77,8 +81,8 @@ def session_fault(line: bytes, error: Exception) -> str:
         owner = document
         of = f"session {shown(document['id'])}" if _has_id(document) else ""
         field = path.removeprefix("$").removeprefix(".")
-    text = _fault(what, field, owner, is_key=bool(place) and "`key`" in message[place.start() :])
-    return f"{of} {text}" if of else f"the line {text}"
+    text = _fault(said, field, owner, is_key=place is not None and "`key`" in place[0])
+    return f"{of} {text}" if of else f"{what} {text}"
 
 
 def _utf8_position(line: bytes) -> int:

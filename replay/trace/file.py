@@ -14,13 +14,13 @@ from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import msgspec
 import numpy as np
 
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.explain import header_fault, session_fault, sentence
+from replay.trace.explain import decoding_fault, header_fault, sentence
 from replay.trace.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.stored import StoredBytes, WholeFile, open_lines
 from replay.trace.types import Header, Request, Session
@@ -77,7 +77,7 @@ class TraceReader:
     ) -> None:
         self._path = Path(path)
         self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
-        self._lines: io.BufferedReader = open_lines(self._stored, self._path)
+        self._lines: BinaryIO = open_lines(self._stored, self._path)
         self.line = 0
         self._last_start_ms = 0.0
         try:
@@ -113,8 +113,8 @@ class TraceReader:
                 request.json = request.json.copy()  # a view would keep the whole line in memory
         if session.start_ms < self._last_start_ms:
             self._fail(
-                f"session {shown(session.id)} starts at {session.start_ms:.15g} ms, before the session above it "
-                f"({self._last_start_ms:.15g} ms). Sort the sessions by start_ms."
+                f"session {shown(session.id)} starts at {session.start_ms:.15g} ms, before the "
+                f"session above it ({self._last_start_ms:.15g} ms). Sort the sessions by start_ms."
             )
         self._last_start_ms = session.start_ms
         return session
@@ -152,7 +152,7 @@ class TraceReader:
                 self._fail(fault)
             header = _decode_header(set_aside(line, Header))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._error(session_fault(line, error)) from error
+            raise self._error(decoding_fault(line, error, "the header")) from error
         fault = header_problem(header)
         if fault is not None:
             self._fail(fault)
@@ -163,7 +163,7 @@ class TraceReader:
         self.line += 1
         if len(line) > longest and not line.endswith(b"\n"):
             self._lines.close()
-            self._lines = io.BufferedReader(io.BytesIO())  # type: ignore[arg-type]
+            self._lines = io.BytesIO()
             self._fail(f"longer than {longest >> 20} MiB, the most that one line may take.")
         return line
 
@@ -175,7 +175,7 @@ class TraceReader:
                 raise first
             return _decode_session(set_aside(line, Session))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._error(session_fault(line, error)) from error
+            raise self._error(decoding_fault(line, error, "the line")) from error
 
     def _error(self, text: str) -> TraceError:
         return TraceError(f"{shown_path(self._path)}, line {self.line}: {text}")
@@ -299,7 +299,7 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, check_i
 
 
 def find_errors(path: str | PathLike[str], most: int = 20) -> Iterator[TraceError]:
-    """Everything that is wrong with a trace, line by line and up to `most` errors; then repeated session ids."""
+    """Up to `most` things that are wrong with a trace, line by line; then repeated session ids."""
     ids = array("Q")
     n = 0
     with TraceReader(path) as reader:
@@ -315,9 +315,9 @@ def find_errors(path: str | PathLike[str], most: int = 20) -> Iterator[TraceErro
             ids.append(_id_hash(session.id))
     repeated = _repeated(ids)
     if repeated and n < most:
-        for error in _repeated_ids(path, repeated):
+        for repetition in _repeated_ids(path, repeated):
             n += 1
-            yield error
+            yield repetition
             if n >= most:
                 return
 
@@ -334,7 +334,7 @@ def _repeated(ids: "array[int]") -> set[int]:
 
 
 def _repeated_ids(path: str | PathLike[str], hashes: set[int]) -> Iterator[TraceError]:
-    """Name the lines whose session id stands on an earlier line too; lines with other errors are passed over."""
+    """Name the lines whose session id stands on an earlier line; pass over lines with other errors."""
     lines: dict[str, int] = {}
     with TraceReader(path) as reader:
         while True:
@@ -348,6 +348,6 @@ def _repeated_ids(path: str | PathLike[str], hashes: set[int]) -> Iterator[Trace
                 first = lines.setdefault(session.id, reader.line)
                 if first != reader.line:
                     yield TraceError(
-                        f"{shown_path(path)}, line {reader.line}: session {shown(session.id)} has the same id as "
-                        f"the session on line {first}. Every session needs an id of its own."
+                        f"{shown_path(path)}, line {reader.line}: session {shown(session.id)} has the same id "
+                        f"as the session on line {first}. Every session needs an id of its own."
                     )

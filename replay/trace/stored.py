@@ -1,4 +1,4 @@
-"""A trace's bytes as they are stored: opened, decompressed and hashed as a stream; written whole or not at all."""
+"""A trace's bytes as they are stored: read and hashed as a stream, and written whole or not at all."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ class StoredBytes(io.RawIOBase):
     def __init__(self, path: Path, *, hashed: bool, progress: Callable[[int, int], None] | None) -> None:
         super().__init__()
         try:
-            self._file: BinaryIO | None = path.open("rb", buffering=0)  # type: ignore[assignment]
+            self._file: io.FileIO | None = path.open("rb", buffering=0)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error
         assert self._file is not None
@@ -45,7 +45,7 @@ class StoredBytes(io.RawIOBase):
     def readinto(self, buffer: object) -> int:
         assert self._file is not None
         try:
-            n: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+            n: int = self._file.readinto(buffer)  # type: ignore[arg-type]
         except OSError as error:
             raise TraceError(cannot_read(self._path, error)) from error
         self.read_bytes += n
@@ -70,7 +70,7 @@ class StoredBytes(io.RawIOBase):
 class _Decompressed(io.RawIOBase):
     """The content of a zstandard stream of one or more frames; a stream that is cut off is an error."""
 
-    def __init__(self, source: io.BufferedReader, path: Path) -> None:
+    def __init__(self, source: "io.BufferedReader[StoredBytes]", path: Path) -> None:
         super().__init__()
         self._source = source
         self._path = path
@@ -127,7 +127,7 @@ def cannot_read(path: Path, error: OSError) -> str:
     return f"{shown_path(path)}: cannot be read: {(error.strerror or str(error)).lower()}."
 
 
-def open_lines(stored: StoredBytes, path: Path) -> io.BufferedReader:
+def open_lines(stored: StoredBytes, path: Path) -> BinaryIO:
     """The file's content, decompressed if it is zstandard (told by its first bytes, not by its name)."""
     source = io.BufferedReader(stored, _BUFFER_BYTES)
     try:
@@ -152,16 +152,19 @@ class WholeFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
         self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
         with self._translated():
             if path.is_dir():
                 raise IsADirectoryError(21, "Is a directory")
-            self._file: BinaryIO = self._part.open("xb", buffering=_BUFFER_BYTES)
-        self._sink: BinaryIO = self._file
+            self._raw = self._part.open("xb", buffering=0)
+        self._file: BinaryIO = io.BufferedWriter(self._raw, _BUFFER_BYTES)
+        self._sink: BinaryIO | zstandard.ZstdCompressionWriter = self._file
         if path.suffix == ".zst":
             compressor = zstandard.ZstdCompressor(level=3)
-            self._sink = compressor.stream_writer(self._file, closefd=False)  # type: ignore[assignment]
+            self._sink = compressor.stream_writer(self._file, closefd=False)
 
     def write(self, data: bytes) -> None:
         with self._translated():
@@ -190,7 +193,7 @@ class WholeFile:
         if not self._file.closed:
             self._sink = self._file
             with contextlib.suppress(OSError):
-                self._file.raw.close()  # type: ignore[attr-defined]
+                self._raw.close()
         with contextlib.suppress(OSError):
             self._part.unlink(missing_ok=True)
 

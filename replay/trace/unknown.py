@@ -4,14 +4,13 @@ Pure, and not the fast way: only lines that have unknown fields come here. Every
 JSON text throughout, so an error in it is still found, and named, by the strict decoder.
 """
 
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
 from replay.trace.types import EXTRA, Edge, Header, LlmCall, Recorded, Request, Session, Step
 
 _Fields = dict[str, msgspec.Raw]
-_AnyStruct = TypeVar("_AnyStruct", Header, Session, Step, Edge, Request, LlmCall, Recorded)
 
 # Which fields of a struct hold structs, and whether they hold a list of them.
 _PARTS: dict[type[msgspec.Struct], dict[str, tuple[type[msgspec.Struct], bool]]] = {
@@ -32,11 +31,13 @@ def _known(kind: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(name for name in kind.__struct_encode_fields__ if name != EXTRA)
 
 
-_KNOWN = {kind: _known(kind) for kind in (Header, Session, Step, Edge, Request, LlmCall, Recorded)}
+_KNOWN: dict[type[msgspec.Struct], frozenset[str]] = {
+    kind: _known(kind) for kind in (Header, Session, Step, Edge, Request, LlmCall, Recorded)
+}
 
 
 def set_aside(line: bytes, kind: type[msgspec.Struct]) -> bytes:
-    """The JSON object with its unknown fields, at every level, gathered under the name that `extra` decodes from.
+    """The JSON object with its unknown fields, at every level, gathered under the name that is read as `extra`.
 
     Raises msgspec.DecodeError if the line is not a JSON object. Parts that are not what they should be are
     left alone, for the strict decoder to report.

@@ -9,8 +9,8 @@ What becomes what:
 - An entry of type "subagent" is a lane of its own, whose inner `t` count from its spawn. Its own `t` is its
   spawn, by the specification; `subagent_t="end"` reads it as its end (see `_SUBAGENT_NOTE`).
 - Edges are inferred as replay/trace/importers/inference.py says.
-- Block ids of scope "local" (or none) mean something in their own file only, so each file's are moved to a range
-  of their own, 2^32 apart, in order of the files; ids of scope "global" stay as they are.
+- Block ids of scope "local" (or none) mean something in their own file only, so each file's are moved to a
+  range of their own, 2^32 apart, in order of the files; ids of scope "global" stay as they are.
 - Every file counts from 0: `arrivals` lays the sessions out, in order of file name.
 """
 
@@ -296,20 +296,23 @@ def _notes(
     yield f"Start times are recorded to {resolution_ms:g} ms."
     if tally.clamped:
         yield (
-            f"{tally.clamped} call(s) were recorded as starting up to {tally.most_clamped_ms:.0f} ms before the "
-            "call they follow had ended, within the resolution: they follow it at once."
+            f"{tally.clamped} call(s) were recorded as starting up to {tally.most_clamped_ms:.0f} ms before "
+            "the call they follow had ended, within the resolution: they follow it at once."
         )
     if tally.overlapping:
-        yield f"{tally.overlapping} call(s) start while the call before them runs, and follow its start or first byte."
+        yield (
+            f"{tally.overlapping} call(s) start while the call before them runs, and follow its start or first "
+            "byte."
+        )
     if counts.unknown_durations:
         yield (
-            f"{counts.unknown_durations} call(s) have no recorded duration (aborted): the call after one keeps its "
-            "distance from its start, and waits for its end."
+            f"{counts.unknown_durations} call(s) have no recorded duration (aborted): the call after one keeps "
+            "its distance from its start, and waits for its end."
         )
     if counts.subagents:
         yield (
-            f"{tally.joins} sub-agent(s) are waited for by their parent's next call; {tally.overlapped_subagents} "
-            "time(s) a call overlaps one that had not ended."
+            f"{tally.joins} sub-agent(s) are waited for by their parent's next call; "
+            f"{tally.overlapped_subagents} time(s) a call overlaps one that had not ended."
         )
     if options.subagent_t == "spawn" and counts.spawned_before_t > counts.spawned_at_t:
         yield _SUBAGENT_NOTE.format(

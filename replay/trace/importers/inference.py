@@ -15,9 +15,9 @@ their own, nested as deep as they come. What is inferred, in order of time:
 - Recordings round their times. An end that lies after a start by less than the lane's resolution counts as
   before it; the delay is then 0, and the clamp is counted.
 
-Delays are the residuals against a walk of the graph with the recorded durations, not against the recorded
-starts alone, so clamped edges do not add up: walked again, every step starts within the resolution of its
-recorded start.
+Delays are the residuals against a walk of the graph with the recorded durations, and so is what counts as
+ended, so clamped edges do not add up: walked again, every step starts within the resolution of its recorded
+start, and never before it.
 """
 
 from collections.abc import Sequence
@@ -76,11 +76,13 @@ class Tally(msgspec.Struct):
 class _Open(msgspec.Struct):
     """Calls whose end nobody waits for yet: one overtaken call, or what a sub-agent ended with.
 
+    end_ms: the later of the end in the walk and the recorded one. resolution_ms: of the starts behind it.
     covers: the call that the sub-agent itself waited for to its end; None for an overtaken call.
     """
 
     tails: list[Call]
     end_ms: float
+    resolution_ms: float
     is_subagent: bool = False
     covers: Call | None = None
 
@@ -114,24 +116,25 @@ def _walk(
             if left:
                 tails = [tail for item in left for tail in item.tails]
                 end_ms = max(entry.end_ms or 0.0, *(item.end_ms for item in left))
+                item_resolution_ms = max(item.resolution_ms for item in left)
                 waited = source is not None and any(
                     edge.step == source.id and edge.anchor == "end" for edge in calls[first].edges
                 )
-                waiting.append(_Open(tails, end_ms, is_subagent=True, covers=source if waited else None))
+                waiting.append(_Open(tails, end_ms, item_resolution_ms, True, source if waited else None))
             continue
         resolution_ms = lane.resolution_ms if previous else max(lane.resolution_ms, spawner_resolution_ms)
-        joined = [item for item in waiting if item.end_ms - entry.start_ms < resolution_ms]
-        waiting = [item for item in waiting if item.end_ms - entry.start_ms >= resolution_ms]
+        joined = [item for item in waiting if _has_ended(item, entry, resolution_ms)]
+        waiting = [item for item in waiting if not _has_ended(item, entry, resolution_ms)]
         tally.joins += sum(item.is_subagent for item in joined)
         tally.overlapped_subagents += sum(item.is_subagent for item in waiting)
         due: list[tuple[Edge, float]] = []
         if source is not None:
-            is_running = source.took_ms is not None and source.end_ms - entry.start_ms >= resolution_ms
+            is_running = source.took_ms is not None and source.walked_end_ms - entry.start_ms >= resolution_ms
             if is_running:
                 due.append(_alongside(source, entry))
                 tally.overlapping += 1
                 if source is previous:
-                    waiting.append(_Open([source], source.end_ms))
+                    waiting.append(_Open([source], source.walked_end_ms, resolution_ms))
             elif not any(item.covers is source for item in joined):
                 due += _after(source, entry, tally)
         for item in joined:
@@ -142,8 +145,12 @@ def _walk(
         calls.append(entry)
         previous = entry
     if previous is not None:
-        waiting.append(_Open([previous], previous.end_ms))
+        waiting.append(_Open([previous], previous.walked_end_ms, lane.resolution_ms))
     return waiting
+
+
+def _has_ended(item: _Open, entry: Call, resolution_ms: float) -> bool:
+    return item.end_ms - entry.start_ms < max(resolution_ms, item.resolution_ms)
 
 
 def _edge(source: Call, anchor: Anchor, anchor_ms: float, entry: Call) -> tuple[Edge, float]:
@@ -163,6 +170,6 @@ def _after(source: Call, entry: Call, tally: Tally) -> list[tuple[Edge, float]]:
 
 
 def _alongside(source: Call, entry: Call) -> tuple[Edge, float]:
-    if source.ttft_ms is not None and source.start_ms + source.ttft_ms <= entry.start_ms:
+    if source.ttft_ms is not None and source.walked_ms + source.ttft_ms <= entry.start_ms:
         return _edge(source, "first_byte", source.walked_ms + source.ttft_ms, entry)
     return _edge(source, "start", source.walked_ms, entry)

@@ -18,7 +18,7 @@ _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
 def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
-    """The files named, and those in the folders named (and, where these have none, in folders below), by name."""
+    """The files named, and those in the folders named (in folders below where these have none), by name."""
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():

@@ -1,7 +1,7 @@
 """Model requests of the `mooncake` format: JSON Lines, one request a line.
 
-The format is that of kvcache-ai/Mooncake `FAST25-release/traces/`, with the extension that ai-dynamo/aiperf makes
-to it. What becomes what:
+The format is that of kvcache-ai/Mooncake `FAST25-release/traces/`, with the extension that ai-dynamo/aiperf
+makes to it. What becomes what:
 
 - A row becomes a session of one `llm` step: `timestamp` ms its start, `input_length` and `output_length` its
   tokens, `hash_ids` its prefix blocks of 512 tokens (`block_size` says otherwise). The recording has neither

@@ -15,7 +15,7 @@ SubagentT = Literal["spawn", "end"]
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What a user may choose. An importer ignores what its format has no use for.
 
-    name: of the trace; from the input's name where None. arrivals: a specification for replay/trace/arrivals.py.
+    name: of the trace; from the input's name where None. arrivals: as replay/trace/arrivals.py reads it.
     block_size: tokens in a prefix block, where the recording does not say. stream: whether calls are streamed,
     where the recording does not say. subagent_t: see SubagentT.
     """
