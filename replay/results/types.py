@@ -90,7 +90,7 @@ class TargetFacts(msgspec.Struct, omit_defaults=True):
     plane: str | None = None
 
 
-class Counts(msgspec.Struct, omit_defaults=True):
+class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """ok + failed + unsent = steps. sent counts steps of which at least one attempt went out; waits (steps
     without a request) end as ok without being sent and are counted in waits. retries counts extra attempts.
     """
@@ -102,10 +102,11 @@ class Counts(msgspec.Struct, omit_defaults=True):
     failed: int
     unsent: int
     retries: int
-    waits: int = 0
-    errors: dict[str, int] = {}
-    unsent_reasons: dict[str, int] = {}
+    waits: int
+    errors: dict[str, int]
+    unsent_reasons: dict[str, int]
     connections_opened: int | None = None
+    connections_new: int | None = None
     connections_reused: int | None = None
     stale_connections: int | None = None
     out_of_range: int | None = None

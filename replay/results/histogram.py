@@ -1,0 +1,231 @@
+"""Latencies as an HDR histogram: counts in buckets whose width is never more than 0.1% of their value.
+
+The layout of the buckets and the V2 encoding are those of HdrHistogram (https://github.com/HdrHistogram/HdrHistogram,
+AbstractHistogram.java and ZigZagLEB128 encoding), with 3 significant digits, so its own tools read what is
+written here. Values come as arrays of ns and are counted in a unit, by default microseconds; the work is
+numpy's, which for thousands of values a second is far cheaper than a call for each.
+"""
+
+import base64
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from replay.results.types import Quantiles
+
+Int64s = NDArray[np.int64]
+
+SIGNIFICANT_DIGITS = 3
+HIGHEST = 7 * 24 * 3600 * 1_000_000
+"""The largest value that is told apart, in units: 7 days of microseconds. Larger ones count as this one."""
+LAG_UNIT_NS = 100
+"""Dispatch lag is told in microseconds, so its histograms count tenths of them."""
+
+# For 3 digits: 2048 sub-buckets, the smallest power of two that tells 2 * 10**3 values apart.
+_HALF_BITS = 10
+_HALF = 1 << _HALF_BITS
+_BUCKETS = HIGHEST.bit_length() - (_HALF_BITS + 1) + 1
+_LENGTH = (_BUCKETS + 1) * _HALF
+
+_COOKIE = 0x1C849303 | 0x10
+_COMPRESSED_COOKIE = 0x1C849304 | 0x10
+_HEADER = struct.Struct(">IIIIQQd")
+_OUTER = struct.Struct(">II")
+_DECODED_MOST_BYTES = 4 << 20
+
+
+class Histogram:
+    """Counts of durations.
+
+    unit_ns: what one unit is; recorded durations are rounded to it. n: how many were recorded. out_of_range:
+    how many of them were beyond the range (negative, or over HIGHEST units) and counted at its edge.
+    Least, greatest and mean are exact, in ns; quantiles are those of the buckets.
+    """
+
+    __slots__ = ("_counts", "_greatest_ns", "_least_ns", "_sum_ns", "n", "out_of_range", "unit_ns")
+
+    def __init__(self, unit_ns: int = 1000) -> None:
+        self.unit_ns = unit_ns
+        self.n = self.out_of_range = 0
+        self._counts: Int64s = np.zeros(_LENGTH, np.int64)
+        self._sum_ns = 0.0
+        self._least_ns = self._greatest_ns = 0
+
+    def __repr__(self) -> str:
+        return f"<Histogram of {self.n}>"
+
+    def record_many(self, durations_ns: Sequence[int] | Int64s) -> None:
+        """Count these durations."""
+        ns = np.asarray(durations_ns, np.int64)
+        if not len(ns):
+            return
+        units = (ns + self.unit_ns // 2) // self.unit_ns
+        beyond = int(np.count_nonzero((units < 0) | (units > HIGHEST)))
+        if beyond:
+            self.out_of_range += beyond
+            units = np.clip(units, 0, HIGHEST)
+            ns = np.clip(ns, 0, HIGHEST * self.unit_ns)
+        np.add.at(self._counts, indexes(units), 1)
+        least, greatest = int(ns.min()), int(ns.max())
+        self._least_ns = min(self._least_ns, least) if self.n else least
+        self._greatest_ns = max(self._greatest_ns, greatest)
+        self._sum_ns += float(ns.sum(dtype=np.float64))
+        self.n += len(ns)
+
+    def add(self, other: "Histogram") -> None:
+        """Add another histogram of the same unit; raises ValueError if it has another."""
+        if other.unit_ns != self.unit_ns:
+            raise ValueError(f"a histogram in {other.unit_ns} ns cannot be added to one in {self.unit_ns} ns")
+        if not other.n:
+            return
+        self._counts += other._counts
+        self._least_ns = min(self._least_ns, other._least_ns) if self.n else other._least_ns
+        self._greatest_ns = max(self._greatest_ns, other._greatest_ns)
+        self._sum_ns += other._sum_ns
+        self.n += other.n
+        self.out_of_range += other.out_of_range
+
+    @property
+    def max_ms(self) -> float:
+        return self._greatest_ns / 1e6
+
+    def value_at_ms(self, ratio: float) -> float:
+        """The smallest value that at least this ratio of the recorded ones do not exceed, in ms, to 0.1%."""
+        return self.values_at_ms((ratio,))[0]
+
+    def values_at_ms(self, ratios: Sequence[float]) -> list[float]:
+        """As value_at_ms, for several ratios at once. HdrHistogram's rule: the top of the bucket reached."""
+        if not self.n:
+            raise ValueError("an empty histogram has no quantiles")
+        reached = np.cumsum(self._counts)
+        wanted = [max(1, int(np.ceil(ratio * self.n - 1e-9))) for ratio in ratios]
+        tops = highest_equivalents(np.searchsorted(reached, wanted).astype(np.int64))
+        least, greatest = self._least_ns, self._greatest_ns
+        return [min(max(int(top) * self.unit_ns, least), greatest) / 1e6 for top in tops]
+
+    def quantiles(self) -> Quantiles:
+        """The usual figures, in ms; only n where nothing was recorded."""
+        if not self.n:
+            return Quantiles(n=0)
+        p50, p90, p95, p99, p99_9 = (round(ms, 6) for ms in self.values_at_ms((0.5, 0.9, 0.95, 0.99, 0.999)))
+        return Quantiles(
+            n=self.n,
+            mean=round(self._sum_ns / self.n / 1e6, 6),
+            min=round(self._least_ns / 1e6, 6),
+            p50=p50,
+            p90=p90,
+            p95=p95,
+            p99=p99,
+            p99_9=p99_9,
+            max=round(self._greatest_ns / 1e6, 6),
+        )
+
+    def encode(self) -> bytes:
+        """HdrHistogram's V2 compressed form in base64, as in its logs."""
+        filled = np.flatnonzero(self._counts)
+        body = bytearray()
+        at = 0
+        for index, count in zip(filled.tolist(), self._counts[filled].tolist(), strict=True):
+            if index > at:
+                _put_zigzag(body, at - index)
+            _put_zigzag(body, count)
+            at = index + 1
+        header = _HEADER.pack(_COOKIE, len(body), 0, SIGNIFICANT_DIGITS, 1, HIGHEST, 1.0)
+        packed = zlib.compress(header + body, 1)
+        return base64.b64encode(_OUTER.pack(_COMPRESSED_COOKIE, len(packed)) + packed)
+
+
+def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
+    """Read what `encode` wrote. The exact sum and extremes are not in it: the buckets' middles and edges serve.
+
+    Raises ValueError for anything else, a histogram of another range or precision included.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+        cookie, length = _OUTER.unpack_from(raw)
+        inflate = zlib.decompressobj()
+        data = inflate.decompress(raw[8 : 8 + length], _DECODED_MOST_BYTES)
+        inner, size, _, digits, lowest, highest, _ = _HEADER.unpack_from(data)
+    except (ValueError, struct.error, zlib.error) as cause:
+        raise ValueError(f"no histogram: {cause}") from cause
+    if cookie & ~0xF0 != 0x1C849304 or inner & ~0xF0 != 0x1C849303:
+        raise ValueError("no histogram of version 2")
+    if (digits, lowest, highest) != (SIGNIFICANT_DIGITS, 1, HIGHEST):
+        raise ValueError("a histogram of another range or precision")
+    histogram = Histogram(unit_ns)
+    counts = histogram._counts
+    at = 0
+    for value in _zigzags(data[_HEADER.size : _HEADER.size + size]):
+        if value < 0:
+            at -= value
+            continue
+        if at >= _LENGTH:
+            raise ValueError("a histogram that is longer than its range")
+        counts[at] = value
+        at += 1
+    filled = np.flatnonzero(counts)
+    if len(filled):
+        low, high = lowest_equivalents(filled), highest_equivalents(filled)
+        histogram.n = int(counts.sum())
+        histogram._least_ns = int(low[0]) * unit_ns
+        histogram._greatest_ns = int(high[-1]) * unit_ns
+        histogram._sum_ns = float((counts[filled] * (low + high)).sum()) / 2 * unit_ns
+    return histogram
+
+
+def indexes(units: Int64s) -> Int64s:
+    """The bucket of each value, in 0..HIGHEST."""
+    exponent = np.frexp(units.astype(np.float64))[1].astype(np.int64)
+    bucket = np.maximum(exponent - (_HALF_BITS + 1), 0)
+    found: Int64s = (bucket << _HALF_BITS) + (units >> bucket)
+    return found
+
+
+def lowest_equivalents(index: Int64s) -> Int64s:
+    """The smallest value of each bucket."""
+    bucket = np.maximum((index >> _HALF_BITS) - 1, 0)
+    found: Int64s = (index - (bucket << _HALF_BITS)) << bucket
+    return found
+
+
+def highest_equivalents(index: Int64s) -> Int64s:
+    """The largest value of each bucket."""
+    bucket = np.maximum((index >> _HALF_BITS) - 1, 0)
+    found: Int64s = lowest_equivalents(index) + (np.int64(1) << bucket) - 1
+    return found
+
+
+def _put_zigzag(out: bytearray, value: int) -> None:
+    word = (value << 1) ^ (value >> 63)
+    # At most 9 bytes: the ninth holds 8 bits.
+    for _ in range(8):
+        if word < 0x80:
+            out.append(word)
+            return
+        out.append(word & 0x7F | 0x80)
+        word >>= 7
+    out.append(word & 0xFF)
+
+
+def _zigzags(data: bytes) -> list[int]:
+    found = []
+    at, end = 0, len(data)
+    while at < end:
+        word = shift = 0
+        for n in range(9):
+            if at >= end:
+                raise ValueError("a histogram that is cut short")
+            byte = data[at]
+            at += 1
+            if n == 8:
+                word |= byte << shift
+                break
+            word |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                break
+            shift += 7
+        found.append((word >> 1) ^ -(word & 1))
+    return found

@@ -1,0 +1,92 @@
+"""The run directory: making one, and reading and writing its manifest and its summary."""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
+
+_RUNS = Path("runs")
+_NAME_MOST = 40
+
+
+class RunDirError(Exception):
+    """A run directory cannot be made or read; str() is the whole message."""
+
+
+class RunDir:
+    """One run's directory. path: where it is."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __repr__(self) -> str:
+        return f"<RunDir {self.path}>"
+
+    @classmethod
+    def create(cls, out: Path | None, trace: str, target: str) -> "RunDir":
+        """Make the directory: `out`, or runs/<UTC time>-<trace>-<target>.
+
+        Raises RunDirError if it holds a run already, or cannot be made.
+        """
+        path = out or _fresh(_RUNS, f"{_utc_stamp()}-{name_in_path(trace)}-{name_in_path(target)}")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if (path / MANIFEST_FILE).exists():
+                raise RunDirError(f"{path}: holds a run already. Choose another --out, or remove it.")
+            if any(path.iterdir()):
+                raise RunDirError(f"{path}: is not empty. Choose another --out.")
+        except (FileExistsError, NotADirectoryError) as cause:
+            raise RunDirError(f"{path}: is a file, not a directory. Choose another --out.") from cause
+        except OSError as cause:
+            raise RunDirError(f"{path}: cannot be made ({cause.strerror}). Choose another --out.") from cause
+        return cls(path)
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        self._write(MANIFEST_FILE, msgspec.json.format(msgspec.json.encode(manifest)))
+
+    def write_summary(self, summary: Summary) -> None:
+        self._write(SUMMARY_FILE, msgspec.json.format(msgspec.json.encode(summary)))
+
+    def read_manifest(self) -> Manifest:
+        """Raises RunDirError if there is none, or it cannot be read."""
+        path = self.path / MANIFEST_FILE
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        except (FileNotFoundError, NotADirectoryError) as cause:
+            raise RunDirError(
+                f"{self.path}: no run is recorded here ({MANIFEST_FILE} is missing). Name a run directory."
+            ) from cause
+        except OSError as cause:
+            raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
+        except msgspec.DecodeError as cause:
+            raise RunDirError(f"{path}: is not a run's manifest ({cause}).") from cause
+
+    def _write(self, name: str, data: bytes) -> None:
+        """Whole or not at all: a reader, or a crash, never meets half a file."""
+        path = self.path / name
+        unfinished = path.with_name(f".{name}.new")
+        unfinished.write_bytes(data + b"\n")
+        os.replace(unfinished, path)
+
+
+def name_in_path(name: str) -> str:
+    """A name from a trace or a target as part of a path: letters, digits, dots and dashes, not too many."""
+    safe = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")
+    return safe[:_NAME_MOST].strip("-.") or "unnamed"
+
+
+def _utc_stamp() -> str:
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _fresh(folder: Path, name: str) -> Path:
+    path = folder / name
+    n = 1
+    while path.exists():
+        n += 1
+        path = folder / f"{name}-{n}"
+    return path
