@@ -1,10 +1,76 @@
-"""A target: where steps are sent and how, and its TOML file."""
+"""A target: where steps are sent and how, and its TOML file.
 
-from typing import Literal
+A target file holds no secrets: they come from environment variables that it names, or from a command's output.
+"""
+
+import difflib
+import math
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
 Plane = Literal["serverless", "vm", "hybrid"]
+
+ASGI_PREFIX = "asgi:"
+REDACTED = "(redacted)"
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|api[-_]?key|credential", re.IGNORECASE)
+
+
+class TargetError(Exception):
+    """A target cannot be used as it is written; str() is the whole message."""
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError, with a reason, if steps cannot be sent to this URL."""
+    if url.startswith(ASGI_PREFIX):
+        if not re.fullmatch(r"asgi:[\w.]+:[\w.]+", url):
+            raise ValueError("an asgi url is written asgi:module:app")
+        return
+    parts = _split(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("url must begin with http://, https:// or asgi:")
+    if not parts.hostname:
+        raise ValueError("url has no host")
+    if "@" in parts.netloc:
+        raise ValueError("url holds a user or password; take them from the environment with [auth]")
+    if parts.query or parts.fragment:
+        raise ValueError("url must end before ? and #; paths and queries come from the trace")
+
+
+def _split(url: str) -> SplitResult:
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("url holds a character that must be percent-encoded")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as cause:
+        raise ValueError(f"url cannot be read: {cause}") from cause
+    return parts
+
+
+def _quoted(key: str) -> str:
+    return '"' + ascii(key)[1:-1][:60] + '"'
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{_quoted(name)} is no header name")
+    if not value.isprintable() and value:
+        raise ValueError(f"the value of header {_quoted(name)} holds a control character")
+
+
+def _check_positive(options: msgspec.Struct, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{name} must be more than 0")
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -19,6 +85,13 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     command: str | None = None
     command_header: str | None = None
     command_ttl_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in (*self.header_env, *filter(None, (self.command_header,))):
+            _check_header(name, "")
+        if self.command is not None and not self.command.strip():
+            raise ValueError("command must not be empty")
+        _check_positive(self, "command_ttl_s")
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -36,6 +109,9 @@ class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     max: int = 4096
     prepare: bool = True
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "max")
+
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Limits in seconds. first_byte and total count from sending; idle between two reads."""
@@ -45,14 +121,26 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     idle_s: float = 60.0
     total_s: float = 600.0
 
+    def __post_init__(self) -> None:
+        _check_positive(self, "connect_s", "first_byte_s", "idle_s", "total_s")
+
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How an llm step becomes a request."""
+    """How an llm step becomes a request.
+
+    model: asked for instead of the trace's. salt: changes every prompt, so that no cache of an earlier run
+    helps. ignore_eos: ask the server to generate all the tokens of the trace (vLLM and others).
+    """
 
     kind: Literal["openai-chat"] = "openai-chat"
     path: str = "/v1/chat/completions"
     model: str | None = None
+    salt: str = ""
     ignore_eos: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or not self.path.isprintable() or " " in self.path:
+            raise ValueError("path must begin with / and hold no spaces")
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -62,6 +150,12 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     name: str | None = None
     send_to: str | None = None
     wait: bool = False
+
+    def __post_init__(self) -> None:
+        if self.wait == (self.send_to is not None):
+            raise ValueError("a route needs one of send_to and wait")
+        if self.send_to is not None:
+            check_url(self.send_to)
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -95,3 +189,126 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     traceparent: bool = True
     instance_header: str | None = None
     cold_header: str | None = None
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+        for name, value in self.headers.items():
+            _check_header(name, value)
+        if self.proxy is not None and urlsplit(self.proxy).scheme not in ("http", "https", "socks5", "socks5h"):
+            raise ValueError("proxy must begin with http://, https:// or socks5://")
+        if self.transport == "fast":
+            for needs, what in ((self.http2, "http2"), (self.proxy, "proxy"), (self.is_asgi, "an asgi: url")):
+                if needs:
+                    raise ValueError(f'{what} needs transport = "httpx"')
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether the target is an application in this process."""
+        return self.url.startswith(ASGI_PREFIX)
+
+
+def load_target(target: str) -> Target:
+    """A target from what a user names: a URL (http, https, asgi:module:app) or the path of a TOML file.
+
+    Raises TargetError, saying what is wrong, where, and what to do.
+    """
+    if "://" in target or target.startswith(ASGI_PREFIX):
+        return _named(_converted({"url": target}, shown_url(target)), "")
+    path = Path(target)
+    try:
+        written = tomllib.loads(path.read_bytes().decode())
+    except FileNotFoundError as cause:
+        raise TargetError(
+            f"{target}: no such target file. Name a file, or a URL that begins with http:// or https://."
+        ) from cause
+    except OSError as cause:
+        raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise TargetError(f"{target}: is not TOML: {cause}.") from cause
+    return _named(_converted(written, target), path.stem)
+
+
+def secret_from_env(variable: str) -> str:
+    """The value of an environment variable that a target file names; raises TargetError where it is not set."""
+    value = os.environ.get(variable, "")
+    if not value:
+        raise TargetError(f"the environment variable {variable} is not set; the target takes a secret from it.")
+    if not value.isprintable():
+        raise TargetError(f"the environment variable {variable} holds a line end or another control character.")
+    return value
+
+
+def redacted(target: Target) -> dict[str, Any]:
+    """The target as it may be written to a file: no secret in it."""
+    shown: dict[str, Any] = msgspec.to_builtins(target)
+    if target.headers:
+        shown["headers"] = {
+            name: REDACTED if _SECRET_HEADER.search(name) else value for name, value in target.headers.items()
+        }
+    if target.auth.command is not None:
+        shown["auth"]["command"] = REDACTED
+    if target.proxy is not None:
+        shown["proxy"] = shown_url(target.proxy)
+    return shown
+
+
+def shown_url(url: str) -> str:
+    """A URL without the user and password that may be in it."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def _named(target: Target, name: str) -> Target:
+    if target.name:
+        return target
+    return msgspec.structs.replace(target, name=name or urlsplit(target.url).netloc or target.url)
+
+
+def _converted(written: dict[str, Any], where: str) -> Target:
+    """The Target that was written, its transport chosen where the file leaves it open."""
+    _check_keys(written, Target, where, "")
+    if "transport" not in written:
+        url = written.get("url")
+        needs_httpx = written.get("http2") or written.get("proxy") or str(url).startswith(ASGI_PREFIX)
+        written = {**written, "transport": "httpx" if needs_httpx else "fast"}
+    try:
+        return msgspec.convert(written, Target)
+    except msgspec.ValidationError as cause:
+        what, _, at = str(cause).partition(" - at `$")
+        key = at.rstrip("`").lstrip(".")
+        raise TargetError(f"{where}: {key + ': ' if key else ''}{_plain(what)}.") from cause
+
+
+def _plain(what: str) -> str:
+    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
+    return f'the key "{missing[1]}" is missing' if missing else what.replace("`", '"')
+
+
+def _check_keys(written: dict[str, Any], kind: Any, where: str, inside: str) -> None:
+    """Raises TargetError for the first key that is not known, with the nearest that is."""
+    known = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in written.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else f" Known are: {', '.join(known)}."
+            place = f" in [{inside}]" if inside else ""
+            raise TargetError(f"{where}: unknown key {_quoted(key)}{place}.{hint}")
+        below = _STRUCTS.get(key) if kind is Target else None
+        if below is None:
+            continue
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, dict):
+                _check_keys(part, below, where, key)
+
+
+_STRUCTS: dict[str, type[msgspec.Struct]] = {
+    "auth": Auth,
+    "tls": Tls,
+    "connections": Connections,
+    "timeouts": Timeouts,
+    "shape": Shape,
+    "routes": Route,
+    "retry": Retry,
+}

@@ -8,7 +8,7 @@ import msgspec
 
 from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO
 from replay.engine.dryrun import foresee
-from replay.engine.run import Run
+from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.report.live import open_view
 from replay.report.terminal import print_dry_run, print_summary
@@ -27,22 +27,82 @@ _DEFAULTS = RunOptions()
     show_default=True,
     help="causal: steps follow their parents' real responses. recorded: every step at its recorded time.",
 )
-@click.option("--speed", type=FACTOR, default=1.0, show_default=True, help="Run everything this many times as fast.")
-@click.option("--arrivals", type=FACTOR, default=1.0, show_default=True, help="Let sessions arrive this many times as fast.")
-@click.option("--think", type=FACTOR_OR_ZERO, default=1.0, show_default=True, help="Multiply think times (edge delays) by this.")
+@click.option(
+    "--speed", type=FACTOR, default=1.0, show_default=True, help="Run everything this many times as fast."
+)
+@click.option(
+    "--arrivals",
+    type=FACTOR,
+    default=1.0,
+    show_default=True,
+    help="Let sessions arrive this many times as fast.",
+)
+@click.option(
+    "--think",
+    type=FACTOR_OR_ZERO,
+    default=1.0,
+    show_default=True,
+    help="Multiply think times (edge delays) by this.",
+)
 @click.option("--idle-cap", type=DURATION, help="Cut every delay to at most this, for example 30s.")
-@click.option("--scale", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Replay each session this many times.")
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="Replay each session this many times.",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of everything random in the run.")
 @click.option("--duration", type=DURATION, help="Send nothing later than this into the run, for example 60s.")
 @click.option("--sessions", type=click.IntRange(1), help="Replay only the first so many sessions.")
-@click.option("--max-in-flight", type=click.IntRange(1), help="Have at most so many steps in flight; the rest wait, and the wait is charged.")
-@click.option("--on-error", type=click.Choice(["continue", "skip-rest"]), default=_DEFAULTS.on_error, show_default=True, help="After a failed step: go on with the session, or leave the rest of it unsent.")
-@click.option("--late", type=click.Choice(["catch-up", "skip"]), default=_DEFAULTS.late, show_default=True, help="A step found late: send it at once and charge the lateness, or leave it unsent.")
-@click.option("--late-limit", type=DURATION, default="100ms", show_default=True, help="With --late skip: how late is too late.")
-@click.option("--warmup", type=DURATION, default="0s", show_default=True, help="Mark the steps of this first part as warm-up.")
-@click.option("--grace", type=DURATION, default="5s", show_default=True, help="After Ctrl-C: wait this long for responses in flight.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run directory.  [default: runs/<UTC time>-<trace>-<target>]")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout, and nothing else there.")
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(1),
+    help="Have at most so many steps in flight; the rest wait, and the wait is charged.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["continue", "skip-rest"]),
+    default=_DEFAULTS.on_error,
+    show_default=True,
+    help="After a failed step: go on with the session, or leave the rest of it unsent.",
+)
+@click.option(
+    "--late",
+    type=click.Choice(["catch-up", "skip"]),
+    default=_DEFAULTS.late,
+    show_default=True,
+    help="A step found late: send it at once and charge the lateness, or leave it unsent.",
+)
+@click.option(
+    "--late-limit",
+    type=DURATION,
+    default="100ms",
+    show_default=True,
+    help="With --late skip: how late is too late.",
+)
+@click.option(
+    "--warmup",
+    type=DURATION,
+    default="0s",
+    show_default=True,
+    help="Mark the steps of this first part as warm-up.",
+)
+@click.option(
+    "--grace",
+    type=DURATION,
+    default="5s",
+    show_default=True,
+    help="After Ctrl-C: wait this long for responses in flight.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The run directory.  [default: runs/<UTC time>-<trace>-<target>]",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout, and nothing else there."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.pass_context
 def run(
@@ -93,7 +153,7 @@ def run(
             print_dry_run(forecast)
         return
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
-        outcome = Run(trace, aim, options, out).carry_out(view)
+        outcome = replay_trace(trace, aim, options, out, view.show)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
     else:

@@ -20,7 +20,9 @@ class Duration(click.ParamType[float]):
             return float(value)
         found = _DURATION.fullmatch(str(value).strip())
         if found is None or found[2] is None:
-            self.fail(f"{value!r} is no length of time. Write it with a unit, for example 800ms, 30s, 2m or 1h.")
+            self.fail(
+                f"{value!r} is no length of time. Write it with a unit, for example 800ms, 30s, 2m or 1h."
+            )
         return float(found[1]) * _SECONDS[found[2]]
 
 

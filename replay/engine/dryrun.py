@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from replay.engine.plan import planned_sessions
+from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
+from replay.results.summary import peak_in_flight
 from replay.results.types import Forecast
 from replay.target import Target
 from replay.trace.file import scan
@@ -27,6 +29,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
     """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace."""
     found = scan(trace)
     pace = Pace(options.knobs)
+    router = Router(target)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()
     sessions = steps = waits = unsent = 0
@@ -42,7 +45,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
             if limit_ns is not None and due_ns >= limit_ns:
                 unsent += 1
                 continue
-            if target.is_wait(step):
+            if router.decide(step) == WAIT:
                 waits += 1
                 continue
             sent_ns.append(due_ns)
@@ -61,7 +64,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         waits=waits,
         unsent=unsent,
         peak_rps=float(max(by_second.values())) if by_second else None,
-        peak_in_flight=peak_in_flight(sent_ns, end_ns),
+        peak_in_flight=peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)),
         recorded_span_s=round(recorded_ms / 1000, 3),
         wall_s=round(max(end_ns, default=0) / _NS, 3),
         removed_s=pace.removed_s(),
@@ -104,14 +107,3 @@ def foreseen_steps(
 def recorded_span_ms(session: Session) -> float:
     """From the session's start to the end of its last step, as recorded."""
     return max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
-
-
-def peak_in_flight(sent_ns: "array[int]", end_ns: "array[int]") -> int:
-    """The most requests under way at once; one that ends when another starts makes room for it."""
-    if not sent_ns:
-        return 0
-    times = np.concatenate([np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)])
-    change = np.ones(len(times), np.int64)
-    change[len(sent_ns) :] = -1
-    order = np.lexsort((change, times))
-    return int(np.cumsum(change[order]).max())

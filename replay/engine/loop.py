@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from replay.engine.pacer import Pacer
 from replay.engine.recorder import Recorder
+from replay.engine.render import Rendered
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace, Walk
 from replay.trace.types import Session, Step
@@ -46,7 +47,7 @@ class Sender(Protocol):
 
     def is_wait(self, step: Step) -> bool: ...
 
-    def render(self, step: Step, session_id: str) -> Any: ...
+    def render(self, step: Step, session_id: str) -> Rendered: ...
 
     def wire_of(self, step: Step) -> Wire: ...
 
@@ -268,9 +269,9 @@ class RunLoop:
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
         if rendered is None:
             rendered = sender.render(step, walk.id)
-        exchange = Exchange(*rendered, on_done=self._done)
-        exchange.walk, exchange.step, exchange.index = walk, step, index
-        exchange.session_key = walk
+        method, head, body, is_stream, is_idempotent = rendered
+        exchange = Exchange(head, body, method, self._done, None, step, walk, is_stream, is_idempotent)
+        exchange.walk, exchange.index = walk, index
         exchange.intended_ns, exchange.started_ns = due_ns, now
         if walk.wants_first_byte(index):
             exchange.on_first_byte = self._first_byte

@@ -13,9 +13,9 @@ import msgspec
 
 from replay.engine.walker import Walk
 from replay.engine.writer import FileWriter
-from replay.results.folding import Columns, IntervalFold
+from replay.results.folding import IntervalFold
+from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
-from replay.results.histogram import Histogram
 from replay.results.types import HLOG_FILE, STEPS_FILE, StepRecord
 from replay.trace.types import Step
 from replay.wire.types import Exchange
@@ -24,6 +24,7 @@ _NS = 1_000_000_000
 _SLICE = 64
 _PRESSING = 256
 _CHUNK_BYTES = 1 << 16
+_SERIES_KNOWN_MOST = 10_000
 
 
 class Recorder:
@@ -47,7 +48,7 @@ class Recorder:
         self._encoder = msgspec.json.Encoder()
         self._closing: Iterator[object] | None = None
         self._series: dict[tuple[str, str], int] = {}
-        self.lag = Histogram()
+        self.lag = Histogram(LAG_UNIT_NS)
 
     def __repr__(self) -> str:
         return f"<Recorder {len(self._batch)} waiting, {len(self._out)} bytes unwritten>"
@@ -156,8 +157,7 @@ class Recorder:
         taken = self._batch[:most]
         del self._batch[:most]
         origin, target, warmup_ns = self._origin_ns, self._target, self._warmup_ns
-        columns = Columns()
-        series_of = self._series
+        fold, series_of = self._fold, self._series
         records: list[StepRecord] = []
         lags: list[int] = []
         for x in taken:
@@ -209,10 +209,20 @@ class Recorder:
             key = (step.kind, step.name)
             index = series_of.get(key)
             if index is None:
-                index = series_of[key] = self._fold.series(*key)
-            columns.add(index, x)
+                index = fold.series(*key)
+                if len(series_of) < _SERIES_KNOWN_MOST:
+                    series_of[key] = index
+            if sent is not None:
+                fold.add(index, end - intended, end - sent)
+                if x.first_byte_ns:
+                    fold.add_value("ttfb", x.first_byte_ns - x.sent_ns)
+                    if x.first_token_ns:
+                        fold.add_value("ttft", x.first_token_ns - x.sent_ns)
+                        if x.itl_ns:
+                            fold.add_values("itl", x.itl_ns)
+            elif x.censored:
+                fold.add(index, end - intended, None)
         self.lag.record_many(lags)
-        self._fold.add(columns)
         self._out += self._encoder.encode_lines(records)
         if len(self._out) > _CHUNK_BYTES:
             self._flush()

@@ -237,8 +237,7 @@ async def _report_progress(
         now = time.monotonic_ns()
         elapsed_s = max(0, now - loop.start_ns) / _NS
         span_s = max(1e-9, (now - before_ns) / _NS)
-        response = recorder.fold.total("response")
-        latency = response.quantiles() if response is not None else None
+        latency = recorder.fold.total.quantiles()
         lag = recorder.lag.quantiles()
         done = progress.ended
         settled = done + progress.unsent
@@ -257,8 +256,8 @@ async def _report_progress(
                 sessions_done=progress.sessions_done,
                 offered_rps=(progress.sent - before_sent) / span_s,
                 achieved_rps=(done - before_done) / span_s,
-                p50_ms=latency.p50 if latency else None,
-                p99_ms=latency.p99 if latency else None,
+                p50_ms=latency.p50,
+                p99_ms=latency.p99,
                 lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
                 left_s=_time_left_s(elapsed_s, settled, planned.steps),
                 state="stopping" if loop.is_stopping else "running",

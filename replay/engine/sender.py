@@ -1,14 +1,15 @@
 """The target's side of a run: for each step, the wire to send it on and the bytes to send."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
+from replay.engine.render import Rendered, Renderer
+from replay.engine.router import WAIT, Router
 from replay.target import Target
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials
 from replay.wire.http1 import Http1Wire
-from replay.wire.httpx_wire import HttpxWire
-from replay.wire.render import Renderer, Router
 from replay.wire.types import Wire
 
 
@@ -21,9 +22,83 @@ class TargetSender:
         self._credentials = Credentials(target.auth)
         self._wires: list[Wire] = []
         self._renderers: list[Renderer] = []
+        self._opened = AsyncExitStack()
         for url in self._router.urls:
-            if target.transport == "fast":
-                self._wires.append(Http1Wire(target, AddressBook(target, url)))
-            else:
-                self._wires.append(HttpxWire(target, url))
-            self._renderers.append(Renderer(target, self._credentials, url=url, run_id=run_id))
+            self._wires.append(_wire(target, url))
+            self._renderers.append(Renderer(target, url, self._credentials, run_id))
+        self.decide = self._router.decide
+
+    def __repr__(self) -> str:
+        return f"<TargetSender {self._target.name}: {self._wires}>"
+
+    async def open(self) -> None:
+        """Get ready; raises TargetUnreachable if a URL of the target cannot be reached."""
+        await self._credentials.open()
+        self._opened.push_async_callback(self._credentials.close)
+        try:
+            for wire in self._wires:
+                await wire.open()
+                self._opened.push_async_callback(wire.close)
+        except BaseException:
+            await self._opened.aclose()
+            raise
+
+    async def close(self) -> None:
+        """End what is in flight, and close every connection."""
+        await self._opened.aclose()
+
+    def is_wait(self, step: Step) -> bool:
+        return self.decide(step) == WAIT
+
+    def render(self, step: Step, session_id: str) -> Rendered:
+        return self._renderers[self.decide(step)].render(step, session_id)
+
+    def wire_of(self, step: Step) -> Wire:
+        return self._wires[self.decide(step)]
+
+    def sweep(self, now_ns: int) -> None:
+        for wire in self._wires:
+            wire.sweep(now_ns)
+
+    def prepare(self, connections: int) -> None:
+        """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
+        self._wires[0].prepare(connections)
+
+    def end_session(self, session_key: Any) -> None:
+        if self._target.connections.reuse == "session":
+            for wire in self._wires:
+                wire.end_session(session_key)
+
+    @property
+    def waited_for_limit(self) -> int:
+        return sum(wire.waited_for_limit for wire in self._wires)
+
+    def connection_counts(self) -> dict[str, int]:
+        return {
+            "opened": sum(wire.opened for wire in self._wires),
+            "closed_while_idle": sum(wire.closed_while_idle for wire in self._wires),
+            "stale_resent": sum(wire.stale_resent for wire in self._wires),
+        }
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know of how the steps were sent."""
+        notes = []
+        if self._target.transport == "httpx":
+            notes.append("sent through httpx, which manages far fewer requests a second than the fast path")
+        clamped = sum(renderer.clamped_prompts for renderer in self._renderers)
+        if clamped:
+            notes.append(f"{clamped} prompts were cut to the longest that is sent")
+        if self._credentials.failed_renewals:
+            notes.append(
+                f"auth.command failed {self._credentials.failed_renewals} times; the old value was used"
+            )
+        return notes
+
+
+def _wire(target: Target, url: str) -> Wire:
+    if target.transport == "fast":
+        return Http1Wire(target, AddressBook(target, url))
+    # Imported here because importing httpx takes longer than starting all the rest of a run.
+    from replay.wire.httpx_wire import HttpxWire
+
+    return HttpxWire(target, url)

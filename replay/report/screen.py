@@ -16,8 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from replay.results.types import Snapshot
 from replay.report.words import clean, clock, count, milliseconds
+from replay.results.types import Snapshot
 
 
 def draw(snapshot: Snapshot) -> RenderableType:
@@ -47,9 +47,13 @@ def draw(snapshot: Snapshot) -> RenderableType:
             style="red" if snapshot.failed else "default",
         ),
     )
-    title = Text.assemble(("replay ", "bold cyan"), clean(snapshot.trace), (" → ", "dim"), clean(snapshot.target))
+    title = Text.assemble(
+        ("replay ", "bold cyan"), clean(snapshot.trace), (" → ", "dim"), clean(snapshot.target)
+    )
     state = None if snapshot.state == "running" else Text(snapshot.state, style="yellow")
-    return Panel(Group(head, Text(), body), title=title, title_align="left", subtitle=state, border_style="cyan")
+    return Panel(
+        Group(head, Text(), body), title=title, title_align="left", subtitle=state, border_style="cyan"
+    )
 
 
 def _figure(label: str, value: str, note: str, style: str = "default") -> Text:

@@ -11,14 +11,11 @@ from replay.results.types import Forecast, Quantiles, Summary
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20
-_MEANINGS = {
-    "response": "from the intended time: what the agent waited",
-    "service": "from sending: the target's part",
-    "ttfb": "first byte, from sending",
-    "ttft": "first token, from sending",
-    "itl": "between tokens",
-    "makespan": "whole sessions",
-}
+_MEANINGS = (
+    "response counts from the intended time: what the agent waited; service, ttfb and ttft (first byte,
+"
+    "first token) from sending: the target's part; itl is between tokens; makespan, whole sessions"
+)
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -28,6 +25,8 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
     _print_head(summary, console)
     if summary.counts.sent:
         console.print(_latency_table(summary))
+        console.print(Text(_MEANINGS, style="dim"), soft_wrap=False)
+        console.print()
         if len(summary.series) > 1:
             console.print(_series_table(summary))
             hidden = len(summary.series) - _SERIES_SHOWN
@@ -45,7 +44,10 @@ def _print_head(summary: Summary, console: Console) -> None:
     console.print()
     console.print(
         Text.assemble(
-            (clean(summary.trace.name), "bold"), " → ", (clean(summary.target.name), "bold"), f"  {summary.target.url}"
+            (clean(summary.trace.name), "bold"),
+            " → ",
+            (clean(summary.target.name), "bold"),
+            f"  {summary.target.url}",
         ),
         soft_wrap=True,
     )
@@ -64,7 +66,9 @@ def _print_head(summary: Summary, console: Console) -> None:
     console.print(line)
     for label, classes in (("failed", counts.errors), ("unsent", counts.unsent_reasons)):
         if classes:
-            shown = ", ".join(f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1]))
+            shown = ", ".join(
+                f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1])
+            )
             console.print(Text(f"  {label}: {shown}"))
     rate = summary.rate
     if rate.achieved_rps is not None and rate.offered_rps is not None:
@@ -77,7 +81,7 @@ def _latency_table(summary: Summary) -> Table:
     table = _table("latency")
     for name, quantiles in summary.latency_ms.items():
         if quantiles.n:
-            table.add_row(name, *_cells(quantiles), Text(_MEANINGS.get(name, ""), style="dim"))
+            table.add_row(name, *_cells(quantiles))
     return table
 
 
@@ -117,14 +121,20 @@ def _cells(quantiles: Quantiles) -> list[Text]:
 
 def _print_generator(summary: Summary, console: Console) -> None:
     console.print()
-    thin = [q.n for q in (*summary.latency_ms.values(), *(s.response for s in summary.series)) if 0 < q.n < 1000]
+    thin = [
+        q.n for q in (*summary.latency_ms.values(), *(s.response for s in summary.series)) if 0 < q.n < 1000
+    ]
     if thin:
-        console.print(Text("* too few steps for this percentile: it is only the largest value seen", style="dim"))
+        console.print(
+            Text("* too few steps for this percentile: it is only the largest value seen", style="dim")
+        )
     lag = summary.dispatch_lag_us
     generator = summary.generator
     text = Text.assemble("this generator: ", (generator.verdict, f"bold {_VERDICT_STYLE[generator.verdict]}"))
     if lag.n and lag.p50 is not None and lag.p99 is not None:
-        text.append(f", steps sent {milliseconds(lag.p50 / 1000)} late (p50), {milliseconds(lag.p99 / 1000)} (p99)")
+        text.append(
+            f", steps sent {milliseconds(lag.p50 / 1000)} late (p50), {milliseconds(lag.p99 / 1000)} (p99)"
+        )
     if generator.cpu_percent is not None:
         text.append(f", {generator.cpu_percent:.0f}% of a core")
     console.print(text, soft_wrap=True)

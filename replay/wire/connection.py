@@ -185,10 +185,11 @@ class Connection(asyncio.Protocol):
             return
         sent = exchange.sent_ns or self.read_ns
         limit = sent + total_ns
-        if not exchange.first_byte_ns:
-            limit = min(limit, sent + first_byte_ns)
-        else:
-            limit = min(limit, self.read_ns + idle_ns)
+        limit = (
+            min(limit, sent + first_byte_ns)
+            if not exchange.first_byte_ns
+            else min(limit, self.read_ns + idle_ns)
+        )
         if now >= limit:
             self._fail(exchange, limit, "timeout", _phase(exchange), is_censored=True)
 

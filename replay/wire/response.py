@@ -36,10 +36,10 @@ class ResponseReader:
     """
 
     __slots__ = (
+        "_cold",
         "_exchange",
         "_has_spare",
         "_instance",
-        "_cold",
         "_is_chunked",
         "_is_event_stream",
         "_is_keep_alive",

@@ -113,7 +113,16 @@ class Exchange:
 
 
 class Wire(Protocol):
-    """A way to send exchanges to one target."""
+    """A way to send exchanges to one URL of a target.
+
+    opened: connections that were opened. closed_while_idle: those that the target closed between exchanges.
+    stale_resent: exchanges sent once more for that. waited_for_limit: how often connections.max made one wait.
+    """
+
+    opened: int
+    closed_while_idle: int
+    stale_resent: int
+    waited_for_limit: int
 
     async def open(self) -> None:
         """Resolve the name and get ready; raises replay.wire.errors.TargetUnreachable if it cannot."""
@@ -123,6 +132,9 @@ class Wire(Protocol):
 
     def prepare(self, connections: int) -> None:
         """Open connections ahead so that about this many are idle or in use soon; a hint."""
+
+    def sweep(self, now: int) -> None:
+        """End what has passed a time limit; called every few milliseconds, with the time in ns."""
 
     def end_session(self, session_key: Any) -> None:
         """The session is over; a connection kept for it may be closed."""

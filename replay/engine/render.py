@@ -1,0 +1,187 @@
+"""A step as the bytes of an HTTP/1.1 request, made ahead of its due time where that takes long.
+
+Headers come from three places; what a later one names, an earlier one's is left out: the step's own, the target
+file's, the credentials. Headers that belong to a connection rather than to a request, and those that framing
+decides, are never taken from a recording. `traceparent` (https://www.w3.org/TR/trace-context/) is derived from
+the run, the session and the step alone, so that a request can be found in the target's own traces.
+"""
+
+import base64
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from replay import __version__
+from replay.engine.shapes import OpenAiChat
+from replay.target import Target
+from replay.trace.types import Request, Step
+from replay.wire.credentials import Credentials
+
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
+_NOT_RECORDED = frozenset(
+    (
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_BEGINNINGS_MOST = 4096
+_FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
+
+
+class Rendered(NamedTuple):
+    """A request, ready for the wire. head ends with the empty line."""
+
+    method: str
+    head: bytes
+    body: bytes
+    is_stream: bool
+    is_idempotent: bool
+
+
+class Renderer:
+    """Renders the steps that go to one URL of a target. run_id: what tells this run's traces from another's."""
+
+    def __init__(self, target: Target, url: str, credentials: Credentials, run_id: str) -> None:
+        parts = urlsplit(url)
+        self._prefix = "" if target.is_asgi else parts.path.rstrip("/")
+        self._host = ("asgi" if target.is_asgi else _host(url)).encode("latin-1")
+        self._credentials = credentials
+        self._own = [(name.lower(), value) for name, value in target.headers.items()]
+        self._closes = target.connections.reuse == "none"
+        self._has_traceparent = target.traceparent
+        self._run_id = run_id.encode()
+        self._shape = OpenAiChat(target.shape)
+        self._shape_path = target.shape.path
+        self._beginnings: dict[tuple[str, str], bytes] = {}
+        self._known_credentials: list[tuple[bytes, bytes]] | None = None
+        self._common = self._agent = b""
+        self._replaced: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Renderer for {self._host.decode('latin-1')}{self._prefix}>"
+
+    @property
+    def clamped_prompts(self) -> int:
+        return self._shape.clamped
+
+    def render(self, step: Step, session_id: str) -> Rendered:
+        """The request of a step that has one (or an llm call)."""
+        if self._credentials.headers() is not self._known_credentials:
+            self._learn_credentials()
+        request = step.request
+        llm = step.llm
+        is_stream = False
+        agent = self._agent
+        if request is not None:
+            method, path = request.method, request.path
+            body, content_type = _body(request)
+        else:
+            assert llm is not None
+            method, path = "POST", self._shape_path
+            body, content_type = self._shape.body(llm, session_id, step.id), b"application/json"
+            is_stream = llm.stream
+        beginning = self._beginnings.get((method, path))
+        if beginning is None:
+            beginning = self._begin(method, path)
+        parts = [beginning]
+        if request is not None and request.headers:
+            for name, value in request.headers.items():
+                key = name.lower()
+                if key in _NOT_RECORDED or key in self._replaced:
+                    continue
+                if key == "content-type":
+                    content_type = b""
+                elif key == "user-agent":
+                    agent = b""
+                parts.append(_line(name, value))
+        if content_type and "content-type" not in self._replaced:
+            parts.append(b"content-type: " + content_type + b"\r\n")
+        if agent:
+            parts.append(agent)
+        if body or method not in _BODILESS:
+            parts.append(b"content-length: %d\r\n" % len(body))
+        if self._has_traceparent:
+            parts.append(self._traceparent(session_id, step.id))
+        parts.append(b"\r\n")
+        return Rendered(method, b"".join(parts), body, is_stream, method in _SAFE)
+
+    def _learn_credentials(self) -> None:
+        """What is the same in every request, with the credentials as they are now."""
+        held = self._known_credentials = self._credentials.headers()
+        names = {name.decode() for name, _ in held}
+        lines = [b"host: " + self._host + b"\r\n"]
+        lines += [_line(name, value) for name, value in self._own if name not in names and name != "host"]
+        lines[0] = next((_line("host", value) for name, value in self._own if name == "host"), lines[0])
+        lines += [name + b": " + value + b"\r\n" for name, value in held]
+        names |= {name for name, _ in self._own}
+        if self._closes:
+            lines.append(b"connection: close\r\n")
+        if self._has_traceparent:
+            names |= {"traceparent", "tracestate"}
+        self._replaced = frozenset(names)
+        self._agent = (
+            b"" if "user-agent" in names else b"user-agent: agent-replay/%s\r\n" % __version__.encode()
+        )
+        self._common = b"".join(lines)
+        self._beginnings.clear()
+
+    def _begin(self, method: str, path: str) -> bytes:
+        """The request line, and the headers that every request to this target has."""
+        if len(self._beginnings) >= _BEGINNINGS_MOST:
+            self._beginnings.clear()
+        line = f"{method} {self._prefix}{path.partition('#')[0]} HTTP/1.1\r\n".encode("latin-1")
+        beginning = self._beginnings[method, path] = line + self._common
+        return beginning
+
+    def _traceparent(self, session_id: str, step_id: str) -> bytes:
+        key = self._run_id
+        trace = blake2b(session_id.encode("utf-8", "surrogatepass"), digest_size=16, key=key)
+        span = blake2b(step_id.encode("utf-8", "surrogatepass"), digest_size=8, key=key, salt=trace.digest())
+        return f"traceparent: 00-{trace.hexdigest()}-{span.hexdigest()}-01\r\n".encode()
+
+
+@lru_cache(maxsize=64)
+def _filler(size: int) -> bytes:
+    return (_FILLER * (size // len(_FILLER) + 1))[:size]
+
+
+def _body(request: Request) -> tuple[bytes, bytes]:
+    """The body, and the content type that goes with it where the recording names none."""
+    if request.json:
+        return bytes(request.json), b"application/json"
+    if request.body is not None:
+        return request.body.encode("utf-8", "surrogatepass"), b"text/plain; charset=utf-8"
+    if request.body_base64 is not None:
+        return base64.b64decode(request.body_base64), b"application/octet-stream"
+    if request.body_bytes:
+        return _filler(request.body_bytes), b"application/octet-stream"
+    return b"", b""
+
+
+def _line(name: str, value: str) -> bytes:
+    try:
+        return f"{name}: {value}\r\n".encode("latin-1")
+    except UnicodeEncodeError:
+        return f"{name}: {value}\r\n".encode("utf-8", "surrogatepass")
+
+
+def _host(url: str) -> str:
+    """The Host header: without the port where it is the scheme's own (RFC 9110, section 7.2)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    default = 443 if parts.scheme == "https" else 80
+    return host if parts.port in (None, default) else f"{host}:{parts.port}"

@@ -1,0 +1,139 @@
+"""How a model call, known by its token counts, becomes the body of a request.
+
+Prompt text is made of short common English words, each with a space before it. Byte-pair tokenisers of today's
+models give each such word one token (see tests/wire/test_shapes.py for what was checked), so a prompt of n
+words has about n tokens; the few that a server's chat template adds are not subtracted.
+
+The words of a text are drawn by a hash of what the text stands for: a prefix block's id, or the session and the
+step. So equal blocks are equal text everywhere, a text cut short is the beginning of the longer one, and all
+else differs from its first words on, which is what a prefix cache looks at. The words need no JSON escapes:
+bodies are put together as bytes, 16 words at a time.
+"""
+
+from collections import OrderedDict
+from hashlib import shake_128
+
+import msgspec
+
+from replay.target import Shape
+from replay.trace.types import LlmCall
+
+MOST_PROMPT_BYTES = 8 * 1024 * 1024
+_BLOCKS_KEPT_BYTES = 64 * 1024 * 1024
+
+_WORDS = tuple(
+    b" " + word
+    for word in (
+        b"the of and to in is you that it he was for on are as with his they at be this have from or one had "
+        b"by word but not what all were we when your can said there use an each which she do how their if will "
+        b"up other about out many then them these so some her would make like him into time has look two more "
+        b"write go see number no way could people my than first water been call who oil its now find long down "
+        b"day did get come made may part over new sound take only little work know place year live me back give "
+        b"most very after thing our just name good man think say great where help through much before line right "
+        b"too mean old any same tell boy follow came want show also around form three small set put end does "
+        b"another well large must big even such because turn here why ask went men read need land home us move "
+        b"try kind hand picture again change off play air away animal house point page letter mother answer "
+        b"found study still learn should world high every near add food between own below country plant last "
+        b"school father keep tree never start city earth eye light thought head under story saw left few while "
+        b"along might close something seem next hard open example begin life always those both paper together "
+        b"got group often run until children side feet car mile night walk white sea began grow took"
+    ).split()
+)
+_PHRASE = 16
+# Texts open with words drawn one by one, 128 bits of them; after those, phrases are as good and 16 times as fast.
+_PHRASES = tuple(
+    tuple(_WORDS[i] for i in shake_128(b"phrase %d" % n).digest(_PHRASE)) for n in range(len(_WORDS))
+)
+_PHRASE_TEXTS = tuple(b"".join(words) for words in _PHRASES)
+_LONGEST_WORD = max(map(len, _WORDS))
+MOST_PROMPT_TOKENS = MOST_PROMPT_BYTES // _LONGEST_WORD
+
+
+def text_of(seed: bytes, tokens: int) -> bytes:
+    """About this many tokens of text that depends on seed alone; a shorter one is the start of a longer one."""
+    if tokens <= _PHRASE:
+        return b"".join([_WORDS[i] for i in shake_128(seed).digest(tokens)])
+    whole, left = divmod(tokens - _PHRASE, _PHRASE)
+    drawn = shake_128(seed).digest(_PHRASE + whole + 1)
+    parts = [_WORDS[i] for i in drawn[:_PHRASE]]
+    parts += [_PHRASE_TEXTS[i] for i in drawn[_PHRASE:-1]]
+    parts += _PHRASES[drawn[-1]][:left]
+    return b"".join(parts)
+
+
+class OpenAiChat:
+    """Bodies for `POST /v1/chat/completions` and whatever speaks like it.
+
+    clamped: how many prompts were cut to MOST_PROMPT_TOKENS.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._model = shape.model
+        self._salt = shape.salt.encode()
+        self._end = b',"ignore_eos":true}' if shape.ignore_eos else b"}"
+        self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._blocks_bytes = 0
+        self._openings: dict[str, bytes] = {}
+        self.clamped = 0
+
+    def __repr__(self) -> str:
+        return f"<OpenAiChat {len(self._blocks)} blocks, {self._blocks_bytes} bytes>"
+
+    def body(self, llm: LlmCall, session_id: str, step_id: str) -> bytes:
+        """The request's body, as JSON bytes."""
+        name = self._model or llm.model or "default"
+        opening = self._openings.get(name)
+        if opening is None:
+            if len(self._openings) >= 1024:
+                self._openings.clear()
+            model = msgspec.json.encode(name)
+            opening = b'{"model":' + model + b',"messages":[{"role":"user","content":"'
+            self._openings[name] = opening
+        parts = self._prompt(llm, session_id, step_id)
+        parts.insert(0, opening)
+        limit = llm.output_tokens or 1
+        if llm.stream:
+            parts.append(b'"}],"max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}' % limit)
+        else:
+            parts.append(b'"}],"max_tokens":%d,"stream":false' % limit)
+        parts.append(self._end)
+        return b"".join(parts)
+
+    def _prompt(self, llm: LlmCall, session_id: str, step_id: str) -> list[bytes]:
+        left = llm.input_tokens
+        if left > MOST_PROMPT_TOKENS:
+            left = MOST_PROMPT_TOKENS
+            self.clamped += 1
+        parts: list[bytes] = []
+        if llm.prefix:
+            # Without a block size the blocks share the prompt evenly; it is then all prefix.
+            size = llm.prefix_block_tokens or max(1, -(-llm.input_tokens // len(llm.prefix)))
+            for block in llm.prefix:
+                if left <= 0:
+                    break
+                parts.append(self._block(block, min(size, left)))
+                left -= size
+        if left > 0:
+            seed = b"step\0%s\0%s\0%s" % (self._salt, _bytes(session_id), _bytes(step_id))
+            parts.append(text_of(seed, left))
+        return parts
+
+    def _block(self, block: int, tokens: int) -> bytes:
+        """A prefix block's text; the least recently used are forgotten beyond a bound in bytes."""
+        key = (block, tokens)
+        kept = self._blocks.get(key)
+        if kept is not None:
+            self._blocks.move_to_end(key)
+            return kept
+        text = text_of(b"block\0%s\0%d" % (self._salt, block), tokens)
+        self._blocks[key] = text
+        self._blocks_bytes += len(text)
+        while self._blocks_bytes > _BLOCKS_KEPT_BYTES:
+            _, forgotten = self._blocks.popitem(last=False)
+            self._blocks_bytes -= len(forgotten)
+        return text
+
+
+def _bytes(text: str) -> bytes:
+    # Ids come from JSON, which may hold half a surrogate pair.
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,131 @@
+"""The secrets that go with requests: from the environment, or from a command whose output is renewed in time.
+
+Nothing here prints, logs or shows a value.
+"""
+
+import asyncio
+import contextlib
+import shlex
+from collections.abc import Awaitable, Callable
+
+from replay.target import Auth, secret_from_env
+from replay.wire.errors import TargetUnreachable
+
+Header = tuple[bytes, bytes]
+_COMMAND_S = 60.0
+_RETRY_S = 5.0
+_STDERR_SHOWN = 200
+
+
+class Credentials:
+    """The credential headers of one target, as they are now.
+
+    Environment variables are read at once (raises TargetError where one is missing); a command runs in `open`
+    and, in the background, shortly before its output is too old. While a renewal fails the old value stays.
+    """
+
+    def __init__(
+        self,
+        auth: Auth,
+        run: Callable[[str], Awaitable[str]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._auth = auth
+        self._run = run or _output_of
+        self._sleep = sleep
+        self._renewal: asyncio.Task[None] | None = None
+        self._fixed: list[Header] = []
+        if auth.bearer_env is not None:
+            self._fixed.append((b"authorization", b"Bearer " + _encoded(secret_from_env(auth.bearer_env))))
+        for name, variable in auth.header_env.items():
+            self._fixed.append((name.lower().encode(), _encoded(secret_from_env(variable))))
+        self._headers = self._fixed
+        self.failed_renewals = 0
+
+    def __repr__(self) -> str:
+        return f"<Credentials {len(self._headers)} headers>"
+
+    def headers(self) -> list[Header]:
+        """The current headers, names in lower case. A new list whenever a value has changed, else the same one."""
+        return self._headers
+
+    async def open(self) -> None:
+        """Run the command for the first time; raises TargetUnreachable if that fails."""
+        if self._auth.command is not None:
+            await self._renew(self._auth.command)
+            self._renewal = asyncio.create_task(self._keep_fresh(self._auth.command))
+
+    async def close(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._renewal
+            self._renewal = None
+
+    async def _keep_fresh(self, command: str) -> None:
+        wait_s = renew_after_s(self._auth.command_ttl_s)
+        while True:
+            await self._sleep(wait_s)
+            try:
+                await self._renew(command)
+                wait_s = renew_after_s(self._auth.command_ttl_s)
+            except TargetUnreachable:
+                self.failed_renewals += 1
+                wait_s = min(_RETRY_S, wait_s)
+
+    async def _renew(self, command: str) -> None:
+        token = (await self._run(command)).strip()
+        problem = "printed nothing" if not token else None
+        if not token.isprintable():
+            problem = "printed more than one line"
+        if problem is not None:
+            raise TargetUnreachable(f"auth.command {problem}; it must print a token, and nothing else.")
+        name = self._auth.command_header
+        value = _encoded(token)
+        header = (b"authorization", b"Bearer " + value) if name is None else (name.lower().encode(), value)
+        self._headers = [*self._fixed, header]
+
+
+def renew_after_s(ttl_s: float) -> float:
+    """How long to use a value before asking for the next: a tenth of its life, at most 30 s, is left for that."""
+    return ttl_s - min(30.0, ttl_s / 10)
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
+
+
+async def _output_of(command: str) -> str:
+    """What the command prints; it runs without a shell. Raises TargetUnreachable if it fails."""
+    arguments = shlex.split(command)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as cause:
+        raise TargetUnreachable(
+            f"auth.command cannot be run: {cause.strerror or cause}. Check its first word, {arguments[0]!r}."
+        ) from cause
+    try:
+        async with asyncio.timeout(_COMMAND_S):
+            out, err = await process.communicate()
+    except TimeoutError as cause:
+        raise TargetUnreachable(f"auth.command printed no token within {_COMMAND_S:g} s.") from cause
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode:
+        said = ascii(err.decode(errors="replace").strip()[-_STDERR_SHOWN:])[1:-1]
+        raise TargetUnreachable(
+            f"auth.command failed with exit status {process.returncode}{': ' + said if said else ''}. "
+            "Run it by hand to see why."
+        )
+    return out.decode(errors="replace")

@@ -1,0 +1,57 @@
+"""Imports run downwards through the rooms, as the design says."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "replay"
+
+# Each room with the rooms that it may import; the order is the house from the roof down.
+KNOWS = {
+    "cli": {"report", "judge", "engine", "planes", "wire", "results", "trace", "target"},
+    "report": {"judge", "results"},
+    "judge": {"results"},
+    "engine": {"wire", "trace", "target", "results"},
+    "planes": {"wire", "trace", "target"},
+    "wire": {"target", "trace"},
+    "results": set(),
+    "trace": set(),
+    "target": {"trace"},
+}
+
+
+def room_of(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return inside.stem if len(inside.parts) == 1 else inside.parts[0]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "replay" and len(parts) > 1:
+                found.add(parts[1])
+    return found
+
+
+MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_rooms_below_it(path):
+    room = room_of(path)
+    assert imported_rooms(path) - {room} <= KNOWS[room]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("types.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_types_import_no_behaviour(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("replay."):
+            assert node.module.endswith("types"), f"{path} imports {node.module}"
