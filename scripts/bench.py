@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent.parent
 PEER_PYTHON = ROOT / ".venv-bench/bin/python"
 PORT = 18_089
 BODY = "hello world, this is a body\\n"
-URL = f"http://127.0.0.1:{PORT}/tools/search?q=x"
+TARGET = f"http://127.0.0.1:{PORT}"
+URL = f"{TARGET}/tools/search?q=x"
 CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]
 
@@ -171,7 +172,7 @@ def write_trace(path: Path, sessions: int, gap_ms: float, second_after_ms: float
 def replay(trace: Path, folder: Path, *options: str) -> dict[str, Any]:
     out = folder / f"run-{time.monotonic_ns()}"
     text = run(
-        [sys.executable, "-m", "replay", "run", str(trace), "-t", URL, "--out", str(out), "--json", *options]
+        [sys.executable, "-m", "replay", "run", str(trace), "-t", TARGET, "--out", str(out), "--json", *options]
     )
     shutil.rmtree(out, ignore_errors=True)
     summary: dict[str, Any] = json.loads(text)
@@ -256,7 +257,7 @@ def idle_memory(folder: Path, sessions: int = 100_000) -> dict[str, float]:
         write_trace(trace, count, 10_000 / count, 15_000.0)
         out = folder / f"idle-run-{count}"
         usage = run(
-            [sys.executable, "-c", IDLE, str(trace), URL, str(out)],
+            [sys.executable, "-c", IDLE, str(trace), TARGET, str(out)],
         )
         peaks.append(float(usage.split()[-1]))
     return {"bytes_per_session": (peaks[1] - peaks[0]) / (sessions - 1_000), "peak_mib": peaks[1] / 2**20}

@@ -12,22 +12,23 @@ sent, responses are awaited for a grace time, and what was never sent is counted
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic_ns, process_time_ns
 from typing import Any, Protocol
 
 from replay.engine.pacer import Pacer
 from replay.engine.recorder import Recorder
-from replay.engine.render import Rendered
+from replay.engine.render import Renderer
+from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
-from replay.engine.walker import Pace, Walk
+from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
 from replay.wire.types import Exchange, Wire
 
 _NS = 1_000_000_000
 # Sessions are read this far ahead of their start, and at most so many of them.
 _AHEAD_NS = 5 * _NS
-_AHEAD_MOST = 100_000
+_AHEAD_MOST = 250_000
 # Less than this ahead, reading cannot wait for slack.
 _AHEAD_LEAST_NS = _NS // 4
 _AHEAD_LEAST = 256
@@ -40,20 +41,23 @@ _GC_NS = 5 * _NS
 _GC_SLACK_NS = 40_000_000
 _WAIT_ENDS = 1 << 40
 _RENDERS = 1 << 41
+_NONE: Sequence[Due] = ()
 
 
 class Sender(Protocol):
     """Turns steps into exchanges on wires: the target's side of a run."""
 
-    def is_wait(self, step: Step) -> bool: ...
+    renderers: list[Renderer]
+    wires: list[Wire]
 
-    def render(self, step: Step, session_id: str) -> Rendered: ...
-
-    def wire_of(self, step: Step) -> Wire: ...
+    def decide(self, step: Step) -> int:
+        """The index of the renderer and the wire for this step, or WAIT."""
 
     def sweep(self, now: int) -> None: ...
 
     def prepare(self, connections: int) -> None: ...
+
+    keeps_by_session: bool
 
     def end_session(self, walk: Walk) -> None: ...
 
@@ -61,21 +65,14 @@ class Sender(Protocol):
 class Progress:
     """What a live view shows; read by whoever wants to, written by the run."""
 
-    __slots__ = (
-        "ended",
-        "failed",
-        "in_flight",
-        "intended_ns",
-        "peak_in_flight",
-        "sent",
-        "sessions_done",
-        "unsent",
-    )
+    __slots__ = ("ended", "failed", "sent", "sessions_done", "unsent", "waits")
 
     def __init__(self) -> None:
-        self.sent = self.ended = self.failed = self.unsent = self.sessions_done = 0
-        self.in_flight = self.peak_in_flight = 0
-        self.intended_ns = 0
+        self.sent = self.ended = self.failed = self.unsent = self.waits = self.sessions_done = 0
+
+    @property
+    def in_flight(self) -> int:
+        return self.sent - self.ended
 
 
 class RunLoop:
@@ -94,7 +91,9 @@ class RunLoop:
     ) -> None:
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
         self._sender = sender
+        self._decide, self._renderers, self._wires = sender.decide, sender.renderers, sender.wires
         self._recorder = recorder
+        self._recorded = recorder.ended
         self._options = options
         self._pace = pace
         self._pacer = Pacer(self._fire, self._chores)
@@ -198,7 +197,9 @@ class RunLoop:
             for _ in range(_READ_SLICE):
                 start_ns, session = next(sessions)
                 start_ns += origin
-                starts.append((start_ns, Walk(session, pace, start_ns, is_recorded)))
+                walk = Walk(session, pace, start_ns, is_recorded)
+                self._render_root(walk)
+                starts.append((start_ns, walk))
                 self._walks += 1
                 self._read_to_ns = start_ns
         except StopIteration:
@@ -212,6 +213,15 @@ class RunLoop:
             self._check_over()
             return False
         return True
+
+    def _render_root(self, walk: Walk) -> None:
+        """Render the first step of a session when it is read; long prompts only shortly before they are due."""
+        step = walk.steps[0]
+        if step is None or step.request is None or step.request.body_bytes or len(step.request.json) > 4096:
+            return
+        where = self._decide(step)
+        if where != WAIT:
+            walk.rendered = {0: self._renderers[where].render(step, walk.id)}
 
     def _fire(self, walk: Walk, index: int, due_ns: int) -> None:
         if index < 0:
@@ -231,7 +241,7 @@ class RunLoop:
             if step is not None:
                 if walk.rendered is None:
                     walk.rendered = {}
-                walk.rendered[index] = self._sender.render(step, walk.id)
+                walk.rendered[index] = self._renderers[self._decide(step)].render(step, walk.id)
         else:
             self._wait_over(walk, index - _WAIT_ENDS, due_ns)
 
@@ -239,7 +249,7 @@ class RunLoop:
         step = walk.steps[index]
         if step is None:
             return
-        if step.llm is not None and not self._sender.is_wait(step):
+        if step.llm is not None and self._decide(step) != WAIT:
             self._pacer.add(due_ns - _RENDER_AHEAD_NS, walk, index + _RENDERS)
         self._pacer.add(due_ns, walk, index)
 
@@ -251,37 +261,49 @@ class RunLoop:
         if due_ns >= self._end_ns:
             self._leave_unsent(walk, index, step, due_ns, "duration")
             return
-        sender = self._sender
-        if sender.is_wait(step):
+        where = self._decide(step)
+        if where == WAIT:
             took_ns = self._pace.offset_ns(step.took_ms or 0.0)
             self._release(walk, walk.started(index, due_ns))
             self._recorder.wait(walk, step, due_ns, due_ns + took_ns)
+            self.progress.waits += 1
             self._pacer.add(due_ns + took_ns, walk, index + _WAIT_ENDS)
             return
         if now - due_ns > self._late_limit_ns:
             self._leave_unsent(walk, index, step, due_ns, "late")
             return
         progress = self.progress
-        if progress.in_flight >= self._max_in_flight:
+        if progress.sent - progress.ended >= self._max_in_flight:
             self.held_steps += 1
             self._held.append((walk, index, due_ns))
             return
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
         if rendered is None:
-            rendered = sender.render(step, walk.id)
+            rendered = self._renderers[where].render(step, walk.id)
         method, head, body, is_stream, is_idempotent = rendered
-        exchange = Exchange(head, body, method, self._done, None, step, walk, is_stream, is_idempotent)
-        exchange.walk, exchange.index = walk, index
-        exchange.intended_ns, exchange.started_ns = due_ns, now
-        if walk.wants_first_byte(index):
-            exchange.on_first_byte = self._first_byte
-        progress.in_flight += 1
+        if walk.is_flat:
+            walk.steps[index] = None
+            on_first_byte, due = None, _NONE
+        else:
+            on_first_byte = self._first_byte if walk.wants_first_byte(index) else None
+            due = walk.started(index, now)
+        exchange = Exchange(
+            head,
+            body,
+            method,
+            self._done,
+            on_first_byte,
+            step,
+            walk,
+            is_stream,
+            is_idempotent,
+            walk,
+            index,
+            due_ns,
+            now,
+        )
         progress.sent += 1
-        progress.intended_ns = due_ns
-        if progress.in_flight > progress.peak_in_flight:
-            progress.peak_in_flight = progress.in_flight
-        due = walk.started(index, now)
-        sender.wire_of(step).send(exchange)
+        self._wires[where].send(exchange)
         if due:
             self._release(walk, due)
 
@@ -295,9 +317,8 @@ class RunLoop:
 
     def _done(self, exchange: Exchange) -> None:
         progress = self.progress
-        progress.in_flight -= 1
         progress.ended += 1
-        self._recorder.ended(exchange)
+        self._recorded(exchange)
         walk: Walk = exchange.walk
         if exchange.error is not None or exchange.status >= 400:
             progress.failed += 1
@@ -309,8 +330,11 @@ class RunLoop:
             if not progress.in_flight:
                 self._check_over()
             return
-        for i, at_ns in walk.ended(exchange.index, exchange.end_ns):
-            self._schedule(walk, i, at_ns)
+        if walk.is_flat:
+            walk.left -= 1
+        else:
+            for i, at_ns in walk.ended(exchange.index, exchange.end_ns):
+                self._schedule(walk, i, at_ns)
         if not walk.left:
             self._session_over(walk, exchange.end_ns)
         if self._held and progress.in_flight < self._max_in_flight:
@@ -334,7 +358,8 @@ class RunLoop:
         self._walks -= 1
         self.progress.sessions_done += 1
         self._recorder.session_over(walk, end_ns)
-        self._sender.end_session(walk)
+        if self._sender.keeps_by_session:
+            self._sender.end_session(walk)
         if not self._walks and self._sessions is None:
             self._check_over()
 

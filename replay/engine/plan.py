@@ -42,8 +42,11 @@ def planned_counts(trace: Path, found: TraceScan, options: RunOptions) -> Planne
 def planned_sessions(
     trace: Path, found: TraceScan, options: RunOptions, pace: Pace
 ) -> Iterator[tuple[int, Session]]:
-    """The sessions that this run replays, read as a stream: (start in ns from the run's start, session)."""
-    return scheduled(read_sessions(trace), options, pace, found.mean_gap_ms or 1000.0)
+    """The sessions that this run replays, read as a stream: (start in ns from the run's start, session).
+
+    found: from a scan of this file, which has checked it.
+    """
+    return scheduled(read_sessions(trace, checked=False), options, pace, found.mean_gap_ms or 1000.0)
 
 
 def jitter_ratio(seed: int, session_id: str, copy: int) -> float:

@@ -36,7 +36,6 @@ _NOT_RECORDED = frozenset(
         "upgrade",
     )
 )
-_BEGINNINGS_MOST = 4096
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
 
@@ -56,21 +55,21 @@ class Renderer:
     def __init__(self, target: Target, url: str, credentials: Credentials, run_id: str) -> None:
         parts = urlsplit(url)
         self._prefix = "" if target.is_asgi else parts.path.rstrip("/")
-        self._host = ("asgi" if target.is_asgi else _host(url)).encode("latin-1")
+        self._host = "asgi" if target.is_asgi else _host(url)
         self._credentials = credentials
         self._own = [(name.lower(), value) for name, value in target.headers.items()]
         self._closes = target.connections.reuse == "none"
         self._has_traceparent = target.traceparent
-        self._run_id = run_id.encode()
+        self._trace_hash = blake2b(digest_size=16, key=run_id.encode())
+        self._span_hash = blake2b(digest_size=8, key=run_id.encode())
         self._shape = OpenAiChat(target.shape)
         self._shape_path = target.shape.path
-        self._beginnings: dict[tuple[str, str], bytes] = {}
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
-        self._common = self._agent = b""
+        self._common = self._agent = ""
         self._replaced: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
-        return f"<Renderer for {self._host.decode('latin-1')}{self._prefix}>"
+        return f"<Renderer for {self._host}{self._prefix}>"
 
     @property
     def clamped_prompts(self) -> int:
@@ -90,66 +89,58 @@ class Renderer:
         else:
             assert llm is not None
             method, path = "POST", self._shape_path
-            body, content_type = self._shape.body(llm, session_id, step.id), b"application/json"
+            body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
             is_stream = llm.stream
-        beginning = self._beginnings.get((method, path))
-        if beginning is None:
-            beginning = self._begin(method, path)
-        parts = [beginning]
+        extra = ""
         if request is not None and request.headers:
             for name, value in request.headers.items():
                 key = name.lower()
                 if key in _NOT_RECORDED or key in self._replaced:
                     continue
                 if key == "content-type":
-                    content_type = b""
+                    content_type = ""
                 elif key == "user-agent":
-                    agent = b""
-                parts.append(_line(name, value))
+                    agent = ""
+                extra += f"{name}: {value}\r\n"
         if content_type and "content-type" not in self._replaced:
-            parts.append(b"content-type: " + content_type + b"\r\n")
-        if agent:
-            parts.append(agent)
+            extra += f"content-type: {content_type}\r\n"
         if body or method not in _BODILESS:
-            parts.append(b"content-length: %d\r\n" % len(body))
+            extra += f"content-length: {len(body)}\r\n"
         if self._has_traceparent:
-            parts.append(self._traceparent(session_id, step.id))
-        parts.append(b"\r\n")
-        return Rendered(method, b"".join(parts), body, is_stream, method in _SAFE)
+            extra += self._traceparent(session_id, step.id)
+        if "#" in path:
+            path = path.partition("#")[0]
+        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
+        try:
+            head_bytes = head.encode("latin-1")
+        except UnicodeEncodeError:
+            head_bytes = head.encode("utf-8", "surrogatepass")
+        return Rendered(method, head_bytes, body, is_stream, method in _SAFE)
 
     def _learn_credentials(self) -> None:
         """What is the same in every request, with the credentials as they are now."""
         held = self._known_credentials = self._credentials.headers()
         names = {name.decode() for name, _ in held}
-        lines = [b"host: " + self._host + b"\r\n"]
-        lines += [_line(name, value) for name, value in self._own if name not in names and name != "host"]
-        lines[0] = next((_line("host", value) for name, value in self._own if name == "host"), lines[0])
-        lines += [name + b": " + value + b"\r\n" for name, value in held]
-        names |= {name for name, _ in self._own}
+        own = [(name, value) for name, value in self._own if name not in names]
+        names |= {name for name, _ in own}
+        lines = [] if "host" in names else [("host", self._host)]
+        lines += own
+        lines += [(name.decode(), value.decode("latin-1")) for name, value in held]
         if self._closes:
-            lines.append(b"connection: close\r\n")
+            lines.append(("connection", "close"))
         if self._has_traceparent:
             names |= {"traceparent", "tracestate"}
         self._replaced = frozenset(names)
-        self._agent = (
-            b"" if "user-agent" in names else b"user-agent: agent-replay/%s\r\n" % __version__.encode()
-        )
-        self._common = b"".join(lines)
-        self._beginnings.clear()
+        self._common = "".join(f"{name}: {value}\r\n" for name, value in lines)
+        self._agent = "" if "user-agent" in names else f"user-agent: agent-replay/{__version__}\r\n"
 
-    def _begin(self, method: str, path: str) -> bytes:
-        """The request line, and the headers that every request to this target has."""
-        if len(self._beginnings) >= _BEGINNINGS_MOST:
-            self._beginnings.clear()
-        line = f"{method} {self._prefix}{path.partition('#')[0]} HTTP/1.1\r\n".encode("latin-1")
-        beginning = self._beginnings[method, path] = line + self._common
-        return beginning
-
-    def _traceparent(self, session_id: str, step_id: str) -> bytes:
-        key = self._run_id
-        trace = blake2b(session_id.encode("utf-8", "surrogatepass"), digest_size=16, key=key)
-        span = blake2b(step_id.encode("utf-8", "surrogatepass"), digest_size=8, key=key, salt=trace.digest())
-        return f"traceparent: 00-{trace.hexdigest()}-{span.hexdigest()}-01\r\n".encode()
+    def _traceparent(self, session_id: str, step_id: str) -> str:
+        session = session_id.encode("utf-8", "surrogatepass")
+        trace = self._trace_hash.copy()
+        trace.update(session)
+        span = self._span_hash.copy()
+        span.update(session + b"\0" + step_id.encode("utf-8", "surrogatepass"))
+        return f"traceparent: 00-{trace.hexdigest()}-{span.hexdigest()}-01\r\n"
 
 
 @lru_cache(maxsize=64)
@@ -157,24 +148,17 @@ def _filler(size: int) -> bytes:
     return (_FILLER * (size // len(_FILLER) + 1))[:size]
 
 
-def _body(request: Request) -> tuple[bytes, bytes]:
+def _body(request: Request) -> tuple[bytes, str]:
     """The body, and the content type that goes with it where the recording names none."""
     if request.json:
-        return bytes(request.json), b"application/json"
+        return bytes(request.json), "application/json"
     if request.body is not None:
-        return request.body.encode("utf-8", "surrogatepass"), b"text/plain; charset=utf-8"
+        return request.body.encode("utf-8", "surrogatepass"), "text/plain; charset=utf-8"
     if request.body_base64 is not None:
-        return base64.b64decode(request.body_base64), b"application/octet-stream"
+        return base64.b64decode(request.body_base64), "application/octet-stream"
     if request.body_bytes:
-        return _filler(request.body_bytes), b"application/octet-stream"
-    return b"", b""
-
-
-def _line(name: str, value: str) -> bytes:
-    try:
-        return f"{name}: {value}\r\n".encode("latin-1")
-    except UnicodeEncodeError:
-        return f"{name}: {value}\r\n".encode("utf-8", "surrogatepass")
+        return _filler(request.body_bytes), "application/octet-stream"
+    return b"", ""
 
 
 def _host(url: str) -> str:

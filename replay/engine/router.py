@@ -25,10 +25,10 @@ class Router:
 
     def decide(self, step: Step) -> int:
         """The index in urls to send this step to, or WAIT."""
-        if step.request is None and step.llm is None:
-            return WAIT
         if not self._routes:
-            return 0
+            return WAIT if step.request is None and step.llm is None else 0
+        if step.is_wait:
+            return WAIT
         key = (step.kind, step.name)
         known = self._known.get(key)
         if known is None:

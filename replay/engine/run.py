@@ -239,7 +239,7 @@ async def _report_progress(
         span_s = max(1e-9, (now - before_ns) / _NS)
         latency = recorder.fold.total.quantiles()
         lag = recorder.lag.quantiles()
-        done = progress.ended
+        done = progress.ended + progress.waits
         settled = done + progress.unsent
         on_progress(
             Snapshot(

@@ -3,10 +3,9 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from replay.engine.render import Rendered, Renderer
-from replay.engine.router import WAIT, Router
+from replay.engine.render import Renderer
+from replay.engine.router import Router
 from replay.target import Target
-from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials
 from replay.wire.http1 import Http1Wire
@@ -14,29 +13,33 @@ from replay.wire.types import Wire
 
 
 class TargetSender:
-    """Routes, renders and sends the steps of one run to one target."""
+    """Routes, renders and sends the steps of one run to one target.
+
+    decide(step): the index in renderers and wires that this step belongs to, or WAIT.
+    """
 
     def __init__(self, target: Target, run_id: str) -> None:
         self._target = target
         self._router = Router(target)
         self._credentials = Credentials(target.auth)
-        self._wires: list[Wire] = []
-        self._renderers: list[Renderer] = []
+        self.wires: list[Wire] = []
+        self.renderers: list[Renderer] = []
         self._opened = AsyncExitStack()
         for url in self._router.urls:
-            self._wires.append(_wire(target, url))
-            self._renderers.append(Renderer(target, url, self._credentials, run_id))
+            self.wires.append(_wire(target, url))
+            self.renderers.append(Renderer(target, url, self._credentials, run_id))
         self.decide = self._router.decide
+        self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:
-        return f"<TargetSender {self._target.name}: {self._wires}>"
+        return f"<TargetSender {self._target.name}: {self.wires}>"
 
     async def open(self) -> None:
         """Get ready; raises TargetUnreachable if a URL of the target cannot be reached."""
         await self._credentials.open()
         self._opened.push_async_callback(self._credentials.close)
         try:
-            for wire in self._wires:
+            for wire in self.wires:
                 await wire.open()
                 self._opened.push_async_callback(wire.close)
         except BaseException:
@@ -47,37 +50,27 @@ class TargetSender:
         """End what is in flight, and close every connection."""
         await self._opened.aclose()
 
-    def is_wait(self, step: Step) -> bool:
-        return self.decide(step) == WAIT
-
-    def render(self, step: Step, session_id: str) -> Rendered:
-        return self._renderers[self.decide(step)].render(step, session_id)
-
-    def wire_of(self, step: Step) -> Wire:
-        return self._wires[self.decide(step)]
-
     def sweep(self, now_ns: int) -> None:
-        for wire in self._wires:
+        for wire in self.wires:
             wire.sweep(now_ns)
 
     def prepare(self, connections: int) -> None:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
-        self._wires[0].prepare(connections)
+        self.wires[0].prepare(connections)
 
     def end_session(self, session_key: Any) -> None:
-        if self._target.connections.reuse == "session":
-            for wire in self._wires:
-                wire.end_session(session_key)
+        for wire in self.wires:
+            wire.end_session(session_key)
 
     @property
     def waited_for_limit(self) -> int:
-        return sum(wire.waited_for_limit for wire in self._wires)
+        return sum(wire.waited_for_limit for wire in self.wires)
 
     def connection_counts(self) -> dict[str, int]:
         return {
-            "opened": sum(wire.opened for wire in self._wires),
-            "closed_while_idle": sum(wire.closed_while_idle for wire in self._wires),
-            "stale_resent": sum(wire.stale_resent for wire in self._wires),
+            "opened": sum(wire.opened for wire in self.wires),
+            "closed_while_idle": sum(wire.closed_while_idle for wire in self.wires),
+            "stale_resent": sum(wire.stale_resent for wire in self.wires),
         }
 
     def notes(self) -> list[str]:
@@ -85,7 +78,7 @@ class TargetSender:
         notes = []
         if self._target.transport == "httpx":
             notes.append("sent through httpx, which manages far fewer requests a second than the fast path")
-        clamped = sum(renderer.clamped_prompts for renderer in self._renderers)
+        clamped = sum(renderer.clamped_prompts for renderer in self.renderers)
         if clamped:
             notes.append(f"{clamped} prompts were cut to the longest that is sent")
         if self._credentials.failed_renewals:

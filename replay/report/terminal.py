@@ -11,11 +11,9 @@ from replay.results.types import Forecast, Quantiles, Summary
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20
-_MEANINGS = (
-    "response counts from the intended time: what the agent waited; service, ttfb and ttft (first byte,
-"
-    "first token) from sending: the target's part; itl is between tokens; makespan, whole sessions"
-)
+_MEANINGS = """\
+response counts from the intended time: what the agent waited; service, ttfb (first byte) and
+ttft (first token) from sending: the target's part; itl: between tokens; makespan: whole sessions"""
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 

@@ -6,12 +6,15 @@ name every step differently.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from replay.results.histogram import Histogram
 from replay.results.hlog import HlogWriter
+
+Append = Callable[[int], None]
+Taken = list[tuple[str, "array[int]"]]
 
 MOST_SERIES = 200
 OTHER = "(other)"
@@ -19,59 +22,51 @@ OTHER = "(other)"
 
 class IntervalFold:
     """Gathers durations in ns by tag. Tags: response, service, ttfb, ttft, itl, makespan over all steps, and
-    `response:KIND:NAME` and `service:KIND:NAME` for each series.
+    `response:KIND:NAME` and `service:KIND:NAME` for each series. total: all response times so far.
     """
 
     def __init__(self, hlog: HlogWriter) -> None:
         self._hlog = hlog
-        self._by_tag: dict[str, array[int]] = {
-            tag: array("q") for tag in ("response", "service", "ttfb", "ttft", "itl", "makespan")
-        }
-        self._series: list[tuple[array[int], array[int]]] = []
+        self._by_tag: dict[str, array[int]] = {tag: array("q") for tag in ("ttfb", "ttft", "itl", "makespan")}
+        # Bound methods of arrays that are emptied in place: the cheapest way to hand a value over.
+        self.ttfb = self._by_tag["ttfb"].append
+        self.ttft = self._by_tag["ttft"].append
+        self.itl = self._by_tag["itl"].extend
+        self.makespan = self._by_tag["makespan"].append
+        self._series: list[tuple[str, array[int], array[int]]] = []
         self._index: dict[tuple[str, str], int] = {}
         self.total = Histogram()
 
     def __repr__(self) -> str:
-        return f"<IntervalFold {len(self._series)} series, {len(self._by_tag['response'])} values waiting>"
+        return f"<IntervalFold {len(self._series)} series>"
 
-    def series(self, kind: str, name: str) -> int:
-        """The number of a series, to be given to `add`."""
-        if len(self._series) >= MOST_SERIES:
-            kind, name = OTHER, OTHER
+    def series(self, kind: str, name: str) -> tuple[Append, Append]:
+        """Where the response times and the service times of a series go."""
+        if (kind, name) not in self._index and len(self._series) >= MOST_SERIES:
+            kind = name = OTHER
         index = self._index.get((kind, name))
         if index is None:
-            response, service = array("q"), array("q")
-            self._by_tag[f"response:{kind}:{name}"] = response
-            self._by_tag[f"service:{kind}:{name}"] = service
             index = self._index[kind, name] = len(self._series)
-            self._series.append((response, service))
-        return index
-
-    def add(self, series: int, response_ns: int, service_ns: int | None) -> None:
-        """One step's times."""
-        response, service = self._series[series]
-        response.append(response_ns)
-        self._by_tag["response"].append(response_ns)
-        if service_ns is not None:
-            service.append(service_ns)
-            self._by_tag["service"].append(service_ns)
-
-    def add_value(self, tag: str, value_ns: int) -> None:
-        self._by_tag[tag].append(value_ns)
-
-    def add_values(self, tag: str, values_ns: Sequence[int]) -> None:
-        self._by_tag[tag].extend(values_ns)
+            self._series.append((f"{kind}:{name}", array("q"), array("q")))
+        _, response, service = self._series[index]
+        return response.append, service.append
 
     def close_interval(self, start_s: float, length_s: float) -> Iterator[str]:
         """End the interval. Its lines are written by the iterator that comes back, a series at each step."""
         taken = [(tag, values[:]) for tag, values in self._by_tag.items() if values]
+        whole: dict[str, array[int]] = {"response": array("q"), "service": array("q")}
+        for name, response, service in self._series:
+            for measure, values in (("response", response), ("service", service)):
+                if values:
+                    whole[measure].extend(values)
+                    taken.append((f"{measure}:{name}", values[:]))
+                    del values[:]
         for values in self._by_tag.values():
             del values[:]
+        taken[:0] = [(measure, values) for measure, values in whole.items() if values]
         return self._write_lines(taken, start_s, length_s)
 
-    def _write_lines(
-        self, taken: "list[tuple[str, array[int]]]", start_s: float, length_s: float
-    ) -> Iterator[str]:
+    def _write_lines(self, taken: Taken, start_s: float, length_s: float) -> Iterator[str]:
         for tag, values in taken:
             histogram = Histogram()
             histogram.record_many(np.frombuffer(values, np.int64))

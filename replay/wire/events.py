@@ -35,7 +35,16 @@ class SseTimer:
     first_token_ns: 0 until there is one. itl_ns: gaps between token events, one fewer than token_count.
     """
 
-    __slots__ = ("_follows_cr", "_has_token", "_is_start", "_last_ns", "_rest", "first_token_ns", "itl_ns", "token_count")  # fmt: skip
+    __slots__ = (
+        "_follows_cr",
+        "_has_token",
+        "_is_start",
+        "_last_ns",
+        "_rest",
+        "first_token_ns",
+        "itl_ns",
+        "token_count",
+    )
 
     def __init__(self) -> None:
         self._rest = b""

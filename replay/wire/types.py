@@ -7,10 +7,12 @@ back. Instants are CLOCK_MONOTONIC ns (time.monotonic_ns). Exchanges are mutable
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
+
 PHASES = ("connect", "send", "first_byte", "body")
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False, gc=False):
     """One attempt of one step: the request's bytes going out, the stamps and sizes coming back.
 
     Request half, set by the engine:
@@ -31,79 +33,44 @@ class Exchange:
       stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
       stale_sent_ns and stale_end_ns say when that was.
       instance, cold: the target's own words, where the target file names headers for them.
+
+    A msgspec Struct, because filling in its defaults is then done in C: 0.3 µs where an __init__ took 0.8 µs.
     """
 
-    __slots__ = (
-        "body",
-        "censored",
-        "cold",
-        "connect_ns",
-        "dns_ns",
-        "end_ns",
-        "error",
-        "first_byte_ns",
-        "first_token_ns",
-        "head",
-        "idempotent",
-        "index",
-        "instance",
-        "intended_ns",
-        "is_new_connection",
-        "is_stream",
-        "itl_ns",
-        "method",
-        "on_done",
-        "on_first_byte",
-        "phase",
-        "request_bytes",
-        "response_bytes",
-        "sent_ns",
-        "session_key",
-        "stale_end_ns",
-        "stale_retries",
-        "stale_sent_ns",
-        "started_ns",
-        "status",
-        "step",
-        "tls_ns",
-        "token_count",
-        "walk",
-    )
-
-    def __init__(
-        self,
-        head: bytes,
-        body: bytes,
-        method: str,
-        on_done: "Callable[[Exchange], None]",
-        on_first_byte: "Callable[[Exchange], None] | None" = None,
-        step: Any = None,
-        session_key: Any = None,
-        is_stream: bool = False,
-        idempotent: bool = False,
-    ) -> None:
-        self.head = head
-        self.body = body
-        self.method = method
-        self.on_done = on_done
-        self.on_first_byte = on_first_byte
-        self.step = step
-        self.walk: Any = None
-        self.index = self.intended_ns = self.started_ns = 0
-        self.session_key = session_key
-        self.is_stream = is_stream
-        self.idempotent = idempotent
-        self.sent_ns = self.first_byte_ns = self.end_ns = self.first_token_ns = 0
-        self.token_count = self.status = self.request_bytes = self.response_bytes = 0
-        self.dns_ns = self.connect_ns = self.tls_ns = self.stale_retries = 0
-        self.stale_sent_ns = self.stale_end_ns = 0
-        self.itl_ns: list[int] | None = None
-        self.error: str | None = None
-        self.phase: str | None = None
-        self.censored = False
-        self.is_new_connection = False
-        self.instance: str | None = None
-        self.cold: bool | None = None
+    head: bytes
+    body: bytes
+    method: str
+    on_done: "Callable[[Exchange], None]"
+    on_first_byte: "Callable[[Exchange], None] | None" = None
+    step: Any = None
+    session_key: Any = None
+    is_stream: bool = False
+    idempotent: bool = False
+    walk: Any = None
+    index: int = 0
+    intended_ns: int = 0
+    started_ns: int = 0
+    sent_ns: int = 0
+    first_byte_ns: int = 0
+    first_token_ns: int = 0
+    end_ns: int = 0
+    token_count: int = 0
+    itl_ns: list[int] | None = None
+    status: int = 0
+    request_bytes: int = 0
+    response_bytes: int = 0
+    error: str | None = None
+    phase: str | None = None
+    censored: bool = False
+    is_new_connection: bool = False
+    dns_ns: int = 0
+    connect_ns: int = 0
+    tls_ns: int = 0
+    stale_retries: int = 0
+    stale_sent_ns: int = 0
+    stale_end_ns: int = 0
+    instance: str | None = None
+    cold: bool | None = None
 
     def __repr__(self) -> str:
         state = (
