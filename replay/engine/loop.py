@@ -37,6 +37,8 @@ _READ_SLICE = 32
 _RENDER_AHEAD_NS = 5_000_000
 _SWEEP_NS = 10_000_000
 _SECOND_NS = _NS
+# A run that is killed may lose a second; so lines leave the process well before that.
+_FLUSH_NS = _NS // 4
 _GC_NS = 5 * _NS
 _GC_SLACK_NS = 40_000_000
 _WAIT_ENDS = 1 << 40
@@ -107,7 +109,7 @@ class RunLoop:
         self._duration_ns = 1 << 62 if options.duration_s is None else int(options.duration_s * _NS)
         self._end_ns = 1 << 62
         self._over: asyncio.Event | None = None
-        self._next_sweep_ns = self._next_second_ns = self._next_gc_ns = 0
+        self._next_sweep_ns = self._next_flush_ns = self._next_second_ns = self._next_gc_ns = 0
         self._service_ns = 5_000_000
         self.is_stopping = False
         self.progress = Progress()
@@ -385,6 +387,9 @@ class RunLoop:
             self._next_second_ns += _SECOND_NS
             if recorder.failure is not None:
                 self.stop()
+        if now >= self._next_flush_ns:
+            recorder.flush()
+            self._next_flush_ns = now + _FLUSH_NS
         if now >= self._next_sweep_ns:
             self._next_sweep_ns = now + _SWEEP_NS
             self._sender.sweep(now)

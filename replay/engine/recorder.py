@@ -9,6 +9,7 @@ that is killed loses at most what the last second brought.
 from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import monotonic_ns, time
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from replay.engine.writer import FileWriter
 from replay.results.folding import IntervalFold
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
-from replay.results.types import HLOG_FILE, STEPS_FILE, StepRecord
+from replay.results.types import HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
 from replay.trace.types import Step
 from replay.wire.types import Exchange
 
@@ -49,14 +50,12 @@ class _Series(NamedTuple):
 class Recorder:
     """Records one run into its directory. failure: why nothing can be written any more, or None."""
 
-    def __init__(
-        self, directory: Path, target: str, writer: FileWriter, warmup_s: float, started_at_s: float
-    ) -> None:
+    def __init__(self, directory: Path, target: str, writer: FileWriter, warmup_s: float) -> None:
         self._target = target
         self._writer = writer
         self._steps_file = writer.open(directory / STEPS_FILE)
         hlog_file = writer.open(directory / HLOG_FILE)
-        self._hlog = HlogWriter(lambda data: writer.write(hlog_file, data), started_at_s)
+        self._hlog = HlogWriter(lambda data: writer.write(hlog_file, data))
         self._fold = IntervalFold(self._hlog)
         self._warmup_ns = int(warmup_s * _NS)
         self._origin_ns = 0
@@ -90,6 +89,7 @@ class Recorder:
     def start(self, origin_ns: int) -> None:
         """Instants are recorded from here."""
         self._origin_ns = self._second_ns = origin_ns
+        self._hlog.begin(time() + (origin_ns - monotonic_ns()) / _NS)
 
     def wait(self, walk: Walk, step: Step, from_ns: int, to_ns: int) -> None:
         """A step without a request: it will end as ok at to_ns."""
@@ -145,7 +145,7 @@ class Recorder:
             self._take(_SLICE)
         self.lag.record_many(np.frombuffer(self._lags_ns, np.int64))
         self._lags_ns = array("q")
-        self._flush()
+        self.flush()
         start_ns, self._second_ns = self._second_ns, now_ns
         self._closing = self._fold.close_interval((start_ns - self._origin_ns) / _NS, (now_ns - start_ns) / _NS)
 
@@ -161,9 +161,10 @@ class Recorder:
         self._out += self._encode(record)
         self._out += b"\n"
         if len(self._out) > _CHUNK_BYTES:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Hand the lines so far to the writer."""
         if self._out:
             self._writer.write(self._steps_file, bytes(self._out))
             self._out.clear()
@@ -182,7 +183,9 @@ class Recorder:
             if series is None:
                 series = self._new_series(key)
             intended_ns, sent_ns, first_byte_ns, end_ns = x.intended_ns, x.sent_ns, x.first_byte_ns, x.end_ns
-            if sent_ns:
+            if x.error == INTERRUPTED:
+                pass
+            elif sent_ns:
                 series.response(end_ns - intended_ns)
                 series.service(end_ns - sent_ns)
                 if first_byte_ns:
@@ -228,7 +231,7 @@ class Recorder:
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:
-            self._flush()
+            self.flush()
 
     def _new_series(self, key: tuple[str, str]) -> "_Series":
         kind, name = key

@@ -36,6 +36,7 @@ from replay.results.types import (
     TraceFacts,
 )
 from replay.target import Target, redacted
+from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceScan, scan
 
 _SNAPSHOT_EVERY_S = 0.5
@@ -78,6 +79,8 @@ async def _replay(
     trace: Path, target: Target, options: RunOptions, out: Path | None, on_progress: OnProgress | None
 ) -> Outcome:
     found = scan(trace)
+    if not found.steps:
+        raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
     planned = planned_counts(trace, found, options)
     sender = TargetSender(target, run_id=secrets.token_hex(8))
     await sender.open()
@@ -86,7 +89,7 @@ async def _replay(
         manifest = _manifest(found, planned, target, options)
         directory.write_manifest(manifest)
         writer = FileWriter()
-        recorder = Recorder(directory.path, target.name, writer, options.warmup_s, time.time())
+        recorder = Recorder(directory.path, target.name, writer, options.warmup_s)
         pace = Pace(options.knobs)
         loop = RunLoop(planned_sessions(trace, found, options, pace), sender, recorder, options, pace)
         with _Interrupts(loop, options.grace_s) as interrupts:
@@ -120,6 +123,7 @@ def _complete(
     manifest.status = status
     manifest.finished_at = _now()
     manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
+    manifest.clock["start_ns"] = loop.start_ns
     manifest.generator = _self_check(loop, recorder, sender)
     manifest.removed_s = pace.removed_s()
     manifest.connections = sender.connection_counts()

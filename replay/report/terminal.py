@@ -12,8 +12,9 @@ from replay.results.types import Forecast, Quantiles, Summary
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20
 _MEANINGS = """\
-response counts from the intended time: what the agent waited; service, ttfb (first byte) and
-ttft (first token) from sending: the target's part; itl: between tokens; makespan: whole sessions"""
+response: from the intended time, what the agent waited; service, ttfb (first byte)
+and ttft (first token): from sending, the target's part; itl: between tokens;
+makespan: a whole session"""
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -23,9 +24,9 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
     _print_head(summary, console)
     if summary.counts.sent:
         console.print(_latency_table(summary))
-        console.print(Text(_MEANINGS, style="dim"), soft_wrap=False)
-        console.print()
+        console.print(Text(_MEANINGS, style="dim"))
         if len(summary.series) > 1:
+            console.print()
             console.print(_series_table(summary))
             hidden = len(summary.series) - _SERIES_SHOWN
             if hidden > 0:

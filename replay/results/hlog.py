@@ -29,12 +29,15 @@ class Interval(NamedTuple):
 
 
 class HlogWriter:
-    """Writes the log through `write(bytes)`. started_at_s: wall time of the run's start, since the epoch."""
+    """Writes the log through `write(bytes)`: the head once with `begin`, then the intervals."""
 
-    def __init__(self, write: Callable[[bytes], None], started_at_s: float) -> None:
+    def __init__(self, write: Callable[[bytes], None]) -> None:
         self._write = write
+
+    def begin(self, started_at_s: float) -> None:
+        """Write the head. started_at_s: wall time of the run's start, in seconds since the epoch."""
         stamp = datetime.fromtimestamp(started_at_s, UTC).isoformat(timespec="milliseconds")
-        write(
+        self._write(
             (
                 "#[Histogram log format version 1.3]\n"
                 f"#[{UNIT_COMMENT}]\n"

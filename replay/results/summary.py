@@ -2,7 +2,8 @@
 
 Response time is that of every step's last attempt that was sent, and of every attempt that a time limit ended
 (a censored value, at its limit); service time that of every last attempt that was sent. Steps that could not be
-sent, because the target refused the connection, are counted but have no latency.
+sent, because the target refused the connection, are counted but have no latency; nor have those whose response
+an interrupted run did not wait for.
 
 Rates are by the time of sending: offered counts requests over the span of their intended times, achieved those
 that were answered over the span of their sending (or of their intended times, if longer). A span of n events
@@ -25,6 +26,7 @@ from replay.results.record import ReadTally, read_blocks
 from replay.results.rundir import RunDir
 from replay.results.types import (
     HLOG_FILE,
+    INTERRUPTED,
     STEPS_FILE,
     SUMMARY_SCHEMA,
     Counts,
@@ -115,6 +117,9 @@ class _Fold:
             series.outcomes[outcome] += 1
             if end_ns is None or intended_ns is None:
                 continue
+            if record.error == INTERRUPTED:
+                self._sent += sent_ns is not None
+                continue
             if sent_ns is None:
                 if record.censored:
                     response.append(end_ns - intended_ns)
@@ -154,7 +159,8 @@ class _Fold:
         unsent = max(0, planned - ok - failed)
         reasons = dict(self._unsent)
         if unsent > sum(reasons.values()):
-            reasons["not_reached"] = unsent - sum(reasons.values())
+            reason = "interrupted" if manifest.status == "interrupted" else "not_reached"
+            reasons[reason] = unsent - sum(reasons.values())
         notes = list(manifest.notes)
         if unreadable:
             notes.append(f"{unreadable} lines of {STEPS_FILE} could not be read and are not in these figures")

@@ -17,6 +17,8 @@ STEPS_FILE = "steps.jsonl"
 HLOG_FILE = "latency.hlog"
 MANIFEST_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
+INTERRUPTED = "interrupted"
+"""The error class of an attempt whose response was not waited for, because the run was ended."""
 
 
 class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):

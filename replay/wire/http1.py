@@ -16,6 +16,7 @@ record does not: a step that hit a limit ends at that limit, and is marked as ce
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections import deque
@@ -312,7 +313,7 @@ class Http1Wire:
         except OSError as cause:
             sock.close()
             error = "tls" if is_connected and self._ssl is not None else "connect"
-            raise ConnectError(error, cause.strerror or str(cause), "connect") from cause
+            raise ConnectError(error, _why(cause), "connect") from cause
         except BaseException:
             sock.close()
             raise
@@ -322,6 +323,11 @@ class Http1Wire:
         self.opened += 1
         conn.read_ns = secured
         return conn
+
+
+def _why(cause: OSError) -> str:
+    """The system's words; the event loop's own message names the address a second time."""
+    return os.strerror(cause.errno).lower() if cause.errno else str(cause)
 
 
 class ConnectError(Exception):

@@ -242,13 +242,13 @@ def test_a_scan_counts_and_hashes_in_one_pass(trace_of):
     ("line", "message"),
     [
         (b"{", "not valid JSON: the line ends too early."),
-        (b"nope", "not valid JSON: invalid character (byte 0)."),
+        (b"nope", "not valid JSON: invalid character (byte 4)."),
         (b"[]", "the line must be an object, not an array."),
         (b'{"id":"\xff"}', "not valid UTF-8 (byte 7 of the line)."),
         (b'{"id":"s","start_ms":0,"steps":[],"x":' + b"[" * 100_000, "nested too deeply to be read."),
         (b'{"id":"s"}', 'session "s" lacks the field start_ms.'),
         (b'{"start_ms":0,"steps":[]}', "the line lacks the field id."),
-        (b'{"id":"s","start_ms":1e999,"steps":[]}', 'session "s" has a number in start_ms that is too large.'),
+        (b'{"id":"s","start_ms":1e999,"steps":[]}', 'the line has a number in start_ms that is too large.'),
         (session([STEP], start_ms=-1), 'session "s" has start_ms -1, which is negative.'),
         (session([]), 'session "s" has no steps.'),
         (session([5]), 'step number 1 of session "s" must be an object, not a whole number.'),
@@ -282,7 +282,7 @@ def test_a_bad_line_is_refused_with_its_place_and_reason(trace_of, line, message
 @pytest.mark.parametrize(
     ("first_line", "message"),
     [
-        (b"nope", ", line 1: not valid JSON: invalid character (byte 0)."),
+        (b"nope", ", line 1: not valid JSON: invalid character (byte 4)."),
         ({}, ', line 1: not the header of a trace, which would read {"format":"replay-trace","version":1,"name":"..."}. '
              "Another tool's file must be imported first."),
         ({"format": FORMAT, "version": 2, "name": "t"}, ", line 1: version 2 of the trace format, but this release reads version 1."),
