@@ -264,14 +264,15 @@ def idle_memory(folder: Path, sessions: int = 100_000) -> dict[str, float]:
 
 
 IDLE = """
-import resource, sys
+import re, sys
 from pathlib import Path
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.target import load_target
 done = replay_trace(Path(sys.argv[1]), load_target(sys.argv[2]), RunOptions(), Path(sys.argv[3]))
 assert done.summary.counts.ok == done.summary.counts.steps, done.summary.counts
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+# Not ru_maxrss, which a process inherits from the one that started it.
+print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024)
 """
 
 READING = """

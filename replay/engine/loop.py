@@ -14,7 +14,7 @@ import gc
 from collections import deque
 from collections.abc import Iterator, Sequence
 from time import monotonic_ns, process_time_ns
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from replay.engine.pacer import Pacer
 from replay.engine.recorder import Recorder
@@ -62,6 +62,14 @@ class Sender(Protocol):
     keeps_by_session: bool
 
     def end_session(self, walk: Walk) -> None: ...
+
+
+class _Waiting(NamedTuple):
+    """A step without a request that is under way, since from_ns."""
+
+    walk: Walk
+    step: Step
+    from_ns: int
 
 
 class Progress:
@@ -195,11 +203,12 @@ class RunLoop:
         if self._read_to_ns - now > _AHEAD_NS or len(starts) >= _AHEAD_MOST:
             return False
         origin, pace, is_recorded = self.start_ns, self._pace, self._is_recorded
+        owns_steps = self._options.knobs.scale == 1
         try:
             for _ in range(_READ_SLICE):
                 start_ns, session = next(sessions)
                 start_ns += origin
-                walk = Walk(session, pace, start_ns, is_recorded)
+                walk = Walk(session, pace, start_ns, is_recorded, owns_steps)
                 self._render_root(walk)
                 starts.append((start_ns, walk))
                 self._walks += 1
@@ -225,7 +234,7 @@ class RunLoop:
         if where != WAIT:
             walk.rendered = {0: self._renderers[where].render(step, walk.id)}
 
-    def _fire(self, walk: Walk, index: int, due_ns: int) -> None:
+    def _fire(self, walk: Any, index: int, due_ns: int) -> None:
         if index < 0:
             now = monotonic_ns()
             for i, at_ns in walk.begin():
@@ -267,9 +276,7 @@ class RunLoop:
         if where == WAIT:
             took_ns = self._pace.offset_ns(step.took_ms or 0.0)
             self._release(walk, walk.started(index, due_ns))
-            self._recorder.wait(walk, step, due_ns, due_ns + took_ns)
-            self.progress.waits += 1
-            self._pacer.add(due_ns + took_ns, walk, index + _WAIT_ENDS)
+            self._pacer.add(due_ns + took_ns, _Waiting(walk, step, due_ns), index + _WAIT_ENDS)
             return
         if now - due_ns > self._late_limit_ns:
             self._leave_unsent(walk, index, step, due_ns, "late")
@@ -342,7 +349,10 @@ class RunLoop:
         if self._held and progress.in_flight < self._max_in_flight:
             self._send(*self._held.popleft())
 
-    def _wait_over(self, walk: Walk, index: int, end_ns: int) -> None:
+    def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
+        walk = waiting.walk
+        self._recorder.wait(walk, waiting.step, waiting.from_ns, end_ns)
+        self.progress.waits += 1
         self._release(walk, walk.ended(index, end_ns))
         if not walk.left:
             self._session_over(walk, end_ns)

@@ -92,7 +92,7 @@ class Recorder:
         self._hlog.begin(time() + (origin_ns - monotonic_ns()) / _NS)
 
     def wait(self, walk: Walk, step: Step, from_ns: int, to_ns: int) -> None:
-        """A step without a request: it will end as ok at to_ns."""
+        """A step without a request has ended, as ok."""
         origin = self._origin_ns
         self._line(
             StepRecord(
@@ -182,6 +182,9 @@ class Recorder:
             series = series_of.get(key)
             if series is None:
                 series = self._new_series(key)
+            attributes = x.walk.attributes
+            if step.attributes:
+                attributes = {**attributes, **step.attributes}
             intended_ns, sent_ns, first_byte_ns, end_ns = x.intended_ns, x.sent_ns, x.first_byte_ns, x.end_ns
             if x.error == INTERRUPTED:
                 pass
@@ -220,13 +223,13 @@ class Recorder:
                         x.status,
                         x.request_bytes,
                         x.response_bytes,
-                        b',"attributes":' + encode(step.attributes) if step.attributes else b"",
+                        b',"attributes":' + encode(attributes) if attributes else b"",
                     )
                 )
             else:
                 if x.stale_retries:
                     lines.append(encode(self._stale_attempt(x)))
-                lines.append(encode(self._record(x)))
+                lines.append(encode(self._record(x, attributes)))
         self._lags_ns.extend([x.started_ns - x.intended_ns for x in taken])
         lines.append(b"")
         self._out += b"\n".join(lines)
@@ -241,8 +244,8 @@ class Recorder:
             self._series[key] = series
         return series
 
-    def _record(self, x: Exchange) -> StepRecord:
-        """What happened to one attempt, in full."""
+    def _record(self, x: Exchange, attributes: dict[str, str]) -> StepRecord:
+        """What happened to one attempt, in full; attributes: the session's and the step's."""
         step: Step = x.step
         origin = self._origin_ns
         error = x.error
@@ -275,7 +278,7 @@ class Recorder:
             instance=x.instance,
             cold=x.cold,
             warmup=x.intended_ns - origin < self._warmup_ns,
-            attributes=step.attributes or None,
+            attributes=attributes or None,
         )
 
     def _stale_attempt(self, x: Exchange) -> StepRecord:

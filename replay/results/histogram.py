@@ -147,7 +147,9 @@ def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
         raw = base64.b64decode(text, validate=True)
         cookie, length = _OUTER.unpack_from(raw)
         inflate = zlib.decompressobj()
-        data = inflate.decompress(raw[8 : 8 + length], _DECODED_MOST_BYTES)
+        data = inflate.decompress(raw[_OUTER.size :], _DECODED_MOST_BYTES)
+        if len(raw) != _OUTER.size + length or not inflate.eof:
+            raise ValueError("cut short")
         inner, size, _, digits, lowest, highest, _ = _HEADER.unpack_from(data)
     except (ValueError, struct.error, zlib.error) as cause:
         raise ValueError(f"no histogram: {cause}") from cause

@@ -1,0 +1,774 @@
+"""The httpx path: HTTP/2, proxies, and ASGI applications in this process, at a lower ceiling than the fast path.
+
+httpx transports are used without a client, so a request goes out with the exchange's own head: same target,
+same headers in the same spelling (HTTP/1.1 puts Host first; HTTP/2 leaves out what it forbids). A task carries
+each exchange; on_done is called when its connection is ready for the next.
+
+What stamps mean here. They come from httpcore's trace events (https://www.encode.io/httpcore/extensions/):
+  sent_ns: after the last write returned. first_byte_ns: when the final response's head was complete and parsed,
+  where the fast path takes its first byte. Body and token times: when httpx handed the chunk over, so tokens
+  of one read are some µs apart rather than 0. Each is late by the client's own work on other exchanges.
+  connect_ns: looking the name up, connecting, and being let through by the proxy. tls_ns: every handshake.
+  With HTTP/2 those who wait while another opens their connection do not carry its cost; their sent_ns does.
+
+Traps in httpcore 1.0.9, and what is done about them:
+  - Its pool walks all connections for each request, and evicts idle ones once the total passes
+    max_keepalive_connections. So pools are small, several to a target, and are never filled past their limits.
+  - HTTP/2 sends everything down one connection and queues past 100 streams; here a further pool takes over.
+  - It negotiates HTTP/1.1 wherever the server prefers that. With http2 = true only HTTP/2 is offered.
+  - A task cancelled while its connection is being opened leaves a dead slot or a socket in the pool. So limits
+    on connecting cut the socket, and the trace hook stops a request that was given up before it was sent.
+  - A timed-out HTTP/2 stream is forgotten, not reset: the target may go on sending it.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from time import monotonic_ns
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from replay.target import ASGI_PREFIX, Target
+from replay.wire.addresses import Address, AddressBook
+from replay.wire.asgi import AppError, AsgiTransport, load_app
+from replay.wire.errors import TargetUnreachable
+from replay.wire.events import SseTimer
+from replay.wire.response import _LONGEST_INSTANCE, _TRUE
+from replay.wire.types import Exchange
+
+_NS = 1_000_000_000
+_HTTP1_CALLS_A_POOL = 32
+# What httpcore allows itself on one connection, whatever the server allows.
+_HTTP2_CALLS_A_POOL = 100
+_CLOSING_S = 5.0
+_PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+# What RFC 9113, section 8.2.2, forbids in HTTP/2.
+_HTTP1_ONLY = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
+)
+# How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
+_GONE = ("Server disconnected", "peer closed connection", "<StreamReset", "<ConnectionTerminated")
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def read_head(head: bytes) -> tuple[bytes, Headers]:
+    """The request target and the headers of a rendered HTTP/1.1 head.
+
+    Raises ValueError if it is not one: bad line ends, no Host, or not exactly method, target and version.
+    """
+    if not head.endswith(b"\r\n\r\n"):
+        raise ValueError("the head does not end in an empty line")
+    request_line, *lines = head[:-4].split(b"\r\n")
+    parts = request_line.split(b" ")
+    if len(parts) != 3 or parts[2] != b"HTTP/1.1" or not parts[1]:
+        raise ValueError("the request line is not method, target and HTTP/1.1")
+    headers = []
+    has_host = False
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name != name.strip():
+            raise ValueError("a header line has no name")
+        has_host = has_host or name.lower() == b"host"
+        headers.append((name, value.strip(b" \t")))
+    if not has_host:
+        raise ValueError("there is no Host header")
+    return parts[1], headers
+
+
+def http2_headers(headers: Headers) -> Headers:
+    """Those of the headers that HTTP/2 allows; `te: trailers` is the one exception that it makes."""
+    named = {
+        token.strip().lower()
+        for name, value in headers
+        if name.lower() == b"connection"
+        for token in value.split(b",")
+    }
+    return [
+        (name, value)
+        for name, value in headers
+        if (key := name.lower()) not in named
+        and (key not in _HTTP1_ONLY or (key == b"te" and value.lower() == b"trailers"))
+    ]
+
+
+class HttpxWire:
+    """Every connection to one URL of a target, by httpx.
+
+    closed_while_idle counts what the pools found closed when a step wanted it (HTTP/1.1 only).
+    """
+
+    def __init__(self, target: Target, url: str) -> None:
+        self.target = target
+        self.url = url
+        self.is_asgi = url.startswith(ASGI_PREFIX)
+        self.is_http2 = target.http2 and not self.is_asgi
+        self.base = httpx.URL("http://asgi" if self.is_asgi else url)
+        limits = target.timeouts
+        self.connect_ns = int(limits.connect_s * _NS)
+        self._first_byte_ns = int(limits.first_byte_s * _NS)
+        self._idle_ns = int(limits.idle_s * _NS)
+        self._total_ns = int(limits.total_s * _NS)
+        self.instance_header = (target.instance_header or "").lower().encode()
+        self.cold_header = (target.cold_header or "").lower().encode()
+        self.extensions: dict[str, Any] = {"timeout": {"connect": limits.connect_s}}
+        self._reuse = target.connections.reuse
+        self._max = target.connections.max
+        self._ssl: ssl.SSLContext | None = None
+        self._proxy: httpx.Proxy | None = None
+        self._app: AsgiTransport | None = None
+        self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
+        self._lanes: dict[Any, list[Lane]] = {}
+        self._calls: set[Call] = set()
+        self._waiting: deque[Call] = deque()
+        self._closing_tasks: set[asyncio.Task[None]] = set()
+        self.is_closing = False
+        self.opened = 0
+        self.closed_while_idle = 0
+        self.stale_resent = 0
+        self.waited_for_limit = 0
+
+    def __repr__(self) -> str:
+        lanes = sum(len(lanes) for lanes in self._lanes.values())
+        return f"<HttpxWire {len(self._calls)} in flight, {len(self._waiting)} waiting, {lanes} pools>"
+
+    async def open(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self.is_asgi:
+            app = AsgiTransport(load_app(self.url), self.url)
+            await app.startup()
+            self._app = app
+            return
+        context, server_name = AddressBook(self.target, self.url).tls()
+        if context is not None:
+            self.extensions["sni_hostname"] = server_name
+            if self.is_http2:
+                _offer_only_http2(context)
+        proxy = self.target.proxy
+        if proxy is None:
+            await self._check(self.url, self.target, context, server_name)
+        else:
+            await self._use_proxy(proxy)
+        # Without TLS a context is never used; httpx would spend milliseconds on one with every CA in it.
+        self._ssl = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def _use_proxy(self, proxy: str) -> None:
+        parts = urlsplit(proxy)
+        is_http = parts.scheme in ("http", "https")
+        if self.is_http2 and is_http and self.base.scheme == "http":
+            raise TargetUnreachable(
+                f"{self.url}: an HTTP proxy forwards http:// as HTTP/1.1 only. Use https://, or leave http2 out."
+            )
+        if self.target.tls.server_name is not None and is_http and self.base.scheme == "https":
+            raise TargetUnreachable(
+                f"{self.url}: tls.server_name cannot be used through an HTTP proxy. Leave it out."
+            )
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        # Put together anew, so that no message can show the user and password that may be in it.
+        shown = f"{parts.scheme}://{host}:{parts.port or _PROXY_PORTS[parts.scheme]}"
+        context, _ = AddressBook(self.target, shown).tls()
+        self._proxy = httpx.Proxy(proxy, ssl_context=context)
+        await self._check(
+            shown, msgspec.structs.replace(self.target, unix_socket=None), None, None, "the proxy "
+        )
+
+    async def _check(
+        self, url: str, target: Target, context: ssl.SSLContext | None, server_name: str | None, what: str = ""
+    ) -> None:
+        """Open one connection and close it; raises TargetUnreachable if none of the addresses takes it."""
+        book = AddressBook(target, url)
+        await book.resolve()
+        why = ""
+        for address in book.current():
+            try:
+                async with asyncio.timeout(self.target.timeouts.connect_s):
+                    protocol = await self._greet(address, context, server_name)
+            except TimeoutError:
+                why = f"no answer within {self.target.timeouts.connect_s:g} s"
+            except ssl.SSLError as cause:
+                why = f"TLS failed: {cause.reason or cause}"
+            except OSError as cause:
+                why = cause.strerror or str(cause)
+            else:
+                if self.is_http2 and context is not None and protocol != "h2":
+                    raise TargetUnreachable(f"{url} does not offer HTTP/2. Leave http2 out of the target.")
+                return
+        raise TargetUnreachable(
+            f"cannot connect to {what}{url}: {why}. Is {what or 'the target '}running there?"
+        )
+
+    async def _greet(self, address: Address, context: ssl.SSLContext | None, server_name: str | None) -> str:
+        """Connect and close again; returns the protocol that TLS settled on (ALPN), or nothing."""
+        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await self._loop.sock_connect(sock, address.sockaddr)
+            transport, _ = await self._loop.create_connection(
+                asyncio.Protocol, sock=sock, ssl=context, server_hostname=server_name
+            )
+        except BaseException:
+            sock.close()
+            raise
+        secured = transport.get_extra_info("ssl_object")
+        transport.close()
+        return (secured.selected_alpn_protocol() or "") if secured is not None else ""
+
+    def send(self, exchange: Exchange) -> None:
+        call = Call(self, exchange)
+        if self.is_closing:
+            call.interrupt(monotonic_ns())
+        elif self._has_room():
+            self._start(call)
+        else:
+            self.waited_for_limit += 1
+            self._waiting.append(call)
+
+    def _has_room(self) -> bool:
+        if self.is_asgi:
+            return True
+        # An HTTP/2 connection carries many calls, unless each is to have its own.
+        calls_each = _HTTP2_CALLS_A_POOL if self.is_http2 and self._reuse != "none" else 1
+        return len(self._calls) < self._max * calls_each
+
+    def _start(self, call: "Call") -> None:
+        self._calls.add(call)
+        call.lane = self._lane_for(call.exchange)
+        call.lane.calls += 1
+        call.task = self._loop.create_task(call.run())
+
+    def _lane_for(self, exchange: Exchange) -> "Lane":
+        if self._reuse == "none" and not self.is_asgi:
+            return self.fresh_lane()
+        key = exchange.session_key if self._reuse == "session" else None
+        lanes = self._lanes.setdefault(key, [])
+        for lane in lanes:
+            if lane.has_room:
+                return lane
+        lane = self._new_lane()
+        lanes.append(lane)
+        return lane
+
+    def _new_lane(self) -> "Lane":
+        if self._app is not None:
+            return Lane(self._app, None)
+        most = _HTTP2_CALLS_A_POOL if self.is_http2 else _HTTP1_CALLS_A_POOL
+        assert self._ssl is not None
+        transport = httpx.AsyncHTTPTransport(
+            verify=self._ssl,
+            trust_env=False,
+            http1=not self.is_http2,
+            http2=self.is_http2,
+            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=None),
+            proxy=self._proxy,
+            uds=self.target.unix_socket if self._proxy is None else None,
+        )
+        return Lane(transport, most)
+
+    def fresh_lane(self) -> "Lane":
+        """A pool for one call only: its connection is new, and is closed after it."""
+        lane = self._new_lane()
+        lane.is_for_one_call = True
+        return lane
+
+    def leave(self, call: "Call") -> None:
+        """The call's task is over, and its connection is free."""
+        self._calls.discard(call)
+        self.left_lane(call.lane)
+        while self._waiting and not self.is_closing and self._has_room():
+            self._start(self._waiting.popleft())
+
+    def left_lane(self, lane: "Lane") -> None:
+        lane.calls -= 1
+        if lane.is_for_one_call or (lane.is_retired and not lane.calls):
+            self.spawn(lane.aclose())
+
+    def spawn(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Close something in the background."""
+        task = self._loop.create_task(closing)
+        self._closing_tasks.add(task)
+        task.add_done_callback(self._closing_tasks.discard)
+
+    def prepare(self, connections: int) -> None:
+        """Nothing: an httpx transport opens connections only for requests."""
+
+    def end_session(self, session_key: Any) -> None:
+        if self._reuse != "session" or self.is_asgi:
+            return
+        for lane in self._lanes.pop(session_key, ()):
+            lane.is_retired = True
+            if not lane.calls:
+                self.spawn(lane.aclose())
+
+    def sweep(self, now: int) -> None:
+        """End what has passed a time limit; called every few milliseconds."""
+        for call in list(self._calls):
+            if not call.is_over:
+                limit, is_sent = self._limit_of(call)
+                if limit is not None and now >= limit:
+                    call.expire(limit, is_sent)
+
+    def _limit_of(self, call: "Call") -> tuple[int | None, bool]:
+        """The instant at which this call has waited too long, if one is known, and whether it was being sent."""
+        exchange = call.exchange
+        if call.sending_ns:
+            since = exchange.sent_ns or call.sending_ns
+            if exchange.first_byte_ns:
+                return min(since + self._total_ns, call.read_ns + self._idle_ns), True
+            return since + min(self._total_ns, self._first_byte_ns), True
+        if call.connecting_ns:
+            return call.connecting_ns + self.connect_ns, False
+        if self.is_http2 and not call.lane.is_connected:
+            # Another call opens the connection that this one is to share.
+            return call.started_ns + self.connect_ns, False
+        return None, False
+
+    async def close(self) -> None:
+        self.is_closing = True
+        now = monotonic_ns()
+        calls = [*self._waiting, *self._calls]
+        self._waiting.clear()
+        tasks = [call.task for call in calls if call.task is not None]
+        for call in calls:
+            call.interrupt(now)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CLOSING_S)
+        for lanes in self._lanes.values():
+            for lane in lanes:
+                self.spawn(lane.aclose())
+        self._lanes.clear()
+        if self._closing_tasks:
+            await asyncio.wait(list(self._closing_tasks), timeout=_CLOSING_S)
+        if self._app is not None:
+            await self._app.aclose()
+        await asyncio.sleep(0)
+
+
+class Lane:
+    """One httpx transport with its pool, and what is known of that pool from outside.
+
+    calls: in flight in it; at most `most` (None: any number). idle: connections that should be in it unused.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, most: int | None) -> None:
+        self.transport = transport
+        self._most = most
+        self.calls = self.idle = 0
+        self.is_connected = self.is_for_one_call = self.is_retired = False
+
+    def __repr__(self) -> str:
+        return f"<Lane {self.calls} calls, {self.idle} idle>"
+
+    @property
+    def has_room(self) -> bool:
+        return self._most is None or self.calls < self._most
+
+    async def aclose(self) -> None:
+        if not isinstance(self.transport, AsgiTransport):
+            # What cannot be closed in good order is closed already.
+            with contextlib.suppress(Exception):
+                await self.transport.aclose()
+
+
+class AbandonedError(Exception):
+    """Raised in httpcore's way when it comes to carry on with a call that is over."""
+
+
+class Call:
+    """One exchange on its way through a transport: what httpcore tells of it becomes the exchange's stamps.
+
+    connecting_ns: when this call began to open a connection, 0 before and after. sending_ns: when its request
+    began to be written. read_ns: when bytes of its response last came. is_over: on_done was called, or is due.
+    """
+
+    __slots__ = (
+        "_events",
+        "_expects_idle",
+        "_half_open",
+        "_is_new",
+        "_is_securing",
+        "_is_settled",
+        "_is_tunnelling",
+        "_part_ns",
+        "_wire",
+        "connecting_ns",
+        "exchange",
+        "lane",
+        "read_ns",
+        "sending_ns",
+        "started_ns",
+        "task",
+    )
+
+    def __init__(self, wire: HttpxWire, exchange: Exchange) -> None:
+        self._wire = wire
+        self.exchange = exchange
+        self.lane: Lane = None  # type: ignore[assignment]
+        self.task: asyncio.Task[None] | None = None
+        self._events: SseTimer | None = None
+        self._is_settled = False
+        self._forget_attempt()
+
+    def _forget_attempt(self) -> None:
+        self.started_ns = self.connecting_ns = self.sending_ns = self.read_ns = self._part_ns = 0
+        self._half_open: Any = None
+        self._expects_idle = self._is_new = self._is_securing = self._is_tunnelling = False
+
+    def __repr__(self) -> str:
+        return f"<Call {self.exchange!r} in {self.phase}>"
+
+    @property
+    def is_over(self) -> bool:
+        return self.exchange.end_ns != 0
+
+    @property
+    def phase(self) -> str:
+        """How far the exchange got."""
+        if self.exchange.first_byte_ns:
+            return "body"
+        return "first_byte" if self.exchange.sent_ns else "send" if self.sending_ns else "connect"
+
+    async def run(self) -> None:
+        """Carry the exchange to its end, whatever that is; twice where a kept-alive connection was stale."""
+        try:
+            while True:
+                try:
+                    await self._attempt()
+                    return
+                except Exception as failure:
+                    now = monotonic_ns()
+                    if self._half_open is not None:
+                        await self._cut(self._half_open)
+                    if not self._is_resent(failure, now):
+                        self._fail(failure, now)
+                        return
+        finally:
+            if self._half_open is not None:
+                self._wire.spawn(self._cut(self._half_open))
+            # Cancelled by neither sweep nor close: the whole loop is going down.
+            self.interrupt(monotonic_ns())
+            self._wire.leave(self)
+
+    async def _attempt(self) -> None:
+        exchange, lane, wire = self.exchange, self.lane, self._wire
+        self._forget_attempt()
+        self.started_ns = monotonic_ns()
+        if lane.idle and not wire.is_http2:
+            lane.idle -= 1
+            self._expects_idle = True
+        response = await lane.transport.handle_async_request(self._request())
+        stream = response.stream
+        assert isinstance(stream, httpx.AsyncByteStream)
+        try:
+            self._read_head(response)
+            events = self._events
+            async for chunk in stream:
+                self.read_ns = now = monotonic_ns()
+                exchange.response_bytes += len(chunk)
+                if events is not None:
+                    events.feed(chunk, now)
+            if not self.is_over:
+                exchange.end_ns = monotonic_ns()
+        finally:
+            # Before on_done: a step that follows at once must find this connection idle.
+            with contextlib.suppress(Exception):
+                await stream.aclose()
+        if not self._is_settled:
+            lane.idle += self._leaves_idle(response)
+            self._settle()
+
+    def _request(self) -> httpx.Request:
+        """Raises ValueError if the exchange's head cannot be read."""
+        exchange, wire = self.exchange, self._wire
+        target, headers = read_head(exchange.head)
+        return _ExactRequest(
+            exchange.method,
+            wire.base,
+            headers=http2_headers(headers) if wire.is_http2 else headers,
+            stream=httpx.ByteStream(exchange.body),
+            extensions={**wire.extensions, "trace": self._trace},
+        ).to(target)
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
+        now = monotonic_ns()
+        note = _NOTES.get(event.partition(".")[2])
+        if note is not None:
+            await note(self, now, info)
+
+    async def _note_connecting(self, now: int, info: dict[str, Any]) -> None:
+        if self.is_over:
+            raise AbandonedError
+        self.connecting_ns = self._part_ns = now
+        self.exchange.connect_ns = self.exchange.tls_ns = 0
+        if self._expects_idle:
+            self._expects_idle = False
+            self._wire.closed_while_idle += 1
+
+    async def _note_connected(self, now: int, info: dict[str, Any]) -> None:
+        self._half_open = info["return_value"]
+        self._is_new = True
+        self.exchange.connect_ns += now - self._part_ns
+        if self.is_over:
+            raise AbandonedError
+
+    async def _note_proxy_asked(self, now: int, info: dict[str, Any]) -> None:
+        self._part_ns = now
+
+    async def _note_proxy_agreed(self, now: int, info: dict[str, Any]) -> None:
+        self.exchange.connect_ns += now - self._part_ns
+
+    async def _note_securing(self, now: int, info: dict[str, Any]) -> None:
+        self._is_securing = True
+        self._part_ns = now
+
+    async def _note_secured(self, now: int, info: dict[str, Any]) -> None:
+        self._is_securing = False
+        self.exchange.tls_ns += now - self._part_ns
+
+    async def _note_sending(self, now: int, info: dict[str, Any]) -> None:
+        if self.is_over:
+            raise AbandonedError
+        if info["request"].method == b"CONNECT":
+            self._is_tunnelling = True
+            self._part_ns = now
+            return
+        exchange, wire, lane = self.exchange, self._wire, self.lane
+        if exchange.sent_ns:
+            # HTTP/2: the target is going away and said that it never saw this; httpcore sends it once more.
+            self._note_resent(now)
+        if self._is_new:
+            self._half_open = None
+            self.connecting_ns = 0
+            wire.opened += 1
+            lane.is_connected = True
+        elif not self._expects_idle and lane.idle and not wire.is_http2:
+            lane.idle -= 1
+        exchange.is_new_connection = self._is_new
+        exchange.request_bytes = len(exchange.head) + len(exchange.body)
+        self.sending_ns = now
+
+    async def _note_head_sent(self, now: int, info: dict[str, Any]) -> None:
+        if not self._is_tunnelling and not self.exchange.body:
+            self.exchange.sent_ns = now
+
+    async def _note_sent(self, now: int, info: dict[str, Any]) -> None:
+        if not self._is_tunnelling and not self.exchange.sent_ns:
+            self.exchange.sent_ns = now
+
+    async def _note_answered(self, now: int, info: dict[str, Any]) -> None:
+        if self._is_tunnelling:
+            self._is_tunnelling = False
+            self.exchange.connect_ns += now - self._part_ns
+            return
+        exchange = self.exchange
+        exchange.first_byte_ns = self.read_ns = now
+        if not exchange.sent_ns:
+            # Writing failed, yet there is an answer: the target refused to read all of the request.
+            exchange.sent_ns = now
+
+    def _read_head(self, response: httpx.Response) -> None:
+        exchange, wire = self.exchange, self._wire
+        is_event_stream = False
+        for name, value in response.headers.raw:
+            key = name.lower()
+            if key == b"content-type":
+                is_event_stream = b"text/event-stream" in value.lower()
+            elif key == wire.instance_header:
+                exchange.instance = value.decode("latin-1")[:_LONGEST_INSTANCE]
+            elif key == wire.cold_header:
+                exchange.cold = value.strip().lower() in _TRUE
+        exchange.status = response.status_code
+        if is_event_stream or exchange.is_stream:
+            self._events = SseTimer()
+        if exchange.on_first_byte is not None and not self.is_over:
+            exchange.on_first_byte(exchange)
+
+    def _leaves_idle(self, response: httpx.Response) -> bool:
+        """Whether the pool now has one more idle connection, by the rules of HTTP/1.1."""
+        if self._wire.is_http2 or self._wire.is_asgi or self.lane.is_for_one_call:
+            return False
+        headers = response.headers
+        is_framed = (
+            "content-length" in headers
+            or "transfer-encoding" in headers
+            or response.status_code in (204, 304)
+            or self.exchange.method == "HEAD"
+        )
+        return (
+            is_framed
+            and response.extensions.get("http_version") == b"HTTP/1.1"
+            and "close" not in headers.get("connection", "").lower()
+            and b"\r\nconnection: close\r\n" not in self.exchange.head.lower()
+        )
+
+    def _is_resent(self, failure: Exception, now: int) -> bool:
+        """Whether this failed for a stale connection, and is to be sent once more, on a new one."""
+        exchange, wire, lane = self.exchange, self._wire, self.lane
+        error = _error_class(failure)
+        if error == "reset":
+            lane.is_connected = False
+        if (
+            self.is_over
+            or wire.is_closing
+            or error != "reset"
+            or self._is_new
+            or not self.sending_ns
+            or exchange.first_byte_ns
+            or exchange.stale_retries
+            or not (exchange.idempotent or wire.target.retry.stale_unsafe)
+        ):
+            return False
+        self._note_resent(now)
+        if lane.idle:
+            # The pool has more connections like this one, and would offer the next of them.
+            wire.left_lane(lane)
+            self.lane = wire.fresh_lane()
+            self.lane.calls = 1
+        return True
+
+    def _note_resent(self, now: int) -> None:
+        exchange = self.exchange
+        exchange.stale_retries = 1
+        exchange.stale_sent_ns, exchange.stale_end_ns = exchange.sent_ns or self.sending_ns, now
+        exchange.sent_ns = 0
+        self._wire.stale_resent += 1
+
+    def _fail(self, failure: Exception, now: int) -> None:
+        if self.is_over:
+            return
+        phase = self.phase
+        if phase != "connect" or isinstance(failure, (AppError, ValueError, httpx.LocalProtocolError)):
+            error = _error_class(failure)
+        elif isinstance(failure, httpx.ConnectTimeout):
+            self.expire(min(now, self.connecting_ns + self._wire.connect_ns), False)
+            return
+        elif isinstance(failure, httpx.ProxyError):
+            error = "proxy"
+        elif self._is_securing:
+            error = "tls"
+        elif _is_caused_by(failure, socket.gaierror):
+            error = "dns"
+        elif self._is_new and self._wire.target.proxy is not None:
+            # The proxy took the connection, and ended it before the target was reached.
+            error = "proxy"
+        else:
+            error = "connect"
+        if isinstance(failure, ValueError):
+            phase = "send"
+        self._end(now, error, phase)
+
+    def expire(self, limit_ns: int, is_sent: bool) -> None:
+        """End the exchange at a time limit that it has passed."""
+        self._end(limit_ns, "timeout", self.phase, is_censored=True)
+        if is_sent:
+            if self.task is not None:
+                self.task.cancel()
+        elif self._half_open is not None:
+            self._wire.spawn(self._cut(self._half_open))
+
+    def interrupt(self, now: int) -> None:
+        """End the exchange, unless it has ended; the caller cancels its task."""
+        if not self.is_over:
+            self._end(now, "interrupted", self.phase)
+        elif not self._is_settled:
+            self._settle()
+
+    def _end(self, at_ns: int, error: str, phase: str, is_censored: bool = False) -> None:
+        exchange = self.exchange
+        exchange.end_ns = at_ns
+        exchange.error, exchange.phase, exchange.censored = error, phase, is_censored
+        self._settle()
+
+    def _settle(self) -> None:
+        self._is_settled = True
+        exchange, events = self.exchange, self._events
+        if events is not None:
+            exchange.first_token_ns, exchange.token_count = events.first_token_ns, events.token_count
+            exchange.itl_ns = events.itl_ns
+        exchange.on_done(exchange)
+
+    async def _cut(self, stream: Any) -> None:
+        """Close a socket that httpcore holds but may not close: it is still being opened."""
+        self._half_open = None
+        with contextlib.suppress(Exception):
+            await stream.aclose()
+
+
+Note = Callable[[Call, int, dict[str, Any]], Coroutine[Any, Any, None]]
+# What is done at which of httpcore's trace events, named without the layer that they come from.
+_NOTES: dict[str, Note] = {
+    "connect_tcp.started": Call._note_connecting,
+    "connect_tcp.complete": Call._note_connected,
+    "connect_unix_socket.started": Call._note_connecting,
+    "connect_unix_socket.complete": Call._note_connected,
+    "setup_socks5_connection.started": Call._note_proxy_asked,
+    "setup_socks5_connection.complete": Call._note_proxy_agreed,
+    "start_tls.started": Call._note_securing,
+    "start_tls.complete": Call._note_secured,
+    "send_request_headers.started": Call._note_sending,
+    "send_request_headers.complete": Call._note_head_sent,
+    "send_request_body.complete": Call._note_sent,
+    "receive_response_headers.complete": Call._note_answered,
+}
+
+# The first that fits; all else that is raised by what was sent or received is a breach of protocol.
+_ERRORS: tuple[tuple[type[Exception], str], ...] = (
+    (AppError, "app"),
+    (httpx.ProxyError, "proxy"),
+    (httpx.TimeoutException, "timeout"),
+    (httpx.NetworkError, "reset"),
+    (OSError, "reset"),
+)
+
+
+def _error_class(failure: Exception) -> str:
+    """The class of a failure after its connection was open."""
+    if isinstance(failure, httpx.RemoteProtocolError) and str(failure).startswith(_GONE):
+        return "reset"
+    return next((error for kind, error in _ERRORS if isinstance(failure, kind)), "protocol")
+
+
+def _is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, kind):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+class _ExactUrl(httpx.URL):
+    """A URL whose request target goes out byte for byte; httpx would quote it anew, and take long to."""
+
+    def __init__(self, base: httpx.URL, target: bytes) -> None:
+        super().__init__(base)
+        self._target = target
+
+    @property
+    def raw_path(self) -> bytes:
+        return self._target
+
+
+class _ExactRequest(httpx.Request):
+    """A request for exactly this target, which a URL of httpx could not say."""
+
+    def to(self, target: bytes) -> "_ExactRequest":
+        self.url = _ExactUrl(self.url, target)
+        return self
+
+
+def _offer_only_http2(context: ssl.SSLContext) -> None:
+    """Have TLS negotiate HTTP/2 or nothing. httpcore sets its own list, with HTTP/1.1 in front, again and again."""
+    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols = _keep_protocols  # type: ignore[method-assign]
+
+
+def _keep_protocols(alpn_protocols: Iterable[str]) -> None:
+    """Stands in for set_alpn_protocols."""

@@ -1,0 +1,121 @@
+"""The histogram against HdrHistogram's own Python port, and against plain sorting."""
+
+import math
+
+import numpy as np
+import pytest
+from hdrh.histogram import HdrHistogram
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.results.histogram import (
+    HIGHEST,
+    Histogram,
+    decode,
+    highest_equivalents,
+    indexes,
+    lowest_equivalents,
+)
+
+units = st.integers(0, HIGHEST)
+ratios = st.floats(0.0001, 1.0)
+
+
+def of(values_us):
+    histogram = Histogram()
+    histogram.record_many([value * 1000 for value in values_us])
+    return histogram
+
+
+def theirs(values_us):
+    histogram = HdrHistogram(1, HIGHEST, 3)
+    for value in values_us:
+        histogram.record_value(value)
+    return histogram
+
+
+@given(st.lists(units, min_size=1, max_size=50))
+def test_every_value_lies_in_its_bucket_and_buckets_are_narrow(values):
+    index = indexes(np.array(values, np.int64))
+    low, high = lowest_equivalents(index), highest_equivalents(index)
+
+    assert (low <= values).all()
+    assert (high >= values).all()
+    assert (high - low <= np.maximum(0, low / 1000)).all()
+
+
+@given(st.lists(units, min_size=1, max_size=50))
+def test_the_library_reads_what_is_encoded(values):
+    decoded = HdrHistogram.decode(of(values).encode())
+    expected = theirs(values)
+
+    assert decoded.get_total_count() == len(values)
+    assert list(decoded.counts) == list(expected.counts)
+
+
+@given(st.lists(units, min_size=1, max_size=50))
+def test_what_the_library_encodes_is_read(values):
+    ours = decode(theirs(values).encode())
+
+    assert ours.n == len(values)
+    assert ours.encode() == of(values).encode()
+
+
+@given(st.lists(units, min_size=1, max_size=60), ratios)
+def test_a_quantile_is_the_value_of_its_rank_to_a_thousandth(values, ratio):
+    rank = max(1, math.ceil(ratio * len(values) - 1e-9))
+    exact = sorted(values)[rank - 1]
+
+    found = of(values).value_at_ms(ratio) * 1000
+
+    assert exact - 1e-6 <= found <= exact * 1.001 + 1
+
+
+@given(st.lists(units, max_size=30), st.lists(units, max_size=30))
+def test_adding_is_recording_together(some, more):
+    added = of(some)
+    added.add(of(more))
+
+    assert added.quantiles() == of(some + more).quantiles()
+
+
+def test_least_greatest_and_mean_are_exact():
+    histogram = Histogram()
+    histogram.record_many([1_234_567, 2_345_678])
+
+    figures = histogram.quantiles()
+
+    assert (figures.min, figures.max) == (1.234567, 2.345678)
+    assert figures.mean == pytest.approx(1.7901225)
+
+
+def test_values_beyond_the_range_are_counted_at_its_edge():
+    histogram = Histogram()
+    histogram.record_many([-5000, (HIGHEST + 10) * 1000, 7_000])
+
+    assert (histogram.n, histogram.out_of_range) == (3, 2)
+    assert histogram.quantiles().max == HIGHEST / 1000
+
+
+def test_an_empty_histogram_has_a_count_and_nothing_else():
+    assert Histogram().quantiles().n == 0
+    assert Histogram().quantiles().p50 is None
+    assert decode(Histogram().encode()).n == 0
+    with pytest.raises(ValueError, match="no quantiles"):
+        Histogram().value_at_ms(0.5)
+
+
+def test_histograms_of_different_units_do_not_mix():
+    with pytest.raises(ValueError, match="100 ns"):
+        Histogram(1000).add(Histogram(100))
+
+
+@pytest.mark.parametrize("text", [b"", b"nonsense", b"AAAA", Histogram().encode()[:-8], b"\xff\xfe"])
+def test_what_is_no_histogram_is_refused(text):
+    with pytest.raises(ValueError, match="histogram"):
+        decode(text)
+
+
+def test_a_histogram_of_another_range_is_refused():
+    with pytest.raises(ValueError, match="range or precision"):
+        decode(HdrHistogram(1, 3_600_000_000, 3).encode())

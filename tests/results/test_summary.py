@@ -1,0 +1,170 @@
+"""The summary as a fold over the files of a run."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.results.folding import MOST_SERIES, OTHER
+from replay.results.summary import peak_in_flight, rebuild
+from replay.results.types import (
+    STEPS_FILE,
+    Generator,
+    Manifest,
+    StepRecord,
+    TargetFacts,
+    TraceFacts,
+)
+
+MS = 1_000_000
+
+
+def manifest(steps, status="finished", **more):
+    return Manifest(
+        schema="replay.run/1",
+        status=status,
+        version="0",
+        started_at="2026-01-01T00:00:00Z",
+        trace=TraceFacts(name="t", sha256="0", sessions=steps, steps=steps, resolution_ms=1.0),
+        target={},
+        target_facts=TargetFacts(name="x", url="http://x"),
+        options={},
+        seed=1,
+        host={},
+        clock={},
+        generator=Generator(verdict="ok", reasons=[]),
+        **more,
+    )
+
+
+def step(n, intended_ms=0.0, sent_ms=0.0, end_ms=10.0, outcome="ok", **more):
+    return StepRecord(
+        session=f"s-{n}",
+        step="a",
+        kind="tool",
+        name="search",
+        target="x",
+        outcome=outcome,
+        intended_ns=int(intended_ms * MS),
+        sent_ns=None if sent_ms is None else int(sent_ms * MS),
+        end_ns=None if end_ms is None else int(end_ms * MS),
+        status=200,
+        **more,
+    )
+
+
+@pytest.fixture
+def summary_of(tmp_path):
+    def rebuilt(records, made=None):
+        made = made or manifest(len(records))
+        (tmp_path / "run.json").write_bytes(msgspec.json.encode(made))
+        (tmp_path / STEPS_FILE).write_bytes(msgspec.json.Encoder().encode_lines(records))
+        return rebuild(tmp_path)
+
+    return rebuilt
+
+
+def test_response_counts_from_the_intended_time_and_service_from_sending(summary_of):
+    summary = summary_of([step(1, intended_ms=0, sent_ms=4, end_ms=10)])
+
+    assert summary.latency_ms["response"].max == 10.0
+    assert summary.latency_ms["service"].max == 6.0
+    assert summary.dispatch_lag_us.max == 4000.0
+
+
+def test_every_planned_step_is_ok_failed_or_unsent(summary_of):
+    records = [
+        step(1),
+        step(2, outcome="failed", error="status_5xx"),
+        step(3, outcome="failed", error="connect", sent_ms=None, phase="connect"),
+        step(4, outcome="unsent", error="late", sent_ms=None, end_ms=None),
+    ]
+    counts = summary_of(records, manifest(7, status="interrupted")).counts
+
+    assert (counts.ok, counts.failed, counts.unsent) == (1, 2, 4)
+    assert counts.sent == 2
+    assert counts.errors == {"connect": 1, "status_5xx": 1}
+    assert counts.unsent_reasons == {"interrupted": 3, "late": 1}
+
+
+def test_a_retried_attempt_counts_as_a_retry_and_not_as_a_step(summary_of):
+    lost = step(1, outcome="failed", error="stale", final=False)
+    summary = summary_of([lost, step(1, attempt=2)], manifest(1))
+
+    assert (summary.counts.ok, summary.counts.retries, summary.counts.stale_connections) == (1, 1, 1)
+    assert summary.latency_ms["response"].n == 1
+
+
+def test_a_timeout_is_a_value_at_its_limit(summary_of):
+    never_sent = step(1, sent_ms=None, end_ms=5000, outcome="failed", error="timeout", censored=True)
+    summary = summary_of([never_sent])
+
+    assert summary.latency_ms["response"].max == 5000.0
+    assert "service" not in summary.latency_ms
+    assert summary.counts.errors == {"timeout": 1}
+
+
+def test_an_interrupted_response_has_no_latency(summary_of):
+    summary = summary_of([step(1, outcome="failed", error="interrupted")])
+
+    assert summary.latency_ms == {}
+    assert (summary.counts.failed, summary.counts.sent) == (1, 1)
+
+
+def test_a_wait_is_ok_without_being_sent(summary_of):
+    summary = summary_of([step(1, sent_ms=None, end_ms=50)])
+
+    assert (summary.counts.ok, summary.counts.waits, summary.counts.sent) == (1, 1, 0)
+    assert summary.latency_ms == {}
+
+
+def test_rates_are_by_the_time_of_sending(summary_of):
+    late = [step(n, intended_ms=n * 10, sent_ms=n * 20, end_ms=n * 20 + 500) for n in range(101)]
+    rate = summary_of(late).rate
+
+    assert rate.offered_rps == pytest.approx(100.0)
+    assert rate.achieved_rps == pytest.approx(50.0)
+    assert rate.peak_in_flight == 25
+
+
+def test_the_steady_window_leaves_out_ramp_and_drain(summary_of):
+    slow_start = [step(n, n * 10, n * 10, n * 10 + (1000 if n < 9 else 5)) for n in range(100)]
+    summary = summary_of(slow_start)
+
+    assert summary.steady is not None
+    assert (summary.steady.from_s, summary.steady.to_s) == (0.099, 0.891)
+    assert summary.steady.latency_ms["response"].max == 5.0
+    assert summary.latency_ms["response"].max == 1000.0
+
+
+def test_a_killed_run_says_that_its_end_is_missing(summary_of):
+    summary = summary_of([step(1)], msgspec.structs.replace(manifest(5, "running"), generator=None))
+
+    assert summary.status == "running"
+    assert summary.counts.unsent == 4
+    assert summary.generator.verdict == "suspect"
+    assert any("killed" in note for note in summary.notes)
+
+
+def test_a_trace_that_names_every_step_differently_shares_one_series(summary_of):
+    records = [msgspec.structs.replace(step(n), name=f"n-{n}") for n in range(MOST_SERIES + 50)]
+    series = summary_of(records).series
+
+    assert len(series) == MOST_SERIES + 1
+    assert next(s for s in series if s.name == OTHER).response.n == 50
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 50)), max_size=40))
+def test_peak_in_flight_is_the_most_intervals_that_overlap(spans):
+    sent = np.array([start for start, _ in spans], np.int64)
+    end = np.array([start + length for start, length in spans], np.int64)
+    expected = max(
+        (sum(s <= at < e or s == at for s, e in zip(sent, end, strict=True)) for at in sent), default=0
+    )
+    longer = all(length for _, length in spans)
+
+    if longer:
+        assert peak_in_flight(sent, end) == expected
+    else:
+        assert peak_in_flight(sent, end) <= max(expected, 0)
