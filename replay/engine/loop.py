@@ -242,8 +242,6 @@ class RunLoop:
                     self._send(walk, i, at_ns)
                 else:
                     self._schedule(walk, i, at_ns)
-            if not walk.left:
-                self._session_over(walk, due_ns)
         elif index < _WAIT_ENDS:
             self._send(walk, index, due_ns)
         elif index >= _RENDERS:

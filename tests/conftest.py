@@ -1,0 +1,81 @@
+"""What the tests of several rooms share: traces written in a line, and a target that knows the truth."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+class Truth:
+    """A running truth server. url: where it listens. log(): what it saw; ends it."""
+
+    def __init__(self, process, log_path):
+        self._process = process
+        self._log_path = log_path
+        self._seen = None
+        self.url = process.stdout.readline().strip()
+
+    def log(self):
+        if self._seen is None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._seen = json.loads(self._log_path.read_text())
+        return self._seen
+
+    @property
+    def arrivals(self):
+        return self.log()["arrivals"]
+
+    def arrival_ns(self, part):
+        """When the request arrived whose path has this part."""
+        (found,) = [seen["ns"] for seen in self.arrivals if part in seen["path"]]
+        return found
+
+
+@pytest.fixture
+def truth(tmp_path) -> Iterator[Truth]:
+    log_path = tmp_path / "truth.json"
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "truth_server.py"), str(log_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Truth(process, log_path)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def get(step_id, path="/", after=(), **fields):
+    """A step that asks for a path."""
+    return {
+        "id": step_id,
+        "kind": "tool",
+        "name": fields.pop("name", step_id),
+        "after": [{"step": edge} if isinstance(edge, str) else edge for edge in after],
+        "request": {"method": fields.pop("method", "GET"), "path": path},
+        **fields,
+    }
+
+
+@pytest.fixture
+def write_trace(tmp_path):
+    """Writes sessions, given as (start in ms, steps), to a trace file; returns its path."""
+
+    def write(*sessions, name="trace", file="trace.jsonl"):
+        path = tmp_path / file
+        lines = [{"format": "replay-trace", "version": 1, "name": name, "resolution_ms": 1.0}]
+        lines += [
+            {"id": f"s-{n}", "start_ms": start_ms, "steps": steps}
+            for n, (start_ms, steps) in enumerate(sessions)
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return path
+
+    write.get = get
+    return write
