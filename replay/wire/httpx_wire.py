@@ -19,6 +19,9 @@ Traps in httpcore 1.0.9, and what is done about them:
   - A task cancelled while its connection is being opened leaves a dead slot or a socket in the pool. So limits
     on connecting cut the socket, and the trace hook stops a request that was given up before it was sent.
   - A timed-out HTTP/2 stream is forgotten, not reset: the target may go on sending it.
+  - When a target ends an HTTP/2 connection in good order (GOAWAY), h2 refuses what comes after, even answers to
+    what is in flight. What was never sent is sent elsewhere; the rest counts as stale, and ends as a reset
+    where it may not be sent twice.
 """
 
 import asyncio
@@ -53,7 +56,16 @@ _HTTP1_ONLY = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
 )
 # How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
-_GONE = ("Server disconnected", "peer closed connection", "<StreamReset", "<ConnectionTerminated")
+_GONE = (
+    "Server disconnected",
+    "peer closed connection",
+    "<StreamReset",
+    "<ConnectionTerminated",
+    "in state ConnectionState.CLOSED",
+)
+# How h2 words it when the connection had ended before the request's first byte was written.
+_NEVER_SENT = "ConnectionInputs.SEND_HEADERS in state ConnectionState.CLOSED"
+_NEVER_SENT_MOST = 5
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -157,6 +169,9 @@ class HttpxWire:
             await self._use_proxy(proxy)
         # Without TLS a context is never used; httpx would spend milliseconds on one with every CA in it.
         self._ssl = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if self._reuse == "pool":
+            # Now rather than with the first step: httpx imports httpcore when it makes a transport.
+            self._lanes[None] = [self._new_lane()]
 
     async def _use_proxy(self, proxy: str) -> None:
         parts = urlsplit(proxy)
@@ -240,6 +255,7 @@ class HttpxWire:
         self._calls.add(call)
         call.lane = self._lane_for(call.exchange)
         call.lane.calls += 1
+        call.started_ns = monotonic_ns()
         call.task = self._loop.create_task(call.run())
 
     def _lane_for(self, exchange: Exchange) -> "Lane":
@@ -396,6 +412,7 @@ class Call:
         "_is_securing",
         "_is_settled",
         "_is_tunnelling",
+        "_never_sent",
         "_part_ns",
         "_wire",
         "connecting_ns",
@@ -414,10 +431,12 @@ class Call:
         self.task: asyncio.Task[None] | None = None
         self._events: SseTimer | None = None
         self._is_settled = False
+        self._never_sent = 0
         self._forget_attempt()
 
     def _forget_attempt(self) -> None:
-        self.started_ns = self.connecting_ns = self.sending_ns = self.read_ns = self._part_ns = 0
+        self.started_ns = monotonic_ns()
+        self.connecting_ns = self.sending_ns = self.read_ns = self._part_ns = 0
         self._half_open: Any = None
         self._expects_idle = self._is_new = self._is_securing = self._is_tunnelling = False
 
@@ -458,8 +477,6 @@ class Call:
 
     async def _attempt(self) -> None:
         exchange, lane, wire = self.exchange, self.lane, self._wire
-        self._forget_attempt()
-        self.started_ns = monotonic_ns()
         if lane.idle and not wire.is_http2:
             lane.idle -= 1
             self._expects_idle = True
@@ -494,7 +511,7 @@ class Call:
             headers=http2_headers(headers) if wire.is_http2 else headers,
             stream=httpx.ByteStream(exchange.body),
             extensions={**wire.extensions, "trace": self._trace},
-        ).to(target)
+        ).to(_quoted(target))
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         now = monotonic_ns()
@@ -614,6 +631,10 @@ class Call:
         error = _error_class(failure)
         if error == "reset":
             lane.is_connected = False
+        if _NEVER_SENT in str(failure) and not (self.is_over or wire.is_closing):
+            self._never_sent += 1
+            self._forget_attempt()
+            return self._never_sent <= _NEVER_SENT_MOST
         if (
             self.is_over
             or wire.is_closing
@@ -626,6 +647,7 @@ class Call:
         ):
             return False
         self._note_resent(now)
+        self._forget_attempt()
         if lane.idle:
             # The pool has more connections like this one, and would offer the next of them.
             wire.left_lane(lane)
@@ -730,7 +752,7 @@ _ERRORS: tuple[tuple[type[Exception], str], ...] = (
 
 def _error_class(failure: Exception) -> str:
     """The class of a failure after its connection was open."""
-    if isinstance(failure, httpx.RemoteProtocolError) and str(failure).startswith(_GONE):
+    if isinstance(failure, httpx.ProtocolError) and any(words in str(failure) for words in _GONE):
         return "reset"
     return next((error for kind, error in _ERRORS if isinstance(failure, kind)), "protocol")
 
@@ -762,6 +784,11 @@ class _ExactRequest(httpx.Request):
     def to(self, target: bytes) -> "_ExactRequest":
         self.url = _ExactUrl(self.url, target)
         return self
+
+
+def _quoted(target: bytes) -> bytes:
+    """The request target with what h11 refuses, bytes beyond ASCII, percent-encoded."""
+    return target if target.isascii() else b"".join(b"%c" % b if b < 0x80 else b"%%%02X" % b for b in target)
 
 
 def _offer_only_http2(context: ssl.SSLContext) -> None:
