@@ -10,6 +10,8 @@ together, so the gaps between them are 0: the client cannot know more, and sprea
 Line ends and fields: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
+import re
+
 # A chat completion's chunk with one of these and none of the next is no token. Both ways of spacing JSON.
 _NOTHING_IN = tuple(
     mark.replace(b":", colon)
@@ -22,11 +24,15 @@ _NOTHING_IN = tuple(
     )
     for colon in (b":", b": ")
 )
-_YET_SOMETHING = (b'"tool_calls":[{', b'"tool_calls": [{', b'"reasoning', b'"refusal":"', b'"refusal": "')
+# A null or an empty string shows nothing, nor does a number: a usage has its own "reasoning_tokens".
+_YET_SOMETHING = re.compile(
+    rb'"(?:content|reasoning(?:_content)?|refusal)": ?"[^"]|"tool_calls": ?\[\{|"function_call": ?\{'
+).search
 _EMPTY = (b"", b"[DONE]")
 _BOM = b"\xef\xbb\xbf"
-# Of a longer line only this much is kept: what it is shows at its start, and memory stays bounded.
-_LINE_KEPT_BYTES = 64 * 1024
+# A longer value is judged by its first bytes, however it is cut, and no more of its line is kept.
+_VALUE_READ_BYTES = 64 * 1024
+_LINE_KEPT_BYTES = _VALUE_READ_BYTES + len(_BOM) + len(b"data:")
 
 
 class SseTimer:
@@ -92,7 +98,7 @@ class SseTimer:
             lines.pop()
         if not lines:
             if len(self._rest) < _LINE_KEPT_BYTES:
-                self._rest += rest[:_LINE_KEPT_BYTES]
+                self._rest += rest[: _LINE_KEPT_BYTES - len(self._rest)]
             return
         lines[0] = self._rest + lines[0]
         self._rest = rest[:_LINE_KEPT_BYTES]
@@ -121,6 +127,7 @@ class SseTimer:
 
 def _is_token(value: bytes) -> bool:
     """Whether the value of a data line carries something to show."""
+    value = value[:_VALUE_READ_BYTES]
     if len(value) < 8 and value.strip() in _EMPTY:
         return False
-    return not any(mark in value for mark in _NOTHING_IN) or any(mark in value for mark in _YET_SOMETHING)
+    return not any(mark in value for mark in _NOTHING_IN) or bool(_YET_SOMETHING(value))
