@@ -11,12 +11,13 @@ import signal
 import sys
 import time
 from collections import deque
+from typing import ClassVar
 
 LONGEST_S = 120.0
 
 
 class Target(asyncio.Protocol):
-    arrivals = deque()
+    arrivals: ClassVar[deque] = deque()
     in_flight = 0
     most_in_flight = 0
 

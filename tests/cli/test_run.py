@@ -1,0 +1,203 @@
+"""`replay run` and `replay report` as a user calls them: output, messages and exit codes."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+MS = 1_000_000
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "replay", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def replay(*arguments, **options):
+    process = start(*arguments, **options)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def wait_for(path, size=1):
+    """Until a file has grown: what a signal in the middle of a run needs."""
+    for _ in range(600):
+        if path.exists() and path.stat().st_size >= size:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{path} did not grow")
+
+
+@pytest.fixture
+def long_trace(write_trace):
+    """Ten steps a second for a minute."""
+    return write_trace(*((n * 100.0, [write_trace.get("a", "/", name="call")]) for n in range(600)))
+
+
+def test_a_run_prints_what_a_person_needs_and_ends_with_0(truth, write_trace, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/", name="search")]), name="mine")
+
+    code, out, err = replay("run", trace, "-t", truth.url, "--out", tmp_path / "run")
+
+    assert code == 0
+    assert err == ""
+    for words in (
+        "mine",
+        "1 ok, 0 failed, 0 unsent",
+        "response",
+        "service",
+        "this generator: ok",
+        "recorded in",
+    ):
+        assert words in out
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "latency.hlog", "run.json", "steps.jsonl", "summary.json",
+    ]  # fmt: skip
+
+
+def test_json_is_the_summary_and_nothing_else(truth, write_trace, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/")]))
+
+    code, out, _ = replay("run", trace, "-t", truth.url, "--out", tmp_path / "run", "--json")
+
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["schema"] == "replay.summary/1"
+    assert summary == json.loads((tmp_path / "run" / "summary.json").read_text())
+    code, out, _ = replay("report", tmp_path / "run", "--json")
+    assert (code, json.loads(out)) == (0, summary)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["run", "nowhere.jsonl", "-t", "http://127.0.0.1:1"], 2, "replay: nowhere.jsonl: no such file."),
+        (["run", "TRACE", "-t", "nowhere.toml"], 2, "replay: nowhere.toml: no such target file."),
+        (["run", "TRACE", "-t", "http://127.0.0.1:1"], 4, "replay: cannot connect to http://127.0.0.1:1: connection refused."),
+        (["run", "TRACE", "-t", "http://host.invalid"], 4, "replay: http://host.invalid: the name 'host.invalid' has no address"),
+        (["run", "TRACE", "-t", "http://127.0.0.1:1", "--speed", "0"], 2, "--speed"),
+        (["run", "TRACE", "-t", "http://127.0.0.1:1", "--idle-cap", "30x"], 2, "--idle-cap"),
+        (["run", "EMPTY", "-t", "http://127.0.0.1:1"], 2, "has no sessions, so there is nothing to replay."),
+        (["run", "BAD", "-t", "http://127.0.0.1:1"], 2, 'bad.jsonl, line 2: step "a" of session "s-0" waits for step "zz"'),
+        (["report", "nowhere"], 2, "replay: nowhere: no run is recorded here"),
+    ],
+)  # fmt: skip
+def test_mistakes_end_in_a_sentence_and_the_right_code(write_trace, tmp_path, arguments, code, message):
+    files = {
+        "TRACE": write_trace((0.0, [write_trace.get("a", "/")])),
+        "EMPTY": write_trace(file="empty.jsonl"),
+        "BAD": write_trace((0.0, [write_trace.get("a", "/", ["zz"])]), file="bad.jsonl"),
+    }
+
+    got, out, err = replay(*(files.get(word, word) for word in arguments), cwd=tmp_path)
+
+    assert (got, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(truth, long_trace, tmp_path):
+    process = start("run", long_trace, "-t", truth.url, "--out", tmp_path / "run")
+    wait_for(tmp_path / "run" / "steps.jsonl")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+
+    counts = json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]
+    assert process.returncode == 130
+    assert "the run was interrupted" in out
+    assert "Traceback" not in err
+    assert counts["ok"] > 0
+    assert counts["ok"] + counts["failed"] + counts["unsent"] == counts["steps"] == 600
+    assert counts["unsent_reasons"] == {"interrupted": counts["unsent"]}
+
+
+def test_a_second_ctrl_c_does_not_wait_for_responses(truth, write_trace, tmp_path):
+    steps = [write_trace.get("a", "/"), write_trace.get("b", "/?ms=60000", ["a"])]
+    process = start(
+        "run", write_trace((0.0, steps)), "-t", truth.url, "--out", tmp_path / "run", "--grace", "60s"
+    )
+    wait_for(tmp_path / "run" / "steps.jsonl")
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+    counts = json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]
+    assert process.returncode == 130
+    assert (counts["ok"], counts["failed"], counts["errors"]) == (1, 1, {"interrupted": 1})
+
+
+def test_a_killed_run_can_still_be_reported(truth, long_trace, tmp_path):
+    process = start("run", long_trace, "-t", truth.url, "--out", tmp_path / "run")
+    wait_for(tmp_path / "run" / "steps.jsonl", size=2000)
+    process.kill()
+    process.communicate()
+
+    code, out, _ = replay("report", tmp_path / "run", "--json")
+
+    summary = json.loads(out)
+    counts = summary["counts"]
+    assert code == 0
+    assert summary["status"] == "running"
+    assert counts["ok"] >= 5
+    assert counts["ok"] + counts["failed"] + counts["unsent"] == 600
+
+
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_is_on_it(truth, write_trace, tmp_path):
+    trace = write_trace(*((n * 1.0, [write_trace.get("a", "/", name="call")]) for n in range(3000)))
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    code, out, err = replay("run", trace, "-t", truth.url, "--out", tmp_path / "run", preexec_fn=small_files)
+
+    assert code == 4
+    assert "Traceback" not in err
+    assert "could not write" in out
+    lines = (tmp_path / "run" / "steps.jsonl").read_text().splitlines()
+    assert len(lines) > 300
+
+
+def test_a_dry_run_sends_nothing_and_says_what_it_would(write_trace, tmp_path):
+    trace = write_trace(*((n * 100.0, [write_trace.get("a", "/", took_ms=250.0)]) for n in range(20)))
+
+    code, out, _ = replay("run", trace, "-t", "http://127.0.0.1:1", "--dry-run", "--scale", "2", cwd=tmp_path)
+
+    assert code == 0
+    assert "40 requests of 40 steps" in out
+    assert "nothing was sent" in out
+    code, out, _ = replay("run", trace, "-t", "http://127.0.0.1:1", "--dry-run", "--json", cwd=tmp_path)
+    forecast = json.loads(out)
+    assert (forecast["requests"], forecast["peak_in_flight"], forecast["wall_s"]) == (20, 3, 2.15)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_names_from_a_trace_cannot_reach_the_terminal_as_commands(truth, write_trace, tmp_path):
+    evil = "\x1b[2J\x07<script>"
+    trace = write_trace(
+        (0.0, [write_trace.get("a", "/", name=evil), write_trace.get("b", "/", ["a"])]), name=evil
+    )
+
+    code, out, _ = replay("run", trace, "-t", truth.url, "--out", tmp_path / "run")
+
+    assert code == 0
+    assert "\x1b[2J" not in out
+    assert "\x07" not in out
+
+
+def test_help_shows_an_example_that_names_real_options():
+    code, out, _ = replay("run", "--help", env={**os.environ, "COLUMNS": "120"})
+
+    assert code == 0
+    assert "Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4" in out

@@ -1,0 +1,54 @@
+"""Which sessions are replayed, and when they start."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.engine.plan import jitter_ratio, scheduled
+from replay.engine.types import Knobs, RunOptions
+from replay.engine.walker import Pace
+from replay.trace.types import Session, Step
+
+starts = st.lists(st.floats(0, 1e6), min_size=1, max_size=20).map(sorted)
+
+
+def sessions(starts_ms):
+    return [
+        Session(id=f"s-{n}", start_ms=start, steps=[Step(id="a", kind="tool", name="x")])
+        for n, start in enumerate(starts_ms)
+    ]
+
+
+def plan(starts_ms, mean_gap_ms=100.0, **options):
+    knobs = Knobs(**{k: options.pop(k) for k in list(options) if k in Knobs.__struct_fields__})
+    made = RunOptions(knobs=knobs, **options)
+    return [(at, s.id) for at, s in scheduled(sessions(starts_ms), made, Pace(knobs), mean_gap_ms)]
+
+
+@given(starts, st.integers(1, 4), st.integers(1, 3))
+def test_copies_come_in_order_each_once_and_within_a_mean_gap_of_their_original(starts_ms, scale, seed):
+    planned = plan(starts_ms, scale=scale, seed=seed)
+    at = {session: start_ns for start_ns, session in planned}
+
+    assert [start_ns for start_ns, _ in planned] == sorted(start_ns for start_ns, _ in planned)
+    assert len(planned) == len(at) == scale * len(starts_ms)
+    for session, start_ns in at.items():
+        assert 0 <= start_ns - at[session.partition("~")[0]] < 100_000_001
+
+
+@given(starts)
+def test_the_same_seed_gives_the_same_plan(starts_ms):
+    assert plan(starts_ms, scale=3, seed=5) == plan(starts_ms, scale=3, seed=5)
+    assert jitter_ratio(1, "s", 1) != jitter_ratio(2, "s", 1)
+
+
+def test_limits_take_the_first_sessions_and_those_that_start_in_time():
+    assert [session for _, session in plan([0, 10, 20, 30], sessions=2)] == ["s-0", "s-1"]
+    assert [session for _, session in plan([0, 10, 20, 30], duration_s=0.02)] == ["s-0", "s-1"]
+    assert [session for _, session in plan([0, 10, 20, 30], duration_s=0.02, speed=10.0)] == [
+        "s-0", "s-1", "s-2", "s-3",
+    ]  # fmt: skip
+
+
+def test_arrivals_and_speed_bring_sessions_closer():
+    assert plan([0, 1000], arrivals=2.0) == [(0, "s-0"), (500_000_000, "s-1")]
+    assert plan([0, 1000], arrivals=2.0, speed=5.0) == [(0, "s-0"), (100_000_000, "s-1")]

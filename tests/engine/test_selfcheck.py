@@ -1,0 +1,39 @@
+"""The generator's verdict on itself."""
+
+import pytest
+
+from replay.engine.selfcheck import Vitals, judge_generator
+
+
+def judge(**vitals):
+    calm = {
+        "sent": 1000,
+        "lag_p50_us": 20.0,
+        "lag_p99_us": 200.0,
+        "cpu_percent": 20.0,
+        "max_loop_stall_ms": 2.0,
+    }
+    return judge_generator(Vitals(**{**calm, **vitals}))
+
+
+def test_a_generator_that_keeps_up_is_ok_and_gives_no_reason():
+    assert (judge().verdict, judge().reasons) == ("ok", [])
+
+
+@pytest.mark.parametrize(
+    ("vitals", "verdict", "reason"),
+    [
+        ({"lag_p50_us": 2e6, "lag_p99_us": 3e6, "cpu_percent": 99.0}, "saturated", "half of the steps"),
+        ({"lag_p99_us": 2e5, "cpu_percent": 99.0}, "saturated", "processor full"),
+        ({"lag_p99_us": 15_000.0}, "suspect", "1% of the steps were handed over more than 15.0 ms late"),
+        ({"lag_p50_us": 1500.0, "lag_p99_us": 3000.0}, "suspect", "half of the steps"),
+        ({"max_loop_stall_ms": 400.0}, "suspect", "the event loop stood still for 400 ms"),
+        ({"in_flight_waits": 3}, "suspect", "3 steps waited because of --max-in-flight"),
+        ({"connection_waits": 2}, "suspect", "2 steps waited because connections.max was reached"),
+    ],
+)
+def test_a_generator_that_does_not_says_why(vitals, verdict, reason):
+    generator = judge(**vitals)
+
+    assert generator.verdict == verdict
+    assert any(reason in text for text in generator.reasons)

@@ -1,0 +1,115 @@
+"""Targets from URLs and from TOML files."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from replay.target import Route, TargetError, load_target, redacted, secret_from_env
+
+SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
+
+
+@pytest.fixture
+def written(tmp_path):
+    def load(text):
+        path = tmp_path / "staging.toml"
+        path.write_text(text)
+        return load_target(str(path))
+
+    return load
+
+
+def message_of(load, text):
+    with pytest.raises(TargetError) as caught:
+        load(text)
+    return str(caught.value).rpartition("staging.toml: ")[2]
+
+
+def test_a_url_is_a_target_named_after_its_host():
+    target = load_target("http://127.0.0.1:8080/base")
+
+    assert (target.name, target.url, target.transport) == (
+        "127.0.0.1:8080",
+        "http://127.0.0.1:8080/base",
+        "fast",
+    )
+
+
+def test_a_file_is_a_target_named_after_itself(written):
+    target = written(
+        'url = "https://x.example"\n[timeouts]\nconnect_s = 3\n[[routes]]\nkind = "tool"\nwait = true\n'
+    )
+
+    assert (target.name, target.timeouts.connect_s) == ("staging", 3.0)
+    assert target.routes == (Route(kind="tool", wait=True),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['url = "asgi:app.main:app"', 'url = "https://x"\nhttp2 = true', 'url = "http://x"\nproxy = "http://p:1"'],
+)
+def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
+    assert written(text).transport == "httpx"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('urll = "http://x"', 'unknown key "urll". Did you mean "url"?'),
+        ('url = "http://x"\n[timeouts]\nconect_s = 1', 'unknown key "conect_s" in [timeouts]. Did you mean "connect_s"?'),
+        ('url = "http://x"\n[[routes]]\nnme = "a"\nwait = true', 'unknown key "nme" in [routes]. Did you mean "name"?'),
+        ("plane = 'vm'", 'the key "url" is missing.'),
+        ('url = "http://x"\nplane = "cloud"', "plane: Invalid enum value 'cloud'."),
+        ('url = "http://x"\n[timeouts]\ntotal_s = 0', "timeouts: total_s must be more than 0."),
+        ('url = "http://x"\n[timeouts]\ntotal_s = "1m"', 'timeouts.total_s: Expected "float", got "str".'),
+        ('url = "http://x"\n[[routes]]\nkind = "tool"', "routes[0]: a route needs one of send_to and wait."),
+        ('url = "ftp://x"', "url must begin with http://, https:// or asgi:."),
+        ('url = "http://u:p@x"', "url holds a user or password; take them from the environment with [auth]."),
+        ('url = "http://x?q=1"', "url must end before ? and #; paths and queries come from the trace."),
+        ('url = "http://x:99999"', "url cannot be read: Port out of range 0-65535."),
+        ('url = "https://x"\nhttp2 = true\ntransport = "fast"', 'http2 needs transport = "httpx".'),
+        ('url = "http://x"\n[headers]\n"a b" = "1"', '"a b" is no header name.'),
+        ('url = "http://x"\n[headers]\na = "1\\n2"', 'the value of header "a" holds a control character.'),
+        ("url = ", "is not TOML: Invalid value (at end of document)."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place_and_its_cure(written, text, message):
+    assert message_of(written, text) == message
+
+
+def test_a_file_that_is_not_there_is_told_from_a_url():
+    with pytest.raises(TargetError, match=r"^nowhere: no such target file\. Name a file, or a URL"):
+        load_target("nowhere")
+
+
+def test_no_secret_is_left_in_what_may_be_written(written):
+    target = written(
+        'url = "http://x"\nproxy = "http://me:pass@p:1"\n'
+        '[headers]\nx-api-key = "s3cret"\nCookie = "s3cret"\nx-env = "staging"\n'
+        '[auth]\nbearer_env = "TOKEN"\n'
+    )
+    shown = redacted(target)
+
+    assert "s3cret" not in msgspec.json.encode(shown).decode()
+    assert "pass" not in shown["proxy"]
+    assert shown["headers"]["x-env"] == "staging"
+    assert shown["auth"] == {"bearer_env": "TOKEN"}
+
+
+def test_a_secret_must_be_in_the_environment(monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    monkeypatch.setenv("BROKEN", "a\nb")
+    monkeypatch.setenv("GOOD", "value")
+
+    assert secret_from_env("GOOD") == "value"
+    with pytest.raises(TargetError, match="EMPTY is not set"):
+        secret_from_env("EMPTY")
+    with pytest.raises(TargetError, match="BROKEN holds a line end") as caught:
+        secret_from_env("BROKEN")
+    assert "a\nb" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_the_shipped_targets_load(path):
+    assert load_target(str(path)).url
