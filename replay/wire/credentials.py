@@ -100,18 +100,26 @@ def _encoded(value: str) -> bytes:
 
 async def _output_of(command: str) -> str:
     """What the command prints; it runs without a shell. Raises TargetUnreachable if it fails."""
-    arguments = shlex.split(command)
     try:
+        arguments = shlex.split(command)
         process = await asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+    except ValueError as cause:
+        # Quotes that do not close, or a NUL.
+        raise TargetUnreachable(f"auth.command cannot be run: {cause}.") from cause
     except OSError as cause:
-        raise TargetUnreachable(
-            f"auth.command cannot be run: {cause.strerror or cause}. Check its first word, {arguments[0]!r}."
-        ) from cause
+        program = arguments[0]
+        # Where a shell was expected, the first word may set a variable, to a secret perhaps.
+        hint = (
+            "It runs without a shell: name a program first."
+            if "=" in program
+            else f"Check its first word, {program!r}."
+        )
+        raise TargetUnreachable(f"auth.command cannot be run: {cause.strerror or cause}. {hint}") from cause
     try:
         async with asyncio.timeout(_COMMAND_S):
             out, err = await process.communicate()
