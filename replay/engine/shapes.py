@@ -1,8 +1,8 @@
 """How a model call, known by its token counts, becomes the body of a request.
 
 Prompt text is made of short common English words, each with a space before it. Byte-pair tokenisers of today's
-models give each such word one token (see tests/wire/test_shapes.py for what was checked), so a prompt of n
-words has about n tokens; the few that a server's chat template adds are not subtracted.
+models give such words about one token each (the tests count words; no tokeniser is part of them), so a prompt
+of n words has about n tokens; the few that a server's chat template adds are not subtracted.
 
 The words of a text are drawn by a hash of what the text stands for: a prefix block's id, or the session and the
 step. So equal blocks are equal text everywhere, a text cut short is the beginning of the longer one, and all
@@ -10,16 +10,17 @@ else differs from its first words on, which is what a prefix cache looks at. The
 bodies are put together as bytes, 16 words at a time.
 """
 
+import json
 from collections import OrderedDict
 from hashlib import shake_128
-
-import msgspec
 
 from replay.target import Shape
 from replay.trace.types import LlmCall
 
 MOST_PROMPT_BYTES = 8 * 1024 * 1024
 _BLOCKS_KEPT_BYTES = 64 * 1024 * 1024
+# What a kept block takes besides its text: its key, two numbers, and a place in the table.
+_BLOCK_OVERHEAD_BYTES = 300
 
 _WORDS = tuple(
     b" " + word
@@ -86,7 +87,8 @@ class OpenAiChat:
         if opening is None:
             if len(self._openings) >= 1024:
                 self._openings.clear()
-            model = msgspec.json.encode(name)
+            # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
+            model = json.dumps(name).encode()
             opening = b'{"model":' + model + b',"messages":[{"role":"user","content":"'
             self._openings[name] = opening
         parts = self._prompt(llm, session_id, step_id)
@@ -127,10 +129,10 @@ class OpenAiChat:
             return kept
         text = text_of(b"block\0%s\0%d" % (self._salt, block), tokens)
         self._blocks[key] = text
-        self._blocks_bytes += len(text)
+        self._blocks_bytes += len(text) + _BLOCK_OVERHEAD_BYTES
         while self._blocks_bytes > _BLOCKS_KEPT_BYTES:
             _, forgotten = self._blocks.popitem(last=False)
-            self._blocks_bytes -= len(forgotten)
+            self._blocks_bytes -= len(forgotten) + _BLOCK_OVERHEAD_BYTES
         return text
 
 
