@@ -212,7 +212,9 @@ class Connection(asyncio.Protocol):
             self._finish(exchange, now, False)
             return
         was_kept = self.served > 0 or self.was_idle
-        if was_kept and not exchange.first_byte_ns and self._pool.resends(exchange, now):
+        # A reader without a first byte has seen an interim response: the target has the request.
+        has_answer = exchange.first_byte_ns or self._reader is not None
+        if was_kept and not has_answer and self._pool.resends(exchange, now):
             self.exchange = None
             return
         self._fail(exchange, now, "reset", _phase(exchange))

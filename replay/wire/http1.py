@@ -139,7 +139,7 @@ class Http1Wire:
                 self._open_for_waiting()
             return
         if self._reuse == "session" and conn.owner is not None:
-            self._idle_of.setdefault(conn.owner, []).append(conn)
+            self._release_to(conn.owner, conn)
             return
         if self._waiting:
             conn.start(self._waiting.popleft())
@@ -147,8 +147,17 @@ class Http1Wire:
         conn.was_idle = True
         self._idle.append(conn)
 
+    def _release_to(self, session_key: Any, conn: Connection) -> None:
+        """Keep the connection for its session, whose next step may be waiting because no other can be opened."""
+        for exchange in self._waiting:
+            if exchange.session_key == session_key:
+                self._waiting.remove(exchange)
+                conn.start(exchange)
+                return
+        self._idle_of.setdefault(session_key, []).append(conn)
+
     def failed(self) -> None:
-        """A connection ended in failure; if it was the last, steps that wait need another."""
+        """A connection has gone, or could not be opened; if it was the last, steps that wait need another."""
         if self._waiting and not self._is_closing:
             self._open_for_waiting()
 
@@ -183,6 +192,7 @@ class Http1Wire:
     def end_session(self, session_key: Any) -> None:
         for conn in self._idle_of.pop(session_key, ()):
             conn.close()
+            self.failed()
 
     def sweep(self, now: int) -> None:
         """End what has passed a time limit; called every few milliseconds."""
@@ -216,6 +226,8 @@ class Http1Wire:
     def lost(self, conn: Connection, *, while_idle: bool) -> None:
         self._open.discard(conn)
         self.closed_while_idle += while_idle
+        if while_idle:
+            self.failed()
 
     def _open_for_waiting(self) -> None:
         if self._opening < len(self._waiting) + len(self._fresh_only):
@@ -240,6 +252,8 @@ class Http1Wire:
                 self._give_up(self._fresh_only.popleft(), now, failed.error, failed.phase, failed.is_timeout)
             elif self._waiting:
                 self._give_up(self._waiting.popleft(), now, failed.error, failed.phase, failed.is_timeout)
+            # At the limit no step after the first had an opening of its own.
+            self.failed()
             return
         except asyncio.CancelledError:
             self._opening -= 1
@@ -247,10 +261,8 @@ class Http1Wire:
         self._opening -= 1
         if self._is_closing:
             conn.close()
-        elif self._fresh_only:
-            conn.start(self._fresh_only.popleft())
-        elif self._waiting:
-            exchange = self._waiting.popleft()
+        elif self._fresh_only or self._waiting:
+            exchange = (self._fresh_only or self._waiting).popleft()
             if self._reuse == "session":
                 conn.owner = exchange.session_key
             conn.start(exchange)

@@ -9,6 +9,8 @@ from replay.wire.types import Exchange
 
 _TRUE = (b"1", b"true", b"yes", b"cold")
 _LONGEST_INSTANCE = 200
+# llhttp sets no bound. Servers and proxies take heads of 8 to 64 KiB; beyond this, none is to be expected.
+_HEAD_MOST_BYTES = 1024 * 1024
 
 
 class Head(NamedTuple):
@@ -39,6 +41,7 @@ class ResponseReader:
         "_cold",
         "_exchange",
         "_has_spare",
+        "_head_bytes",
         "_instance",
         "_is_chunked",
         "_is_event_stream",
@@ -59,7 +62,7 @@ class ResponseReader:
         self._exchange = exchange
         self._tells = tells
         self._parser = httptools.HttpResponseParser(self)
-        self._now_ns = self._reads = 0
+        self._now_ns = self._reads = self._head_bytes = 0
         self._saw_interim = self._has_spare = False
         self.events: SseTimer | None = None
         self._forget_head()
@@ -76,7 +79,10 @@ class ResponseReader:
         return self._is_keep_alive and not self._has_spare
 
     def feed(self, data: bytes, now_ns: int) -> None:
-        """Read these bytes, which came at now_ns. Raises httptools.HttpParserError if they are not HTTP."""
+        """Read these bytes, which came at now_ns.
+
+        Raises httptools.HttpParserError if they are not HTTP, and ValueError if the head has no end.
+        """
         self._now_ns = now_ns
         self._reads += 1
         if not self._exchange.first_byte_ns:
@@ -88,6 +94,10 @@ class ResponseReader:
             self._has_spare = True
             if not self.ended:
                 raise
+        if not self.has_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_MOST_BYTES:
+                raise ValueError("the head of the response has no end")
 
     def head_to_learn(self) -> Head | None:
         """The head, if it came whole in the first read and a response with it is read by counting bytes alone."""

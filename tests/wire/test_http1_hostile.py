@@ -1,0 +1,368 @@
+"""Targets that break the rules, or bend them: every step still ends once, in bounded memory, and harms no other."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from replay.target import Connections, Target
+from replay.wire.addresses import AddressBook
+from replay.wire.connection import Connection
+from replay.wire.http1 import ConnectError, Http1Wire
+from replay.wire.types import Exchange
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class FakeTransport:
+    def __init__(self) -> None:
+        self.is_closed = False
+
+    def set_write_buffer_limits(self, high: int) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    abort = close
+
+
+def wire_with(**options: object) -> Http1Wire:
+    target = Target(url="http://127.0.0.1:1", connections=Connections(**options))  # type: ignore[arg-type]
+    return Http1Wire(target, AddressBook(target, target.url))
+
+
+@pytest.fixture
+def wire() -> Http1Wire:
+    return wire_with()
+
+
+def connection(wire: Http1Wire) -> Connection:
+    conn = Connection(wire)
+    conn.connection_made(FakeTransport())  # type: ignore[arg-type]
+    wire._open.add(conn)
+    return conn
+
+
+def exchange_of(method: str = "GET", **options: object) -> tuple[Exchange, list[Exchange]]:
+    done: list[Exchange] = []
+    exchange = Exchange(
+        f"{method} / HTTP/1.1\r\n\r\n".encode(),
+        b"",
+        method,
+        done.append,
+        **options,  # type: ignore[arg-type]
+    )
+    return exchange, done
+
+
+def answered(wire: Http1Wire, *reads: bytes, method: str = "GET") -> tuple[Exchange, Connection]:
+    """An exchange on a connection of its own after these reads; it has ended, or it waits for more."""
+    conn = connection(wire)
+    exchange, done = exchange_of(method)
+    conn.start(exchange)
+    for data in reads:
+        conn.data_received(data)
+    assert len(done) == (exchange.end_ns > 0)
+    return exchange, conn
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"X-A: b\r\n", b"a" * 1000, b"X-A: " + b"b" * 1000 + b"\r\n"],
+    ids=["short headers", "one name", "long headers"],
+)
+def test_a_head_without_end_is_a_protocol_error(wire, piece):
+    endless = [piece * (65_536 // len(piece))] * 40
+    exchange, conn = answered(wire, b"HTTP/1.1 200 OK\r\n", *endless)
+
+    assert (exchange.error, exchange.phase) == ("protocol", "first_byte")
+    assert conn.is_closed
+
+
+def test_a_header_value_without_end_is_a_protocol_error(wire):
+    exchange, conn = answered(wire, b"HTTP/1.1 200 OK\r\nX-A: ", *[b"b" * 65_536] * 40)
+
+    assert (exchange.error, exchange.phase) == ("protocol", "first_byte")
+    assert conn.is_closed
+
+
+def test_interim_responses_without_end_are_a_protocol_error(wire):
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 1000
+    exchange, conn = answered(wire, *[interim] * 100)
+
+    assert (exchange.error, exchange.phase) == ("protocol", "first_byte")
+    assert conn.is_closed
+
+
+def test_a_large_head_is_read(wire):
+    head = b"HTTP/1.1 200 OK\r\n" + b"Set-Cookie: " + b"a" * 60_000 + b"\r\nContent-Length: 2\r\n\r\n"
+    exchange, _ = answered(wire, head[:30_000], head[30_000:], b"ok")
+    assert (exchange.status, exchange.error) == (200, None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        CHUNKED + b"FFFFFFFFFFFFFFFFF\r\n",
+        CHUNKED + b"-1\r\n",
+        CHUNKED + b"0x5\r\nhello\r\n",
+        CHUNKED + b"5\r\nhelloXX",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\nhellohello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        b"SSH-2.0-OpenSSH_9.0\r\n",
+    ],
+)
+def test_what_is_not_http_ends_the_step_and_the_connection(wire, data):
+    exchange, conn = answered(wire, data)
+
+    assert exchange.error == "protocol"
+    assert conn.is_closed
+    assert wire.heads == {}
+
+
+def test_a_huge_chunk_is_counted_and_not_kept(wire):
+    exchange, _ = answered(wire, CHUNKED + b"FFFFFFFFFFFF\r\n", *[b"x" * 100_000] * 50)
+    assert (exchange.error, exchange.response_bytes) == (None, 5_000_000)
+
+
+@pytest.mark.parametrize(
+    "trailer", [b"Content-Length: 9", b"Transfer-Encoding: identity", b"Content-Type: text/event-stream"]
+)
+def test_trailers_do_not_change_how_responses_are_read(wire, trailer):
+    both = b"Transfer-Encoding: identity\r\nContent-Length: 9"
+    for trailers in (trailer, both):
+        data = CHUNKED + b"3\r\nabc\r\n0\r\n" + trailers + b"\r\n\r\n"
+        for _ in range(2):
+            exchange, _ = answered(wire, data)
+            assert (exchange.error, exchange.response_bytes) in ((None, 3), ("protocol", 3))
+    assert wire.heads == {}
+
+
+def test_trailers_of_known_headers_leave_the_instance_as_the_head_named_it():
+    target = Target(url="http://127.0.0.1:1", instance_header="x-i")
+    wire = Http1Wire(target, AddressBook(target, target.url))
+    head = CHUNKED.replace(b"\r\n\r\n", b"\r\nX-I: one\r\n\r\n")
+    exchange, _ = answered(wire, head + b"0\r\nX-I: two\r\n\r\n")
+    assert exchange.instance == "one"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_line_ends_without_a_return_are_not_learned_wrong(wire, end):
+    data = end.join([b"HTTP/1.1 200 OK", b"Content-Length: 10", b"", b"ab\r\n\r\ncdef"])
+    for _ in range(3):
+        exchange, _ = answered(wire, data)
+        assert exchange.end_ns
+        assert exchange.error == "protocol" or exchange.response_bytes == 10
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("status", [b"200 OK", b"204 No Content", b"304 Not Modified"])
+def test_a_head_learned_from_one_method_never_misleads_another(wire, method, status):
+    head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\n"
+    for asked in ("GET", "HEAD", method, "GET"):
+        has_body = asked == "GET" and status.startswith(b"200")
+        exchange, conn = answered(wire, head + b"hello" * has_body, method=asked)
+        assert (exchange.error, exchange.response_bytes) == (None, 5 * has_body)
+        assert not conn.is_closed
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_body_where_none_may_be_ends_the_connection(wire, method):
+    status = b"200 OK" if method == "HEAD" else b"204 No Content"
+    exchange, conn = answered(
+        wire, b"HTTP/1.1 " + status + b"\r\nContent-Length: 5\r\n\r\nhello", method=method
+    )
+
+    assert (exchange.error, exchange.response_bytes) == (None, 0)
+    assert conn.is_closed
+
+
+@pytest.mark.parametrize("first", [OK, CHUNKED + b"2\r\nok\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_response_that_nobody_asked_for_never_answers_the_next_step(wire, first, known):
+    if known:
+        answered(wire, first)
+    exchange, conn = answered(wire, first + b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
+
+    assert (exchange.status, exchange.response_bytes, exchange.error) == (200, 2, None)
+    assert conn.is_closed
+
+
+def test_bytes_on_an_idle_connection_end_it(wire):
+    _, conn = answered(wire, OK)
+    conn.data_received(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+    assert conn.is_closed
+
+
+@pytest.mark.parametrize("words", [b"close", b"Close", b"foo, close", b"close, keep-alive"])
+def test_connection_close_is_heard_however_it_is_written(wire, words):
+    for _ in range(2):
+        exchange, conn = answered(
+            wire, b"HTTP/1.1 200 OK\r\nConnection: " + words + b"\r\nContent-Length: 2\r\n\r\nok"
+        )
+        assert (exchange.error, exchange.response_bytes) == (None, 2)
+        assert conn.is_closed
+
+
+class Opening:
+    """Stands in for opening connections: each opening waits until the test lets it succeed or fail."""
+
+    def __init__(self, wire: Http1Wire) -> None:
+        self._wire = wire
+        self._asked: list[asyncio.Future[Connection]] = []
+        wire._loop = asyncio.get_running_loop()
+        wire._connect = self._connect  # type: ignore[method-assign]
+
+    @property
+    def under_way(self) -> int:
+        return len(self._asked)
+
+    async def _connect(self) -> Connection:
+        opened: asyncio.Future[Connection] = self._wire._loop.create_future()
+        self._asked.append(opened)
+        return await opened
+
+    async def succeed(self) -> Connection:
+        conn = connection(self._wire)
+        self._asked.pop(0).set_result(conn)
+        await settled()
+        return conn
+
+    async def fail(self) -> None:
+        self._asked.pop(0).set_exception(ConnectError("connect", "refused", "connect"))
+        await settled()
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def sent(wire: Http1Wire, **options: object) -> tuple[Exchange, list[Exchange]]:
+    exchange, done = exchange_of(**options)
+    wire.send(exchange)
+    return exchange, done
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_steps_that_wait_at_the_limit_all_end_when_the_target_refuses_connections():
+    wire = wire_with(max=1)
+    opening = Opening(wire)
+    waits = [sent(wire) for _ in range(3)]
+    await settled()
+    for _ in waits:
+        assert opening.under_way == 1
+        await opening.fail()
+
+    assert [exchange.error for exchange, done in waits if done] == ["connect"] * 3
+    assert opening.under_way == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("ending", ["the session ends", "the target closes the connection"])
+async def test_a_step_that_waits_for_another_sessions_connection_gets_one_when_that_is_gone(ending):
+    wire = wire_with(max=1, reuse="session")
+    opening = Opening(wire)
+    sent(wire, session_key="one")
+    await settled()
+    conn = await opening.succeed()
+    conn.data_received(OK)
+    _, done = sent(wire, session_key="two")
+    await settled()
+    assert opening.under_way == 0
+
+    ends: dict[str, Callable[[], None]] = {
+        "the session ends": lambda: wire.end_session("one"),
+        "the target closes the connection": lambda: conn.connection_lost(None),
+    }
+    ends[ending]()
+    await settled()
+    assert opening.under_way == 1
+    (await opening.succeed()).data_received(OK)
+
+    assert len(done) == 1
+
+
+@pytest.mark.anyio
+async def test_a_session_at_the_limit_sends_its_steps_one_after_the_other():
+    wire = wire_with(max=1, reuse="session")
+    opening = Opening(wire)
+    _, first = sent(wire, session_key="one")
+    _, other = sent(wire, session_key="two")
+    _, second = sent(wire, session_key="one")
+    await settled()
+    conn = await opening.succeed()
+
+    conn.data_received(OK)
+    assert (len(first), len(second), len(other)) == (1, 0, 0)
+    conn.data_received(OK)
+    assert (len(first), len(second), len(other)) == (1, 1, 0)
+
+
+@pytest.mark.anyio
+async def test_a_connection_opened_to_send_once_more_is_kept_for_its_session():
+    wire = wire_with(reuse="session")
+    opening = Opening(wire)
+    sent(wire, session_key="one")
+    await settled()
+    first = await opening.succeed()
+    first.data_received(OK)
+    sent(wire, session_key="one", idempotent=True)
+    first.connection_lost(None)
+    await settled()
+
+    second = await opening.succeed()
+
+    assert second.owner == "one"
+
+
+@pytest.mark.anyio
+async def test_a_stale_connection_costs_one_resend_and_no_more():
+    wire = wire_with()
+    opening = Opening(wire)
+    first = connection(wire)
+    first.start(exchange_of()[0])
+    first.data_received(OK)
+    exchange, done = sent(wire, idempotent=True)
+    first.connection_lost(None)
+    await settled()
+    assert (done, wire.stale_resent) == ([], 1)
+
+    (await opening.succeed()).connection_lost(None)
+
+    assert done == [exchange]
+    assert (exchange.error, exchange.stale_retries, wire.stale_resent) == ("reset", 1, 1)
+
+
+@pytest.mark.anyio
+async def test_once_an_interim_response_has_come_nothing_is_sent_again():
+    wire = wire_with()
+    Opening(wire)
+    first = connection(wire)
+    first.start(exchange_of()[0])
+    first.data_received(OK)
+    exchange, done = sent(wire, idempotent=True)
+    first.data_received(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    first.connection_lost(None)
+    await settled()
+
+    assert done == [exchange]
+    assert (exchange.error, wire.stale_resent) == ("reset", 0)
