@@ -62,3 +62,11 @@ def main() -> None:
     except tuple(kind for kind, _ in _EXIT_CODES) as error:
         click.echo(f"replay: {error}", err=True)
         sys.exit(next(code for kind, code in _EXIT_CODES if isinstance(error, kind)))
+    except Exception as error:
+        if os.environ.get("REPLAY_DEBUG"):
+            raise
+        click.echo(
+            f"replay: a fault of the program itself: {error!r}. Please report it, with what REPLAY_DEBUG=1 prints.",
+            err=True,
+        )
+        sys.exit(EXIT_NOT_CARRIED_OUT)

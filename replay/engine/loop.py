@@ -126,6 +126,7 @@ class RunLoop:
         self.cpu_percent = 0.0
         self.held_steps = 0
         self.read_error: Exception | None = None
+        self.fault: BaseException | None = None
 
     def __repr__(self) -> str:
         return (
@@ -155,17 +156,30 @@ class RunLoop:
         self._sender.prepare(self._due_soon(self.start_ns))
         cpu_ns = process_time_ns()
         began_ns = monotonic_ns()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_fault)
         try:
-            self._pacer.start(asyncio.get_running_loop())
+            self._pacer.start(loop)
             self._check_over()
             await self._over.wait()
         finally:
             self.finished_ns = monotonic_ns()
             self._pacer.stop()
+            loop.set_exception_handler(None)
             gc.enable()
             gc.unfreeze()
         wall_ns = max(1, self.finished_ns - began_ns)
         self.cpu_percent = 100 * (process_time_ns() - cpu_ns) / wall_ns
+
+    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of ours has failed: rather than wait for ever for what it did not do, end the run."""
+        fault = context.get("exception")
+        if isinstance(fault, OSError):
+            # Of a socket that died while it was being closed; its exchange has ended in its own way.
+            return
+        if self.fault is None:
+            self.fault = fault or RuntimeError(str(context.get("message")))
+        self.abort()
 
     def stop(self) -> None:
         """Send nothing more; the run ends when the responses in flight are in."""
@@ -344,7 +358,8 @@ class RunLoop:
                 self._schedule(walk, i, at_ns)
         if not walk.left:
             self._session_over(walk, exchange.end_ns)
-        if self._held and progress.in_flight < self._max_in_flight:
+        # More than one, since a step that is held until it is too late is left unsent and ends nothing.
+        while self._held and progress.sent - progress.ended < self._max_in_flight:
             self._send(*self._held.popleft())
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:

@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,7 +103,7 @@ async def _replay(
         await sender.close()
     recorder.finish(time.monotonic_ns())
     status: RunStatus = "interrupted" if interrupts.were_seen else "finished"
-    if recorder.failure is not None or loop.read_error is not None:
+    if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
         status = "failed"
     _complete(manifest, status, loop, recorder, sender, pace)
     directory.write_manifest(manifest)
@@ -132,6 +133,10 @@ def _complete(
         manifest.error = f"could not write {recorder.failure}; what was recorded before is kept"
     elif loop.read_error is not None:
         manifest.error = str(loop.read_error)
+    elif loop.fault is not None:
+        where = traceback.extract_tb(loop.fault.__traceback__)[-1:]
+        place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
+        manifest.error = f"a fault of the replay itself ended the run ({loop.fault!r}{place}); please report it"
 
 
 def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Generator:

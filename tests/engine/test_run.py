@@ -10,6 +10,7 @@ from hdrh.log import HistogramLogReader
 from replay.engine.dryrun import foresee
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
+from replay.engine.walker import Walk
 from replay.results.histogram import HIGHEST
 from replay.results.summary import rebuild
 from replay.target import Auth, Retry, Route, Target, TargetError, Timeouts, load_target
@@ -304,3 +305,15 @@ def test_a_stale_connection_is_retried_once_where_that_is_safe(run, truth, write
     assert summary.counts.retries == 0
     assert by_step(lines)["s-0", "b"]["error"] == "reset"
     assert len(truth.arrivals) == 2
+
+
+def test_a_fault_of_ours_ends_the_run_and_says_so(run, write_trace, monkeypatch):
+    def broken(self, i, at_ns):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(Walk, "ended", broken)
+    get = write_trace.get
+    summary, _ = run(write_trace((0.0, [get("a", "/"), get("b", "/", ["a"])])))
+
+    assert summary.status == "failed"
+    assert any("planted" in note for note in summary.notes)
