@@ -1,7 +1,8 @@
-"""What a modelled target is made of: spreads of time, the service model, and the answer to a request."""
+"""What planes are made of: modelled service times and answers; a plane's rules, and what it decides."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import msgspec
 
@@ -67,3 +68,249 @@ class Answer(msgspec.Struct, frozen=True):
     tokens: int = 0
     stream: bool = False
     draw: int = 0
+
+
+PlaneKind = Literal["serverless", "vm"]
+RouterName = Literal["most_recently_used", "least_loaded", "round_robin"]
+PendingRule = Literal["startup", "10s", "30s", "60s", "knative", "unlimited"]
+
+RequestId = Hashable
+InstanceId = int
+
+
+class PendingLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long, and how many, requests wait for an instance; beyond it they are refused with `status`.
+
+    A request waits at most max(wait_s, startup_factor * mean startup so far); wait_s None: as long as the
+    request's own timeout lets it. length: waiting requests at once; None: any number.
+    """
+
+    wait_s: float | None = 10.0
+    startup_factor: float = 0.0
+    length: int | None = None
+    status: int = 429
+
+    def __post_init__(self) -> None:
+        if (self.wait_s is not None and self.wait_s < 0) or self.startup_factor < 0:
+            raise ValueError("wait_s and startup_factor must not be negative")
+        if self.length is not None and self.length < 0:
+            raise ValueError(f"length must be 0 or more, not {self.length}")
+
+
+# Cloud Run's documentation gives its limit in several ways; which of them holds is not known, so each has a
+# name. "startup": the page on request handling (3.5 x mean startup, at least 10 s). "30s": the page on maximum
+# instances. "10s" and "60s": older texts of both. "knative": pkg/activator/net, 10,000 waiting, then 503.
+PENDING_LIMITS: Mapping[PendingRule, PendingLimit] = MappingProxyType(
+    {
+        "startup": PendingLimit(10.0, startup_factor=3.5),
+        "10s": PendingLimit(10.0),
+        "30s": PendingLimit(30.0),
+        "60s": PendingLimit(60.0),
+        "knative": PendingLimit(None, length=10_000, status=503),
+        "unlimited": PendingLimit(None),
+    }
+)
+
+
+class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
+    """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
+
+    Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
+    concurrency), and the same for CPU against cpu_target_ratio; no windows: waiting requests alone decide.
+    Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
+    keep_instances stay for the idle lifetime; keep_instances None: nothing but the idle lifetime ends one.
+
+    Source: Cloud Run, About instance autoscaling (60 % targets over 1 and 10 minutes; those under 10 % over
+    one minute go first). How both windows combine, and how many stay, is not published: the larger, and one,
+    are assumptions; the second agrees with one instance seen alive 13 min after the last request.
+    """
+
+    windows_s: tuple[int, ...] = (60, 600)
+    target_ratio: float = 0.6
+    cpu_target_ratio: float = 0.6
+    evaluate_s: float = 5.0
+    low_ratio: float = 0.1
+    low_window_s: float = 60.0
+    keep_instances: int | None = 1
+
+    def __post_init__(self) -> None:
+        if any(window < 1 for window in self.windows_s):
+            raise ValueError("windows_s must each be 1 s or more")
+        if not (0 < self.target_ratio <= 1 and 0 < self.cpu_target_ratio <= 1):
+            raise ValueError("target_ratio and cpu_target_ratio must be above 0 and at most 1")
+        if self.evaluate_s <= 0 or self.low_window_s <= 0:
+            raise ValueError("evaluate_s and low_window_s must be above 0")
+
+
+class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="window"):
+    """Scaling as Knative's pod autoscaler does it: a stable and a panic window of mean concurrency.
+
+    target_concurrency: requests in one instance that count as full; None: the plane's concurrency, or 100
+    where that is unlimited. The defaults are Knative's.
+
+    Source: knative/serving at 98e5ef90, config/core/configmaps/autoscaler.yaml.
+    """
+
+    stable_window_s: int = 60
+    panic_window_s: int = 6
+    panic_threshold_ratio: float = 2.0
+    utilization_ratio: float = 0.7
+    target_concurrency: float | None = None
+    target_burst_capacity: float = 211.0
+    max_scale_up_ratio: float = 1000.0
+    max_scale_down_ratio: float = 2.0
+    evaluate_s: float = 2.0
+    scale_to_zero_grace_s: float = 30.0
+    last_instance_retention_s: float = 0.0
+    scale_down_delay_s: float = 0.0
+    activation_scale: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.panic_window_s <= self.stable_window_s:
+            raise ValueError("panic_window_s must be 1 s or more and no longer than stable_window_s")
+        if self.panic_threshold_ratio <= 1 or self.max_scale_up_ratio <= 1 or self.max_scale_down_ratio <= 1:
+            raise ValueError(
+                "panic_threshold_ratio, max_scale_up_ratio and max_scale_down_ratio must be above 1"
+            )
+        if not 0 < self.utilization_ratio <= 1:
+            raise ValueError("utilization_ratio must be above 0 and at most 1")
+        if self.evaluate_s <= 0:
+            raise ValueError("evaluate_s must be above 0")
+
+
+class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rules of an execution plane.
+
+    kind "serverless" scales between min_instances and max_instances by `scaling`; "vm" keeps max_instances
+    workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU.
+    concurrency: requests in one instance at once; 0: unlimited. idle_lifetime_s: how long an instance above
+    what is wanted stays without a request (not with window-driven scaling, which knows no idle lifetime).
+    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on.
+    drain_s: how long the requests of an instance that is told to leave may still run.
+    vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
+    cpu_when_idle "throttled": an instance with no request has no CPU.
+
+    Defaults are Cloud Run's documented ones, except router, which is not published (see RouterName's module).
+    """
+
+    kind: PlaneKind = "serverless"
+    concurrency: int = 80
+    min_instances: int = 0
+    max_instances: int = 100
+    idle_lifetime_s: float = 900.0
+    pending_limit: PendingLimit | PendingRule = "startup"
+    request_timeout_s: float = 300.0
+    drain_s: float = 300.0
+    vcpu: float = 1.0
+    startup_boost: bool = True
+    boost_after_ready_s: float = 10.0
+    cpu_when_idle: Literal["throttled", "full"] = "throttled"
+    scaling: RequestDriven | WindowDriven = RequestDriven()
+    router: RouterName = "least_loaded"
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 0:
+            raise ValueError(f"concurrency must be 1 or more, or 0 for unlimited, not {self.concurrency}")
+        if self.max_instances < 1:
+            raise ValueError(f"max_instances must be 1 or more, not {self.max_instances}")
+        if not 0 <= self.min_instances <= self.max_instances:
+            raise ValueError(
+                f"min_instances must be between 0 and max_instances ({self.max_instances}),"
+                f" not {self.min_instances}"
+            )
+        if self.request_timeout_s <= 0 or self.vcpu <= 0:
+            raise ValueError("request_timeout_s and vcpu must be above 0")
+        if self.idle_lifetime_s < 0 or self.drain_s < 0 or self.boost_after_ready_s < 0:
+            raise ValueError("idle_lifetime_s, drain_s and boost_after_ready_s must not be negative")
+
+
+class Boot(msgspec.Struct, frozen=True, gc=False):
+    """Boot this instance, with so many vCPUs until its boost ends; report it with `instance_ready`."""
+
+    instance: InstanceId
+    vcpu: float
+
+
+class Start(msgspec.Struct, frozen=True, gc=False):
+    """Hand this request to this instance; report its end with `request_ended`.
+
+    fresh: it is the instance's first request. waited_for_boot: an instance was booting, or was asked for,
+    while the request waited, whichever instance then served it; waiting for a busy instance alone is queueing.
+    The two are told apart because either happens without the other (arXiv 2509.03104, section 2.1.2).
+    """
+
+    request: RequestId
+    instance: InstanceId
+    fresh: bool
+    waited_for_boot: bool
+    waited_ns: int
+
+
+class Refuse(msgspec.Struct, frozen=True, gc=False):
+    """Answer this request, which never started, with this status."""
+
+    request: RequestId
+    status: int
+    reason: str
+
+
+class TimeOut(msgspec.Struct, frozen=True, gc=False):
+    """Answer this request with 504. Its handler, if it started (instance not None), goes on and keeps its slot."""
+
+    request: RequestId
+    instance: InstanceId | None
+    status: int = 504
+
+
+class Lose(msgspec.Struct, frozen=True, gc=False):
+    """Answer this request with this status: its instance died under it, or was stopped before it ended."""
+
+    request: RequestId
+    instance: InstanceId
+    status: int
+    reason: str
+
+
+class Drain(msgspec.Struct, frozen=True, gc=False):
+    """This instance gets no further request; it is stopped when it has none left, at until_ns at the latest."""
+
+    instance: InstanceId
+    until_ns: int
+
+
+class Stop(msgspec.Struct, frozen=True, gc=False):
+    """End this instance, or give up its boot. The plane has forgotten it."""
+
+    instance: InstanceId
+
+
+Decision = Boot | Start | Refuse | TimeOut | Lose | Drain | Stop
+
+
+class InstanceLife(msgspec.Struct, frozen=True, gc=False):
+    """What one instance did, for bills and charts; instants in ns, None where it did not come to that.
+
+    busy_ns: time with at least one request; busy_tenths: the same with each busy interval rounded up to
+    100 ms, as Cloud Run bills it. request_ns: the sum of its requests' times.
+    """
+
+    instance: InstanceId
+    requested_ns: int
+    ready_ns: int | None
+    first_request_ns: int | None
+    gone_ns: int | None
+    served: int
+    busy_ns: int
+    busy_tenths: int
+    request_ns: int
+
+
+class Census(msgspec.Struct, frozen=True, gc=False):
+    """How many instances are in which state, and requests waiting and running, at one instant."""
+
+    booting: int
+    idle: int
+    busy: int
+    draining: int
+    waiting: int
+    running: int

@@ -1,0 +1,545 @@
+"""The core of an execution plane: told of events with their times, it answers with decisions.
+
+It has no clock, no socket and no randomness. A gateway on real time and a simulator on virtual time drive the
+same core; for the same events it makes the same decisions.
+
+The parts. Router: which instance takes a request. Pending: who waits, and until when. Policy (scaling.py): how
+many instances are wanted. Plane: keeps the books, and turns the three into decisions.
+
+Who sees which event:
+
+- request_arrived: the router, and if no slot is free, the queue; then waiting requests may ask for boots.
+- instance_ready, request_ended: the free slot goes to whoever waited longest; else the instance may be idle.
+- instance_died, client_left: what was lost is answered, and what is then missing is booted.
+- tick: whatever is due. An evaluation of the policy, a timeout, a refused wait, an idle lifetime, a drain.
+
+When two rules meet:
+
+- An event comes before a deadline of the same instant: an answer at the timeout is an answer. Deadlines that an
+  event finds overdue are carried out first, each at its own time, so a late tick changes no decision.
+- max_instances counts instances that boot or take requests. One that drains is outside it, as it is outside
+  the plane's capacity; the platform that we model starts its successor at once.
+- min_instances and the policy's wanted number both hold an instance past its idle lifetime.
+- A request that timed out keeps its slot until request_ended, for the handler goes on; it counts as load.
+- An event about an instance or a request that the plane has let go is ignored: with real processes it may
+  have been on its way.
+
+Cost: an event touches no instance but its own, and no request but its own and the next in the queue; only the
+low-use rule looks at every instance, once a minute. One arrival and one end together cost a few microseconds.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from replay.planes.averages import Averages
+from replay.planes.instances import Instance, boosted_vcpu
+from replay.planes.pending import NO_INSTANCE, QUEUE_FULL, Pending, Request
+from replay.planes.routing import router
+from replay.planes.scaling import DEFAULT_FULL, RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
+from replay.planes.types import (
+    PENDING_LIMITS,
+    Boot,
+    Census,
+    Decision,
+    Drain,
+    InstanceId,
+    InstanceLife,
+    Lose,
+    PlaneSpec,
+    Refuse,
+    RequestDriven,
+    RequestId,
+    Start,
+    Stop,
+    TimeOut,
+    WindowDriven,
+)
+
+_SECOND_NS = 1_000_000_000
+_NEVER = 1 << 62
+# What Cloud Run answers for an instance that failed under a request; its Troubleshooting page, HTTP 503.
+_LOST_STATUS = 503
+_DIED = "The instance died while it served this request."
+_DRAINED = "The instance was stopped before this request ended."
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * _SECOND_NS)
+
+
+class Plane:
+    """An execution plane under `spec`. Instants are ns from any origin and must not go backwards.
+
+    Every event returns the decisions that follow, in the order in which they are to be carried out. Between
+    events, call tick at next_wake_ns. Raises ValueError where a time goes back or a request id is used twice.
+    """
+
+    def __init__(self, spec: PlaneSpec, start_ns: int = 0) -> None:
+        self.spec = spec
+        self._now_ns = start_ns
+        self._router = router(spec.router, spec.concurrency)
+        limit = spec.pending_limit
+        self._pending = Pending(PENDING_LIMITS[limit] if isinstance(limit, str) else limit)
+        self._timeout_ns = _ns(spec.request_timeout_s)
+        self._drain_ns = _ns(spec.drain_s)
+
+        self._open: OrderedDict[RequestId, Request] = OrderedDict()  # in order of arrival, so of timeout
+        self._overdue: dict[RequestId, Request] = {}  # timed out, their handlers still running
+        self._running = 0
+        self._instances: dict[InstanceId, Instance] = {}
+        self._ready: OrderedDict[InstanceId, Instance] = OrderedDict()  # in order of readiness
+        self._booting: OrderedDict[InstanceId, Instance] = OrderedDict()  # in order of request
+        self._idle: OrderedDict[InstanceId, Instance] = OrderedDict()  # longest idle first
+        self._draining: OrderedDict[InstanceId, tuple[int, Instance]] = OrderedDict()  # by deadline
+        self._lives: list[InstanceLife] = []
+        self._boots = 0
+        self._boot_vcpu = spec.vcpu
+        self._next_ns = _NEVER
+
+        self._wanted = 0
+        self._tick_ns: int | None = None
+        self._idle_lifetime_ns: int | None = None
+        self._by_request: RequestDrivenPolicy | None = None
+        self._by_window: WindowDrivenPolicy | None = None
+        windows_s: tuple[int, ...] = ()
+        self._period_ns = 0
+        rules = spec.scaling
+        self._most, self._least = spec.max_instances, spec.min_instances
+        if spec.kind == "vm":
+            self._least = spec.max_instances
+        else:
+            if spec.startup_boost:
+                self._boot_vcpu = boosted_vcpu(spec.vcpu)
+            if isinstance(rules, WindowDriven):
+                self._by_window = WindowDrivenPolicy(rules, spec.concurrency)
+                self._period_ns = _ns(rules.evaluate_s)
+                windows_s = (rules.stable_window_s, rules.panic_window_s)
+            else:
+                self._by_request = RequestDrivenPolicy(rules, spec.concurrency, spec.vcpu)
+                self._idle_lifetime_ns = _ns(spec.idle_lifetime_s)
+                windows_s = rules.windows_s
+                if rules.windows_s or rules.keep_instances is not None:
+                    self._period_ns = _ns(rules.evaluate_s)
+        # Window-driven scaling counts the waiting as load; request-driven scaling answers them otherwise.
+        self._load_has_waiting = self._by_window is not None
+        self._load = Averages(windows_s, start_ns)
+        self._cpu = Averages(windows_s, start_ns)
+        self._origin_ns = start_ns
+        self._low_ns = start_ns
+
+    def __repr__(self) -> str:
+        n = self.census()
+        return (
+            f"<Plane {n.booting} booting, {n.idle} idle, {n.busy} busy, {n.draining} draining;"
+            f" {n.waiting} waiting, {n.running} running>"
+        )
+
+    @property
+    def next_wake_ns(self) -> int | None:
+        """When tick is to be called at the latest; None: nothing will happen without an event.
+
+        It may be early, when what it was meant for has ended: tick then returns nothing.
+        """
+        return None if self._next_ns == _NEVER else self._next_ns
+
+    def census(self) -> Census:
+        """Return how many instances are in which state, and requests waiting and running (with overdue ones)."""
+        ready, idle = len(self._ready), len(self._idle)
+        return Census(
+            len(self._booting), idle, ready - idle, len(self._draining), len(self._pending), self._running
+        )
+
+    def ledger(self, at_ns: int) -> list[InstanceLife]:
+        """Return what every instance did, gone ones first in the order of their end."""
+        return [*self._lives, *(instance.life(at_ns) for instance in self._instances.values())]
+
+    def vcpu(self, instance: InstanceId, at_ns: int) -> float:
+        """Return the vCPUs that an instance may use at an instant; 0 when it is gone or throttled."""
+        known = self._instances.get(instance)
+        return known.vcpu(self.spec, at_ns) if known is not None else 0.0
+
+    # Events.
+
+    def start(self, at_ns: int) -> list[Decision]:
+        """Boot the instances that are always on. A driver that wants them warm reports them ready at once."""
+        out = self._reach(at_ns)
+        self._boot_up_to(self._least, at_ns, out)
+        if self._period_ns and self._least:
+            self._resume(at_ns)
+        return out
+
+    def request_arrived(self, request: RequestId, at_ns: int) -> list[Decision]:
+        out = self._reach(at_ns)
+        if request in self._open or request in self._overdue:
+            raise ValueError(f"request {request!r} has arrived before and has not ended")
+        entry = Request(request, at_ns)
+        if self._tick_ns is None and self._period_ns:
+            self._resume(at_ns)
+        instance = self._router.take()
+        if instance is None and self._pending.is_full:
+            out.append(Refuse(request, self._pending.limit.status, QUEUE_FULL))
+            return out
+        self._open[request] = entry
+        self._wake_at(at_ns + self._timeout_ns)
+        if instance is not None:
+            out.append(self._started(entry, instance, at_ns))
+        else:
+            self._wait(entry, at_ns, out)
+        self._note_load(at_ns)
+        return out
+
+    def instance_booting(self, instance: InstanceId, at_ns: int) -> list[Decision]:
+        """Note that a boot is under way; nothing depends on it."""
+        out = self._reach(at_ns)
+        booting = self._booting.get(instance)
+        if booting is not None and booting.state == "requested":
+            booting.move_to("booting")
+        return out
+
+    def instance_ready(self, instance: InstanceId, at_ns: int) -> list[Decision]:
+        out = self._reach(at_ns)
+        ready = self._booting.pop(instance, None)
+        if ready is None:
+            return out
+        ready.move_to("ready")
+        ready.ready_ns = ready.last_ns = ready.low_mark_ns = at_ns
+        self._pending.started_up(at_ns - ready.requested_ns)
+        self._ready[instance] = ready
+        self._router.add(ready)
+        self._rest(ready, at_ns)
+        self._serve_waiting(at_ns, out)
+        self._wake_for_waiting()
+        self._note_load(at_ns)
+        return out
+
+    def request_ended(self, request: RequestId, at_ns: int) -> list[Decision]:
+        """Free the slot of a request whose handler ended. Raises ValueError if it has not started."""
+        out = self._reach(at_ns)
+        entry = self._open.get(request)
+        if entry is None:
+            entry = self._overdue.pop(request, None)
+            if entry is None:
+                return out
+        elif entry.instance is None:
+            raise ValueError(f"request {request!r} cannot have ended: it has not started")
+        else:
+            del self._open[request]
+        assert entry.instance is not None
+        self._release(self._instances[entry.instance], at_ns, out)
+        self._note_load(at_ns)
+        return out
+
+    def client_left(self, request: RequestId, at_ns: int) -> list[Decision]:
+        """Forget a request that still waits. One that runs goes on: its handler ends with request_ended."""
+        out = self._reach(at_ns)
+        entry = self._open.get(request)
+        if entry is None:
+            return out
+        if entry.instance is None:
+            self._pending.remove(entry)
+        else:
+            self._overdue[request] = entry
+        del self._open[request]
+        self._note_load(at_ns)
+        return out
+
+    def instance_died(self, instance: InstanceId, at_ns: int) -> list[Decision]:
+        """Answer the requests of an instance that is no more, and boot what is missing without it."""
+        out = self._reach(at_ns)
+        dead = self._instances.get(instance)
+        if dead is None:
+            return out
+        self._lose_requests(dead, _DIED, out)
+        self._forget(dead, at_ns)
+        self._boot_missing(at_ns, out)
+        self._note_load(at_ns)
+        return out
+
+    def cpu_used(self, milli_vcpu: int, at_ns: int) -> list[Decision]:
+        """Note how much CPU all instances together use from now on; only request-driven scaling asks."""
+        out = self._reach(at_ns)
+        self._cpu.set_level(milli_vcpu, at_ns)
+        return out
+
+    def tick(self, at_ns: int) -> list[Decision]:
+        """Carry out all that is due by at_ns, that instant included."""
+        out: list[Decision] = []
+        if at_ns < self._now_ns:
+            raise ValueError(f"time went back: {at_ns} ns after {self._now_ns} ns")
+        self._carry_out(at_ns, out)
+        self._now_ns = at_ns
+        return out
+
+    # Time.
+
+    def _reach(self, at_ns: int) -> list[Decision]:
+        """Come to the instant of an event: carry out what was due before it."""
+        out: list[Decision] = []
+        if at_ns < self._now_ns:
+            raise ValueError(f"time went back: {at_ns} ns after {self._now_ns} ns")
+        if self._next_ns < at_ns:
+            self._carry_out(at_ns - 1, out)
+        self._now_ns = at_ns
+        return out
+
+    def _wake_at(self, at_ns: int) -> None:
+        if at_ns < self._next_ns:
+            self._next_ns = at_ns
+
+    def _carry_out(self, until_ns: int, out: list[Decision]) -> None:
+        """Carry out all that is due, in the order of its time, up to and including until_ns."""
+        if self._next_ns > until_ns:
+            return
+        while True:
+            due_ns, act = self._earliest()
+            # A rule can become due by another's change, after its own time: then it is due now.
+            due_ns = max(due_ns, self._now_ns)
+            if act is None or due_ns > until_ns:
+                self._next_ns = due_ns if act is not None else _NEVER
+                return
+            self._now_ns = due_ns
+            act(due_ns, out)
+            self._note_load(due_ns)
+
+    def _earliest(self) -> tuple[int, Callable[[int, list[Decision]], None] | None]:
+        """Return what is due first and when: of those due together, clients come before instances."""
+        first_ns: int = _NEVER
+        act: Callable[[int, list[Decision]], None] | None = None
+        if self._open:
+            first_ns = next(iter(self._open.values())).arrived_ns + self._timeout_ns
+            act = self._time_out
+        refuse_ns = self._pending.deadline_ns()
+        if refuse_ns is not None and refuse_ns < first_ns:
+            first_ns, act = refuse_ns, self._refuse_oldest
+        if self._tick_ns is not None and self._tick_ns < first_ns:
+            first_ns, act = self._tick_ns, self._evaluate
+        expiry_ns = self._idle_expiry_ns()
+        if expiry_ns is not None and expiry_ns < first_ns:
+            first_ns, act = expiry_ns, self._expire_idle
+        if self._draining:
+            drained_ns = next(iter(self._draining.values()))[0]
+            if drained_ns < first_ns:
+                first_ns, act = drained_ns, self._end_drain
+        return first_ns, act
+
+    # What comes due.
+
+    def _time_out(self, at_ns: int, out: list[Decision]) -> None:
+        request, entry = self._open.popitem(last=False)
+        if entry.instance is None:
+            self._pending.remove(entry)
+        else:
+            self._overdue[request] = entry
+        out.append(TimeOut(request, entry.instance))
+
+    def _refuse_oldest(self, at_ns: int, out: list[Decision]) -> None:
+        entry = self._pending.pop()
+        del self._open[entry.id]
+        out.append(Refuse(entry.id, self._pending.limit.status, NO_INSTANCE))
+
+    def _idle_expiry_ns(self) -> int | None:
+        if self._idle_lifetime_ns is None or not self._idle:
+            return None
+        if len(self._ready) <= max(self._least, self._wanted):
+            return None
+        idle_since_ns = next(iter(self._idle.values())).idle_since_ns
+        assert idle_since_ns is not None
+        return idle_since_ns + self._idle_lifetime_ns
+
+    def _expire_idle(self, at_ns: int, out: list[Decision]) -> None:
+        self._stop(next(iter(self._idle.values())), at_ns, out)
+
+    def _end_drain(self, at_ns: int, out: list[Decision]) -> None:
+        instance = next(iter(self._draining.values()))[1]
+        self._lose_requests(instance, _DRAINED, out)
+        self._stop(instance, at_ns, out)
+
+    def _evaluate(self, at_ns: int, out: list[Decision]) -> None:
+        """Ask the policy what it wants, and boot, stop or drain towards it."""
+        means = self._load.means(at_ns)
+        if self._by_window is not None:
+            wanted = self._by_window.wanted(at_ns, means[0], means[1], len(self._ready))
+            self._wanted = min(max(wanted, self._least), self._most)
+            self._shrink_to_wanted(at_ns, out)
+            self._boot_up_to(self._wanted, at_ns, out)
+        elif self._by_request is not None:
+            wanted = self._by_request.wanted(means, self._cpu.means(at_ns))
+            if not self._alive and not len(self._pending):
+                wanted = 0  # only a request wakes a plane at zero
+            self._wanted = min(max(wanted, self._least), self._most)
+            self._boot_up_to(self._wanted, at_ns, out)
+            self._retire_low_use(at_ns, out)
+        quiet = not (self._instances or self._open or self._wanted)
+        self._tick_ns = None if quiet else at_ns + self._period_ns
+
+    def _resume(self, at_ns: int) -> None:
+        """Evaluate again, from the next multiple of the period on."""
+        periods = (at_ns - self._origin_ns) // self._period_ns + 1
+        self._tick_ns = self._origin_ns + periods * self._period_ns
+        self._low_ns = at_ns
+        self._wake_at(self._tick_ns)
+        self._load.restart(at_ns)
+        self._cpu.restart(at_ns)
+
+    def _retire_low_use(self, at_ns: int, out: list[Decision]) -> None:
+        """Let go of instances above the wanted number that were hardly used; the least recently idle first."""
+        rules = self.spec.scaling
+        assert isinstance(rules, RequestDriven)
+        period_ns = _ns(rules.low_window_s)
+        if rules.keep_instances is None or at_ns - self._low_ns < period_ns or len(self._pending):
+            return
+        self._low_ns = at_ns
+        slots = self.spec.concurrency or DEFAULT_FULL
+        # One that was not ready for the whole period has not been seen long enough.
+        low = [
+            instance
+            for instance in self._ready.values()
+            if instance.low_mark_ns <= at_ns - period_ns and instance.use_ratio(at_ns, slots) < rules.low_ratio
+        ]
+        excess = len(self._ready) - max(self._wanted, self._least, rules.keep_instances)
+        low.sort(key=lambda instance: (instance.in_flight, instance.idle_since_ns or 0))
+        for instance in low[: max(0, excess)]:
+            self._let_go(instance, at_ns, out)
+
+    def _shrink_to_wanted(self, at_ns: int, out: list[Decision]) -> None:
+        """Give up boots, then let go of the youngest ready ones, as a Kubernetes ReplicaSet ranks its pods."""
+        while self._alive > self._wanted:
+            if self._booting:
+                self._stop(next(reversed(self._booting.values())), at_ns, out)
+            else:
+                self._let_go(next(reversed(self._ready.values())), at_ns, out)
+
+    # Instances.
+
+    @property
+    def _alive(self) -> int:
+        return len(self._booting) + len(self._ready)
+
+    def _boot_up_to(self, wanted: int, at_ns: int, out: list[Decision]) -> None:
+        for _ in range(min(wanted, self._most) - self._alive):
+            self._boots += 1
+            instance = Instance(self._boots, at_ns)
+            self._instances[instance.id] = self._booting[instance.id] = instance
+            out.append(Boot(instance.id, self._boot_vcpu))
+
+    def _boot_missing(self, at_ns: int, out: list[Decision]) -> None:
+        """Boot what waiting requests, min_instances and the wanted number ask for."""
+        if self._by_request is not None:
+            more = boots_for_queue(len(self._pending), self.spec.concurrency, len(self._booting))
+            if more:
+                self._boot_up_to(self._alive + more, at_ns, out)
+            # At zero only a request boots, whatever the averages wanted before the last one died.
+            floor = max(self._wanted, self._least) if self._alive else self._least
+        else:
+            if self._by_window is not None and not self._wanted and len(self._pending):
+                self._wanted = min(self._by_window.woken(at_ns), self._most)
+            floor = max(self._wanted, self._least)
+        self._boot_up_to(floor, at_ns, out)
+
+    def _rest(self, instance: Instance, at_ns: int) -> None:
+        instance.idle_since_ns = at_ns
+        self._idle[instance.id] = instance
+        if self._idle_lifetime_ns is not None and len(self._ready) > max(self._least, self._wanted):
+            # The one that expires first may have been held until now by the wanted number.
+            since_ns = next(iter(self._idle.values())).idle_since_ns
+            assert since_ns is not None
+            self._wake_at(max(at_ns, since_ns + self._idle_lifetime_ns))
+
+    def _let_go(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
+        """Stop an idle instance; drain a busy one."""
+        if not instance.in_flight:
+            self._stop(instance, at_ns, out)
+            return
+        instance.move_to("draining")
+        del self._ready[instance.id]
+        self._router.remove(instance)
+        until_ns = at_ns + self._drain_ns
+        self._draining[instance.id] = until_ns, instance
+        self._wake_at(until_ns)
+        out.append(Drain(instance.id, until_ns))
+
+    def _stop(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
+        self._forget(instance, at_ns)
+        out.append(Stop(instance.id))
+
+    def _forget(self, instance: Instance, at_ns: int) -> None:
+        if instance.state == "ready":
+            self._router.remove(instance)
+        instance.account(at_ns)
+        if instance.in_flight:
+            instance.end_busy(at_ns)
+            self._running -= instance.in_flight
+            instance.in_flight = 0
+        instance.move_to("gone")
+        instance.gone_ns = at_ns
+        self._lives.append(instance.life(at_ns))
+        for index in (self._instances, self._booting, self._ready, self._idle, self._draining):
+            index.pop(instance.id, None)
+
+    # Requests.
+
+    def _wait(self, entry: Request, at_ns: int, out: list[Decision]) -> None:
+        entry.boots_before = -1 if self._booting else self._boots
+        self._pending.add(entry)
+        self._wake_for_waiting()
+        self._boot_missing(at_ns, out)
+
+    def _wake_for_waiting(self) -> None:
+        deadline_ns = self._pending.deadline_ns()
+        if deadline_ns is not None:
+            self._wake_at(max(deadline_ns, self._now_ns))
+
+    def _serve_waiting(self, at_ns: int, out: list[Decision]) -> None:
+        while len(self._pending):
+            instance = self._router.take()
+            if instance is None:
+                return
+            out.append(self._started(self._pending.pop(), instance, at_ns))
+
+    def _started(self, entry: Request, instance: Instance, at_ns: int) -> Start:
+        """Keep the books of a request that the router has just given to an instance."""
+        instance.request_ns += (instance.in_flight - 1) * (at_ns - instance.last_ns)
+        instance.last_ns = at_ns
+        if instance.idle_since_ns is not None:
+            instance.idle_since_ns = None
+            instance.busy_since_ns = at_ns
+            del self._idle[instance.id]
+        fresh = not instance.served
+        if fresh:
+            instance.first_request_ns = at_ns
+        instance.served += 1
+        entry.instance = instance.id
+        self._running += 1
+        waited_for_boot = self._boots > entry.boots_before
+        return Start(entry.id, instance.id, fresh, waited_for_boot, at_ns - entry.arrived_ns)
+
+    def _release(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
+        """Free one slot, and give it to whoever waits."""
+        instance.account(at_ns)
+        self._running -= 1
+        if instance.state == "draining":
+            instance.in_flight -= 1
+            if not instance.in_flight:
+                instance.end_busy(at_ns)
+                self._stop(instance, at_ns, out)
+            return
+        self._router.give_back(instance)
+        if len(self._pending):
+            self._serve_waiting(at_ns, out)
+        if not instance.in_flight:
+            instance.end_busy(at_ns)
+            self._rest(instance, at_ns)
+
+    def _lose_requests(self, instance: Instance, reason: str, out: list[Decision]) -> None:
+        """Answer every request of an instance that is going; those that timed out were answered already."""
+        if not instance.in_flight:
+            return
+        for entry in [entry for entry in self._open.values() if entry.instance == instance.id]:
+            del self._open[entry.id]
+            out.append(Lose(entry.id, instance.id, _LOST_STATUS, reason))
+        for entry in [entry for entry in self._overdue.values() if entry.instance == instance.id]:
+            del self._overdue[entry.id]
+
+    def _note_load(self, at_ns: int) -> None:
+        load = self._running + len(self._pending) if self._load_has_waiting else self._running
+        self._load.set_level(load, at_ns)
