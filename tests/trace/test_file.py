@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - the tables hold whole messages, one a line
 """Reading and writing traces: what comes back, what is refused, and with which words."""
 
 import io
