@@ -174,7 +174,7 @@ class Connection(asyncio.Protocol):
             self._reader.settle()
             self._reader = None
         self.exchange = None
-        self.close()
+        self.close(is_abrupt=self._is_blocked)
         self._pool.failed()
         exchange.on_done(exchange)
 
@@ -222,11 +222,16 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False
 
-    def close(self) -> None:
+    def close(self, is_abrupt: bool = False) -> None:
+        """is_abrupt: drop what is not yet written; else a target that reads no more keeps the socket open."""
         if not self.is_closed:
             self.is_closed = True
             self._pool.lost(self, while_idle=False)
-            if self._transport is not None:
+            if self._transport is None:
+                return
+            if is_abrupt:
+                self._transport.abort()
+            else:
                 self._transport.close()
 
 

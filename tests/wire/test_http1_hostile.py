@@ -17,7 +17,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 class FakeTransport:
     def __init__(self) -> None:
-        self.is_closed = False
+        self.is_closed = self.is_aborted = False
 
     def set_write_buffer_limits(self, high: int) -> None: ...
 
@@ -26,7 +26,8 @@ class FakeTransport:
     def close(self) -> None:
         self.is_closed = True
 
-    abort = close
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
 
 
 def wire_with(**options: object) -> Http1Wire:
@@ -215,6 +216,18 @@ def test_connection_close_is_heard_however_it_is_written(wire, words):
         )
         assert (exchange.error, exchange.response_bytes) == (None, 2)
         assert conn.is_closed
+
+
+def test_a_target_that_reads_no_more_does_not_keep_the_socket_open(wire):
+    conn = connection(wire)
+    exchange, done = exchange_of("POST")
+    conn.start(exchange)
+    conn.pause_writing()
+    conn.expire(conn.read_ns + 1_000, first_byte_ns=1_000, idle_ns=1_000, total_ns=1_000)
+
+    assert done == [exchange]
+    assert exchange.error == "timeout"
+    assert conn._transport.is_aborted  # type: ignore[union-attr]
 
 
 class Opening:
