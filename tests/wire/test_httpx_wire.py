@@ -31,9 +31,11 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[No
 Open = Callable[[Target], contextlib.AbstractAsyncContextManager[Wire]]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    if request.param and sys.platform == "win32":
+        pytest.skip("there is no uvloop here")
+    return "asyncio", {"use_uvloop": request.param}
 
 
 class Server:
@@ -231,6 +233,23 @@ async def test_a_session_keeps_its_own_connection(wire_to):
         kinds.append((await ask(wire, session_key="a")).is_new_connection)
 
     assert kinds == [True, True, False, False, True]
+
+
+@pytest.mark.anyio
+async def test_a_session_that_waits_for_the_limit_holds_up_no_session_that_has_a_connection(wire_to):
+    target_of = {"connections": Connections(reuse="session", max=1)}
+    waited: asyncio.Future[Exchange] = asyncio.get_running_loop().create_future()
+    async with serving(answers(OK)) as (url, _), wire_to(Target(url=url, **target_of)) as wire:
+        await ask(wire, session_key="a")
+        wire.send(exchange(session_key="b", on_done=waited.set_result))
+        again = await ask(wire, session_key="a")
+        assert not waited.done()
+        wire.end_session("a")
+        async with asyncio.timeout(10):
+            other = await waited
+
+    assert (again.status, again.is_new_connection) == (200, False)
+    assert (other.status, other.is_new_connection) == (200, True)
 
 
 @pytest.mark.anyio
