@@ -41,6 +41,8 @@ _SECOND_NS = _NS
 _FLUSH_NS = _NS // 4
 _GC_NS = 5 * _NS
 _GC_SLACK_NS = 40_000_000
+# What the pacer is to do with a walk: send the step of this index, or one of these.
+_BEGINS = -1
 _WAIT_ENDS = 1 << 40
 _RENDERS = 1 << 41
 _NONE: Sequence[Due] = ()
@@ -204,9 +206,9 @@ class RunLoop:
             self._end_ns += shift_ns
         starts = self._pacer.starts
         for _ in range(len(starts)):
-            due, walk = starts.popleft()
+            due, walk, index = starts.popleft()
             walk.start_ns += shift_ns
-            starts.append((due + shift_ns, walk))
+            starts.append((due + shift_ns, walk, index))
         self._read_to_ns += shift_ns
 
     def _read_ahead(self, now: int) -> bool:
@@ -224,7 +226,8 @@ class RunLoop:
                 start_ns += origin
                 walk = Walk(session, pace, start_ns, is_recorded, owns_steps)
                 self._render_root(walk)
-                starts.append((start_ns, walk))
+                # A session that is one step at its start needs no beginning: that step is fired at once.
+                starts.append((start_ns, walk, 0 if walk.is_one_step else _BEGINS))
                 self._walks += 1
                 self._read_to_ns = start_ns
         except StopIteration:
@@ -249,15 +252,15 @@ class RunLoop:
             walk.rendered = {0: self._renderers[where].render(step, walk.id)}
 
     def _fire(self, walk: Any, index: int, due_ns: int) -> None:
-        if index < 0:
+        if 0 <= index < _WAIT_ENDS:
+            self._send(walk, index, due_ns)
+        elif index == _BEGINS:
             now = monotonic_ns()
             for i, at_ns in walk.begin():
                 if at_ns <= now:
                     self._send(walk, i, at_ns)
                 else:
                     self._schedule(walk, i, at_ns)
-        elif index < _WAIT_ENDS:
-            self._send(walk, index, due_ns)
         elif index >= _RENDERS:
             index -= _RENDERS
             step = walk.steps[index]

@@ -40,8 +40,8 @@ class Pacer:
 
     chores(now_ns, slack_ns): runs one slice of the most urgent chore, or with no slack only what cannot wait;
     returns whether there is more to do.
-    starts: (due_ns, what) in order of due time, fired with index -1; a queue beside the heap, because session
-    starts come sorted from the trace, and a heap of a hundred thousand of them costs more to pop than to send.
+    starts: (due_ns, what, index) in order of due time; a queue beside the heap, because session starts come
+    sorted from the trace, and a heap of a hundred thousand of them costs more to pop than to send.
     """
 
     __slots__ = (
@@ -65,7 +65,7 @@ class Pacer:
         self._now = now
         self.chores = chores
         self._heap: list[tuple[int, int, Any, int]] = []
-        self.starts: deque[tuple[int, Any]] = deque()
+        self.starts: deque[tuple[int, Any, int]] = deque()
         self._sequence = 0
         self._alarm: Alarm = None  # type: ignore[assignment]
         self._alarm_ns = 0
@@ -103,7 +103,7 @@ class Pacer:
 
     def clear(self) -> list[tuple[int, int, Any, int]]:
         """Forget all that is due, and return it."""
-        gone = [*self._heap, *((due, 0, what, -1) for due, what in self.starts)]
+        gone = [*self._heap, *((due, 0, what, index) for due, what, index in self.starts)]
         self._heap.clear()
         self.starts.clear()
         return gone
@@ -112,7 +112,7 @@ class Pacer:
         """How many entries are due by until_ns, counted up to `most`; walks only that part of the heap."""
         heap, n, stack = self._heap, 0, [0]
         size = len(heap)
-        for due, _ in self.starts:
+        for due, _, _ in self.starts:
             if due > until_ns or n >= most:
                 break
             n += 1
@@ -167,7 +167,8 @@ class Pacer:
                 while due > now:
                     now = clock()
             if is_start:
-                fire(starts.popleft()[1], -1, due)
+                _, what, index = starts.popleft()
+                fire(what, index, due)
             else:
                 _, _, what, index = heappop(heap)
                 fire(what, index, due)

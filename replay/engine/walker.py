@@ -27,6 +27,7 @@ Due = tuple[int, int]
 """(index of the step in its session, due time in ns)"""
 
 _NONE: tuple[Due, ...] = ()
+_AT_START = [0]
 # Stands for every empty dict; nobody writes to it.
 _NOTHING: dict[str, str] = {}
 
@@ -174,14 +175,16 @@ class Walk:
     def __repr__(self) -> str:
         return f"<Walk {self.id}: {self.left} of {len(self.steps)} steps left>"
 
+    @property
+    def is_one_step(self) -> bool:
+        """Whether the session is a single step, due at its start."""
+        return self.is_flat and self._due == _AT_START
+
     def begin(self) -> Sequence[Due]:
         """The steps that wait for nothing, and when they are due."""
         start, due, waits_for = self.start_ns, self._due, self._waits_for
         assert due is not None
         if waits_for is None:
-            if len(due) == 1:
-                self.start_ns = at_ns = start + due[0]
-                return ((0, at_ns),)
             roots = [(i, start + offset) for i, offset in enumerate(due)]
         else:
             roots = [(i, start + due[i]) for i, n in enumerate(waits_for) if not n]

@@ -68,7 +68,7 @@ class Histogram:
             self.out_of_range += beyond
             units = np.clip(units, 0, HIGHEST)
             ns = np.clip(ns, 0, HIGHEST * self.unit_ns)
-        np.add.at(self._counts, indexes(units), 1)
+        self._counts += np.bincount(indexes(units), minlength=_LENGTH)
         least, greatest = int(ns.min()), int(ns.max())
         self._least_ns = min(self._least_ns, least) if self.n else least
         self._greatest_ns = max(self._greatest_ns, greatest)

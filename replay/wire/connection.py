@@ -135,7 +135,15 @@ class Connection(asyncio.Protocol):
             self._left = left
             return
         self._left = -1
-        self._finish(exchange, now, self._head.is_reusable)  # type: ignore[union-attr]
+        if not exchange.sent_ns:
+            self._finish(exchange, now, False)
+            return
+        # As in _finish, which costs a call.
+        exchange.end_ns = now
+        self.exchange = None
+        self.served += 1
+        self._pool.release(self, self._head.is_reusable)  # type: ignore[union-attr]
+        exchange.on_done(exchange)
 
     def _read(self, data: bytes, now: int, exchange: Exchange, head_end: int) -> None:
         """Through llhttp. head_end: where the head ends in data, in a response's first read."""

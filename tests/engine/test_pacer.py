@@ -94,7 +94,7 @@ def test_a_lone_step_is_fired_within_microseconds_though_the_alarm_is_late():
 def test_session_starts_and_steps_are_fired_in_one_order():
     world = World()
     pacer, fired = pacer_in(world)
-    pacer.starts.extend([(2 * MS, "start 1"), (4 * MS, "start 2")])
+    pacer.starts.extend([(2 * MS, "start 1", -1), (4 * MS, "start 2", -1)])
     pacer.add(3 * MS, "step", 0)
     pacer.add(5 * MS, "last", 0)
     world.run_until(10 * MS)
