@@ -23,6 +23,8 @@ Traps in httpcore 1.0.9, and what is done about them:
   - When a target ends an HTTP/2 connection in good order (GOAWAY), h2 refuses what comes after, even answers to
     what is in flight. What was never sent is sent elsewhere; the rest counts as stale, and ends as a reset
     where it may not be sent twice.
+  - An HTTP/2 answer that comes before the request's body was all sent is lost: httpcore goes on writing, or
+    waits for a window that never opens. It ends as a reset, or at the time limit.
 """
 
 import asyncio
@@ -37,6 +39,7 @@ from time import monotonic_ns
 from typing import Any
 from urllib.parse import urlsplit
 
+import h2.exceptions
 import httpx
 import msgspec
 
@@ -57,11 +60,12 @@ _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _HTTP1_ONLY = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
 )
+_STREAM_RESET = "<StreamReset"
 # How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
 _GONE = (
     "Server disconnected",
     "peer closed connection",
-    "<StreamReset",
+    _STREAM_RESET,
     "<ConnectionTerminated",
     "in state ConnectionState.CLOSED",
 )
@@ -356,10 +360,8 @@ class HttpxWire:
             if exchange.first_byte_ns:
                 return min(since + self._total_ns, call.read_ns + self._idle_ns), True
             return since + min(self._total_ns, self._first_byte_ns), True
-        if call.connecting_ns:
-            return call.connecting_ns + self.connect_ns, False
-        if self.is_http2 and not call.lane.is_connected:
-            # Another call opens the connection that this one is to share.
+        if call.is_connecting or (self.is_http2 and not call.lane.is_connected):
+            # With HTTP/2 it may be another call that opens the connection that this one is to share.
             return call.started_ns + self.connect_ns, False
         return None, False
 
@@ -410,14 +412,15 @@ class Lane:
 
 
 class AbandonedError(Exception):
-    """Raised in httpcore's way when it comes to carry on with a call that is over."""
+    """Raised in the trace hook, so that httpcore goes no further with a call that is over."""
 
 
 class Call:
     """One exchange on its way through a transport: what httpcore tells of it becomes the exchange's stamps.
 
-    connecting_ns: when this call began to open a connection, 0 before and after. sending_ns: when its request
-    began to be written. read_ns: when bytes of its response last came. is_over: on_done was called, or is due.
+    started_ns: when this attempt was given its lane. sending_ns: when its request began to be written. read_ns:
+    when bytes of its response last came. is_connecting: it is opening a connection. is_over: it has ended,
+    and on_done was called or is due.
     """
 
     __slots__ = (
@@ -431,8 +434,8 @@ class Call:
         "_never_sent",
         "_part_ns",
         "_wire",
-        "connecting_ns",
         "exchange",
+        "is_connecting",
         "lane",
         "read_ns",
         "sending_ns",
@@ -452,9 +455,9 @@ class Call:
 
     def _forget_attempt(self) -> None:
         self.started_ns = monotonic_ns()
-        self.connecting_ns = self.sending_ns = self.read_ns = self._part_ns = 0
+        self.sending_ns = self.read_ns = self._part_ns = 0
         self._half_open: Any = None
-        self._expects_idle = self._is_new = self._is_securing = self._is_tunnelling = False
+        self.is_connecting = self._expects_idle = self._is_new = self._is_securing = self._is_tunnelling = False
 
     def __repr__(self) -> str:
         return f"<Call {self.exchange!r} in {self.phase}>"
@@ -531,68 +534,80 @@ class Call:
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         now = monotonic_ns()
         note = _NOTES.get(event.partition(".")[2])
-        if note is not None:
-            await note(self, now, info)
-
-    async def _note_connecting(self, now: int, info: dict[str, Any]) -> None:
+        if note is None:
+            return
         if self.is_over:
+            if note is Call._note_connected:
+                self._half_open = info["return_value"]
             raise AbandonedError
-        self.connecting_ns = self._part_ns = now
+        note(self, now, info)
+
+    def _note_connecting(self, now: int, info: dict[str, Any]) -> None:
+        if self.sending_ns:
+            self._note_sent_in_vain(now)
+        if now >= self.started_ns + self._wire.connect_ns:
+            # With HTTP/2: the call that was to open the connection spent all the time there was.
+            self.expire(self.started_ns + self._wire.connect_ns, False)
+            raise AbandonedError
+        self.is_connecting = True
+        self._part_ns = now
         self.exchange.connect_ns = self.exchange.tls_ns = 0
         if self._expects_idle:
             self._expects_idle = False
             self._wire.closed_while_idle += 1
 
-    async def _note_connected(self, now: int, info: dict[str, Any]) -> None:
+    def _note_connected(self, now: int, info: dict[str, Any]) -> None:
         self._half_open = info["return_value"]
         self._is_new = True
         self.exchange.connect_ns += now - self._part_ns
-        if self.is_over:
-            raise AbandonedError
 
-    async def _note_proxy_asked(self, now: int, info: dict[str, Any]) -> None:
+    def _note_proxy_asked(self, now: int, info: dict[str, Any]) -> None:
         self._part_ns = now
 
-    async def _note_proxy_agreed(self, now: int, info: dict[str, Any]) -> None:
+    def _note_proxy_agreed(self, now: int, info: dict[str, Any]) -> None:
         self.exchange.connect_ns += now - self._part_ns
 
-    async def _note_securing(self, now: int, info: dict[str, Any]) -> None:
+    def _note_securing(self, now: int, info: dict[str, Any]) -> None:
         self._is_securing = True
         self._part_ns = now
 
-    async def _note_secured(self, now: int, info: dict[str, Any]) -> None:
+    def _note_secured(self, now: int, info: dict[str, Any]) -> None:
         self._is_securing = False
         self.exchange.tls_ns += now - self._part_ns
 
-    async def _note_sending(self, now: int, info: dict[str, Any]) -> None:
-        if self.is_over:
-            raise AbandonedError
+    def _note_sending(self, now: int, info: dict[str, Any]) -> None:
         if info["request"].method == b"CONNECT":
             self._is_tunnelling = True
             self._part_ns = now
             return
         exchange, wire, lane = self.exchange, self._wire, self.lane
-        if exchange.sent_ns:
-            # HTTP/2: the target is going away and said that it never saw this; httpcore sends it once more.
-            self._note_resent(now)
+        if self.sending_ns:
+            self._note_sent_in_vain(now)
         if self._is_new:
             self._half_open = None
-            self.connecting_ns = 0
+            self.is_connecting = False
             wire.opened += 1
             lane.is_connected = True
         exchange.is_new_connection = self._is_new
         exchange.request_bytes = len(exchange.head) + len(exchange.body)
         self.sending_ns = now
 
-    async def _note_head_sent(self, now: int, info: dict[str, Any]) -> None:
+    def _note_sent_in_vain(self, now: int) -> None:
+        """HTTP/2: the target is going away, and said that it never saw this; httpcore sends it once more."""
+        self._note_resent(now)
+        self._is_new = False
+        self.sending_ns = 0
+        self.started_ns = now
+
+    def _note_head_sent(self, now: int, info: dict[str, Any]) -> None:
         if not self._is_tunnelling and not self.exchange.body:
             self.exchange.sent_ns = now
 
-    async def _note_sent(self, now: int, info: dict[str, Any]) -> None:
+    def _note_sent(self, now: int, info: dict[str, Any]) -> None:
         if not self._is_tunnelling and not self.exchange.sent_ns:
             self.exchange.sent_ns = now
 
-    async def _note_answered(self, now: int, info: dict[str, Any]) -> None:
+    def _note_answered(self, now: int, info: dict[str, Any]) -> None:
         if self._is_tunnelling:
             self._is_tunnelling = False
             self.exchange.connect_ns += now - self._part_ns
@@ -644,14 +659,15 @@ class Call:
         error = _error_class(failure)
         if error == "reset":
             lane.is_connected = False
-        if _NEVER_SENT in str(failure) and not (self.is_over or wire.is_closing):
+        if self.is_over or wire.is_closing:
+            return False
+        if _NEVER_SENT in str(failure) and self._never_sent < _NEVER_SENT_MOST:
             self._never_sent += 1
             self._forget_attempt()
-            return self._never_sent <= _NEVER_SENT_MOST
+            return True
         if (
-            self.is_over
-            or wire.is_closing
-            or error != "reset"
+            error != "reset"
+            or _is_of_stream(failure)
             or self._is_new
             or not self.sending_ns
             or exchange.first_byte_ns
@@ -677,7 +693,7 @@ class Call:
         if phase != "connect" or isinstance(failure, (AppError, ValueError, httpx.LocalProtocolError)):
             error = _error_class(failure)
         elif isinstance(failure, httpx.ConnectTimeout):
-            self.expire(min(now, self.connecting_ns + self._wire.connect_ns), False)
+            self.expire(self.started_ns + self._wire.connect_ns, False)
             return
         elif isinstance(failure, httpx.ProxyError):
             error = "proxy"
@@ -731,7 +747,7 @@ class Call:
             await stream.aclose()
 
 
-Note = Callable[[Call, int, dict[str, Any]], Coroutine[Any, Any, None]]
+Note = Callable[[Call, int, dict[str, Any]], None]
 # What is done at which of httpcore's trace events, named without the layer that they come from.
 _NOTES: dict[str, Note] = {
     "connect_tcp.started": Call._note_connecting,
@@ -762,7 +778,17 @@ def _error_class(failure: Exception) -> str:
     """The class of a failure after its connection was open."""
     if isinstance(failure, httpx.ProtocolError) and any(words in str(failure) for words in _GONE):
         return "reset"
+    if _is_of_stream(failure):
+        return "reset"
     return next((error for kind, error in _ERRORS if isinstance(failure, kind)), "protocol")
+
+
+def _is_of_stream(failure: Exception) -> bool:
+    """Whether an HTTP/2 target ended this one stream; its connection is not stale.
+
+    h2 says closed where the target answered before it had all of the request, which httpcore takes for an error.
+    """
+    return str(failure).startswith(_STREAM_RESET) or _is_caused_by(failure, h2.exceptions.StreamClosedError)
 
 
 def _is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:
