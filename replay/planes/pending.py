@@ -16,12 +16,13 @@ QUEUE_FULL = "pending request queue full"
 class Request:
     """One request that the plane has not let go of."""
 
-    __slots__ = ("arrived_ns", "boots_before", "id", "instance")
+    __slots__ = ("arrived_ns", "boots_before", "bound_to", "id", "instance")
 
     def __init__(self, request: RequestId, arrived_ns: int) -> None:
         self.id = request
         self.arrived_ns = arrived_ns
         self.instance: InstanceId | None = None  # None: not started
+        self.bound_to: InstanceId | None = None  # the boot that it waits for; None: for any slot
         # Boots that the plane had asked for, and that had ended, when this request began to wait; -1: one was
         # under way. It waited for a boot if there are more when it starts.
         self.boots_before = _DID_NOT_WAIT
@@ -57,7 +58,9 @@ class Pending:
         return self.limit.length is not None and len(self._requests) >= self.limit.length
 
     def started_up(self, startup_ns: int) -> None:
-        """Take one more startup time into the mean."""
+        """Take one more startup time into the mean; 0 is an instance that was declared warm, and none."""
+        if not startup_ns:
+            return
         self._startups += 1
         self._startup_sum_ns += startup_ns
         self._set_wait()

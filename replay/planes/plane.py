@@ -8,7 +8,8 @@ many instances are wanted. Plane: keeps the books, and turns the three into deci
 
 Who sees which event:
 
-- request_arrived: the router, and if no slot is free, the queue; then waiting requests may ask for boots.
+- request_arrived: the router, and if no slot is free, the queue; then waiting requests may ask for boots. With
+  early binding there is no queue: the request boots an instance of its own, or is refused.
 - instance_ready, request_ended: the free slot goes to whoever waited longest; else the instance may be idle.
 - instance_died, client_left: what was lost is answered, and what is then missing is booted.
 - tick: whatever is due. An evaluation of the policy, a timeout, a refused wait, an idle lifetime, a drain.
@@ -91,6 +92,7 @@ class Plane:
         self._booting: OrderedDict[InstanceId, Instance] = OrderedDict()  # in order of request
         self._idle: OrderedDict[InstanceId, Instance] = OrderedDict()  # longest idle first
         self._draining: OrderedDict[InstanceId, tuple[int, Instance]] = OrderedDict()  # by deadline
+        self._bound: dict[InstanceId, Request] = {}  # by the boot that is theirs alone
         self._lives: list[InstanceLife] = []
         self._boots = 0
         self._boot_vcpu = spec.vcpu
@@ -122,6 +124,7 @@ class Plane:
                     self._period_ns = _ns(rules.evaluate_s)
         # Window-driven scaling counts the waiting as load; request-driven scaling answers them otherwise.
         self._load_has_waiting = self._by_window is not None
+        self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
         self._cpu = Averages(windows_s, start_ns)
         self._origin_ns = start_ns
@@ -145,9 +148,8 @@ class Plane:
     def census(self) -> Census:
         """Return how many instances are in which state, and requests waiting and running (with overdue ones)."""
         ready, idle = len(self._ready), len(self._idle)
-        return Census(
-            len(self._booting), idle, ready - idle, len(self._draining), len(self._pending), self._running
-        )
+        waiting = len(self._pending) + len(self._bound)
+        return Census(len(self._booting), idle, ready - idle, len(self._draining), waiting, self._running)
 
     def ledger(self, at_ns: int) -> list[InstanceLife]:
         """Return what every instance did, gone ones first in the order of their end."""
@@ -176,13 +178,15 @@ class Plane:
         if self._tick_ns is None and self._period_ns:
             self._resume(at_ns)
         instance = self._router.take()
-        if instance is None and self._pending.is_full:
-            out.append(Refuse(request, self._pending.limit.status, QUEUE_FULL))
+        if instance is None and not self._can_wait:
+            out.append(Refuse(request, self._pending.limit.status, NO_INSTANCE if self._binds else QUEUE_FULL))
             return out
         self._open[request] = entry
         self._wake_at(at_ns + self._timeout_ns)
         if instance is not None:
             out.append(self._started(entry, instance, at_ns))
+        elif self._binds:
+            self._bind(entry, at_ns, out)
         else:
             self._wait(entry, at_ns, out)
         self._note_load(at_ns)
@@ -205,8 +209,12 @@ class Plane:
         ready.ready_ns = ready.last_ns = ready.low_mark_ns = at_ns
         self._pending.started_up(at_ns - ready.requested_ns)
         self._ready[instance] = ready
-        self._router.add(ready)
         self._rest(ready, at_ns)
+        bound = self._bound.pop(instance, None)
+        if bound is not None:
+            ready.in_flight = 1
+            out.append(self._started(bound, ready, at_ns))
+        self._router.add(ready)
         self._serve_waiting(at_ns, out)
         self._wake_for_waiting()
         self._note_load(at_ns)
@@ -235,11 +243,11 @@ class Plane:
         entry = self._open.get(request)
         if entry is None:
             return out
+        del self._open[request]
         if entry.instance is None:
-            self._pending.remove(entry)
+            self._unqueue(entry)
         else:
             self._overdue[request] = entry
-        del self._open[request]
         self._note_load(at_ns)
         return out
 
@@ -250,7 +258,10 @@ class Plane:
         if dead is None:
             return out
         self._lose_requests(dead, _DIED, out)
+        bound = self._bound.pop(instance, None)
         self._forget(dead, at_ns)
+        if bound is not None:
+            self._bind(bound, at_ns, out)
         self._boot_missing(at_ns, out)
         self._note_load(at_ns)
         return out
@@ -327,7 +338,7 @@ class Plane:
     def _time_out(self, at_ns: int, out: list[Decision]) -> None:
         request, entry = self._open.popitem(last=False)
         if entry.instance is None:
-            self._pending.remove(entry)
+            self._unqueue(entry)
         else:
             self._overdue[request] = entry
         out.append(TimeOut(request, entry.instance))
@@ -483,6 +494,26 @@ class Plane:
         self._pending.add(entry)
         self._wake_for_waiting()
         self._boot_missing(at_ns, out)
+
+    @property
+    def _can_wait(self) -> bool:
+        if self._binds:
+            return self._alive < self._most or len(self._booting) > len(self._bound)
+        return not self._pending.is_full
+
+    def _bind(self, entry: Request, at_ns: int, out: list[Decision]) -> None:
+        """Let a request wait for a boot of its own: one that nobody else waits for, else a new one."""
+        entry.boots_before = -1
+        if len(self._booting) <= len(self._bound):
+            self._boot_up_to(self._alive + 1, at_ns, out)
+        entry.bound_to = next(instance for instance in reversed(self._booting) if instance not in self._bound)
+        self._bound[entry.bound_to] = entry
+
+    def _unqueue(self, entry: Request) -> None:
+        if entry.bound_to is None:
+            self._pending.remove(entry)
+        else:
+            del self._bound[entry.bound_to]
 
     def _wake_for_waiting(self) -> None:
         deadline_ns = self._pending.deadline_ns()

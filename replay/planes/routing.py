@@ -18,7 +18,7 @@ class Router(Protocol):
     """Holds ready instances; counts their requests in flight."""
 
     def add(self, instance: Instance) -> None:
-        """Hold one more instance, with no request in flight."""
+        """Hold one more instance, which may have requests in flight."""
 
     def take(self) -> Instance | None:
         """Return the instance for the next request, and count that request; None: no slot is free."""
@@ -41,7 +41,8 @@ class MostRecentlyUsed:
         return f"<{type(self).__name__} {len(self._free)} with a free slot>"
 
     def add(self, instance: Instance) -> None:
-        self._free[instance.id] = instance
+        if instance.in_flight < self._slots:
+            self._free[instance.id] = instance
 
     def take(self) -> Instance | None:
         if not self._free:
@@ -94,7 +95,8 @@ class LeastLoaded:
         return f"<LeastLoaded {self._held} with a free slot, the lowest at {self._lowest}>"
 
     def add(self, instance: Instance) -> None:
-        self._put(instance)
+        if instance.in_flight < self._slots:
+            self._put(instance)
 
     def take(self) -> Instance | None:
         if not self._held:

@@ -72,6 +72,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 PlaneKind = Literal["serverless", "vm"]
 RouterName = Literal["most_recently_used", "least_loaded", "round_robin"]
+Binding = Literal["late", "early"]
 PendingRule = Literal["startup", "10s", "30s", "60s", "knative", "unlimited"]
 
 RequestId = Hashable
@@ -183,14 +184,17 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     kind "serverless" scales between min_instances and max_instances by `scaling`; "vm" keeps max_instances
     workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU.
-    concurrency: requests in one instance at once; 0: unlimited. idle_lifetime_s: how long an instance above
-    what is wanted stays without a request (not with window-driven scaling, which knows no idle lifetime).
+    concurrency: requests in one instance at once; 0: unlimited. binding "late": who waits is served by the first
+    slot, of whichever instance; "early": each has one boot of its own, waits for that alone, and is refused at
+    once where none may boot; pending_limit then gives only the status (AWS Lambda).
+    idle_lifetime_s: how long an instance above what is wanted stays without a request (not with window-driven
+    scaling, which knows no idle lifetime).
     request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on.
     drain_s: how long the requests of an instance that is told to leave may still run.
     vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
     cpu_when_idle "throttled": an instance with no request has no CPU.
 
-    Defaults are Cloud Run's documented ones, except router, which is not published (see RouterName's module).
+    Defaults are Cloud Run's documented ones, except router, which is not published (see routing.py).
     """
 
     kind: PlaneKind = "serverless"
@@ -207,6 +211,7 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cpu_when_idle: Literal["throttled", "full"] = "throttled"
     scaling: RequestDriven | WindowDriven = RequestDriven()
     router: RouterName = "least_loaded"
+    binding: Binding = "late"
 
     def __post_init__(self) -> None:
         if self.concurrency < 0:
@@ -222,6 +227,8 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("request_timeout_s and vcpu must be above 0")
         if self.idle_lifetime_s < 0 or self.drain_s < 0 or self.boost_after_ready_s < 0:
             raise ValueError("idle_lifetime_s, drain_s and boost_after_ready_s must not be negative")
+        if self.binding == "early" and (self.kind == "vm" or isinstance(self.scaling, WindowDriven)):
+            raise ValueError("binding early needs kind serverless with request-driven scaling")
 
 
 class Boot(msgspec.Struct, frozen=True, gc=False):
@@ -314,3 +321,17 @@ class Census(msgspec.Struct, frozen=True, gc=False):
     draining: int
     waiting: int
     running: int
+
+
+class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an instance is a process. command: run without a shell; `$PORT` in it is the instance's port.
+
+    health_path: answers with 200 or 204 when the instance is ready; None: it is ready when its port accepts.
+    boot_timeout_s: Cloud Run gives a container 4 minutes to listen. grace_s: from SIGTERM to SIGKILL; Cloud Run
+    gives 10 s. Source of both: Cloud Run, Container runtime contract.
+    """
+
+    command: str
+    health_path: str | None = None
+    boot_timeout_s: float = 240.0
+    grace_s: float = 10.0

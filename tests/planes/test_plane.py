@@ -198,6 +198,53 @@ def test_no_more_than_max_instances_boot():
     assert boots == [1, 1, 0, 0, 0]
 
 
+# Early binding.
+
+
+def test_early_binding_keeps_a_request_for_its_own_boot():
+    plane = warm(serverless(binding="early"))
+    plane.request_arrived("long", at(1))
+    assert plane.request_arrived("b", at(2)) == [Boot(2, 2.0)]
+
+    assert plane.request_ended("long", at(3)) == []  # the free slot is not for b
+    assert plane.census() == Census(booting=1, idle=1, busy=0, draining=0, waiting=1, running=0)
+    assert plane.instance_ready(2, at(4)) == [Start("b", 2, fresh=True, waited_for_boot=True, waited_ns=at(2))]
+
+
+def test_early_binding_refuses_at_once_where_nothing_may_boot():
+    plane = Plane(serverless(binding="early", max_instances=1))
+    plane.request_arrived("a", at(1))
+
+    assert plane.request_arrived("b", at(1)) == [Refuse("b", 429, NO_INSTANCE)]
+
+
+def test_early_binding_waits_for_a_boot_that_nobody_has_before_it_asks_for_another():
+    plane = Plane(serverless(binding="early", min_instances=1))
+    assert plane.start(0) == [Boot(1, 2.0)]
+
+    assert plane.request_arrived("a", at(1)) == []
+    assert [start.request for start in plane.instance_ready(1, at(2))] == ["a"]
+
+
+def test_early_binding_boots_again_when_its_boot_fails():
+    plane = Plane(serverless(binding="early"))
+    plane.request_arrived("a", at(1))
+
+    assert plane.instance_died(1, at(2)) == [Boot(2, 2.0)]
+    assert [start.request for start in plane.instance_ready(2, at(3))] == ["a"]
+
+
+def test_early_binding_leaves_an_idle_instance_behind_a_client_that_left():
+    plane = Plane(serverless(binding="early", request_timeout_s=5))
+    plane.request_arrived("a", at(1))
+    plane.request_arrived("b", at(1))
+    plane.client_left("a", at(2))
+
+    assert plane.tick(at(6)) == [TimeOut("b", None)]
+    assert plane.instance_ready(1, at(7)) == []
+    assert plane.census().idle == 1
+
+
 # Scale-in, request-driven.
 
 

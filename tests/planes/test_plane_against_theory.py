@@ -111,6 +111,22 @@ def test_v4_the_last_idle_instance_is_there_after_13_minutes_and_gone_after_16(s
     assert run.run(300 + 16 * 60).instances == 0
 
 
+def test_v7_early_binding_makes_waits_of_two_kinds_and_late_binding_one_slope(simulation):
+    """arXiv 2509.03104: waits on Lambda are nothing or a whole boot; asynchronous scaling fills all between."""
+    boot_ns = 300_000_000
+    waits = {}
+    for binding in ("early", "late"):
+        spec = PlaneSpec(concurrency=1, idle_lifetime_s=5, scaling=ON_DEMAND, binding=binding)
+        run = simulation(
+            spec, arrivals_s=poisson(5, 10_000), service_s=exponential(1.0), boot_s=lambda: boot_ns / 1e9
+        ).run(3000)
+        waits[binding] = {start.waited_ns for start in run.starts}
+
+    assert waits["early"] == {0, boot_ns}
+    assert {0, boot_ns} < waits["late"]
+    assert all(0 <= wait_ns <= boot_ns for wait_ns in waits["late"])
+
+
 def test_v8_knative_keeps_what_fifty_in_flight_ask_for_at_seventy_percent(simulation):
     spec = PlaneSpec(concurrency=10, scaling=WindowDriven(), pending_limit="knative")
 
