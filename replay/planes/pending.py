@@ -1,5 +1,6 @@
 """The requests that wait for an instance: in order of arrival, with a limit of time and one of length."""
 
+import math
 from collections import OrderedDict
 
 from replay.planes.types import InstanceId, PendingLimit, RequestId
@@ -83,7 +84,7 @@ class Pending:
 
     def _set_wait(self) -> None:
         limit = self.limit
-        if limit.wait_s is None:
+        if limit.wait_s is None or math.isinf(limit.wait_s):
             self._wait_ns: int | None = None
             return
         mean_ns = self._startup_sum_ns / self._startups if self._startups else 0.0

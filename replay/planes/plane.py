@@ -127,6 +127,11 @@ class Plane:
         self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
         self._cpu = Averages(windows_s, start_ns)
+        # What idle instances within min_instances cost, where that differs from other idle instances.
+        self._bills_min = spec.kind == "serverless" and self._least > 0
+        self._min_idle = 0
+        self._min_idle_ns = 0
+        self._min_idle_since_ns = start_ns
         self._origin_ns = start_ns
         self._low_ns = start_ns
 
@@ -154,6 +159,14 @@ class Plane:
     def ledger(self, at_ns: int) -> list[InstanceLife]:
         """Return what every instance did, gone ones first in the order of their end."""
         return [*self._lives, *(instance.life(at_ns) for instance in self._instances.values())]
+
+    def min_idle_ns(self, at_ns: int) -> int:
+        """Return the instance time in ns so far that was idle within min_instances.
+
+        Busy instances count towards the minimum first. Source: Cloud Run pricing, idle minimum instances are
+        billed at a rate of their own, other idle instances not at all.
+        """
+        return self._min_idle_ns + self._min_idle * (at_ns - self._min_idle_since_ns)
 
     def vcpu(self, instance: InstanceId, at_ns: int) -> float:
         """Return the vCPUs that an instance may use at an instant; 0 when it is gone or throttled."""
@@ -572,5 +585,11 @@ class Plane:
             del self._overdue[entry.id]
 
     def _note_load(self, at_ns: int) -> None:
+        """Bring the integrals up to an event that has changed what they integrate."""
         load = self._running + len(self._pending) if self._load_has_waiting else self._running
         self._load.set_level(load, at_ns)
+        if self._bills_min:
+            self._min_idle_ns += self._min_idle * (at_ns - self._min_idle_since_ns)
+            self._min_idle_since_ns = at_ns
+            idle = len(self._idle)
+            self._min_idle = min(idle, max(0, self._least - (len(self._ready) - idle)))

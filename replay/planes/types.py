@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -82,8 +82,9 @@ InstanceId = int
 class PendingLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long, and how many, requests wait for an instance; beyond it they are refused with `status`.
 
-    A request waits at most max(wait_s, startup_factor * mean startup so far); wait_s None: as long as the
-    request's own timeout lets it. length: waiting requests at once; None: any number.
+    A request waits at most max(wait_s, startup_factor * mean startup so far); wait_s None (or inf, where a file
+    has no null): as long as the request's own timeout lets it.
+    length: waiting requests at once; None: any number.
     """
 
     wait_s: float | None = 10.0
@@ -119,7 +120,8 @@ class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
     concurrency), and the same for CPU against cpu_target_ratio; no windows: waiting requests alone decide.
     Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
-    keep_instances stay for the idle lifetime; keep_instances None: nothing but the idle lifetime ends one.
+    keep_instances stay for the idle lifetime; keep_instances None (or max_instances): nothing but the idle
+    lifetime ends one.
 
     Source: Cloud Run, About instance autoscaling (60 % targets over 1 and 10 minutes; those under 10 % over
     one minute go first). How both windows combine, and how many stay, is not published: the larger, and one,
@@ -335,3 +337,10 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     health_path: str | None = None
     boot_timeout_s: float = 240.0
     grace_s: float = 10.0
+
+
+class Served(NamedTuple):
+    """Where a plane listens. control_url: of its control address, None where it has none."""
+
+    url: str
+    control_url: str | None
