@@ -3,16 +3,22 @@
 import ipaddress
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import anyio
 import click
 
-from replay.cli.units import FACTOR
+from replay.cli.units import DURATION, FACTOR
 from replay.planes.modelled import modelled_server
-from replay.planes.types import ServiceModel
+from replay.planes.processes import CommandError
+from replay.planes.serving import plane_server
+from replay.planes.types import PENDING_LIMITS, PlaneSpec, ProcessSpec, ServiceModel, scaling_for
 
-_DEFAULTS = ServiceModel()
+_MODEL = ServiceModel()
+_SPEC = PlaneSpec()
+_PROCESS = ProcessSpec(command="-")
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
@@ -23,56 +29,198 @@ def plane() -> None:
 
 
 @plane.command()
-@click.option("--modelled", is_flag=True, help="Answer every request after a modelled time.")
+@click.option("--modelled", is_flag=True, help="Answer every request after a modelled time; no instances.")
+@click.option("--command", help="How an instance is started, for example 'python -m app --port $PORT'.")
+@click.option(
+    "--plane",
+    "kind",
+    type=click.Choice(["serverless", "vm"]),
+    default=_SPEC.kind,
+    show_default=True,
+    help="serverless: instances come and go with the requests. vm: --max-instances workers, always on.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
 )
-@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True, help="Seed of the modelled times.")
 @click.option(
-    "--speed", type=FACTOR, default=_DEFAULTS.speed, show_default=True, help="Answer this many times as fast."
+    "--concurrency",
+    type=click.IntRange(0),
+    default=_SPEC.concurrency,
+    show_default=True,
+    help="Requests in one instance at once; 0 for any number.",
+)
+@click.option(
+    "--min-instances",
+    type=click.IntRange(0),
+    default=_SPEC.min_instances,
+    show_default=True,
+    help="Instances that are always on.",
+)
+@click.option(
+    "--max-instances",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Instances at most; with --plane vm, the workers.",
+)
+@click.option(
+    "--idle-lifetime",
+    type=DURATION,
+    default=f"{_SPEC.idle_lifetime_s:g}s",
+    show_default=True,
+    help="How long an instance stays without a request.",
+)
+@click.option(
+    "--pending-limit",
+    type=click.Choice(list(PENDING_LIMITS)),
+    default=_SPEC.pending_limit,
+    show_default=True,
+    help="How long and how many requests wait for an instance.",
+)
+@click.option(
+    "--request-timeout",
+    type=DURATION,
+    default=f"{_SPEC.request_timeout_s:g}s",
+    show_default=True,
+    help="Answer 504 after this.",
+)
+@click.option(
+    "--router",
+    type=click.Choice(["most_recently_used", "least_loaded", "round_robin"]),
+    default=_SPEC.router,
+    show_default=True,
+    help="Which instance takes a request.",
+)
+@click.option(
+    "--health-path", help="Ready when this path answers 200 or 204.  [default: when the port accepts]"
+)
+@click.option(
+    "--boot-timeout",
+    type=DURATION,
+    default=f"{_PROCESS.boot_timeout_s:g}s",
+    show_default=True,
+    help="Give a boot up after this.",
+)
+@click.option(
+    "--grace",
+    type=DURATION,
+    default=f"{_PROCESS.grace_s:g}s",
+    show_default=True,
+    help="From SIGTERM to SIGKILL.",
+)
+@click.option(
+    "--headers/--no-headers",
+    "tells",
+    default=True,
+    show_default=True,
+    help="Say in each response which instance served it, and whether it was cold.",
+)
+@click.option(
+    "--control-port", type=click.IntRange(0, 65535), help="Serve /state and /metrics here; 0 takes a free one."
+)
+@click.option(
+    "--seed", type=int, default=_MODEL.seed, show_default=True, help="With --modelled: of the modelled times."
+)
+@click.option(
+    "--speed",
+    type=FACTOR,
+    default=_MODEL.speed,
+    show_default=True,
+    help="With --modelled: answer this many times as fast.",
 )
 @click.option(
     "--error-rate",
     type=click.FloatRange(0.0, 1.0),
-    default=_DEFAULTS.error_ratio,
+    default=_MODEL.error_ratio,
     show_default=True,
-    help="Answer this share of requests with 503.",
+    help="With --modelled: answer this share with 503.",
 )
 @click.pass_context
 def serve(
-    ctx: click.Context, modelled: bool, host: str, port: int, seed: int, speed: float, error_rate: float
+    ctx: click.Context,
+    modelled: bool,
+    command: str | None,
+    kind: str,
+    host: str,
+    port: int,
+    concurrency: int,
+    min_instances: int,
+    max_instances: int,
+    idle_lifetime: float,
+    pending_limit: str,
+    request_timeout: float,
+    router: str,
+    health_path: str | None,
+    boot_timeout: float,
+    grace: float,
+    tells: bool,
+    control_port: int | None,
+    seed: int,
+    speed: float,
+    error_rate: float,
 ) -> None:
-    """Serve a target that needs nothing else, until it is interrupted.
+    """Serve a target until it is interrupted: modelled, or real processes that scale to zero.
 
-    Example: replay plane serve --modelled --port 8080
+    \b
+    Examples:
+      replay plane serve --modelled --port 8080
+      replay plane serve --command 'python -m app --port $PORT' --concurrency 8 --max-instances 4 --idle-lifetime 30s
     """
-    if not modelled:
-        _refuse(ctx, "say what to serve: --modelled answers every request after a modelled time.")
+    if modelled == (command is not None):
+        _refuse(ctx, "say what to serve: --modelled, or --command with how an instance is started.")
     address = _loopback(host)
     if address is None:
         _refuse(
-            ctx,
-            f"--host {host} is not a loopback address; this target is for this machine only. Use 127.0.0.1.",
+            ctx, f"--host {host} is not a loopback address; a plane is for this machine only. Use 127.0.0.1."
         )
-    service = ServiceModel(speed=speed, error_ratio=error_rate, seed=seed)
+    if health_path is not None and not health_path.startswith("/"):
+        _refuse(ctx, "--health-path must begin with /.")
+
+    @asynccontextmanager
+    async def served() -> AsyncIterator[str]:
+        if command is None:
+            async with modelled_server(
+                ServiceModel(speed=speed, error_ratio=error_rate, seed=seed), address, port
+            ) as url:
+                yield url
+            return
+        spec = PlaneSpec(
+            kind=kind,  # type: ignore[arg-type]
+            concurrency=concurrency,
+            min_instances=min_instances,
+            max_instances=max_instances,
+            idle_lifetime_s=idle_lifetime,
+            pending_limit=pending_limit,  # type: ignore[arg-type]
+            request_timeout_s=request_timeout,
+            router=router,  # type: ignore[arg-type]
+            scaling=scaling_for(idle_lifetime),
+        )
+        processes = ProcessSpec(
+            command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
+        )
+        async with plane_server(
+            spec, processes, address, port, control_port=control_port, tells=tells
+        ) as where:
+            if where.control_url is not None:
+                click.echo(f"control on {where.control_url}", err=True)
+            yield where.url
+
+    async def until_signal() -> signal.Signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async with served() as url:
+                click.echo(f"listening on {url}", err=True)
+                return await anext(aiter(signals))
+
     try:
-        stopped_by = anyio.run(
-            _serve, service, address, port, backend_options={"use_uvloop": sys.platform != "win32"}
-        )
+        stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
+    except (CommandError, ValueError) as error:
+        _refuse(ctx, f"{error}")
     except OSError as error:
         _refuse(
             ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
         )
     ctx.exit(_EXIT_INTERRUPTED if stopped_by == signal.SIGINT else 0)
-
-
-async def _serve(service: ServiceModel, host: str, port: int) -> signal.Signals:
-    """Serve until a signal comes; returns it."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with modelled_server(service, host, port) as url:
-            click.echo(f"listening on {url}", err=True)
-            return await anext(aiter(signals))
 
 
 def _loopback(host: str) -> str | None:

@@ -233,6 +233,16 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("binding early needs kind serverless with request-driven scaling")
 
 
+def scaling_for(idle_lifetime_s: float) -> RequestDriven:
+    """Request-driven scaling for a lifetime that may be much shorter than a platform's.
+
+    Averages over longer than that would hold instances that were to be gone, so those windows are left out.
+    """
+    defaults = RequestDriven()
+    windows_s = tuple(window for window in defaults.windows_s if window <= idle_lifetime_s)
+    return msgspec.structs.replace(defaults, windows_s=windows_s)
+
+
 class Boot(msgspec.Struct, frozen=True, gc=False):
     """Boot this instance, with so many vCPUs until its boost ends; report it with `instance_ready`."""
 

@@ -55,7 +55,7 @@ def test_it_listens_on_loopback_only():
 
     assert result.exit_code == 2
     assert result.stderr == (
-        "replay: --host 0.0.0.0 is not a loopback address; this target is for this machine only. "
+        "replay: --host 0.0.0.0 is not a loopback address; a plane is for this machine only. "
         "Use 127.0.0.1.\n"
     )
 
@@ -65,7 +65,7 @@ def test_it_wants_to_be_told_what_to_serve():
 
     assert result.exit_code == 2
     assert result.stderr == (
-        "replay: say what to serve: --modelled answers every request after a modelled time.\n"
+        "replay: say what to serve: --modelled, or --command with how an instance is started.\n"
     )
 
 

@@ -1,0 +1,140 @@
+"""The control address of a plane: its live state as JSON, and its figures for Prometheus. Loopback only.
+
+`GET /state` and `GET /metrics` (text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any, Protocol
+
+import msgspec
+
+from replay.planes.gateway import Gateway
+from replay.planes.types import InstanceId
+
+_ANSWER_S = 5.0
+_PAGE_BYTES = 4096
+
+
+class Pids(Protocol):
+    """Whoever knows the process of each instance."""
+
+    @property
+    def pids(self) -> dict[InstanceId, int]: ...
+
+
+@asynccontextmanager
+async def control_server(
+    gateway: Gateway, instances: Pids, host: str, port: int | None
+) -> AsyncIterator[str | None]:
+    """Answer while the context lasts; yields the address, or None where port is None."""
+    if port is None:
+        yield None
+        return
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                request = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_response(request, gateway, instances))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, host, port)
+    bound = server.sockets[0].getsockname()[1]
+    try:
+        yield f"http://{'[' + host + ']' if ':' in host else host}:{bound}"
+    finally:
+        server.close()
+
+
+def state(gateway: Gateway, instances: Pids, at_ns: int) -> dict[str, Any]:
+    """Everything that is known of a plane now; times in seconds from at_ns backwards."""
+    plane = gateway.plane
+    pids = instances.pids
+    lives = plane.ledger(at_ns)
+    alive = [
+        {
+            "instance": f"i-{life.instance}",
+            "pid": pids.get(life.instance),
+            "age_s": round((at_ns - life.requested_ns) / 1e9, 3),
+            "boot_s": None if life.ready_ns is None else round((life.ready_ns - life.requested_ns) / 1e9, 3),
+            "served": life.served,
+            "busy_s": round(life.busy_ns / 1e9, 3),
+            "memory_bytes": _memory_bytes(pids.get(life.instance)),
+        }
+        for life in lives
+        if life.gone_ns is None
+    ]
+    census = plane.census()
+    return {
+        "instances": {name: getattr(census, name) for name in ("booting", "idle", "busy", "draining")},
+        "requests": {"waiting": census.waiting, "running": census.running, **gateway.counts},
+        "seconds": {name: round(ns / 1e9, 3) for name, ns in spent_ns(lives, at_ns).items()},
+        "alive": alive,
+    }
+
+
+def spent_ns(lives: list[Any], at_ns: int) -> dict[str, int]:
+    """Instance time by what it was spent on, summed over all instances so far, in ns."""
+    booting = busy = total = 0
+    for life in lives:
+        end_ns = at_ns if life.gone_ns is None else life.gone_ns
+        total += end_ns - life.requested_ns
+        booting += (end_ns if life.ready_ns is None else life.ready_ns) - life.requested_ns
+        busy += life.busy_ns
+    return {"booting": booting, "busy": busy, "idle": total - booting - busy}
+
+
+def metrics(found: dict[str, Any]) -> str:
+    """The state in Prometheus's text format."""
+    lines = ["# HELP replay_plane_instances Instances by state.", "# TYPE replay_plane_instances gauge"]
+    lines += [f'replay_plane_instances{{state="{name}"}} {n}' for name, n in found["instances"].items()]
+    requests = found["requests"]
+    for name in ("waiting", "running"):
+        lines += [
+            f"# TYPE replay_plane_requests_{name} gauge",
+            f"replay_plane_requests_{name} {requests[name]}",
+        ]
+    for name in ("requests", "refused", "timed_out", "lost", "cold", "fresh"):
+        metric = "replay_plane_requests_total" if name == "requests" else f"replay_plane_requests_{name}_total"
+        lines += [f"# TYPE {metric} counter", f"{metric} {requests[name]}"]
+    lines += ["# TYPE replay_plane_instance_seconds_total counter"]
+    lines += [
+        f'replay_plane_instance_seconds_total{{spent="{name}"}} {s}' for name, s in found["seconds"].items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _response(request: bytes, gateway: Gateway, instances: Pids) -> bytes:
+    words = request.split(b" ", 2)
+    path = words[1].partition(b"?")[0] if len(words) == 3 else b""
+    if words[0] != b"GET" or path not in (b"/state", b"/metrics"):
+        body, kind, status = b"GET /state or /metrics\n", b"text/plain", b"404 Not Found"
+    else:
+        found = state(gateway, instances, monotonic_ns())
+        status = b"200 OK"
+        if path == b"/state":
+            body, kind = msgspec.json.encode(found) + b"\n", b"application/json"
+        else:
+            body, kind = metrics(found).encode(), b"text/plain; version=0.0.4; charset=utf-8"
+    return b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (
+        status,
+        kind,
+        len(body),
+        body,
+    )
+
+
+def _memory_bytes(pid: int | None) -> int | None:
+    """The resident memory of a process, where the system tells."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, ValueError, IndexError):
+        return None

@@ -1,0 +1,202 @@
+"""Instances that are real processes, behind `replay plane serve`, and what is left of them: nothing."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).parent / "small_app.py"
+COMMAND = f"{sys.executable} {APP} $PORT"
+
+
+class Served:
+    """A running gateway: a process of its own."""
+
+    def __init__(self, process):
+        self.process = process
+        self.control = self.url = None
+        while self.url is None:
+            line = process.stderr.readline()
+            assert line, "the gateway ended"
+            if line.startswith("control on "):
+                self.control = line.split()[-1]
+            elif line.startswith("listening on "):
+                self.url = line.split()[-1]
+
+    def get(self, path="/", timeout=20):
+        """The status, the headers and the words of the body."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=timeout) as response:
+                return response.status, response.headers, response.read().decode().split()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.headers, error.read().decode().split()
+
+    def state(self):
+        with urllib.request.urlopen(self.control + "/state", timeout=10) as response:
+            return json.load(response)
+
+
+@pytest.fixture
+def serve():
+    running = []
+
+    def start(*arguments, command=COMMAND, **environment):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "replay",
+                "plane",
+                "serve",
+                "--command",
+                command,
+                "--port",
+                "0",
+                "--control-port",
+                "0",
+                *arguments,
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        running.append(process)
+        return Served(process)
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        process.stderr.close()
+
+
+def is_alive(pid):
+    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def until(condition, why):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError(why)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_running_however_the_gateway_ends(serve, number):
+    served = serve(IGNORE_TERM="1") if number == signal.SIGKILL else serve()
+    _, _, pids = served.get()
+    assert all(is_alive(pid) for pid in pids)
+
+    served.process.send_signal(number)
+    served.process.wait(30)
+
+    until(lambda: not any(is_alive(pid) for pid in pids), f"{pids} still run")
+
+
+def test_an_instance_boots_for_the_first_request_and_is_gone_after_its_idle_lifetime(serve):
+    served = serve("--idle-lifetime", "300ms", BOOT_S="0.3")
+
+    status, first, pids = served.get()
+    _, second, again = served.get()
+
+    assert (status, pids) == (200, again)
+    assert (first["x-replay-cold"], second["x-replay-cold"]) == ("1", "0")
+    assert float(first["x-replay-waited-ms"]) >= 300
+    until(lambda: not any(is_alive(pid) for pid in pids), "the instance was not stopped")
+    assert served.state()["instances"] == {"booting": 0, "idle": 0, "busy": 0, "draining": 0}
+    _, third, _ = served.get()
+    assert (third["x-replay-instance"], third["x-replay-cold"]) == ("i-2", "1")
+
+
+def test_an_instance_that_dies_is_replaced(serve):
+    served = serve()
+    _, _, before = served.get()
+
+    status, _, _ = served.get("/exit")
+    _, headers, after = served.get()
+
+    assert status in (502, 503)
+    assert before != after
+    assert headers["x-replay-instance"] == "i-2"
+    until(lambda: not any(is_alive(pid) for pid in before), "the dead instance left a child behind")
+
+
+def test_an_instance_that_ignores_being_told_to_stop_is_killed(serve):
+    served = serve("--idle-lifetime", "100ms", "--grace", "300ms", IGNORE_TERM="1")
+    _, _, pids = served.get()
+
+    until(lambda: not any(is_alive(pid) for pid in pids), "the instance was not killed")
+
+
+def test_workers_of_a_vm_are_always_on(serve):
+    served = serve("--plane", "vm", "--max-instances", "2", "--concurrency", "1")
+    until(lambda: served.state()["instances"]["idle"] == 2, "the workers did not start")
+
+    _, headers, _ = served.get()
+
+    assert headers["x-replay-cold"] == "0"
+    assert len(served.state()["alive"]) == 2
+
+
+def test_an_instance_is_ready_when_its_health_path_says_so(serve):
+    served = serve("--health-path", "/health", UNHEALTHY_S="0.5")
+
+    _, headers, _ = served.get()
+
+    assert float(headers["x-replay-waited-ms"]) >= 450
+
+
+def test_a_command_that_cannot_start_refuses_requests_and_is_not_started_in_a_loop(serve):
+    served = serve(
+        "--pending-limit",
+        "10s",
+        "--request-timeout",
+        "1s",
+        command=f"{sys.executable} -c 'raise SystemExit(3)'",
+    )
+
+    status, _, _ = served.get()
+
+    assert status in (429, 503, 504)
+    assert served.state()["requests"]["requests"] == 1
+    served.process.terminate()
+    said = served.process.stderr.read()
+    assert "did not become ready: ended with exit status 3" in said
+    assert said.count("did not become ready") < 20
+
+
+def test_the_output_of_an_instance_is_shown_with_its_name(serve):
+    served = serve()
+    served.get()
+    served.process.terminate()
+
+    assert "[i-1] starting" in served.process.stderr.read()
+
+
+def test_the_control_address_speaks_prometheus(serve):
+    served = serve()
+    served.get()
+    with urllib.request.urlopen(served.control + "/metrics", timeout=10) as response:
+        lines = response.read().decode().splitlines()
+
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "replay_plane_requests_total 1" in lines
+    assert "replay_plane_requests_cold_total 1" in lines
+    assert any(line.startswith('replay_plane_instances{state="idle"} ') for line in lines)
