@@ -406,7 +406,7 @@ class Plane:
         self._cpu.restart(at_ns)
 
     def _retire_low_use(self, at_ns: int, out: list[Decision]) -> None:
-        """Let go of instances above the wanted number that were hardly used; the least recently idle first."""
+        """Let go of instances above the wanted number that were hardly used: idle ones first, by age."""
         rules = self.spec.scaling
         assert isinstance(rules, RequestDriven)
         period_ns = _ns(rules.low_window_s)

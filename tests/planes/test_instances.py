@@ -74,6 +74,17 @@ def test_each_busy_interval_is_billed_in_begun_tenths_of_a_second():
     assert instance.busy_tenths == 3
 
 
+def test_its_use_is_the_share_of_slots_taken_since_the_last_look():
+    instance = Instance(1, 0)
+    instance.in_flight = 2
+
+    assert instance.use_ratio(10 * SECOND_NS, concurrency=4) == 0.5
+    instance.account(20 * SECOND_NS)
+    instance.in_flight = 0
+    assert instance.use_ratio(30 * SECOND_NS, concurrency=4) == 0.25
+    assert instance.use_ratio(40 * SECOND_NS, concurrency=4) == 0.0
+
+
 def test_its_repr_tells_the_state_in_one_line():
     instance = ready()
     instance.in_flight = instance.served = 2

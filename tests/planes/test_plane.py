@@ -135,6 +135,17 @@ def test_an_event_comes_before_a_deadline_of_the_same_instant():
     assert [type(decision) for decision in plane.instance_ready(1, at(11))] == [Start]
 
 
+def test_of_two_deadlines_an_event_lets_only_the_earlier_one_pass():
+    plane = Plane(serverless(max_instances=1))
+    plane.request_arrived("a", at(1))
+    plane.request_arrived("b", at(2))
+
+    refused, started = plane.instance_ready(1, at(12))
+
+    assert refused == Refuse("a", 429, NO_INSTANCE)
+    assert started.request == "b"
+
+
 def test_a_deadline_that_an_event_finds_overdue_goes_first():
     plane = Plane(serverless())
     plane.request_arrived("a", at(1))
@@ -305,6 +316,49 @@ def test_hardly_used_instances_above_the_wanted_number_go_before_their_lifetime(
     assert plane.tick(at(901)) == [Stop(5)]
 
 
+def test_an_instance_is_not_judged_by_less_than_a_whole_period():
+    spec = PlaneSpec(concurrency=1, router="most_recently_used")
+    plane = Plane(spec)
+    plane.request_arrived("a", 0)
+    plane.instance_ready(1, 0)
+    plane.request_arrived("b", at(30))
+    plane.instance_ready(2, at(30))
+    plane.request_ended("a", at(31))
+    plane.request_ended("b", at(31))
+
+    assert plane.tick(at(115)) == []  # the second is 30 s old at the first look, and used by more than 10 %
+    assert plane.tick(at(120)) == [Stop(1)]
+
+
+def test_averages_alone_do_not_wake_a_plane_at_zero():
+    plane = Plane(PlaneSpec(concurrency=1))
+    plane.request_arrived("a", 0)
+    plane.instance_ready(1, 0)
+    plane.request_ended("a", at(4))
+    assert plane.instance_died(1, at(4)) == []
+
+    assert plane.tick(at(5)) == []  # though the last minute's mean asks for two
+    assert plane.next_wake_ns is None
+
+
+def test_averages_boot_what_brings_the_load_to_its_target():
+    plane = Plane(PlaneSpec(concurrency=10, startup_boost=False))
+    for number in range(10):
+        plane.request_arrived(number, 0)
+    plane.instance_ready(1, 0)
+
+    assert plane.tick(at(5)) == [Boot(2, 1.0)]  # 10 in flight are two instances at 60 %
+
+
+def test_cpu_boots_instances_too():
+    plane = Plane(PlaneSpec(concurrency=10, startup_boost=False))
+    plane.request_arrived("a", 0)
+    plane.instance_ready(1, 0)
+    plane.cpu_used(1000, 0)  # the one vCPU of the one instance is busy
+
+    assert plane.tick(at(5)) == [Boot(2, 1.0)]
+
+
 def test_a_busy_instance_that_is_hardly_used_is_drained():
     spec = PlaneSpec(concurrency=100, router="round_robin", request_timeout_s=3600, drain_s=3600)
     plane = Plane(spec)
@@ -333,6 +387,16 @@ def test_from_zero_a_knative_plane_boots_one_and_then_what_its_window_wants():
 
     assert decisions == [Boot(1, 1.0)]
     assert plane.tick(at(2)) == [Boot(number, 1.0) for number in range(2, 9)]
+
+
+def test_a_knative_plane_forgets_the_load_of_clients_that_left():
+    plane = Plane(PlaneSpec(concurrency=10, scaling=WindowDriven(), startup_boost=False))
+    for number in range(50):
+        plane.request_arrived(number, at(1))
+    for number in range(50):
+        plane.client_left(number, at(1))
+
+    assert plane.tick(at(2)) == []
 
 
 def test_a_knative_plane_gives_up_boots_before_it_touches_what_is_ready():
@@ -489,6 +553,7 @@ def test_the_ledger_counts_what_is_still_under_way():
 
     assert life.gone_ns is None
     assert life.busy_ns == life.request_ns == at(2)
+    assert life.busy_tenths == 20
 
 
 def test_idle_time_within_the_minimum_is_told_apart():

@@ -86,6 +86,17 @@ def test_unlimited_concurrency_always_has_a_slot(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_an_instance_that_comes_full_is_held_but_not_taken_until_it_has_a_slot(name):
+    made, instance = router(name, 1), Instance(1, 0)
+    instance.in_flight = 1
+    made.add(instance)
+
+    assert made.take() is None
+    made.give_back(instance)
+    assert made.take() is instance
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_taken_from_an_empty_router(name):
     assert router(name, 1).take() is None
 

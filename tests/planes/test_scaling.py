@@ -144,6 +144,17 @@ def test_without_the_activator_in_the_path_zero_waits_for_the_grace():
     assert wanted[90] == 0  # inactive since 60 s, and 30 s of grace
 
 
+def test_zero_waits_no_longer_than_until_the_activator_was_in_the_path_for_the_grace():
+    policy = knative(target_burst_capacity=11)
+    policy.woken(at(0))
+
+    # Two instances have burst capacity to spare; one has not, so the activator is in the path from 40 s on.
+    wanted = {t: policy.wanted(at(t), 0.0, 0.0, ready=2 if t < 40 else 1) for t in range(2, 94, 2)}
+
+    assert wanted[68] == 1
+    assert wanted[70] == 0
+
+
 def test_the_last_instance_is_retained_as_long_as_asked():
     policy = knative(last_instance_retention_s=120)
     policy.woken(at(0))
