@@ -12,11 +12,13 @@ sent, responses are awaited for a grace time, and what was never sent is counted
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
 from typing import Any, NamedTuple, Protocol
 
-from replay.engine.pacer import Pacer
+from replay.engine.alarm import make_alarm
+from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.recorder import Recorder
 from replay.engine.render import Renderer
 from replay.engine.router import WAIT
@@ -39,6 +41,8 @@ _SWEEP_NS = 10_000_000
 _SECOND_NS = _NS
 # A run that is killed may lose a second; so lines leave the process well before that.
 _FLUSH_NS = _NS // 4
+# The run starts so long after it was asked for, so that its first steps are not late.
+_LEAD_NS = 50_000_000
 _GC_NS = 5 * _NS
 _GC_SLACK_NS = 40_000_000
 # What the pacer is to do with a walk: send the step of this index, or one of these.
@@ -87,10 +91,24 @@ class Progress:
         return self.sent - self.ended
 
 
+@contextmanager
+def _garbage_kept() -> Iterator[None]:
+    """No garbage is collected inside, but what `_chores` collects in idle moments."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
 class RunLoop:
     """One run of scheduled sessions against a sender. `run` returns when it is over.
 
-    sessions: (start in ns from the run's start, session), in order of start.
+    sessions: (start in ns from the run's start, session), in order of start. now, make_pacer: the clock, and what
+    waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
     """
 
     def __init__(
@@ -100,7 +118,10 @@ class RunLoop:
         recorder: Recorder,
         options: RunOptions,
         pace: Pace,
+        now: Callable[[], int] = monotonic_ns,
+        make_pacer: Callable[..., Pacer] = Pacer,
     ) -> None:
+        self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
         self._sender = sender
         self._decide, self._renderers, self._wires = sender.decide, sender.renderers, sender.wires
@@ -108,7 +129,7 @@ class RunLoop:
         self._recorded = recorder.ended
         self._options = options
         self._pace = pace
-        self._pacer = Pacer(self._fire, self._chores)
+        self._pacer = make_pacer(self._fire, self._chores, now)
         self._is_recorded = options.timing == "recorded"
         self._skips_rest = options.on_error == "skip-rest"
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
@@ -121,7 +142,7 @@ class RunLoop:
         self._over: asyncio.Event | None = None
         self._next_sweep_ns = self._next_flush_ns = self._next_second_ns = self._next_gc_ns = 0
         self._service_ns = 5_000_000
-        self.is_stopping = False
+        self.is_stopping = self.is_over = False
         self.progress = Progress()
         self.start_ns = 0
         self.finished_ns = 0
@@ -142,36 +163,39 @@ class RunLoop:
     async def run(self) -> None:
         """Replay everything; returns when the last response is in, or the grace time after `stop` is over."""
         self._over = asyncio.Event()
-        lead_ns = 50_000_000
-        self.start_ns = monotonic_ns() + lead_ns
+        cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_fault)
+        try:
+            with _garbage_kept():
+                self.begin(loop)
+                # What was read ahead is not looked at either.
+                gc.freeze()
+                cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+                await self._over.wait()
+        finally:
+            self.finish()
+            loop.set_exception_handler(None)
+        self.cpu_percent = 100 * (process_time_ns() - cpu_ns) / max(1, self.finished_ns - began_ns)
+
+    def begin(self, turns: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
+        """Read ahead, and start to turn. What follows happens in callbacks, until is_over."""
+        self.start_ns = self._now() + _LEAD_NS
         self._end_ns = self.start_ns + self._duration_ns if self._duration_ns < 1 << 61 else 1 << 62
         while self._read_ahead(self.start_ns):
             pass
         # Reading ahead took its time; the run starts when it is done.
-        shift = max(0, monotonic_ns() + lead_ns - self.start_ns)
-        self._shift_starts(shift)
+        self._shift_starts(max(0, self._now() + _LEAD_NS - self.start_ns))
         self._recorder.start(self.start_ns)
         self._next_second_ns = self.start_ns + _SECOND_NS
-        gc.collect()
-        gc.freeze()
-        gc.disable()
         self._sender.prepare(self._due_soon(self.start_ns))
-        cpu_ns = process_time_ns()
-        began_ns = monotonic_ns()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_fault)
-        try:
-            self._pacer.start(loop)
-            self._check_over()
-            await self._over.wait()
-        finally:
-            self.finished_ns = monotonic_ns()
-            self._pacer.stop()
-            loop.set_exception_handler(None)
-            gc.enable()
-            gc.unfreeze()
-        wall_ns = max(1, self.finished_ns - began_ns)
-        self.cpu_percent = 100 * (process_time_ns() - cpu_ns) / wall_ns
+        self._pacer.start(turns, make_alarm)
+        self._check_over()
+
+    def finish(self) -> None:
+        """Stop turning."""
+        self.finished_ns = self._now()
+        self._pacer.stop()
 
     def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A callback of ours has failed: rather than wait for ever for what it did not do, end the run."""
@@ -195,6 +219,10 @@ class RunLoop:
     def abort(self) -> None:
         """End the run now, whatever is in flight."""
         self.stop()
+        self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
         if self._over is not None:
             self._over.set()
 
@@ -255,7 +283,7 @@ class RunLoop:
         if 0 <= index < _WAIT_ENDS:
             self._send(walk, index, due_ns)
         elif index == _BEGINS:
-            now = monotonic_ns()
+            now = self._now()
             for i, at_ns in walk.begin():
                 if at_ns <= now:
                     self._send(walk, i, at_ns)
@@ -283,7 +311,7 @@ class RunLoop:
         step = walk.steps[index]
         if step is None:
             return
-        now = monotonic_ns()
+        now = self._now()
         if due_ns >= self._end_ns:
             self._leave_unsent(walk, index, step, due_ns, "duration")
             return
@@ -392,13 +420,8 @@ class RunLoop:
             self._check_over()
 
     def _check_over(self) -> None:
-        if (
-            self._sessions is None
-            and self._walks <= 0
-            and not self.progress.in_flight
-            and self._over is not None
-        ):
-            self._over.set()
+        if self._sessions is None and self._walks <= 0 and not self.progress.in_flight:
+            self._end()
 
     def _due_soon(self, now: int) -> int:
         """How many connections the next moments will need, by the schedule and the service time seen so far."""
@@ -432,7 +455,7 @@ class RunLoop:
             return False
         if recorder.work() or self._read_ahead(now):
             return True
-        if slack_ns > _GC_SLACK_NS and now >= self._next_gc_ns:
+        if slack_ns > _GC_SLACK_NS and now >= self._next_gc_ns and not gc.isenabled():
             self._next_gc_ns = now + _GC_NS
             gc.collect(1)
         return False

@@ -39,7 +39,8 @@ class Pacer:
     """Fires `fire(what, index, due_ns)` for each entry at its due time, in order of due time.
 
     chores(now_ns, slack_ns): runs one slice of the most urgent chore, or with no slack only what cannot wait;
-    returns whether there is more to do.
+    returns whether there is more to do. idle_ns: chores are called at least this often. hard_spin_ns: spun in place
+    before a due time; a virtual clock, which stands still meanwhile, must not be spun on.
     starts: (due_ns, what, index) in order of due time; a queue beside the heap, because session starts come
     sorted from the trace, and a heap of a hundred thousand of them costs more to pop than to send.
     """
@@ -49,7 +50,9 @@ class Pacer:
         "_alarm_ns",
         "_expected_ns",
         "_fire",
+        "_hard_spin_ns",
         "_heap",
+        "_idle_ns",
         "_is_stopped",
         "_is_turning",
         "_loop",
@@ -60,9 +63,18 @@ class Pacer:
         "starts",
     )
 
-    def __init__(self, fire: Fire, chores: Chore, now: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(
+        self,
+        fire: Fire,
+        chores: Chore,
+        now: Callable[[], int] = monotonic_ns,
+        idle_ns: int = _IDLE_NS,
+        hard_spin_ns: int = _HARD_SPIN_NS,
+    ) -> None:
         self._fire = fire
         self._now = now
+        self._idle_ns = idle_ns
+        self._hard_spin_ns = hard_spin_ns
         self.chores = chores
         self._heap: list[tuple[int, int, Any, int]] = []
         self.starts: deque[tuple[int, Any, int]] = deque()
@@ -162,7 +174,7 @@ class Pacer:
                 due = starts[0][0]
             if due > now:
                 now = clock()
-                if due - now > _HARD_SPIN_NS:
+                if due - now > self._hard_spin_ns:
                     break
                 while due > now:
                     now = clock()
@@ -182,13 +194,13 @@ class Pacer:
             return
         now = clock()
         slack = due - now
-        if self.chores(now, slack) or slack <= self._alarm.early_ns + _HARD_SPIN_NS:
+        if self.chores(now, slack) or slack <= self._alarm.early_ns + self._hard_spin_ns:
             self._turn_soon()
             return
         self._is_turning = False
         # Chores have deadlines of their own, so the loop never sleeps for long.
         self._alarm_ns = 0
-        due = now + _IDLE_NS
+        due = now + self._idle_ns
         if heap and heap[0][0] < due:
             due = heap[0][0]
         if starts and starts[0][0] < due:
