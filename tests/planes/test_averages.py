@@ -40,6 +40,10 @@ def test_within_the_first_second_the_mean_is_over_what_there_is():
     load.set_level(0, at(0.25))
 
     assert load.means(at(0.5)) == [2.0]
+    late = Averages([60], at(100))
+    late.set_level(4, at(100))
+    late.set_level(0, at(100.25))
+    assert late.means(at(100.5)) == [2.0]
     assert Averages([60]).means(0) == [0.0]
 
 

@@ -78,6 +78,14 @@ def test_from_zero_fifty_in_flight_panic_at_once():
     assert policy.is_panicking
 
 
+@pytest.mark.parametrize(("in_flight", "panics"), [(49.0, False), (50.0, True)])
+def test_a_panic_begins_at_twice_what_is_ready(in_flight, panics):
+    policy = knative()
+    policy.wanted(at(2), in_flight, in_flight, ready=4)  # 7 or 8 wanted
+
+    assert policy.is_panicking == panics
+
+
 def test_a_panic_holds_its_number_until_a_stable_window_after_the_last_tick_over_the_threshold():
     policy = knative()
     policy.wanted(at(0), 50.0, 50.0, ready=1)
