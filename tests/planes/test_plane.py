@@ -132,14 +132,15 @@ def test_a_quicker_boot_shortens_the_wait_of_those_who_wait_already():
     plane = Plane(serverless(pending_limit=PendingLimit(30.0, startup_factor=3.5)))
     plane.request_arrived("a", 0)
     plane.instance_ready(1, at(20))  # 3.5 times 20 s: 70 s
-    plane.request_arrived("b", at(21))
-    plane.request_arrived("c", at(21))
-    assert plane.next_wake_ns == at(91)
+    assert plane.tick(at(30)) == []
+    plane.request_arrived("b", at(31))
+    plane.request_arrived("c", at(31))
+    assert plane.next_wake_ns == at(101)
 
-    plane.instance_ready(2, at(23))  # 3.5 times the mean of 20 s and 2 s: 38.5 s
+    plane.instance_ready(2, at(33))  # 3.5 times the mean of 20 s and 2 s: 38.5 s
 
-    assert plane.next_wake_ns == at(59.5)
-    assert plane.tick(at(59.5)) == [Refuse("c", 429, NO_INSTANCE)]
+    assert plane.next_wake_ns == at(69.5)
+    assert plane.tick(at(69.5)) == [Refuse("c", 429, NO_INSTANCE)]
 
 
 def test_an_event_comes_before_a_deadline_of_the_same_instant():
