@@ -168,7 +168,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
 
     instance_header and cold_header name response headers in which the target tells which instance served,
-    and whether it was cold.
+    and whether it was cold. simulate: the plane that `replay plane simulate` takes it for.
     """
 
     url: str
@@ -189,6 +189,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     traceparent: bool = True
     instance_header: str | None = None
     cold_header: str | None = None
+    simulate: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url)

@@ -13,7 +13,7 @@ KNOWS = {
     "cli": {"report", "judge", "engine", "planes", "wire", "results", "trace", "target"},
     "report": {"judge", "results"},
     "judge": {"results"},
-    "engine": {"wire", "trace", "target", "results"},
+    "engine": {"planes", "wire", "trace", "target", "results"},
     "planes": {"wire", "trace", "target"},
     "wire": {"target"},
     "results": set(),

@@ -5,16 +5,22 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 import anyio
 import click
+import msgspec
 
+from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, FACTOR
+from replay.engine.simulation import simulate_trace
 from replay.planes.modelled import modelled_server
 from replay.planes.processes import CommandError
 from replay.planes.serving import plane_server
 from replay.planes.types import PENDING_LIMITS, PlaneSpec, ProcessSpec, ServiceModel, scaling_for
+from replay.report.terminal import print_summary
+from replay.target import load_target
 
 _MODEL = ServiceModel()
 _SPEC = PlaneSpec()
@@ -221,6 +227,27 @@ def serve(
             ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
         )
     ctx.exit(_EXIT_INTERRUPTED if stopped_by == signal.SIGINT else 0)
+
+
+@plane.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("-t", "--target", required=True, help="A target file with a [simulate] table.")
+@run_options
+@output_options
+@click.pass_context
+def simulate(
+    ctx: click.Context, /, trace: Path, target: str, out: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Replay TRACE against a simulated plane in virtual time: no sockets, no waiting, the same summary.
+
+    Example: replay plane simulate traces/triage-burst.jsonl --target targets/simulated.toml
+    """
+    outcome = simulate_trace(trace, load_target(target), options_from(chosen), out)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
+    else:
+        print_summary(outcome.summary, outcome.directory)
+    ctx.exit(0 if outcome.summary.status == "finished" else 4)
 
 
 def _loopback(host: str) -> str | None:

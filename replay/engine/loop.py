@@ -20,12 +20,12 @@ from typing import Any, NamedTuple, Protocol
 from replay.engine.alarm import make_alarm
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.recorder import Recorder
-from replay.engine.render import Renderer
+from replay.engine.render import Rendered
 from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
-from replay.wire.types import Exchange, Wire
+from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
 # Sessions are read this far ahead of their start, and at most so many of them.
@@ -52,11 +52,24 @@ _RENDERS = 1 << 41
 _NONE: Sequence[Due] = ()
 
 
+class Renders(Protocol):
+    def render(self, step: Step, session_id: str) -> Rendered: ...
+
+
+class Sends(Protocol):
+    def send(self, exchange: Exchange) -> None: ...
+
+
 class Sender(Protocol):
     """Turns steps into exchanges on wires: the target's side of a run."""
 
-    renderers: list[Renderer]
-    wires: list[Wire]
+    @property
+    def renderers(self) -> Sequence[Renders]:
+        """One for each place that steps go to."""
+
+    @property
+    def wires(self) -> Sequence[Sends]:
+        """One for each place that steps go to."""
 
     def decide(self, step: Step) -> int:
         """The index of the renderer and the wire for this step, or WAIT."""

@@ -76,18 +76,24 @@ def replay_trace(
     )
 
 
-async def _replay(
-    trace: Path, target: Target, options: RunOptions, out: Path | None, on_progress: OnProgress | None
-) -> Outcome:
+def read_trace(trace: Path) -> TraceScan:
+    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay."""
     found = scan(trace)
     if not found.steps:
         raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
+    return found
+
+
+async def _replay(
+    trace: Path, target: Target, options: RunOptions, out: Path | None, on_progress: OnProgress | None
+) -> Outcome:
+    found = read_trace(trace)
     planned = planned_counts(trace, found, options)
     sender = TargetSender(target, run_id=secrets.token_hex(8))
     await sender.open()
     try:
         directory = RunDir.create(out, found.header.name, target.name)
-        manifest = _manifest(found, planned, target, options)
+        manifest = manifest_of(found, planned, target, options)
         directory.write_manifest(manifest)
         writer = FileWriter()
         recorder = Recorder(directory.path, target.name, writer, options.warmup_s)
@@ -122,7 +128,7 @@ def _complete(
 ) -> None:
     """What is known only at the end of a run."""
     manifest.status = status
-    manifest.finished_at = _now()
+    manifest.finished_at = now_utc()
     manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
     manifest.clock["start_ns"] = loop.start_ns
     manifest.generator = _self_check(loop, recorder, sender)
@@ -154,12 +160,13 @@ def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Gene
     )
 
 
-def _manifest(found: TraceScan, planned: Planned, target: Target, options: RunOptions) -> Manifest:
+def manifest_of(found: TraceScan, planned: Planned, target: Target, options: RunOptions) -> Manifest:
+    """What is known of a run when it begins."""
     return Manifest(
         schema=MANIFEST_SCHEMA,
         status="running",
         version=__version__,
-        started_at=_now(),
+        started_at=now_utc(),
         trace=TraceFacts(
             name=found.header.name,
             sha256=found.sha256,
@@ -193,7 +200,8 @@ def host_facts() -> dict[str, Any]:
     return facts
 
 
-def _now() -> str:
+def now_utc() -> str:
+    """Wall time, for manifests."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -349,6 +349,19 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     grace_s: float = 10.0
 
 
+class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A plane to be simulated: the [simulate] table of a target file.
+
+    boot: time from an instance's request to its readiness. service: how long instances take over a request; None:
+    as long as the recording says.
+    """
+
+    plane: PlaneSpec = PlaneSpec()
+    boot: Spread = Spread(1000.0, 0.3)
+    service: ServiceModel | None = None
+    seed: int = 1
+
+
 class Served(NamedTuple):
     """Where a plane listens. control_url: of its control address, None where it has none."""
 

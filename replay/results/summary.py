@@ -224,6 +224,7 @@ class _Fold:
             generator=generator,
             removed_s=manifest.removed_s,
             steady=steady_window(intended, sent, end, answered, self._warmup_ns()),
+            plane=manifest.plane,
             notes=notes,
         )
 

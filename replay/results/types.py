@@ -150,6 +150,21 @@ class Window(msgspec.Struct, omit_defaults=True):
     latency_ms: dict[str, Quantiles] = {}
 
 
+class PlaneFigures(msgspec.Struct, omit_defaults=True):
+    """What a plane of our own did: instances that were booted, and at most at once; requests that waited for a boot,
+    were refused, or timed out; and its instance time, in all, busy and booting.
+    """
+
+    instances: int
+    most_instances: int
+    cold: int
+    refused: int
+    timed_out: int
+    instance_s: float
+    busy_s: float
+    booting_s: float
+
+
 class Summary(msgspec.Struct, omit_defaults=True):
     """summary.json, schema replay.summary/1."""
 
@@ -166,6 +181,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
     generator: Generator
     removed_s: dict[str, float]
     steady: Window | None = None
+    plane: PlaneFigures | None = None
     notes: list[str] = []
 
 
@@ -186,7 +202,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     elapsed_s: float | None = None
     target_facts: TargetFacts | None = None
     generator: Generator | None = None
-    rate: Rate | None = None
+    plane: PlaneFigures | None = None
     removed_s: dict[str, float] = {}
     connections: dict[str, int] = {}
     notes: list[str] = []

@@ -55,8 +55,7 @@ def test_it_listens_on_loopback_only():
 
     assert result.exit_code == 2
     assert result.stderr == (
-        "replay: --host 0.0.0.0 is not a loopback address; a plane is for this machine only. "
-        "Use 127.0.0.1.\n"
+        "replay: --host 0.0.0.0 is not a loopback address; a plane is for this machine only. Use 127.0.0.1.\n"
     )
 
 

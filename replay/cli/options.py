@@ -1,0 +1,145 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO
+from replay.engine.types import Knobs, RunOptions
+
+_DEFAULTS = RunOptions()
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_RUN_OPTIONS = [
+    click.option(
+        "--timing",
+        type=click.Choice(["causal", "recorded"]),
+        default=_DEFAULTS.timing,
+        show_default=True,
+        help="causal: steps follow their parents' real responses. recorded: every step at its recorded time.",
+    ),
+    click.option(
+        "--speed", type=FACTOR, default=1.0, show_default=True, help="Run everything this many times as fast."
+    ),
+    click.option(
+        "--arrivals",
+        type=FACTOR,
+        default=1.0,
+        show_default=True,
+        help="Let sessions arrive this many times as fast.",
+    ),
+    click.option(
+        "--think",
+        type=FACTOR_OR_ZERO,
+        default=1.0,
+        show_default=True,
+        help="Multiply think times (edge delays) by this.",
+    ),
+    click.option("--idle-cap", type=DURATION, help="Cut every delay to at most this, for example 30s."),
+    click.option(
+        "--scale",
+        type=click.IntRange(1, 100_000),
+        default=1,
+        show_default=True,
+        help="Replay each session this many times.",
+    ),
+    click.option(
+        "--seed", type=int, default=1, show_default=True, help="Seed of everything random in the run."
+    ),
+    click.option(
+        "--duration", type=DURATION, help="Send nothing later than this into the run, for example 60s."
+    ),
+    click.option("--sessions", type=click.IntRange(1), help="Replay only the first so many sessions."),
+    click.option(
+        "--max-in-flight",
+        type=click.IntRange(1),
+        help="Have at most so many steps in flight; the rest wait, and the wait is charged.",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(["continue", "skip-rest"]),
+        default=_DEFAULTS.on_error,
+        show_default=True,
+        help="After a failed step: go on with the session, or leave the rest of it unsent.",
+    ),
+    click.option(
+        "--late",
+        type=click.Choice(["catch-up", "skip"]),
+        default=_DEFAULTS.late,
+        show_default=True,
+        help="A step found late: send it at once and charge the lateness, or leave it unsent.",
+    ),
+    click.option(
+        "--late-limit",
+        type=DURATION,
+        default="100ms",
+        show_default=True,
+        help="With --late skip: how late is too late.",
+    ),
+    click.option(
+        "--warmup",
+        type=DURATION,
+        default="0s",
+        show_default=True,
+        help="Mark the steps of this first part as warm-up.",
+    ),
+    click.option(
+        "--grace",
+        type=DURATION,
+        default="5s",
+        show_default=True,
+        help="After Ctrl-C: wait this long for responses in flight.",
+    ),
+]
+
+_OUTPUT_OPTIONS = [
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        help="The run directory.  [default: runs/<UTC time>-<trace>-<target>]",
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout, and nothing else there."
+    ),
+]
+
+
+def run_options(command: _Command) -> _Command:
+    """How a trace is replayed. The command takes them as `**chosen`, for `options_from`."""
+    return _with(_RUN_OPTIONS, command)
+
+
+def output_options(command: _Command) -> _Command:
+    """Where the result goes: `out` and `as_json`."""
+    return _with(_OUTPUT_OPTIONS, command)
+
+
+def options_from(chosen: dict[str, Any]) -> RunOptions:
+    """The options of a run from what `run_options` gave a command."""
+    return RunOptions(
+        timing=chosen["timing"],
+        knobs=Knobs(
+            speed=chosen["speed"],
+            arrivals=chosen["arrivals"],
+            think=chosen["think"],
+            idle_cap_s=chosen["idle_cap"],
+            scale=chosen["scale"],
+            seed=chosen["seed"],
+        ),
+        duration_s=chosen["duration"],
+        sessions=chosen["sessions"],
+        max_in_flight=chosen["max_in_flight"],
+        on_error=chosen["on_error"],
+        late=chosen["late"],
+        late_limit_s=chosen["late_limit"],
+        warmup_s=chosen["warmup"],
+        grace_s=chosen["grace"],
+    )
+
+
+def _with(options: Sequence[Callable[[Any], Any]], command: _Command) -> _Command:
+    for option in reversed(options):
+        command = option(command)
+    return command

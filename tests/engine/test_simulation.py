@@ -1,0 +1,188 @@
+"""Whole runs in virtual time, against what theory and hand calculation say."""
+
+import json
+import math
+import random
+
+import pytest
+
+from replay.engine.simulation import most_at_once, simulate_trace, simulated_plane
+from replay.engine.types import Knobs, RunOptions
+from replay.engine.virtual import VirtualTime
+from replay.planes.types import InstanceLife
+from replay.target import Target, TargetError
+
+MS = 1_000_000
+FIXED_BOOT = {"boot": {"median_ms": 1000.0, "sigma": 0.0}}
+ONE_AT_A_TIME = {"concurrency": 1, "scaling": {"policy": "request", "windows_s": [], "keep_instances": None}}
+
+
+@pytest.fixture
+def simulate(tmp_path):
+    runs = []
+
+    def simulated(trace, simulate, **options):
+        knobs = Knobs(**{k: options.pop(k) for k in list(options) if k in Knobs.__struct_fields__})
+        target = Target(url="http://x", name="imagined", simulate=simulate)
+        out = tmp_path / f"run-{len(runs)}"
+        runs.append(out)
+        outcome = simulate_trace(trace, target, RunOptions(knobs=knobs, **options), out)
+        return outcome.summary, [json.loads(line) for line in (out / "steps.jsonl").read_text().splitlines()]
+
+    return simulated
+
+
+def calls(get, starts_ms, took_ms=100.0):
+    return [(start_ms, [get("a", "/", name="call", took_ms=took_ms)]) for start_ms in starts_ms]
+
+
+def test_a_cold_request_takes_its_boot_and_its_service_and_a_warm_one_its_service(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 5000.0]))
+
+    summary, lines = simulate(trace, {"plane": ONE_AT_A_TIME, **FIXED_BOOT})
+
+    assert [(line["end_ns"] - line["intended_ns"]) / MS for line in lines] == [1100.0, 100.0]
+    assert [line["cold"] for line in lines] == [True, False]
+    assert [line["instance"] for line in lines] == ["i-1", "i-1"]
+    assert (summary.plane.instances, summary.plane.cold) == (1, 1)
+    assert (summary.plane.busy_s, summary.plane.booting_s) == (0.2, 1.0)
+
+
+def test_an_instance_is_gone_after_its_idle_lifetime(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 20_000.0, 60_000.0]))
+    rules = {**ONE_AT_A_TIME, "idle_lifetime_s": 30.0}
+
+    summary, lines = simulate(trace, {"plane": rules, **FIXED_BOOT})
+
+    assert [line["cold"] for line in lines] == [True, False, True]
+    assert summary.plane.instances == 2
+    assert summary.plane.instance_s == pytest.approx((1.0 + 0.1) + 18.9 + 0.1 + 30.0 + 1.1)
+
+
+def test_steps_follow_the_simulated_responses_of_their_parents(simulate, write_trace):
+    get = write_trace.get
+    steps = [
+        get("a", "/", took_ms=100.0),
+        get("b", "/", [{"step": "a", "delay_ms": 50}], took_ms=10.0),
+        get("c", "/", [{"step": "a", "anchor": "start", "delay_ms": 5}], took_ms=10.0),
+    ]
+
+    _, lines = simulate(write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}})
+
+    at = {line["step"]: line["intended_ns"] / MS for line in lines}
+    assert at == {"a": 0.0, "b": 150.0, "c": 5.0}
+
+
+def test_a_first_byte_releases_what_waits_for_it(simulate, write_trace):
+    get = write_trace.get
+    steps = [
+        get("a", "/", took_ms=100.0, recorded={"ttft_ms": 30.0}),
+        get("b", "/", [{"step": "a", "anchor": "first_byte", "delay_ms": 4}], took_ms=1.0),
+    ]
+
+    _, lines = simulate(write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}})
+
+    assert {line["step"]: line["intended_ns"] / MS for line in lines} == {"a": 0.0, "b": 34.0}
+
+
+def test_a_plane_that_is_full_refuses_and_one_that_is_slow_times_out(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 1.0, 2.0], took_ms=5000.0))
+    one = {"kind": "vm", "max_instances": 1, "concurrency": 1}
+
+    refused, _ = simulate(trace, {"plane": {**one, "pending_limit": {"wait_s": 1.0, "length": 1}}})
+    slow, _ = simulate(trace, {"plane": {**one, "pending_limit": "unlimited", "request_timeout_s": 2.0}})
+
+    assert refused.counts.errors == {"status_4xx": 2}
+    assert refused.plane.refused == 2
+    assert slow.counts.errors == {"status_5xx": 3}
+    assert slow.latency_ms["response"].max == 2000.0
+    assert slow.plane.timed_out == 3
+
+
+def test_the_same_seed_gives_the_same_run_to_the_last_byte(simulate, write_trace, tmp_path):
+    trace = write_trace(*calls(write_trace.get, [n * 37.0 for n in range(200)]))
+    imagined = {
+        "plane": {"concurrency": 2, "max_instances": 5},
+        "boot": {"median_ms": 300, "sigma": 0.5},
+        "service": {},
+    }
+
+    simulate(trace, imagined)
+    simulate(trace, imagined)
+    simulate(trace, {**imagined, "seed": 2})
+
+    first, again, other = ((tmp_path / f"run-{n}" / "steps.jsonl").read_bytes() for n in range(3))
+    assert first == again != other
+
+
+def test_a_single_worker_queues_as_the_theory_of_m_d_1_says(simulate, write_trace):
+    """Pollaczek-Khinchine: the mean wait at a load of rho is rho / (2 * (1 - rho)) services."""
+    draw, now, starts = random.Random(3).random, 0.0, []
+    for _ in range(20_000):
+        now -= math.log(1 - draw()) * 10.0
+        starts.append(now)
+    trace = write_trace(*calls(write_trace.get, starts, took_ms=7.0))
+    rules = {"kind": "vm", "max_instances": 1, "concurrency": 1, "pending_limit": "unlimited"}
+
+    summary, _ = simulate(trace, {"plane": rules})
+
+    rho = 0.7
+    assert summary.latency_ms["response"].mean == pytest.approx(7.0 + 7.0 * rho / (2 * (1 - rho)), rel=0.05)
+
+
+def test_cold_starts_are_as_frequent_as_gaps_longer_than_the_lifetime(simulate, write_trace):
+    """One instance at most, Poisson arrivals: a request is cold if the gap before it outlasted the lifetime."""
+    draw, now, starts = random.Random(5).random, 0.0, []
+    for _ in range(5_000):
+        now -= math.log(1 - draw()) * 30_000.0
+        starts.append(now)
+    trace = write_trace(*calls(write_trace.get, starts, took_ms=1.0))
+    rules = {**ONE_AT_A_TIME, "max_instances": 1, "idle_lifetime_s": 60.0}
+
+    _, lines = simulate(trace, {"plane": rules, "boot": {"median_ms": 1.0, "sigma": 0.0}})
+
+    cold = sum(line["cold"] for line in lines) / len(lines)
+    assert cold == pytest.approx(math.exp(-60.0 / 30.0), abs=0.015)
+
+
+def test_knobs_mean_the_same_as_in_a_real_run(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 8000.0, 16_000.0]))
+    summary, lines = simulate(trace, {"plane": {"kind": "vm"}}, speed=8.0, sessions=2, scale=2)
+
+    assert summary.counts.sessions == 4
+    assert min(line["intended_ns"] for line in lines) == 0
+    assert sorted(line["intended_ns"] for line in lines if "~" not in line["session"]) == [0, 1000 * MS]
+
+
+@pytest.mark.parametrize(
+    ("simulate_table", "message"),
+    [
+        (None, "t: has no [simulate] table, so there is no plane to simulate. Add one."),
+        ({"plan": {}}, 't: [simulate] : Object contains unknown field "plan".'),
+        ({"plane": {"concurency": 1}}, 't: [simulate] plane: Object contains unknown field "concurency".'),
+        ({"plane": {"max_instances": 0}}, "t: [simulate] plane: max_instances must be 1 or more, not 0."),
+    ],
+)
+def test_a_plane_that_is_not_described_rightly_is_told(simulate_table, message):
+    with pytest.raises(TargetError) as caught:
+        simulated_plane(Target(url="http://x", name="t", simulate=simulate_table))
+    assert str(caught.value) == message
+
+
+def test_virtual_time_keeps_the_order_and_says_when_nothing_is_left():
+    time, seen = VirtualTime(), []
+    for at, what in ((20, "b"), (10, "a"), (20, "c")):
+        time.at(at, seen.append, what)
+
+    time.run_until(lambda: len(seen) == 3)
+
+    assert (seen, time.now_ns) == (["a", "b", "c"], 20)
+    with pytest.raises(RuntimeError, match="nothing left"):
+        time.run_until(lambda: False)
+
+
+def test_instances_that_take_turns_are_not_there_at_once():
+    def life(start, gone):
+        return InstanceLife(1, start, start, None, gone, 0, 0, 0, 0)
+
+    assert most_at_once([life(0, 10), life(10, 20), life(12, 30)], 100) == 2
