@@ -470,7 +470,7 @@ class Plane:
             self._wake_at(max(at_ns, since_ns + self._idle_lifetime_ns))
 
     def _let_go(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
-        """Stop an idle instance; drain a busy one."""
+        """Stop an idle instance; drain a busy one. Only what comes due does so: the next wake is set after it."""
         if not instance.in_flight:
             self._stop(instance, at_ns, out)
             return
@@ -479,7 +479,6 @@ class Plane:
         self._router.remove(instance)
         until_ns = at_ns + self._drain_ns
         self._draining[instance.id] = until_ns, instance
-        self._wake_at(until_ns)
         out.append(Drain(instance.id, until_ns))
 
     def _stop(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
@@ -506,7 +505,8 @@ class Plane:
         entry.boots_before = -1 if self._booting else self._boots
         self._pending.add(entry)
         self._wake_for_waiting()
-        self._boot_missing(at_ns, out)
+        if self._alive < self._most:
+            self._boot_missing(at_ns, out)
 
     @property
     def _can_wait(self) -> bool:

@@ -155,10 +155,10 @@ def test_of_two_deadlines_an_event_lets_only_the_earlier_one_pass():
     plane.request_arrived("a", at(1))
     plane.request_arrived("b", at(2))
 
-    refused, started = plane.instance_ready(1, at(12))
-
-    assert refused == Refuse("a", 429, NO_INSTANCE)
-    assert started.request == "b"
+    assert plane.instance_ready(1, at(12)) == [
+        Refuse("a", 429, NO_INSTANCE),
+        Start("b", 1, fresh=True, waited_for_boot=True, waited_ns=at(10)),
+    ]
 
 
 def test_a_deadline_that_an_event_finds_overdue_goes_first():
@@ -363,6 +363,16 @@ def test_averages_boot_what_brings_the_load_to_its_target():
     plane.instance_ready(1, 0)
 
     assert plane.tick(at(5)) == [Boot(2, 1.0)]  # 10 in flight are two instances at 60 %
+
+
+def test_evaluations_keep_their_rhythm_from_the_planes_start_over_silences():
+    plane = Plane(PlaneSpec(concurrency=10, startup_boost=False), at(3))
+    for number in range(10):
+        plane.request_arrived(number, at(1001))
+    plane.instance_ready(1, at(1001))
+
+    assert plane.tick(at(1002.9)) == []
+    assert plane.tick(at(1003)) == [Boot(2, 1.0)]
 
 
 def test_cpu_boots_instances_too():

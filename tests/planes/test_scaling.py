@@ -187,6 +187,7 @@ def test_activation_scale_is_the_least_of_anything_above_zero():
 
     assert policy.woken(at(0)) == 3
     assert policy.wanted(at(2), 1.0, 1.0, ready=3) == 3
+    assert policy.wanted(at(4), 1.0, 50.0, ready=3) == 8  # a panic that wants more gets more
 
 
 def test_an_own_target_is_capped_by_the_concurrency():
