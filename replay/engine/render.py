@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from replay import __version__
 from replay.engine.shapes import OpenAiChat
-from replay.target import Target
+from replay.target import ASGI_PREFIX, Target
 from replay.trace.types import Request, Step
 from replay.wire.credentials import Credentials
 
@@ -54,8 +54,9 @@ class Renderer:
 
     def __init__(self, target: Target, url: str, credentials: Credentials, run_id: str) -> None:
         parts = urlsplit(url)
-        self._prefix = "" if target.is_asgi else parts.path.rstrip("/")
-        self._host = "asgi" if target.is_asgi else _host(url)
+        is_asgi = url.startswith(ASGI_PREFIX)
+        self._prefix = "" if is_asgi else parts.path.rstrip("/")
+        self._host = "asgi" if is_asgi else _host(url)
         self._credentials = credentials
         self._own = [(name.lower(), value) for name, value in target.headers.items()]
         self._closes = target.connections.reuse == "none"

@@ -30,6 +30,10 @@ _HALF = 1 << _HALF_BITS
 _BUCKETS = HIGHEST.bit_length() - (_HALF_BITS + 1) + 1
 _LENGTH = (_BUCKETS + 1) * _HALF
 
+_NO_COUNTS: Int64s = np.zeros(0, np.int64)
+# From so many values on, counting them all in one pass beats adding them up one by one.
+_MANY = 2048
+
 _COOKIE = 0x1C849303 | 0x10
 _COMPRESSED_COOKIE = 0x1C849304 | 0x10
 _HEADER = struct.Struct(">IIIIQQd")
@@ -50,7 +54,7 @@ class Histogram:
     def __init__(self, unit_ns: int = 1000) -> None:
         self.unit_ns = unit_ns
         self.n = self.out_of_range = 0
-        self._counts: Int64s = np.zeros(_LENGTH, np.int64)
+        self._counts: Int64s = _NO_COUNTS
         self._sum_ns = 0.0
         self._least_ns = self._greatest_ns = 0
 
@@ -68,7 +72,12 @@ class Histogram:
             self.out_of_range += beyond
             units = np.clip(units, 0, HIGHEST)
             ns = np.clip(ns, 0, HIGHEST * self.unit_ns)
-        self._counts += np.bincount(indexes(units), minlength=_LENGTH)
+        index = indexes(units)
+        self._reach(int(index.max()) + 1)
+        if len(index) < _MANY:
+            np.add.at(self._counts, index, 1)
+        else:
+            self._counts += np.bincount(index, minlength=len(self._counts))
         least, greatest = int(ns.min()), int(ns.max())
         self._least_ns = min(self._least_ns, least) if self.n else least
         self._greatest_ns = max(self._greatest_ns, greatest)
@@ -81,12 +90,20 @@ class Histogram:
             raise ValueError(f"a histogram in {other.unit_ns} ns cannot be added to one in {self.unit_ns} ns")
         if not other.n:
             return
-        self._counts += other._counts
+        self._reach(len(other._counts))
+        self._counts[: len(other._counts)] += other._counts
         self._least_ns = min(self._least_ns, other._least_ns) if self.n else other._least_ns
         self._greatest_ns = max(self._greatest_ns, other._greatest_ns)
         self._sum_ns += other._sum_ns
         self.n += other.n
         self.out_of_range += other.out_of_range
+
+    def _reach(self, length: int) -> None:
+        """Have counts for so many buckets: only as many as the largest value needs, for most histograms are small."""
+        if length > len(self._counts):
+            grown = np.zeros(min(_LENGTH, max(_HALF, 1 << (length - 1).bit_length())), np.int64)
+            grown[: len(self._counts)] = self._counts
+            self._counts = grown
 
     @property
     def max_ms(self) -> float:
@@ -158,7 +175,8 @@ def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
     if (digits, lowest, highest) != (SIGNIFICANT_DIGITS, 1, HIGHEST):
         raise ValueError("a histogram of another range or precision")
     histogram = Histogram(unit_ns)
-    counts = histogram._counts
+    index: list[int] = []
+    counts: list[int] = []
     at = 0
     for value in _zigzags(data[_HEADER.size : _HEADER.size + size]):
         if value < 0:
@@ -166,15 +184,19 @@ def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
             continue
         if at >= _LENGTH:
             raise ValueError("a histogram that is longer than its range")
-        counts[at] = value
+        if value:
+            index.append(at)
+            counts.append(value)
         at += 1
-    filled = np.flatnonzero(counts)
-    if len(filled):
+    if index:
+        filled, counted = np.array(index, np.int64), np.array(counts, np.int64)
+        histogram._reach(index[-1] + 1)
+        histogram._counts[filled] = counted
         low, high = lowest_equivalents(filled), highest_equivalents(filled)
-        histogram.n = int(counts.sum())
+        histogram.n = int(counted.sum())
         histogram._least_ns = int(low[0]) * unit_ns
         histogram._greatest_ns = int(high[-1]) * unit_ns
-        histogram._sum_ns = float((counts[filled] * (low + high)).sum()) / 2 * unit_ns
+        histogram._sum_ns = float((counted * (low + high)).sum()) / 2 * unit_ns
     return histogram
 
 

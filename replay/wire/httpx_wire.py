@@ -48,7 +48,7 @@ from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
 from replay.wire.events import SseTimer
-from replay.wire.response import _LONGEST_INSTANCE, _TRUE
+from replay.wire.response import LONGEST_INSTANCE, TRUE_WORDS
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -626,9 +626,9 @@ class Call:
             if key == b"content-type":
                 is_event_stream = b"text/event-stream" in value.lower()
             elif key == wire.instance_header:
-                exchange.instance = value.decode("latin-1")[:_LONGEST_INSTANCE]
+                exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
-                exchange.cold = value.strip().lower() in _TRUE
+                exchange.cold = value.strip().lower() in TRUE_WORDS
         exchange.status = response.status_code
         if is_event_stream or exchange.is_stream:
             self._events = SseTimer()

@@ -7,8 +7,8 @@ import httptools
 from replay.wire.events import SseTimer
 from replay.wire.types import Exchange
 
-_TRUE = (b"1", b"true", b"yes", b"cold")
-_LONGEST_INSTANCE = 200
+TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
+LONGEST_INSTANCE = 200
 # llhttp sets no bound. Servers and proxies take heads of 8 to 64 KiB; beyond this, none is to be expected.
 _HEAD_MOST_BYTES = 1024 * 1024
 
@@ -135,9 +135,9 @@ class ResponseReader:
         elif key == b"content-type":
             self._is_event_stream = b"text/event-stream" in value.lower()
         elif key == self._tells.instance:
-            self._instance = value.decode("latin-1")[:_LONGEST_INSTANCE]
+            self._instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         elif key == self._tells.cold:
-            self._cold = value.strip().lower() in _TRUE
+            self._cold = value.strip().lower() in TRUE_WORDS
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
