@@ -51,6 +51,8 @@ _REASONS = {
     504: "Gateway Timeout",
 }
 _NS = 1_000_000_000
+# From the end of a process's connections until its end is known took 1 to 8 ms on a busy machine.
+_DEATH_NOTICE_S = 0.03
 
 Address = tuple[str, int]
 
@@ -204,9 +206,15 @@ class Gateway:
             # The application closed a kept connection just as we took it.
             self._connect(visit)
             return
-        self._fail(visit, 502, "The instance closed the connection without an answer.")
+        self._fail_soon(visit, "The instance closed the connection without an answer.")
+
+    def _fail_soon(self, visit: Visit, why: str) -> None:
+        """A connection often ends because its process does: hear of that first, so that no request follows it."""
+        self._loop.call_later(_DEATH_NOTICE_S, self._fail, visit, 502, why)
 
     def _fail(self, visit: Visit, status: int, why: str) -> None:
+        if visit.id not in self._visits:
+            return
         doorway = visit.doorway
         visit.doorway = None
         self._ended(visit)
@@ -263,7 +271,7 @@ class Gateway:
             host, port = self._instances.address(instance)
             _, upstream = await self._loop.create_connection(lambda: Upstream(self, instance), host, port)
         except (OSError, KeyError):
-            self._fail(visit, 502, "The instance does not accept connections.")
+            self._fail_soon(visit, "The instance does not accept connections.")
             return
         if visit.id not in self._visits or visit.doorway is None:
             upstream.close()
