@@ -51,7 +51,7 @@ _REASONS = {
     504: "Gateway Timeout",
 }
 _NS = 1_000_000_000
-# From the end of a process's connections until its end is known took 1 to 8 ms on a busy machine.
+# Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.
 _DEATH_NOTICE_S = 0.03
 
 Address = tuple[str, int]
