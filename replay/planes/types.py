@@ -73,6 +73,7 @@ class Answer(msgspec.Struct, frozen=True):
 PlaneKind = Literal["serverless", "vm"]
 RouterName = Literal["most_recently_used", "least_loaded", "round_robin"]
 Binding = Literal["late", "early"]
+Sharing = Literal["processor", "slots"]
 PendingRule = Literal["startup", "10s", "30s", "60s", "knative", "unlimited"]
 
 RequestId = Hashable
