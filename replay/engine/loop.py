@@ -467,7 +467,8 @@ class RunLoop:
         recorder = self._recorder
         if now >= self._next_second_ns:
             recorder.close_second(now)
-            self._next_second_ns += _SECOND_NS
+            # Seconds in which nothing was looked at, as in a simulation, are one interval.
+            self._next_second_ns += _SECOND_NS * (1 + (now - self._next_second_ns) // _SECOND_NS)
             if recorder.failure is not None:
                 self.stop()
         if now >= self._next_flush_ns:

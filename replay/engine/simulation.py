@@ -41,15 +41,15 @@ from replay.planes.types import (
 )
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import Generator, PlaneFigures
+from replay.results.types import INSTANCES_FILE, Generator, InstanceRecord, PlaneFigures
 from replay.target import Target, TargetError
 from replay.trace.types import Step
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
 _MS = 1_000_000
-# Nothing has to be looked at between the events of a simulation; only interval logs are closed.
-_IDLE_NS = _NS
+# Between the events of a simulation nothing has to be looked at.
+_IDLE_NS = 3600 * _NS
 _NOTHING = Rendered("GET", b"", b"", False, False)
 
 
@@ -88,7 +88,9 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     manifest.elapsed_s = round((loop.finished_ns - loop.start_ns) / _NS, 6)
     manifest.removed_s = pace.removed_s()
     manifest.generator = Generator(verdict="ok", reasons=[])
-    manifest.plane = wire.figures(loop.start_ns)
+    manifest.plane = wire.figures()
+    lives = msgspec.json.Encoder().encode_lines(wire.instances(loop.start_ns))
+    (directory.path / INSTANCES_FILE).write_bytes(lives)
     manifest.notes = [
         "simulated in virtual time: nothing was sent, and the network took no time",
         *wire.notes(),
@@ -176,8 +178,28 @@ class SimulatedWire:
             return []
         return [f"{self._unknown} steps have no recorded duration; they were answered at once"]
 
-    def figures(self, start_ns: int) -> PlaneFigures:
-        """What the plane did, for the summary; instants count from start_ns."""
+    def instances(self, start_ns: int) -> list[InstanceRecord]:
+        """What each instance did; instants count from start_ns."""
+
+        def since(at_ns: int | None) -> int | None:
+            return None if at_ns is None else at_ns - start_ns
+
+        return [
+            InstanceRecord(
+                instance=f"i-{life.instance}",
+                requested_ns=life.requested_ns - start_ns,
+                ready_ns=since(life.ready_ns),
+                first_request_ns=since(life.first_request_ns),
+                gone_ns=since(life.gone_ns),
+                served=life.served,
+                busy_ns=life.busy_ns,
+                request_ns=life.request_ns,
+            )
+            for life in self.plane.ledger(self._time.now_ns)
+        ]
+
+    def figures(self) -> PlaneFigures:
+        """What the plane did, for the summary."""
         now = self._time.now_ns
         lives = self.plane.ledger(now)
         return PlaneFigures(

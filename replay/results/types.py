@@ -17,6 +17,7 @@ STEPS_FILE = "steps.jsonl"
 HLOG_FILE = "latency.hlog"
 MANIFEST_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
+INSTANCES_FILE = "instances.jsonl"
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 
@@ -148,6 +149,23 @@ class Window(msgspec.Struct, omit_defaults=True):
     offered_rps: float | None = None
     achieved_rps: float | None = None
     latency_ms: dict[str, Quantiles] = {}
+
+
+class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
+    """One line of instances.jsonl: what one instance of a plane of our own did, in ns from the run's start.
+
+    busy_ns: time with at least one request; request_ns: the sum of its requests' times. gone_ns absent: it was there
+    at the end.
+    """
+
+    instance: str
+    requested_ns: int
+    ready_ns: int | None = None
+    first_request_ns: int | None = None
+    gone_ns: int | None = None
+    served: int = 0
+    busy_ns: int = 0
+    request_ns: int = 0
 
 
 class PlaneFigures(msgspec.Struct, omit_defaults=True):
