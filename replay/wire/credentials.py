@@ -14,7 +14,6 @@ from replay.wire.errors import TargetUnreachable
 Header = tuple[bytes, bytes]
 _COMMAND_S = 60.0
 _RETRY_S = 5.0
-_STDERR_SHOWN = 200
 
 
 class Credentials:
@@ -106,7 +105,7 @@ async def _output_of(command: str) -> str:
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
         )
     except ValueError as cause:
         # Quotes that do not close, or a NUL.
@@ -122,7 +121,7 @@ async def _output_of(command: str) -> str:
         raise TargetUnreachable(f"auth.command cannot be run: {cause.strerror or cause}. {hint}") from cause
     try:
         async with asyncio.timeout(_COMMAND_S):
-            out, err = await process.communicate()
+            out, _ = await process.communicate()
     except TimeoutError as cause:
         raise TargetUnreachable(f"auth.command printed no token within {_COMMAND_S:g} s.") from cause
     finally:
@@ -131,9 +130,8 @@ async def _output_of(command: str) -> str:
                 process.kill()
             await process.wait()
     if process.returncode:
-        said = ascii(err.decode(errors="replace").strip()[-_STDERR_SHOWN:])[1:-1]
+        # What it wrote to stderr is not shown: some tools print the token there.
         raise TargetUnreachable(
-            f"auth.command failed with exit status {process.returncode}{': ' + said if said else ''}. "
-            "Run it by hand to see why."
+            f"auth.command failed with exit status {process.returncode}. Run it by hand to see why."
         )
     return out.decode(errors="replace")
