@@ -64,16 +64,21 @@ def replay_trace(
     Raises TraceError, TargetError and RunDirError for bad input, and TargetUnreachable when nothing could be
     sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted.
     """
-    return anyio.run(
+    # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
+    # ends them at once.
+    found = read_trace(trace)
+    plan = _Plan(trace, found, planned_counts(trace, found, options), target, options, secrets.token_hex(8))
+    directory = anyio.run(
         _replay,
-        trace,
-        target,
-        options,
+        plan,
         out,
         on_progress,
         backend="asyncio",
         backend_options={"use_uvloop": sys.platform != "win32"},
     )
+    summary = rebuild(directory.path)
+    directory.write_summary(summary)
+    return Outcome(summary, directory.path)
 
 
 def read_trace(trace: Path) -> TraceScan:
@@ -84,16 +89,25 @@ def read_trace(trace: Path) -> TraceScan:
     return found
 
 
-async def _replay(
-    trace: Path, target: Target, options: RunOptions, out: Path | None, on_progress: OnProgress | None
-) -> Outcome:
-    found = read_trace(trace)
-    planned = planned_counts(trace, found, options)
-    sender = TargetSender(target, run_id=secrets.token_hex(8))
+class _Plan(NamedTuple):
+    """What one run sets out to do. run_id: what its requests' trace ids are derived from."""
+
+    trace: Path
+    found: TraceScan
+    planned: Planned
+    target: Target
+    options: RunOptions
+    run_id: str
+
+
+async def _replay(plan: _Plan, out: Path | None, on_progress: OnProgress | None) -> RunDir:
+    trace, found, planned, target, options, run_id = plan
+    sender = TargetSender(target, run_id)
     await sender.open()
     try:
         directory = RunDir.create(out, found.header.name, target.name)
         manifest = manifest_of(found, planned, target, options)
+        manifest.run_id = run_id
         directory.write_manifest(manifest)
         writer = FileWriter()
         recorder = Recorder(directory.path, target.name, writer, options.warmup_s)
@@ -113,9 +127,7 @@ async def _replay(
         status = "failed"
     _complete(manifest, status, loop, recorder, sender, pace)
     directory.write_manifest(manifest)
-    summary = rebuild(directory.path)
-    directory.write_summary(summary)
-    return Outcome(summary, directory.path)
+    return directory
 
 
 def _complete(

@@ -204,7 +204,9 @@ class Summary(msgspec.Struct, omit_defaults=True):
 
 
 class Manifest(msgspec.Struct, omit_defaults=True):
-    """run.json: written first and again at the end. Every secret in target is redacted."""
+    """run.json: written first and again at the end. Every secret in target is redacted. run_id: the key from which
+    the trace ids and span ids of its requests are derived (see replay/engine/render.py).
+    """
 
     schema: str
     status: RunStatus
@@ -216,6 +218,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     seed: int
     host: dict[str, Any]
     clock: dict[str, Any]
+    run_id: str | None = None
     finished_at: str | None = None
     elapsed_s: float | None = None
     target_facts: TargetFacts | None = None
