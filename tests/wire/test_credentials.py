@@ -164,9 +164,7 @@ async def test_a_command_that_fails_is_told_without_anything_that_it_wrote():
     with pytest.raises(TargetUnreachable) as raised:
         await opened(python(code))
 
-    assert str(raised.value) == (
-        "auth.command failed with exit status 1. Run it by hand to see why."
-    )
+    assert str(raised.value) == ("auth.command failed with exit status 1. Run it by hand to see why.")
 
 
 @pytest.mark.parametrize(
