@@ -15,10 +15,19 @@ import msgspec
 from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, FACTOR
 from replay.engine.simulation import simulate_trace
+from replay.planes.distributions import parse_distribution
 from replay.planes.modelled import modelled_server
 from replay.planes.processes import CommandError
 from replay.planes.serving import plane_server
-from replay.planes.types import PENDING_LIMITS, PlaneSpec, ProcessSpec, ServiceModel, scaling_for
+from replay.planes.types import (
+    PENDING_LIMITS,
+    Distribution,
+    ModelSpec,
+    PlaneSpec,
+    ProcessSpec,
+    ServiceModel,
+    scaling_for,
+)
 from replay.report.terminal import print_summary
 from replay.target import load_target
 
@@ -29,13 +38,30 @@ _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
 
+class _Time(click.ParamType[Distribution]):
+    """A time or a distribution of times, in the short form."""
+
+    name = "time|dist"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Distribution:
+        if isinstance(value, Distribution):
+            return value
+        try:
+            return parse_distribution(str(value))
+        except ValueError as fault:
+            self.fail(f"{fault}")
+
+
+_TIME = _Time()
+
+
 @click.group()
 def plane() -> None:
     """Run an execution plane on this machine."""
 
 
 @plane.command()
-@click.option("--modelled", is_flag=True, help="Answer every request after a modelled time; no instances.")
+@click.option("--modelled", is_flag=True, help="Answer every request after a modelled time.")
 @click.option("--command", help="How an instance is started, for example 'python -m app --port $PORT'.")
 @click.option(
     "--plane",
@@ -126,6 +152,22 @@ def plane() -> None:
     "--control-port", type=click.IntRange(0, 65535), help="Serve /state and /metrics here; 0 takes a free one."
 )
 @click.option(
+    "--boot",
+    type=_TIME,
+    help="With --modelled: put instances behind a gateway, which boot this long: 800ms, or lognormal:800ms,2s.",
+)
+@click.option(
+    "--service",
+    type=_TIME,
+    help="With --modelled: put instances behind a gateway, which take this long to answer (a stream: to begin).",
+)
+@click.option(
+    "--model",
+    "model_file",
+    type=click.Path(path_type=Path),
+    help="With --modelled: put instances behind a gateway, as this TOML file says: times, sharing, memory, faults.",
+)
+@click.option(
     "--seed", type=int, default=_MODEL.seed, show_default=True, help="With --modelled: of the modelled times."
 )
 @click.option(
@@ -162,15 +204,22 @@ def serve(
     grace: float,
     tells: bool,
     control_port: int | None,
+    boot: Distribution | None,
+    service: Distribution | None,
+    model_file: Path | None,
     seed: int,
     speed: float,
     error_rate: float,
 ) -> None:
     """Serve a target until it is interrupted: modelled, or real processes that scale to zero.
 
+    --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
+    with modelled instances, to which the options of planes apply.
+
     \b
     Examples:
       replay plane serve --modelled --port 8080
+      replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms --max-instances 10
       replay plane serve --command 'python -m app --port $PORT' --concurrency 8 --max-instances 4 --idle-lifetime 30s
     """
     if modelled == (command is not None):
@@ -183,9 +232,32 @@ def serve(
     if health_path is not None and not health_path.startswith("/"):
         _refuse(ctx, "--health-path must begin with /.")
 
+    given = {
+        name
+        for name in ("kind", "boot", "service", "model_file", "speed", "error_rate", "seed")
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
+    if not modelled and given & {"boot", "service", "model_file"}:
+        _refuse(ctx, "--boot, --service and --model are for --modelled: a process takes its own time.")
+    instances: ProcessSpec | ModelSpec | None = None
+    if command is not None:
+        instances = ProcessSpec(
+            command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
+        )
+    elif given & {"kind", "boot", "service", "model_file"}:
+        instances = _model(ctx, model_file)
+        changes: dict[str, Any] = {
+            name: value
+            for name, value in {"boot": boot, "service": service, "speed": speed, "seed": seed}.items()
+            if name in given
+        }
+        if "error_rate" in given:
+            changes["faults"] = msgspec.structs.replace(instances.faults, error_ratio=error_rate)
+        instances = msgspec.structs.replace(instances, **changes)
+
     @asynccontextmanager
     async def served() -> AsyncIterator[str]:
-        if command is None:
+        if instances is None:
             async with modelled_server(
                 ServiceModel(speed=speed, error_ratio=error_rate, seed=seed), address, port
             ) as url:
@@ -202,11 +274,8 @@ def serve(
             router=router,  # type: ignore[arg-type]
             scaling=scaling_for(idle_lifetime),
         )
-        processes = ProcessSpec(
-            command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
-        )
         async with plane_server(
-            spec, processes, address, port, control_port=control_port, tells=tells
+            spec, instances, address, port, control_port=control_port, tells=tells
         ) as where:
             if where.control_url is not None:
                 click.echo(f"control on {where.control_url}", err=True)
@@ -248,6 +317,18 @@ def simulate(
     else:
         print_summary(outcome.summary, outcome.directory)
     ctx.exit(0 if outcome.summary.status == "finished" else 4)
+
+
+def _model(ctx: click.Context, file: Path | None) -> ModelSpec:
+    """Read a model's file; the defaults where there is none."""
+    if file is None:
+        return ModelSpec()
+    try:
+        return msgspec.toml.decode(file.read_bytes(), type=ModelSpec)
+    except OSError as fault:
+        _refuse(ctx, f"cannot read {file}: {fault.strerror}.")
+    except (msgspec.DecodeError, ValueError) as fault:
+        _refuse(ctx, f"{file}: {fault}.")
 
 
 def _loopback(host: str) -> str | None:

@@ -1,4 +1,4 @@
-"""A whole plane on this machine: its gateway listening, its instances real processes, its control address."""
+"""A whole plane on this machine: its gateway listening, its instances real or modelled, its control address."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +8,16 @@ from typing import IO
 
 from replay.planes.control import control_server
 from replay.planes.gateway import Gateway
+from replay.planes.modelled_instances import ModelledInstances
 from replay.planes.plane import Plane
 from replay.planes.processes import ProcessInstances
-from replay.planes.types import PlaneSpec, ProcessSpec, Served
+from replay.planes.types import ModelSpec, PlaneSpec, ProcessSpec, Served
 
 
 @asynccontextmanager
 async def plane_server(
     spec: PlaneSpec,
-    processes: ProcessSpec,
+    instances: ProcessSpec | ModelSpec,
     host: str = "127.0.0.1",
     port: int = 0,
     *,
@@ -27,24 +28,28 @@ async def plane_server(
     """Serve while the context lasts; when it ends nothing of the instances is left.
 
     control_port: of the control address; 0 takes a free one, None serves none. tells: whether responses carry the
-    plane's headers. output: where the instances' output goes; None: stderr.
+    plane's headers. output: where the processes' output goes; None: stderr.
     Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read.
     """
     loop = asyncio.get_running_loop()
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
-    instances = ProcessInstances(processes, gateway, output)
+    running: ProcessInstances | ModelledInstances
+    if isinstance(instances, ModelSpec):
+        running = ModelledInstances(instances, gateway)
+    else:
+        running = ProcessInstances(instances, gateway, output)
     try:
         listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
         try:
-            async with control_server(gateway, instances, host, control_port) as control_url:
-                gateway.open(instances)
+            async with control_server(gateway, running, host, control_port) as control_url:
+                gateway.open(running)
                 bound = listening.sockets[0].getsockname()[1]
                 yield Served(f"http://{shown_host(host)}:{bound}", control_url)
         finally:
             listening.close()
             await gateway.close()
     finally:
-        await instances.close()
+        await running.close()
 
 
 def shown_host(host: str) -> str:

@@ -1,5 +1,6 @@
 """What planes are made of: modelled service times and answers; a plane's rules, and what it decides."""
 
+import math
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -348,6 +349,142 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     health_path: str | None = None
     boot_timeout_s: float = 240.0
     grace_s: float = 10.0
+
+
+class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="constant"):
+    """The same time whenever it is drawn."""
+
+    ms: float
+
+    def __post_init__(self) -> None:
+        _must_be_times("ms", (self.ms,))
+
+
+class Lognormal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="lognormal"):
+    """Lognormal, by two of its quantiles: half of the times are below p50_ms, 1 in 100 is above p99_ms.
+
+    The deviation of the logarithm is ln(p99_ms / p50_ms) / 2.326.
+    """
+
+    p50_ms: float
+    p99_ms: float
+
+    def __post_init__(self) -> None:
+        _must_be_times("p50_ms and p99_ms", (self.p50_ms, self.p99_ms))
+        if not 0 < self.p50_ms <= self.p99_ms:
+            raise ValueError("p50_ms must be above 0, and p99_ms no less than p50_ms")
+
+
+class Empirical(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="empirical"):
+    """One of the values that were seen, each as likely as the others."""
+
+    values_ms: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values_ms:
+            raise ValueError("values_ms must hold at least one value")
+        _must_be_times("values_ms", self.values_ms)
+
+
+class Mixture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="mixture"):
+    """A draw from one of the parts, which is chosen in proportion to its weight."""
+
+    parts: tuple[Constant | Lognormal | Empirical, ...]
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.parts or len(self.parts) != len(self.weights):
+            raise ValueError("a mixture needs parts, and as many weights as parts")
+        _must_be_times("weights", self.weights)
+        if not sum(self.weights) > 0:
+            raise ValueError("weights must not all be 0")
+
+
+Distribution = Constant | Lognormal | Empirical | Mixture
+
+
+def _must_be_times(name: str, values: tuple[float, ...]) -> None:
+    if not all(math.isfinite(value) and value >= 0 for value in values):
+        raise ValueError(f"{name} must be finite and not negative")
+
+
+class Away(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A window, from the plane's start, in which what the instances depend on is away."""
+
+    from_s: float
+    for_s: float
+
+    def __post_init__(self) -> None:
+        if self.from_s < 0 or self.for_s < 0:
+            raise ValueError("from_s and for_s must not be negative")
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What goes wrong on purpose. Ratios are shares of requests, each drawn on its own; the first of these holds.
+
+    away: every request is answered with error_status at once. dies_ratio: the instance dies in the middle of the
+    request's service time, and loses all others that it has. reset_ratio: the connection ends in the
+    middle of the answer. error_ratio: the answer has error_status. slow_ratio: the body takes slow_body to come.
+    deploys_s: when, from the plane's start, every instance that is there is replaced, one after another: each
+    ends as soon as it has no request, or after deploy_grace_s at the latest, and loses what it then still has.
+    """
+
+    error_ratio: float = 0.0
+    error_status: int = 503
+    reset_ratio: float = 0.0
+    slow_ratio: float = 0.0
+    slow_body: Distribution = Constant(2000.0)
+    dies_ratio: float = 0.0
+    away: tuple[Away, ...] = ()
+    deploys_s: tuple[float, ...] = ()
+    deploy_grace_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("error_ratio", "reset_ratio", "slow_ratio", "dies_ratio"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name):g}")
+        if not 400 <= self.error_status <= 599:
+            raise ValueError(f"error_status must be between 400 and 599, not {self.error_status}")
+        if any(at_s < 0 for at_s in self.deploys_s) or self.deploy_grace_s < 0:
+            raise ValueError("deploys_s and deploy_grace_s must not be negative")
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an instance is modelled.
+
+    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it.
+    service: time to the answer, and for model calls to the first token; by_path goes before it: shell patterns
+    over paths without query, the first that matches holds. Neither: by_kind. between_tokens: from one token to
+    the next. speed divides all of these, and not the boot.
+    sharing "processor": requests under way in one instance share its vcpu, so n take up to n times as long, token
+    by token too; "slots": each takes its own time.
+    memory_mib: what an instance may use; idle_mib and request_mib: what it uses, and what each request adds. An
+    instance that would use more is killed, and its requests with it. None: no limit.
+    """
+
+    boot: Distribution = Lognormal(1000.0, 2000.0)
+    service: Distribution | None = None
+    by_path: Mapping[str, Distribution] = {}
+    by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: USUAL_TIMES)
+    between_tokens: Distribution = Lognormal(12.0, 24.0)
+    default_tokens: int = 128
+    token_limit: int = 8192
+    speed: float = 1.0
+    sharing: Sharing = "slots"
+    vcpu: float = 1.0
+    memory_mib: float | None = None
+    idle_mib: float = 0.0
+    request_mib: float = 0.0
+    faults: Faults = Faults()
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.speed <= 0 or self.vcpu <= 0:
+            raise ValueError("speed and vcpu must be above 0")
+        if self.idle_mib < 0 or self.request_mib < 0:
+            raise ValueError("idle_mib and request_mib must not be negative")
+        if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:
+            raise ValueError("memory_mib must hold an instance with one request: idle_mib + request_mib")
 
 
 class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,96 @@
+"""`replay plane serve --modelled` with instances: when it has them, and what it refuses."""
+
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.plane import plane
+
+COMMAND = [sys.executable, "-c", "from replay.cli.plane import plane; plane()", "serve", "--modelled"]
+
+
+@contextmanager
+def served(*options: str) -> Iterator[str]:
+    """The address of a server in a process of its own."""
+    with subprocess.Popen([*COMMAND, "--port", "0", *options], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", process.stderr.readline())[1]
+        finally:
+            process.kill()
+
+
+def headers_of(url: str) -> dict[str, str]:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/tools/x") as answer:
+        return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def test_alone_it_is_one_server_without_instances():
+    with served("--speed", "100x") as url:
+        assert "x-replay-instance" not in headers_of(url)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--plane", "serverless", "--boot", "30ms", "--service", "1ms"],
+        ["--boot", "lognormal:30ms,40ms", "--speed", "100x"],
+        ["--service", "1ms", "--boot", "30ms"],
+        ["--plane", "vm", "--max-instances", "1", "--speed", "100x"],
+    ],
+)
+def test_any_option_of_instances_puts_them_behind_a_gateway(options):
+    with served(*options) as url:
+        headers = headers_of(url)
+
+    assert headers["x-replay-instance"] == "i-1"
+    assert headers["x-replay-fresh"] == "1"
+
+
+def test_a_first_request_waits_for_the_boot_that_was_asked_for():
+    with served("--boot", "150ms", "--service", "1ms") as url:
+        assert float(headers_of(url)["x-replay-waited-ms"]) >= 150.0
+
+
+def test_a_model_file_says_the_rest(tmp_path):
+    file = tmp_path / "model.toml"
+    file.write_text('boot = { of = "constant", ms = 5 }\nservice = { of = "constant", ms = 1 }\n')
+    with served("--model", str(file)) as url:
+        assert headers_of(url)["x-replay-cold"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("boot = 3", "Expected `object`, got `int` - at `$.boot`"),
+        ("[faults]\nerror_ratio = 2", "error_ratio must be between 0 and 1, not 2 - at `$.faults`"),
+        ("boots = 3", "Object contains unknown field `boots`"),
+    ],
+)
+def test_a_model_file_that_cannot_be_used_is_refused_with_the_place(tmp_path, text, why):
+    file = tmp_path / "model.toml"
+    file.write_text(text)
+    result = CliRunner().invoke(plane, ["serve", "--modelled", "--model", str(file)])
+
+    assert (result.exit_code, result.stderr) == (2, f"replay: {file}: {why}.\n")
+
+
+def test_a_time_without_a_unit_is_bad_usage():
+    result = CliRunner().invoke(plane, ["serve", "--modelled", "--boot", "800"])
+
+    assert result.exit_code == 2
+    assert "'800' is no time or distribution. Write 800ms, lognormal:P50,P99" in result.stderr
+
+
+def test_processes_take_no_modelled_times():
+    result = CliRunner().invoke(plane, ["serve", "--command", "true", "--boot", "1s"])
+
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "replay: --boot, --service and --model are for --modelled: a process takes its own time.\n",
+    )
