@@ -1,5 +1,7 @@
 """The work of an instance: how its jobs share its processors, on a virtual clock."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +146,33 @@ def test_jobs_that_leave_at_any_time_harm_no_other(arrivals, data):
 
     assert sorted(left) == sorted(set(range(len(arrivals))) - gone)
     assert work.next_end_ns() is None
+
+
+def shared_step_by_step(vcpu: Fraction, arrivals: list[tuple[int, int]]) -> dict[int, Fraction]:
+    """The ends of jobs that share processors, by the definition: every job's work left, from event to event."""
+    coming = sorted((at_ns, job, work_ns) for job, (at_ns, work_ns) in enumerate(arrivals))
+    left: dict[int, Fraction] = {}
+    ends: dict[int, Fraction] = {}
+    at = Fraction(0)
+    while coming or left:
+        rate = min(Fraction(1), vcpu / max(1, len(left)))
+        until = min(
+            [at + work / rate for work in left.values()] + [Fraction(at_ns) for at_ns, _, _ in coming[:1]]
+        )
+        left = {job: work - (until - at) * rate for job, work in left.items()}
+        at = until
+        for job in [job for job, work in left.items() if not work]:
+            ends[job] = at
+            del left[job]
+        while coming and coming[0][0] == at:
+            _, job, work_ns = coming.pop(0)
+            left[job] = Fraction(work_ns)
+    return ends
+
+
+@given(ARRIVALS, st.sampled_from([Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(3)]))
+def test_every_job_ends_when_the_definition_of_sharing_says(arrivals, vcpu):
+    expected = shared_step_by_step(vcpu, arrivals)
+    found = ends(SharedWork(float(vcpu)), arrivals)
+
+    assert all(abs(found[job] - end) <= 25 for job, end in expected.items())
