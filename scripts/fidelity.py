@@ -18,7 +18,7 @@ from replay.engine.types import RunOptions
 from replay.target import Target
 
 ON_DEMAND = {"policy": "request", "windows_s": [], "keep_instances": None}
-INSTANT = {"median_ms": 0.001, "sigma": 0.0}
+INSTANT = {"of": "constant", "ms": 0.001}
 
 
 class Row(NamedTuple):
@@ -45,7 +45,11 @@ def simulated(
             file.write('{"format":"replay-trace","version":1,"name":"fidelity"}\n')
             for n, (start_ms, steps) in enumerate(sessions):
                 file.write(json.dumps({"id": f"s-{n}", "start_ms": start_ms, "steps": steps}) + "\n")
-        target = Target(url="http://nowhere", name="plane", simulate={"plane": plane, "boot": boot})
+        target = Target(
+            url="http://nowhere",
+            name="plane",
+            simulate={"plane": plane, "instances": {"boot": boot}, "as_recorded": True},
+        )
         summary = simulate_trace(trace, target, RunOptions(), out).summary
         return Run(
             summary,
@@ -118,7 +122,7 @@ def silence(gap_s: float) -> Row:
 def clients(plane: dict[str, Any], seconds: int) -> Run:
     """50 clients in a closed loop on a handler of 1 s, for so many seconds."""
     chain = [call(1000.0, f"c{n}", f"c{n - 1}" if n else None) for n in range(seconds)]
-    return simulated([(n * 20.0, chain) for n in range(50)], plane, {"median_ms": 584.0, "sigma": 0.0})
+    return simulated([(n * 20.0, chain) for n in range(50)], plane, {"of": "constant", "ms": 584.0})
 
 
 def fifty_clients() -> list[Row]:
@@ -140,9 +144,7 @@ def fifty_clients() -> list[Row]:
 def retention() -> list[Row]:
     burst = [(n * 1.0, [call(1000.0)]) for n in range(50)]
     probe = (20 * 60_000.0, [call(1000.0)])
-    run = simulated(
-        [*burst, probe], {"concurrency": 10, "max_instances": 10}, {"median_ms": 584.0, "sigma": 0.0}
-    )
+    run = simulated([*burst, probe], {"concurrency": 10, "max_instances": 10}, {"of": "constant", "ms": 584.0})
     gone_min = max(life["gone_ns"] for life in run.instances if "gone_ns" in life) / 60e9
     source = "the same service: alive after 13 min, gone after 16"
     return [

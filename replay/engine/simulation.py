@@ -11,7 +11,8 @@ handler goes on and holds its slot. Boots that the plane gives up are forgotten.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,19 +27,23 @@ from replay.engine.types import RunOptions
 from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
-from replay.planes.model import Model, time_ms, uniform
+from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.modelled_instances import Plan, Script
 from replay.planes.plane import Plane
 from replay.planes.types import (
     Asked,
     Boot,
     Decision,
+    InstanceId,
     InstanceLife,
     Lose,
     Refuse,
     SimulatedPlane,
     Start,
+    Stop,
     TimeOut,
 )
+from replay.planes.work import SharedWork
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, Generator, InstanceRecord, PlaneFigures
@@ -50,6 +55,7 @@ _NS = 1_000_000_000
 _MS = 1_000_000
 # Between the events of a simulation nothing has to be looked at.
 _IDLE_NS = 3600 * _NS
+_ANSWERS = Plan("answers", 0.0, Random(0))
 _NOTHING = Rendered("GET", b"", b"", False, False)
 
 
@@ -65,7 +71,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     manifest = manifest_of(found, planned, target, options)
     directory.write_manifest(manifest)
     time = VirtualTime()
-    wire = SimulatedWire(spec, time)
+    wire = SimulatedWire(spec, time, target.shape.path)
     pace = Pace(options.knobs)
     recorder = Recorder(directory.path, target.name, FileWriter(), options.warmup_s)
     loop = RunLoop(
@@ -78,7 +84,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
     )
     loop.begin(time, time.make_alarm)
-    wire.begin()
+    wire.begin(loop.start_ns)
     time.run_until(lambda: loop.is_over)
     loop.finish()
     recorder.finish(time.now_ns)
@@ -140,26 +146,41 @@ class _Nothing:
         return _NOTHING
 
 
-class SimulatedWire:
-    """Hands exchanges to a plane's core, and plays its instances."""
+class _Job(NamedTuple):
+    """What is left of one request under way: the rest of its answer, after the first byte; then its fate."""
 
-    def __init__(self, spec: SimulatedPlane, time: VirtualTime) -> None:
+    number: int
+    plan: Plan
+    body_ns: int
+
+
+class SimulatedWire:
+    """Hands exchanges to a plane's core, and plays its instances by their model."""
+
+    def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str) -> None:
         self.plane = Plane(spec.plane, time.now_ns)
-        self._spec = spec
+        self._model = spec.instances
+        self._script = Script(spec.instances)
+        self._is_recorded = spec.as_recorded
+        self._chat_path = shape_path.encode()
         self._time = time
-        self._model = None if spec.service is None else Model(spec.service)
+        self._origin_ns = time.now_ns
         self._open: dict[int, Exchange] = {}
+        self._instance_of: dict[int, InstanceId] = {}
+        self._work: dict[InstanceId, SharedWork[_Job]] = {}
+        self._is_shared = spec.instances.sharing == "processor" and not spec.as_recorded
         self._next = 0
         self._wake_ns = 0
         self._unknown = 0
-        self._most_instances = self._boots = 0
+        self._boots = 0
         self._cold = self._refused = self._timed_out = 0
 
     def __repr__(self) -> str:
         return f"<SimulatedWire {self.plane!r}>"
 
-    def begin(self) -> None:
-        """Boot what is always on; it is ready when the run begins."""
+    def begin(self, origin_ns: int) -> None:
+        """Boot what is always on; it is ready when the run begins. origin_ns: from where the model's times count."""
+        self._origin_ns = origin_ns
         for decision in self.plane.start(self._time.now_ns):
             if isinstance(decision, Boot):
                 self._boots += 1
@@ -222,8 +243,7 @@ class SimulatedWire:
                 self._start(decision, now)
             elif isinstance(decision, Boot):
                 self._boots += 1
-                u = uniform(self._spec.seed, decision.instance)
-                boot_ns = int(time_ms(self._spec.boot, u) * _MS)
+                boot_ns = int(self._script.boot_ms(decision.instance) * _MS)
                 self._time.at(now + boot_ns, self._ready, decision.instance)
             elif isinstance(decision, Refuse):
                 self._refused += 1
@@ -232,7 +252,10 @@ class SimulatedWire:
                 self._timed_out += 1
                 self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Lose):
+                self._instance_of.pop(decision.request, None)  # type: ignore[call-overload]
                 self._end_with(decision.request, decision.status, now)
+            elif isinstance(decision, Stop):
+                self._work.pop(decision.instance, None)
         self._set_wake()
 
     def _start(self, start: Start, now: int) -> None:
@@ -240,48 +263,114 @@ class SimulatedWire:
         exchange = self._open[number]
         exchange.instance, exchange.cold = f"i-{start.instance}", start.waited_for_boot
         self._cold += start.waited_for_boot
-        first_ns, end_ns = self._service_ns(exchange)
-        if exchange.on_first_byte is not None:
-            self._time.at(now + first_ns, self._first_byte, number)
+        self._instance_of[number] = start.instance
+        job, work_ns = self._job(number, exchange)
+        if self._lacks_memory(start.instance):
+            self._time.at(now, self._die, start.instance)
+        elif self._is_shared:
+            self._share(start.instance, job, work_ns)
         else:
-            exchange.first_byte_ns = now + first_ns
-        self._time.at(now + end_ns, self._end, number)
+            self._time.at(now + work_ns, self._first, job)
 
-    def _service_ns(self, exchange: Exchange) -> tuple[int, int]:
-        """Until the first byte, and until the end."""
+    def _job(self, number: int, exchange: Exchange) -> tuple[_Job, int]:
+        """What becomes of a request, and how long until its first byte."""
         step: Step = exchange.step
-        if self._model is None:
+        if self._is_recorded:
             if step.took_ms is None:
                 self._unknown += 1
             took_ms = step.took_ms or 0.0
             ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
-            return int((took_ms if ttft_ms is None else min(ttft_ms, took_ms)) * _MS), int(took_ms * _MS)
-        llm = step.llm
+            first_ms = took_ms if ttft_ms is None else min(ttft_ms, took_ms)
+            return _Job(number, _ANSWERS, int((took_ms - first_ms) * _MS)), int(first_ms * _MS)
+        method, path, asked = b"POST", self._chat_path, NOTHING_ASKED
+        if step.request is not None:
+            method = step.request.method.encode()
+            path = step.request.path.partition("?")[0].encode()
+            if step.request.json and path.endswith(CHAT_PATH):
+                scan = BodyScan()
+                scan.feed(bytes(step.request.json))
+                asked = scan.asked()
+        elif step.llm is not None:
+            asked = Asked(step.llm.output_tokens or 1, step.llm.stream)
         key = f"{exchange.walk.id}\0{step.id}".encode("utf-8", "surrogatepass")
-        tokens = None if llm is None else llm.output_tokens
-        whole = self._model.answer(step.kind, step.name, Asked(tokens, False), key)
-        exchange.status = whole.status
-        end_ns = int(whole.wait_ms * _MS)
-        if llm is None or not llm.stream or whole.status >= 400:
-            return end_ns, end_ns
-        first = self._model.answer(step.kind, step.name, Asked(tokens, True), key)
-        return min(end_ns, int(first.wait_ms * _MS)), end_ns
+        at_s = (self._time.now_ns - self._origin_ns) / _NS
+        plan = self._script.plan(method, path, asked, key, at_s)
+        body_ms = plan.body_ms or 0.0
+        if plan.stream and plan.body_ms is None:
+            body_ms = sum(self._script.gap_ms(plan.random) for _ in range(plan.tokens - 1))
+        return _Job(number, plan, int(body_ms * _MS)), int(plan.work_ms * _MS)
+
+    def _lacks_memory(self, instance: InstanceId) -> bool:
+        model = self._model
+        if model.memory_mib is None:
+            return False
+        there = sum(1 for other in self._instance_of.values() if other == instance)
+        return model.idle_mib + there * model.request_mib > model.memory_mib
+
+    def _share(self, instance: InstanceId, job: _Job, work_ns: int) -> None:
+        """Put a job among the others of its instance."""
+        work = self._work.setdefault(instance, SharedWork(self._model.vcpu, "processor"))
+        work.add(job, work_ns, self._time.now_ns)
+        self._await_next_end(instance)
+
+    def _await_next_end(self, instance: InstanceId) -> None:
+        work = self._work.get(instance)
+        end_ns = work.next_end_ns() if work is not None else None
+        if end_ns is not None:
+            self._time.at(end_ns, self._settle, instance)
+
+    def _settle(self, instance: InstanceId) -> None:
+        work = self._work.get(instance)
+        if work is None:
+            return
+        for job in work.finished(self._time.now_ns):
+            self._first(job)
+        self._await_next_end(instance)
+
+    def _first(self, job: _Job) -> None:
+        """A request's first byte is due, or all of it, or what befalls it instead."""
+        instance = self._instance_of.get(job.number)
+        if instance is None:
+            return
+        if job.plan.fate == "dies":
+            self._die(instance)
+            return
+        if not job.body_ns:
+            self._end(job)
+            return
+        exchange = self._open.get(job.number)
+        now = self._time.now_ns
+        if exchange is not None and not exchange.first_byte_ns:
+            exchange.first_byte_ns = now
+            if exchange.on_first_byte is not None:
+                exchange.on_first_byte(exchange)
+        rest = job._replace(body_ns=0)
+        if self._is_shared:
+            self._share(instance, rest, job.body_ns)
+        else:
+            self._time.at(now + job.body_ns, self._end, rest)
+
+    def _die(self, instance: InstanceId) -> None:
+        """An instance crashes: the plane says what is lost with it."""
+        self._work.pop(instance, None)
+        for number in [number for number, at in self._instance_of.items() if at == instance]:
+            del self._instance_of[number]
+        self._carry_out(self.plane.instance_died(instance, self._time.now_ns))
 
     def _ready(self, instance: int) -> None:
         self._carry_out(self.plane.instance_ready(instance, self._time.now_ns))
 
-    def _first_byte(self, number: int) -> None:
-        exchange = self._open.get(number)
-        if exchange is not None and exchange.on_first_byte is not None:
-            exchange.first_byte_ns = self._time.now_ns
-            exchange.on_first_byte(exchange)
-
-    def _end(self, number: int) -> None:
+    def _end(self, job: _Job) -> None:
+        if self._instance_of.pop(job.number, None) is None:
+            return
         now = self._time.now_ns
-        exchange = self._open.pop(number, None)
-        decisions = self.plane.request_ended(number, now)
+        exchange = self._open.pop(job.number, None)
+        decisions = self.plane.request_ended(job.number, now)
         if exchange is not None:
-            exchange.status = exchange.status or 200
+            fate = job.plan.fate
+            exchange.status = self._model.faults.error_status if fate in ("fails", "away") else 200
+            if fate == "resets":
+                exchange.error, exchange.phase = "reset", "body"
             self._done(exchange, now)
         self._carry_out(decisions)
 

@@ -490,14 +490,17 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plane to be simulated: the [simulate] table of a target file.
 
-    boot: time from an instance's request to its readiness. service: how long instances take over a request; None:
-    as long as the recording says.
+    instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
+    takes as long as the recording says, and not what the model draws.
     """
 
     plane: PlaneSpec = PlaneSpec()
-    boot: Spread = Spread(1000.0, 0.3)
-    service: ServiceModel | None = None
-    seed: int = 1
+    instances: ModelSpec = ModelSpec()
+    as_recorded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.instances.faults.deploys_s:
+            raise ValueError("deploys_s is not simulated; it works with modelled instances behind the gateway")
 
 
 class Served(NamedTuple):

@@ -13,7 +13,7 @@ from replay.planes.types import InstanceLife
 from replay.target import Target, TargetError
 
 MS = 1_000_000
-FIXED_BOOT = {"boot": {"median_ms": 1000.0, "sigma": 0.0}}
+FIXED_BOOT = {"as_recorded": True, "instances": {"boot": {"of": "constant", "ms": 1000.0}}}
 ONE_AT_A_TIME = {"concurrency": 1, "scaling": {"policy": "request", "windows_s": [], "keep_instances": None}}
 
 
@@ -67,7 +67,9 @@ def test_steps_follow_the_simulated_responses_of_their_parents(simulate, write_t
         get("c", "/", [{"step": "a", "anchor": "start", "delay_ms": 5}], took_ms=10.0),
     ]
 
-    _, lines = simulate(write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}})
+    _, lines = simulate(
+        write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}, "as_recorded": True}
+    )
 
     at = {line["step"]: line["intended_ns"] / MS for line in lines}
     assert at == {"a": 0.0, "b": 150.0, "c": 5.0}
@@ -80,7 +82,9 @@ def test_a_first_byte_releases_what_waits_for_it(simulate, write_trace):
         get("b", "/", [{"step": "a", "anchor": "first_byte", "delay_ms": 4}], took_ms=1.0),
     ]
 
-    _, lines = simulate(write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}})
+    _, lines = simulate(
+        write_trace((0.0, steps)), {"plane": {"kind": "vm", "max_instances": 1}, "as_recorded": True}
+    )
 
     assert {line["step"]: line["intended_ns"] / MS for line in lines} == {"a": 0.0, "b": 34.0}
 
@@ -89,8 +93,12 @@ def test_a_plane_that_is_full_refuses_and_one_that_is_slow_times_out(simulate, w
     trace = write_trace(*calls(write_trace.get, [0.0, 1.0, 2.0], took_ms=5000.0))
     one = {"kind": "vm", "max_instances": 1, "concurrency": 1}
 
-    refused, _ = simulate(trace, {"plane": {**one, "pending_limit": {"wait_s": 1.0, "length": 1}}})
-    slow, _ = simulate(trace, {"plane": {**one, "pending_limit": "unlimited", "request_timeout_s": 2.0}})
+    refused, _ = simulate(
+        trace, {"plane": {**one, "pending_limit": {"wait_s": 1.0, "length": 1}}, "as_recorded": True}
+    )
+    slow, _ = simulate(
+        trace, {"plane": {**one, "pending_limit": "unlimited", "request_timeout_s": 2.0}, "as_recorded": True}
+    )
 
     assert refused.counts.errors == {"status_4xx": 2}
     assert refused.plane.refused == 2
@@ -103,13 +111,12 @@ def test_the_same_seed_gives_the_same_run_to_the_last_byte(simulate, write_trace
     trace = write_trace(*calls(write_trace.get, [n * 37.0 for n in range(200)]))
     imagined = {
         "plane": {"concurrency": 2, "max_instances": 5},
-        "boot": {"median_ms": 300, "sigma": 0.5},
-        "service": {},
+        "instances": {"boot": {"of": "lognormal", "p50_ms": 300.0, "p99_ms": 900.0}},
     }
 
     simulate(trace, imagined)
     simulate(trace, imagined)
-    simulate(trace, {**imagined, "seed": 2})
+    simulate(trace, {**imagined, "instances": {**imagined["instances"], "seed": 2}})
 
     first, again, other = ((tmp_path / f"run-{n}" / "steps.jsonl").read_bytes() for n in range(3))
     assert first == again != other
@@ -124,7 +131,7 @@ def test_a_single_worker_queues_as_the_theory_of_m_d_1_says(simulate, write_trac
     trace = write_trace(*calls(write_trace.get, starts, took_ms=7.0))
     rules = {"kind": "vm", "max_instances": 1, "concurrency": 1, "pending_limit": "unlimited"}
 
-    summary, _ = simulate(trace, {"plane": rules})
+    summary, _ = simulate(trace, {"plane": rules, "as_recorded": True})
 
     rho = 0.7
     assert summary.latency_ms["response"].mean == pytest.approx(7.0 + 7.0 * rho / (2 * (1 - rho)), rel=0.05)
@@ -139,7 +146,9 @@ def test_cold_starts_are_as_frequent_as_gaps_longer_than_the_lifetime(simulate, 
     trace = write_trace(*calls(write_trace.get, starts, took_ms=1.0))
     rules = {**ONE_AT_A_TIME, "max_instances": 1, "idle_lifetime_s": 60.0}
 
-    _, lines = simulate(trace, {"plane": rules, "boot": {"median_ms": 1.0, "sigma": 0.0}})
+    _, lines = simulate(
+        trace, {"plane": rules, "as_recorded": True, "instances": {"boot": {"of": "constant", "ms": 1.0}}}
+    )
 
     cold = sum(line["cold"] for line in lines) / len(lines)
     assert cold == pytest.approx(math.exp(-60.0 / 30.0), abs=0.015)
@@ -152,6 +161,56 @@ def test_knobs_mean_the_same_as_in_a_real_run(simulate, write_trace):
     assert summary.counts.sessions == 4
     assert min(line["intended_ns"] for line in lines) == 0
     assert sorted(line["intended_ns"] for line in lines if "~" not in line["session"]) == [0, 1000 * MS]
+
+
+def test_requests_share_the_processor_of_their_instance(simulate, write_trace):
+    """Two at once on one vCPU take twice as long; alone, each its own time."""
+    get = write_trace.get
+    trace = write_trace((0.0, [get("a", "/x")]), (0.0, [get("a", "/x")]), (10_000.0, [get("a", "/x")]))
+    instances = {"service": {"of": "constant", "ms": 100.0}, "sharing": "processor", "vcpu": 1.0}
+
+    _, lines = simulate(trace, {"plane": {"kind": "vm", "max_instances": 1}, "instances": instances})
+
+    assert [round((line["end_ns"] - line["sent_ns"]) / MS) for line in lines] == [200, 200, 100]
+
+
+def test_an_instance_that_dies_loses_its_requests_and_is_replaced(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 5000.0]))
+    instances = {"service": {"of": "constant", "ms": 100.0}, "faults": {"dies_ratio": 1.0}}
+
+    summary, lines = simulate(trace, {"plane": {"concurrency": 5}, "instances": instances})
+
+    assert summary.counts.errors == {"status_5xx": 2}
+    assert [line["instance"] for line in lines] == ["i-1", "i-2"]
+
+
+def test_faults_befall_the_share_of_requests_that_was_asked_for(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [n * 10.0 for n in range(4000)]))
+    faults = {"error_ratio": 0.1, "reset_ratio": 0.05, "away": [{"from_s": 20.0, "for_s": 5.0}]}
+    instances = {"service": {"of": "constant", "ms": 1.0}, "faults": faults}
+
+    summary, lines = simulate(trace, {"plane": {"kind": "vm"}, "instances": instances})
+
+    errors = summary.counts.errors
+    assert errors["status_5xx"] == pytest.approx(500 + 0.95 * 0.1 * 3500, rel=0.15)
+    assert errors["reset"] == pytest.approx(0.05 * 3500, rel=0.25)
+    away = [line for line in lines if 20.0 <= line["intended_ns"] / 1e9 < 25.0]
+    assert len(away) == 500
+    assert all(line["status"] == 503 for line in away)
+
+
+def test_a_streamed_model_call_has_its_first_byte_and_its_tokens(simulate, write_trace):
+    call = {
+        "id": "a",
+        "kind": "llm",
+        "name": "plan",
+        "llm": {"input_tokens": 5, "output_tokens": 11, "stream": True},
+    }
+    instances = {"service": {"of": "constant", "ms": 200.0}, "between_tokens": {"of": "constant", "ms": 10.0}}
+
+    _, (line,) = simulate(write_trace((0.0, [call])), {"plane": {"kind": "vm"}, "instances": instances})
+
+    assert (line["first_byte_ns"] - line["sent_ns"], line["end_ns"] - line["sent_ns"]) == (200 * MS, 300 * MS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""The same trace against the same modelled plane, for real behind the gateway and in virtual time.
+
+What must agree: which instances serve, exactly; which requests are cold, up to two whose order on the wire a busy
+machine may change (on a quiet one it was none, and each request had the same instance); latencies, up to what real sockets and
+a busy machine add. The bound for that is generous, and one-sided: reality is never faster than the model.
+"""
+
+import asyncio
+import json
+import threading
+
+import pytest
+
+from replay.engine.run import replay_trace
+from replay.engine.simulation import simulate_trace
+from replay.engine.types import RunOptions
+from replay.planes.serving import plane_server
+from replay.planes.types import Constant, ModelSpec, PlaneSpec, scaling_for
+from replay.target import Target
+
+BOOT_MS, SERVICE_MS = 400.0, 60.0
+SPEC = PlaneSpec(
+    concurrency=2, max_instances=3, idle_lifetime_s=1.0, scaling=scaling_for(1.0), router="least_loaded"
+)
+MODEL = ModelSpec(boot=Constant(BOOT_MS), service=Constant(SERVICE_MS))
+SIMULATED = {
+    "plane": {
+        "concurrency": 2, "max_instances": 3, "idle_lifetime_s": 1.0,
+        "scaling": {"policy": "request", "windows_s": []},
+    },
+    "instances": {"boot": {"of": "constant", "ms": BOOT_MS}, "service": {"of": "constant", "ms": SERVICE_MS}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def plane_url():
+    """A modelled plane that is served from a thread."""
+    started, ready, stop = [], threading.Event(), threading.Event()
+
+    async def serve():
+        async with plane_server(SPEC, MODEL) as served:
+            started.append(served.url)
+            ready.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.02)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(20)
+    yield started[0]
+    stop.set()
+    thread.join()
+
+
+def lines_of(directory):
+    lines = [json.loads(line) for line in (directory / "steps.jsonl").read_text().splitlines()]
+    return {(line["session"], line["step"]): line for line in lines}
+
+
+def test_a_real_run_and_its_simulation_agree(plane_url, write_trace, tmp_path):
+    get = write_trace.get
+    chain = [get("a", "/x"), get("b", "/x", [{"step": "a", "delay_ms": 100}])]
+    # A lone session; a burst that needs more than one instance; silence past the lifetime; a lone one again.
+    trace = write_trace((0.0, chain), *((1000.0 + n * 5, chain) for n in range(6)), (4500.0, chain))
+    real_target = Target(
+        url=plane_url, name="real", instance_header="x-replay-instance", cold_header="x-replay-cold"
+    )
+
+    real = replay_trace(trace, real_target, RunOptions(), tmp_path / "real").summary
+    virtual = simulate_trace(
+        trace, Target(url="http://x", name="virtual", simulate=SIMULATED), RunOptions(), tmp_path / "virtual"
+    ).summary
+
+    really, virtually = lines_of(tmp_path / "real"), lines_of(tmp_path / "virtual")
+    assert real.counts.ok == virtual.counts.ok == 16
+    cold, cold_virtually = (
+        {key for key, line in lines.items() if line["cold"]} for lines in (really, virtually)
+    )
+    assert len(cold ^ cold_virtually) <= 2
+    assert {line["instance"] for line in really.values()} == {line["instance"] for line in virtually.values()}
+    for quantile in ("p50", "p95", "p99"):
+        modelled_ms = getattr(virtual.latency_ms["service"], quantile)
+        measured_ms = getattr(real.latency_ms["service"], quantile)
+        assert modelled_ms * 0.999 <= measured_ms <= modelled_ms * 1.15 + 150
