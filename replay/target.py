@@ -168,7 +168,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
 
     instance_header and cold_header name response headers in which the target tells which instance served,
-    and whether it was cold. simulate: the plane that `replay plane simulate` takes it for.
+    and whether it was cold. observe: an address that is polled once a second for what the plane says of itself.
+    simulate: the plane that `replay plane simulate` takes it for.
     """
 
     url: str
@@ -189,12 +190,15 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     traceparent: bool = True
     instance_header: str | None = None
     cold_header: str | None = None
+    observe: str | None = None
     simulate: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url)
         for name, value in self.headers.items():
             _check_header(name, value)
+        if self.observe is not None and urlsplit(self.observe).scheme not in ("http", "https"):
+            raise ValueError("observe must begin with http:// or https://")
         if self.proxy is not None and urlsplit(self.proxy).scheme not in ("http", "https", "socks5", "socks5h"):
             raise ValueError("proxy must begin with http://, https:// or socks5://")
         if self.transport == "fast":

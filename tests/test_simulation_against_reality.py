@@ -33,13 +33,13 @@ SIMULATED = {
 
 
 @pytest.fixture
-def plane_url():
+def plane():
     """A modelled plane that is served from a thread."""
     started, ready, stop = [], threading.Event(), threading.Event()
 
     async def serve():
-        async with plane_server(SPEC, MODEL) as served:
-            started.append(served.url)
+        async with plane_server(SPEC, MODEL, control_port=0) as served:
+            started.append(served)
             ready.set()
             while not stop.is_set():
                 await asyncio.sleep(0.02)
@@ -57,13 +57,17 @@ def lines_of(directory):
     return {(line["session"], line["step"]): line for line in lines}
 
 
-def test_a_real_run_and_its_simulation_agree(plane_url, write_trace, tmp_path):
+def test_a_real_run_and_its_simulation_agree(plane, write_trace, tmp_path):
     get = write_trace.get
     chain = [get("a", "/x"), get("b", "/x", [{"step": "a", "delay_ms": 100}])]
     # A lone session; a burst that needs more than one instance; silence past the lifetime; a lone one again.
     trace = write_trace((0.0, chain), *((1000.0 + n * 5, chain) for n in range(6)), (4500.0, chain))
     real_target = Target(
-        url=plane_url, name="real", instance_header="x-replay-instance", cold_header="x-replay-cold"
+        url=plane.url,
+        name="real",
+        instance_header="x-replay-instance",
+        cold_header="x-replay-cold",
+        observe=f"{plane.control_url}/state",
     )
 
     real = replay_trace(trace, real_target, RunOptions(), tmp_path / "real").summary
@@ -78,6 +82,11 @@ def test_a_real_run_and_its_simulation_agree(plane_url, write_trace, tmp_path):
     )
     assert len(cold ^ cold_virtually) <= 2
     assert {line["instance"] for line in really.values()} == {line["instance"] for line in virtually.values()}
+    assert real.plane.instances == virtual.plane.instances
+    assert real.plane.instance_s == pytest.approx(virtual.plane.instance_s, rel=0.5)
+    seen = [json.loads(line) for line in (tmp_path / "real" / "plane.jsonl").read_text().splitlines()]
+    assert len(seen) >= 4
+    assert max(sum(line["instances"].values()) for line in seen) <= 3
     for quantile in ("p50", "p95", "p99"):
         modelled_ms = getattr(virtual.latency_ms["service"], quantile)
         measured_ms = getattr(real.latency_ms["service"], quantile)

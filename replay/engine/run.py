@@ -18,6 +18,7 @@ import msgspec
 
 from replay import __version__
 from replay.engine.loop import RunLoop
+from replay.engine.observe import PlaneObserver
 from replay.engine.plan import Planned, planned_counts, planned_sessions
 from replay.engine.recorder import Recorder
 from replay.engine.selfcheck import Vitals, judge_generator
@@ -113,10 +114,13 @@ async def _replay(plan: _Plan, out: Path | None, on_progress: OnProgress | None)
         recorder = Recorder(directory.path, target.name, writer, options.warmup_s)
         pace = Pace(options.knobs)
         loop = RunLoop(planned_sessions(trace, found, options, pace), sender, recorder, options, pace)
+        observer = None if target.observe is None else PlaneObserver(target.observe, directory.path)
         with _Interrupts(loop, options.grace_s) as interrupts:
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
                     tasks.start_soon(_report_progress, loop, recorder, planned, found, target, on_progress)
+                if observer is not None:
+                    tasks.start_soon(observer.watch, lambda: loop.start_ns)
                 await loop.run()
                 tasks.cancel_scope.cancel()
     finally:
@@ -126,6 +130,14 @@ async def _replay(plan: _Plan, out: Path | None, on_progress: OnProgress | None)
     if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
         status = "failed"
     _complete(manifest, status, loop, recorder, sender, pace)
+    if observer is not None:
+        await observer.poll(loop.start_ns)
+        manifest.plane = observer.figures()
+        if observer.missed:
+            manifest.notes = [
+                *manifest.notes,
+                f"{observer.missed} of {observer.polls} polls of {target.observe} failed",
+            ]
     directory.write_manifest(manifest)
     return directory
 

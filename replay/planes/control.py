@@ -17,6 +17,7 @@ from replay.planes.types import InstanceId
 
 _ANSWER_S = 5.0
 _PAGE_BYTES = 4096
+_COUNTERS = {"requests": "replay_plane_requests_total", "booted": "replay_plane_boots_total"}
 
 
 class Pids(Protocol):
@@ -102,8 +103,8 @@ def metrics(found: dict[str, Any]) -> str:
             f"# TYPE replay_plane_requests_{name} gauge",
             f"replay_plane_requests_{name} {requests[name]}",
         ]
-    for name in ("requests", "refused", "timed_out", "lost", "cold", "fresh"):
-        metric = "replay_plane_requests_total" if name == "requests" else f"replay_plane_requests_{name}_total"
+    for name in ("requests", "booted", "refused", "timed_out", "lost", "cold", "fresh"):
+        metric = _COUNTERS.get(name, f"replay_plane_requests_{name}_total")
         lines += [f"# TYPE {metric} counter", f"{metric} {requests[name]}"]
     lines += ["# TYPE replay_plane_instance_seconds_total counter"]
     lines += [

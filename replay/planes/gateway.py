@@ -106,7 +106,15 @@ class Gateway:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._next = 0
-        self.counts = {"requests": 0, "refused": 0, "timed_out": 0, "lost": 0, "cold": 0, "fresh": 0}
+        self.counts = {
+            "requests": 0,
+            "refused": 0,
+            "timed_out": 0,
+            "lost": 0,
+            "cold": 0,
+            "fresh": 0,
+            "booted": 0,
+        }
 
     def __repr__(self) -> str:
         return f"<Gateway {len(self._doorways)} clients, {len(self._visits)} requests, {self.plane!r}>"
@@ -231,6 +239,7 @@ class Gateway:
                 self._start(decision)
             elif isinstance(decision, Boot):
                 self._idle[decision.instance] = []
+                self.counts["booted"] += 1
                 self._instances.boot(decision.instance, decision.vcpu)
             elif isinstance(decision, Stop):
                 self._forget(decision.instance)
