@@ -1,5 +1,5 @@
 """`python -m replay`, the same as the `replay` command."""
 
-from replay.cli.main import main
+from replay.cli.entry import main
 
 main()

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from replay.engine.plan import planned_sessions
+from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
 from replay.results.summary import peak_in_flight
 from replay.results.types import Forecast
 from replay.target import Target
-from replay.trace.file import scan
 from replay.trace.types import Session, Step
 
 _NS = 1_000_000_000
@@ -27,7 +26,7 @@ _STARTED, _FIRST_BYTE, _ENDED = 0, 1, 2
 
 def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
     """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace."""
-    found = scan(trace)
+    found = read_trace(trace)
     pace = Pace(options.knobs)
     router = Router(target)
     sent_ns, end_ns = array("q"), array("q")

@@ -15,10 +15,23 @@ import msgspec
 
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
-from replay.trace.file import TraceScan, read_sessions
+from replay.trace.errors import TraceError, shown_path
+from replay.trace.file import TraceScan, read_sessions, scan
 from replay.trace.types import Session
 
 _NS = 1_000_000_000
+
+
+def read_trace(trace: Path) -> TraceScan:
+    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay."""
+    if trace.exists() and not trace.is_file() and not trace.is_dir():
+        raise TraceError(
+            f"{shown_path(trace)}: is no file but a pipe, and a trace is read twice. Write it to a file."
+        )
+    found = scan(trace)
+    if not found.steps:
+        raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
+    return found
 
 
 class Planned(NamedTuple):

@@ -19,7 +19,7 @@ import msgspec
 from replay import __version__
 from replay.engine.loop import RunLoop
 from replay.engine.observe import PlaneObserver
-from replay.engine.plan import Planned, planned_counts, planned_sessions
+from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.recorder import Recorder
 from replay.engine.selfcheck import Vitals, judge_generator
 from replay.engine.sender import TargetSender
@@ -38,8 +38,7 @@ from replay.results.types import (
     TraceFacts,
 )
 from replay.target import Target, redacted
-from replay.trace.errors import TraceError, shown_path
-from replay.trace.file import TraceScan, scan
+from replay.trace.file import TraceScan
 
 _SNAPSHOT_EVERY_S = 0.5
 _NS = 1_000_000_000
@@ -80,14 +79,6 @@ def replay_trace(
     summary = rebuild(directory.path)
     directory.write_summary(summary)
     return Outcome(summary, directory.path)
-
-
-def read_trace(trace: Path) -> TraceScan:
-    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay."""
-    found = scan(trace)
-    if not found.steps:
-        raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
-    return found
 
 
 class _Plan(NamedTuple):

@@ -107,6 +107,27 @@ def test_mistakes_end_in_a_sentence_and_the_right_code(write_trace, tmp_path, ar
     assert not (tmp_path / "runs").exists()
 
 
+def test_ctrl_c_while_the_program_is_still_loading_is_an_interruption(truth, long_trace, tmp_path):
+    for early_s in (0.15, 0.3):
+        process = start("run", long_trace, "-t", truth.url, "--out", tmp_path / f"run-{early_s}")
+        time.sleep(early_s)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+        # The very first moments belong to the interpreter, not to us.
+        assert process.returncode in (130, -signal.SIGINT)
+
+
+def test_a_pipe_is_no_trace(truth, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    code, _, err = replay("run", pipe, "-t", truth.url, cwd=tmp_path)
+
+    assert code == 2
+    assert err == f"replay: {pipe}: is no file but a pipe, and a trace is read twice. Write it to a file.\n"
+
+
 def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(truth, long_trace, tmp_path):
     process = start("run", long_trace, "-t", truth.url, "--out", tmp_path / "run")
     wait_for(tmp_path / "run" / "steps.jsonl")
