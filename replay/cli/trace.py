@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.units import DURATION
 from replay.trace.arrivals import ArrivalsError
 from replay.trace.errors import TraceError, escaped, shortened, shown, shown_path
 from replay.trace.file import TraceWriter, find_errors, scan
@@ -63,6 +64,19 @@ def trace() -> None:
     default="spawn",
     show_default=True,
     help="claude-sessions: whether a sub-agent's t is its spawn or its end.",
+)
+@click.option(
+    "--session-by",
+    metavar="FIELD",
+    help="The field or header whose value names the session, for logs of single requests.",
+)
+@click.option(
+    "--idle-gap",
+    "idle_gap_s",
+    type=DURATION,
+    default="300s",
+    show_default=True,
+    help="Where sessions are told by client alone: silence that ends one.",
 )
 def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen: Any) -> None:
     format_name, paths = _format_and_paths(words, from_format)

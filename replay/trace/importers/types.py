@@ -17,7 +17,9 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     name: of the trace; from the input's name where None. arrivals: as replay/trace/arrivals.py reads it.
     block_size: tokens in a prefix block, where the recording does not say. stream: whether calls are streamed,
-    where the recording does not say. subagent_t: see SubagentT.
+    where the recording does not say. subagent_t: see SubagentT. session_by: the field or header whose value names
+    the session, for formats without sessions of their own; None: the importer's own rule. idle_gap_s: where
+    sessions are told by client and time alone, a client that was silent for longer begins a new one.
     """
 
     name: str | None = None
@@ -26,6 +28,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     block_size: int | None = None
     stream: bool = True
     subagent_t: SubagentT = "spawn"
+    session_by: str | None = None
+    idle_gap_s: float = 300.0
 
 
 class ImportResult(msgspec.Struct, frozen=True):
