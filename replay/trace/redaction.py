@@ -1,0 +1,80 @@
+"""What of a recorded request is never imported: secrets, and headers that belong to one connection.
+
+Pure. Names decide, not values: a secret under a harmless name passes, and a harmless value under a name like
+`max_tokens` does not. Query values are replaced rather than removed, so that a path keeps its shape.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote_plus
+
+REDACTED = "redacted"
+
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
+# "author" and "authority" name no secret; "authorization" and "authorisation" do.
+_SECRET_NAME = re.compile(
+    r"auth(?!or(?!i[sz]))|token|secret|password|api[-_]?key|credential", re.IGNORECASE
+).search
+# How URLs carry keys and signatures besides: Google's key, Azure's sig, the clouds' X-...-Signature.
+_SECRET_PARAMETER = re.compile(r"(?:.*signature|sig|key|jwt|pwd|passwd)", re.IGNORECASE | re.DOTALL).fullmatch
+
+# Of one connection or one hop (RFC 9110, section 7.6.1), or written anew by whoever sends the request.
+_NOT_REPLAYED = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch
+_NOT_IN_VALUE = re.compile(r"[\r\n\0]").search
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header, field or parameter of this name is taken to hold a secret."""
+    return name.lower() in _SECRET_HEADERS or _SECRET_NAME(name) is not None
+
+
+def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[dict[str, str], int]:
+    """The headers to replay, and how many were dropped because they hold secrets.
+
+    Headers of the connection, and names or values that HTTP does not allow, are dropped without being counted.
+    Names keep their case; the values of a name that occurs again are joined with a comma.
+    """
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    kept: dict[str, str] = {}
+    names: dict[str, str] = {}
+    dropped = 0
+    for name, value in pairs:
+        lower = name.lower()
+        if is_secret_name(lower):
+            dropped += 1
+        elif lower not in _NOT_REPLAYED and _TOKEN(name) and not _NOT_IN_VALUE(value):
+            first = names.setdefault(lower, name)
+            kept[first] = f"{kept[first]}, {value}" if first in kept else value
+    return kept, dropped
+
+
+def redacted_path(path: str) -> str:
+    """path with the values of query parameters that are named like secrets replaced by "redacted"."""
+    before, mark, query = path.partition("?")
+    if not mark:
+        return path
+    return f"{before}?{'&'.join(_redacted_pair(pair) for pair in query.split('&'))}"
+
+
+def _redacted_pair(pair: str) -> str:
+    name, equals, _ = pair.partition("=")
+    decoded = unquote_plus(name)
+    if equals and (is_secret_name(decoded) or _SECRET_PARAMETER(decoded)):
+        return f"{name}={REDACTED}"
+    return pair
