@@ -1,7 +1,19 @@
 """Foreign recordings turned into traces: one module a format, and this table of them."""
 
+from replay.trace.importers.azure_functions import AzureFunctions
+from replay.trace.importers.azure_llm import AzureLlm
+from replay.trace.importers.burstgpt import BurstGpt
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.types import Importer
 
-IMPORTERS: dict[str, Importer] = {importer.name: importer for importer in (ClaudeSessions(), Mooncake())}
+IMPORTERS: dict[str, Importer] = {
+    importer.name: importer
+    for importer in (
+        ClaudeSessions(),
+        Mooncake(),
+        AzureLlm(),
+        BurstGpt(),
+        AzureFunctions(),
+    )
+}
