@@ -6,6 +6,7 @@ from replay.trace.importers.burstgpt import BurstGpt
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.types import Importer
+from replay.trace.importers.vegeta import Vegeta
 
 IMPORTERS: dict[str, Importer] = {
     importer.name: importer
@@ -15,5 +16,6 @@ IMPORTERS: dict[str, Importer] = {
         AzureLlm(),
         BurstGpt(),
         AzureFunctions(),
+        Vegeta(),
     )
 }

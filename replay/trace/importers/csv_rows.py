@@ -4,14 +4,12 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 
 from replay.trace.errors import TraceError, escaped, shown, shown_path
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.importers.text_lines import read_lines
 
-LONGEST_LINE_BYTES = 1 << 20
 LARGEST_NUMBER = 1e12
 
 _BOM = b"\xef\xbb\xbf"
@@ -58,26 +56,25 @@ class Row(msgspec.Struct, gc=False):
 
 def read_csv(path: Path, needed: Sequence[str]) -> Iterator[Row]:
     """The rows below the header. Raises TraceError where needed columns are missing or a row does not fit."""
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
-        reader = csv.reader(_lines(source, path), strict=True)
-        columns: dict[str, int] | None = None
-        try:
-            for cells in reader:
-                if not cells:
-                    continue
-                if columns is None:
-                    columns = _columns(cells, needed, path)
-                    continue
-                if len(cells) != len(columns):
-                    raise TraceError(
-                        f"{shown_path(path)}, line {reader.line_num}: {len(cells)} fields, where the header names "
-                        f"{len(columns)}."
-                    )
-                yield Row(path, reader.line_num, columns, cells)
-        except csv.Error as error:
-            raise TraceError(f"{shown_path(path)}, line {reader.line_num}: {escaped(str(error))}.") from error
-        if columns is None:
-            raise TraceError(f"{shown_path(path)}: empty; expected a line that names the columns.")
+    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
+    columns: dict[str, int] | None = None
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if columns is None:
+                columns = _columns(cells, needed, path)
+                continue
+            if len(cells) != len(columns):
+                raise TraceError(
+                    f"{shown_path(path)}, line {reader.line_num}: {len(cells)} fields, where the header names "
+                    f"{len(columns)}."
+                )
+            yield Row(path, reader.line_num, columns, cells)
+    except csv.Error as error:
+        raise TraceError(f"{shown_path(path)}, line {reader.line_num}: {escaped(str(error))}.") from error
+    if columns is None:
+        raise TraceError(f"{shown_path(path)}: empty; expected a line that names the columns.")
 
 
 def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:
@@ -101,16 +98,3 @@ def _columns(cells: Sequence[str], needed: Sequence[str], path: Path) -> dict[st
             f"{shown_path(path)}, line 1: has no column {named}. The first line names the columns."
         )
     return columns
-
-
-def _lines(source: BinaryIO, path: Path) -> Iterator[str]:
-    n = 0
-    while line := source.readline(LONGEST_LINE_BYTES + 1):
-        n += 1
-        if len(line) > LONGEST_LINE_BYTES:
-            text = f"longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that one line may take."
-            raise TraceError(f"{shown_path(path)}, line {n}: {text}")
-        try:
-            yield (line.removeprefix(_BOM) if n == 1 else line).decode()
-        except UnicodeDecodeError as error:
-            raise TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8.") from error

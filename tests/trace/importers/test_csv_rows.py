@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.trace.errors import TraceError
-from replay.trace.importers.csv_rows import LONGEST_LINE_BYTES, has_columns, read_csv
+from replay.trace.importers.csv_rows import has_columns, read_csv
+from replay.trace.importers.text_lines import LONGEST_LINE_BYTES
 
 
 @pytest.fixture
