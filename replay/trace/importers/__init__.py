@@ -5,6 +5,7 @@ from replay.trace.importers.azure_llm import AzureLlm
 from replay.trace.importers.burstgpt import BurstGpt
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.mooncake import Mooncake
+from replay.trace.importers.tracelab import TraceLab
 from replay.trace.importers.types import Importer
 from replay.trace.importers.vegeta import Vegeta
 
@@ -17,5 +18,6 @@ IMPORTERS: dict[str, Importer] = {
         BurstGpt(),
         AzureFunctions(),
         Vegeta(),
+        TraceLab(),
     )
 }

@@ -1,0 +1,58 @@
+"""The request that stands for a tool call of which only the name, and perhaps the arguments, were recorded.
+
+Pure.
+"""
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from replay.trace.redaction import REDACTED, is_secret_name
+from replay.trace.types import Request
+
+LARGEST_ARGUMENTS_BYTES = 1 << 16
+LONGEST_TOOL_NAME = 200
+
+_NO_ARGUMENTS = msgspec.Raw(b"{}")
+
+
+def tool_request(name: str, arguments: bytes | str | None = None) -> tuple[Request, bool]:
+    """POST /tools/NAME with the arguments as its JSON body, and whether they had to be left out.
+
+    arguments: JSON; None where they were not recorded: the body is then an empty object, as it is where they
+    are no JSON object or larger than 64 KiB. Texts in it that are named like secrets are replaced.
+    """
+    body = None if arguments is None else _kept(arguments.encode() if isinstance(arguments, str) else arguments)
+    request = Request("POST", f"/tools/{_segment(name)}", {"content-type": "application/json"})
+    request.json = body or _NO_ARGUMENTS
+    return request, arguments is not None and body is None
+
+
+def _segment(name: str) -> str:
+    """name as one segment of a path; never one that steps out of it."""
+    name = name[:LONGEST_TOOL_NAME] or "unnamed"
+    if not name.strip("."):
+        return name.replace(".", "%2E")
+    return quote(name, safe="", errors="replace")
+
+
+def _kept(arguments: bytes) -> msgspec.Raw | None:
+    if len(arguments) > LARGEST_ARGUMENTS_BYTES:
+        return None
+    try:
+        value = msgspec.json.decode(arguments, type=dict[str, Any])
+        return msgspec.Raw(msgspec.json.encode(_redacted(value)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
+        return None
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if isinstance(inner, str) and is_secret_name(key) else _redacted(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted(inner) for inner in value]
+    return value
