@@ -89,7 +89,7 @@ class Instance:
         if expected is not None and (not isinstance(expected, int) or expected < 1):
             raise Refused(400, "turn must be a whole number of 1 or more")
         kept = await self._sessions.turn(session, message)
-        found = await self._store.run(lambda db: desk.found_articles(db, message))
+        found = await self._store.read(lambda db: desk.found_articles(db, message))
         said: dict[str, Any] = {
             "session": session,
             "turn": kept.turns,

@@ -86,7 +86,7 @@ class Desk:
         words = request.query.get("q", "")
         if not words:
             raise Refused(400, "say what to search for: /tools/search?q=refund")
-        return Answer({"query": words, "results": await self._store.run(lambda db: found_articles(db, words))})
+        return Answer({"query": words, "results": await self._store.read(lambda db: found_articles(db, words))})
 
     async def crm(self, request: Request) -> Answer:
         """A customer, who is taken into the books when first asked for; counts how often that was."""
@@ -146,7 +146,7 @@ class Desk:
         else:
             arguments = params.get("arguments")
             words = str(arguments.get("query", "")) if isinstance(arguments, dict) else ""
-            results = await self._store.run(lambda db: found_articles(db, words or "order"))
+            results = await self._store.read(lambda db: found_articles(db, words or "order"))
             text = "\n".join(result["title"] for result in results)
             reply["result"] = {"content": [{"type": "text", "text": text}], "isError": False}
         return Answer(reply)

@@ -31,7 +31,7 @@ class Records:
 
     async def ticket(self, request: Request) -> Answer:
         number = int(request.captured[0])
-        rows = await self._store.run(
+        rows = await self._store.read(
             lambda db: db.rows("SELECT label FROM labels WHERE ticket = ? ORDER BY label", (number,))
         )
         labels = [label for (label,) in rows]
@@ -51,7 +51,7 @@ class Records:
 
     async def document(self, request: Request) -> Answer:
         number = int(request.captured[0])
-        rows = await self._store.run(
+        rows = await self._store.read(
             lambda db: db.rows("SELECT size_bytes, digest FROM facts WHERE document = ?", (number,))
         )
         facts = {"size_bytes": rows[0][0], "digest": rows[0][1]} if rows else None

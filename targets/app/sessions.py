@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,7 +77,8 @@ class MemorySessions:
     async def turn(self, session: str, message: str) -> Session:
         kept = self._sessions.setdefault(session, Session())
         kept.take(message)
-        return kept
+        # A copy: the next turn may come before this one is answered.
+        return replace(kept)
 
     def close(self) -> None:
         self._sessions.clear()
@@ -93,6 +94,8 @@ class FileSessions:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as cause:
             raise SettingsError(f"FILE_DIR={folder} cannot be made: {cause.strerror}.") from cause
+        if not os.access(self._folder, os.W_OK | os.X_OK):
+            raise SettingsError(f"FILE_DIR={folder} cannot be written to by this user.")
 
     def __repr__(self) -> str:
         return f"<FileSessions in {self._folder}>"

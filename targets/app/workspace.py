@@ -36,7 +36,7 @@ class Workspace:
 
     async def read_file(self, request: Request) -> Answer:
         chosen = _chosen(request)
-        rows = await self._store.run(
+        rows = await self._store.read(
             lambda db: db.rows("SELECT path, body, version FROM files WHERE id = ?", (chosen,))
         )
         path, body, version = rows[0]
@@ -47,13 +47,13 @@ class Workspace:
         chosen = _chosen(request)
 
         def edited(db: Database) -> tuple[str, int]:
-            path, body, version = db.rows("SELECT path, body, version FROM files WHERE id = ?", (chosen,))[0]
+            # Changed before it is read: from then on the row is ours, whoever else edits the same file.
+            path, body, version = db.rows(
+                "UPDATE files SET version = version + 1 WHERE id = ? RETURNING path, body, version", (chosen,)
+            )[0]
             _, _, rest = body.partition("\n")
-            db.rows(
-                "UPDATE files SET body = ?, version = ? WHERE id = ?",
-                (f"version = {version + 1}\n{rest}", version + 1, chosen),
-            )
-            return path, version + 1
+            db.rows("UPDATE files SET body = ? WHERE id = ?", (f"version = {version}\n{rest}", chosen))
+            return path, version
 
         path, version = await self._store.run(edited)
         return Answer({"path": path, "version": version})
@@ -61,7 +61,7 @@ class Workspace:
     async def search_code(self, request: Request) -> Answer:
         """The lines of all the files that hold this number."""
         wanted = f"= {_number(request)}"
-        rows = await self._store.run(lambda db: db.rows("SELECT path, body FROM files ORDER BY id"))
+        rows = await self._store.read(lambda db: db.rows("SELECT path, body FROM files ORDER BY id"))
         found = [
             {"path": path, "line": number}
             for path, body in rows
@@ -72,7 +72,7 @@ class Workspace:
 
     async def run_tests(self, request: Request) -> Answer:
         """Work for the processor, as tests are: it is done on the event loop, and whatever else is asked waits."""
-        rows = await self._store.run(lambda db: db.rows("SELECT body FROM files ORDER BY id"))
+        rows = await self._store.read(lambda db: db.rows("SELECT body FROM files ORDER BY id"))
         digest = hashlib.sha256()
         for _ in range(_ROUNDS):
             for (body,) in rows:
@@ -80,7 +80,7 @@ class Workspace:
         return Answer({"passed": len(rows), "failed": 0, "digest": digest.hexdigest()})
 
     async def list_issues(self, request: Request) -> Answer:
-        rows = await self._store.run(
+        rows = await self._store.read(
             lambda db: db.rows("SELECT label, COUNT(*) FROM labels GROUP BY label ORDER BY label")
         )
         return Answer({"issues": dict(rows)})

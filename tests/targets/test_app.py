@@ -1,11 +1,14 @@
 """The agent application that comes along: its tools, its streams, what its three state strategies survive, its end."""
 
+import asyncio
 import contextlib
+import importlib.util
 import json
 import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import urllib.error
@@ -15,6 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from targets.app.sessions import MemorySessions
 
 ROOT = Path(__file__).parent.parent.parent
 # A model that answers at once: what is tested is what is said, not how fast.
@@ -275,6 +280,58 @@ def test_two_instances_that_share_a_session_lose_no_turn(tmp_path, state):
         turns = list(pool.map(lambda n: (one, other)[n % 2].said("/agent/s/turn", {})["turn"], range(40)))
 
     assert sorted(turns) == list(range(1, 41))
+
+
+def test_turns_of_a_session_in_memory_that_come_at_once_are_each_told_their_own_number():
+    sessions = MemorySessions()
+
+    async def both():
+        return await sessions.turn("s", "one"), await sessions.turn("s", "two")
+
+    first, second = asyncio.run(both())
+    assert (first.turns, first.history) == (1, ["one"])
+    assert (second.turns, second.history) == (2, ["one", "two"])
+
+
+def test_two_instances_that_edit_one_file_make_a_version_each_time(tmp_path):
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/app.db"}
+    with running(**environment) as one, running(**environment) as other, ThreadPoolExecutor(8) as pool:
+        edits = pool.map(lambda n: (one, other)[n % 2].said("/tools/edit-file?n=1")["version"], range(30))
+
+        assert sorted(edits) == list(range(2, 32))
+        assert one.said("/tools/read-file?n=1")["text"].startswith("version = 31\n")
+
+
+def test_a_reader_does_not_wait_for_another_processs_transaction(tmp_path):
+    path = tmp_path / "app.db"
+    with running(DATABASE_URL=f"sqlite:///{path}") as app, sqlite3.connect(path) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        other.isolation_level = None
+        other.execute("BEGIN IMMEDIATE")
+
+        assert app.said("/tickets/1")["labels"] == []  # a writer would be let through after 10 s, with an error
+        other.execute("ROLLBACK")
+        app.said("/tickets/1/labels", {"label": "bug"})
+
+
+def test_a_database_that_is_none_is_told_at_boot(tmp_path):
+    path = tmp_path / "app.db"
+    path.write_text("this is no database, and long enough to be taken for one " * 100)
+    with start({"DATABASE_URL": f"sqlite:///{path}"}, free_port()) as process:
+        assert process.wait(20) == 2
+        assert process.stderr.read() == (
+            f"agent-app: DATABASE_URL: {path} cannot be opened: file is not a database.\n"
+        )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="psycopg is installed here")
+def test_postgresql_needs_its_driver_and_nothing_else_does():
+    with start({"DATABASE_URL": "postgresql://app:secret@db/agents"}, free_port()) as process:
+        assert process.wait(20) == 2
+        assert process.stderr.read() == (
+            "agent-app: DATABASE_URL is a PostgreSQL URL, and psycopg is not installed:"
+            " pip install 'psycopg[binary]'.\n"
+        )
 
 
 def test_sigterm_lets_an_open_stream_end_and_then_ends_with_0(database):

@@ -14,12 +14,20 @@ from replay.trace.types import LlmCall, Request, Step
 
 TARGETS = Path(__file__).parent.parent.parent / "targets"
 FILES = {path.stem: load_target(str(path)) for path in sorted(TARGETS.glob("*.toml"))}
-PLATFORMS = ("cloud-run", "lambda", "azure-container-apps", "knative", "vm", "hybrid", "hybrid-local")
+PLATFORMS = {
+    "cloud-run": "serverless",
+    "lambda": "serverless",
+    "azure-container-apps": "serverless",
+    "knative": "serverless",
+    "vm": "vm",
+    "hybrid": "hybrid",
+    "hybrid-local": "hybrid",
+}
 
 
-@pytest.mark.parametrize("name", PLATFORMS)
-def test_a_file_for_a_platform_says_what_plane_it_is(name):
-    assert FILES[name].plane == {"vm": "vm", "hybrid": "hybrid", "hybrid-local": "hybrid"}.get(name, "serverless")
+@pytest.mark.parametrize(("name", "plane"), PLATFORMS.items())
+def test_a_file_for_a_platform_says_what_plane_it_is(name, plane):
+    assert FILES[name].plane == plane
 
 
 @pytest.mark.parametrize("name", [name for name, target in FILES.items() if target.simulate is not None])
