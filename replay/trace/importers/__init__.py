@@ -3,6 +3,7 @@
 from replay.trace.importers.azure_functions import AzureFunctions
 from replay.trace.importers.azure_llm import AzureLlm
 from replay.trace.importers.burstgpt import BurstGpt
+from replay.trace.importers.claude_code import ClaudeCode
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.tracelab import TraceLab
@@ -19,5 +20,6 @@ IMPORTERS: dict[str, Importer] = {
         AzureFunctions(),
         Vegeta(),
         TraceLab(),
+        ClaudeCode(),
     )
 }
