@@ -119,6 +119,34 @@ def _garbage_kept() -> Iterator[None]:
         gc.unfreeze()
 
 
+async def run_together(loops: "Sequence[RunLoop]") -> None:
+    """Replay everything that these runs hold, from one instant on, in one event loop; returns when all are over."""
+    running = asyncio.get_running_loop()
+
+    def on_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        for loop in loops:
+            loop.on_fault(context)
+
+    cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+    running.set_exception_handler(on_fault)
+    try:
+        with _garbage_kept():
+            for loop in loops:
+                loop.read_ahead()
+            # What was read ahead is not looked at either.
+            gc.freeze()
+            cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+            start_ns = monotonic_ns() + _LEAD_NS
+            for loop in loops:
+                loop.start(start_ns, running)
+            await asyncio.gather(*(loop.until_over() for loop in loops))
+    finally:
+        running.set_exception_handler(None)
+    ended_ns = max(loop.finished_ns for loop in loops)
+    for loop in loops:
+        loop.cpu_percent = 100 * (process_time_ns() - cpu_ns) / max(1, ended_ns - began_ns)
+
+
 class RunLoop:
     """One run of scheduled sessions against a sender. `run` returns when it is over.
 
@@ -178,30 +206,33 @@ class RunLoop:
 
     async def run(self) -> None:
         """Replay everything; returns when the last response is in, or the grace time after `stop` is over."""
+        await run_together([self])
+
+    async def until_over(self) -> None:
+        """Wait for the end, then stop turning."""
         self._over = asyncio.Event()
-        cpu_ns, began_ns = process_time_ns(), monotonic_ns()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._on_fault)
+        if self.is_over:
+            self._over.set()
         try:
-            with _garbage_kept():
-                self.begin(loop)
-                # What was read ahead is not looked at either.
-                gc.freeze()
-                cpu_ns, began_ns = process_time_ns(), monotonic_ns()
-                await self._over.wait()
+            await self._over.wait()
         finally:
             self.finish()
-            loop.set_exception_handler(None)
-        self.cpu_percent = 100 * (process_time_ns() - cpu_ns) / max(1, self.finished_ns - began_ns)
 
     def begin(self, turns: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
         """Read ahead, and start to turn. What follows happens in callbacks, until is_over."""
+        self.read_ahead()
+        self.start(self._now() + _LEAD_NS, turns, make_alarm)
+
+    def read_ahead(self) -> None:
+        """Read as many sessions as the run starts with."""
         self.start_ns = self._now() + _LEAD_NS
         self._end_ns = self.start_ns + self._duration_ns if self._duration_ns < 1 << 61 else 1 << 62
         while self._read_ahead(self.start_ns):
             pass
-        # Reading ahead took its time; the run starts when it is done.
-        self._shift_starts(max(0, self._now() + _LEAD_NS - self.start_ns))
+
+    def start(self, start_ns: int, turns: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
+        """Start to turn. start_ns: the run's zero, since reading ahead took its time."""
+        self._shift_starts(start_ns - self.start_ns)
         self._recorder.start(self.start_ns)
         self._next_second_ns = self.start_ns + _SECOND_NS
         self._sender.prepare(self._due_soon(self.start_ns))
@@ -213,7 +244,7 @@ class RunLoop:
         self.finished_ns = self._now()
         self._pacer.stop()
 
-    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def on_fault(self, context: dict[str, Any]) -> None:
         """A callback of ours has failed: rather than wait for ever for what it did not do, end the run."""
         fault = context.get("exception")
         if isinstance(fault, OSError):

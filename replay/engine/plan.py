@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.engine.arms import ALL, Arm, armed
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.trace.errors import TraceError, shown_path
@@ -41,25 +42,26 @@ class Planned(NamedTuple):
     steps: int
 
 
-def planned_counts(trace: Path, found: TraceScan, options: RunOptions) -> Planned:
-    """How many sessions and steps this run plans; reads the trace again only where a limit asks for it."""
-    if options.sessions is None and options.duration_s is None:
+def planned_counts(trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL) -> Planned:
+    """How many sessions and steps this run plans; reads the trace again only where a limit or an arm asks for it."""
+    if options.sessions is None and options.duration_s is None and arm.dealing != "interleaved":
         return Planned(found.sessions * options.knobs.scale, found.steps * options.knobs.scale)
     sessions = steps = 0
-    for _, session in planned_sessions(trace, found, options, Pace(options.knobs)):
+    for _, session in planned_sessions(trace, found, options, Pace(options.knobs), arm):
         sessions += 1
         steps += len(session.steps)
     return Planned(sessions, steps)
 
 
 def planned_sessions(
-    trace: Path, found: TraceScan, options: RunOptions, pace: Pace
+    trace: Path, found: TraceScan, options: RunOptions, pace: Pace, arm: Arm = ALL
 ) -> Iterator[tuple[int, Session]]:
     """The sessions that this run replays, read as a stream: (start in ns from the run's start, session).
 
     found: from a scan of this file, which has checked it.
     """
-    return scheduled(read_sessions(trace, checked=False), options, pace, found.mean_gap_ms or 1000.0)
+    sessions = scheduled(read_sessions(trace, checked=False), options, pace, found.mean_gap_ms or 1000.0)
+    return armed(sessions, arm)
 
 
 def jitter_ratio(seed: int, session_id: str, copy: int) -> float:

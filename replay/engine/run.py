@@ -1,55 +1,57 @@
-"""A run from beginning to end: check the trace, open the target, replay, leave a run directory behind."""
+"""Runs from beginning to end: check the trace, open the targets, replay, leave run directories behind."""
 
 import asyncio
-import os
-import platform
 import secrets
 import signal
 import sys
 import time
-import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import anyio
-import msgspec
 
-from replay import __version__
-from replay.engine.loop import RunLoop
+from replay.engine.arms import ALL, Arm
+from replay.engine.loop import RunLoop, run_together
+from replay.engine.manifest import complete, manifest_of
 from replay.engine.observe import PlaneObserver
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
+from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
-from replay.engine.selfcheck import Vitals, judge_generator
 from replay.engine.sender import TargetSender
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import (
-    Generator,
-    Manifest,
-    RunStatus,
-    Snapshot,
-    Summary,
-    TargetFacts,
-    TraceFacts,
-)
-from replay.target import Target, redacted
+from replay.results.types import RunStatus, Summary
+from replay.target import Target
 from replay.trace.file import TraceScan
 
-_SNAPSHOT_EVERY_S = 0.5
-_NS = 1_000_000_000
-MANIFEST_SCHEMA = "replay.run/1"
-
-OnProgress = Callable[[Snapshot], None]
+_LOOK_EVERY_S = 0.1
 
 
 class Outcome(NamedTuple):
     summary: Summary
     directory: Path
+
+
+class Job(NamedTuple):
+    """One target of a run. out: its run directory; None: a fresh one. arm: its part of the sessions."""
+
+    target: Target
+    out: Path | None = None
+    arm: Arm = ALL
+
+
+class StopWhen(Protocol):
+    """Watches a run's directory, in its own time, and says when enough was seen."""
+
+    def begin(self, directory: Path) -> None:
+        """The run is about to start."""
+
+    def is_met(self) -> str | None:
+        """Why the run may end now, or None. Asked ten times a second, so it must be quick."""
 
 
 def replay_trace(
@@ -58,173 +60,159 @@ def replay_trace(
     options: RunOptions,
     out: Path | None = None,
     on_progress: OnProgress | None = None,
+    stop_when: StopWhen | None = None,
 ) -> Outcome:
     """Replay one trace against one target, and return the summary that was written.
 
     Raises TraceError, TargetError and RunDirError for bad input, and TargetUnreachable when nothing could be
-    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted.
+    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted; so does stop_when.
+    """
+    return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
+
+
+def replay_together(
+    trace: Path,
+    jobs: Sequence[Job],
+    options: RunOptions,
+    on_progress: OnProgress | None = None,
+    stop_when: StopWhen | None = None,
+) -> list[Outcome]:
+    """Replay one trace against several targets at once, from the same instant on; as replay_trace otherwise.
+
+    One event loop serves them all, so that whatever makes this machine late makes all of them late.
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
     found = read_trace(trace)
-    plan = _Plan(trace, found, planned_counts(trace, found, options), target, options, secrets.token_hex(8))
-    directory = anyio.run(
+    runs = [_Run(trace, found, job, options) for job in jobs]
+    anyio.run(
         _replay,
-        plan,
-        out,
+        runs,
+        options,
         on_progress,
+        stop_when,
         backend="asyncio",
         backend_options={"use_uvloop": sys.platform != "win32"},
     )
-    summary = rebuild(directory.path)
-    directory.write_summary(summary)
-    return Outcome(summary, directory.path)
+    outcomes = []
+    for run in runs:
+        summary = rebuild(run.directory.path)
+        run.directory.write_summary(summary)
+        outcomes.append(Outcome(summary, run.directory.path))
+    return outcomes
 
 
-class _Plan(NamedTuple):
-    """What one run sets out to do. run_id: what its requests' trace ids are derived from."""
+class _Run:
+    """One target's run: what it plans, and while it lasts its parts."""
 
-    trace: Path
-    found: TraceScan
-    planned: Planned
-    target: Target
-    options: RunOptions
-    run_id: str
+    directory: RunDir
+    recorder: Recorder
+    loop: RunLoop
+
+    def __init__(self, trace: Path, found: TraceScan, job: Job, options: RunOptions) -> None:
+        self.target = job.target
+        self.planned: Planned = planned_counts(trace, found, options, job.arm)
+        self._trace, self._found, self._job, self._options = trace, found, job, options
+        # What the trace ids of its requests are derived from.
+        self._run_id = secrets.token_hex(8)
+        self.sender = TargetSender(job.target, self._run_id)
+        self._pace = Pace(options.knobs)
+        observe = job.target.observe
+        self.observe = observe
+        self.observer: PlaneObserver | None = None
+
+    @property
+    def trace_name(self) -> str:
+        return self._found.header.name
+
+    def prepare(self) -> None:
+        """Make the directory, write what is known, and get ready to start."""
+        options, arm = self._options, self._job.arm
+        self.directory = RunDir.create(self._job.out, self.trace_name, self.target.name)
+        self.manifest = manifest_of(self._found, self.planned, self.target, options)
+        self.manifest.run_id = self._run_id
+        self.directory.write_manifest(self.manifest)
+        self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
+        sessions = planned_sessions(self._trace, self._found, options, self._pace, arm)
+        self.loop = RunLoop(sessions, self.sender, self.recorder, options, self._pace)
+        if self.observe is not None:
+            self.observer = PlaneObserver(self.observe, self.directory.path)
+
+    async def finish(self, was_interrupted: bool, why: str | None) -> None:
+        """Write the end of the run."""
+        loop, recorder, manifest = self.loop, self.recorder, self.manifest
+        recorder.finish(time.monotonic_ns())
+        status: RunStatus = "interrupted" if was_interrupted or why else "finished"
+        if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
+            status = "failed"
+        complete(manifest, status, loop, recorder, self.sender, self._pace)
+        if why is not None:
+            manifest.notes = [*manifest.notes, f"ended early: {why}"]
+        if self.observer is not None:
+            await self.observer.poll(loop.start_ns)
+            manifest.plane = self.observer.figures()
+            if self.observer.missed:
+                manifest.notes = [
+                    *manifest.notes,
+                    f"{self.observer.missed} of {self.observer.polls} polls of {self.observe} failed",
+                ]
+        self.directory.write_manifest(manifest)
 
 
-async def _replay(plan: _Plan, out: Path | None, on_progress: OnProgress | None) -> RunDir:
-    trace, found, planned, target, options, run_id = plan
-    sender = TargetSender(target, run_id)
-    await sender.open()
+async def _replay(
+    runs: Sequence[_Run], options: RunOptions, on_progress: OnProgress | None, stop_when: StopWhen | None
+) -> None:
+    opened: list[_Run] = []
+    met: list[str] = []
     try:
-        directory = RunDir.create(out, found.header.name, target.name)
-        manifest = manifest_of(found, planned, target, options)
-        manifest.run_id = run_id
-        directory.write_manifest(manifest)
-        writer = FileWriter()
-        recorder = Recorder(directory.path, target.name, writer, options.warmup_s)
-        pace = Pace(options.knobs)
-        loop = RunLoop(planned_sessions(trace, found, options, pace), sender, recorder, options, pace)
-        observer = None if target.observe is None else PlaneObserver(target.observe, directory.path)
-        with _Interrupts(loop, options.grace_s) as interrupts:
+        for run in runs:
+            await run.sender.open()
+            opened.append(run)
+        for run in runs:
+            run.prepare()
+        loops = [run.loop for run in runs]
+        if stop_when is not None:
+            stop_when.begin(runs[0].directory.path)
+        with _Interrupts(loops, options.grace_s) as interrupts:
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
-                    tasks.start_soon(_report_progress, loop, recorder, planned, found, target, on_progress)
-                if observer is not None:
-                    tasks.start_soon(observer.watch, lambda: loop.start_ns)
-                await loop.run()
+                    watched = [Watched(run.target.name, run.planned, run.loop, run.recorder) for run in runs]
+                    tasks.start_soon(report_progress, runs[0].trace_name, watched, on_progress)
+                for run in runs:
+                    if run.observer is not None:
+                        tasks.start_soon(run.observer.watch, _start_of(run.loop))
+                if stop_when is not None:
+                    tasks.start_soon(_end_when, stop_when, loops, met)
+                await run_together(loops)
                 tasks.cancel_scope.cancel()
     finally:
-        await sender.close()
-    recorder.finish(time.monotonic_ns())
-    status: RunStatus = "interrupted" if interrupts.were_seen else "finished"
-    if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
-        status = "failed"
-    _complete(manifest, status, loop, recorder, sender, pace)
-    if observer is not None:
-        await observer.poll(loop.start_ns)
-        manifest.plane = observer.figures()
-        if observer.missed:
-            manifest.notes = [
-                *manifest.notes,
-                f"{observer.missed} of {observer.polls} polls of {target.observe} failed",
-            ]
-    directory.write_manifest(manifest)
-    return directory
+        for run in opened:
+            await run.sender.close()
+    for run in runs:
+        await run.finish(interrupts.were_seen, met[0] if met else None)
 
 
-def _complete(
-    manifest: Manifest,
-    status: RunStatus,
-    loop: RunLoop,
-    recorder: Recorder,
-    sender: TargetSender,
-    pace: Pace,
-) -> None:
-    """What is known only at the end of a run."""
-    manifest.status = status
-    manifest.finished_at = now_utc()
-    manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
-    manifest.clock["start_ns"] = loop.start_ns
-    manifest.generator = _self_check(loop, recorder, sender)
-    manifest.removed_s = pace.removed_s()
-    manifest.connections = sender.connection_counts()
-    manifest.notes = [*manifest.notes, *sender.notes()]
-    if recorder.failure is not None:
-        manifest.error = f"could not write {recorder.failure}; what was recorded before is kept"
-    elif loop.read_error is not None:
-        manifest.error = str(loop.read_error)
-    elif loop.fault is not None:
-        where = traceback.extract_tb(loop.fault.__traceback__)[-1:]
-        place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
-        manifest.error = f"a fault of the replay itself ended the run ({loop.fault!r}{place}); please report it"
+def _start_of(loop: RunLoop) -> Callable[[], int]:
+    return lambda: loop.start_ns
 
 
-def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Generator:
-    lag = recorder.lag.quantiles()
-    return judge_generator(
-        Vitals(
-            sent=loop.progress.sent,
-            lag_p50_us=None if lag.p50 is None else lag.p50 * 1000,
-            lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
-            cpu_percent=loop.cpu_percent,
-            max_loop_stall_ms=loop.max_stall_ns / 1e6,
-            in_flight_waits=loop.held_steps,
-            connection_waits=sender.waited_for_limit,
-        )
-    )
-
-
-def manifest_of(found: TraceScan, planned: Planned, target: Target, options: RunOptions) -> Manifest:
-    """What is known of a run when it begins."""
-    return Manifest(
-        schema=MANIFEST_SCHEMA,
-        status="running",
-        version=__version__,
-        started_at=now_utc(),
-        trace=TraceFacts(
-            name=found.header.name,
-            sha256=found.sha256,
-            sessions=planned.sessions,
-            steps=planned.steps,
-            resolution_ms=found.header.resolution_ms,
-        ),
-        target=redacted(target),
-        target_facts=TargetFacts(name=target.name, url=redacted(target)["url"], plane=target.plane),
-        options=msgspec.to_builtins(options),
-        seed=options.knobs.seed,
-        host=host_facts(),
-        clock={
-            "source": "CLOCK_MONOTONIC",
-            "resolution_ns": round(time.get_clock_info("monotonic").resolution * 1e9),
-        },
-    )
-
-
-def host_facts() -> dict[str, Any]:
-    """What the machine is: what a reader of the figures needs to judge them."""
-    facts: dict[str, Any] = {
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-    }
-    if hasattr(os, "sched_getaffinity"):
-        facts["cpus_usable"] = len(os.sched_getaffinity(0))
-    return facts
-
-
-def now_utc() -> str:
-    """Wall time, for manifests."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+async def _end_when(stop_when: StopWhen, loops: Sequence[RunLoop], met: list[str]) -> None:
+    """End the runs once enough was seen; what is in flight then can change nothing."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        why = stop_when.is_met()
+        if why is not None:
+            met.append(why)
+            for loop in loops:
+                loop.abort()
+            return
 
 
 class _Interrupts:
     """SIGINT and SIGTERM: the first stops sending and gives responses a grace time, the second ends the run."""
 
-    def __init__(self, loop: RunLoop, grace_s: float) -> None:
-        self._loop = loop
+    def __init__(self, loops: Sequence[RunLoop], grace_s: float) -> None:
+        self._loops = loops
         self._grace_s = grace_s
         self._signals = (signal.SIGINT, signal.SIGTERM)
         self._grace: asyncio.TimerHandle | None = None
@@ -245,61 +233,13 @@ class _Interrupts:
 
     def _seen(self) -> None:
         if self.were_seen:
-            self._loop.abort()
+            self._abort()
             return
         self.were_seen = True
-        self._loop.stop()
-        self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._loop.abort)
+        for loop in self._loops:
+            loop.stop()
+        self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
 
-
-async def _report_progress(
-    loop: RunLoop,
-    recorder: Recorder,
-    planned: Planned,
-    found: TraceScan,
-    target: Target,
-    on_progress: OnProgress,
-) -> None:
-    """Tell the view how it goes, twice a second; cheap, because the drawing is done elsewhere."""
-    before_sent = before_done = 0
-    before_ns = time.monotonic_ns()
-    while True:
-        await asyncio.sleep(_SNAPSHOT_EVERY_S)
-        progress = loop.progress
-        now = time.monotonic_ns()
-        elapsed_s = max(0, now - loop.start_ns) / _NS
-        span_s = max(1e-9, (now - before_ns) / _NS)
-        latency = recorder.fold.total.quantiles()
-        lag = recorder.lag.quantiles()
-        done = progress.ended + progress.waits
-        settled = done + progress.unsent
-        on_progress(
-            Snapshot(
-                trace=found.header.name,
-                target=target.name,
-                elapsed_s=elapsed_s,
-                steps=planned.steps,
-                done=done,
-                sent=progress.sent,
-                failed=progress.failed,
-                unsent=progress.unsent,
-                in_flight=progress.in_flight,
-                sessions=planned.sessions,
-                sessions_done=progress.sessions_done,
-                offered_rps=(progress.sent - before_sent) / span_s,
-                achieved_rps=(done - before_done) / span_s,
-                p50_ms=latency.p50,
-                p99_ms=latency.p99,
-                lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
-                left_s=_time_left_s(elapsed_s, settled, planned.steps),
-                state="stopping" if loop.is_stopping else "running",
-            )
-        )
-        before_sent, before_done, before_ns = progress.sent, done, now
-
-
-def _time_left_s(elapsed_s: float, settled: int, steps: int) -> float | None:
-    """By the share of steps that are settled; None while that says too little."""
-    if settled < 10 or elapsed_s < 2:
-        return None
-    return elapsed_s * (steps - settled) / settled
+    def _abort(self) -> None:
+        for loop in self._loops:
+            loop.abort()

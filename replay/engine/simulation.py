@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from replay.engine.loop import RunLoop
+from replay.engine.manifest import manifest_of, now_utc
 from replay.engine.pacer import Pacer
 from replay.engine.plan import planned_counts, planned_sessions, read_trace
 from replay.engine.recorder import Recorder
 from replay.engine.render import Rendered
 from replay.engine.router import Router
-from replay.engine.run import Outcome, manifest_of, now_utc
+from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace

@@ -1,0 +1,113 @@
+"""run.json: what is known of a run when it begins, and what only its end tells."""
+
+import os
+import platform
+import time
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay import __version__
+from replay.engine.loop import RunLoop
+from replay.engine.plan import Planned
+from replay.engine.recorder import Recorder
+from replay.engine.selfcheck import Vitals, judge_generator
+from replay.engine.sender import TargetSender
+from replay.engine.types import RunOptions
+from replay.engine.walker import Pace
+from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
+from replay.target import Target, redacted
+from replay.trace.file import TraceScan
+
+_NS = 1_000_000_000
+MANIFEST_SCHEMA = "replay.run/1"
+
+
+def manifest_of(found: TraceScan, planned: Planned, target: Target, options: RunOptions) -> Manifest:
+    """What is known of a run when it begins."""
+    return Manifest(
+        schema=MANIFEST_SCHEMA,
+        status="running",
+        version=__version__,
+        started_at=now_utc(),
+        trace=TraceFacts(
+            name=found.header.name,
+            sha256=found.sha256,
+            sessions=planned.sessions,
+            steps=planned.steps,
+            resolution_ms=found.header.resolution_ms,
+        ),
+        target=redacted(target),
+        target_facts=TargetFacts(name=target.name, url=redacted(target)["url"], plane=target.plane),
+        options=msgspec.to_builtins(options),
+        seed=options.knobs.seed,
+        host=host_facts(),
+        clock={
+            "source": "CLOCK_MONOTONIC",
+            "resolution_ns": round(time.get_clock_info("monotonic").resolution * 1e9),
+        },
+    )
+
+
+def host_facts() -> dict[str, Any]:
+    """What the machine is: what a reader of the figures needs to judge them."""
+    facts: dict[str, Any] = {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "cpus": os.cpu_count(),
+    }
+    if hasattr(os, "sched_getaffinity"):
+        facts["cpus_usable"] = len(os.sched_getaffinity(0))
+    return facts
+
+
+def now_utc() -> str:
+    """Wall time, for manifests."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def complete(
+    manifest: Manifest,
+    status: RunStatus,
+    loop: RunLoop,
+    recorder: Recorder,
+    sender: TargetSender,
+    pace: Pace,
+) -> None:
+    """What is known only at the end of a run."""
+    manifest.status = status
+    manifest.finished_at = now_utc()
+    manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
+    manifest.clock["start_ns"] = loop.start_ns
+    manifest.generator = _self_check(loop, recorder, sender)
+    manifest.removed_s = pace.removed_s()
+    manifest.connections = sender.connection_counts()
+    manifest.notes = [*manifest.notes, *sender.notes()]
+    if recorder.failure is not None:
+        manifest.error = f"could not write {recorder.failure}; what was recorded before is kept"
+    elif loop.read_error is not None:
+        manifest.error = str(loop.read_error)
+    elif loop.fault is not None:
+        where = traceback.extract_tb(loop.fault.__traceback__)[-1:]
+        place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
+        manifest.error = f"a fault of the replay itself ended the run ({loop.fault!r}{place}); please report it"
+
+
+def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Generator:
+    lag = recorder.lag.quantiles()
+    return judge_generator(
+        Vitals(
+            sent=loop.progress.sent,
+            lag_p50_us=None if lag.p50 is None else lag.p50 * 1000,
+            lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
+            cpu_percent=loop.cpu_percent,
+            max_loop_stall_ms=loop.max_stall_ns / 1e6,
+            in_flight_waits=loop.held_steps,
+            connection_waits=sender.waited_for_limit,
+        )
+    )

@@ -1,0 +1,83 @@
+"""Telling a live view how a run goes; several runs at once are told as one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from replay.engine.loop import RunLoop
+from replay.engine.plan import Planned
+from replay.engine.recorder import Recorder
+from replay.results.histogram import LAG_UNIT_NS, Histogram
+from replay.results.types import Snapshot
+
+_EVERY_S = 0.5
+_NS = 1_000_000_000
+
+OnProgress = Callable[[Snapshot], None]
+
+
+class Watched(NamedTuple):
+    """A run under way, as far as a view is concerned."""
+
+    target: str
+    planned: Planned
+    loop: RunLoop
+    recorder: Recorder
+
+
+async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnProgress) -> None:
+    """Tell the view twice a second, for ever; cheap, because the drawing is done elsewhere."""
+    before_sent = before_done = 0
+    before_ns = time.monotonic_ns()
+    target = ", ".join(run.target for run in runs)
+    steps = sum(run.planned.steps for run in runs)
+    while True:
+        await asyncio.sleep(_EVERY_S)
+        progress = [run.loop.progress for run in runs]
+        now = time.monotonic_ns()
+        elapsed_s = max(0, now - runs[0].loop.start_ns) / _NS
+        span_s = max(1e-9, (now - before_ns) / _NS)
+        latency = _together([run.recorder.fold.total for run in runs], Histogram()).quantiles()
+        lag = _together([run.recorder.lag for run in runs], Histogram(LAG_UNIT_NS)).quantiles()
+        sent = sum(p.sent for p in progress)
+        done = sum(p.ended + p.waits for p in progress)
+        unsent = sum(p.unsent for p in progress)
+        on_progress(
+            Snapshot(
+                trace=trace,
+                target=target,
+                elapsed_s=elapsed_s,
+                steps=steps,
+                done=done,
+                sent=sent,
+                failed=sum(p.failed for p in progress),
+                unsent=unsent,
+                in_flight=sum(p.in_flight for p in progress),
+                sessions=sum(run.planned.sessions for run in runs),
+                sessions_done=sum(p.sessions_done for p in progress),
+                offered_rps=(sent - before_sent) / span_s,
+                achieved_rps=(done - before_done) / span_s,
+                p50_ms=latency.p50,
+                p99_ms=latency.p99,
+                lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
+                left_s=_time_left_s(elapsed_s, done + unsent, steps),
+                state="stopping" if any(run.loop.is_stopping for run in runs) else "running",
+            )
+        )
+        before_sent, before_done, before_ns = sent, done, now
+
+
+def _together(histograms: Sequence[Histogram], whole: Histogram) -> Histogram:
+    if len(histograms) == 1:
+        return histograms[0]
+    for histogram in histograms:
+        whole.add(histogram)
+    return whole
+
+
+def _time_left_s(elapsed_s: float, settled: int, steps: int) -> float | None:
+    """By the share of steps that are settled; None while that says too little."""
+    if settled < 10 or elapsed_s < 2:
+        return None
+    return elapsed_s * (steps - settled) / settled
