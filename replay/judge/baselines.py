@@ -1,0 +1,113 @@
+"""A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
+
+One or two baselines: sessions of both sides are drawn again (quantiles), or the widths of both intervals are added
+in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that. Three or more: the scatter of
+the baselines' own figures is that noise, and a new run's figure is held to their mean by the t prediction interval
+(Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale.
+"""
+
+from collections.abc import Sequence
+from math import exp, log
+
+import numpy as np
+from scipy.stats import t as student
+
+from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.metrics import measured, rows_of
+from replay.judge.quantile import least_n
+from replay.judge.resampling import Resampling, quantile_differences
+from replay.judge.sample import Sample
+from replay.judge.slo import Slo
+from replay.judge.types import Interval
+
+FEW = 3
+"""As many baselines tell how much runs differ among themselves."""
+
+
+def limit_from(slo: Slo, known: Sequence[float]) -> float:
+    """The SLO's right side. known: its left side in each baseline. Times are averaged on the log scale."""
+    if len(known) >= FEW and slo.unit == "ms":
+        base = exp(sum(log(max(value, 1e-6)) for value in known) / len(known))
+    else:
+        base = sum(known) / len(known)
+    return (slo.limit.factor or 1.0) * base + slo.limit.value
+
+
+def against_baselines(
+    slo: Slo,
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    figure: Figure,
+    known: Sequence[float],
+    limit: float,
+    confidence: float,
+) -> Interval | None:
+    """The interval of the run's figure; None where it is a fact of the run."""
+    observed = figure.observed
+    assert observed is not None
+    if len(known) >= FEW:
+        return _predicted(slo, observed, known, confidence)
+    if figure.interval is None:
+        return None
+    if slo.statistic == "quantile":
+        return _by_resampling(slo, run, baselines, limit, confidence)
+    return _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
+
+
+def _by_resampling(
+    slo: Slo, run: Evidence, baselines: Sequence[Evidence], limit: float, confidence: float
+) -> Interval | None:
+    assert slo.q is not None
+    own = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window)).sample
+    parts, clusters, offset = [], [], 0
+    for baseline in baselines:
+        theirs = measured(
+            baseline.columns, slo.measure, rows_of(baseline.columns, slo.selector, slo.window)
+        ).sample
+        parts.append(theirs.values * (slo.limit.factor or 1.0))
+        clusters.append(theirs.cluster + offset)
+        offset += int(theirs.cluster.max(initial=0)) + 1
+    base = Sample(np.concatenate(parts), np.concatenate(clusters).astype(np.int32))
+    if min(own.n, base.n) < least_n(slo.q, confidence):
+        return Interval(None, None)
+    resampling = Resampling(offset, int(own.cluster.max(initial=0)) + 1, is_paired=False)
+    found = quantile_differences(resampling, base, own, (slo.q,))[0]
+    if found is None:
+        return None
+    low, high = found.interval(confidence)
+    # The differences are the run minus the scaled baseline, so they lie about the limit without its fixed part.
+    return Interval(limit - slo.limit.value + low, limit - slo.limit.value + high)
+
+
+def _with_baseline_width(
+    own: Interval,
+    observed: float,
+    known: Sequence[float],
+    slo: Slo,
+    baselines: Sequence[Evidence],
+    confidence: float,
+) -> Interval:
+    """Widths of two independent intervals added in quadrature (Zou and Donner 2008, MOVER)."""
+    factor = (slo.limit.factor or 1.0) / len(known)
+    below = 0.0 if own.low is None else (observed - own.low) ** 2
+    above = 0.0 if own.high is None else (own.high - observed) ** 2
+    for baseline, value in zip(baselines, known, strict=True):
+        theirs = figure_of(slo, baseline, confidence).interval or Interval(value, value)
+        below += 0.0 if theirs.high is None else (factor * (theirs.high - value)) ** 2
+        above += 0.0 if theirs.low is None else (factor * (value - theirs.low)) ** 2
+    return Interval(
+        None if own.low is None else observed - below**0.5,
+        None if own.high is None else observed + above**0.5,
+    )
+
+
+def _predicted(slo: Slo, observed: float, known: Sequence[float], confidence: float) -> Interval:
+    """Where the figure of a run like this one lies, by the scatter of the baselines from run to run."""
+    k = len(known)
+    width = float(student.ppf((1 + confidence) / 2, k - 1)) * (1 + 1 / k) ** 0.5
+    if slo.unit == "ms":
+        logs = np.log(np.maximum(np.asarray(known), 1e-6))
+        half = width * float(logs.std(ddof=1))
+        return Interval(observed * exp(-half), observed * exp(half))
+    half = width * float(np.std(known, ddof=1))
+    return Interval(observed - half, observed + half)

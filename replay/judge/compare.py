@@ -1,0 +1,384 @@
+"""Two targets side by side: which is faster, in what, and how sure that is.
+
+Every metric of every series is one comparison (replay/judge/resampling.py). Its verdict:
+
+- no_difference: the 1 - 2 alpha interval of the difference lies within the margin either way (two one-sided tests,
+  Schuirmann 1987), whether or not a difference can be shown;
+- a_faster or b_faster: the re-labelling p-value is below alpha = 1 - confidence;
+- inconclusive: neither, or there are too few values.
+
+The metric that was asked for is tested at alpha by itself. All others are corrected together (Holm 1979), so that
+the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
+(`run_doubts` of replay/judge/gate.py). Rounds of sequential runs must agree in direction: time between them is
+not in any interval.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from replay.judge.figures import Evidence
+from replay.judge.gate import CONFIDENCE, run_doubts
+from replay.judge.metrics import measured, rows_of, sample_of
+from replay.judge.quantile import least_n, quantile
+from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
+from replay.judge.sample import Sample
+from replay.judge.slo import MEASURES, Selector, SloWindow
+from replay.judge.types import (
+    VERDICT_SCHEMA,
+    ComparedTarget,
+    CompareVerdict,
+    Difference,
+    Mode,
+)
+from replay.results.columns import Codes, Columns
+
+MARGIN_PERCENT = 5.0
+_POWER = 0.8
+_MOST_NAMES = 20
+_ALL = SloWindow()
+
+
+class MetricError(ValueError):
+    """A metric to compare that cannot be read; str() is the whole message."""
+
+
+class Metric(NamedTuple):
+    """What is compared: statistic p50, p99.9 as p99_9, mean, errors or cold; of a measure for times."""
+
+    statistic: str
+    measure: str = "response"
+
+    @property
+    def q(self) -> float | None:
+        return float(self.statistic[1:].replace("_", ".")) / 100 if self.statistic[0] == "p" else None
+
+
+class Side(NamedTuple):
+    """One target: its name, and its runs, in the order in which they were made."""
+
+    name: str
+    runs: Sequence[Evidence]
+
+
+def parse_metric(text: str) -> Metric:
+    """`p99`, `p99(ttft)`, `mean(service)`, `errors` or `cold`. Raises MetricError."""
+    found = re.fullmatch(r"\s*(p\d+(?:[._]\d+)?|mean|errors|cold)\s*(?:\(\s*(\w+)\s*\))?\s*", text.lower())
+    measure = found[2] if found else None
+    if found is None or (measure is not None and (measure not in MEASURES or found[1] in ("errors", "cold"))):
+        raise MetricError(
+            f"cannot compare {text!r}. Write a percentile or mean of one of {', '.join(MEASURES)}, for example "
+            "p99 or p95(ttft), or errors, or cold."
+        )
+    metric = Metric(found[1].replace(".", "_"), measure or "response")
+    if metric.q is not None and not 0 < metric.q < 1:
+        raise MetricError(f"cannot compare {text!r}: a percentile lies between 0 and 100.")
+    return metric
+
+
+def judge_compare(
+    a: Side,
+    b: Side,
+    mode: Mode,
+    metric: Metric = Metric("p99"),  # noqa: B008 - a NamedTuple, so no call can change it
+    margin_percent: float = MARGIN_PERCENT,
+    confidence: float = CONFIDENCE,
+    *,
+    is_aa: bool = False,
+) -> CompareVerdict:
+    """Judge every difference between two targets."""
+    pair = _Pair(a, b, mode)
+    main = _compared(pair, metric, Selector(), margin_percent, confidence)
+    main.p_adjusted = main.p_value
+    _judge(main, mode, confidence)
+    others = [
+        _compared(pair, other, selector, margin_percent, confidence)
+        for other, selector in _others(pair, metric, confidence)
+    ]
+    others = [other for other in others if other.n_a and other.n_b]
+    _correct(others)
+    for other in others:
+        _judge(other, mode, confidence)
+    reasons = [main.reason]
+    doubts = [
+        f"{run.name}: {doubt}" for side in (a, b) for run in side.runs for doubt in run_doubts(run.summary)
+    ]
+    verdict = main.verdict
+    if mode == "sequential" and verdict in ("a_faster", "b_faster"):
+        against = _rounds_against(a, b, metric, main)
+        if against:
+            verdict, reasons = "inconclusive", [against]
+    if doubts and verdict != "inconclusive":
+        verdict, reasons = "inconclusive", [f"would say {verdict}, but {doubts[0]}"]
+    return CompareVerdict(
+        schema=VERDICT_SCHEMA,
+        command="compare",
+        verdict=verdict,
+        mode=mode,
+        metric=metric.statistic if metric.measure == "response" else f"{metric.statistic}({metric.measure})",
+        reasons=reasons,
+        targets=[_described("a", a), _described("b", b)],
+        differences=[main, *others],
+        margin_percent=margin_percent,
+        is_aa=is_aa,
+        noise_floor_ms=main.detectable_ms if is_aa else None,
+        noise_floor_percent=_percent(main.detectable_ms, main.a_ms) if is_aa else None,
+        notes=[*doubts, *_notes(a, b, mode)],
+    )
+
+
+class _Pair:
+    """Two sides with their sessions under common codes."""
+
+    def __init__(self, a: Side, b: Side, mode: Mode) -> None:
+        self.a = [run.columns for run in a.runs]
+        self.b = [run.columns for run in b.runs]
+        self.is_paired = mode in ("paired", "sequential")
+        codes_a: dict[str, int] = {}
+        codes_b = codes_a if self.is_paired else {}
+        self._maps_a = [_codes(columns, codes_a) for columns in self.a]
+        self._maps_b = [_codes(columns, codes_b) for columns in self.b]
+        self.resampling = Resampling(len(codes_a), len(codes_b), self.is_paired)
+
+    def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
+        """Both sides' values of the metric, with common session codes."""
+        return (
+            _joined([_values(c, metric, selector) for c in self.a], self._maps_a),
+            _joined([_values(c, metric, selector) for c in self.b], self._maps_b),
+        )
+
+
+def _codes(columns: Columns, codes: dict[str, int]) -> Codes:
+    return np.array([codes.setdefault(session, len(codes)) for session in columns.sessions], np.int32)
+
+
+def _values(columns: Columns, metric: Metric, selector: Selector) -> Sample:
+    """A measure in ms, or hits as 0 and 1, with the run's own session codes."""
+    rows = rows_of(columns, selector, _ALL)
+    if metric.statistic == "errors":
+        return sample_of(columns, (~columns.ok[rows]).astype(np.float64), rows)
+    if metric.statistic == "cold":
+        rows = rows & (columns.cold >= 0)
+        return sample_of(columns, (columns.cold[rows] == 1).astype(np.float64), rows)
+    if metric.measure == "makespan":
+        sessions = np.unique(columns.session[rows])
+        return Sample(columns.makespan_ns[sessions] / 1e6, sessions.astype(np.int32))
+    return measured(columns, metric.measure, rows).sample
+
+
+def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
+    return Sample(
+        np.concatenate([sample.values for sample in samples]),
+        np.concatenate([codes[sample.cluster] for sample, codes in zip(samples, maps, strict=True)]).astype(
+            np.int32
+        ),
+    )
+
+
+def _compared(
+    pair: _Pair, metric: Metric, selector: Selector, margin_percent: float, confidence: float
+) -> Difference:
+    """One comparison, its interval and p-value; `_judge` gives the verdict of those that are not settled here."""
+    a, b = pair.samples(metric, selector)
+    is_share = metric.statistic in ("errors", "cold")
+    difference = Difference(
+        metric=metric.statistic,
+        series=metric.statistic if is_share else metric.measure,
+        kind=selector.kind,
+        name=selector.name,
+        unit="percent" if is_share else "ms",
+        verdict="inconclusive",
+        reason="",
+        confidence=confidence,
+        n_a=a.n,
+        n_b=b.n,
+        sessions=len(np.union1d(a.cluster, b.cluster)) if pair.is_paired else a.clusters + b.clusters,
+    )
+    if not a.n or not b.n:
+        difference.reason = "one side has no such figure"
+        return difference
+    if metric.q is not None:
+        needed = least_n(metric.q, confidence)
+        if min(a.n, b.n) < needed:
+            _put(difference, quantile(np.sort(a.values), metric.q), quantile(np.sort(b.values), metric.q), 1.0)
+            difference.reason = f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}"
+            return difference
+        found = quantile_differences(pair.resampling, a, b, (metric.q,))[0]
+    else:
+        found = mean_difference(pair.resampling, a, b)
+    assert found is not None
+    scale = 100.0 if is_share else 1.0
+    _put(difference, found.a, found.b, scale)
+    _put_doubt(difference, found, scale, confidence)
+    difference.p_value = difference.p_adjusted = round(found.p_value, 6)
+    if _is_equivalent(found, is_share, margin_percent, confidence):
+        difference.verdict = "no_difference"
+        difference.reason = f"the difference lies within the margin of {margin_percent:g}%"
+    return difference
+
+
+def _is_equivalent(found: Resampled, is_share: bool, margin_percent: float, confidence: float) -> bool:
+    """Two one-sided tests, each at 1 - confidence. For shares the margin is in percentage points, as 0..1."""
+    low, high = found.interval(1 - 2 * (1 - confidence))
+    margin = margin_percent / 100 * (1.0 if is_share else abs(found.a))
+    if is_share:
+        # Five points of errors are no small matter: a tenth of the margin counts as none.
+        margin /= 10
+    return -margin < low and high < margin
+
+
+def _put(difference: Difference, a: float, b: float, scale: float) -> None:
+    delta = b - a
+    difference.delta_percent = _percent(delta, a)
+    if difference.unit == "ms":
+        difference.a_ms, difference.b_ms, difference.delta_ms = round(a, 6), round(b, 6), round(delta, 6)
+    else:
+        difference.a, difference.b = round(a * scale, 6), round(b * scale, 6)
+        difference.delta = round(delta * scale, 6)
+
+
+def _put_doubt(difference: Difference, found: Resampled, scale: float, confidence: float) -> None:
+    low, high = found.interval(confidence)
+    spread = float(found.bootstrap.std())
+    detectable = float(norm.ppf((1 + confidence) / 2) + norm.ppf(_POWER)) * spread
+    if difference.unit == "ms":
+        difference.ci_ms, difference.detectable_ms = (round(low, 6), round(high, 6)), round(detectable, 6)
+    else:
+        difference.ci = round(low * scale, 6), round(high * scale, 6)
+        difference.detectable = round(detectable * scale, 6)
+
+
+def _percent(delta: float | None, of: float | None) -> float | None:
+    return None if delta is None or not of else round(100 * delta / of, 3)
+
+
+def _judge(difference: Difference, mode: Mode, confidence: float) -> None:
+    """The verdict of a comparison that is not settled yet, by its adjusted p-value."""
+    p_value = difference.p_adjusted
+    if difference.verdict != "inconclusive" or p_value is None:
+        return
+    delta = difference.delta_ms if difference.unit == "ms" else difference.delta
+    if p_value < 1 - confidence and delta:
+        difference.verdict = "a_faster" if delta > 0 else "b_faster"
+        more = {"errors": "fails more often", "cold": "is cold more often"}.get(
+            difference.metric, "takes longer"
+        )
+        difference.reason = f"{'b' if delta > 0 else 'a'} {more}"
+    else:
+        difference.reason = "neither a difference nor its absence can be shown"
+
+
+def _correct(differences: Sequence[Difference]) -> None:
+    """Holm (1979), in place: step down from the smallest p-value."""
+    tested = sorted((d for d in differences if d.p_value is not None), key=lambda d: d.p_value or 0.0)
+    least = 0.0
+    for rank, difference in enumerate(tested):
+        least = max(least, min(1.0, (len(tested) - rank) * (difference.p_value or 0.0)))
+        difference.p_adjusted = round(least, 6)
+
+
+def _others(pair: _Pair, main: Metric, confidence: float) -> list[tuple[Metric, Selector]]:
+    """What else is compared: the usual figures over all steps, and two for each step name."""
+    everything = [
+        Metric(statistic, measure)
+        for measure, statistics in (
+            ("response", ("p50", "p90", "p95", "p99", "p99_9", "mean")),
+            ("service", ("p50", "p99", "mean")),
+            ("ttfb", ("p50", "p99")),
+            ("ttft", ("p50", "p99")),
+            ("tpot", ("p50",)),
+            ("makespan", ("p50", "p99", "mean")),
+        )
+        for statistic in statistics
+    ]
+    wanted: list[tuple[Metric, Selector]] = []
+    for metric in everything:
+        if metric != main and _is_worth_asking(pair, metric, Selector(), confidence):
+            wanted.append((metric, Selector()))
+    for share in (Metric("errors"), Metric("cold")):
+        a, b = pair.samples(share, Selector())
+        if share != main and a.n and b.n and (a.values.any() or b.values.any()):
+            wanted.append((share, Selector()))
+    names = _names(pair)
+    if len(names) > 1:
+        for kind, name in names:
+            selector = Selector(kind, name, is_glob=False)
+            for metric in (Metric("p50"), Metric("p99")):
+                if _is_worth_asking(pair, metric, selector, confidence):
+                    wanted.append((metric, selector))
+    return wanted
+
+
+def _is_worth_asking(pair: _Pair, metric: Metric, selector: Selector, confidence: float) -> bool:
+    """Whether both sides have values enough; a question that cannot be answered only weakens the others."""
+    a, b = pair.samples(metric, selector)
+    needed = 2 if metric.q is None else least_n(metric.q, confidence)
+    return min(a.n, b.n) >= needed
+
+
+def _names(pair: _Pair) -> list[tuple[str, str]]:
+    """The step names that both sides have, the most frequent first."""
+    counts: dict[tuple[str, str], list[int]] = {}
+    for side, runs in enumerate((pair.a, pair.b)):
+        for columns in runs:
+            for code, n in enumerate(np.bincount(columns.series, minlength=len(columns.series_names))):
+                counts.setdefault(columns.series_names[code], [0, 0])[side] += int(n)
+    common = [(key, min(both)) for key, both in counts.items() if min(both)]
+    return [key for key, _ in sorted(common, key=lambda item: (-item[1], item[0]))[:_MOST_NAMES]]
+
+
+def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str | None:
+    """Why the rounds of a sequential comparison do not bear each other out; None if they do."""
+    delta = main.delta_ms if main.unit == "ms" else main.delta
+    for number, (run_a, run_b) in enumerate(zip(a.runs, b.runs, strict=False), 1):
+        found = [_figure(_values(run.columns, metric, Selector()), metric) for run in (run_a, run_b)]
+        if found[0] is None or found[1] is None or (found[1] - found[0]) * (delta or 0.0) <= 0:
+            return f"round {number} does not show the difference that all rounds together show"
+    return None
+
+
+def _figure(sample: Sample, metric: Metric) -> float | None:
+    if not sample.n:
+        return None
+    return float(sample.values.mean()) if metric.q is None else quantile(np.sort(sample.values), metric.q)
+
+
+def _described(label: str, side: Side) -> ComparedTarget:
+    counts = [run.summary.counts for run in side.runs]
+    verdicts = [run.summary.generator.verdict for run in side.runs]
+    return ComparedTarget(
+        label=label,
+        name=side.name,
+        url=side.runs[0].summary.target.url,
+        runs=[run.name for run in side.runs],
+        steps=sum(count.steps for count in counts),
+        failed=sum(count.failed for count in counts),
+        generator=next((verdict for verdict in ("saturated", "suspect") if verdict in verdicts), "ok"),
+    )
+
+
+def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
+    notes = []
+    if mode == "unpaired":
+        notes.append(
+            "these runs were made apart from each other, so what differed between their times counts as a difference "
+            "between the targets"
+        )
+    if mode == "sequential":
+        notes.append(
+            "the targets were replayed one after the other; drift between the rounds is in no interval"
+        )
+    if {run.summary.trace.sha256 for run in a.runs} != {run.summary.trace.sha256 for run in b.runs}:
+        notes.append("the sides replayed different traces")
+    failed = [(side.name, sum(run.summary.counts.failed for run in side.runs)) for side in (a, b)]
+    if any(n for _, n in failed):
+        shown = ", ".join(f"{name} {n}" for name, n in failed)
+        notes.append(f"failed steps: {shown}; their times are in the figures")
+    return notes
+
+
+def _percentile(q: float) -> str:
+    return f"p{100 * q:g}"

@@ -1,0 +1,200 @@
+"""SLOs against one run: pass, fail, or inconclusive with the reason.
+
+What is decided on a sample (quantiles, means, shares) passes only if the whole confidence interval keeps the bound,
+and fails only if the whole interval breaks it; each side's error is half of 1 - confidence. What is a fact of the
+run (a maximum, a minimum, a rate, an exact zero) is compared as it is.
+
+Whatever the figures say, nothing passes if the run was not whole: the generator was suspect or saturated (then
+nothing fails either, since the lateness may be ours), the run was interrupted, or steps were left out for lateness.
+
+Against baselines the limit is itself uncertain; see replay/judge/baselines.py.
+"""
+
+from collections.abc import Sequence
+from math import ceil
+
+import msgspec
+
+from replay.judge.baselines import FEW, against_baselines, limit_from
+from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.slo import Operator, Slo
+from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
+from replay.results.types import Summary
+
+CONFIDENCE = 0.95
+
+
+def judge_gate(
+    slos: Sequence[Slo],
+    run: Evidence,
+    baselines: Sequence[Evidence] = (),
+    confidence: float = CONFIDENCE,
+    early: dict[str, Check] | None = None,
+) -> GateVerdict:
+    """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text."""
+    decided = early or {}
+    checks = [
+        decided[slo.text] if slo.text in decided else _check(slo, run, baselines, confidence) for slo in slos
+    ]
+    doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
+    checks = [_doubted(check, doubts, run.summary.generator.verdict != "ok") for check in checks]
+    verdict = overall([check.verdict for check in checks])
+    return GateVerdict(
+        schema=VERDICT_SCHEMA,
+        command="gate",
+        verdict=verdict,
+        reasons=[f"{check.slo}: {check.reason}" for check in checks if check.verdict == verdict],
+        checks=checks,
+        target=run.summary.target.name,
+        trace=run.summary.trace.name,
+        run=run.name,
+        baselines=[baseline.name for baseline in baselines],
+        notes=_notes(slos, run, baselines, doubts),
+    )
+
+
+def overall(decisions: Sequence[Decision]) -> Decision:
+    """Fail if one fails, else inconclusive if one is (or there is none), else pass."""
+    if "fail" in decisions:
+        return "fail"
+    return "pass" if decisions and all(decision == "pass" for decision in decisions) else "inconclusive"
+
+
+def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]:
+    """Why the figures of this run may not be what the target does; empty for a run that is whole."""
+    doubts = []
+    if summary.generator.verdict != "ok":
+        why = "; ".join(summary.generator.reasons)
+        doubts.append(f"the generator was {summary.generator.verdict}: {why}")
+    if summary.status != "finished" and not is_stopped_early:
+        doubts.append(f"the run was {summary.status}, so the trace was not completed")
+    late = summary.counts.unsent_reasons.get("late", 0) + summary.counts.unsent_reasons.get("not_reached", 0)
+    if late and not is_stopped_early:
+        doubts.append(f"{late} steps were left unsent, so the trace was not completed")
+    return doubts
+
+
+def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:
+    if not doubts or check.verdict == "inconclusive" or (check.verdict == "fail" and not is_generator):
+        return check
+    reason = f"would {check.verdict}, but {doubts[0]}"
+    return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
+
+
+def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], doubts: list[str]) -> list[str]:
+    notes = list(doubts)
+    counts = run.summary.counts
+    if counts.failed and not any(slo.statistic == "errors" for slo in slos):
+        share = 100 * counts.failed / max(1, counts.ok + counts.failed)
+        notes.append(
+            f"{counts.failed} steps failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
+        )
+    if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
+        notes.append(
+            f"{len(baselines)} baseline(s): noise from run to run is not known; name {FEW} or more to "
+            "have it estimated"
+        )
+    traces = {baseline.summary.trace.sha256 for baseline in baselines} - {run.summary.trace.sha256}
+    if traces:
+        notes.append("a baseline replayed another trace than this run, so the difference may be the trace's")
+    return notes
+
+
+def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: float) -> Check:
+    figure = figure_of(slo, run, confidence)
+    check = Check(
+        slo=slo.text,
+        metric=slo.metric,
+        series=slo.series,
+        unit=slo.unit,
+        verdict="inconclusive",
+        reason="",
+        confidence=confidence,
+        n=figure.n,
+        sessions=figure.sessions,
+        n_effective=None if figure.worth is None else round(figure.worth.n_effective, 1),
+    )
+    if figure.observed is None:
+        check.reason = figure.why_absent
+        return check
+    limit = slo.limit.value
+    interval = figure.interval
+    if slo.needs_baseline:
+        if not baselines:
+            check.reason = "there is no baseline; name one with --baseline"
+            return check
+        others = [figure_of(slo, baseline, confidence) for baseline in baselines]
+        known = [other.observed for other in others if other.observed is not None]
+        if len(known) < len(others):
+            check.reason = f"a baseline has no such figure: {others[0].why_absent}"
+            return check
+        limit = limit_from(slo, known)
+        interval = against_baselines(slo, run, baselines, figure, known, limit, confidence)
+    _put(check, slo, figure.observed, limit, interval)
+    check.verdict, check.reason = _decide(slo.operator, figure, limit, interval)
+    if check.verdict == "inconclusive" and figure.n_needed is not None:
+        _say_what_is_needed(check, figure, run)
+    return check
+
+
+def _put(check: Check, slo: Slo, observed: float, limit: float, interval: Interval | None) -> None:
+    bounds = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
+    if slo.unit == "ms":
+        check.observed_ms, check.limit_ms, check.ci_ms = _rounded(observed), _rounded(limit), bounds
+    else:
+        check.observed, check.limit, check.ci = _rounded(observed), _rounded(limit), bounds
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def keeps(operator: Operator, value: float, limit: float) -> bool:
+    """Whether a value keeps its bound."""
+    return {
+        "<": value < limit,
+        "<=": value <= limit,
+        ">": value > limit,
+        ">=": value >= limit,
+        "==": value == limit,
+    }[operator]
+
+
+def _decide(
+    operator: Operator, figure: Figure, limit: float, interval: Interval | None
+) -> tuple[Decision, str]:
+    """By the interval, or for a fact of the run by the figure itself."""
+    observed = figure.observed
+    assert observed is not None
+    if interval is None:
+        is_kept = keeps(operator, observed, limit)
+        return ("pass", "holds in this run") if is_kept else ("fail", "does not hold in this run")
+    good, bad = (interval.high, interval.low) if operator in ("<", "<=") else (interval.low, interval.high)
+    if good is not None and keeps(operator, good, limit):
+        if figure.censored_ms is not None and good >= figure.censored_ms:
+            return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"
+        return "pass", "the whole interval keeps the limit"
+    if bad is not None and not keeps(operator, bad, limit):
+        return "fail", "the whole interval breaks the limit"
+    if good is None:
+        return "inconclusive", "too few samples to bound it"
+    return "inconclusive", "the interval straddles the limit"
+
+
+def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
+    """The least n for this quantile, in steps as correlated as these, and how long that takes at this rate."""
+    effect = 1.0 if figure.worth is None else figure.worth.design_effect
+    needed = ceil((figure.n_needed or 0) * effect)
+    if needed <= figure.n:
+        return
+    check.n_needed = needed
+    if run.summary.elapsed_s > 0 and figure.n:
+        check.needed_s = round(needed / figure.n * run.summary.elapsed_s, 1)
+    about = "" if check.needed_s is None else f", about {_time(check.needed_s)} of this load"
+    check.reason += f"; {figure.n} steps, at least {needed} are needed{about}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.1f} h"

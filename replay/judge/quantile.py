@@ -1,0 +1,84 @@
+"""How well a quantile is known: order statistics, for values that come in clusters.
+
+The interval is that of fractional order statistics (Hutson 1999, "Calculating nonparametric confidence intervals
+for quantiles using fractional order statistics", J. Applied Statistics 26), which needs no distribution and whose
+coverage is close to nominal where whole ranks would overshoot. The ranks are those of the effective number of
+values (replay/judge/sample.py), scaled to the real one: Korn and Graubard (1998), "Confidence intervals for
+proportions with small expected number of positive counts", turned around from a share at a value to the value at
+a share, as Woodruff (1952) did. Coverage is simulated in tests/judge/test_quantile.py.
+"""
+
+from math import ceil, log
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import betainc
+
+from replay.judge.sample import Floats, Sample, Worth, worth
+from replay.judge.types import Interval
+
+
+def quantile(sorted_values: Floats, q: float) -> float:
+    """The value that at least the share q of the values is at or below: the ceil(q n)-th smallest.
+
+    The definition of HdrHistogram's percentiles, so that verdicts and summaries show the same figure.
+    """
+    n = len(sorted_values)
+    return float(sorted_values[min(n - 1, max(0, ceil(q * n - 1e-9) - 1))])
+
+
+def quantile_interval(sample: Sample, q: float, confidence: float) -> tuple[Interval, Worth]:
+    """Bound the q quantile of what the sample was drawn from, and say what the sample is worth for that.
+
+    Each side holds with probability (1 + confidence) / 2. A side is None where n is too small to bound it: p99 at
+    95 % needs 368 independent values for its upper side. Raises ValueError for an empty sample.
+    """
+    if not sample.n:
+        raise ValueError("a quantile needs at least one value")
+    ordered = np.sort(sample.values)
+    values_worth = worth(sample.values > quantile(ordered, q), sample, confidence)
+    tail = (1 - confidence) / 2
+    n_effective = values_worth.n_effective
+    return (
+        Interval(
+            _at_rank(ordered, _rank(n_effective, q, 1 - tail), n_effective),
+            _at_rank(ordered, _rank(n_effective, q, tail), n_effective),
+        ),
+        values_worth,
+    )
+
+
+def least_n(q: float, confidence: float) -> int:
+    """The fewest independent values of which the largest bounds the q quantile from above (and by symmetry, for
+    q below one half, the smallest from below): q**n <= (1 - confidence) / 2.
+    """
+    return ceil(log((1 - confidence) / 2) / log(max(q, 1 - q)))
+
+
+def _rank(n: float, q: float, p: float) -> float | None:
+    """The k at which the k-th of n order statistics lies below the q quantile with probability p; None: beyond n.
+
+    The k-th of n uniform order statistics is Beta(k, n + 1 - k), for k that are no whole numbers as well.
+    """
+
+    def excess(k: float) -> float:
+        return float(betainc(k, n + 1 - k, q)) - p
+
+    if excess(n) > 0:
+        return None
+    smallest = min(1.0, n)
+    if excess(smallest) < 0:
+        return None if p > 0.5 else smallest
+    return float(brentq(excess, smallest, n))
+
+
+def _at_rank(ordered: Floats, rank: float | None, n_effective: float) -> float | None:
+    """The value at a rank among the effective values, between two of the real ones."""
+    if rank is None:
+        return None
+    n = len(ordered)
+    position = min(max(rank * (n + 1) / (n_effective + 1) - 1, 0.0), n - 1.0)
+    below = int(position)
+    if below + 1 >= n:
+        return float(ordered[-1])
+    return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))

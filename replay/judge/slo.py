@@ -1,0 +1,466 @@
+"""The SLO language: one bound on one measured quantity, as a sentence that reads as people say it.
+
+    p99 < 800ms                         a quantile of response time, over all steps
+    p99(response, tool:search) < 250ms  of the steps of one kind, or of one kind and name (a glob)
+    p95(ttft, llm) < 1.2s               of another measure: response, service, ttfb, ttft, tpot, makespan, lag
+    mean(service) < 40ms                also min and max; a bound on min or max is about this run alone
+    errors < 0.1%                       share of steps that failed; errors(tool:search) of some steps
+    errors(status_5xx) == 0             of one class; == 0 is about this run alone
+    cold < 2%                           share of steps that waited for an instance to boot
+    share(response < 500ms) >= 99%      share of steps within a limit
+    rate >= 200/s                       requests answered a second
+    p99 < baseline * 1.10               against the same quantity of a baseline; also baseline + 20ms
+
+each optionally followed by a window: `after 30s`, `before 5m`, `without warm-up`, `steady` (without the first and
+the last tenth of the run, and the marked warm-up). Case does not matter; `p99.9` and `p99_9` are the same.
+"""
+
+import difflib
+import re
+from typing import Literal, NamedTuple
+
+from replay.judge.types import Unit
+
+Operator = Literal["<", "<=", ">", ">=", "=="]
+Statistic = Literal["quantile", "mean", "min", "max", "errors", "cold", "share", "rate"]
+
+MEASURES = ("response", "service", "ttfb", "ttft", "tpot", "makespan", "lag")
+KINDS = ("llm", "tool", "http", "mcp")
+ERRORS = (
+    "timeout",
+    "connect",
+    "reset",
+    "protocol",
+    "tls",
+    "dns",
+    "shape",
+    "extract",
+    "status_4xx",
+    "status_5xx",
+)
+_STATISTICS = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max", "errors", "cold", "share", "rate")
+_UNITS_MS = {
+    "us": 0.001,
+    "µs": 0.001,
+    "ms": 1.0,
+    "s": 1_000.0,
+    "m": 60_000.0,
+    "min": 60_000.0,
+    "h": 3_600_000.0,
+}
+_LONGEST = 400
+
+
+class SloError(ValueError):
+    """An SLO that cannot be read. str() is the whole message, with a line that points at the place."""
+
+
+class Selector(NamedTuple):
+    """Which steps: of a kind, and of a name. None: any. is_glob: the name may be a pattern."""
+
+    kind: str | None = None
+    name: str | None = None
+    is_glob: bool = True
+
+    def __str__(self) -> str:
+        if self.kind is None:
+            return "" if self.name is None else f"*:{self.name}"
+        return self.kind if self.name is None else f"{self.kind}:{self.name}"
+
+
+class SloWindow(NamedTuple):
+    """Which part of the run, by the time that steps were intended."""
+
+    after_s: float | None = None
+    before_s: float | None = None
+    is_steady: bool = False
+    without_warmup: bool = False
+
+
+class Limit(NamedTuple):
+    """value, in the metric's unit (ms, percent, 1/s), or against a baseline: factor x baseline + value."""
+
+    value: float
+    factor: float | None = None
+
+
+class Slo(NamedTuple):
+    """One bound. text: as it was written. metric: its left side's head, as verdicts name it.
+
+    q: 0..1, of a quantile. within_ms, within: of a share, the limit and how values compare to it. error: the class
+    that errors counts, None for all.
+    """
+
+    text: str
+    metric: str
+    statistic: Statistic
+    operator: Operator
+    limit: Limit
+    unit: Unit
+    measure: str = "response"
+    q: float | None = None
+    selector: Selector = Selector()
+    error: str | None = None
+    within: Operator | None = None
+    within_ms: float | None = None
+    window: SloWindow = SloWindow()
+
+    @property
+    def series(self) -> str:
+        """The measure and the steps, as verdicts name them."""
+        of = str(self.selector)
+        base = self.measure if self.statistic in ("quantile", "mean", "min", "max", "share") else self.statistic
+        return f"{base} {of}".strip() if of else base
+
+    @property
+    def needs_baseline(self) -> bool:
+        return self.limit.factor is not None
+
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<quantile>[pP]\d+(?:[._]\d+)?(?![\w.]))"
+    r"|(?P<number>\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<word>[A-Za-zµ_][\w*?\-]*)"
+    r"|(?P<string>\"[^\"]*\")"
+    r"|(?P<sign><=|>=|==|<|>|=|\(|\)|,|:|%|/|\*|\+|-)|(?P<other>\S))"
+)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    at: int
+
+
+def parse_slo(text: str) -> Slo:
+    """The bound that the text states. Raises SloError, which points at the character and suggests."""
+    return _Parser(text).slo()
+
+
+def parse_slo_file(text: str, name: str) -> list[Slo]:
+    """The bounds of an SLO file: one a line; empty lines and what follows # are passed over.
+
+    Raises SloError, naming file and line.
+    """
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        written = line.partition("#")[0].strip()
+        if written:
+            try:
+                found.append(parse_slo(written))
+            except SloError as error:
+                raise SloError(f"{name}, line {number}: {error}") from error
+    if not found:
+        raise SloError(f"{name}: holds no SLO. Write one a line, for example: p99 < 800ms")
+    return found
+
+
+class _Parser:
+    """Reads one SLO, left to right; each method reads what its name says."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        if len(text) > _LONGEST:
+            raise SloError(f"an SLO of {len(text)} characters is too long; the most is {_LONGEST}.")
+        self._tokens = self._split()
+        self._next = 0
+
+    def _split(self) -> list[_Token]:
+        tokens, at = [], 0
+        end = len(self._text.rstrip())
+        while at < end:
+            found = _TOKEN.match(self._text, at)
+            if found is None or found.lastgroup is None:
+                break
+            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
+            at = found.end()
+        return tokens
+
+    def slo(self) -> Slo:
+        if not self._tokens:
+            raise SloError("an empty SLO says nothing. Write for example: p99 < 800ms")
+        head = self._take()
+        slo = self._left(head)
+        operator = self._operator()
+        limit = self._limit(slo)
+        slo = slo._replace(text=" ".join(self._text.split()), operator=operator, limit=limit)
+        self._check_direction(slo)
+        return slo._replace(window=self._window())
+
+    def _left(self, head: _Token) -> Slo:
+        empty = Slo("", head.text.lower(), "quantile", "<", Limit(0.0), "ms")
+        if head.kind == "quantile":
+            written = head.text[1:].replace("_", ".")
+            percent = float(written)
+            if not 0 < percent < 100:
+                raise self._error("a percentile lies between 0 and 100", head.at)
+            return self._measured(
+                empty._replace(metric="p" + written.replace(".", "_"), q=round(percent / 100, 10))
+            )
+        name = head.text.lower()
+        if name in ("mean", "min", "max"):
+            return self._measured(empty._replace(statistic=name))  # type: ignore[arg-type]
+        if name == "errors":
+            return self._errors(empty._replace(statistic="errors", unit="percent"))
+        if name == "cold":
+            return self._selected(empty._replace(statistic="cold", unit="percent"))
+        if name == "rate":
+            return self._selected(empty._replace(statistic="rate", unit="rps"))
+        if name == "share":
+            return self._share(empty._replace(statistic="share", unit="percent"))
+        if name in ("median", "avg", "average"):
+            better = "p50" if name == "median" else "mean"
+            raise self._error(f'unknown metric "{head.text}"; write {better}', head.at)
+        raise self._error(
+            f'unknown metric "{head.text}"{_near(name, _STATISTICS)}; known are a percentile such as p99, '
+            "mean, min, max, errors, cold, share and rate",
+            head.at,
+        )
+
+    def _measured(self, slo: Slo) -> Slo:
+        """`(measure, selector)`, either of them or none."""
+        for token, words in self._arguments():
+            lowered = words.lower()
+            if lowered in MEASURES:
+                slo = slo._replace(measure=lowered)
+            elif lowered == "itl":
+                raise self._error(
+                    "times between tokens are not recorded step by step; write tpot, a step's mean time a token",
+                    token.at,
+                )
+            else:
+                slo = slo._replace(selector=self._selector(token, words, MEASURES))
+        if slo.measure == "makespan" and slo.selector != Selector():
+            raise self._error("a makespan is of whole sessions and takes no step names", self._last_at())
+        return slo
+
+    def _errors(self, slo: Slo) -> Slo:
+        for token, words in self._arguments():
+            if words.lower() in ERRORS:
+                slo = slo._replace(error=words.lower())
+            else:
+                slo = slo._replace(selector=self._selector(token, words, ERRORS))
+        return slo
+
+    def _selected(self, slo: Slo) -> Slo:
+        for token, words in self._arguments():
+            slo = slo._replace(selector=self._selector(token, words, ()))
+        return slo
+
+    def _share(self, slo: Slo) -> Slo:
+        self._expect("(", "after share comes what is counted, for example share(response < 500ms)")
+        measure = self._take("a measure, for example response")
+        if measure.text.lower() not in MEASURES:
+            raise self._error(
+                f'unknown measure "{measure.text}"{_near(measure.text.lower(), MEASURES)}', measure.at
+            )
+        within = self._operator()
+        if within == "==":
+            raise self._error("a share counts steps below or above a limit; write < or >", self._last_at())
+        within_ms = self._milliseconds()
+        selector = Selector()
+        if self._peek() == ",":
+            self._take()
+            token, words = self._argument()
+            selector = self._selector(token, words, ())
+        self._expect(")", "the bracket of share( is not closed")
+        return slo._replace(measure=measure.text.lower(), within=within, within_ms=within_ms, selector=selector)
+
+    def _arguments(self) -> list[tuple[_Token, str]]:
+        if self._peek() != "(":
+            return []
+        opening = self._take()
+        found = []
+        while True:
+            found.append(self._argument())
+            if self._peek() == ",":
+                self._take()
+                continue
+            break
+        if self._peek() != ")":
+            raise self._error("this bracket is not closed", opening.at)
+        self._take()
+        return found
+
+    def _argument(self) -> tuple[_Token, str]:
+        """One word, or kind:name, as it was written; a name in quotes may hold anything."""
+        token = self._take("a measure or a step, for example tool:search")
+        if token.kind == "sign" and token.text != "*":
+            raise self._error(f'expected a measure or a step, not "{token.text}"', token.at)
+        words = token.text
+        if self._peek() == ":":
+            self._take()
+            name = self._take("a step name after the colon")
+            written = name.text[1:-1] if name.kind == "string" else name.text
+            # A name such as get-user.v2 is several tokens without space between.
+            end = name.at + len(name.text)
+            while self._next < len(self._tokens) and self._tokens[self._next].at == end:
+                follower = self._tokens[self._next]
+                if follower.text in (",", ")"):
+                    break
+                written += follower.text
+                end = follower.at + len(follower.text)
+                self._next += 1
+            words = f"{words}:{written}"
+        return token, words
+
+    def _selector(self, token: _Token, words: str, other: tuple[str, ...]) -> Selector:
+        kind, colon, name = words.partition(":")
+        lowered = kind.lower()
+        if lowered in KINDS or (kind == "*" and colon):
+            return Selector(None if kind == "*" else lowered, name if colon else None)
+        known = (*other, *KINDS)
+        raise self._error(
+            f'"{kind}" is neither a {"measure" if other is MEASURES else "known class"} nor a kind of step'
+            f"{_near(lowered, known)}; known are {', '.join(known)}; name a step as tool:search",
+            token.at,
+        )
+
+    def _operator(self) -> Operator:
+        token = self._take("a comparison, for example <")
+        if token.text in ("<", "<=", ">", ">=", "=="):
+            return token.text  # type: ignore[return-value]
+        if token.text == "=":
+            raise self._error('write == for "equals", or <=', token.at)
+        raise self._error(f'expected a comparison (<, <=, >, >=, ==), not "{token.text}"', token.at)
+
+    def _limit(self, slo: Slo) -> Limit:
+        if (self._peek() or "").lower() == "baseline":
+            return self._baseline(slo)
+        start = self._next
+        number = self._number()
+        unit = self._peek()
+        if slo.unit == "percent":
+            if unit == "%":
+                self._take()
+                self._check_percent(number, start)
+                return Limit(number)
+            if number == 0:
+                return Limit(0.0)
+            raise self._error(
+                f"{slo.metric} is a share: write a percentage, for example 0.1%", self._after_last()
+            )
+        if slo.unit == "rps":
+            if unit == "/":
+                self._take()
+                per = self._take("s, for example 200/s")
+                if per.text.lower() not in ("s", "sec", "second", "min", "m"):
+                    raise self._error("write a rate per second, for example 200/s", per.at)
+                return Limit(number / 60 if per.text.lower() in ("min", "m") else number)
+            raise self._error("rate has a unit: write for example 200/s", self._after_last())
+        self._next = start
+        return Limit(self._milliseconds())
+
+    def _baseline(self, slo: Slo) -> Limit:
+        self._take()
+        sign = self._peek()
+        if sign in ("*", "+", "-"):
+            self._take()
+        else:
+            return Limit(0.0, 1.0)
+        if sign == "*":
+            at = self._next
+            factor = self._number()
+            if self._peek() == "%":
+                self._take()
+                factor /= 100
+            if factor <= 0:
+                raise self._error("a factor is more than 0", self._tokens[at].at)
+            return Limit(0.0, factor)
+        if slo.unit == "ms":
+            value = self._milliseconds()
+        else:
+            value = self._number()
+            if slo.unit == "percent":
+                self._expect("%", "write percentage points, for example baseline + 0.5%")
+            elif self._peek() == "/":
+                self._take()
+                self._take("s, for example 20/s")
+        return Limit(value if sign == "+" else -value, 1.0)
+
+    def _number(self) -> float:
+        token = self._take("a number")
+        if token.kind != "number":
+            raise self._error(f'expected a number, not "{token.text}"', token.at)
+        return float(token.text)
+
+    def _milliseconds(self) -> float:
+        number = self._number()
+        following = self._tokens[self._next] if self._next < len(self._tokens) else None
+        if following is None or following.kind != "word" or following.text.lower() not in _UNITS_MS:
+            hint = "" if following is None or following.kind != "word" else f' instead of "{following.text}"'
+            raise self._error(
+                f"a time has a unit: write us, ms, s or min{hint}",
+                self._after_last() if not hint or following is None else following.at,
+            )
+        self._take()
+        return number * _UNITS_MS[following.text.lower()]
+
+    def _window(self) -> SloWindow:
+        window = SloWindow()
+        while (word := self._peek()) is not None:
+            token = self._take()
+            lowered = word.lower()
+            if lowered == "after":
+                window = window._replace(after_s=self._milliseconds() / 1_000)
+            elif lowered == "before":
+                window = window._replace(before_s=self._milliseconds() / 1_000)
+            elif lowered == "steady":
+                window = window._replace(is_steady=True)
+            elif lowered == "without":
+                what = self._take("warm-up")
+                if what.text.lower() not in ("warm-up", "warmup"):
+                    raise self._error("write without warm-up", what.at)
+                window = window._replace(without_warmup=True)
+            else:
+                raise self._error(
+                    f'"{word}" is more than one SLO needs{_near(lowered, ("after", "before", "steady", "without"))}; '
+                    "a window is written after 30s, before 5m, steady, or without warm-up",
+                    token.at,
+                )
+        return window
+
+    def _check_percent(self, number: float, at: int) -> None:
+        if not 0 <= number <= 100:
+            raise self._error("a share lies between 0% and 100%", self._tokens[at].at)
+
+    def _check_direction(self, slo: Slo) -> None:
+        is_exact = slo.statistic in ("min", "max", "rate") or (
+            slo.statistic in ("errors", "cold", "share") and slo.limit == Limit(0.0)
+        )
+        if slo.operator == "==" and not is_exact:
+            raise self._error(
+                f"{slo.metric} is never exactly a number that is not 0; write < or >",
+                self._text.index("=="),
+            )
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._next].text if self._next < len(self._tokens) else None
+
+    def _take(self, wanted: str | None = None) -> _Token:
+        if self._next >= len(self._tokens):
+            raise self._error(f"ends too early: expected {wanted or 'more'}", len(self._text))
+        self._next += 1
+        return self._tokens[self._next - 1]
+
+    def _expect(self, sign: str, otherwise: str) -> None:
+        if self._peek() != sign:
+            place = self._tokens[self._next].at if self._next < len(self._tokens) else len(self._text)
+            raise self._error(otherwise, place)
+        self._take()
+
+    def _last_at(self) -> int:
+        return self._tokens[self._next - 1].at
+
+    def _after_last(self) -> int:
+        last = self._tokens[self._next - 1]
+        return last.at + len(last.text)
+
+    def _error(self, what: str, at: int) -> SloError:
+        shown = "".join(char if char.isprintable() else "?" for char in self._text)
+        return SloError(f"{what} (character {at + 1}).\n  {shown}\n  {' ' * at}^")
+
+
+def _near(word: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f' (did you mean "{near[0]}"?)' if near else ""

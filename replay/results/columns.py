@@ -1,0 +1,209 @@
+"""The audit trail as columns: every step's last attempt as a row of arrays, for whoever judges a run."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from replay.results.histogram import Int64s
+from replay.results.record import ReadTally, read_blocks
+from replay.results.types import INTERRUPTED, STEPS_FILE, StepRecord
+
+Codes = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+
+ABSENT_NS = -(1 << 62)
+"""Stands for an instant or a duration that was not measured."""
+
+
+class Names:
+    """Texts as small integers, in order of first appearance; -1 stands for none."""
+
+    def __init__(self, known: Iterable[Any] = ()) -> None:
+        self.values: list[Any] = list(known)
+        self._codes = {value: code for code, value in enumerate(self.values)}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"<Names {len(self.values)}>"
+
+    def code(self, value: Any) -> int:
+        if value is None:
+            return -1
+        code = self._codes.get(value)
+        if code is None:
+            code = self._codes[value] = len(self.values)
+            self.values.append(value)
+        return code
+
+    def find(self, value: Any) -> int:
+        """The code of a text that may not be there: -1 then."""
+        return self._codes.get(value, -1)
+
+
+class Columns(NamedTuple):
+    """One row for the last attempt of every step that was tried, in order of writing; waits are left out.
+
+    session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are
+    ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
+    attempts: tries of the step, the last one included. retried_ns: from the first try's intended time to the
+    last one's sending, 0 for one try. makespan_ns: of each session, from its first intended time to its last end,
+    waits included. unsent: steps that were not sent, which have no row, by reason.
+    """
+
+    sessions: list[str]
+    series_names: list[tuple[str, str]]
+    errors: list[str]
+    instances: list[str]
+    session: Codes
+    series: Codes
+    step: list[str]
+    ok: Flags
+    error: Codes
+    status: Codes
+    intended_ns: Int64s
+    sent_ns: Int64s
+    first_byte_ns: Int64s
+    first_token_ns: Int64s
+    end_ns: Int64s
+    request_bytes: Int64s
+    response_bytes: Int64s
+    tokens: Int64s
+    connect_ns: Int64s
+    tls_ns: Int64s
+    dns_ns: Int64s
+    new_connection: Flags
+    instance: Codes
+    cold: Codes
+    censored: Flags
+    warmup: Flags
+    answered: Flags
+    attempts: Codes
+    retried_ns: Int64s
+    makespan_ns: Int64s
+    unsent: dict[str, int]
+    unreadable: int
+
+    @property
+    def n(self) -> int:
+        return len(self.session)
+
+
+_NUMBERS = (
+    "intended_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "first_token_ns",
+    "end_ns",
+    "request_bytes",
+    "response_bytes",
+    "tokens",
+    "connect_ns",
+    "tls_ns",
+    "dns_ns",
+)
+
+
+def read_columns(run_dir: Path) -> Columns:
+    """The steps of a run. An empty table where nothing was recorded."""
+    path = run_dir / STEPS_FILE
+    tally = ReadTally()
+    return columns_of(read_blocks(path, tally) if path.exists() else [], tally)
+
+
+def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = None) -> Columns:
+    """The records as columns. Attempts that an interrupted run did not wait for are left out."""
+    sessions, series, errors, instances = Names(), Names(), Names(), Names()
+    numbers: dict[str, list[Int64s]] = {name: [] for name in _NUMBERS}
+    codes: dict[str, list[Codes]] = {
+        name: [] for name in ("session", "series", "error", "status", "instance", "cold")
+    }
+    flags: dict[str, list[Flags]] = {
+        name: [] for name in ("ok", "new_connection", "censored", "warmup", "answered")
+    }
+    steps: list[str] = []
+    tries: list[Codes] = []
+    retried: list[Int64s] = []
+    unsent: dict[str, int] = {}
+    earlier: dict[tuple[str, str], int] = {}
+    first_ns: list[int] = []
+    last_ns: list[int] = []
+    for records in blocks:
+        rows = []
+        for record in records:
+            if record.end_ns is not None and record.intended_ns is not None:
+                code = sessions.code(record.session)
+                if code == len(first_ns):
+                    first_ns.append(record.intended_ns)
+                    last_ns.append(record.end_ns)
+                else:
+                    first_ns[code] = min(first_ns[code], record.intended_ns)
+                    last_ns[code] = max(last_ns[code], record.end_ns)
+            if record.outcome == "unsent":
+                reason = record.error or "unknown"
+                unsent[reason] = unsent.get(reason, 0) + 1
+            elif not record.final:
+                if record.error != "stale":
+                    earlier.setdefault((record.session, record.step), record.intended_ns or 0)
+            elif (
+                record.end_ns is not None
+                and record.intended_ns is not None
+                and record.error != INTERRUPTED
+                and (record.sent_ns is not None or record.outcome == "failed")
+            ):
+                rows.append(record)
+        for name, parts in numbers.items():
+            values = [getattr(row, name) for row in rows]
+            parts.append(np.array([ABSENT_NS if value is None else value for value in values], np.int64))
+        codes["session"].append(np.array([sessions.code(row.session) for row in rows], np.int32))
+        codes["series"].append(np.array([series.code((row.kind, row.name)) for row in rows], np.int32))
+        codes["error"].append(np.array([errors.code(row.error) for row in rows], np.int32))
+        codes["instance"].append(np.array([instances.code(row.instance) for row in rows], np.int32))
+        codes["status"].append(np.array([row.status or 0 for row in rows], np.int32))
+        codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
+        flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
+        flags["new_connection"].append(np.array([row.connection == "new" for row in rows], np.bool_))
+        flags["censored"].append(np.array([row.censored for row in rows], np.bool_))
+        flags["warmup"].append(np.array([row.warmup for row in rows], np.bool_))
+        flags["answered"].append(
+            np.array(
+                [row.outcome == "ok" or (row.status is not None and row.phase is None) for row in rows],
+                np.bool_,
+            )
+        )
+        tries.append(np.array([row.attempt for row in rows], np.int32))
+        retried.append(
+            np.array(
+                [
+                    0
+                    if row.attempt == 1 or row.sent_ns is None
+                    else row.sent_ns - earlier.pop((row.session, row.step), row.intended_ns or 0)
+                    for row in rows
+                ],
+                np.int64,
+            )
+        )
+        steps += [row.step for row in rows]
+    return Columns(
+        sessions=sessions.values,
+        series_names=series.values,
+        errors=errors.values,
+        instances=instances.values,
+        step=steps,
+        attempts=_joined(tries, np.int32),
+        retried_ns=_joined(retried, np.int64),
+        makespan_ns=np.array(last_ns, np.int64) - np.array(first_ns, np.int64),
+        unsent=unsent,
+        unreadable=0 if tally is None else tally.unreadable,
+        **{name: _joined(parts, np.int64) for name, parts in numbers.items()},
+        **{name: _joined(code_parts, np.int32) for name, code_parts in codes.items()},
+        **{name: _joined(flag_parts, np.bool_) for name, flag_parts in flags.items()},
+    )
+
+
+def _joined(parts: list[Any], kind: Any) -> Any:
+    return np.concatenate(parts) if parts else np.empty(0, kind)
