@@ -39,7 +39,7 @@ def test_interleaved_arms_share_the_sessions_out_and_take_the_same_part_of_each_
         [s.id for _, s in armed(_sessions(90), Arm("interleaved", place, 3, seed=2))] for place in range(3)
     ]
 
-    assert sorted(sum(dealt, [])) == sorted(f"s-{i}" for i in range(90))
+    assert sorted(name for part in dealt for name in part) == sorted(f"s-{i}" for i in range(90))
     assert [len(part) for part in dealt] == [30, 30, 30]
     for part in dealt:
         assert [int(name[2:]) // 3 for name in part] == list(range(30))
