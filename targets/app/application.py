@@ -100,10 +100,10 @@ class Instance:
         }
         if expected is None or kept.turns >= expected:
             return Answer(said)
-        said["lost_turns"] = expected - kept.turns
+        lost = said["lost_turns"] = expected - kept.turns
         said["warning"] = (
             f"this is turn {expected} for the caller and turn {kept.turns} for this instance, which keeps sessions in "
-            f"{self._settings.state}: {expected - kept.turns} turns were forgotten"
+            f"{self._settings.state}: {lost} {'turn was' if lost == 1 else 'turns were'} forgotten"
         )
         return Answer(said, 409 if self._settings.when_lost == "fail" else 200)
 
