@@ -6,6 +6,7 @@ from replay.trace.importers.burstgpt import BurstGpt
 from replay.trace.importers.claude_code import ClaudeCode
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.codex import Codex
+from replay.trace.importers.dynamo import Dynamo
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.tracelab import TraceLab
 from replay.trace.importers.types import Importer
@@ -23,5 +24,6 @@ IMPORTERS: dict[str, Importer] = {
         TraceLab(),
         ClaudeCode(),
         Codex(),
+        Dynamo(),
     )
 }
