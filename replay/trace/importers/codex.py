@@ -22,10 +22,11 @@ from pathlib import Path
 import msgspec
 
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.importers.agent_runs import RESOLUTION_MS, Counts, Run, RunBuilder, imported_runs
+from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import decoded, input_files
 from replay.trace.importers.log_records import read_records
+from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.timestamps import unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.types import LlmCall
