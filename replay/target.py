@@ -169,7 +169,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     instance_header and cold_header name response headers in which the target tells which instance served,
     and whether it was cold. observe: an address that is polled once a second for what the plane says of itself.
-    simulate: the plane that `replay plane simulate` takes it for.
+    simulate: the plane that `replay plane simulate` takes it for. slo: what `replay gate` holds it to.
     """
 
     url: str
@@ -192,6 +192,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     cold_header: str | None = None
     observe: str | None = None
     simulate: dict[str, Any] | None = None
+    slo: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_url(self.url)

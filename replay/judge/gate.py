@@ -19,7 +19,7 @@ from replay.judge.baselines import FEW, against_baselines, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
-from replay.results.types import Summary
+from replay.results.types import INTERRUPTED, Summary
 
 CONFIDENCE = 0.95
 
@@ -84,10 +84,11 @@ def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:
 def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], doubts: list[str]) -> list[str]:
     notes = list(doubts)
     counts = run.summary.counts
-    if counts.failed and not any(slo.statistic == "errors" for slo in slos):
-        share = 100 * counts.failed / max(1, counts.ok + counts.failed)
+    failed = counts.failed - counts.errors.get(INTERRUPTED, 0)
+    if failed and not any(slo.statistic == "errors" for slo in slos):
+        share = 100 * failed / max(1, counts.ok + failed)
         notes.append(
-            f"{counts.failed} steps failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
+            f"{failed} steps failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
         )
     if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
         notes.append(

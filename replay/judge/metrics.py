@@ -5,7 +5,6 @@ ended, at the limit. Service time, first byte and first token need a request tha
 all steps that were tried.
 """
 
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import numpy as np
@@ -30,22 +29,11 @@ def rows_of(columns: Columns, selector: Selector, window: SloWindow) -> Flags:
     """The steps that the selector names and that were intended in the window."""
     rows = np.ones(columns.n, np.bool_)
     if selector != Selector():
-        wanted = np.array(
-            [
-                (selector.kind is None or kind == selector.kind)
-                and (selector.name is None or _has_name(selector, name))
-                for kind, name in columns.series_names
-            ],
-            np.bool_,
-        )
+        wanted = np.array([selector.matches(kind, name) for kind, name in columns.series_names], np.bool_)
         rows &= wanted[columns.series] if len(wanted) else False
     if window != SloWindow() and columns.n:
         rows &= _inside(columns, window)
     return rows
-
-
-def _has_name(selector: Selector, name: str) -> bool:
-    return name == selector.name or (selector.is_glob and fnmatchcase(name, selector.name or ""))
 
 
 def _inside(columns: Columns, window: SloWindow) -> Flags:

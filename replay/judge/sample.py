@@ -25,6 +25,8 @@ MOMENTS = 64
 
 _MOMENT_TEST = 0.999
 _MOST_DF = 1e9
+# Fewer would take the rarity of clustered hits into account twice, here and in the number of effective hits.
+_LEAST_DF = 5.0
 
 
 class Sample(NamedTuple):
@@ -70,6 +72,10 @@ def worth(hits: Flags, sample: Sample, confidence: float) -> Worth:
     thousand, since their few parts would otherwise widen every interval for nothing.
     """
     n = sample.n
+    hits_n = int(np.count_nonzero(hits))
+    if hits_n in (0, n):
+        # Nothing varies, so there is no variance to learn from; as is usual, the values are then taken as they are.
+        return Worth(float(n), 1.0, "value")
     by_cluster, df = _design_effect(hits, sample.cluster)
     effect, by = by_cluster, "session"
     if sample.moment is not None and n >= 4 * MOMENTS:
@@ -77,7 +83,6 @@ def worth(hits: Flags, sample: Sample, confidence: float) -> Worth:
         parts = int(sample.moment.max()) if n else 0
         chance = chi2.ppf(_MOMENT_TEST, parts) / parts if parts else np.inf
         # Where hits are rare the parts' counts are not normal; four standard errors of a Poisson count bound them.
-        hits_n = max(1, int(np.count_nonzero(hits)))
         chance = max(chance, 1 + 4 * np.sqrt(2 / parts + 1 / hits_n) if parts else np.inf)
         if by_moment > effect * chance:
             effect, df, by = by_moment, moment_df, "moment"
@@ -97,12 +102,12 @@ def _design_effect(hits: Flags, cluster: Codes) -> tuple[float, float]:
     if sizes.max(initial=0) <= 1:
         return 1.0, _MOST_DF
     share = counts.sum() / n
-    if m < 2 or not 0 < share < 1:
-        # Nothing varies, so nothing can be learnt of it; the clusters are then taken for what is independent.
-        return max(1.0, n / max(1, m)), _MOST_DF
+    if m < 2:
+        # All from one session: one session is what is known.
+        return float(n), _MOST_DF
     squared = (counts - share * sizes) ** 2
     total = float(squared.sum())
     effect = m / (m - 1) * total / n**2 / (share * (1 - share) / n)
     excess = float((squared**2).sum()) / total**2 - 1 / m
-    df = max(1.0, 2 / excess) if excess > 0 else _MOST_DF
+    df = max(_LEAST_DF, 2 / excess) if excess > 0 else _MOST_DF
     return max(1.0, effect), df

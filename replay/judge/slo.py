@@ -17,6 +17,7 @@ the last tenth of the run, and the marked warm-up). Case does not matter; `p99.9
 
 import difflib
 import re
+from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
 from replay.judge.types import Unit
@@ -61,6 +62,12 @@ class Selector(NamedTuple):
     kind: str | None = None
     name: str | None = None
     is_glob: bool = True
+
+    def matches(self, kind: str, name: str) -> bool:
+        """Whether a step of this kind and name is meant."""
+        if self.kind is not None and kind != self.kind:
+            return False
+        return self.name is None or name == self.name or (self.is_glob and fnmatchcase(name, self.name))
 
     def __str__(self) -> str:
         if self.kind is None:

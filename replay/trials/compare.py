@@ -1,0 +1,135 @@
+"""A comparison: replay one trace against several targets, or take runs that were made, and judge what differs."""
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from replay.engine.arms import Arm
+from replay.engine.progress import OnProgress
+from replay.engine.run import Job, Outcome, replay_together, replay_trace
+from replay.engine.types import RunOptions
+from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
+from replay.judge.gate import CONFIDENCE
+from replay.judge.types import CompareVerdict, Mode
+from replay.results.rundir import RunDir, name_in_path
+from replay.target import Target
+from replay.trials.evidence import read_evidence, write_verdict
+
+LiveMode = Literal["paired", "interleaved", "sequential"]
+
+
+class Question(NamedTuple):
+    """What is asked of a comparison."""
+
+    metric: Metric = Metric("p99")
+    margin_percent: float = MARGIN_PERCENT
+    confidence: float = CONFIDENCE
+    phase_ms: float = 5.0
+
+
+class CompareOutcome(NamedTuple):
+    """directory: holds verdict.json, and a run directory for each run. status: how the runs ended."""
+
+    verdict: CompareVerdict
+    directory: Path
+    status: str = "finished"
+
+
+def compare_targets(
+    trace: Path,
+    targets: Sequence[Target],
+    options: RunOptions,
+    mode: LiveMode = "paired",
+    question: Question = Question(),  # noqa: B008 - a NamedTuple, so no call can change it
+    *,
+    out: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> CompareOutcome:
+    """Replay one trace against two or more targets and judge how they differ; one target is held against itself.
+
+    Raises what replay_trace raises; nothing is judged if a run failed to start.
+    """
+    is_aa = len(targets) == 1
+    sides = [*targets, targets[0]] if is_aa else list(targets)
+    names = _distinct([target.name for target in sides])
+    directory = RunDir.create(out, trace.name.split(".")[0], "-vs-".join(names)).path
+    dealing = "all" if mode == "sequential" else mode
+    jobs = [
+        Job(
+            target,
+            directory / name,
+            Arm(dealing, n, len(sides), options.knobs.seed, question.phase_ms),
+        )
+        for n, (target, name) in enumerate(zip(sides, names, strict=True))
+    ]
+    try:
+        if mode == "sequential":
+            made = _one_after_the_other(trace, jobs, options, on_progress)
+        else:
+            made = [[outcome] for outcome in replay_together(trace, jobs, options, on_progress)]
+    except BaseException:
+        # Nothing was recorded yet if the folder is still empty; what was recorded stays.
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        raise
+    judged = [
+        Side(name, [read_evidence(run.directory, run.summary) for run in runs])
+        for name, runs in zip(names, made, strict=True)
+    ]
+    verdict = _judged(judged, mode, question, is_aa=is_aa)
+    write_verdict(directory, verdict)
+    statuses = {run.summary.status for runs in made for run in runs}
+    status = next((s for s in ("failed", "interrupted") if s in statuses), "finished")
+    return CompareOutcome(verdict, directory, status)
+
+
+def compare_runs(
+    run_dirs: Sequence[Path],
+    question: Question = Question(),  # noqa: B008
+) -> CompareVerdict:
+    """Judge runs that were made apart from each other. Raises RunDirError."""
+    names = _distinct([path.name or str(path) for path in run_dirs])
+    sides = [Side(name, [read_evidence(path)]) for name, path in zip(names, run_dirs, strict=True)]
+    return _judged(sides, "unpaired", question)
+
+
+def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: bool = False) -> CompareVerdict:
+    """The first side against the second, and against each further one."""
+    metric, margin_percent, confidence, _ = question
+    first, *others = [
+        judge_compare(sides[0], side, mode, metric, margin_percent, confidence, is_aa=is_aa)
+        for side in sides[1:]
+    ]
+    return msgspec.structs.replace(first, further=others)
+
+
+def _one_after_the_other(
+    trace: Path, jobs: Sequence[Job], options: RunOptions, on_progress: OnProgress | None
+) -> list[list[Outcome]]:
+    """A-B-B-A, so that a steady drift of the target or of this machine falls on both alike."""
+    made: list[list[Outcome]] = [[] for _ in jobs]
+    order = [*range(len(jobs)), *reversed(range(len(jobs)))]
+    for n in order:
+        job = jobs[n]
+        out = job.out
+        if made[n] and out is not None:
+            out = out.with_name(f"{out.name}-round-2")
+        made[n].append(replay_trace(trace, job.target, options, out, on_progress))
+        if made[n][-1].summary.status != "finished":
+            break
+    return [runs or made[0] for runs in made]
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names for folders and sides; equal ones are numbered."""
+    found: list[str] = []
+    for name in map(name_in_path, names):
+        candidate, n = name, 1
+        while candidate in found:
+            n += 1
+            candidate = f"{name}-{n}"
+        found.append(candidate)
+    return found

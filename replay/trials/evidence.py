@@ -1,0 +1,65 @@
+"""Runs read back as evidence, and verdicts written beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.judge.figures import Evidence
+from replay.judge.types import VERDICT_FILE
+from replay.results.columns import read_columns
+from replay.results.rundir import RunDir, RunDirError
+from replay.results.summary import rebuild
+from replay.results.types import MANIFEST_FILE, Summary
+
+MOST_BASELINES = 10
+
+
+def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
+    """A run's figures and steps. Raises RunDirError if there is no run there."""
+    return Evidence(summary or rebuild(run_dir), read_columns(run_dir), run_dir.name or str(run_dir))
+
+
+def read_baselines(paths: Sequence[Path], most: int = MOST_BASELINES) -> list[Evidence]:
+    """Runs to hold another against: those named, and of a folder of runs the last `most` that passed their gate.
+
+    A run without a verdict of a gate counts as passed. Raises RunDirError where nothing is found.
+    """
+    found: list[Evidence] = []
+    for path in paths:
+        if (path / MANIFEST_FILE).exists() or not path.is_dir():
+            found.append(read_evidence(path))
+            continue
+        inside = [
+            (RunDir(child).read_manifest().started_at, child)
+            for child in path.iterdir()
+            if (child / MANIFEST_FILE).exists()
+        ]
+        passed = [child for _, child in sorted(inside) if _has_passed(child)]
+        if not passed:
+            raise RunDirError(f"{path}: holds no run that passed. Name a run directory, or a folder of them.")
+        found += [read_evidence(child) for child in passed[-most:]]
+    return found
+
+
+def _has_passed(run_dir: Path) -> bool:
+    try:
+        verdict = msgspec.json.decode((run_dir / VERDICT_FILE).read_bytes(), type=_Verdict)
+    except OSError:
+        return True
+    except msgspec.DecodeError:
+        return False
+    return verdict.verdict == "pass"
+
+
+class _Verdict(msgspec.Struct):
+    verdict: str
+
+
+def write_verdict(directory: Path, verdict: msgspec.Struct) -> None:
+    """verdict.json at the top of the directory."""
+    data = msgspec.json.format(msgspec.json.encode(verdict)) + b"\n"
+    try:
+        (directory / VERDICT_FILE).write_bytes(data)
+    except OSError as cause:
+        raise RunDirError(f"{directory / VERDICT_FILE}: cannot be written ({cause.strerror}).") from cause

@@ -1,0 +1,68 @@
+"""A gate: replay a trace, or take a run that was made, and judge its SLOs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from replay.engine.progress import OnProgress
+from replay.engine.run import replay_trace
+from replay.engine.types import RunOptions
+from replay.judge.early import early_check, final_confidence
+from replay.judge.gate import CONFIDENCE, judge_gate
+from replay.judge.slo import Slo
+from replay.judge.types import GateVerdict
+from replay.target import Target
+from replay.trials.early import EarlyWatch
+from replay.trials.evidence import read_baselines, read_evidence, write_verdict
+
+
+class GateOutcome(NamedTuple):
+    """directory: the run's. status: how the run ended."""
+
+    verdict: GateVerdict
+    directory: Path
+    status: str = "finished"
+
+
+def gate_trace(
+    trace: Path,
+    target: Target,
+    slos: Sequence[Slo],
+    options: RunOptions,
+    *,
+    out: Path | None = None,
+    baselines: Sequence[Path] = (),
+    confidence: float = CONFIDENCE,
+    early: bool = False,
+    on_progress: OnProgress | None = None,
+) -> GateOutcome:
+    """Replay a trace against a target and judge the SLOs; verdict.json is left in the run directory.
+
+    early: end the run as soon as the verdict is certain. The error is then shared between the looks and the end.
+    Raises what replay_trace raises, and RunDirError for a baseline that is none.
+    """
+    known = read_baselines(baselines)
+    if not early:
+        run = replay_trace(trace, target, options, out, on_progress)
+        verdict = judge_gate(slos, read_evidence(run.directory, run.summary), known, confidence)
+    else:
+        with EarlyWatch(trace, slos, options, confidence) as watch:
+            run = replay_trace(trace, target, options, out, on_progress, watch)
+            decided = watch.decided
+        seen = read_evidence(run.directory, run.summary)
+        at_end = final_confidence(confidence)
+        checks = {
+            slo.text: early_check(slo, seen, decided.decisions[slo.text], confidence)
+            for slo in slos
+            if decided is not None and decided.decisions[slo.text] != "inconclusive"
+        }
+        verdict = judge_gate(slos, seen, known, at_end, checks)
+    write_verdict(run.directory, verdict)
+    return GateOutcome(verdict, run.directory, run.summary.status)
+
+
+def gate_run(
+    run_dir: Path, slos: Sequence[Slo], baselines: Sequence[Path] = (), confidence: float = CONFIDENCE
+) -> GateVerdict:
+    """Judge the SLOs of a run that was made. Raises RunDirError."""
+    return judge_gate(slos, read_evidence(run_dir), read_baselines(baselines), confidence)

@@ -1,0 +1,101 @@
+"""Looking after every session inflates no error."""
+
+import numpy as np
+import pytest
+
+from replay.judge.early import EarlyCheck, Wager, final_confidence
+from replay.judge.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.judge.conftest import step
+
+ALPHA = 0.0125
+
+
+def first_decision(rng, share, theta, steps, sessions):
+    wager = Wager(theta, steps, ALPHA)
+    for _ in range(sessions):
+        # All steps of an unlucky session are hits: as alike as steps can be.
+        hits = steps if rng.random() < share else 0
+        wager.session(hits, steps)
+    return wager.decision
+
+
+def sessions_until(decision, wager, hits, steps):
+    for n in range(1, 5000):
+        wager.session(hits, steps)
+        if wager.decision == decision:
+            return n
+    raise AssertionError("never decided")
+
+
+@pytest.mark.parametrize(("theta", "steps"), [(0.01, 1), (0.05, 8), (0.5, 3)])
+def test_at_the_limit_itself_no_look_decides_more_often_than_stated(rng, theta, steps):
+    decided = [first_decision(rng, theta, theta, steps, 400) for _ in range(300)]
+
+    for side in ("pass", "fail"):
+        assert decided.count(side) <= 300 * ALPHA + 4 * (300 * ALPHA) ** 0.5
+
+
+def test_a_hopeless_target_is_told_within_a_few_sessions():
+    wager = Wager(0.01, 10, ALPHA)
+
+    assert sessions_until("fail", wager, hits=10, steps=10) <= 3
+
+
+def test_a_fine_target_passes_before_the_run_is_over():
+    wager = Wager(0.01, 5, ALPHA)
+
+    assert sessions_until("pass", wager, hits=0, steps=5) < 700
+
+
+def test_once_decided_it_stays_decided():
+    wager = Wager(0.01, 1, ALPHA)
+    for _ in range(50):
+        wager.session(1, 1)
+    for _ in range(5000):
+        wager.session(0, 1)
+
+    assert wager.decision == "fail"
+
+
+def sessions_of(values_ms):
+    return columns_of([[step(f"s-{n}", ms, n) for n, ms in enumerate(values_ms)]])
+
+
+def test_an_slo_is_decided_by_its_own_steps():
+    check = EarlyCheck(parse_slo("p99 < 10ms"), 1, 0.95)
+
+    check.add(sessions_of([50.0] * 30))
+
+    assert check.decision == "fail"
+
+
+def test_a_maximum_fails_at_once_and_never_passes_early():
+    check = EarlyCheck(parse_slo("max < 10ms"), 1, 0.95)
+
+    check.add(sessions_of([1.0] * 5000))
+    assert check.decision == "inconclusive"
+    check.add(sessions_of([11.0]))
+    assert check.decision == "fail"
+
+
+@pytest.mark.parametrize("text", ["p99 < baseline * 1.1", "mean < 10ms", "rate > 3/s", "p99 < 1s steady"])
+def test_what_needs_the_whole_run_waits_for_it(text):
+    check = EarlyCheck(parse_slo(text), 1, 0.95)
+
+    assert not check.can_decide
+    check.add(sessions_of([50.0] * 30))
+    assert check.decision == "inconclusive"
+
+
+def test_the_looks_and_the_end_share_the_error():
+    assert final_confidence(0.95) == pytest.approx(0.975)
+
+
+def test_the_stakes_never_ruin_the_gambler(rng):
+    wager = Wager(0.02, 7, ALPHA)
+    for _ in range(200):
+        wager.session(int(rng.integers(0, 8)) if rng.random() < 0.02 else 0, 7)
+
+    assert np.isfinite(wager._wealth_below).all()
+    assert np.isfinite(wager._wealth_above).all()
