@@ -107,6 +107,8 @@ def _design_effect(hits: Flags, cluster: Codes) -> tuple[float, float]:
         return float(n), _MOST_DF
     squared = (counts - share * sizes) ** 2
     total = float(squared.sum())
+    if not total:
+        return 1.0, _MOST_DF
     effect = m / (m - 1) * total / n**2 / (share * (1 - share) / n)
     excess = float((squared**2).sum()) / total**2 - 1 / m
     df = max(_LEAST_DF, 2 / excess) if excess > 0 else _MOST_DF

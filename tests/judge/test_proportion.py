@@ -44,3 +44,12 @@ def test_a_mean_is_known_as_well_as_its_sessions_tell(rng):
 
 def test_one_session_tells_nothing_of_a_mean():
     assert mean_interval(sample(1, 5, np.arange(5.0)), 0.95) == (None, None)
+
+
+def test_sessions_that_all_have_the_same_share_are_taken_as_they_are():
+    hits = np.tile([True, False], 50)
+
+    interval, worth = share_interval(hits, sample(50, 2), 0.95)
+
+    assert worth.n_effective == 100
+    assert interval.low < 0.5 < interval.high
