@@ -3,7 +3,7 @@
 import ipaddress
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,6 +34,7 @@ from replay.target import load_target
 _MODEL = ServiceModel()
 _SPEC = PlaneSpec()
 _PROCESS = ProcessSpec(command="-")
+_DEPLOY_SIGNALS = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
 _EXIT_BAD_INPUT = 2
 _EXIT_INTERRUPTED = 130
 
@@ -214,7 +215,8 @@ def serve(
     """Serve a target until it is interrupted: modelled, or real processes that scale to zero.
 
     --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
-    with modelled instances, to which the options of planes apply.
+    with modelled instances, to which the options of planes apply. SIGUSR1 begins a rolling deploy: each instance is
+    replaced by one that boots, and ends with its last request.
 
     \b
     Examples:
@@ -256,12 +258,12 @@ def serve(
         instances = msgspec.structs.replace(instances, **changes)
 
     @asynccontextmanager
-    async def served() -> AsyncIterator[str]:
+    async def served() -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
         if instances is None:
             async with modelled_server(
                 ServiceModel(speed=speed, error_ratio=error_rate, seed=seed), address, port
             ) as url:
-                yield url
+                yield url, None
             return
         spec = PlaneSpec(
             kind=kind,  # type: ignore[arg-type]
@@ -279,13 +281,19 @@ def serve(
         ) as where:
             if where.control_url is not None:
                 click.echo(f"control on {where.control_url}", err=True)
-            yield where.url
+            yield where.url, where.deploy
 
     async def until_signal() -> signal.Signals:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async with served() as url:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *_DEPLOY_SIGNALS) as signals:
+            async with served() as (url, deploy):
                 click.echo(f"listening on {url}", err=True)
-                return await anext(aiter(signals))
+                async for number in signals:
+                    if number not in _DEPLOY_SIGNALS:
+                        return number
+                    if deploy is not None:
+                        click.echo("replacing every instance", err=True)
+                        deploy()
+        raise AssertionError("signals do not end")
 
     try:
         stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})

@@ -186,6 +186,8 @@ class SimulatedWire:
             if isinstance(decision, Boot):
                 self._boots += 1
                 self._carry_out(self.plane.instance_ready(decision.instance, self._time.now_ns))
+        for at_s in self._model.faults.deploys_s:
+            self._time.at(origin_ns + round(at_s * _NS), self._deploy, None)
         self._set_wake()
 
     def send(self, exchange: Exchange) -> None:
@@ -360,6 +362,9 @@ class SimulatedWire:
 
     def _ready(self, instance: int) -> None:
         self._carry_out(self.plane.instance_ready(instance, self._time.now_ns))
+
+    def _deploy(self, _: None) -> None:
+        self._carry_out(self.plane.deploy(self._time.now_ns))
 
     def _end(self, job: _Job) -> None:
         if self._instance_of.pop(job.number, None) is None:

@@ -78,6 +78,7 @@ def state(gateway: Gateway, instances: Pids, at_ns: int) -> dict[str, Any]:
         "instances": {name: getattr(census, name) for name in ("booting", "idle", "busy", "draining")},
         "requests": {"waiting": census.waiting, "running": census.running, **gateway.counts},
         "seconds": {name: round(ns / 1e9, 3) for name, ns in spent_ns(lives, at_ns).items()},
+        "outgoing": plane.outgoing,
         "alive": alive,
     }
 

@@ -155,6 +155,16 @@ class Gateway:
         if not self._is_closing:
             self._carry_out(self.plane.instance_died(instance, self._now()))
 
+    def drain(self, instance: InstanceId) -> None:
+        """Give the instance no further request, and stop it after its last one."""
+        if not self._is_closing:
+            self._carry_out(self.plane.drain(instance, self._now()))
+
+    def deploy(self) -> None:
+        """Begin to replace every instance that is there, each once its successor is ready."""
+        if not self._is_closing:
+            self._carry_out(self.plane.deploy(self._now()))
+
     def came(self, doorway: "Doorway") -> None:
         self._doorways.add(doorway)
 

@@ -9,15 +9,13 @@ The gateway hears of an instance's death before its connections end, as with a p
 """
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Callable, Coroutine
 from fnmatch import fnmatchcase
-from functools import partial
 from hashlib import blake2b
 from random import Random
 from time import monotonic_ns
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
 from replay.planes import chat
@@ -47,6 +45,12 @@ _FAILED = b'{"error":"this modelled instance fails a share of its requests on pu
 _AWAY = b'{"error":"what this modelled instance depends on is away"}'
 
 Fate = Literal["answers", "away", "dies", "resets", "fails"]
+
+
+class DeployingOwner(Owner, Protocol):
+    """Who is told of the instances, and when a deploy is due."""
+
+    def deploy(self) -> None: ...
 
 
 class Plan(NamedTuple):
@@ -123,7 +127,7 @@ class Script:
 class ModelledInstances:
     """Boots and ends the modelled instances of one plane. now: the clock, in ns."""
 
-    def __init__(self, spec: ModelSpec, owner: Owner, now: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(self, spec: ModelSpec, owner: DeployingOwner, now: Callable[[], int] = monotonic_ns) -> None:
         self.spec = spec
         self.script = Script(spec)
         self.owner = owner
@@ -134,7 +138,6 @@ class ModelledInstances:
         self._running: dict[InstanceId, _Instance] = {}
         self._start_ns = now()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
         for at_s in spec.faults.deploys_s:
             self._run(self._deploy_at(at_s))
 
@@ -155,7 +158,6 @@ class ModelledInstances:
         stopped = self._running.pop(instance, None)
         if stopped is not None:
             stopped.close()
-            self._changed.set()
 
     def address(self, instance: InstanceId) -> Address:
         """Raises KeyError if there is no such instance any more."""
@@ -167,7 +169,6 @@ class ModelledInstances:
         if died is not None:
             self.owner.died(instance)
             died.close()
-            self._changed.set()
 
     async def close(self) -> None:
         """Stop them all; returns when nothing of them is left."""
@@ -185,10 +186,6 @@ class ModelledInstances:
     def elapsed_s(self) -> float:
         return (self.now() - self._start_ns) / _NS
 
-    def changed(self) -> None:
-        """An instance has become free of requests."""
-        self._changed.set()
-
     async def _boot(self, instance: "_Instance", asked_ns: int) -> None:
         ready_ns = asked_ns + round(self.script.boot_ms(instance.number) * _MS)
         try:
@@ -200,36 +197,11 @@ class ModelledInstances:
             return
         await self._sleep_until(ready_ns)
         instance.is_ready = True
-        self._changed.set()
         self.owner.ready(instance.number)
-
-    async def deploy(self) -> None:
-        """Replace every instance that is ready, one after another.
-
-        The next one goes when none is booting any more, so that the plane can make up for the one before.
-        """
-        for instance in [number for number, running in self._running.items() if running.is_ready]:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.spec.faults.deploy_grace_s):
-                    await self._until(partial(self._is_free, instance))
-            self.die(instance)
-            await self._until(self._is_steady)
 
     async def _deploy_at(self, at_s: float) -> None:
         await self._sleep_until(self._start_ns + round(at_s * _NS))
-        await self.deploy()
-
-    def _is_free(self, instance: InstanceId) -> bool:
-        running = self._running.get(instance)
-        return running is None or not len(running.work)
-
-    def _is_steady(self) -> bool:
-        return all(running.is_ready for running in self._running.values())
-
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
-            self._changed.clear()
-            await self._changed.wait()
+        self.owner.deploy()
 
     async def _sleep_until(self, at_ns: int) -> None:
         while (left_ns := at_ns - self.now()) > 0:
@@ -298,7 +270,6 @@ class _Instance:
             self.settle()
             self.work.leave(line, self.house.now())
             self._wake_at_next_end()
-            self._tell_if_free()
 
     def settle(self) -> None:
         """Let happen what is due by now, each at its own instant: a token may be followed by others that are due."""
@@ -310,11 +281,6 @@ class _Instance:
                     return
                 if gap_ms is not None:
                     self.work.add(line, gap_ms * _MS, end_ns)
-        self._tell_if_free()
-
-    def _tell_if_free(self) -> None:
-        if not len(self.work):
-            self.house.changed()
 
     def _wake_at_next_end(self) -> None:
         if self._timer is not None:

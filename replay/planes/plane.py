@@ -12,6 +12,9 @@ Who sees which event:
   early binding there is no queue: the request boots an instance of its own, or is refused.
 - instance_ready, request_ended: the free slot goes to whoever waited longest; else the instance may be idle.
 - instance_died, client_left: what was lost is answered, and what is then missing is booted.
+- drain: the instance gets nothing more, and what is then missing is booted.
+- deploy: every instance of now is replaced, one after another: a successor boots, and when it is ready its
+  predecessor drains.
 - tick: whatever is due. An evaluation of the policy, a timeout, a refused wait, an idle lifetime, a drain.
 
 When two rules meet:
@@ -19,7 +22,10 @@ When two rules meet:
 - An event comes before a deadline of the same instant: an answer at the timeout is an answer. Deadlines that an
   event finds overdue are carried out first, each at its own time, so a late tick changes no decision.
 - max_instances counts instances that boot or take requests. One that drains is outside it, as it is outside
-  the plane's capacity; the platform that we model starts its successor at once.
+  the plane's capacity; the platform that we model starts its successor at once. So is, in a deploy, the one that
+  boots to take another's place, until it is ready and the other drains in the same instant.
+- An outgoing instance that is let go for another reason needs no successor; one that boots for it then counts as any
+  other. A successor that dies is asked for again.
 - min_instances and the policy's wanted number both hold an instance past its idle lifetime.
 - A request that timed out keeps its slot until request_ended, for the handler goes on; it counts as load.
 - An event about an instance or a request that the plane has let go is ignored: with real processes it may
@@ -93,6 +99,10 @@ class Plane:
         self._idle: OrderedDict[InstanceId, Instance] = OrderedDict()  # longest idle first
         self._draining: OrderedDict[InstanceId, tuple[int, Instance]] = OrderedDict()  # by deadline
         self._bound: dict[InstanceId, Request] = {}  # by the boot that is theirs alone
+        self._outgoing: dict[InstanceId, None] = {}  # to be replaced by a deploy, in this order
+        self._replaces: tuple[InstanceId, InstanceId] | None = (
+            None  # the one that boots, and whom it will replace
+        )
         self._lives: list[InstanceLife] = []
         self._boots = 0
         self._boot_vcpu = spec.vcpu
@@ -155,6 +165,11 @@ class Plane:
         ready, idle = len(self._ready), len(self._idle)
         waiting = len(self._pending) + len(self._bound)
         return Census(len(self._booting), idle, ready - idle, len(self._draining), waiting, self._running)
+
+    @property
+    def outgoing(self) -> int:
+        """How many instances a deploy has yet to replace."""
+        return len(self._outgoing)
 
     def ledger(self, at_ns: int) -> list[InstanceLife]:
         """Return what every instance did, gone ones first in the order of their end."""
@@ -230,6 +245,10 @@ class Plane:
         self._router.add(ready)
         self._serve_waiting(at_ns, out)
         self._wake_for_waiting()
+        if self._outgoing:
+            if self._replaces is not None and self._replaces[0] == instance:
+                self._let_go(self._instances[self._replaces[1]], at_ns, out)
+            self._roll_on(at_ns, out)
         self._note_load(at_ns)
         return out
 
@@ -276,7 +295,33 @@ class Plane:
         if bound is not None:
             self._bind(bound, at_ns, out)
         self._boot_missing(at_ns, out)
+        self._roll_on(at_ns, out)
         self._note_load(at_ns)
+        return out
+
+    def drain(self, instance: InstanceId, at_ns: int) -> list[Decision]:
+        """Let an instance go with its last request, or after drain_s, and boot what is missing without it."""
+        out = self._reach(at_ns)
+        leaving = self._instances.get(instance)
+        if leaving is None or leaving.state == "draining":
+            return out
+        bound = self._bound.pop(instance, None)
+        self._let_go(leaving, at_ns, out)
+        if bound is not None:
+            self._bind(bound, at_ns, out)
+        self._boot_missing(at_ns, out)
+        self._roll_on(at_ns, out)
+        self._note_load(at_ns)
+        return out
+
+    def deploy(self, at_ns: int) -> list[Decision]:
+        """Replace every instance that boots or takes requests now, so that no request is lost that ends in drain_s.
+
+        One that boots is replaced once it is ready. A deploy during another begins anew, with the new ones too.
+        """
+        out = self._reach(at_ns)
+        self._outgoing = dict.fromkeys([*self._ready, *self._booting])
+        self._roll_on(at_ns, out)
         return out
 
     def cpu_used(self, milli_vcpu: int, at_ns: int) -> list[Decision]:
@@ -323,6 +368,7 @@ class Plane:
                 return
             self._now_ns = due_ns
             act(due_ns, out)
+            self._roll_on(due_ns, out)
             self._note_load(due_ns)
 
     def _earliest(self) -> tuple[int, Callable[[int, list[Decision]], None] | None]:
@@ -428,8 +474,10 @@ class Plane:
     def _shrink_to_wanted(self, at_ns: int, out: list[Decision]) -> None:
         """Give up boots, then let go of the youngest ready ones, as a Kubernetes ReplicaSet ranks its pods."""
         while self._alive > self._wanted:
-            if self._booting:
-                self._stop(next(reversed(self._booting.values())), at_ns, out)
+            taken = self._successors
+            booting = next((i for i in reversed(self._booting.values()) if i.id not in taken), None)
+            if booting is not None:
+                self._stop(booting, at_ns, out)
             else:
                 self._let_go(next(reversed(self._ready.values())), at_ns, out)
 
@@ -437,19 +485,48 @@ class Plane:
 
     @property
     def _alive(self) -> int:
-        return len(self._booting) + len(self._ready)
+        """How many boot or take requests, without the one that boots to take another's place."""
+        return len(self._booting) + len(self._ready) - len(self._successors)
+
+    @property
+    def _successors(self) -> tuple[InstanceId, ...]:
+        """The one that boots to take another's place, if there is one: it adds no slots, so nobody counts on it."""
+        return self._replaces[:1] if self._replaces is not None else ()
+
+    @property
+    def _spare_boots(self) -> int:
+        """How many boots are for nobody yet, where each request waits for one of its own."""
+        return len(self._booting) - len(self._successors) - len(self._bound)
 
     def _boot_up_to(self, wanted: int, at_ns: int, out: list[Decision]) -> None:
         for _ in range(min(wanted, self._most) - self._alive):
-            self._boots += 1
-            instance = Instance(self._boots, at_ns)
-            self._instances[instance.id] = self._booting[instance.id] = instance
-            out.append(Boot(instance.id, self._boot_vcpu))
+            self._boot(at_ns, out)
+
+    def _boot(self, at_ns: int, out: list[Decision]) -> InstanceId:
+        self._boots += 1
+        instance = Instance(self._boots, at_ns)
+        self._instances[instance.id] = self._booting[instance.id] = instance
+        out.append(Boot(instance.id, self._boot_vcpu))
+        return instance.id
+
+    def _roll_on(self, at_ns: int, out: list[Decision]) -> None:
+        """Boot a successor for the next outgoing instance that takes requests."""
+        if self._outgoing and self._replaces is None:
+            outgoing = next((instance for instance in self._outgoing if instance in self._ready), None)
+            if outgoing is not None:
+                self._replaces = self._boot(at_ns, out), outgoing
+
+    def _leave_deploy(self, instance: InstanceId) -> None:
+        """It is let go, so it needs no successor, and it can be none."""
+        self._outgoing.pop(instance, None)
+        if self._replaces is not None and instance in self._replaces:
+            self._replaces = None
 
     def _boot_missing(self, at_ns: int, out: list[Decision]) -> None:
         """Boot what waiting requests, min_instances and the wanted number ask for."""
         if self._by_request is not None:
-            more = boots_for_queue(len(self._pending), self.spec.concurrency, len(self._booting))
+            booting = len(self._booting) - len(self._successors)
+            more = boots_for_queue(len(self._pending), self.spec.concurrency, booting)
             if more:
                 self._boot_up_to(self._alive + more, at_ns, out)
             # At zero only a request boots, whatever the averages wanted before the last one died.
@@ -470,15 +547,17 @@ class Plane:
             self._wake_at(max(at_ns, since_ns + self._idle_lifetime_ns))
 
     def _let_go(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
-        """Stop an idle instance; drain a busy one. Only what comes due does so: the next wake is set after it."""
+        """Stop an instance that has no request; drain a busy one."""
         if not instance.in_flight:
             self._stop(instance, at_ns, out)
             return
+        self._leave_deploy(instance.id)
         instance.move_to("draining")
         del self._ready[instance.id]
         self._router.remove(instance)
         until_ns = at_ns + self._drain_ns
         self._draining[instance.id] = until_ns, instance
+        self._wake_at(until_ns)
         out.append(Drain(instance.id, until_ns))
 
     def _stop(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
@@ -486,6 +565,7 @@ class Plane:
         out.append(Stop(instance.id))
 
     def _forget(self, instance: Instance, at_ns: int) -> None:
+        self._leave_deploy(instance.id)
         if instance.state == "ready":
             self._router.remove(instance)
         instance.account(at_ns)
@@ -511,15 +591,16 @@ class Plane:
     @property
     def _can_wait(self) -> bool:
         if self._binds:
-            return self._alive < self._most or len(self._booting) > len(self._bound)
+            return self._alive < self._most or self._spare_boots > 0
         return not self._pending.is_full
 
     def _bind(self, entry: Request, at_ns: int, out: list[Decision]) -> None:
         """Let a request wait for a boot of its own: one that nobody else waits for, else a new one."""
         entry.boots_before = -1
-        if len(self._booting) <= len(self._bound):
+        if not self._spare_boots:
             self._boot_up_to(self._alive + 1, at_ns, out)
-        entry.bound_to = next(instance for instance in reversed(self._booting) if instance not in self._bound)
+        taken = self._successors
+        entry.bound_to = next(i for i in reversed(self._booting) if i not in self._bound and i not in taken)
         self._bound[entry.bound_to] = entry
 
     def _unqueue(self, entry: Request) -> None:

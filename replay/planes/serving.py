@@ -44,7 +44,7 @@ async def plane_server(
             async with control_server(gateway, running, host, control_port) as control_url:
                 gateway.open(running)
                 bound = listening.sockets[0].getsockname()[1]
-                yield Served(f"http://{shown_host(host)}:{bound}", control_url)
+                yield Served(f"http://{shown_host(host)}:{bound}", control_url, gateway.deploy)
         finally:
             listening.close()
             await gateway.close()

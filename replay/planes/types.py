@@ -1,7 +1,7 @@
 """What planes are made of: modelled service times and answers; a plane's rules, and what it decides."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -425,8 +425,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     away: every request is answered with error_status at once. dies_ratio: the instance dies in the middle of the
     request's service time, and loses all others that it has. reset_ratio: the connection ends in the
     middle of the answer. error_ratio: the answer has error_status. slow_ratio: the body takes slow_body to come.
-    deploys_s: when, from the plane's start, every instance that is there is replaced, one after another: each
-    ends as soon as it has no request, or after deploy_grace_s at the latest, and loses what it then still has.
+    deploys_s: when, from the plane's start, every instance that is there is replaced, one after another: its
+    successor boots, beside max_instances, and then it gets no further request and ends with its last one, or after
+    the plane's drain_s.
     """
 
     error_ratio: float = 0.0
@@ -437,7 +438,6 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dies_ratio: float = 0.0
     away: tuple[Away, ...] = ()
     deploys_s: tuple[float, ...] = ()
-    deploy_grace_s: float = 10.0
 
     def __post_init__(self) -> None:
         for name in ("error_ratio", "reset_ratio", "slow_ratio", "dies_ratio"):
@@ -445,8 +445,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name):g}")
         if not 400 <= self.error_status <= 599:
             raise ValueError(f"error_status must be between 400 and 599, not {self.error_status}")
-        if any(at_s < 0 for at_s in self.deploys_s) or self.deploy_grace_s < 0:
-            raise ValueError("deploys_s and deploy_grace_s must not be negative")
+        if not all(math.isfinite(at_s) and at_s >= 0 for at_s in self.deploys_s):
+            raise ValueError("deploys_s must be finite and not negative")
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -498,13 +498,13 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     instances: ModelSpec = ModelSpec()
     as_recorded: bool = False
 
-    def __post_init__(self) -> None:
-        if self.instances.faults.deploys_s:
-            raise ValueError("deploys_s is not simulated; it works with modelled instances behind the gateway")
-
 
 class Served(NamedTuple):
-    """Where a plane listens. control_url: of its control address, None where it has none."""
+    """Where a plane listens. control_url: of its control address, None where it has none.
+
+    deploy: call it on the plane's loop to begin a rolling deploy.
+    """
 
     url: str
     control_url: str | None
+    deploy: Callable[[], None]

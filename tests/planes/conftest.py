@@ -9,6 +9,7 @@ from replay.planes.plane import Plane
 from replay.planes.types import (
     Boot,
     Decision,
+    Drain,
     Lose,
     PlaneSpec,
     Refuse,
@@ -49,6 +50,7 @@ class Simulation:
         self.refused: list[Refuse] = []
         self.timed_out: list[TimeOut] = []
         self.lost: list[Lose] = []
+        self.drained: list[Drain] = []
         self.boots_s: list[float] = []
         self.stops_s: list[float] = []
         self._carry_out(self.plane.start(0))
@@ -79,6 +81,10 @@ class Simulation:
     def arrive(self, at_s: float) -> None:
         """Let one more request come."""
         self._at(round(at_s * SECOND_NS), self._arrive)
+
+    def deploy(self, at_s: float) -> None:
+        """Let every instance of then be replaced."""
+        self._at(round(at_s * SECOND_NS), self.plane.deploy)
 
     @property
     def instances(self) -> int:
@@ -126,6 +132,8 @@ class Simulation:
                     self.timed_out.append(decision)
                 case Lose():
                     self.lost.append(decision)
+                case Drain():
+                    self.drained.append(decision)
                 case Stop():
                     self.stops_s.append(self.now_ns / SECOND_NS)
 

@@ -295,16 +295,23 @@ async def test_while_what_it_depends_on_is_away_an_instance_answers_at_once_with
 
 
 @pytest.mark.anyio
-async def test_a_rolling_deploy_replaces_every_instance_and_loses_no_request_that_ends_in_time():
-    model = ModelSpec(boot=Constant(0.0), service=Constant(20.0))
-    async with behind_a_gateway(model, kind="vm", max_instances=2, concurrency=1) as (client, instances):
-        before = await asyncio.gather(*(client.get("/tools/search") for _ in range(2)))
-        await asyncio.gather(instances.deploy())
-        after = await asyncio.gather(*(client.get("/tools/search") for _ in range(2)))
+async def test_a_deploy_at_its_time_replaces_every_instance_and_no_request_fails():
+    model = ModelSpec(boot=Constant(0.0), service=Constant(5.0), faults=Faults(deploys_s=(0.1,)))
+    seen = Counter()
 
-    assert {answer.status_code for answer in before + after} == {200}
-    assert {answer.headers["x-replay-instance"] for answer in before} == {"i-1", "i-2"}
-    assert {answer.headers["x-replay-instance"] for answer in after} == {"i-3", "i-4"}
+    async def ask_on(client):
+        while not {"i-3", "i-4"} <= set(seen):
+            answer = await client.get("/tools/search")
+            seen[answer.headers.get("x-replay-instance", answer.status_code)] += 1
+
+    async with behind_a_gateway(model, kind="vm", max_instances=2, concurrency=2) as (client, instances):
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(ask_on(client) for _ in range(6)))
+        gateway = instances.owner
+
+    assert set(seen) == {"i-1", "i-2", "i-3", "i-4"}
+    assert gateway.counts["lost"] == gateway.counts["refused"] == 0
+    assert gateway.plane.outgoing == 0
 
 
 @pytest.mark.anyio

@@ -125,6 +125,20 @@ class PlaneMachine(RuleBasedStateMachine):
         self.tell("instance_died", instance)
         assert instance not in self.running.values()
 
+    @precondition(lambda self: self.booting or self.ready or self.draining)
+    @rule(data=st.data())
+    def an_instance_is_drained(self, data: st.DataObject) -> None:
+        instance = data.draw(st.sampled_from(sorted({*self.booting, *self.ready, *self.draining})))
+        self.tell("drain", instance)
+        assert instance not in self.booting
+        assert instance not in self.ready
+
+    @rule()
+    def all_is_deployed_anew(self) -> None:
+        there = len(self.booting) + len(self.ready)
+        self.tell("deploy")
+        assert self.plane.outgoing == there
+
     @precondition(lambda self: set(self.arrived) - set(self.outcome))
     @rule(data=st.data())
     def a_client_leaves(self, data: st.DataObject) -> None:
@@ -157,7 +171,7 @@ class PlaneMachine(RuleBasedStateMachine):
             return
         alive = len(self.booting) + len(self.ready)
         least = self.spec.max_instances if self.spec.kind == "vm" else self.spec.min_instances
-        assert least <= alive <= self.spec.max_instances
+        assert least <= alive <= self.spec.max_instances + bool(self.plane.outgoing)
 
     @invariant()
     def nobody_waits_while_a_slot_is_free(self) -> None:
@@ -193,6 +207,8 @@ class PlaneMachine(RuleBasedStateMachine):
             assert not self.ready
             assert self.plane.next_wake_ns is None
         assert not self.draining
+        if not self.booting:
+            assert not self.plane.outgoing
 
         self.decided_late += self.late.tick(self.now_ns)
         assert self.decided_late == self.decided

@@ -125,6 +125,28 @@ def test_an_instance_boots_for_the_first_request_and_is_gone_after_its_idle_life
     assert (third["x-replay-instance"], third["x-replay-cold"]) == ("i-2", "1")
 
 
+def test_a_rolling_deploy_replaces_every_process_and_no_request_fails(serve):
+    served = serve("--plane", "vm", "--max-instances", "2", "--router", "round_robin", BOOT_S="0.2")
+    until(lambda: served.state()["instances"]["idle"] == 2, "the workers did not boot")
+    before = {tuple(served.get()[2]) for _ in range(4)}
+    served.process.send_signal(signal.SIGUSR1)
+
+    statuses, instances = set(), set()
+    until(lambda: served.state()["outgoing"], "no deploy began")
+    while served.state()["outgoing"]:
+        status, headers, _ = served.get()
+        statuses.add(status)
+        instances.add(headers["x-replay-instance"])
+
+    assert statuses == {200}
+    assert instances <= {"i-1", "i-2", "i-3", "i-4"}
+    after = {tuple(served.get()[2]) for _ in range(4)}
+    assert len(before) == len(after) == 2
+    assert not before & after
+    until(lambda: not any(is_alive(pid) for pids in before for pid in pids), f"{before} still run")
+    assert served.state()["requests"]["lost"] == 0
+
+
 def test_an_instance_that_dies_is_replaced(serve):
     served = serve()
     _, _, before = served.get()
