@@ -51,6 +51,9 @@ _RUN_OPTIONS = [
     click.option(
         "--duration", type=DURATION, help="Send nothing later than this into the run, for example 60s."
     ),
+    click.option(
+        "--repeat", is_flag=True, help="Begin the trace again when it ends, until --duration is over."
+    ),
     click.option("--sessions", type=click.IntRange(1), help="Replay only the first so many sessions."),
     click.option(
         "--max-in-flight",
@@ -118,6 +121,8 @@ def output_options(command: _Command) -> _Command:
 
 def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
+    if chosen["repeat"] and chosen["duration"] is None:
+        raise click.UsageError("--repeat goes on for ever; say until when with --duration, for example 10m.")
     return RunOptions(
         timing=chosen["timing"],
         knobs=Knobs(
@@ -136,6 +141,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         late_limit_s=chosen["late_limit"],
         warmup_s=chosen["warmup"],
         grace_s=chosen["grace"],
+        repeat=chosen["repeat"],
     )
 
 

@@ -44,6 +44,22 @@ class Factor(click.ParamType[float]):
         return number
 
 
+class Percent(click.ParamType[float]):
+    """A percentage above 0, with or without its sign."""
+
+    name = "percent"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(str(value).strip().removesuffix("%"))
+        except ValueError:
+            self.fail(f"{value!r} is no percentage. Write for example 5%.")
+        if not math.isfinite(number) or number <= 0:
+            self.fail(f"{value!r} cannot be used here. Write a percentage above 0, for example 5%.")
+        return number
+
+
 DURATION = Duration()
+PERCENT = Percent()
 FACTOR = Factor()
 FACTOR_OR_ZERO = Factor(may_be_zero=True)

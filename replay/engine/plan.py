@@ -6,15 +6,16 @@ seed, the session and the copy alone; so the order is restored with a buffer of 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from replay.engine.arms import ALL, Arm, armed
-from replay.engine.types import RunOptions
+from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceScan, read_sessions, scan
@@ -44,7 +45,12 @@ class Planned(NamedTuple):
 
 def planned_counts(trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL) -> Planned:
     """How many sessions and steps this run plans; reads the trace again only where a limit or an arm asks for it."""
-    if options.sessions is None and options.duration_s is None and arm.dealing != "interleaved":
+    if (
+        options.sessions is None
+        and options.duration_s is None
+        and not options.repeat
+        and arm.dealing != "interleaved"
+    ):
         return Planned(found.sessions * options.knobs.scale, found.steps * options.knobs.scale)
     sessions = steps = 0
     for _, session in planned_sessions(trace, found, options, Pace(options.knobs), arm):
@@ -60,8 +66,40 @@ def planned_sessions(
 
     found: from a scan of this file, which has checked it.
     """
-    sessions = scheduled(read_sessions(trace, checked=False), options, pace, found.mean_gap_ms or 1000.0)
-    return armed(sessions, arm)
+    read: Iterable[Session] = read_sessions(trace, checked=False)
+    if options.repeat:
+        read = _laps(lambda: read_sessions(trace, checked=False), found)
+    return armed(scheduled(read, options, pace, found.mean_gap_ms or 1000.0), arm)
+
+
+def _laps(read: Callable[[], Iterable[Session]], found: TraceScan) -> Iterator[Session]:
+    """The trace again and again, without end; each lap begins one mean gap after the last session of the lap before."""
+    gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
+    period_ms = found.last_start_ms - found.first_start_ms + gap_ms
+    for lap in count():
+        for session in read():
+            yield (
+                session
+                if not lap
+                else msgspec.structs.replace(
+                    session,
+                    id=f"{session.id}@{lap + 1}",
+                    start_ms=session.start_ms + lap * period_ms,
+                    steps=list(session.steps),
+                )
+            )
+
+
+def bent(start_ns: int, phases: Sequence[Phase]) -> int:
+    """When a session starts whose arrivals the phases hurry or slow."""
+    left_ns, now_ns = float(start_ns), 0.0
+    for phase in phases[:-1]:
+        length_ns = phase.length_s * _NS
+        if left_ns < length_ns * phase.arrivals:
+            return int(now_ns + left_ns / phase.arrivals)
+        left_ns -= length_ns * phase.arrivals
+        now_ns += length_ns
+    return int(now_ns + left_ns / phases[-1].arrivals) if phases else start_ns
 
 
 def jitter_ratio(seed: int, session_id: str, copy: int) -> float:
@@ -78,10 +116,13 @@ def scheduled(
     mean_gap_ms: the mean time between session starts in the trace; the copies of a session are spread over it.
     """
     knobs = options.knobs
+    phases = options.phases
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
     for start_ns, session in _in_order(
         _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms
     ):
+        if phases:
+            start_ns = bent(start_ns, phases)
         if limit_ns is not None and start_ns >= limit_ns:
             return
         yield start_ns, session

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import anyio
 
 from replay.engine.arms import ALL, Arm
-from replay.engine.loop import RunLoop, run_together
+from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, manifest_of
 from replay.engine.observe import PlaneObserver
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
@@ -47,8 +47,8 @@ class Job(NamedTuple):
 class StopWhen(Protocol):
     """Watches a run's directory, in its own time, and says when enough was seen."""
 
-    def begin(self, directory: Path) -> None:
-        """The run is about to start."""
+    def begin(self, directory: Path, progress: Progress) -> None:
+        """The run is about to start; progress is kept up to date while it goes on."""
 
     def is_met(self) -> str | None:
         """Why the run may end now, or None. Asked ten times a second, so it must be quick."""
@@ -172,7 +172,7 @@ async def _replay(
             run.prepare()
         loops = [run.loop for run in runs]
         if stop_when is not None:
-            stop_when.begin(runs[0].directory.path)
+            stop_when.begin(runs[0].directory.path, runs[0].loop.progress)
         with _Interrupts(loops, options.grace_s) as interrupts:
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:

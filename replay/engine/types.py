@@ -25,11 +25,20 @@ class Knobs(msgspec.Struct, frozen=True):
     seed: int = 1
 
 
+class Phase(msgspec.Struct, frozen=True):
+    """A part of a run in which sessions arrive this many times as fast as they otherwise would."""
+
+    length_s: float
+    arrivals: float
+
+
 class RunOptions(msgspec.Struct, frozen=True):
     """One run. late_limit_s: with late = "skip", a step found later than this is counted as unsent.
 
     duration_s: nothing is sent later than this into the run. sessions: only the first so many.
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
+    repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
+    last one lasts to the end.
     """
 
     timing: Timing = "causal"
@@ -42,3 +51,5 @@ class RunOptions(msgspec.Struct, frozen=True):
     late_limit_s: float = 0.1
     warmup_s: float = 0.0
     grace_s: float = 5.0
+    repeat: bool = False
+    phases: tuple[Phase, ...] = ()

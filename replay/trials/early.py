@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.engine.loop import Progress
 from replay.engine.plan import planned_sessions
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
@@ -66,7 +67,7 @@ class EarlyWatch:
             self._process.kill()
             self._process.communicate()
 
-    def begin(self, directory: Path) -> None:
+    def begin(self, directory: Path, progress: Progress) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "replay.trials.early"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

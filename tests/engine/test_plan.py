@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.plan import jitter_ratio, scheduled
-from replay.engine.types import Knobs, RunOptions
+from replay.engine.plan import bent, jitter_ratio, planned_counts, planned_sessions, scheduled
+from replay.engine.types import Knobs, Phase, RunOptions
 from replay.engine.walker import Pace
+from replay.trace.file import scan
 from replay.trace.types import Session, Step
 
 starts = st.lists(st.floats(0, 1e6), min_size=1, max_size=20).map(sorted)
@@ -52,3 +53,25 @@ def test_limits_take_the_first_sessions_and_those_that_start_in_time():
 def test_arrivals_and_speed_bring_sessions_closer():
     assert plan([0, 1000], arrivals=2.0) == [(0, "s-0"), (500_000_000, "s-1")]
     assert plan([0, 1000], arrivals=2.0, speed=5.0) == [(0, "s-0"), (100_000_000, "s-1")]
+
+
+def test_a_repeated_trace_goes_on_until_the_duration_is_over(write_trace):
+    trace = write_trace((100.0, [write_trace.get("a")]), (300.0, [write_trace.get("a")]))
+    options = RunOptions(repeat=True, duration_s=1.0)
+
+    planned = list(planned_sessions(trace, scan(trace), options, Pace(options.knobs)))
+
+    assert [(start // 1_000_000, session.id) for start, session in planned] == [
+        (100, "s-0"),
+        (300, "s-1"),
+        (500, "s-0@2"),
+        (700, "s-1@2"),
+        (900, "s-0@3"),
+    ]
+    assert planned_counts(trace, scan(trace), options).steps == 5
+
+
+def test_phases_hurry_and_slow_arrivals():
+    phases = (Phase(2.0, 3.0), Phase(1.0, 0.5))
+
+    assert [bent(s * 1_000_000_000, phases) / 1e9 for s in (0, 3, 6, 7)] == [0, 1, 2, 4]
