@@ -7,6 +7,8 @@ from replay.trace.importers.claude_code import ClaudeCode
 from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.codex import Codex
 from replay.trace.importers.dynamo import Dynamo
+from replay.trace.importers.langfuse import Langfuse
+from replay.trace.importers.langsmith import LangSmith
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.tracelab import TraceLab
 from replay.trace.importers.types import Importer
@@ -25,5 +27,7 @@ IMPORTERS: dict[str, Importer] = {
         ClaudeCode(),
         Codex(),
         Dynamo(),
+        Langfuse(),
+        LangSmith(),
     )
 }

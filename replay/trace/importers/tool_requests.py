@@ -56,3 +56,20 @@ def _redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [_redacted(inner) for inner in value]
     return value
+
+
+def as_arguments(raw: bytes | None) -> bytes | None:
+    """What a log holds as a tool's input, as a JSON object: itself, the object in its text, or one around it.
+
+    raw: JSON. None, null and an empty text are no arguments.
+    """
+    if raw is None or raw in (b"", b"null", b'""') or raw.startswith(b"{"):
+        return raw if raw is not None and raw.startswith(b"{") else None
+    if raw.startswith(b'"'):
+        try:
+            text = msgspec.json.decode(raw, type=str).strip()
+        except (msgspec.MsgspecError, UnicodeError):
+            return raw
+        if text.startswith("{") and _kept(text.encode("utf-8", "replace")) is not None:
+            return text.encode("utf-8", "replace")
+    return b'{"input":' + raw + b"}"

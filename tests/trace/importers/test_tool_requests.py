@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.importers.tool_requests import LARGEST_ARGUMENTS_BYTES, tool_request
+from replay.trace.importers.tool_requests import LARGEST_ARGUMENTS_BYTES, as_arguments, tool_request
 from replay.trace.rules import find_problem
 from replay.trace.types import Session, Step
 
@@ -69,3 +69,21 @@ def test_whatever_was_recorded_the_request_can_be_replayed(name, arguments):
         name, arguments if not isinstance(arguments, str) else arguments.encode("utf-8", "replace")
     )
     assert find_problem(Session("s", 0.0, [Step("a", "tool", "n", request=request)])) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "arguments"),
+    [
+        (None, None),
+        (b"null", None),
+        (b'""', None),
+        (b'{"a":1}', b'{"a":1}'),
+        (b'" {\\"a\\": 1} "', b'{"a": 1}'),
+        (b'"some text"', b'{"input":"some text"}'),
+        (b'"{not json"', b'{"input":"{not json"}'),
+        (b"[1,2]", b'{"input":[1,2]}'),
+        (b"5", b'{"input":5}'),
+    ],
+)
+def test_what_a_log_holds_as_input_becomes_an_object(raw, arguments):
+    assert as_arguments(raw) == arguments
