@@ -29,6 +29,7 @@ from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled_instances import Plan, Script
 from replay.planes.plane import Plane
 from replay.planes.types import (
@@ -44,7 +45,6 @@ from replay.planes.types import (
     Stop,
     TimeOut,
 )
-from replay.planes.work import SharedWork
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, Generator, InstanceRecord, PlaneFigures
@@ -168,13 +168,17 @@ class SimulatedWire:
         self._origin_ns = time.now_ns
         self._open: dict[int, Exchange] = {}
         self._instance_of: dict[int, InstanceId] = {}
-        self._work: dict[InstanceId, SharedWork[_Job]] = {}
-        self._is_shared = spec.instances.sharing == "processor" and not spec.as_recorded
+        self._cpu = cpu_rules(spec.plane, spec.instances.vcpu)
+        self._work: dict[InstanceId, InstanceCpu[_Job]] = {}
+        # Where each takes its own time and leaves nothing behind, nobody need look at processors.
+        self._has_cpu = not spec.as_recorded and (
+            spec.instances.sharing == "processor" or spec.instances.background is not None
+        )
         self._next = 0
         self._wake_ns = 0
         self._unknown = 0
         self._boots = 0
-        self._cold = self._refused = self._timed_out = 0
+        self._cold = self._refused = self._timed_out = self._background_lost = 0
 
     def __repr__(self) -> str:
         return f"<SimulatedWire {self.plane!r}>"
@@ -185,7 +189,7 @@ class SimulatedWire:
         for decision in self.plane.start(self._time.now_ns):
             if isinstance(decision, Boot):
                 self._boots += 1
-                self._carry_out(self.plane.instance_ready(decision.instance, self._time.now_ns))
+                self._ready(decision.instance)
         for at_s in self._model.faults.deploys_s:
             self._time.at(origin_ns + round(at_s * _NS), self._deploy, None)
         self._set_wake()
@@ -198,9 +202,14 @@ class SimulatedWire:
         self._carry_out(self.plane.request_arrived(self._next, now))
 
     def notes(self) -> list[str]:
-        if not self._unknown:
-            return []
-        return [f"{self._unknown} steps have no recorded duration; they were answered at once"]
+        notes = []
+        if self._unknown:
+            notes.append(f"{self._unknown} steps have no recorded duration; they were answered at once")
+        if self._background_lost:
+            notes.append(
+                f"{self._background_lost} requests left background work that was lost with their instance"
+            )
+        return notes
 
     def instances(self, start_ns: int) -> list[InstanceRecord]:
         """What each instance did; instants count from start_ns."""
@@ -246,7 +255,8 @@ class SimulatedWire:
                 self._start(decision, now)
             elif isinstance(decision, Boot):
                 self._boots += 1
-                boot_ns = int(self._script.boot_ms(decision.instance) * _MS)
+                boot_ms = self._script.boot_ms(decision.instance, self._cpu.vcpu * self._cpu.boost)
+                boot_ns = int(boot_ms * _MS)
                 self._time.at(now + boot_ns, self._ready, decision.instance)
             elif isinstance(decision, Refuse):
                 self._refused += 1
@@ -258,7 +268,7 @@ class SimulatedWire:
                 self._instance_of.pop(decision.request, None)  # type: ignore[call-overload]
                 self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Stop):
-                self._work.pop(decision.instance, None)
+                self._forget(decision.instance)
         self._set_wake()
 
     def _start(self, start: Start, now: int) -> None:
@@ -270,7 +280,7 @@ class SimulatedWire:
         job, work_ns = self._job(number, exchange)
         if self._lacks_memory(start.instance):
             self._time.at(now, self._die, start.instance)
-        elif self._is_shared:
+        elif self._has_cpu:
             self._share(start.instance, job, work_ns)
         else:
             self._time.at(now + work_ns, self._first, job)
@@ -311,9 +321,8 @@ class SimulatedWire:
         return model.idle_mib + there * model.request_mib > model.memory_mib
 
     def _share(self, instance: InstanceId, job: _Job, work_ns: int) -> None:
-        """Put a job among the others of its instance."""
-        work = self._work.setdefault(instance, SharedWork(self._model.vcpu, "processor"))
-        work.add(job, work_ns, self._time.now_ns)
+        """Put a request's work among the others' of its instance."""
+        self._work[instance].add(job, work_ns, self._time.now_ns)
         self._await_next_end(instance)
 
     def _await_next_end(self, instance: InstanceId) -> None:
@@ -348,28 +357,38 @@ class SimulatedWire:
             if exchange.on_first_byte is not None:
                 exchange.on_first_byte(exchange)
         rest = job._replace(body_ns=0)
-        if self._is_shared:
+        if self._has_cpu:
             self._share(instance, rest, job.body_ns)
         else:
             self._time.at(now + job.body_ns, self._end, rest)
 
     def _die(self, instance: InstanceId) -> None:
         """An instance crashes: the plane says what is lost with it."""
-        self._work.pop(instance, None)
+        self._forget(instance)
         for number in [number for number, at in self._instance_of.items() if at == instance]:
             del self._instance_of[number]
         self._carry_out(self.plane.instance_died(instance, self._time.now_ns))
 
-    def _ready(self, instance: int) -> None:
+    def _forget(self, instance: InstanceId) -> None:
+        work = self._work.pop(instance, None)
+        if work is not None:
+            self._background_lost += work.left
+
+    def _ready(self, instance: InstanceId) -> None:
+        if self._has_cpu:
+            self._work[instance] = InstanceCpu(self._cpu, self._model.sharing, self._time.now_ns)
         self._carry_out(self.plane.instance_ready(instance, self._time.now_ns))
 
     def _deploy(self, _: None) -> None:
         self._carry_out(self.plane.deploy(self._time.now_ns))
 
     def _end(self, job: _Job) -> None:
-        if self._instance_of.pop(job.number, None) is None:
+        instance = self._instance_of.pop(job.number, None)
+        if instance is None:
             return
         now = self._time.now_ns
+        if job.plan.background_ms:
+            self._work[instance].leave_behind(job.plan.background_ms * _MS, now)
         exchange = self._open.pop(job.number, None)
         decisions = self.plane.request_ended(job.number, now)
         if exchange is not None:

@@ -110,11 +110,11 @@ class Instance:
         """
         if self.state == "gone":
             return 0.0
-        boosted = boosted_vcpu(spec.vcpu) if spec.startup_boost and spec.kind == "serverless" else spec.vcpu
+        has_boost = spec.startup_boost and spec.kind == "serverless"
         if self.ready_ns is None:
-            return boosted
-        if at_ns < self.ready_ns + round(spec.boost_after_ready_s * _SECOND_NS):
-            return boosted
+            return boosted_vcpu(spec.vcpu) if has_boost else spec.vcpu
+        if has_boost and at_ns < self.ready_ns + round(spec.boost_after_ready_s * _SECOND_NS):
+            return boosted_vcpu(spec.vcpu)
         if not self.in_flight and spec.kind == "serverless" and spec.cpu_when_idle == "throttled":
             return 0.0
         return spec.vcpu

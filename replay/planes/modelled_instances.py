@@ -20,13 +20,13 @@ from urllib.parse import unquote
 
 from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
+from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.distributions import draw
 from replay.planes.framing import Body, FramingError, method_of, read_head, request_body
 from replay.planes.gateway import Address
 from replay.planes.model import time_ms
 from replay.planes.processes import Owner
-from replay.planes.types import Asked, InstanceId, ModelSpec
-from replay.planes.work import SharedWork
+from replay.planes.types import Asked, InstanceId, ModelSpec, PlaneSpec
 
 _HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -56,7 +56,8 @@ class DeployingOwner(Owner, Protocol):
 class Plan(NamedTuple):
     """What becomes of one request. work_ms: until then. tokens: 0 where it is no model call's answer.
 
-    body_ms: how long its body takes to come; None: at once, or token by token. random: draws its token gaps.
+    body_ms: how long its body takes to come; None: at once, or token by token. background_ms: the work that it leaves
+    behind. random: draws its token gaps.
     """
 
     fate: Fate
@@ -65,6 +66,7 @@ class Plan(NamedTuple):
     tokens: int = 0
     stream: bool = False
     body_ms: float | None = None
+    background_ms: float = 0.0
 
 
 class Script:
@@ -77,9 +79,13 @@ class Script:
     def __repr__(self) -> str:
         return f"<Script seed {self._spec.seed}, {self._spec.speed:g}x>"
 
-    def boot_ms(self, instance: InstanceId) -> float:
-        """How long this instance boots."""
-        return draw(self._spec.boot, self._random(b"boot-%d" % instance))
+    def boot_ms(self, instance: InstanceId, vcpu: float = 1.0) -> float:
+        """How long this instance boots with so many vCPUs."""
+        spec, random = self._spec, self._random(b"boot-%d" % instance)
+        waits_ms = draw(spec.boot, random)
+        if spec.boot_cpu is None:
+            return waits_ms
+        return waits_ms + draw(spec.boot_cpu, random) / min(vcpu, spec.boot_most_vcpu)
 
     def plan(self, method: bytes, path: bytes, asked: Asked, key: bytes, at_s: float) -> Plan:
         """path: without query. at_s: when it came, from the plane's start."""
@@ -98,13 +104,14 @@ class Script:
         if fails < faults.error_ratio:
             return Plan("fails", work_ms, random)
         body_ms = draw(faults.slow_body, random) if slow < faults.slow_ratio else None
+        left_ms = draw(spec.background, random) if spec.background is not None else 0.0
         if not is_model_call:
-            return Plan("answers", work_ms, random, body_ms=body_ms)
+            return Plan("answers", work_ms, random, body_ms=body_ms, background_ms=left_ms)
         wanted = spec.default_tokens if asked.max_tokens is None else asked.max_tokens
         tokens = max(1, min(wanted, spec.token_limit))
         if not asked.stream:
             work_ms += sum(self.gap_ms(random) for _ in range(tokens - 1))
-        return Plan("answers", work_ms, random, tokens, asked.stream, body_ms)
+        return Plan("answers", work_ms, random, tokens, asked.stream, body_ms, left_ms)
 
     def gap_ms(self, random: Random) -> float:
         """The time from one token to the next."""
@@ -125,16 +132,23 @@ class Script:
 
 
 class ModelledInstances:
-    """Boots and ends the modelled instances of one plane. now: the clock, in ns."""
+    """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns."""
 
-    def __init__(self, spec: ModelSpec, owner: DeployingOwner, now: Callable[[], int] = monotonic_ns) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        owner: DeployingOwner,
+        plane: PlaneSpec,
+        now: Callable[[], int] = monotonic_ns,
+    ) -> None:
         self.spec = spec
+        self.cpu = cpu_rules(plane, spec.vcpu)
         self.script = Script(spec)
         self.owner = owner
         self.now = now
         self.requests = 0
         self.counts: dict[str, int] = {"answers": 0, "away": 0, "dies": 0, "resets": 0, "fails": 0, "slow": 0}
-        self.killed_for_memory = 0
+        self.killed_for_memory = self.background_done = self.background_lost = 0
         self._running: dict[InstanceId, _Instance] = {}
         self._start_ns = now()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,7 +164,7 @@ class ModelledInstances:
         return {}
 
     def boot(self, instance: InstanceId, vcpu: float) -> None:
-        """vcpu: unused, since the boot takes as long as it is drawn."""
+        """vcpu: unused, since the plane's rules say it too."""
         booted = self._running[instance] = _Instance(instance, self)
         booted.booting = self._run(self._boot(booted, self.now()))
 
@@ -187,7 +201,8 @@ class ModelledInstances:
         return (self.now() - self._start_ns) / _NS
 
     async def _boot(self, instance: "_Instance", asked_ns: int) -> None:
-        ready_ns = asked_ns + round(self.script.boot_ms(instance.number) * _MS)
+        boot_ms = self.script.boot_ms(instance.number, self.cpu.vcpu * self.cpu.boost)
+        ready_ns = asked_ns + round(boot_ms * _MS)
         try:
             await instance.listen()
         except OSError:
@@ -196,6 +211,7 @@ class ModelledInstances:
             self.die(instance.number)
             return
         await self._sleep_until(ready_ns)
+        instance.work = InstanceCpu(self.cpu, self.spec.sharing, self.now())
         instance.is_ready = True
         self.owner.ready(instance.number)
 
@@ -220,7 +236,7 @@ class _Instance:
     def __init__(self, number: InstanceId, house: ModelledInstances) -> None:
         self.number = number
         self.house = house
-        self.work: SharedWork[_Line] = SharedWork(house.spec.vcpu, house.spec.sharing)
+        self.work: InstanceCpu[_Line] = InstanceCpu(house.cpu, house.spec.sharing, house.now())
         self.lines: set[_Line] = set()
         self.requests = 0
         self.port = 0
@@ -241,6 +257,8 @@ class _Instance:
 
     def close(self) -> None:
         self.is_gone = True
+        self.house.background_done += self.work.done
+        self.house.background_lost += self.work.left
         if self.booting is not None and not self.is_ready:
             self.booting.cancel()
         if self._server is not None:
@@ -276,11 +294,14 @@ class _Instance:
         now_ns = self.house.now()
         while not self.is_gone and (end_ns := self.work.next_end_ns()) is not None and end_ns <= now_ns:
             for line in self.work.finished(end_ns):
+                left_ms = line.background_ms
                 gap_ms = line.go_on()
                 if self.is_gone:
                     return
                 if gap_ms is not None:
                     self.work.add(line, gap_ms * _MS, end_ns)
+                elif left_ms:
+                    self.work.leave_behind(left_ms * _MS, end_ns)
 
     def _wake_at_next_end(self) -> None:
         if self._timer is not None:
@@ -327,6 +348,11 @@ class _Line(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+    @property
+    def background_ms(self) -> float:
+        """What the request under way leaves behind."""
+        return self._plan.background_ms if self._plan is not None else 0.0
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data

@@ -35,7 +35,7 @@ async def plane_server(
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
     running: ProcessInstances | ModelledInstances
     if isinstance(instances, ModelSpec):
-        running = ModelledInstances(instances, gateway)
+        running = ModelledInstances(instances, gateway, spec)
     else:
         running = ProcessInstances(instances, gateway, output)
     try:

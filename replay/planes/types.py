@@ -453,16 +453,23 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """How an instance is modelled.
 
     boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it.
+    boot_cpu: work for the processor beside it, in the time that one vCPU takes; the vCPUs of the boot divide it, of
+    which it can use boot_most_vcpu at once.
     service: time to the answer, and for model calls to the first token; by_path goes before it: shell patterns
     over paths without query, the first that matches holds. Neither: by_kind. between_tokens: from one token to
     the next. speed divides all of these, and not the boot.
     sharing "processor": requests under way in one instance share its vcpu, so n take up to n times as long, token
-    by token too; "slots": each takes its own time.
+    by token too; "slots": each takes its own time. vcpu None: the plane's; its startup boost raises it.
+    background: work for the processor that each answered request leaves behind, in the time that one vCPU takes. It
+    shares the processor with the requests, stands still while there is none if the plane throttles CPU then, and is
+    lost with its instance.
     memory_mib: what an instance may use; idle_mib and request_mib: what it uses, and what each request adds. An
     instance that would use more is killed, and its requests with it. None: no limit.
     """
 
     boot: Distribution = Lognormal(1000.0, 2000.0)
+    boot_cpu: Distribution | None = None
+    boot_most_vcpu: float = math.inf
     service: Distribution | None = None
     by_path: Mapping[str, Distribution] = {}
     by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: USUAL_TIMES)
@@ -471,7 +478,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_limit: int = 8192
     speed: float = 1.0
     sharing: Sharing = "slots"
-    vcpu: float = 1.0
+    vcpu: float | None = None
+    background: Distribution | None = None
     memory_mib: float | None = None
     idle_mib: float = 0.0
     request_mib: float = 0.0
@@ -479,8 +487,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.speed <= 0 or self.vcpu <= 0:
-            raise ValueError("speed and vcpu must be above 0")
+        if self.speed <= 0 or self.boot_most_vcpu <= 0 or (self.vcpu is not None and self.vcpu <= 0):
+            raise ValueError("speed, vcpu and boot_most_vcpu must be above 0")
         if self.idle_mib < 0 or self.request_mib < 0:
             raise ValueError("idle_mib and request_mib must not be negative")
         if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:

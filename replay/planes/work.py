@@ -47,9 +47,22 @@ class SharedWork(Generic[Job]):
         return len(self._marks)
 
     @property
+    def vcpu(self) -> float:
+        return self._vcpu
+
+    @property
     def rate(self) -> float:
         """What part of a vCPU each job gets now."""
-        return min(1.0, self._vcpu / max(1, len(self._marks))) if self._is_shared else 1.0
+        if not self._is_shared:
+            return 1.0 if self._vcpu else 0.0
+        return min(1.0, self._vcpu / max(1, len(self._marks)))
+
+    def set_vcpu(self, vcpu: float, now_ns: int) -> None:
+        """Go on with so many vCPUs; with 0 every job stands still, with "slots" too."""
+        if not vcpu >= 0:
+            raise ValueError(f"vcpu must not be negative, not {vcpu:g}")
+        self._advance(now_ns)
+        self._vcpu = vcpu
 
     def add(self, job: Job, work_ns: float, now_ns: int) -> None:
         """Begin a job. Raises ValueError if it is under way, or its work is negative."""
@@ -66,11 +79,13 @@ class SharedWork(Generic[Job]):
         self._marks[job] = mark, self._order
         heapq.heappush(self._heap, (mark, self._order, job))
 
-    def leave(self, job: Job, now_ns: int) -> None:
-        """Give a job up; nothing happens if it has ended or was never there."""
+    def leave(self, job: Job, now_ns: int) -> bool:
+        """Give a job up; returns whether it was there, under way or ended and not yet taken out."""
         self._advance(now_ns)
-        self._marks.pop(job, None)
-        self._ended = [ended for ended in self._ended if ended[0] != job]
+        left = [ended for ended in self._ended if ended[0] != job]
+        was_there = self._marks.pop(job, None) is not None or len(left) < len(self._ended)
+        self._ended = left
+        return was_there
 
     def next_end_ns(self) -> int | None:
         """The instant, rounded up, at which the next job ends if nothing else happens; None: there is none."""
@@ -90,7 +105,7 @@ class SharedWork(Generic[Job]):
         heap, marks = self._heap, self._marks
         while heap and marks.get(heap[0][2]) != heap[0][:2]:
             heapq.heappop(heap)
-        if not heap:
+        if not heap or not self.rate:
             return None
         return self._at_ns + max(0.0, heap[0][0] - self._reached) / self.rate
 

@@ -39,8 +39,9 @@ def anyio_backend(request):
 async def behind_a_gateway(model, **rules):
     """A client of a plane whose instances are modelled; yields it and the instances."""
     rules = {"concurrency": 8, "max_instances": 2, "scaling": ONLY_WAITING, "idle_lifetime_s": 60.0, **rules}
-    gateway = Gateway(Plane(PlaneSpec(**rules), monotonic_ns()))
-    instances = ModelledInstances(model, gateway)
+    spec = PlaneSpec(**rules)
+    gateway = Gateway(Plane(spec, monotonic_ns()))
+    instances = ModelledInstances(model, gateway, spec)
     server = await asyncio.get_running_loop().create_server(gateway.doorway, "127.0.0.1", 0)
     gateway.open(instances)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -184,7 +185,7 @@ async def test_requests_that_come_during_a_boot_share_it():
 @pytest.mark.anyio
 async def test_two_requests_that_share_a_processor_take_the_sum_of_their_work():
     model = ModelSpec(boot=Constant(0.0), service=Constant(60.0), sharing="processor")
-    async with behind_a_gateway(model, max_instances=1) as (client, _):
+    async with behind_a_gateway(model, max_instances=1, startup_boost=False) as (client, _):
         begin_ns = monotonic_ns()
         await asyncio.gather(client.get("/a"), client.get("/b"))
         together_ms = (monotonic_ns() - begin_ns) / 1e6
