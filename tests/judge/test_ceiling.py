@@ -54,7 +54,7 @@ def test_the_ceiling_of_k_workers_is_k_over_the_service_time(workers, seed):
 
 
 def test_a_latency_limit_holds_the_ceiling_below_the_capacity(rng):
-    # M/D/1 at 50 ms: p99 response stays below 150 ms up to about two thirds of the capacity.
+    # M/D/1 with 50 ms: the wait exceeds two services for one step in a hundred at about a third of the capacity.
     search = search_with(
         lambda scale: judge_level(
             [parse_slo("p99 < 150ms")], served(rng, 2 * scale, 1, 50, True, 60.0), scale, 60.0, None
@@ -65,7 +65,7 @@ def test_a_latency_limit_holds_the_ceiling_below_the_capacity(rng):
     verdict, _, ceiling = conclude(search)
     assert verdict == "found"
     assert ceiling.limited_by == "latency"
-    assert 8 < ceiling.scale * 2 < 16
+    assert 5 < ceiling.scale * 2 < 9
 
 
 def test_without_an_slo_the_ceiling_is_where_answers_fall_behind(rng):
