@@ -6,7 +6,8 @@ The logs are no documented format; this reads what versions up to 2.1 write. Wha
   `user` record: a prompt or a tool's result) before its first record, or where there is none since the call
   before it began, at that call's end. It ends at its last record. A record is written once a block of output is
   complete, so the first one stands for the first byte: an upper bound. Tokens are those of `usage`, with what was
-  read from and written to the prompt cache counted as input.
+  read from and written to the prompt cache counted as input; from what was read its prefix blocks are inferred, as
+  replay/trace/importers/prompt_blocks.py says.
 - A `tool_use` block becomes a `tool` step, from its record to the record with its `tool_result`. What the user
   took to approve it counts as the tool's time. Arguments are kept as replay/trace/importers/tool_requests.py says.
 - A sub-agent is a lane of its own, whose spawn and end are those of the tool call that started it. That call
@@ -28,6 +29,7 @@ from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, im
 from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import decoded, input_files
 from replay.trace.importers.log_records import read_records, without_halves
+from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.timestamps import unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
@@ -138,7 +140,7 @@ class ClaudeCode:
             session = _Session(counts)
             for file in units[unit]:
                 session.read(file)
-            return session.run(units[unit][0].stem, options)
+            return session.run(units[unit][0].stem, SessionPrompts(unit, options.block_size), options)
 
         explained = (
             "A model call starts at the input before it; its first byte is the end of its first block of output, an "
@@ -281,7 +283,7 @@ class _Session:
                 self._tools[tool_id] = tool
                 call.tools.append(tool)
 
-    def run(self, name: str, options: ImportOptions) -> Run | None:
+    def run(self, name: str, prompts: SessionPrompts, options: ImportOptions) -> Run | None:
         """The session as a run; None where it has no model call."""
         agents = {key: agent for key, agent in self._agents.items() if agent.calls}
         empty = [key for key in self._agents if key not in agents and key != _MAIN]
@@ -290,7 +292,7 @@ class _Session:
             self._counts.drop("session(s) without a model call")
             return None
         zero_ns = min(agent.began_ns for agent in agents.values())
-        assembly = _Assembly(agents, RunBuilder(zero_ns, self._counts), self._counts, options)
+        assembly = _Assembly(agents, RunBuilder(zero_ns, self._counts), prompts, self._counts, options)
         return Run(name, zero_ns, assembly.lane(), {"agent": ClaudeCode.name, "version": self._version})
 
 
@@ -298,10 +300,16 @@ class _Assembly:
     """Makes lanes of the agents of one session, each below the tool call that spawned it."""
 
     def __init__(
-        self, agents: dict[str, _AgentLog], builder: RunBuilder, counts: Counts, options: ImportOptions
+        self,
+        agents: dict[str, _AgentLog],
+        builder: RunBuilder,
+        prompts: SessionPrompts,
+        counts: Counts,
+        options: ImportOptions,
     ) -> None:
         self._agents = agents
         self._builder = builder
+        self._prompts = prompts
         self._counts = counts
         self._options = options
         self._spawned_by = _spawned_by(agents, counts)
@@ -335,6 +343,7 @@ class _Assembly:
         entries: list[Call | Lane] = []
         for n, (call, start_ns) in enumerate(_with_starts(agent, self._counts), 1):
             llm = LlmCall(call.input_tokens, call.output_tokens, call.model, self._options.stream)
+            add_prefix(llm, key, call.cached_tokens, self._prompts, self._counts)
             cached = None if call.cached_tokens is None else str(call.cached_tokens)
             attributes = {**told, "stop": call.stop, "cached_input_tokens": cached}
             place = f"{prefix}{n}"

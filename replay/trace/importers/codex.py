@@ -6,7 +6,8 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
 - A model call is an `llm` step. It starts at the last input (a user's or developer's message, or a tool's result)
   before its first output, and ends at its `token_count` event, which holds its tokens; an interrupted one has none
   and ends at its last output. An item is written once it is complete, so the first output stands for the first
-  byte: an upper bound. The model is that of the turn.
+  byte: an upper bound. The model is that of the turn. Its prompt's prefix blocks are inferred from the cached
+  tokens as replay/trace/importers/prompt_blocks.py says.
 - A `function_call`, `custom_tool_call` or `local_shell_call` item becomes a `tool` step, from its line to the line
   with its output. What the user took to approve it counts as the tool's time. Arguments are kept as
   replay/trace/importers/tool_requests.py says. Web searches ran at the model's provider: they are no steps.
@@ -26,6 +27,7 @@ from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, im
 from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import decoded, input_files
 from replay.trace.importers.log_records import read_records
+from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.timestamps import unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
@@ -128,7 +130,7 @@ class Codex:
 
         def load(unit: int, counts: Counts) -> Run | None:
             logs = [_read_log(file, counts) for file in units[unit]]
-            return _run(logs, options, counts)
+            return _run(logs, SessionPrompts(unit, options.block_size), options, counts)
 
         explained = (
             "A model call starts at the input before it; its first byte is the end of its first item of output, an "
@@ -323,17 +325,17 @@ def _arguments(item: _Item) -> bytes | None:
     return text.encode() if item.arguments else msgspec.json.encode({"input": text})
 
 
-def _run(logs: Sequence[_Log], options: ImportOptions, counts: Counts) -> Run | None:
+def _run(logs: Sequence[_Log], prompts: SessionPrompts, options: ImportOptions, counts: Counts) -> Run | None:
     logs = [log for log in logs if log.calls]
     if not logs:
         counts.drop("session(s) without a model call")
         return None
     zero_ns = min(call.start_ns for log in logs for call in log.calls)
     builder = RunBuilder(zero_ns, counts)
-    entries: list[Call | Lane] = list(_entries(logs[0], builder, options, "", "main"))
+    entries: list[Call | Lane] = list(_entries(logs[0], builder, prompts, options, counts, "", "main"))
     for n, log in enumerate(logs[1:], 1):
         counts.subagents += 1
-        inner = list(_entries(log, builder, options, f"a{n}.", "subagent"))
+        inner = list(_entries(log, builder, prompts, options, counts, f"a{n}.", "subagent"))
         entries.append(Lane(inner, RESOLUTION_MS, builder.ms(min(call.start_ns for call in log.calls))))
     meta = logs[0].meta
     attributes = {"agent": Codex.name, "version": meta.cli_version or ""}
@@ -341,12 +343,19 @@ def _run(logs: Sequence[_Log], options: ImportOptions, counts: Counts) -> Run | 
 
 
 def _entries(
-    log: _Log, builder: RunBuilder, options: ImportOptions, prefix: str, name: str
+    log: _Log,
+    builder: RunBuilder,
+    prompts: SessionPrompts,
+    options: ImportOptions,
+    counts: Counts,
+    prefix: str,
+    name: str,
 ) -> Iterator[Call | Lane]:
     agent = {"agent": log.id if prefix else None}
     for n, call in enumerate(log.calls, 1):
         usage = call.usage or _Usage()
         llm = LlmCall(usage.input_tokens, usage.output_tokens, call.model, options.stream)
+        add_prefix(llm, prefix, usage.cached_input_tokens, prompts, counts)
         cached = None if usage.cached_input_tokens is None else str(usage.cached_input_tokens)
         attributes = {**agent, "cached_input_tokens": cached}
         place = f"{prefix}{n}"

@@ -6,6 +6,7 @@ The format is that of uw-syfi/TraceLab `round_trace.jsonl`, sanitized or derived
 - A round becomes an `llm` step. It starts at the last of its `timing_events` that is input (a user message or a
   tool result) before its first output, and ends at its last event. Its first output stands for the first byte:
   a block of output is logged once it is complete, so that time is an upper bound.
+- Its prompt's prefix blocks are inferred from `prefix_tokens` as replay/trace/importers/prompt_blocks.py says.
 - Each of its `tools` becomes a `tool` step, from `emitted_at` to `result_at`. The time of the call block is all
   that is known of a tool's start, so waiting for approval counts as the tool's. Arguments are not recorded.
 - Edges are inferred as replay/trace/importers/agent_runs.py says. Calls are taken to be streamed unless `stream`
@@ -25,6 +26,7 @@ from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, im
 from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import input_files
 from replay.trace.importers.log_records import read_records
+from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.timestamps import unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
@@ -101,7 +103,7 @@ class TraceLab:
         def load(unit: int, counts: Counts) -> Run:
             if unit == 0:
                 counts.dropped = dict(dropped.dropped)
-            return _run(sessions[unit], options, counts)
+            return _run(sessions[unit], SessionPrompts(unit, options.block_size), options, counts)
 
         explained = (
             "A model call's first byte is the end of its first block of output: an upper bound.",
@@ -139,13 +141,14 @@ def _time(text: str, place: str) -> int:
     return at_ns
 
 
-def _run(rounds: Sequence[_Round], options: ImportOptions, counts: Counts) -> Run:
+def _run(rounds: Sequence[_Round], prompts: SessionPrompts, options: ImportOptions, counts: Counts) -> Run:
     rounds = sorted(rounds, key=lambda each: each.start_ns)
     builder = RunBuilder(rounds[0].start_ns, counts)
     entries: list[Call | Lane] = []
     for n, each in enumerate(rounds, 1):
         line = each.line
         llm = LlmCall(line.input_tokens_total or 0, line.output_tokens or 0, line.model, options.stream)
+        add_prefix(llm, "", line.prefix_tokens, prompts, counts)
         told = {"round": line.round_id, "cached_input_tokens": _shown_count(line.prefix_tokens)}
         entries.append(
             builder.model_call(str(n), "main", each.start_ns, each.end_ns, each.first_output_ns, llm, told)

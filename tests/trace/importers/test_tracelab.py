@@ -188,5 +188,9 @@ def test_the_published_rounds_are_imported_with_their_overlapping_tools(data, pa
     assert steps["1.2"].after == (Edge("1", "end", 0.0),)
     assert steps["2"].at_ms == 30_787.0
     assert codex.attributes["agent"] == "codex"
+    first, second = (step.llm for step in claude.steps if step.id in ("1", "2"))
+    assert (len(first.prefix), first.prefix_block_tokens) == (32_272 // 512, 512)
+    assert second.prefix[: 29_380 // 512] == first.prefix[: 29_380 // 512]
+    assert not set(second.prefix[29_380 // 512 :]) & set(first.prefix)
     for session in (codex, claude):
         assert walked_starts_ms(session) == {step.id: step.at_ms for step in session.steps}
