@@ -18,6 +18,7 @@ from replay.engine.simulation import simulate_trace
 from replay.planes.distributions import parse_distribution
 from replay.planes.modelled import modelled_server
 from replay.planes.processes import CommandError
+from replay.planes.series import SeriesError
 from replay.planes.serving import plane_server
 from replay.planes.types import (
     PENDING_LIMITS,
@@ -153,6 +154,11 @@ def plane() -> None:
     "--control-port", type=click.IntRange(0, 65535), help="Serve /state and /metrics here; 0 takes a free one."
 )
 @click.option(
+    "--series",
+    type=click.Path(path_type=Path),
+    help="Append what /state says to this file, a line of JSON a second.",
+)
+@click.option(
     "--boot",
     type=_TIME,
     help="With --modelled: put instances behind a gateway, which boot this long: 800ms, or lognormal:800ms,2s.",
@@ -205,6 +211,7 @@ def serve(
     grace: float,
     tells: bool,
     control_port: int | None,
+    series: Path | None,
     boot: Distribution | None,
     service: Distribution | None,
     model_file: Path | None,
@@ -257,6 +264,12 @@ def serve(
             changes["faults"] = msgspec.structs.replace(instances.faults, error_ratio=error_rate)
         instances = msgspec.structs.replace(instances, **changes)
 
+    if instances is None and series is not None:
+        _refuse(
+            ctx,
+            "--series is for planes with instances: add --command, or --plane, --boot, --service or --model.",
+        )
+
     @asynccontextmanager
     async def served() -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
         if instances is None:
@@ -277,7 +290,7 @@ def serve(
             scaling=scaling_for(idle_lifetime),
         )
         async with plane_server(
-            spec, instances, address, port, control_port=control_port, tells=tells
+            spec, instances, address, port, control_port=control_port, tells=tells, series=series
         ) as where:
             if where.control_url is not None:
                 click.echo(f"control on {where.control_url}", err=True)
@@ -297,7 +310,7 @@ def serve(
 
     try:
         stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
-    except (CommandError, ValueError) as error:
+    except (CommandError, SeriesError, ValueError) as error:
         _refuse(ctx, f"{error}")
     except OSError as error:
         _refuse(

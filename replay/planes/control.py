@@ -59,7 +59,6 @@ def state(gateway: Gateway, instances: Pids, at_ns: int) -> dict[str, Any]:
     """Everything that is known of a plane now; times in seconds from at_ns backwards."""
     plane = gateway.plane
     pids = instances.pids
-    lives = plane.ledger(at_ns)
     alive = [
         {
             "instance": f"i-{life.instance}",
@@ -70,28 +69,16 @@ def state(gateway: Gateway, instances: Pids, at_ns: int) -> dict[str, Any]:
             "busy_s": round(life.busy_ns / 1e9, 3),
             "memory_bytes": _memory_bytes(pids.get(life.instance)),
         }
-        for life in lives
-        if life.gone_ns is None
+        for life in plane.alive(at_ns)
     ]
     census = plane.census()
     return {
         "instances": {name: getattr(census, name) for name in ("booting", "idle", "busy", "draining")},
         "requests": {"waiting": census.waiting, "running": census.running, **gateway.counts},
-        "seconds": {name: round(ns / 1e9, 3) for name, ns in spent_ns(lives, at_ns).items()},
+        "seconds": {name: round(ns / 1e9, 3) for name, ns in plane.spent(at_ns)._asdict().items()},
         "outgoing": plane.outgoing,
         "alive": alive,
     }
-
-
-def spent_ns(lives: list[Any], at_ns: int) -> dict[str, int]:
-    """Instance time by what it was spent on, summed over all instances so far, in ns."""
-    booting = busy = total = 0
-    for life in lives:
-        end_ns = at_ns if life.gone_ns is None else life.gone_ns
-        total += end_ns - life.requested_ns
-        booting += (end_ns if life.ready_ns is None else life.ready_ns) - life.requested_ns
-        busy += life.busy_ns
-    return {"booting": booting, "busy": busy, "idle": total - booting - busy}
 
 
 def metrics(found: dict[str, Any]) -> str:

@@ -56,6 +56,7 @@ from replay.planes.types import (
     Refuse,
     RequestDriven,
     RequestId,
+    Spent,
     Start,
     Stop,
     TimeOut,
@@ -72,6 +73,16 @@ _DRAINED = "The instance was stopped before this request ended."
 
 def _ns(seconds: float) -> int:
     return round(seconds * _SECOND_NS)
+
+
+def _spent(life: InstanceLife, at_ns: int) -> Spent:
+    ready_ns = at_ns if life.ready_ns is None else life.ready_ns
+    booting = ready_ns - life.requested_ns
+    return Spent(booting, life.busy_ns, at_ns - ready_ns - life.busy_ns)
+
+
+def _sum(*parts: Spent) -> Spent:
+    return Spent(*(sum(of_one) for of_one in zip(*parts, strict=True)))
 
 
 class Plane:
@@ -104,6 +115,7 @@ class Plane:
             None  # the one that boots, and whom it will replace
         )
         self._lives: list[InstanceLife] = []
+        self._gone_spent = Spent()
         self._boots = 0
         self._boot_vcpu = spec.vcpu
         self._next_ns = _NEVER
@@ -173,7 +185,15 @@ class Plane:
 
     def ledger(self, at_ns: int) -> list[InstanceLife]:
         """Return what every instance did, gone ones first in the order of their end."""
-        return [*self._lives, *(instance.life(at_ns) for instance in self._instances.values())]
+        return [*self._lives, *self.alive(at_ns)]
+
+    def alive(self, at_ns: int) -> list[InstanceLife]:
+        """Return what every instance that is not gone did, in the order in which they were asked for."""
+        return [instance.life(at_ns) for instance in self._instances.values()]
+
+    def spent(self, at_ns: int) -> Spent:
+        """Return what the instances spent their time on; costs no more for those that are gone."""
+        return _sum(self._gone_spent, *(_spent(life, at_ns) for life in self.alive(at_ns)))
 
     def min_idle_ns(self, at_ns: int) -> int:
         """Return the instance time in ns so far that was idle within min_instances.
@@ -575,7 +595,9 @@ class Plane:
             instance.in_flight = 0
         instance.move_to("gone")
         instance.gone_ns = at_ns
-        self._lives.append(instance.life(at_ns))
+        life = instance.life(at_ns)
+        self._lives.append(life)
+        self._gone_spent = _sum(self._gone_spent, _spent(life, at_ns))
         for index in (self._instances, self._booting, self._ready, self._idle, self._draining):
             index.pop(instance.id, None)
 

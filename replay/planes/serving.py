@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from time import monotonic_ns
 from typing import IO
 
-from replay.planes.control import control_server
+from replay.planes.control import control_server, state
 from replay.planes.gateway import Gateway
 from replay.planes.modelled_instances import ModelledInstances
 from replay.planes.plane import Plane
 from replay.planes.processes import ProcessInstances
+from replay.planes.series import series_file
 from replay.planes.types import ModelSpec, PlaneSpec, ProcessSpec, Served
 
 
@@ -23,13 +26,16 @@ async def plane_server(
     *,
     control_port: int | None = None,
     tells: bool = True,
+    series: Path | None = None,
     output: IO[str] | None = None,
 ) -> AsyncIterator[Served]:
     """Serve while the context lasts; when it ends nothing of the instances is left.
 
     control_port: of the control address; 0 takes a free one, None serves none. tells: whether responses carry the
-    plane's headers. output: where the processes' output goes; None: stderr.
-    Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read.
+    plane's headers. series: a file to which what the plane says of itself is appended each second. output: where the
+    processes' output goes; None: stderr.
+    Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read, SeriesError if
+    the series cannot be written.
     """
     loop = asyncio.get_running_loop()
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
@@ -41,7 +47,10 @@ async def plane_server(
     try:
         listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
         try:
-            async with control_server(gateway, running, host, control_port) as control_url:
+            async with (
+                control_server(gateway, running, host, control_port) as control_url,
+                series_file(series, partial(state, gateway, running), output),
+            ):
                 gateway.open(running)
                 bound = listening.sockets[0].getsockname()[1]
                 yield Served(f"http://{shown_host(host)}:{bound}", control_url, gateway.deploy)

@@ -326,6 +326,14 @@ class InstanceLife(msgspec.Struct, frozen=True, gc=False):
     request_ns: int
 
 
+class Spent(NamedTuple):
+    """Instance time by what it was spent on, summed over all instances so far, in ns."""
+
+    booting: int = 0
+    busy: int = 0
+    idle: int = 0
+
+
 class Census(msgspec.Struct, frozen=True, gc=False):
     """How many instances are in which state, and requests waiting and running, at one instant."""
 

@@ -212,6 +212,42 @@ def test_the_output_of_an_instance_is_shown_with_its_name(serve):
     assert "[i-1] starting" in served.process.stderr.read()
 
 
+def test_a_series_has_the_memory_of_each_process(serve, tmp_path):
+    served = serve("--series", str(tmp_path / "plane.jsonl"))
+    served.get()
+    served.process.terminate()
+    served.process.wait(20)
+
+    last = json.loads((tmp_path / "plane.jsonl").read_text().splitlines()[-1])
+    assert last["requests"]["requests"] == 1
+    (one,) = last["alive"]
+    assert one["memory_bytes"] > 1_000_000 or sys.platform != "linux"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--command", "true", "--series", "/nowhere/s"],
+            "cannot write the series to /nowhere/s: No such file or directory.",
+        ),
+        (
+            ["--modelled", "--series", "s"],
+            "--series is for planes with instances: add --command, or --plane, --boot, --service or --model.",
+        ),
+    ],
+)
+def test_a_series_that_cannot_be_written_is_refused(arguments, message):
+    ended = subprocess.run(
+        [sys.executable, "-m", "replay", "plane", "serve", "--port", "0", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (ended.returncode, ended.stderr) == (2, f"replay: {message}\n")
+
+
 def test_the_control_address_speaks_prometheus(serve):
     served = serve()
     served.get()
