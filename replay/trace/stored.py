@@ -5,10 +5,11 @@ import hashlib
 import io
 import os
 import secrets
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import zstandard
 
@@ -16,11 +17,13 @@ from replay.trace.errors import TraceError, shown_path
 
 _BUFFER_BYTES = 1 << 20
 # One zstandard block of a few bytes can stand for 128 KiB, so the input is decompressed in small slices: a
-# hostile file can then ask for no more than some 90 MB at a time. Slices of 2 KiB cost under 1 % in speed.
+# hostile file can then ask for no more than some 90 MB at a time (with gzip, 1,032 bytes for one: 2 MB). Slices of
+# 2 KiB cost under 1 % in speed.
 _SLICE_BYTES = 2048
 _LARGEST_WINDOW_BYTES = 1 << 27  # zstd's own default limit for decompression
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_WINDOW_BITS = 31  # zlib's way to ask for a gzip header with the largest window
 
 
 class StoredBytes(io.RawIOBase):
@@ -67,16 +70,48 @@ class StoredBytes(io.RawIOBase):
         super().close()
 
 
-class _Decompressed(io.RawIOBase):
-    """The content of a zstandard stream of one or more frames; a stream that is cut off is an error."""
+class _Frame(Protocol):
+    """One compressed stream of the several that a file may hold: a frame of zstandard, a member of gzip."""
 
-    def __init__(self, source: "io.BufferedReader[StoredBytes]", path: Path) -> None:
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def _zstandard_frame() -> _Frame:
+    return zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).decompressobj()
+
+
+def _gzip_member() -> _Frame:
+    return zlib.decompressobj(_GZIP_WINDOW_BITS)
+
+
+class _Decompressed(io.RawIOBase):
+    """The content of one or more compressed frames; a stream that is cut off is an error.
+
+    padding: bytes that may follow a frame and mean nothing.
+    """
+
+    def __init__(
+        self,
+        source: "io.BufferedReader[StoredBytes]",
+        path: Path,
+        name: str,
+        new_frame: Callable[[], _Frame],
+        padding: bytes = b"",
+    ) -> None:
         super().__init__()
         self._source = source
         self._path = path
-        self._decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
-        self._frame = self._decompressor.decompressobj()
-        self._in_frame = False
+        self._name = name
+        self._new_frame = new_frame
+        self._padding = padding
+        self._frame = new_frame()
+        self._in_frame = self._is_later_frame = False
         self._unused = b""
         self._ready = memoryview(b"")
 
@@ -98,19 +133,23 @@ class _Decompressed(io.RawIOBase):
         self._unused = b""
         if not piece:
             if self._in_frame:
-                text = "the zstandard stream ends too early. The file was probably cut off while it was written"
+                text = f"the {self._name} stream ends too early. The file was probably cut off while it was written"
                 raise TraceError(f"{shown_path(self._path)}: {text} or copied.")
             return False
+        if self._is_later_frame and not self._in_frame:
+            piece = piece.lstrip(self._padding)
+            if not piece:
+                return True
         try:
             self._ready = memoryview(self._frame.decompress(piece))
-        except zstandard.ZstdError as error:
-            text = f"not a readable zstandard stream ({error})."
+        except (zstandard.ZstdError, zlib.error) as error:
+            text = f"not a readable {self._name} stream ({error})."
             raise TraceError(f"{shown_path(self._path)}: {text}") from error
         self._in_frame = True
         if self._frame.eof:
             self._unused = self._frame.unused_data
-            self._frame = self._decompressor.decompressobj()
-            self._in_frame = False
+            self._frame = self._new_frame()
+            self._in_frame, self._is_later_frame = False, True
         return True
 
     def close(self) -> None:
@@ -128,25 +167,41 @@ def cannot_read(path: Path, error: OSError) -> str:
 
 
 def open_lines(stored: StoredBytes, path: Path) -> BinaryIO:
-    """The file's content, decompressed if it is zstandard (told by its first bytes, not by its name)."""
+    """The file's content, decompressed if it is zstandard or gzip (told by its first bytes, not by its name)."""
     source = io.BufferedReader(stored, _BUFFER_BYTES)
     try:
         start = source.peek(4)[:4]
         if start == _ZSTD_MAGIC:
-            return io.BufferedReader(_Decompressed(source, path), _BUFFER_BYTES)
+            content = _Decompressed(source, path, "zstandard", _zstandard_frame)
+            return io.BufferedReader(content, _BUFFER_BYTES)
         if start[:2] == _GZIP_MAGIC:
-            text = "compressed with gzip, which is not supported. Decompress it, or compress it with zstd."
-            raise TraceError(f"{shown_path(path)}: {text}")
-        if path.suffix == ".zst" and start:
-            raise TraceError(f"{shown_path(path)}: named .zst, but not compressed with zstandard.")
+            content = _Decompressed(source, path, "gzip", _gzip_member, b"\0")
+            return io.BufferedReader(content, _BUFFER_BYTES)
+        for suffix, name in ((".zst", "zstandard"), (".gz", "gzip")):
+            if path.suffix == suffix and start:
+                raise TraceError(f"{shown_path(path)}: named {suffix}, but not compressed with {name}.")
     except BaseException:
         source.close()
         raise
     return source
 
 
+class _GzipWriter:
+    """Compresses what is written. The same bytes come out every time: no name and no time go in."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._compressor = zlib.compressobj(wbits=_GZIP_WINDOW_BITS)
+
+    def write(self, data: bytes) -> None:
+        self._file.write(self._compressor.compress(data))
+
+    def close(self) -> None:
+        self._file.write(self._compressor.flush())
+
+
 class WholeFile:
-    """A new file that appears under its name only once it is complete; compressed if the name ends in .zst.
+    """A new file that appears under its name only once it is complete; compressed if it ends in .zst or .gz.
 
     A context manager: leaving it by an exception leaves nothing behind, and an older file as it was.
     """
@@ -161,10 +216,12 @@ class WholeFile:
                 raise IsADirectoryError(21, "Is a directory")
             self._raw = self._part.open("xb", buffering=0)
         self._file: BinaryIO = io.BufferedWriter(self._raw, _BUFFER_BYTES)
-        self._sink: BinaryIO | zstandard.ZstdCompressionWriter = self._file
+        self._sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter = self._file
         if path.suffix == ".zst":
             compressor = zstandard.ZstdCompressor(level=3)
             self._sink = compressor.stream_writer(self._file, closefd=False)
+        elif path.suffix == ".gz":
+            self._sink = _GzipWriter(self._file)
 
     def write(self, data: bytes) -> None:
         with self._translated():

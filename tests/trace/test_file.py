@@ -1,6 +1,8 @@
 """Reading and writing traces: what comes back, what is refused, and with which words."""
 
+import gzip
 import io
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -338,21 +340,24 @@ def test_a_file_that_is_cut_off_says_so(trace_of):
 def test_files_that_are_no_traces_are_refused(tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    gzip = tmp_path / "t.jsonl.gz"
-    gzip.write_bytes(b"\x1f\x8b123")
-    misnamed = tmp_path / "t.jsonl.zst"
-    misnamed.write_bytes(b"{}")
+    damaged = tmp_path / "damaged.jsonl.gz"
+    damaged.write_bytes(b"\x1f\x8b123")
+    misnamed = [tmp_path / "t.jsonl.zst", tmp_path / "t.jsonl.gz"]
+    for path in misnamed:
+        path.write_bytes(b"{}")
     assert error_of(empty) == ": empty. A trace begins with a header line."
     assert error_of(tmp_path) == ": a directory, not a trace file. Name a .jsonl or .jsonl.zst file."
     assert error_of(tmp_path / "none") == ": no such file."
-    assert error_of(gzip) == (
-        ": compressed with gzip, which is not supported. Decompress it, or compress it with zstd."
+    assert error_of(damaged) == (
+        ": not a readable gzip stream (Error -3 while decompressing data: unknown compression method)."
     )
-    assert error_of(misnamed) == ": named .zst, but not compressed with zstandard."
+    assert error_of(misnamed[0]) == ": named .zst, but not compressed with zstandard."
+    assert error_of(misnamed[1]) == ": named .gz, but not compressed with gzip."
 
 
-def test_a_zstandard_file_cut_at_any_byte_is_never_taken_for_whole(tmp_path):
-    path = tmp_path / "t.jsonl.zst"
+@pytest.mark.parametrize("suffix", ["zst", "gz"])
+def test_a_compressed_file_cut_at_any_byte_is_never_taken_for_whole(tmp_path, suffix):
+    path = tmp_path / f"t.jsonl.{suffix}"
     with TraceWriter(path, header()) as writer:
         for n in range(20):
             writer.write(Session(f"s{n}", float(n), [Step("a", "tool", "n")]))
@@ -365,14 +370,15 @@ def test_a_zstandard_file_cut_at_any_byte_is_never_taken_for_whole(tmp_path):
             scan(path)
 
 
-def test_a_corrupt_zstandard_file_is_refused(tmp_path):
-    path = tmp_path / "t.jsonl.zst"
+@pytest.mark.parametrize(("suffix", "name"), [("zst", "zstandard"), ("gz", "gzip")])
+def test_a_corrupt_compressed_file_is_refused(tmp_path, suffix, name):
+    path = tmp_path / f"t.jsonl.{suffix}"
     with TraceWriter(path, header()) as writer:
         writer.write(Session("s", 0.0, [Step("a", "tool", "n")]))
     whole = bytearray(path.read_bytes())
     whole[12:20] = b"\xff" * 8
     path.write_bytes(whole)
-    assert "not a readable zstandard stream" in error_of(path)
+    assert f"not a readable {name} stream" in error_of(path)
 
 
 def test_zstandard_frames_one_after_another_are_one_trace(trace_of):
@@ -382,6 +388,41 @@ def test_zstandard_frames_one_after_another_are_one_trace(trace_of):
     joined = plain.with_suffix(".zst")
     joined.write_bytes(compress(data[:100]) + compress(data[100:101]) + compress(data[101:]))
     assert list(map(repr, read_sessions(joined))) == list(map(repr, read_sessions(plain)))
+
+
+def test_gzip_members_one_after_another_with_zeros_behind_them_are_one_trace(trace_of):
+    plain = trace_of(*({**session([STEP]), "id": f"s{n}"} for n in range(50)))
+    data = plain.read_bytes()
+    joined = plain.with_suffix(".gz")
+    members = [gzip.compress(part) for part in (data[:100], b"", data[100:101], data[101:])]
+    joined.write_bytes(b"\0".join(members) + bytes(5_000))
+    assert list(map(repr, read_sessions(joined))) == list(map(repr, read_sessions(plain)))
+
+
+def test_what_follows_a_gzip_member_must_be_another(trace_of):
+    plain = trace_of(session([STEP]))
+    path = plain.with_suffix(".gz")
+    path.write_bytes(gzip.compress(plain.read_bytes()) + b"and more")
+    assert "not a readable gzip stream" in error_of(path)
+
+
+def test_a_gzip_file_that_unpacks_to_very_much_is_read_in_small_pieces(tmp_path):
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(bytes(200 << 20), compresslevel=9))
+    tracemalloc.start()
+    try:
+        assert error_of(path) == ", line 1: longer than 1 MiB, the most that one line may take."
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_same_trace_is_compressed_to_the_same_bytes(tmp_path):
+    paths = [tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl.gz"]
+    for path in paths:
+        with TraceWriter(path, header()) as writer:
+            writer.write(Session("s", 0.0, [Step("a", "tool", "n")]))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_trace_with_a_huge_window_is_refused_rather_than_given_the_memory(tmp_path):
