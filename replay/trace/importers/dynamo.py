@@ -18,6 +18,7 @@ may stand in a line's field `event`. What becomes what:
 Events stand in order of their ends and sessions may interleave, so memory holds the calls.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -105,7 +106,7 @@ class _ModelCall(msgspec.Struct, gc=False):
     end_ns: int | None
     first_byte_ns: int | None
     request: _Request
-    prefix: tuple[int, ...]
+    prefix: "array[int]"
 
 
 class _ToolUse(msgspec.Struct, gc=False):
@@ -207,10 +208,10 @@ class _Reading:
             )
             request.finish_reason_metadata = None
         replay = request.replay
-        prefix: tuple[int, ...] = ()
+        prefix = array("I")
         if replay is not None:
             ids = self._block_ids
-            prefix = tuple(ids.setdefault(value, len(ids)) for value in replay.input_sequence_hashes)
+            prefix.extend(ids.setdefault(value, len(ids)) for value in replay.input_sequence_hashes)
             replay.input_sequence_hashes = []
         return _ModelCall(start_ns, end_ns, first_byte_ns, request, prefix)
 
@@ -332,7 +333,7 @@ def _entries(
             output_tokens=request.output_tokens or 0,
             model=request.model,
             stream=options.stream,
-            prefix=call.prefix,
+            prefix=tuple(call.prefix),
             prefix_block_tokens=min(max(block, 1), MOST_TOKENS) if call.prefix and block is not None else None,
         )
         cached = None if request.cached_tokens is None else str(request.cached_tokens)
