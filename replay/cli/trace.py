@@ -1,5 +1,6 @@
 """`replay trace`: import recordings, look at traces, and check them."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from replay.trace.errors import TraceError, escaped, shortened, shown, shown_pat
 from replay.trace.file import TraceWriter, find_errors, scan
 from replay.trace.importers import IMPORTERS
 from replay.trace.importers.claude_sessions import DEFAULT_ARRIVALS
+from replay.trace.importers.inputs import first_bytes, spooled
 from replay.trace.importers.mooncake import DEFAULT_BLOCK_SIZE
 from replay.trace.importers.types import ImportOptions
 from replay.trace.profile import Quantiles, TraceProfile, profile
@@ -32,7 +34,8 @@ def trace() -> None:
     epilog="Example: replay trace import claude-sessions sessions/ -o trace.jsonl.zst --arrivals poisson:6/min",
     help="Turn a recording into a trace.\n\nFORMAT is one of:\n\n\b\n"
     + "\n".join(f"  {importer.name:<16} {importer.describe}" for importer in IMPORTERS.values())
-    + "\n\nIt may be left out where the recording tells.",
+    + "\n\nIt may be left out where the recording tells. A PATH is a file, also compressed with gzip or zstandard, a "
+    "folder, or - for stdin.",
 )
 @click.argument("words", metavar="[FORMAT] PATH...", nargs=-1, required=True)
 @click.option("--from", "from_format", metavar="FORMAT", help="The format, if not given as first argument.")
@@ -79,19 +82,35 @@ def trace() -> None:
     help="Where sessions are told by client alone: silence that ends one.",
 )
 def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen: Any) -> None:
-    format_name, paths = _format_and_paths(words, from_format)
-    if any(_is_same_file(out, path) for path in paths):
-        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
-    try:
-        result = IMPORTERS[format_name].read(paths, ImportOptions(**chosen))
-    except ArrivalsError as error:
-        raise click.BadParameter(str(error), param_hint="--arrivals") from error
-    with TraceWriter(out, result.header) as writer:
-        for session in result.sessions():
-            writer.write(session)
-    for note in result.notes:
-        click.echo(escaped(note), err=True)
-    click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")
+    with contextlib.ExitStack() as spools:
+        words = tuple(_readable(word, spools) for word in words)
+        format_name, paths = _format_and_paths(words, from_format)
+        if any(_is_same_file(out, path) for path in paths):
+            raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+        try:
+            result = IMPORTERS[format_name].read(paths, ImportOptions(**chosen))
+        except ArrivalsError as error:
+            raise click.BadParameter(str(error), param_hint="--arrivals") from error
+        with TraceWriter(out, result.header) as writer:
+            for session in result.sessions():
+                writer.write(session)
+        for note in result.notes:
+            click.echo(escaped(note), err=True)
+        click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")
+
+
+def _readable(word: str, spools: contextlib.ExitStack) -> str:
+    """The word, or a file with what stdin (for `-`) or a named pipe holds: importing reads its input twice."""
+    if word == "-":
+        if sys.stdin.isatty():
+            raise click.UsageError(
+                "- reads the recording from stdin, which is a terminal. Pipe the recording in."
+            )
+        return str(spools.enter_context(spooled(sys.stdin.buffer, "stdin")))
+    if Path(word).is_fifo():
+        with open(word, "rb") as pipe:
+            return str(spools.enter_context(spooled(pipe, shown_path(word))))
+    return word
 
 
 def _format_and_paths(words: tuple[str, ...], from_format: str | None) -> tuple[str, list[Path]]:
@@ -117,18 +136,13 @@ def _check_format(name: str) -> None:
 
 
 def _sniffed(path: Path) -> str:
-    file = (
-        next((entry for entry in sorted(path.glob("*.json*")) if entry.is_file()), path)
-        if path.is_dir()
-        else path
-    )
-    try:
-        with file.open("rb") as source:
-            first_bytes = source.read(_SNIFFED_BYTES)
-    except OSError as error:
-        raise TraceError(f"{shown_path(path)}: cannot be read: {(error.strerror or '').lower()}.") from error
+    file = path
+    if path.is_dir():
+        inside = sorted(path.glob("*.json*")) or sorted(path.glob("[!.]*"))
+        file = next((entry for entry in inside if entry.is_file()), path)
+    start = first_bytes(file, _SNIFFED_BYTES)
     for importer in IMPORTERS.values():
-        if importer.sniff(first_bytes):
+        if importer.sniff(start):
             return importer.name
     raise click.UsageError(
         f"cannot tell the format of {shown_path(path)}. Name it before the path: {', '.join(IMPORTERS)}."

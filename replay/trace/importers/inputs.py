@@ -1,9 +1,11 @@
 """The files that an importer was given: found in folders, read, and refused in plain words."""
 
+import contextlib
 import re
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -12,20 +14,27 @@ from replay.trace.stored import StoredBytes, cannot_read, open_lines
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
 LONGEST_ROW_BYTES = 64 << 20
+LARGEST_INPUT_BYTES = 4 << 30
+
+_SPOOL_BYTES = 1 << 20
+_COMPRESSED = ("", ".gz", ".zst")
 
 _Document = TypeVar("_Document")
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
 def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
-    """The files named, and those in the folders named (in folders below where these have none), by name."""
+    """The files named, and those in the folders named (in folders below where these have none), by name.
+
+    Those in folders end in suffix, which may be a pattern, or in suffix and .gz or .zst.
+    """
     found: list[Path] = []
     for path in paths:
         if not path.is_dir():
             found.append(path)
             continue
         try:
-            inside = sorted(path.glob(f"*{suffix}")) or sorted(path.rglob(f"*{suffix}"))
+            inside = _ending_in(path.glob, suffix) or _ending_in(path.rglob, suffix)
         except OSError as error:
             raise TraceError(cannot_read(path, error)) from error
         inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
@@ -33,6 +42,48 @@ def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
             raise TraceError(f"{shown_path(path)}: no {suffix} files in this folder.")
         found += inside
     return found
+
+
+def _ending_in(glob: Callable[[str], Iterator[Path]], suffix: str) -> list[Path]:
+    return sorted({file for compressed in _COMPRESSED for file in glob(f"*{suffix}{compressed}")})
+
+
+def first_bytes(path: Path, n: int) -> bytes:
+    """What a file begins with, decompressed where it is compressed; fewer than n where it ends. Raises TraceError."""
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        return source.read(n)
+
+
+@contextlib.contextmanager
+def spooled(source: BinaryIO, name: str) -> Iterator[Path]:
+    """A stream as a file that can be read twice, removed at the end. name: the stream's, for people.
+
+    A TraceError that names the file names the stream instead. Raises TraceError past 4 GiB.
+    """
+    with tempfile.TemporaryDirectory(prefix="replay-import-") as folder:
+        path = Path(folder) / "stdin"
+        try:
+            _copy(source, path, name)
+            yield path
+        except TraceError as error:
+            raise TraceError(str(error).replace(str(path), name)) from error
+
+
+def _copy(source: BinaryIO, path: Path, name: str) -> None:
+    size = 0
+    try:
+        with path.open("wb") as file:
+            while piece := source.read(_SPOOL_BYTES):
+                size += len(piece)
+                if size > LARGEST_INPUT_BYTES:
+                    text = f"more than {LARGEST_INPUT_BYTES >> 30} GiB. Write it to a file, and name that."
+                    raise TraceError(f"{name}: {text}")
+                file.write(piece)
+    except OSError as error:
+        text = (error.strerror or str(error)).lower()
+        raise TraceError(f"{name}: cannot be kept in {path.parent.parent}: {text}.") from error
+    if not size:
+        raise TraceError(f"{name}: empty.")
 
 
 def trace_name(paths: Sequence[Path]) -> str:

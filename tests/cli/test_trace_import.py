@@ -1,0 +1,99 @@
+"""`replay trace import` reads files, compressed files, folders, pipes and stdin alike."""
+
+import gzip
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import zstandard
+from click.testing import CliRunner, Result
+
+from replay.cli.trace import trace
+from replay.trace.errors import TraceError
+from replay.trace.file import read_sessions
+from replay.trace.importers import inputs
+
+ROWS = (
+    b'{"timestamp":0,"input_length":5,"output_length":1}\n{"timestamp":70,"input_length":6,"output_length":2}\n'
+)
+
+
+@pytest.fixture(autouse=True)
+def spools(tmp_path, monkeypatch) -> Path:
+    """The folder that temporary files go to."""
+    folder = tmp_path / "spools"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def imported(*words: str, stdin: bytes | None = None) -> Result:
+    return CliRunner().invoke(trace, ["import", *words], input=stdin)
+
+
+def starts_ms(path: Path) -> list[float]:
+    return [session.start_ms for session in read_sessions(path)]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("words", [("-",), ("mooncake", "-"), ("--from", "mooncake", "-")])
+def test_a_dash_is_stdin_and_nothing_of_it_is_left_behind(tmp_path, spools, compress, words):
+    out = tmp_path / "out.jsonl"
+    result = imported(*words, "-o", str(out), stdin=compress(ROWS))
+    assert result.exit_code == 0, result.output
+    assert starts_ms(out) == [0.0, 70.0]
+    assert list(spools.iterdir()) == []
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_the_format_is_told_from_inside_a_compressed_file(tmp_path, compress):
+    recording, out = tmp_path / "recording", tmp_path / "out.jsonl"
+    recording.write_bytes(compress(ROWS))
+    assert imported(str(recording), "-o", str(out)).exit_code == 0
+    assert starts_ms(out) == [0.0, 70.0]
+
+
+def test_compressed_files_in_a_folder_are_found(tmp_path):
+    folder, out = tmp_path / "logs", tmp_path / "out.jsonl"
+    folder.mkdir()
+    (folder / "a.jsonl.gz").write_bytes(gzip.compress(ROWS))
+    (folder / "b.jsonl.zst").write_bytes(zstandard.compress(ROWS))
+    (folder / "c.jsonl").write_bytes(ROWS)
+    assert imported("mooncake", str(folder), "-o", str(out)).exit_code == 0
+    assert len(starts_ms(out)) == 6
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_named_pipe_is_read_once_and_imported(tmp_path, spools):
+    pipe, out = tmp_path / "pipe", tmp_path / "out.jsonl"
+    os.mkfifo(pipe)
+    writing = threading.Thread(target=pipe.write_bytes, args=(ROWS,), daemon=True)
+    writing.start()
+    assert imported("mooncake", str(pipe), "-o", str(out)).exit_code == 0
+    writing.join(timeout=10)
+    assert starts_ms(out) == [0.0, 70.0]
+    assert list(spools.iterdir()) == []
+
+
+def error_of(*words: str, stdin: bytes = b"") -> str:
+    error = imported(*words, stdin=stdin).exception
+    assert isinstance(error, TraceError)
+    return str(error)
+
+
+def test_errors_name_stdin_and_not_the_temporary_file(tmp_path, spools):
+    out = tmp_path / "out.jsonl"
+    assert error_of("mooncake", "-", "-o", str(out), stdin=ROWS + b"{") == (
+        "stdin, line 3: not valid JSON: Input data was truncated."
+    )
+    assert error_of("mooncake", "-", "-o", str(out)) == "stdin: empty."
+    assert list(spools.iterdir()) == []
+    assert not out.exists()
+
+
+def test_stdin_is_read_up_to_a_limit(tmp_path, spools, monkeypatch):
+    monkeypatch.setattr(inputs, "LARGEST_INPUT_BYTES", 10)
+    message = error_of("mooncake", "-", "-o", str(tmp_path / "out.jsonl"), stdin=ROWS)
+    assert message == "stdin: more than 0 GiB. Write it to a file, and name that."
+    assert list(spools.iterdir()) == []
