@@ -26,6 +26,7 @@ from replay.trace.arrivals import parse_arrivals
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.claude_sessions import DEFAULT_ARRIVALS
 from replay.trace.importers.inputs import input_files, read_rows, trace_name
+from replay.trace.importers.names import grouped_name
 from replay.trace.importers.text_lines import read_lines
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.redaction import kept_headers, redacted_path
@@ -34,7 +35,7 @@ from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 LARGEST_BODY_BYTES = 1 << 20
 
 _MOST_HEADERS = 1_000
-_LONGEST_NAME = 200
+_LONGEST_HOST = 200
 _TARGET_LINE = re.compile(r"(?P<method>[A-Z]+)\s+(?P<url>\S+)\s*").fullmatch
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}").fullmatch
 _SNIFFED_LINE = re.compile(rb"[A-Z]+ +https?://\S+\s*").fullmatch
@@ -171,7 +172,7 @@ def _step(target: _Target, counts: _Counts) -> Step:
     place = f"{shown_path(target.file)}, line {target.line}"
     try:
         url = urlsplit(target.url)
-        host = (url.netloc.rpartition("@")[2])[:_LONGEST_NAME]
+        host = (url.netloc.rpartition("@")[2])[:_LONGEST_HOST]
     except ValueError as error:
         raise TraceError(f"{place}: {shown(target.url)} is not a URL.") from error
     if not host or not _METHOD(target.method):
@@ -188,8 +189,7 @@ def _step(target: _Target, counts: _Counts) -> Step:
     counts.dropped_secret_headers += dropped
     counts.redacted_urls += redacted != whole or "@" in url.netloc
     counts.dropped_file_bodies += target.has_file_body
-    name = f"{target.method} {path}"[:_LONGEST_NAME]
-    return Step("1", "http", name, request=request, attributes={"host": host})
+    return Step("1", "http", grouped_name(target.method, whole), request=request, attributes={"host": host})
 
 
 def _set_body(request: Request, encoded: str, place: str, counts: _Counts) -> None:

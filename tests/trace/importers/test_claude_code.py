@@ -192,7 +192,7 @@ def test_the_file_of_a_subagent_beside_its_session_belongs_to_it(tmp_path):
     sessions = list(found.sessions())
     assert [(session.id, session.start_ms, len(session.steps)) for session in sessions] == [
         ("s", 0.0, 2),
-        ("other", 70_000.0, 1),
+        ("o", 70_000.0, 1),
     ]
 
 

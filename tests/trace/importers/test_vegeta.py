@@ -42,7 +42,11 @@ def test_text_targets_have_headers_and_need_no_blank_lines_between_them(imported
     ]
     assert [session.start_ms for session in sessions] == [0.0, 2000.0, 4000.0]
     assert steps[0].attributes == {"host": "shop:8080"}
-    assert steps[1].kind == "http"
+    assert [(step.kind, step.name) for step in steps] == [
+        ("http", "GET /a"),
+        ("http", "PUT /d"),
+        ("http", "HEAD /"),
+    ]
     assert result.notes == (
         "3 request(s). Neither times nor durations are recorded.",
         "The requests were laid out by --arrivals every:2s.",
