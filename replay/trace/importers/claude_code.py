@@ -85,9 +85,9 @@ def _units(files: Sequence[Path]) -> list[list[Path]]:
             agents[file] = None
             continue
         sessions[str(file)] = [file]
-        below = file.with_suffix("") / "subagents"
+        below = file.parent / file.name.split(".")[0] / "subagents"
         if below.is_dir():
-            agents.update(dict.fromkeys(sorted(below.rglob(f"{_AGENT_FILE}*.jsonl"))))
+            agents.update(dict.fromkeys(sorted(below.rglob(f"{_AGENT_FILE}*.jsonl*"))))
     by_id = {session_id_of(unit[0]): unit for unit in sessions.values()} if agents else {}
     alone: list[list[Path]] = []
     for file in agents:

@@ -1,6 +1,8 @@
 """Published load data sets in CSV: each row becomes the call that it tells of."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceWriter, scan
@@ -130,6 +132,34 @@ def test_older_burstgpt_files_have_neither_sessions_nor_durations(imported):
     ]
     assert result.header.resolution_ms == 100.0
     assert "2 call(s) have no recorded duration." in result.notes
+
+
+rows = st.tuples(
+    st.integers(0, 60_000).map(lambda n: n / 100),
+    st.sampled_from(["", "1", "2"]),
+    st.none() | st.integers(0, 3_000).map(lambda n: n / 100),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(found=st.lists(rows, min_size=1, max_size=12))
+def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
+    tmp_path_factory, walked_starts_ms, found
+):
+    path = tmp_path_factory.getbasetemp() / "burst.csv"
+    lines = (
+        f"{start},{session},{'' if took is None else took},GPT-4,5,5,10,API log\n"
+        for start, session, took in found
+    )
+    path.write_text(BURST + "".join(lines))
+    result = BurstGpt().read([path], ImportOptions())
+    sessions = list(result.sessions())
+    assert sum(len(session.steps) for session in sessions) == len(found)
+    assert sessions == sorted(sessions, key=lambda session: session.start_ms)
+    for session in sessions:
+        walked = walked_starts_ms(session)
+        for step in session.steps:
+            assert abs(walked[step.id] - step.at_ms) <= result.header.resolution_ms
 
 
 def test_every_row_of_the_published_azure_traces_is_imported(data, tmp_path):
