@@ -5,9 +5,9 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
 
 - A model call is an `llm` step. It starts at the last input (a user's or developer's message, or a tool's result)
   before its first output, and ends at its `token_count` event, which holds its tokens; an interrupted one has none
-  and ends at its last output. An item is written once it is complete, so the first output stands for the first
-  byte: an upper bound. The model is that of the turn. Its prompt's prefix blocks are inferred from the cached
-  tokens as replay/trace/importers/prompt_blocks.py says.
+  and ends at its last output before the turn ends. An item is written once it is complete, so the first output
+  stands for the first byte: an upper bound. The model is that of the turn. Its prompt's prefix blocks are inferred
+  from the cached tokens as replay/trace/importers/prompt_blocks.py says.
 - A `function_call`, `custom_tool_call` or `local_shell_call` item becomes a `tool` step, from its line to the line
   with its output. What the user took to approve it counts as the tool's time. Arguments are kept as
   replay/trace/importers/tool_requests.py says. Web searches ran at the model's provider: they are no steps.

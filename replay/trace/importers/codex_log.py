@@ -16,7 +16,8 @@ from replay.trace.importers.timestamps import unix_ns
 _TOOL_CALLS = ("function_call", "custom_tool_call", "local_shell_call")
 _PROVIDERS_TOOLS = ("web_search_call", "image_generation_call")
 _OUTPUT_EVENTS = ("agent_message", "agent_reasoning")
-_INPUT_EVENTS = ("user_message", "task_started")
+# Where a turn begins or ends; the first name of each is that of older versions.
+_TURN_EVENTS = ("task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted")
 _READ = ("session_meta", "turn_context", "response_item", "event_msg")
 
 
@@ -182,15 +183,18 @@ class Log:
         if record.type == "event_msg":
             if kind.type == "token_count":
                 self._count_tokens(decoded(payload, _TokenCount, inside).info, at_ns)
-            elif kind.type in _INPUT_EVENTS:
-                self._input(at_ns, ends_call=True)
+            elif kind.type in _TURN_EVENTS:
+                self._close()
+                self._input(at_ns)
+            elif kind.type == "user_message":
+                self._input(at_ns)
             elif kind.type in _OUTPUT_EVENTS:
                 self._output(at_ns)
         elif kind.type == "message":
             if kind.role == "assistant":
                 self._output(at_ns)
             else:
-                self._input(at_ns, ends_call=True)
+                self._input(at_ns)
         elif kind.type == "reasoning":
             self._output(at_ns)
         elif kind.type in _TOOL_CALLS:
@@ -201,10 +205,7 @@ class Log:
         elif kind.type is not None and kind.type.endswith("_output"):
             self._end_tool(decoded(payload, _Item, inside), at_ns)
 
-    def _input(self, at_ns: int, ends_call: bool) -> None:
-        """ends_call: whether a model call that is open was interrupted by this."""
-        if ends_call:
-            self._close()
+    def _input(self, at_ns: int) -> None:
         self._input_ns = at_ns
         self._has_input_since = True
 
@@ -254,7 +255,7 @@ class Log:
 
     def _end_tool(self, item: _Item, at_ns: int) -> None:
         tool = self._tools.get(item.call_id or "")
-        self._input(at_ns, ends_call=False)
+        self._input(at_ns)
         if tool is None or tool.end_ns is not None:
             self._counts.drop("tool result(s) without a tool call")
             return

@@ -140,6 +140,33 @@ def test_in_a_log_without_token_counts_an_answer_ends_at_the_next_input(path):
     assert "Inferred: 2 model call(s) without a token count have 0 tokens." in found.notes
 
 
+def test_what_the_user_says_while_the_model_answers_does_not_end_the_answer(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        text(100),
+        user(150),
+        text(200),
+        tokens(210, 9, 1, 9),
+        text(400),
+        tokens(410, 9, 2, 18),
+    )
+    _, [session] = imported(path)
+    assert [(step.at_ms, step.took_ms, step.llm.output_tokens) for step in session.steps] == [
+        (0.0, 210.0, 1),
+        (210.0, 200.0, 2),
+    ]
+
+
+def test_an_answer_that_was_interrupted_ends_with_its_turn(path):
+    aborted = line(150, "event_msg", type="turn_aborted")
+    write(path, meta(), user(0), text(100), aborted, user(5000), text(5100), tokens(5110, 9, 1, 9))
+    found, [session] = imported(path)
+    assert [(step.at_ms, step.took_ms) for step in session.steps] == [(0.0, 100.0), (5000.0, 110.0)]
+    assert "Inferred: 1 model call(s) without a token count have 0 tokens." in found.notes
+
+
 def test_a_repeated_token_count_ends_nothing(path):
     write(
         path,
