@@ -45,7 +45,8 @@ def fit_usl(in_flight: Sequence[float], achieved_rps: Sequence[float]) -> Usl | 
         return None
     gamma, alpha, beta = (float(value) for value in found)
     deviations = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    half = float(student.ppf(0.975, max(1, len(n) - 3))) * deviations
+    width = float(student.ppf(0.975, max(1, len(n) - 3)))
+    half = [width * float(deviation) for deviation in deviations]
     residual = float(((x - _law(n, *found)) ** 2).sum())
     total = float(((x - x.mean()) ** 2).sum())
     peak = ((1 - alpha) / beta) ** 0.5 if beta > 0 and alpha < 1 else None
@@ -57,7 +58,7 @@ def fit_usl(in_flight: Sequence[float], achieved_rps: Sequence[float]) -> Usl | 
         beta_ci=(round(max(0.0, beta - half[2]), 8), round(beta + half[2], 8)),
         r_squared=round(1 - residual / total, 4) if total > 0 else 1.0,
         levels=len(n),
-        peak_in_flight=None if peak is None or peak > 10 * n.max() else round(peak, 1),
+        peak_in_flight=None if peak is None or peak > 10 * n.max() else round(float(peak), 1),
         peak_rps=None
         if peak is None or peak > 10 * n.max()
         else round(float(_law(np.array([peak]), *found)[0]), 1),
