@@ -1,0 +1,253 @@
+"""Looking for a target's ceiling: levels of load, one run each, until the search has closed its bracket."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.engine.loop import Progress
+from replay.engine.progress import OnProgress
+from replay.engine.run import Outcome, replay_trace
+from replay.engine.types import Phase, RunOptions
+from replay.judge.ceiling import (
+    CeilingVerdict,
+    Level,
+    Search,
+    conclude,
+    judge_level,
+    knee_of,
+    usl_of,
+)
+from replay.judge.quantile import least_n
+from replay.judge.slo import Slo
+from replay.judge.types import VERDICT_SCHEMA
+from replay.results.columns import ABSENT_NS, Columns
+from replay.results.rundir import RunDir
+from replay.target import Target
+from replay.trace.file import scan
+from replay.trials.evidence import read_evidence, write_verdict
+
+_NS = 1_000_000_000
+# Levels below the ceiling that show where latency bends, and what the scalability law is fitted to.
+_PROFILE = (0.25, 0.5, 0.7, 0.85)
+_OVERLOAD, _RELIEF = 1.3, 0.5
+_BACK_RATIO = 1.5
+_FAILED_RATIO = 0.5
+_LEAST_ENDED = 100
+_LONGEST_LEVEL = 6.0
+
+
+class CeilingPlan(NamedTuple):
+    """How the search goes. level_s: how long a level lasts at least. most_s: when the whole search is ended."""
+
+    first_scale: float = 1.0
+    most_scale: float = 1e6
+    precision: float = 0.025
+    level_s: float = 10.0
+    most_s: float = 1800.0
+    shows_recovery: bool = True
+
+
+class CeilingOutcome(NamedTuple):
+    verdict: CeilingVerdict
+    directory: Path
+    status: str = "finished"
+
+
+OnLevel = Callable[[Level], None]
+
+
+class Guard:
+    """Ends a level that can only get worse: most of it fails, or more waits than the level could ever answer."""
+
+    def __init__(self, most_in_flight: int) -> None:
+        self._most_in_flight = most_in_flight
+        self._progress: Progress | None = None
+        self.why: str | None = None
+
+    def begin(self, directory: Path, progress: Progress) -> None:
+        self._progress = progress
+
+    def is_met(self) -> str | None:
+        progress = self._progress
+        if progress is None:
+            return None
+        if progress.ended >= _LEAST_ENDED and progress.failed > _FAILED_RATIO * progress.ended:
+            self.why = f"{progress.failed} of {progress.ended} requests failed"
+        elif progress.in_flight > self._most_in_flight:
+            self.why = f"{progress.in_flight} requests were waiting"
+        return self.why
+
+
+def find_ceiling(
+    trace: Path,
+    target: Target,
+    slos: Sequence[Slo],
+    options: RunOptions,
+    plan: CeilingPlan = CeilingPlan(),  # noqa: B008 - a NamedTuple, so no call can change it
+    *,
+    out: Path | None = None,
+    on_progress: OnProgress | None = None,
+    on_level: OnLevel | None = None,
+) -> CeilingOutcome:
+    """Find the highest multiple of the trace's arrivals at which the SLOs hold; verdict.json is left in `out`.
+
+    Every level is a run directory in it. Raises what replay_trace raises.
+    """
+    directory = RunDir.create(out, f"ceiling-{trace.name.split('.')[0]}", target.name).path
+    hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level)
+    search = Search(plan.first_scale, plan.most_scale, precision=plan.precision)
+    notes = []
+    while (scale := search.next_scale()) is not None and not hunt.is_over:
+        level = hunt.measure(scale)
+        if level is not None:
+            search.tell(level)
+    verdict, reasons, ceiling = conclude(search)
+    extra: list[Level] = []
+    recovery_s = None
+    if verdict == "found" and ceiling is not None:
+        known = {level.scale for level in search.levels}
+        for ratio in _PROFILE:
+            scale = ceiling.scale * ratio
+            if hunt.is_over or any(abs(scale / other - 1) < 0.1 for other in known):
+                continue
+            level = hunt.measure(scale)
+            if level is not None:
+                extra.append(level)
+        if plan.shows_recovery and not hunt.is_over:
+            recovery_s, note = hunt.recovery(ceiling.scale)
+            notes.append(note)
+    if hunt.spent_s >= plan.most_s:
+        notes.append(f"the search was ended after {hunt.spent_s:.0f} s, its limit")
+    levels = sorted([*search.levels, *extra], key=lambda level: level.scale)
+    found = CeilingVerdict(
+        schema=VERDICT_SCHEMA,
+        command="ceiling",
+        verdict=verdict,  # type: ignore[arg-type]
+        reasons=reasons,
+        ceiling=ceiling,
+        levels=levels,
+        usl=usl_of(levels),
+        knee=knee_of(levels),
+        recovery_s=recovery_s,
+        slos=[slo.text for slo in slos],
+        target=target.name,
+        trace=trace.name,
+        notes=notes,
+    )
+    write_verdict(directory, found)
+    return CeilingOutcome(found, directory, "interrupted" if hunt.was_interrupted else "finished")
+
+
+class _Hunt:
+    """Makes the runs of one search, and counts the time that they take."""
+
+    def __init__(
+        self,
+        trace: Path,
+        target: Target,
+        slos: Sequence[Slo],
+        options: RunOptions,
+        plan: CeilingPlan,
+        directory: Path,
+        on_progress: OnProgress | None,
+        on_level: OnLevel | None,
+    ) -> None:
+        self._trace, self._target, self._slos, self._plan = trace, target, slos, plan
+        self._options, self._directory = options, directory
+        self._on_progress, self._on_level = on_progress, on_level
+        found = scan(trace)
+        gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
+        knobs = options.knobs
+        per_session = found.requests / max(1, found.sessions)
+        # Requests a second at scale 1, by the trace.
+        self._rps = per_session * 1000 / gap_ms * knobs.speed * knobs.arrivals * knobs.scale
+        self._needed = max([least_n(slo.q, 0.95) for slo in slos if slo.q is not None] or [0])
+        self._levels = 0
+        self.spent_s = 0.0
+        self.was_interrupted = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.was_interrupted or self.spent_s >= self._plan.most_s
+
+    def measure(self, scale: float) -> Level | None:
+        """One level; None if it was interrupted."""
+        length_s = self._length_s(scale)
+        guard = Guard(max(1000, int(5 * self._rps * scale)))
+        run = self._run(f"x{scale:.4g}", scale, length_s, (), guard)
+        if run is None:
+            return None
+        level = judge_level(self._slos, read_evidence(run.directory, run.summary), scale, length_s, guard.why)
+        if self._on_level is not None:
+            self._on_level(level)
+        return level
+
+    def _length_s(self, scale: float) -> float:
+        """Long enough for the quantile that is asked for, within bounds."""
+        wanted_s = 1.5 * self._needed / max(1e-9, self._rps * scale)
+        return min(max(self._plan.level_s, wanted_s), _LONGEST_LEVEL * self._plan.level_s)
+
+    def _run(
+        self, what: str, scale: float, length_s: float, phases: tuple[Phase, ...], guard: Guard
+    ) -> Outcome | None:
+        self._levels += 1
+        knobs = msgspec.structs.replace(self._options.knobs, arrivals=self._options.knobs.arrivals * scale)
+        options = msgspec.structs.replace(
+            self._options, knobs=knobs, repeat=True, duration_s=length_s, phases=phases
+        )
+        out = self._directory / f"{self._levels:02d}-{what}"
+        run = replay_trace(self._trace, self._target, options, out, self._on_progress, guard)
+        self.spent_s += run.summary.elapsed_s
+        if run.summary.status == "interrupted" and guard.why is None:
+            self.was_interrupted = True
+            return None
+        return run
+
+    def recovery(self, ceiling: float) -> tuple[float | None, str]:
+        """How long after an overload response times are what they were before it, and how that was asked."""
+        calm_s, over_s = self._plan.level_s / 2, self._plan.level_s / 2
+        phases = (
+            Phase(calm_s, _RELIEF),
+            Phase(over_s, _OVERLOAD),
+            Phase(3 * self._plan.level_s, _RELIEF),
+        )
+        length_s = calm_s + over_s + 3 * self._plan.level_s
+        run = self._run("recovery", ceiling, length_s, phases, Guard(1 << 60))
+        how = f"{over_s:g} s at {_OVERLOAD:g} times the ceiling, then {_RELIEF:g} times"
+        if run is None:
+            return None, "recovery was not seen: the run was interrupted"
+        columns = read_evidence(run.directory, run.summary).columns
+        took_s = recovery_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
+        if took_s is None:
+            return None, f"response times did not come back within {3 * self._plan.level_s:g} s after {how}"
+        return took_s, f"recovery was seen after {how}"
+
+
+def recovery_s(columns: Columns, calm_ns: int, over_ns: int) -> float | None:
+    """From the end of an overload until response times stay what they were before: the 95th percentile of the calm
+    part, half as much again allowed, by intended time and tenths of a second. None if they do not come back.
+    """
+    sent = columns.sent_ns != ABSENT_NS
+    intended = columns.intended_ns[sent]
+    response = (columns.end_ns - columns.intended_ns)[sent]
+    calm = response[(intended >= calm_ns // 4) & (intended < calm_ns)]
+    after = intended >= over_ns
+    if not len(calm) or not after.any():
+        return None
+    limit = _BACK_RATIO * float(np.quantile(calm, 0.95))
+    order = np.argsort(intended[after])
+    late = response[after][order] > limit
+    times = intended[after][order]
+    # Of ten in a row one may be late: the calm part has such as well.
+    window = min(10, len(late))
+    share = np.convolve(late, np.ones(window) / window, mode="valid")
+    above = np.flatnonzero(share > 0.2)
+    if not len(above):
+        return 0.0
+    last = int(above[-1]) + window
+    if last >= len(times) - window:
+        return None
+    return round((int(times[last]) - over_ns) / _NS, 3)
