@@ -170,6 +170,7 @@ class SimulatedWire:
         self._instance_of: dict[int, InstanceId] = {}
         self._cpu = cpu_rules(spec.plane, spec.instances.vcpu)
         self._work: dict[InstanceId, InstanceCpu[_Job]] = {}
+        self._looks: dict[InstanceId, int] = {}
         # Where each takes its own time and leaves nothing behind, nobody need look at processors.
         self._has_cpu = not spec.as_recorded and (
             spec.instances.sharing == "processor" or spec.instances.background is not None
@@ -326,15 +327,23 @@ class SimulatedWire:
         self._await_next_end(instance)
 
     def _await_next_end(self, instance: InstanceId) -> None:
+        """Look at an instance when its next work ends. One that is to be looked at before then is asked again then."""
         work = self._work.get(instance)
         end_ns = work.next_end_ns() if work is not None else None
-        if end_ns is not None:
-            self._time.at(end_ns, self._settle, instance)
-
-    def _settle(self, instance: InstanceId) -> None:
-        work = self._work.get(instance)
-        if work is None:
+        if end_ns is None:
             return
+        look_ns = self._looks.get(instance)
+        if look_ns is None or end_ns < look_ns:
+            self._looks[instance] = end_ns
+            self._time.at(end_ns, self._settle, (instance, end_ns))
+
+    def _settle(self, look: tuple[InstanceId, int]) -> None:
+        instance, look_ns = look
+        work = self._work.get(instance)
+        if work is None or self._looks.get(instance) != look_ns:
+            # It is gone, or an earlier look has taken this one's place.
+            return
+        del self._looks[instance]
         for job in work.finished(self._time.now_ns):
             self._first(job)
         self._await_next_end(instance)
@@ -371,6 +380,7 @@ class SimulatedWire:
 
     def _forget(self, instance: InstanceId) -> None:
         work = self._work.pop(instance, None)
+        self._looks.pop(instance, None)
         if work is not None:
             self._background_lost += work.left
 

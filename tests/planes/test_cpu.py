@@ -231,3 +231,17 @@ def test_background_work_is_lost_with_its_instance(write_trace, tmp_path):
 
     assert "1 requests left background work that was lost with their instance" in notes
     assert not any("background" in note for note in none)
+
+
+def test_a_simulation_looks_at_a_shared_processor_about_once_a_request(write_trace, tmp_path, monkeypatch):
+    """Looks used to beget looks: 400 requests that overlap took 83,565, and 32,000 a minute of real time."""
+    looks = []
+    finished = InstanceCpu.finished
+    monkeypatch.setattr(
+        InstanceCpu, "finished", lambda cpu, now_ns: looks.append(now_ns) or finished(cpu, now_ns)
+    )
+    trace = write_trace(*((n * 5.0, [write_trace.get("a", "/x")]) for n in range(400)))
+
+    ends_ms(trace, tmp_path / "run", plane={"concurrency": 80, "pending_limit": "unlimited"})
+
+    assert len(looks) <= 800
