@@ -1,12 +1,15 @@
 """Foreign recordings turned into traces: one module a format, and this table of them."""
 
+from replay.trace.importers.access_log import AccessLog
 from replay.trace.importers.azure_functions import AzureFunctions
 from replay.trace.importers.azure_llm import AzureLlm
 from replay.trace.importers.burstgpt import BurstGpt
 from replay.trace.importers.claude_code import ClaudeCode
 from replay.trace.importers.claude_sessions import ClaudeSessions
+from replay.trace.importers.cloud_run import CloudRun
 from replay.trace.importers.codex import Codex
 from replay.trace.importers.dynamo import Dynamo
+from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
 from replay.trace.importers.langsmith import LangSmith
 from replay.trace.importers.mooncake import Mooncake
@@ -29,5 +32,8 @@ IMPORTERS: dict[str, Importer] = {
         Dynamo(),
         Langfuse(),
         LangSmith(),
+        AccessLog(),
+        JsonLog(),
+        CloudRun(),
     )
 }
