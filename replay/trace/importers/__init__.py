@@ -13,6 +13,7 @@ from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
 from replay.trace.importers.langsmith import LangSmith
 from replay.trace.importers.mooncake import Mooncake
+from replay.trace.importers.otlp import Otlp
 from replay.trace.importers.tracelab import TraceLab
 from replay.trace.importers.types import Importer
 from replay.trace.importers.vegeta import Vegeta
@@ -35,5 +36,6 @@ IMPORTERS: dict[str, Importer] = {
         AccessLog(),
         JsonLog(),
         CloudRun(),
+        Otlp(),
     )
 }

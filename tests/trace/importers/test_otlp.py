@@ -1,0 +1,511 @@
+"""OpenTelemetry's spans become sessions of calls."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.trace.errors import TraceError
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.importers.otlp import Otlp
+from replay.trace.importers.types import ImportOptions
+from replay.trace.types import Edge
+
+START_NS = 1_767_225_600_000_000_000
+INTERNAL, SERVER, CLIENT = 1, 2, 3
+HTTP = {"http.request.method": "GET", "url.full": "https://crm.test/v1/customers?id=7"}
+
+
+def value(plain):
+    match plain:
+        case bool():
+            return {"boolValue": plain}
+        case int():
+            return {"intValue": str(plain)}
+        case float():
+            return {"doubleValue": plain}
+        case list():
+            return {"arrayValue": {"values": [value(each) for each in plain]}}
+        case dict():
+            return {"kvlistValue": {"values": pairs(plain)}}
+    return {"stringValue": plain}
+
+
+def pairs(attributes):
+    return [{"key": key, "value": value(each)} for key, each in attributes.items()]
+
+
+def span(name, start, end, parent=None, attributes=None, kind=INTERNAL, trace="t1", **fields):
+    return {
+        "traceId": trace,
+        "spanId": name,
+        "parentSpanId": parent or "",
+        "name": name,
+        "kind": kind,
+        "startTimeUnixNano": str(START_NS + round(start * 1e6)),
+        "endTimeUnixNano": "0" if end is None else str(START_NS + round(end * 1e6)),
+        "attributes": pairs(attributes or {}),
+        **fields,
+    }
+
+
+def chat(name, start, end, parent=None, attributes=None, **fields):
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m-1", **(attributes or {})}
+    return span(name, start, end, parent, said, CLIENT, **fields)
+
+
+def tool(name, start, end, parent=None, attributes=None, **fields):
+    said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name, **(attributes or {})}
+    return span(name, start, end, parent, said, **fields)
+
+
+def http(name, start, end, parent=None, attributes=None, **fields):
+    return span(name, start, end, parent, {**HTTP, **(attributes or {})}, CLIENT, **fields)
+
+
+def agent(name, start, end, parent=None, attributes=None, **fields):
+    said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name, **(attributes or {})}
+    return span(name, start, end, parent, said, **fields)
+
+
+def data(*spans, **resource):
+    scopes = [{"scope": {"name": "x"}, "spans": list(spans)}]
+    return {"resourceSpans": [{"resource": {"attributes": pairs(resource)}, "scopeSpans": scopes}]}
+
+
+def imported(path, document, **options):
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return traced(path, **options)
+
+
+def traced(path, **options):
+    found = Otlp().read([path], ImportOptions(**options))
+    trace = path.with_name("trace.out")
+    with TraceWriter(trace, found.header) as writer:
+        for session in found.sessions():
+            writer.write(session)
+    return found, list(read_sessions(trace))
+
+
+def steps_of(path, *spans, **options):
+    _, [session] = imported(path, data(*spans), **options)
+    return session.steps
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "traces.jsonl"
+
+
+def test_an_agents_spans_become_calls_that_follow_one_another(path):
+    found, [session] = imported(
+        path,
+        data(
+            agent("support", 0, 3000),
+            chat(
+                "plan", 1, 1000, "support", {"gen_ai.usage.input_tokens": 10, "gen_ai.usage.output_tokens": 5}
+            ),
+            tool("search", 1010, 1500, "support", {"gen_ai.tool.call.arguments": '{"q":"x"}'}),
+            tool("crm", 1010, 1900, "support", {"gen_ai.tool.call.arguments": {"id": 7}}),
+            chat("answer", 1920, 3000, "support", {"gen_ai.response.time_to_first_chunk": 0.25}),
+            **{"service.name": "shop"},
+        ),
+    )
+    plan, search, crm, answer = session.steps
+    assert (session.id, session.attributes) == ("t1", {"agent": "support", "service": "shop"})
+    assert [step.kind for step in session.steps] == ["llm", "tool", "tool", "llm"]
+    assert (plan.name, plan.took_ms, plan.at_ms, plan.llm.model) == ("plan", 999.0, 0.0, "m-1")
+    assert (plan.llm.input_tokens, plan.llm.output_tokens, plan.llm.stream) == (10, 5, False)
+    assert search.after == crm.after == (Edge("1", "end", 10.0),)
+    assert (search.request.method, search.request.path) == ("POST", "/tools/search")
+    assert [bytes(step.request.json) for step in (search, crm)] == [b'{"q":"x"}', b'{"id":7}']
+    assert answer.after == (Edge("2", "end", 20.0), Edge("3", "end", 20.0))
+    assert (answer.recorded.ttft_ms, answer.llm.stream) == (250.0, True)
+    assert found.header.resolution_ms == 1.0
+    assert found.header.attributes["import"]["inferred"] == {
+        "tool call(s) whose request is not recorded became a POST /tools/NAME": 2
+    }
+    assert found.notes[:3] == (
+        "1 session(s): 2 model call(s), 2 tool call(s).",
+        "0 HTTP request(s), 0 MCP call(s).",
+        "Times are recorded to 1 ms.",
+    )
+    assert not any("How tools were called" in note for note in found.notes)
+
+
+def test_http_client_spans_become_requests_to_their_paths_without_secrets(path):
+    post = {
+        "http.request.method": "POST",
+        "url.full": "https://user:pw@crm.test:8443/v1/a b?api_key=k&q=1#part",
+        "http.request.body.size": 120,
+        "http.response.body.size": 9000,
+        "http.response.status_code": 201,
+        "http.request.header.authorization": ["Bearer x"],
+        "http.request.header.content-type": ["application/json"],
+        "http.request.header.x-tenant": ["a", "b"],
+    }
+    found, [session] = imported(path, data(http("a", 0, 5), span("b", 9, 20, None, post, CLIENT)))
+    get, posted = session.steps
+    assert (get.kind, get.name, get.request.path) == ("http", "GET crm.test", "/v1/customers?id=7")
+    assert (posted.name, posted.request.method) == ("POST crm.test:8443", "POST")
+    assert posted.request.path == "/v1/a%20b?api_key=redacted&q=1"
+    assert posted.request.headers == {"content-type": "application/json", "x-tenant": "a, b"}
+    assert posted.request.body_bytes == posted.recorded.request_bytes == 120
+    assert (posted.recorded.status, posted.recorded.response_bytes) == (201, 9000)
+    assert posted.attributes == {"span": "b", "host": "crm.test:8443"}
+    assert posted.after == (Edge("1", "end", 4.0),)
+    assert found.header.attributes["import"]["dropped"] == {
+        "header(s) that hold secrets": 1,
+        "secrets in URLs": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "name", "where"),
+    [
+        ({"http.method": "get", "http.url": "http://a.test"}, "GET a.test", "/"),
+        ({"http.method": "GET", "http.host": "a.test:81", "http.target": "/x?y=1"}, "GET a.test:81", "/x?y=1"),
+        ({"http.request.method": "GET", "server.address": "a.test", "server.port": 8080, "url.path": "/x", "url.query": "y=1"}, "GET a.test:8080", "/x?y=1"),
+        ({"http.request.method": "_OTHER", "http.request.method_original": "PURGE", "url.full": "http://a.test/x"}, "PURGE a.test", "/x"),
+    ],
+)  # fmt: skip
+def test_older_and_partial_http_attributes_are_understood(path, attributes, name, where):
+    [step] = steps_of(path, span("a", 0, 5, None, attributes, CLIENT))
+    assert (step.name, step.request.path) == (name, where)
+
+
+def test_an_http_request_below_a_model_call_is_that_call(path):
+    answered = {"http.response.status_code": 200, "url.full": "https://api.test/v1/chat/completions"}
+    found, [session] = imported(
+        path,
+        data(
+            chat("a", 0, 100),
+            http("limited", 1, 10, "a", {"http.response.status_code": 429}),
+            span("retry", 11, 98, "a"),
+            http("again", 12, 98, "retry", answered),
+        ),
+    )
+    [step] = session.steps
+    assert (step.kind, step.took_ms, step.request, step.recorded.status) == ("llm", 100.0, None, 200)
+    inferred = found.header.attributes["import"]["inferred"]
+    assert inferred == {"request(s) below a model, tool or MCP call are that call": 2}
+
+
+def test_a_tool_call_with_one_http_request_below_it_is_that_request(path):
+    sent = {
+        "http.request.method": "POST",
+        "url.full": "http://crm.test/lookup",
+        "http.response.status_code": 500,
+    }
+    _, crm, after = steps_of(
+        path,
+        chat("a", 0, 100),
+        tool("crm", 110, 200, None, {"gen_ai.tool.call.arguments": '{"id":7,"password":"x"}'}),
+        http("post", 130, 190, "crm", sent, status={"code": 2}),
+        chat("b", 205, 300),
+    )
+    assert (crm.kind, crm.name, crm.request.path) == ("tool", "crm", "/lookup")
+    assert bytes(crm.request.json) == b'{"id":7,"password":"redacted"}'
+    assert (crm.at_ms, crm.took_ms, crm.recorded.status) == (130.0, 60.0, 500)
+    assert crm.attributes["error"] == "true"
+    assert crm.after == (Edge("1", "end", 30.0),)
+    assert after.after == (Edge("2", "end", 15.0),)
+
+
+def test_a_tool_call_with_several_requests_is_these_requests(path):
+    first, second = steps_of(path, tool("crm", 0, 100), http("one", 10, 20, "crm"), http("two", 30, 50, "crm"))
+    assert [step.kind for step in (first, second)] == ["http", "http"]
+    assert first.attributes["tool"] == second.attributes["tool"] == "crm"
+    assert second.after == (Edge("1", "end", 10.0),)
+
+
+def test_what_the_called_service_did_is_not_imported_again(path):
+    found, [session] = imported(
+        path,
+        data(
+            agent("a", 0, 1000),
+            tool("search", 10, 900, "a"),
+            http("request", 20, 890, "search"),
+            span("handler", 30, 880, "request", kind=SERVER),
+            http("upstream", 40, 800, "handler"),
+            chat("summarise", 810, 870, "handler"),
+        ),
+    )
+    assert [step.name for step in session.steps] == ["search"]
+    dropped = found.header.attributes["import"]["dropped"]
+    assert dropped == {"span(s) below a call's request: work of who answered it": 3}
+
+
+def test_the_request_that_called_the_agent_only_holds_its_calls(path):
+    found, [session] = imported(
+        path,
+        data(
+            http("client", 0, 1000),
+            span("server", 1, 999, "client", kind=SERVER),
+            agent("a", 2, 998, "server"),
+            chat("m", 3, 100, "a"),
+            http("crm", 110, 120, "a"),
+        ),
+    )
+    assert [step.name for step in session.steps] == ["m", "GET crm.test"]
+    inferred = found.header.attributes["import"]["inferred"]
+    assert inferred == {"request(s) that hold an agent's calls are these calls": 1}
+
+
+def test_mcp_calls_become_json_rpc_requests_to_the_path_that_carried_them(path):
+    call = {
+        "mcp.method.name": "tools/call",
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "lookup",
+    }
+    carried = {
+        "http.request.method": "POST",
+        "url.full": "http://tools.test/servers/crm",
+        "http.response.status_code": 200,
+    }
+    first, second = steps_of(
+        path,
+        span("tools/list", 0, 5, None, {"mcp.method.name": "tools/list"}, CLIENT),
+        span("call", 10, 50, None, {**call, "gen_ai.tool.call.arguments": {"id": 7}, "jsonrpc.request.id": "9"}, CLIENT),
+        http("post", 11, 49, "call", carried),
+        span("tools/call lookup", 12, 48, "post", call, SERVER),
+    )  # fmt: skip
+    assert (first.kind, first.name, first.request.path) == ("mcp", "tools/list", "/mcp")
+    assert json.loads(bytes(first.request.json)) == {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    assert (second.kind, second.name, second.request.path) == ("mcp", "tools/call lookup", "/servers/crm")
+    assert json.loads(bytes(second.request.json)) == {
+        "jsonrpc": "2.0",
+        "id": "9",
+        "method": "tools/call",
+        "params": {"name": "lookup", "arguments": {"id": 7}},
+    }
+    assert (second.took_ms, second.recorded.status) == (40.0, 200)
+
+
+def test_a_tool_call_that_is_an_mcp_call_has_the_tools_name(path):
+    [step] = steps_of(
+        path,
+        tool("lookup", 0, 60, None, {"gen_ai.tool.call.arguments": '{"id":7}'}),
+        span("call", 10, 50, "lookup", {"mcp.method.name": "tools/call"}, CLIENT),
+    )
+    assert (step.kind, step.name) == ("mcp", "lookup")
+    assert json.loads(bytes(step.request.json))["params"] == {"name": "lookup", "arguments": {"id": 7}}
+
+
+def test_a_tool_that_starts_while_the_model_streams_follows_its_first_chunk(path):
+    event = {"name": "gen_ai.first_token", "timeUnixNano": str(START_NS + 30_000_000)}
+    model, early = steps_of(path, chat("a", 0, 100, events=[event]), tool("search", 50, 90, "a"))
+    assert model.recorded.ttft_ms == 30.0
+    assert early.after == (Edge("1", "first_byte", 20.0),)
+
+
+def test_subagents_are_lanes_that_fan_out_and_join(path):
+    found, [session] = imported(
+        path,
+        data(
+            agent("lead", 0, 500),
+            chat("plan", 0, 100, "lead"),
+            agent("left", 110, 300, "lead"),
+            chat("l1", 111, 200, "left"),
+            chat("l2", 210, 299, "left"),
+            agent("right", 110, 250, "lead"),
+            chat("r1", 115, 250, "right"),
+            chat("sum", 310, 500, "lead"),
+        ),
+    )
+    by_name = {step.name: step for step in session.steps}
+    assert by_name["l2"].after == (Edge(by_name["l1"].id, "end", 10.0),)
+    assert {edge.step for edge in by_name["sum"].after} == {by_name["l2"].id, by_name["r1"].id}
+    assert [by_name[name].attributes.get("agent") for name in ("plan", "l1", "r1")] == [None, "left", "right"]
+    assert (session.attributes["agent"], found.header.attributes["import"]["subagents"]) == ("lead", 2)
+
+
+def test_a_conversation_is_a_session_whatever_the_traces_that_it_spans(path):
+    said = {"gen_ai.conversation.id": "c-1"}
+    _, sessions = imported(
+        path,
+        data(
+            agent("a", 0, 50, None, said, trace="t1"),
+            chat("m1", 1, 49, "a", trace="t1"),
+            tool("alone", 0, 9, trace="t1"),
+            chat("m2", 100, 200, None, said, trace="t2"),
+            chat("m3", 300, 400, trace="t3"),
+        ),
+    )
+    assert [(session.id, [step.name for step in session.steps]) for session in sessions] == [
+        ("c-1", ["alone", "m1", "m2"]),
+        ("t3", ["m3"]),
+    ]
+
+
+def test_session_by_names_another_attribute_or_a_recorded_header(path):
+    document = data(
+        chat("a", 0, 10, None, {"user.id": 7, "gen_ai.conversation.id": "c"}, trace="t1"),
+        chat("b", 20, 30, None, {"user.id": 7}, trace="t2"),
+        http("c", 40, 50, None, {"http.request.header.x_user": ["u"]}, trace="t3"),
+    )
+    _, sessions = imported(path, document, session_by="user.id")
+    assert [session.id for session in sessions] == ["7", "t3"]
+    _, sessions = imported(path, document, session_by="X-User")
+    assert [session.id for session in sessions] == ["t1", "t2", "u"]
+
+
+def test_legacy_and_other_instrumentations_names_are_understood(path):
+    openinference = {
+        "openinference.span.kind": "LLM",
+        "llm.model_name": "m-2",
+        "llm.token_count.prompt": 3,
+        "llm.token_count.completion": 4,
+    }
+    sdk = {
+        "ai.operationId": "ai.streamText.doStream",
+        "gen_ai.request.model": "m-3",
+        "ai.response.msToFirstChunk": 4.0,
+    }
+    steps = steps_of(
+        path,
+        span("a", 0, 10, None, openinference),
+        span("b", 20, 30, None, {"llm.request.type": "chat", "gen_ai.usage.prompt_tokens": 1, "gen_ai.usage.completion_tokens": "2"}, CLIENT),
+        span("c", 40, 50, None, sdk),
+        span("d", 60, 70, None, {"ai.operationId": "ai.toolCall", "ai.toolCall.name": "x", "ai.toolCall.args": "{}"}),
+        span("e", 80, 90, None, {"traceloop.span.kind": "tool", "traceloop.entity.name": "y"}),
+        span("f", 95, 99, None, {"gen_ai.operation.name": "embeddings"}, CLIENT),
+    )  # fmt: skip
+    assert [(step.kind, step.name) for step in steps] == [
+        ("llm", "a"), ("llm", "b"), ("llm", "c"), ("tool", "x"), ("tool", "y"), ("tool", "embeddings"),
+    ]  # fmt: skip
+    tokens = [(step.llm.model, step.llm.input_tokens, step.llm.output_tokens) for step in steps[:3]]
+    assert tokens == [("m-2", 3, 4), (None, 1, 2), ("m-3", 0, 0)]
+    assert steps[2].recorded.ttft_ms == 4.0
+
+
+def test_an_error_is_kept_by_its_type_and_never_by_its_message(path):
+    failed = {"code": 2, "message": "token sk-123 refused"}
+    a, b = steps_of(
+        path,
+        chat("a", 0, 10, None, {"error.type": "timeout"}, status=failed),
+        tool("b", 20, 30, status={"code": "STATUS_CODE_ERROR"}),
+    )
+    assert (a.attributes["error"], b.attributes["error"]) == ("timeout", "true")
+
+
+def test_spans_that_are_no_calls_are_dropped_and_counted(path):
+    found, [session] = imported(
+        path,
+        data(
+            span("server", 0, 100, "not recorded", kind=SERVER),
+            span("work", 1, 99, "server"),
+            span("SELECT", 2, 3, "work", {"db.system": "postgresql"}, CLIENT),
+            chat("m", 4, 50, "work"),
+            chat("m", 4, 50, "work"),
+            chat("zero", 4, 50, "work", startTimeUnixNano="0"),
+            chat("orphan", 60, 70, "gone"),
+            span("bad", 80, 90, None, {"http.method": "G T", "http.url": "http://a.test/"}, CLIENT),
+        ),
+    )
+    assert [step.name for step in session.steps] == ["m", "orphan"]
+    assert found.header.attributes["import"]["dropped"] == {
+        "span(s) with an id that occurred before": 1,
+        "span(s) without a start time": 1,
+        "server span(s)": 1,
+        "internal span(s)": 1,
+        "span(s) of other clients (databases, queues)": 1,
+        "HTTP request(s) whose method or URL makes no sense": 1,
+    }
+    assert found.header.attributes["import"]["inferred"] == {
+        "span(s) whose parent is not recorded stand at the top": 1
+    }
+
+
+def test_calls_are_streamed_as_recorded_or_else_as_assumed(path):
+    assert [step.llm.stream for step in steps_of(path, chat("a", 0, 9), chat("b", 10, 19))] == [True, True]
+    assert [step.llm.stream for step in steps_of(path, chat("a", 0, 9), stream=False)] == [False]
+    steps = steps_of(path, chat("a", 0, 9, None, {"gen_ai.request.stream": True}), chat("b", 10, 19))
+    assert [step.llm.stream for step in steps] == [True, False]
+
+
+def test_spans_of_one_trace_may_stand_in_any_line_of_any_file(tmp_path):
+    lines = [data(chat("b", 20, 30, "run")), {"resourceMetrics": []}, data(agent("run", 0, 40))]
+    (tmp_path / "1.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    (tmp_path / "2.json").write_text(json.dumps(data(chat("a", 0, 10, "run")), indent=2))
+    found = Otlp().read([tmp_path], ImportOptions())
+    [session] = found.sessions()
+    assert [step.name for step in session.steps] == ["a", "b"]
+    assert found.header.attributes["import"]["dropped"] == {"object(s) that hold no spans": 1}
+
+
+@pytest.mark.parametrize(
+    ("times", "resolution_ms"),
+    [((0.0005, 1), 0.001), ((0.25, 1), 0.01), ((3, 10), 1.0), ((500, 1000), 100.0), ((0, 3000), 1000.0)],
+)
+def test_the_resolution_is_that_of_the_times(path, times, resolution_ms):
+    found, _ = imported(path, data(chat("a", *times)))
+    assert found.header.resolution_ms == resolution_ms
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (data(chat("a", 0, 1, startTimeUnixNano="-5")), ', line 1, span "a", startTimeUnixNano: "-5" is not a time in ns since 1970.'),
+        (data(chat("a", 0, 1, startTimeUnixNano="1e9")), ', line 1, span "a", startTimeUnixNano: "1e9" is not a time in ns since 1970.'),
+        (data(chat("a", 0, 1, endTimeUnixNano=2**63)), ', line 1, span "a", endTimeUnixNano: "9223372036854775808" is not a time in ns since 1970.'),
+        (data(chat("a", 0, 1, startTimeUnixNano=True)), ", line 1, resourceSpans or resource_spans or batches: [0].scopeSpans[0].spans[0].startTimeUnixNano: expected int | float | str | null, got bool."),
+        ('{"resourceSpans": NaN}', ", line 1: not valid JSON: JSON is malformed: invalid character (byte 18)."),
+        (data(), ": no model calls, tool calls or HTTP client's requests among the spans."),
+        ("hello", ": neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."),
+        ("", ": neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."),
+        ('{"resourceSpans":' + "[" * 100_000, ": nested too deeply to be read."),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_with_its_place(path, document, message):
+    with pytest.raises(TraceError) as caught:
+        imported(path, document)
+    assert str(caught.value) == f"{path}{message}"
+
+
+def test_spans_that_are_one_anothers_parents_and_deep_ones_are_kept(path):
+    deep = [span(f"d{n}", 0, 1, f"d{n - 1}" if n else None) for n in range(2_000)]
+    steps = steps_of(
+        path,
+        *deep,
+        chat("a", 1, 2, "d1999"),
+        chat("b", 3, 4, "c"),
+        span("c", 3, 4, "b"),
+        chat("self", 5, 6, "self"),
+    )
+    assert [step.name for step in steps] == ["a", "b", "self"]
+
+
+names = st.sampled_from([None, *"abcdefgh"])
+moments = st.integers(0, 3_000).map(lambda n: n / 4)
+spans = st.builds(
+    lambda make, name, start, took, parent, trace, conversation: make(
+        name or "a",
+        start,
+        None if took is None else start + took,
+        parent,
+        {"gen_ai.conversation.id": conversation} if conversation else {},
+        trace=trace,
+    ),
+    st.sampled_from([chat, chat, tool, tool, http, http, agent, span]),
+    names,
+    moments,
+    st.none() | moments,
+    names,
+    st.sampled_from(["t1", "t1", "t2"]),
+    st.sampled_from([None, None, None, "c1", "c2"]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(items=st.lists(spans, max_size=14))
+def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
+    tmp_path_factory, walked_starts_ms, items
+):
+    path = tmp_path_factory.getbasetemp() / "traces.jsonl"
+    found, sessions = imported(path, data(chat("z", 0, 1), *items))
+    for session in sessions:
+        walked = walked_starts_ms(session)
+        for step in session.steps:
+            assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms + 0.001
