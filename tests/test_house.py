@@ -10,10 +10,11 @@ PACKAGE = Path(__file__).parent.parent / "replay"
 # Each room with the rooms that it may import; the order is the house from the roof down.
 KNOWS = {
     "__main__": {"cli"},
-    "cli": {"trials", "report", "judge", "engine", "planes", "wire", "results", "trace", "target"},
+    "cli": {"trials", "report", "recording", "judge", "engine", "planes", "wire", "results", "trace", "target"},
     "report": {"judge", "results"},
     "trials": {"judge", "engine", "planes", "trace", "target", "results"},
     "judge": {"results"},
+    "recording": {"planes", "trace"},
     "engine": {"planes", "wire", "trace", "target", "results"},
     "planes": {"wire", "trace", "target"},
     "wire": {"target"},

@@ -1,4 +1,4 @@
-"""`replay trace`: import recordings, look at traces, and check them."""
+"""`replay trace`: import and record traces, look at them, and check them."""
 
 import contextlib
 import sys
@@ -9,6 +9,7 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.trace_record import record
 from replay.cli.units import DURATION
 from replay.trace.arrivals import ArrivalsError
 from replay.trace.errors import TraceError, escaped, shortened, shown, shown_path
@@ -26,7 +27,7 @@ _SNIFFED_BYTES = 1 << 16
 
 @click.group()
 def trace() -> None:
-    """Import, inspect and check traces."""
+    """Import, record, inspect and check traces."""
 
 
 @trace.command(
@@ -260,3 +261,6 @@ def _duration(ms: float) -> str:
     if ms < 3_600_000:
         return f"{ms / 60_000:.3g} min"
     return f"{ms / 3_600_000:,.3g} h"
+
+
+trace.add_command(record)

@@ -1,0 +1,185 @@
+"""`replay trace record`: record what clients send through a reverse proxy."""
+
+import ipaddress
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from replay.cli.units import DURATION
+from replay.recording.output import Written, write_trace
+from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
+from replay.recording.redaction import PatternError
+from replay.recording.types import SessionRules
+from replay.recording.upstreams import UpstreamError, parse_routes
+from replay.trace.errors import TraceError, escaped, shown_path
+
+_RULES = SessionRules()
+_DEFAULT_LISTEN = "127.0.0.1:9000"
+
+
+@click.command(
+    epilog="Example: replay trace record --upstream http://127.0.0.1:8080 -o trace.jsonl.zst --session-header x-session"
+)
+@click.option(
+    "--listen",
+    default=_DEFAULT_LISTEN,
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where clients send their requests; port 0 takes a free one.",
+)
+@click.option(
+    "--upstream",
+    "upstreams",
+    multiple=True,
+    metavar="[NAME=]URL",
+    help="Where requests are passed on to. With a name: those under /NAME/. May be given several times.",
+)
+@click.option(
+    "--route",
+    "routes",
+    multiple=True,
+    metavar="/PREFIX=NAME",
+    help="Pass requests under /PREFIX on to this upstream too, with the prefix. May be given several times.",
+)
+@click.option("--session-header", metavar="NAME", help="The header whose value names the session.")
+@click.option(
+    "--session-cookie", metavar="NAME", help="The cookie that tells sessions without header or traceparent."
+)
+@click.option(
+    "--idle-gap",
+    type=DURATION,
+    default=f"{_RULES.idle_gap_s:g}s",
+    show_default=True,
+    help="Silence that ends a session told by cookie or client address.",
+)
+@click.option(
+    "--bodies",
+    type=click.Choice(["keep", "hash", "drop"]),
+    default="keep",
+    show_default=True,
+    help="Keep requests' bodies up to 1 MiB, or only their size, with or without a hash.",
+)
+@click.option(
+    "--redact",
+    "patterns",
+    multiple=True,
+    metavar="REGEX",
+    help="Replace what matches in paths, header values and bodies. May be given several times.",
+)
+@click.option(
+    "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst compresses."
+)
+@click.option("--name", help="The trace's name. [default: from OUT]")
+@click.option("--duration", type=DURATION, help="Stop after this. [default: when interrupted]")
+@click.option(
+    "--recover",
+    type=click.Path(path_type=Path),
+    metavar="JOURNAL",
+    help="Record nothing; make the trace of what a killed recording left.",
+)
+def record(out: Path, name: str | None, recover: Path | None, **chosen: Any) -> None:
+    """Record requests through a reverse proxy, and write a trace when it is interrupted.
+
+    Credentials, cookies, keys and tokens are replaced before anything is written. While it records, steps are in
+    OUT.journal, at the latest a second after they ended.
+    """
+    if recover is not None:
+        _report(out, write_trace(recover, out, name))
+        click.echo(f"{shown_path(recover)} was kept; remove it when the trace is what you expect.", err=True)
+        return
+    options = _options(out, name, chosen)
+    if not ipaddress.ip_address(options.host).is_loopback:
+        click.echo(
+            f"replay: warning: {options.host} can be reached from other machines, and whoever reaches it can use "
+            "the upstreams through it.",
+            err=True,
+        )
+    try:
+        failure = anyio.run(
+            _record, options, chosen["duration"], backend_options={"use_uvloop": sys.platform != "win32"}
+        )
+    except PatternError as error:
+        raise click.UsageError(f"{error}") from error
+    except OSError as error:
+        raise TraceError(
+            f"cannot listen on {chosen['listen']}: {error.strerror or error}. Try another --listen, or port 0."
+        ) from error
+    if failure is not None:
+        raise failure
+    written = finish_recording(options)
+    _report(out, written)
+
+
+async def _record(options: RecordOptions, duration_s: float | None) -> TraceError | None:
+    """Record until a signal, the end of the duration, or a failure, which is returned."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with recording(options) as going_on:
+            click.echo(f"recording on {going_on.url}, to {shown_path(journal_path(options.out))}", err=True)
+
+            async def until_signal() -> None:
+                async for _ in signals:
+                    group.cancel_scope.cancel()
+
+            async def until_failure() -> None:
+                await going_on.failed.wait()
+                group.cancel_scope.cancel()
+
+            with anyio.move_on_after(duration_s):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(until_signal)
+                    group.start_soon(until_failure)
+            return going_on.failure
+
+
+def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:
+    try:
+        routes = parse_routes(chosen["upstreams"], chosen["routes"])
+    except UpstreamError as error:
+        raise click.UsageError(f"{error}") from error
+    host, port = _address(chosen["listen"])
+    return RecordOptions(
+        routes=tuple(routes),
+        out=out,
+        host=host,
+        port=port,
+        sessions=SessionRules(
+            header=chosen["session_header"], cookie=chosen["session_cookie"], idle_gap_s=chosen["idle_gap"]
+        ),
+        bodies=chosen["bodies"],
+        patterns=chosen["patterns"],
+        name=name,
+    )
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise click.UsageError(f"--listen {listen!r} is not HOST:PORT. Write for example {_DEFAULT_LISTEN}.")
+    if host in ("", "localhost"):
+        return "127.0.0.1", int(port)
+    try:
+        return str(ipaddress.ip_address(host)), int(port)
+    except ValueError as error:
+        text = (
+            f"--listen {listen!r} needs an address of this machine, not a name: for example {_DEFAULT_LISTEN}."
+        )
+        raise click.UsageError(text) from error
+
+
+def _report(out: Path, written: Written) -> None:
+    told = ", ".join(f"{count} by {how}" for how, count in sorted(written.told_by.items()))
+    click.echo(escaped(f"sessions told: {told}"), err=True)
+    click.echo(
+        f"edges: inferred from times; {written.overlapping} steps began while the step before still ran",
+        err=True,
+    )
+    if written.unfinished:
+        click.echo(f"{written.unfinished} steps did not end while they were recorded", err=True)
+    if written.cut_bytes:
+        click.echo(f"the journal's last line was cut off ({written.cut_bytes} bytes), and left out", err=True)
+    click.echo(f"{shown_path(out)}: {written.sessions} sessions, {written.steps} steps")

@@ -1,0 +1,188 @@
+"""What of an exchange is kept: its body while it passes, and the step that it becomes. Sans I/O."""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+import httptools
+import msgspec
+
+from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
+from replay.recording.types import Bodies, Exchange
+from replay.trace.importers.names import LONGEST_NAME, grouped_name
+from replay.trace.types import Kind, Recorded, Request, Step
+
+MOST_BODY_BYTES = 1 << 20
+LLM_ENDINGS = ("/chat/completions", "/completions", "/responses", "/messages")
+
+_MCP_ENDING = "/mcp"
+_MS = 1e6
+# Said of a body that is not the one that was sent, or is left out.
+_OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
+_HEAD_OF_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+class _Call(msgspec.Struct):
+    """What names a model or MCP call in its body; of any type, since a client may send anything."""
+
+    model: Any = None
+    stream: Any = None
+    method: Any = None
+    params: Any = None
+
+
+class Unchunked:
+    """Takes the chunks off a body; on_body is called with what was in them."""
+
+    def __init__(self, on_body: Callable[[bytes], None]) -> None:
+        self.on_body = on_body  # the parser looks it up under this name
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(_HEAD_OF_CHUNKS)
+
+    def feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.on_body = _nothing  # framing is the proxy's business; what came so far counts
+
+
+class BodyCapture:
+    """A request's body as it passes: the first MiB, its size, and its hash where one is wanted.
+
+    key: of the hash; None: none. Equal bodies have equal hashes within one recording only, so that a hash does not
+    give away a body that can be guessed.
+    """
+
+    def __init__(self, is_chunked: bool, key: bytes | None) -> None:
+        self._kept = bytearray()
+        self._hash = None if key is None else blake2b(key=key, digest_size=16)
+        self.body_bytes = 0
+        self._unchunked = Unchunked(self._add) if is_chunked else None
+
+    def feed(self, data: bytes) -> None:
+        if self._unchunked is not None:
+            self._unchunked.feed(data)
+        else:
+            self._add(data)
+
+    @property
+    def body(self) -> bytes | None:
+        """The body; None where it is too large to be kept."""
+        return bytes(self._kept) if self.body_bytes <= MOST_BODY_BYTES else None
+
+    @property
+    def body_hash(self) -> str | None:
+        return None if self._hash is None or not self.body_bytes else self._hash.hexdigest()
+
+    def _add(self, data: bytes) -> None:
+        self.body_bytes += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        if self.body_bytes <= MOST_BODY_BYTES:
+            self._kept += data
+        else:
+            self._kept = bytearray()
+
+
+def is_llm_path(path: str) -> bool:
+    """Whether a path, query included, is one at which models are called."""
+    return path.partition("?")[0].rstrip("/").endswith(LLM_ENDINGS)
+
+
+def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodies) -> Step:
+    """The step that an exchange becomes, without its secrets; at_ms counts from begin_ns.
+
+    took_ms is None where the response did not come to its end, since nobody knows how long it would have taken.
+    """
+    clean = redactor.of_request(exchange.headers)
+    kind, name, attributes = _told(exchange, clean)
+    if exchange.upstream:
+        attributes["upstream"] = exchange.upstream
+    if exchange.body_hash is not None and bodies == "hash":
+        attributes["body_hash"] = exchange.body_hash
+    if exchange.fault is not None:
+        attributes["fault"] = exchange.fault
+    attributes |= {key: str(count) for key, count in exchange.usage.items()}
+    first_ns, end_ns = exchange.first_byte_ns, exchange.end_ns
+    return Step(
+        id=f"r{exchange.number}",
+        kind=kind,
+        name=name[:LONGEST_NAME],
+        at_ms=_ms(exchange.begin_ns - begin_ns),
+        took_ms=None if end_ns is None else _ms(end_ns - exchange.begin_ns),
+        request=_request(exchange, clean, bodies),
+        recorded=Recorded(
+            status=exchange.status,
+            ttft_ms=None if first_ns is None else _ms(first_ns - exchange.begin_ns),
+            request_bytes=exchange.body_bytes,
+            response_bytes=exchange.response_bytes,
+        ),
+        attributes=attributes,
+    )
+
+
+def _request(exchange: Exchange, clean: RequestRedactor, bodies: Bodies) -> Request:
+    request = Request(exchange.method, clean.path(exchange.path), clean.headers())
+    if not exchange.body_bytes:
+        return request
+    kept = NO_BODY
+    data = exchange.body
+    encoding = _header(exchange, "content-encoding").strip().lower()
+    # A coded body would hide its secrets from redaction.
+    if bodies == "keep" and data is not None and encoding in ("", "identity"):
+        kept = clean.body(data, _header(exchange, "content-type"))
+    if kept.json is not None:
+        request.json = msgspec.Raw(kept.json)
+    elif kept.text is not None:
+        request.body = kept.text
+    elif kept.base64 is not None:
+        request.body_base64 = kept.base64
+    else:
+        request.body_bytes = min(exchange.body_bytes, 1 << 30)
+        request.headers = {
+            name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_BODY
+        }
+    return request
+
+
+def _told(exchange: Exchange, clean: RequestRedactor) -> tuple[Kind, str, dict[str, str]]:
+    """Kind, name and attributes, as path and body tell them."""
+    grouped = grouped_name(exchange.method, clean.path(exchange.client_path))
+    path = exchange.path.partition("?")[0].rstrip("/")
+    is_llm = is_llm_path(path)
+    if not (is_llm or path.endswith(_MCP_ENDING)):
+        return "http", grouped, {}
+    call = _call(exchange.body)
+    if is_llm:
+        attributes = {}
+        if isinstance(call.model, str) and call.model:
+            attributes["model"] = clean.text(call.model[:LONGEST_NAME])
+        if call.stream is True:
+            attributes["stream"] = "true"
+        return "llm", grouped, attributes
+    if not isinstance(call.method, str) or not call.method:
+        return "http", grouped, {}
+    tool = call.params.get("name") if isinstance(call.params, dict) else None
+    name = f"{call.method} {tool}" if call.method == "tools/call" and isinstance(tool, str) else call.method
+    return "mcp", clean.text(name[:LONGEST_NAME]), {}
+
+
+def _call(body: bytes | None) -> _Call:
+    if body and body.lstrip()[:1] == b"{":
+        try:
+            return msgspec.json.decode(body, type=_Call)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass
+    return _Call()
+
+
+def _header(exchange: Exchange, wanted: str) -> str:
+    return next((value for name, value in exchange.headers if name.lower() == wanted), "")
+
+
+def _ms(duration_ns: int) -> float:
+    return round(max(0, duration_ns) / _MS, 3)
+
+
+def _nothing(data: bytes) -> None:
+    pass

@@ -1,0 +1,154 @@
+"""The journal of a recording: an append-only file of steps as they end, from which the trace is made.
+
+JSON Lines: a header, then an entry a line. Only its owner may read it. What a kill cuts off is the last line.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+
+from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
+from replay.trace.errors import TraceError, shown_path
+
+_LONGEST_LINE_BYTES = 64 << 20
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where in the journal an entry stands, and what is needed to put it in order."""
+
+    session: str
+    at_ms: float
+    offset: int
+
+
+class JournalWriter:
+    """A new journal. What is added reaches the file with the next `flush`.
+
+    Raises TraceError if the file is there already, since it may be the only copy of a recording, or on a full disk.
+    """
+
+    def __init__(self, path: Path, header: JournalHeader) -> None:
+        self.path = path
+        self._waiting: list[bytes] = []
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except FileExistsError as error:
+            raise TraceError(
+                f"{shown_path(path)}: is there already, left by a recording that was killed. Make a trace of it with "
+                f"--recover, or remove it."
+            ) from error
+        except OSError as error:
+            raise self._error(error) from error
+        self._waiting.append(msgspec.json.encode(header) + b"\n")
+        self.flush()
+
+    def __enter__(self) -> "JournalWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.flush()
+        finally:
+            os.close(self._descriptor)
+
+    def add(self, entry: JournalEntry) -> None:
+        line = msgspec.json.encode(entry)
+        self._waiting.append(line + b"\n")
+
+    def flush(self) -> None:
+        """Hand everything to the operating system, which keeps it when this process is killed."""
+        data = memoryview(b"".join(self._waiting))
+        self._waiting = []
+        while data:
+            try:
+                data = data[os.write(self._descriptor, data) :]
+            except OSError as error:
+                raise self._error(error) from error
+
+    def _error(self, error: OSError) -> TraceError:
+        why = (error.strerror or str(error)).lower()
+        return TraceError(f"{shown_path(self.path)}: cannot be written: {why}.")
+
+
+class Found(NamedTuple):
+    """What a journal holds. cut_bytes: of a last line that a kill cut off."""
+
+    header: JournalHeader
+    places: list[Place]
+    cut_bytes: int
+
+
+class JournalReader:
+    """Reads a journal, first as places, then each entry from its place. Raises TraceError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._file: BinaryIO = path.open("rb")
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            raise TraceError(f"{shown_path(path)}: cannot be read: {why}.") from error
+
+    def __enter__(self) -> "JournalReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def scan(self) -> Found:
+        """Find every entry. A last line without its end is left out; any other fault is an error."""
+        places: list[Place] = []
+        header: JournalHeader | None = None
+        sessions: dict[str, str] = {}
+        cut_bytes = 0
+        for number, offset, line in self._lines():
+            if not line.endswith(b"\n"):
+                cut_bytes = len(line)
+                break
+            if header is None:
+                header = self._header(line)
+                continue
+            try:
+                entry = msgspec.json.decode(line, type=JournalEntry)
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+                text = f"{shown_path(self._path)}, line {number}: no entry of a journal: {error}."
+                raise TraceError(text) from error
+            session = sessions.setdefault(entry.session, entry.session)
+            places.append(Place(session, entry.step.at_ms, offset))
+        if header is None:
+            raise TraceError(f"{shown_path(self._path)}: not a recording's journal. Name an OUT.journal file.")
+        return Found(header, places, cut_bytes)
+
+    def entry(self, offset: int) -> JournalEntry:
+        self._file.seek(offset)
+        return msgspec.json.decode(self._file.readline(), type=JournalEntry)
+
+    def _header(self, line: bytes) -> JournalHeader:
+        try:
+            header = msgspec.json.decode(line, type=JournalHeader)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            text = f"{shown_path(self._path)}: not a recording's journal. Name an OUT.journal file."
+            raise TraceError(text) from error
+        if header.format != JOURNAL_FORMAT or header.version != JOURNAL_VERSION:
+            raise TraceError(
+                f"{shown_path(self._path)}: a {header.format} of version {header.version}; this version of replay "
+                f"reads {JOURNAL_FORMAT} of version {JOURNAL_VERSION}."
+            )
+        return header
+
+    def _lines(self) -> Iterator[tuple[int, int, bytes]]:
+        number = offset = 0
+        while line := self._file.readline(_LONGEST_LINE_BYTES + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE_BYTES:
+                raise TraceError(f"{shown_path(self._path)}, line {number}: longer than any line of a journal.")
+            yield number, offset, line
+            offset += len(line)

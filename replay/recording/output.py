@@ -1,0 +1,91 @@
+"""A journal turned into a trace: sessions whole, in order of their starts, with the edges between their steps.
+
+Memory holds a place for each step of the journal, and one session at a time.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from replay.recording.journal import JournalReader
+from replay.recording.types import RESOLUTION_MS, JournalEntry
+from replay.trace.errors import TraceError, shown_path
+from replay.trace.file import TraceWriter
+from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
+from replay.trace.types import FORMAT, VERSION, Header, Session, Step
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What was made of a journal. told_by: sessions by how they were told. cut_bytes: of a last line cut off."""
+
+    sessions: int
+    steps: int
+    told_by: dict[str, int]
+    overlapping: int
+    unfinished: int
+    cut_bytes: int
+
+
+def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
+    """Make the trace `out` of a journal, which stays as it is. name: of the trace; None: as the journal says.
+
+    Raises TraceError where the journal cannot be read or holds no step, or the trace cannot be written.
+    """
+    with JournalReader(journal) as reader:
+        found = reader.scan()
+        if not found.places:
+            raise TraceError(f"{shown_path(journal)}: no request was recorded, so there is no trace to write.")
+        offsets: dict[str, list[int]] = {}
+        starts: dict[str, float] = {}
+        for place in found.places:
+            offsets.setdefault(place.session, []).append(place.offset)
+            starts[place.session] = min(place.at_ms, starts.get(place.session, place.at_ms))
+        del found.places[:]
+        order = sorted(starts, key=lambda session: (starts[session], session))
+        begin_ms = starts[order[0]]
+        tally = Tally()
+        told_by: dict[str, int] = {}
+        unfinished = 0
+        header = Header(
+            FORMAT,
+            VERSION,
+            name or found.header.name,
+            source=found.header.source,
+            resolution_ms=RESOLUTION_MS,
+            attributes={
+                **found.header.attributes,
+                "recorded_at": found.header.started,
+                "edges": "inferred from times",
+            },
+        )
+        with TraceWriter(out, header) as writer:
+            for session_id in order:
+                entries = [reader.entry(offset) for offset in offsets.pop(session_id)]
+                session = _session(session_id, entries, starts[session_id] - begin_ms, tally)
+                unfinished += sum(step.took_ms is None for step in session.steps)
+                told_by[entries[0].told_by] = told_by.get(entries[0].told_by, 0) + 1
+                writer.write(session)
+    return Written(writer.sessions, writer.steps, told_by, tally.overlapping, unfinished, found.cut_bytes)
+
+
+def _session(session_id: str, entries: list[JournalEntry], start_ms: float, tally: Tally) -> Session:
+    latest: dict[str, Step] = {entry.step.id: entry.step for entry in entries}
+    begin_ms = min(step.at_ms for step in latest.values())
+    calls = [
+        Call(
+            step.id,
+            round(step.at_ms - begin_ms, 3),
+            step.took_ms,
+            step.recorded.ttft_ms if step.recorded is not None else None,
+            payload=step,
+        )
+        for step in latest.values()
+    ]
+    steps: list[Step] = []
+    for call in infer_edges(Lane(calls, RESOLUTION_MS), tally):
+        step: Step = call.payload
+        step.at_ms = call.start_ms
+        step.after = tuple(call.edges)
+        steps.append(step)
+    attributes: dict[str, str] = {"told_by": entries[0].told_by}
+    return Session(session_id, round(start_ms, 3), steps, attributes)

@@ -1,0 +1,115 @@
+"""Exchanges on their way to the journal: turned into steps in moments when the proxy has time, flushed in time.
+
+Redacting a large body takes milliseconds, which must not fall between a request and its upstream. So exchanges wait
+in memory, and are worked off in slices; they never wait longer than the journal promises.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from time import monotonic_ns
+
+from replay.recording.capture import step_of
+from replay.recording.journal import JournalWriter
+from replay.recording.redaction import Redactor
+from replay.recording.types import Bodies, Exchange, JournalEntry
+from replay.trace.errors import TraceError
+
+_EVERY_S = 0.2
+_SLICE_NS = 2_000_000
+_MOST_WAITING_BYTES = 64 << 20
+# A request that lasts longer is written before its end, so that a kill does not lose it.
+_LONG_NS = 500_000_000
+
+
+class Recorder:
+    """Takes exchanges and writes them to the journal. begin_ns: what at_ms counts from.
+
+    open_exchanges: those that are not over yet. on_failure: called once when the journal cannot be written.
+    """
+
+    def __init__(
+        self,
+        journal: JournalWriter,
+        redactor: Redactor,
+        bodies: Bodies,
+        open_exchanges: Callable[[], Iterable[Exchange]],
+        on_failure: Callable[[TraceError], None],
+        now: Callable[[], int] = monotonic_ns,
+    ) -> None:
+        self.begin_ns = now()
+        self.recorded = 0
+        self._journal = journal
+        self._redactor = redactor
+        self._bodies = bodies
+        self._open_exchanges = open_exchanges
+        self._on_failure = on_failure
+        self._now = now
+        self._waiting: deque[Exchange] = deque()
+        self._waiting_bytes = 0
+        self._written_early: set[int] = set()
+        self._timer: asyncio.Handle | None = None
+        self._has_failed = False
+        self._flushed_ns = self.begin_ns
+
+    def __repr__(self) -> str:
+        return f"<Recorder {self.recorded} recorded, {len(self._waiting)} waiting>"
+
+    def start(self) -> None:
+        """Begin to write from time to time, on the running loop."""
+        self._timer = asyncio.get_running_loop().call_later(_EVERY_S, self._turn)
+
+    def add(self, exchange: Exchange) -> None:
+        """An exchange is over."""
+        self._waiting.append(exchange)
+        self._waiting_bytes += len(exchange.body or b"")
+        while self._waiting_bytes > _MOST_WAITING_BYTES:
+            self._take_one()
+
+    def stop(self, unfinished: Iterable[Exchange]) -> None:
+        """Write what is left; the exchanges that go on are recorded as they are. Raises TraceError."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._waiting.extend(unfinished)
+        while self._waiting:
+            self._take_one()
+        self._journal.flush()
+
+    def _turn(self) -> None:
+        """One slice of what waits; the rest in the next pass of the loop, which serves requests first."""
+        loop = asyncio.get_running_loop()
+        until_ns = self._now() + _SLICE_NS
+        while self._waiting and self._now() < until_ns:
+            self._take_one()
+        now_ns = self._now()
+        if self._waiting:
+            if now_ns - self._flushed_ns > _LONG_NS:
+                self._flush()
+            self._timer = loop.call_soon(self._turn)
+            return
+        for exchange in self._open_exchanges():
+            if now_ns - exchange.begin_ns > _LONG_NS and exchange.number not in self._written_early:
+                self._written_early.add(exchange.number)
+                self._write(exchange)
+        self._flush()
+        self._timer = loop.call_later(_EVERY_S, self._turn)
+
+    def _flush(self) -> None:
+        self._flushed_ns = self._now()
+        try:
+            self._journal.flush()
+        except TraceError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                self._on_failure(error)
+
+    def _take_one(self) -> None:
+        exchange = self._waiting.popleft()
+        self._waiting_bytes = max(0, self._waiting_bytes - len(exchange.body or b""))
+        self._written_early.discard(exchange.number)
+        self.recorded += 1
+        self._write(exchange)
+
+    def _write(self, exchange: Exchange) -> None:
+        step = step_of(exchange, self.begin_ns, self._redactor, self._bodies)
+        self._journal.add(JournalEntry(exchange.session.id, exchange.session.told_by, step))

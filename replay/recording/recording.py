@@ -1,0 +1,122 @@
+"""A whole recording: the proxy listening, its journal beside the trace, and the trace made of it at the end."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_bytes
+
+import msgspec
+
+from replay.recording.journal import JournalWriter
+from replay.recording.output import Written, write_trace
+from replay.recording.proxy import Proxy
+from replay.recording.recorder import Recorder
+from replay.recording.redaction import Redactor
+from replay.recording.sessions import Sessions
+from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, Bodies, JournalHeader, Route, SessionRules
+from replay.trace.errors import TraceError
+
+_BACKLOG = 1024
+
+
+class RecordOptions(msgspec.Struct, frozen=True):
+    """What to record, and how. port 0: a free one. patterns: regular expressions of what must not be written."""
+
+    routes: tuple[Route, ...]
+    out: Path
+    host: str = "127.0.0.1"
+    port: int = 9000
+    sessions: SessionRules = SessionRules()
+    bodies: Bodies = "keep"
+    patterns: tuple[str, ...] = ()
+    name: str | None = None
+    tls: ssl.SSLContext | None = None
+
+
+class Recording(msgspec.Struct):
+    """A recording that is going on. failed: set, with `failure`, when the journal cannot be written any more."""
+
+    url: str
+    recorder: Recorder
+    failed: asyncio.Event
+    failure: TraceError | None = None
+
+
+def journal_path(out: Path) -> Path:
+    """Where the journal of a trace stands while it is recorded."""
+    return out.with_name(out.name + ".journal")
+
+
+@asynccontextmanager
+async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
+    """Record while the context lasts; at its end the journal holds everything, and no trace is written yet.
+
+    Raises OSError if the address cannot be listened on, TraceError if the journal cannot be written, PatternError if
+    a pattern is none.
+    """
+    loop = asyncio.get_running_loop()
+    key = token_bytes(32)
+    redactor = Redactor(options.patterns)
+    sessions = Sessions(options.sessions, key, redactor.is_harmless)
+    proxy = Proxy(
+        options.routes,
+        sessions,
+        lambda exchange: recorder.add(exchange),
+        hash_key=key if options.bodies == "hash" else None,
+        tls=_tls(options),
+    )
+    listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)
+    try:
+        with JournalWriter(journal_path(options.out), _header(options)) as journal:
+            failed = asyncio.Event()
+
+            def fail(error: TraceError) -> None:
+                going_on.failure = error
+                failed.set()
+
+            recorder = Recorder(journal, redactor, options.bodies, lambda: proxy.open_exchanges, fail)
+            bound = listening.sockets[0].getsockname()[1]
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            going_on = Recording(f"http://{host}:{bound}", recorder, failed)
+            recorder.start()
+            try:
+                yield going_on
+            finally:
+                listening.close()
+                recorder.stop(await proxy.close())
+    finally:
+        listening.close()
+
+
+def finish_recording(options: RecordOptions) -> Written:
+    """Make the trace of a recording that has ended, and remove its journal. Raises TraceError."""
+    journal = journal_path(options.out)
+    written = write_trace(journal, options.out, options.name)
+    journal.unlink()
+    return written
+
+
+def _header(options: RecordOptions) -> JournalHeader:
+    name = options.name or options.out.name.removesuffix(".zst").removesuffix(".gz").removesuffix(".jsonl")
+    attributes: dict[str, str] = {"bodies": options.bodies}
+    return JournalHeader(
+        JOURNAL_FORMAT,
+        JOURNAL_VERSION,
+        name or "recording",
+        "replay trace record",
+        datetime.now(UTC).isoformat(timespec="milliseconds"),
+        attributes,
+    )
+
+
+def _tls(options: RecordOptions) -> ssl.SSLContext | None:
+    if not any(route.upstream.is_tls for route in options.routes):
+        return None
+    if options.tls is not None:
+        return options.tls
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
