@@ -341,19 +341,23 @@ def idle_curve(waves: Waves, is_cold: Flags) -> list[IdleBucket]:
     for step in np.unique(steps):
         inside = steps == step
         n, hits = int(np.count_nonzero(inside)), int(np.count_nonzero(cold[inside]))
-        low = 0.0 if not hits else float(beta.ppf(0.025, hits, n - hits + 1))
-        high = 1.0 if hits == n else float(beta.ppf(0.975, hits + 1, n - hits))
-        found.append(
-            IdleBucket(
-                idle_s=round(10 ** (step / _BUCKETS_A_DECADE), 4),
-                to_s=round(10 ** ((step + 1) / _BUCKETS_A_DECADE), 4),
-                n=n,
-                cold=hits,
-                share=round(hits / n, 4),
-                ci=(round(low, 4), round(high, 4)),
-            )
-        )
+        from_s, to_s = 10 ** (step / _BUCKETS_A_DECADE), 10 ** ((step + 1) / _BUCKETS_A_DECADE)
+        found.append(bucket(from_s, to_s, n, hits))
     return found
+
+
+def bucket(from_s: float, to_s: float, n: int, cold: int) -> IdleBucket:
+    """One part of the curve, with Clopper and Pearson's interval at 95 %."""
+    low = 0.0 if not cold else float(beta.ppf(0.025, cold, n - cold + 1))
+    high = 1.0 if cold == n else float(beta.ppf(0.975, cold + 1, n - cold))
+    return IdleBucket(
+        idle_s=round(from_s, 4),
+        to_s=round(to_s, 4),
+        n=n,
+        cold=cold,
+        share=round(cold / n, 4),
+        ci=(round(low, 4), round(high, 4)),
+    )
 
 
 def keep_alive(waves: Waves, is_cold: Flags) -> tuple[float, float | None] | None:
