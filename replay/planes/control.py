@@ -85,6 +85,7 @@ def metrics(found: dict[str, Any]) -> str:
     """The state in Prometheus's text format."""
     lines = ["# HELP replay_plane_instances Instances by state.", "# TYPE replay_plane_instances gauge"]
     lines += [f'replay_plane_instances{{state="{name}"}} {n}' for name, n in found["instances"].items()]
+    lines += ["# TYPE replay_plane_outgoing gauge", f"replay_plane_outgoing {found['outgoing']}"]
     requests = found["requests"]
     for name in ("waiting", "running"):
         lines += [

@@ -450,3 +450,49 @@ async def test_an_idle_instance_is_stopped_after_its_lifetime():
         _, headers, _ = await client.ask()
 
         assert (headers["x-replay-instance"], headers["x-replay-cold"]) == ("i-2", "1")
+
+
+async def test_a_drained_instance_answers_what_it_has_and_gets_nothing_more():
+    let_go = asyncio.Event()
+
+    async def answer_when_let(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            if instance == 1:
+                await let_go.wait()
+            writer.write(OK)
+
+    async with plane_of(answer_when_let) as (port, played, gateway):
+        held = (await Client.to(port)).begin_to_ask()
+        await until(lambda: gateway.plane.census().busy == 1)
+        gateway.drain(1)
+        _, headers, _ = await (await Client.to(port)).ask()
+        assert (headers["x-replay-instance"], played.stopped) == ("i-2", [])
+
+        let_go.set()
+        status, headers, body = await held
+        assert (status, headers["x-replay-instance"], body) == (200, "i-1", b"ok")
+        await until(lambda: played.stopped == [1])
+
+
+async def test_a_deploy_keeps_a_request_that_is_under_way_with_its_old_instance():
+    let_go = asyncio.Event()
+
+    async def answer_when_let(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            if instance == 1:
+                await let_go.wait()
+            writer.write(OK)
+
+    async with plane_of(answer_when_let, max_instances=1) as (port, played, gateway):
+        held = (await Client.to(port)).begin_to_ask()
+        await until(lambda: gateway.plane.census().busy == 1)
+        gateway.deploy()
+        await until(lambda: gateway.plane.census().draining == 1)
+        _, headers, _ = await (await Client.to(port)).ask()
+        let_go.set()
+
+        assert headers["x-replay-instance"] == "i-2"
+        assert (await held)[0] == 200
+        await until(lambda: played.stopped == [1])

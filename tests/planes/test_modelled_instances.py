@@ -194,6 +194,30 @@ async def test_two_requests_that_share_a_processor_take_the_sum_of_their_work():
 
 
 @pytest.mark.anyio
+async def test_what_a_request_leaves_behind_slows_the_next_where_idle_instances_have_no_cpu():
+    model = ModelSpec(
+        boot=Constant(0.0), service=Constant(40.0), background=Constant(40.0), sharing="processor"
+    )
+    async with behind_a_gateway(model, max_instances=1, startup_boost=False) as (client, instances):
+        await client.get("/a")
+        begin_ns = monotonic_ns()
+        await client.get("/b")
+        second_ms = (monotonic_ns() - begin_ns) / 1e6
+
+    assert second_ms >= 80.0
+    assert (instances.background_done, instances.background_lost) == (1, 1)
+
+
+@pytest.mark.anyio
+async def test_a_boot_takes_what_it_waits_for_and_what_it_computes_with_the_boost():
+    model = ModelSpec(boot=Constant(20.0), boot_cpu=Constant(80.0), service=Constant(0.0))
+    async with behind_a_gateway(model) as (client, _):
+        answer = await client.get("/a")
+
+    assert float(answer.headers["x-replay-waited-ms"]) >= 60.0
+
+
+@pytest.mark.anyio
 async def test_a_stream_passes_with_its_first_token_and_its_gaps():
     model = ModelSpec(boot=Constant(0.0), service=Constant(40.0), between_tokens=Constant(2.0))
     async with behind_a_gateway(model) as (client, _):
