@@ -144,6 +144,13 @@ def plane() -> None:
     help="From SIGTERM to SIGKILL.",
 )
 @click.option(
+    "--drain",
+    type=DURATION,
+    default=f"{_SPEC.drain_s:g}s",
+    show_default=True,
+    help="How long requests may still run in an instance that is replaced or let go.",
+)
+@click.option(
     "--headers/--no-headers",
     "tells",
     default=True,
@@ -173,6 +180,19 @@ def plane() -> None:
     "model_file",
     type=click.Path(path_type=Path),
     help="With --modelled: put instances behind a gateway, as this TOML file says: times, sharing, memory, faults.",
+)
+@click.option(
+    "--startup-boost/--no-startup-boost",
+    default=_SPEC.startup_boost,
+    show_default=True,
+    help="With --modelled: more CPU during the boot, and for 10 s after.",
+)
+@click.option(
+    "--cpu-when-idle",
+    type=click.Choice(["throttled", "full"]),
+    default=_SPEC.cpu_when_idle,
+    show_default=True,
+    help="With --modelled: what is left of an instance's CPU while it has no request.",
 )
 @click.option(
     "--seed", type=int, default=_MODEL.seed, show_default=True, help="With --modelled: of the modelled times."
@@ -209,12 +229,15 @@ def serve(
     health_path: str | None,
     boot_timeout: float,
     grace: float,
+    drain: float,
     tells: bool,
     control_port: int | None,
     series: Path | None,
     boot: Distribution | None,
     service: Distribution | None,
     model_file: Path | None,
+    startup_boost: bool,
+    cpu_when_idle: str,
     seed: int,
     speed: float,
     error_rate: float,
@@ -243,11 +266,25 @@ def serve(
 
     given = {
         name
-        for name in ("kind", "boot", "service", "model_file", "speed", "error_rate", "seed")
+        for name in (
+            "kind",
+            "boot",
+            "service",
+            "model_file",
+            "startup_boost",
+            "cpu_when_idle",
+            "speed",
+            "error_rate",
+            "seed",
+        )
         if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
     }
     if not modelled and given & {"boot", "service", "model_file"}:
         _refuse(ctx, "--boot, --service and --model are for --modelled: a process takes its own time.")
+    if not modelled and given & {"startup_boost", "cpu_when_idle"}:
+        _refuse(
+            ctx, "--startup-boost and --cpu-when-idle are for --modelled: a process has this machine's CPU."
+        )
     instances: ProcessSpec | ModelSpec | None = None
     if command is not None:
         instances = ProcessSpec(
@@ -286,6 +323,9 @@ def serve(
             idle_lifetime_s=idle_lifetime,
             pending_limit=pending_limit,  # type: ignore[arg-type]
             request_timeout_s=request_timeout,
+            drain_s=drain,
+            startup_boost=startup_boost,
+            cpu_when_idle=cpu_when_idle,  # type: ignore[arg-type]
             router=router,  # type: ignore[arg-type]
             scaling=scaling_for(idle_lifetime),
         )

@@ -33,9 +33,10 @@ def cpu_rules(plane: PlaneSpec, vcpu: float | None = None) -> CpuRules:
     """The rules of a plane's instances; vcpu: of a modelled one, None where it is the plane's."""
     is_serverless = plane.kind == "serverless"
     has_boost = is_serverless and plane.startup_boost
+    vcpu = plane.vcpu if vcpu is None else vcpu
     return CpuRules(
-        plane.vcpu if vcpu is None else vcpu,
-        boosted_vcpu(plane.vcpu) / plane.vcpu if has_boost else 1.0,
+        vcpu,
+        boosted_vcpu(vcpu) / vcpu if has_boost else 1.0,
         round(plane.boost_after_ready_s * _SECOND_NS) if has_boost else 0,
         is_serverless and plane.cpu_when_idle == "throttled",
     )

@@ -53,6 +53,7 @@ def test_a_boot_on_one_thread_gains_nothing_from_more_processors():
 @pytest.mark.parametrize(("vcpu", "boost"), [(0.5, 4.0), (1.0, 2.0), (2.0, 2.0), (6.0, 8 / 6), (8.0, 1.0)])
 def test_the_boost_is_that_of_the_platforms_table(vcpu, boost):
     assert cpu_rules(PlaneSpec(vcpu=vcpu)).boost == boost
+    assert cpu_rules(PlaneSpec(), vcpu).boost == boost
 
 
 def test_a_vm_has_neither_boost_nor_throttling():

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -258,3 +259,29 @@ def test_the_control_address_speaks_prometheus(serve):
     assert "replay_plane_requests_total 1" in lines
     assert "replay_plane_requests_cold_total 1" in lines
     assert any(line.startswith('replay_plane_instances{state="idle"} ') for line in lines)
+
+
+def test_rules_for_modelled_cpu_are_refused_for_processes():
+    ended = subprocess.run(
+        [sys.executable, "-m", "replay", "plane", "serve", "--command", "true", "--no-startup-boost"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "replay: --startup-boost and --cpu-when-idle are for --modelled: a process has this machine's CPU.\n",
+    )
+
+
+def test_a_request_that_outlives_the_drain_of_a_deploy_is_lost(serve):
+    served = serve("--plane", "vm", "--max-instances", "1", "--drain", "100ms")
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(served.get, "/wait", 60)
+        until(lambda: served.state()["requests"]["running"], "the request did not start")
+        served.process.send_signal(signal.SIGUSR1)
+        status, _, _ = held.result(60)
+
+    assert status == 503
+    assert served.get()[1]["x-replay-instance"] == "i-2"
