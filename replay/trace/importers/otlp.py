@@ -94,6 +94,9 @@ class Otlp:
             return _session(name, group, resolution_ms, found)
 
         result = imported_sessions(self.name, paths, options, len(groups), load, resolution_ms, streamed)
+        result.header.attributes["import"].update(
+            http_requests=kinds.count("http"), mcp_calls=kinds.count("mcp")
+        )
         requests = f"{kinds.count('http')} HTTP request(s), {kinds.count('mcp')} MCP call(s)."
         notes = [note for note in result.notes if not note.startswith(_SAID_OF_TOOLS)]
         return ImportResult(result.header, result.sessions, (notes[0], requests, *notes[1:]))

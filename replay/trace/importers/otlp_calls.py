@@ -330,8 +330,8 @@ class TraceCalls:
         counts = self._counts
         counts.drop("arguments of a tool call that are no JSON of up to 64 KiB", is_left_out)
         counts.drop("header(s) that hold secrets", found.secret_headers)
-        counts.drop("secrets in URLs", found.is_redacted)
-        counts.drop("bodies of HTTP requests, which spans do not hold", found.is_without_body)
+        counts.drop("secret(s) in URLs", found.is_redacted)
+        counts.drop("body(ies) of HTTP requests, which spans do not hold", found.is_without_body)
         counts.infer(
             "HTTP request(s) have a body of the recorded size, filled", found.request.body_bytes is not None
         )

@@ -31,6 +31,7 @@ Framing = Literal["json", "message", "length", "varint"]
 _HEAD_BYTES = 64
 _BUFFER_BYTES = 1 << 20
 _LARGEST_WINDOW_BYTES = 1 << 27
+_SLICE_BYTES = 2048  # what a hostile message unpacks to at once is then bounded, see replay/trace/stored.py
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*\}|\[\s*\]|[\[{][\s\[{]*"[A-Za-z])').match
 # The tags of a ResourceSpans' fields: its resource, its spans, its schema.
@@ -195,12 +196,15 @@ def _read_varint(source: BinaryIO, place: str) -> int | None:
 def _decompressed(message: bytes, place: str) -> bytes:
     if not message.startswith(_ZSTD_MAGIC):
         return message
-    try:
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
-        with decompressor.stream_reader(message) as reader:
-            data = reader.read(LARGEST_MESSAGE_BYTES + 1)
-    except zstandard.ZstdError as error:
-        raise TraceError(f"{place}: not a readable zstandard stream ({error}).") from error
-    if len(data) > LARGEST_MESSAGE_BYTES:
-        raise _too_long(place)
-    return data
+    frame = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES).decompressobj()
+    data = bytearray()
+    for at in range(0, len(message), _SLICE_BYTES):
+        try:
+            data += frame.decompress(message[at : at + _SLICE_BYTES])
+        except zstandard.ZstdError as error:
+            raise TraceError(f"{place}: not a readable zstandard stream ({error}).") from error
+        if len(data) > LARGEST_MESSAGE_BYTES:
+            raise _too_long(place)
+        if frame.eof:
+            return bytes(data)
+    raise TraceError(f"{place}: not a readable zstandard stream (it ends too early).")

@@ -157,7 +157,7 @@ def test_http_client_spans_become_requests_to_their_paths_without_secrets(path):
     assert posted.after == (Edge("1", "end", 4.0),)
     assert found.header.attributes["import"]["dropped"] == {
         "header(s) that hold secrets": 1,
-        "secrets in URLs": 1,
+        "secret(s) in URLs": 1,
     }
 
 
@@ -249,6 +249,7 @@ def test_the_request_that_called_the_agent_only_holds_its_calls(path):
         ),
     )
     assert [step.name for step in session.steps] == ["m", "GET crm.test"]
+    assert found.header.attributes["import"]["http_requests"] == 1
     inferred = found.header.attributes["import"]["inferred"]
     assert inferred == {"request(s) that hold an agent's calls are these calls": 1}
 
