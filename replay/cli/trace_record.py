@@ -132,7 +132,13 @@ async def _record(options: RecordOptions, duration_s: float | None) -> TraceErro
                 async with anyio.create_task_group() as group:
                     group.start_soon(until_signal)
                     group.start_soon(until_failure)
-            return going_on.failure
+        if going_on.recorder.faults:
+            click.echo(
+                f"replay: {going_on.recorder.faults} requests are recorded by their times only, by a fault of the "
+                f"program itself: {going_on.recorder.fault!r}. Please report it.",
+                err=True,
+            )
+        return going_on.failure
 
 
 def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:
@@ -141,6 +147,12 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
     except UpstreamError as error:
         raise click.UsageError(f"{error}") from error
     host, port = _address(chosen["listen"])
+    if any((route.upstream.host, route.upstream.port) == (host, port) for route in routes):
+        raise click.UsageError(
+            "the --upstream is the recorder's own --listen address; requests would go in circles."
+        )
+    if out.is_dir():
+        raise TraceError(f"{shown_path(out)}: a directory. Name a .jsonl or .jsonl.zst file to write.")
     return RecordOptions(
         routes=tuple(routes),
         out=out,

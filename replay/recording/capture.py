@@ -1,5 +1,6 @@
 """What of an exchange is kept: its body while it passes, and the step that it becomes. Sans I/O."""
 
+import contextlib
 from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
@@ -35,15 +36,14 @@ class Unchunked:
     """Takes the chunks off a body; on_body is called with what was in them."""
 
     def __init__(self, on_body: Callable[[bytes], None]) -> None:
-        self.on_body = on_body  # the parser looks it up under this name
+        self.on_body = on_body  # the parser looks it up by this name
         self._parser = httptools.HttpResponseParser(self)
         self._parser.feed_data(_HEAD_OF_CHUNKS)
 
     def feed(self, data: bytes) -> None:
-        try:
+        # Whether the framing is right is for the proxy to say; what could be read counts.
+        with contextlib.suppress(httptools.HttpParserError):
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.on_body = _nothing  # framing is the proxy's business; what came so far counts
 
 
 class BodyCapture:
@@ -121,6 +121,18 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     )
 
 
+def wait_of(exchange: Exchange, begin_ns: int) -> Step:
+    """A step that only keeps an exchange's time: where it cannot be told what may be written of it."""
+    end_ns = exchange.end_ns
+    return Step(
+        id=f"r{exchange.number}",
+        kind="http",
+        name="unreadable request",
+        at_ms=_ms(exchange.begin_ns - begin_ns),
+        took_ms=None if end_ns is None else _ms(end_ns - exchange.begin_ns),
+    )
+
+
 def _request(exchange: Exchange, clean: RequestRedactor, bodies: Bodies) -> Request:
     request = Request(exchange.method, clean.path(exchange.path), clean.headers())
     if not exchange.body_bytes:
@@ -182,7 +194,3 @@ def _header(exchange: Exchange, wanted: str) -> str:
 
 def _ms(duration_ns: int) -> float:
     return round(max(0, duration_ns) / _MS, 3)
-
-
-def _nothing(data: bytes) -> None:
-    pass

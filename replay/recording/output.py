@@ -14,6 +14,13 @@ from replay.trace.file import TraceWriter
 from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
 
+# A session of more steps becomes several; the format's own limit is ten times as high.
+MOST_STEPS = 100_000
+
+
+class NothingRecorded(TraceError):
+    """There is no step to make a trace of."""
+
 
 class Written(msgspec.Struct, frozen=True):
     """What was made of a journal. told_by: sessions by how they were told. cut_bytes: of a last line cut off."""
@@ -34,12 +41,18 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
     with JournalReader(journal) as reader:
         found = reader.scan()
         if not found.places:
-            raise TraceError(f"{shown_path(journal)}: no request was recorded, so there is no trace to write.")
+            raise NothingRecorded(
+                f"{shown_path(journal)}: no request was recorded, so there is no trace to write."
+            )
         offsets: dict[str, list[int]] = {}
         starts: dict[str, float] = {}
+        parts: dict[str, str] = {}
         for place in found.places:
-            offsets.setdefault(place.session, []).append(place.offset)
-            starts[place.session] = min(place.at_ms, starts.get(place.session, place.at_ms))
+            part = parts.get(place.session, place.session)
+            if len(offsets.get(part, ())) >= MOST_STEPS:
+                part = parts[place.session] = f"{place.session[:200]}~{len(offsets)}"
+            offsets.setdefault(part, []).append(place.offset)
+            starts[part] = min(place.at_ms, starts.get(part, place.at_ms))
         del found.places[:]
         order = sorted(starts, key=lambda session: (starts[session], session))
         begin_ms = starts[order[0]]

@@ -224,6 +224,9 @@ class Proxy:
     def lost(self, backend: "Backend", passage: Passage | None, why: str) -> None:
         """A connection to an upstream is gone, perhaps in the middle of a response."""
         if passage is None:
+            kept = self._kept.get(backend.upstream)
+            if kept is not None and backend in kept:
+                kept.remove(backend)
             return
         passage.backend = None
         is_whole = passage.body.is_over and bool(passage.chunks)
@@ -242,7 +245,7 @@ class Proxy:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 _, backend = await asyncio.get_running_loop().create_connection(
-                    lambda: Backend(self),
+                    lambda: Backend(self, upstream),
                     upstream.host,
                     upstream.port,
                     ssl=self._tls if upstream.is_tls else None,
@@ -290,7 +293,10 @@ class Proxy:
 
 
 class Doorway(asyncio.Protocol):
-    """One client's connection: one request at a time, the next ones wait in the buffer."""
+    """One client's connection: one request at a time, the next ones wait in the buffer.
+
+    is_full: whether the client reads so slowly that nothing more should be written.
+    """
 
     def __init__(self, proxy: Proxy) -> None:
         self._proxy = proxy
@@ -300,6 +306,7 @@ class Doorway(asyncio.Protocol):
         self._client = ""
         self._keeps_alive = True
         self._is_held = False
+        self.is_full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -320,10 +327,12 @@ class Doorway(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
+        self.is_full = True
         if self._passage is not None and self._passage.backend is not None:
             self._passage.backend.hold(True)
 
     def resume_writing(self) -> None:
+        self.is_full = False
         if self._passage is not None and self._passage.backend is not None:
             self._passage.backend.hold(False)
 
@@ -428,8 +437,9 @@ class Doorway(asyncio.Protocol):
 class Backend(asyncio.Protocol):
     """One connection to an upstream: one passage at a time. served: how many it has served."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, upstream: Upstream) -> None:
         self._proxy = proxy
+        self.upstream = upstream
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._passage: Passage | None = None
         self._buffer = b""
@@ -464,10 +474,11 @@ class Backend(asyncio.Protocol):
             passage.chunks = []
         if passage.doorway is not None:
             passage.doorway.hold(False)
+            self.hold(passage.doorway.is_full)
 
     def keep(self, idle_s: float) -> None:
         """Wait for the next passage, and give up after a while."""
-        self._transport.resume_reading()
+        self.hold(False)
         self._idle_timer = asyncio.get_running_loop().call_later(idle_s, self.close)
 
     def send(self, data: bytes) -> None:

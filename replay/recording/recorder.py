@@ -9,14 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from time import monotonic_ns
 
-from replay.recording.capture import step_of
+from replay.recording.capture import step_of, wait_of
 from replay.recording.journal import JournalWriter
 from replay.recording.redaction import Redactor
 from replay.recording.types import Bodies, Exchange, JournalEntry
 from replay.trace.errors import TraceError
 
 _EVERY_S = 0.2
-_SLICE_NS = 2_000_000
+_SLICE_NS = 300_000
 _MOST_WAITING_BYTES = 64 << 20
 # A request that lasts longer is written before its end, so that a kill does not lose it.
 _LONG_NS = 500_000_000
@@ -25,7 +25,9 @@ _LONG_NS = 500_000_000
 class Recorder:
     """Takes exchanges and writes them to the journal. begin_ns: what at_ms counts from.
 
-    open_exchanges: those that are not over yet. on_failure: called once when the journal cannot be written.
+    recorded: exchanges so far. faults: how many of them are recorded by their times only, because of an error of
+    this program; fault: the last such error. open_exchanges: those that are not over yet. on_failure: called once
+    when the journal cannot be written.
     """
 
     def __init__(
@@ -39,6 +41,8 @@ class Recorder:
     ) -> None:
         self.begin_ns = now()
         self.recorded = 0
+        self.faults = 0
+        self.fault: Exception | None = None
         self._journal = journal
         self._redactor = redactor
         self._bodies = bodies
@@ -111,5 +115,10 @@ class Recorder:
         self._write(exchange)
 
     def _write(self, exchange: Exchange) -> None:
-        step = step_of(exchange, self.begin_ns, self._redactor, self._bodies)
+        try:
+            step = step_of(exchange, self.begin_ns, self._redactor, self._bodies)
+        except Exception as fault:  # one request that we cannot read must not end the recording
+            self.fault = fault
+            self.faults += 1
+            step = wait_of(exchange, self.begin_ns)
         self._journal.add(JournalEntry(exchange.session.id, exchange.session.told_by, step))

@@ -11,13 +11,13 @@ from secrets import token_bytes
 import msgspec
 
 from replay.recording.journal import JournalWriter
-from replay.recording.output import Written, write_trace
+from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.proxy import Proxy
 from replay.recording.recorder import Recorder
 from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, Bodies, JournalHeader, Route, SessionRules
-from replay.trace.errors import TraceError
+from replay.trace.errors import TraceError, shown_path
 
 _BACKLOG = 1024
 
@@ -94,7 +94,13 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
 def finish_recording(options: RecordOptions) -> Written:
     """Make the trace of a recording that has ended, and remove its journal. Raises TraceError."""
     journal = journal_path(options.out)
-    written = write_trace(journal, options.out, options.name)
+    try:
+        written = write_trace(journal, options.out, options.name)
+    except NothingRecorded as nothing:
+        journal.unlink()
+        raise NothingRecorded(
+            f"{shown_path(options.out)}: not written, since no request was recorded."
+        ) from nothing
     journal.unlink()
     return written
 
