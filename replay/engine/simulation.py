@@ -168,6 +168,7 @@ class SimulatedWire:
         self._origin_ns = time.now_ns
         self._open: dict[int, Exchange] = {}
         self._instance_of: dict[int, InstanceId] = {}
+        self._under_way: dict[InstanceId, set[int]] = {}  # the same, by instance
         self._cpu = cpu_rules(spec.plane, spec.instances.vcpu)
         self._work: dict[InstanceId, InstanceCpu[_Job]] = {}
         self._looks: dict[InstanceId, int] = {}
@@ -266,7 +267,7 @@ class SimulatedWire:
                 self._timed_out += 1
                 self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Lose):
-                self._instance_of.pop(decision.request, None)  # type: ignore[call-overload]
+                self._displace(decision.request)
                 self._end_with(decision.request, decision.status, now)
             elif isinstance(decision, Stop):
                 self._forget(decision.instance)
@@ -278,6 +279,7 @@ class SimulatedWire:
         exchange.instance, exchange.cold = f"i-{start.instance}", start.waited_for_boot
         self._cold += start.waited_for_boot
         self._instance_of[number] = start.instance
+        self._under_way.setdefault(start.instance, set()).add(number)
         job, work_ns = self._job(number, exchange)
         if self._lacks_memory(start.instance):
             self._time.at(now, self._die, start.instance)
@@ -318,8 +320,14 @@ class SimulatedWire:
         model = self._model
         if model.memory_mib is None:
             return False
-        there = sum(1 for other in self._instance_of.values() if other == instance)
-        return model.idle_mib + there * model.request_mib > model.memory_mib
+        return model.idle_mib + len(self._under_way[instance]) * model.request_mib > model.memory_mib
+
+    def _displace(self, number: Any) -> InstanceId | None:
+        """Take a request from its instance; returns which that was, None if it has none."""
+        instance = self._instance_of.pop(number, None)
+        if instance is not None:
+            self._under_way[instance].discard(number)
+        return instance
 
     def _share(self, instance: InstanceId, job: _Job, work_ns: int) -> None:
         """Put a request's work among the others' of its instance."""
@@ -374,13 +382,13 @@ class SimulatedWire:
     def _die(self, instance: InstanceId) -> None:
         """An instance crashes: the plane says what is lost with it."""
         self._forget(instance)
-        for number in [number for number, at in self._instance_of.items() if at == instance]:
-            del self._instance_of[number]
         self._carry_out(self.plane.instance_died(instance, self._time.now_ns))
 
     def _forget(self, instance: InstanceId) -> None:
         work = self._work.pop(instance, None)
         self._looks.pop(instance, None)
+        for number in self._under_way.pop(instance, ()):
+            self._instance_of.pop(number, None)
         if work is not None:
             self._background_lost += work.left
 
@@ -393,7 +401,7 @@ class SimulatedWire:
         self._carry_out(self.plane.deploy(self._time.now_ns))
 
     def _end(self, job: _Job) -> None:
-        instance = self._instance_of.pop(job.number, None)
+        instance = self._displace(job.number)
         if instance is None:
             return
         now = self._time.now_ns
