@@ -12,7 +12,7 @@ KNOWS = {
     "__main__": {"cli"},
     "cli": {"trials", "report", "recording", "judge", "engine", "planes", "wire", "results", "trace", "target"},
     "report": {"judge", "results"},
-    "trials": {"judge", "engine", "planes", "trace", "target", "results"},
+    "trials": {"judge", "engine", "planes", "wire", "trace", "target", "results"},
     "judge": {"results"},
     "recording": {"planes", "trace"},
     "engine": {"planes", "wire", "trace", "target", "results"},

@@ -6,6 +6,10 @@ import sys
 import click
 
 from replay import __version__
+from replay.cli.ceiling import ceiling
+from replay.cli.coldstart import coldstart
+from replay.cli.compare import compare
+from replay.cli.gate import gate
 from replay.cli.plane import plane
 from replay.cli.report import report
 from replay.cli.run import run
@@ -13,6 +17,7 @@ from replay.cli.trace import trace
 from replay.results.rundir import RunDirError
 from replay.target import TargetError
 from replay.trace.errors import TraceError
+from replay.trials.coldstart import ProbeFailed
 from replay.wire.errors import TargetUnreachable
 
 EXIT_BAD_INPUT = 2
@@ -25,6 +30,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (TargetError, EXIT_BAD_INPUT),
     (RunDirError, EXIT_BAD_INPUT),
     (TargetUnreachable, EXIT_NOT_CARRIED_OUT),
+    (ProbeFailed, EXIT_NOT_CARRIED_OUT),
 )
 
 
@@ -34,7 +40,7 @@ def cli() -> None:
     """Replay recorded AI-agent workloads at precise times against any HTTP endpoint."""
 
 
-for command in (run, trace, report, plane):
+for command in (run, gate, compare, ceiling, coldstart, trace, report, plane):
     cli.add_command(command)
 
 

@@ -32,6 +32,7 @@ GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "
 STEP = 2.0
 LEAD = 2
 MOST_TRIES = 5
+MOST_GENERATOR_TRIES = 3
 _REFUSED = (429, 503)
 _SHORT_RATIO = 0.97
 _MOST_FAILED = 0.01
@@ -206,10 +207,11 @@ def _breaks(check: Check, slos: Sequence[Slo]) -> bool:
 
 
 class _Point(NamedTuple):
-    """What was seen at one load: passes minus fails, and how often it was tried."""
+    """What was seen at one load: passes minus fails, how often it was tried, and how often this machine gave out."""
 
     lead: int = 0
     tries: int = 0
+    gave_out: int = 0
 
 
 class Search:
@@ -249,12 +251,15 @@ class Search:
     def tell(self, level: Level) -> None:
         """What the load that was asked for showed."""
         self.levels.append(level)
-        if level.limited_by == "generator":
-            self.ended_by = "generator"
-            return
         point = self._points.get(self._at, _Point())
+        if level.limited_by == "generator":
+            # Once may be a neighbour on this machine; three times is the machine.
+            self._points[self._at] = point._replace(gave_out=point.gave_out + 1)
+            if point.gave_out + 1 >= MOST_GENERATOR_TRIES:
+                self.ended_by = "generator"
+            return
         weight = (LEAD if level.is_sure else 1) * {"pass": 1, "fail": -1, "inconclusive": 0}[level.verdict]
-        point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1)
+        point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
         if abs(point.lead) < LEAD and point.tries < MOST_TRIES:
             return
         if not point.lead and level.verdict == "inconclusive":

@@ -1,0 +1,98 @@
+"""`replay coldstart`: cold starts of a run, or of a live target by probing it."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from replay.cli.options import output_options
+from replay.cli.units import DURATION, PERCENT
+from replay.judge.coldstart import judge_coldstart
+from replay.report.load import print_coldstart
+from replay.target import load_target
+from replay.trace.types import Request, Step
+from replay.trials.coldstart import ProbePlan, probe_coldstart
+from replay.trials.evidence import read_evidence
+
+_PLAN = ProbePlan()
+
+
+@click.command()
+@click.option("--run", "run_dir", metavar="DIR", type=click.Path(path_type=Path), help="Look at this run.")
+@click.option("-t", "--target", help="Probe this target: a URL or a target file (TOML).")
+@click.option("--path", default="/", show_default=True, help="What a probe asks for.")
+@click.option("--method", default="GET", show_default=True, help="How a probe asks.")
+@click.option(
+    "--min-idle",
+    type=DURATION,
+    default=f"{_PLAN.first_s:g}s",
+    show_default=True,
+    help="The shortest idle time tried.",
+)
+@click.option(
+    "--max-idle",
+    type=DURATION,
+    default=f"{_PLAN.most_s:g}s",
+    show_default=True,
+    help="The longest idle time tried.",
+)
+@click.option(
+    "--precision",
+    type=PERCENT,
+    default=f"{100 * _PLAN.precision:g}%",
+    show_default=True,
+    help="Of the idle time that is found.",
+)
+@click.option(
+    "--burst",
+    "bursts",
+    multiple=True,
+    type=click.IntRange(2, 1000),
+    help="Then wake it with so many requests at once.",
+)
+@click.option("--yes", is_flag=True, help="Start without asking, however long it may take.")
+@output_options
+def coldstart(
+    run_dir: Path | None,
+    target: str | None,
+    path: str,
+    method: str,
+    min_idle: float,
+    max_idle: float,
+    precision: float,
+    bursts: tuple[int, ...],
+    yes: bool,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Say which steps of a run were cold starts and what they add, or find how long a target stays warm.
+
+    Example: replay coldstart -t http://127.0.0.1:8080 --max-idle 20s --burst 8
+    """
+    if (run_dir is None) == (target is None):
+        raise click.UsageError("name a run with --run, or a target to probe with --target.")
+    if run_dir is not None:
+        verdict = judge_coldstart(read_evidence(run_dir))
+        directory: Path | None = run_dir
+    else:
+        assert target is not None
+        aim = load_target(target)
+        plan = ProbePlan(min_idle, max_idle, precision / 100, bursts)
+        click.echo(f"this takes at most {_time(plan.most_wait_s)}; less, if it goes cold sooner", err=True)
+        if plan.most_wait_s > 600 and not yes and sys.stdin.isatty():
+            click.confirm("start?", default=True, abort=True, err=True)
+        step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
+        verdict, directory = probe_coldstart(aim, step, plan, out=out, on_wait=_say)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+    else:
+        print_coldstart(verdict, directory)
+
+
+def _say(_: float, why: str) -> None:
+    click.echo(f"  {why} ...", err=True)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

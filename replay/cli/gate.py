@@ -1,0 +1,131 @@
+"""`replay gate`: may this deploy go out?"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from replay.cli.options import options_from, output_options, run_options
+from replay.cli.slos import read_slos, slo_options
+from replay.judge.gate import CONFIDENCE
+from replay.judge.types import GateVerdict
+from replay.report.github import annotations, is_github, write_job_summary
+from replay.report.junit import gate_junit
+from replay.report.live import open_view
+from replay.report.markdown import gate_markdown
+from replay.report.verdicts import print_gate
+from replay.target import load_target
+from replay.trials.gate import gate_run, gate_trace
+
+EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
+EXIT_NOT_CARRIED_OUT = 4
+EXIT_INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path), required=False)
+@click.option("-t", "--target", help="A URL or a target file (TOML).")
+@click.option(
+    "--run",
+    "run_dir",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Judge this run instead of making one.",
+)
+@slo_options
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    metavar="RUN",
+    type=click.Path(path_type=Path),
+    help="A run to hold this one to ('p99 < baseline * 1.1'), or a folder of runs: the last 10 that passed.",
+)
+@click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 0.9999),
+    default=CONFIDENCE,
+    show_default=True,
+    help="Of the intervals that decide.",
+)
+@click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write the checks as JUnit XML to this file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
+@run_options
+@output_options
+@click.pass_context
+def gate(
+    ctx: click.Context,
+    /,
+    trace: Path | None,
+    target: str | None,
+    run_dir: Path | None,
+    slos: tuple[str, ...],
+    slo_files: tuple[Path, ...],
+    baselines: tuple[Path, ...],
+    early: bool,
+    confidence: float,
+    strict: bool,
+    junit: Path | None,
+    markdown: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Replay TRACE against a target, or take a run, and judge it: pass (exit 0), fail (1) or inconclusive (3).
+
+    Example: replay gate traces/support-agent.jsonl -t targets/staging.toml --slo 'p99 < 800ms' --slo 'errors < 1%'
+    """
+    if (trace is None) == (run_dir is None) or (run_dir is None) != (target is not None):
+        raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
+    aim = None if target is None else load_target(target)
+    bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
+    status = "finished"
+    if run_dir is not None:
+        verdict = gate_run(run_dir, bounds, baselines, confidence)
+        directory: Path | None = run_dir
+    else:
+        assert trace is not None
+        assert aim is not None
+        with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
+            verdict, directory, status = gate_trace(
+                trace,
+                aim,
+                bounds,
+                options_from(chosen),
+                out=out,
+                baselines=baselines,
+                confidence=confidence,
+                early=early,
+                on_progress=view.show,
+            )
+    _write(verdict, junit, markdown, strict)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+    else:
+        print_gate(verdict, directory)
+    if is_github():
+        for line in annotations(verdict):
+            click.echo(line, err=as_json)
+        write_job_summary(gate_markdown(verdict))
+    ctx.exit(_exit_code(verdict, status, strict))
+
+
+def _write(verdict: GateVerdict, junit: Path | None, markdown: Path | None, strict: bool) -> None:
+    if junit is not None:
+        junit.write_text(gate_junit(verdict, strict), encoding="utf-8")
+    if markdown is not None:
+        markdown.write_text(gate_markdown(verdict), encoding="utf-8")
+
+
+def _exit_code(verdict: GateVerdict, status: str, strict: bool) -> int:
+    """A run that ended badly was not carried out, unless what was seen of it is a fail already."""
+    if status == "interrupted" and not any(check.decided_early for check in verdict.checks):
+        return EXIT_INTERRUPTED
+    if status == "failed" and verdict.verdict != "fail":
+        return EXIT_NOT_CARRIED_OUT
+    code = EXIT_CODES[verdict.verdict]
+    return 1 if strict and code == 3 else code

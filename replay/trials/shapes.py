@@ -1,0 +1,37 @@
+"""Load of an even shape: a trace's sessions at equal distances, or single requests without a trace."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from replay.trace.file import TraceWriter, read_sessions, scan
+from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
+
+_SESSIONS = 100
+_GAP_MS = 1000.0
+
+
+def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
+    """A trace in this folder whose sessions start evenly: at their mean rate, or single requests at one a second."""
+    out = folder / "constant.jsonl"
+    if trace is None:
+        step = Step("request", "http", f"GET {path}", request=Request("GET", path))
+        header = Header(FORMAT, VERSION, "constant", "single requests at one a second")
+        gap_ms = _GAP_MS
+
+        def sessions() -> Iterator[Session]:
+            for n in range(_SESSIONS):
+                yield Session(f"s-{n}", 0.0, [step])
+    else:
+        found = scan(trace)
+        header = msgspec.structs.replace(found.header, name=f"{found.header.name}, evenly")
+        gap_ms = found.mean_gap_ms or found.span_ms or _GAP_MS
+
+        def sessions() -> Iterator[Session]:
+            yield from read_sessions(trace, checked=False)
+
+    with TraceWriter(out, header) as writer:
+        for n, session in enumerate(sessions()):
+            writer.write(msgspec.structs.replace(session, start_ms=n * gap_ms))
+    return out
