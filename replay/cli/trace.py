@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import msgspec
@@ -72,7 +72,8 @@ def trace() -> None:
 @click.option(
     "--session-by",
     metavar="FIELD",
-    help="The field or header whose value names the session, for logs of single requests.",
+    help="The field, header or query parameter (query:NAME) whose value names the session, for logs of single "
+    "requests.",
 )
 @click.option(
     "--idle-gap",
@@ -84,7 +85,8 @@ def trace() -> None:
 )
 def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen: Any) -> None:
     with contextlib.ExitStack() as spools:
-        words = tuple(_readable(word, spools) for word in words)
+        names: dict[str, str] = {}
+        words = tuple(_readable(word, spools, names) for word in words)
         format_name, paths = _format_and_paths(words, from_format)
         if any(_is_same_file(out, path) for path in paths):
             raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
@@ -96,22 +98,33 @@ def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen
             for session in result.sessions():
                 writer.write(session)
         for note in result.notes:
+            for spool, name in names.items():
+                note = note.replace(spool, name)
             click.echo(escaped(note), err=True)
         click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")
 
 
-def _readable(word: str, spools: contextlib.ExitStack) -> str:
-    """The word, or a file with what stdin (for `-`) or a named pipe holds: importing reads its input twice."""
+def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) -> str:
+    """The word, or a file with what stdin (for `-`) or a named pipe holds: importing reads its input twice.
+
+    names: what people call such files, by path.
+    """
     if word == "-":
         if sys.stdin.isatty():
             raise click.UsageError(
                 "- reads the recording from stdin, which is a terminal. Pipe the recording in."
             )
-        return str(spools.enter_context(spooled(sys.stdin.buffer, "stdin")))
+        return _spooled(sys.stdin.buffer, "stdin", spools, names)
     if Path(word).is_fifo():
         with open(word, "rb") as pipe:
-            return str(spools.enter_context(spooled(pipe, shown_path(word))))
+            return _spooled(pipe, shown_path(word), spools, names)
     return word
+
+
+def _spooled(source: BinaryIO, name: str, spools: contextlib.ExitStack, names: dict[str, str]) -> str:
+    path = str(spools.enter_context(spooled(source, name)))
+    names[path] = name
+    return path
 
 
 def _format_and_paths(words: tuple[str, ...], from_format: str | None) -> tuple[str, list[Path]]:

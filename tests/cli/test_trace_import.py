@@ -92,6 +92,13 @@ def test_errors_name_stdin_and_not_the_temporary_file(tmp_path, spools):
     assert not out.exists()
 
 
+def test_notes_name_stdin_too(tmp_path):
+    log = b'192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET /x HTTP/1.1" 200 612\nstarted\n'
+    result = imported("-", "-o", str(tmp_path / "out.jsonl"), stdin=gzip.compress(log))
+    assert result.exit_code == 0
+    assert "The first: stdin, line 2: not in the common" in result.stderr
+
+
 def test_stdin_is_read_up_to_a_limit(tmp_path, spools, monkeypatch):
     monkeypatch.setattr(inputs, "LARGEST_INPUT_BYTES", 10)
     message = error_of("mooncake", "-", "-o", str(tmp_path / "out.jsonl"), stdin=ROWS)

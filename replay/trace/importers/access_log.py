@@ -61,6 +61,7 @@ _ID_KEYS = ("rid", "request_id")
 _FORWARDED_KEYS = ("xff", "x_forwarded_for", "fwd")
 
 _NO_LINE = "not in the common or the combined log format. Name the format that it is in, or leave it out."
+_BARE_NUMBERS = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
 _STAMPS = {
     "end": (
         "The logs' times are taken as the ends of requests, as nginx writes them; each began its request_time earlier. "
@@ -86,7 +87,7 @@ class AccessLog:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
-        for file in input_files(paths, ".log*"):
+        for file in _files(paths):
             for n, line in read_log_lines(file):
                 found = None if line is None else _LINE(line)
                 stamp_ns = None if found is None else instant_ns(found["time"])
@@ -95,6 +96,15 @@ class AccessLog:
                 else:
                     _add(log, found, stamp_ns, options)
         return log.result([_STAMPS[kind] for kind in _kinds(log)])
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The files; in a folder those with access in their name, as beside an error.log, or else all logs."""
+    found: list[Path] = []
+    for path in paths:
+        has_access = path.is_dir() and next(path.glob("*access*"), None) is not None
+        found += input_files([path], "access*" if has_access else ".log*")
+    return found
 
 
 def _kinds(log: RequestLog) -> list[str]:
@@ -117,6 +127,8 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     instant = next(filter(_INSTANT, bare), None) or fields.get("msec")
     stamp_ns = (instant_ns(instant) if instant else None) or stamp_ns
     took_us, is_end, upstream = _duration(fields, bare)
+    if took_us is None:
+        log.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
     request_id = _first(fields, _ID_KEYS) or next(filter(_REQUEST_ID, bare), None)
     address = first_address(forwarded_for, found["client"])
     path = request["path"]

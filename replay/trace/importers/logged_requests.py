@@ -1,14 +1,14 @@
 """What importers of servers' logs have in common: single requests, made into the sessions of their clients.
 
-- A request becomes an `http` step. Its name is its method and path, ids left out. Bodies are not in logs: where a
-  body's size is known, or that of the whole message, the step has a body of that size.
+- A request becomes an `http` step. Its name is its method and path, ids left out. Headers and bodies are not in
+  logs: where a body's size is known, or that of the whole message, the step has a body of that size.
 - Requests with the same value of what `session_by` names are one session. Else, those of one client are, until it
   was silent for longer than `idle_gap_s`: a client is an address and a user agent, or what the importer says.
 - Edges are inferred in each session as replay/trace/importers/concurrent_edges.py says.
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
-  secrets are replaced.
+  secrets are replaced. The user agent becomes an attribute of the session.
 
-All requests are held in memory, up to 2 million of them and 1 GiB of paths.
+All requests are held in memory, about 1 KB each: up to 2 million of them, and 1 GiB of paths.
 """
 
 import re
@@ -135,7 +135,7 @@ class RequestLog:
             request.user_agent = self._shared(request.user_agent[:LONGEST_TEXT])
         if request.session is not None:
             request.session = self._shared(request.session[:LONGEST_PATH])
-        request.attributes = {key: self._shared(value) for key, value in bounded(request.attributes).items()}
+        request.attributes = bounded(request.attributes)
         if request.method not in _WITH_BODY:
             request.body_bytes = None
         elif request.body_bytes is None:

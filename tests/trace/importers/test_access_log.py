@@ -79,6 +79,12 @@ def test_durations_are_found_behind_the_user_agent(imported, extra, took_ms):
     assert only_step(imported, text.strip()).took_ms == took_ms
 
 
+def test_a_bare_whole_number_could_be_anything_and_is_counted(imported):
+    _, result = imported(line().replace("rt=0.100", "123456"), f"{line()} 123456")
+    told_of = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
+    assert told(result)["dropped"] == {told_of: 1}
+
+
 def test_the_common_format_and_a_virtual_host_are_read(imported):
     common = '192.0.2.7 - - [10/Oct/2000:13:55:36 -0700] "GET /x HTTP/1.0" 304 -'
     assert only_step(imported, common).recorded == Recorded(status=304)
@@ -293,6 +299,13 @@ def test_rotated_files_of_a_folder_are_one_log(tmp_path):
     (folder / "access.log.2.gz").write_bytes(gzip.compress(line(0).encode()))
     [session] = IMPORTER.read([folder], ImportOptions()).sessions()
     assert [step.at_ms for step in session.steps] == [0, 1_000, 2_000]
+
+
+def test_of_a_folder_with_access_logs_the_others_are_not_read(tmp_path):
+    (tmp_path / "access.log").write_text(line())
+    (tmp_path / "error.log").write_text("2000/10/10 13:55:36 [emerg] bind() failed\n" * 5)
+    result = IMPORTER.read([tmp_path], ImportOptions())
+    assert told(result)["unreadable"] == 0
 
 
 @pytest.mark.parametrize("text", [line(), 'a - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 200 1'])
