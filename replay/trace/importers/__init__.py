@@ -9,6 +9,7 @@ from replay.trace.importers.claude_sessions import ClaudeSessions
 from replay.trace.importers.cloud_run import CloudRun
 from replay.trace.importers.codex import Codex
 from replay.trace.importers.dynamo import Dynamo
+from replay.trace.importers.envoy_log import EnvoyLog
 from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
 from replay.trace.importers.langsmith import LangSmith
@@ -34,6 +35,7 @@ IMPORTERS: dict[str, Importer] = {
         Langfuse(),
         LangSmith(),
         AccessLog(),
+        EnvoyLog(),
         JsonLog(),
         CloudRun(),
         Otlp(),
