@@ -1,6 +1,8 @@
 """Two targets side by side: which is faster, in what, and how sure that is.
 
-Every metric of every series is one comparison (replay/judge/resampling.py). Its verdict:
+Every metric of every series is one comparison (replay/judge/resampling.py), in which blocks of sessions that start
+one after the other are drawn and exchanged as one, so that neither what a session has in common nor what a moment has
+counts more than once. Its verdict:
 
 - no_difference: the 1 - 2 alpha interval of the difference lies within the margin either way (two one-sided tests,
   Schuirmann 1987), whether or not a difference can be shown;
@@ -37,6 +39,9 @@ from replay.judge.types import (
 from replay.results.columns import Codes, Columns
 
 MARGIN_PERCENT = 5.0
+BLOCKS = 64
+"""As many parts of a run are drawn and exchanged as one."""
+
 _POWER = 0.8
 _MOST_NAMES = 20
 _ALL = SloWindow()
@@ -131,17 +136,19 @@ def judge_compare(
 
 
 class _Pair:
-    """Two sides with their sessions under common codes."""
+    """Two sides with their sessions under common codes: that of the block of sessions to which each belongs."""
 
     def __init__(self, a: Side, b: Side, mode: Mode) -> None:
         self.a = [run.columns for run in a.runs]
         self.b = [run.columns for run in b.runs]
         self.is_paired = mode in ("paired", "sequential")
-        codes_a: dict[str, int] = {}
-        codes_b = codes_a if self.is_paired else {}
-        self._maps_a = [_codes(columns, codes_a) for columns in self.a]
-        self._maps_b = [_codes(columns, codes_b) for columns in self.b]
-        self.resampling = Resampling(len(codes_a), len(codes_b), self.is_paired)
+        blocks_a = _blocks([*self.a, *self.b] if self.is_paired else self.a)
+        blocks_b = blocks_a if self.is_paired else _blocks(self.b)
+        self._maps_a = [_codes(columns, blocks_a) for columns in self.a]
+        self._maps_b = [_codes(columns, blocks_b) for columns in self.b]
+        named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
+        self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
+        self.resampling = Resampling(_count(blocks_a), _count(blocks_b), self.is_paired)
 
     def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
         """Both sides' values of the metric, with common session codes."""
@@ -151,8 +158,29 @@ class _Pair:
         )
 
 
-def _codes(columns: Columns, codes: dict[str, int]) -> Codes:
-    return np.array([codes.setdefault(session, len(codes)) for session in columns.sessions], np.int32)
+def _blocks(runs: Sequence[Columns]) -> dict[str, int]:
+    """The block of each session: sessions that start one after the other, at most BLOCKS of them.
+
+    What a pause of one target does to the sessions of a moment it does once; resampled session by session it would
+    count as often as there are sessions in it.
+    """
+    starts: dict[str, int] = {}
+    for columns in runs:
+        first = np.full(len(columns.sessions), np.iinfo(np.int64).max)
+        np.minimum.at(first, columns.session, columns.intended_ns)
+        for session, start in zip(columns.sessions, first.tolist(), strict=True):
+            starts[session] = min(start, starts.get(session, start))
+    order = sorted(starts, key=lambda session: (starts[session], session))
+    blocks = min(BLOCKS, len(order))
+    return {session: n * blocks // len(order) for n, session in enumerate(order)}
+
+
+def _count(blocks: dict[str, int]) -> int:
+    return max(blocks.values(), default=-1) + 1
+
+
+def _codes(columns: Columns, blocks: dict[str, int]) -> Codes:
+    return np.array([blocks[session] for session in columns.sessions], np.int32)
 
 
 def _values(columns: Columns, metric: Metric, selector: Selector) -> Sample:
@@ -195,7 +223,7 @@ def _compared(
         confidence=confidence,
         n_a=a.n,
         n_b=b.n,
-        sessions=len(np.union1d(a.cluster, b.cluster)) if pair.is_paired else a.clusters + b.clusters,
+        sessions=pair.sessions,
     )
     if not a.n or not b.n:
         difference.reason = "one side has no such figure"

@@ -174,3 +174,13 @@ def test_a_metric_is_read(text, metric):
 def test_a_metric_that_is_none_is_refused_in_plain_words(text):
     with pytest.raises(MetricError, match="cannot compare"):
         parse_metric(text)
+
+
+def test_a_pause_of_one_target_alone_is_one_event_and_no_difference(rng):
+    """Forty sessions in a row were hit once, on one side: exchanged as one block or two, that proves little."""
+    a, b = (np.exp(rng.normal(3, 0.2, (1000, 5))) for _ in range(2))
+    b[500:530] += 150
+
+    verdict = judge_compare(Side("a", [evidence(a, 5, name="a")]), Side("b", [evidence(b, 5, name="b")]), "paired")
+
+    assert verdict.verdict == "inconclusive"
