@@ -1,5 +1,6 @@
 """`replay trace record`: record what clients send through a reverse proxy."""
 
+import gc
 import ipaddress
 import signal
 import sys
@@ -118,6 +119,9 @@ async def _record(options: RecordOptions, duration_s: float | None) -> TraceErro
     """Record until a signal, the end of the duration, or a failure, which is returned."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with recording(options) as going_on:
+            # A full collection would look through all that was imported, which takes tens of milliseconds.
+            gc.collect()
+            gc.freeze()
             click.echo(f"recording on {going_on.url}, to {shown_path(journal_path(options.out))}", err=True)
 
             async def until_signal() -> None:

@@ -1,0 +1,181 @@
+"""What an exchange becomes: a step that can be replayed."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.recording.capture import MOST_BODY_BYTES, BodyCapture, step_of
+from replay.recording.redaction import Redactor
+from replay.recording.types import Exchange, SessionRef
+from replay.trace.rules import find_problem
+from replay.trace.types import Session
+
+MS = 1_000_000
+JSON = [("Content-Type", "application/json")]
+
+
+def exchange(path="/", body=b"", **fields):
+    return Exchange(
+        **{
+            "number": 1,
+            "session": SessionRef("s", "header"),
+            "method": "POST" if body else "GET",
+            "path": path,
+            "client_path": path,
+            "headers": [],
+            "upstream": "",
+            "begin_ns": 5 * MS,
+            "first_byte_ns": 7 * MS,
+            "end_ns": 15 * MS,
+            "body": body,
+            "body_bytes": len(body or b""),
+            "status": 200,
+            **fields,
+        }
+    )
+
+
+def step(bodies="keep", **fields):
+    return step_of(exchange(**fields), 2 * MS, Redactor(), bodies)
+
+
+def test_times_count_from_the_recordings_begin():
+    made = step()
+
+    assert (made.at_ms, made.took_ms, made.recorded.ttft_ms) == (3.0, 10.0, 2.0)
+
+
+def test_a_response_without_an_end_took_nobody_knows_how_long():
+    made = step(end_ns=None, fault="client left")
+
+    assert made.took_ms is None
+    assert made.attributes["fault"] == "client left"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind", "name"),
+    [
+        ("/v1/chat/completions?x=1", b"{}", "llm", "POST /v1/chat/completions"),
+        ("/v1/responses", b"{}", "llm", "POST /v1/responses"),
+        ("/v1/messages", b"{}", "llm", "POST /v1/messages"),
+        ("/v1/messages/count_tokens", b"{}", "http", "POST /v1/messages/count_tokens"),
+        ("/users/123", b"", "http", "GET /users/*"),
+        (
+            "/mcp",
+            b'{"jsonrpc":"2.0","method":"tools/call","params":{"name":"search"}}',
+            "mcp",
+            "tools/call search",
+        ),
+        ("/x/mcp/", b'{"jsonrpc":"2.0","method":"tools/list"}', "mcp", "tools/list"),
+        ("/mcp", b"", "http", "GET /mcp"),
+        ("/mcp", b'{"method":7,"params":[]}', "http", "POST /mcp"),
+    ],
+)
+def test_path_and_body_tell_kind_and_name(path, body, kind, name):
+    made = step(path=path, body=body)
+
+    assert (made.kind, made.name) == (kind, name)
+
+
+def test_a_model_call_keeps_its_model_and_token_counts():
+    body = json.dumps({"model": "m-1", "stream": True, "messages": []}).encode()
+
+    made = step(path="/v1/messages", body=body, usage={"input_tokens": 5, "output_tokens": 7})
+
+    assert made.attributes == {"model": "m-1", "stream": "true", "input_tokens": "5", "output_tokens": "7"}
+
+
+def test_a_step_says_which_upstream_it_went_to_and_keeps_the_prefix_in_its_name():
+    made = step(path="/q", client_path="/search/q", upstream="search")
+
+    assert (made.request.path, made.name, made.attributes) == ("/q", "GET /search/q", {"upstream": "search"})
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "value"),
+    [
+        (b'{"a":1}', "json", msgspec.Raw(b'{"a":1}')),
+        (b'{"a":\n1}', "body", '{"a":\n1}'),
+        (b"plain", "body", "plain"),
+        (b"\xff\x00", "body_base64", "/wA="),
+    ],
+)
+def test_a_body_is_kept_so_that_the_same_bytes_are_sent_again(body, field, value):
+    assert getattr(step(body=body).request, field) == value
+
+
+def test_dropped_and_hashed_bodies_leave_their_size():
+    body = b'{"a":"what nobody should read"}'
+
+    dropped = step("drop", body=body, headers=[*JSON, ("Content-Encoding", "gzip")])
+    hashed = step("hash", body=body, body_hash="abcd")
+
+    assert dropped.request.body_bytes == hashed.request.body_bytes == len(body)
+    assert dropped.request.headers == {"Content-Type": "application/json"}
+    assert hashed.attributes["body_hash"] == "abcd"
+
+
+def test_a_coded_body_could_hide_secrets_and_leaves_its_size():
+    made = step(body=b"\x1f\x8bxyz", headers=[("content-encoding", "gzip")])
+
+    assert made.request.body_bytes == 5
+    assert made.request.headers == {}
+
+
+def test_a_body_that_is_too_large_leaves_its_size():
+    capture = BodyCapture(False, None)
+    for _ in range(3):
+        capture.feed(b"x" * (MOST_BODY_BYTES // 2))
+
+    assert capture.body is None
+    assert step(body=None, body_bytes=capture.body_bytes).request.body_bytes == MOST_BODY_BYTES * 3 // 2
+
+
+@pytest.mark.parametrize("cut", range(1, 22))
+def test_a_chunked_body_is_kept_without_its_chunks(cut):
+    wire = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"
+    capture = BodyCapture(True, None)
+
+    capture.feed(wire[:cut])
+    capture.feed(wire[cut:])
+
+    assert (capture.body, capture.body_bytes) == (b"abcde", 5)
+
+
+def test_equal_bodies_have_equal_hashes_within_one_recording_only():
+    def hashed(body, key):
+        capture = BodyCapture(False, key)
+        capture.feed(body)
+        return capture.body_hash
+
+    assert hashed(b"a", b"k") == hashed(b"a", b"k") != hashed(b"b", b"k")
+    assert hashed(b"a", b"k") != hashed(b"a", b"other")
+    assert hashed(b"", b"k") is None
+
+
+header_names = st.text("abcXYZ-09", min_size=1, max_size=12)
+header_values = st.binary(max_size=30).map(lambda b: b.translate(None, b"\r\n\0").decode("latin-1"))
+targets = st.binary(max_size=40).map(
+    lambda b: "/" + b.translate(None, b" \r\n\0#").decode("utf-8", "surrogateescape")
+)
+bodies = st.binary(max_size=60) | st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+).map(lambda value: json.dumps(value).encode())
+
+
+@given(
+    targets,
+    st.lists(st.tuples(header_names, header_values), max_size=4),
+    bodies,
+    st.sampled_from(["", "/mcp", "/v1/messages"]),
+)
+def test_whatever_a_client_sends_the_step_can_be_written_and_replayed(target, headers, body, ending):
+    made = step(path=target + ending, headers=headers, body=body)
+
+    line = msgspec.json.encode(Session("s", 0.0, [made]))
+    assert find_problem(msgspec.json.decode(line, type=Session)) is None

@@ -1,0 +1,212 @@
+"""Secrets are taken out of requests before anything is written."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.recording.redaction import PatternError, Redactor
+
+BEARER = "Bearer abcdefghijklmnopqrstuvwxyz"
+
+
+def redactor(*patterns, headers=()):
+    return Redactor(patterns).of_request(headers)
+
+
+def of_json(value, *patterns, headers=()):
+    body = redactor(*patterns, headers=headers).body(json.dumps(value).encode(), "application/json")
+    assert body.json is not None
+    return json.loads(body.json)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "Cookie",
+        "X-Api-Key",
+        "Proxy-Authorization",
+        "X-Auth-Token",
+        "X-CSRF",
+        "Passphrase",
+        "jwt",
+    ],
+)
+def test_headers_with_a_secrets_name_are_left_out(name):
+    assert redactor(headers=[(name, "value"), ("accept", "*/*")]).headers() == {"accept": "*/*"}
+
+
+def test_header_values_with_the_shape_of_a_secret_are_replaced():
+    headers = [("x-note", BEARER), ("referer", "https://a/b?token=abc&x=1")]
+
+    assert redactor(headers=headers).headers() == {
+        "x-note": "Bearer redacted",
+        "referer": "https://a/b?token=redacted&x=1",
+    }
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "sk-" + "proj-abcdefghijklmnop",
+        "sk_" + "live_abcdefghijklmnop",
+        "gh" + "p_" + "a" * 36,
+        "github" + "_pat_" + "a" * 40,
+        "glpat" + "-abcdefghijklmnopqrst",
+        "xox" + "b-1234567890-abcdef",
+        "AKIA" + "ABCDEFGHIJKLMNOP",
+        "AIza" + "a" * 35,
+        "ya29." + "a" * 30,
+        "eyJhbGciOiJI." + "eyJzdWIiOiIx.c2lnbmF0dXJl",
+        "-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\ncut off",
+    ],
+)
+def test_well_known_keys_are_found_wherever_they_stand(shape):
+    assert redactor().text(f"before {shape}") == "before redacted"
+    assert of_json({"messages": [{"content": f"use {shape}"}]}) == {"messages": [{"content": "use redacted"}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "task-management-of-many-things",
+        "a risk-free-investment-plan",
+        "eyJ",
+        "Basic needs",
+        "disk-usage-is-high-today",
+    ],
+)
+def test_words_that_only_resemble_keys_are_kept(text):
+    assert redactor().text(text) == text
+
+
+def test_secrets_in_paths_are_replaced_also_when_they_are_encoded():
+    clean = redactor(r"[\w.]+@[\w.]+")
+
+    assert clean.path("/a?key=1&api_key=2&x=3#f") == "/a?key=redacted&api_key=redacted&x=3#f"
+    assert clean.path("/mail/me%40home.org/x?to=you%40home.org&n=1") == "/mail/redacted/x?to=redacted&n=1"
+    assert clean.path("/bot/sk-" + "abcdefghijklmnopqrst/send") == "/bot/redacted/send"
+
+
+def test_a_path_is_visible_ascii_and_begins_with_a_slash_whatever_is_replaced():
+    assert redactor("/secret").path("/secret/\u00e9") == "/redacted/%C3%A9"
+
+
+def test_json_members_with_a_secrets_name_are_replaced_at_any_depth():
+    value = {
+        "user": {"password": "x", "pin": 1, "keys": [{"api_key": "y", "n": 2}]},
+        "secret": {"a": "b", "c": [3, True]},
+    }
+
+    assert of_json(value) == {
+        "user": {"password": "redacted", "pin": 1, "keys": [{"api_key": "redacted", "n": 2}]},
+        "secret": {"a": "redacted", "c": [0, True]},
+    }
+
+
+def test_token_counts_and_descriptions_of_fields_are_no_secrets():
+    value = {
+        "max_tokens": 100,
+        "max_completion_tokens": 5,
+        "tokenizer": "cl100k",
+        "tools": [{"parameters": {"properties": {"api_key": {"type": "string", "description": "the key"}}}}],
+    }
+
+    assert of_json(value) == value
+
+
+def test_json_inside_of_json_is_looked_into():
+    arguments = json.dumps({"password": "x", "q": "y"})
+
+    found = of_json({"arguments": arguments})
+
+    assert json.loads(found["arguments"]) == {"password": "redacted", "q": "y"}
+
+
+def test_a_body_without_secrets_stays_as_it_was_byte_for_byte():
+    data = b'{"a" : 1.50, "b":[ ],"c":"\\u00e9"}'
+
+    assert redactor().body(data, "application/json").json == data
+
+
+def test_json_is_found_under_any_content_type():
+    data = b'{"password":"abc"}'
+
+    assert redactor().body(data, "application/x-www-form-urlencoded").json == b'{"password":"redacted"}'
+
+
+def test_json_lines_and_broken_json_lose_their_secrets_too():
+    data = b'{"password":"abc","n":1}\n{"token": "d\\"ef"}\n{"cut'
+
+    assert (
+        redactor().body(data, "application/json").text
+        == '{"password":"redacted","n":1}\n{"token": "redacted"}\n{"cut'
+    )
+
+
+def test_form_fields_with_a_secrets_name_are_replaced():
+    found = redactor("me@home").body(b"user=a&password=b&to=me%40home", "application/x-www-form-urlencoded")
+
+    assert found.text == "user=a&password=redacted&to=redacted"
+
+
+def test_parts_of_a_form_with_a_secrets_name_are_replaced():
+    data = (
+        b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nhush\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="file"\r\nContent-Type: x/y\r\n\r\n\xff\xfe\r\n--b--\r\n'
+    )
+
+    found = base64.b64decode(redactor().body(data, "multipart/form-data; boundary=b").base64)
+
+    assert found == data.replace(b"hush", b"redacted")
+
+
+def test_values_of_secret_headers_are_replaced_wherever_else_they_stand():
+    headers = [("authorization", "Token 1234567890abcdef"), ("cookie", "session_identity=fedcba0987654321")]
+    clean = redactor(headers=headers)
+
+    assert clean.path("/u/1234567890abcdef") == "/u/redacted"
+    assert clean.text("session_identity is fedcba0987654321") == "session_identity is redacted"
+
+
+def test_patterns_of_the_user_apply_to_values_and_to_the_text_of_json():
+    assert of_json({"note": "call 555-1234"}, r"\d{3}-\d{4}") == {"note": "call redacted"}
+    assert redactor(r"(?<=\"ssn\":)\d+").body(b'{"ssn":123456789}', "").text == '{"ssn":redacted}'
+
+
+def test_what_is_nested_too_deeply_to_be_looked_into_is_not_kept():
+    data = b"[" * 100_000 + b'"password"' + b"]" * 100_000
+
+    found = redactor().body(data, "application/json")
+
+    assert (found.text, found.json, found.base64) == (None, None, None)
+
+
+def test_a_pattern_that_is_none_is_told_plainly():
+    with pytest.raises(
+        PatternError, match=r"^--redact '\(' is no regular expression: missing \), unterminated"
+    ):
+        Redactor(["("])
+
+
+names = st.sampled_from(["password", "api_key", "token", "client_secret", "authorization"])
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(names, values, st.integers(0, 4))
+def test_no_text_under_a_secrets_name_survives_wherever_it_is_put(name, value, depth):
+    for _ in range(depth):
+        value = {"a": [value]}
+    body = {"x": value, name: "hush-hush"}
+
+    found = redactor().body(json.dumps({"outer": [body]}).encode(), "application/json")
+
+    assert "hush-hush" not in (found.text or "") + (found.json or b"").decode()
