@@ -15,7 +15,8 @@ Apache's vhost_combined, is skipped. What is read behind the size, or the user a
 
 The time in brackets: nginx writes $time_local, $time_iso8601 and $msec when a request has ended; Apache's %t is when
 it began. Which one it is follows from the duration: rt, request_time and bare fractions are nginx's, so a request
-began that much earlier; D, duration_us and %T/%D are Apache's. Without a duration the time is taken as the start.
+began that much earlier; D, duration_us and %T/%D are Apache's. Without a duration the time is taken as the start. The
+order of the lines tells too: logs are written when requests end, so starts run backwards where requests overlap.
 
 --session-by takes `client`, `user`, `user_agent`, `request_id`, `query:NAME`, or a key of `key=value`.
 Referers are dropped. A line with a request that the server could not parse is left out.
@@ -62,17 +63,21 @@ _FORWARDED_KEYS = ("xff", "x_forwarded_for", "fwd")
 
 _NO_LINE = "not in the common or the combined log format. Name the format that it is in, or leave it out."
 _BARE_NUMBERS = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
-_STAMPS = {
-    "end": (
-        "The logs' times are taken as the ends of requests, as nginx writes them; each began its request_time earlier. "
-        "To tell: with nginx, the times never run backwards in the file; where they do, they are starts."
-    ),
-    "start": "The logs' times are taken as the starts of requests, as Apache's %t is.",
-    "unknown": (
-        "Durations are not recorded, so times are taken as starts. With nginx they are ends: add rt=$request_time to "
-        "its log_format; with Apache, add D=%D."
-    ),
-}
+_STAMPED_END = (
+    "The log's times are taken as the ends of requests, as nginx writes them; each began request_time earlier."
+)
+_STAMPED_START = "The log's times are taken as the starts of requests, as Apache's %t is."
+_NOT_KNOWN = (
+    "Without durations, times are taken as starts. With nginx they are ends: add rt=$request_time to its log_format; "
+    "with Apache, add D=%D."
+)
+_IN_ORDER = (
+    "They never run back by more than 1 s within a file, as is so with ends: requests are logged when they end."
+)
+_BACKWARDS = (
+    "They run back by more than 1 s {n} time(s) within a file. Ends do not, unless lines are buffered by several "
+    "workers, and starts do where requests overlap: so they are likely starts."
+)
 
 
 class AccessLog:
@@ -88,6 +93,7 @@ class AccessLog:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
         for file in _files(paths):
+            log.stamps.begin_file()
             for n, line in read_log_lines(file):
                 found = None if line is None else _LINE(line)
                 stamp_ns = None if found is None else instant_ns(found["time"])
@@ -95,7 +101,7 @@ class AccessLog:
                     log.unreadable(f"{shown_path(file)}, line {n}", _NO_LINE)
                 else:
                     _add(log, found, stamp_ns, options)
-        return log.result([_STAMPS[kind] for kind in _kinds(log)])
+        return log.result(_explained(log))
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -107,10 +113,14 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _kinds(log: RequestLog) -> list[str]:
+def _explained(log: RequestLog) -> list[str]:
+    """What the times were taken for, and whether the order of the lines agrees."""
     stamps = log.stamps
-    counted = {"end": stamps.at_end, "start": stamps.at_start, "unknown": stamps.without_duration}
-    return [kind for kind, n in counted.items() if n]
+    explained = [_STAMPED_START] if stamps.at_start else []
+    explained += [_NOT_KNOWN] if stamps.without_duration else []
+    if stamps.at_end:
+        explained += [_STAMPED_END, _BACKWARDS.format(n=stamps.backwards) if stamps.backwards else _IN_ORDER]
+    return explained
 
 
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:

@@ -61,16 +61,26 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
 
 
 class Stamps(msgspec.Struct):
-    """What the instants in a log stand for. grain: of all of them, which is the recording's resolution."""
+    """What the instants in a log stand for. grain: of all of them, which is the recording's resolution.
+
+    backwards: how many lie more than 1 s before one that stands above them in the same file.
+    """
 
     at_start: int = 0
     at_end: int = 0
     without_duration: int = 0
+    backwards: int = 0
     grain: Grain = msgspec.field(default_factory=Grain)
+    latest_ns: int = 0
+
+    def begin_file(self) -> None:
+        self.latest_ns = 0
 
     def start_us(self, stamp_ns: int, took_us: int | None, is_end: bool) -> int:
         """When a request began. A stamp without a duration is taken as the start, as nothing else is known."""
         self.grain.add(stamp_ns)
+        self.backwards += self.latest_ns - stamp_ns > 1_000_000_000
+        self.latest_ns = max(self.latest_ns, stamp_ns)
         self.without_duration += took_us is None
         if took_us is None or not is_end:
             self.at_start += took_us is not None
@@ -233,6 +243,7 @@ class RequestLog:
             "stamped_at_start": stamps.at_start,
             "stamped_at_end": stamps.at_end,
             "without_duration": stamps.without_duration,
+            "backwards": stamps.backwards,
             **msgspec.to_builtins(counts),
             "inferred": self._inferred,
             "dropped": self._dropped,

@@ -144,6 +144,14 @@ def test_with_apaches_duration_the_stamp_is_the_start(imported):
     assert any("taken as the starts of requests" in note for note in result.notes)
 
 
+def test_the_order_of_the_lines_tells_whether_their_times_are_ends(imported, tmp_path):
+    in_order = imported(line(1_000), line(5_000), line(4_500))[1].notes
+    assert any(note.startswith("They never run back by more than 1 s") for note in in_order)
+    _, result = imported(line(5_000), line(1_000), line(9_000), line(2_000))
+    assert any(note.startswith("They run back by more than 1 s 2 time(s)") for note in result.notes)
+    assert told(result)["backwards"] == 2
+
+
 def test_the_resolution_is_that_of_the_stamps_and_finer_ones_win(imported):
     coarse = [line(at_ms).replace(".000 +", " +") for at_ms in (1_000, 2_000)]
     assert imported(*coarse)[1].header.resolution_ms == 1_000
