@@ -212,11 +212,11 @@ class RequestLog:
         for request in self._requests:
             is_named = request.session is not None and options.session_by not in _CLIENTS
             key = (True, request.session or "") if request.session is not None else (False, request.client)
+            client = clients.setdefault(request.client, len(clients) + 1)
             group = open_groups.get(key)
             is_silent = group is not None and not is_named and request.start_us - group.end_us > gap_us
             if group is None or is_silent or len(group.requests) >= MOST_STEPS:
                 name = (request.session or "")[:LONGEST_TEXT] if is_named and may_show else ""
-                client = clients.setdefault(request.client, len(clients) + 1)
                 group = _Group(_unique(name, len(groups) + 1, ids), f"client {client}", request.user_agent)
                 open_groups[key] = group
                 groups.append(group)
@@ -298,12 +298,12 @@ class _Group(msgspec.Struct):
 
 
 def _unique(name: str, n: int, ids: set[str]) -> str:
-    unique, copies = name or f"s{n}", 1
-    while unique in ids:
-        copies += 1
-        unique = f"{name}~{copies}"
-    ids.add(unique)
-    return unique
+    """The name, or one made of it and n, which no other session has."""
+    name = name or f"s{n}"
+    while name in ids:
+        name += f"~{n}"
+    ids.add(name)
+    return name
 
 
 def _timed(requests: Sequence[LoggedRequest]) -> list[Timed]:

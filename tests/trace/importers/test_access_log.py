@@ -232,6 +232,14 @@ def test_requests_that_the_choice_does_not_name_go_by_client(imported):
     }
 
 
+def test_sessions_have_ids_of_their_own_however_alike_their_names_are(imported):
+    names = ["x" * 300 + "1", "x" * 300 + "2", "s4"]
+    lines = [line(n, f"/?s={name}") for n, name in enumerate(names)]
+    sessions, result = imported(*lines, line(100).replace("curl", "wget"), session_by="query:s")
+    assert [each.id for each in sessions] == ["x" * 200, "x" * 200 + "~2", "s4", "s4~4"]
+    assert told(result)["clients"] == 2
+
+
 def test_a_choice_that_names_nothing_is_refused(imported):
     with pytest.raises(TraceError, match=r'access\.log: no request has a value for --session-by "sesion"\.'):
         imported(line(), session_by="sesion")
