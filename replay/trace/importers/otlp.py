@@ -15,9 +15,9 @@ attributes are in replay/trace/importers/otlp_spans.py. What becomes what:
   kept as the attribute `host`. Bodies are filled to the recorded size, or left empty where none was recorded.
 - Which of these are the same call, and which are somebody else's, is said in replay/trace/importers/otlp_calls.py.
   Agents and workflows only hold those below them; so do all other spans, which are counted as dropped.
-- A session is what has the same `gen_ai.conversation.id` (or `session.id`), which the spans below inherit; a trace with
-  no more than one of these belongs to it as a whole, and without one is a session. `session_by` names another
-  attribute, or a header that was recorded, in their place.
+- A session is what has the same `gen_ai.conversation.id`, or `session.id` in traces without it, which the spans below
+  inherit; a trace with no more than one of these belongs to it as a whole, and without one is a session. `session_by`
+  names another attribute, or a header that was recorded, in their place.
 - Edges are inferred as replay/trace/importers/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 s and 1 us.
 - Secrets are dropped as replay/trace/redaction.py says. Of errors their type is kept, never their message.

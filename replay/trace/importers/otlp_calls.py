@@ -7,13 +7,13 @@ Pure. The rules, from the root of the tree down:
 - An HTTP request below a model call is that call. One below an MCP call carries it.
 - A tool call with exactly one HTTP request or MCP call below it, and no other call, is that: it gives the name, the
   request gives the rest, its times too. What the tool did before and after is then time on the edges. With more
-  requests than one, the tool only holds them.
+  requests than one, the tool only holds them. One whose execution has a span of its own has that one's times.
 - What stands below an HTTP request, or beyond a server span below a call, is the work of who answered, and no part
   of the trace. But an HTTP request or MCP call above all agents, models and tools is how someone called the agent:
   it only holds them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -31,6 +31,7 @@ from replay.trace.importers.otlp_spans import OtlpSpan, Role, role_of
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.spans import Span
 from replay.trace.importers.timestamps import ms_between
+from replay.trace.rules import MOST_TOKENS
 from replay.trace.types import Kind, LlmCall, Recorded, Step
 
 _REQUESTS = ("mcp", "http")
@@ -72,6 +73,7 @@ class _Node(msgspec.Struct, eq=False):
     has_agents_above: bool = False
     owner: "_Node | None" = None
     requests: "list[_Node]" = []
+    executions: "list[_Node]" = []
     is_left: bool = False
     beyond: bool = False
 
@@ -80,7 +82,7 @@ class TraceCalls:
     """Turns the spans of traces into calls, one trace after the other, and counts what it does."""
 
     def __init__(self, session_by: str | None, counts: Counts, streaming: Streaming) -> None:
-        self._conversation = names.CONVERSATION
+        self._conversation: tuple[str, ...] = names.CONVERSATION
         if session_by is not None:
             header = f"{names.HEADER_PREFIX}{session_by.lower()}"
             self._conversation = (session_by, header, header.replace("-", "_"))
@@ -94,7 +96,9 @@ class TraceCalls:
             node.has_agents_below = any(
                 child.has_agents_below or child.role in ("model", "tool", "agent") for child in node.children
             )
+        by = self._told_by(order)
         for node in order:
+            node.conversation = by(node.span)[:LONGEST_TEXT]
             self._settle(node)
         conversations = {node.conversation for node in order if node.conversation}
         single = next(iter(conversations)) if len(conversations) == 1 else ""
@@ -142,10 +146,16 @@ class TraceCalls:
                     at += 1
         return order
 
+    def _told_by(self, order: Sequence[_Node]) -> Callable[[OtlpSpan], str]:
+        """How a span of this trace tells its session: by the first attribute that any of them has."""
+        for name in self._conversation:
+            if any(node.span.text((name,)) for node in order):
+                return lambda span: span.text((name,))
+        return lambda span: names.text_of(span.resource, self._conversation)
+
     def _settle(self, node: _Node) -> None:
         """Decide what a span is, those above it being decided."""
         above = node.parent
-        node.conversation = _text(node.span, self._conversation)
         if above is not None:
             node.conversation = node.conversation or above.conversation
             node.has_agents_above = above.has_agents_above or above.role in ("model", "tool", "agent")
@@ -172,6 +182,9 @@ class TraceCalls:
                     self._counts.drop("server span(s)")
             case "client":
                 self._counts.drop("span(s) of other clients (databases, queues)")
+            case "execution":
+                if node.owner is not None and node.owner.role == "tool":
+                    node.owner.executions.append(node)
             case "internal":
                 self._counts.drop("internal span(s)")
 
@@ -239,7 +252,7 @@ class TraceCalls:
                 source = only
                 self._counts.infer("request(s) below a model, tool or MCP call are that call")
             else:
-                step = self._tool_step(node)
+                step, source = self._tool_step(node)
         elif node.role == "model":
             step = self._model_step(node)
         elif node.role in _REQUESTS:
@@ -259,8 +272,8 @@ class TraceCalls:
     def _model_step(self, node: _Node) -> Step:
         span = node.span
         llm = LlmCall(
-            int(min(span.number(names.INPUT_TOKENS) or 0, 1e9)),
-            int(min(span.number(names.OUTPUT_TOKENS) or 0, 1e9)),
+            int(min(_input_tokens(span), MOST_TOKENS)),
+            int(min(span.number(names.OUTPUT_TOKENS) or 0, MOST_TOKENS)),
             span.text(names.MODEL) or None,
         )
         first_ns = _first_chunk_ns(span)
@@ -276,17 +289,19 @@ class TraceCalls:
         step.recorded = _recorded(sent.span, None if step.recorded is None else step.recorded.ttft_ms)
         return step
 
-    def _tool_step(self, node: _Node) -> Step:
+    def _tool_step(self, node: _Node) -> tuple[Step, _Node]:
+        """The step of a tool call, and the span that gives its times."""
         span = node.span
+        source = node.executions[0] if len(node.executions) == 1 and not node.holds_calls else node
         arguments = recorded_arguments(argument_value(span))
         step, is_left_out = tool_step(
-            _tool_name(span), span.start_ns, span.end_ns, arguments, {"span": span.id}
+            _tool_name(span), source.span.start_ns, source.span.end_ns, arguments, {"span": span.id}
         )
         step.recorded = _recorded(span, None)
         if not (node.requests or node.holds_calls):
             self._counts.infer("tool call(s) whose request is not recorded became a POST /tools/NAME")
         self._counts.drop("arguments of a tool call that are no JSON of up to 64 KiB", is_left_out)
-        return step
+        return step, source
 
     def _request_step(self, node: _Node, tool: _Node | None) -> Step | None:
         """The step of an HTTP request or an MCP call. tool: the tool call that it is, where it is one."""
@@ -369,6 +384,13 @@ def _tool_name(span: OtlpSpan) -> str:
     return span.text(names.TOOL_NAME) or span.text(names.ENTITY_NAME) or span.name.removeprefix("execute_tool ")
 
 
+def _input_tokens(span: OtlpSpan) -> float:
+    count = span.number(names.INPUT_TOKENS)
+    if count is not None:
+        return count
+    return sum(span.number((part,)) or 0.0 for part in names.INPUT_TOKENS_IN_PARTS)
+
+
 def _first_chunk_ns(span: OtlpSpan) -> int | None:
     """When the first piece of an answer came, as an attribute or an event tells."""
     first_s, first_ms = span.number(names.FIRST_CHUNK_S), span.number(names.FIRST_CHUNK_MS)
@@ -396,10 +418,10 @@ def _whole(value: float | None) -> int | None:
 
 def _faults(node: _Node, source: _Node) -> dict[str, str]:
     """What went wrong: the kind of error, never its message, which may hold anything."""
-    failed = [each.span for each in (source, node) if each.span.is_error]
+    failed = [
+        each.span
+        for each in (source, node)
+        if each.span.is_error or each.span.flag(names.HAS_SUCCEEDED) is False
+    ]
     kind = next((text for span in failed if (text := span.text(names.ERROR_TYPE))), "true")
     return {"error": kind[:LONGEST_TEXT]} if failed else {}
-
-
-def _text(span: OtlpSpan, wanted: tuple[str, ...]) -> str:
-    return (span.text(wanted) or names.text_of(span.resource, wanted))[:LONGEST_TEXT]

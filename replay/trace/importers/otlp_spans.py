@@ -1,7 +1,8 @@
 """One span as OTLP carries it, whatever the encoding, and what it is by the names that instrumentations use.
 
 Pure. The names are those of OpenTelemetry's semantic conventions for generative AI, MCP and HTTP, with their
-legacy forms, and of the instrumentations that have names of their own: OpenInference, OpenLLMetry, the AI SDK.
+legacy forms, and of the instrumentations that have names of their own: OpenInference, OpenLLMetry, the AI SDK, and
+Claude Code (`span.type`).
 """
 
 import math
@@ -12,8 +13,9 @@ import msgspec
 
 from replay.trace.importers.tool_requests import LARGEST_ARGUMENTS_BYTES
 
-# A model, tool or MCP call, an HTTP request; an agent holds calls. Other clients' calls are not replayed.
-Role = Literal["model", "tool", "mcp", "http", "agent", "server", "client", "internal"]
+# A model, tool or MCP call, an HTTP request; an agent holds calls; an execution is the part of a tool call in which
+# the tool ran, without the wait for permission. Other clients' calls are not replayed.
+Role = Literal["model", "tool", "mcp", "http", "agent", "execution", "server", "client", "internal"]
 Wanted = Callable[[str], bool]
 
 INTERNAL_KIND, SERVER_KIND, CLIENT_KIND, PRODUCER_KIND, CONSUMER_KIND = 1, 2, 3, 4, 5
@@ -28,6 +30,9 @@ _ROLES: dict[str, dict[str, Role]] = {
         "chat": "model",
         "text_completion": "model",
         "generate_content": "model",
+        "completion": "model",
+        "chat.completions": "model",
+        "text.completions": "model",
         "execute_tool": "tool",
         "embeddings": "tool",
         "retrieval": "tool",
@@ -55,12 +60,24 @@ _ROLES: dict[str, dict[str, Role]] = {
         "ai.embed.doEmbed": "tool",
         "ai.embedMany.doEmbed": "tool",
     },
+    "span.type": {
+        "llm_request": "model",
+        "tool": "tool",
+        "tool.execution": "execution",
+        "tool.blocked_on_user": "internal",
+        "interaction": "agent",
+    },
 }
 
 # The attributes of one meaning; the first that is there counts.
-CONVERSATION = ("gen_ai.conversation.id", "session.id", "traceloop.association.properties.session_id")
+CONVERSATION = (
+    "gen_ai.conversation.id",
+    "session.id",
+    "langfuse.session.id",
+    "traceloop.association.properties.session_id",
+)
 OPERATION = ("gen_ai.operation.name",)
-MODEL = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "ai.model.id")
+MODEL = ("gen_ai.request.model", "gen_ai.response.model", "llm.model_name", "ai.model.id", "model")
 ANSWERED_MODEL = ("gen_ai.response.model",)
 INPUT_TOKENS = (
     "gen_ai.usage.input_tokens",
@@ -69,21 +86,26 @@ INPUT_TOKENS = (
     "llm.token_count.prompt",
     "ai.usage.promptTokens",
 )
+# Claude Code counts these apart from one another; the others' counts hold all input.
+INPUT_TOKENS_IN_PARTS = ("input_tokens", "cache_read_tokens", "cache_creation_tokens")
 OUTPUT_TOKENS = (
     "gen_ai.usage.output_tokens",
     "gen_ai.usage.completion_tokens",
     "llm.usage.completion_tokens",
     "llm.token_count.completion",
     "ai.usage.completionTokens",
+    "output_tokens",
 )
 IS_STREAMED = ("gen_ai.request.stream", "gen_ai.request.is_stream", "llm.is_streaming")
 FIRST_CHUNK_S = ("gen_ai.response.time_to_first_chunk", "gen_ai.response.time_to_first_token")
-FIRST_CHUNK_MS = ("ai.response.msToFirstChunk",)
-TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name")
+FIRST_CHUNK_MS = ("ai.response.msToFirstChunk", "ttft_ms")
+TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "tool_name")
+TOOL_CALL = ("gen_ai.tool.call.id",)
 ARGUMENTS = ("gen_ai.tool.call.arguments", "ai.toolCall.args", "tool.parameters", "input.value")
 AGENT_NAME = ("gen_ai.agent.name", "gen_ai.workflow.name", "agent.name", "traceloop.entity.name")
 ENTITY_NAME = ("traceloop.entity.name",)
 ERROR_TYPE = ("error.type", "exception.type")
+HAS_SUCCEEDED = ("success",)
 SERVICE = ("service.name",)
 
 HTTP_METHOD = ("http.request.method", "http.method")
@@ -104,9 +126,10 @@ RESOURCE_URI = ("mcp.resource.uri",)
 PROMPT_NAME = ("gen_ai.prompt.name", "mcp.prompt.name")
 JSONRPC_ID = ("jsonrpc.request.id",)
 
-_NAMES = frozenset(_ROLES).union(
+NAMES = frozenset(_ROLES).union(
     *(CONVERSATION, OPERATION, MODEL, ANSWERED_MODEL, INPUT_TOKENS, OUTPUT_TOKENS, IS_STREAMED),
     *(FIRST_CHUNK_S, FIRST_CHUNK_MS, TOOL_NAME, ARGUMENTS, AGENT_NAME, ENTITY_NAME, ERROR_TYPE, SERVICE),
+    *(INPUT_TOKENS_IN_PARTS, TOOL_CALL, HAS_SUCCEEDED),
     *(HTTP_METHOD, ORIGINAL_METHOD, URL, URL_PATH, URL_QUERY, HOST, PORT),
     *(STATUS, REQUEST_BYTES, RESPONSE_BYTES),
     *(MCP_METHOD, MCP_SESSION, MCP_VERSION, RESOURCE_URI, PROMPT_NAME, JSONRPC_ID),
@@ -155,7 +178,7 @@ class OtlpSpan(msgspec.Struct, gc=False):
 
 def wanted_names(session_by: str | None) -> Wanted:
     """Which attributes are kept as a span is read."""
-    names = _NAMES if session_by is None else _NAMES | {session_by}
+    names = NAMES if session_by is None else NAMES | {session_by}
     return lambda name: name in names or name.startswith(HEADER_PREFIX)
 
 
@@ -209,10 +232,12 @@ def _named_role(span: OtlpSpan) -> Role | None:
         role = roles.get(value) if isinstance(value, str) else None
         if role is not None:
             return role
-    if OPERATION[0] not in span.attributes and span.text(MODEL):
-        counts = (span.number(INPUT_TOKENS), span.number(OUTPUT_TOKENS))
-        return "model" if any(count is not None for count in counts) else None
-    return None
+    if OPERATION[0] in span.attributes:
+        return None
+    if span.text(TOOL_NAME) and span.text(TOOL_CALL):
+        return "tool"
+    is_counted = span.number(INPUT_TOKENS) is not None or span.number(OUTPUT_TOKENS) is not None
+    return "model" if is_counted and span.text(MODEL) else None
 
 
 def _number(value: Any) -> float | None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceWriter, read_sessions
 from replay.trace.importers.otlp import Otlp
+from replay.trace.importers.otlp_spans import NAMES
 from replay.trace.importers.types import ImportOptions
 from replay.trace.types import Edge
 
@@ -67,6 +68,20 @@ def http(name, start, end, parent=None, attributes=None, **fields):
 def agent(name, start, end, parent=None, attributes=None, **fields):
     said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name, **(attributes or {})}
     return span(name, start, end, parent, said, **fields)
+
+
+def mcp(name, start, end, parent=None, attributes=None, **fields):
+    return span(
+        name, start, end, parent, {"mcp.method.name": "tools/call", **(attributes or {})}, CLIENT, **fields
+    )
+
+
+def server(name, start, end, parent=None, attributes=None, **fields):
+    return span(name, start, end, parent, attributes, SERVER, **fields)
+
+
+def execution(name, start, end, parent=None, attributes=None, **fields):
+    return span(name, start, end, parent, {"span.type": "tool.execution", **(attributes or {})}, **fields)
 
 
 def data(*spans, **resource):
@@ -381,6 +396,44 @@ def test_legacy_and_other_instrumentations_names_are_understood(path):
     assert steps[2].recorded.ttft_ms == 4.0
 
 
+def test_claude_codes_own_spans_are_understood(path):
+    """The names are those of a live export of Claude Code 2.1."""
+    said = {"session.id": "s-1"}
+    asked = {**said, "span.type": "llm_request", "model": "m-1", "ttft_ms": 40.0, "success": True}
+    tokens = {"input_tokens": 2, "cache_read_tokens": 800, "cache_creation_tokens": 70, "output_tokens": 12}
+    _, [session] = imported(
+        path,
+        data(
+            span("interaction", 0, 900, None, {**said, "span.type": "interaction"}),
+            span("llm", 1, 100, "interaction", {**asked, **tokens}),
+            span("tool", 110, 400, "interaction", {**said, "span.type": "tool", "tool_name": "Bash"}),
+            span("blocked", 111, 300, "tool", {**said, "span.type": "tool.blocked_on_user"}),
+            span("execution", 301, 399, "tool", {**said, "span.type": "tool.execution", "success": False}),
+            span("llm 2", 405, 900, "interaction", asked),
+        ),
+    )
+    llm, bash, last = session.steps
+    assert (session.id, llm.llm.model, llm.llm.input_tokens, llm.llm.output_tokens) == ("s-1", "m-1", 872, 12)
+    assert llm.recorded.ttft_ms == 40.0
+    assert (bash.name, bash.at_ms, bash.took_ms, bash.attributes["error"]) == ("Bash", 300.0, 98.0, "true")
+    assert bash.after == (Edge("1", "end", 201.0),)
+    assert last.after == (Edge("2", "end", 6.0),)
+
+
+def test_a_conversation_counts_before_the_session_of_a_window(path):
+    _, sessions = imported(
+        path,
+        data(
+            chat("a", 0, 10, None, {"gen_ai.conversation.id": "c"}),
+            tool("t", 2, 8, "a", {"session.id": "window"}),
+            **{"session.id": "window"},
+        ),
+    )
+    assert [(session.id, len(session.steps)) for session in sessions] == [("c", 2)]
+    _, sessions = imported(path, data(chat("a", 0, 10), **{"session.id": "window"}))
+    assert [session.id for session in sessions] == ["window"]
+
+
 def test_an_error_is_kept_by_its_type_and_never_by_its_message(path):
     failed = {"code": 2, "message": "token sk-123 refused"}
     a, b = steps_of(
@@ -489,7 +542,7 @@ spans = st.builds(
         {"gen_ai.conversation.id": conversation} if conversation else {},
         trace=trace,
     ),
-    st.sampled_from([chat, chat, tool, tool, http, http, agent, span]),
+    st.sampled_from([chat, chat, tool, tool, http, http, mcp, agent, span, server, execution]),
     names,
     moments,
     st.none() | moments,
@@ -499,7 +552,7 @@ spans = st.builds(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(items=st.lists(spans, max_size=14))
 def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
     tmp_path_factory, walked_starts_ms, items
@@ -510,3 +563,53 @@ def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
         walked = walked_starts_ms(session)
         for step in session.steps:
             assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms + 0.001
+
+
+odd_values = st.one_of(
+    st.text(max_size=12),
+    st.integers(-(2**70), 2**70),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.lists(st.text(max_size=5) | st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
+    st.sampled_from(["http://[::1", "https://a@b:c/d?token=x#y", "//", "GET", "POST", "tools/call", "chat", "{", '{"a":', "..", "9" * 30]),
+)  # fmt: skip
+odd_attributes = st.dictionaries(
+    st.sampled_from([*sorted(NAMES), "http.request.header.x", "http.request.header.cookie"]),
+    odd_values,
+    max_size=8,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    all_attributes=st.lists(odd_attributes, max_size=4),
+    kind=st.integers(0, 6),
+    make=st.sampled_from([span, chat, tool, http, mcp]),
+)
+def test_whatever_attributes_hold_the_trace_is_valid(tmp_path_factory, all_attributes, kind, make):
+    path = tmp_path_factory.getbasetemp() / "odd.jsonl"
+    made = [
+        make(str(n), n * 10, n * 10 + 9, str(n - 1), attributes) for n, attributes in enumerate(all_attributes)
+    ]
+    for each in made:
+        each["kind"] = kind
+    imported(path, data(chat("z", 0, 1), *made))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    keys=st.lists(st.sampled_from(["resourceSpans", "scopeSpans", "spans", "attributes", "value", "status"]), max_size=4),
+    inner=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+        lambda each: st.lists(each, max_size=2) | st.dictionaries(st.sampled_from(["key", "value", "spans", "name"]), each, max_size=2),
+        max_leaves=5,
+    ),
+    in_lists=st.booleans(),
+)  # fmt: skip
+def test_whatever_the_json_it_is_read_or_refused_plainly(tmp_path_factory, keys, inner, in_lists):
+    path = tmp_path_factory.getbasetemp() / "json.jsonl"
+    for key in keys:
+        inner = {key: [inner] if in_lists else inner}
+    with pytest.raises(TraceError):
+        imported(path, json.dumps({"resourceSpans": inner}))
