@@ -41,7 +41,11 @@ def trace() -> None:
 @click.argument("words", metavar="[FORMAT] PATH...", nargs=-1, required=True)
 @click.option("--from", "from_format", metavar="FORMAT", help="The format, if not given as first argument.")
 @click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst or .gz compresses."
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The trace to write; .zst or .gz compresses.",
 )
 @click.option("--name", help="The trace's name. [default: from PATH]")
 @click.option(
