@@ -1,0 +1,202 @@
+"""A fixture for pytest that replays a trace against a target and asserts SLOs.
+
+    def test_p99(replay_gate):
+        replay_gate("traces/support-agent.jsonl", target="asgi:myapp:app", slos=["p99 < 800ms", "errors < 1%"])
+
+The test fails where an SLO does not hold, and is skipped where that cannot be decided. pytest loads this module in
+every session, so it imports the rest of the package only when a gate is run.
+"""
+
+import asyncio
+import io
+import itertools
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from replay.engine.types import RunOptions
+    from replay.judge.types import GateVerdict
+    from replay.trials.gate import GateOutcome
+
+_TABLE_WIDTH = 100
+# An application that is given as an object is found again under this module's name.
+_APPS_MODULE = "replay_pytest_apps"
+
+Application = Callable[..., Any]
+
+
+class ReplayGate(Protocol):
+    """What the fixture is."""
+
+    def __call__(
+        self,
+        trace: str | Path,
+        target: str | Path | Application,
+        slos: Sequence[str],
+        *,
+        strict: bool | None = None,
+        baselines: Sequence[str | Path] = (),
+        confidence: float = 0.95,
+        **options: Any,
+    ) -> "GateOutcome": ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini(
+        "replay_strict", "Fail a replay_gate that is inconclusive, rather than skip it.", "bool", False
+    )
+
+
+@pytest.fixture
+def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> ReplayGate:
+    """Replay a trace against a target and judge it by SLOs.
+
+    trace, and a target that is a file, are looked for in the working directory and then in pytest's root. target: a
+    URL, `asgi:module:app`, a target file, or an ASGI application itself. strict: fail where the verdict is
+    inconclusive rather than skip; by default the ini option replay_strict. options: fields of
+    replay.engine.types.RunOptions, and of its Knobs, such as speed=20 or timing="recorded". Returns the verdict and
+    the run directory, which lies in tmp_path.
+    """
+    numbers = itertools.count(1)
+
+    def gate(
+        trace: str | Path,
+        target: str | Path | Application,
+        slos: Sequence[str],
+        *,
+        strict: bool | None = None,
+        baselines: Sequence[str | Path] = (),
+        confidence: float = 0.95,
+        **options: Any,
+    ) -> "GateOutcome":
+        __tracebackhide__ = True
+        _refuse_running_loop()
+        number = next(numbers)
+
+        def found(path: str | Path) -> Path:
+            return _found(path, pytestconfig.rootpath)
+
+        if callable(target):
+            target = _registered(target, number, monkeypatch)
+        outcome = _run(
+            found(trace),
+            target if isinstance(target, str) and _is_url(target) else str(found(target)),
+            slos,
+            _options(options),
+            tmp_path / f"replay-gate-{number}",
+            [found(baseline) for baseline in baselines],
+            confidence,
+        )
+        is_strict = pytestconfig.getini("replay_strict") if strict is None else strict
+        _conclude(outcome, bool(is_strict))
+        return outcome
+
+    return gate
+
+
+def _run(
+    trace: Path,
+    target: str,
+    slos: Sequence[str],
+    options: "RunOptions",
+    out: Path,
+    baselines: Sequence[Path],
+    confidence: float,
+) -> "GateOutcome":
+    """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
+    __tracebackhide__ = True
+    from replay.judge.slo import SloError, parse_slo
+    from replay.results.rundir import RunDirError
+    from replay.target import TargetError, load_target
+    from replay.trace.errors import TraceError
+    from replay.trials.gate import gate_trace
+    from replay.wire.errors import TargetUnreachable
+
+    if isinstance(slos, str) or not slos:
+        _fail('name the SLOs in a list, for example slos=["p99 < 800ms"].')
+    try:
+        bounds = [parse_slo(slo) for slo in slos]
+        aim = load_target(target)
+        return gate_trace(trace, aim, bounds, options, out=out, baselines=baselines, confidence=confidence)
+    except (SloError, TraceError, TargetError, RunDirError, TargetUnreachable) as error:
+        _fail(str(error))
+
+
+def _conclude(outcome: "GateOutcome", is_strict: bool) -> None:
+    """Pass, fail or skip the test."""
+    __tracebackhide__ = True
+    verdict = outcome.verdict
+    if outcome.status == "interrupted":
+        raise KeyboardInterrupt
+    if verdict.verdict == "pass":
+        return
+    if verdict.verdict == "fail" or is_strict:
+        _fail(_table(verdict, outcome.directory))
+    from replay.report.verdict_words import gate_headline, sentence
+
+    pytest.skip("; ".join([gate_headline(verdict), *map(sentence, verdict.reasons)]))
+
+
+def _table(verdict: "GateVerdict", directory: Path) -> str:
+    from rich.console import Console
+
+    from replay.report.verdicts import print_gate
+
+    out = io.StringIO()
+    print_gate(verdict, directory, Console(file=out, width=_TABLE_WIDTH, highlight=False))
+    return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
+
+
+def _fail(message: str) -> NoReturn:
+    __tracebackhide__ = True
+    pytest.fail(message, pytrace=False)
+
+
+def _options(given: dict[str, Any]) -> "RunOptions":
+    """Raises TypeError for an option that does not exist."""
+    import msgspec
+
+    from replay.engine.types import Knobs, RunOptions
+
+    knobs = set(Knobs.__struct_fields__)
+    known = knobs | set(RunOptions.__struct_fields__) - {"knobs"}
+    if unknown := sorted(set(given) - known):
+        raise TypeError(
+            f"replay_gate has no option {unknown[0]!r}. It takes strict, baselines, confidence and "
+            f"{', '.join(sorted(known))}."
+        )
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if name not in knobs}
+    chosen["knobs"] = {name: value for name, value in given.items() if name in knobs}
+    return msgspec.convert(chosen, RunOptions)
+
+
+def _refuse_running_loop() -> None:
+    """Raises RuntimeError in an async test: a run has an event loop of its own, and two cannot share a thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("replay_gate runs an event loop of its own: call it in a test that is not async.")
+
+
+def _is_url(target: str) -> bool:
+    return "://" in target or target.startswith("asgi:")
+
+
+def _found(path: str | Path, root: Path) -> Path:
+    path = Path(path)
+    return path if path.exists() or not (root / path).exists() else root / path
+
+
+def _registered(app: Application, number: int, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An asgi: URL for an application that is at hand; the wire knows applications only by module and name."""
+    module = sys.modules.get(_APPS_MODULE) or ModuleType(_APPS_MODULE)
+    monkeypatch.setitem(sys.modules, _APPS_MODULE, module)
+    name = f"app_{number}"
+    monkeypatch.setattr(module, name, app, raising=False)
+    return f"asgi:{_APPS_MODULE}:{name}"

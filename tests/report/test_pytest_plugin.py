@@ -1,0 +1,199 @@
+"""The fixture in pytest sessions of its own; but for one test the run is a fake, since how sure a real one is depends
+on how busy this machine is."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+ROOT = Path(__file__).parents[2]
+
+# In the place of the whole module, so that no session has to import what only a real run needs.
+FAKE = """
+import sys
+from types import SimpleNamespace
+from tests.report.verdict_samples import failed, gate, passed, undecided
+
+CALLS = []
+CHECKS = {"pass": passed(), "fail": failed(), "inconclusive": undecided()}
+
+def gate_trace(trace, target, slos, options, *, out=None, **others):
+    CALLS.append((trace, target, slos, options, out))
+    verdict = gate(CHECKS[target.url.rpartition("/")[2]])
+    return SimpleNamespace(verdict=verdict, directory=out, status="finished")
+
+sys.modules["replay.trials.gate"] = sys.modules["fake"] = sys.modules[__name__]
+"""
+
+APP = """
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+@pytest.fixture
+def session(pytester, monkeypatch):
+    """Sessions that find the plugin by the entry point of pyproject.toml, whether or not it is installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    info = pytester.mkdir("site") / "entry_point_under_test-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: entry-point-under-test\nVersion: 1\n")
+    lines = [f"{name} = {module}\n" for name, module in project["entry-points"]["pytest11"].items()]
+    (info / "entry_points.txt").write_text("[pytest11]\n" + "".join(lines))
+    monkeypatch.setenv("PYTHONPATH", f"{info.parent}:{ROOT}")
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    def run(test, *args, fake=True):
+        if fake:
+            pytester.makeconftest(FAKE)
+        pytester.makepyfile(test)
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *args, timeout=60)
+
+    return run
+
+
+def test_a_pass_passes_and_gives_the_verdict_and_its_directory(session):
+    result = session("""
+        from pathlib import Path
+
+        def test_p99(replay_gate, tmp_path):
+            outcome = replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms", "errors < 1%"], speed=20)
+            again = replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms"], timing="recorded")
+
+            import fake
+            (trace, target, slos, options, out), second = fake.CALLS
+            assert outcome.verdict.verdict == "pass"
+            assert trace == Path("t.jsonl")
+            assert [slo.text for slo in slos] == ["p99 < 800ms", "errors < 1%"]
+            assert options.knobs.speed == 20
+            assert second[3].timing == "recorded"
+            assert out.parent == second[4].parent == tmp_path
+            assert out != second[4]
+    """)
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_fail_fails_with_the_table_of_slos_and_no_traceback(session):
+    result = session("""
+        def test_p99(replay_gate):
+            replay_gate("t.jsonl", target="http://h/fail", slos=["p99 < 800ms"])
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "fail: 1 of 1 SLO did not hold",
+            "*✗  p99(response, tool:search) < 250ms*1.20 s*250 ms*1.10 s, 1.30 s*3,000 (1,000)",
+            "*the whole interval breaks the limit",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_inconclusive_is_skipped_with_its_reason(session):
+    result = session("""
+        def test_p99(replay_gate):
+            replay_gate("t.jsonl", target="http://h/inconclusive", slos=["p99 < 800ms"])
+    """)
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*inconclusive: 1 of 1 SLO could not be decided*straddles the limit*"])
+
+
+def test_inconclusive_fails_when_strict(session, pytester):
+    pytester.makeini("[pytest]\nreplay_strict = true")
+
+    result = session("""
+        def test_by_the_ini_file(replay_gate):
+            replay_gate("t.jsonl", target="http://h/inconclusive", slos=["p99 < 800ms"])
+
+        def test_unless_the_test_says_otherwise(replay_gate):
+            replay_gate("t.jsonl", target="http://h/inconclusive", slos=["p99 < 800ms"], strict=False)
+    """)
+
+    result.assert_outcomes(failed=1, skipped=1)
+
+
+def test_what_is_written_wrong_fails_with_a_sentence(session):
+    result = session("""
+        import asyncio
+        import pytest
+
+        @pytest.mark.parametrize("target, slos, options", [
+            ("http://h/pass", ["p99 < 800 parsecs"], {}),
+            ("http://h/pass", "p99 < 800ms", {}),
+            ("no-such-file.toml", ["p99 < 800ms"], {}),
+        ])
+        def test_input(replay_gate, target, slos, options):
+            replay_gate("t.jsonl", target=target, slos=slos, **options)
+
+        def test_option(replay_gate):
+            with pytest.raises(TypeError, match="replay_gate has no option 'sped'"):
+                replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms"], sped=2)
+
+        def test_loop(replay_gate):
+            async def run():
+                replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms"])
+
+            with pytest.raises(RuntimeError, match="a test that is not async"):
+                asyncio.run(run())
+    """)
+
+    result.assert_outcomes(failed=3, passed=2)
+    result.stdout.fnmatch_lines(
+        ["*parsecs*", "*name the SLOs in a list*", "no-such-file.toml: no such target file*"]
+    )
+
+
+def test_nothing_heavy_is_imported_before_a_gate_is_run(session):
+    result = session(
+        """
+        import sys
+
+        def test_modules(replay_gate):
+            assert "replay.pytest_plugin" in sys.modules
+            assert not {"numpy", "scipy", "httpx", "anyio.abc", "rich", "msgspec", "replay.target"} & set(sys.modules)
+        """,
+        "-p",
+        "no:anyio",
+        "-p",
+        "no:hypothesispytest",
+        fake=False,
+    )
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_real_trace_is_replayed_against_an_application_by_name_or_as_an_object(session, pytester):
+    step = {"id": "a", "kind": "http", "name": "get", "request": {"method": "GET", "path": "/"}}
+    lines = [{"format": "replay-trace", "version": 1, "name": "small"}]
+    lines += [{"id": f"s-{n}", "start_ms": n, "steps": [step]} for n in range(100)]
+    pytester.path.joinpath("small.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pytester.path.joinpath("small_app.py").write_text(APP)
+
+    result = session(
+        """
+        import pytest
+        from pathlib import Path
+        from small_app import app
+
+        @pytest.mark.parametrize("target", ["asgi:small_app:app", app])
+        def test_p50(replay_gate, target, tmp_path):
+            try:
+                replay_gate("small.jsonl", target=target, slos=["p50 < 20s"])
+            finally:
+                (run,) = tmp_path.iterdir()
+                assert run.joinpath("verdict.json").exists()
+                assert run.joinpath("steps.jsonl").read_text().count('"status":200') == 100
+        """,
+        fake=False,
+    )
+
+    outcomes = result.parseoutcomes()
+    # A machine too busy to send in time makes the verdict inconclusive, and nothing else does.
+    assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == 2, result.stdout.str()
