@@ -1,0 +1,292 @@
+"""`replay trace record` from outside: a process of its own between a client and the truth server."""
+
+import concurrent.futures
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+from replay.engine.run import replay_trace
+from replay.engine.types import RunOptions
+from replay.target import Target
+from replay.trace.file import open_trace
+
+LONGEST_S = 30.0
+
+
+class Recorded:
+    """A running `replay trace record`. url: where it listens."""
+
+    def __init__(self, out, *options):
+        self.out = out
+        self.journal = out.with_name(out.name + ".journal")
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "replay",
+                "trace",
+                "record",
+                "--listen",
+                "127.0.0.1:0",
+                "-o",
+                str(out),
+                *options,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.first_lines = []
+        for line in self._process.stderr:
+            self.first_lines.append(line)
+            found = re.match(r"recording on (http://\S+), to ", line)
+            if found:
+                self.url = found[1]
+                return
+        raise AssertionError(f"not listening: {''.join(self.first_lines)}")
+
+    def stop(self, number=signal.SIGINT):
+        """Returns the exit code, stdout and stderr."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        out, err = self._process.communicate(timeout=LONGEST_S)
+        return self._process.returncode, out, err
+
+    def sessions(self):
+        with open_trace(self.out) as reader:
+            return list(reader)
+
+
+@pytest.fixture
+def record(tmp_path):
+    started = []
+
+    def start(*options, out="out.jsonl"):
+        started.append(Recorded(tmp_path / out, *options))
+        return started[-1]
+
+    yield start
+    for recorded in started:
+        recorded.stop(signal.SIGKILL)
+
+
+def command(*options):
+    return subprocess.run(
+        [sys.executable, "-m", "replay", "trace", "record", *options],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_S,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("out", ["out.jsonl", "out.jsonl.zst"])
+def test_a_recording_becomes_a_trace_when_it_is_stopped(record, truth, number, out):
+    recorded = record("--upstream", truth.url, "--session-header", "x-run", out=out)
+    for run in ("a", "b", "a"):
+        assert httpx.get(f"{recorded.url}/x?ms=1", headers={"x-run": run}).text == "ok"
+
+    code, said, told = recorded.stop(number)
+
+    assert (code, said) == (0, f"{recorded.out}: 2 sessions, 3 steps\n")
+    assert "sessions told: 2 by header" in told
+    a, b = recorded.sessions()
+    assert [(session.id, len(session.steps)) for session in (a, b)] == [("a", 2), ("b", 1)]
+    assert a.steps[1].after[0].step == a.steps[0].id
+    assert not recorded.journal.exists()
+    assert [seen["path"] for seen in truth.arrivals] == ["/x?ms=1"] * 3
+
+
+def test_a_recording_that_was_killed_is_recovered(record, truth, tmp_path):
+    recorded = record("--upstream", truth.url)
+    with httpx.Client(base_url=recorded.url) as client:
+        for n in range(20):
+            client.get(f"/done/{n}")
+        hanging = threading.Thread(
+            target=lambda: pytest.raises(
+                httpx.HTTPError, httpx.get, f"{recorded.url}/long?ms=60000", timeout=60
+            )
+        )
+        hanging.start()
+        until = time.monotonic() + LONGEST_S
+        while recorded.journal.read_bytes().count(b"\n") < 22:  # the header, what is done, and the long one
+            assert time.monotonic() < until
+    recorded.stop(signal.SIGKILL)
+    hanging.join()
+    assert not recorded.out.exists()
+
+    refused = command("--upstream", truth.url, "-o", str(recorded.out), "--duration", "1s")
+    recovered = command("--recover", str(recorded.journal), "-o", str(recorded.out))
+
+    assert refused.returncode == 2
+    assert "is there already, left by a recording that was killed." in refused.stderr
+    assert (recovered.returncode, recovered.stdout) == (0, f"{recorded.out}: 1 sessions, 21 steps\n")
+    assert "1 steps did not end while they were recorded" in recovered.stderr
+    (session,) = recorded.sessions()
+    assert [step.request.path for step in session.steps] == [
+        *(f"/done/{n}" for n in range(20)),
+        "/long?ms=60000",
+    ]
+    assert recorded.journal.exists()
+
+
+SECRETS = {
+    "authorization": "Bearer hush-authorization-value",
+    "cookie": "sid=hush-cookie-value",
+    "x-api-key": "hush-api-key-value",
+}
+
+
+@pytest.mark.parametrize("bodies", ["keep", "hash", "drop"])
+def test_no_secret_is_ever_on_disk(record, truth, tmp_path, bodies):
+    recorded = record(
+        "--upstream",
+        truth.url,
+        "--session-cookie",
+        "sid",
+        "--bodies",
+        bodies,
+        "--redact",
+        "hush-pattern-[a-z]+",
+    )
+    body = {
+        "password": "hush-password",
+        "note": "my hush-pattern-text",
+        "tool": json.dumps({"token": "hush-token"}),
+    }
+    httpx.post(f"{recorded.url}/v1/messages?api_key=hush-query&x=hush-pattern-path", headers=SECRETS, json=body)
+    httpx.post(
+        f"{recorded.url}/hush-pattern-name",
+        headers={"x-note": "hush-pattern-header"},
+        data={"pwd": "hush-form"},
+    )
+    hanging = threading.Thread(
+        target=lambda: pytest.raises(
+            httpx.HTTPError, httpx.post, f"{recorded.url}/long?ms=60000", headers=SECRETS, json=body, timeout=60
+        )
+    )
+    hanging.start()
+    until = time.monotonic() + LONGEST_S
+    while recorded.journal.read_bytes().count(b"\n") < 4:
+        assert time.monotonic() < until
+    while_recording = b"".join(path.read_bytes() for path in tmp_path.glob("*out*"))
+    recorded.stop()
+    hanging.join()
+
+    assert b"/v1/messages" in while_recording
+    assert b"hush" not in while_recording
+    assert b"hush" not in recorded.out.read_bytes()
+    assert [seen["headers"]["authorization"] for seen in truth.arrivals if "messages" in seen["path"]] == [
+        SECRETS["authorization"]
+    ]
+
+
+def agent(base_url):
+    """An agent's run: plan, two tools at once and one a little later, then the answer."""
+    with httpx.Client(base_url=base_url, headers={"x-run": "1"}) as client:
+        with concurrent.futures.ThreadPoolExecutor() as tools:
+            client.post("/v1/chat/completions?ms=250&step=plan", json={"model": "m"})
+            time.sleep(0.15)
+            at_once = [
+                tools.submit(client.get, f"/tools/{name}?ms={ms}&step={name}")
+                for name, ms in (("a", 500), ("b", 400))
+            ]
+            time.sleep(0.2)
+            at_once.append(tools.submit(client.get, "/tools/c?ms=200&step=c"))
+            concurrent.futures.wait(at_once)
+        time.sleep(0.2)
+        client.post("/v1/chat/completions?ms=10&step=answer", json={"model": "m"})
+
+
+def test_replaying_a_recorded_agent_reproduces_its_arrivals(record, truth, tmp_path):
+    recorded = record("--upstream", truth.url, "--session-header", "x-run")
+    agent(recorded.url)
+    assert recorded.stop()[0] == 0
+
+    replay_trace(recorded.out, Target(url=truth.url), RunOptions(), tmp_path / "run")
+
+    arrivals = truth.arrivals
+    half = len(arrivals) // 2
+    assert half == 5
+    first, second = (
+        {re.search(r"step=(\w+)", seen["path"])[1]: (seen["ns"] - part[0]["ns"]) / 1e6 for seen in part}
+        for part in (arrivals[:half], arrivals[half:])
+    )
+    assert first.keys() == second.keys()
+    # Far above what a quiet machine shows (about 1 ms), below what a wrong edge would (150 ms and more).
+    assert {step: abs(first[step] - second[step]) < 100 for step in first} == dict.fromkeys(first, True)
+
+
+def test_a_recording_of_nothing_leaves_nothing(record, truth):
+    recorded = record("--upstream", truth.url)
+
+    code, said, told = recorded.stop()
+
+    assert (code, said) == (2, "")
+    assert told.endswith(f"replay: {recorded.out}: not written, since no request was recorded.\n")
+    assert not recorded.out.exists()
+    assert not recorded.journal.exists()
+
+
+def test_a_recording_ends_by_itself_after_its_duration(tmp_path):
+    done = command(
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "-o",
+        str(tmp_path / "o.jsonl"),
+        "--duration",
+        "10ms",
+    )
+
+    assert "no request was recorded" in done.stderr
+
+
+def test_listening_for_other_machines_is_warned_about(record, tmp_path, truth):
+    recorded = record("--upstream", truth.url, "--listen", "0.0.0.0:0")
+
+    assert recorded.first_lines[0].startswith("replay: warning: 0.0.0.0 can be reached from other machines")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "say where requests go: --upstream URL."),
+        (
+            ["--upstream", "http://a", "--listen", "9000"],
+            "--listen '9000' is not HOST:PORT. Write for example 127.0.0.1:9000.",
+        ),
+        (
+            ["--upstream", "http://a", "--redact", "("],
+            "--redact '(' is no regular expression: missing ), unterminated subpattern at position 0.",
+        ),
+        (
+            ["--upstream", "http://127.0.0.1:9000"],
+            "the --upstream is the recorder's own --listen address; requests would go in circles.",
+        ),
+    ],
+)
+def test_what_cannot_be_recorded_is_told_plainly(options, message, tmp_path):
+    refused = command("-o", str(tmp_path / "o.jsonl"), *options)
+
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines()[-1].endswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_that_is_taken_is_told_plainly(record, truth, tmp_path):
+    taken = record("--upstream", truth.url).url.removeprefix("http://")
+
+    refused = command("-o", str(tmp_path / "o.jsonl"), "--upstream", truth.url, "--listen", taken)
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(f"replay: cannot listen on {taken}: ")
+    assert not (tmp_path / "o.jsonl.journal").exists()
