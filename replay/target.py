@@ -158,10 +158,35 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             check_url(self.send_to)
 
 
-class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """stale_unsafe: also resend unsafe methods when a kept-alive connection turns out closed."""
+RetriedError = Literal["connect", "dns", "tls", "reset", "timeout", "protocol"]
 
+
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an agent would send again, and when. Every attempt is recorded; response time counts them all.
+
+    attempts: tries of a step at most, the first included; 1: none is repeated. statuses, errors: what is tried again.
+    backoff_s: the most that the first wait lasts; it doubles with each further one, up to max_backoff_s, and is drawn
+    from zero to that. retry_after: wait as long as the response says, if it does (at most max_backoff_s).
+    budget_percent: retries are at most this share of the requests sent. unsafe: repeat POST and PATCH as well.
+    idempotency_header: sent with the same value in all attempts of a step; such steps may be repeated, too.
+    stale_unsafe: also resend unsafe methods when a kept-alive connection turns out closed.
+    """
+
+    attempts: int = 1
+    statuses: tuple[int, ...] = (429, 502, 503, 504)
+    errors: tuple[RetriedError, ...] = ("connect", "reset", "timeout")
+    backoff_s: float = 0.5
+    max_backoff_s: float = 30.0
+    retry_after: bool = True
+    budget_percent: float = 20.0
+    unsafe: bool = False
+    idempotency_header: str | None = None
     stale_unsafe: bool = False
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "attempts", "backoff_s", "max_backoff_s", "budget_percent")
+        if self.idempotency_header is not None:
+            _check_header(self.idempotency_header, "")
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

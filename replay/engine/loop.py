@@ -21,6 +21,7 @@ from replay.engine.alarm import make_alarm
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.recorder import Recorder
 from replay.engine.render import Rendered
+from replay.engine.retries import Retries
 from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
 from replay.engine.walker import Due, Pace, Walk
@@ -51,6 +52,7 @@ _WAIT_ENDS = 1 << 40
 # Steps that are late by more than this are sent together, at the end of a burst.
 _LATE_NS = 200_000
 _RENDERS = 1 << 41
+_AGAIN = 1 << 42
 _NONE: Sequence[Due] = ()
 
 
@@ -96,10 +98,11 @@ class _Waiting(NamedTuple):
 class Progress:
     """What a live view shows; read by whoever wants to, written by the run."""
 
-    __slots__ = ("ended", "failed", "sent", "sessions_done", "unsent", "waits")
+    __slots__ = ("ended", "failed", "retried", "sent", "sessions_done", "unsent", "waits")
 
     def __init__(self) -> None:
         self.sent = self.ended = self.failed = self.unsent = self.waits = self.sessions_done = 0
+        self.retried = 0
 
     @property
     def in_flight(self) -> int:
@@ -151,7 +154,8 @@ class RunLoop:
     """One run of scheduled sessions against a sender. `run` returns when it is over.
 
     sessions: (start in ns from the run's start, session), in order of start. now, make_pacer: the clock, and what
-    waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
+    waits on it; a simulation gives its own, and calls `begin` and `finish` itself. retries: None where no attempt is
+    repeated.
     """
 
     def __init__(
@@ -163,6 +167,7 @@ class RunLoop:
         pace: Pace,
         now: Callable[[], int] = monotonic_ns,
         make_pacer: Callable[..., Pacer] = Pacer,
+        retries: Retries | None = None,
     ) -> None:
         self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
@@ -175,6 +180,7 @@ class RunLoop:
         self._pacer = make_pacer(self._fire, self._chores, now)
         self._is_recorded = options.timing == "recorded"
         self._skips_rest = options.on_error == "skip-rest"
+        self._retries = retries
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
         self._held: deque[tuple[Walk, int, int]] = deque()
@@ -337,6 +343,8 @@ class RunLoop:
                     self._send(walk, i, at_ns)
                 else:
                     self._schedule(walk, i, at_ns)
+        elif index == _AGAIN:
+            self._send_again(walk, due_ns)
         elif index >= _RENDERS:
             index -= _RENDERS
             step = walk.steps[index]
@@ -427,15 +435,22 @@ class RunLoop:
             self._schedule(walk, i, at_ns)
 
     def _first_byte(self, exchange: Exchange) -> None:
-        if not self.is_stopping:
-            self._release(exchange.walk, exchange.walk.first_byte(exchange.index, exchange.first_byte_ns))
+        if self.is_stopping:
+            return
+        if exchange.status >= 400 and self._retries is not None and self._retries.wants(exchange):
+            # The first byte that counts is that of the attempt that ends the step.
+            return
+        self._release(exchange.walk, exchange.walk.first_byte(exchange.index, exchange.first_byte_ns))
 
     def _done(self, exchange: Exchange) -> None:
         progress = self.progress
         progress.ended += 1
+        is_failed = exchange.error is not None or exchange.status >= 400
+        if is_failed and self._retries is not None and self._retried(exchange):
+            return
         self._recorded(exchange)
         walk: Walk = exchange.walk
-        if exchange.error is not None or exchange.status >= 400:
+        if is_failed:
             progress.failed += 1
             if self._skips_rest and not self.is_stopping:
                 for step in walk.abandon():
@@ -452,9 +467,48 @@ class RunLoop:
                 self._schedule(walk, i, at_ns)
         if not walk.left:
             self._session_over(walk, exchange.end_ns)
+        self._send_held()
+
+    def _send_held(self) -> None:
+        progress = self.progress
         # More than one, since a step that is held until it is too late is left unsent and ends nothing.
         while self._held and progress.sent - progress.ended < self._max_in_flight:
             self._send(*self._held.popleft())
+
+    def _retried(self, exchange: Exchange) -> bool:
+        """Whether a failed attempt will be repeated; it is then recorded and waits before the pacer."""
+        assert self._retries is not None
+        if self.is_stopping:
+            return False
+        delay_ns = self._retries.delay_ns(exchange, self.progress.sent)
+        if delay_ns is None or exchange.end_ns + delay_ns >= self._end_ns:
+            return False
+        self.progress.retried += 1
+        self._recorder.retried(exchange)
+        self._pacer.add(exchange.end_ns + delay_ns, exchange, _AGAIN)
+        self._send_held()
+        return True
+
+    def _send_again(self, failed: Exchange, due_ns: int) -> None:
+        """The next attempt of a step; it is charged from when the step was first due."""
+        again = Exchange(
+            failed.head,
+            failed.body,
+            failed.method,
+            self._done,
+            failed.on_first_byte,
+            failed.step,
+            failed.session_key,
+            failed.is_stream,
+            failed.idempotent,
+            failed.walk,
+            failed.index,
+            failed.intended_ns,
+            self._now(),
+            attempt=failed.attempt + 1,
+        )
+        self.progress.sent += 1
+        self._wires[self._decide(failed.step)].send(again)
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
         walk = waiting.walk

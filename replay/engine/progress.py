@@ -41,7 +41,7 @@ async def report_progress(trace: str, runs: Sequence[Watched], on_progress: OnPr
         latency = _together([run.recorder.fold.total for run in runs], Histogram()).quantiles()
         lag = _together([run.recorder.lag for run in runs], Histogram(LAG_UNIT_NS)).quantiles()
         sent = sum(p.sent for p in progress)
-        done = sum(p.ended + p.waits for p in progress)
+        done = sum(p.ended + p.waits - p.retried for p in progress)
         unsent = sum(p.unsent for p in progress)
         on_progress(
             Snapshot(

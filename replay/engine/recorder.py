@@ -122,6 +122,15 @@ class Recorder:
             )
         )
 
+    def retried(self, x: Exchange) -> None:
+        """An attempt has failed, and the step is tried again. It has no part in the histograms."""
+        if x.stale_retries:
+            self._line(self._stale_attempt(x))
+        step: Step = x.step
+        record = self._record(x, {**x.walk.attributes, **step.attributes})
+        record.final = False
+        self._line(record)
+
     def session_over(self, walk: Walk, end_ns: int) -> None:
         self._fold.makespan(end_ns - walk.start_ns)
 
@@ -208,6 +217,7 @@ class Recorder:
                 and not x.stale_retries
                 and x.instance is None
                 and x.cold is None
+                and x.attempt == 1
                 and intended_ns - origin >= warmup_ns
             ):
                 lines.append(
@@ -230,7 +240,8 @@ class Recorder:
                 if x.stale_retries:
                     lines.append(encode(self._stale_attempt(x)))
                 lines.append(encode(self._record(x, attributes)))
-        self._lags_ns.extend([x.started_ns - x.intended_ns for x in taken])
+        # A further attempt waited on purpose, so it says nothing of our lateness.
+        self._lags_ns.extend([x.started_ns - x.intended_ns for x in taken if x.attempt == 1])
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:
@@ -263,7 +274,7 @@ class Recorder:
             first_byte_ns=x.first_byte_ns - origin if x.first_byte_ns else None,
             first_token_ns=x.first_token_ns - origin if x.first_token_ns else None,
             end_ns=x.end_ns - origin,
-            attempt=2 if x.stale_retries else 1,
+            attempt=x.attempt + x.stale_retries,
             status=x.status or None,
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
@@ -295,7 +306,7 @@ class Recorder:
             intended_ns=x.intended_ns - origin,
             sent_ns=x.stale_sent_ns - origin,
             end_ns=x.stale_end_ns - origin,
-            attempt=1,
+            attempt=x.attempt,
             final=False,
             error="stale",
             phase="first_byte",

@@ -63,6 +63,7 @@ class Renderer:
         self._has_traceparent = target.traceparent
         self._trace_hash = blake2b(digest_size=16, key=run_id.encode())
         self._span_hash = blake2b(digest_size=8, key=run_id.encode())
+        self._idempotency = target.retry.idempotency_header
         self._shape = OpenAiChat(target.shape)
         self._shape_path = target.shape.path
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
@@ -109,6 +110,8 @@ class Renderer:
             extra += f"content-length: {len(body)}\r\n"
         if self._has_traceparent:
             extra += self._traceparent(session_id, step.id)
+        if self._idempotency is not None:
+            extra += f"{self._idempotency}: {self._key(session_id, step.id)}\r\n"
         if "#" in path:
             path = path.partition("#")[0]
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
@@ -134,6 +137,12 @@ class Renderer:
         self._replaced = frozenset(names)
         self._common = "".join(f"{name}: {value}\r\n" for name, value in lines)
         self._agent = "" if "user-agent" in names else f"user-agent: agent-replay/{__version__}\r\n"
+
+    def _key(self, session_id: str, step_id: str) -> str:
+        """The same for every attempt of a step, and for no other step or run."""
+        key = self._trace_hash.copy()
+        key.update((session_id + "\0" + step_id).encode("utf-8", "surrogatepass"))
+        return key.hexdigest()
 
     def _traceparent(self, session_id: str, step_id: str) -> str:
         session = session_id.encode("utf-8", "surrogatepass")

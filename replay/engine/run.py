@@ -18,6 +18,7 @@ from replay.engine.observe import PlaneObserver
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
+from replay.engine.retries import Retries
 from replay.engine.sender import TargetSender
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
@@ -134,7 +135,9 @@ class _Run:
         self.directory.write_manifest(self.manifest)
         self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
         sessions = planned_sessions(self._trace, self._found, options, self._pace, arm)
-        self.loop = RunLoop(sessions, self.sender, self.recorder, options, self._pace)
+        policy = self.target.retry
+        retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
+        self.loop = RunLoop(sessions, self.sender, self.recorder, options, self._pace, retries=retries)
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
 

@@ -130,7 +130,8 @@ class _Fold:
             service.append(end_ns - sent_ns)
             series.response.waiting.append(end_ns - intended_ns)
             series.service.waiting.append(end_ns - sent_ns)
-            lag.append(sent_ns - intended_ns)
+            if record.attempt == 1:
+                lag.append(sent_ns - intended_ns)
             is_answered = outcome == "ok" or (record.status is not None and record.phase is None)
             self._answered += is_answered
             self._intended_ns.append(intended_ns)

@@ -48,7 +48,7 @@ from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
 from replay.wire.events import SseTimer
-from replay.wire.response import LONGEST_INSTANCE, TRUE_WORDS
+from replay.wire.response import LONGEST_INSTANCE, TRUE_WORDS, retry_after_s
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -629,6 +629,8 @@ class Call:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
                 exchange.cold = value.strip().lower() in TRUE_WORDS
+            elif key == b"retry-after":
+                exchange.retry_after_s = retry_after_s(value)
         exchange.status = response.status_code
         if is_event_stream or exchange.is_stream:
             self._events = SseTimer()

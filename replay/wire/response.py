@@ -1,5 +1,7 @@
 """Reading one response: what a known head says, and llhttp (httptools) for all that is not known yet."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import httptools
@@ -50,6 +52,7 @@ class ResponseReader:
         "_now_ns",
         "_parser",
         "_reads",
+        "_retry_after_s",
         "_saw_interim",
         "_tells",
         "ended",
@@ -72,6 +75,7 @@ class ResponseReader:
         self._is_chunked = self._is_event_stream = self._is_keep_alive = False
         self._instance: str | None = None
         self._cold: bool | None = None
+        self._retry_after_s: float | None = None
         self.has_head = self.ended = self.is_until_close = False
 
     @property
@@ -107,6 +111,7 @@ class ResponseReader:
             or self._length < 0
             or self._is_chunked
             or self._is_event_stream
+            or self._retry_after_s is not None
         ):
             return None
         exchange = self._exchange
@@ -138,6 +143,8 @@ class ResponseReader:
             self._instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         elif key == self._tells.cold:
             self._cold = value.strip().lower() in TRUE_WORDS
+        elif key == b"retry-after":
+            self._retry_after_s = retry_after_s(value)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -149,6 +156,7 @@ class ResponseReader:
         self.has_head = True
         self._is_keep_alive = self._parser.should_keep_alive()
         exchange.status, exchange.instance, exchange.cold = status, self._instance, self._cold
+        exchange.retry_after_s = self._retry_after_s
         # llhttp cannot know that this answers a HEAD; it would wait for the body that the length promises.
         has_body = status not in (204, 304) and exchange.method != "HEAD"
         self.is_until_close = has_body and self._length < 0 and not self._is_chunked
@@ -174,3 +182,17 @@ class ResponseReader:
             self._forget_head()
             self._saw_interim = True
             self._exchange.first_byte_ns = 0
+
+
+def retry_after_s(value: bytes) -> float | None:
+    """What a Retry-After header asks for: seconds, or a date (RFC 9110, section 10.2.3); None if it is neither."""
+    text = value.decode("latin-1").strip()
+    if text.isdigit() and len(text) < 10:
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        return None
+    if at.tzinfo is None:
+        return None
+    return max(0.0, (at - datetime.now(UTC)).total_seconds())
