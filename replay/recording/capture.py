@@ -95,7 +95,9 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     took_ms is None where the response did not come to its end, since nobody knows how long it would have taken.
     """
     clean = redactor.of_request(exchange.headers)
-    kind, name, attributes = _told(exchange, clean)
+    path = clean.path(exchange.path)
+    client_path = path if exchange.client_path == exchange.path else clean.path(exchange.client_path)
+    kind, name, attributes = _told(exchange, client_path, clean)
     if exchange.upstream:
         attributes["upstream"] = exchange.upstream
     if exchange.body_hash is not None and bodies == "hash":
@@ -110,7 +112,7 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
         name=name[:LONGEST_NAME],
         at_ms=_ms(exchange.begin_ns - begin_ns),
         took_ms=None if end_ns is None else _ms(end_ns - exchange.begin_ns),
-        request=_request(exchange, clean, bodies),
+        request=_request(exchange, path, clean, bodies),
         recorded=Recorded(
             status=exchange.status,
             ttft_ms=None if first_ns is None else _ms(first_ns - exchange.begin_ns),
@@ -133,8 +135,8 @@ def wait_of(exchange: Exchange, begin_ns: int) -> Step:
     )
 
 
-def _request(exchange: Exchange, clean: RequestRedactor, bodies: Bodies) -> Request:
-    request = Request(exchange.method, clean.path(exchange.path), clean.headers())
+def _request(exchange: Exchange, path: str, clean: RequestRedactor, bodies: Bodies) -> Request:
+    request = Request(exchange.method, path, clean.headers())
     if not exchange.body_bytes:
         return request
     kept = NO_BODY
@@ -157,9 +159,9 @@ def _request(exchange: Exchange, clean: RequestRedactor, bodies: Bodies) -> Requ
     return request
 
 
-def _told(exchange: Exchange, clean: RequestRedactor) -> tuple[Kind, str, dict[str, str]]:
+def _told(exchange: Exchange, client_path: str, clean: RequestRedactor) -> tuple[Kind, str, dict[str, str]]:
     """Kind, name and attributes, as path and body tell them."""
-    grouped = grouped_name(exchange.method, clean.path(exchange.client_path))
+    grouped = grouped_name(exchange.method, client_path)
     path = exchange.path.partition("?")[0].rstrip("/")
     is_llm = is_llm_path(path)
     if not (is_llm or path.endswith(_MCP_ENDING)):

@@ -9,6 +9,7 @@ describes a field (JSON Schema) is not the field.
 import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -56,6 +57,8 @@ _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "
 # Shorter values are likely to be words, which stand in bodies for other reasons.
 _SHORTEST_OWN = 12
 _MOST_DEPTH = 200
+# The same few names come again with every request.
+_MOST_NAMES = 4096
 
 
 class PatternError(ValueError):
@@ -198,11 +201,13 @@ def _secrets_in(name: str, value: str) -> list[str]:
     return [piece for piece in pieces if len(piece) >= _SHORTEST_OWN]
 
 
+@lru_cache(_MOST_NAMES)
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name is taken to hold a secret."""
     return is_secret_name(name) or _ALSO_SECRET(name) is not None
 
 
+@lru_cache(_MOST_NAMES)
 def _is_secret(name: str) -> bool:
     return (is_secret_name(name) or _ALSO_SECRET(name) is not None) and not _NO_SECRET(name)
 

@@ -86,6 +86,18 @@ def command(*options):
     )
 
 
+def asked_in_vain(method, url, **request):
+    """A thread with a request that will not be answered."""
+
+    def ask():
+        with pytest.raises(httpx.HTTPError):
+            httpx.request(method, url, timeout=60, **request)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    return thread
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("out", ["out.jsonl", "out.jsonl.zst"])
 def test_a_recording_becomes_a_trace_when_it_is_stopped(record, truth, number, out):
@@ -109,12 +121,7 @@ def test_a_recording_that_was_killed_is_recovered(record, truth, tmp_path):
     with httpx.Client(base_url=recorded.url) as client:
         for n in range(20):
             client.get(f"/done/{n}")
-        hanging = threading.Thread(
-            target=lambda: pytest.raises(
-                httpx.HTTPError, httpx.get, f"{recorded.url}/long?ms=60000", timeout=60
-            )
-        )
-        hanging.start()
+        hanging = asked_in_vain("GET", f"{recorded.url}/long?ms=60000")
         until = time.monotonic() + LONGEST_S
         while recorded.journal.read_bytes().count(b"\n") < 22:  # the header, what is done, and the long one
             assert time.monotonic() < until
@@ -167,12 +174,7 @@ def test_no_secret_is_ever_on_disk(record, truth, tmp_path, bodies):
         headers={"x-note": "hush-pattern-header"},
         data={"pwd": "hush-form"},
     )
-    hanging = threading.Thread(
-        target=lambda: pytest.raises(
-            httpx.HTTPError, httpx.post, f"{recorded.url}/long?ms=60000", headers=SECRETS, json=body, timeout=60
-        )
-    )
-    hanging.start()
+    hanging = asked_in_vain("POST", f"{recorded.url}/long?ms=60000", headers=SECRETS, json=body)
     until = time.monotonic() + LONGEST_S
     while recorded.journal.read_bytes().count(b"\n") < 4:
         assert time.monotonic() < until
