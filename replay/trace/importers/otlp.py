@@ -34,9 +34,10 @@ import msgspec
 
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.inputs import input_files
-from replay.trace.importers.otlp_calls import Streaming, TraceCalls
+from replay.trace.importers.otlp_calls import TraceCalls
 from replay.trace.importers.otlp_files import framing_of, is_printable, read_spans
 from replay.trace.importers.otlp_spans import OtlpSpan, wanted_names
+from replay.trace.importers.otlp_steps import Streaming
 from replay.trace.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.trace.importers.spans import Span, SpanCounts, linked_steps
 from replay.trace.importers.timestamps import Grain

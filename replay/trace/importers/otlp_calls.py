@@ -13,30 +13,20 @@ Pure. The rules, from the root of the tree down:
   it only holds them.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from replay.trace.importers import otlp_spans as names
-from replay.trace.importers.call_steps import LONGEST_TEXT, bounded, model_step, tool_step
-from replay.trace.importers.otlp_requests import (
-    FoundRequest,
-    argument_value,
-    http_request,
-    mcp_request,
-    recorded_arguments,
-    set_arguments,
-)
+from replay.trace.importers.call_steps import LONGEST_TEXT, bounded
 from replay.trace.importers.otlp_spans import OtlpSpan, Role, role_of
+from replay.trace.importers.otlp_steps import StepMaker, Streaming, tool_name
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.spans import Span
-from replay.trace.importers.timestamps import ms_between
-from replay.trace.rules import MOST_TOKENS
-from replay.trace.types import Kind, LlmCall, Recorded, Step
+from replay.trace.types import Step
 
 _REQUESTS = ("mcp", "http")
-_LONGEST_S = 1e9
-_MOST_BYTES = 1 << 53
 
 
 class Call(msgspec.Struct):
@@ -47,25 +37,18 @@ class Call(msgspec.Struct):
     attributes: dict[str, str]
 
 
-class Streaming(msgspec.Struct):
-    """What is known of how model calls were answered. unknown: the calls that nothing is known of."""
-
-    is_recorded: bool = False
-    unknown: list[LlmCall] = []
-
-
 class _Node(msgspec.Struct, eq=False):
     """A span in the tree. owner: the call that it belongs to. requests: those that belong to this call.
 
-    holds_calls: of models, tools or agents, its own and not those of who answered it. has_agents_above, _below: these
-    too, whoever's. is_left: it is no part of the trace by itself. beyond: nor is what stands below it.
+    holds_calls: below it, besides these requests. has_agents_above, _below: models or tools too, whoever's.
+    is_left: it is no part of the trace by itself. beyond: nor is what stands below it.
     """
 
     span: OtlpSpan
     role: Role
     parent: "_Node | None" = None
     children: "list[_Node]" = []
-    conversation: str = ""
+    session_id: str = ""
     agent: str = ""
     is_nested: bool = False
     holds_calls: bool = False
@@ -87,7 +70,7 @@ class TraceCalls:
             header = f"{names.HEADER_PREFIX}{session_by.lower()}"
             self._conversation = (session_by, header, header.replace("-", "_"))
         self._counts = counts
-        self._streaming = streaming
+        self._make = StepMaker(counts, streaming)
 
     def calls(self, trace_id: str, spans: Sequence[OtlpSpan]) -> list[Call]:
         """The calls of a trace and the spans that hold them."""
@@ -96,27 +79,20 @@ class TraceCalls:
             node.has_agents_below = any(
                 child.has_agents_below or child.role in ("model", "tool", "agent") for child in node.children
             )
-        by = self._told_by(order)
         for node in order:
-            node.conversation = by(node.span)[:LONGEST_TEXT]
             self._settle(node)
-        conversations = {node.conversation for node in order if node.conversation}
-        single = next(iter(conversations)) if len(conversations) == 1 else ""
-        session_ids = {id(node): node.conversation or single or trace_id or "trace" for node in order}
+        for node in reversed(order):
+            if node.parent is not None and not node.is_left:
+                is_call = node.role in ("model", "tool") or (node.role in _REQUESTS and node.owner is None)
+                node.parent.holds_calls = node.parent.holds_calls or node.holds_calls or is_call
+        kept = [node for node in order if not node.is_left]
+        self._name_sessions(trace_id, kept)
         found: list[Call] = []
-        for node in order:
-            if node.is_left:
-                continue
-            session_id = session_ids[id(node)]
-            parent_id: str | None = node.span.parent_id or None
-            if node.parent is not None and session_ids[id(node.parent)] != session_id:
-                parent_id = None
-            elif node.parent is None and node.span.kind == names.SERVER_KIND:
-                parent_id = None  # who called the agent is seldom recorded, and no fault
-            span = self._span(node)
-            span.id = f"{trace_id} {span.id}"
-            span.parent_id = None if parent_id is None else f"{trace_id} {parent_id}"
-            found.append(Call(session_id, span, self._told(node)))
+        for node in kept:
+            if not node.is_left:  # a tool call may have become the request that came after it here
+                span = self._span(node)
+                span.id, span.parent_id = f"{trace_id} {span.id}", _parent_id(trace_id, node)
+                found.append(Call(node.session_id, span, self._told(node)))
         return found
 
     def _tree(self, spans: Sequence[OtlpSpan]) -> list[_Node]:
@@ -146,10 +122,20 @@ class TraceCalls:
                     at += 1
         return order
 
-    def _told_by(self, order: Sequence[_Node]) -> Callable[[OtlpSpan], str]:
+    def _name_sessions(self, trace_id: str, nodes: Sequence[_Node]) -> None:
+        """Give each span its session: the one it tells, or a span above it, or the only one that is told, or none."""
+        tell = self._told_by(nodes)
+        for node in nodes:
+            node.session_id = tell(node.span) or ("" if node.parent is None else node.parent.session_id)
+        told = {node.session_id for node in nodes if node.session_id}
+        default = next(iter(told)) if len(told) == 1 else trace_id or "trace"
+        for node in nodes:
+            node.session_id = _short(node.session_id or default)
+
+    def _told_by(self, nodes: Sequence[_Node]) -> Callable[[OtlpSpan], str]:
         """How a span of this trace tells its session: by the first attribute that any of them has."""
         for name in self._conversation:
-            if any(node.span.text((name,)) for node in order):
+            if any(node.span.text((name,)) for node in nodes):
                 return lambda span: span.text((name,))
         return lambda span: names.text_of(span.resource, self._conversation)
 
@@ -157,7 +143,6 @@ class TraceCalls:
         """Decide what a span is, those above it being decided."""
         above = node.parent
         if above is not None:
-            node.conversation = node.conversation or above.conversation
             node.has_agents_above = above.has_agents_above or above.role in ("model", "tool", "agent")
             node.agent, node.is_nested = above.agent, above.is_nested
             node.owner = above if above.role in ("model", "tool", *_REQUESTS) else above.owner
@@ -169,9 +154,8 @@ class TraceCalls:
                 return
         match node.role:
             case "model" | "tool":
-                self._hold(node)
+                self._leave_if_remote(node)
             case "agent":
-                self._hold(node)
                 self._settle_agent(node)
             case "mcp":
                 self._settle_mcp(node)
@@ -188,15 +172,11 @@ class TraceCalls:
             case "internal":
                 self._counts.drop("internal span(s)")
 
-    def _hold(self, node: _Node) -> None:
-        if not self._leave_if_remote(node) and node.owner is not None:
-            node.owner.holds_calls = True
-
     def _settle_agent(self, node: _Node) -> None:
-        if node.is_left:
+        if self._leave_if_remote(node):
             return
         name = node.span.text(names.AGENT_NAME)[:LONGEST_TEXT]
-        node.is_nested = bool(node.agent) and node.has_agents_above
+        node.is_nested = bool(node.agent)
         self._counts.subagents += node.is_nested
         node.agent = name or node.agent or node.span.name
 
@@ -205,8 +185,8 @@ class TraceCalls:
             return
         owner = node.owner
         if owner is not None and owner.role == "mcp":
-            node.is_left = True
-            self._merged(owner, node)
+            node.role = "internal"  # told twice; what carried it is then the outer one's
+            self._counts.infer("request(s) below a model, tool or MCP call are that call")
         elif owner is not None and owner.role == "tool":
             owner.requests.append(node)
 
@@ -241,115 +221,39 @@ class TraceCalls:
         self._counts.infer("request(s) below a model, tool or MCP call are that call")
 
     def _span(self, node: _Node) -> Span:
+        """The span as a call, or as a holder."""
         step: Step | None = None
         source = node
-        if node.role == "tool":
-            only = node.requests[0] if len(node.requests) == 1 and not node.holds_calls else None
-            step = self._request_step(only, node) if only is not None else None
-            if only is not None:
-                only.is_left = True
-            if only is not None and step is not None:
-                source = only
+        if node.role == "model":
+            step = self._make.model_call(node.span, [each.span for each in node.requests])
+        elif node.role in _REQUESTS:
+            step = self._request(node, None)
+        elif node.role == "tool":
+            if len(node.requests) == 1 and not node.holds_calls:
+                source = node.requests[0]
+                source.is_left = True
+                step = self._request(source, node)
+            if step is not None:
                 self._counts.infer("request(s) below a model, tool or MCP call are that call")
             else:
-                step, source = self._tool_step(node)
-        elif node.role == "model":
-            step = self._model_step(node)
-        elif node.role in _REQUESTS:
-            step = self._request_step(node, None)
-        if step is not None:
-            if node.is_nested:
-                step.attributes["agent"] = node.agent
-            step.attributes.update(_faults(node, source))
-        return Span(node.span.id, node.span.parent_id, source.span.start_ns, step)
+                is_timed = len(node.executions) == 1 and not node.holds_calls
+                source = node.executions[0] if is_timed else node
+                step = self._make.tool_call(node.span, source.span, node.holds_calls or len(node.requests) > 1)
+        if step is not None and node.is_nested:
+            step.attributes["agent"] = node.agent
+        return Span(node.span.id, None, source.span.start_ns, step)
+
+    def _request(self, node: _Node, tool: _Node | None) -> Step | None:
+        by_tool = node.owner is not None and node.owner.role == "tool"
+        holder = tool_name(node.owner.span) if by_tool and node.owner is not None else ""
+        carriers = [each.span for each in node.requests]
+        return self._make.request(node.role, node.span, carriers, None if tool is None else tool.span, holder)
 
     def _told(self, node: _Node) -> dict[str, str]:
         told = {"service": names.text_of(node.span.resource, names.SERVICE)}
         if node.agent and not node.is_nested:
             told["agent"] = node.agent
         return bounded(told)
-
-    def _model_step(self, node: _Node) -> Step:
-        span = node.span
-        llm = LlmCall(
-            int(min(_input_tokens(span), MOST_TOKENS)),
-            int(min(span.number(names.OUTPUT_TOKENS) or 0, MOST_TOKENS)),
-            span.text(names.MODEL) or None,
-        )
-        first_ns = _first_chunk_ns(span)
-        streamed = span.flag(names.IS_STREAMED)
-        if streamed is None and first_ns is None:
-            self._streaming.unknown.append(llm)
-        else:
-            self._streaming.is_recorded = True
-            llm.stream = first_ns is not None if streamed is None else streamed
-        told = {"span": span.id, "model": span.text(names.ANSWERED_MODEL) or span.text(names.MODEL)}
-        step = model_step(span.name, span.start_ns, span.end_ns, first_ns, llm, told)
-        sent = max(node.requests, key=lambda request: request.span.start_ns, default=node)
-        step.recorded = _recorded(sent.span, None if step.recorded is None else step.recorded.ttft_ms)
-        return step
-
-    def _tool_step(self, node: _Node) -> tuple[Step, _Node]:
-        """The step of a tool call, and the span that gives its times."""
-        span = node.span
-        source = node.executions[0] if len(node.executions) == 1 and not node.holds_calls else node
-        arguments = recorded_arguments(argument_value(span))
-        step, is_left_out = tool_step(
-            _tool_name(span), source.span.start_ns, source.span.end_ns, arguments, {"span": span.id}
-        )
-        step.recorded = _recorded(span, None)
-        if not (node.requests or node.holds_calls):
-            self._counts.infer("tool call(s) whose request is not recorded became a POST /tools/NAME")
-        self._counts.drop("arguments of a tool call that are no JSON of up to 64 KiB", is_left_out)
-        return step, source
-
-    def _request_step(self, node: _Node, tool: _Node | None) -> Step | None:
-        """The step of an HTTP request or an MCP call. tool: the tool call that it is, where it is one."""
-        span = node.span
-        found: FoundRequest | None
-        if node.role == "mcp":
-            carriers = [node, *node.requests] if span.text(names.HTTP_METHOD) else node.requests
-            sent = next((each for each in map(_http, carriers) if each and each.request.method == "POST"), None)
-            if tool is not None:
-                for key in (*names.TOOL_NAME, *names.ARGUMENTS):
-                    if key in tool.span.attributes:
-                        span.attributes.setdefault(key, tool.span.attributes[key])
-            found, is_left_out = mcp_request(span, sent)
-            if sent is None:
-                self._counts.infer("MCP call(s) whose HTTP request is not recorded became a POST /mcp")
-        else:
-            found, is_left_out = http_request(span), False
-            if found is None:
-                self._counts.drop("HTTP request(s) whose method or URL makes no sense")
-                return None
-            if tool is not None:
-                is_left_out = not set_arguments(found, argument_value(tool.span))
-        self._count(found, is_left_out)
-        kind, name = _kind_and_name(node, tool, found)
-        end_ns = span.end_ns if span.end_ns is not None and span.end_ns >= span.start_ns else None
-        told = {"span": span.id, "host": found.host}
-        if node.owner is not None and node.owner.role == "tool":
-            told["tool"] = _tool_name(node.owner.span)
-        carrier = max((node, *node.requests), key=lambda each: (each.role == "http", each.span.start_ns))
-        return Step(
-            id="",
-            kind=kind,
-            name=name[:LONGEST_TEXT] or kind,
-            took_ms=None if end_ns is None else ms_between(span.start_ns, end_ns),
-            request=found.request,
-            recorded=_recorded(carrier.span, None),
-            attributes=bounded(told),
-        )
-
-    def _count(self, found: FoundRequest, is_left_out: bool) -> None:
-        counts = self._counts
-        counts.drop("arguments of a tool call that are no JSON of up to 64 KiB", is_left_out)
-        counts.drop("header(s) that hold secrets", found.secret_headers)
-        counts.drop("secret(s) in URLs", found.is_redacted)
-        counts.drop("body(ies) of HTTP requests, which spans do not hold", found.is_without_body)
-        counts.infer(
-            "HTTP request(s) have a body of the recorded size, filled", found.request.body_bytes is not None
-        )
 
 
 def _top(start: _Node) -> _Node:
@@ -364,64 +268,21 @@ def _top(start: _Node) -> _Node:
     return node
 
 
-def _http(node: _Node) -> FoundRequest | None:
-    return http_request(node.span)
+def _parent_id(trace_id: str, node: _Node) -> str | None:
+    """The parent as its session knows it; None where it stands in another session or is nobody's fault to lack."""
+    if not node.span.parent_id:
+        return None
+    parent = node.parent
+    if parent is None:
+        is_entry = node.span.kind == names.SERVER_KIND  # who called the agent is seldom recorded
+        return None if is_entry else f"{trace_id} {node.span.parent_id}"
+    while parent.is_left and parent.parent is not None:
+        parent = parent.parent
+    return f"{trace_id} {parent.span.id}" if parent.session_id == node.session_id else None
 
 
-def _kind_and_name(node: _Node, tool: _Node | None, found: FoundRequest) -> tuple[Kind, str]:
-    if tool is not None:
-        return ("mcp" if node.role == "mcp" else "tool"), _tool_name(tool.span)
-    if node.role == "http":
-        return "http", f"{found.request.method} {found.host}"
-    target = node.span.text((*names.TOOL_NAME, *names.PROMPT_NAME))
-    return "mcp", f"{node.span.text(names.MCP_METHOD)} {target}".strip()
-
-
-def _tool_name(span: OtlpSpan) -> str:
-    operation = span.text(names.OPERATION)
-    if operation in ("embeddings", "retrieval"):
-        return operation
-    return span.text(names.TOOL_NAME) or span.text(names.ENTITY_NAME) or span.name.removeprefix("execute_tool ")
-
-
-def _input_tokens(span: OtlpSpan) -> float:
-    count = span.number(names.INPUT_TOKENS)
-    if count is not None:
-        return count
-    return sum(span.number((part,)) or 0.0 for part in names.INPUT_TOKENS_IN_PARTS)
-
-
-def _first_chunk_ns(span: OtlpSpan) -> int | None:
-    """When the first piece of an answer came, as an attribute or an event tells."""
-    first_s, first_ms = span.number(names.FIRST_CHUNK_S), span.number(names.FIRST_CHUNK_MS)
-    if first_s is None and first_ms is not None:
-        first_s = first_ms / 1_000.0
-    if first_s is None or first_s > _LONGEST_S:
-        return span.first_chunk_ns
-    return span.start_ns + round(first_s * 1e9)
-
-
-def _recorded(span: OtlpSpan, ttft_ms: float | None) -> Recorded | None:
-    status = span.number(names.STATUS)
-    seen = Recorded(
-        status=_whole(status) if status and 100 <= status < 1_000 else None,
-        ttft_ms=ttft_ms,
-        request_bytes=_whole(span.number(names.REQUEST_BYTES)),
-        response_bytes=_whole(span.number(names.RESPONSE_BYTES)),
-    )
-    return seen if seen != Recorded() else None
-
-
-def _whole(value: float | None) -> int | None:
-    return None if value is None or value > _MOST_BYTES else int(value)
-
-
-def _faults(node: _Node, source: _Node) -> dict[str, str]:
-    """What went wrong: the kind of error, never its message, which may hold anything."""
-    failed = [
-        each.span
-        for each in (source, node)
-        if each.span.is_error or each.span.flag(names.HAS_SUCCEEDED) is False
-    ]
-    kind = next((text for span in failed if (text := span.text(names.ERROR_TYPE))), "true")
-    return {"error": kind[:LONGEST_TEXT]} if failed else {}
+def _short(text: str) -> str:
+    """text, or where it is long its beginning and a hash, so that different texts stay different."""
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[:100]}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"

@@ -309,6 +309,47 @@ def test_a_tool_call_that_is_an_mcp_call_has_the_tools_name(path):
     assert json.loads(bytes(step.request.json))["params"] == {"name": "lookup", "arguments": {"id": 7}}
 
 
+def test_an_mcp_call_that_two_instrumentations_tell_of_is_one_call(path):
+    found, [session] = imported(
+        path,
+        data(
+            tool("lookup", 0, 60),
+            mcp("outer", 10, 50, "lookup"),
+            mcp("inner", 11, 49, "outer"),
+            http("post", 12, 48, "inner", {"http.request.method": "POST", "url.full": "http://a.test/x"}),
+            span("parse", 49, 50, "outer"),
+            chat("m", 70, 80),
+        ),
+    )
+    call, model = session.steps
+    assert (call.kind, call.name, call.request.path, call.took_ms) == ("mcp", "lookup", "/x", 40.0)
+    assert model.after == (Edge("1", "end", 20.0),)
+    inferred = found.header.attributes["import"]["inferred"]
+    assert inferred == {"request(s) below a model, tool or MCP call are that call": 3}
+
+
+def test_a_tool_that_runs_an_agent_is_the_agents_calls(path):
+    asked, request, model = steps_of(
+        path,
+        chat("a", 0, 10),
+        tool("delegate", 11, 100),
+        agent("helper", 12, 99, "delegate"),
+        http("request", 20, 30, "helper"),
+        chat("m", 40, 90, "helper"),
+    )
+    assert [step.name for step in (asked, request, model)] == ["a", "GET crm.test", "m"]
+    assert "tool" not in request.attributes
+
+
+def test_sessions_whose_long_names_begin_alike_stay_apart(path):
+    first, second = ({"gen_ai.conversation.id": "x" * 300 + end} for end in "ab")
+    _, sessions = imported(
+        path, data(chat("a", 0, 1, None, first), chat("b", 2, 3, None, second), chat("c", 4, 5, None, first))
+    )
+    assert [len(session.steps) for session in sessions] == [2, 1]
+    assert all(len(session.id) <= 200 for session in sessions)
+
+
 def test_a_tool_that_starts_while_the_model_streams_follows_its_first_chunk(path):
     event = {"name": "gen_ai.first_token", "timeUnixNano": str(START_NS + 30_000_000)}
     model, early = steps_of(path, chat("a", 0, 100, events=[event]), tool("search", 50, 90, "a"))
