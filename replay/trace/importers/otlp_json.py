@@ -21,7 +21,7 @@ from replay.trace.importers.otlp_spans import (
     kept_value,
 )
 
-_SPANS = ("resourceSpans", "resource_spans", "batches")  # the last is Tempo's name
+_SPANS = ("resourceSpans", "batches")  # the second is Tempo's name
 _KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _LONGEST_ID = 200
 _DEEPEST = 16

@@ -64,7 +64,7 @@ def mcp_request(span: OtlpSpan, carrier: FoundRequest | None) -> tuple[FoundRequ
 
     carrier: the HTTP request that carried it, whose path and headers it takes; None where that is not recorded.
     """
-    method = span.text(names.MCP_METHOD) or "ping"
+    method = span.text(names.MCP_METHOD)
     params, is_left_out = _params(span, method)
     body: dict[str, Any] = {"jsonrpc": "2.0", "method": method[:LONGEST_TOOL_NAME]}
     if not method.startswith("notifications/"):

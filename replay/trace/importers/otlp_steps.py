@@ -83,7 +83,8 @@ class StepMaker:
         carriers: the HTTP requests below an MCP call. tool: the tool call that it is. holder: the name of the tool
         call that made it.
         """
-        found = self._mcp(span, carriers, tool) if role == "mcp" else self._http(span, tool)
+        is_rpc = role == "mcp" and bool(span.text(names.MCP_METHOD))
+        found = self._mcp(span, carriers, tool) if is_rpc else self._http(span, tool)
         if found is None:
             return None
         self._count(found)
@@ -144,10 +145,11 @@ def tool_name(span: OtlpSpan) -> str:
 def _kind_and_name(role: Role, span: OtlpSpan, tool: OtlpSpan | None, found: FoundRequest) -> tuple[Kind, str]:
     if tool is not None:
         return ("mcp" if role == "mcp" else "tool"), tool_name(tool)
-    if role == "http":
-        return "http", f"{found.request.method} {found.host}"
-    target = span.text((*names.TOOL_NAME, *names.PROMPT_NAME))
-    return "mcp", f"{span.text(names.MCP_METHOD)} {target}".strip()
+    kind: Kind = "mcp" if role == "mcp" else "http"
+    method = span.text(names.MCP_METHOD)
+    if kind == "http" or not method:
+        return kind, f"{found.request.method} {found.host}"
+    return kind, f"{method} {span.text((*names.TOOL_NAME, *names.PROMPT_NAME))}".strip()
 
 
 def _input_tokens(span: OtlpSpan) -> float:

@@ -309,6 +309,34 @@ def test_a_tool_call_that_is_an_mcp_call_has_the_tools_name(path):
     assert json.loads(bytes(step.request.json))["params"] == {"name": "lookup", "arguments": {"id": 7}}
 
 
+def test_an_http_request_of_an_mcp_session_is_of_kind_mcp(path):
+    [step] = steps_of(path, http("poll", 0, 9, None, {"mcp.session.id": "s"}))
+    assert (step.kind, step.name, step.request.method) == ("mcp", "GET crm.test", "GET")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "params"),
+    [
+        ({"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "greet"}, {"name": "greet"}),
+        ({"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///x?token=1"}, {"uri": "file:///x?token=redacted"}),
+        ({"mcp.method.name": "notifications/cancelled"}, None),
+    ],
+)  # fmt: skip
+def test_mcp_calls_carry_what_their_spans_tell(path, attributes, params):
+    [step] = steps_of(path, span("a", 0, 9, None, attributes, CLIENT))
+    body = json.loads(bytes(step.request.json))
+    assert body.get("params") == params
+    assert ("id" in body) == (not body["method"].startswith("notifications/"))
+
+
+@pytest.mark.parametrize(
+    "wrapped", [lambda found: {"trace": found}, lambda found: {"batches": found["resourceSpans"]}]
+)
+def test_what_tempo_answers_is_read(path, wrapped):
+    _, [session] = imported(path, wrapped(data(chat("a", 0, 9))))
+    assert [step.name for step in session.steps] == ["a"]
+
+
 def test_an_mcp_call_that_two_instrumentations_tell_of_is_one_call(path):
     found, [session] = imported(
         path,
@@ -545,7 +573,7 @@ def test_the_resolution_is_that_of_the_times(path, times, resolution_ms):
         (data(chat("a", 0, 1, startTimeUnixNano="-5")), ', line 1, span "a", startTimeUnixNano: "-5" is not a time in ns since 1970.'),
         (data(chat("a", 0, 1, startTimeUnixNano="1e9")), ', line 1, span "a", startTimeUnixNano: "1e9" is not a time in ns since 1970.'),
         (data(chat("a", 0, 1, endTimeUnixNano=2**63)), ', line 1, span "a", endTimeUnixNano: "9223372036854775808" is not a time in ns since 1970.'),
-        (data(chat("a", 0, 1, startTimeUnixNano=True)), ", line 1, resourceSpans or resource_spans or batches: [0].scopeSpans[0].spans[0].startTimeUnixNano: expected int | float | str | null, got bool."),
+        (data(chat("a", 0, 1, startTimeUnixNano=True)), ", line 1, resourceSpans or batches: [0].scopeSpans[0].spans[0].startTimeUnixNano: expected int | float | str | null, got bool."),
         ('{"resourceSpans": NaN}', ", line 1: not valid JSON: JSON is malformed: invalid character (byte 18)."),
         (data(), ": no model calls, tool calls or HTTP client's requests among the spans."),
         ("hello", ": neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."),
