@@ -101,7 +101,7 @@ def _design_effect(hits: Flags, cluster: Codes) -> tuple[float, float]:
     m = len(sizes)
     if sizes.max(initial=0) <= 1:
         return 1.0, _MOST_DF
-    share = counts.sum() / n
+    share = float(counts.sum()) / n
     if m < 2:
         # All from one session: one session is what is known.
         return float(n), _MOST_DF

@@ -181,6 +181,8 @@ def test_a_pause_of_one_target_alone_is_one_event_and_no_difference(rng):
     a, b = (np.exp(rng.normal(3, 0.2, (1000, 5))) for _ in range(2))
     b[500:530] += 150
 
-    verdict = judge_compare(Side("a", [evidence(a, 5, name="a")]), Side("b", [evidence(b, 5, name="b")]), "paired")
+    verdict = judge_compare(
+        Side("a", [evidence(a, 5, name="a")]), Side("b", [evidence(b, 5, name="b")]), "paired"
+    )
 
     assert verdict.verdict == "inconclusive"

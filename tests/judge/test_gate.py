@@ -1,3 +1,4 @@
+import msgspec
 import numpy as np
 import pytest
 
@@ -154,3 +155,14 @@ def test_a_run_with_failures_and_no_bound_on_them_is_told():
 )
 def test_all_slos_together(decisions, expected):
     assert overall(decisions) == expected
+
+
+def test_a_verdict_can_be_written_whatever_the_sample_is_like(rng):
+    for per_session in (1, 5, 500):
+        run = evidence(np.exp(rng.normal(3, 0.5, (200, 1)) + rng.normal(0, 0.1, (200, 10))), per_session)
+        slos = [parse_slo(text) for text in ("p99 < 1s", "errors < 1%", "mean < 1s", "max < 1s", "rate > 1/s")]
+        slos += [parse_slo(text) for text in ("share(response < 30ms) > 50%", "p50(makespan) < 1s")]
+
+        verdict = judge_gate(slos, run, [run])
+
+        assert msgspec.json.decode(msgspec.json.encode(verdict), type=type(verdict)) == verdict
