@@ -62,7 +62,7 @@ def _comparison(verdict: CompareVerdict) -> str:
     if sides:
         parts.append("\n".join(sides))
     margin = f"within {words.percent(verdict.margin_percent)} either way is no difference that matters"
-    parts.append(f"{words.MODES[verdict.mode]}; {margin}.")
+    parts.append(f"{words.how(verdict)}; {margin}.")
     if floor := words.noise_floor(verdict):
         parts.append(f"**{escaped(floor)}**")
     if verdict.differences:

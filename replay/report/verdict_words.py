@@ -50,7 +50,7 @@ def signed(value: float | None, unit: Unit) -> str:
 def signed_percent(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "–"
-    return f"{_sign(value)}{_plain(abs(value))}%"
+    return f"{_sign(value)}{abs(value):,.{0 if abs(value) >= 100 else 1}f}%"
 
 
 def _sign(value: float) -> str:
@@ -251,6 +251,11 @@ MODES = {
     "sequential": "sequential: one run after the other",
     "unpaired": "unpaired: of runs that were made apart, so what else changed between them is in the difference",
 }
+
+
+def how(verdict: CompareVerdict) -> str:
+    """How the comparison was made."""
+    return MODES[verdict.mode] + ("; both are the same target" if verdict.is_aa else "")
 
 
 def noise_floor(verdict: CompareVerdict) -> str | None:

@@ -104,7 +104,7 @@ def _print_comparison(verdict: CompareVerdict, console: Console) -> None:
         if target.failed:
             line.append(f"  {target.failed:,} of {target.steps:,} steps failed", style="red")
         console.print(line)
-    console.print(Text(words.MODES[verdict.mode], style="dim"))
+    console.print(Text(words.how(verdict), style="dim"))
     console.print(
         Text(
             f"within {words.percent(verdict.margin_percent)} either way is no difference that matters",
@@ -147,8 +147,7 @@ def _difference_cells(difference: Difference) -> list[Text]:
 
 
 def _print_foot(notes: Sequence[str], directory: Path | None, console: Console) -> None:
-    if notes:
-        console.print()
+    console.print()
     for note in notes:
         console.print(Text(f"note: {words.sentence(note)}", style="dim"))
     if directory is not None:

@@ -48,7 +48,7 @@ def test_a_comparison_is_a_headline_who_is_who_and_a_table():
         "100 ms",
         "120 ms",
         "+20.0 ms",
-        "+20%",
+        "+20.0%",
         "[+14.0, +25.0] ms",
         "<0.001",
         "slower",

@@ -92,11 +92,11 @@ def test_notes_come_last():
 def test_a_comparison_opens_with_its_verdict_and_figures():
     text = rows(printed(print_compare, compare(difference()), Path("runs/x")))
 
-    assert text[1] == "b is slower: p99 response 120 ms against 100 ms, +20% [+14%, +25%]"
+    assert text[1] == "b is slower: p99 response 120 ms against 100 ms, +20.0% [+14.0%, +25.0%]"
     assert "a is local  http://127.0.0.1:1" in text
     assert "b is staging  http://127.0.0.1:2  3 of 12,000 steps failed" in text
     assert "paired: each session went to both at once" in text
-    assert "p99 response 100 ms 120 ms +20.0 ms +20% [+14.0, +25.0] ms <0.001 slower" in text
+    assert "p99 response 100 ms 120 ms +20.0 ms +20.0% [+14.0, +25.0] ms <0.001 slower" in text
     assert text[-1] == "recorded in runs/x"
 
 
@@ -145,6 +145,8 @@ def test_a_target_held_against_itself_gives_the_noise_floor():
         "noise floor: a difference of p99 below 2.00 ms (1.2%) would not be seen here"
         in rows(printed(print_compare, verdict))
     )  # fmt: skip
+
+    assert "both are the same target" in printed(print_compare, verdict)
 
 
 def test_further_targets_are_printed_one_after_the_other():
