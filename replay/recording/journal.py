@@ -18,11 +18,12 @@ _LONGEST_LINE_BYTES = 64 << 20
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
-    """Where in the journal an entry stands, and what is needed to put it in order."""
+    """Where in the journal an entry stands, how long it is, and what is needed to put it in order."""
 
     session: str
     at_ms: float
     offset: int
+    line_bytes: int
 
 
 class JournalWriter:
@@ -69,6 +70,8 @@ class JournalWriter:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except OSError as error:
+                # The next attempt goes on in the middle of the line, so that no other line is spoiled.
+                self._waiting = [bytes(data)]
                 raise self._error(error) from error
 
     def _error(self, error: OSError) -> TraceError:
@@ -122,7 +125,7 @@ class JournalReader:
                 text = f"{shown_path(self._path)}, line {number}: no entry of a journal: {error}."
                 raise TraceError(text) from error
             session = sessions.setdefault(entry.session, entry.session)
-            places.append(Place(session, entry.step.at_ms, offset))
+            places.append(Place(session, entry.step.at_ms, offset, len(line)))
         if header is None:
             raise TraceError(f"{shown_path(self._path)}: not a recording's journal. Name an OUT.journal file.")
         return Found(header, places, cut_bytes)

@@ -14,8 +14,9 @@ from replay.trace.file import TraceWriter
 from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
 
-# A session of more steps becomes several; the format's own limit is ten times as high.
+# A session of more becomes several. A trace may have ten times as many steps, and twice as many bytes, in a session.
 MOST_STEPS = 100_000
+MOST_BYTES = 128 << 20
 
 
 class NothingRecorded(TraceError):
@@ -47,11 +48,14 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
         offsets: dict[str, list[int]] = {}
         starts: dict[str, float] = {}
         parts: dict[str, str] = {}
+        sizes: dict[str, int] = {}
         for place in found.places:
             part = parts.get(place.session, place.session)
-            if len(offsets.get(part, ())) >= MOST_STEPS:
+            is_full = sizes.get(part, 0) + place.line_bytes > MOST_BYTES
+            if part in offsets and (is_full or len(offsets[part]) >= MOST_STEPS):
                 part = parts[place.session] = f"{place.session[:200]}~{len(offsets)}"
             offsets.setdefault(part, []).append(place.offset)
+            sizes[part] = sizes.get(part, 0) + place.line_bytes
             starts[part] = min(place.at_ms, starts.get(part, place.at_ms))
         del found.places[:]
         order = sorted(starts, key=lambda session: (starts[session], session))

@@ -260,6 +260,9 @@ class Proxy:
         except OSError as error:
             self._fail(passage, f"upstream unreachable: {(error.strerror or str(error)).lower()}")
             return
+        except UnicodeError:
+            self._fail(passage, f"upstream unreachable: {upstream.host} is no name of a host")
+            return
         if passage.doorway is None or self._is_closing:
             backend.close()
             return

@@ -92,8 +92,9 @@ def test_only_a_last_line_that_was_cut_off_is_lost(journal, tmp_path):
         assert written.cut_bytes == cut - last
 
 
-def test_a_session_of_very_many_steps_becomes_several(journal, tmp_path, monkeypatch):
-    monkeypatch.setattr(output, "MOST_STEPS", 2)
+@pytest.mark.parametrize(("limit", "value"), [("MOST_STEPS", 2), ("MOST_BYTES", 400)])
+def test_a_session_too_large_for_one_line_becomes_several(journal, tmp_path, monkeypatch, limit, value):
+    monkeypatch.setattr(output, limit, value)
     path = journal(*(("s", step(f"r{n}", 20.0 * n)) for n in range(5)))
 
     _, found = sessions(path, tmp_path)

@@ -1,0 +1,111 @@
+"""Exchanges on their way to the journal."""
+
+import asyncio
+import errno
+import os
+
+import pytest
+
+from replay.recording import recorder as recorder_module
+from replay.recording.journal import JournalReader, JournalWriter
+from replay.recording.recorder import Recorder
+from replay.recording.redaction import Redactor
+from replay.recording.types import Exchange, JournalHeader, SessionRef
+
+pytestmark = pytest.mark.anyio
+
+HEADER = JournalHeader("replay-journal", 1, "x", "replay trace record", "2026-01-01T00:00:00.000+00:00")
+S = 1_000_000_000
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with JournalWriter(tmp_path / "x.journal", HEADER) as writer:
+        yield writer
+
+
+def exchange(number, end_ns=1, **fields):
+    return Exchange(number, SessionRef("s", "header"), "GET", "/", "/", [], "", 0, end_ns=end_ns, **fields)
+
+
+def steps(path):
+    with JournalReader(path) as reader:
+        return [reader.entry(place.offset).step for place in reader.scan().places]
+
+
+async def until(is_so):
+    async with asyncio.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+async def test_what_is_over_is_in_the_journal_without_anybody_asking(journal):
+    recorder = Recorder(journal, Redactor(), "keep", list, pytest.fail)
+    recorder.start()
+
+    recorder.add(exchange(1))
+    await until(lambda: len(steps(journal.path)) == 1)
+
+    recorder.stop([])
+
+
+async def test_a_long_request_is_in_the_journal_once_before_its_end_and_once_after(journal):
+    now = 0
+    going_on = exchange(1, end_ns=None)
+    open_exchanges = [going_on, exchange(2, end_ns=None, status=7)]
+    open_exchanges[1].begin_ns = 2 * S  # has only just begun
+    recorder = Recorder(journal, Redactor(), "keep", lambda: open_exchanges, pytest.fail, now=lambda: now)
+    now = 2 * S
+    recorder.start()
+    await until(lambda: steps(journal.path))
+    recorder._turn()
+
+    assert [(step.id, step.took_ms) for step in steps(journal.path)] == [("r1", None)]
+    going_on.end_ns = 3 * S
+    recorder.add(going_on)
+    recorder.stop([])
+    assert [(step.id, step.took_ms) for step in steps(journal.path)] == [("r1", None), ("r1", 3000.0)]
+
+
+async def test_a_request_that_cannot_be_read_keeps_its_time_and_is_counted(journal, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(recorder_module, "step_of", fail)
+    recorder = Recorder(journal, Redactor(), "keep", list, pytest.fail, now=lambda: 0)
+
+    recorder.add(exchange(1, end_ns=5_000_000))
+    recorder.stop([])
+
+    (step,) = steps(journal.path)
+    assert (step.name, step.took_ms, step.is_wait) == ("unreadable request", 5.0, True)
+    assert recorder.faults == 1
+
+
+async def test_a_journal_that_cannot_be_written_is_told_once_and_stays_whole(journal, monkeypatch):
+    failures = []
+    recorder = Recorder(journal, Redactor(), "keep", list, failures.append)
+
+    write = os.write
+
+    def full(descriptor, data):
+        if len(data) < 50:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:40])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", full)
+        for _ in range(2):
+            recorder.add(exchange(1))
+            recorder._turn()
+    recorder.stop([])
+
+    assert len(steps(journal.path)) == 2
+    assert [str(failure) for failure in failures] == [
+        f"{journal.path}: cannot be written: no space left on device."
+    ]
