@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "replay"
 # Each room with the rooms that it may import; the order is the house from the roof down.
 KNOWS = {
     "__main__": {"cli"},
+    "pytest_plugin": {"trials", "report", "judge", "engine", "wire", "results", "trace", "target"},
     "cli": {"trials", "report", "recording", "judge", "engine", "planes", "wire", "results", "trace", "target"},
     "report": {"judge", "results"},
     "trials": {"judge", "engine", "planes", "wire", "trace", "target", "results"},

@@ -11,6 +11,7 @@ from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate import CONFIDENCE
+from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import compare_junit
 from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
@@ -123,6 +124,10 @@ def compare(
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_compare(verdict, directory)
+    if is_github():
+        for line in annotations(verdict):
+            click.echo(line, err=as_json)
+        write_job_summary(compare_markdown(verdict))
     if status != "finished":
         ctx.exit(130 if status == "interrupted" else 4)
     verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]

@@ -45,6 +45,7 @@ BLOCKS = 64
 _POWER = 0.8
 _MOST_NAMES = 20
 _ALL = SloWindow()
+_SAID = {"a_faster": "a is faster", "b_faster": "b is faster", "no_difference": "there is no difference"}
 
 
 class MetricError(ValueError):
@@ -117,7 +118,7 @@ def judge_compare(
         if against:
             verdict, reasons = "inconclusive", [against]
     if doubts and verdict != "inconclusive":
-        verdict, reasons = "inconclusive", [f"would say {verdict}, but {doubts[0]}"]
+        verdict, reasons = "inconclusive", [f"would say that {_SAID[verdict]}, but {doubts[0]}"]
     return CompareVerdict(
         schema=VERDICT_SCHEMA,
         command="compare",

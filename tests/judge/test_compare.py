@@ -115,7 +115,7 @@ def test_a_doubtful_generator_leaves_it_open(rng):
     verdict = judge_compare(a, doubtful, "paired")
 
     assert verdict.verdict == "inconclusive"
-    assert verdict.reasons == ["would say a_faster, but b: the generator was suspect: CPU was at 99%"]
+    assert verdict.reasons == ["would say that a is faster, but b: the generator was suspect: CPU was at 99%"]
     assert judge_compare(a, b, "paired").verdict == "a_faster"
 
 
