@@ -90,7 +90,11 @@ def test_every_attempt_is_recorded_and_the_step_is_charged_for_all(truth, write_
 
     lines = [json.loads(line) for line in (tmp_path / "run" / "steps.jsonl").read_text().splitlines()]
     tries = [line for line in lines if line["step"] == "a"]
-    assert [(line.get("attempt", 1), line.get("final", True)) for line in tries] == [(1, False), (2, False), (3, True)]
+    assert [(line.get("attempt", 1), line.get("final", True)) for line in tries] == [
+        (1, False),
+        (2, False),
+        (3, True),
+    ]
     assert len({line["intended_ns"] for line in tries}) == 1
     assert outcome.summary.counts.retries == 2
     assert (outcome.summary.counts.ok, outcome.summary.counts.failed) == (1, 1)
