@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import random
 import ssl
 
 import pytest
@@ -516,3 +517,40 @@ async def test_an_https_upstream_is_verified_and_asked_by_its_own_name():
     ) as scene:
         assert (await scene.ask()).startswith(b"HTTP/1.1 502 ")
     assert scene.over[0].fault == "upstream failed TLS: CERTIFICATE_VERIFY_FAILED"
+
+
+async def test_whenever_clients_and_upstreams_leave_every_request_is_recorded_once():
+    dice = random.Random(7)
+    answers = [OK, OK, OK, OK[:20], OK[:-1], b"", b"junk\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nto the end"]
+
+    async def serve(reader, writer, scene):
+        while True:
+            head = await head_of(reader, scene)
+            if dice.random() < 0.5 and b"POST" in head:
+                await reader.readexactly(5)
+            answer = dice.choice(answers)
+            writer.write(answer)
+            if answer is not OK:
+                return
+
+    async def one(scene):
+        request = dice.choice([GET, b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"])
+        reader, writer = await scene.client()
+        with contextlib.suppress(OSError):
+            for _ in range(dice.randrange(1, 4)):
+                writer.write(request)
+                for _ in range(dice.randrange(30)):
+                    await asyncio.sleep(0)
+                if dice.random() < 0.3:
+                    break
+                await reader.read(1)
+        writer.transport.abort()
+
+    async with scene_of(serve) as scene:
+        await asyncio.gather(*(one(scene) for _ in range(200)))
+        await until(lambda: not scene.proxy.open_exchanges and not scene.proxy._doorways)
+
+    numbers = [exchange.number for exchange in scene.over]
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert scene.unfinished == []
+    assert all((exchange.end_ns is None) <= (exchange.fault is not None) for exchange in scene.over)
