@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from replay.engine.alarm import make_alarm
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.recorder import Recorder
@@ -26,6 +28,7 @@ from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
+from replay.trace.values import MissingValue, filled, taken
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -54,6 +57,7 @@ _LATE_NS = 200_000
 _RENDERS = 1 << 41
 _AGAIN = 1 << 42
 _NONE: Sequence[Due] = ()
+_EXTRACT = "extract"
 
 
 class Renders(Protocol):
@@ -155,7 +159,7 @@ class RunLoop:
 
     sessions: (start in ns from the run's start, session), in order of start. now, make_pacer: the clock, and what
     waits on it; a simulation gives its own, and calls `begin` and `finish` itself. retries: None where no attempt is
-    repeated.
+    repeated. takes_values: False where responses have no bodies, so that nothing can be taken from them.
     """
 
     def __init__(
@@ -168,6 +172,7 @@ class RunLoop:
         now: Callable[[], int] = monotonic_ns,
         make_pacer: Callable[..., Pacer] = Pacer,
         retries: Retries | None = None,
+        takes_values: bool = True,
     ) -> None:
         self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
@@ -181,6 +186,7 @@ class RunLoop:
         self._is_recorded = options.timing == "recorded"
         self._skips_rest = options.on_error == "skip-rest"
         self._retries = retries
+        self._takes_values = takes_values
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
         self._held: deque[tuple[Walk, int, int]] = deque()
@@ -301,12 +307,14 @@ class RunLoop:
         if self._read_to_ns - now > _AHEAD_NS or len(starts) >= _AHEAD_MOST:
             return False
         origin, pace, is_recorded = self.start_ns, self._pace, self._is_recorded
-        owns_steps = self._options.knobs.scale == 1
+        owns_steps, takes_values = self._options.knobs.scale == 1, self._takes_values
         try:
             for _ in range(_READ_SLICE):
                 start_ns, session = next(sessions)
                 start_ns += origin
                 walk = Walk(session, pace, start_ns, is_recorded, owns_steps)
+                if takes_values and any(step.extract for step in session.steps):
+                    walk.values = {}
                 self._render_root(walk)
                 # A session that is one step at its start needs no beginning: that step is fired at once.
                 starts.append((start_ns, walk, 0 if walk.is_one_step else _BEGINS))
@@ -386,6 +394,16 @@ class RunLoop:
             self._held.append((walk, index, due_ns))
             return
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
+        if walk.values is not None and step.request is not None:
+            try:
+                request = filled(step.request, walk.values)
+            except MissingValue:
+                self._fail_unsent(walk, index, step, due_ns)
+                return
+            if request is not step.request:
+                rendered = self._renderers[where].render(
+                    msgspec.structs.replace(step, request=request), walk.id
+                )
         if rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
         method, head, body, is_stream, is_idempotent = rendered
@@ -411,6 +429,8 @@ class RunLoop:
             now,
         )
         progress.sent += 1
+        if walk.values is not None and step.extract:
+            exchange.captured, exchange.captured_headers = bytearray(), []
         if now - due_ns > _LATE_NS and not due:
             self._outbox.append((self._wires[where], exchange))
             return
@@ -446,6 +466,8 @@ class RunLoop:
         progress = self.progress
         progress.ended += 1
         is_failed = exchange.error is not None or exchange.status >= 400
+        if exchange.captured is not None and not is_failed:
+            is_failed = self._take_values(exchange)
         if is_failed and self._retries is not None and self._retried(exchange):
             return
         self._recorded(exchange)
@@ -474,6 +496,36 @@ class RunLoop:
         # More than one, since a step that is held until it is too late is left unsent and ends nothing.
         while self._held and progress.sent - progress.ended < self._max_in_flight:
             self._send(*self._held.popleft())
+
+    def _take_values(self, exchange: Exchange) -> bool:
+        """Take what the step asks for from its response; returns whether something is missing there."""
+        body, headers = exchange.captured or b"", exchange.captured_headers or []
+        exchange.captured = exchange.captured_headers = None
+        if taken(exchange.step, headers, bytes(body), exchange.walk.values) is None:
+            return False
+        exchange.error = _EXTRACT
+        return True
+
+    def _fail_unsent(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
+        """A step whose request refers to a value that no response gave."""
+        now = self._now()
+        self._release(walk, walk.started(index, now))
+        exchange = Exchange(
+            b"",
+            b"",
+            "",
+            self._done,
+            None,
+            step,
+            walk,
+            walk=walk,
+            index=index,
+            intended_ns=due_ns,
+            started_ns=now,
+        )
+        exchange.error, exchange.end_ns = _EXTRACT, now
+        self.progress.sent += 1
+        self._done(exchange)
 
     def _retried(self, exchange: Exchange) -> bool:
         """Whether a failed attempt will be repeated; it is then recorded and waits before the pacer."""

@@ -83,6 +83,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         pace,
         time.now,
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
+        takes_values=False,
     )
     loop.begin(time, time.make_alarm)
     wire.begin(loop.start_ns)

@@ -107,7 +107,8 @@ class Walk:
 
     owns_steps: nobody else has these steps, so what is not needed any more may be dropped from them.
     steps holds the steps that were not started yet; `started` drops them. is_flat: no step waits for another, so
-    nothing needs to be told of first bytes, and `started` and `ended` release nothing.
+    nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: taken from responses
+    so far; None where no step of the session takes any.
     """
 
     __slots__ = (
@@ -121,6 +122,7 @@ class Walk:
         "rendered",
         "start_ns",
         "steps",
+        "values",
     )
 
     def __init__(
@@ -135,6 +137,7 @@ class Walk:
         self.id = session.id
         self.attributes = session.attributes or _NOTHING
         self.rendered: dict[int, Any] | None = None
+        self.values: dict[str, str] | None = None
         self.steps: list[Step | None] = steps  # type: ignore[assignment]
         self.start_ns = start_ns
         self.left = len(steps)

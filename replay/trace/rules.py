@@ -10,6 +10,7 @@ import re
 from replay.trace.errors import shown
 from replay.trace.graph import Problem, find_graph_problem
 from replay.trace.types import LlmCall, Request, Session, Step
+from replay.trace.values import extract_problem
 
 MOST_STEPS = 1_000_000
 LONGEST_NAME = 1_000  # characters of an id, name, model, header name or attribute name
@@ -58,6 +59,12 @@ def find_problem(session: Session) -> Problem | None:
             found = _llm_problem(step.llm)
             if found is not None:
                 return Problem(step.id, *found)
+        for name, extract in step.extract.items():
+            why = extract_problem(name, extract)
+            if why is not None:
+                return Problem(
+                    step.id, f"extract.{shown(name)}", f"asks in extract for {shown(name)}, which {why}"
+                )
         if step.recorded is not None:
             ttft_ms = step.recorded.ttft_ms
             if ttft_ms is not None and not 0.0 <= ttft_ms <= LONGEST_MS:

@@ -74,10 +74,21 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
+class Extract(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """Where a value is in a step's response: one of a JSON pointer (RFC 6901) into its body, a header's name, and a
+    regular expression over its body, of which the first group counts, or else the whole match.
+    """
+
+    json: str | None = None
+    header: str | None = None
+    regex: str | None = None
+
+
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One call the agent made; with neither request nor llm, a pure wait of took_ms.
 
-    at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown.
+    at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown. extract: values
+    to take from its response, by name; `{{name}}` stands for them in later requests of the session.
     """
 
     id: str
@@ -90,6 +101,7 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     llm: LlmCall | None = None
     recorded: Recorded | None = None
     attributes: dict[str, str] = {}
+    extract: dict[str, Extract] = {}
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property

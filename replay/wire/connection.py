@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         else:
             at = data.find(b"\r\n\r\n")
             head = self._pool.heads.get(data[:at]) if at > 0 else None
-            if head is None or exchange.method == "HEAD" or exchange.is_stream:
+            if head is None or exchange.method == "HEAD" or exchange.is_stream or exchange.captured is not None:
                 self._read(data, now, exchange, at)
                 return
             exchange.first_byte_ns = now

@@ -48,7 +48,7 @@ from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
 from replay.wire.events import SseTimer
-from replay.wire.response import LONGEST_INSTANCE, TRUE_WORDS, retry_after_s
+from replay.wire.response import LONGEST_INSTANCE, MOST_CAPTURED_BYTES, TRUE_WORDS, retry_after_s
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -506,6 +506,8 @@ class Call:
             async for chunk in stream:
                 self.read_ns = now = monotonic_ns()
                 exchange.response_bytes += len(chunk)
+                if exchange.captured is not None:
+                    exchange.captured += chunk[: MOST_CAPTURED_BYTES - len(exchange.captured)]
                 if events is not None:
                     events.feed(chunk, now)
             if not self.is_over:
@@ -621,6 +623,8 @@ class Call:
     def _read_head(self, response: httpx.Response) -> None:
         exchange, wire = self.exchange, self._wire
         is_event_stream = False
+        if exchange.captured_headers is not None:
+            exchange.captured_headers += response.headers.raw
         for name, value in response.headers.raw:
             key = name.lower()
             if key == b"content-type":

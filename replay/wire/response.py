@@ -11,6 +11,7 @@ from replay.wire.types import Exchange
 
 TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
 LONGEST_INSTANCE = 200
+MOST_CAPTURED_BYTES = 1 << 20
 # llhttp sets no bound. Servers and proxies take heads of 8 to 64 KiB; beyond this, none is to be expected.
 _HEAD_MOST_BYTES = 1024 * 1024
 
@@ -133,6 +134,8 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.lower()
+        if self._exchange.captured_headers is not None:
+            self._exchange.captured_headers.append((key, value))
         if key == b"content-length":
             self._length = int(value)
         elif key == b"transfer-encoding":
@@ -171,6 +174,9 @@ class ResponseReader:
             self._has_spare = True
             return
         self._exchange.response_bytes += len(body)
+        captured = self._exchange.captured
+        if captured is not None:
+            captured += body[: MOST_CAPTURED_BYTES - len(captured)]
         if self.events is not None:
             self.events.feed(body, self._now_ns)
 
@@ -182,6 +188,8 @@ class ResponseReader:
             self._forget_head()
             self._saw_interim = True
             self._exchange.first_byte_ns = 0
+            if self._exchange.captured_headers is not None:
+                self._exchange.captured_headers.clear()
 
 
 def retry_after_s(value: bytes) -> float | None:

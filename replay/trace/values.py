@@ -1,0 +1,183 @@
+"""Values that later requests take from earlier responses: what may be asked for, taking it, and filling it in.
+
+Pure. A trace is not to be trusted, so patterns are held to what cannot run for long: no repetition inside another,
+at most two without an end, and only the first 16 KiB of a body are searched.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from re import _parser as regex_parser  # type: ignore[attr-defined]
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from replay.trace.types import Extract, Request, Step
+
+MOST_BODY_BYTES = 1 << 20
+_MOST_SEARCHED_BYTES = 16 * 1024
+_MOST_REPEATS = 2
+_LONGEST_PATTERN = 300
+_LONGEST_VALUE = 16 * 1024
+_REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
+is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}").fullmatch
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+class MissingValue(Exception):
+    """A request refers to a value that no earlier response gave; str() is its name."""
+
+
+def extract_problem(name: str, extract: Extract) -> str | None:
+    """Why a value cannot be taken as it is asked for; None if it can."""
+    if not is_name(name):
+        return "is no name; use letters, digits, _ and -"
+    asked = [source for source in (extract.json, extract.header, extract.regex) if source is not None]
+    if len(asked) != 1:
+        return "needs exactly one of json, header and regex"
+    if extract.json is not None and extract.json and not extract.json.startswith("/"):
+        return "has a json pointer that does not begin with /"
+    if extract.regex is not None:
+        return _pattern_problem(extract.regex)
+    return None
+
+
+def _pattern_problem(pattern: str) -> str | None:
+    if len(pattern) > _LONGEST_PATTERN:
+        return f"has a regex of {len(pattern)} characters; at most {_LONGEST_PATTERN} are allowed"
+    try:
+        parsed = regex_parser.parse(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"has a regex that cannot be read: {error}"
+    endless = _endless(parsed, is_inside=False)
+    if endless is None:
+        return "has a regex with a repetition inside another, which can run for ever"
+    if endless > _MOST_REPEATS:
+        return f"has a regex with {endless} endless repetitions; at most {_MOST_REPEATS} are allowed"
+    return None
+
+
+def _endless(parsed: Any, *, is_inside: bool) -> int | None:
+    """How many repetitions without an end a parsed pattern has; None if one is inside another."""
+    count = 0
+    for operation, argument in parsed:
+        name = str(operation)
+        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            _, most, body = argument
+            is_long = most == regex_parser.MAXREPEAT or most > 1000
+            if is_inside and most > 1:
+                return None
+            inner = _endless(body, is_inside=is_inside or most > 1)
+            if inner is None:
+                return None
+            count += inner + is_long
+            continue
+        if name in ("GROUPREF", "GROUPREF_EXISTS", "ASSERT", "ASSERT_NOT"):
+            return None
+        for part in _parts(argument):
+            inner = _endless(part, is_inside=is_inside)
+            if inner is None:
+                return None
+            count += inner
+    return count
+
+
+def _parts(argument: Any) -> list[Any]:
+    """The patterns inside of one operation."""
+    if isinstance(argument, regex_parser.SubPattern):
+        return [argument]
+    if isinstance(argument, tuple | list):
+        return [part for item in argument for part in _parts(item)]
+    return []
+
+
+def taken(step: Step, headers: Headers, body: bytes, into: dict[str, str]) -> str | None:
+    """Put what the step asks for into the session's values; returns the first name that the response lacks."""
+    document: Any = None
+    for name, extract in step.extract.items():
+        if extract.header is not None:
+            value = _header(extract.header, headers)
+        elif extract.regex is not None:
+            value = _matched(extract.regex, body)
+        else:
+            if document is None:
+                try:
+                    document = msgspec.json.decode(body)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    return name
+            value = _pointed(document, extract.json or "")
+        if value is None or len(value) > _LONGEST_VALUE:
+            return name
+        into[name] = value
+    return None
+
+
+def _header(name: str, headers: Headers) -> str | None:
+    wanted = name.lower().encode("latin-1", "replace")
+    return next((value.decode("latin-1").strip() for key, value in headers if key.lower() == wanted), None)
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _matched(pattern: str, body: bytes) -> str | None:
+    found = _compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
+    if found is None:
+        return None
+    return found[1] if found.re.groups else found[0]
+
+
+def _pointed(document: Any, pointer: str) -> str | None:
+    """What a JSON pointer leads to, as text: strings as they are, anything else as JSON. RFC 6901."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(document, dict) and key in document:
+            document = document[key]
+        elif isinstance(document, list) and key.isdigit() and int(key) < len(document):
+            document = document[int(key)]
+        else:
+            return None
+    if document is None:
+        return None
+    return document if isinstance(document, str) else msgspec.json.encode(document).decode()
+
+
+def filled(request: Request, values: Mapping[str, str]) -> Request:
+    """The request with its references filled in; the same one if it has none.
+
+    Raises MissingValue. In a path values are percent-encoded, in JSON escaped, in headers cut at line ends.
+    """
+    path = _replaced(request.path, values, lambda value: quote(value, safe=""))
+    headers = {
+        name: _replaced(text, values, lambda value: re.split(r"[\r\n\0]", value)[0])
+        for name, text in request.headers.items()
+    }
+    body = None if request.body is None else _replaced(request.body, values, str)
+    json = request.json
+    if b"{{" in bytes(json):
+        text = bytes(json).decode("utf-8", "surrogatepass")
+        json = msgspec.Raw(_replaced(text, values, _escaped).encode("utf-8", "surrogatepass"))
+    if path == request.path and headers == request.headers and body == request.body and json is request.json:
+        return request
+    return msgspec.structs.replace(request, path=path, headers=headers, body=body, json=json)
+
+
+def _escaped(value: str) -> str:
+    return msgspec.json.encode(value).decode()[1:-1]
+
+
+def _replaced(text: str, values: Mapping[str, str], written: Any) -> str:
+    if "{{" not in text:
+        return text
+
+    def value_of(found: re.Match[str]) -> str:
+        value = values.get(found[1])
+        if value is None:
+            raise MissingValue(found[1])
+        return str(written(value))
+
+    return _REFERENCE.sub(value_of, text)

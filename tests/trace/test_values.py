@@ -1,0 +1,109 @@
+"""Taking values from responses, and filling them into later requests."""
+
+import re
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.trace.types import Extract, Request, Step
+from replay.trace.values import MissingValue, extract_problem, filled, taken
+
+BODY = b'{"id":"t-1","items":[{"n":7},{"n":null}],"a/b":{"~":true}}'
+
+
+def take(body=BODY, headers=(), **extract):
+    values = {}
+    step = Step("a", "http", "a", extract={"v": Extract(**extract)})
+    missing = taken(step, list(headers), body, values)
+    return missing, values.get("v")
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [("/id", "t-1"), ("/items/0/n", "7"), ("/items/0", '{"n":7}'), ("/a~1b/~0", "true"), ("", BODY.decode())],
+)
+def test_a_json_pointer_leads_to_a_value(pointer, value):
+    assert take(json=pointer) == (None, value)
+
+
+@pytest.mark.parametrize("pointer", ["/nope", "/items/9", "/items/x", "/items/1/n", "/id/x"])
+def test_what_a_pointer_does_not_find_is_missing(pointer):
+    assert take(json=pointer) == ("v", None)
+
+
+def test_headers_and_patterns():
+    assert take(headers=[(b"Location", b" /runs/9 ")], header="location") == (None, "/runs/9")
+    assert take(header="x-nope")[0] == "v"
+    assert take(b"token=abc; x", regex=r"token=(\w+)") == (None, "abc")
+    assert take(b"token=abc; x", regex=r"t\w+") == (None, "token")
+    assert take(b"nothing", regex=r"token=(\w+)")[0] == "v"
+    assert take(b"not json", json="/id")[0] == "v"
+
+
+def test_a_value_is_filled_in_as_its_place_asks():
+    request = Request(
+        "POST",
+        "/runs/{{id}}?x={{id}}",
+        headers={"x-run": "r {{id}}"},
+        json=msgspec.Raw(b'{"run":"{{id}}"}'),
+    )
+
+    done = filled(request, {"id": 'a/"b\r\nc'})
+
+    assert done.path == "/runs/a%2F%22b%0D%0Ac?x=a%2F%22b%0D%0Ac"
+    assert done.headers == {"x-run": 'r a/"b'}
+    assert msgspec.json.decode(done.json) == {"run": 'a/"b\r\nc'}
+
+
+def test_a_request_without_references_is_left_as_it_is():
+    request = Request("POST", "/x", body="{ {no} }")
+
+    assert filled(request, {"no": "1"}) is request
+
+
+def test_a_reference_to_nothing_is_told():
+    with pytest.raises(MissingValue, match="id"):
+        filled(Request("GET", "/{{id}}"), {})
+
+
+@given(st.text(max_size=50))
+def test_no_value_breaks_out_of_the_request(value):
+    request = Request("GET", "/a/{{v}}", headers={"h": "{{v}}"}, json=msgspec.Raw(b'["{{v}}"]'))
+
+    done = filled(request, {"v": value})
+
+    assert re.fullmatch(r"/a/[!-~]*", done.path)
+    assert "/" not in done.path[3:]
+    assert not re.search(r"[\r\n\0]", done.headers["h"])
+    assert msgspec.json.decode(done.json) == [value]
+
+
+@pytest.mark.parametrize(
+    ("name", "extract", "why"),
+    [
+        ("id", Extract(json="/id"), None),
+        ("id", Extract(regex=r"id=(\w+)"), None),
+        ("id", Extract(regex=r"\{\"id\": ?\"([^\"]+)\"[^}]*\}"), None),
+        ("2id", Extract(json="/id"), "is no name; use letters, digits, _ and -"),
+        ("id", Extract(), "needs exactly one of json, header and regex"),
+        ("id", Extract(json="/id", header="x"), "needs exactly one of json, header and regex"),
+        ("id", Extract(json="id"), "has a json pointer that does not begin with /"),
+        (
+            "id",
+            Extract(regex="("),
+            "has a regex that cannot be read: missing ), unterminated subpattern at position 0",
+        ),
+        ("id", Extract(regex="(a+)+$"), "has a regex with a repetition inside another, which can run for ever"),
+        (
+            "id",
+            Extract(regex="(a|b*)*c"),
+            "has a regex with a repetition inside another, which can run for ever",
+        ),
+        ("id", Extract(regex=".*.*.*x"), "has a regex with 3 endless repetitions; at most 2 are allowed"),
+        ("id", Extract(regex="x" * 400), "has a regex of 400 characters; at most 300 are allowed"),
+    ],
+)
+def test_what_cannot_be_taken_or_could_run_for_ever_is_refused(name, extract, why):
+    assert extract_problem(name, extract) == why
