@@ -194,6 +194,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
     instance_header and cold_header name response headers in which the target tells which instance served,
     and whether it was cold. observe: an address that is polled once a second for what the plane says of itself.
+    send_recorded_ms: tell a modelled plane how long each step took when it was recorded (x-replay-recorded-ms).
     simulate: the plane that `replay plane simulate` takes it for. slo: what `replay gate` holds it to.
     """
 
@@ -216,6 +217,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     instance_header: str | None = None
     cold_header: str | None = None
     observe: str | None = None
+    send_recorded_ms: bool = False
     simulate: dict[str, Any] | None = None
     slo: tuple[str, ...] = ()
 

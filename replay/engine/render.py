@@ -64,6 +64,7 @@ class Renderer:
         self._trace_hash = blake2b(digest_size=16, key=run_id.encode())
         self._span_hash = blake2b(digest_size=8, key=run_id.encode())
         self._idempotency = target.retry.idempotency_header
+        self._sends_recorded = target.send_recorded_ms
         self._shape = OpenAiChat(target.shape)
         self._shape_path = target.shape.path
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
@@ -110,6 +111,10 @@ class Renderer:
             extra += f"content-length: {len(body)}\r\n"
         if self._has_traceparent:
             extra += self._traceparent(session_id, step.id)
+        if self._sends_recorded and step.took_ms is not None:
+            ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
+            first = "" if ttft_ms is None else f" {ttft_ms:.3f}"
+            extra += f"x-replay-recorded-ms: {step.took_ms:.3f}{first}\r\n"
         if self._idempotency is not None:
             extra += f"{self._idempotency}: {self._key(session_id, step.id)}\r\n"
         if "#" in path:

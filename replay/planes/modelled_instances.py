@@ -33,6 +33,9 @@ _MS = 1_000_000
 _NS = 1_000_000_000
 _SLOW_PARTS = 8
 _KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
+_RECORDED = re.compile(
+    rb"\r\nx-replay-recorded-ms:[ \t]*([0-9.]{1,16})(?: ([0-9.]{1,16}))?[ \t]*(?=\r\n|$)", re.IGNORECASE
+)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 _REASONS = {
     400: b"Bad Request",
@@ -57,7 +60,7 @@ class Plan(NamedTuple):
     """What becomes of one request. work_ms: until then. tokens: 0 where it is no model call's answer.
 
     body_ms: how long its body takes to come; None: at once, or token by token. background_ms: the work that it leaves
-    behind. random: draws its token gaps.
+    behind. gap_ms: between its tokens; None: random draws them.
     """
 
     fate: Fate
@@ -67,6 +70,14 @@ class Plan(NamedTuple):
     stream: bool = False
     body_ms: float | None = None
     background_ms: float = 0.0
+    gap_ms: float | None = None
+
+
+class Recorded(NamedTuple):
+    """How long a request took when it was recorded. first_ms: until its first byte, where that is known."""
+
+    took_ms: float
+    first_ms: float | None = None
 
 
 class Script:
@@ -87,8 +98,16 @@ class Script:
             return waits_ms
         return waits_ms + draw(spec.boot_cpu, random) / min(vcpu, spec.boot_most_vcpu)
 
-    def plan(self, method: bytes, path: bytes, asked: Asked, key: bytes, at_s: float) -> Plan:
-        """path: without query. at_s: when it came, from the plane's start."""
+    def plan(
+        self,
+        method: bytes,
+        path: bytes,
+        asked: Asked,
+        key: bytes,
+        at_s: float,
+        recorded: Recorded | None = None,
+    ) -> Plan:
+        """path: without query. at_s: when it came, from the plane's start. recorded: counts if the model says so."""
         spec, faults = self._spec, self._spec.faults
         random = self._random(key)
         # All are drawn, whatever holds, so that one kind of fault does not change the times or the other faults.
@@ -97,6 +116,8 @@ class Script:
             return Plan("away", 0.0, random)
         is_model_call = path.endswith(CHAT_PATH) and method == b"POST"
         work_ms = self._service_ms(path, random)
+        if recorded is not None and spec.as_recorded:
+            work_ms = recorded.took_ms / spec.speed
         if dies < faults.dies_ratio:
             return Plan("dies", work_ms * how_far, random)
         if resets < faults.reset_ratio:
@@ -109,6 +130,13 @@ class Script:
             return Plan("answers", work_ms, random, body_ms=body_ms, background_ms=left_ms)
         wanted = spec.default_tokens if asked.max_tokens is None else asked.max_tokens
         tokens = max(1, min(wanted, spec.token_limit))
+        if recorded is not None and spec.as_recorded:
+            first_ms = (
+                recorded.took_ms if recorded.first_ms is None else min(recorded.first_ms, recorded.took_ms)
+            )
+            gap_ms = (recorded.took_ms - first_ms) / max(1, tokens - 1) / spec.speed
+            until_ms = first_ms / spec.speed if asked.stream else work_ms
+            return Plan("answers", until_ms, random, tokens, asked.stream, body_ms, left_ms, gap_ms)
         if not asked.stream:
             work_ms += sum(self.gap_ms(random) for _ in range(tokens - 1))
         return Plan("answers", work_ms, random, tokens, asked.stream, body_ms, left_ms)
@@ -196,6 +224,10 @@ class ModelledInstances:
         """Count a request; returns the key of one that has none of its own."""
         self.requests += 1
         return b"%d" % self.requests
+
+    @property
+    def is_as_recorded(self) -> bool:
+        return self.spec.as_recorded
 
     def elapsed_s(self) -> float:
         return (self.now() - self._start_ns) / _NS
@@ -328,6 +360,7 @@ class _Line(asyncio.Protocol):
         self._body: Body | None = None
         self._scan: BodyScan | None = None
         self._method = self._path = self._key = b""
+        self._recorded: Recorded | None = None
         self._keeps_alive = self._can_stream = True
         self._request_bytes = 0
         self._plan: Plan | None = None
@@ -391,6 +424,7 @@ class _Line(asyncio.Protocol):
         self._can_stream = not head.first.endswith(b"HTTP/1.0")  # no chunks before 1.1
         key = _KEY.search(text)
         self._key = key[1] if key is not None else b""
+        self._recorded = _recorded(text) if self._house.is_as_recorded else None
         self._scan = BodyScan() if self._path.endswith(CHAT_PATH) else None
         self._request_bytes = 0
         self._body = request_body(head)
@@ -403,7 +437,9 @@ class _Line(asyncio.Protocol):
         asked = self._scan.asked() if self._scan is not None else NOTHING_ASKED
         if asked.stream and not self._can_stream:
             asked = Asked(asked.max_tokens)
-        plan = house.script.plan(self._method, self._path, asked, self._key or own, house.elapsed_s())
+        plan = house.script.plan(
+            self._method, self._path, asked, self._key or own, house.elapsed_s(), self._recorded
+        )
         house.counts[plan.fate] += 1
         house.counts["slow"] += plan.body_ms is not None
         self._plan = plan
@@ -449,7 +485,7 @@ class _Line(asyncio.Protocol):
         self._transport.write(out)
         if plan.body_ms is not None:
             return plan.body_ms / (plan.tokens - 1)
-        return self._house.script.gap_ms(plan.random)
+        return self._house.script.gap_ms(plan.random) if plan.gap_ms is None else plan.gap_ms
 
     def _send_part(self, plan: Plan, body_ms: float) -> float | None:
         """Send the head, then the body in equal parts over its time."""
@@ -499,3 +535,14 @@ def _head(status: int, content_type: bytes, framing: bytes, keeps_alive: bool) -
 def _plain(status: int, body: bytes, keeps_alive: bool, head_only: bool) -> bytes:
     head = _head(status, chat.CONTENT_TYPE, b"content-length: %d\r\n" % len(body), keeps_alive)
     return head if head_only else head + body
+
+
+def _recorded(head: bytes) -> Recorded | None:
+    """What the request's head says of its recording."""
+    found = _RECORDED.search(head)
+    if found is None:
+        return None
+    try:
+        return Recorded(float(found[1]), None if found[2] is None else float(found[2]))
+    except ValueError:
+        return None

@@ -463,6 +463,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it.
     boot_cpu: work for the processor beside it, in the time that one vCPU takes; the vCPUs of the boot divide it, of
     which it can use boot_most_vcpu at once.
+    as_recorded: a request that says how long its recording took (x-replay-recorded-ms, which a target file's
+    send_recorded_ms sends) takes as long; all else goes by what follows.
     service: time to the answer, and for model calls to the first token; by_path goes before it: shell patterns
     over paths without query, the first that matches holds. Neither: by_kind. between_tokens: from one token to
     the next. speed divides all of these, and not the boot.
@@ -478,6 +480,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     boot: Distribution = Lognormal(1000.0, 2000.0)
     boot_cpu: Distribution | None = None
     boot_most_vcpu: float = math.inf
+    as_recorded: bool = False
     service: Distribution | None = None
     by_path: Mapping[str, Distribution] = {}
     by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: USUAL_TIMES)

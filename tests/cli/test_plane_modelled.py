@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,3 +95,22 @@ def test_processes_take_no_modelled_times():
         2,
         "replay: --boot, --service and --model are for --modelled: a process takes its own time.\n",
     )
+
+
+def test_instances_take_as_long_as_a_recording_did_where_the_request_says_so(tmp_path):
+    file = tmp_path / "model.toml"
+    file.write_text('as_recorded = true\nboot = { of = "constant", ms = 1 }\n')
+    body = b'{"stream":true,"max_tokens":5,"messages":[]}'
+    cases = [("/tools/x", None, "140.000", 0.14), ("/v1/chat/completions", body, "200.0 80.0", 0.2)]
+    with served("--model", str(file)) as url:
+        for path, data, recorded, least_s in cases:
+            request = urllib.request.Request(
+                url + path, data, {"x-replay-recorded-ms": recorded, "content-type": "application/json"}
+            )
+            began = time.monotonic()
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+                answer.read(1)
+                first_s = time.monotonic() - began
+                answer.read()
+            assert time.monotonic() - began >= least_s
+            assert first_s >= (0.08 if data else least_s)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from replay.engine.render import Renderer
 from replay.target import Auth, Connections, Target
-from replay.trace.types import LlmCall, Request, Step
+from replay.trace.types import LlmCall, Recorded, Request, Step
 from replay.wire.credentials import Credentials
 
 TOKEN = st.text(st.sampled_from("abcXYZ019-_.!#$%&'*+^`|~"), min_size=1, max_size=10)
@@ -147,3 +147,11 @@ def test_the_host_header_names_the_port_only_where_it_is_not_the_schemes_own(url
     _, _, headers, _ = parsed(renderer(url).render(step(Request(method="GET", path="/")), "s"))
 
     assert dict(headers)["host"] == host
+
+
+def test_a_target_may_be_told_how_long_a_step_took_when_it_was_recorded():
+    recorded = step(Request("GET", "/"), took_ms=140.0, recorded=Recorded(ttft_ms=20.5))
+
+    said = b"\r\nx-replay-recorded-ms: 140.000 20.500\r\n"
+    assert said in renderer(send_recorded_ms=True).render(recorded, "s").head
+    assert said not in renderer().render(recorded, "s").head
