@@ -1,24 +1,99 @@
-"""`replay report`: show a run again, also one that was killed."""
+"""`replay report`: show a run again, also one that was killed; or several, or a verdict, as a page."""
 
 from pathlib import Path
 
 import click
 import msgspec
 
+from replay.judge.types import CompareVerdict, GateVerdict
+from replay.report.charts import ChartError
+from replay.report.junit import compare_junit, gate_junit
+from replay.report.load import print_ceiling, print_coldstart
+from replay.report.markdown import compare_markdown, gate_markdown
+from replay.report.page import Verdict, run_page, verdict_page
 from replay.report.terminal import print_summary
+from replay.report.verdicts import print_compare, print_gate
+from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
+from replay.results.types import MANIFEST_FILE
+from replay.trials.evidence import read_evidence, read_verdict
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
-def report(run_dir: Path, as_json: bool) -> None:
-    """Show the figures of RUN, a run directory, rebuilt from what was recorded.
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary, or the verdict, as JSON on stdout.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    help="Write a page with charts to this file; several runs over one another.",
+)
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write the verdict as JUnit XML to this file.")
+def report(
+    paths: tuple[Path, ...], as_json: bool, html: Path | None, markdown: Path | None, junit: Path | None
+) -> None:
+    """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one.
 
-    Example: replay report runs/x --json
+    Example: replay report runs/x --html x.html
     """
-    summary = rebuild(run_dir)
+    if html is not None:
+        try:
+            html.write_text(_page(paths), encoding="utf-8")
+        except ChartError as error:
+            raise click.UsageError(str(error)) from error
+    if markdown is not None or junit is not None:
+        _write_verdict(paths, markdown, junit)
+    for path in paths:
+        _show(path, as_json)
+
+
+def _show(path: Path, as_json: bool) -> None:
+    verdict = read_verdict(path)
+    is_run = (path / MANIFEST_FILE).exists()
+    if not is_run and verdict is None:
+        RunDir(path).read_manifest()  # says what is missing
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(summary)).decode())
-    else:
-        print_summary(summary, run_dir)
+        document = rebuild(path) if is_run else verdict
+        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        return
+    if is_run:
+        print_summary(rebuild(path), path)
+    if isinstance(verdict, GateVerdict):
+        print_gate(verdict, None)
+    elif isinstance(verdict, CompareVerdict):
+        print_compare(verdict, None)
+    elif verdict is not None and verdict.command == "ceiling":
+        print_ceiling(verdict)
+    elif verdict is not None:
+        print_coldstart(verdict)
+
+
+def _page(paths: tuple[Path, ...]) -> str:
+    """One page of the runs named, or of the runs in the folders named; or of a verdict that has none of its own."""
+    found: list[Path] = []
+    verdict: Verdict | None = None
+    for path in paths:
+        verdict = verdict or read_verdict(path)
+        if (path / MANIFEST_FILE).exists():
+            found.append(path)
+        elif isinstance(verdict, CompareVerdict):
+            found += sorted(child for child in path.iterdir() if (child / MANIFEST_FILE).exists())
+        elif verdict is None:
+            RunDir(path).read_manifest()  # says what is missing
+    if not found:
+        assert verdict is not None
+        return verdict_page(verdict)
+    runs = [read_evidence(path) for path in found]
+    return run_page(runs, [RunDir(path).read_manifest() for path in found], verdict)
+
+
+def _write_verdict(paths: tuple[Path, ...], markdown: Path | None, junit: Path | None) -> None:
+    verdict = read_verdict(paths[0])
+    if not isinstance(verdict, GateVerdict | CompareVerdict):
+        raise RunDirError(f"{paths[0]}: holds no verdict of a gate or a comparison. Name a folder that does.")
+    if markdown is not None:
+        text = gate_markdown(verdict) if isinstance(verdict, GateVerdict) else compare_markdown(verdict)
+        markdown.write_text(text, encoding="utf-8")
+    if junit is not None:
+        text = gate_junit(verdict) if isinstance(verdict, GateVerdict) else compare_junit(verdict)
+        junit.write_text(text, encoding="utf-8")

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import msgspec
 
+from replay.judge.ceiling import CeilingVerdict
+from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
-from replay.judge.types import VERDICT_FILE
+from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
@@ -54,6 +56,30 @@ def _has_passed(run_dir: Path) -> bool:
 
 class _Verdict(msgspec.Struct):
     verdict: str
+
+
+def read_verdict(directory: Path) -> GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict | None:
+    """The verdict that a folder holds, None if it holds none that is known. Raises RunDirError if it cannot be read."""
+    path = directory / VERDICT_FILE
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    kinds: dict[str, type[GateVerdict] | type[CompareVerdict] | type[CeilingVerdict] | type[ColdVerdict]] = {
+        "gate": GateVerdict,
+        "compare": CompareVerdict,
+        "ceiling": CeilingVerdict,
+        "coldstart": ColdVerdict,
+    }
+    try:
+        kind = kinds.get(msgspec.json.decode(data, type=_Command).command)
+        return None if kind is None else msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as cause:
+        raise RunDirError(f"{path}: is not a verdict ({cause}).") from cause
+
+
+class _Command(msgspec.Struct):
+    command: str
 
 
 def write_verdict(directory: Path, verdict: msgspec.Struct) -> None:
