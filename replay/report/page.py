@@ -35,10 +35,11 @@ p{margin:4px 0}.dim{color:var(--dim)}
 .pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
 .inconclusive,.at_least,.not_reached{border-color:#f59e0b}
 figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
+td{white-space:nowrap}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}th,td{padding:4px 12px 4px 0;text-align:right;border-bottom:1px solid var(--line)}
 th{color:var(--dim);font-weight:500}th:first-child,td:first-child{text-align:left}
-.long{text-align:left;overflow-wrap:anywhere}
+td.long{text-align:left;white-space:normal;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}
 a:focus-visible,summary:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
 @media print{details{display:none}h2{break-after:avoid}figure{break-inside:avoid}}
