@@ -1,7 +1,7 @@
 """A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
 
-One or two baselines: sessions of both sides are drawn again (quantiles), or the widths of both intervals are added
-in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that. Three or more: the scatter of
+One or two baselines: blocks of sessions of both sides are drawn again (quantiles), or the widths of both intervals are
+added in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that. Three or more: the scatter of
 the baselines' own figures is that noise, and a new run's figure is held to their mean by the t prediction interval
 (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale.
 """
@@ -12,6 +12,7 @@ from math import exp, log
 import numpy as np
 from scipy.stats import t as student
 
+from replay.judge.blocks import blocks_of, codes_in, count_of
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of
 from replay.judge.quantile import least_n
@@ -19,6 +20,7 @@ from replay.judge.resampling import Resampling, quantile_differences
 from replay.judge.sample import Sample
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
+from replay.results.columns import Codes
 
 FEW = 3
 """As many baselines tell how much runs differ among themselves."""
@@ -58,25 +60,31 @@ def _by_resampling(
     slo: Slo, run: Evidence, baselines: Sequence[Evidence], limit: float, confidence: float
 ) -> Interval | None:
     assert slo.q is not None
-    own = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window)).sample
+    ours = blocks_of([run.columns])
+    own = _in_blocks(slo, run, codes_in(run.columns, ours))
     parts, clusters, offset = [], [], 0
     for baseline in baselines:
-        theirs = measured(
-            baseline.columns, slo.measure, rows_of(baseline.columns, slo.selector, slo.window)
-        ).sample
+        blocks = blocks_of([baseline.columns])
+        theirs = _in_blocks(slo, baseline, codes_in(baseline.columns, blocks))
         parts.append(theirs.values * (slo.limit.factor or 1.0))
         clusters.append(theirs.cluster + offset)
-        offset += int(theirs.cluster.max(initial=0)) + 1
+        offset += count_of(blocks)
     base = Sample(np.concatenate(parts), np.concatenate(clusters).astype(np.int32))
     if min(own.n, base.n) < least_n(slo.q, confidence):
         return Interval(None, None)
-    resampling = Resampling(offset, int(own.cluster.max(initial=0)) + 1, is_paired=False)
+    resampling = Resampling(offset, count_of(ours), is_paired=False)
     found = quantile_differences(resampling, base, own, (slo.q,))[0]
     if found is None:
         return None
     low, high = found.interval(confidence)
     # The differences are the run minus the scaled baseline, so they lie about the limit without its fixed part.
     return Interval(limit - slo.limit.value + low, limit - slo.limit.value + high)
+
+
+def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
+    """The SLO's values, in blocks of sessions rather than in sessions."""
+    sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window)).sample
+    return Sample(sample.values, block[sample.cluster])
 
 
 def _with_baseline_width(

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
+from replay.judge.blocks import blocks_of, codes_in, count_of
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts
 from replay.judge.metrics import measured, rows_of, sample_of
@@ -39,9 +40,6 @@ from replay.judge.types import (
 from replay.results.columns import Codes, Columns
 
 MARGIN_PERCENT = 5.0
-BLOCKS = 64
-"""As many parts of a run are drawn and exchanged as one."""
-
 _POWER = 0.8
 _MOST_NAMES = 20
 _ALL = SloWindow()
@@ -143,13 +141,13 @@ class _Pair:
         self.a = [run.columns for run in a.runs]
         self.b = [run.columns for run in b.runs]
         self.is_paired = mode in ("paired", "sequential")
-        blocks_a = _blocks([*self.a, *self.b] if self.is_paired else self.a)
-        blocks_b = blocks_a if self.is_paired else _blocks(self.b)
-        self._maps_a = [_codes(columns, blocks_a) for columns in self.a]
-        self._maps_b = [_codes(columns, blocks_b) for columns in self.b]
+        blocks_a = blocks_of([*self.a, *self.b] if self.is_paired else self.a)
+        blocks_b = blocks_a if self.is_paired else blocks_of(self.b)
+        self._maps_a = [codes_in(columns, blocks_a) for columns in self.a]
+        self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
         named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
         self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
-        self.resampling = Resampling(_count(blocks_a), _count(blocks_b), self.is_paired)
+        self.resampling = Resampling(count_of(blocks_a), count_of(blocks_b), self.is_paired)
 
     def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
         """Both sides' values of the metric, with common session codes."""
@@ -157,31 +155,6 @@ class _Pair:
             _joined([_values(c, metric, selector) for c in self.a], self._maps_a),
             _joined([_values(c, metric, selector) for c in self.b], self._maps_b),
         )
-
-
-def _blocks(runs: Sequence[Columns]) -> dict[str, int]:
-    """The block of each session: sessions that start one after the other, at most BLOCKS of them.
-
-    What a pause of one target does to the sessions of a moment it does once; resampled session by session it would
-    count as often as there are sessions in it.
-    """
-    starts: dict[str, int] = {}
-    for columns in runs:
-        first = np.full(len(columns.sessions), np.iinfo(np.int64).max)
-        np.minimum.at(first, columns.session, columns.intended_ns)
-        for session, start in zip(columns.sessions, first.tolist(), strict=True):
-            starts[session] = min(start, starts.get(session, start))
-    order = sorted(starts, key=lambda session: (starts[session], session))
-    blocks = min(BLOCKS, len(order))
-    return {session: n * blocks // len(order) for n, session in enumerate(order)}
-
-
-def _count(blocks: dict[str, int]) -> int:
-    return max(blocks.values(), default=-1) + 1
-
-
-def _codes(columns: Columns, blocks: dict[str, int]) -> Codes:
-    return np.array([blocks[session] for session in columns.sessions], np.int32)
 
 
 def _values(columns: Columns, metric: Metric, selector: Selector) -> Sample:

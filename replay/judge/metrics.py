@@ -56,7 +56,7 @@ def measured(columns: Columns, measure: str, rows: Flags) -> Measured:
     """The values of this measure, in ms, of these rows; for makespan, of the sessions in which they are."""
     if measure == "makespan":
         sessions = np.unique(columns.session[rows])
-        return Measured(Sample(_ms(columns.makespan_ns[sessions]), np.arange(len(sessions), dtype=np.int32)))
+        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions.astype(np.int32)))
     intended, sent, end = columns.intended_ns, columns.sent_ns, columns.end_ns
     was_sent = rows & (sent != ABSENT_NS)
     if measure == "response":
