@@ -1,9 +1,10 @@
 """A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
 
 One or two baselines: blocks of sessions of both sides are drawn again (quantiles), or the widths of both intervals are
-added in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that. Three or more: the scatter of
-the baselines' own figures is that noise, and a new run's figure is held to their mean by the t prediction interval
-(Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale.
+added in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that.
+
+Three or more: the scatter of the baselines' own figures is that noise, and a new run's figure is held to their mean by
+the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale.
 """
 
 from collections.abc import Sequence
