@@ -79,7 +79,7 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
 
     metric: str
     series: str
-    name: str | None = None
+    name: str | None
     kind: str | None = None
     verdict: Comparison
     reason: str
