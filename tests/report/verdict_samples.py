@@ -75,6 +75,7 @@ def difference(a_ms=100.0, b_ms=120.0, ci_ms=(14.0, 25.0), **changes):
     fields = {
         "metric": "p99",
         "series": "response",
+        "name": None,
         "verdict": "a_faster",
         "reason": "b takes longer",
         "a_ms": a_ms,
@@ -95,6 +96,7 @@ def errors_differ(**changes):
     fields = {
         "metric": "errors",
         "series": "errors",
+        "name": None,
         "unit": "percent",
         "verdict": "a_faster",
         "reason": "b fails more often",
