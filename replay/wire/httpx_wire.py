@@ -48,7 +48,7 @@ from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
 from replay.wire.events import SseTimer
-from replay.wire.response import LONGEST_INSTANCE, MOST_CAPTURED_BYTES, TRUE_WORDS, retry_after_s
+from replay.wire.response import LONGEST_INSTANCE, MOST_CAPTURED_BYTES, retry_after_s, says_cold
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -632,7 +632,7 @@ class Call:
             elif key == wire.instance_header:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
-                exchange.cold = value.strip().lower() in TRUE_WORDS
+                exchange.cold = says_cold(value)
             elif key == b"retry-after":
                 exchange.retry_after_s = retry_after_s(value)
         exchange.status = response.status_code

@@ -9,7 +9,9 @@ import httptools
 from replay.wire.events import SseTimer
 from replay.wire.types import Exchange
 
-TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
+_TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
+# Names of metrics under which targets tell of a boot in Server-Timing.
+_COLD_METRICS = (b"cold", b"coldstart", b"cold-start", b"cold_start", b"boot", b"init")
 LONGEST_INSTANCE = 200
 MOST_CAPTURED_BYTES = 1 << 20
 # llhttp sets no bound. Servers and proxies take heads of 8 to 64 KiB; beyond this, none is to be expected.
@@ -145,7 +147,7 @@ class ResponseReader:
         elif key == self._tells.instance:
             self._instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         elif key == self._tells.cold:
-            self._cold = value.strip().lower() in TRUE_WORDS
+            self._cold = says_cold(value)
         elif key == b"retry-after":
             self._retry_after_s = retry_after_s(value)
 
@@ -190,6 +192,17 @@ class ResponseReader:
             self._exchange.first_byte_ns = 0
             if self._exchange.captured_headers is not None:
                 self._exchange.captured_headers.clear()
+
+
+def says_cold(value: bytes) -> bool:
+    """Whether the value of a cold header says that the response was cold: a word for yes, or, as in Server-Timing
+    (W3C), a metric of a name such as cold or boot among others.
+    """
+    text = value.strip().lower()
+    if text in _TRUE_WORDS:
+        return True
+    names = [metric.partition(b";")[0].strip() for metric in text.split(b",")]
+    return b";" in text and any(name in _COLD_METRICS for name in names)
 
 
 def retry_after_s(value: bytes) -> float | None:

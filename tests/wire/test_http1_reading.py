@@ -5,6 +5,7 @@ import pytest
 from replay.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1 import Connection, Http1Wire
+from replay.wire.response import says_cold
 from replay.wire.types import Exchange
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Instance: i-7\r\n\r\nhello"
@@ -235,3 +236,19 @@ def test_heads_that_never_repeat_are_given_up_on(wire):
         conn.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Request-Id: %d\r\n\r\nx" % n)
         assert exchange.response_bytes == 1
     assert len(wire.heads) <= 512
+
+
+@pytest.mark.parametrize(
+    ("value", "is_cold"),
+    [
+        (b"1", True),
+        (b" True ", True),
+        (b"0", False),
+        (b"cold;dur=312, db;dur=3", True),
+        (b"db;dur=3, boot;dur=900", True),
+        (b"db;dur=3, cache;desc=cold", False),
+        (b"", False),
+    ],
+)
+def test_a_cold_header_is_a_word_or_a_server_timing_metric(value, is_cold):
+    assert says_cold(value) == is_cold
