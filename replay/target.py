@@ -193,9 +193,10 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
 
     instance_header and cold_header name response headers in which the target tells which instance served,
-    and whether it was cold (1, true, yes, cold; or Server-Timing with a metric named cold or boot). observe: an address that is polled once a second for what the plane says of itself.
-    send_recorded_ms: tell a modelled plane how long each step took when it was recorded (x-replay-recorded-ms).
-    simulate: the plane that `replay plane simulate` takes it for. slo: what `replay gate` holds it to.
+    and whether it was cold (1, true, yes, cold; or Server-Timing with a metric named cold or boot).
+    observe: an address that is polled once a second for what the plane says of itself. send_recorded_ms: tell a
+    modelled plane how long each step took when it was recorded (x-replay-recorded-ms). simulate: the plane that
+    `replay plane simulate` takes it for. slo: what `replay gate` holds it to.
     """
 
     url: str
