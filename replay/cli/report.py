@@ -11,11 +11,13 @@ from replay.report.junit import compare_junit, gate_junit
 from replay.report.load import print_ceiling, print_coldstart
 from replay.report.markdown import compare_markdown, gate_markdown
 from replay.report.page import Verdict, run_page, verdict_page
+from replay.report.story import print_story
 from replay.report.terminal import print_summary
 from replay.report.verdicts import print_compare, print_gate
+from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE
+from replay.results.types import MANIFEST_FILE, STEPS_FILE
 from replay.trials.evidence import read_evidence, read_verdict
 
 
@@ -27,10 +29,16 @@ from replay.trials.evidence import read_evidence, read_verdict
     type=click.Path(path_type=Path),
     help="Write a page with charts to this file; several runs over one another.",
 )
+@click.option("--session", metavar="ID", help="Tell one session's story: every attempt of its steps.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write the verdict as JUnit XML to this file.")
 def report(
-    paths: tuple[Path, ...], as_json: bool, html: Path | None, markdown: Path | None, junit: Path | None
+    paths: tuple[Path, ...],
+    as_json: bool,
+    html: Path | None,
+    session: str | None,
+    markdown: Path | None,
+    junit: Path | None,
 ) -> None:
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one.
 
@@ -44,7 +52,10 @@ def report(
     if markdown is not None or junit is not None:
         _write_verdict(paths, markdown, junit)
     for path in paths:
-        _show(path, as_json)
+        if session is None:
+            _show(path, as_json)
+        else:
+            _tell(path, session, as_json)
 
 
 def _show(path: Path, as_json: bool) -> None:
@@ -66,6 +77,21 @@ def _show(path: Path, as_json: bool) -> None:
         print_ceiling(verdict)
     elif verdict is not None:
         print_coldstart(verdict)
+
+
+def _tell(path: Path, session: str, as_json: bool) -> None:
+    """One session of a run, as a story or as the lines of its record."""
+    RunDir(path).read_manifest()
+    steps = path / STEPS_FILE
+    records = [record for record in read_steps(steps) if record.session == session] if steps.exists() else []
+    if not records:
+        raise RunDirError(
+            f"{path}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
+        )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(records)).decode())
+    else:
+        print_story(session, records)
 
 
 def _page(paths: tuple[Path, ...]) -> str:
