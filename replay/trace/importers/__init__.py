@@ -10,6 +10,7 @@ from replay.trace.importers.cloud_run import CloudRun
 from replay.trace.importers.codex import Codex
 from replay.trace.importers.dynamo import Dynamo
 from replay.trace.importers.envoy_log import EnvoyLog
+from replay.trace.importers.har import Har
 from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
 from replay.trace.importers.langsmith import LangSmith
@@ -39,5 +40,6 @@ IMPORTERS: dict[str, Importer] = {
         JsonLog(),
         CloudRun(),
         Otlp(),
+        Har(),
     )
 }
