@@ -10,6 +10,7 @@ from replay.trace.importers.cloud_run import CloudRun
 from replay.trace.importers.codex import Codex
 from replay.trace.importers.dynamo import Dynamo
 from replay.trace.importers.envoy_log import EnvoyLog
+from replay.trace.importers.gor import Gor
 from replay.trace.importers.har import Har
 from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
@@ -41,5 +42,6 @@ IMPORTERS: dict[str, Importer] = {
         CloudRun(),
         Otlp(),
         Har(),
+        Gor(),
     )
 }

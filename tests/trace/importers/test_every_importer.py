@@ -25,6 +25,7 @@ SAMPLES = {
     "dynamo": '{"schema":"dynamo.request.trace.v1","event_type":"request_end","event_time_unix_ms":5,"request":{"request_received_ms":1}}\n',
     "langfuse": '[{"id":"a","traceId":"t","parentObservationId":null,"type":"GENERATION","startTime":"2026-01-01T00:00:00.000Z"}]',
     "langsmith": '{"id":"a","trace_id":"t","run_type":"llm","start_time":"2026-01-01T00:00:00"}\n',
+    "gor": "1 a1 1714557600000000000 0\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n\n🐵🙈🙉\n",
     "har": '{"log":{"version":"1.2","creator":{"name":"x"},"entries":[{"startedDateTime":"2026-01-01T00:00:00.000Z","time":5,"request":{"method":"GET","url":"http://localhost/a","headers":[]},"response":{"status":200},"timings":{"send":0,"wait":3,"receive":2}}]}}',
 }  # fmt: skip
 

@@ -1,0 +1,104 @@
+"""GoReplay's captures, laid out as its documentation and its own output show them."""
+
+import contextlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from replay.trace.errors import TraceError
+from replay.trace.importers.gor import Gor
+from replay.trace.importers.types import ImportOptions
+from replay.trace.types import Edge
+
+SEPARATOR = "\n🐵🙈🙉\n".encode()
+ZERO_NS = 1_714_557_600_000_000_000
+
+
+def request(key, at_ms, path="/a", headers="", body=b"", method="GET"):
+    head = f"1 {key} {ZERO_NS + int(at_ms * 1e6)} 0\n{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n"
+    return head.encode() + body + SEPARATOR
+
+
+def response(key, at_ms, status=200):
+    return (
+        f"2 {key} {ZERO_NS + int(at_ms * 1e6)} 5\nHTTP/1.1 {status} OK\r\nContent-Length: 0\r\n\r\n".encode()
+        + SEPARATOR
+    )
+
+
+def imported(tmp_path, *records, **options):
+    file = tmp_path / "x.gor"
+    file.write_bytes(b"".join(records))
+    result = Gor().read([file], ImportOptions(**options))
+    return result, list(result.sessions())
+
+
+def test_a_response_gives_its_request_a_duration_and_a_status(tmp_path):
+    _, sessions = imported(
+        tmp_path, request("a1", 0, "/users/7"), request("b2", 10), response("b2", 14, 503), response("a1", 30)
+    )
+
+    assert [s.start_ms for s in sessions] == [0.0, 10.0]
+    assert [(s.steps[0].took_ms, s.steps[0].recorded.status) for s in sessions] == [(30.0, 200), (4.0, 503)]
+    assert sessions[0].steps[0].name == "GET /users/*"
+
+
+def test_a_header_makes_sessions_of_requests(tmp_path):
+    header = "X-Run: 7\r\n"
+    result, (session,) = imported(
+        tmp_path,
+        request("a", 0, headers=header),
+        response("a", 20),
+        request("b", 50, headers=header),
+        response("b", 60),
+        session_by="x-run",
+    )
+
+    assert session.id == "7"
+    assert session.steps[1].after == (Edge("1", "end", 30.0),)
+    assert "no captured response" not in " ".join(result.notes)
+
+
+def test_secrets_stay_behind_and_bodies_come_along(tmp_path):
+    result, (session,) = imported(
+        tmp_path,
+        request(
+            "a", 0, "/a?api_key=hunter2", "Authorization: Bearer hunter2\r\nX-A: 1\r\n", b'{"q":1}', "POST"
+        ),
+    )
+
+    made = session.steps[0].request
+    assert (made.path, made.headers, made.body) == ("/a?api_key=redacted", {"X-A": "1"}, '{"q":1}')
+    assert "Dropped: 1 header(s) that hold secrets." in result.notes
+
+
+def test_what_cannot_be_read_is_counted_and_nothing_at_all_is_an_error(tmp_path):
+    result, sessions = imported(tmp_path, b"noise" + SEPARATOR, request("a", 0), response("z", 5))
+
+    assert len(sessions) == 1
+    assert "Dropped: 1 record(s) that hold no HTTP request or response." in result.notes
+    assert "Dropped: 1 response(s) without their request." in result.notes
+    with pytest.raises(TraceError, match="no requests in 1 records"):
+        imported(tmp_path, b"noise" + SEPARATOR)
+
+
+@given(st.binary(max_size=300))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_read_or_refused_plainly(tmp_path, data):
+    with contextlib.suppress(TraceError):
+        assert imported(tmp_path, request("a", 0), data)[1]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 900)), min_size=1, max_size=12))
+def test_walked_with_the_recorded_durations_every_step_starts_as_recorded(tmp_path, walked_starts_ms, found):
+    records = []
+    for n, (at_ms, took_ms) in enumerate(sorted(found)):
+        records += [request(n, at_ms, headers="x-run: 1\r\n"), response(n, at_ms + took_ms)]
+
+    result, (session,) = imported(tmp_path, *records, session_by="x-run")
+
+    walked = walked_starts_ms(session)
+    for step in session.steps:
+        assert walked[step.id] == pytest.approx(step.at_ms, abs=result.header.resolution_ms + 0.002)
