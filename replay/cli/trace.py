@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -241,6 +242,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         ("output tokens", f"{found.output_tokens:,}"),
     ]
     lines = [f"{name:<15}{value}" for name, value in rows]
+    lines += _load_lines(found)
     lines += ["", f"{'':<24}{'n':>10}{'min':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}"]
     for name, spread, show in (
         ("steps per session", found.steps_per_session, _count),
@@ -258,6 +260,35 @@ def _described(found: TraceProfile, top: int) -> list[str]:
     if len(found.series) > top:
         rest = sum(series.steps for series in found.series[top:])
         lines.append(f"{'':<6}{f'and {len(found.series) - top} more names':<40}{rest:>10,}")
+    return lines
+
+
+def _load_lines(found: TraceProfile) -> list[str]:
+    """How the load comes: a line over time, its kind and the rule, and the three levels of it."""
+    load = found.load
+    most = max(load.steps_by_window, default=0)
+    bars = "".join(
+        "▁▂▃▄▅▆▇█"[min(7, 8 * count // (most + 1))] if count else " " for count in load.steps_by_window
+    )
+    lines = ["", f"{'load over time':<15}{bars}", f"{'pattern':<15}{load.pattern.name}"]
+    lines += [f"{'':<15}{part}" for part in textwrap.wrap(load.pattern.rule, 64)]
+    rows = [("dispersion", load.dispersion), ("peak to mean", load.peak_to_mean)]
+    for name, by_window in rows:
+        if by_window:
+            shown = ", ".join(f"{value:.3g} by {window}" for window, value in by_window.items())
+            lines.append(f"{name:<15}{shown}")
+    if load.cv_of_gaps is not None:
+        lines.append(f"{'gaps':<15}CV {load.cv_of_gaps:.3g} between session starts (1: Poisson)")
+    if load.under_way_mean is not None:
+        lines.append(
+            f"{'under way':<15}{load.under_way_mean:.3g} steps in the mean, at most {load.under_way_most:,}"
+        )
+    for bucket in load.buckets:
+        rate = bucket.mean_per_slot / load.window_s
+        shown = (
+            f"{bucket.time_ratio:.0%} of the time, {bucket.events_ratio:.0%} of the steps, {rate:.3g} steps/s"
+        )
+        lines.append(f"{bucket.name:<15}{shown}")
     return lines
 
 

@@ -23,7 +23,7 @@ def load_buckets(counts: Sequence[int]) -> list[Bucket]:
     """Partition slots of equal length, by how many events each has, into at most three levels.
 
     The partition of the ordered counts has the least squared error within levels (Fisher 1958, "On grouping for
-    maximum homogeneity"). Levels that no count falls into have shares and a mean of zero or the nearest level's.
+    maximum homogeneity"). Levels that no count falls into have shares of zero and the mean of the level below.
     Returns idle, normal and peak, means ascending; nothing where there are no events.
     """
     ordered = np.sort(np.asarray(counts, dtype=np.float64))

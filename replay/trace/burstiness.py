@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+
+Counts = Sequence[int] | npt.NDArray[np.int64]
 
 
-def dispersion(counts: Sequence[int], slots: int) -> float | None:
+def dispersion(counts: Counts, slots: int) -> float | None:
     """Index of dispersion: variance over mean of the counts in windows of so many slots each.
 
     1 for a Poisson process, 0 for even spacing; above 1 is bursty. A last window that is cut short is left out.
@@ -18,14 +21,14 @@ def dispersion(counts: Sequence[int], slots: int) -> float | None:
     return float(sums.var()) / mean if mean else None
 
 
-def peak_to_mean(counts: Sequence[int], slots: int) -> float | None:
+def peak_to_mean(counts: Counts, slots: int) -> float | None:
     """The fullest window over the mean window; None as for dispersion."""
     sums = _windows(counts, slots)
     mean = float(sums.mean()) if len(sums) >= 2 else 0.0
     return float(sums.max()) / mean if mean else None
 
 
-def _windows(counts: Sequence[int], slots: int) -> np.ndarray:
+def _windows(counts: Counts, slots: int) -> np.ndarray:
     whole = len(counts) // slots
     sums: np.ndarray = np.asarray(counts[: whole * slots], dtype=np.float64).reshape(whole, slots).sum(axis=1)
     return sums

@@ -5,8 +5,13 @@ from collections.abc import Callable
 from os import PathLike
 
 import msgspec
+import numpy as np
 
+from replay.trace.activity import Activity
+from replay.trace.buckets import Bucket, load_buckets
+from replay.trace.burstiness import Gaps, dispersion, peak_to_mean
 from replay.trace.file import TraceReader
+from replay.trace.pattern import HUMAN_MS, Pattern, classify
 from replay.trace.types import Header, Session
 
 # Values fall into buckets 2 % wide, so a quantile is within 1 % of the exact one.
@@ -62,6 +67,28 @@ class TraceProfile(msgspec.Struct):
     output_tokens: int
     input_tokens_per_call: Quantiles
     output_tokens_per_call: Quantiles
+    load: "LoadProfile"
+
+
+class LoadProfile(msgspec.Struct, omit_defaults=True):
+    """How the load comes, by recorded times. cv_of_gaps: of gaps between session starts, 1 for Poisson.
+
+    dispersion, peak_to_mean: of steps started, by window ("1s", "10s", "60s", "600s"); absent for windows of which
+    the recording has fewer than two. under_way_mean, under_way_most: steps under way in a second; idle_ratio: seconds
+    in which none is; absent where no durations were recorded. window_s: of the pattern and the buckets.
+    steps_by_window: at most 60 windows, joined evenly.
+    """
+
+    pattern: Pattern
+    window_s: int
+    buckets: list[Bucket]
+    steps_by_window: list[int]
+    cv_of_gaps: float | None = None
+    dispersion: dict[str, float] = {}
+    peak_to_mean: dict[str, float] = {}
+    under_way_mean: float | None = None
+    under_way_most: int | None = None
+    idle_ratio: float | None = None
 
 
 class _Spread:
@@ -115,9 +142,12 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
     series: dict[tuple[str, str], int] = {}
     per_session, fan_out, depth, gap_ms = _Spread(), _Spread(), _Spread(), _Spread()
     took_ms, inputs, outputs = _Spread(), _Spread(), _Spread()
+    activity, gaps = Activity(), Gaps()
+    human = 0
     with TraceReader(path, progress=progress) as reader:
         for session in reader:
             sessions += 1
+            gaps.add(session.start_ms)
             last_start_ms = session.start_ms
             first_start_ms = last_start_ms if first_start_ms is None else first_start_ms
             steps += len(session.steps)
@@ -137,6 +167,7 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
                     followers[parent] = followers.get(parent, 0) + 1
                 for edge in step.after:
                     gap_ms.add(edge.delay_ms)
+                    human += edge.delay_ms >= HUMAN_MS
                 if step.took_ms is not None:
                     took_ms.add(step.took_ms)
                 if step.llm is not None:
@@ -144,6 +175,7 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
                     output_tokens += step.llm.output_tokens
                     inputs.add(step.llm.input_tokens)
                     outputs.add(step.llm.output_tokens)
+                activity.step(last_start_ms + step.at_ms, step.took_ms or 0.0)
                 span_ms = max(span_ms, last_start_ms + step.at_ms + (step.took_ms or 0.0))
             for count in followers.values():
                 fan_out.add(count)
@@ -169,7 +201,46 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
         output_tokens=output_tokens,
         input_tokens_per_call=inputs.quantiles(),
         output_tokens_per_call=outputs.quantiles(),
+        load=_load(activity, gaps, human / edges if edges else None, has_durations=took_ms.quantiles().n > 0),
     )
+
+
+_WINDOWS_S = (1, 10, 60, 600)
+_SHORT_S = 600
+_MOST_SHOWN = 60
+
+
+def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, *, has_durations: bool) -> LoadProfile:
+    """The figures by time, from the counts of every second."""
+    starts, under_way = activity.starts(), activity.under_way()
+    seconds = len(starts)
+    window_s = 60 if seconds >= _SHORT_S else 10
+    whole = seconds // window_s
+    by_window = starts[: whole * window_s].reshape(whole, window_s).sum(axis=1)
+    spread = {f"{s}s": dispersion(starts, s) for s in _WINDOWS_S}
+    peaks = {f"{s}s": peak_to_mean(starts, s) for s in _WINDOWS_S}
+    idle = float(np.count_nonzero(under_way == 0)) / seconds if seconds and has_durations else None
+    running = under_way[: whole * window_s].reshape(whole, window_s).max(axis=1, initial=0)
+    idle_windows = float(np.count_nonzero(running == 0)) / whole if whole else None
+    key = f"{window_s}s"
+    return LoadProfile(
+        pattern=classify(whole, idle_windows, peaks[key], spread[key], human_ratio),
+        window_s=window_s,
+        buckets=load_buckets(by_window.tolist()),
+        steps_by_window=[
+            int(part.sum()) for part in np.array_split(by_window, min(_MOST_SHOWN, max(1, whole)))
+        ],
+        cv_of_gaps=_rounded(gaps.cv()),
+        dispersion={name: round(value, 4) for name, value in spread.items() if value is not None},
+        peak_to_mean={name: round(value, 4) for name, value in peaks.items() if value is not None},
+        under_way_mean=_rounded(float(under_way.mean())) if seconds and has_durations else None,
+        under_way_most=int(under_way.max()) if seconds and has_durations else None,
+        idle_ratio=_rounded(idle),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def session_depth(session: Session) -> int:

@@ -1,0 +1,75 @@
+"""What kind of load a trace is, from its own profile."""
+
+import numpy as np
+import pytest
+
+from replay.trace.activity import MOST_SECONDS, Activity
+from replay.trace.pattern import classify
+from replay.trace.profile import profile
+
+
+def test_seconds_are_counted_where_steps_start_and_run():
+    activity = Activity()
+    activity.step(500.0, 2_000.0)
+    activity.step(1_000.0, 0.0)
+    activity.step(5_200.0, 100.0)
+
+    assert activity.starts().tolist() == [1, 1, 0, 0, 0, 1]
+    assert activity.under_way().tolist() == [1, 2, 1, 0, 0, 1]
+
+
+def test_a_recording_of_many_days_has_no_figures_by_time():
+    activity = Activity()
+    activity.step(1e3 * MOST_SECONDS, 0.0)
+
+    assert activity.starts().tolist() == []
+
+
+def trace_of(write_trace, starts_ms, delay_ms=10.0):
+    get = write_trace.get
+    steps = [
+        get("a", took_ms=400.0),
+        get("b", after=[{"step": "a", "delay_ms": delay_ms}], at_ms=400.0 + delay_ms, took_ms=400.0),
+    ]
+    return profile(write_trace(*[(float(start), steps) for start in starts_ms])).load
+
+
+def test_even_load_is_steady(write_trace):
+    load = trace_of(write_trace, range(0, 120_000, 250))
+
+    assert load.pattern.name == "steady state"
+    assert load.cv_of_gaps == pytest.approx(0.0, abs=1e-9)
+    assert load.dispersion["10s"] < 0.1
+
+
+def test_random_arrivals_have_a_dispersion_and_a_variation_of_about_one(write_trace):
+    rng = np.random.default_rng(1)
+
+    load = trace_of(write_trace, np.sort(rng.uniform(0, 600_000, 3_000)))
+
+    assert load.cv_of_gaps == pytest.approx(1.0, abs=0.1)
+    assert load.dispersion["10s"] == pytest.approx(2.0, abs=0.6)  # every session brings two steps
+
+
+def test_bursts_with_nothing_between_are_bursty(write_trace):
+    load = trace_of(write_trace, [burst * 20_000 + n * 5 for burst in range(6) for n in range(50)])
+
+    assert load.pattern.name == "bursty background"
+    assert load.idle_ratio > 0.5
+    assert [bucket.name for bucket in load.buckets] == ["idle", "normal", "peak"]
+    assert sum(bucket.time_ratio for bucket in load.buckets) == pytest.approx(1.0)
+    assert sum(bucket.events_ratio for bucket in load.buckets) == pytest.approx(1.0)
+
+
+def test_a_persons_pauses_make_it_interactive(write_trace):
+    rng = np.random.default_rng(2)
+
+    load = trace_of(write_trace, np.sort(rng.uniform(0, 400_000, 30)), delay_ms=6_000.0)
+
+    assert load.pattern.name == "interactive"
+    assert load.pattern.rule.startswith("100% of the think times are 2 s or longer")
+
+
+def test_too_short_a_recording_is_not_classified(write_trace):
+    assert trace_of(write_trace, [0, 100]).pattern.name == "not classified"
+    assert classify(3, 0.5, 2.0, 1.0, None).rule == "3 windows of load are too few; it takes 6"
