@@ -118,7 +118,7 @@ def _take(
 ) -> None:
     """One record: a request is kept, a response ends the request of its ID."""
     meta, _, message = record.lstrip(b"\n").partition(b"\n")
-    kind, *fields = meta.split()
+    kind, *fields = meta.split() or [b""]
     if kind == b"3":
         counts.replayed += 1
         return
