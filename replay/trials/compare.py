@@ -13,7 +13,7 @@ from replay.engine.run import Job, Outcome, replay_together, replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
 from replay.judge.gate import CONFIDENCE
-from replay.judge.types import CompareVerdict, Mode
+from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.rundir import RunDir, name_in_path
 from replay.target import Target
 from replay.trials.evidence import read_evidence, write_verdict
@@ -101,15 +101,41 @@ def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: boo
     metric, margin_percent, confidence, _ = question
     first, *others = [
         judge_compare(sides[0], side, mode, metric, margin_percent, confidence, is_aa=is_aa)
+        if side.runs
+        else _never_replayed(sides[0], side, mode, question, is_aa=is_aa)
         for side in sides[1:]
     ]
     return msgspec.structs.replace(first, further=others)
 
 
+def _never_replayed(a: Side, b: Side, mode: Mode, question: Question, *, is_aa: bool) -> CompareVerdict:
+    """A comparison with a side whose turn never came: no figures, for there is nothing to hold the first against."""
+    metric = question.metric
+    measure = "" if metric.measure == "response" else f"({metric.measure})"
+    return CompareVerdict(
+        schema=VERDICT_SCHEMA,
+        command="compare",
+        verdict="inconclusive",
+        mode=mode,
+        metric=f"{metric.statistic}{measure}",
+        reasons=[f"{b.name} was never replayed, because a run before it did not finish"],
+        targets=[
+            ComparedTarget(label="a", name=a.name, runs=[run.name for run in a.runs]),
+            ComparedTarget(label="b", name=b.name),
+        ],
+        differences=[],
+        margin_percent=question.margin_percent,
+        is_aa=is_aa,
+    )
+
+
 def _one_after_the_other(
     trace: Path, jobs: Sequence[Job], options: RunOptions, on_progress: OnProgress | None
 ) -> list[list[Outcome]]:
-    """A-B-B-A, so that a steady drift of the target or of this machine falls on both alike."""
+    """A-B-B-A, so that a steady drift of the target or of this machine falls on both alike.
+
+    Ends with the first run that does not finish; a job whose turn had not come then has no run.
+    """
     made: list[list[Outcome]] = [[] for _ in jobs]
     order = [*range(len(jobs)), *reversed(range(len(jobs)))]
     for n in order:
@@ -120,7 +146,7 @@ def _one_after_the_other(
         made[n].append(replay_trace(trace, job.target, options, out, on_progress))
         if made[n][-1].summary.status != "finished":
             break
-    return [runs or made[0] for runs in made]
+    return made
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
