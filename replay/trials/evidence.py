@@ -22,33 +22,44 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     return Evidence(summary or rebuild(run_dir), read_columns(run_dir), run_dir.name or str(run_dir))
 
 
-def read_baselines(paths: Sequence[Path], most: int = MOST_BASELINES) -> list[Evidence]:
+def read_baselines(
+    paths: Sequence[Path], most: int = MOST_BASELINES, *, judged: Path | None = None
+) -> list[Evidence]:
     """Runs to hold another against: those named, and of a folder of runs the last `most` that passed their gate.
 
-    A run without a verdict of a gate counts as passed. Raises RunDirError where nothing is found.
+    A finished run without a verdict of a gate counts as passed. judged: the run that is held against them, which a
+    folder may hold too; it is no evidence of itself. Raises RunDirError where nothing is found.
     """
     found: list[Evidence] = []
     for path in paths:
         if (path / MANIFEST_FILE).exists() or not path.is_dir():
             found.append(read_evidence(path))
             continue
-        inside = [
-            (RunDir(child).read_manifest().started_at, child)
-            for child in path.iterdir()
-            if (child / MANIFEST_FILE).exists()
-        ]
-        passed = [child for _, child in sorted(inside) if _has_passed(child)]
+        inside = []
+        for child in path.iterdir():
+            if (child / MANIFEST_FILE).exists() and not _is_same(child, judged):
+                manifest = RunDir(child).read_manifest()
+                if _has_passed(child, is_finished=manifest.status == "finished"):
+                    inside.append((manifest.started_at, child))
+        passed = [child for _, child in sorted(inside)]
         if not passed:
-            raise RunDirError(f"{path}: holds no run that passed. Name a run directory, or a folder of them.")
+            other = "" if judged is None else " other"
+            raise RunDirError(
+                f"{path}: holds no{other} run that passed. Name a run directory, or a folder of them."
+            )
         found += [read_evidence(child) for child in passed[-most:]]
     return found
 
 
-def _has_passed(run_dir: Path) -> bool:
+def _is_same(path: Path, other: Path | None) -> bool:
+    return other is not None and path.resolve() == other.resolve()
+
+
+def _has_passed(run_dir: Path, *, is_finished: bool) -> bool:
     try:
         verdict = msgspec.json.decode((run_dir / VERDICT_FILE).read_bytes(), type=_Verdict)
     except OSError:
-        return True
+        return is_finished
     except msgspec.DecodeError:
         return False
     return verdict.verdict == "pass"

@@ -65,4 +65,5 @@ def gate_run(
     run_dir: Path, slos: Sequence[Slo], baselines: Sequence[Path] = (), confidence: float = CONFIDENCE
 ) -> GateVerdict:
     """Judge the SLOs of a run that was made. Raises RunDirError."""
-    return judge_gate(slos, read_evidence(run_dir), read_baselines(baselines), confidence)
+    known = read_baselines(baselines, judged=run_dir)
+    return judge_gate(slos, read_evidence(run_dir), known, confidence)

@@ -1,0 +1,59 @@
+"""Which runs of a folder another run is held against."""
+
+import json
+import shutil
+
+import pytest
+
+from replay.engine.types import RunOptions
+from replay.judge.slo import parse_slo
+from replay.results.rundir import RunDirError
+from replay.target import Target
+from replay.trials.evidence import read_baselines
+from replay.trials.gate import gate_run, gate_trace
+
+BOUND = parse_slo("p50 < baseline * 2")
+
+
+@pytest.fixture
+def runs(write_trace, truth, tmp_path):
+    """A folder with one run that nobody has judged yet."""
+    get = write_trace.get
+    trace = write_trace(*[(n * 2.0, [get("a", "/a?ms=2")]) for n in range(50)])
+    folder = tmp_path / "runs"
+    gate_trace(trace, Target(url=truth.url), [parse_slo("p50 < 10s")], RunOptions(), out=folder / "judged")
+    (folder / "judged" / "verdict.json").unlink()
+    return folder
+
+
+def test_a_run_in_the_folder_of_baselines_is_not_held_against_itself(runs):
+    shutil.copytree(runs / "judged", runs / "earlier")
+
+    verdict = gate_run(runs / "judged", [BOUND], [runs])
+
+    assert verdict.baselines == ["earlier"]
+
+
+def test_a_run_alone_in_the_folder_of_baselines_has_none(runs):
+    with pytest.raises(RunDirError) as raised:
+        gate_run(runs / "judged", [BOUND], [runs])
+
+    message = f"{runs}: holds no other run that passed. Name a run directory, or a folder of them."
+    assert str(raised.value) == message
+
+
+@pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
+def test_a_run_that_did_not_finish_and_was_never_judged_is_no_baseline(status, runs):
+    shutil.copytree(runs / "judged", runs / "cut")
+    manifest = json.loads((runs / "cut" / "run.json").read_text())
+    (runs / "cut" / "run.json").write_text(json.dumps(manifest | {"status": status}))
+
+    assert [run.name for run in read_baselines([runs])] == ["judged"]
+
+
+def test_a_run_that_was_ended_early_because_it_had_passed_is_a_baseline(runs):
+    manifest = json.loads((runs / "judged" / "run.json").read_text())
+    (runs / "judged" / "run.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    (runs / "judged" / "verdict.json").write_text('{"verdict": "pass"}')
+
+    assert [run.name for run in read_baselines([runs])] == ["judged"]
