@@ -118,7 +118,7 @@ def _never_replayed(a: Side, b: Side, mode: Mode, question: Question, *, is_aa: 
         verdict="inconclusive",
         mode=mode,
         metric=f"{metric.statistic}{measure}",
-        reasons=[f"{b.name} was never replayed, because a run before it did not finish"],
+        reasons=[f"{b.name} was never replayed: a run before it did not finish"],
         targets=[
             ComparedTarget(label="a", name=a.name, runs=[run.name for run in a.runs]),
             ComparedTarget(label="b", name=b.name),

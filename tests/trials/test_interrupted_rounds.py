@@ -31,7 +31,7 @@ def test_a_target_whose_turn_never_came_is_not_given_the_figures_of_another(
     assert {path.name for path in outcome.directory.iterdir()} == {"first", "verdict.json"}
     for verdict, name in zip((outcome.verdict, *outcome.verdict.further), ("second", "third"), strict=True):
         assert verdict.verdict == "inconclusive"
-        assert verdict.reasons == [f"{name} was never replayed, because a run before it did not finish"]
+        assert verdict.reasons == [f"{name} was never replayed: a run before it did not finish"]
         assert verdict.differences == []
         assert [side.runs for side in verdict.targets] == [["first"], []]
     print_compare(outcome.verdict, outcome.directory)
