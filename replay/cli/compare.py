@@ -72,8 +72,16 @@ EXIT_INCONCLUSIVE = 3
     help="Of the verdicts.",
 )
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write the verdict as JUnit XML to this file.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the verdict as JUnit XML to this file.",
+)
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the verdict as Markdown to this file.",
+)
 @run_options
 @output_options
 @click.pass_context
@@ -116,14 +124,17 @@ def compare(
             verdict, directory, status = compare_targets(
                 trace, aims, options_from(chosen), mode, question, out=out, on_progress=view.show
             )
-    if junit is not None:
-        junit.write_text(compare_junit(verdict), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(compare_markdown(verdict), encoding="utf-8")
+    # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_compare(verdict, directory)
+    for file in filter(None, (junit, markdown)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if junit is not None:
+        junit.write_text(compare_junit(verdict), encoding="utf-8")
+    if markdown is not None:
+        markdown.write_text(compare_markdown(verdict), encoding="utf-8")
     if is_github():
         for line in annotations(verdict):
             click.echo(line, err=as_json)

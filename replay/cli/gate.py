@@ -52,8 +52,16 @@ EXIT_INTERRUPTED = 130
     help="Of the intervals that decide.",
 )
 @click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write the checks as JUnit XML to this file.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the checks as JUnit XML to this file.",
+)
+@click.option(
+    "--markdown",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the verdict as Markdown to this file.",
+)
 @run_options
 @output_options
 @click.pass_context
@@ -102,11 +110,12 @@ def gate(
                 early=early,
                 on_progress=view.show,
             )
-    _write(verdict, junit, markdown, strict)
+    # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_gate(verdict, directory)
+    _write(verdict, junit, markdown, strict)
     if is_github():
         for line in annotations(verdict):
             click.echo(line, err=as_json)
@@ -115,6 +124,8 @@ def gate(
 
 
 def _write(verdict: GateVerdict, junit: Path | None, markdown: Path | None, strict: bool) -> None:
+    for file in filter(None, (junit, markdown)):
+        file.parent.mkdir(parents=True, exist_ok=True)
     if junit is not None:
         junit.write_text(gate_junit(verdict, strict), encoding="utf-8")
     if markdown is not None:

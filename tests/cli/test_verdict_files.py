@@ -1,0 +1,53 @@
+"""The files that `replay gate` and `replay compare` write beside the verdict that they print."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.main import cli
+from replay.engine.run import replay_trace
+from replay.engine.types import RunOptions
+from replay.target import Target
+
+
+@pytest.fixture
+def run_dir(write_trace, truth, tmp_path):
+    get = write_trace.get
+    trace = write_trace(*[(n * 2.0, [get("a", "/a?ms=2")]) for n in range(50)])
+    return replay_trace(trace, Target(url=truth.url), RunOptions(), tmp_path / "run").directory
+
+
+@pytest.fixture(params=["gate", "compare"])
+def command(request, run_dir):
+    runs = ["--run", str(run_dir)]
+    return ["gate", *runs, "--slo", "p50 < 10s"] if request.param == "gate" else ["compare", *runs, *runs]
+
+
+def test_folders_on_the_way_to_a_file_are_made(command, tmp_path):
+    junit, markdown = tmp_path / "reports" / "ci" / "junit.xml", tmp_path / "pages" / "verdict.md"
+
+    CliRunner().invoke(cli, [*command, "--junit", str(junit), "--markdown", str(markdown)])
+
+    assert ElementTree.parse(junit).getroot().tag == "testsuites"
+    assert f"replay {command[0]}" in markdown.read_text()
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_file_that_cannot_be_written_does_not_cost_the_verdict(option, command, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    result = CliRunner().invoke(cli, [*command, "--json", option, str(tmp_path / "file" / "verdict")])
+
+    assert isinstance(result.exception, OSError)
+    assert json.loads(result.stdout)["command"] == command[0]
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown"])
+def test_a_directory_in_the_place_of_a_file_is_refused_before_anything_is_done(option, command, tmp_path):
+    result = CliRunner().invoke(cli, [*command, option, str(tmp_path)])
+
+    assert result.exit_code == 2
+    assert "is a directory" in result.stderr
+    assert result.stdout == ""
