@@ -15,6 +15,7 @@ from replay.trace.importers.har import Har
 from replay.trace.importers.json_log import JsonLog
 from replay.trace.importers.langfuse import Langfuse
 from replay.trace.importers.langsmith import LangSmith
+from replay.trace.importers.mitmproxy import Mitmproxy
 from replay.trace.importers.mooncake import Mooncake
 from replay.trace.importers.otlp import Otlp
 from replay.trace.importers.tracelab import TraceLab
@@ -43,5 +44,6 @@ IMPORTERS: dict[str, Importer] = {
         Otlp(),
         Har(),
         Gor(),
+        Mitmproxy(),
     )
 }
