@@ -4,6 +4,7 @@
   monkeys. A request becomes a step at its time; a response with its ID gives its duration and status.
 - Every request is a session of its own, an open load, unless `session_by` names a header: then requests with the same
   value are one session, and edges are inferred as replay/trace/importers/concurrent_edges.py says.
+  Where the header is named like a secret, sessions are numbered, not named after it.
 - Bodies are kept up to 1 MiB, as text where they are UTF-8. Dropped and counted: replayed responses (records of type
   3), headers that hold secrets, and records that hold no HTTP request.
 """
@@ -23,7 +24,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
-from replay.trace.redaction import kept_headers, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -85,7 +86,7 @@ class Gor:
             )
         counts.without_response = sum(call.end_ns is None for call in ordered)
         resolution_ms = max(grain.ms, 0.001)
-        sessions = _sessions(ordered, first_ns, round(resolution_ms * 1_000), counts)
+        sessions = _sessions(ordered, first_ns, round(resolution_ms * 1_000), options, counts)
         header = Header(
             format=FORMAT,
             version=VERSION,
@@ -176,13 +177,17 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
     return request, pairs
 
 
-def _sessions(calls: Sequence[_Call], first_ns: int, resolution_us: int, counts: _Counts) -> list[Session]:
+def _sessions(
+    calls: Sequence[_Call], first_ns: int, resolution_us: int, options: ImportOptions, counts: _Counts
+) -> list[Session]:
     groups: dict[str, list[_Call]] = {}
     for n, call in enumerate(calls, 1):
         name = f"r{n}" if call.session is None else call.session[:LONGEST_TEXT] or "none"
         groups.setdefault(name, []).append(call)
+    is_secret = options.session_by is not None and is_secret_name(options.session_by)
     found = []
-    for name, whole in groups.items():
+    for n, (value, whole) in enumerate(groups.items(), 1):
+        name = f"s{n}" if is_secret else value
         for at in range(0, len(whole), MOST_STEPS):
             found.append(
                 _session(

@@ -1,7 +1,8 @@
 """HAR 1.2, as browsers and proxies write it: pages become sessions, their requests steps that wait for one another.
 
 - Sessions are pages (`pageref`), or with `session_by` connections (`connection`) or the values of a request header
-  (its name). Entries without a value are one session together.
+  (its name). Entries without a value are one session together. Where the header is named like a secret, sessions
+  are numbered, not named after it.
 - A step begins when its request was sent: `startedDateTime` and what the browser queued and connected for (blocked,
   dns, connect), which was its own affair. It took send, wait and receive; the first byte came after send and wait. An
   entry without timings takes its `time`.
@@ -105,7 +106,7 @@ class Har:
                 f"{shown_path(paths[0])}: its first and last request lie more than 31 years apart."
             )
         resolution_ms = max(grain.ms, 0.001)
-        sessions = _sessions(calls, first_us, round(resolution_ms * 1_000), counts)
+        sessions = _sessions(calls, first_us, round(resolution_ms * 1_000), options, counts)
         edges = counts.stated + counts.inferred.followed
         confidence = round(counts.stated / edges, 3) if edges else 1.0
         header = Header(
@@ -297,13 +298,17 @@ def _is_json(text: str) -> bool:
     return "\n" not in text and "\r" not in text
 
 
-def _sessions(calls: Sequence[_Call], first_us: int, resolution_us: int, counts: _Counts) -> list[Session]:
+def _sessions(
+    calls: Sequence[_Call], first_us: int, resolution_us: int, options: ImportOptions, counts: _Counts
+) -> list[Session]:
     groups: dict[str, list[_Call]] = {}
     for call in calls:
         groups.setdefault(call.session, []).append(call)
     taken = set(groups)
     found = []
-    for n, (name, group) in enumerate(groups.items(), 1):
+    is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    for n, (value, group) in enumerate(groups.items(), 1):
+        name = "" if is_secret else value
         session_id = name or f"s{n}"
         while not name and session_id in taken:
             session_id += "~"

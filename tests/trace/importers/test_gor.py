@@ -102,3 +102,15 @@ def test_walked_with_the_recorded_durations_every_step_starts_as_recorded(tmp_pa
     walked = walked_starts_ms(session)
     for step in session.steps:
         assert walked[step.id] == pytest.approx(step.at_ms, abs=result.header.resolution_ms + 0.002)
+
+
+def test_a_secret_that_tells_sessions_apart_does_not_name_them(tmp_path):
+    result, sessions = imported(
+        tmp_path,
+        request("a", 0, headers="Authorization: Bearer hunter2\r\n"),
+        request("b", 40, headers="Authorization: Bearer hunter3\r\n"),
+        session_by="authorization",
+    )
+
+    assert [s.id for s in sessions] == ["s1", "s2"]
+    assert "hunter" not in repr((result.header, sessions, result.notes))
