@@ -10,6 +10,9 @@ from urllib.parse import unquote_plus
 
 REDACTED = "redacted"
 
+# A field of a JSON object with a text or a number as its value.
+_FIELD = re.compile(r'("((?:[^"\\]|\\.){1,100})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)')
+
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 # "author" and "authority" name no secret; "authorization" and "authorisation" do.
 _SECRET_NAME = re.compile(
@@ -70,6 +73,16 @@ def redacted_path(path: str) -> str:
     if not mark:
         return path
     return f"{before}?{'&'.join(_redacted_pair(pair) for pair in query.split('&'))}"
+
+
+def redacted_body(text: str, content_type: str) -> str:
+    """A body with the values replaced of JSON fields, or form parameters, that are named like secrets."""
+    kind = content_type.lower()
+    if "x-www-form-urlencoded" in kind:
+        return redacted_path(f"?{text}")[1:]
+    if "json" not in kind:
+        return text
+    return _FIELD.sub(lambda found: f'{found[1]}"{REDACTED}"' if is_secret_name(found[2]) else found[0], text)
 
 
 def _redacted_pair(pair: str) -> str:

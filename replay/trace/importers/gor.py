@@ -5,8 +5,9 @@
 - Every request is a session of its own, an open load, unless `session_by` names a header: then requests with the same
   value are one session, and edges are inferred as replay/trace/importers/concurrent_edges.py says.
   Where the header is named like a secret, sessions are numbered, not named after it.
-- Bodies are kept up to 1 MiB, as text where they are UTF-8. Dropped and counted: replayed responses (records of type
-  3), headers that hold secrets, and records that hold no HTTP request.
+- Bodies are kept up to 1 MiB, as text where they are UTF-8, without the values of JSON fields and form parameters that
+  are named like secrets. Dropped and counted: replayed responses (records of type 3), headers that hold secrets, and
+  records that hold no HTTP request.
 """
 
 import base64
@@ -24,7 +25,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -171,7 +172,8 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
         request.body_bytes = len(body)
     elif body:
         try:
-            request.body = body.decode()
+            kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+            request.body = redacted_body(body.decode(), kind)
         except UnicodeDecodeError:
             request.body_base64 = base64.b64encode(body).decode()
     return request, pairs

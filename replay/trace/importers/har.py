@@ -20,7 +20,6 @@ One file is held in memory.
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,15 +36,13 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
-from replay.trace.redaction import REDACTED, is_secret_name, kept_headers, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_ENTRIES = 1_000_000
 _MOST_METHOD = 20
-# A field of a JSON object with a text or a number as its value.
-_FIELD = re.compile(r'("((?:[^"\\]|\\.){1,100})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)')
 _OUR_OWN = ("blocked", "dns", "connect")
 _STACK_DEPTH = 8
 
@@ -263,7 +260,7 @@ def _request(request: Item, method: str, path: str, headers: dict[str, str], cou
         counts.bodies_without_text += posted.raw("params") not in (None, b"[]")
         return made
     kind = (posted.text("mimeType") or "").lower()
-    text = _without_secrets(text, kind)
+    text = redacted_body(text, kind)
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > _MOST_BODY_BYTES:
         counts.long_bodies += 1
@@ -278,15 +275,6 @@ def _request(request: Item, method: str, path: str, headers: dict[str, str], cou
     else:
         made.body = text
     return made
-
-
-def _without_secrets(text: str, kind: str) -> str:
-    """The body with the values of fields and parameters replaced that are named like secrets."""
-    if "x-www-form-urlencoded" in kind:
-        return redacted_path(f"?{text}")[1:]
-    if "json" not in kind:
-        return text
-    return _FIELD.sub(lambda found: f'{found[1]}"{REDACTED}"' if is_secret_name(found[2]) else found[0], text)
 
 
 def _is_json(text: str) -> bool:

@@ -114,3 +114,13 @@ def test_a_secret_that_tells_sessions_apart_does_not_name_them(tmp_path):
 
     assert [s.id for s in sessions] == ["s1", "s2"]
     assert "hunter" not in repr((result.header, sessions, result.notes))
+
+
+def test_fields_of_a_body_that_are_named_like_secrets_stay_behind(tmp_path):
+    body = b'{"q":1,"password":"hunter2"}'
+
+    _, (session,) = imported(
+        tmp_path, request("a", 0, "/a", "Content-Type: application/json\r\n", body, "POST")
+    )
+
+    assert session.steps[0].request.body == '{"q":1,"password":"redacted"}'
