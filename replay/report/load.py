@@ -10,7 +10,7 @@ from replay.judge.ceiling import CeilingVerdict, Level
 from replay.judge.coldstart import ColdVerdict, IdleBucket
 from replay.report.words import clean, count, milliseconds
 
-_BAR = 20
+_BAR = 16
 _GAVE = {
     "latency": "the latency limit broke",
     "errors": "requests failed",
@@ -168,9 +168,9 @@ def print_coldstart(
 
 
 def _curve(buckets: list[IdleBucket]) -> Table:
-    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 1), header_style="dim")
     for name in ("idle before", "cold", "", "share", "95% interval"):
-        table.add_column(name, justify="left" if name in ("idle before", "") else "right")
+        table.add_column(name, justify="left" if name in ("idle before", "") else "right", no_wrap=True)
     for bucket in buckets:
         to = "" if bucket.to_s == bucket.idle_s else f" to {_seconds(bucket.to_s)}"
         filled = round(_BAR * bucket.share)
