@@ -30,7 +30,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -282,10 +282,9 @@ def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
         except UnicodeDecodeError:
             made.body_base64 = base64.b64encode(content).decode()
             return made
-        if "x-www-form-urlencoded" in kind:
-            made.body = redacted_path(f"?{text}")[1:]
-        elif "json" in kind and _is_json(content):
-            made.json = msgspec.Raw(content)
+        text = redacted_body(text, kind)
+        if "json" in kind and _is_json(text.encode()):
+            made.json = msgspec.Raw(text.encode())
         else:
             made.body = text
     return made
