@@ -1,0 +1,257 @@
+"""What a pilot says: the workload it saw, each plane's figures, the rules that fired, and which plane fits.
+
+These are the fields of its verdict.json. Times are milliseconds or seconds as their names say; money is in the
+currency that stands beside it, for a month of 730 hours. Absent is None.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from replay.judge.types import Decision
+
+PlaneName = Literal["serverless", "vm", "hybrid"]
+Choice = Literal["serverless", "vm", "hybrid", "inconclusive"]
+Favours = Literal["serverless", "vm", "hybrid", "neither", "inconclusive"]
+Basis = Literal["measured", "simulated", "estimated", "missing"]
+PhaseName = Literal["representative", "bursts", "idle-wake", "long-chains", "failure", "ceiling"]
+
+MONTH_H = 730.0
+
+
+class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The steps of one kind and name in the trace. busy_share: of all recorded request time. in_flight: in the mean
+    over the trace. needs: why it cannot leave the machine, as the trace marks it; None where it does not.
+    """
+
+    kind: str
+    name: str
+    steps: int
+    p50_ms: float | None = None
+    longest_ms: float | None = None
+    busy_share: float = 0.0
+    in_flight: float = 0.0
+    peak_in_flight: int = 0
+    needs: str | None = None
+
+
+class Bucket(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One load level of the trace: idle, normal or peak. weight: its share of the month, which is its share of the
+    trace's time. requests_month: at its rate for its hours. cost_month: by target, this level's part of the month.
+    """
+
+    name: str
+    weight: float
+    requests_share: float = 0.0
+    requests_per_s: float = 0.0
+    requests_month: float = 0.0
+    mean_took_ms: float | None = None
+    in_flight: float | None = None
+    memory_bytes: int | None = None
+    external_calls_month: float | None = None
+    tokens_month: float | None = None
+    cost_month: dict[str, float] = {}
+
+
+class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The shape of the trace, as far as a choice of plane depends on it. pattern_rule: why it is called so.
+
+    idle_share: seconds in which nothing was under way. tool_share: of the request time, steps that wait on tools.
+    peak_rps: requests a second in the fullest window of `window_s`.
+    """
+
+    trace: str
+    sessions: int
+    steps: int
+    span_s: float
+    pattern: str
+    pattern_rule: str
+    window_s: int
+    mean_rps: float
+    peak_rps: float
+    mean_in_flight: float | None = None
+    peak_in_flight: int | None = None
+    idle_share: float | None = None
+    tool_share: float | None = None
+    peak_to_mean: float | None = None
+    dispersion: float | None = None
+    longest_ms: float | None = None
+    longest_session_s: float | None = None
+    series: list[StepClass] = []
+    buckets: list[Bucket] = []
+
+
+class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One plane in one phase. run: its run directory, beside verdict.json. surprises: what an operator would have
+    been called for: refusals, time-outs, lost requests, restarts, as a text and how often.
+    """
+
+    phase: PhaseName
+    target: str
+    run: str
+    steps: int = 0
+    failed: int = 0
+    retries: int = 0
+    sessions: int = 0
+    sessions_lost: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    max_ms: float | None = None
+    cold: int | None = None
+    cold_share: float | None = None
+    most_instances: int | None = None
+    generator: str = "ok"
+    errors: dict[str, int] = {}
+
+
+class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it."""
+
+    target: str
+    what: str
+    detect_s: float | None = None
+    recovered_s: float | None = None
+    failed: int = 0
+    retried_ok: int = 0
+    sessions_lost: int = 0
+
+
+class PilotPlane(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One target, all phases together; latencies are of the representative phase, response time.
+
+    budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
+    capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
+    seconds behind its cost are known. effort: how much trouble it was, counted over all phases.
+    """
+
+    target: str
+    plane: PlaneName
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    mean_ms: float | None = None
+    p99_ci_ms: tuple[float | None, float | None] | None = None
+    cold_share: float | None = None
+    cold_method: str | None = None
+    cold_added_ms: float | None = None
+    p99_without_cold_ms: float | None = None
+    keep_alive_s: tuple[float, float | None] | None = None
+    ceiling_rps: float | None = None
+    ceiling_ci_rps: tuple[float, float | None] | None = None
+    ceiling_verdict: str | None = None
+    limited_by: str | None = None
+    knee_rps: float | None = None
+    machines: int | None = None
+    capacity_rps: float | None = None
+    utilisation: float | None = None
+    cost_month: float | None = None
+    cost_ci: tuple[float, float] | None = None
+    currency: str | None = None
+    cost_basis: Basis = "missing"
+    staff_month: float | None = None
+    cost_lines: list[dict[str, Any]] = []
+    errors: int = 0
+    error_share: float | None = None
+    retries: int = 0
+    sessions_lost: int = 0
+    budget: Decision | None = None
+    effort: dict[str, int] = {}
+    recovery: Recovered | None = None
+    steps: int = 0
+    generator: str = "ok"
+
+
+class Rule(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One decision rule. evidence: the numbers that fired it. flips_at: the value of one of them at which it would
+    say otherwise. text: what it says, in words. decides: the choice was made by it. source: where the rule is from.
+    """
+
+    name: str
+    favours: Favours
+    evidence: dict[str, Any]
+    text: str
+    flips_at: dict[str, Any] | None = None
+    decides: bool = False
+    source: str = ""
+
+
+class Dimension(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A row of the side-by-side table. by_plane: what was found, by target. better: a plane's name, "even" or
+    "not measured".
+    """
+
+    name: str
+    by_plane: dict[str, str]
+    better: str
+    why: str = ""
+
+
+class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Where a hybrid would send the steps of one kind and name, and why."""
+
+    kind: str
+    name: str
+    to: Literal["serverless", "vm"]
+    why: str
+
+
+class BreakEvenFound(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
+    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+    """
+
+    between: tuple[str, str]
+    by: str
+    unit: str = ""
+    at: float | None = None
+    ci: tuple[float, float] | None = None
+    now: float | None = None
+    reason: str | None = None
+    text: str = ""
+    curve: list[tuple[float, float, float]] = []
+
+
+class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """How an input moves the answer. flips_at_factor: multiplied by this, the other plane is cheaper; None: no factor
+    does it. elasticity: percent of change in the cost difference for a percent of change in the input.
+    """
+
+    input: str
+    value: float | None = None
+    unit: str = ""
+    elasticity: float | None = None
+    flips_at_factor: float | None = None
+
+
+class PilotVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The answer, and all it rests on.
+
+    answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
+    it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
+    """
+
+    schema: str
+    command: Literal["pilot"]
+    verdict: Choice
+    answer: str
+    reasons: list[str]
+    doubts: list[str]
+    planes: list[PilotPlane]
+    break_even: list[BreakEvenFound]
+    rules: list[Rule]
+    buckets: list[Bucket]
+    workload: Workload
+    phases: list[PhaseFigures] = []
+    headline: list[tuple[str, dict[str, str]]] = []
+    dimensions: list[Dimension] = []
+    routes: list[PlannedRoute] = []
+    sensitivity: list[Sensitive] = []
+    effort: list[str] = []
+    rollback: str = ""
+    check_again: str = ""
+    how: Literal["live", "quick", "simulated"] = "live"
+    made_at: str = ""
+    slos: list[str] = []
+    prices: list[dict[str, Any]] = []
+    notes: list[str] = []
