@@ -21,7 +21,8 @@ MONTH_H = 730.0
 
 class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The steps of one kind and name in the trace. busy_share: of all recorded request time. in_flight: in the mean
-    over the trace. needs: why it cannot leave the machine, as the trace marks it; None where it does not.
+    over the trace. needs: why it cannot leave the machine, as the trace marks it; None where it does not. is_local: the
+    trace has no request for it, so the agent did it itself, wherever it runs.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
     in_flight: float = 0.0
     peak_in_flight: int = 0
     needs: str | None = None
+    is_local: bool = False
 
 
 class Bucket(msgspec.Struct, omit_defaults=True, kw_only=True):
