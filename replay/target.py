@@ -189,6 +189,34 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             _check_header(self.idempotency_header, "")
 
 
+class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What the target is paid for with. price: a shipped price table, or the path of one.
+
+    billing, vcpu, memory_gib, min_instances: of a serverless plane, by instance. machine: its kind in the price table;
+    machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak.
+    discount_percent: for a commitment. staff_hours: a month, to keep the plane healthy, at staff_rate an hour.
+    """
+
+    price: str
+    billing: Literal["request", "instance"] = "request"
+    vcpu: float = 1.0
+    memory_gib: float = 0.5
+    min_instances: int = 0
+    machine: str | None = None
+    machines: int = 1
+    headroom_percent: float = 30.0
+    discount_percent: float = 0.0
+    staff_hours: float = 0.0
+    staff_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "vcpu", "memory_gib", "machines")
+        if min(self.min_instances, self.headroom_percent, self.staff_hours, self.staff_rate) < 0:
+            raise ValueError("min_instances, headroom_percent, staff_hours and staff_rate must not be negative")
+        if not 0 <= self.discount_percent < 100:
+            raise ValueError("discount_percent must be from 0 to less than 100")
+
+
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
 
@@ -196,7 +224,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     and whether it was cold (1, true, yes, cold; or Server-Timing with a metric named cold or boot).
     observe: an address that is polled once a second for what the plane says of itself. send_recorded_ms: tell a
     modelled plane how long each step took when it was recorded (x-replay-recorded-ms). simulate: the plane that
-    `replay plane simulate` takes it for. slo: what `replay gate` holds it to.
+    `replay plane simulate` takes it for. slo: what `replay gate` holds it to. cost: what `replay pilot` prices it by.
     """
 
     url: str
@@ -221,6 +249,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     send_recorded_ms: bool = False
     simulate: dict[str, Any] | None = None
     slo: tuple[str, ...] = ()
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         check_url(self.url)
@@ -345,4 +374,5 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "shape": Shape,
     "routes": Route,
     "retry": Retry,
+    "cost": Cost,
 }

@@ -9,7 +9,7 @@ import numpy as np
 
 from replay.engine.loop import Progress
 from replay.engine.progress import OnProgress
-from replay.engine.run import Outcome, replay_trace
+from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
 from replay.judge.ceiling import (
     CeilingVerdict,
@@ -57,6 +57,8 @@ class CeilingOutcome(NamedTuple):
 
 
 OnLevel = Callable[[Level], None]
+# As replay_trace is called here; another may replay in virtual time.
+Replay = Callable[[Path, Target, RunOptions, Path | None, OnProgress | None, StopWhen | None], Outcome]
 
 
 class Guard:
@@ -91,13 +93,14 @@ def find_ceiling(
     out: Path | None = None,
     on_progress: OnProgress | None = None,
     on_level: OnLevel | None = None,
+    replay: Replay = replay_trace,
 ) -> CeilingOutcome:
     """Find the highest multiple of the trace's arrivals at which the SLOs hold; verdict.json is left in `out`.
 
-    Every level is a run directory in it. Raises what replay_trace raises.
+    Every level is a run directory in it, made by `replay`. Raises what replay_trace raises.
     """
     directory = RunDir.create(out, f"ceiling-{trace.name.split('.')[0]}", target.name).path
-    hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level)
+    hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level, replay)
     search = Search(plan.first_scale, plan.most_scale, precision=plan.precision)
     notes = []
     while (scale := search.next_scale()) is not None and not hunt.is_over:
@@ -154,10 +157,11 @@ class _Hunt:
         directory: Path,
         on_progress: OnProgress | None,
         on_level: OnLevel | None,
+        replay: Replay,
     ) -> None:
         self._trace, self._target, self._slos, self._plan = trace, target, slos, plan
         self._options, self._directory = options, directory
-        self._on_progress, self._on_level = on_progress, on_level
+        self._on_progress, self._on_level, self._replay = on_progress, on_level, replay
         found = scan(trace)
         gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
         knobs = options.knobs
@@ -199,7 +203,7 @@ class _Hunt:
             self._options, knobs=knobs, repeat=True, duration_s=length_s, phases=phases
         )
         out = self._directory / f"{self._levels:02d}-{what}"
-        run = replay_trace(self._trace, self._target, options, out, self._on_progress, guard)
+        run = self._replay(self._trace, self._target, options, out, self._on_progress, guard)
         self.spent_s += run.summary.elapsed_s
         if run.summary.status == "interrupted" and guard.why is None:
             self.was_interrupted = True

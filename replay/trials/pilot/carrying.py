@@ -1,0 +1,276 @@
+"""Carrying a pilot out: one phase after another on every plane, each a folder of run directories, and none twice.
+
+What is done is kept in pilot.json, so that a pilot that was interrupted goes on where it stopped.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from replay.engine.loop import Progress
+from replay.engine.progress import OnProgress
+from replay.engine.run import Job, Outcome, StopWhen, replay_together
+from replay.engine.simulation import simulate_trace
+from replay.engine.types import Knobs, RunOptions
+from replay.judge.pilot import PhaseName
+from replay.judge.slo import Slo
+from replay.results.rundir import RunDirError
+from replay.target import Target, redacted
+from replay.trials.ceiling import CeilingPlan, find_ceiling
+from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
+
+STATE_FILE = "pilot.json"
+STATE_SCHEMA = "replay.pilot/1"
+_LONGEST_TAIL_S = 10.0
+
+
+class State(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """pilot.json. question: what was asked; a pilot goes on only for the same. done: each phase's folder, by its name
+    (a ceiling's and a failure's with the target after a slash). limit_ms: that ceilings were asked for.
+    """
+
+    schema: str
+    question: dict[str, Any]
+    done: dict[str, str] = {}
+    ceiling_slos: list[str] = []
+
+
+class Stage(NamedTuple):
+    """What comes next. number, of: its place among all. left_s: of the whole pilot, as planned."""
+
+    phase: PhaseName
+    target: str
+    number: int
+    of: int
+    takes_s: float
+    left_s: float
+
+
+OnStage = Callable[[Stage], None]
+
+
+class Interrupted(Exception):
+    """The pilot was ended before its phases were; str() names the phase."""
+
+
+class Fault(Protocol):
+    """Makes an instance of a target go away at a time of a run."""
+
+    def options(self, target: Target, options: RunOptions, at_s: float) -> RunOptions | None:
+        """The run's options with the fault in them; None where nothing can be done to that target."""
+
+
+class Experiment(NamedTuple):
+    """Everything that the phases need. options: of every run, but for what a phase sets itself."""
+
+    directory: Path
+    targets: Sequence[Target]
+    plan: Plan
+    excerpt: Excerpt
+    picked: Picked
+    options: RunOptions
+    slos: Sequence[Slo]
+    fault: Fault
+    on_stage: OnStage
+    on_progress: OnProgress | None = None
+
+
+class Carrier:
+    """Carries out phases and notes which are done."""
+
+    def __init__(self, experiment: Experiment, state: State) -> None:
+        self._it = experiment
+        self._state = state
+        self._stages = self._planned()
+
+    def traces(self) -> Path:
+        folder = self._it.directory / "traces"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def carry_out(self) -> None:
+        """All phases but the ceilings. Raises Interrupted, and what replay_trace raises."""
+        it, plan = self._it, self._it.plan
+        folder = self.traces()
+        calm = self._knobs(plan.idle_cap_s)
+        self._together("representative", it.excerpt.trace, self._limited(plan.representative_s))
+        self._together("bursts", bursts(it.picked, folder, plan), self._limited(_bursts_s(plan), calm))
+        self._together("idle-wake", idle_wake(it.picked, folder, plan), it.options)
+        self._together("long-chains", chains(it.picked, folder, plan), self._limited(plan.chains_s, calm))
+        for target in it.targets:
+            options = self._limited(plan.failure_s, calm)
+            faulty = it.fault.options(target, options, plan.fault_at_s)
+            if faulty is not None:
+                faulty = msgspec.structs.replace(faulty, repeat=True)
+                self._one("failure", target, it.excerpt.trace, faulty)
+
+    def ceilings(self, slos: Sequence[Slo], first_scale: Callable[[Target], float]) -> None:
+        """The ceilings under these SLOs."""
+        it, plan = self._it, self._it.plan
+        trace = unchained(it.excerpt.trace, self.traces())
+        for target in it.targets:
+            key = f"ceiling/{target.name}"
+            if key in self._state.done:
+                continue
+            self._begin("ceiling", target.name)
+            search = CeilingPlan(
+                first_scale(target), 1e6, plan.precision, plan.level_s, plan.search_s, shows_recovery=False
+            )
+            outcome = find_ceiling(
+                trace,
+                target,
+                slos,
+                msgspec.structs.replace(it.options, knobs=self._knobs(plan.idle_cap_s)),
+                search,
+                out=self._folder("ceiling", target.name),
+                on_progress=it.on_progress,
+                replay=self._replay_one,
+            )
+            if outcome.status != "finished":
+                raise Interrupted("ceiling")
+            self._note(key, outcome.directory)
+
+    def _together(self, phase: PhaseName, trace: Path, options: RunOptions) -> None:
+        if phase in self._state.done:
+            return
+        names = ", ".join(target.name for target in self._it.targets)
+        self._begin(phase, names)
+        folder = self._folder(phase)
+        jobs = [Job(target, folder / target.name) for target in self._it.targets]
+        self._finished(phase, self._replay(trace, jobs, options))
+        self._note(phase, folder)
+
+    def _one(self, phase: PhaseName, target: Target, trace: Path, options: RunOptions) -> None:
+        key = f"{phase}/{target.name}"
+        if key in self._state.done:
+            return
+        self._begin(phase, target.name)
+        folder = self._folder(phase, target.name)
+        self._finished(phase, self._replay(trace, [Job(target, folder)], options))
+        self._note(key, folder)
+
+    def _finished(self, phase: PhaseName, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            if outcome.summary.status == "interrupted":
+                raise Interrupted(phase)
+
+    def _replay(self, trace: Path, jobs: Sequence[Job], options: RunOptions) -> list[Outcome]:
+        if self._it.plan.how == "simulated":
+            return [simulate_trace(trace, job.target, options, job.out) for job in jobs]
+        return replay_together(trace, jobs, options, self._it.on_progress)
+
+    def _replay_one(
+        self,
+        trace: Path,
+        target: Target,
+        options: RunOptions,
+        out: Path | None,
+        on_progress: OnProgress | None,
+        stop_when: StopWhen | None,
+    ) -> Outcome:
+        if self._it.plan.how == "simulated":
+            if stop_when is not None:
+                stop_when.begin(out or Path(), Progress())
+            return simulate_trace(trace, target, options, out)
+        return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
+
+    def _limited(self, duration_s: float, knobs: Knobs | None = None) -> RunOptions:
+        """For so long at most."""
+        options = self._it.options
+        if duration_s < 1e8:
+            options = msgspec.structs.replace(options, duration_s=duration_s)
+        return options if knobs is None else msgspec.structs.replace(options, knobs=knobs)
+
+    def _knobs(self, idle_cap_s: float) -> Knobs:
+        knobs = self._it.options.knobs
+        caps = [cap for cap in (knobs.idle_cap_s, idle_cap_s) if cap is not None]
+        return msgspec.structs.replace(knobs, idle_cap_s=min(caps))
+
+    def _planned(self) -> list[tuple[PhaseName, str, float]]:
+        """Phases to come and how long each is likely to take. Virtual time takes none."""
+        it, plan = self._it, self._it.plan
+        live = 0.0 if plan.how == "simulated" else 1.0
+        tail_s = min(_LONGEST_TAIL_S, plan.representative_s / 4)
+        names = ", ".join(target.name for target in it.targets)
+        representative_s = min(plan.representative_s, it.excerpt.length_s) + tail_s
+        stages: list[tuple[PhaseName, str, float]] = [
+            ("representative", names, live * representative_s),
+            ("bursts", names, live * (_bursts_s(plan) + tail_s / 2)),
+            ("idle-wake", names, live * (sum(plan.idle_gaps_s) + 2)),
+            ("long-chains", names, live * plan.chains_s),
+        ]
+        options = it.options
+        stages += [
+            ("failure", target.name, live * plan.failure_s)
+            for target in it.targets
+            if it.fault.options(target, options, plan.fault_at_s) is not None
+        ]
+        return stages + [("ceiling", target.name, live * 1.3 * plan.search_s) for target in it.targets]
+
+    def _begin(self, phase: PhaseName, target: str) -> None:
+        at = next((n for n, stage in enumerate(self._stages) if stage[:2] == (phase, target)), 0)
+        left_s = sum(takes_s for _, _, takes_s in self._stages[at:])
+        self._it.on_stage(Stage(phase, target, at + 1, len(self._stages), self._stages[at][2], left_s))
+
+    def _folder(self, *parts: str) -> Path:
+        """A folder for a phase. What an interrupted pilot left under that name stays as it is."""
+        path = self._it.directory.joinpath(*parts)
+        n = 1
+        while path.exists():
+            n += 1
+            path = path.with_name(f"{parts[-1]}-{n}")
+        return path
+
+    def _note(self, key: str, folder: Path) -> None:
+        self._state.done[key] = str(folder.relative_to(self._it.directory))
+        write_state(self._it.directory, self._state)
+
+
+def _bursts_s(plan: Plan) -> float:
+    return (plan.burst_rounds - 1) * plan.burst_gap_s + min(plan.burst_gap_s, 30.0)
+
+
+def question_of(sha256: str, targets: Sequence[Target], plan: Plan, options: RunOptions) -> dict[str, Any]:
+    """What makes two pilots the same: the trace, the targets (their addresses may change), the plan, the options."""
+    asked = []
+    for target in targets:
+        shown = redacted(target)
+        for moving in ("url", "observe"):
+            shown.pop(moving, None)
+        asked.append(shown)
+    found: dict[str, Any] = msgspec.json.decode(
+        msgspec.json.encode(
+            {"trace": sha256, "targets": asked, "plan": plan, "options": msgspec.to_builtins(options)}
+        )
+    )
+    return found
+
+
+def read_state(directory: Path, question: dict[str, Any]) -> State:
+    """Where a pilot stands: at its beginning, or where it was interrupted. Raises RunDirError."""
+    path = directory / STATE_FILE
+    if not path.exists():
+        return State(schema=STATE_SCHEMA, question=question)
+    try:
+        state = msgspec.json.decode(path.read_bytes(), type=State)
+    except OSError as cause:
+        raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
+    except msgspec.DecodeError as cause:
+        raise RunDirError(f"{path}: does not say how far a pilot came ({cause}).") from cause
+    if state.question != question:
+        raise RunDirError(
+            f"{directory}: holds a pilot of another trace, other targets or other options. Choose another --out."
+        )
+    return state
+
+
+def write_state(directory: Path, state: State) -> None:
+    """Whole or not at all."""
+    unfinished = directory / f".{STATE_FILE}.new"
+    try:
+        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+        unfinished.replace(directory / STATE_FILE)
+    except OSError as cause:
+        raise RunDirError(f"{directory / STATE_FILE}: cannot be written ({cause.strerror}).") from cause

@@ -1,0 +1,130 @@
+"""The planes of this machine that a pilot uses when the user names none: one that scales to zero, one always on.
+
+Both answer each request after as long as the recording says it took, with the same number of requests in one instance
+at once; so they differ in what a plane decides: boots, queues, scaling, what is lost when an instance goes.
+"""
+
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from math import ceil
+from multiprocessing.connection import Connection
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from replay.engine.simulation import simulated_plane
+from replay.judge.pilot import Workload
+from replay.planes.serving import plane_server
+from replay.target import Cost, Target, TargetError
+from replay.trials.pilot.phases import How
+
+# Requests that one vCPU has at once, on either plane. Agents' steps mostly wait.
+CONCURRENCY = 8
+_USED = 0.7
+_BOOT: dict[str, Any] = {"of": "lognormal", "p50_ms": 1200.0, "p99_ms": 2500.0}
+_LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": 900.0}
+_READY_S = 30.0
+_SPAWN = multiprocessing.get_context("spawn")
+_NOWHERE = "http://127.0.0.1:9"
+
+
+def embedded_targets(workload: Workload, how: How) -> list[Target]:
+    """The two planes, described: as `replay plane serve` and the simulator take them.
+
+    The VM plane has as many machines as keep the recording's peak below 70 % of their slots.
+    """
+    peak = workload.peak_in_flight or 1
+    machines = max(1, ceil(peak / (CONCURRENCY * _USED)))
+    model = {"as_recorded": True, "boot": _BOOT, "seed": 1}
+    serverless = {
+        "as_recorded": True,
+        "plane": {
+            "concurrency": CONCURRENCY,
+            "max_instances": max(10, 3 * machines),
+            "idle_lifetime_s": _LIFETIME_S[how],
+        },
+        "instances": model,
+    }
+    vm = {
+        "as_recorded": True,
+        "plane": {"kind": "vm", "concurrency": CONCURRENCY, "max_instances": machines},
+        "instances": model,
+    }
+    if how != "simulated":
+        # Averages over longer than an instance lives would hold those that were to be gone.
+        windows = [window for window in (60, 600) if window <= _LIFETIME_S[how]]
+        serverless["plane"]["scaling"] = {"policy": "request", "windows_s": windows}  # type: ignore[index]
+    common: dict[str, Any] = {
+        "url": _NOWHERE,
+        "send_recorded_ms": True,
+        "instance_header": "x-replay-instance",
+        "cold_header": "x-replay-cold",
+    }
+    return [
+        Target(
+            name="serverless",
+            plane="serverless",
+            simulate=serverless,
+            cost=Cost(price="cloud-run-us-central1", vcpu=1.0, memory_gib=2.0),
+            **common,
+        ),
+        Target(
+            name="vm",
+            plane="vm",
+            simulate=vm,
+            cost=Cost(price="gce-e2-us-central1", machine="e2-medium", machines=machines),
+            **common,
+        ),
+    ]
+
+
+@contextmanager
+def served(targets: Sequence[Target]) -> Iterator[list[Target]]:
+    """Serve the planes in processes of their own while the context lasts; yields the targets with their addresses.
+
+    A plane whose pilot is gone, however it went, ends by itself. Raises TargetError if one does not come up.
+    """
+    with ExitStack() as stack:
+        yield [stack.enter_context(_serving(target)) for target in targets]
+
+
+@contextmanager
+def _serving(target: Target) -> Iterator[Target]:
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_serve, args=(target, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(_READY_S):
+            raise TargetError(f"the embedded {target.name} plane did not start within {_READY_S:g} s.")
+        try:
+            url, control_url = ours.recv()
+        except EOFError as cause:
+            raise TargetError(f"the embedded {target.name} plane did not start.") from cause
+        yield msgspec.structs.replace(target, url=url, observe=f"{control_url}/state")
+    finally:
+        ours.close()
+        process.join(_READY_S)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def _serve(target: Target, pilot: Connection) -> None:
+    """In the plane's own process: serve until the pilot's end of the pipe is closed."""
+    # Ctrl-C is for the pilot, which ends its planes when it has written what it knows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    spec = simulated_plane(target)
+
+    async def until_closed() -> None:
+        async with plane_server(spec.plane, spec.instances, control_port=0) as where:
+            pilot.send((where.url, where.control_url))
+            await anyio.to_thread.run_sync(partial(pilot.poll, None), abandon_on_cancel=True)
+
+    anyio.run(until_closed, backend_options={"use_uvloop": sys.platform != "win32"})

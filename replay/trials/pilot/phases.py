@@ -1,0 +1,237 @@
+"""What a pilot does to each plane: its phases, and the traces that they replay, cut from the user's own.
+
+Every trace is made of the user's sessions: an excerpt that shows the load levels in their own proportions, bursts as
+large as the largest second of the recording, single sessions after growing idle times, and the longest chains.
+"""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.trace.file import TraceReader, TraceWriter
+from replay.trace.profile import session_depth
+from replay.trace.types import Header, Session, Step
+from replay.trace.values import MissingValue, filled
+from replay.trials.pilot.workload import Shape
+
+How = Literal["live", "quick", "simulated"]
+
+_SAMPLED = 64
+_LONGEST = 12
+_MOST_STEPS = 500
+_MOST_EXCERPT_STEPS = 300_000
+
+
+class Plan(NamedTuple):
+    """How long each phase lasts. idle_gaps_s: idle times between single sessions. idle_cap_s: no pause inside of a
+    session is longer, but in the representative phase. level_s, search_s: of the ceiling's search.
+    """
+
+    how: How
+    representative_s: float
+    burst_rounds: int
+    burst_gap_s: float
+    idle_gaps_s: tuple[float, ...]
+    chains_s: float
+    failure_s: float
+    level_s: float
+    search_s: float
+    precision: float
+    idle_cap_s: float
+
+    @property
+    def fault_at_s(self) -> float:
+        return self.failure_s / 3
+
+
+QUICK = Plan("quick", 35.0, 3, 3.0, (1.0, 2.0, 4.0, 6.0), 10.0, 12.0, 2.5, 18.0, 0.1, 2.0)
+LIVE = Plan(
+    "live", 600.0, 5, 20.0, (5.0, 15.0, 30.0, 60.0, 120.0, 240.0), 300.0, 120.0, 10.0, 600.0, 0.05, 30.0
+)
+SIMULATED = Plan(
+    "simulated",
+    1e9,
+    5,
+    1200.0,
+    (30.0, 60.0, 120.0, 300.0, 600.0, 800.0, 1000.0, 1500.0),
+    3600.0,
+    600.0,
+    20.0,
+    1e9,
+    0.05,
+    600.0,
+)
+
+
+class Excerpt(NamedTuple):
+    """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts."""
+
+    trace: Path
+    offset_s: float
+    length_s: float
+    sessions: int
+    requests: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.offset_s == 0.0
+
+
+def excerpt(trace: Path, folder: Path, shape: Shape, length_s: float) -> Excerpt:
+    """The part of the trace, of this length, whose windows have the load levels most nearly as the whole has them."""
+    window_s = shape.workload.window_s
+    levels = shape.levels
+    wanted = max(1, round(length_s / window_s)) if length_s < 1e8 else len(levels)
+    offset_s = 0.0 if wanted >= len(levels) else _most_alike(levels, wanted) * float(window_s)
+    until_s = offset_s + length_s
+    out = folder / "representative.jsonl"
+    sessions = requests = 0
+    last_s = 0.0
+    with TraceReader(trace, checked=False) as reader:
+        header = _named(reader.header, "representative traffic")
+        with TraceWriter(out, header) as writer:
+            for session in reader:
+                if session.start_ms >= until_s * 1000 or requests >= _MOST_EXCERPT_STEPS:
+                    break
+                if session.start_ms < offset_s * 1000:
+                    continue
+                writer.write(msgspec.structs.replace(session, start_ms=session.start_ms - offset_s * 1000))
+                sessions += 1
+                requests += sum(not step.is_wait for step in session.steps)
+                last_s = session.start_ms / 1000 - offset_s
+    return Excerpt(out, offset_s, min(length_s, max(last_s, 1e-3)), sessions, requests)
+
+
+def _most_alike(levels: np.ndarray, wanted: int) -> int:
+    """Where to cut so many windows. Among parts alike the one with the most load in it."""
+    best, place = (-np.inf, 0.0), 0
+    whole = np.bincount(levels, minlength=3) / len(levels)
+    running = np.stack([np.concatenate(([0], np.cumsum(levels == level))) for level in range(3)])
+    for at in range(len(levels) - wanted + 1):
+        shares = (running[:, at + wanted] - running[:, at]) / wanted
+        score = (-round(float(np.abs(shares - whole).sum()), 6), float(shares @ np.arange(3)))
+        if score > best:
+            best, place = score, at
+    return place
+
+
+class Picked(NamedTuple):
+    """Sessions of the trace: a sample, drawn evenly with a seed, and those with the longest chains.
+
+    burst: sessions that start in the fullest second.
+    """
+
+    header: Header
+    sample: list[Session]
+    longest: list[Session]
+    burst: int
+
+
+def pick(trace: Path, seed: int) -> Picked:
+    """One pass over the trace, in flat memory."""
+    drawn = random.Random(seed)
+    sample: list[Session] = []
+    longest: list[tuple[int, int, Session]] = []
+    seen = burst = in_second = 0
+    second = -1
+    with TraceReader(trace, checked=False) as reader:
+        for session in reader:
+            now = int(session.start_ms / 1000)
+            in_second = in_second + 1 if now == second else 1
+            second, burst = now, max(burst, in_second)
+            if not any(not step.is_wait for step in session.steps) or len(session.steps) > _MOST_STEPS:
+                continue
+            seen += 1
+            if len(sample) < _SAMPLED:
+                sample.append(session)
+            elif (place := drawn.randrange(seen)) < _SAMPLED:
+                sample[place] = session
+            longest.append((session_depth(session), -seen, session))
+            if len(longest) > 4 * _LONGEST:
+                longest = sorted(longest, key=lambda item: item[:2], reverse=True)[:_LONGEST]
+        header = reader.header
+    longest.sort(key=lambda item: item[:2], reverse=True)
+    return Picked(header, sample, [session for _, _, session in longest[:_LONGEST]], max(burst, 1))
+
+
+def bursts(picked: Picked, folder: Path, plan: Plan, least: int = 4, most: int = 200) -> Path:
+    """As many sessions at once as ever start within a second, several times, with a pause between."""
+    size = min(max(picked.burst, least), most)
+    starts = [n * plan.burst_gap_s for n in range(plan.burst_rounds) for _ in range(size)]
+    return _written(folder / "bursts.jsonl", picked.header, "bursts", _dealt(picked.sample, starts))
+
+
+def idle_wake(picked: Picked, folder: Path, plan: Plan) -> Path:
+    """Single requests after idle times that grow. A session's first request stands for it, so that gaps are exact."""
+    firsts = [_first_alone(session) for session in picked.sample]
+    starts = np.concatenate(([0.0], np.cumsum(plan.idle_gaps_s))).tolist()
+    return _written(folder / "idle-wake.jsonl", picked.header, "idle and wake", _dealt(firsts, starts))
+
+
+def chains(picked: Picked, folder: Path, plan: Plan) -> Path:
+    """The sessions with the longest chains, side by side."""
+    gap_s = min(1.0, plan.chains_s / 10 / max(1, len(picked.longest)))
+    starts = [n * gap_s for n in range(len(picked.longest))]
+    return _written(folder / "long-chains.jsonl", picked.header, "long chains", _dealt(picked.longest, starts))
+
+
+def unchained(representative: Path, folder: Path, most: int = 20_000) -> Path:
+    """The requests of the excerpt at their recorded times, each a session of its own, so that a level of load settles
+    at once. Requests that take values from others stay in their sessions, and so does the whole trace then.
+    """
+    steps: list[tuple[float, Step]] = []
+    with TraceReader(representative, checked=False) as reader:
+        for session in reader:
+            for step in session.steps:
+                if step.is_wait:
+                    continue
+                if step.extract or _takes_values(step):
+                    return representative
+                steps.append((session.start_ms + step.at_ms, step))
+            if len(steps) >= most:
+                break
+        header = reader.header
+    steps.sort(key=lambda item: item[0])
+    first_ms = steps[0][0] if steps else 0.0
+    alone = (
+        Session(f"r-{n}", at_ms - first_ms, [msgspec.structs.replace(step, after=(), at_ms=0.0)])
+        for n, (at_ms, step) in enumerate(steps)
+    )
+    return _written(folder / "requests.jsonl", header, "single requests", alone)
+
+
+def _takes_values(step: Step) -> bool:
+    request = step.request
+    if request is None:
+        return False
+    try:
+        filled(request, {})
+    except MissingValue:
+        return True
+    return False
+
+
+def _first_alone(session: Session) -> Session:
+    step = next(step for step in session.steps if not step.is_wait)
+    return Session(session.id, 0.0, [msgspec.structs.replace(step, after=(), at_ms=0.0)], session.attributes)
+
+
+def _dealt(sessions: Sequence[Session], starts_s: Sequence[float]) -> Iterator[Session]:
+    """Sessions in turn, under new ids, at these times."""
+    for n, start_s in enumerate(starts_s):
+        yield msgspec.structs.replace(sessions[n % len(sessions)], id=f"p-{n}", start_ms=start_s * 1000)
+
+
+def _written(path: Path, header: Header, what: str, sessions: Iterable[Session]) -> Path:
+    with TraceWriter(path, _named(header, what)) as writer:
+        for session in sessions:
+            writer.write(session)
+    return path
+
+
+def _named(header: Header, what: str) -> Header:
+    return msgspec.structs.replace(header, name=f"{header.name[:200]}, {what}")
