@@ -1,0 +1,97 @@
+"""The pilot's words: the three figures on the first page, how much trouble each plane was, the way back, and when to
+ask again. Pure.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from replay.judge.pilot import Choice, PilotPlane, Rule
+
+
+def headline(planes: Sequence[PilotPlane]) -> list[tuple[str, dict[str, str]]]:
+    """The three figures that carry the answer: how fast, how much, how high; by target."""
+    return [
+        ("p99 response time", {plane.target: _ms(plane.p99_ms) for plane in planes}),
+        ("a month at this load", {plane.target: _money(plane) for plane in planes}),
+        ("throughput ceiling", {plane.target: _ceiling(plane) for plane in planes}),
+    ]
+
+
+def effort_words(planes: Sequence[PilotPlane]) -> list[str]:
+    """How much trouble each plane was, by what happened; a sentence or two each."""
+    return [_effort(plane) for plane in planes]
+
+
+def _effort(plane: PilotPlane) -> str:
+    parts = []
+    kinds = ", ".join(f"{n} {kind}" for kind, n in plane.effort.items())
+    parts.append(f"{plane.errors} requests failed ({kinds})" if plane.errors else "no request failed")
+    if plane.retries:
+        parts.append(f"{plane.retries} were tried again")
+    if plane.sessions_lost:
+        parts.append(f"{plane.sessions_lost} sessions were lost")
+    if plane.cold_share:
+        parts.append(f"{plane.cold_share:.1%} of representative requests were cold")
+    said = f"{plane.target}: {'; '.join(parts)}."
+    recovery = plane.recovery
+    if recovery is None:
+        return f"{said} No instance was made to go away, so recovery was not seen."
+    if not recovery.failed:
+        return f"{said} {_capital(recovery.what)}: no request failed."
+    back = (
+        "it was not seen to recover"
+        if recovery.recovered_s is None
+        else f"back after {recovery.recovered_s:.2g} s"
+    )
+    return (
+        f"{said} {_capital(recovery.what)}: {recovery.failed} requests failed, {recovery.sessions_lost} sessions lost, "
+        f"{back}."
+    )
+
+
+def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:
+    """The way back, in a line."""
+    if choice == "inconclusive":
+        return "Nothing to roll back: stay with what runs now until the doubts are settled."
+    others = [plane.target for plane in planes if plane.plane != choice]
+    other = others[0] if others else "the plane that runs now"
+    return (
+        f"Keep {other} deployed and idle for the first weeks; the way back is to send all traffic there again, and "
+        f"then to hold it to the same SLOs with `replay gate`."
+    )
+
+
+def check_again(rules: Sequence[Rule], by_date: str) -> str:
+    """When the answer is to be asked for again: a date, and the first number at which a deciding rule would flip."""
+    deciding = next((rule for rule in rules if rule.decides and rule.flips_at), None)
+    if deciding is None:
+        return f"Ask again by {by_date}, with a newer trace."
+    name, value = next(iter((deciding.flips_at or {}).items()))
+    return f"Ask again by {by_date}, or as soon as {name.replace('_', ' ')} passes {_figure(value)}."
+
+
+def _figure(value: Any) -> str:
+    return f"{value:,.4g}" if isinstance(value, int | float) else str(value)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "not measured"
+    return f"{value:,.3g} ms" if value < 999.5 else f"{value / 1000:,.3g} s"
+
+
+def _money(plane: PilotPlane) -> str:
+    if plane.cost_month is None:
+        return "no price"
+    return f"{plane.cost_month:,.2f} {plane.currency or ''}".strip()
+
+
+def _ceiling(plane: PilotPlane) -> str:
+    if plane.ceiling_rps is None:
+        return "not found"
+    least = "≥ " if plane.ceiling_verdict == "at_least" else ""
+    return f"{least}{plane.ceiling_rps:,.3g} requests/s"

@@ -1,0 +1,156 @@
+"""One plane's figures: of a phase, and of all phases together. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from replay.judge.ceiling import CeilingVerdict
+from replay.judge.coldstart import ColdVerdict
+from replay.judge.figures import Evidence, figure_of
+from replay.judge.gate import CONFIDENCE, judge_gate
+from replay.judge.pilot import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
+from replay.judge.slo import Slo, parse_slo
+from replay.results.columns import ABSENT_NS
+from replay.results.types import Summary
+
+_P99 = parse_slo("p99 < 1s")
+_WORST = ("ok", "suspect", "saturated")
+_REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
+
+
+class Seen(NamedTuple):
+    """What is known of one target. phases: its run of each phase that was carried out. cold: of all of them that show
+    idle times. machines: that the target stands for, where it is made of machines.
+    """
+
+    target: str
+    plane: PlaneName
+    phases: Mapping[PhaseName, Evidence]
+    cold: ColdVerdict | None = None
+    keep_alive_s: tuple[float, float | None] | None = None
+    ceiling: CeilingVerdict | None = None
+    recovery: Recovered | None = None
+    machines: int | None = None
+
+
+def phase_figures(phase: PhaseName, target: str, run: Evidence, folder: str) -> PhaseFigures:
+    """One run of one phase. folder: its run directory, from the pilot's own."""
+    summary, columns = run.summary, run.columns
+    response = summary.latency_ms.get("response")
+    told = columns.cold >= 0
+    cold = int(np.count_nonzero(columns.cold == 1)) if told.any() else None
+    return PhaseFigures(
+        phase=phase,
+        target=target,
+        run=folder,
+        steps=summary.counts.sent,
+        failed=summary.counts.failed,
+        retries=summary.counts.retries,
+        sessions=summary.counts.sessions,
+        sessions_lost=sessions_lost(run),
+        p50_ms=response.p50 if response else None,
+        p95_ms=response.p95 if response else None,
+        p99_ms=response.p99 if response else None,
+        max_ms=response.max if response else None,
+        cold=cold,
+        cold_share=None if cold is None else round(cold / int(np.count_nonzero(told)), 6),
+        most_instances=summary.plane.most_instances if summary.plane else None,
+        generator=summary.generator.verdict,
+        errors=dict(summary.counts.errors),
+    )
+
+
+def sessions_lost(run: Evidence) -> int:
+    """Sessions in which a step failed for good."""
+    columns = run.columns
+    return len(np.unique(columns.session[~columns.ok & (columns.end_ns != ABSENT_NS)]))
+
+
+def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
+    """All that is known of one target, without its costs."""
+    found = PilotPlane(target=seen.target, plane=seen.plane, machines=seen.machines, recovery=seen.recovery)
+    main = seen.phases.get("representative")
+    if main is not None:
+        _put_latency(found, main)
+        if slos:
+            found.budget = judge_gate(slos, main, (), CONFIDENCE).verdict
+    if seen.cold is not None:
+        _put_cold(found, seen.cold)
+        found.keep_alive_s = seen.keep_alive_s
+    if seen.ceiling is not None:
+        _put_ceiling(found, seen.ceiling)
+    _put_trouble(found, seen.phases)
+    return found
+
+
+def _put_latency(found: PilotPlane, run: Evidence) -> None:
+    response = run.summary.latency_ms.get("response")
+    if response is not None and response.n:
+        found.mean_ms, found.p50_ms = response.mean, response.p50
+        found.p95_ms, found.p99_ms = response.p95, response.p99
+    interval = figure_of(_P99, run, CONFIDENCE).interval
+    found.p99_ci_ms = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
+    found.steps = _ended(run.summary)
+    if found.steps:
+        found.error_share = round(run.summary.counts.failed / found.steps, 6)
+
+
+def _ended(summary: Summary) -> int:
+    return summary.counts.ok - summary.counts.waits + summary.counts.failed
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _put_cold(found: PilotPlane, verdict: ColdVerdict) -> None:
+    cold = verdict.cold
+    if cold.method == "none":
+        return
+    found.cold_share, found.cold_method = cold.share, cold.method
+    found.cold_added_ms = cold.added_ms
+    found.p99_without_cold_ms = verdict.tail.p99_without_cold_ms
+
+
+def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
+    found.ceiling_verdict = verdict.verdict
+    found.knee_rps = verdict.knee.rps if verdict.knee else None
+    ceiling = verdict.ceiling
+    if ceiling is None or not ceiling.scale:
+        return
+    found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
+    per_scale = ceiling.rps / ceiling.scale
+    low, high = ceiling.ci_scale
+    found.ceiling_ci_rps = (
+        round(low * per_scale, 3),
+        None if high is None else round(high * per_scale, 3),
+    )
+    if found.machines:
+        found.capacity_rps = round(ceiling.rps / found.machines, 3)
+
+
+def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> None:
+    """What went wrong, over all phases but the search for the ceiling, which breaks the target on purpose."""
+    effort: Counter[str] = Counter()
+    for phase, run in phases.items():
+        if phase == "ceiling":
+            continue
+        found.errors += run.summary.counts.failed
+        found.retries += run.summary.counts.retries
+        found.sessions_lost += sessions_lost(run)
+        effort += _kinds(run)
+        found.generator = max(found.generator, run.summary.generator.verdict, key=_WORST.index)
+    found.effort = dict(effort.most_common())
+
+
+def _kinds(run: Evidence) -> Counter[str]:
+    """Failed steps by what an operator would call them."""
+    columns = run.columns
+    failed = np.flatnonzero(~columns.ok & (columns.end_ns != ABSENT_NS))
+    kinds: Counter[str] = Counter()
+    for row in failed.tolist():
+        status, error = int(columns.status[row]), int(columns.error[row])
+        kinds[_REFUSALS.get(status) or (columns.errors[error] if error >= 0 else "failed")] += 1
+    return kinds
