@@ -195,6 +195,8 @@ class SimulatedWire:
                 self._ready(decision.instance)
         for at_s in self._model.faults.deploys_s:
             self._time.at(origin_ns + round(at_s * _NS), self._deploy, None)
+        for at_s in self._model.faults.kills_s:
+            self._time.at(origin_ns + round(at_s * _NS), self._kill, None)
         self._set_wake()
 
     def send(self, exchange: Exchange) -> None:
@@ -397,6 +399,10 @@ class SimulatedWire:
         if self._has_cpu:
             self._work[instance] = InstanceCpu(self._cpu, self._model.sharing, self._time.now_ns)
         self._carry_out(self.plane.instance_ready(instance, self._time.now_ns))
+
+    def _kill(self, _: None) -> None:
+        if (busiest := self.plane.busiest()) is not None:
+            self._die(busiest)
 
     def _deploy(self, _: None) -> None:
         self._carry_out(self.plane.deploy(self._time.now_ns))

@@ -160,6 +160,10 @@ class Gateway:
         if not self._is_closing:
             self._carry_out(self.plane.drain(instance, self._now()))
 
+    def busiest(self) -> InstanceId | None:
+        """The instance with the most requests."""
+        return self.plane.busiest()
+
     def deploy(self) -> None:
         """Begin to replace every instance that is there, each once its successor is ready."""
         if not self._is_closing:

@@ -51,9 +51,11 @@ Fate = Literal["answers", "away", "dies", "resets", "fails"]
 
 
 class DeployingOwner(Owner, Protocol):
-    """Who is told of the instances, and when a deploy is due."""
+    """Who is told of the instances, and when a deploy is due; and knows which has the most requests."""
 
     def deploy(self) -> None: ...
+
+    def busiest(self) -> InstanceId | None: ...
 
 
 class Plan(NamedTuple):
@@ -182,6 +184,8 @@ class ModelledInstances:
         self._tasks: set[asyncio.Task[None]] = set()
         for at_s in spec.faults.deploys_s:
             self._run(self._deploy_at(at_s))
+        for at_s in spec.faults.kills_s:
+            self._run(self._kill_at(at_s))
 
     def __repr__(self) -> str:
         return f"<ModelledInstances {len(self._running)} running, {self.requests} requests>"
@@ -250,6 +254,11 @@ class ModelledInstances:
     async def _deploy_at(self, at_s: float) -> None:
         await self._sleep_until(self._start_ns + round(at_s * _NS))
         self.owner.deploy()
+
+    async def _kill_at(self, at_s: float) -> None:
+        await self._sleep_until(self._start_ns + round(at_s * _NS))
+        if (busiest := self.owner.busiest()) is not None:
+            self.die(busiest)
 
     async def _sleep_until(self, at_ns: int) -> None:
         while (left_ns := at_ns - self.now()) > 0:

@@ -183,6 +183,12 @@ class Plane:
         """How many instances a deploy has yet to replace."""
         return len(self._outgoing)
 
+    def busiest(self) -> InstanceId | None:
+        """Return the instance with the most requests, of those alike the one that was ready first; None: none is."""
+        if not self._ready:
+            return None
+        return max(self._ready.values(), key=lambda instance: instance.in_flight).id
+
     def ledger(self, at_ns: int) -> list[InstanceLife]:
         """Return what every instance did, gone ones first in the order of their end."""
         return [*self._lives, *self.alive(at_ns)]

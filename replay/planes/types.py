@@ -435,7 +435,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     middle of the answer. error_ratio: the answer has error_status. slow_ratio: the body takes slow_body to come.
     deploys_s: when, from the plane's start, every instance that is there is replaced, one after another: its
     successor boots, beside max_instances, and then it gets no further request and ends with its last one, or after
-    the plane's drain_s.
+    the plane's drain_s. kills_s: when, from the plane's start, the instance with the most requests dies.
     """
 
     error_ratio: float = 0.0
@@ -446,6 +446,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     dies_ratio: float = 0.0
     away: tuple[Away, ...] = ()
     deploys_s: tuple[float, ...] = ()
+    kills_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("error_ratio", "reset_ratio", "slow_ratio", "dies_ratio"):
@@ -453,8 +454,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name):g}")
         if not 400 <= self.error_status <= 599:
             raise ValueError(f"error_status must be between 400 and 599, not {self.error_status}")
-        if not all(math.isfinite(at_s) and at_s >= 0 for at_s in self.deploys_s):
-            raise ValueError("deploys_s must be finite and not negative")
+        if not all(math.isfinite(at_s) and at_s >= 0 for at_s in (*self.deploys_s, *self.kills_s)):
+            raise ValueError("deploys_s and kills_s must be finite and not negative")
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
