@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
+from replay.cli.trace_correlate import correlate
 from replay.cli.trace_record import record
 from replay.cli.units import DURATION
 from replay.trace.arrivals import ArrivalsError
@@ -87,6 +88,13 @@ def trace() -> None:
     default="300s",
     show_default=True,
     help="Where sessions are told by client alone: silence that ends one.",
+)
+@click.option(
+    "--responses",
+    type=click.Choice(["keep", "drop"]),
+    default="drop",
+    show_default=True,
+    help="har, mitmproxy: keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate`.",
 )
 def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen: Any) -> None:
     with contextlib.ExitStack() as spools:
@@ -312,3 +320,4 @@ def _duration(ms: float) -> str:
 
 
 trace.add_command(record)
+trace.add_command(correlate)

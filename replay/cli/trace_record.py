@@ -65,6 +65,13 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     help="Keep requests' bodies up to 1 MiB, or only their size, with or without a hash.",
 )
 @click.option(
+    "--responses",
+    type=click.Choice(["keep", "drop"]),
+    default="drop",
+    show_default=True,
+    help="Keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate`.",
+)
+@click.option(
     "--redact",
     "patterns",
     multiple=True,
@@ -166,6 +173,7 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
             header=chosen["session_header"], cookie=chosen["session_cookie"], idle_gap_s=chosen["idle_gap"]
         ),
         bodies=chosen["bodies"],
+        responses=chosen["responses"],
         patterns=chosen["patterns"],
         name=name,
     )

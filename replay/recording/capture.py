@@ -9,6 +9,7 @@ import httptools
 import msgspec
 
 from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
+from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.importers.names import LONGEST_NAME, grouped_name
 from replay.trace.types import Kind, Recorded, Request, Step
@@ -47,14 +48,15 @@ class Unchunked:
 
 
 class BodyCapture:
-    """A request's body as it passes: the first MiB, its size, and its hash where one is wanted.
+    """A body as it passes: the whole of it up to most_bytes, its size, and its hash where one is wanted.
 
     key: of the hash; None: none. Equal bodies have equal hashes within one recording only, so that a hash does not
     give away a body that can be guessed.
     """
 
-    def __init__(self, is_chunked: bool, key: bytes | None) -> None:
+    def __init__(self, is_chunked: bool, key: bytes | None, most_bytes: int = MOST_BODY_BYTES) -> None:
         self._kept = bytearray()
+        self._most_bytes = most_bytes
         self._hash = None if key is None else blake2b(key=key, digest_size=16)
         self.body_bytes = 0
         self._unchunked = Unchunked(self._add) if is_chunked else None
@@ -68,7 +70,7 @@ class BodyCapture:
     @property
     def body(self) -> bytes | None:
         """The body; None where it is too large to be kept."""
-        return bytes(self._kept) if self.body_bytes <= MOST_BODY_BYTES else None
+        return bytes(self._kept) if self.body_bytes <= self._most_bytes else None
 
     @property
     def body_hash(self) -> str | None:
@@ -78,7 +80,7 @@ class BodyCapture:
         self.body_bytes += len(data)
         if self._hash is not None:
             self._hash.update(data)
-        if self.body_bytes <= MOST_BODY_BYTES:
+        if self.body_bytes <= self._most_bytes:
             self._kept += data
         else:
             self._kept = bytearray()
@@ -106,6 +108,7 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
         attributes["fault"] = exchange.fault
     attributes |= {key: str(count) for key, count in exchange.usage.items()}
     first_ns, end_ns = exchange.first_byte_ns, exchange.end_ns
+    response_json, response_headers = kept_response(exchange, redactor)
     return Step(
         id=f"r{exchange.number}",
         kind=kind,
@@ -118,6 +121,8 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
             ttft_ms=None if first_ns is None else _ms(first_ns - exchange.begin_ns),
             request_bytes=exchange.body_bytes,
             response_bytes=exchange.response_bytes,
+            response_json=response_json,
+            response_headers=response_headers,
         ),
         attributes=attributes,
     )

@@ -43,6 +43,12 @@ class ResponseHead(NamedTuple):
     content_type: str
     content_encoding: str
 
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The header lines that are passed on, as names and values."""
+        pairs = (line.partition(b":") for line in self.lines[1:])
+        return [(name.decode("latin-1").strip(), value.strip().decode("latin-1")) for name, _, value in pairs]
+
 
 def read_request(data: bytes) -> RequestHead:
     """Read a request's head, its last empty line left off. Raises Refused."""

@@ -31,6 +31,7 @@ from replay.recording.sessions import Sessions
 from replay.recording.types import Exchange, Route, Upstream
 from replay.recording.upstreams import find_destination
 from replay.recording.usage import UsageReader
+from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type
 
 # A request waits for its connection with at most so much of its body in memory; then the client is not read on.
 _WAITING_MOST_BYTES = 1 << 20
@@ -58,6 +59,7 @@ class Passage:
         "chunks",
         "doorway",
         "exchange",
+        "response_capture",
         "upstream",
         "waiting_bytes",
     )
@@ -72,6 +74,7 @@ class Passage:
         self.capture = capture
         self.chunks: list[bytes] = []
         self.waiting_bytes = 0
+        self.response_capture: BodyCapture | None = None
         self.backend: Backend | None = None
         self.answered = False
 
@@ -91,7 +94,8 @@ class Passage:
 class Proxy:
     """Ties clients, upstreams and the record together. sink: takes every exchange that is over.
 
-    hash_key: of the bodies' hashes; None: none are made. now: the clock, in ns.
+    hash_key: of the bodies' hashes; None: none are made. keeps_responses: whether exchanges get the headers of their
+    responses, and JSON bodies that are not too large. now: the clock, in ns.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class Proxy:
         sink: Callable[[Exchange], None],
         *,
         hash_key: bytes | None = None,
+        keeps_responses: bool = False,
         tls: ssl.SSLContext | None = None,
         now: Callable[[], int] = monotonic_ns,
     ) -> None:
@@ -108,6 +113,7 @@ class Proxy:
         self._sessions = sessions
         self._sink = sink
         self._hash_key = hash_key
+        self._keeps_responses = keeps_responses
         self._tls = tls
         self._now = now
         self._passages: dict[int, Passage] = {}
@@ -196,9 +202,13 @@ class Proxy:
                 return
         self._connect(passage)
 
-    def began_to_answer(self, passage: Passage, status: int) -> None:
+    def began_to_answer(self, passage: Passage, response: ResponseHead) -> None:
         passage.answered = True
-        passage.exchange.status = status
+        passage.exchange.status = response.status
+        if self._keeps_responses:
+            passage.exchange.response_headers = response.headers
+            if is_json_type(response.content_type):
+                passage.response_capture = BodyCapture(response.head.is_chunked, None, MOST_RESPONSE_BYTES)
 
     def first_byte(self, passage: Passage) -> None:
         passage.exchange.first_byte_ns = self._now()
@@ -548,7 +558,7 @@ class Backend(asyncio.Protocol):
                     doorway.write(response_bytes(response, False))
                 continue
             self._proxy.first_byte(passage)
-            self._proxy.began_to_answer(passage, response.status)
+            self._proxy.began_to_answer(passage, response)
             method = passage.exchange.method.encode()
             self._response = response
             self._body = response_body(response.head, response.status, method)
@@ -576,6 +586,8 @@ class Backend(asyncio.Protocol):
         passage.exchange.response_bytes += taken
         if self._feed_usage is not None and data:
             self._feed_usage(data)
+        if passage.response_capture is not None:
+            passage.response_capture.feed(data)
         if body.is_over:
             self._finish(passage, is_clean, end_ns)
 
@@ -584,6 +596,8 @@ class Backend(asyncio.Protocol):
         assert response is not None
         if self._usage is not None:
             passage.exchange.usage = self._usage.counts()
+        if passage.response_capture is not None:
+            passage.exchange.response_body = passage.response_capture.body
         self._passage = self._response = self._body = self._usage = self._feed_usage = None
         self.served += 1
         is_reusable = is_clean and response.head.keeps_alive and passage.body.is_over

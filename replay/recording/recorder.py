@@ -66,7 +66,7 @@ class Recorder:
     def add(self, exchange: Exchange) -> None:
         """An exchange is over."""
         self._waiting.append(exchange)
-        self._waiting_bytes += len(exchange.body or b"")
+        self._waiting_bytes += _held_bytes(exchange)
         while self._waiting_bytes > _MOST_WAITING_BYTES:
             self._take_one()
 
@@ -109,7 +109,7 @@ class Recorder:
 
     def _take_one(self) -> None:
         exchange = self._waiting.popleft()
-        self._waiting_bytes = max(0, self._waiting_bytes - len(exchange.body or b""))
+        self._waiting_bytes = max(0, self._waiting_bytes - _held_bytes(exchange))
         self._written_early.discard(exchange.number)
         self.recorded += 1
         self._write(exchange)
@@ -122,3 +122,7 @@ class Recorder:
             self.faults += 1
             step = wait_of(exchange, self.begin_ns)
         self._journal.add(JournalEntry(exchange.session.id, exchange.session.told_by, step))
+
+
+def _held_bytes(exchange: Exchange) -> int:
+    return len(exchange.body or b"") + len(exchange.response_body or b"")

@@ -18,6 +18,7 @@ from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, Bodies, JournalHeader, Route, SessionRules
 from replay.trace.errors import TraceError, shown_path
+from replay.trace.responses import Responses
 
 _BACKLOG = 1024
 
@@ -31,6 +32,7 @@ class RecordOptions(msgspec.Struct, frozen=True):
     port: int = 9000
     sessions: SessionRules = SessionRules()
     bodies: Bodies = "keep"
+    responses: Responses = "drop"
     patterns: tuple[str, ...] = ()
     name: str | None = None
     tls: ssl.SSLContext | None = None
@@ -66,6 +68,7 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
         sessions,
         lambda exchange: recorder.add(exchange),
         hash_key=key if options.bodies == "hash" else None,
+        keeps_responses=options.responses == "keep",
         tls=_tls(options),
     )
     listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)
@@ -108,6 +111,8 @@ def finish_recording(options: RecordOptions) -> Written:
 def _header(options: RecordOptions) -> JournalHeader:
     name = options.name or options.out.name.removesuffix(".zst").removesuffix(".gz").removesuffix(".jsonl")
     attributes: dict[str, str] = {"bodies": options.bodies}
+    if options.responses == "keep":
+        attributes["responses"] = options.responses
     return JournalHeader(
         JOURNAL_FORMAT,
         JOURNAL_VERSION,

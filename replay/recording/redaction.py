@@ -194,8 +194,10 @@ class RequestRedactor:
 
 def _secrets_in(name: str, value: str) -> list[str]:
     """The values in a secret header, without cookies' names and the words between them."""
-    if name.lower() == "cookie":
-        pieces = [pair.partition("=")[2].strip() for pair in value.split(";")]
+    lower = name.lower()
+    if lower in ("cookie", "set-cookie"):
+        pairs = value.split(";") if lower == "cookie" else value.split(";")[:1]
+        pieces = [pair.partition("=")[2].strip() for pair in pairs]
     else:
         pieces = re.split(r"[\s;,]+", value)
     return [piece for piece in pieces if len(piece) >= _SHORTEST_OWN]

@@ -56,7 +56,8 @@ class Exchange(msgspec.Struct):
 
     path: below the upstream's URL. client_path: as the client asked. Times: ns, monotonic; None: it did not happen.
     body: the request's, without its transfer coding; None where it is larger than what is kept. body_hash: of all of
-    it. usage: token counts seen in the response. fault: what went wrong, in words.
+    it. usage: token counts seen in the response. response_headers, response_body: only where they are to be kept; the
+    body without its transfer coding, None where it is too large. fault: what went wrong, in words.
     """
 
     number: int
@@ -75,6 +76,8 @@ class Exchange(msgspec.Struct):
     status: int | None = None
     response_bytes: int = 0
     usage: dict[str, int] = {}
+    response_headers: list[tuple[str, str]] = []
+    response_body: bytes | None = None
     fault: str | None = None
 
 

@@ -64,13 +64,19 @@ class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
 
 
 class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What the recording saw of the response."""
+    """What the recording saw of the response.
+
+    response_json, response_headers: a small JSON body and headers without secrets, where the recording was to keep
+    them; replays make no use of them, `replay trace correlate` does.
+    """
 
     status: int | None = None
     ttft_ms: float | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
     cold: bool | None = None
+    response_json: Any = None
+    response_headers: dict[str, str] = {}
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 

@@ -20,7 +20,7 @@ _MOST_SEARCHED_BYTES = 16 * 1024
 _MOST_REPEATS = 2
 _LONGEST_PATTERN = 300
 _LONGEST_VALUE = 16 * 1024
-_REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
+REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
 is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}").fullmatch
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -180,4 +180,4 @@ def _replaced(text: str, values: Mapping[str, str], written: Any) -> str:
             raise MissingValue(found[1])
         return str(written(value))
 
-    return _REFERENCE.sub(value_of, text)
+    return REFERENCE.sub(value_of, text)

@@ -11,7 +11,8 @@
   the recorded delay. Where nothing is stated, edges are inferred from the times as
   replay/trace/importers/concurrent_edges.py says. The header tells the share of edges that were stated.
 - Bodies are kept up to 1 MiB, as JSON where they say so and are; longer ones by their size. Values of JSON fields and
-  form parameters that are named like secrets are replaced by "redacted".
+  form parameters that are named like secrets are replaced by "redacted". Of responses, headers and JSON bodies up to
+  64 KiB are kept in the same way, with `responses` "keep".
 - Dropped and counted: entries that are no HTTP requests (data:, blob:, WebSockets), entries answered from a cache, and
   headers that hold secrets. The host becomes an attribute, since a target has its own.
 
@@ -37,6 +38,7 @@ from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
+from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 
@@ -191,6 +193,8 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
         ),
         attributes={"host": parts.netloc.rpartition("@")[2][:LONGEST_TEXT]},
     )
+    if options.responses == "keep" and response is not None:
+        _keep_response(step, response)
     return _Call(
         url.partition("#")[0],
         _session_of(entry, pairs, options, counts),
@@ -275,6 +279,25 @@ def _request(request: Item, method: str, path: str, headers: dict[str, str], cou
     else:
         made.body = text
     return made
+
+
+def _keep_response(step: Step, response: Item) -> None:
+    """Keep the response's headers, and its body where it is a small JSON document."""
+    recorded = step.recorded
+    assert recorded is not None
+    pairs = [(header.text("name") or "", header.plain("value") or "") for header in response.objects("headers")]
+    recorded.response_headers = response_headers(pairs)
+    content = response.inner("content")
+    if content is None or not is_json_type(content.text("mimeType") or ""):
+        return
+    text = content.text("text") or ""
+    if content.text("encoding") == "base64":
+        try:
+            text = base64.b64decode(text, validate=True).decode()
+        except (binascii.Error, ValueError):
+            return
+    if len(text) <= MOST_RESPONSE_BYTES:
+        recorded.response_json = response_json(redacted_body(text, "json"))
 
 
 def _is_json(text: str) -> bool:

@@ -7,6 +7,7 @@
   recorded duration.
 - Edges are inferred from the times as replay/trace/importers/concurrent_edges.py says.
 - Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size.
+  Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
 - Dropped and counted: flows that are no HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
   hold secrets. The host becomes an attribute, since a target has its own.
 
@@ -31,6 +32,13 @@ from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
+from replay.trace.responses import (
+    MOST_RESPONSE_BYTES,
+    is_json_type,
+    response_headers,
+    response_json,
+    uncoded,
+)
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -235,6 +243,8 @@ def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) ->
     counts.secret_headers += dropped
     took_us, recorded = _answer(response, start_us)
     counts.without_duration += took_us is None
+    if options.responses == "keep" and recorded is not None:
+        _keep_response(recorded, response)
     grain.add(start_us)
     step = Step(
         id="",
@@ -263,6 +273,18 @@ def _answer(response: _Flow | None, start_us: int) -> tuple[int | None, Recorded
         ttft_ms=None if ttft_us is None else min(ttft_us / 1_000, LONGEST_MS),
         response_bytes=None if content is None else len(content),
     )
+
+
+def _keep_response(recorded: Recorded, response: _Flow) -> None:
+    """Keep the response's headers, and its body where it is a small JSON document."""
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.fields]
+    recorded.response_headers = response_headers(pairs)
+    named = {name.lower(): value for name, value in pairs}
+    if not response.raw_content or not is_json_type(named.get("content-type", "")):
+        return
+    body = uncoded(response.raw_content, named.get("content-encoding", ""))
+    if body is not None and len(body) <= MOST_RESPONSE_BYTES:
+        recorded.response_json = response_json(redacted_body(body.decode("utf-8", "replace"), "json"))
 
 
 def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
@@ -306,7 +328,17 @@ def _kept_bytes(step: Step) -> int:
     if request is None:
         return 0
     bodies: Iterable[Any] = (request.body, request.body_base64, request.json)
-    return sum(len(memoryview(each) if isinstance(each, msgspec.Raw) else each) for each in bodies if each)
+    held = _response_bytes(step.recorded)
+    return held + sum(
+        len(memoryview(each) if isinstance(each, msgspec.Raw) else each) for each in bodies if each
+    )
+
+
+def _response_bytes(recorded: Recorded | None) -> int:
+    """What a kept response takes at most, as text."""
+    if recorded is None or recorded.response_json is None:
+        return 0
+    return recorded.response_bytes or 0
 
 
 def _us(time_s: object) -> int | None:

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from replay.trace.responses import Responses
 from replay.trace.types import Header, Session
 
 # Where a sub-agent entry's own `t` stands: at its spawn, as the format's specification says, or at its end.
@@ -19,7 +20,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     block_size: tokens in a prefix block, where the recording does not say. stream: whether calls are streamed,
     where the recording does not say. subagent_t: see SubagentT. session_by: the field or header whose value names
     the session, for formats without sessions of their own; None: the importer's own rule. idle_gap_s: where
-    sessions are told by client and time alone, a client that was silent for longer begins a new one.
+    sessions are told by client and time alone, a client that was silent for longer begins a new one. responses:
+    whether responses' headers and small JSON bodies are kept, without secrets, for formats that have them.
     """
 
     name: str | None = None
@@ -30,6 +32,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     subagent_t: SubagentT = "spawn"
     session_by: str | None = None
     idle_gap_s: float = 300.0
+    responses: Responses = "drop"
 
 
 class ImportResult(msgspec.Struct, frozen=True):

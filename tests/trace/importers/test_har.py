@@ -203,3 +203,45 @@ def test_a_secret_that_tells_sessions_apart_does_not_name_them(tmp_path):
 
     assert [s.id for s in sessions] == ["s1", "s2"]
     assert "hunter" not in repr((result.header, sessions, result.notes))
+
+
+ANSWER = {
+    "status": 201,
+    "bodySize": 60,
+    "headers": [
+        {"name": "Date", "value": "Fri, 01 May 2026 10:00:00 GMT"},
+        {"name": "ETag", "value": '"77a1"'},
+        {"name": "Set-Cookie", "value": "sid=hush"},
+    ],
+    "content": {"mimeType": "application/json; charset=utf-8", "text": '{"id":"r-771","token":"hush"}'},
+}
+
+
+def test_responses_are_kept_on_request_and_without_their_secrets(tmp_path):
+    made = {**entry(0), "response": ANSWER}
+
+    _, (without,) = imported(tmp_path, made)
+    _, (session,) = imported(tmp_path, made, responses="keep")
+
+    assert (without.steps[0].recorded.response_json, without.steps[0].recorded.response_headers) == (None, {})
+    recorded = session.steps[0].recorded
+    assert recorded.response_json == {"id": "r-771", "token": "redacted"}
+    assert recorded.response_headers == {"etag": '"77a1"'}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"mimeType": "text/html", "text": "{}"},
+        {"mimeType": "application/json"},
+        {"mimeType": "application/json", "text": "{cut"},
+        {"mimeType": "application/json", "text": "eyJ9!", "encoding": "base64"},
+        {"mimeType": "application/json", "text": '"' + "x" * 70_000 + '"'},
+    ],
+)
+def test_a_response_that_is_no_small_json_document_is_not_kept(tmp_path, content):
+    made = {**entry(0), "response": {**ANSWER, "content": content}}
+
+    _, (session,) = imported(tmp_path, made, responses="keep")
+
+    assert session.steps[0].recorded.response_json is None

@@ -1,6 +1,7 @@
 """mitmproxy's flow dumps: by a fake of the part of its library that is used, and by the library where it is there."""
 
 import contextlib
+import gzip
 import io
 import sys
 from importlib.util import find_spec
@@ -343,3 +344,26 @@ def test_a_deeply_nested_dump_is_refused_plainly(tmp_path, depth):
 
     with pytest.raises(TraceError):
         _read(tmp_path, data)
+
+
+def test_responses_are_kept_on_request_and_without_their_secrets(imported):
+    made = flow()
+    made.response.raw_content = gzip.compress(b'{"id":"r-771","token":"hush"}')
+    fields = ((b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip"), (b"ETag", b'"77a1"'))
+    made.response.headers = SimpleNamespace(fields=fields)
+
+    _, (session,) = imported(made, responses="keep")
+
+    assert session.steps[0].recorded.response_json == {"id": "r-771", "token": "redacted"}
+    assert session.steps[0].recorded.response_headers == {"etag": '"77a1"'}
+
+
+def test_a_response_that_unfolds_to_more_than_is_kept_is_left_out(imported):
+    made = flow()
+    made.response.raw_content = gzip.compress(b'"' + b"x" * 10_000_000 + b'"')
+    fields = ((b"Content-Type", b"application/json"), (b"Content-Encoding", b"gzip"))
+    made.response.headers = SimpleNamespace(fields=fields)
+
+    _, (session,) = imported(made, responses="keep")
+
+    assert session.steps[0].recorded.response_json is None

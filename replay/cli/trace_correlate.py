@@ -1,0 +1,106 @@
+"""`replay trace correlate`: find values that later requests took from earlier responses, and put references there."""
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from replay.trace.correlating import Correlation, Written, find_correlation, write_correlated
+from replay.trace.correlation import Proposal
+from replay.trace.errors import TraceError, shortened, shown_path
+
+_LONGEST_STEP = 40
+_DEFAULT_SHARE = 1.0
+
+
+class _Document(msgspec.Struct, omit_defaults=True):
+    """What --json prints."""
+
+    found: Correlation
+    written: Written | None = None
+
+
+@click.command(epilog="Example: replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst")
+@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the trace with the values taken; .zst compresses.",
+)
+@click.option(
+    "--min-share",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    default=_DEFAULT_SHARE,
+    show_default=True,
+    help="With --out: take what held in this share of the sessions where it could have.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> None:
+    """Find values that differ from run to run, and take them from responses.
+
+    Ids, tokens and cursors of a response that reappear in later requests of the session are proposed as `extract`
+    and {{name}}. The recording must have kept responses: `--responses keep` of trace record, or of trace import for
+    har and mitmproxy.
+    """
+    if out is not None and out.exists() and path.exists() and out.samefile(path):
+        raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+    found = find_correlation(path)
+    written = None if out is None else write_correlated(path, out, found, min_share)
+    if as_json:
+        document = msgspec.json.encode(_Document(found, written))
+        click.echo(msgspec.json.format(document, indent=2).decode())
+        return
+    for line in _table(found, min_share):
+        click.echo(line)
+    if written is not None:
+        _report(out, written)
+
+
+def _table(found: Correlation, min_share: float) -> list[str]:
+    if not found.proposals:
+        return [
+            f"no value of {found.responses:,} kept responses reappears in a later request of "
+            f"{found.sessions:,} sessions{_constants(found)}"
+        ]
+    lines = []
+    for proposal in found.proposals:
+        lines.append(f"{{{{{proposal.name}}}}} from {_shown(proposal.step)}, {_where(proposal)}")
+        lines.append(f"    such as {shortened(proposal.example, _LONGEST_STEP)}")
+        for use in proposal.uses:
+            place = f"{_shown(use.step)}, {shortened(use.place)}"
+            held = f"{use.sessions:,} of {use.possible:,} sessions"
+            low = "" if use.share >= min_share else f"; below --min-share {min_share:g}"
+            lines.append(f"    into {place}: {held}{low}")
+    if found.sessions == 1:
+        lines.append("one session only: a constant cannot be told from a value of one run")
+    if found.constants:
+        lines.append(f"left out{_constants(found)}")
+    return lines
+
+
+def _constants(found: Correlation) -> str:
+    return f": {found.constants:,} that are the same in every session, or words" if found.constants else ""
+
+
+def _where(proposal: Proposal) -> str:
+    extract = proposal.extract
+    return f"header {extract.header}" if extract.header is not None else f"json {shortened(extract.json or '')}"
+
+
+def _shown(step: str) -> str:
+    return shortened(step, _LONGEST_STEP)
+
+
+def _report(out: Path | None, written: Written) -> None:
+    if written.edges:
+        click.echo(f"{written.edges:,} steps now wait for the one whose value they need", err=True)
+    if written.with_braces:
+        click.echo(
+            f"{written.with_braces:,} sessions were left as they are: their requests hold {{{{...}}}} of their own",
+            err=True,
+        )
+    click.echo(
+        f"{shown_path(out)}: {written.sessions:,} sessions; {written.places:,} places take "
+        f"{written.extracts:,} values in {written.changed:,} of them"
+    )

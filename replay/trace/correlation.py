@@ -1,0 +1,316 @@
+"""Values that later requests took from earlier responses: proposed as `extract` and `{{name}}`, and put in place. Pure.
+
+A proposal is one value of one step's response and the places where it reappears. It needs evidence over sessions:
+each use counts the sessions in which it held, of those in which it could have. What is the same in all of several
+sessions is no value of a run, but a constant. Words (no digit, no capital within) count only if at least three
+sessions have them and no two the same.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from replay.trace.flow import Flow, Found, Link, flow_of, is_value, leaves, looks_like_id, replaced
+from replay.trace.graph import find_graph_problem
+from replay.trace.slots import rewritten
+from replay.trace.types import Edge, Extract, Request, Session, Step
+from replay.trace.values import REFERENCE
+
+_MOST_LINKS = 10_000
+_MOST_VALUES = 10_000
+_MOST_EXAMPLE = 60
+_MOST_SEARCHED = 10_000
+_FEWEST_WITH_WORDS = 3
+_SAYS_LITTLE = frozenset({"id", "uuid", "key", "name", "value", "cursor", "url", "uri", "ref", "number"})
+
+
+class Use(msgspec.Struct, frozen=True):
+    """A place where a value reappears. sessions: in which it did, of `possible` in which it could have."""
+
+    step: str
+    place: str
+    sessions: int
+    possible: int
+    share: float
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """A value to take from the responses of a step, and where it belongs. sessions: in which it was seen."""
+
+    name: str
+    step: str
+    extract: Extract
+    sessions: int
+    example: str
+    uses: tuple[Use, ...]
+
+
+class Applied(msgspec.Struct):
+    """What putting proposals into a session did. has_braces: nothing, since its requests hold `{{...}}` of their own.
+
+    edges: added, where a step did not wait for the one whose value it needs.
+    """
+
+    places: int = 0
+    extracts: int = 0
+    edges: int = 0
+    has_braces: bool = False
+
+
+class _Tally(msgspec.Struct):
+    sessions: int = 0
+    possible: int = 0
+    words: int = 0
+    example: str = ""
+    values: set[int] = msgspec.field(default_factory=set)
+
+    @property
+    def is_evidence(self) -> bool:
+        if self.sessions > 1 and len(self.values) == 1:
+            return False
+        if self.words * 2 > self.sessions:
+            return self.sessions >= _FEWEST_WITH_WORDS and len(self.values) >= min(self.sessions, _MOST_VALUES)
+        return True
+
+
+class Evidence:
+    """What the sessions of a trace say, each given twice: first to `add`, then, all added, to `weigh`.
+
+    sessions, responses: how many there were, and how many steps with a kept response. constants: links left out,
+    since their values are no values of one run.
+    """
+
+    def __init__(self, resolution_ms: float) -> None:
+        self.sessions = 0
+        self.responses = 0
+        self._resolution_ms = resolution_ms
+        self._tallies: dict[Link, _Tally] = {}
+        self._by_target: dict[tuple[str, str], list[Link]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Evidence of {self.sessions} sessions, {len(self._tallies)} links>"
+
+    def add(self, session: Session) -> None:
+        """Look for links in a session."""
+        self.sessions += 1
+        held = sum(_has_response(step) for step in session.steps)
+        self.responses += held
+        if not held:
+            return
+        first: dict[Link, str] = {}
+        for found in flow_of(session, self._resolution_ms).found:
+            first.setdefault(found.link, found.value)
+        for link, value in first.items():
+            tally = self._tallies.get(link)
+            if tally is None:
+                if len(self._tallies) >= _MOST_LINKS:
+                    continue
+                tally = self._tallies[link] = _Tally(example=value[:_MOST_EXAMPLE])
+            tally.sessions += 1
+            tally.words += not looks_like_id(value)
+            if len(tally.values) < _MOST_VALUES:
+                tally.values.add(hash(value))
+
+    def weigh(self, session: Session) -> None:
+        """Count which of the links could have held in a session."""
+        if self._by_target is None:
+            self._by_target = {}
+            for link in self._tallies:
+                self._by_target.setdefault((link.to_step, link.place), []).append(link)
+        for link in _possible(session, flow_of(session, self._resolution_ms), self._by_target):
+            self._tallies[link].possible += 1
+
+    @property
+    def constants(self) -> int:
+        return sum(not tally.is_evidence for tally in self._tallies.values())
+
+    def proposals(self) -> list[Proposal]:
+        """What is proposed, the most widely seen first."""
+        grouped: dict[tuple[str, Extract], list[tuple[Link, _Tally]]] = {}
+        for link, tally in self._tallies.items():
+            if tally.is_evidence:
+                grouped.setdefault((link.step, link.extract), []).append((link, tally))
+        found: list[Proposal] = []
+        taken: set[str] = set()
+        for (step, extract), links in grouped.items():
+            name = wanted = _name(step, extract)
+            n = 1
+            while name in taken:
+                n += 1
+                name = f"{wanted}_{n}"
+            taken.add(name)
+            uses = sorted((_use(link, tally) for link, tally in links), key=lambda use: -use.sessions)
+            most = max(tally.sessions for _, tally in links)
+            found.append(Proposal(name, step, extract, most, links[0][1].example, tuple(uses)))
+        return sorted(found, key=lambda proposal: -proposal.sessions)
+
+
+def apply(
+    session: Session, proposals: list[Proposal], resolution_ms: float, min_share: float
+) -> tuple[Session, Applied]:
+    """The session with the uses put in place that hold in at least min_share of the sessions where they could.
+
+    The step that a value comes from gets an `extract`, and an edge to it is added where its user did not wait for its
+    end. Where a session has several such steps, the names of the second and later ones are numbered. A step that is
+    named after its path has `*` in its name for a value. Responses that the recording kept are left out, since nothing
+    needs them any more.
+    """
+    names = {(proposal.step, proposal.extract): proposal.name for proposal in proposals}
+    accepted = {
+        Link(proposal.step, proposal.extract, use.step, use.place)
+        for proposal in proposals
+        for use in proposal.uses
+        if use.share >= min_share
+    }
+    applied = Applied()
+    found = [each for each in flow_of(session, resolution_ms).found if each.link in accepted]
+    steps = [_without_response(step) for step in session.steps]
+    has_own = any(step.extract for step in steps)
+    applied.has_braces = bool(found) and not has_own and any(_has_braces(step.request) for step in steps)
+    if not applied.has_braces:
+        _put_in(steps, found, names, applied)
+    made = msgspec.structs.replace(session, steps=steps)
+    if applied.edges and find_graph_problem(made) is not None:
+        return msgspec.structs.replace(
+            session, steps=[_without_response(step) for step in session.steps]
+        ), Applied()
+    return made, applied
+
+
+def _put_in(
+    steps: list[Step], found: list[Found], names: dict[tuple[str, Extract], str], applied: Applied
+) -> None:
+    references = _references(steps, found, names)
+    by_step: dict[int, dict[tuple[str, str], str]] = {}
+    to_names = {each.to_index: each.link.to_step for each in found}
+    origins: dict[int, set[int]] = {}
+    for each in found:
+        name = references[each.from_index, each.link.extract]
+        by_step.setdefault(each.to_index, {})[each.link.place, each.value] = f"{{{{{name}}}}}"
+        origins.setdefault(each.to_index, set()).add(each.from_index)
+    for (index, extract), name in references.items():
+        steps[index].extract = {**steps[index].extract, name: extract}
+    positions = {step.id: n for n, step in enumerate(steps)}
+    for index, here in by_step.items():
+        step = steps[index]
+        assert step.request is not None
+        step.request = _filled_in(step.request, here)
+        step.name = to_names[index]
+        missing = [n for n in sorted(origins[index]) if not _waits_for_end(steps, positions, index, n)]
+        step.after = (*step.after, *(Edge(steps[n].id) for n in missing))
+        applied.edges += len(missing)
+        applied.places += len(here)
+    applied.extracts = len(references)
+
+
+def _references(
+    steps: list[Step], found: list[Found], names: dict[tuple[str, Extract], str]
+) -> dict[tuple[int, Extract], str]:
+    """The name of each value in this session, by the step it comes from."""
+    taken = {name for step in steps for name in step.extract}
+    references: dict[tuple[int, Extract], str] = {}
+    for each in found:
+        key = (each.from_index, each.link.extract)
+        if key in references:
+            continue
+        name = wanted = names[each.link.step, each.link.extract]
+        n = 1
+        while name in taken:
+            n += 1
+            name = f"{wanted}-{n}"
+        taken.add(name)
+        references[key] = name
+    return references
+
+
+def _filled_in(request: Request, here: dict[tuple[str, str], str]) -> Request:
+    return rewritten(
+        request, lambda place, text: replaced(text, lambda part, is_whole: here.get((place, part)))
+    )
+
+
+def _waits_for_end(steps: list[Step], positions: dict[str, int], index: int, origin: int) -> bool:
+    """Whether a step cannot start before another has ended, as far as its edges say."""
+    open_steps, seen = [index], {index}
+    while open_steps and len(seen) < _MOST_SEARCHED:
+        for edge in steps[open_steps.pop()].after:
+            parent = positions[edge.step]
+            if parent == origin:
+                if edge.anchor == "end":
+                    return True
+            elif parent not in seen:
+                seen.add(parent)
+                open_steps.append(parent)
+    return False
+
+
+def _possible(session: Session, flow: Flow, by_target: dict[tuple[str, str], list[Link]]) -> Iterator[Link]:
+    """The links whose value was there, and whose place came later."""
+    there: set[tuple[str, Extract]] = set()
+    given: set[Link] = set()
+    targets = {to_step for to_step, _ in by_target}
+    for index, is_answer in flow.order:
+        name = flow.names[index]
+        if not is_answer and name not in targets:
+            name = next((other for other in _with_an_id(name) if other in targets), name)
+        if is_answer:
+            there.update((name, extract) for extract, _ in leaves(session.steps[index].recorded))
+            continue
+        for place in flow.places[index]:
+            for link in by_target.get((name, place), ()):
+                if link not in given and (link.step, link.extract) in there:
+                    given.add(link)
+                    yield link
+
+
+def _with_an_id(name: str) -> Iterator[str]:
+    """The name with `*` for a segment that looks like an id: of a step whose path has another value than expected."""
+    segments = name.split("/")
+    for n, segment in enumerate(segments[1:], 1):
+        if is_value(segment) and looks_like_id(segment):
+            yield "/".join((*segments[:n], "*", *segments[n + 1 :]))
+
+
+def _use(link: Link, tally: _Tally) -> Use:
+    possible = max(tally.possible, tally.sessions)
+    return Use(link.to_step, link.place, tally.sessions, possible, round(tally.sessions / possible, 4))
+
+
+def _name(step: str, extract: Extract) -> str:
+    """A name for a value: the last member of its pointer, with what stands before it where that says little."""
+    if extract.header is not None:
+        parts = [extract.header.removeprefix("x-")]
+    else:
+        parts = [part for part in (extract.json or "").split("/") if part and not part.isdigit()]
+    if not parts or (len(parts) == 1 and parts[0].lower() in _SAYS_LITTLE):
+        parts = [*re.findall(r"[A-Za-z_][A-Za-z0-9_]*", step)[-1:], *(parts or ["value"])]
+    kept = parts[-2:] if parts[-1].lower() in _SAYS_LITTLE else parts[-1:]
+    name = re.sub(r"[^A-Za-z0-9]+", "_", "_".join(kept)).strip("_")[:60].lower() or "value"
+    return name if name[0].isalpha() else f"v_{name}"
+
+
+def _has_response(step: Step) -> bool:
+    return step.recorded is not None and (
+        step.recorded.response_json is not None or bool(step.recorded.response_headers)
+    )
+
+
+def _without_response(step: Step) -> Step:
+    """A copy of the step, to be changed, without what was kept of its response."""
+    copy = msgspec.structs.replace(step)
+    if copy.recorded is not None:
+        copy.recorded = msgspec.structs.replace(copy.recorded, response_json=None, response_headers={})
+    return copy
+
+
+def _has_braces(request: Request | None) -> bool:
+    if request is None:
+        return False
+    texts = (
+        request.path,
+        *request.headers.values(),
+        request.body or "",
+        bytes(request.json).decode("utf-8", "replace"),
+    )
+    return any(REFERENCE.search(text) for text in texts)
