@@ -18,7 +18,7 @@ from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, Bodies, JournalHeader, Route, SessionRules
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.responses import Responses
+from replay.trace.types import Responses
 
 _BACKLOG = 1024
 

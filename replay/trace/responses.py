@@ -5,13 +5,11 @@ Only what values are taken from: JSON bodies up to 64 KiB, and the headers that 
 
 import zlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from replay.trace.redaction import kept_headers
-
-Responses = Literal["keep", "drop"]
 
 MOST_RESPONSE_BYTES = 64 << 10
 _MOST_HEADER_BYTES = 8 << 10

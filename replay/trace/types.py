@@ -20,6 +20,8 @@ EXTRA = "(unknown fields)"
 
 Kind = Literal["llm", "tool", "http", "mcp"]
 Anchor = Literal["end", "first_byte", "start"]
+# Whether a recording or an import keeps what responses held.
+Responses = Literal["keep", "drop"]
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):

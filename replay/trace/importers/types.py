@@ -6,8 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from replay.trace.responses import Responses
-from replay.trace.types import Header, Session
+from replay.trace.types import Header, Responses, Session
 
 # Where a sub-agent entry's own `t` stands: at its spawn, as the format's specification says, or at its end.
 SubagentT = Literal["spawn", "end"]
