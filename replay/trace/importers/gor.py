@@ -17,10 +17,9 @@ from pathlib import Path
 import msgspec
 
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.importers.call_steps import LONGEST_TEXT
 from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import input_files, trace_name
-from replay.trace.importers.log_fields import replayable_path
+from replay.trace.importers.log_fields import replayable_path, session_key
 from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
@@ -147,7 +146,7 @@ def _take(
         return
     request, headers = found
     by = (options.session_by or "").lower()
-    session = next((value for name, value in headers if name.lower() == by), None) if by else None
+    session = next((session_key(value) for name, value in headers if name.lower() == by), None) if by else None
     grain.add(at_ns)
     step = Step("", "http", grouped_name(request.method, request.path), request=request)
     calls[key if key not in calls else b"%b~%d" % (key, len(calls))] = _Call(at_ns, step, session)
@@ -182,20 +181,27 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
 def _sessions(
     calls: Sequence[_Call], first_ns: int, resolution_us: int, options: ImportOptions, counts: _Counts
 ) -> list[Session]:
-    groups: dict[str, list[_Call]] = {}
+    groups: dict[tuple[bool, str], list[_Call]] = {}
     for n, call in enumerate(calls, 1):
-        name = f"r{n}" if call.session is None else call.session[:LONGEST_TEXT] or "none"
-        groups.setdefault(name, []).append(call)
+        key = (False, f"r{n}") if call.session is None else (True, call.session or "none")
+        groups.setdefault(key, []).append(call)
     is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    taken = {value for is_named, value in groups if is_named and not is_secret}
+
+    def free(name: str) -> str:
+        """A name that no value of the header is, nor another session has."""
+        while name in taken:
+            name += "~"
+        taken.add(name)
+        return name
+
     found = []
-    for n, (value, whole) in enumerate(groups.items(), 1):
-        name = f"s{n}" if is_secret else value
+    for n, ((is_named, value), whole) in enumerate(groups.items(), 1):
+        keeps_name = is_named and not is_secret
+        name = value if keeps_name else free(f"s{n}" if is_named else value)
         for at in range(0, len(whole), MOST_STEPS):
-            found.append(
-                _session(
-                    f"{name}~{at}" if at else name, whole[at : at + MOST_STEPS], first_ns, resolution_us, counts
-                )
-            )
+            part = free(f"{name}~{at}") if at else name
+            found.append(_session(part, whole[at : at + MOST_STEPS], first_ns, resolution_us, counts))
     return sorted(found, key=lambda session: session.start_ms)
 
 

@@ -32,7 +32,7 @@ from replay.trace.importers.call_steps import LONGEST_TEXT
 from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import input_files, read_document, trace_name
 from replay.trace.importers.json_items import Item
-from replay.trace.importers.log_fields import replayable_path
+from replay.trace.importers.log_fields import replayable_path, session_key
 from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
@@ -236,7 +236,7 @@ def _session_of(
     else:
         found = next((value for name, value in headers if name.lower() == by.lower()), None)
     counts.without_session += found is None
-    return (found or "")[:LONGEST_TEXT]
+    return session_key(found or "")
 
 
 def _initiators(entry: Item) -> list[str]:

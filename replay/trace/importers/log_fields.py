@@ -5,6 +5,7 @@ Pure. What makes no sense is None, so that one odd field does not cost its line.
 
 import re
 from collections.abc import Mapping
+from hashlib import blake2b
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from replay.trace.importers.call_steps import LONGEST_TEXT
@@ -53,6 +54,14 @@ def first_address(forwarded_for: str | None, peer: str | None) -> str:
 def client_key(address: str, user_agent: str | None) -> str:
     """What tells clients apart where nothing else is known."""
     return f"{address} {user_agent or ''}"[: 2 * LONGEST_TEXT]
+
+
+def session_key(value: str) -> str:
+    """The value of a session, as it may name one: a long one cut, with its hash, so that no two become the same."""
+    if len(value) <= LONGEST_TEXT:
+        return value
+    digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{value[: LONGEST_TEXT - len(digest) - 1]}~{digest}"
 
 
 def number(value: object, most: int = _LARGEST_COUNT) -> int | None:

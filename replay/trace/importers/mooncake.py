@@ -25,9 +25,12 @@ import msgspec
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.inputs import input_files, read_rows, trace_name
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.rules import LONGEST_MS
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, Step
 
 DEFAULT_BLOCK_SIZE = 512
+# Unix time in ms of the year 2286; the format's own traces begin at 0.
+_LATEST_MS = 1e13
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -126,6 +129,10 @@ def _survey(files: Sequence[Path]) -> _Survey:
             continue
         if row.timestamp < 0:
             raise TraceError(f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} is negative.")
+        if row.timestamp > _LATEST_MS:
+            raise TraceError(
+                f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} ms is later than any clock. It must be in milliseconds."
+            )
         if row.session_id is not None:
             timed_sessions.add(row.session_id)
         survey.timed += 1
@@ -133,6 +140,8 @@ def _survey(files: Sequence[Path]) -> _Survey:
         survey.first_ms = min(survey.first_ms, row.timestamp)
         survey.last_ms = max(survey.last_ms, row.timestamp)
         survey.gcd_us = math.gcd(survey.gcd_us, round(row.timestamp * 1_000.0))
+    if survey.timed and survey.last_ms - survey.first_ms > LONGEST_MS:
+        raise TraceError(f"{shown_path(files[0])}: its first and last row lie more than 31 years apart.")
     return survey
 
 

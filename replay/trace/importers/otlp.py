@@ -47,8 +47,6 @@ MOST_SPANS = 5_000_000
 
 _FINEST_MS = 0.001
 _JSON_KEYS = re.compile(rb'"(?:resourceSpans|scopeSpans|instrumentationLibrarySpans)"\s*:').search
-# What the shared notes say of tools; here it is counted, as not every tool's request is made up.
-_SAID_OF_TOOLS = "How tools were called is not recorded"
 
 
 class _Group(msgspec.Struct):
@@ -94,13 +92,16 @@ class Otlp:
             name, group = groups[unit]
             return _session(name, group, resolution_ms, found)
 
-        result = imported_sessions(self.name, paths, options, len(groups), load, resolution_ms, streamed)
+        # Which tools' requests are made up is counted, as not all are.
+        result = imported_sessions(
+            self.name, paths, options, len(groups), load, resolution_ms, streamed, makes_up_tools=False
+        )
         result.header.attributes["import"].update(
             http_requests=kinds.count("http"), mcp_calls=kinds.count("mcp")
         )
         requests = f"{kinds.count('http')} HTTP request(s), {kinds.count('mcp')} MCP call(s)."
-        notes = [note for note in result.notes if not note.startswith(_SAID_OF_TOOLS)]
-        return ImportResult(result.header, result.sessions, (notes[0], requests, *notes[1:]))
+        first, *others = result.notes
+        return ImportResult(result.header, result.sessions, (first, requests, *others))
 
 
 def _traces(

@@ -67,9 +67,12 @@ def imported_sessions(
     load: Load,
     resolution_ms: float,
     explained: Sequence[str] = (),
+    *,
+    makes_up_tools: bool = True,
 ) -> ImportResult:
     """A trace of the sessions in all units. explained: what the format leaves open, for people.
 
+    makes_up_tools: whether the requests of tool calls are never recorded, so that people are told.
     Raises TraceError where there is no call at all.
     """
     counts = Counts()
@@ -111,7 +114,8 @@ def imported_sessions(
         resolution_ms=resolution_ms,
         attributes={"import": inferred},
     )
-    return ImportResult(header, sessions, (*_notes(counts, options, resolution_ms), *explained))
+    notes = _notes(counts, options, resolution_ms, makes_up_tools)
+    return ImportResult(header, sessions, (*notes, *explained))
 
 
 def _unique(name: str, ids: set[str]) -> str:
@@ -124,7 +128,7 @@ def _unique(name: str, ids: set[str]) -> str:
     return unique
 
 
-def _notes(counts: Counts, options: ImportOptions, resolution_ms: float) -> Iterator[str]:
+def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_up_tools: bool) -> Iterator[str]:
     subagents = f", {counts.subagents} sub-agent(s)" if counts.subagents else ""
     yield (
         f"{counts.sessions} session(s): {counts.model_calls} model call(s), {counts.tool_calls} tool call(s)"
@@ -134,7 +138,7 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float) -> Iter
     if options.arrivals is not None:
         seed = f", seed {options.seed}" if options.arrivals.startswith("poisson") else ""
         yield f"Sessions do not start as recorded, but by --arrivals {options.arrivals}{seed}."
-    if counts.tool_calls:
+    if counts.tool_calls and makes_up_tools:
         yield "How tools were called is not recorded: each call became a POST /tools/NAME."
     tally = counts.tally
     if tally.overlapping:

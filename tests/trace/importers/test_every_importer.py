@@ -179,17 +179,7 @@ def _with(value, path, new):
     return copied
 
 
-KNOWN = {
-    "mooncake": pytest.mark.xfail(
-        strict=True, raises=OverflowError, reason="mooncake takes timestamps that no clock can hold"
-    )
-}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=KNOWN.get(name, ())) for name, sample in SAMPLES.items() if sample[0] in "[{"],
-)
+@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample[0] in "[{"])
 def test_a_field_that_holds_anything_is_imported_or_refused_plainly(name, tmp_path):
     value = json.loads(SAMPLES[name])
     for n, (path, new) in enumerate(itertools.product(_fields(value), VALUES)):

@@ -124,3 +124,28 @@ def test_fields_of_a_body_that_are_named_like_secrets_stay_behind(tmp_path):
     )
 
     assert session.steps[0].request.body == '{"q":1,"password":"redacted"}'
+
+
+def test_a_session_that_is_named_like_a_request_without_one_stays_apart(tmp_path):
+    _, sessions = imported(
+        tmp_path,
+        request("a", 0, headers="X-Run: r2\r\n"),
+        request("b", 10),
+        request("c", 20),
+        session_by="x-run",
+    )
+
+    assert [session.id for session in sessions] == ["r2", "r2~", "r3"]
+
+
+def test_values_that_differ_only_far_behind_are_sessions_of_their_own(tmp_path):
+    long = "x" * 500
+    _, sessions = imported(
+        tmp_path,
+        request("a", 0, headers=f"X-Run: {long}1\r\n"),
+        request("b", 10, headers=f"X-Run: {long}2\r\n"),
+        session_by="x-run",
+    )
+
+    assert len({session.id for session in sessions}) == 2
+    assert all(len(session.id) == 200 for session in sessions)

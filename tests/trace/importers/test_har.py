@@ -245,3 +245,15 @@ def test_a_response_that_is_no_small_json_document_is_not_kept(tmp_path, content
     _, (session,) = imported(tmp_path, made, responses="keep")
 
     assert session.steps[0].recorded.response_json is None
+
+
+def test_values_that_differ_only_far_behind_are_sessions_of_their_own(tmp_path):
+    entries = [
+        entry(at_ms, headers=[{"name": "x-run", "value": "x" * 500 + end}])
+        for at_ms, end in ((0, "1"), (100, "2"), (200, "1"))
+    ]
+
+    _, sessions = imported(tmp_path, *entries, session_by="x-run")
+
+    assert [len(session.steps) for session in sessions] == [2, 1]
+    assert all(len(session.id) == 200 for session in sessions)

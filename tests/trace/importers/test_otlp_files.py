@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from replay.trace.errors import TraceError
+from replay.trace.importers.inputs import first_bytes
 from replay.trace.importers.otlp import Otlp
 from replay.trace.importers.otlp_files import framing_of, read_spans
 from replay.trace.importers.otlp_protobuf import WireError, spans_in_message
@@ -158,10 +159,10 @@ def test_the_spans_of_opentelemetrys_own_sdk_become_the_same_session_in_every_fo
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_told_by_its_first_bytes(request_message, form):
-    data = FORMS[form](request_message)
-    is_told = form not in ("a zstandard file", "json of protobuf's own mapping")
-    assert Otlp().sniff(data[:4096]) or not is_told
+def test_every_form_is_told_by_its_first_bytes(tmp_path, request_message, form):
+    path = tmp_path / "traces"
+    path.write_bytes(FORMS[form](request_message))
+    assert Otlp().sniff(first_bytes(path, 4096))
 
 
 @pytest.mark.parametrize(
