@@ -131,7 +131,8 @@ def _survey(files: Sequence[Path]) -> _Survey:
             raise TraceError(f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} is negative.")
         if row.timestamp > _LATEST_MS:
             raise TraceError(
-                f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} ms is later than any clock. It must be in milliseconds."
+                f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} is later than any clock tells; "
+                "it must be in milliseconds."
             )
         if row.session_id is not None:
             timed_sessions.add(row.session_id)
