@@ -265,8 +265,8 @@ def mixed_steps(case: Case) -> Rule:
             "long_in_flight": round(in_flight, 4),
             "short_steps_share": round(short_share, 4),
         },
-        text=f"{_step_names(long)} makes up {busy:.0%} of the time that is not spent in model calls and keeps {in_flight:.2g} under way, "
-        f"while {short_share:.0%} of the requests are short",
+        text=f"{_step_names(long)} makes up {busy:.0%} of the time outside of model calls and keeps {in_flight:.2g} "
+        f"under way, while {short_share:.0%} of the requests are short",
         flips_at={"long_in_flight": round(min(1.0, least), 4), "long_busy_share": LONG_BUSY_SHARE},
         source="mixed behaviour: short and user-facing to serverless; long, local and heavy to VMs",
     )

@@ -1,0 +1,192 @@
+"""What a month costs on a plane: lines of a bill, each with its quantity, its price, and where both are from. Pure.
+
+Serverless, request-based: active instance seconds, rounded up as published, and boots, times vCPU and GiB prices; idle
+seconds of instances that are kept; requests; less the free tier, once a month. Instance-based: instances' whole lives.
+Machines: as many as carry the peak with headroom, by the hour, with their disks and addresses. Egress with either.
+Sources of the rules: the providers' pricing pages, named in each price table.
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+
+from replay.judge.price_table import FreeTier, PriceTable, PriceTableError
+from replay.judge.usage import MONTH_S, Usage
+
+_GIB = 1 << 30
+_HOURS = 730.0
+
+
+class Size(NamedTuple):
+    """One serverless instance, and how many are kept without a request. billing: request or instance."""
+
+    vcpu: float
+    memory_gib: float
+    min_instances: int = 0
+    billing: str = "request"
+
+
+class Fleet(NamedTuple):
+    """Machines of one kind. discount: 0..1, for a commitment."""
+
+    kind: str
+    machines: int
+    discount: float = 0.0
+
+
+class BillLine(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """quantity of unit at unit_price, less what is free: amount. inputs: the figures that it was made of."""
+
+    name: str
+    quantity: float
+    unit: str
+    unit_price: float
+    amount: float
+    free: float = 0.0
+    inputs: str = ""
+
+
+class Bill(msgspec.Struct, kw_only=True):
+    """A month. total: of all lines."""
+
+    currency: str
+    lines: list[BillLine]
+    total: float
+
+
+class CostError(ValueError):
+    """A bill cannot be made; str() says what is missing."""
+
+
+def serverless_bill(month: Usage, table: PriceTable, size: Size) -> Bill:
+    """The bill for a month's usage. Raises CostError where the table or the usage lacks what it takes."""
+    lines = _by_instance(month, table, size) if size.billing == "instance" else _by_request(month, table, size)
+    return _bill(table, [*lines, *_egress(month, table)])
+
+
+def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
+    prices = table.request
+    if prices is None:
+        raise CostError(f"the price table of {table.provider} has no prices by request")
+    if month.basis == "missing":
+        raise CostError("active instance seconds were neither measured nor simulated")
+    boots_s = month.boot_s if prices.has_boots else 0.0
+    seconds = month.billed_s + boots_s
+    # Instances that are kept cost their idle price while they have no request.
+    idle_s = max(0.0, size.min_instances * MONTH_S - month.active_s) if size.min_instances else 0.0
+    free, of = prices.free, f"{month.billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
+    lines = [
+        _line(
+            "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
+        ),
+        _line(
+            "memory time",
+            seconds * size.memory_gib,
+            "GiB-s",
+            prices.gib_s,
+            free.gib_s,
+            f"{size.memory_gib:g} GiB x {of}",
+        ),
+        _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
+    ]
+    if idle_s:
+        kept = f"{size.min_instances} kept all month, less {month.active_s:,.0f} s active"
+        lines += [
+            _line("idle vCPU time", idle_s * size.vcpu, "vCPU-s", prices.idle_vcpu_s, 0.0, kept),
+            _line("idle memory time", idle_s * size.memory_gib, "GiB-s", prices.idle_gib_s, 0.0, kept),
+        ]
+    return lines
+
+
+def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
+    prices = table.instance
+    if prices is None:
+        raise CostError(f"the price table of {table.provider} has no prices by instance")
+    if month.live_s is None:
+        raise CostError("how long instances lived was neither measured nor simulated")
+    seconds = max(month.live_s, size.min_instances * MONTH_S)
+    free: FreeTier = prices.free
+    of = f"{seconds:,.0f} s of instances' lives, {month.basis}"
+    return [
+        _line(
+            "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
+        ),
+        _line(
+            "memory time",
+            seconds * size.memory_gib,
+            "GiB-s",
+            prices.gib_s,
+            free.gib_s,
+            f"{size.memory_gib:g} GiB x {of}",
+        ),
+    ]
+
+
+def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:
+    """Machines that carry the peak with headroom (0.3: thirty percent more than it); one at least.
+
+    Raises CostError if a machine carries nothing.
+    """
+    if not rps_per_machine > 0:
+        raise CostError("what a machine carries was not measured")
+    return max(1, ceil(round(peak_rps * (1 + headroom) / rps_per_machine, 9)))
+
+
+def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
+    """The bill for machines that are on all month. Raises CostError if the table has no such machine."""
+    try:
+        machine = table.machine(fleet.kind)
+    except PriceTableError as cause:
+        raise CostError(str(cause)) from cause
+    hour = machine.hour * (1 - fleet.discount)
+    less = f", {fleet.discount:.0%} off for a commitment" if fleet.discount else ""
+    lines = [
+        _line(
+            f"machines, {fleet.kind}",
+            fleet.machines * _HOURS,
+            "machine-h",
+            hour,
+            0.0,
+            f"{fleet.machines} x {_HOURS:g} h{less}",
+        )
+    ]
+    lines += [
+        _line(
+            extra.name, fleet.machines, "machine-months", extra.month, 0.0, f"one for each of {fleet.machines}"
+        )
+        for extra in table.extras
+    ]
+    return _bill(table, [*lines, *_egress(month, table)])
+
+
+def hybrid_bill(serverless: Bill, machines: Bill) -> Bill:
+    """Both together. Raises CostError if they are in different currencies."""
+    if serverless.currency != machines.currency:
+        raise CostError(f"one part is priced in {serverless.currency}, the other in {machines.currency}")
+    lines = [*serverless.lines, *machines.lines]
+    return Bill(currency=serverless.currency, lines=lines, total=sum(line.amount for line in lines))
+
+
+def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
+    gib = month.egress_bytes / _GIB
+    if not table.egress_gib or not gib:
+        return []
+    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, "bytes of the responses")]
+
+
+def _line(name: str, quantity: float, unit: str, unit_price: float, free: float, inputs: str) -> BillLine:
+    used = min(free, quantity)
+    return BillLine(
+        name=name,
+        quantity=quantity,
+        unit=unit,
+        unit_price=unit_price,
+        free=used,
+        amount=(quantity - used) * unit_price,
+        inputs=inputs,
+    )
+
+
+def _bill(table: PriceTable, lines: list[BillLine]) -> Bill:
+    return Bill(currency=table.currency, lines=lines, total=sum(line.amount for line in lines))
