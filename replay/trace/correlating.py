@@ -4,9 +4,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.trace.correlation import Evidence, Proposal, apply
+from replay.trace.correlation import Evidence, Proposal
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceWriter, open_trace, read_sessions
+from replay.trace.references import apply
 
 # What a trace without a resolution is taken to have.
 _RESOLUTION_MS = 0.001

@@ -1,4 +1,4 @@
-"""Values that later requests took from earlier responses: proposed as `extract` and `{{name}}`, and put in place. Pure.
+"""Values that later requests took from earlier responses: proposed as `extract` and `{{name}}`. Pure.
 
 A proposal is one value of one step's response and the places where it reappears. It needs evidence over sessions:
 each use counts the sessions in which it held, of those in which it could have. What is the same in all of several
@@ -11,16 +11,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from replay.trace.flow import Flow, Found, Link, flow_of, is_value, leaves, looks_like_id, replaced
-from replay.trace.graph import find_graph_problem
-from replay.trace.slots import rewritten
-from replay.trace.types import Edge, Extract, Request, Session, Step
-from replay.trace.values import REFERENCE
+from replay.trace.flow import Flow, Link, flow_of, is_value, leaves, looks_like_id
+from replay.trace.types import Extract, Session, Step
 
 _MOST_LINKS = 10_000
 _MOST_VALUES = 10_000
 _MOST_EXAMPLE = 60
-_MOST_SEARCHED = 10_000
 _FEWEST_WITH_WORDS = 3
 _SAYS_LITTLE = frozenset({"id", "uuid", "key", "name", "value", "cursor", "url", "uri", "ref", "number"})
 
@@ -44,18 +40,6 @@ class Proposal(msgspec.Struct, frozen=True):
     sessions: int
     example: str
     uses: tuple[Use, ...]
-
-
-class Applied(msgspec.Struct):
-    """What putting proposals into a session did. has_braces: nothing, since its requests hold `{{...}}` of their own.
-
-    edges: added, where a step did not wait for the one whose value it needs.
-    """
-
-    places: int = 0
-    extracts: int = 0
-    edges: int = 0
-    has_braces: bool = False
 
 
 class _Tally(msgspec.Struct):
@@ -114,6 +98,8 @@ class Evidence:
 
     def weigh(self, session: Session) -> None:
         """Count which of the links could have held in a session."""
+        if not self._tallies:
+            return
         if self._by_target is None:
             self._by_target = {}
             for link in self._tallies:
@@ -144,105 +130,6 @@ class Evidence:
             most = max(tally.sessions for _, tally in links)
             found.append(Proposal(name, step, extract, most, links[0][1].example, tuple(uses)))
         return sorted(found, key=lambda proposal: -proposal.sessions)
-
-
-def apply(
-    session: Session, proposals: list[Proposal], resolution_ms: float, min_share: float
-) -> tuple[Session, Applied]:
-    """The session with the uses put in place that hold in at least min_share of the sessions where they could.
-
-    The step that a value comes from gets an `extract`, and an edge to it is added where its user did not wait for its
-    end. Where a session has several such steps, the names of the second and later ones are numbered. A step that is
-    named after its path has `*` in its name for a value. Responses that the recording kept are left out, since nothing
-    needs them any more.
-    """
-    names = {(proposal.step, proposal.extract): proposal.name for proposal in proposals}
-    accepted = {
-        Link(proposal.step, proposal.extract, use.step, use.place)
-        for proposal in proposals
-        for use in proposal.uses
-        if use.share >= min_share
-    }
-    applied = Applied()
-    found = [each for each in flow_of(session, resolution_ms).found if each.link in accepted]
-    steps = [_without_response(step) for step in session.steps]
-    has_own = any(step.extract for step in steps)
-    applied.has_braces = bool(found) and not has_own and any(_has_braces(step.request) for step in steps)
-    if not applied.has_braces:
-        _put_in(steps, found, names, applied)
-    made = msgspec.structs.replace(session, steps=steps)
-    if applied.edges and find_graph_problem(made) is not None:
-        return msgspec.structs.replace(
-            session, steps=[_without_response(step) for step in session.steps]
-        ), Applied()
-    return made, applied
-
-
-def _put_in(
-    steps: list[Step], found: list[Found], names: dict[tuple[str, Extract], str], applied: Applied
-) -> None:
-    references = _references(steps, found, names)
-    by_step: dict[int, dict[tuple[str, str], str]] = {}
-    to_names = {each.to_index: each.link.to_step for each in found}
-    origins: dict[int, set[int]] = {}
-    for each in found:
-        name = references[each.from_index, each.link.extract]
-        by_step.setdefault(each.to_index, {})[each.link.place, each.value] = f"{{{{{name}}}}}"
-        origins.setdefault(each.to_index, set()).add(each.from_index)
-    for (index, extract), name in references.items():
-        steps[index].extract = {**steps[index].extract, name: extract}
-    positions = {step.id: n for n, step in enumerate(steps)}
-    for index, here in by_step.items():
-        step = steps[index]
-        assert step.request is not None
-        step.request = _filled_in(step.request, here)
-        step.name = to_names[index]
-        missing = [n for n in sorted(origins[index]) if not _waits_for_end(steps, positions, index, n)]
-        step.after = (*step.after, *(Edge(steps[n].id) for n in missing))
-        applied.edges += len(missing)
-        applied.places += len(here)
-    applied.extracts = len(references)
-
-
-def _references(
-    steps: list[Step], found: list[Found], names: dict[tuple[str, Extract], str]
-) -> dict[tuple[int, Extract], str]:
-    """The name of each value in this session, by the step it comes from."""
-    taken = {name for step in steps for name in step.extract}
-    references: dict[tuple[int, Extract], str] = {}
-    for each in found:
-        key = (each.from_index, each.link.extract)
-        if key in references:
-            continue
-        name = wanted = names[each.link.step, each.link.extract]
-        n = 1
-        while name in taken:
-            n += 1
-            name = f"{wanted}-{n}"
-        taken.add(name)
-        references[key] = name
-    return references
-
-
-def _filled_in(request: Request, here: dict[tuple[str, str], str]) -> Request:
-    return rewritten(
-        request, lambda place, text: replaced(text, lambda part, is_whole: here.get((place, part)))
-    )
-
-
-def _waits_for_end(steps: list[Step], positions: dict[str, int], index: int, origin: int) -> bool:
-    """Whether a step cannot start before another has ended, as far as its edges say."""
-    open_steps, seen = [index], {index}
-    while open_steps and len(seen) < _MOST_SEARCHED:
-        for edge in steps[open_steps.pop()].after:
-            parent = positions[edge.step]
-            if parent == origin:
-                if edge.anchor == "end":
-                    return True
-            elif parent not in seen:
-                seen.add(parent)
-                open_steps.append(parent)
-    return False
 
 
 def _possible(session: Session, flow: Flow, by_target: dict[tuple[str, str], list[Link]]) -> Iterator[Link]:
@@ -294,23 +181,3 @@ def _has_response(step: Step) -> bool:
     return step.recorded is not None and (
         step.recorded.response_json is not None or bool(step.recorded.response_headers)
     )
-
-
-def _without_response(step: Step) -> Step:
-    """A copy of the step, to be changed, without what was kept of its response."""
-    copy = msgspec.structs.replace(step)
-    if copy.recorded is not None:
-        copy.recorded = msgspec.structs.replace(copy.recorded, response_json=None, response_headers={})
-    return copy
-
-
-def _has_braces(request: Request | None) -> bool:
-    if request is None:
-        return False
-    texts = (
-        request.path,
-        *request.headers.values(),
-        request.body or "",
-        bytes(request.json).decode("utf-8", "replace"),
-    )
-    return any(REFERENCE.search(text) for text in texts)

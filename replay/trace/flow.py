@@ -12,6 +12,7 @@ if it looks like an id and has 8 characters or more, a part of it between charac
 import heapq
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ _SHORTEST_NUMBER = 4
 _SHORTEST_PART = 8
 _MOST_LEAVES = 5_000
 _MOST_DEPTH = 64
+_MOST_POINTERS = 1 << 14  # kept, since the same few come again with every response
 _IS_VALUE = re.compile(r"[!#-\[\]-~]{6,512}").fullmatch
 _WIDE_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~=+:\-]{7,511}")
 _NARROW_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_\-]{7,511}")
@@ -85,23 +87,21 @@ def leaves(recorded: Recorded | None) -> Iterator[tuple[Extract, str]]:
     if recorded is None:
         return
     for pointer, text in islice(_pointed(recorded.response_json, "", 0), _MOST_LEAVES):
-        yield Extract(json=pointer), text
+        yield _at(pointer), text
     for name, value in recorded.response_headers.items():
         yield Extract(header=name), value
 
 
 def flow_of(session: Session, resolution_ms: float) -> Flow:
     """Walk the session. resolution_ms: an answer that seems later than what follows it by no more was earlier."""
-    steps = session.steps
-    flow = Flow([], [step.name for step in steps], [set() for _ in steps], [])
-    offered: dict[str, _Origin] = {}
-    asked: set[str] = set()
-    for index, is_answer in _events(steps, resolution_ms):
+    flow = Flow([], [step.name for step in session.steps], [set() for _ in session.steps], [])
+    values = _Values()
+    for index, is_answer in _events(session.steps, resolution_ms):
         flow.order.append((index, is_answer))
         if is_answer:
-            _offer(index, steps[index], offered, asked)
+            values.offer(index, session.steps[index])
         else:
-            _ask(index, steps[index], offered, asked, flow)
+            _ask(index, session.steps[index], values, flow)
     return flow
 
 
@@ -123,6 +123,11 @@ def replaced(text: str, find: Find) -> str:
     return _WIDE_PART.sub(wide, text) if len(text) >= _SHORTEST_PART else text
 
 
+@lru_cache(_MOST_POINTERS)
+def _at(pointer: str) -> Extract:
+    return Extract(json=pointer)
+
+
 def _events(steps: list[Step], resolution_ms: float) -> Iterator[tuple[int, bool]]:
     """The steps as they were sent, and, with True, as they were answered, in the order of time."""
     pending: list[tuple[float, int]] = []
@@ -137,15 +142,53 @@ def _events(steps: list[Step], resolution_ms: float) -> Iterator[tuple[int, bool
         yield heapq.heappop(pending)[1], True
 
 
-def _offer(index: int, step: Step, offered: dict[str, _Origin], asked: set[str]) -> None:
-    best: dict[str, Extract] = {}
-    for extract, text in leaves(step.recorded):
-        if is_value(text) and text not in asked and text not in offered:
-            before = best.get(text)
-            if before is None or _list_places(extract) < _list_places(before):
-                best[text] = extract
-    for text, extract in best.items():
-        offered[text] = _Origin(index, extract)
+class _Values:
+    """What was offered and asked for so far."""
+
+    def __init__(self) -> None:
+        self.offered: dict[str, _Origin] = {}
+        self._asked: set[str] = set()
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def offer(self, index: int, step: Step) -> None:
+        """A response is complete."""
+        best: dict[str, Extract] = {}
+        for extract, text in leaves(step.recorded):
+            if is_value(text) and text not in self._asked and text not in self.offered:
+                before = best.get(text)
+                if before is None or _list_places(extract) < _list_places(before):
+                    best[text] = extract
+        for text, extract in best.items():
+            self.offered[text] = _Origin(index, extract)
+
+    def taken(self, text: str) -> tuple[str, ...]:
+        """The values that stand in a text of a request.
+
+        What a text held when it was first asked for is what it holds ever after, since none of its other parts can be
+        offered any more. So conversations, which come again and again, are searched once.
+        """
+        found = self._known.get(text)
+        if found is None:
+            found = self._known[text] = self._search(text)
+        return found
+
+    def _search(self, text: str) -> tuple[str, ...]:
+        parts = {text} if is_value(text) else set()
+        if len(text) >= _SHORTEST_PART:
+            parts.update(_WIDE_PART.findall(text), _NARROW_PART.findall(text))
+        self._asked |= parts
+        if self.offered.keys().isdisjoint(parts):
+            return ()
+        found: dict[str, None] = {}
+
+        def find(part: str, is_whole: bool) -> str | None:
+            if part not in self.offered or not (is_whole or (looks_like_id(part) and not part.isdigit())):
+                return None
+            found[part] = None
+            return part
+
+        replaced(text, find)
+        return tuple(found)
 
 
 def _list_places(extract: Extract) -> int:
@@ -153,7 +196,7 @@ def _list_places(extract: Extract) -> int:
     return sum(part.isdigit() for part in (extract.json or "").split("/"))
 
 
-def _ask(index: int, step: Step, offered: dict[str, _Origin], asked: set[str], flow: Flow) -> None:
+def _ask(index: int, step: Step, values: _Values, flow: Flow) -> None:
     request = step.request
     if request is None:
         return
@@ -161,17 +204,8 @@ def _ask(index: int, step: Step, offered: dict[str, _Origin], asked: set[str], f
 
     def look(place: str, text: str) -> str:
         flow.places[index].add(place)
-
-        def find(part: str, is_whole: bool) -> str | None:
-            origin = offered.get(part)
-            if origin is None or not (is_whole or looks_like_id(part)) or (part.isdigit() and not is_whole):
-                if len(part) <= 512:
-                    asked.add(part)
-                return None
-            here.setdefault((place, part), origin)
-            return part
-
-        replaced(text, find)
+        for value in values.taken(text):
+            here.setdefault((place, value), values.offered[value])
         return text
 
     rewritten(request, look)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.correlation import Evidence, apply
+from replay.trace.correlation import Evidence
+from replay.trace.references import apply
 from replay.trace.rules import find_problem
 from replay.trace.types import Edge, Extract, Recorded, Request, Session, Step
 from replay.trace.values import filled, taken
