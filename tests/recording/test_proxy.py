@@ -48,7 +48,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene_of(serve, upstreams=("http://127.0.0.1:{port}",), routes=(), tls=None, server_tls=None):
+async def scene_of(
+    serve, upstreams=("http://127.0.0.1:{port}",), routes=(), tls=None, server_tls=None, keeps_responses=False
+):
     """`serve(reader, writer, scene)` plays the upstream; {port} in an upstream is where it listens."""
     tasks = set()
     writers = []
@@ -66,7 +68,9 @@ async def scene_of(serve, upstreams=("http://127.0.0.1:{port}",), routes=(), tls
     found = parse_routes([text.format(port=upstream_port) for text in upstreams], routes)
     scene = Scene(0)
     sessions = Sessions(SessionRules(header="x-session"), b"key")
-    scene.proxy = Proxy(found, sessions, scene.over.append, hash_key=b"key", tls=tls)
+    scene.proxy = Proxy(
+        found, sessions, scene.over.append, hash_key=b"key", keeps_responses=keeps_responses, tls=tls
+    )
     server = await asyncio.get_running_loop().create_server(scene.proxy.doorway, "127.0.0.1", 0)
     scene.port = server.sockets[0].getsockname()[1]
     try:
@@ -554,3 +558,37 @@ async def test_whenever_clients_and_upstreams_leave_every_request_is_recorded_on
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     assert scene.unfinished == []
     assert all((exchange.end_ns is None) <= (exchange.fault is not None) for exchange in scene.over)
+
+
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Run: r-1\r\n"
+CHUNKED = JSON + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (JSON + b'Content-Length: 8\r\n\r\n{"a": 1}', b'{"a": 1}'),
+        (CHUNKED + b'4\r\n{"a"\r\n4\r\n: 1}\r\n0\r\n\r\n', b'{"a": 1}'),
+        (JSON + b'Connection: close\r\n\r\n{"a": 1}', b'{"a": 1}'),
+        (JSON + b"Content-Length: 65537\r\n\r\n" + b"7" * 65_537, None),
+        (OK, None),
+    ],
+    ids=["by length", "in chunks", "until the end", "too large", "no JSON"],
+)
+async def test_small_json_of_responses_is_kept_where_it_was_asked_for(answer, kept):
+    async def serve(reader, writer, scene):
+        await head_of(reader, scene)
+        for at in range(0, len(answer), 1_000):
+            writer.write(answer[at : at + 1_000])
+            await writer.drain()
+        writer.close()
+
+    for keeps in (True, False):
+        async with scene_of(serve, keeps_responses=keeps) as scene:
+            assert (await scene.ask()).endswith(answer[-2:])
+            await until(lambda scene=scene: scene.over)
+
+        (exchange,) = scene.over
+        assert exchange.response_body == (kept if keeps else None)
+        assert bool(exchange.response_headers) == keeps
+        assert exchange.fault is None
