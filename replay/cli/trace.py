@@ -1,6 +1,7 @@
 """`replay trace`: import and record traces, look at them, and check them."""
 
 import contextlib
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from replay.trace.profile import Quantiles, TraceProfile, profile
 
 _MOST_ERRORS = 20
 _SNIFFED_BYTES = 1 << 16
+_IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
 
 
 @click.group()
@@ -163,17 +165,27 @@ def _check_format(name: str) -> None:
 
 
 def _sniffed(path: Path) -> str:
-    file = path
-    if path.is_dir():
-        inside = sorted(path.glob("*.json*")) or sorted(path.glob("[!.]*"))
-        file = next((entry for entry in inside if entry.is_file()), path)
+    file = _first_file(path) if path.is_dir() else path
     start = first_bytes(file, _SNIFFED_BYTES)
+    if not start:
+        raise TraceError(f"{shown_path(file)}: empty.")
+    if _IS_TRACE(start):
+        raise TraceError(f"{shown_path(file)}: is a trace already. Use it as it is.")
     for importer in IMPORTERS.values():
         if importer.sniff(start):
             return importer.name
     raise click.UsageError(
         f"cannot tell the format of {shown_path(path)}. Name it before the path: {', '.join(IMPORTERS)}."
     )
+
+
+def _first_file(folder: Path) -> Path:
+    """The file that tells the format of a folder: by name the first with JSON in it, or else the first."""
+    for find in (folder.glob, folder.rglob):
+        inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
+        if inside:
+            return next((file for file in inside if ".json" in file.name), inside[0])
+    raise TraceError(f"{shown_path(folder)}: no files in this folder.")
 
 
 def _is_same_file(out: Path, path: Path) -> bool:

@@ -104,3 +104,34 @@ def test_stdin_is_read_up_to_a_limit(tmp_path, spools, monkeypatch):
     message = error_of("mooncake", "-", "-o", str(tmp_path / "out.jsonl"), stdin=ROWS)
     assert message == "stdin: more than 0 GiB. Write it to a file, and name that."
     assert list(spools.iterdir()) == []
+
+
+def test_the_format_of_a_folder_is_told_by_a_file_below_it(tmp_path):
+    below, out = tmp_path / "logs" / "today", tmp_path / "out.jsonl"
+    below.mkdir(parents=True)
+    (below / "a.jsonl").write_bytes(ROWS)
+    assert imported(str(tmp_path / "logs"), "-o", str(out)).exit_code == 0
+    assert starts_ms(out) == [0.0, 70.0]
+
+
+@pytest.mark.parametrize(
+    ("words", "data", "said"),
+    [
+        (("in",), None, "in: no files in this folder."),
+        (("har", "in"), None, "in: no files to import in this folder."),
+        (("mooncake", "in"), None, "in: no .jsonl files in this folder."),
+        (("in",), b"", "in: empty."),
+        (
+            ("in",),
+            b'{"format":"replay-trace","version":1,"name":"t"}\n',
+            "in: is a trace already. Use it as it is.",
+        ),
+    ],
+)
+def test_what_is_no_recording_is_refused_for_what_it_is(tmp_path, monkeypatch, words, data, said):
+    monkeypatch.chdir(tmp_path)
+    if data is None:
+        Path("in").mkdir()
+    else:
+        Path("in").write_bytes(data)
+    assert str(imported(*words, "-o", "out.jsonl").exception) == said

@@ -77,7 +77,9 @@ class Gor:
                         f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
                     )
         if not calls:
-            raise TraceError(f"{shown_path(paths[0])}: no requests in {counts.records} records.")
+            raise TraceError(
+                f"{shown_path(paths[0])}: no requests in {counts.records} records. Is it a capture of GoReplay?"
+            )
         ordered = sorted(calls.values(), key=lambda call: call.start_ns)
         first_ns = ordered[0].start_ns
         if (ordered[-1].start_ns - first_ns) / 1e6 > LONGEST_MS:

@@ -39,7 +39,8 @@ def input_files(paths: Sequence[Path], suffix: str) -> list[Path]:
             raise TraceError(cannot_read(path, error)) from error
         inside = [file for file in inside if file.is_file() and not file.name.startswith(".")]
         if not inside:
-            raise TraceError(f"{shown_path(path)}: no {suffix} files in this folder.")
+            what = f"no {suffix} files" if suffix[1:].isalnum() else "no files to import"
+            raise TraceError(f"{shown_path(path)}: {what} in this folder.")
         found += inside
     return found
 
