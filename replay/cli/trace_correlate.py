@@ -11,6 +11,7 @@ from replay.trace.errors import TraceError, shortened, shown_path
 
 _LONGEST_STEP = 40
 _DEFAULT_SHARE = 1.0
+_MOST_REDACTED = 10
 
 
 class _Document(msgspec.Struct, omit_defaults=True):
@@ -58,6 +59,18 @@ def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> 
 
 
 def _table(found: Correlation, min_share: float) -> list[str]:
+    lines = _proposed(found, min_share)
+    for place in found.redacted[:_MOST_REDACTED]:
+        lines.append(
+            f"not known: {_shown(place.step)}, {shortened(place.place)}, which the recording redacted in "
+            f"{place.sessions:,} sessions"
+        )
+    if len(found.redacted) > _MOST_REDACTED:
+        lines.append(f"not known: {len(found.redacted) - _MOST_REDACTED:,} more such places")
+    return lines
+
+
+def _proposed(found: Correlation, min_share: float) -> list[str]:
     if not found.proposals:
         return [
             f"no value of {found.responses:,} kept responses reappears in a later request of "

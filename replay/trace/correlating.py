@@ -4,7 +4,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.trace.correlation import Evidence, Proposal
+from replay.trace.correlation import Evidence, Proposal, Redacted
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceWriter, open_trace, read_sessions
 from replay.trace.references import apply
@@ -23,6 +23,7 @@ class Correlation(msgspec.Struct, frozen=True):
     responses: int
     constants: int
     proposals: list[Proposal]
+    redacted: list[Redacted]
     resolution_ms: float
 
 
@@ -56,7 +57,12 @@ def find_correlation(path: Path) -> Correlation:
     for session in read_sessions(path, checked=False):
         evidence.weigh(session)
     return Correlation(
-        evidence.sessions, evidence.responses, evidence.constants, evidence.proposals(), resolution_ms
+        evidence.sessions,
+        evidence.responses,
+        evidence.constants,
+        evidence.proposals(),
+        evidence.redacted(),
+        resolution_ms,
     )
 
 

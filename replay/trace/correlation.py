@@ -42,6 +42,14 @@ class Proposal(msgspec.Struct, frozen=True):
     uses: tuple[Use, ...]
 
 
+class Redacted(msgspec.Struct, frozen=True):
+    """A place whose value the recording took away as a secret, so that nobody can tell where it came from."""
+
+    step: str
+    place: str
+    sessions: int
+
+
 class _Tally(msgspec.Struct):
     sessions: int = 0
     possible: int = 0
@@ -68,6 +76,7 @@ class Evidence:
     def __init__(self, resolution_ms: float) -> None:
         self.sessions = 0
         self.responses = 0
+        self._redacted: dict[tuple[str, str], int] = {}
         self._resolution_ms = resolution_ms
         self._tallies: dict[Link, _Tally] = {}
         self._by_target: dict[tuple[str, str], list[Link]] | None = None
@@ -82,8 +91,12 @@ class Evidence:
         self.responses += held
         if not held:
             return
+        flow = flow_of(session, self._resolution_ms)
+        for place in flow.redacted:
+            if place in self._redacted or len(self._redacted) < _MOST_LINKS:
+                self._redacted[place] = self._redacted.get(place, 0) + 1
         first: dict[Link, str] = {}
-        for found in flow_of(session, self._resolution_ms).found:
+        for found in flow.found:
             first.setdefault(found.link, found.value)
         for link, value in first.items():
             tally = self._tallies.get(link)
@@ -110,6 +123,11 @@ class Evidence:
     @property
     def constants(self) -> int:
         return sum(not tally.is_evidence for tally in self._tallies.values())
+
+    def redacted(self) -> list[Redacted]:
+        """Where requests hold what the recording took away, the most widely seen first."""
+        found = [Redacted(step, place, sessions) for (step, place), sessions in self._redacted.items()]
+        return sorted(found, key=lambda each: (-each.sessions, each.step, each.place))
 
     def proposals(self) -> list[Proposal]:
         """What is proposed, the most widely seen first."""

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from replay.trace.importers.names import grouped_name
+from replay.trace.redaction import REDACTED
 from replay.trace.slots import rewritten
 from replay.trace.types import Extract, Recorded, Session, Step
 
@@ -56,13 +57,15 @@ class Found(NamedTuple):
 class Flow(msgspec.Struct):
     """What was seen in one session. names: of its steps, with values in paths as `*`. places: of each request.
 
-    order: of the events, as the index of a step and whether it was answered then; otherwise it was sent.
+    redacted: places whose value the recording took away, as the name of the step and the place. order: of the
+    events, as the index of a step and whether it was answered then; otherwise it was sent.
     """
 
     found: list[Found]
     names: list[str]
     places: list[set[str]]
     order: list[tuple[int, bool]]
+    redacted: set[tuple[str, str]]
 
 
 class _Origin(NamedTuple):
@@ -94,7 +97,7 @@ def leaves(recorded: Recorded | None) -> Iterator[tuple[Extract, str]]:
 
 def flow_of(session: Session, resolution_ms: float) -> Flow:
     """Walk the session. resolution_ms: an answer that seems later than what follows it by no more was earlier."""
-    flow = Flow([], [step.name for step in session.steps], [set() for _ in session.steps], [])
+    flow = Flow([], [step.name for step in session.steps], [set() for _ in session.steps], [], set())
     values = _Values()
     for index, is_answer in _events(session.steps, resolution_ms):
         flow.order.append((index, is_answer))
@@ -204,6 +207,8 @@ def _ask(index: int, step: Step, values: _Values, flow: Flow) -> None:
 
     def look(place: str, text: str) -> str:
         flow.places[index].add(place)
+        if text == REDACTED:
+            flow.redacted.add((step.name, place))
         for value in values.taken(text):
             here.setdefault((place, value), values.offered[value])
         return text

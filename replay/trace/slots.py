@@ -36,6 +36,8 @@ def rewritten(request: Request, rewrite: Rewrite) -> Request:
         found = _json(text, rewrite)
         if found != text and _BARE_JSON[0] in found:
             changed = {"json": msgspec.Raw(b""), "body": _unquoted(found)}
+            if all(name.lower() != "content-type" for name in headers):
+                headers["content-type"] = "application/json"  # which a json body has by itself
         elif found != text:
             changed = {"json": msgspec.Raw(found.encode("utf-8", "surrogatepass"))}
     elif request.body:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.correlation import Evidence
+from replay.trace.correlation import Evidence, Redacted
 from replay.trace.references import apply
 from replay.trace.rules import find_problem
 from replay.trace.types import Edge, Extract, Recorded, Request, Session, Step
@@ -115,6 +115,7 @@ def test_a_number_in_json_stays_a_number():
 
     request = made.steps[1].request
     assert request.body == '{"order":{{orders_id}},"note":"{{orders_id}}","n":3}'
+    assert request.headers == {"content-type": "application/json"}
     assert filled(request, {"orders_id": "7"}).body == '{"order":7,"note":"7","n":3}'
 
 
@@ -261,6 +262,16 @@ def test_a_session_whose_requests_hold_braces_of_their_own_is_left_as_it_is():
     assert applied.has_braces
     assert applied.places == 0
     assert [step.request.path for step in made.steps] == ["/runs", "/runs/run-4f8a1c", "/template"]
+
+
+def test_where_the_recording_took_a_value_away_is_told():
+    evidence = Evidence(0.001)
+    session = run_of(1, "run-4f8a1c")
+    session.steps.append(call("c", "GET", "/list?page_token=redacted", 40.0))
+
+    evidence.add(session)
+
+    assert evidence.redacted() == [Redacted("GET /list", "query page_token", 1)]
 
 
 values = st.from_regex(r"[A-Za-z0-9_\-]{6,20}[0-9]", fullmatch=True)
