@@ -54,16 +54,16 @@ def is_json_type(content_type: str) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def uncoded(body: bytes, content_encoding: str) -> bytes | None:
-    """The body without its content coding; None where the coding is not known, or the body is too large."""
+def uncoded(body: bytes, content_encoding: str, most_bytes: int = MOST_RESPONSE_BYTES) -> bytes | None:
+    """The body without its content coding; None where that is not gzip or deflate, or the body is too large."""
     coding = content_encoding.strip().lower()
     if coding in _PLAIN:
         return body
-    if coding not in _ZIPPED or len(body) > MOST_RESPONSE_BYTES:
+    if coding not in _ZIPPED or len(body) > most_bytes:
         return None
     inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:
-        plain = inflate.decompress(body, MOST_RESPONSE_BYTES)
+        plain = inflate.decompress(body, most_bytes)
     except zlib.error:
         return None
     return plain if inflate.eof else None

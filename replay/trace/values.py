@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from replay.trace.responses import uncoded
 from replay.trace.types import Extract, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
@@ -96,6 +97,10 @@ def _parts(argument: Any) -> list[Any]:
 def taken(step: Step, headers: Headers, body: bytes, into: dict[str, str]) -> str | None:
     """Put what the step asks for into the session's values; returns the first name that the response lacks."""
     document: Any = None
+    coding = _header("content-encoding", headers)
+    if coding is not None:
+        # Replays do not ask for one, but some servers compress whatever was asked for.
+        body = uncoded(body, coding, MOST_BODY_BYTES) or body
     for name, extract in step.extract.items():
         if extract.header is not None:
             value = _header(extract.header, headers)

@@ -1,6 +1,8 @@
 """Taking values from responses, and filling them into later requests."""
 
+import gzip
 import re
+import zlib
 
 import msgspec
 import pytest
@@ -40,6 +42,20 @@ def test_headers_and_patterns():
     assert take(b"token=abc; x", regex=r"t\w+") == (None, "token")
     assert take(b"nothing", regex=r"token=(\w+)")[0] == "v"
     assert take(b"not json", json="/id")[0] == "v"
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress])
+def test_a_compressed_response_gives_its_values_too(compress):
+    headers = [(b"Content-Encoding", b"gzip")]
+    assert take(compress(BODY), headers, json="/id") == (None, "t-1")
+    assert take(compress(BODY)[:-9], headers, json="/id") == ("v", None)
+
+
+def test_a_response_that_unfolds_to_more_than_is_searched_gives_nothing():
+    assert take(gzip.compress(b'"' + b"x" * 5_000_000 + b'"'), [(b"content-encoding", b"gzip")], json="") == (
+        "v",
+        None,
+    )
 
 
 def test_a_value_is_filled_in_as_its_place_asks():
