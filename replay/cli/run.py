@@ -8,11 +8,15 @@ import click
 import msgspec
 
 from replay.cli.options import options_from, output_options, run_options
+from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.run import replay_trace
+from replay.engine.types import At, FaultKind
 from replay.report.live import open_view
+from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
 from replay.target import load_target
+from replay.trials.faults import judge_faults
 
 
 @click.command()
@@ -20,6 +24,25 @@ from replay.target import load_target
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
 @output_options
+@click.option(
+    "--at",
+    "commands",
+    nargs=2,
+    multiple=True,
+    type=(DURATION, str),
+    metavar="TIME COMMAND",
+    help="Run a shell command so long after the start, and judge the recovery from it, for example 30s "
+    "'kubectl delete pod web-1'.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    type=FAULT_AT,
+    metavar="FAULT@TIME",
+    help="kill, drain or deploy, of a plane of our own whose control address the target file names (observe), for "
+    "example kill@30s.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.pass_context
 def run(
@@ -30,14 +53,23 @@ def run(
     out: Path | None,
     as_json: bool,
     dry_run: bool,
+    commands: tuple[tuple[float, str], ...],
+    faults: tuple[tuple[FaultKind, float], ...],
     **chosen: Any,
 ) -> None:
     """Replay TRACE against a target at precise times, and record every latency.
 
     Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4
     """
-    options = options_from(chosen)
     aim = load_target(target)
+    if faults and aim.observe is None:
+        raise click.UsageError(
+            '--fault asks the plane\'s control address, and the target names none. Add observe = "http://.../state" to '
+            "its file."
+        )
+    events = [At(at_s, command=command) for at_s, command in commands]
+    events += [At(at_s, fault=fault) for fault, at_s in faults]
+    options = msgspec.structs.replace(options_from(chosen), at=tuple(events))
     if dry_run:
         forecast = foresee(trace, aim, options)
         if as_json:
@@ -47,8 +79,11 @@ def run(
         return
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
         outcome = replay_trace(trace, aim, options, out, view.show)
+    recovery = judge_faults(outcome.directory) if events else None
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
     else:
         print_summary(outcome.summary, outcome.directory)
+        if recovery is not None:
+            print_recovery(recovery)
     ctx.exit({"finished": 0, "interrupted": 130}.get(outcome.summary.status, 4))

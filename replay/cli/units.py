@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
+_FAULTS = ("kill", "drain", "deploy")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -59,7 +60,24 @@ class Percent(click.ParamType[float]):
         return number
 
 
+class FaultAt(click.ParamType[tuple[str, float]]):
+    """A fault and when it is to happen, written as kill@30s."""
+
+    name = "fault"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        fault, at, when = str(value).partition("@")
+        if fault not in _FAULTS or not at:
+            self.fail(
+                f"{value!r} is no fault. Write one of {', '.join(_FAULTS)} and when, for example kill@30s."
+            )
+        return fault, DURATION.convert(when, param, ctx)
+
+
 DURATION = Duration()
+FAULT_AT = FaultAt()
 PERCENT = Percent()
 FACTOR = Factor()
 FACTOR_OR_ZERO = Factor(may_be_zero=True)

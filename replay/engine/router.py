@@ -34,10 +34,11 @@ class Router:
         if known is None:
             if len(self._known) >= _KNOWN_MOST:
                 self._known.clear()
-            known = self._known[key] = self._match(*key)
+            known = self._known[key] = self.place(*key)
         return known
 
-    def _match(self, kind: str, name: str) -> int:
+    def place(self, kind: str, name: str) -> int:
+        """The same for any step of that kind and name that is no wait in the trace."""
         for route in self._routes:
             if _matches(route, kind, name):
                 return WAIT if route.send_to is None else self.urls.index(route.send_to)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import anyio
 
 from replay.engine.arms import ALL, Arm
+from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, manifest_of
 from replay.engine.observe import PlaneObserver
@@ -20,7 +21,7 @@ from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
 from replay.engine.retries import Retries
 from replay.engine.sender import TargetSender
-from replay.engine.types import RunOptions
+from replay.engine.types import At, RunOptions
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
@@ -186,6 +187,11 @@ async def _replay(
                         tasks.start_soon(run.observer.watch, _start_of(run.loop))
                 if stop_when is not None:
                     tasks.start_soon(_end_when, stop_when, loops, met)
+                for n, run in enumerate(runs):
+                    if events := _events_of(options, is_first=n == 0):
+                        tasks.start_soon(
+                            carry_out, events, run.observe, _start_of(run.loop), run.directory.path
+                        )
                 await run_together(loops)
                 tasks.cancel_scope.cancel()
     finally:
@@ -193,6 +199,11 @@ async def _replay(
             await run.sender.close()
     for run in runs:
         await run.finish(interrupts.were_seen, met[0] if met else None)
+
+
+def _events_of(options: RunOptions, *, is_first: bool) -> list[At]:
+    """Faults are done to every target, commands once."""
+    return [event for event in options.at if is_first or event.fault is not None]
 
 
 def _start_of(loop: RunLoop) -> Callable[[], int]:

@@ -32,13 +32,31 @@ class Phase(msgspec.Struct, frozen=True):
     arrivals: float
 
 
+FaultKind = Literal["kill", "drain", "deploy"]
+
+
+class At(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is done to the target so long after the run's start: a command for the shell, or a fault of a plane of our
+    own, which its control address (the target's `observe`) is asked for.
+    """
+
+    at_s: float
+    command: str | None = None
+    fault: FaultKind | None = None
+
+    @property
+    def what(self) -> str:
+        """In a few words."""
+        return self.command or f"fault: {self.fault}"
+
+
 class RunOptions(msgspec.Struct, frozen=True):
     """One run. late_limit_s: with late = "skip", a step found later than this is counted as unsent.
 
     duration_s: nothing is sent later than this into the run. sessions: only the first so many.
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
-    last one lasts to the end.
+    last one lasts to the end. at: what is done to the target meanwhile.
     """
 
     timing: Timing = "causal"
@@ -53,3 +71,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     grace_s: float = 5.0
     repeat: bool = False
     phases: tuple[Phase, ...] = ()
+    at: tuple[At, ...] = ()

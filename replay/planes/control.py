@@ -1,6 +1,8 @@
-"""The control address of a plane: its live state as JSON, and its figures for Prometheus. Loopback only.
+"""The control address of a plane: its live state as JSON, its figures for Prometheus, and faults. Loopback only.
 
 `GET /state` and `GET /metrics` (text format 0.0.4, https://prometheus.io/docs/instrumenting/exposition_formats/).
+`POST /kill`: the instance with the most requests dies. `POST /drain`: it gets no further request, and ends with its
+last. `POST /deploy`: every instance is replaced, one after another. Each answers with the instance it was done to.
 """
 
 import asyncio
@@ -17,19 +19,24 @@ from replay.planes.types import InstanceId
 
 _ANSWER_S = 5.0
 _PAGE_BYTES = 4096
+_FAULTS = (b"/kill", b"/drain", b"/deploy")
+_HELP = b"GET /state or /metrics, POST /kill, /drain or /deploy\n"
 _COUNTERS = {"requests": "replay_plane_requests_total", "booted": "replay_plane_boots_total"}
 
 
-class Pids(Protocol):
-    """Whoever knows the process of each instance."""
+class Instances(Protocol):
+    """Whoever runs the instances."""
 
     @property
-    def pids(self) -> dict[InstanceId, int]: ...
+    def pids(self) -> dict[InstanceId, int]:
+        """The process of each instance that has one."""
+
+    def die(self, instance: InstanceId) -> None: ...
 
 
 @asynccontextmanager
 async def control_server(
-    gateway: Gateway, instances: Pids, host: str, port: int | None
+    gateway: Gateway, instances: Instances, host: str, port: int | None
 ) -> AsyncIterator[str | None]:
     """Answer while the context lasts; yields the address, or None where port is None."""
     if port is None:
@@ -55,7 +62,7 @@ async def control_server(
         server.close()
 
 
-def state(gateway: Gateway, instances: Pids, at_ns: int) -> dict[str, Any]:
+def state(gateway: Gateway, instances: Instances, at_ns: int) -> dict[str, Any]:
     """Everything that is known of a plane now; times in seconds from at_ns backwards."""
     plane = gateway.plane
     pids = instances.pids
@@ -102,18 +109,37 @@ def metrics(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _response(request: bytes, gateway: Gateway, instances: Pids) -> bytes:
+def _response(request: bytes, gateway: Gateway, instances: Instances) -> bytes:
     words = request.split(b" ", 2)
-    path = words[1].partition(b"?")[0] if len(words) == 3 else b""
-    if words[0] != b"GET" or path not in (b"/state", b"/metrics"):
-        body, kind, status = b"GET /state or /metrics\n", b"text/plain", b"404 Not Found"
-    else:
+    method, path = (words[0], words[1].partition(b"?")[0]) if len(words) == 3 else (b"", b"")
+    if method == b"POST" and path in _FAULTS:
+        done = _strike(path, gateway, instances)
+        return _written(msgspec.json.encode(done) + b"\n", b"application/json")
+    if method == b"GET" and path == b"/state":
         found = state(gateway, instances, monotonic_ns())
-        status = b"200 OK"
-        if path == b"/state":
-            body, kind = msgspec.json.encode(found) + b"\n", b"application/json"
-        else:
-            body, kind = metrics(found).encode(), b"text/plain; version=0.0.4; charset=utf-8"
+        return _written(msgspec.json.encode(found) + b"\n", b"application/json")
+    if method == b"GET" and path == b"/metrics":
+        found = state(gateway, instances, monotonic_ns())
+        return _written(metrics(found).encode(), b"text/plain; version=0.0.4; charset=utf-8")
+    return _written(_HELP, b"text/plain", b"404 Not Found")
+
+
+def _strike(path: bytes, gateway: Gateway, instances: Instances) -> dict[str, Any]:
+    """Do what is asked for to the busiest instance, or to all."""
+    if path == b"/deploy":
+        gateway.deploy()
+        return {"replacing": gateway.plane.outgoing}
+    busiest = gateway.busiest()
+    if busiest is None:
+        return {"instance": None}
+    if path == b"/kill":
+        instances.die(busiest)
+    else:
+        gateway.drain(busiest)
+    return {"instance": f"i-{busiest}"}
+
+
+def _written(body: bytes, kind: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s" % (
         status,
         kind,

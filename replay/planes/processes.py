@@ -84,6 +84,12 @@ class ProcessInstances:
             loop = asyncio.get_running_loop()
             loop.call_later(self._spec.grace_s, _signal, running.process, signal.SIGKILL)
 
+    def die(self, instance: InstanceId) -> None:
+        """Kill an instance as a crash would; nothing happens if it is gone."""
+        running = self._running.get(instance)
+        if running is not None and running.process is not None:
+            _kill_group(running.process.pid)
+
     def address(self, instance: InstanceId) -> Address:
         """Raises KeyError if there is no such instance any more."""
         return _HOST, self._running[instance].port

@@ -18,6 +18,7 @@ HLOG_FILE = "latency.hlog"
 MANIFEST_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 INSTANCES_FILE = "instances.jsonl"
+EVENTS_FILE = "events.jsonl"
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 
@@ -166,6 +167,19 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     served: int = 0
     busy_ns: int = 0
     request_ns: int = 0
+
+
+class EventRecord(msgspec.Struct, omit_defaults=True):
+    """One line of events.jsonl: what was done to the target in the middle of a run, in ns from the run's start.
+
+    ended_ns absent: it was ended with the run. exit_code: of a command. answer: of a plane that was asked for a fault.
+    """
+
+    at_ns: int
+    what: str
+    ended_ns: int | None = None
+    exit_code: int | None = None
+    answer: str | None = None
 
 
 class PlaneFigures(msgspec.Struct, omit_defaults=True):

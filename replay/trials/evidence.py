@@ -8,6 +8,8 @@ import msgspec
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
+from replay.judge.pilot import PilotVerdict
+from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
 from replay.results.rundir import RunDir, RunDirError
@@ -69,18 +71,23 @@ class _Verdict(msgspec.Struct):
     verdict: str
 
 
-def read_verdict(directory: Path) -> GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict | None:
+AnyVerdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict | RecoveryVerdict | PilotVerdict
+
+
+def read_verdict(directory: Path) -> AnyVerdict | None:
     """The verdict that a folder holds, None if it holds none that is known. Raises RunDirError if it cannot be read."""
     path = directory / VERDICT_FILE
     try:
         data = path.read_bytes()
     except OSError:
         return None
-    kinds: dict[str, type[GateVerdict] | type[CompareVerdict] | type[CeilingVerdict] | type[ColdVerdict]] = {
+    kinds: dict[str, type[AnyVerdict]] = {
         "gate": GateVerdict,
         "compare": CompareVerdict,
         "ceiling": CeilingVerdict,
         "coldstart": ColdVerdict,
+        "run": RecoveryVerdict,
+        "pilot": PilotVerdict,
     }
     try:
         kind = kinds.get(msgspec.json.decode(data, type=_Command).command)

@@ -1,0 +1,123 @@
+"""What is done to the target at set times of a run, so that the run shows how it recovers: commands and faults.
+
+A command is run by a shell in a process group of its own, beside the steps and never before them; what it prints goes
+to events.log. A fault is asked for at the control address of a plane of our own. When each began and ended, and how,
+goes to events.jsonl. What still runs when the run ends is ended.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from replay.engine.types import At
+from replay.results.types import EVENTS_FILE, EventRecord
+
+EVENTS_LOG = "events.log"
+_GRACE_S = 3.0
+_ANSWER_S = 5.0
+_MOST_ANSWER_BYTES = 4096
+_NS = 1_000_000_000
+
+
+async def carry_out(
+    events: Sequence[At], control: str | None, start_of: Callable[[], int], directory: Path
+) -> None:
+    """Do each at its time, and return when all have ended. Cancelled: end what runs, then return.
+
+    control: any address of the plane's control server; faults are left out without one. start_of: the run's start on
+    CLOCK_MONOTONIC in ns, 0 as long as it is not known.
+    """
+    while not (start_ns := start_of()):
+        await asyncio.sleep(0.01)
+    stage = _Stage(control, start_ns, directory)
+    tasks = [asyncio.create_task(stage.do(event)) for event in events]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Stage:
+    """Where events are done and written down."""
+
+    def __init__(self, control: str | None, start_ns: int, directory: Path) -> None:
+        self._control = control
+        self._start_ns = start_ns
+        self._directory = directory
+
+    async def do(self, event: At) -> None:
+        await asyncio.sleep(max(0.0, (self._start_ns - time.monotonic_ns()) / _NS + event.at_s))
+        record = EventRecord(at_ns=self._elapsed_ns(), what=event.what)
+        try:
+            if event.command is not None:
+                await self._command(event.command, record)
+            elif event.fault is not None:
+                await self._fault(event.fault, record)
+        finally:
+            with (self._directory / EVENTS_FILE).open("ab") as file:
+                file.write(msgspec.json.encode(record) + b"\n")
+
+    def _elapsed_ns(self) -> int:
+        return time.monotonic_ns() - self._start_ns
+
+    async def _command(self, command: str, record: EventRecord) -> None:
+        with (self._directory / EVENTS_LOG).open("ab") as log:
+            process = await asyncio.create_subprocess_shell(
+                command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            record.exit_code = await process.wait()
+            record.ended_ns = self._elapsed_ns()
+        except asyncio.CancelledError:
+            await asyncio.shield(_end(process))
+            raise
+
+    async def _fault(self, fault: str, record: EventRecord) -> None:
+        if self._control is None:
+            record.answer = "the target names no control address (observe), so nothing was done"
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                record.answer = await _posted(self._control, f"/{fault}")
+        except (OSError, TimeoutError, ValueError) as error:
+            record.answer = f"was not done: {error or type(error).__name__}"
+        record.ended_ns = self._elapsed_ns()
+
+
+async def _posted(url: str, path: str) -> str:
+    """The body of the answer to an empty POST."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
+    try:
+        writer.write(
+            f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
+        answer = await reader.read(_MOST_ANSWER_BYTES)
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 200 " not in head.partition(b"\r\n")[0]:
+        raise ValueError(head.partition(b"\r\n")[0].decode("latin-1") or "no answer")
+    return body.decode("utf-8", "replace").strip()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a command and all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+        try:
+            await asyncio.wait_for(process.wait(), _GRACE_S)
+        except TimeoutError:
+            continue
+        return

@@ -1,0 +1,174 @@
+"""What a fault in the middle of a run did: how soon it was felt, what failed or was lost, when it was over. Pure.
+
+Response times before the fault are the yardstick: a step is late if it takes more than half as much again as their 95th
+percentile. The target is back when, of ten steps in a row by intended time, no more than two are late or failed, and
+stays so to the end of the run; a run that ends before that has not recovered. Ten and two let one slow step pass, of
+which the time before the fault has some as well.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.figures import Evidence
+from replay.judge.types import VERDICT_SCHEMA
+from replay.results.columns import ABSENT_NS, Columns, Flags
+
+_NS = 1_000_000_000
+LATE_RATIO = 1.5
+WINDOW = 10
+MOST_LATE = 0.2
+
+
+class Event(NamedTuple):
+    """Something that was done to the target, so long after the run's start."""
+
+    at_ns: int
+    what: str
+
+
+class Amplification(msgspec.Struct, omit_defaults=True):
+    """Attempts for each step: before the fault, from then until the target was back, and after."""
+
+    before: float | None = None
+    during: float | None = None
+    after: float | None = None
+
+
+class Fault(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One fault and what followed. detect_s: until the first step ended failed or late, absent if none did.
+    recovered_s: until the target was back, absent if that was not seen; 0 if nothing was felt. retried: by step name.
+    """
+
+    what: str
+    at_s: float
+    detect_s: float | None = None
+    recovered_s: float | None = None
+    failed_steps: int = 0
+    errors: dict[str, int] = {}
+    retried_steps: int = 0
+    retried_ok: int = 0
+    retried: dict[str, int] = {}
+    sessions_lost: int = 0
+    amplification: Amplification = msgspec.field(default_factory=Amplification)
+
+
+class RecoveryVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """verdict.json of `replay run` with faults."""
+
+    schema: str
+    command: Literal["run"]
+    faults: list[Fault]
+    target: str | None = None
+    run: str | None = None
+    notes: list[str] = []
+
+
+def judge_recovery(run: Evidence, events: Sequence[Event]) -> RecoveryVerdict:
+    """What followed each event, up to the next one."""
+    ordered = sorted(events)
+    ends = [event.at_ns for event in ordered[1:]] + [None]
+    return RecoveryVerdict(
+        schema=VERDICT_SCHEMA,
+        command="run",
+        faults=[_after(run.columns, event, until) for event, until in zip(ordered, ends, strict=True)],
+        target=run.summary.target.name,
+        run=run.name,
+        notes=[] if ordered else ["nothing was done to the target in this run"],
+    )
+
+
+def _after(columns: Columns, event: Event, until_ns: int | None) -> Fault:
+    sent = columns.sent_ns != ABSENT_NS
+    upto = columns.intended_ns < (until_ns or 1 << 62)
+    # What was under way when it happened may be its victim too.
+    touched = sent & upto & (columns.end_ns >= event.at_ns)
+    before = sent & (columns.intended_ns < event.at_ns) & (columns.end_ns < event.at_ns)
+    limit_ns = _limit_ns(columns, before)
+    response_ns = columns.end_ns - columns.intended_ns
+    late = touched & ((response_ns > limit_ns) | ~columns.ok)
+    failed = touched & ~columns.ok
+    back_ns = _back_ns(columns, touched & (columns.intended_ns >= event.at_ns), late, event.at_ns)
+    felt_ns = int(columns.end_ns[late].min()) if late.any() else None
+    if felt_ns is not None and back_ns is not None:
+        # The victims under way ended late even if everything sent afterwards was well.
+        back_ns = max(back_ns, int(columns.end_ns[failed].max()) if failed.any() else back_ns)
+    during = touched & (columns.intended_ns < (back_ns if back_ns is not None else 1 << 62))
+    retried = during & (columns.attempts > 1)
+    return Fault(
+        what=event.what,
+        at_s=round(event.at_ns / _NS, 3),
+        detect_s=None if felt_ns is None else _seconds(felt_ns - event.at_ns),
+        recovered_s=None if back_ns is None else _seconds(back_ns - event.at_ns),
+        failed_steps=int(np.count_nonzero(failed)),
+        errors=_errors(columns, failed),
+        retried_steps=int(np.count_nonzero(retried)),
+        retried_ok=int(np.count_nonzero(retried & columns.ok)),
+        retried=_by_name(columns, retried),
+        sessions_lost=len(np.unique(columns.session[failed])),
+        amplification=Amplification(
+            _attempts(columns, before),
+            _attempts(columns, during),
+            _attempts(columns, touched & ~during),
+        ),
+    )
+
+
+def _limit_ns(columns: Columns, before: Flags) -> float:
+    """What is late, by the steps before; without any, nothing is."""
+    calm = (columns.end_ns - columns.intended_ns)[before & columns.ok]
+    return LATE_RATIO * float(np.quantile(calm, 0.95)) if len(calm) else float("inf")
+
+
+def _back_ns(columns: Columns, after: Flags, late: Flags, from_ns: int) -> int | None:
+    """When the target was back; from_ns if it never was away, None if that was not seen."""
+    rows = np.flatnonzero(after)
+    if not len(rows):
+        return from_ns if not late.any() else None
+    rows = rows[np.argsort(columns.intended_ns[rows], kind="stable")]
+    window = min(WINDOW, len(rows))
+    share = np.convolve(late[rows], np.ones(window) / window, mode="valid")
+    above = np.flatnonzero(share > MOST_LATE + 1e-9)
+    if not len(above):
+        return from_ns
+    last = int(above[-1]) + window
+    # The last late one within the last bad window, and then as many good ones as a window holds.
+    if last >= len(rows):
+        return None
+    return max(from_ns, int(columns.intended_ns[rows[last]]))
+
+
+def back_after_s(columns: Columns, calm_ns: int, over_ns: int) -> float | None:
+    """From the end of an overload until response times stay what they were in the calm part before calm_ns (of which
+    the first quarter is left out): seconds, 0 if they never left it, None if they do not come back.
+    """
+    sent = columns.sent_ns != ABSENT_NS
+    calm = sent & (columns.intended_ns >= calm_ns // 4) & (columns.intended_ns < calm_ns)
+    after = sent & (columns.intended_ns >= over_ns)
+    if not calm.any() or not after.any():
+        return None
+    late = after & ((columns.end_ns - columns.intended_ns) > _limit_ns(columns, calm))
+    back_ns = _back_ns(columns, after, late, over_ns)
+    return None if back_ns is None else _seconds(back_ns - over_ns)
+
+
+def _errors(columns: Columns, failed: Flags) -> dict[str, int]:
+    codes = columns.error[failed]
+    counts = Counter(columns.errors[code] if code >= 0 else "failed" for code in codes.tolist())
+    return dict(counts.most_common())
+
+
+def _by_name(columns: Columns, rows: Flags) -> dict[str, int]:
+    counts = Counter(columns.series_names[code][1] for code in columns.series[rows].tolist())
+    return dict(counts.most_common())
+
+
+def _attempts(columns: Columns, rows: Flags) -> float | None:
+    return round(float(columns.attempts[rows].mean()), 4) if rows.any() else None
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / _NS, 3)

@@ -1,0 +1,50 @@
+"""Faults in the middle of a run, read back from what the run left, and judged."""
+
+from pathlib import Path
+
+import msgspec
+
+from replay.judge.figures import Evidence
+from replay.judge.recovery import Event, RecoveryVerdict, judge_recovery
+from replay.results.rundir import RunDirError
+from replay.results.types import EVENTS_FILE, EventRecord
+from replay.trials.evidence import read_evidence, write_verdict
+
+
+def read_events(run_dir: Path) -> list[EventRecord]:
+    """What was done to the target in a run, nothing for a run without. Raises RunDirError if it cannot be read."""
+    path = run_dir / EVENTS_FILE
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as cause:
+        raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
+    try:
+        return [msgspec.json.decode(line, type=EventRecord) for line in lines if line]
+    except msgspec.DecodeError as cause:
+        raise RunDirError(f"{path}: is no record of events ({cause}).") from cause
+
+
+def judge_faults(run_dir: Path, run: Evidence | None = None) -> RecoveryVerdict | None:
+    """What the faults of a run did; verdict.json is left in its directory. None for a run in which nothing was done."""
+    records = read_events(run_dir)
+    if not records:
+        return None
+    verdict = judge_recovery(
+        run or read_evidence(run_dir), [Event(record.at_ns, record.what) for record in records]
+    )
+    verdict.notes += [_outcome(record) for record in records if _outcome(record)]
+    write_verdict(run_dir, verdict)
+    return verdict
+
+
+def _outcome(record: EventRecord) -> str:
+    """What a reader must know of how it went."""
+    if record.exit_code:
+        return f"`{record.what}` ended with exit code {record.exit_code}; events.log has what it said"
+    if record.ended_ns is None:
+        return f"{record.what}: was still at work when the run ended, and was ended with it"
+    if record.answer is not None and not record.answer.startswith("{"):
+        return f"{record.what}: {record.answer}"
+    return ""
