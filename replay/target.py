@@ -194,7 +194,9 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     billing, vcpu, memory_gib, min_instances: of a serverless plane, by instance. machine: its kind in the price table;
     machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak.
-    discount_percent: for a commitment. staff_hours: a month, to keep the plane healthy, at staff_rate an hour.
+    discount_percent: for a commitment. machine_price: of a hybrid, the table of its machines, where that is another.
+    Beside the bill, never in it: staff_hours a month to keep the plane healthy, at staff_rate an hour; call_price for
+    each model call, token_price_million for a million of its tokens.
     """
 
     price: str
@@ -206,13 +208,24 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     machines: int = 1
     headroom_percent: float = 30.0
     discount_percent: float = 0.0
+    machine_price: str | None = None
     staff_hours: float = 0.0
     staff_rate: float = 0.0
+    call_price: float = 0.0
+    token_price_million: float = 0.0
 
     def __post_init__(self) -> None:
         _check_positive(self, "vcpu", "memory_gib", "machines")
-        if min(self.min_instances, self.headroom_percent, self.staff_hours, self.staff_rate) < 0:
-            raise ValueError("min_instances, headroom_percent, staff_hours and staff_rate must not be negative")
+        for name in (
+            "min_instances",
+            "headroom_percent",
+            "staff_hours",
+            "staff_rate",
+            "call_price",
+            "token_price_million",
+        ):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative")
         if not 0 <= self.discount_percent < 100:
             raise ValueError("discount_percent must be from 0 to less than 100")
 

@@ -9,11 +9,15 @@ from replay import __version__
 from replay.cli.ceiling import ceiling
 from replay.cli.coldstart import coldstart
 from replay.cli.compare import compare
+from replay.cli.cost import cost
 from replay.cli.gate import gate
+from replay.cli.pilot import pilot
 from replay.cli.plane import plane
 from replay.cli.report import report
 from replay.cli.run import run
 from replay.cli.trace import trace
+from replay.judge.cost import CostError
+from replay.judge.price_table import PriceTableError
 from replay.results.rundir import RunDirError
 from replay.target import TargetError
 from replay.trace.errors import TraceError
@@ -29,6 +33,8 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (TraceError, EXIT_BAD_INPUT),
     (TargetError, EXIT_BAD_INPUT),
     (RunDirError, EXIT_BAD_INPUT),
+    (PriceTableError, EXIT_BAD_INPUT),
+    (CostError, EXIT_BAD_INPUT),
     (TargetUnreachable, EXIT_NOT_CARRIED_OUT),
     (ProbeFailed, EXIT_NOT_CARRIED_OUT),
 )
@@ -40,7 +46,7 @@ def cli() -> None:
     """Replay recorded AI-agent workloads at precise times against any HTTP endpoint."""
 
 
-for command in (run, gate, compare, ceiling, coldstart, trace, report, plane):
+for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, report, plane):
     cli.add_command(command)
 
 

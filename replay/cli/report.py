@@ -5,12 +5,18 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.judge.ceiling import CeilingVerdict
+from replay.judge.coldstart import ColdVerdict
+from replay.judge.pilot import PilotVerdict
+from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.charts import ChartError
 from replay.report.junit import compare_junit, gate_junit
 from replay.report.load import print_ceiling, print_coldstart
 from replay.report.markdown import compare_markdown, gate_markdown
-from replay.report.page import Verdict, run_page, verdict_page
+from replay.report.page import run_page, verdict_page
+from replay.report.pilot_terminal import print_pilot
+from replay.report.recovery import print_recovery
 from replay.report.story import print_story
 from replay.report.terminal import print_summary
 from replay.report.verdicts import print_compare, print_gate
@@ -18,7 +24,7 @@ from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE
-from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
 
 
 @click.command()
@@ -69,14 +75,23 @@ def _show(path: Path, as_json: bool) -> None:
         return
     if is_run:
         print_summary(rebuild(path), path)
-    if isinstance(verdict, GateVerdict):
-        print_gate(verdict, None)
-    elif isinstance(verdict, CompareVerdict):
-        print_compare(verdict, None)
-    elif verdict is not None and verdict.command == "ceiling":
-        print_ceiling(verdict)
-    elif verdict is not None:
-        print_coldstart(verdict)
+    _show_verdict(verdict, path)
+
+
+def _show_verdict(verdict: AnyVerdict | None, path: Path) -> None:
+    match verdict:
+        case GateVerdict():
+            print_gate(verdict, None)
+        case CompareVerdict():
+            print_compare(verdict, None)
+        case CeilingVerdict():
+            print_ceiling(verdict)
+        case ColdVerdict():
+            print_coldstart(verdict)
+        case RecoveryVerdict():
+            print_recovery(verdict)
+        case PilotVerdict():
+            print_pilot(verdict, path)
 
 
 def _tell(path: Path, session: str, as_json: bool) -> None:
@@ -97,7 +112,7 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
 def _page(paths: tuple[Path, ...]) -> str:
     """One page of the runs named, or of the runs in the folders named; or of a verdict that has none of its own."""
     found: list[Path] = []
-    verdict: Verdict | None = None
+    verdict: AnyVerdict | None = None
     for path in paths:
         verdict = verdict or read_verdict(path)
         if (path / MANIFEST_FILE).exists():
@@ -106,6 +121,10 @@ def _page(paths: tuple[Path, ...]) -> str:
             found += sorted(child for child in path.iterdir() if (child / MANIFEST_FILE).exists())
         elif verdict is None:
             RunDir(path).read_manifest()  # says what is missing
+    if isinstance(verdict, PilotVerdict):
+        raise RunDirError(f"{paths[0]}: a pilot has a page of its own already, report.html in its folder.")
+    if isinstance(verdict, RecoveryVerdict):
+        verdict = None
     if not found:
         assert verdict is not None
         return verdict_page(verdict)

@@ -72,10 +72,12 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     if month.basis == "missing":
         raise CostError("active instance seconds were neither measured nor simulated")
     boots_s = month.boot_s if prices.has_boots else 0.0
-    seconds = month.billed_s + boots_s
+    # Requests that shared an instance in the run would not on a plane that gives each its own.
+    billed_s = max(month.billed_s, month.request_s) if prices.is_unshared else month.billed_s
+    seconds = billed_s + boots_s
     # Instances that are kept cost their idle price while they have no request.
     idle_s = max(0.0, size.min_instances * MONTH_S - month.active_s) if size.min_instances else 0.0
-    free, of = prices.free, f"{month.billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
+    free, of = prices.free, f"{billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
     lines = [
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"

@@ -103,17 +103,17 @@ _SAID = {
 def _answer(choice: Choice, case: Case, routes: Sequence[PlannedRoute], why: Sequence[str]) -> str:
     said = _SAID[choice]
     if choice == "inconclusive":
-        return f"{said}: {why[0]}." if why else f"{said}."
+        return _because(said, why)
     if choice == "hybrid":
         moved = [route for route in routes if route.to == "vm"]
         names = ", ".join(f"{route.kind}:{route.name}" for route in moved[:3])
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        return f"{said} ({names}{more}). {_sentence(why[0])}"
-    return f"{said}. {_sentence(why[0])}" if why else f"{said}."
+        return _because(f"{said} ({names}{more})", why)
+    return _because(said, why)
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+def _because(said: str, why: Sequence[str]) -> str:
+    return f"{said}: {why[0].rstrip('.')}." if why else f"{said}."
 
 
 def _routes(case: Case) -> list[PlannedRoute]:

@@ -3,9 +3,8 @@ ask again. Pure.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from replay.judge.pilot import Choice, PilotPlane, Rule
+from replay.judge.pilot import BreakEvenFound, Choice, PilotPlane
 
 
 def headline(planes: Sequence[PilotPlane]) -> list[tuple[str, dict[str, str]]]:
@@ -61,17 +60,15 @@ def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:
     )
 
 
-def check_again(rules: Sequence[Rule], by_date: str) -> str:
-    """When the answer is to be asked for again: a date, and the first number at which a deciding rule would flip."""
-    deciding = next((rule for rule in rules if rule.decides and rule.flips_at), None)
-    if deciding is None:
+def check_again(break_even: Sequence[BreakEvenFound], by_date: str) -> str:
+    """When the answer is to be asked for again: a date, and the load at which the bills would cross."""
+    even = next(
+        (even for even in break_even if even.by == "requests" and even.at and even.now is not None), None
+    )
+    if even is None or even.at is None or even.now is None:
         return f"Ask again by {by_date}, with a newer trace."
-    name, value = next(iter((deciding.flips_at or {}).items()))
-    return f"Ask again by {by_date}, or as soon as {name.replace('_', ' ')} passes {_figure(value)}."
-
-
-def _figure(value: Any) -> str:
-    return f"{value:,.4g}" if isinstance(value, int | float) else str(value)
+    way = "rises above" if even.now < even.at else "falls below"
+    return f"Ask again by {by_date}, or as soon as the load {way} {even.at:,.0f} requests a day (now {even.now:,.0f})."
 
 
 def _capital(text: str) -> str:

@@ -27,7 +27,7 @@ class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """Paid while an instance has at least one request. Each such interval is rounded up to granularity_ms.
 
     idle_vcpu_s, idle_gib_s: of instances that are kept without a request (min_instances). has_boots: the time of a
-    boot is billed as an active one.
+    boot is billed as an active one. is_unshared: an instance takes one request at once, whatever the run's did.
     """
 
     vcpu_s: float
@@ -37,6 +37,7 @@ class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     idle_vcpu_s: float = 0.0
     idle_gib_s: float = 0.0
     has_boots: bool = True
+    is_unshared: bool = False
     free: FreeTier = FreeTier()
 
 

@@ -84,9 +84,12 @@ _BASES: tuple[Basis, ...] = ("measured", "simulated", "estimated", "missing")
 
 
 class Windows(NamedTuple):
-    """A run's usage by window of window_s from its start; arrays of shape (windows,). basis: of the active seconds."""
+    """A run's usage by window of window_s from its start; arrays of shape (windows,). ends_s: when the run ended, which
+    may be within the last window. basis: of the active seconds.
+    """
 
     window_s: float
+    ends_s: float
     requests: Floats
     active_s: Floats
     billed_s: Floats
@@ -105,7 +108,7 @@ class Windows(NamedTuple):
         whole = float(self.active_s.sum())
         share = active / whole if whole else 0.0
         return Usage(
-            seconds=len(inside) * self.window_s,
+            seconds=float(np.clip(self.ends_s - inside * self.window_s, 0.0, self.window_s).sum()),
             requests=float(self.requests[inside].sum()),
             active_s=active,
             billed_s=float(self.billed_s[inside].sum()),
@@ -156,6 +159,7 @@ def usage_by_window(
         share = float(active.sum() / everything.sum()) if everything.sum() else 0.0
     return Windows(
         window_s,
+        run.summary.elapsed_s,
         summed(np.ones(len(at_s))),
         active,
         billed,

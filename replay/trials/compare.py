@@ -12,6 +12,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, replay_together, replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
+from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.rundir import RunDir, name_in_path
@@ -94,6 +95,11 @@ def compare_runs(
     names = _distinct([path.name or str(path) for path in run_dirs])
     sides = [Side(name, [read_evidence(path)]) for name, path in zip(names, run_dirs, strict=True)]
     return _judged(sides, "unpaired", question)
+
+
+def judge_sides(sides: Sequence[tuple[str, Evidence]], mode: Mode, question: Question) -> CompareVerdict:
+    """Judge one run of each target, by its name: the first against the second, and against each further one."""
+    return _judged([Side(name, [run]) for name, run in sides], mode, question)
 
 
 def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: bool = False) -> CompareVerdict:

@@ -3,15 +3,15 @@
 What is done is kept in pilot.json, so that a pilot that was interrupted goes on where it stopped.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.engine.loop import Progress
 from replay.engine.progress import OnProgress
-from replay.engine.run import Job, Outcome, StopWhen, replay_together
+from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.pilot import PhaseName
@@ -19,7 +19,8 @@ from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError
 from replay.target import Target, redacted
 from replay.trials.ceiling import CeilingPlan, find_ceiling
-from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
+from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.phases import SIMULATED, Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
 
 STATE_FILE = "pilot.json"
 STATE_SCHEMA = "replay.pilot/1"
@@ -55,15 +56,10 @@ class Interrupted(Exception):
     """The pilot was ended before its phases were; str() names the phase."""
 
 
-class Fault(Protocol):
-    """Makes an instance of a target go away at a time of a run."""
-
-    def options(self, target: Target, options: RunOptions, at_s: float) -> RunOptions | None:
-        """The run's options with the fault in them; None where nothing can be done to that target."""
-
-
 class Experiment(NamedTuple):
-    """Everything that the phases need. options: of every run, but for what a phase sets itself."""
+    """Everything that the phases need. options: of every run, but for what a phase sets itself. imagined: targets as
+    planes to be simulated, by name.
+    """
 
     directory: Path
     targets: Sequence[Target]
@@ -75,6 +71,7 @@ class Experiment(NamedTuple):
     fault: Fault
     on_stage: OnStage
     on_progress: OnProgress | None = None
+    imagined: Mapping[str, Target] = MappingProxyType({})
 
 
 class Carrier:
@@ -99,22 +96,37 @@ class Carrier:
         self._together("bursts", bursts(it.picked, folder, plan), self._limited(_bursts_s(plan), calm))
         self._together("idle-wake", idle_wake(it.picked, folder, plan), it.options)
         self._together("long-chains", chains(it.picked, folder, plan), self._limited(plan.chains_s, calm))
-        for target in it.targets:
-            options = self._limited(plan.failure_s, calm)
-            faulty = it.fault.options(target, options, plan.fault_at_s)
-            if faulty is not None:
-                faulty = msgspec.structs.replace(faulty, repeat=True)
-                self._one("failure", target, it.excerpt.trace, faulty)
+        for group in self._struck():
+            self._fail(group, self._limited(plan.failure_s, calm))
+
+    def _struck(self) -> list[list[Target]]:
+        """Targets to which a failure can be done: those that share a run."""
+        targets = [target for target in self._it.targets if self._it.fault.what(target) is not None]
+        return [targets] if self._it.fault.is_shared and targets else [[target] for target in targets]
+
+    def months(self, trace: Path) -> None:
+        """The whole trace on each simulated plane, by which it is priced: a phase that takes no time of anybody's."""
+        for target in self._it.imagined.values():
+            key = f"month/{target.name}"
+            if key in self._state.done:
+                continue
+            folder = self._folder("month", target.name)
+            knobs = Knobs(seed=self._it.options.knobs.seed)
+            simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
+            self._note(key, folder)
 
     def ceilings(self, slos: Sequence[Slo], first_scale: Callable[[Target], float]) -> None:
         """The ceilings under these SLOs."""
-        it, plan = self._it, self._it.plan
+        it = self._it
         trace = unchained(it.excerpt.trace, self.traces())
-        for target in it.targets:
-            key = f"ceiling/{target.name}"
+        for aim in it.targets:
+            key = f"ceiling/{aim.name}"
             if key in self._state.done:
                 continue
-            self._begin("ceiling", target.name)
+            self._begin("ceiling", aim.name)
+            is_imagined = self._finds_ceiling_in_virtual_time(aim)
+            plan = SIMULATED if is_imagined else it.plan
+            target = it.imagined.get(aim.name, aim) if is_imagined else aim
             search = CeilingPlan(
                 first_scale(target), 1e6, plan.precision, plan.level_s, plan.search_s, shows_recovery=False
             )
@@ -126,7 +138,7 @@ class Carrier:
                 search,
                 out=self._folder("ceiling", target.name),
                 on_progress=it.on_progress,
-                replay=self._replay_one,
+                replay=_simulated if is_imagined else replay_trace,
             )
             if outcome.status != "finished":
                 raise Interrupted("ceiling")
@@ -142,14 +154,21 @@ class Carrier:
         self._finished(phase, self._replay(trace, jobs, options))
         self._note(phase, folder)
 
-    def _one(self, phase: PhaseName, target: Target, trace: Path, options: RunOptions) -> None:
-        key = f"{phase}/{target.name}"
-        if key in self._state.done:
+    def _fail(self, targets: Sequence[Target], options: RunOptions) -> None:
+        """Representative traffic, over and over, in which an instance goes away."""
+        it = self._it
+        names = ", ".join(target.name for target in targets)
+        left = [target for target in targets if f"failure/{target.name}" not in self._state.done]
+        if not left:
             return
-        self._begin(phase, target.name)
-        folder = self._folder(phase, target.name)
-        self._finished(phase, self._replay(trace, [Job(target, folder)], options))
-        self._note(key, folder)
+        self._begin("failure", names)
+        options = msgspec.structs.replace(options, repeat=True)
+        struck = [it.fault.struck(target, options, it.plan.fault_at_s) for target in targets]
+        folders = [self._folder("failure", target.name) for target in targets]
+        jobs = [Job(one.target, folder) for one, folder in zip(struck, folders, strict=True)]
+        self._finished("failure", self._replay(it.excerpt.trace, jobs, struck[0].options))
+        for target, folder in zip(targets, folders, strict=True):
+            self._note(f"failure/{target.name}", folder)
 
     def _finished(self, phase: PhaseName, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
@@ -161,20 +180,9 @@ class Carrier:
             return [simulate_trace(trace, job.target, options, job.out) for job in jobs]
         return replay_together(trace, jobs, options, self._it.on_progress)
 
-    def _replay_one(
-        self,
-        trace: Path,
-        target: Target,
-        options: RunOptions,
-        out: Path | None,
-        on_progress: OnProgress | None,
-        stop_when: StopWhen | None,
-    ) -> Outcome:
-        if self._it.plan.how == "simulated":
-            if stop_when is not None:
-                stop_when.begin(out or Path(), Progress())
-            return simulate_trace(trace, target, options, out)
-        return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
+    def _finds_ceiling_in_virtual_time(self, target: Target) -> bool:
+        how = self._it.plan.how
+        return how == "simulated" or (how == "quick" and target.name in self._it.imagined)
 
     def _limited(self, duration_s: float, knobs: Knobs | None = None) -> RunOptions:
         """For so long at most."""
@@ -201,13 +209,14 @@ class Carrier:
             ("idle-wake", names, live * (sum(plan.idle_gaps_s) + 2)),
             ("long-chains", names, live * plan.chains_s),
         ]
-        options = it.options
         stages += [
-            ("failure", target.name, live * plan.failure_s)
-            for target in it.targets
-            if it.fault.options(target, options, plan.fault_at_s) is not None
+            ("failure", ", ".join(target.name for target in group), live * (plan.failure_s + tail_s / 2))
+            for group in self._struck()
         ]
-        return stages + [("ceiling", target.name, live * 1.3 * plan.search_s) for target in it.targets]
+        for target in it.targets:
+            takes_s = 2.0 if self._finds_ceiling_in_virtual_time(target) else 1.3 * plan.search_s
+            stages.append(("ceiling", target.name, live * takes_s))
+        return stages
 
     def _begin(self, phase: PhaseName, target: str) -> None:
         at = next((n for n, stage in enumerate(self._stages) if stage[:2] == (phase, target)), 0)
@@ -226,6 +235,18 @@ class Carrier:
     def _note(self, key: str, folder: Path) -> None:
         self._state.done[key] = str(folder.relative_to(self._it.directory))
         write_state(self._it.directory, self._state)
+
+
+def _simulated(
+    trace: Path,
+    target: Target,
+    options: RunOptions,
+    out: Path | None,
+    on_progress: OnProgress | None,
+    stop_when: StopWhen | None,
+) -> Outcome:
+    """As replay_trace, in virtual time, where nothing can be watched meanwhile."""
+    return simulate_trace(trace, target, options, out)
 
 
 def _bursts_s(plan: Plan) -> float:

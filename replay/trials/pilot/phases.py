@@ -48,7 +48,7 @@ class Plan(NamedTuple):
         return self.failure_s / 3
 
 
-QUICK = Plan("quick", 35.0, 3, 3.0, (1.0, 2.0, 4.0, 6.0), 10.0, 12.0, 2.5, 18.0, 0.1, 2.0)
+QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0)
 LIVE = Plan(
     "live", 600.0, 5, 20.0, (5.0, 15.0, 30.0, 60.0, 120.0, 240.0), 300.0, 120.0, 10.0, 600.0, 0.05, 30.0
 )
@@ -81,18 +81,21 @@ class Excerpt(NamedTuple):
         return self.offset_s == 0.0
 
 
-def excerpt(trace: Path, folder: Path, shape: Shape, length_s: float) -> Excerpt:
-    """The part of the trace, of this length, whose windows have the load levels most nearly as the whole has them."""
+def excerpt(trace: Path, folder: Path, shape: Shape, length_s: float, what: str = "representative") -> Excerpt:
+    """The part of the trace, of this length, whose windows have the load levels most nearly as the whole has them.
+
+    It holds no more than 300,000 requests.
+    """
     window_s = shape.workload.window_s
     levels = shape.levels
     wanted = max(1, round(length_s / window_s)) if length_s < 1e8 else len(levels)
     offset_s = 0.0 if wanted >= len(levels) else _most_alike(levels, wanted) * float(window_s)
     until_s = offset_s + length_s
-    out = folder / "representative.jsonl"
+    out = folder / f"{what}.jsonl"
     sessions = requests = 0
     last_s = 0.0
     with TraceReader(trace, checked=False) as reader:
-        header = _named(reader.header, "representative traffic")
+        header = _named(reader.header, what)
         with TraceWriter(out, header) as writer:
             for session in reader:
                 if session.start_ms >= until_s * 1000 or requests >= _MOST_EXCERPT_STEPS:

@@ -1,0 +1,341 @@
+"""What each target costs a month, level by level, and where the planes' bills cross: from runs and price tables."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from replay.engine.router import Router
+from replay.judge.breakeven import Offer, break_evens, resampled, sensitivity
+from replay.judge.cost import (
+    Bill,
+    CostError,
+    Fleet,
+    Size,
+    hybrid_bill,
+    machine_bill,
+    machines_for,
+    serverless_bill,
+)
+from replay.judge.figures import Evidence
+from replay.judge.pilot import BreakEvenFound, Bucket, PilotPlane, Sensitive
+from replay.judge.price_table import PriceTable
+from replay.judge.usage import Usage, Windows, month_of, usage_by_window
+from replay.results.columns import Flags
+from replay.target import Cost, Target
+from replay.trials.pilot.workload import Shape
+from replay.trials.prices import price_table
+
+_MILLION = 1e6
+
+
+class Money(NamedTuple):
+    """prices: the tables that were used, as facts for the report."""
+
+    buckets: list[Bucket]
+    break_even: list[BreakEvenFound]
+    sensitivity: list[Sensitive]
+    prices: list[dict[str, Any]]
+    doubts: list[str]
+    notes: list[str]
+
+
+class Measured(NamedTuple):
+    """The run by which a target is priced. offset_s: where in the trace the run begins."""
+
+    run: Evidence
+    offset_s: float
+    is_simulated: bool
+
+
+class _Priced(NamedTuple):
+    """One target's month. levels: the usage at each load level."""
+
+    plane: PilotPlane
+    cost: Cost
+    table: PriceTable
+    month: Usage
+    levels: list[Usage | None]
+    windows: Windows
+    bill: Bill
+
+
+def price_planes(
+    targets: Sequence[Target], planes: Sequence[PilotPlane], measured: dict[str, Measured], shape: Shape
+) -> Money:
+    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError."""
+    found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
+    offers: list[_Priced] = []
+    for target, plane in zip(targets, planes, strict=True):
+        if target.cost is None:
+            found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
+            continue
+        _name_tables(target.cost, found)
+        if target.name not in measured:
+            continue
+        try:
+            offers.append(_priced(target, target.cost, plane, measured[target.name], shape, found))
+        except CostError as reason:
+            found.doubts.append(f"{target.name} has no price: {reason}")
+    for one in offers:
+        _share_out(one, found.buckets)
+    _cross(offers, shape, found)
+    return found
+
+
+def _name_tables(cost: Cost, found: Money) -> None:
+    today = datetime.now(UTC).date()
+    for name in filter(None, (cost.price, cost.machine_price)):
+        table = price_table(name)
+        fact = {
+            "name": name,
+            "provider": table.provider,
+            "region": table.region,
+            "currency": table.currency,
+            "date": table.date.isoformat(),
+            "source": table.source,
+        }
+        if fact in found.prices:
+            continue
+        found.prices.append(fact)
+        if table.is_stale(today):
+            found.doubts.append(
+                f"the prices of {table.provider} are of {table.date}, more than half a year old"
+            )
+
+
+def _priced(
+    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, found: Money
+) -> _Priced:
+    table = price_table(cost.price)
+    granularity_ms = table.request.granularity_ms if table.request else 0.0
+    windows = _windows(measured, shape, granularity_ms, None)
+    levels, is_estimated = _levels(windows, measured, shape)
+    month = _month(levels, shape)
+    if is_estimated:
+        found.doubts.append(
+            f"{target.name}'s run did not show every load level; what it did not show is scaled"
+        )
+    bill = _bill(target, cost, plane, measured, month, table, shape)
+    plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
+    plane.cost_basis = (
+        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(measured)
+    )
+    plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
+    plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
+    plane.staff_month = round(cost.staff_hours * cost.staff_rate, 2) if cost.staff_hours else None
+    plane.cost_ci = _interval(target, cost, plane, measured, windows, table, shape)
+    return _Priced(plane, cost, table, month, levels, windows, bill)
+
+
+def _capacity_basis(measured: Measured) -> Any:
+    return "simulated" if measured.is_simulated else "measured"
+
+
+def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flags | None) -> Windows:
+    window_s = float(shape.workload.window_s)
+    first = round(measured.offset_s / window_s)
+    return usage_by_window(
+        measured.run,
+        window_s,
+        max(1, len(shape.levels) - first),
+        granularity_ms,
+        rows,
+        is_simulated=measured.is_simulated,
+    )
+
+
+def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
+    """The usage at each level; of a level that the run did not reach, that of the whole run at the level's rate."""
+    first = round(measured.offset_s / shape.workload.window_s)
+    seen = _reached(windows)
+    whole = windows.of(seen)
+    found: list[Usage | None] = []
+    is_estimated = False
+    for level, bucket in enumerate(shape.workload.buckets):
+        there = shape.windows(level) - first
+        there = there[(there >= 0) & (there < len(seen))]
+        if not bucket.weight:
+            found.append(None)
+        elif len(there):
+            found.append(windows.of(there))
+        else:
+            is_estimated = True
+            found.append(_at_rate(whole, bucket.requests_per_s))
+    return found, is_estimated
+
+
+def _at_rate(usage: Usage, requests_per_s: float) -> Usage:
+    """As if the same requests came at another rate; what they share is left as it is."""
+    now = usage.requests / usage.seconds if usage.seconds else 0.0
+    scaled = usage.times(requests_per_s / now) if now else usage
+    basis = "missing" if usage.basis == "missing" else "estimated"
+    return msgspec.structs.replace(scaled, seconds=usage.seconds, basis=basis)
+
+
+def _month(levels: Sequence[Usage | None], shape: Shape) -> Usage:
+    weights = [bucket.weight for bucket in shape.workload.buckets]
+    parts = [(weight, usage) for weight, usage in zip(weights, levels, strict=True) if usage is not None]
+    try:
+        return month_of(parts)
+    except ValueError as cause:
+        raise CostError(str(cause)) from cause
+
+
+def _size(cost: Cost) -> Size:
+    return Size(cost.vcpu, cost.memory_gib, cost.min_instances, cost.billing)
+
+
+def _fleet(cost: Cost, machines: int) -> Fleet:
+    return Fleet(cost.machine or "", machines, cost.discount_percent / 100)
+
+
+def _bill(
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    month: Usage,
+    table: PriceTable,
+    shape: Shape,
+) -> Bill:
+    if target.plane == "hybrid":
+        return _hybrid(target, cost, measured, table, shape)
+    if cost.machine is None:
+        return serverless_bill(month, table, _size(cost))
+    machines = _machines(cost, plane.capacity_rps, shape)
+    plane.machines = machines
+    return machine_bill(month, table, _fleet(cost, machines))
+
+
+def _machines(cost: Cost, capacity_rps: float | None, shape: Shape) -> int:
+    if not capacity_rps:
+        raise CostError("how much a machine carries was not measured, since no ceiling was found")
+    return machines_for(shape.workload.peak_rps, capacity_rps, cost.headroom_percent / 100)
+
+
+def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, shape: Shape) -> Bill:
+    """What routes send elsewhere is on machines, as many as the file says; the rest is serverless."""
+    if cost.machine is None:
+        raise CostError("a hybrid's [cost] needs machine, and machine_price if that is in another table")
+    columns = measured.run.columns
+    router = Router(target)
+    stays = np.array([router.place(kind, name) == 0 for kind, name in columns.series_names], np.bool_)
+    granularity_ms = table.request.granularity_ms if table.request else 0.0
+    windows = _windows(measured, shape, granularity_ms, stays[columns.series])
+    levels, _ = _levels(windows, measured, shape)
+    month = _month(levels, shape)
+    machines = price_table(cost.machine_price) if cost.machine_price else table
+    rest = msgspec.structs.replace(month, egress_bytes=0.0)
+    return hybrid_bill(
+        serverless_bill(month, table, _size(cost)), machine_bill(rest, machines, _fleet(cost, cost.machines))
+    )
+
+
+def _beside(cost: Cost, month: Usage, shape: Shape) -> list[dict[str, Any]]:
+    """What comes to the bill from elsewhere: the same on every plane, so never added to it."""
+    buckets = shape.workload.buckets
+    calls = sum(bucket.external_calls_month or 0.0 for bucket in buckets)
+    tokens = sum(bucket.tokens_month or 0.0 for bucket in buckets)
+    lines: list[dict[str, Any]] = []
+    if cost.call_price and calls:
+        lines.append(_aside("model calls", calls, "calls", cost.call_price))
+    if cost.token_price_million and tokens:
+        lines.append(_aside("model tokens", tokens / _MILLION, "million tokens", cost.token_price_million))
+    if cost.staff_hours:
+        lines.append(_aside("staff", cost.staff_hours, "hours", cost.staff_rate))
+    return lines
+
+
+def _aside(name: str, quantity: float, unit: str, price: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "quantity": quantity,
+        "unit": unit,
+        "unit_price": price,
+        "amount": quantity * price,
+        "beside": True,
+    }
+
+
+def _interval(
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    windows: Windows,
+    table: PriceTable,
+    shape: Shape,
+) -> tuple[float, float] | None:
+    """Of a serverless bill by resampled windows; of machines by the interval of what one carries."""
+    if target.plane == "hybrid":
+        return None
+    if cost.machine is None:
+        bills = [serverless_bill(month, table, _size(cost)).total for month in _drawn(windows)]
+        if not bills:
+            return None
+        low, high = np.quantile(bills, [0.025, 0.975])
+        return round(float(low), 4), round(float(high), 4)
+    if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_rps is None:
+        return None
+    least, most = plane.ceiling_ci_rps
+    each = [plane.capacity_rps * end / plane.ceiling_rps for end in (most or plane.ceiling_rps, least) if end]
+    month = windows.whole()
+    totals = [
+        machine_bill(
+            msgspec.structs.replace(month, egress_bytes=0.0), table, _fleet(cost, _machines(cost, one, shape))
+        ).total
+        for one in each
+    ]
+    return round(min(totals), 4), round(max(totals), 4)
+
+
+def _reached(windows: Windows) -> npt.NDArray[np.intp]:
+    """The windows that the run came to."""
+    return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
+
+
+def _drawn(windows: Windows) -> list[Usage]:
+    return resampled([windows.of(np.array([n])) for n in _reached(windows)], seed=1)
+
+
+def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
+    """Each level's part of the month's bill: by time where machines are paid for, else by what it used."""
+    weights = [bucket.weight for bucket in buckets]
+    if one.cost.machine is None:
+        used = [
+            0.0 if usage is None or not usage.seconds else weight * usage.active_s / usage.seconds
+            for weight, usage in zip(weights, one.levels, strict=True)
+        ]
+    else:
+        used = weights
+    whole = sum(used)
+    for bucket, part in zip(buckets, used, strict=True):
+        share = part / whole if whole else bucket.weight
+        bucket.cost_month = {**bucket.cost_month, one.plane.target: round(one.bill.total * share, 4)}
+
+
+def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
+    """Where the first serverless target and the first of machines cost the same."""
+    serverless = next((one for one in priced if one.plane.plane == "serverless"), None)
+    machines = next((one for one in priced if one.plane.plane == "vm"), None)
+    if serverless is None or machines is None or not machines.plane.capacity_rps:
+        found.notes.append("no break-even: it takes a serverless target and one of machines, both with a price")
+        return
+    offer = Offer(
+        serverless.month,
+        serverless.table,
+        _size(serverless.cost),
+        machines.table,
+        _fleet(machines.cost, machines.plane.machines or 1),
+        machines.plane.capacity_rps,
+        shape.workload.peak_rps,
+        machines.cost.headroom_percent / 100,
+        (serverless.plane.target, machines.plane.target),
+    )
+    found.break_even.extend(break_evens(offer, _drawn(serverless.windows)))
+    found.sensitivity.extend(sensitivity(offer))

@@ -1,0 +1,69 @@
+"""What a pilot left on disk, read back: the run of each phase on each target, ceilings, cold starts, recoveries."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from replay.judge.ceiling import CeilingVerdict
+from replay.judge.coldstart import ColdVerdict, judge_coldstart
+from replay.judge.figures import Evidence
+from replay.judge.pilot import PhaseFigures, PhaseName
+from replay.judge.planes import phase_figures
+from replay.results.rundir import RunDir
+from replay.results.types import MANIFEST_FILE, Manifest
+from replay.target import Target
+from replay.trials.evidence import read_evidence, read_verdict
+
+_SHARED: tuple[PhaseName, ...] = ("representative", "bursts", "idle-wake", "long-chains")
+
+
+class Material(NamedTuple):
+    """By target: the runs of the phases, the ceiling, and cold starts as the representative and the idle-wake phase
+    show them. manifests: of the representative runs.
+    """
+
+    runs: dict[str, dict[PhaseName, Evidence]]
+    folders: dict[str, dict[PhaseName, Path]]
+    figures: list[PhaseFigures]
+    ceilings: dict[str, CeilingVerdict]
+    colds: dict[str, ColdVerdict]
+    wakes: dict[str, ColdVerdict]
+    manifests: list[Manifest]
+
+
+def read_material(directory: Path, done: dict[str, str], targets: Sequence[Target]) -> Material:
+    """Raises RunDirError for what cannot be read."""
+    found = Material({}, {}, [], {}, {}, {}, [])
+    for target in targets:
+        name = target.name
+        runs: dict[PhaseName, Evidence] = {}
+        folders: dict[PhaseName, Path] = {}
+        for phase, folder in _run_dirs(directory, done, name):
+            run = runs[phase] = read_evidence(folder)
+            folders[phase] = folder
+            found.figures.append(phase_figures(phase, name, run, str(folder.relative_to(directory))))
+        found.runs[name], found.folders[name] = runs, folders
+        if (main := runs.get("representative")) is not None:
+            found.colds[name] = judge_coldstart(main)
+            found.manifests.append(RunDir(folders["representative"]).read_manifest())
+        if (wake := runs.get("idle-wake")) is not None:
+            found.wakes[name] = judge_coldstart(wake)
+        ceiling = _ceiling(directory, done.get(f"ceiling/{name}"))
+        if ceiling is not None:
+            found.ceilings[name] = ceiling
+    return found
+
+
+def _run_dirs(directory: Path, done: dict[str, str], target: str) -> list[tuple[PhaseName, Path]]:
+    folders: list[tuple[PhaseName, Path]] = [
+        (phase, directory / done[phase] / target) for phase in _SHARED if phase in done
+    ]
+    if (failure := done.get(f"failure/{target}")) is not None:
+        folders.append(("failure", directory / failure))
+    return [(phase, folder) for phase, folder in folders if (folder / MANIFEST_FILE).exists()]
+
+
+def _ceiling(directory: Path, folder: str | None) -> CeilingVerdict | None:
+    if folder is None:
+        return None
+    return cast("CeilingVerdict | None", read_verdict(directory / folder))

@@ -1,0 +1,309 @@
+"""A pilot from beginning to end: look at the trace, carry the phases out on every plane, judge, and leave a verdict."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from replay.engine.progress import OnProgress
+from replay.engine.types import RunOptions
+from replay.judge.decision import decide
+from replay.judge.dimensions import dimensions
+from replay.judge.figures import Evidence
+from replay.judge.pilot import PilotVerdict, PlaneName, Recovered
+from replay.judge.pilot_words import check_again, effort_words, headline, rollback
+from replay.judge.planes import Seen, plane_figures
+from replay.judge.recovery import Event, judge_recovery
+from replay.judge.rules import Case
+from replay.judge.slo import Slo, parse_slo
+from replay.judge.types import VERDICT_SCHEMA
+from replay.results.rundir import RunDir, name_in_path
+from replay.target import Target, TargetError
+from replay.trace.file import scan
+from replay.trials.compare import Question, judge_sides
+from replay.trials.evidence import read_evidence, write_verdict
+from replay.trials.pilot.carrying import (
+    STATE_FILE,
+    Carrier,
+    Experiment,
+    Interrupted,
+    OnStage,
+    State,
+    question_of,
+    read_state,
+    write_state,
+)
+from replay.trials.pilot.embedded import CONCURRENCY
+from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.phases import Plan, excerpt, pick
+from replay.trials.pilot.reading import Material, read_material
+from replay.trials.pilot.workload import Shape
+
+_CEILING_LATENCY = 2.0
+_CEILING_ERRORS = "errors < 1%"
+_REVIEW_DAYS = 90
+# A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
+_LONGEST_REQUEST_S = 3600.0
+_WHOLE_S = 1e9
+_NS = 1_000_000_000
+
+
+class PilotOutcome(NamedTuple):
+    """status: interrupted, if the phases were not all carried out; there is no verdict then."""
+
+    directory: Path
+    status: str
+    verdict: PilotVerdict | None = None
+    material: Material | None = None
+
+
+def run_pilot(
+    trace: Path,
+    targets: Sequence[Target],
+    slos: Sequence[Slo],
+    shape: Shape,
+    plan: Plan,
+    options: RunOptions,
+    fault: Fault,
+    *,
+    imagined: Sequence[Target] = (),
+    out: Path | None = None,
+    on_stage: OnStage,
+    on_progress: OnProgress | None = None,
+) -> PilotOutcome:
+    """Carry a pilot out, or go on with the one that `out` holds; verdict.json is left there.
+
+    targets: each says what plane it is. imagined: the same as planes to be simulated, by the same names. Those are
+    priced by a simulation of the whole trace, and others by their representative run; a quick pilot also looks for
+    their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError, RunDirError,
+    TraceError, PriceTableError and TargetUnreachable.
+    """
+    check_targets(targets)
+    found = scan(trace)
+    directory = _directory(out, found.header.name)
+    question = question_of(found.sha256, targets, plan, options)
+    state = read_state(directory, question)
+    write_state(directory, state)
+    folder = directory / "traces"
+    folder.mkdir(exist_ok=True)
+    part = excerpt(trace, folder, shape, plan.representative_s)
+    experiment = Experiment(
+        directory,
+        targets,
+        plan,
+        part,
+        pick(trace, options.knobs.seed),
+        options,
+        slos,
+        fault,
+        on_stage,
+        on_progress,
+        {target.name: target for target in imagined},
+    )
+    carrier = Carrier(experiment, state)
+    try:
+        carrier.carry_out()
+        _compare(directory, state, targets)
+        bounds = _ceiling_slos(directory, state, targets, slos)
+        carrier.ceilings(bounds, _first_scale(shape))
+        if imagined:
+            carrier.months(excerpt(trace, folder, shape, _WHOLE_S, "whole").trace)
+    except Interrupted:
+        return PilotOutcome(directory, "interrupted")
+    faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
+    verdict, material = judge(directory, state, shape, targets, plan, slos, part.offset_s, faults)
+    write_verdict(directory, verdict)
+    return PilotOutcome(directory, "finished", verdict, material)
+
+
+def check_targets(targets: Sequence[Target]) -> None:
+    """Raises TargetError unless each target says what plane it is, under a name of its own."""
+    for target in targets:
+        if target.plane is None:
+            raise TargetError(
+                f'{target.name}: does not say what plane it is. Add plane = "serverless" (or "vm", "hybrid") to its '
+                "file, or write -t serverless=URL."
+            )
+    names = [name_in_path(target.name) for target in targets]
+    if len(set(names)) < len(names):
+        raise TargetError("two targets have the same name. Give each a name of its own in its file.")
+
+
+def _directory(out: Path | None, trace: str) -> Path:
+    """A fresh one, or the one that holds this pilot."""
+    if out is not None and (out / STATE_FILE).exists():
+        return out
+    return RunDir.create(out, f"pilot-{trace}", "planes").path
+
+
+def _compare(directory: Path, state: State, targets: Sequence[Target]) -> None:
+    """The planes side by side on representative traffic: verdict.json in that phase's folder."""
+    if len(targets) < 2 or "representative" not in state.done:
+        return
+    material = read_material(directory, {"representative": state.done["representative"]}, targets)
+    sides = [(target.name, material.runs[target.name]["representative"]) for target in targets]
+    write_verdict(directory / state.done["representative"], judge_sides(sides, "paired", Question()))
+
+
+def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos: Sequence[Slo]) -> list[Slo]:
+    """What a level of load must keep: the user's bounds, or twice the best plane's p95, and no more than 1 % errors."""
+    if slos:
+        return list(slos)
+    if not state.ceiling_slos:
+        material = read_material(directory, {"representative": state.done["representative"]}, targets)
+        known = [
+            response.p95
+            for runs in material.runs.values()
+            if (response := runs["representative"].summary.latency_ms.get("response")) and response.p95
+        ]
+        limit = _CEILING_LATENCY * min(known) if known else 1000.0
+        state.ceiling_slos = [f"p95 < {limit:.0f}ms", _CEILING_ERRORS]
+        write_state(directory, state)
+    return [parse_slo(text) for text in state.ceiling_slos]
+
+
+def _first_scale(shape: Shape) -> Callable[[Target], float]:
+    """Where the search begins: near what the plane's slots could carry, where the target file tells of them."""
+    in_flight = shape.workload.mean_in_flight or 0.0
+
+    def first(target: Target) -> float:
+        plane = (target.simulate or {}).get("plane", {})
+        slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
+        return max(1.0, round(slots / 2 / in_flight, 2)) if slots and in_flight else 1.0
+
+    return first
+
+
+def judge(
+    directory: Path,
+    state: State,
+    shape: Shape,
+    targets: Sequence[Target],
+    plan: Plan,
+    slos: Sequence[Slo],
+    offset_s: float,
+    faults: Mapping[str, str],
+) -> tuple[PilotVerdict, Material]:
+    """Everything that was recorded, judged. faults: what was done to each target."""
+    material = read_material(directory, state.done, targets)
+    planes = [
+        plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
+        for target in targets
+    ]
+    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, offset_s), shape)
+    workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
+    case = Case(
+        workload=workload,
+        planes=planes,
+        break_even=money.break_even,
+        request_limit_s={target.name: _request_limit_s(target) for target in targets},
+        slos=[slo.text for slo in slos],
+    )
+    decided = decide(case)
+    today = datetime.now(UTC)
+    verdict = PilotVerdict(
+        schema=VERDICT_SCHEMA,
+        command="pilot",
+        verdict=decided.choice,
+        answer=decided.answer,
+        reasons=decided.reasons,
+        doubts=decided.doubts + money.doubts,
+        planes=planes,
+        break_even=money.break_even,
+        rules=decided.rules,
+        buckets=money.buckets,
+        workload=workload,
+        phases=material.figures,
+        headline=headline(planes),
+        dimensions=dimensions(case),
+        routes=decided.routes,
+        sensitivity=money.sensitivity,
+        effort=effort_words(planes),
+        rollback=rollback(decided.choice, planes),
+        check_again=check_again(money.break_even, _in_days(today.date(), _REVIEW_DAYS)),
+        how=plan.how,
+        made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        slos=[slo.text for slo in slos] or state.ceiling_slos,
+        prices=money.prices,
+        notes=_notes(plan, slos, state, targets, money),
+    )
+    return verdict, material
+
+
+def _measured(
+    directory: Path, state: State, targets: Sequence[Target], material: Material, plan: Plan, offset_s: float
+) -> dict[str, Measured]:
+    """The run by which each target is priced."""
+    found: dict[str, Measured] = {}
+    for target in targets:
+        name = target.name
+        if (month := state.done.get(f"month/{name}")) is not None:
+            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True)
+        elif (run := material.runs[name].get("representative")) is not None:
+            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated")
+    return found
+
+
+def _seen(target: Target, material: Material, fault: str | None, at_s: float) -> Seen:
+    name = target.name
+    plane: PlaneName = target.plane or "serverless"
+    wake = material.wakes.get(name)
+    failure = material.runs[name].get("failure")
+    return Seen(
+        target=name,
+        plane=plane,
+        phases=material.runs[name],
+        cold=material.colds.get(name),
+        keep_alive_s=wake.keep_alive_s if wake else None,
+        ceiling=material.ceilings.get(name),
+        recovery=None
+        if failure is None
+        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault")),
+        machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
+    )
+
+
+def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
+    (fault,) = judge_recovery(run, [event]).faults
+    return Recovered(
+        target=target,
+        what=fault.what,
+        detect_s=fault.detect_s,
+        recovered_s=fault.recovered_s,
+        failed=fault.failed_steps,
+        retried_ok=fault.retried_ok,
+        sessions_lost=fault.sessions_lost,
+    )
+
+
+def _request_limit_s(target: Target) -> float:
+    plane = (target.simulate or {}).get("plane", {})
+    return float(plane.get("request_timeout_s", _LONGEST_REQUEST_S))
+
+
+def _in_days(today: date, days: int) -> str:
+    return (today + timedelta(days=days)).isoformat()
+
+
+_HOW = {
+    "simulated": "simulated in virtual time: nothing was sent",
+    "quick": "a quick look: minutes, where a pilot proper takes the better part of an hour",
+    "live": "every phase was replayed against the targets",
+}
+
+
+def _notes(plan: Plan, slos: Sequence[Slo], state: State, targets: Sequence[Target], money: Money) -> list[str]:
+    notes = [_HOW[plan.how]]
+    if all(target.send_recorded_ms and target.simulate for target in targets):
+        notes.append(
+            "the planes are emulated ones: they answer after as long as the recording says, so real tools, models and "
+            "networks were not tried"
+        )
+    if plan.how == "quick" and any(name.startswith("month/") for name in state.done):
+        notes.append("ceilings and months were found in virtual time, on the same planes as simulated")
+    if not slos and state.ceiling_slos:
+        notes.append(f"ceilings were asked for with {', '.join(state.ceiling_slos)}, since no --slo was given")
+    return notes + money.notes
