@@ -1,0 +1,157 @@
+"""`replay cost`: what a run's load costs a month on planes that have a price."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from replay.cli.units import PERCENT
+from replay.judge.cost import Size
+from replay.judge.month import Beside
+from replay.report.cost import print_cost
+from replay.trials.cost import MachineWish, price_run
+from replay.trials.prices import shipped_prices
+
+EXIT_INCONCLUSIVE = 3
+_NOT_NEGATIVE = click.FloatRange(min=0)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _Machine(click.ParamType[MachineWish]):
+    """A price table and a machine in it, written as TABLE:KIND."""
+
+    name = "table:kind"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MachineWish:
+        price, colon, kind = str(value).rpartition(":")
+        if not colon or not price or not kind:
+            self.fail(f"{value!r} names no machine. Write gce-e2-us-central1:e2-standard-2, or FILE:KIND.")
+        return MachineWish(price, kind)
+
+
+class _Hours(click.ParamType[tuple[float, ...]]):
+    """Hours a month: one figure, or low, mid and high."""
+
+    name = "hours"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        try:
+            hours = tuple(float(part) for part in str(value).split(","))
+        except ValueError:
+            hours = ()
+        if len(hours) not in (1, 3) or not all(0 <= each < 1e6 for each in hours):
+            self.fail(f"{value!r} is no number of hours. Write 4, or low, mid and high as 2,4,8.")
+        return hours
+
+
+@click.command()
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--price",
+    "prices",
+    multiple=True,
+    metavar="TABLE",
+    help=f"Price it as serverless by this table, a file or one of {', '.join(shipped_prices())}.",
+)
+@click.option("--vcpu", type=_POSITIVE, default=1.0, show_default=True, help="Of one serverless instance.")
+@click.option(
+    "--memory", type=_POSITIVE, default=0.5, show_default=True, help="GiB of one serverless instance."
+)
+@click.option(
+    "--min-instances",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Instances that are kept without a request.",
+)
+@click.option(
+    "--billing",
+    type=click.Choice(["request", "instance"]),
+    default="request",
+    show_default=True,
+    help="Serverless time is paid while there are requests, or for instances' whole lives.",
+)
+@click.option(
+    "--machine",
+    "machines",
+    multiple=True,
+    type=_Machine(),
+    help="Price it on machines: a table and a kind in it, as gce-e2-us-central1:e2-standard-2.",
+)
+@click.option("--machine-rps", type=_POSITIVE, help="Requests a second that one machine carries, as measured.")
+@click.option(
+    "--headroom",
+    type=PERCENT,
+    default="30%",
+    show_default=True,
+    help="What machines carry beyond the peak.",
+)
+@click.option("--discount", type=PERCENT, help="Off the machines' price, for a commitment or sustained use.")
+@click.option("--requests-per-day", type=_POSITIVE, help="Scale the load to this.")
+@click.option(
+    "--staff-hours",
+    type=_Hours(),
+    default="0",
+    help="A month, beside the bill: 4, or low, mid and high as 2,4,8.",
+)
+@click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="What an hour of staff costs.")
+@click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Of a model call, beside the bill.")
+@click.option("--token-price", type=_NOT_NEGATIVE, default=0.0, help="Of a million tokens, beside the bill.")
+@click.option("--explain", is_flag=True, help="Show what each figure was made of, and where prices are from.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the bills as JSON on stdout, and nothing else there."
+)
+@click.pass_context
+def cost(
+    ctx: click.Context,
+    /,
+    run_dir: Path,
+    prices: tuple[str, ...],
+    vcpu: float,
+    memory: float,
+    min_instances: int,
+    billing: str,
+    machines: tuple[MachineWish, ...],
+    machine_rps: float | None,
+    headroom: float,
+    discount: float | None,
+    requests_per_day: float | None,
+    staff_hours: tuple[float, ...],
+    staff_rate: float,
+    call_price: float,
+    token_price: float,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Say what RUN's load costs a month by price tables; exit code 3 where the run does not tell enough to say so.
+
+    Example: replay cost runs/x --price cloud-run-us-central1 --machine gce-e2-us-central1:e2-medium --machine-rps 50
+    """
+    if not prices and not machines:
+        raise click.UsageError("name a price table with --price, or a machine with --machine.")
+    if machines and machine_rps is None:
+        raise click.UsageError(
+            "say with --machine-rps what one machine carries; `replay ceiling` measures it on a target."
+        )
+    if discount is not None and discount >= 100:
+        raise click.UsageError("--discount must be less than 100%.")
+    found = price_run(
+        run_dir,
+        prices,
+        machines,
+        size=Size(vcpu, memory, min_instances, billing),
+        machine_rps=machine_rps or 0.0,
+        headroom=headroom / 100,
+        discount=(discount or 0.0) / 100,
+        beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
+        requests_a_day=requests_per_day,
+    )
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+    else:
+        print_cost(found, explain=explain)
+    if any(plane.bill is None for plane in found.planes):
+        ctx.exit(EXIT_INCONCLUSIVE)

@@ -1,0 +1,128 @@
+"""Bills on the terminal: each plane's lines, what they are made of, and where two planes cost the same."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from replay.judge.cost import BillLine
+from replay.judge.month import PlaneCost, RunCost
+from replay.judge.pilot import BreakEvenFound, Sensitive
+from replay.report.words import clean, clock
+
+_SENSITIVE_SHOWN = 5
+
+
+def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool = False) -> None:
+    """Print the month on each plane. explain: with what each line was made of, and where prices are from."""
+    console = console or Console(highlight=False)
+    console.print()
+    console.print(
+        Text.assemble((clean(cost.run), "bold"), "  a month of 730 hours at this load"), soft_wrap=True
+    )
+    console.print(Text(_load(cost)), soft_wrap=True)
+    for plane in cost.planes:
+        _print_plane(plane, console, explain=explain)
+    currency = next((plane.bill.currency for plane in cost.planes if plane.bill is not None), "")
+    if cost.beside:
+        console.print()
+        console.print(Text("beside every bill, in none of them", style="bold"))
+        _print_lines(cost.beside, currency, console, explain=explain)
+    for even in cost.break_even:
+        _print_break_even(even, console)
+    if cost.sensitivity:
+        console.print()
+        console.print(Text("what would make the other plane the cheaper one, the nearest first"))
+        console.print(_sensitive(cost.sensitivity[:_SENSITIVE_SHOWN]))
+    for note in cost.notes:
+        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+
+
+def _load(cost: RunCost) -> str:
+    seen = f"{_quantity(cost.requests_a_day)} requests a day, at the peak {cost.peak_rps:,.3g}/s"
+    times = "" if cost.factor == 1.0 else f", {cost.factor:,.3g} times the run's"
+    if cost.active_instances is None:
+        return f"{seen}{times}; seen for {clock(cost.observed_s)}"
+    shared = "" if cost.concurrency is None else f", {cost.concurrency:.3g} requests in each"
+    return (
+        f"{seen}{times}; {cost.active_instances:.3g} instances active in the mean{shared} ({cost.basis}); "
+        f"seen for {clock(cost.observed_s)}"
+    )
+
+
+def _print_plane(plane: PlaneCost, console: Console, *, explain: bool) -> None:
+    console.print()
+    line = Text.assemble((clean(plane.name), "bold"), "  ")
+    if plane.bill is None:
+        line.append(f"no price: {plane.reason}", style="yellow")
+    else:
+        line.append(money(plane.bill.total, plane.bill.currency), style="bold")
+        line.append(" a month")
+        if plane.ci is not None:
+            low, high = (money(end) for end in plane.ci)
+            line.append(f" ({low} to {high} at 95 %, over blocks of the run)", style="dim")
+    console.print(line, soft_wrap=True)
+    if plane.bill is not None:
+        _print_lines(plane.bill.lines, plane.bill.currency, console, explain=explain)
+    if plane.is_stale:
+        console.print(
+            Text(f"these prices are of {plane.priced_on}, more than half a year old", style="yellow"),
+            soft_wrap=True,
+        )
+    if explain and plane.sizing is not None:
+        console.print(Text(plane.sizing, style="dim"), soft_wrap=True)
+    if explain:
+        source = f"{plane.provider}, {plane.region}, prices of {plane.priced_on}: {plane.source}"
+        console.print(Text(clean(source, 300), style="dim"), soft_wrap=True)
+
+
+def _print_lines(lines: list[BillLine], currency: str, console: Console, *, explain: bool) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("line")
+    table.add_column("quantity", justify="right")
+    table.add_column("free", justify="right")
+    table.add_column("unit price", justify="right")
+    table.add_column(currency, justify="right")
+    for line in lines:
+        table.add_row(
+            Text(line.name),
+            f"{_quantity(line.quantity)} {line.unit}",
+            _quantity(line.free) if line.free else "",
+            f"{line.unit_price:.6g}",
+            money(line.amount),
+        )
+    console.print(table)
+    if explain:
+        for line in lines:
+            console.print(Text(f"{line.name}: {line.inputs}", style="dim"), soft_wrap=True)
+
+
+def _quantity(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+
+
+def money(amount: float, currency: str = "") -> str:
+    """An amount to the hundredth, or to three digits where it is less than that."""
+    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.3g}"
+    return f"{shown} {currency}".rstrip()
+
+
+def _print_break_even(even: BreakEvenFound, console: Console) -> None:
+    text = Text.assemble((f"break-even by {even.by}: ", "bold"), even.text)
+    if even.ci is not None:
+        low, high = even.ci
+        text.append(f"; 95 %: {low:,.4g} to {high:,.4g}")
+    console.print(text, soft_wrap=True)
+
+
+def _sensitive(found: list[Sensitive]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("input")
+    table.add_column("now", justify="right")
+    table.add_column("flips at", justify="right")
+    table.add_column("elasticity", justify="right")
+    for one in found:
+        now = "" if one.value is None else f"{one.value:,.4g} {one.unit}".rstrip()
+        flips = "never" if one.flips_at_factor is None else f"{one.flips_at_factor:,.3g}x"
+        elasticity = "" if one.elasticity is None else f"{one.elasticity:+.2f}"
+        table.add_row(one.input, now, flips, elasticity)
+    return table

@@ -1,0 +1,74 @@
+"""Pricing a run directory: its record, its instances, and price tables by name or from files."""
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from replay.judge.cost import CostError, Size
+from replay.judge.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
+from replay.results.rundir import RunDirError
+from replay.results.types import INSTANCES_FILE, InstanceRecord
+from replay.trials.evidence import read_evidence
+from replay.trials.prices import price_table
+
+
+class MachineWish(NamedTuple):
+    """A machine to be priced. price: a shipped table's name or a file; kind: of a machine in it."""
+
+    price: str
+    kind: str
+
+
+def price_run(
+    run_dir: Path,
+    prices: Sequence[str],
+    machines: Sequence[MachineWish] = (),
+    *,
+    size: Size,
+    machine_rps: float = 0.0,
+    headroom: float = 0.3,
+    discount: float = 0.0,
+    beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
+    requests_a_day: float | None = None,
+    today: datetime.date | None = None,
+) -> RunCost:
+    """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent.
+
+    Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
+    """
+    serverless = [OnServerless(name, price_table(name), size) for name in prices]
+    fleets = [
+        OnMachines(
+            f"{wish.price}:{wish.kind}", price_table(wish.price), wish.kind, machine_rps, headroom, discount
+        )
+        for wish in machines
+    ]
+    for fleet in fleets:
+        fleet.table.machine(fleet.kind)
+    try:
+        return cost_of_run(
+            read_evidence(run_dir),
+            serverless,
+            fleets,
+            today or datetime.datetime.now(datetime.UTC).date(),
+            beside=beside,
+            requests_a_day=requests_a_day,
+            instances=_instances(run_dir),
+        )
+    except CostError as cause:
+        raise CostError(f"{run_dir}: {cause}.") from cause
+
+
+def _instances(run_dir: Path) -> list[InstanceRecord]:
+    """What the run's plane told of its instances; none where it told nothing."""
+    path = run_dir / INSTANCES_FILE
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
+    except msgspec.MsgspecError as cause:
+        raise RunDirError(f"{path}: cannot be read as instances ({cause}).") from cause
