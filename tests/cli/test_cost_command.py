@@ -1,0 +1,127 @@
+"""`replay cost`: what it prints, and the exit codes of runs and tables that do not tell enough."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.main import cli
+from replay.engine.run import replay_trace
+from replay.engine.types import RunOptions
+from replay.judge.cost import CostError
+from replay.judge.price_table import PriceTableError
+from replay.target import Target
+
+ROOT = Path(__file__).parent.parent.parent
+SERVERLESS = ["--price", "cloud-run-us-central1"]
+MACHINE = ["--machine", "gce-e2-us-central1:e2-medium", "--machine-rps", "20"]
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """A run in virtual time, which tells of its instances."""
+    directory = tmp_path_factory.mktemp("cost") / "run"
+    trace, target = ROOT / "traces" / "triage-burst.jsonl", ROOT / "targets" / "simulated.toml"
+    result = CliRunner().invoke(
+        cli, ["plane", "simulate", str(trace), "-t", str(target), "--out", str(directory), "--sessions", "40"]
+    )
+    assert result.exit_code == 0, result.output
+    return directory
+
+
+@pytest.fixture
+def unknowing(write_trace, truth, tmp_path):
+    """A run against a target that does not say which instance served what."""
+    trace = write_trace(*[(n * 2.0, [write_trace.get("a", "/a?ms=2")]) for n in range(50)])
+    return replay_trace(trace, Target(url=truth.url), RunOptions(), tmp_path / "run").directory
+
+
+def cost(*arguments):
+    return CliRunner().invoke(cli, ["cost", *map(str, arguments)])
+
+
+def test_both_bills_the_break_even_and_what_moves_it_are_printed(simulated):
+    result = cost(simulated, *SERVERLESS, *MACHINE)
+
+    assert result.exit_code == 0, result.output
+    for part in ("vCPU time", "machines, e2-medium", "break-even by utilisation", "flips at"):
+        assert part in result.stdout
+    assert "made of" not in result.stdout
+
+
+def test_each_figure_can_be_traced_to_what_it_was_made_of(simulated):
+    told = cost(simulated, *SERVERLESS, *MACHINE, "--explain").stdout
+
+    assert "vCPU time: 1 vCPU x" in told
+    assert "s booting, simulated" in told
+    assert "where one carries 20" in told
+    assert "cloud.google.com/run/pricing" in told
+
+
+def test_json_is_one_document_whose_lines_add_up(simulated):
+    found = json.loads(cost(simulated, *SERVERLESS, *MACHINE, "--json").stdout)
+
+    assert found["schema"] == "replay.cost/1"
+    assert found["basis"] == "simulated"
+    for plane in found["planes"]:
+        bill = plane["bill"]
+        assert bill["total"] == pytest.approx(sum(line["amount"] for line in bill["lines"]))
+        for line in bill["lines"]:
+            paid = line["quantity"] - line.get("free", 0.0)
+            assert line["amount"] == pytest.approx(paid * line["unit_price"])
+
+
+def test_a_run_without_instances_is_inconclusive_and_says_what_would_settle_it(unknowing):
+    result = cost(unknowing, *SERVERLESS, *MACHINE)
+
+    assert result.exit_code == 3
+    assert "name the target's instance_header in its file" in result.stdout
+    assert "no break-even" in result.stdout
+    assert "machines, e2-medium" in result.stdout
+
+
+def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tmp_path):
+    table = tmp_path / "mine.toml"
+    table.write_text(
+        'provider = "Mine"\nregion = "here"\ncurrency = "EUR"\ndate = 2020-01-01\nsource = "a contract"\n'
+        "[machines.big]\nhour = 1.0\nvcpu = 4\nmemory_gib = 16\n"
+    )
+
+    result = cost(simulated, "--machine", f"{table}:big", "--machine-rps", "1000")
+
+    assert result.exit_code == 0, result.output
+    assert "730.00 EUR a month" in result.stdout
+    assert "these prices are of 2020-01-01, more than half a year old" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        (["--price", "nowhere"], PriceTableError, "no such price table"),
+        (["--machine", "gce-e2-us-central1:x", "--machine-rps", "1"], PriceTableError, "no machine 'x'"),
+        (["--price", "fargate-us-east-1"], CostError, "no prices by request"),
+    ],
+)
+def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
+    result = cost(simulated, *options)
+
+    assert isinstance(result.exception, error)
+    assert says in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "name a price table with --price, or a machine with --machine"),
+        (["--machine", "gce-e2-us-central1:e2-medium"], "say with --machine-rps"),
+        (["--machine", "e2-medium"], "names no machine"),
+        ([*SERVERLESS, "--staff-hours", "1,2"], "low, mid and high"),
+        ([*SERVERLESS, *MACHINE, "--discount", "100%"], "must be less than 100%"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(simulated, options, says):
+    result = cost(simulated, *options)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
