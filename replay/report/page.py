@@ -1,11 +1,6 @@
-"""A finished run, several runs, or a verdict as one HTML page: nothing is loaded from anywhere, and no script runs.
-
-Everything that comes from a trace or a target is escaped. Charts are SVG; a table with the same figures folds out below
-each. The page follows the reader's light or dark setting, narrows to a phone, and prints.
-"""
+"""A finished run, several runs, or a verdict as one HTML page."""
 
 from collections.abc import Sequence
-from html import escape
 
 import msgspec
 
@@ -14,82 +9,42 @@ from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import charts, verdict_words
-from replay.report.charts import Chart, as_svg
+from replay.report.html import figure, page, table, text_of
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Manifest, Quantiles, Summary
 
 Verdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict
-
-_CSS = """
-:root{color-scheme:light dark;--fg:#1f2937;--dim:#6b7280;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
-@media(prefers-color-scheme:dark){:root{--fg:#e5e7eb;--dim:#9ca3af;--line:#374151;--bg:#111827;--card:#1f2937}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
-main{max-width:860px;margin:0 auto;padding:24px 16px 64px}
-h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.15rem;margin:40px 0 4px}
-p{margin:4px 0}.dim{color:var(--dim)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
-.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
-.card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}
-.verdict{border-left:4px solid var(--dim);padding:8px 14px;background:var(--card);margin:16px 0}
-.pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
-.inconclusive,.at_least,.not_reached{border-color:#f59e0b}
-figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
-td{white-space:nowrap}
-table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto}th,td{padding:4px 12px 4px 0;text-align:right;border-bottom:1px solid var(--line)}
-th{color:var(--dim);font-weight:500}th:first-child,td:first-child{text-align:left}
-td.long{text-align:left;white-space:normal;overflow-wrap:anywhere}
-details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}
-a:focus-visible,summary:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
-@media print{details{display:none}h2{break-after:avoid}figure{break-inside:avoid}}
-"""
 
 
 def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: Verdict | None = None) -> str:
     """One run, or several over one another. Raises ChartError where charts cannot be drawn."""
     first = runs[0]
     title = f"{clean(first.summary.trace.name)} → {', '.join(clean(run.summary.target.name) for run in runs)}"
-    parts = [f"<h1>{_text(title)}</h1>", *(_head(run.summary) for run in runs)]
+    parts = [f"<h1>{text_of(title)}</h1>", *(_head(run.summary) for run in runs)]
     if verdict is not None:
         parts.append(_verdict(verdict))
     parts += [_cards(run, len(runs) > 1) for run in runs]
-    parts.append(_figure(charts.percentiles(runs)))
+    parts.append(figure(charts.percentiles(runs)))
     for run in runs:
         of = f" ({clean(run.name)})" if len(runs) > 1 else ""
         for chart in (charts.heat_map(run), charts.load_over_time(run)):
-            parts.append(_figure(chart, of))
-        parts.append(_figure(charts.idle_curve(judge_coldstart(run)), of))
-        parts.append(_figure(charts.lanes(run), of))
+            parts.append(figure(chart, of))
+        parts.append(figure(charts.idle_curve(judge_coldstart(run)), of))
+        parts.append(figure(charts.lanes(run), of))
         parts.append(_steps(run.summary, of))
-    parts.append(_audit(runs, manifests))
-    return _page(title, parts)
+    parts.append(audit(runs, manifests))
+    return page(title, parts)
 
 
 def verdict_page(verdict: Verdict) -> str:
     """A verdict by itself: a ceiling, or the cold starts of a probe."""
     title = f"{verdict.command}: {clean(getattr(verdict, 'target', None) or '')}"
-    parts = [f"<h1>{_text(title)}</h1>", _verdict(verdict)]
+    parts = [f"<h1>{text_of(title)}</h1>", _verdict(verdict)]
     if isinstance(verdict, CeilingVerdict):
-        parts.append(_figure(charts.levels(verdict)))
+        parts.append(figure(charts.levels(verdict)))
     if isinstance(verdict, ColdVerdict):
-        parts.append(_figure(charts.idle_curve(verdict)))
-    return _page(title, parts)
-
-
-def _page(title: str, parts: Sequence[str]) -> str:
-    body = "\n".join(part for part in parts if part)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        # The page needs nothing and may load nothing, whatever a name in it says.
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<title>{_text(title)}</title><style>{_CSS}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
-    )
-
-
-def _text(text: str) -> str:
-    return escape(text, quote=True)
+        parts.append(figure(charts.idle_curve(verdict)))
+    return page(title, parts)
 
 
 def _head(summary: Summary) -> str:
@@ -99,11 +54,11 @@ def _head(summary: Summary) -> str:
         f"{count(counts.sessions)} sessions, {count(counts.steps)} steps in {clock(summary.elapsed_s)} against "
         f"{clean(summary.target.url, 200)}{status}"
     )
-    parts = [f'<p class="dim">{_text(said)}</p>']
+    parts = [f'<p class="dim">{text_of(said)}</p>']
     if summary.generator.verdict != "ok":
         why = "; ".join(summary.generator.reasons)
         parts.append(
-            f'<div class="verdict inconclusive">This machine was {summary.generator.verdict}: {_text(why)}. '
+            f'<div class="verdict inconclusive">This machine was {summary.generator.verdict}: {text_of(why)}. '
             "The figures are partly its own.</div>"
         )
     return "".join(parts)
@@ -131,17 +86,13 @@ def _verdict(verdict: Verdict) -> str:
         adds = "" if verdict.cold.added_ms is None else f", each adds {milliseconds(verdict.cold.added_ms)}"
         said = f"{count(verdict.cold.count)} cold starts{adds}{keeps}"
     if isinstance(verdict, GateVerdict):
-        table = _table(
-            ("SLO", "verdict", "observed", "limit", "interval", "n (sessions)"), _check_rows(verdict)
-        )
+        rows = table(("SLO", "verdict", "observed", "limit", "interval", "n (sessions)"), _check_rows(verdict))
     elif isinstance(verdict, CompareVerdict):
-        table = _table(
-            ("what", "a", "b", "b - a", "percent", "interval", "p", "b is"), _difference_rows(verdict)
-        )
+        rows = table(("what", "a", "b", "b - a", "percent", "interval", "p", "b is"), _difference_rows(verdict))
     else:
-        table = ""
-    items = "".join(f"<p>{_text(clean(reason, 300))}</p>" for reason in reasons)
-    return f'<div class="verdict {kind}"><b>{_text(said)}</b>{items}</div>{table}'
+        rows = ""
+    items = "".join(f"<p>{text_of(clean(reason, 300))}</p>" for reason in reasons)
+    return f'<div class="verdict {kind}"><b>{text_of(said)}</b>{items}</div>{rows}'
 
 
 def _check_rows(verdict: GateVerdict) -> list[tuple[str, ...]]:
@@ -195,28 +146,11 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
         (f"{failed:.3g}%", f"failed, {count(summary.counts.failed)} steps"),
         (achieved, "answered"),
     ]
-    heading = f"<h2>{_text(clean(run.name))}</h2>" if is_one_of_several else ""
+    heading = f"<h2>{text_of(clean(run.name))}</h2>" if is_one_of_several else ""
     shown = "".join(
-        f'<div class="card"><b>{_text(big)}</b><span>{_text(small)}</span></div>' for big, small in cards
+        f'<div class="card"><b>{text_of(big)}</b><span>{text_of(small)}</span></div>' for big, small in cards
     )
     return f'{heading}<div class="cards">{shown}</div>'
-
-
-def _figure(chart: Chart | None, of: str = "") -> str:
-    if chart is None:
-        return ""
-    # The picture says in words what it shows; a reader of the page without eyes for it has the table.
-    svg = as_svg(chart).replace("<svg ", f'<svg role="img" aria-label="{_text(chart.says)}" ', 1)
-    return (
-        f'<h2>{_text(chart.title + of)}</h2><p class="dim">{_text(chart.says)}</p><figure>{svg}</figure>'
-        f"<details><summary>as a table</summary>{_table(chart.heads, chart.rows)}</details>"
-    )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _steps(summary: Summary, of: str) -> str:
@@ -233,10 +167,11 @@ def _steps(summary: Summary, of: str) -> str:
         for series in summary.series
     ]
     heads = ("step", "n", "response p50", "p99", "service p50", "p99", "failed")
-    return f"<h2>{_text('Steps' + of)}</h2>{_table(heads, rows)}" if rows else ""
+    return f"<h2>{text_of('Steps' + of)}</h2>{table(heads, rows)}" if rows else ""
 
 
-def _audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
+def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
+    """The facts that a reviewer asks for, of each run."""
     rows: list[tuple[str, str]] = []
     for run, manifest in zip(runs, manifests, strict=True):
         lag = run.summary.dispatch_lag_us
@@ -257,7 +192,7 @@ def _audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
             *(("note", note) for note in run.summary.notes),
         ]
     shown = "".join(
-        f'<tr><td>{_text(name)}</td><td class="long">{_text(clean(value, 2000))}</td></tr>'
+        f'<tr><td>{text_of(name)}</td><td class="long">{text_of(clean(value, 2000))}</td></tr>'
         for name, value in rows
     )
     return f"<h2>Audit facts</h2><table><tbody>{shown}</tbody></table>"
