@@ -204,11 +204,9 @@ def _scaled(month: Usage, factor: float) -> Usage:
 
 
 def _lived_s(instances: Sequence[InstanceRecord], end_s: float, minimum_s: float) -> float:
-    """Of all instances, from ready to gone or the end of the run, each minimum_s at least."""
+    """Of all instances, boots included, until they were gone or the run ended; each minimum_s at least."""
     lives = [
-        (end_s if one.gone_ns is None else one.gone_ns / _NS) - one.ready_ns / _NS
-        for one in instances
-        if one.ready_ns is not None
+        (end_s if one.gone_ns is None else one.gone_ns / _NS) - one.requested_ns / _NS for one in instances
     ]
     return sum(max(life_s, minimum_s) for life_s in lives)
 
@@ -304,7 +302,9 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
             f"the run left out {removed_s:,.0f} s of the recording's time, so it is busier than that was"
         )
     if summary.plane is None and month.basis != "missing":
-        notes.append("boots are in no bill: the run does not know how long they took")
+        notes.append(
+            "of boots, only what requests waited for them is in a bill: the run does not know how long they took"
+        )
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")
     if month.basis == "estimated":

@@ -1,6 +1,8 @@
 """The month that a run's load makes, priced: on one instance whose seconds are counted by hand."""
 
 import datetime
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from replay.judge.cost import CostError, Size
 from replay.judge.month import Beside, OnMachines, OnServerless, cost_of_run
+from replay.judge.price_table import parse_price_table
 from replay.judge.usage import MONTH_S
 from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
@@ -68,9 +71,8 @@ def test_without_instances_nothing_is_priced_by_active_seconds_and_no_break_even
 
 def test_a_life_shorter_than_a_minute_is_paid_as_a_minute():
     lives = [
-        InstanceRecord("a", requested_ns=0, ready_ns=0, gone_ns=20 * NS),
-        InstanceRecord("b", requested_ns=0, ready_ns=10 * NS),  # to the end, ninety seconds
-        InstanceRecord("c", requested_ns=0),  # never came up
+        InstanceRecord("a", requested_ns=0, ready_ns=2 * NS, gone_ns=20 * NS),
+        InstanceRecord("b", requested_ns=10 * NS, ready_ns=12 * NS),  # to the end, ninety seconds
     ]
     by_life = CLOUD_RUN._replace(size=SIZE._replace(billing="instance"))
 
@@ -160,3 +162,12 @@ def test_more_requests_never_cost_less(requests_a_day, more):
     )
 
     assert all(b >= a * (1 - 1e-9) for a, b in zip(less, dearer, strict=True))
+
+
+def test_the_price_table_that_the_docs_show_can_be_used():
+    page = (Path(__file__).parent.parent.parent / "docs" / "cost.md").read_text()
+    shown = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+
+    mine = CLOUD_RUN._replace(table=parse_price_table(shown[0].encode(), "docs/cost.md"))
+
+    assert cost_of_run(pairs(), [mine], [], TODAY).planes[0].bill.currency == "EUR"
