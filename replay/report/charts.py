@@ -70,7 +70,8 @@ def _converter() -> Any:
     return vl_convert
 
 
-def _spec(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
+def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
+    """A Vega-Lite specification in our style. parts: its mark and encoding, or its layers."""
     quiet = {"labelColor": "#888", "titleColor": "#888", "domainColor": "#888", "tickColor": "#888"}
     return {
         "$schema": _SCHEMA,
@@ -135,7 +136,7 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
     }
     scale = {"type": "log", "nice": True}
     colour = {"field": "run", "type": "nominal", "title": None, "legend": {"orient": "top"}}
-    spec = _spec(
+    spec = spec_of(
         values,
         layer=[
             {
@@ -208,7 +209,7 @@ def heat_map(run: Evidence) -> Chart | None:
         if len(part)
     ]
     y = {"type": "quantitative", "scale": {"type": "log", "nice": False}}
-    spec = _spec(
+    spec = spec_of(
         values,
         layer=[
             {
@@ -280,7 +281,7 @@ def load_over_time(run: Evidence) -> Chart | None:
                 f"{most[n]}",
             )
         )
-    spec = _spec(
+    spec = spec_of(
         values,
         mark={"type": "line", "interpolate": "step-after"},
         encoding={
@@ -332,7 +333,7 @@ def lanes(run: Evidence) -> Chart | None:
             )
     if not values:
         return None
-    spec = _spec(values)
+    spec = spec_of(values)
     del spec["width"], spec["height"]
     spec |= {
         "facet": {
@@ -386,7 +387,7 @@ def idle_curve(verdict: ColdVerdict) -> Chart | None:
     ]
     x = {"field": "idle", "type": "quantitative", "scale": {"type": "log"}, "title": "idle before, s"}
     y = {"type": "quantitative", "scale": {"domain": [0, 100]}}
-    spec = _spec(
+    spec = spec_of(
         values,
         layer=[
             {
@@ -427,7 +428,7 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
         for level in verdict.levels
     ]
     colours = {"domain": ["holds", "does not hold", "undecided"], "range": ["#10b981", "#ef4444", "#f59e0b"]}
-    spec = _spec(
+    spec = spec_of(
         values,
         mark={"type": "point", "filled": True, "size": 70},
         encoding={

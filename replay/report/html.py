@@ -35,6 +35,8 @@ td.name{text-align:left}
 .card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
 .card dt{color:var(--dim)}.card dd{margin:0;font-weight:650;text-align:right}
 .decides td{font-weight:600}
+.prose th{text-align:left}.prose td{vertical-align:top}
+.prose td:first-child{overflow-wrap:normal;min-width:8.5em}.prose td:nth-child(2){overflow-wrap:normal}
 nav a{color:inherit;margin-right:14px}
 ul{padding-left:20px}li{margin:4px 0}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}

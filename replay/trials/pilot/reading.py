@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import msgspec
+
+from replay.engine.observe import PLANE_FILE
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.pilot import PhaseFigures, PhaseName
 from replay.judge.planes import phase_figures
 from replay.results.rundir import RunDir
-from replay.results.types import MANIFEST_FILE, Manifest
+from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Manifest
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_verdict
 
@@ -28,12 +31,13 @@ class Material(NamedTuple):
     ceilings: dict[str, CeilingVerdict]
     colds: dict[str, ColdVerdict]
     wakes: dict[str, ColdVerdict]
+    instances: dict[str, list[tuple[float, float]]]
     manifests: list[Manifest]
 
 
 def read_material(directory: Path, done: dict[str, str], targets: Sequence[Target]) -> Material:
     """Raises RunDirError for what cannot be read."""
-    found = Material({}, {}, [], {}, {}, {}, [])
+    found = Material({}, {}, [], {}, {}, {}, {}, [])
     for target in targets:
         name = target.name
         runs: dict[PhaseName, Evidence] = {}
@@ -45,6 +49,7 @@ def read_material(directory: Path, done: dict[str, str], targets: Sequence[Targe
         found.runs[name], found.folders[name] = runs, folders
         if (main := runs.get("representative")) is not None:
             found.colds[name] = judge_coldstart(main)
+            found.instances[name] = instances_over_time(folders["representative"])
             found.manifests.append(RunDir(folders["representative"]).read_manifest())
         if (wake := runs.get("idle-wake")) is not None:
             found.wakes[name] = judge_coldstart(wake)
@@ -67,3 +72,42 @@ def _ceiling(directory: Path, folder: str | None) -> CeilingVerdict | None:
     if folder is None:
         return None
     return cast("CeilingVerdict | None", read_verdict(directory / folder))
+
+
+def instances_over_time(run_dir: Path) -> list[tuple[float, float]]:
+    """How many instances a plane of our own had, as it was polled or as it was simulated; nothing for others."""
+    try:
+        polled = (run_dir / PLANE_FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        return _simulated_instances(run_dir)
+    found: list[tuple[float, float]] = []
+    for line in polled:
+        try:
+            told = msgspec.json.decode(line, type=_Told)
+        except msgspec.DecodeError:
+            continue
+        found.append((told.at_s, float(sum(told.instances.values()))))
+    return found
+
+
+class _Told(msgspec.Struct):
+    """One line of plane.jsonl, as far as it matters here."""
+
+    at_s: float
+    instances: dict[str, int]
+
+
+def _simulated_instances(run_dir: Path) -> list[tuple[float, float]]:
+    try:
+        lines = (run_dir / INSTANCES_FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    lives = [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
+    changes = [(life.requested_ns, 1) for life in lives]
+    changes += [(life.gone_ns, -1) for life in lives if life.gone_ns is not None]
+    found: list[tuple[float, float]] = []
+    there = 0
+    for at_ns, change in sorted(changes):
+        there += change
+        found.append((at_ns / 1e9, float(there)))
+    return found
