@@ -216,7 +216,7 @@ def _found(
     cheaper = offer.names[0] if serverless < machines else offer.names[1]
     unit = _UNITS[by]
     if at is None:
-        text = f"{cheaper} is cheaper at every {unit.removesuffix('s')} count that was looked at"
+        text = f"{cheaper} is cheaper however many {unit} there are"
     else:
         more = f"{at / now:,.3g} times as many" if now else "more"
         text = f"{cheaper} is cheaper at {now:,.4g} {unit}; both cost the same at {at:,.4g} ({more})"

@@ -1,8 +1,4 @@
-"""What a run's load costs if it goes on for a month, on each plane that has a price, and where the bills cross. Pure.
-
-The run is taken as one load that repeats: a pilot prices idle, normal and peak levels apart, this does not. Where
-another number of requests a day is asked for, what they share of an instance stays as the run had it.
-"""
+"""What the load of a run costs if it goes on for a month, on planes that have a price; where the bills cross. Pure."""
 
 import datetime
 from collections.abc import Sequence
@@ -11,11 +7,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.breakeven import Offer, break_evens, resampled, sensitivity
+from replay.judge.breakeven import Offer, break_evens, sensitivity
 from replay.judge.cost import (
     Bill,
     BillLine,
-    CostError,
     Fleet,
     Size,
     machine_bill,
@@ -23,18 +18,13 @@ from replay.judge.cost import (
     serverless_bill,
 )
 from replay.judge.figures import Evidence
+from replay.judge.month_load import Seen, month_load, peak_rps
 from replay.judge.pilot import BreakEvenFound, Sensitive
 from replay.judge.price_table import PriceTable
-from replay.judge.usage import MONTH_S, Basis, Usage, month_of, usage_by_window
-from replay.results.columns import ABSENT_NS
+from replay.judge.usage import MONTH_S, Basis, Usage
 from replay.results.types import InstanceRecord
 
-_NS = 1_000_000_000
 _DAYS = MONTH_S / 86_400
-# Twenty blocks: enough for percentiles of their sums, few enough to keep what happens together in one block.
-_BLOCKS = 20
-_PEAK_S = 10.0
-_SEED = 1
 
 
 class OnServerless(NamedTuple):
@@ -112,14 +102,6 @@ class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     notes: list[str] = []
 
 
-class _Load(NamedTuple):
-    """The run's load for a month, by one table's rounding. drawn: months of resampled blocks."""
-
-    month: Usage
-    drawn: list[Usage]
-    factor: float
-
-
 def cost_of_run(
     run: Evidence,
     serverless: Sequence[OnServerless],
@@ -131,17 +113,17 @@ def cost_of_run(
     instances: Sequence[InstanceRecord] = (),
 ) -> RunCost:
     """Price the run's load. Raises CostError where a table lacks what is asked of it, or the run sent nothing."""
-    load = _load(run, None, requests_a_day, instances)
-    peak_rps = _peak_rps(run) * load.factor
-    planes = [_on_serverless(run, one, today, requests_a_day, instances) for one in serverless]
-    planes += [_on_machines(load.month, one, peak_rps, today) for one in machines]
-    month = load.month
+    seen = Seen(run, requests_a_day, tuple(instances))
+    month, _, factor = month_load(seen)
+    peak = peak_rps(run) * factor
+    planes = [_on_serverless(seen, one, today) for one in serverless]
+    planes += [_on_machines(month, one, peak, today) for one in machines]
     is_known = month.basis != "missing"
     found = RunCost(
         schema="replay.cost/1",
         run=run.name,
         observed_s=run.summary.elapsed_s,
-        factor=load.factor,
+        factor=factor,
         basis=month.basis,
         requests=month.requests,
         requests_a_day=month.requests / _DAYS,
@@ -149,74 +131,14 @@ def cost_of_run(
         boot_s=month.boot_s,
         active_instances=month.active_instances if is_known else None,
         concurrency=month.concurrency if is_known else None,
-        peak_rps=peak_rps,
+        peak_rps=peak,
         planes=planes,
         beside=_beside(month, beside),
         notes=_notes(run, month),
     )
     if serverless and machines:
-        _cross(run, serverless[0], machines[0], found, requests_a_day, instances)
+        _cross(seen, serverless[0], machines[0], found)
     return found
-
-
-def _load(
-    run: Evidence,
-    table: PriceTable | None,
-    requests_a_day: float | None,
-    instances: Sequence[InstanceRecord],
-) -> _Load:
-    """A month of it. Raises CostError where the run sent nothing."""
-    prices = table.request if table is not None else None
-    window_s = run.summary.elapsed_s / _BLOCKS * (1 + 1e-9)
-    if not (run.columns.sent_ns != ABSENT_NS).any() or not window_s:
-        raise CostError("nothing was sent in this run, so there is nothing to price")
-    windows = usage_by_window(
-        run,
-        window_s,
-        _BLOCKS,
-        prices.granularity_ms if prices is not None else 0.0,
-        is_simulated=run.summary.plane is not None,
-    )
-    whole = windows.whole()
-    if instances and table is not None and table.instance is not None:
-        lived_s = _lived_s(instances, run.summary.elapsed_s, table.instance.minimum_s)
-        whole = msgspec.structs.replace(whole, live_s=lived_s)
-    blocks = [windows.of(np.array([n])) for n in range(_BLOCKS)]
-    if prices is not None and prices.is_unshared:
-        whole, blocks = _unshared(whole), [_unshared(block) for block in blocks]
-    month = month_of([(1.0, whole)])
-    factor = 1.0 if requests_a_day is None else requests_a_day * _DAYS / month.requests
-    drawn = [] if month.basis == "missing" else resampled(blocks, _SEED)
-    return _Load(_scaled(month, factor), [_scaled(one, factor) for one in drawn], factor)
-
-
-def _unshared(usage: Usage) -> Usage:
-    """As if each request had had an instance of its own."""
-    return msgspec.structs.replace(usage, active_s=usage.request_s)
-
-
-def _scaled(month: Usage, factor: float) -> Usage:
-    """So many times the load in the same month; an estimate, since more load shares instances better."""
-    if factor == 1.0:
-        return month
-    basis: Basis = "missing" if month.basis == "missing" else "estimated"
-    return msgspec.structs.replace(month.times(factor), seconds=month.seconds, basis=basis)
-
-
-def _lived_s(instances: Sequence[InstanceRecord], end_s: float, minimum_s: float) -> float:
-    """Of all instances, boots included, until they were gone or the run ended; each minimum_s at least."""
-    lives = [
-        (end_s if one.gone_ns is None else one.gone_ns / _NS) - one.requested_ns / _NS for one in instances
-    ]
-    return sum(max(life_s, minimum_s) for life_s in lives)
-
-
-def _peak_rps(run: Evidence) -> float:
-    """Requests a second in the fullest ten seconds, or in the whole of a shorter run."""
-    sent_ns = run.columns.sent_ns
-    at_s = sent_ns[sent_ns != ABSENT_NS] / _NS
-    window_s = min(_PEAK_S, run.summary.elapsed_s)
-    return float(np.bincount((at_s / window_s).astype(np.int64)).max()) / window_s
 
 
 def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
@@ -230,14 +152,8 @@ def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
     )
 
 
-def _on_serverless(
-    run: Evidence,
-    one: OnServerless,
-    today: datetime.date,
-    requests_a_day: float | None,
-    instances: Sequence[InstanceRecord],
-) -> PlaneCost:
-    load = _load(run, one.table, requests_a_day, instances)
+def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> PlaneCost:
+    load = month_load(seen, one.table)
     found = _head(one.name, one.table, today)
     found.reason = _unknown(load.month, one.size)
     if found.reason is not None:
@@ -261,11 +177,11 @@ def _unknown(month: Usage, size: Size) -> str | None:
     return None
 
 
-def _on_machines(month: Usage, one: OnMachines, peak_rps: float, today: datetime.date) -> PlaneCost:
+def _on_machines(month: Usage, one: OnMachines, peak: float, today: datetime.date) -> PlaneCost:
     found = _head(one.name, one.table, today)
-    found.machines = machines_for(peak_rps, one.rps, one.headroom)
+    found.machines = machines_for(peak, one.rps, one.headroom)
     found.sizing = (
-        f"{found.machines} for {peak_rps:,.3g} requests a second at the peak and {one.headroom:.0%} more, where one "
+        f"{found.machines} for {peak:,.3g} requests a second at the peak and {one.headroom:.0%} more, where one "
         f"carries {one.rps:,.3g}"
     )
     found.bill = machine_bill(month, one.table, Fleet(one.kind, found.machines, one.discount))
@@ -312,16 +228,9 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
     return notes
 
 
-def _cross(
-    run: Evidence,
-    serverless: OnServerless,
-    machines: OnMachines,
-    found: RunCost,
-    requests_a_day: float | None,
-    instances: Sequence[InstanceRecord],
-) -> None:
+def _cross(seen: Seen, serverless: OnServerless, machines: OnMachines, found: RunCost) -> None:
     """Where the first of each cost the same."""
-    load = _load(run, serverless.table, requests_a_day, instances)
+    load = month_load(seen, serverless.table)
     if serverless.size.billing == "instance" and load.month.live_s is None:
         found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
         return

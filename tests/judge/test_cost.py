@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.breakeven import INPUTS, Change, Offer, break_evens, costs, resampled, sensitivity
+from replay.judge.breakeven import Change, Offer, break_evens, costs, resampled, sensitivity
 from replay.judge.cost import (
     CostError,
     Fleet,
@@ -122,6 +122,28 @@ def test_break_even_utilisation_agrees_with_the_closed_formula(vcpu: float, gib:
 
     assert found.at == pytest.approx(by_formula, rel=1e-3)
     assert round(found.at, 2) == at
+
+
+@pytest.mark.parametrize(
+    ("vcpu", "gib", "kind", "at"),
+    [
+        (1, 0.5, "e2-small", 0.27),
+        (1, 2, "e2-medium", 0.40),
+        (2, 4, "e2-standard-2", 0.36),
+        (4, 16, "e2-standard-4", 0.29),
+    ],
+)
+def test_a_disk_and_an_address_let_serverless_stay_cheaper_for_longer(
+    vcpu: float, gib: float, kind: str, at: float
+):
+    offer = an_offer(
+        month=used(active_s=1000.0, billed_s=1000.0, request_s=1000.0, requests=0.0),
+        size=Size(vcpu, gib),
+        fleet=Fleet(kind, 1),
+        capacity_rps=1e12,
+    )
+
+    assert round(break_evens(offer)[0].at or 0.0, 2) == at
 
 
 def an_offer(**changed: Any) -> Offer:

@@ -171,3 +171,24 @@ def test_the_price_table_that_the_docs_show_can_be_used():
     mine = CLOUD_RUN._replace(table=parse_price_table(shown[0].encode(), "docs/cost.md"))
 
     assert cost_of_run(pairs(), [mine], [], TODAY).planes[0].bill.currency == "EUR"
+
+
+@pytest.mark.parametrize(("ms", "billed_ms"), [(30, 100), (100, 100), (101, 200), (1000, 1000)])
+def test_an_active_interval_is_rounded_up_to_a_hundred_milliseconds_as_published(ms, billed_ms):
+    alone = [step(f"s-{n}", ms, at_ms=10_000 * n, instance="i-1") for n in range(10)]
+    run = Evidence(summary(elapsed_s=100.0), columns_of([alone]), "alone")
+
+    vcpu = cost_of_run(run, [CLOUD_RUN], [], TODAY).planes[0].bill.lines[0]
+
+    assert vcpu.quantity == pytest.approx(billed_ms / 10_000 * MONTH_S)
+
+
+def test_what_is_rounded_is_the_instance_s_time_and_not_each_request_s():
+    together = [
+        step(f"s-{n}-{k}", 30, at_ms=10_000 * n + 20 * k, instance="i-1") for n in range(10) for k in range(3)
+    ]
+    run = Evidence(summary(elapsed_s=100.0), columns_of([together]), "together")
+
+    vcpu = cost_of_run(run, [CLOUD_RUN], [], TODAY).planes[0].bill.lines[0]
+
+    assert vcpu.quantity == pytest.approx(0.1 / 10 * MONTH_S)  # 70 ms, all three together
