@@ -216,7 +216,7 @@ def _found(
     cheaper = offer.names[0] if serverless < machines else offer.names[1]
     unit = _UNITS[by]
     if at is None:
-        text = f"{cheaper} is cheaper however many {unit} there are"
+        text = f"{cheaper} is cheaper at all of {now * _LEAST:,.3g} to {now * _MOST:,.3g} {unit}"
     else:
         more = f"{at / now:,.3g} times as many" if now else "more"
         text = f"{cheaper} is cheaper at {now:,.4g} {unit}; both cost the same at {at:,.4g} ({more})"

@@ -192,3 +192,11 @@ def test_what_is_rounded_is_the_instance_s_time_and_not_each_request_s():
     vcpu = cost_of_run(run, [CLOUD_RUN], [], TODAY).planes[0].bill.lines[0]
 
     assert vcpu.quantity == pytest.approx(0.1 / 10 * MONTH_S)  # 70 ms, all three together
+
+
+def test_bills_that_do_not_meet_say_how_far_was_looked():
+    rare = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY, requests_a_day=0.001)
+
+    even = rare.break_even[1]
+    assert even.at is None
+    assert even.text == "run is cheaper at all of 1e-07 to 10 requests a day"
