@@ -1,7 +1,7 @@
 """What a pilot says: the workload it saw, each plane's figures, the rules that fired, and which plane fits.
 
 These are the fields of its verdict.json. Times are milliseconds or seconds as their names say; money is in the
-currency that stands beside it, for a month of 730 hours. Absent is None.
+currency that stands beside it, for a month of 730 hours. What was not measured is null.
 """
 
 from typing import Any, Literal
@@ -37,7 +37,7 @@ class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
     is_local: bool = False
 
 
-class Bucket(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Bucket(msgspec.Struct, kw_only=True):
     """One load level of the trace: idle, normal or peak. weight: its share of the month, which is its share of the
     trace's time. requests_month: at its rate for its hours. cost_month: by target, this level's part of the month.
     """
@@ -119,7 +119,7 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     sessions_lost: int = 0
 
 
-class PilotPlane(msgspec.Struct, omit_defaults=True, kw_only=True):
+class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together; latencies are of the representative phase, response time.
 
     budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
@@ -164,7 +164,7 @@ class PilotPlane(msgspec.Struct, omit_defaults=True, kw_only=True):
     generator: str = "ok"
 
 
-class Rule(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Rule(msgspec.Struct, kw_only=True):
     """One decision rule. evidence: the numbers that fired it. flips_at: the value of one of them at which it would
     say otherwise. text: what it says, in words. decides: the choice was made by it. source: where the rule is from.
     """
@@ -198,7 +198,7 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
     why: str
 
 
-class BreakEvenFound(msgspec.Struct, omit_defaults=True, kw_only=True):
+class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
     workload stands. curve: (x, cost of the first, cost of the second) for a chart.
     """
@@ -226,7 +226,7 @@ class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
     flips_at_factor: float | None = None
 
 
-class PilotVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
+class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry

@@ -1,0 +1,235 @@
+"""Whole pilots in virtual time, of traces whose answer is obvious, and of one that is too thin for any."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from replay.engine.types import Knobs, RunOptions
+from replay.judge.pilot import PilotVerdict
+from replay.results.rundir import RunDirError
+from replay.target import Target, TargetError
+from replay.trace.file import TraceWriter
+from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Request, Session, Step
+from replay.trials.evidence import read_verdict
+from replay.trials.pilot.carrying import STATE_FILE
+from replay.trials.pilot.embedded import embedded_targets
+from replay.trials.pilot.faults import KillInstance
+from replay.trials.pilot.phases import SIMULATED
+from replay.trials.pilot.trial import PilotOutcome, run_pilot
+from replay.trials.pilot.workload import shape_of
+
+# A plan of the same phases, shorter where virtual time still costs the steps of it.
+PLAN = SIMULATED._replace(burst_rounds=2, chains_s=60.0, failure_s=30.0, level_s=4.0, precision=0.3)
+
+
+def call(
+    n: int, kind: Any, name: str, took_ms: float, after: tuple[Edge, ...] = (), at_ms: float = 0.0, **more: Any
+) -> Step:
+    request = Request("POST", f"/{kind}/{name}")
+    return Step(f"s{n}", kind, name, after, at_ms, took_ms, request=request, **more)
+
+
+def rare_bursts() -> Iterator[Session]:
+    """Twenty webhooks at once, every hour of a day."""
+    for hour in range(24):
+        for n in range(20):
+            yield Session(f"{hour}-{n}", hour * 3_600_000.0, [call(0, "http", "triage", 180.0 + n)])
+
+
+def hot_stream() -> Iterator[Session]:
+    """Forty requests a second, a second each, all the same, for two minutes."""
+    for n in range(40 * 120):
+        yield Session(f"h-{n}", n * 25.0, [call(0, "http", "embed", 1000.0 + n % 7)])
+
+
+def edges_and_builds() -> Iterator[Session]:
+    """Four short calls, then a build of most of a minute on the spot; one such session every ten seconds."""
+    for n in range(120):
+        steps = [call(0, "http", "edge", 60.0)]
+        for i in range(1, 4):
+            steps.append(call(i, "http", "edge", 60.0, (Edge(f"s{i - 1}", delay_ms=20.0),), i * 80.0))
+        steps.append(call(4, "tool", "build", 45_000.0, (Edge("s3", delay_ms=5.0),), 320.0))
+        yield Session(f"e-{n}", n * 10_000.0, steps)
+
+
+def a_handful() -> Iterator[Session]:
+    for n in range(4):
+        yield Session(f"t-{n}", n * 5_000.0, [call(0, "http", "ask", 100.0)])
+
+
+def hostile() -> Iterator[Session]:
+    """Names that would run or break something if they were believed."""
+    for n in range(60):
+        name = "<script>alert(1)</script>" if n % 2 else "\x1b[31m|`x`|\"'><img src=x onerror=alert(1)>\n# h"
+        yield Session(
+            f"../../{name}-{n}", n * 2_000.0, [Step("a", "tool", name, (), 0.0, 50.0, Request("GET", "/x"))]
+        )
+
+
+def written(tmp_path: Path, sessions: Callable[[], Iterator[Session]], name: str = "a trace") -> Path:
+    path = tmp_path / f"{sessions.__name__}.jsonl"
+    with TraceWriter(path, Header(FORMAT, VERSION, name)) as writer:
+        for session in sessions():
+            writer.write(session)
+    return path
+
+
+def piloted(trace: Path, out: Path, slos: tuple[Any, ...] = (), **changed: Any) -> PilotOutcome:
+    shape = shape_of(trace)
+    targets = changed.pop("targets", None) or embedded_targets(shape.workload, "simulated")
+    return run_pilot(
+        trace,
+        targets,
+        slos,
+        shape,
+        changed.pop("plan", PLAN),
+        RunOptions(knobs=Knobs(seed=changed.pop("seed", 1))),
+        KillInstance("simulated"),
+        out=out,
+        on_stage=changed.pop("on_stage", lambda _: None),
+    )
+
+
+def verdict_of(outcome: PilotOutcome) -> PilotVerdict:
+    assert outcome.verdict is not None
+    return outcome.verdict
+
+
+@pytest.mark.parametrize(
+    ("sessions", "choice"),
+    [
+        (rare_bursts, "serverless"),
+        (hot_stream, "vm"),
+        (edges_and_builds, "hybrid"),
+        (a_handful, "inconclusive"),
+    ],
+)
+def test_a_trace_with_an_obvious_answer_gets_it(sessions: Any, choice: str, tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out"))
+
+    assert verdict.verdict == choice
+    assert any(rule.decides for rule in verdict.rules)
+
+
+def test_the_verdict_holds_what_the_contract_names(tmp_path: Path):
+    out = tmp_path / "out"
+    piloted(written(tmp_path, rare_bursts), out)
+
+    document = json.loads((out / "verdict.json").read_text())
+
+    assert document["schema"] == "replay.verdict/1"
+    assert document["command"] == "pilot"
+    assert {
+        "target",
+        "plane",
+        "p50_ms",
+        "p99_ms",
+        "cold_share",
+        "ceiling_rps",
+        "cost_month",
+        "currency",
+        "errors",
+    } <= set(document["planes"][0])
+    assert {"between", "by"} <= set(document["break_even"][0])
+    assert {"name", "favours", "evidence"} <= set(document["rules"][0])
+    assert [bucket["name"] for bucket in document["buckets"]] == ["idle", "normal", "peak"]
+    assert isinstance(read_verdict(out), PilotVerdict)
+
+
+def test_every_phase_is_a_run_directory_of_its_own(tmp_path: Path):
+    out = tmp_path / "out"
+    verdict = verdict_of(piloted(written(tmp_path, rare_bursts), out))
+
+    assert {found.phase for found in verdict.phases} == {
+        "representative",
+        "bursts",
+        "idle-wake",
+        "long-chains",
+        "failure",
+    }
+    assert all((out / found.run / "run.json").exists() for found in verdict.phases)
+
+
+def test_the_months_of_load_levels_add_up_to_the_bill(tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, edges_and_builds), tmp_path / "out"))
+
+    assert sum(bucket.weight for bucket in verdict.buckets) == pytest.approx(1.0, abs=1e-3)
+    for plane in verdict.planes:
+        assert sum(bucket.cost_month[plane.target] for bucket in verdict.buckets) == pytest.approx(
+            plane.cost_month, abs=0.05
+        )
+
+
+def test_the_same_seed_gives_the_same_figures(tmp_path: Path):
+    trace = written(tmp_path, rare_bursts)
+
+    a, b = (verdict_of(piloted(trace, tmp_path / name)) for name in ("one", "two"))
+
+    assert [msgspec.structs.replace(plane) for plane in a.planes] == list(b.planes)
+    assert a.rules == b.rules
+
+
+class Stopped(Exception):
+    """Somebody pulled the plug."""
+
+
+def test_a_pilot_goes_on_where_it_was_interrupted_and_repeats_nothing(tmp_path: Path):
+    trace, out = written(tmp_path, rare_bursts), tmp_path / "out"
+    begun: list[str] = []
+
+    def until_the_failure(stage: Any) -> None:
+        begun.append(stage.phase)
+        if stage.phase == "failure":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        piloted(trace, out, on_stage=until_the_failure)
+    first = list(begun)
+    begun.clear()
+    outcome = piloted(trace, out, on_stage=lambda stage: begun.append(stage.phase))
+
+    assert first == ["representative", "bursts", "idle-wake", "long-chains", "failure"]
+    assert begun == ["failure", "ceiling", "ceiling"]
+    assert verdict_of(outcome).verdict == "serverless"
+
+
+def test_a_folder_of_another_pilot_is_left_alone(tmp_path: Path):
+    out = tmp_path / "out"
+    piloted(written(tmp_path, a_handful), out)
+    before = (out / STATE_FILE).read_bytes()
+
+    with pytest.raises(RunDirError, match="another trace"):
+        piloted(written(tmp_path, rare_bursts), out)
+
+    assert (out / STATE_FILE).read_bytes() == before
+
+
+def test_a_target_must_say_what_plane_it_is(tmp_path: Path):
+    with pytest.raises(TargetError, match="does not say what plane"):
+        piloted(written(tmp_path, a_handful), tmp_path / "out", targets=[Target(url="http://x", name="x")])
+
+
+def test_names_from_a_trace_take_no_path_of_the_disk(tmp_path: Path):
+    out = tmp_path / "deep" / "down" / "out"
+    piloted(written(tmp_path, hostile, "../../<script>alert(1)</script>"), out)
+
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["down"]
+    assert [path.name for path in (tmp_path / "deep" / "down").iterdir()] == ["out"]
+
+
+def test_model_calls_and_tokens_are_counted_by_load_level(tmp_path: Path):
+    def asks() -> Iterator[Session]:
+        for n in range(60):
+            llm = LlmCall(input_tokens=100, output_tokens=10)
+            yield Session(f"a-{n}", n * 2_000.0, [Step("a", "llm", "ask", (), 0.0, 500.0, llm=llm)])
+
+    workload = shape_of(written(tmp_path, asks)).workload
+
+    month_s = 730 * 3600
+    assert sum(bucket.tokens_month or 0 for bucket in workload.buckets) == pytest.approx(
+        60 * 110 / workload.span_s * month_s, rel=0.1
+    )
