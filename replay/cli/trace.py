@@ -11,6 +11,7 @@ import msgspec
 from replay.cli.trace_correlate import correlate
 from replay.cli.trace_import import import_
 from replay.cli.trace_record import record
+from replay.cli.trace_transform import transform
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file import find_errors, scan
 from replay.trace.profile import Quantiles, TraceProfile, profile
@@ -160,5 +161,5 @@ def _duration(ms: float) -> str:
     return f"{ms / 3_600_000:,.3g} h"
 
 
-for command in (import_, record, correlate):
+for command in (import_, record, correlate, transform):
     trace.add_command(command)

@@ -1,0 +1,68 @@
+"""What requests say: their paths and headers."""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from replay.trace.errors import shown
+from replay.trace.transforms.types import Tally, TransformError
+from replay.trace.types import Request, Session
+
+
+def _requests(session: Session) -> Iterator[Request]:
+    return (step.request for step in session.steps if step.request is not None)
+
+
+class RewritePath(msgspec.Struct, frozen=True):
+    """Every match of a regular expression in a path (with its query) replaced; \\1 stands for a group."""
+
+    pattern: re.Pattern[str]
+    text: str
+
+    def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
+        for session in sessions:
+            for request in _requests(session):
+                path = self.pattern.sub(self.text, request.path)
+                tally["paths rewritten"] += path != request.path
+                request.path = path
+            yield session
+
+
+class SetHeader(msgspec.Struct, frozen=True):
+    """A header set on every request, in place of any of that name; value None removes it."""
+
+    name: str
+    value: str | None
+
+    def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
+        lower = self.name.lower()
+        for session in sessions:
+            for request in _requests(session):
+                headers = {name: value for name, value in request.headers.items() if name.lower() != lower}
+                if self.value is not None:
+                    headers[self.name] = self.value
+                tally["requests with headers changed"] += headers != request.headers
+                request.headers = headers
+            yield session
+
+
+def parse_rewrite(text: str) -> RewritePath:
+    """REGEX=>TEXT. Raises TransformError."""
+    regex, arrow, replacement = text.partition("=>")
+    if not arrow or not regex:
+        raise TransformError(f"{shown(text)}: write REGEX=>TEXT, for example '^/v1/=>/v2/'.")
+    try:
+        pattern = re.compile(regex)
+        pattern.sub(replacement, "")  # raises for a replacement that cannot be used, also without a match
+    except (re.error, IndexError) as error:
+        raise TransformError(f"{shown(text)} is no rewrite: {error}.") from error
+    return RewritePath(pattern, replacement)
+
+
+def parse_header(text: str) -> SetHeader:
+    """name: value. Raises TransformError."""
+    name, colon, value = text.partition(":")
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\0]", value):
+        raise TransformError(f"{shown(text)} is no header. Write 'name: value'.")
+    return SetHeader(name, value.strip())
