@@ -5,7 +5,6 @@ removed step took to the anchor that was waited for. A removed step without pare
 followers start at their recorded time, or, if they wait for others too, at no earlier time than recorded.
 """
 
-from collections.abc import Callable
 from graphlib import TopologicalSorter
 
 import msgspec
@@ -13,9 +12,8 @@ import msgspec
 from replay.trace.types import Anchor, Edge, Session, Step
 
 
-def remove_steps(session: Session, is_removed: Callable[[Step], bool]) -> int:
-    """Take the steps out, in place, and give their number. The edges must have no circle."""
-    removed = {step.id for step in session.steps if is_removed(step)}
+def remove_steps(session: Session, removed: set[str]) -> int:
+    """Take the steps with these ids out, in place, and give their number. The edges must have no circle."""
     if not removed:
         return 0
     steps = {step.id: step for step in session.steps}

@@ -12,6 +12,9 @@ from replay.trace.transforms.removal import remove_steps
 from replay.trace.transforms.types import Tally, TransformError
 from replay.trace.types import Session, Step
 
+# {{name}} in later requests may stand for such values, which nothing gives any more.
+LOST_VALUES = "steps lost the values that they took from responses"
+
 
 class Selector(msgspec.Struct, frozen=True):
     """field=glob: steps by `kind` or `name`, sessions by `attr.NAME`; `*`, `?` and `[...]` as in a shell."""
@@ -55,9 +58,10 @@ class Filter(msgspec.Struct, frozen=True):
                     tally["sessions removed"] += 1
                     continue
             elif session.steps:
-                tally["steps removed"] += remove_steps(
-                    session, lambda step: self.selector.has_step(step) != keep
-                )
+                gone = [step for step in session.steps if self.selector.has_step(step) != keep]
+                names = {step.id for step in gone}
+                tally["steps removed"] += remove_steps(session, names)
+                tally[LOST_VALUES] += sum(1 for step in gone if step.extract)
                 if not session.steps:
                     tally["sessions removed, which had no other steps"] += 1
                     continue
@@ -78,6 +82,7 @@ class Waits(msgspec.Struct, frozen=True):
             if not whole or self.selector.has_session(session):
                 for step in session.steps:
                     if not step.is_wait and (whole or self.selector.has_step(step)):
+                        tally[LOST_VALUES] += bool(step.extract)
                         step.request = step.llm = None
                         step.extract = {}
                         tally["steps turned into waits"] += 1

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
-from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
+from replay.trace.transforms.selecting import LOST_VALUES, Between, Filter, Sample, Waits, parse_selector
 from replay.trace.transforms.timing import Shift, Speed
 from replay.trace.transforms.types import Tally, TransformError
-from replay.trace.types import Edge, Recorded, Request, Session, Step
+from replay.trace.types import Edge, Extract, Recorded, Request, Session, Step
 
 MS = st.integers(0, 5_000).map(float)
 
@@ -127,3 +127,13 @@ def test_headers_and_paths_change_on_every_request():
     assert (request.path, request.headers) == ("/api/1/x", {"accept": "b"})
     changed(SetHeader("ACCEPT", None), session)
     assert request.headers == {}
+
+
+@pytest.mark.parametrize(
+    "transform", [Filter(parse_selector("name=x"), "drop"), Waits(parse_selector("name=x"))]
+)
+def test_values_that_no_step_takes_any_more_are_counted(transform):
+    tally = Tally()
+    taking = Step("a", "http", "x", request=Request("GET", "/"), extract={"run": Extract(json="/id")})
+    list(transform.apply(iter([Session("s", 0.0, [taking, Step("b", "http", "y")])]), tally))
+    assert tally[LOST_VALUES] == 1
