@@ -10,6 +10,7 @@ import msgspec
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown_path
 from replay.trace.file import TraceWriter, open_trace
+from replay.trace.transforms.idle import IdleCap
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
 from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
 from replay.trace.transforms.timing import Shift, Speed
@@ -24,13 +25,14 @@ _MAKE: dict[str, Callable[[Any, int], Transform]] = {
     "wait": lambda value, seed: Waits(parse_selector(value)),
     "sample": lambda value, seed: Sample(value / 100.0, seed),
     "speed": lambda value, seed: Speed(value),
+    "idle_cap": lambda value, seed: IdleCap(value * 1000.0),
     "shift": lambda value, seed: Shift(value * 1000.0),
     "rewrite_path": lambda value, seed: parse_rewrite(value),
     "set_header": lambda value, seed: parse_header(value),
     "remove_header": lambda value, seed: SetHeader(value, None),
 }
 # How a converted value is written again.
-_UNITS = {"from": "s", "to": "s", "shift": "s", "sample": "%"}
+_UNITS = {"from": "s", "to": "s", "shift": "s", "idle_cap": "s", "sample": "%"}
 
 
 class _InOrder(click.Command):
@@ -73,6 +75,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("wait", str, "These steps become waits of their recorded duration.")
 @_repeated("sample", Percent(), "About this share of sessions.")
 @_repeated("speed", Factor(), "Divide all recorded times by this.")
+@_repeated("idle-cap", DURATION, "No think time on an edge longer than this.")
 @_repeated("shift", DURATION, "Start every session later by this.")
 @_repeated("rewrite-path", str, "REGEX=>TEXT, on every path.")
 @_repeated("set-header", str, "'name: value', on every request.")
