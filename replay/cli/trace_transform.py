@@ -14,8 +14,17 @@ from replay.trace.transforms.idle import IdleCap
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
 from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
 from replay.trace.transforms.timing import Shift, Speed
+from replay.trace.transforms.triggers import Merge
 from replay.trace.transforms.types import Tally, Transform, TransformError
 from replay.trace.types import Session
+
+
+def _batch(text: str) -> Merge:
+    count, slash, window = text.partition("/")
+    if not slash or not count.isdecimal() or not int(count[:9]):
+        raise TransformError("write how many and how long, for example 10/5s.")
+    return Merge(DURATION.convert(window, None, None) * 1000.0, int(count[:9]))
+
 
 _MAKE: dict[str, Callable[[Any, int], Transform]] = {
     "from": lambda value, seed: Between(from_ms=value * 1000.0),
@@ -26,13 +35,15 @@ _MAKE: dict[str, Callable[[Any, int], Transform]] = {
     "sample": lambda value, seed: Sample(value / 100.0, seed),
     "speed": lambda value, seed: Speed(value),
     "idle_cap": lambda value, seed: IdleCap(value * 1000.0),
+    "debounce": lambda value, seed: Merge(value * 1000.0),
+    "batch": lambda value, seed: _batch(value),
     "shift": lambda value, seed: Shift(value * 1000.0),
     "rewrite_path": lambda value, seed: parse_rewrite(value),
     "set_header": lambda value, seed: parse_header(value),
     "remove_header": lambda value, seed: SetHeader(value, None),
 }
 # How a converted value is written again.
-_UNITS = {"from": "s", "to": "s", "shift": "s", "idle_cap": "s", "sample": "%"}
+_UNITS = {"from": "s", "to": "s", "shift": "s", "debounce": "s", "idle_cap": "s", "sample": "%"}
 
 
 class _InOrder(click.Command):
@@ -76,6 +87,8 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("sample", Percent(), "About this share of sessions.")
 @_repeated("speed", Factor(), "Divide all recorded times by this.")
 @_repeated("idle-cap", DURATION, "No think time on an edge longer than this.")
+@_repeated("debounce", DURATION, "Merge an agent's sessions until none came for this long.")
+@_repeated("batch", str, "10/5s: merge an agent's sessions up to this many or this long.")
 @_repeated("shift", DURATION, "Start every session later by this.")
 @_repeated("rewrite-path", str, "REGEX=>TEXT, on every path.")
 @_repeated("set-header", str, "'name: value', on every request.")
