@@ -76,7 +76,8 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     billed_s = max(month.billed_s, month.request_s) if prices.is_unshared else month.billed_s
     seconds = billed_s + boots_s
     # Instances that are kept cost their idle price while they have no request.
-    idle_s = max(0.0, size.min_instances * MONTH_S - month.active_s) if size.min_instances else 0.0
+    kept_s = month.active_of_kept_s(size.min_instances)
+    idle_s = max(0.0, size.min_instances * MONTH_S - kept_s) if size.min_instances else 0.0
     free, of = prices.free, f"{billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
     lines = [
         _line(
@@ -93,7 +94,7 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
         _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
     ]
     if idle_s:
-        kept = f"{size.min_instances} kept all month, less {month.active_s:,.0f} s active"
+        kept = f"{size.min_instances} kept all month, less {kept_s:,.0f} s active"
         lines += [
             _line("idle vCPU time", idle_s * size.vcpu, "vCPU-s", prices.idle_vcpu_s, 0.0, kept),
             _line("idle memory time", idle_s * size.memory_gib, "GiB-s", prices.idle_gib_s, 0.0, kept),

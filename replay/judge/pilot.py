@@ -216,7 +216,7 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
     """How an input moves the answer. flips_at_factor: multiplied by this, the other plane is cheaper; None: no factor
-    does it. elasticity: percent of change in the cost difference for a percent of change in the input.
+    does it. elasticity: percent of change in the ratio of the bills for a percent of change in the input.
     """
 
     input: str

@@ -5,6 +5,7 @@ bills, so that requests that share an instance share its seconds. It takes the t
 served what. Without it, active seconds are not known, and nothing is priced by them.
 """
 
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from replay.results.columns import ABSENT_NS, Columns, Flags
 
 _NS = 1_000_000_000
 MONTH_S = 730 * 3600.0
+_MOST_RANKS = 16
 
 Floats = npt.NDArray[np.float64]
 Basis = Literal["measured", "simulated", "estimated", "missing"]
@@ -24,7 +26,8 @@ Basis = Literal["measured", "simulated", "estimated", "missing"]
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What was used in so many seconds. active_s: instance seconds with a request; billed_s: the same, each interval
     rounded up as the price table has it. request_s: the sum of the requests' own times. boot_s: of instances that
-    booted. live_s: from boot to end, None where the plane does not say.
+    booted. live_s: from boot to end, None where the plane does not say. ranks: of the active seconds, the shares in
+    which they were those of the first instance that was active at the time, of the second beside it, and so on.
     """
 
     seconds: float
@@ -37,7 +40,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     egress_bytes: float = 0.0
     model_calls: float = 0.0
     tokens: float = 0.0
+    ranks: tuple[float, ...] = ()
     basis: Basis = "measured"
+
+    def active_of_kept_s(self, kept: int) -> float:
+        """The active seconds of so many instances that are kept: requests go to them before any other."""
+        return self.active_s * (sum(self.ranks[:kept]) if self.ranks else 1.0)
 
     @property
     def active_instances(self) -> float:
@@ -65,7 +73,16 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             a, b = getattr(self, name), getattr(other, name)
             summed[name] = None if a is None or b is None else a + b
         worst = max(self.basis, other.basis, key=_BASES.index)
-        return msgspec.structs.replace(self, basis=worst, **summed)
+        ranks = _mixed(self.ranks, self.active_s, other.ranks, other.active_s)
+        return msgspec.structs.replace(self, basis=worst, ranks=ranks, **summed)
+
+
+def _mixed(a: tuple[float, ...], of_a: float, b: tuple[float, ...], of_b: float) -> tuple[float, ...]:
+    """Shares of both together."""
+    whole = of_a + of_b
+    if not whole:
+        return a or b
+    return tuple((x * of_a + y * of_b) / whole for x, y in zip_longest(a, b, fillvalue=0.0))
 
 
 _SUMMED = (
@@ -85,7 +102,7 @@ _BASES: tuple[Basis, ...] = ("measured", "simulated", "estimated", "missing")
 
 class Windows(NamedTuple):
     """A run's usage by window of window_s from its start; arrays of shape (windows,). ends_s: when the run ended, which
-    may be within the last window. basis: of the active seconds.
+    may be within the last window. ranks: as of Usage, of the whole run. basis: of the active seconds.
     """
 
     window_s: float
@@ -99,6 +116,7 @@ class Windows(NamedTuple):
     tokens: Floats
     boot_s: float
     live_s: float | None
+    ranks: tuple[float, ...]
     basis: Basis
 
     def of(self, which: npt.NDArray[np.intp]) -> Usage:
@@ -118,6 +136,7 @@ class Windows(NamedTuple):
             egress_bytes=float(self.egress_bytes[inside].sum()),
             model_calls=float(self.model_calls[inside].sum()),
             tokens=float(self.tokens[inside].sum()),
+            ranks=self.ranks,
             basis=self.basis,
         )
 
@@ -154,9 +173,13 @@ def usage_by_window(
 
     calls = is_llm[columns.series[sent]].astype(np.float64) if len(is_llm) else np.zeros(len(at_s))
     share = 1.0
-    if rows is not None and plane is not None:
+    if plane is not None:
         everything, _ = _active(columns, columns.sent_ns != ABSENT_NS, window_s, windows, 0.0)
-        share = float(active.sum() / everything.sum()) if everything.sum() else 0.0
+        whole_s = float(everything.sum())
+        share = float(active.sum()) / whole_s if whole_s else 0.0
+        # From outside, a wait for a boot looks active; boots are counted by themselves.
+        own = min(1.0, plane.busy_s / whole_s) if whole_s else 1.0
+        active, billed = active * own, billed * own
     return Windows(
         window_s,
         run.summary.elapsed_s,
@@ -169,6 +192,7 @@ def usage_by_window(
         summed(known(columns.tokens[sent])),
         share * plane.booting_s if plane else 0.0,
         share * plane.instance_s if plane else None,
+        _ranks(*active_intervals(columns, sent)),
         "missing" if not told else "simulated" if is_simulated else "measured",
     )
 
@@ -210,6 +234,21 @@ def active_intervals(columns: Columns, sent: Flags) -> tuple[Floats, Floats]:
     at = np.flatnonzero(begins)
     until = np.concatenate((at[1:], [len(starts)])) - 1
     return starts[at] / _NS, (reached[until] - offset[until]) / _NS
+
+
+def _ranks(starts: Floats, ends: Floats) -> tuple[float, ...]:
+    """The shares of active seconds by how many instances were active besides, up to the sixteenth."""
+    if not len(starts):
+        return ()
+    at = np.concatenate((starts, ends))
+    change = np.concatenate((np.ones(len(starts)), -np.ones(len(ends))))
+    order = np.lexsort((change, at))
+    lasts_s = np.diff(at[order])
+    active = np.cumsum(change[order])[:-1]
+    whole_s = float((ends - starts).sum())
+    if not whole_s:
+        return ()
+    return tuple(float(lasts_s[active >= rank].sum()) / whole_s for rank in range(1, _MOST_RANKS + 1))
 
 
 def month_of(parts: list[tuple[float, Usage]]) -> Usage:

@@ -260,6 +260,15 @@ def test_a_bill_grows_with_each_of_its_inputs(
     assert serverless_bill(month, RUN, size).total <= serverless_bill(month, table, size).total * (1 + 1e-9)
 
 
+def test_a_burst_over_many_instances_leaves_the_one_that_is_kept_idle_the_rest_of_the_month():
+    # An hour with four instances active: one of them is the one that is kept.
+    month = used(active_s=4 * 3600.0, billed_s=4 * 3600.0, ranks=(0.25, 0.25, 0.25, 0.25))
+
+    bill = serverless_bill(month, without_free(RUN), Size(1.0, 0.5, 1))
+
+    assert amounts(bill)["idle vCPU time"] == pytest.approx((MONTH_S - 3600) * 2.5e-6, abs=1e-4)
+
+
 @given(st.integers(0, 20))
 def test_no_load_costs_what_minimum_instances_cost(kept: int):
     bill = serverless_bill(used(), RUN, Size(1.0, 2.0, kept))
