@@ -1,4 +1,4 @@
-"""Charts of runs as Vega-Lite specifications, and as SVG.
+"""Charts of runs as Vega-Lite specifications, and any chart as SVG or PNG.
 
 Pure up to `as_svg`, which needs the extra `report`. Colours are mid-tones on no background, so that a chart reads in
 light and dark alike. Beside each chart stands a table with its figures.
@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from replay.judge.ceiling import CeilingVerdict
-from replay.judge.coldstart import ColdVerdict, find_cold, find_waves
+from replay.judge.coldstart import find_cold, find_waves
 from replay.judge.figures import Evidence
 from replay.judge.load import concurrency
 from replay.judge.metrics import measured
@@ -20,12 +19,10 @@ from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS
 
 _NS = 1_000_000_000
-_WIDTH, _HEIGHT = 640, 260
-_COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
+WIDTH, _HEIGHT = 640, 260
+COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 _TIME_BINS, _LATENCY_BINS = 60, 30
-_LANES = 3
-_MOST_LANE_STEPS = 400
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 
@@ -75,19 +72,52 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
     quiet = {"labelColor": "#888", "titleColor": "#888", "domainColor": "#888", "tickColor": "#888"}
     return {
         "$schema": _SCHEMA,
-        "width": _WIDTH,
+        "width": WIDTH,
         "height": _HEIGHT,
         "background": None,
         "data": {"values": values},
         "config": {
             "view": {"stroke": None},
-            "axis": {**quiet, "gridColor": "#8884", "labelFontSize": 12, "titleFontSize": 12},
+            "axis": {
+                **quiet,
+                "gridColor": "#8883",
+                "labelFontSize": 12,
+                "titleFontSize": 12,
+                "titleFontWeight": "normal",
+                "labelOverlap": "greedy",
+            },
+            "axisQuantitative": {"tickCount": 6},
             "legend": {"labelColor": "#888", "titleColor": "#888", "labelFontSize": 12, "labelLimit": 260},
             "font": "system-ui, sans-serif",
-            "range": {"category": list(_COLOURS)},
+            "range": {"category": list(COLOURS)},
         },
         **parts,
     }
+
+
+def marked(x: dict[str, Any], at: float, label: str, colour: str, row: int = 0) -> list[dict[str, Any]]:
+    """Layers for a dashed line across at one place of the axis. row: how many labels stand above its own."""
+    data = {"values": [{"at": at, "label": label}]}
+    return [
+        {
+            "data": data,
+            "mark": {"type": "rule", "color": colour, "strokeDash": [5, 3], "strokeWidth": 1.5},
+            "encoding": {"x": {**x, "field": "at"}},
+        },
+        {
+            "data": data,
+            "mark": {
+                "type": "text",
+                "align": "left",
+                "dx": 4,
+                "dy": 4 + 15 * row,
+                "baseline": "top",
+                "fontSize": 12,
+                "color": colour,
+            },
+            "encoding": {"x": {**x, "field": "at"}, "y": {"value": 0}, "text": {"field": "label"}},
+        },
+    ]
 
 
 def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | None:
@@ -127,14 +157,15 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
     x = {
         "field": "nines",
         "type": "quantitative",
-        "title": "percentile of steps",
+        "title": "percentile of requests",
+        "scale": {"nice": False},
         "axis": {
             "values": [-log10(1 - q) for q in (0.5, 0.9, 0.99, 0.999, 0.9999)],
             "labelExpr": "datum.value < 0.4 ? '50' : datum.value < 1.5 ? '90' : datum.value < 2.5 ? '99' : "
             "datum.value < 3.5 ? '99.9' : '99.99'",
         },
     }
-    scale = {"type": "log", "nice": True}
+    scale = {"type": "log", "nice": False, "padding": 8}
     colour = {"field": "run", "type": "nominal", "title": None, "legend": {"orient": "top"}}
     spec = spec_of(
         values,
@@ -158,7 +189,7 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
             },
         ],
     )
-    says = "Response time by percentile of steps; the shade is the 95% interval of each."
+    says = "Response time by percentile of requests; the shade is the 95% interval of each."
     return Chart(
         "Latency by percentile", says, spec, ("run", "percentile", "response", "at least", "at most"), rows
     )
@@ -222,8 +253,8 @@ def heat_map(run: Evidence) -> Chart | None:
                     "color": {
                         "field": "steps",
                         "type": "quantitative",
-                        "scale": {"type": "log", "scheme": "blues"},
-                        "legend": {"title": "steps"},
+                        "scale": {"type": "log", "range": ["#93c5fd", "#1d4ed8"]},
+                        "legend": {"title": "steps", "tickCount": 3, "gradientLength": 120},
                     },
                 },
             },
@@ -231,7 +262,7 @@ def heat_map(run: Evidence) -> Chart | None:
                 [
                     {
                         "data": {"values": marks},
-                        "mark": {"type": "point", "shape": "cross", "color": "#ef4444", "size": 40},
+                        "mark": {"type": "point", "shape": "cross", "color": "#ef4444", "size": 70},
                         "encoding": {
                             "x": {"field": "at", "type": "quantitative"},
                             "y": {**y, "field": "ms"},
@@ -292,161 +323,3 @@ def load_over_time(run: Evidence) -> Chart | None:
     )
     says = "Requests offered and answered a second, and requests under way."
     return Chart("Load", says, spec, ("from", "offered, 1/s", "answered, 1/s", "in flight", "at most"), rows)
-
-
-def lanes(run: Evidence) -> Chart | None:
-    """The sessions that took longest: each step from when it should have been sent to its end."""
-    columns = run.columns
-    if not columns.n:
-        return None
-    slowest = np.argsort(columns.makespan_ns)[::-1][:_LANES]
-    values: list[dict[str, Any]] = []
-    rows: list[tuple[str, ...]] = []
-    for session in slowest.tolist():
-        inside = np.flatnonzero(columns.session == session)
-        inside = inside[np.argsort(columns.intended_ns[inside], kind="stable")][:_MOST_LANE_STEPS]
-        if not len(inside):
-            continue
-        start = int(columns.intended_ns[inside].min())
-        name = clean(columns.sessions[session], 30)
-        for lane, row in enumerate(inside.tolist()):
-            kind, step = columns.series_names[columns.series[row]]
-            sent = int(columns.sent_ns[row])
-            intended, end = int(columns.intended_ns[row]), int(columns.end_ns[row])
-            values.append(
-                {
-                    "session": name,
-                    "lane": lane,
-                    "from": (intended - start) / 1e6,
-                    "to": (end - start) / 1e6,
-                    "step": f"{kind}:{clean(step, 30)}",
-                }
-            )
-            rows.append(
-                (
-                    name,
-                    f"{kind}:{clean(step, 40)}",
-                    milliseconds((intended - start) / 1e6),
-                    "–" if sent == ABSENT_NS else milliseconds((end - sent) / 1e6),
-                    milliseconds((end - intended) / 1e6),
-                )
-            )
-    if not values:
-        return None
-    spec = spec_of(values)
-    del spec["width"], spec["height"]
-    spec |= {
-        "facet": {
-            "row": {"field": "session", "type": "nominal", "title": None, "header": {"labelColor": "#888"}}
-        },
-        "spec": {
-            "width": _WIDTH - 60,
-            "height": {"step": 9},
-            "mark": {"type": "bar", "cornerRadius": 2},
-            "encoding": {
-                "x": {"field": "from", "type": "quantitative", "title": "ms from the session's start"},
-                "x2": {"field": "to"},
-                "y": {"field": "lane", "type": "ordinal", "axis": None},
-                "color": {
-                    "field": "step",
-                    "type": "nominal",
-                    "title": None,
-                    "legend": {"orient": "bottom", "columns": 4, "symbolLimit": 24},
-                },
-            },
-        },
-        "resolve": {"scale": {"x": "independent", "y": "independent"}},
-    }
-    says = "The sessions that took longest; each bar is a step, from when it should have been sent to its end."
-    return Chart(
-        "Timeline of the slowest sessions", says, spec, ("session", "step", "due", "service", "response"), rows
-    )
-
-
-def idle_curve(verdict: ColdVerdict) -> Chart | None:
-    """How many waves of requests were cold, by how long the target had been idle."""
-    if not verdict.cold.count or not verdict.idle_curve:
-        return None
-    values = [
-        {
-            "idle": (bucket.idle_s * max(bucket.to_s, 1e-9)) ** 0.5,
-            "share": 100 * bucket.share,
-            "low": 100 * bucket.ci[0],
-            "high": 100 * bucket.ci[1],
-        }
-        for bucket in verdict.idle_curve
-    ]
-    rows = [
-        (
-            f"{bucket.idle_s:.3g} to {bucket.to_s:.3g} s",
-            f"{bucket.cold} of {bucket.n}",
-            f"{100 * bucket.share:.0f}%",
-            f"{100 * bucket.ci[0]:.0f} to {100 * bucket.ci[1]:.0f}%",
-        )
-        for bucket in verdict.idle_curve
-    ]
-    x = {"field": "idle", "type": "quantitative", "scale": {"type": "log"}, "title": "idle before, s"}
-    y = {"type": "quantitative", "scale": {"domain": [0, 100]}}
-    spec = spec_of(
-        values,
-        layer=[
-            {
-                "mark": {"type": "rule", "color": _COLOURS[0], "opacity": 0.5},
-                "encoding": {"x": x, "y": {**y, "field": "low", "title": "cold, %"}, "y2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "line", "point": True, "color": _COLOURS[0]},
-                "encoding": {"x": x, "y": {**y, "field": "share"}},
-            },
-        ],
-    )
-    says = "The share of waves of requests that were cold, by how long the target had been idle, with 95% intervals."
-    return Chart("Cold starts by idle time", says, spec, ("idle before", "cold", "share", "95% interval"), rows)
-
-
-def levels(verdict: CeilingVerdict) -> Chart | None:
-    """Response time and throughput by load, with the levels that did not hold marked."""
-    if not verdict.levels:
-        return None
-    values = [
-        {
-            "offered": level.offered_rps,
-            "ms": level.p99_ms,
-            "verdict": {"pass": "holds", "fail": "does not hold", "inconclusive": "undecided"}[level.verdict],
-        }
-        for level in verdict.levels
-        if level.p99_ms is not None
-    ]
-    rows = [
-        (
-            f"{level.scale:.4g}x",
-            f"{level.offered_rps:.5g}/s",
-            f"{level.achieved_rps:.5g}/s",
-            milliseconds(level.p99_ms),
-            level.verdict if level.limited_by is None else f"{level.verdict}: {level.limited_by}",
-        )
-        for level in verdict.levels
-    ]
-    colours = {"domain": ["holds", "does not hold", "undecided"], "range": ["#10b981", "#ef4444", "#f59e0b"]}
-    spec = spec_of(
-        values,
-        mark={"type": "point", "filled": True, "size": 70},
-        encoding={
-            "x": {
-                "field": "offered",
-                "type": "quantitative",
-                "scale": {"type": "log"},
-                "title": "offered, requests/s",
-            },
-            "y": {"field": "ms", "type": "quantitative", "scale": {"type": "log"}, "title": "p99 response, ms"},
-            "color": {
-                "field": "verdict",
-                "type": "nominal",
-                "scale": colours,
-                "title": None,
-                "legend": {"orient": "top"},
-            },
-        },
-    )
-    says = "The p99 of response time at each load that was tried, and whether it held."
-    return Chart("Levels of load", says, spec, ("load", "offered", "achieved", "p99", "verdict"), rows)

@@ -10,38 +10,42 @@ from html import escape
 from replay.report.charts import Chart, as_svg
 
 _CSS = """
-:root{color-scheme:light dark;--fg:#1f2937;--dim:#6b7280;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
+:root{color-scheme:light dark;--fg:#1f2937;--dim:#5b6472;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
 @media(prefers-color-scheme:dark){:root{--fg:#e5e7eb;--dim:#9ca3af;--line:#374151;--bg:#111827;--card:#1f2937}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--fg);font:16px/1.5 system-ui,sans-serif}
 main{max-width:860px;margin:0 auto;padding:24px 16px 64px}
-h1{font-size:1.5rem;margin:0 0 4px}h2{font-size:1.15rem;margin:40px 0 4px}
-p{margin:4px 0}.dim{color:var(--dim)}
+h1{font-size:1.5rem;margin:0 0 4px;overflow-wrap:anywhere}
+h2{font-size:1.15rem;margin:40px 0 4px;overflow-wrap:anywhere}
+section>h2{font-size:1.3rem;margin-top:48px;padding-top:12px;border-top:1px solid var(--line)}
+h3{font-size:1.05rem;margin:28px 0 4px;overflow-wrap:anywhere}
+p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
+.cards.wider{grid-template-columns:repeat(auto-fit,minmax(220px,1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}
+.card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
+.card dt{color:var(--dim);overflow-wrap:anywhere}.card dd{margin:0;font-weight:650;text-align:right}
 .verdict{border-left:4px solid var(--dim);padding:8px 14px;background:var(--card);margin:16px 0}
 .pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
-.inconclusive,.at_least,.not_reached{border-color:#f59e0b}
+.inconclusive,.at_least,.not_reached,.doubt{border-color:#f59e0b}
+.answer{font-size:1.6rem;line-height:1.3;font-weight:650;margin:4px 0}
+nav{margin:20px 0;line-height:1.9}nav a{color:inherit;margin-right:16px;white-space:nowrap}
 figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
-td{white-space:nowrap}
+.wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
-.wide{overflow-x:auto}th,td{padding:4px 12px 4px 0;text-align:right;border-bottom:1px solid var(--line)}
-th{color:var(--dim);font-weight:500}th:first-child,td:first-child{text-align:left}
-td.long{text-align:left;white-space:normal;overflow-wrap:anywhere}
-td.name{text-align:left}
-.answer{font-size:1.6rem;line-height:1.3;font-weight:650;margin:4px 0 12px}
-.doubt{border-left:4px solid #f59e0b;padding:8px 14px;background:var(--card);margin:16px 0}
-.card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
-.card dt{color:var(--dim)}.card dd{margin:0;font-weight:650;text-align:right}
-.decides td{font-weight:600}
-.prose th{text-align:left}.prose td{vertical-align:top}
-.prose td:first-child{overflow-wrap:normal;min-width:8.5em}.prose td:nth-child(2){overflow-wrap:normal}
-nav a{color:inherit;margin-right:14px}
-ul{padding-left:20px}li{margin:4px 0}
+th,td{padding:4px 14px 4px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th{color:var(--dim);font-weight:500}tbody th{color:inherit;font-weight:400}
+th:first-child,td.name,td.long,.prose th{text-align:left}
+td.long,.prose tbody th{white-space:normal;vertical-align:top;overflow-wrap:break-word}
+.prose tbody th{min-width:7em;font-weight:500}
+.decides th,.decides td{background:var(--card)}.prose .decides th{font-weight:700}
+ul{padding-left:20px}li{margin:4px 0;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}
-a:focus-visible,summary:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
-@media print{details{display:none}h2{break-after:avoid}figure{break-inside:avoid}}
+a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
+@media(max-width:600px){figure svg{min-width:520px}.answer{font-size:1.3rem}main{padding-top:12px}}
+@media print{nav,details:not([open]){display:none}h2,h3{break-after:avoid}figure,tr,.card{break-inside:avoid}
+body{font-size:11pt}main{max-width:none;padding:0}.wide{overflow:visible}td{white-space:normal}}
 """
 
 
@@ -62,20 +66,55 @@ def text_of(text: str) -> str:
     return escape(text, quote=True)
 
 
-def figure(chart: Chart | None, of: str = "") -> str:
+def section(title: str, parts: Sequence[str], name: str) -> str:
+    """A part of a page under a heading of its own; nothing where all its parts are empty. name: its anchor."""
+    inside = "\n".join(part for part in parts if part)
+    if not inside:
+        return ""
+    return f'<section aria-labelledby="{name}"><h2 id="{name}">{text_of(title)}</h2>\n{inside}</section>'
+
+
+def figure(chart: Chart | None, of: str = "", level: int = 2) -> str:
     """A chart with its heading, what it shows in words, and its table. Raises ChartError where none can be drawn."""
     if chart is None:
         return ""
     # The picture says in words what it shows; a reader of the page without eyes for it has the table.
     svg = as_svg(chart).replace("<svg ", f'<svg role="img" aria-label="{text_of(chart.says)}" ', 1)
     return (
-        f'<h2>{text_of(chart.title + of)}</h2><p class="dim">{text_of(chart.says)}</p><figure>{svg}</figure>'
+        f"<h{level}>{text_of(chart.title + of)}</h{level}>"
+        f'<p class="dim">{text_of(chart.says)}</p><figure>{svg}</figure>'
         f"<details><summary>as a table</summary>{table(chart.heads, chart.rows)}</details>"
     )
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are escaped."""
-    head = "".join(f'<th scope="col">{text_of(name)}</th>' for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{text_of(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    """Cells are escaped; the first of a row heads it."""
+    return _table(heads, rows, "td", "", frozenset())
+
+
+def prose_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], marked: frozenset[int] = frozenset()
+) -> str:
+    """A table whose cells hold sentences, so that they wrap. marked: rows to stand out."""
+    return _table(heads, rows, 'td class="long"', "prose", marked)
+
+
+def _table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], cell: str, kind: str, marked: frozenset[int]
+) -> str:
+    head = "".join(f'<th scope="col">{text_of(name)}</th>' if name else "<td></td>" for name in heads)
+    body = "".join(
+        ('<tr class="decides">' if n in marked else "<tr>")
+        + f'<th scope="row">{text_of(row[0])}</th>'
+        + "".join(f"<{cell}>{text_of(text)}</td>" for text in row[1:])
+        + "</tr>"
+        for n, row in enumerate(rows)
+    )
+    shown = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
+    # A table wider than the screen is scrolled by itself, by keyboard too.
+    return f'<div class="wide" tabindex="0"><table class="{kind}">{shown}<tbody>{body}</tbody></table></div>'
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A list; nothing for no lines."""
+    return "<ul>" + "".join(f"<li>{text_of(line)}</li>" for line in lines) + "</ul>" if lines else ""

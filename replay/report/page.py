@@ -8,8 +8,9 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report import charts, verdict_words
-from replay.report.html import figure, page, table, text_of
+from replay.report import charts, verdict_charts, verdict_words
+from replay.report.html import figure, page, prose_table, section, table, text_of
+from replay.report.lanes import lanes
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Manifest, Quantiles, Summary
 
@@ -29,10 +30,10 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: V
         of = f" ({clean(run.name)})" if len(runs) > 1 else ""
         for chart in (charts.heat_map(run), charts.load_over_time(run)):
             parts.append(figure(chart, of))
-        parts.append(figure(charts.idle_curve(judge_coldstart(run)), of))
-        parts.append(figure(charts.lanes(run), of))
+        parts.append(figure(verdict_charts.idle_curve(judge_coldstart(run)), of))
+        parts.append(figure(lanes(run), of))
         parts.append(_steps(run.summary, of))
-    parts.append(audit(runs, manifests))
+    parts.append(section("Audit facts", [audit(runs, manifests)], "audit"))
     return page(title, parts)
 
 
@@ -41,9 +42,9 @@ def verdict_page(verdict: Verdict) -> str:
     title = f"{verdict.command}: {clean(getattr(verdict, 'target', None) or '')}"
     parts = [f"<h1>{text_of(title)}</h1>", _verdict(verdict)]
     if isinstance(verdict, CeilingVerdict):
-        parts.append(figure(charts.levels(verdict)))
+        parts.append(figure(verdict_charts.levels(verdict)))
     if isinstance(verdict, ColdVerdict):
-        parts.append(figure(charts.idle_curve(verdict)))
+        parts.append(figure(verdict_charts.idle_curve(verdict)))
     return page(title, parts)
 
 
@@ -191,11 +192,7 @@ def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
             ),
             *(("note", note) for note in run.summary.notes),
         ]
-    shown = "".join(
-        f'<tr><td>{text_of(name)}</td><td class="long">{text_of(clean(value, 2000))}</td></tr>'
-        for name, value in rows
-    )
-    return f"<h2>Audit facts</h2><table><tbody>{shown}</tbody></table>"
+    return prose_table(("", ""), [(name, clean(value, 2000)) for name, value in rows]) if rows else ""
 
 
 def _us(value: float | None) -> str:

@@ -1,15 +1,19 @@
 """The charts that only a pilot has: costs by load level, where the bills cross, what moves the answer, instances."""
 
 from collections.abc import Mapping, Sequence
-from math import log
+from math import inf, log
 from typing import Any
 
+from replay.judge.figures import Evidence
+from replay.judge.load import concurrency
 from replay.judge.pilot import BreakEvenFound, PilotVerdict, Sensitive
-from replay.report.charts import Chart, spec_of
+from replay.report.charts import COLOURS, WIDTH, Chart, marked, spec_of
 from replay.report.words import clean
+from replay.results.columns import ABSENT_NS
 
 _GREY = "#888"
-_LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#93c5fd", "#3b82f6", "#1e40af"]}
+_TIME_BINS = 100
+_LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}
 
 Series = Sequence[tuple[float, float]]
 """(seconds from the run's start, instances)."""
@@ -89,7 +93,8 @@ def break_even(even: BreakEvenFound, currency: str) -> Chart | None:
     ]
     if not values:
         return None
-    x = {"type": "quantitative", "scale": {"type": "log"}, "title": even.unit}
+    scale = {"type": "log", "nice": False, "padding": 8}
+    x = {"type": "quantitative", "scale": scale, "title": even.unit}
     layer: list[dict[str, Any]] = [
         {
             "mark": {"type": "line"},
@@ -98,7 +103,7 @@ def break_even(even: BreakEvenFound, currency: str) -> Chart | None:
                 "y": {
                     "field": "cost",
                     "type": "quantitative",
-                    "scale": {"type": "log"},
+                    "scale": scale,
                     "title": f"{currency} a month",
                 },
                 "color": {"field": "plane", "type": "nominal", "title": None, "legend": {"orient": "top"}},
@@ -117,47 +122,35 @@ def break_even(even: BreakEvenFound, currency: str) -> Chart | None:
     marks = [(even.now, "here now", _GREY)]
     if even.at is not None:
         marks.append((even.at, "the same cost", "#f59e0b"))
-    for at, label, colour in marks:
+    for row, (at, label, colour) in enumerate(marks):
         if at > 0:
-            layer += _marked(x, at, label, colour)
+            layer += marked(x, at, label, colour, row)
     spec = spec_of(values, layer=layer)
     rows = [(f"{x_value:,.4g}", f"{a:,.2f}", f"{b:,.2f}") for x_value, a, b in even.curve[::4]]
     return Chart(f"Break-even by {even.by}", even.text, spec, (even.unit, first, second), rows)
 
 
-def _marked(x: dict[str, Any], at: float, label: str, colour: str) -> list[dict[str, Any]]:
-    data = {"values": [{"at": at, "label": label}]}
-    return [
-        {
-            "data": data,
-            "mark": {"type": "rule", "color": colour, "strokeDash": [5, 3], "strokeWidth": 1.5},
-            "encoding": {"x": {**x, "field": "at"}},
-        },
-        {
-            "data": data,
-            "mark": {"type": "text", "align": "left", "dx": 4, "dy": 4, "baseline": "top", "color": colour},
-            "encoding": {"x": {**x, "field": "at"}, "y": {"value": 0}, "text": {"field": "label"}},
-        },
-    ]
-
-
 def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
     """By how much each input must change to flip which plane is cheaper; the shortest bar flips it soonest."""
-    known = [one for one in inputs if one.flips_at_factor]
-    if not known:
-        return None
+    ordered = sorted(inputs, key=_to_flip)
     values = [
         {
             "input": one.input,
             "factor": one.flips_at_factor,
-            "way": "more of it" if (one.flips_at_factor or 1) > 1 else "less of it",
+            "way": "more of it" if one.flips_at_factor > 1 else "less of it",
             "from": 1.0,
             "label": f"x {one.flips_at_factor:.3g}",
+            "label_at": max(1.0, one.flips_at_factor),
         }
-        for one in known
+        for one in ordered
+        if one.flips_at_factor
     ]
+    if not values:
+        return None
     y = {"field": "input", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 240}}
-    x = {"type": "quantitative", "scale": {"type": "log"}, "title": "times what it is now"}
+    scale = {"type": "log", "nice": False, "padding": 40}
+    x = {"type": "quantitative", "scale": scale, "title": "times what it is now"}
+    ways = {"domain": ["less of it", "more of it"], "range": ["#3b82f6", "#f59e0b"]}
     spec = spec_of(
         values,
         layer=[
@@ -167,20 +160,22 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
                     "y": y,
                     "x": {**x, "field": "from"},
                     "x2": {"field": "factor"},
-                    "color": {"field": "way", "type": "nominal", "title": None, "legend": {"orient": "top"}},
+                    "color": {
+                        "field": "way",
+                        "type": "nominal",
+                        "title": None,
+                        "scale": ways,
+                        "legend": {"orient": "top"},
+                    },
                 },
             },
             {
-                "mark": {"type": "text", "color": _GREY, "dx": 4, "align": "left"},
-                "encoding": {
-                    "y": y,
-                    "x": {**x, "field": "factor"},
-                    "text": {"field": "label"},
-                },
+                "mark": {"type": "text", "color": _GREY, "dx": 4, "align": "left", "fontSize": 12},
+                "encoding": {"y": y, "x": {**x, "field": "label_at"}, "text": {"field": "label"}},
             },
         ],
     )
-    spec["height"] = 26 * len(known)
+    spec["height"] = 28 * len(values)
     rows = [
         (
             one.input,
@@ -188,36 +183,96 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
             "–" if one.elasticity is None else f"{one.elasticity:+.2f}",
             f"x {one.flips_at_factor:.3g}" if one.flips_at_factor else "never, within a hundredfold",
         )
-        for one in sorted(inputs, key=lambda one: abs(log(one.flips_at_factor)) if one.flips_at_factor else 99)
+        for one in ordered
     ]
     heads = ("input", "now", "elasticity of the bills' ratio", "flips at")
     says = "How much each input must change for the other plane to be the cheaper one; the shortest bar is the soonest."
     return Chart("What moves the answer", says, spec, heads, rows)
 
 
-def instances(by_target: Mapping[str, Series]) -> Chart | None:
-    """How many instances each plane had over the run."""
-    values = [
-        {"at": at_s, "instances": n, "plane": clean(target)}
-        for target, series in by_target.items()
-        for at_s, n in series
-    ]
-    if not values:
+def _to_flip(one: Sensitive) -> float:
+    """How far an input is from flipping the answer, upwards or downwards alike."""
+    return abs(log(one.flips_at_factor)) if one.flips_at_factor else inf
+
+
+def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> Chart | None:
+    """How many instances each plane had over its run, before the requests that were under way."""
+    values: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = []
+    for target, whole in by_target.items():
+        series = [(at_s, n) for at_s, n in whole if at_s >= 0]
+        if not series:
+            continue
+        name = clean(target, 30)
+        counts = [n for _, n in series]
+        values += [{"plane": name, "at": at_s, "instances": n} for at_s, n in series]
+        mean, most = "–", "–"
+        if target in runs and (load := _under_way(runs[target])):
+            values += [{"plane": name, "at": at_s, "under_way": n} for at_s, n in load]
+            mean = f"{sum(n for _, n in load) / len(load):.3g}"
+            most = f"{max(n for _, n in load):.3g}"
+        rows.append((name, f"{min(counts):g}", f"{max(counts):g}", mean, most))
+    if not rows:
         return None
-    spec = spec_of(
-        values,
-        mark={"type": "line", "interpolate": "step-after"},
-        encoding={
-            "x": {"field": "at", "type": "quantitative", "title": "time of the run, s"},
-            "y": {"field": "instances", "type": "quantitative", "title": "instances"},
-            "color": {"field": "plane", "type": "nominal", "title": None, "legend": {"orient": "top"}},
-        },
+    spec = spec_of(values)
+    del spec["width"], spec["height"]
+    spec |= {"vconcat": [_beside_load(name) for name, *_ in rows], "spacing": 24}
+    says = (
+        "Instances that each plane had during representative traffic, booting ones included (blue line), and requests "
+        "under way (grey)."
     )
-    spec["height"] = 160
-    rows = [
-        (clean(target), f"{min(ns):g}", f"{sum(ns) / len(ns):.3g}", f"{max(ns):g}")
-        for target, series in by_target.items()
-        if (ns := [n for _, n in series])
-    ]
-    says = "Instances that each plane had during representative traffic, booting ones included."
-    return Chart("Instances against load", says, spec, ("plane", "least", "mean", "most"), rows)
+    heads = ("plane", "least instances", "most", "requests under way, mean", "most of a part")
+    return Chart("Instances against load", says, spec, heads, rows)
+
+
+def _beside_load(plane: str) -> dict[str, Any]:
+    """One plane's part of the chart. Of its two axes, the left one counts requests, and the right one instances."""
+    x = {"field": "at", "type": "quantitative", "title": "time of the run, s"}
+    y = {"type": "quantitative", "scale": {"zero": True}}
+    axis = {"tickCount": 4, "tickMinStep": 1}
+    return {
+        "transform": [{"filter": {"field": "plane", "equal": plane}}],
+        "title": {"text": plane, "color": _GREY, "anchor": "start", "fontWeight": "normal", "fontSize": 13},
+        "width": WIDTH - 20,
+        "height": 120,
+        "layer": [
+            {
+                "transform": [{"filter": "isValid(datum.under_way)"}],
+                "mark": {"type": "area", "interpolate": "step-after", "color": _GREY, "opacity": 0.3},
+                "encoding": {
+                    "x": x,
+                    "y": {
+                        **y,
+                        "field": "under_way",
+                        "title": "requests under way",
+                        "axis": {**axis, "grid": False},
+                    },
+                },
+            },
+            {
+                "transform": [{"filter": "isValid(datum.instances)"}],
+                "mark": {"type": "line", "interpolate": "step-after", "color": COLOURS[0]},
+                "encoding": {
+                    "x": x,
+                    "y": {
+                        **y,
+                        "field": "instances",
+                        "title": "instances",
+                        "axis": {**axis, "titleColor": COLOURS[0], "orient": "right"},
+                    },
+                },
+            },
+        ],
+        "resolve": {"scale": {"y": "independent"}},
+    }
+
+
+def _under_way(run: Evidence) -> list[tuple[float, float]]:
+    """(seconds, requests under way in the mean) of equal parts of a run."""
+    columns = run.columns
+    sent = columns.sent_ns != ABSENT_NS
+    if not sent.any():
+        return []
+    to_ns = int(columns.end_ns[sent].max())
+    means, _ = concurrency(columns, 0, to_ns, _TIME_BINS)
+    return [(n * to_ns / _TIME_BINS / 1e9, float(mean)) for n, mean in enumerate(means)]

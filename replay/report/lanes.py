@@ -1,0 +1,184 @@
+"""Sessions as swim lanes: each step of the slowest ones, what their end depended on, and how they were recorded.
+
+With the recording at hand the critical path follows its edges; without it, it goes back from a step to the one that
+was last to end before that was due, which is the same wherever steps wait for one another.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from replay.judge.figures import Evidence
+from replay.report.charts import WIDTH, Chart, spec_of
+from replay.report.words import clean, milliseconds
+from replay.results.columns import ABSENT_NS, Columns
+
+_LANES = 3
+_MOST_LANE_STEPS = 400
+# A step is due a moment after what it waits for ended: clocks are read twice.
+_AFTER_NS = 50_000
+
+
+class RecordedStep(NamedTuple):
+    """A step as the trace has it, from its session's start. after: what it waits for. Waits are steps here too."""
+
+    at_ms: float
+    took_ms: float
+    after: tuple[str, ...] = ()
+
+
+Recorded = Mapping[str, Mapping[str, RecordedStep]]
+"""By session and step."""
+
+
+def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
+    """The sessions that took longest: each step from when it should have been sent to its end."""
+    columns = run.columns
+    if not columns.n:
+        return None
+    slowest = np.argsort(columns.makespan_ns)[::-1][:_LANES]
+    values: list[dict[str, Any]] = []
+    rows: list[tuple[str, ...]] = []
+    for session in slowest.tolist():
+        inside = np.flatnonzero(columns.session == session)
+        inside = inside[np.argsort(columns.intended_ns[inside], kind="stable")][:_MOST_LANE_STEPS]
+        if len(inside):
+            steps = (recorded or {}).get(columns.sessions[session], {})
+            _add_session(columns, session, inside.tolist(), steps, values, rows)
+    if not values:
+        return None
+    has_recording = any("was_from" in value for value in values)
+    says = (
+        "The sessions that took longest; each bar is a step, from when it should have been sent to its end. "
+        "Full bars are the critical path: what the end of the session depended on."
+    )
+    if has_recording:
+        says += " The grey line beneath a bar is the step as it was recorded."
+    heads = ("session", "step", "due", "service", "response", "recorded", "critical")
+    spec = _spec(values, has_recording=has_recording)
+    return Chart("Timeline of the slowest sessions", says, spec, heads, rows)
+
+
+def _add_session(
+    columns: Columns,
+    session: int,
+    inside: Sequence[int],
+    steps: Mapping[str, RecordedStep],
+    values: list[dict[str, Any]],
+    rows: list[tuple[str, ...]],
+) -> None:
+    start_ns = min(int(columns.intended_ns[row]) for row in inside)
+    first_ms = min(
+        (steps[columns.step[row]].at_ms for row in inside if columns.step[row] in steps), default=0.0
+    )
+    critical = critical_path(columns, inside, steps)
+    name = clean(columns.sessions[session], 30)
+    for lane, row in enumerate(inside):
+        kind, step = columns.series_names[columns.series[row]]
+        sent_ns = int(columns.sent_ns[row])
+        intended_ns, end_ns = int(columns.intended_ns[row]), int(columns.end_ns[row])
+        value: dict[str, Any] = {
+            "session": name,
+            "lane": lane,
+            "from": (intended_ns - start_ns) / 1e6,
+            "to": (end_ns - start_ns) / 1e6,
+            "step": f"{kind}:{clean(step, 30)}",
+            "critical": row in critical,
+        }
+        was = steps.get(columns.step[row])
+        if was is not None:
+            value |= {"was_from": was.at_ms - first_ms, "was_to": was.at_ms - first_ms + was.took_ms}
+        values.append(value)
+        rows.append(
+            (
+                name,
+                f"{kind}:{clean(step, 40)}",
+                milliseconds((intended_ns - start_ns) / 1e6),
+                "–" if sent_ns == ABSENT_NS else milliseconds((end_ns - sent_ns) / 1e6),
+                milliseconds((end_ns - intended_ns) / 1e6),
+                "–" if was is None else milliseconds(was.took_ms),
+                "yes" if row in critical else "",
+            )
+        )
+
+
+def critical_path(
+    columns: Columns, inside: Sequence[int], steps: Mapping[str, RecordedStep] | None = None
+) -> frozenset[int]:
+    """The rows of a session that its end depended on, one after the other.
+
+    inside: its rows. steps: its recording, whose edges are followed as far as it has them.
+    """
+    if not inside:
+        return frozenset()
+    by_step = {columns.step[row]: row for row in inside}
+    at = max(inside, key=lambda row: int(columns.end_ns[row]))
+    found = {at}
+    while True:
+        if steps and columns.step[at] in steps:
+            before = _waited_for(columns.step[at], steps, by_step)
+        else:
+            due_ns = int(columns.intended_ns[at]) + _AFTER_NS
+            before = {row for row in inside if int(columns.end_ns[row]) <= due_ns}
+        before -= found
+        if not before:
+            return frozenset(found)
+        at = max(before, key=lambda row: int(columns.end_ns[row]))
+        found.add(at)
+
+
+def _waited_for(step: str, steps: Mapping[str, RecordedStep], by_step: Mapping[str, int]) -> set[int]:
+    """The rows of a step's parents; of a parent that has no row (a wait), those of its parents."""
+    found: set[int] = set()
+    asked, seen = list(steps[step].after), set[str]()
+    while asked:
+        parent = asked.pop()
+        if parent in seen:
+            continue
+        seen.add(parent)
+        if parent in by_step:
+            found.add(by_step[parent])
+        elif parent in steps:
+            asked += steps[parent].after
+    return found
+
+
+def _spec(values: list[dict[str, Any]], *, has_recording: bool) -> dict[str, Any]:
+    x = {"type": "quantitative", "title": "ms from the session's start"}
+    y = {"field": "lane", "type": "ordinal", "axis": None}
+    colour = {
+        "field": "step",
+        "type": "nominal",
+        "title": None,
+        "legend": {"orient": "bottom", "columns": 3, "symbolLimit": 24, "symbolOpacity": 1},
+    }
+    layer: list[dict[str, Any]] = [
+        {
+            "mark": {"type": "bar", "cornerRadius": 2, "height": 8, "yOffset": -1},
+            "encoding": {
+                "x": {**x, "field": "from"},
+                "x2": {"field": "to"},
+                "y": y,
+                "color": colour,
+                "opacity": {"condition": {"test": "datum.critical", "value": 1}, "value": 0.4},
+            },
+        }
+    ]
+    if has_recording:
+        layer.append(
+            {
+                "transform": [{"filter": "isValid(datum.was_from)"}],
+                "mark": {"type": "bar", "height": 2, "yOffset": 5, "color": "#888"},
+                "encoding": {"x": {**x, "field": "was_from"}, "x2": {"field": "was_to"}, "y": y},
+            }
+        )
+    spec = spec_of(values)
+    del spec["width"], spec["height"]
+    return spec | {
+        "facet": {
+            "row": {"field": "session", "type": "nominal", "title": None, "header": {"labelColor": "#888"}}
+        },
+        "spec": {"width": WIDTH - 60, "height": {"step": 14}, "layer": layer},
+        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+    }
