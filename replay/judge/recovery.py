@@ -134,11 +134,12 @@ def _back_ns(columns: Columns, after: Flags, late: Flags, from_ns: int) -> int |
     above = np.flatnonzero(share > MOST_LATE + 1e-9)
     if not len(above):
         return from_ns
-    last = int(above[-1]) + window
-    # The last late one within the last bad window, and then as many good ones as a window holds.
-    if last >= len(rows):
+    end = int(above[-1]) + window
+    if end >= len(rows):
         return None
-    return max(from_ns, int(columns.intended_ns[rows[last]]))
+    # Within the last bad window the late ones may have been the first.
+    last_late = int(np.flatnonzero(late[rows[:end]])[-1])
+    return max(from_ns, int(columns.intended_ns[rows[last_late + 1]]))
 
 
 def back_after_s(columns: Columns, calm_ns: int, over_ns: int) -> float | None:

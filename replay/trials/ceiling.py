@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from replay.engine.loop import Progress
 from replay.engine.progress import OnProgress
@@ -21,9 +20,9 @@ from replay.judge.ceiling import (
     usl_of,
 )
 from replay.judge.quantile import least_n
+from replay.judge.recovery import back_after_s
 from replay.judge.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
-from replay.results.columns import ABSENT_NS, Columns
 from replay.results.rundir import RunDir
 from replay.target import Target
 from replay.trace.file import scan
@@ -33,7 +32,6 @@ _NS = 1_000_000_000
 # Levels below the ceiling that show where latency bends, and what the scalability law is fitted to.
 _PROFILE = (0.25, 0.5, 0.7, 0.85)
 _OVERLOAD, _RELIEF = 1.3, 0.5
-_BACK_RATIO = 1.5
 _FAILED_RATIO = 0.5
 _LEAST_ENDED = 100
 _LONGEST_LEVEL = 6.0
@@ -224,34 +222,7 @@ class _Hunt:
         if run is None:
             return None, "recovery was not seen: the run was interrupted"
         columns = read_evidence(run.directory, run.summary).columns
-        took_s = recovery_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
+        took_s = back_after_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
         if took_s is None:
             return None, f"response times did not come back within {3 * self._plan.level_s:g} s after {how}"
         return took_s, f"recovery was seen after {how}"
-
-
-def recovery_s(columns: Columns, calm_ns: int, over_ns: int) -> float | None:
-    """From the end of an overload until response times stay what they were before: the 95th percentile of the calm
-    part, half as much again allowed, by intended time and tenths of a second. None if they do not come back.
-    """
-    sent = columns.sent_ns != ABSENT_NS
-    intended = columns.intended_ns[sent]
-    response = (columns.end_ns - columns.intended_ns)[sent]
-    calm = response[(intended >= calm_ns // 4) & (intended < calm_ns)]
-    after = intended >= over_ns
-    if not len(calm) or not after.any():
-        return None
-    limit = _BACK_RATIO * float(np.quantile(calm, 0.95))
-    order = np.argsort(intended[after])
-    late = response[after][order] > limit
-    times = intended[after][order]
-    # Of ten in a row one may be late: the calm part has such as well.
-    window = min(10, len(late))
-    share = np.convolve(late, np.ones(window) / window, mode="valid")
-    above = np.flatnonzero(share > 0.2)
-    if not len(above):
-        return 0.0
-    last = int(above[-1]) + window
-    if last >= len(times) - window:
-        return None
-    return round((int(times[last]) - over_ns) / _NS, 3)

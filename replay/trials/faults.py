@@ -43,8 +43,8 @@ def _outcome(record: EventRecord) -> str:
     """What a reader must know of how it went."""
     if record.exit_code:
         return f"`{record.what}` ended with exit code {record.exit_code}; events.log has what it said"
-    if record.ended_ns is None:
-        return f"{record.what}: was still at work when the run ended, and was ended with it"
     if record.answer is not None and not record.answer.startswith("{"):
         return f"{record.what}: {record.answer}"
+    if record.ended_ns is None:
+        return f"{record.what}: was still at work when the run ended, and was ended with it"
     return ""

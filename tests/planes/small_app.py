@@ -23,6 +23,8 @@ async def serve(reader, writer):
             os._exit(7)
         if path == b"/wait":
             await asyncio.sleep(60)
+        if path == b"/slow":
+            await asyncio.sleep(0.3)
         body = b"%d %d" % (os.getpid(), child.pid)
         status = b"503 no" if path == b"/health" and time.monotonic() < healthy_at else b"200 OK"
         writer.write(b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))

@@ -1,0 +1,161 @@
+"""What is done to a target in the middle of a real run: commands, and faults of a plane of our own."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from replay.engine.run import replay_trace
+from replay.engine.types import At, RunOptions
+from replay.target import Target
+from replay.trials.faults import judge_faults, read_events
+from tests.planes.test_processes import is_alive, serve  # noqa: F401 - a fixture
+
+
+def even(write_trace, count=40, gap_ms=25.0):
+    return write_trace(*((n * gap_ms, [write_trace.get("a", "/x")]) for n in range(count)))
+
+
+def events_of(out):
+    return [json.loads(line) for line in (out / "events.jsonl").read_text().splitlines()]
+
+
+def test_a_command_runs_at_its_time_and_its_exit_code_and_output_are_kept(truth, write_trace, tmp_path):
+    target, out = Target(url=truth.url, name="t"), tmp_path / "run"
+
+    replay_trace(even(write_trace), target, RunOptions(at=(At(0.3, command="echo done; exit 3"),)), out)
+
+    (event,) = events_of(out)
+    assert event["what"] == "echo done; exit 3"
+    assert event["exit_code"] == 3
+    assert event["at_ns"] >= 290_000_000
+    assert (out / "events.log").read_text() == "done\n"
+
+
+def test_a_command_that_outlives_the_run_is_ended_with_all_that_it_started(truth, write_trace, tmp_path):
+    target, out, pid_file = Target(url=truth.url, name="t"), tmp_path / "run", tmp_path / "pid"
+    command = f"sleep 600 & echo $! > {pid_file}; wait"
+
+    replay_trace(even(write_trace, 20), target, RunOptions(at=(At(0.1, command=command),)), out)
+
+    (event,) = events_of(out)
+    assert "ended_ns" not in event
+    assert not is_alive(int(pid_file.read_text()))
+
+
+def test_variables_stay_unexpanded_in_what_is_kept(truth, write_trace, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "s3cret-value")
+    target, out = Target(url=truth.url, name="t"), tmp_path / "run"
+
+    replay_trace(even(write_trace), target, RunOptions(at=(At(0.1, command=': "$SECRET_TOKEN"'),)), out)
+
+    assert not [path for path in out.iterdir() if b"s3cret-value" in path.read_bytes()]
+
+
+def test_an_instance_that_is_killed_on_purpose_is_felt_and_recovered_from(serve, write_trace, tmp_path):  # noqa: F811
+    served, out = serve("--max-instances", "1", "--concurrency", "20"), tmp_path / "run"
+    served.get()
+    target = Target(url=served.url, name="t", observe=f"{served.control}/state")
+    trace = write_trace(*((n * 25.0, [write_trace.get("a", "/slow")]) for n in range(120)))
+
+    replay_trace(trace, target, RunOptions(at=(At(1.0, fault="kill"),)), out)
+    verdict = judge_faults(out)
+
+    (record,) = read_events(out)
+    assert json.loads(record.answer)["instance"] == "i-1"
+    (fault,) = verdict.faults
+    assert fault.failed_steps > 0
+    assert fault.recovered_s is not None
+    assert json.loads((out / "verdict.json").read_text())["command"] == "run"
+
+
+def test_a_fault_of_a_target_without_a_control_address_says_that_nothing_was_done(truth, write_trace, tmp_path):
+    out = tmp_path / "run"
+
+    replay_trace(
+        even(write_trace, 20), Target(url=truth.url, name="t"), RunOptions(at=(At(0.1, fault="kill"),)), out
+    )
+    verdict = judge_faults(out)
+
+    assert "nothing was done" in verdict.notes[0]
+
+
+@pytest.mark.parametrize("path", ["/drain", "/deploy", "/kill"])
+def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):  # noqa: F811
+    served = serve("--plane", "vm", "--max-instances", "2")
+    served.get()
+
+    with urllib.request.urlopen(
+        urllib.request.Request(served.control + path, method="POST"), timeout=10
+    ) as answer:
+        said = json.load(answer)
+
+    assert said in ({"instance": "i-1"}, {"instance": "i-2"}, {"replacing": 2})
+    for _ in range(500):
+        if {alive["instance"] for alive in served.state()["alive"]} - {"i-1", "i-2"}:
+            break
+        time.sleep(0.02)
+    assert served.get()[0] == 200
+
+
+def test_the_command_line_judges_the_fault_and_shows_it_again(truth, write_trace, tmp_path):
+    trace, out = even(write_trace), tmp_path / "run"
+    ran = subprocess.run(
+        [sys.executable, "-m", "replay", "run", trace, "-t", truth.url, "--at", "300ms", "true", "--out", out],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    again = subprocess.run(
+        [sys.executable, "-m", "replay", "report", out], capture_output=True, text=True, timeout=60
+    )
+
+    assert ran.returncode == 0
+    assert "at 0.3" in ran.stdout
+    assert "recovered" in ran.stdout
+    assert "recovered" in again.stdout
+
+
+def test_ctrl_c_ends_a_command_that_is_under_way(truth, write_trace, tmp_path):
+    trace, out, pid_file = even(write_trace, 2000), tmp_path / "run", tmp_path / "pid"
+    command = f"echo $$ > {pid_file}; exec sleep 600"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "replay", "run", trace, "-t", truth.url, "--at", "100ms", command, "--out", out],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(1000):
+        if pid_file.exists() and pid_file.read_text().strip():
+            break
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+
+    assert running.wait(30) == 130
+    assert not is_alive(int(pid_file.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fault", "kill@30s"], "control address"),
+        (["--fault", "explode@30s"], "is no fault"),
+        (["--fault", "kill"], "is no fault"),
+        (["--at", "soon", "true"], "is no length of time"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_sent(truth, write_trace, tmp_path, arguments, says):
+    ran = subprocess.run(
+        [sys.executable, "-m", "replay", "run", even(write_trace, 2), "-t", truth.url, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
