@@ -19,7 +19,7 @@ from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS
 
 _NS = 1_000_000_000
-WIDTH, _HEIGHT = 640, 260
+WIDTH, _HEIGHT = 700, 260
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 _TIME_BINS, _LATENCY_BINS = 60, 30
@@ -75,6 +75,7 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
         "width": WIDTH,
         "height": _HEIGHT,
         "background": None,
+        "padding": {"left": 12, "right": 12, "top": 5, "bottom": 5},
         "data": {"values": values},
         "config": {
             "view": {"stroke": None},
@@ -87,12 +88,25 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
                 "labelOverlap": "greedy",
             },
             "axisQuantitative": {"tickCount": 6},
-            "legend": {"labelColor": "#888", "titleColor": "#888", "labelFontSize": 12, "labelLimit": 260},
-            "font": "system-ui, sans-serif",
+            "legend": {
+                "labelColor": "#888",
+                "titleColor": "#888",
+                "labelFontSize": 12,
+                "labelLimit": 260,
+                "columnPadding": 24,
+                "symbolOpacity": 1,
+            },
+            # Texts are measured when the chart is made, so this must be as wide for readers as it was there.
+            "font": "Arial, Helvetica, Liberation Sans, sans-serif",
             "range": {"category": list(COLOURS)},
         },
         **parts,
     }
+
+
+def label_axis(labels: Sequence[str]) -> dict[str, Any]:
+    """An axis with room for its labels, whatever font they end up in."""
+    return {"labelLimit": 260, "minExtent": min(260, 7 * max((len(label) for label in labels), default=0))}
 
 
 def marked(x: dict[str, Any], at: float, label: str, colour: str, row: int = 0) -> list[dict[str, Any]]:
@@ -262,7 +276,13 @@ def heat_map(run: Evidence) -> Chart | None:
                 [
                     {
                         "data": {"values": marks},
-                        "mark": {"type": "point", "shape": "cross", "color": "#ef4444", "size": 70},
+                        "mark": {
+                            "type": "point",
+                            "shape": "cross",
+                            "color": "#ef4444",
+                            "size": 40,
+                            "opacity": 0.8,
+                        },
                         "encoding": {
                             "x": {"field": "at", "type": "quantitative"},
                             "y": {**y, "field": "ms"},

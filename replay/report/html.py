@@ -21,7 +21,7 @@ section>h2{font-size:1.3rem;margin-top:48px;padding-top:12px;border-top:1px soli
 h3{font-size:1.05rem;margin:28px 0 4px;overflow-wrap:anywhere}
 p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
-.cards.wider{grid-template-columns:repeat(auto-fit,minmax(220px,1fr))}
+.cards.wider{grid-template-columns:repeat(auto-fit,minmax(250px,1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}
 .card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
@@ -30,20 +30,26 @@ p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
 .inconclusive,.at_least,.not_reached,.doubt{border-color:#f59e0b}
 .answer{font-size:1.6rem;line-height:1.3;font-weight:650;margin:4px 0}
-nav{margin:20px 0;line-height:1.9}nav a{color:inherit;margin-right:16px;white-space:nowrap}
+nav{margin:20px 0;display:flex;flex-wrap:wrap;gap:4px 18px}nav a{color:inherit;padding:2px 0}
 figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:4px 14px 4px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{color:var(--dim);font-weight:500}tbody th{color:inherit;font-weight:400}
-th:first-child,td.name,td.long,.prose th{text-align:left}
-td.long,.prose tbody th{white-space:normal;vertical-align:top;overflow-wrap:break-word}
-.prose tbody th{min-width:7em;font-weight:500}
+th:first-child{text-align:left}
+.prose th,.prose td{text-align:left;white-space:normal;vertical-align:top;overflow-wrap:anywhere}
+.prose tbody th{min-width:7.5em;font-weight:500}.prose td{min-width:4.5em}
+.bill th:last-child,.bill td:last-child{text-align:left;white-space:normal;min-width:12em}
 .decides th,.decides td{background:var(--card)}.prose .decides th{font-weight:700}
 ul{padding-left:20px}li{margin:4px 0;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}
 a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
-@media(max-width:600px){figure svg{min-width:520px}.answer{font-size:1.3rem}main{padding-top:12px}}
+@media(max-width:600px){figure svg{min-width:560px}.answer{font-size:1.3rem}main{padding-top:12px}
+tbody th{white-space:normal}th,td{padding-right:10px}
+.prose,.prose tbody,.prose tr,.prose th,.prose td{display:block;border:0;padding:0}
+.prose thead,.prose td:empty{display:none}
+.prose tr{padding:8px 0;border-bottom:1px solid var(--line)}.prose tbody th{font-weight:650}
+.prose td::before{content:attr(data-head);color:var(--dim)}}
 @media print{nav,details:not([open]){display:none}h2,h3{break-after:avoid}figure,tr,.card{break-inside:avoid}
 body{font-size:11pt}main{max-width:none;padding:0}.wide{overflow:visible}td{white-space:normal}}
 """
@@ -87,32 +93,42 @@ def figure(chart: Chart | None, of: str = "", level: int = 2) -> str:
     )
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are escaped; the first of a row heads it."""
-    return _table(heads, rows, "td", "", frozenset())
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
+    """Cells are escaped; the first of a row heads it. kind: a class of the style."""
+    head = "".join(f'<th scope="col">{text_of(name)}</th>' if name else "<td></td>" for name in heads)
+    body = "".join(
+        f'<tr><th scope="row">{text_of(row[0])}</th>'
+        + "".join(f"<td>{text_of(cell)}</td>" for cell in row[1:])
+        + "</tr>"
+        for row in rows
+    )
+    # A table wider than the screen is scrolled by itself, by keyboard too.
+    return (
+        f'<div class="wide" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
 
 
 def prose_table(
     heads: Sequence[str], rows: Sequence[Sequence[str]], marked: frozenset[int] = frozenset()
 ) -> str:
-    """A table whose cells hold sentences, so that they wrap. marked: rows to stand out."""
-    return _table(heads, rows, 'td class="long"', "prose", marked)
+    """A table whose cells hold sentences: they wrap, and on a phone stand below one another. marked: rows to stand out.
 
-
-def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], cell: str, kind: str, marked: frozenset[int]
-) -> str:
-    head = "".join(f'<th scope="col">{text_of(name)}</th>' if name else "<td></td>" for name in heads)
+    Roles are said outright, since browsers forget them where rows are laid out as blocks.
+    """
+    head = "".join(f'<th scope="col" role="columnheader">{text_of(name)}</th>' for name in heads)
     body = "".join(
-        ('<tr class="decides">' if n in marked else "<tr>")
-        + f'<th scope="row">{text_of(row[0])}</th>'
-        + "".join(f"<{cell}>{text_of(text)}</td>" for text in row[1:])
+        ('<tr role="row" class="decides">' if n in marked else '<tr role="row">')
+        + f'<th scope="row" role="rowheader">{text_of(row[0])}</th>'
+        + "".join(
+            f'<td role="cell" data-head="{text_of(name and name + ": ")}">{text_of(cell)}</td>'
+            for name, cell in zip(heads[1:], row[1:], strict=True)
+        )
         + "</tr>"
         for n, row in enumerate(rows)
     )
-    shown = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
-    # A table wider than the screen is scrolled by itself, by keyboard too.
-    return f'<div class="wide" tabindex="0"><table class="{kind}">{shown}<tbody>{body}</tbody></table></div>'
+    shown = f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>' if any(heads) else ""
+    return f'<table class="prose" role="table">{shown}<tbody role="rowgroup">{body}</tbody></table>'
 
 
 def bullets(lines: Sequence[str]) -> str:

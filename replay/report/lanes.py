@@ -177,8 +177,18 @@ def _spec(values: list[dict[str, Any]], *, has_recording: bool) -> dict[str, Any
     del spec["width"], spec["height"]
     return spec | {
         "facet": {
-            "row": {"field": "session", "type": "nominal", "title": None, "header": {"labelColor": "#888"}}
+            "row": {
+                "field": "session",
+                "type": "nominal",
+                "title": None,
+                "header": {
+                    "labelColor": "#888",
+                    "labelOrient": "top",
+                    "labelAnchor": "start",
+                    "labelFontSize": 12,
+                },
+            }
         },
-        "spec": {"width": WIDTH - 60, "height": {"step": 14}, "layer": layer},
+        "spec": {"width": WIDTH, "height": {"step": 14}, "layer": layer},
         "resolve": {"scale": {"x": "independent", "y": "independent"}},
     }

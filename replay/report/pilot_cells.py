@@ -95,7 +95,7 @@ def _keep_alive(keeps: tuple[float, float | None] | None) -> str:
     if keeps is None:
         return NOTHING
     low, high = keeps
-    return f"more than {low:,.3g} s" if high is None else f"{low:,.3g} to {high:,.3g} s"
+    return f"more than {number(low)} s" if high is None else f"{number(low)} to {number(high)} s"
 
 
 def _money_interval(ci: tuple[float, float] | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from replay.judge.figures import Evidence
 from replay.judge.load import concurrency
 from replay.judge.pilot import BreakEvenFound, PilotVerdict, Sensitive
-from replay.report.charts import COLOURS, WIDTH, Chart, marked, spec_of
+from replay.report.charts import COLOURS, WIDTH, Chart, label_axis, marked, spec_of
 from replay.report.words import clean
 from replay.results.columns import ABSENT_NS
 
@@ -34,7 +34,12 @@ def cost_by_level(verdict: PilotVerdict) -> Chart | None:
         values,
         mark={"type": "bar", "height": 26},
         encoding={
-            "y": {"field": "plane", "type": "nominal", "title": None},
+            "y": {
+                "field": "plane",
+                "type": "nominal",
+                "title": None,
+                "axis": label_axis([clean(plane.target) for plane in priced]),
+            },
             "x": {"field": "cost", "type": "quantitative", "stack": True, "title": f"{currency} a month"},
             "color": {
                 "field": "level",
@@ -147,7 +152,13 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
     ]
     if not values:
         return None
-    y = {"field": "input", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 240}}
+    y = {
+        "field": "input",
+        "type": "nominal",
+        "title": None,
+        "sort": None,
+        "axis": label_axis([one.input for one in ordered]),
+    }
     scale = {"type": "log", "nice": False, "padding": 40}
     x = {"type": "quantitative", "scale": scale, "title": "times what it is now"}
     ways = {"domain": ["less of it", "more of it"], "range": ["#3b82f6", "#f59e0b"]}
@@ -199,6 +210,7 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
     """How many instances each plane had over its run, before the requests that were under way."""
     values: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
+    parts: list[dict[str, Any]] = []
     for target, whole in by_target.items():
         series = [(at_s, n) for at_s, n in whole if at_s >= 0]
         if not series:
@@ -211,12 +223,13 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
             values += [{"plane": name, "at": at_s, "under_way": n} for at_s, n in load]
             mean = f"{sum(n for _, n in load) / len(load):.3g}"
             most = f"{max(n for _, n in load):.3g}"
+        parts.append(_beside_load(name, max(counts)))
         rows.append((name, f"{min(counts):g}", f"{max(counts):g}", mean, most))
     if not rows:
         return None
     spec = spec_of(values)
     del spec["width"], spec["height"]
-    spec |= {"vconcat": [_beside_load(name) for name, *_ in rows], "spacing": 24}
+    spec |= {"vconcat": parts, "spacing": 24}
     says = (
         "Instances that each plane had during representative traffic, booting ones included (blue line), and requests "
         "under way (grey)."
@@ -225,11 +238,12 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
     return Chart("Instances against load", says, spec, heads, rows)
 
 
-def _beside_load(plane: str) -> dict[str, Any]:
+def _beside_load(plane: str, most: float) -> dict[str, Any]:
     """One plane's part of the chart. Of its two axes, the left one counts requests, and the right one instances."""
     x = {"field": "at", "type": "quantitative", "title": "time of the run, s"}
     y = {"type": "quantitative", "scale": {"zero": True}}
-    axis = {"tickCount": 4, "tickMinStep": 1}
+    step = max(1, round(most / 4))
+    whole = {"values": list(range(0, int(most) + step, step)), "format": "d"}
     return {
         "transform": [{"filter": {"field": "plane", "equal": plane}}],
         "title": {"text": plane, "color": _GREY, "anchor": "start", "fontWeight": "normal", "fontSize": 13},
@@ -245,7 +259,7 @@ def _beside_load(plane: str) -> dict[str, Any]:
                         **y,
                         "field": "under_way",
                         "title": "requests under way",
-                        "axis": {**axis, "grid": False},
+                        "axis": {"grid": False, "tickCount": 4},
                     },
                 },
             },
@@ -258,7 +272,7 @@ def _beside_load(plane: str) -> dict[str, Any]:
                         **y,
                         "field": "instances",
                         "title": "instances",
-                        "axis": {**axis, "titleColor": COLOURS[0], "orient": "right"},
+                        "axis": {**whole, "titleColor": COLOURS[0], "orient": "right"},
                     },
                 },
             },

@@ -120,13 +120,13 @@ def _levels(verdict: PilotVerdict) -> str:
     ]
     heads = (
         "load level",
-        "of the time",
-        "of the requests",
+        "time",
+        "requests",
         "requests/s",
         "mean duration",
         "under way",
-        "external calls a month",
-        "model tokens a month",
+        "external calls/month",
+        "model tokens/month",
     )
     return f"<h3>Idle, normal, peak</h3>{table(heads, rows)}" if rows else ""
 
@@ -166,7 +166,9 @@ def bills(verdict: PilotVerdict) -> str:
         if rows:
             rows.append(("a month", "", "", "", money(plane.cost_month), ""))
             heads = ("line", "quantity", "free", "unit price", clean(plane.currency or "amount"), "made of")
-            parts.append(f"<h3>{text_of('The bill of ' + clean(plane.target))}</h3>{table(heads, rows)}")
+            parts.append(
+                f"<h3>{text_of('The bill of ' + clean(plane.target))}</h3>{table(heads, rows, 'bill')}"
+            )
     if not parts:
         return "<p>No plane has a price, so no month was priced: name a price table in its target file.</p>"
     tables = [

@@ -8,7 +8,7 @@ import numpy as np
 from replay.judge.coldstart import find_cold, find_waves
 from replay.judge.figures import Evidence
 from replay.judge.sample import Floats
-from replay.report.charts import Chart, spec_of
+from replay.report.charts import Chart, label_axis, spec_of
 from replay.report.words import clean, count, milliseconds
 from replay.results.columns import ABSENT_NS, Columns, Flags
 
@@ -58,7 +58,7 @@ def tail(runs: Sequence[Evidence]) -> Chart | None:
                 "type": "nominal",
                 "title": None,
                 "sort": None,
-                "axis": {"labelLimit": 260},
+                "axis": label_axis([row[0] for row in rows]),
             },
             "x": {"field": "ms", "type": "quantitative", "stack": True, "title": "ms in the mean"},
             "color": {
