@@ -19,7 +19,7 @@ from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS
 
 _NS = 1_000_000_000
-WIDTH, _HEIGHT = 700, 260
+WIDTH, _HEIGHT = 680, 260
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 _TIME_BINS, _LATENCY_BINS = 60, 30
@@ -82,8 +82,8 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
             "axis": {
                 **quiet,
                 "gridColor": "#8883",
-                "labelFontSize": 12,
-                "titleFontSize": 12,
+                "labelFontSize": 13,
+                "titleFontSize": 13,
                 "titleFontWeight": "normal",
                 "labelOverlap": "greedy",
             },
@@ -91,7 +91,7 @@ def spec_of(values: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:
             "legend": {
                 "labelColor": "#888",
                 "titleColor": "#888",
-                "labelFontSize": 12,
+                "labelFontSize": 13,
                 "labelLimit": 260,
                 "columnPadding": 24,
                 "symbolOpacity": 1,

@@ -44,7 +44,7 @@ th:first-child{text-align:left}
 ul{padding-left:20px}li{margin:4px 0;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}
 a:focus-visible,summary:focus-visible,.wide:focus-visible{outline:2px solid #3b82f6;outline-offset:2px}
-@media(max-width:600px){figure svg{min-width:560px}.answer{font-size:1.3rem}main{padding-top:12px}
+@media(max-width:600px){figure svg{min-width:480px}.answer{font-size:1.3rem}main{padding-top:12px}
 tbody th{white-space:normal}th,td{padding-right:10px}
 .prose,.prose tbody,.prose tr,.prose th,.prose td{display:block;border:0;padding:0}
 .prose thead,.prose td:empty{display:none}

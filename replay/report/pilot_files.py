@@ -1,9 +1,11 @@
 """The files of a pilot's report, beside its verdict: Markdown, and a page where the extra `report` is installed."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from replay.judge.pilot import PilotVerdict
-from replay.report.charts import ChartError, as_svg
+from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_page import PilotMaterial, pilot_figures, pilot_page
 from replay.results.rundir import name_in_path
@@ -20,10 +22,16 @@ def leave_report(verdict: PilotVerdict, material: PilotMaterial, directory: Path
         (directory / PAGE_FILE).write_text(pilot_page(verdict, material), encoding="utf-8")
     except ChartError as error:
         return f"{directory / MARKDOWN_FILE} (a page with charts: {error})"
-    folder = directory / CHARTS_FOLDER
-    folder.mkdir(exist_ok=True)
-    for n, chart in enumerate(pilot_figures(verdict, material), 1):
-        (folder / f"{n:02d}-{name_in_path(chart.title).lower()}.svg").write_text(
-            as_svg(chart), encoding="utf-8"
-        )
+    export_charts(pilot_figures(verdict, material), directory / CHARTS_FOLDER)
     return str(directory / PAGE_FILE)
+
+
+def export_charts(charts: Sequence[Chart], folder: Path, kind: Literal["svg", "png"] = "svg") -> list[Path]:
+    """Each chart as a file, numbered in their order; returns the files. Raises ChartError."""
+    folder.mkdir(exist_ok=True)
+    written = []
+    for n, chart in enumerate(charts, 1):
+        path = folder / f"{n:02d}-{name_in_path(chart.title).lower()}.{kind}"
+        path.write_bytes(as_png(chart) if kind == "png" else as_svg(chart).encode())
+        written.append(path)
+    return written

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from replay.judge.pilot import PilotPlane, PilotVerdict
+from replay.judge.pilot import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.words import clean, milliseconds
+from replay.report.pilot_cells import money, pairs, side_by_side
+from replay.report.words import clean
 
 
 def pilot_markdown(verdict: PilotVerdict) -> str:
@@ -17,17 +18,20 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes)],
             [
-                [name, *(_said(found.get(plane.target, "–")) for plane in verdict.planes)]
+                [_said(name), *(_said(found.get(plane.target, "–")) for plane in verdict.planes)]
                 for name, found in verdict.headline
             ],
         ),
         "## Side by side",
-        _planes(verdict.planes),
+        _table(
+            ["", *(_said(plane.target) for plane in verdict.planes)],
+            [[_said(cell) for cell in row] for row in side_by_side(verdict)],
+        ),
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes), "better"],
             [
                 [
-                    row.name,
+                    _said(row.name),
                     *(_said(row.by_plane.get(plane.target, "–")) for plane in verdict.planes),
                     _said(row.better),
                 ]
@@ -36,9 +40,15 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
         ),
         "## Rules",
         _table(
-            ["rule", "favours", "because", "decided"],
+            ["rule", "favours", "because", "flips at", "decided"],
             [
-                [rule.name, rule.favours, _said(rule.text), "yes" if rule.decides else ""]
+                [
+                    _said(rule.name),
+                    rule.favours,
+                    _said(rule.text),
+                    _said(pairs(rule.flips_at or {})),
+                    "yes" if rule.decides else "",
+                ]
                 for rule in verdict.rules
             ],
         ),
@@ -50,7 +60,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                     bucket.name,
                     f"{bucket.weight:.1%}",
                     f"{bucket.requests_month:,.0f}",
-                    *(_cost(bucket.cost_month.get(plane.target)) for plane in verdict.planes),
+                    *(money(bucket.cost_month.get(plane.target)) for plane in verdict.planes),
                 ]
                 for bucket in verdict.buckets
             ],
@@ -74,22 +84,6 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _planes(planes: Sequence[PilotPlane]) -> str:
-    rows = [
-        ["p50 response", *(milliseconds(plane.p50_ms) for plane in planes)],
-        ["p95 response", *(milliseconds(plane.p95_ms) for plane in planes)],
-        ["p99 response", *(milliseconds(plane.p99_ms) for plane in planes)],
-        ["cold requests", *(_share(plane.cold_share) for plane in planes)],
-        ["p99 without cold", *(milliseconds(plane.p99_without_cold_ms) for plane in planes)],
-        ["ceiling, requests/s", *(_number(plane.ceiling_rps) for plane in planes)],
-        ["machines", *("–" if plane.machines is None else str(plane.machines) for plane in planes)],
-        ["a month", *(_cost(plane.cost_month, plane.currency or "") for plane in planes)],
-        ["failed requests", *(f"{plane.errors:,}" for plane in planes)],
-        ["sessions lost", *(f"{plane.sessions_lost:,}" for plane in planes)],
-    ]
-    return _table(["", *(_said(plane.target) for plane in planes)], rows)
-
-
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
@@ -103,15 +97,3 @@ def _bullets(lines: Sequence[str]) -> str:
 
 def _said(text: str) -> str:
     return escaped(clean(text, 500))
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.3g}"
-
-
-def _cost(value: float | None, currency: str = "") -> str:
-    return "–" if value is None else f"{value:,.2f} {currency}".strip()

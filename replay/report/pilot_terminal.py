@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.judge.pilot import BreakEvenFound, PilotPlane, PilotVerdict
-from replay.report.words import clean, clock, milliseconds
+from replay.judge.pilot import BreakEvenFound, PilotVerdict
+from replay.report.pilot_cells import number, side_by_side
+from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
 _PHASES = {
@@ -20,6 +21,17 @@ _PHASES = {
     "failure": "an instance goes away",
     "ceiling": "the throughput ceiling",
 }
+_SHOWN = (
+    "p50 response",
+    "p99 response",
+    "latency budget",
+    "cold requests",
+    "ceiling, requests/s",
+    "machines for the peak",
+    "a month",
+    "failed requests, all phases",
+    "sessions lost",
+)
 _WIDTH = 78
 _MOST_DOUBTS = 4
 
@@ -46,7 +58,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         )
     )
     console.print()
-    console.print(_planes(verdict.planes))
+    console.print(_planes(verdict))
     console.print()
     console.print(_rules(verdict))
     for even in verdict.break_even[:2]:
@@ -54,9 +66,8 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     if verdict.routes:
         console.print(Text("where steps go", style="bold"))
         for route in verdict.routes:
-            console.print(
-                f"  {clean(route.kind)}:{clean(route.name)} → {route.to}  [dim]{clean(route.why)}[/dim]"
-            )
+            to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
+            console.print(Text(_wrapped(to, "  ")))
     _list(console, "how much trouble it was", verdict.effort)
     _list(console, "what remains in doubt", verdict.doubts[:_MOST_DOUBTS])
     console.print()
@@ -64,25 +75,17 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     for note in verdict.notes:
         console.print(Text(_wrapped(clean(note, 300)), style="dim"))
     if directory is not None:
-        console.print(f"recorded in {directory}", style="dim", soft_wrap=True)
+        console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
 
 
-def _planes(planes: Sequence[PilotPlane]) -> Table:
+def _planes(verdict: PilotVerdict) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
-    for plane in planes:
-        table.add_column(clean(plane.target, 20), justify="right")
-    rows = [
-        ("p50, response", [milliseconds(plane.p50_ms) for plane in planes]),
-        ("p99, response", [milliseconds(plane.p99_ms) for plane in planes]),
-        ("cold requests", [_percent(plane.cold_share) for plane in planes]),
-        ("ceiling, requests/s", [_ceiling(plane) for plane in planes]),
-        ("machines for the peak", ["–" if plane.machines is None else str(plane.machines) for plane in planes]),
-        ("a month", [_money(plane.cost_month, plane) for plane in planes]),
-        ("failed requests", [f"{plane.errors:,}" for plane in planes]),
-    ]
-    for name, cells in rows:
-        table.add_row(Text(name, style="dim"), *cells)
+    for plane in verdict.planes:
+        table.add_column(Text(clean(plane.target, 20)), justify="right")
+    for name, *cells in side_by_side(verdict):
+        if name in _SHOWN:
+            table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
     return table
 
 
@@ -97,7 +100,7 @@ def _rules(verdict: PilotVerdict) -> Table:
         if rule.favours == "neither":
             continue
         mark = Text("●", style="bold") if rule.decides else Text("·", style="dim")
-        table.add_row(mark, clean(rule.name), rule.favours, Text(clean(rule.text, 200)))
+        table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, 200)))
     silent = [rule.name for rule in verdict.rules if rule.favours == "neither"]
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
@@ -106,7 +109,7 @@ def _rules(verdict: PilotVerdict) -> Table:
 
 def _crossing(even: BreakEvenFound) -> str:
     said = f"break-even by {even.by}: {even.text}"
-    return said if even.ci is None else f"{said}, 95% between {even.ci[0]:,.3g} and {even.ci[1]:,.3g}"
+    return said if even.ci is None else f"{said}, 95% between {number(even.ci[0])} and {number(even.ci[1])}"
 
 
 def _list(console: Console, title: str, lines: Sequence[str]) -> None:
@@ -120,17 +123,3 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
 
 def _wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
-
-
-def _ceiling(plane: PilotPlane) -> str:
-    if plane.ceiling_rps is None:
-        return "not found"
-    return ("≥ " if plane.ceiling_verdict == "at_least" else "") + f"{plane.ceiling_rps:,.3g}"
-
-
-def _money(value: float | None, plane: PilotPlane) -> str:
-    return "no price" if value is None else f"{value:,.2f} {plane.currency or ''}".strip()
