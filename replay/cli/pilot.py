@@ -91,7 +91,8 @@ def pilot(
     is_quiet = as_json and not sys.stderr.isatty()
     shape = shape_of(trace)
     with _aims(targets, shape, plan) as (aims, imagined), open_view(is_quiet=True) as view:
-        bounds = read_slos(slos, slo_files, ()) if slos or slo_files else []
+        named = tuple(dict.fromkeys(text for aim in aims for text in aim.slo))
+        bounds = read_slos(slos, slo_files, named) if slos or slo_files or named else []
         outcome = run_pilot(
             trace,
             aims,

@@ -41,6 +41,7 @@ from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Plan, excerpt, pick
 from replay.trials.pilot.reading import Material, read_material
 from replay.trials.pilot.workload import Shape
+from replay.trials.prices import price_table
 
 _CEILING_LATENCY = 2.0
 _CEILING_ERRORS = "errors < 1%"
@@ -82,6 +83,7 @@ def run_pilot(
     TraceError, PriceTableError and TargetUnreachable.
     """
     check_targets(targets)
+    check_prices(targets)
     found = scan(trace)
     directory = _directory(out, found.header.name)
     question = question_of(found.sha256, targets, plan, options)
@@ -130,6 +132,17 @@ def check_targets(targets: Sequence[Target]) -> None:
     names = [name_in_path(target.name) for target in targets]
     if len(set(names)) < len(names):
         raise TargetError("two targets have the same name. Give each a name of its own in its file.")
+
+
+def check_prices(targets: Sequence[Target]) -> None:
+    """Raises PriceTableError for a table or a machine that is not there, before an hour was spent on runs."""
+    for target in targets:
+        cost = target.cost
+        if cost is None:
+            continue
+        tables = [price_table(name) for name in (cost.price, cost.machine_price) if name]
+        if cost.machine is not None:
+            tables[-1].machine(cost.machine)
 
 
 def _directory(out: Path | None, trace: str) -> Path:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from replay.judge.pilot import MONTH_H, Bucket, StepClass, Workload
 from replay.trace.activity import Activity
 from replay.trace.buckets import NAMES, load_buckets
+from replay.trace.errors import TraceError
 from replay.trace.file import TraceReader
 from replay.trace.profile import OTHER, profile
 from replay.trace.types import Step
@@ -76,6 +77,8 @@ class _Series:
 def shape_of(trace: Path) -> Shape:
     """Read a trace twice, in flat memory. Raises TraceError."""
     found = profile(trace)
+    if not found.sessions:
+        raise TraceError(f"{trace}: has no sessions, so there is nothing to pilot.")
     series: dict[_Key, _Series] = {}
     all_steps = Activity()
     longest_session_ms = request_ms = 0.0
