@@ -33,6 +33,7 @@ _SHOWN = (
     "sessions lost",
 )
 _WIDTH = 78
+_MOST_CHARACTERS = 500
 _MOST_DOUBTS = 4
 
 
@@ -46,7 +47,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     """The answer first, then what it rests on."""
     console = console or Console(highlight=False)
     console.print()
-    console.print(Text(_wrapped(clean(verdict.answer, 400)), style=f"bold {_COLOURS[verdict.verdict]}"))
+    console.print(Text(_wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
     load = verdict.workload
     console.print(
         Text(
@@ -73,7 +74,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     console.print()
     console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
-        console.print(Text(_wrapped(clean(note, 300)), style="dim"))
+        console.print(Text(_wrapped(note), style="dim"))
     if directory is not None:
         console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
 
@@ -101,14 +102,14 @@ def _rules(verdict: PilotVerdict) -> Table:
             continue
         mark = Text("●", style="bold") if rule.decides else Text("·", style="dim")
         table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, 200)))
-    silent = [rule.name for rule in verdict.rules if rule.favours == "neither"]
+    silent = [clean(rule.name) for rule in verdict.rules if rule.favours == "neither"]
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
     return table
 
 
 def _crossing(even: BreakEvenFound) -> str:
-    said = f"break-even by {even.by}: {even.text}"
+    said = f"break-even by {even.by}: {even.text or even.reason or 'none'}"
     return said if even.ci is None else f"{said}, 95% between {number(even.ci[0])} and {number(even.ci[1])}"
 
 
@@ -118,8 +119,9 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
     console.print()
     console.print(Text(title, style="bold"))
     for line in lines:
-        console.print(Text(_wrapped(clean(line, 400), "  ")))
+        console.print(Text(_wrapped(line, "  ")))
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    """Safe to print: what it says may name things of a trace."""
+    return textwrap.fill(clean(text, _MOST_CHARACTERS), _WIDTH, initial_indent=indent, subsequent_indent=indent)

@@ -1,0 +1,88 @@
+"""A pilot in the terminal and as Markdown: the answer first, in eighty columns, and no name is taken for markup."""
+
+import io
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from replay.report.pilot_cells import number
+from replay.report.pilot_markdown import pilot_markdown
+from replay.report.pilot_terminal import print_pilot
+from tests.report.pilot_example import pilot_verdict
+from tests.report.verdict_samples import HOSTILE
+
+
+def printed(verdict, directory=None):
+    out = io.StringIO()
+    print_pilot(verdict, directory, Console(file=out, width=80, highlight=False))
+    return out.getvalue()
+
+
+def test_the_answer_comes_first_and_nothing_is_wider_than_eighty_columns():
+    lines = printed(pilot_verdict(), Path("runs/pilot")).strip().splitlines()
+
+    assert lines[0] == "Run it on VMs: vm 30.11, serverless 121.16 USD a month."
+    assert lines[-1] == "recorded in runs/pilot"
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_planes_stand_side_by_side():
+    rows = [line.split() for line in printed(pilot_verdict()).splitlines()]
+
+    assert ["serverless", "vm"] in rows
+    assert ["p99", "response", "2.60", "s", "2.57", "s"] in rows
+    assert ["ceiling,", "requests/s", "≥", "2,326", "45.1"] in rows
+    assert ["a", "month", "121.16", "USD", "30.11", "USD"] in rows
+
+
+def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():
+    text = " ".join(printed(pilot_verdict()).split())
+
+    assert "● cost vm vm 30.11, serverless 121.16 USD a month" in text
+    assert "neither: local needs" in text
+    assert "both cost the same at 0.43, 95% between 0.31 and 0.62" in text
+    assert "what remains in doubt the instance seconds behind serverless's cost" in text
+
+
+def test_names_with_brackets_are_printed_as_they_are():
+    text = printed(pilot_verdict("[/red][bold]x"), Path("[/runs]"))
+
+    assert "serverless[/red][bold]x" in text
+    assert "recorded in [/runs]" in text
+
+
+def test_names_cannot_drive_the_terminal():
+    text = printed(pilot_verdict("\x1b[31m\x07"))
+
+    assert "\x1b" not in text
+    assert "\x07" not in text
+
+
+def test_markdown_begins_with_the_answer_and_has_the_same_figures():
+    markdown = pilot_markdown(pilot_verdict())
+
+    assert markdown.startswith("# Run it on VMs: vm 30.11, serverless 121.16 USD a month.\n")
+    assert "| p99 response | 2.60 s | 2.57 s |" in markdown
+    assert "| cost | vm | vm 30.11, serverless 121.16 USD a month | cost month: 101 | yes |" in markdown
+    assert "- Ask again by 2027-02-21." in markdown
+
+
+def test_markdown_makes_no_html_link_or_cell_of_a_name():
+    tokens = MarkdownIt("commonmark").enable("table").parse(pilot_markdown(pilot_verdict(HOSTILE)))
+
+    kinds = {token.type for token in tokens} | {
+        child.type for token in tokens for child in token.children or ()
+    }
+    assert not kinds & {"html_block", "html_inline", "link_open", "image", "strong_open", "code_inline"}
+
+
+def test_numbers_have_three_digits_and_never_an_exponent():
+    assert [number(value) for value in (None, 0.4355, 45.13, 999.6, 2326.4, 5.6e6)] == [
+        "–",
+        "0.435",
+        "45.1",
+        "1,000",
+        "2,326",
+        "5,600,000",
+    ]
