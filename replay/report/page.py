@@ -8,7 +8,7 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report import charts, verdict_charts, verdict_words
+from replay.report import run_charts, verdict_charts, verdict_words
 from replay.report.html import figure, page, prose_table, section, table, text_of
 from replay.report.lanes import lanes
 from replay.report.words import clean, clock, count, milliseconds
@@ -25,10 +25,10 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: V
     if verdict is not None:
         parts.append(_verdict(verdict))
     parts += [_cards(run, len(runs) > 1) for run in runs]
-    parts.append(figure(charts.percentiles(runs)))
+    parts.append(figure(run_charts.percentiles(runs)))
     for run in runs:
         of = f" ({clean(run.name)})" if len(runs) > 1 else ""
-        for chart in (charts.heat_map(run), charts.load_over_time(run)):
+        for chart in (run_charts.heat_map(run), run_charts.load_over_time(run)):
             parts.append(figure(chart, of))
         parts.append(figure(verdict_charts.idle_curve(judge_coldstart(run)), of))
         parts.append(figure(lanes(run), of))

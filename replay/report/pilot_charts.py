@@ -1,22 +1,15 @@
-"""The charts that only a pilot has: costs by load level, where the bills cross, what moves the answer, instances."""
+"""The charts of a pilot's costs: by load level, where the bills cross, and what moves the answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import inf, log
 from typing import Any
 
-from replay.judge.figures import Evidence
-from replay.judge.load import concurrency
 from replay.judge.pilot import BreakEvenFound, PilotVerdict, Sensitive
-from replay.report.charts import COLOURS, WIDTH, Chart, label_axis, marked, spec_of
+from replay.report.charts import Chart, label_axis, marked, spec_of
 from replay.report.words import clean
-from replay.results.columns import ABSENT_NS
 
 _GREY = "#888"
-_TIME_BINS = 100
 _LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}
-
-Series = Sequence[tuple[float, float]]
-"""(seconds from the run's start, instances)."""
 
 
 def cost_by_level(verdict: PilotVerdict) -> Chart | None:
@@ -204,89 +197,3 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
 def _to_flip(one: Sensitive) -> float:
     """How far an input is from flipping the answer, upwards or downwards alike."""
     return abs(log(one.flips_at_factor)) if one.flips_at_factor else inf
-
-
-def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> Chart | None:
-    """How many instances each plane had over its run, before the requests that were under way."""
-    values: list[dict[str, Any]] = []
-    rows: list[tuple[str, ...]] = []
-    parts: list[dict[str, Any]] = []
-    for target, whole in by_target.items():
-        series = [(at_s, n) for at_s, n in whole if at_s >= 0]
-        if not series:
-            continue
-        name = clean(target, 30)
-        counts = [n for _, n in series]
-        values += [{"plane": name, "at": at_s, "instances": n} for at_s, n in series]
-        mean, most = "–", "–"
-        if target in runs and (load := _under_way(runs[target])):
-            values += [{"plane": name, "at": at_s, "under_way": n} for at_s, n in load]
-            mean = f"{sum(n for _, n in load) / len(load):.3g}"
-            most = f"{max(n for _, n in load):.3g}"
-        parts.append(_beside_load(name, max(counts)))
-        rows.append((name, f"{min(counts):g}", f"{max(counts):g}", mean, most))
-    if not rows:
-        return None
-    spec = spec_of(values)
-    del spec["width"], spec["height"]
-    spec |= {"vconcat": parts, "spacing": 24}
-    says = (
-        "Instances that each plane had during representative traffic, booting ones included (blue line), and requests "
-        "under way (grey)."
-    )
-    heads = ("plane", "least instances", "most", "requests under way, mean", "most of a part")
-    return Chart("Instances against load", says, spec, heads, rows)
-
-
-def _beside_load(plane: str, most: float) -> dict[str, Any]:
-    """One plane's part of the chart. Of its two axes, the left one counts requests, and the right one instances."""
-    x = {"field": "at", "type": "quantitative", "title": "time of the run, s"}
-    y = {"type": "quantitative", "scale": {"zero": True}}
-    step = max(1, round(most / 4))
-    whole = {"values": list(range(0, int(most) + step, step)), "format": "d"}
-    return {
-        "transform": [{"filter": {"field": "plane", "equal": plane}}],
-        "title": {"text": plane, "color": _GREY, "anchor": "start", "fontWeight": "normal", "fontSize": 13},
-        "width": WIDTH - 20,
-        "height": 120,
-        "layer": [
-            {
-                "transform": [{"filter": "isValid(datum.under_way)"}],
-                "mark": {"type": "area", "interpolate": "step-after", "color": _GREY, "opacity": 0.3},
-                "encoding": {
-                    "x": x,
-                    "y": {
-                        **y,
-                        "field": "under_way",
-                        "title": "requests under way",
-                        "axis": {"grid": False, "tickCount": 4},
-                    },
-                },
-            },
-            {
-                "transform": [{"filter": "isValid(datum.instances)"}],
-                "mark": {"type": "line", "interpolate": "step-after", "color": COLOURS[0]},
-                "encoding": {
-                    "x": x,
-                    "y": {
-                        **y,
-                        "field": "instances",
-                        "title": "instances",
-                        "axis": {**whole, "titleColor": COLOURS[0], "orient": "right"},
-                    },
-                },
-            },
-        ],
-        "resolve": {"scale": {"y": "independent"}},
-    }
-
-
-def _under_way(run: Evidence) -> list[tuple[float, float]]:
-    """(seconds, requests under way in the mean) of equal parts of a run."""
-    columns = run.columns
-    sent = columns.sent_ns != ABSENT_NS
-    if not sent.any():
-        return []
-    to_ns = int(columns.end_ns[sent].max())
-    means, _ = concurrency(columns, 0, to_ns, _TIME_BINS)
-    return [(n * to_ns / _TIME_BINS / 1e9, float(mean)) for n, mean in enumerate(means)]

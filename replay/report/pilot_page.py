@@ -7,12 +7,12 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
 from replay.judge.pilot import PhaseName, PilotVerdict
-from replay.report import charts, pilot_charts, pilot_tables, verdict_charts
+from replay.report import instance_chart, pilot_charts, pilot_tables, run_charts, verdict_charts
 from replay.report.charts import Chart
 from replay.report.html import figure, page, section, text_of
+from replay.report.instance_chart import Series
 from replay.report.lanes import Recorded, lanes
 from replay.report.page import audit
-from replay.report.pilot_charts import Series
 from replay.report.tail import tail
 from replay.report.words import clean
 from replay.results.types import Manifest
@@ -73,12 +73,12 @@ def _figures(verdict: PilotVerdict, material: PilotMaterial) -> dict[str, list[C
     currency = next((plane.currency for plane in verdict.planes if plane.currency), "") or ""
     found: dict[str, list[Chart | None]] = {
         _LATENCY: [
-            charts.percentiles(main),
-            *(_of(charts.heat_map(run), run.name) for run in main),
+            run_charts.percentiles(main),
+            *(_of(run_charts.heat_map(run), run.name) for run in main),
             tail(main),
         ],
         _INSTANCES: [
-            pilot_charts.instances(
+            instance_chart.instances(
                 material.instances,
                 {
                     name: runs["representative"]

@@ -1,5 +1,6 @@
 """The parts of response time add up to it, whatever happened to a step."""
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,13 +21,12 @@ def steps(draw):
         first = draw(st.none() | TIMES.map(lambda ns, sent=sent: sent + ns))
         end = max(sent, first or 0) + draw(TIMES)
         found.append(
-            step(
-                "s",
-                (end - intended) / MS,
-                n,
-                at_ms=intended / MS,
+            msgspec.structs.replace(
+                step("s", 0.0, n),
+                intended_ns=intended,
                 sent_ns=sent,
                 first_byte_ns=first,
+                end_ns=end,
                 cold=draw(st.booleans()),
                 connect_ns=draw(st.none() | TIMES),
                 attempt=draw(st.integers(1, 3)),
