@@ -116,9 +116,16 @@ def _put_cold(found: PilotPlane, verdict: ColdVerdict) -> None:
 
 def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
     found.ceiling_verdict = verdict.verdict
+    if (
+        verdict.verdict == "inconclusive"
+        and verdict.ceiling
+        and all(one.verdict == "pass" for one in verdict.levels)
+    ):
+        # The search ran out of time while every load still held.
+        found.ceiling_verdict = "at_least"
     found.knee_rps = verdict.knee.rps if verdict.knee else None
     ceiling = verdict.ceiling
-    if ceiling is None or not ceiling.scale:
+    if ceiling is None or not ceiling.scale or found.ceiling_verdict not in ("found", "at_least"):
         return
     found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
     per_scale = ceiling.rps / ceiling.scale

@@ -121,6 +121,8 @@ def _priced(
             f"{target.name}'s run did not show every load level; what it did not show is scaled"
         )
     bill = _bill(target, cost, plane, measured, month, table, shape)
+    if cost.machine is not None and plane.ceiling_verdict == "at_least":
+        found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
     plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
     plane.cost_basis = (
         month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(measured)

@@ -12,9 +12,11 @@ from replay.engine.types import RunOptions
 from replay.judge.decision import decide
 from replay.judge.dimensions import dimensions
 from replay.judge.figures import Evidence
+from replay.judge.gate import CONFIDENCE
 from replay.judge.pilot import PilotVerdict, PlaneName, Recovered
 from replay.judge.pilot_words import check_again, effort_words, headline, rollback
 from replay.judge.planes import Seen, plane_figures
+from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.rules import Case
 from replay.judge.slo import Slo, parse_slo
@@ -110,7 +112,7 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
-        carrier.ceilings(bounds, _first_scale(shape))
+        carrier.ceilings(bounds, _first_scale(shape, bounds, plan.level_s))
         if imagined:
             carrier.months(excerpt(trace, folder, shape, _WHOLE_S, "whole").trace)
     except Interrupted:
@@ -178,14 +180,20 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     return [parse_slo(text) for text in state.ceiling_slos]
 
 
-def _first_scale(shape: Shape) -> Callable[[Target], float]:
-    """Where the search begins: near what the plane's slots could carry, where the target file tells of them."""
-    in_flight = shape.workload.mean_in_flight or 0.0
+def _first_scale(shape: Shape, slos: Sequence[Slo], level_s: float) -> Callable[[Target], float]:
+    """Where the search begins: near what the plane's slots could carry, where the target file tells of them, and with
+    as many requests in a level as the quantiles that are asked for need.
+    """
+    workload = shape.workload
+    in_flight = workload.mean_in_flight or 0.0
+    needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
+    telling = needed / (level_s * workload.mean_rps)
 
     def first(target: Target) -> float:
         plane = (target.simulate or {}).get("plane", {})
         slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
-        return max(1.0, round(slots / 2 / in_flight, 2)) if slots and in_flight else 1.0
+        carried = slots / 2 / in_flight if slots and in_flight else 0.0
+        return max(1.0, round(max(carried, telling), 2))
 
     return first
 
