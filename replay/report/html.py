@@ -35,10 +35,12 @@ figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:4px 14px 4px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
-th{color:var(--dim);font-weight:500}tbody th{color:inherit;font-weight:400}
+th{color:var(--dim);font-weight:500}
+thead th{white-space:normal;overflow-wrap:break-word;max-width:14em;vertical-align:bottom}
+tbody th{color:inherit;font-weight:400}
 th:first-child{text-align:left}
 .prose th,.prose td{text-align:left;white-space:normal;vertical-align:top;overflow-wrap:anywhere}
-.prose tbody th{min-width:7.5em;font-weight:500}.prose td{min-width:4.5em}
+.prose tbody th{min-width:7.5em;font-weight:500}.prose td{min-width:6em}
 .bill th:last-child,.bill td:last-child{text-align:left;white-space:normal;min-width:12em}
 .decides th,.decides td{background:var(--card)}.prose .decides th{font-weight:700}
 ul{padding-left:20px}li{margin:4px 0;overflow-wrap:anywhere}

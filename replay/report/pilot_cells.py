@@ -54,6 +54,11 @@ def money(value: float | None, currency: str | None = None) -> str:
     return NOTHING if value is None else f"{value:,.2f} {currency or ''}".strip()
 
 
+def unit_price(value: float) -> str:
+    """A price of one, however small, without an exponent."""
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
 def ceiling(plane: PilotPlane) -> str:
     """The ceiling in requests a second."""
     if plane.ceiling_rps is None:

@@ -2,7 +2,7 @@
 
 from replay.judge.pilot import PhaseFigures, PilotVerdict
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side
+from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
 from replay.report.words import clean, count, milliseconds
 
 MOST_CHARACTERS = 400
@@ -99,9 +99,11 @@ def workload(verdict: PilotVerdict) -> str:
         ("under way, mean and peak", f"{number(load.mean_in_flight)} and {number(load.peak_in_flight)}"),
         ("idle", share(load.idle_share)),
         ("waits on tools", f"{share(load.tool_share)} of the request time"),
-        ("longest request, session", f"{milliseconds(load.longest_ms)}, {span}"),
+        ("longest request", milliseconds(load.longest_ms)),
+        ("longest session", span),
     ]
-    return prose_table(("", ""), facts) + _levels(verdict) + _steps(verdict)
+    known = [(name, said) for name, said in facts if not said.startswith(NOTHING)]
+    return prose_table(("", ""), known) + _levels(verdict) + _steps(verdict)
 
 
 def _levels(verdict: PilotVerdict) -> str:
@@ -157,7 +159,7 @@ def bills(verdict: PilotVerdict) -> str:
                 clean(str(line.get("name", ""))) + (" (beside the bill)" if line.get("beside") else ""),
                 f"{number(line.get('quantity', 0))} {clean(str(line.get('unit', '')))}",
                 number(line.get("free", 0)),
-                f"{line.get('unit_price', 0):.8g}",
+                unit_price(line.get("unit_price", 0)),
                 money(line.get("amount", 0)),
                 clean(str(line.get("inputs", "")), 200),
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from replay.report.pilot_cells import number
+from replay.report.pilot_cells import number, unit_price
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
 from tests.report.pilot_example import pilot_verdict
@@ -85,4 +85,14 @@ def test_numbers_have_three_digits_and_never_an_exponent():
         "1,000",
         "2,326",
         "5,600,000",
+    ]
+
+
+def test_prices_of_one_are_written_out():
+    assert [unit_price(value) for value in (2.4e-05, 4e-07, 0.033506, 2, 0)] == [
+        "0.000024",
+        "0.0000004",
+        "0.033506",
+        "2",
+        "0",
     ]
