@@ -4,7 +4,8 @@ The tail is every step whose response time is at or beyond a quantile of all. Wh
 tests, is told in replay/judge/causes.py; what those leave over its normal (the median response of its kind and name) is
 unexplained, unless the steps so left are concentrated in one session or one step name: more of them than the
 binomial distribution lets chance put there (p < 0.01, Bonferroni over sessions or names), and at least twice as many
-as it would. For sessions the chance is that of the steps they are made of, so a session of slow kinds is not blamed for them.
+as it would. For sessions the chance is that of the steps they are made of, so a session of slow kinds is not blamed
+for them.
 """
 
 import msgspec
