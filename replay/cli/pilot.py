@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
 from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
-from replay.report.pilot_page import PilotMaterial
 from replay.report.pilot_terminal import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target
 from replay.trials.pilot.carrying import Stage
@@ -106,14 +106,13 @@ def pilot(
             on_stage=_quiet if is_quiet else _say,
             on_progress=view.show,
         )
-    if outcome.verdict is None or outcome.material is None:
+    if outcome.verdict is None:
         click.echo(f"replay: interrupted. Go on with the same command and --out {outcome.directory}", err=True)
         ctx.exit(_EXIT_INTERRUPTED)
     verdict = outcome.verdict
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
-    found = outcome.material
-    shown = PilotMaterial(found.runs, found.ceilings, found.wakes, found.instances, found.manifests)
+    shown = material_of(verdict, outcome.directory, outcome.material)
     where = leave_report(verdict, shown, outcome.directory)
     if not as_json:
         print_pilot(verdict, outcome.directory)

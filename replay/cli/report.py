@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.pilot_report import material_of
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.pilot import PilotVerdict
@@ -15,6 +16,8 @@ from replay.report.junit import compare_junit, gate_junit
 from replay.report.load import print_ceiling, print_coldstart
 from replay.report.markdown import compare_markdown, gate_markdown
 from replay.report.page import run_page, verdict_page
+from replay.report.pilot_markdown import pilot_markdown
+from replay.report.pilot_page import pilot_page
 from replay.report.pilot_terminal import print_pilot
 from replay.report.recovery import print_recovery
 from replay.report.story import print_story
@@ -122,7 +125,7 @@ def _page(paths: tuple[Path, ...]) -> str:
         elif verdict is None:
             RunDir(path).read_manifest()  # says what is missing
     if isinstance(verdict, PilotVerdict):
-        raise RunDirError(f"{paths[0]}: a pilot has a page of its own already, report.html in its folder.")
+        return pilot_page(verdict, material_of(verdict, paths[0]))
     if isinstance(verdict, RecoveryVerdict):
         verdict = None
     if not found:
@@ -134,8 +137,14 @@ def _page(paths: tuple[Path, ...]) -> str:
 
 def _write_verdict(paths: tuple[Path, ...], markdown: Path | None, junit: Path | None) -> None:
     verdict = read_verdict(paths[0])
+    if isinstance(verdict, PilotVerdict) and markdown is not None and junit is None:
+        markdown.write_text(pilot_markdown(verdict), encoding="utf-8")
+        return
     if not isinstance(verdict, GateVerdict | CompareVerdict):
-        raise RunDirError(f"{paths[0]}: holds no verdict of a gate or a comparison. Name a folder that does.")
+        raise RunDirError(
+            f"{paths[0]}: holds no verdict of a gate or a comparison (or of a pilot, for Markdown). Name a "
+            "folder that does."
+        )
     if markdown is not None:
         text = gate_markdown(verdict) if isinstance(verdict, GateVerdict) else compare_markdown(verdict)
         markdown.write_text(text, encoding="utf-8")

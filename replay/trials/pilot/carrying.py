@@ -21,6 +21,7 @@ from replay.target import Target, redacted
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.phases import SIMULATED, Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
+from replay.trials.pilot.reading import TRACES_FOLDER
 
 STATE_FILE = "pilot.json"
 STATE_SCHEMA = "replay.pilot/1"
@@ -83,7 +84,7 @@ class Carrier:
         self._stages = self._planned()
 
     def traces(self) -> Path:
-        folder = self._it.directory / "traces"
+        folder = self._it.directory / TRACES_FOLDER
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -285,6 +286,16 @@ def read_state(directory: Path, question: dict[str, Any]) -> State:
             f"{directory}: holds a pilot of another trace, other targets or other options. Choose another --out."
         )
     return state
+
+
+def done_phases(directory: Path) -> dict[str, str]:
+    """The folders of a pilot's phases, whatever was asked of it. Raises RunDirError if the folder holds no pilot."""
+    try:
+        return msgspec.json.decode((directory / STATE_FILE).read_bytes(), type=State).done
+    except OSError as cause:
+        raise RunDirError(f"{directory / STATE_FILE}: cannot be read ({cause.strerror}).") from cause
+    except msgspec.DecodeError as cause:
+        raise RunDirError(f"{directory / STATE_FILE}: does not say how far a pilot came ({cause}).") from cause
 
 
 def write_state(directory: Path, state: State) -> None:

@@ -14,9 +14,12 @@ from replay.judge.pilot import PhaseFigures, PhaseName
 from replay.judge.planes import phase_figures
 from replay.results.rundir import RunDir
 from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Manifest
-from replay.target import Target
+from replay.trace.file import read_sessions
+from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
 
+TRACES_FOLDER = "traces"
+REPRESENTATIVE_FILE = "representative.jsonl"
 _SHARED: tuple[PhaseName, ...] = ("representative", "bursts", "idle-wake", "long-chains")
 
 
@@ -35,11 +38,10 @@ class Material(NamedTuple):
     manifests: list[Manifest]
 
 
-def read_material(directory: Path, done: dict[str, str], targets: Sequence[Target]) -> Material:
-    """Raises RunDirError for what cannot be read."""
+def read_material(directory: Path, done: dict[str, str], names: Sequence[str]) -> Material:
+    """What is there of the targets of these names. Raises RunDirError for what cannot be read."""
     found = Material({}, {}, [], {}, {}, {}, {}, [])
-    for target in targets:
-        name = target.name
+    for name in names:
         runs: dict[PhaseName, Evidence] = {}
         folders: dict[PhaseName, Path] = {}
         for phase, folder in _run_dirs(directory, done, name):
@@ -56,6 +58,22 @@ def read_material(directory: Path, done: dict[str, str], targets: Sequence[Targe
         ceiling = _ceiling(directory, done.get(f"ceiling/{name}"))
         if ceiling is not None:
             found.ceilings[name] = ceiling
+    return found
+
+
+def recorded_sessions(directory: Path, wanted: Sequence[str]) -> dict[str, Session]:
+    """The sessions of these ids as the representative trace has them; a folder without the trace has none."""
+    path = directory / TRACES_FOLDER / REPRESENTATIVE_FILE
+    if not path.exists():
+        return {}
+    left = set(wanted)
+    found: dict[str, Session] = {}
+    for session in read_sessions(path, checked=False):
+        if session.id in left:
+            found[session.id] = session
+            left.discard(session.id)
+            if not left:
+                break
     return found
 
 

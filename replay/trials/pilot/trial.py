@@ -41,7 +41,7 @@ from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Plan, excerpt, pick
-from replay.trials.pilot.reading import Material, read_material
+from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -91,7 +91,7 @@ def run_pilot(
     question = question_of(found.sha256, targets, plan, options)
     state = read_state(directory, question)
     write_state(directory, state)
-    folder = directory / "traces"
+    folder = directory / TRACES_FOLDER
     folder.mkdir(exist_ok=True)
     part = excerpt(trace, folder, shape, plan.representative_s)
     experiment = Experiment(
@@ -158,7 +158,8 @@ def _compare(directory: Path, state: State, targets: Sequence[Target]) -> None:
     """The planes side by side on representative traffic: verdict.json in that phase's folder."""
     if len(targets) < 2 or "representative" not in state.done:
         return
-    material = read_material(directory, {"representative": state.done["representative"]}, targets)
+    names = [target.name for target in targets]
+    material = read_material(directory, {"representative": state.done["representative"]}, names)
     sides = [(target.name, material.runs[target.name]["representative"]) for target in targets]
     write_verdict(directory / state.done["representative"], judge_sides(sides, "paired", Question()))
 
@@ -168,7 +169,8 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     if slos:
         return list(slos)
     if not state.ceiling_slos:
-        material = read_material(directory, {"representative": state.done["representative"]}, targets)
+        names = [target.name for target in targets]
+        material = read_material(directory, {"representative": state.done["representative"]}, names)
         known = [
             response.p95
             for runs in material.runs.values()
@@ -209,7 +211,7 @@ def judge(
     faults: Mapping[str, str],
 ) -> tuple[PilotVerdict, Material]:
     """Everything that was recorded, judged. faults: what was done to each target."""
-    material = read_material(directory, state.done, targets)
+    material = read_material(directory, state.done, [target.name for target in targets])
     planes = [
         plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
         for target in targets
