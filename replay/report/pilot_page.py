@@ -8,6 +8,7 @@ from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
 from replay.judge.pilot import PhaseName, PilotVerdict
 from replay.report import instance_chart, pilot_charts, pilot_tables, run_charts, verdict_charts
+from replay.report.cause_chart import causes
 from replay.report.charts import Chart
 from replay.report.html import figure, page, section, text_of
 from replay.report.instance_chart import Series
@@ -75,6 +76,7 @@ def _figures(verdict: PilotVerdict, material: PilotMaterial) -> dict[str, list[C
         _LATENCY: [
             run_charts.percentiles(main),
             *(_of(run_charts.heat_map(run), run.name) for run in main),
+            causes(main),
             tail(main),
         ],
         _INSTANCES: [

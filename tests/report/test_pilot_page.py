@@ -95,7 +95,7 @@ def test_headings_come_in_order_and_every_link_leads_to_one(page):
 def test_every_chart_says_what_it_shows_and_has_its_table(page):
     charts = pilot_figures(pilot_verdict(), pilot_material())
 
-    assert len(charts) == page.count("<svg ") == page.count("as a table") == 13
+    assert len(charts) == page.count("<svg ") == page.count("as a table") == 14
     assert page.count('role="img" aria-label="') == len(charts)
     assert all(chart.rows and chart.says for chart in charts)
     assert all(len(row) == len(chart.heads) for chart in charts for row in chart.rows)
@@ -141,7 +141,7 @@ def test_the_report_is_left_beside_the_verdict_with_each_chart_as_a_file(tmp_pat
     assert said == str(tmp_path / "report.html")
     assert (tmp_path / "report.md").read_text().startswith("# Run it on VMs")
     names = sorted(path.name for path in (tmp_path / "charts").iterdir())
-    assert len(names) == 13
+    assert len(names) == 14
     assert names[0] == "01-latency-by-percentile.svg"
 
 
