@@ -10,6 +10,23 @@ from replay.report.words import clean, count, milliseconds
 
 # A tail of fewer requests is all chance.
 _ENOUGH_FOR_P99 = 2_000
+# The same cause has the same colour in every report; grey is for what nobody knows.
+_UNKNOWN = "#9ca3af"
+_COLOURS = {
+    "dispatch lag": "#9f8e7a",
+    "new connection": "#8b5cf6",
+    "waiting for connection": "#c4b5fd",
+    "retry": "#ef4444",
+    "pause": "#be185d",
+    "cold start": "#f59e0b",
+    "one instance": "#0ea5e9",
+    "queueing": "#14b8a6",
+    "long answer": "#3b82f6",
+    "slow stream": "#10b981",
+    "slow transfer": "#84cc16",
+    "one session": "#f472b6",
+    "one step name": "#eab308",
+}
 
 
 def causes(runs: Sequence[Evidence]) -> Chart | None:
@@ -44,7 +61,7 @@ def causes(runs: Sequence[Evidence]) -> Chart | None:
                 "field": "cause",
                 "type": "nominal",
                 "title": None,
-                "scale": {"domain": known, "scheme": "tableau10" if len(known) <= 10 else "tableau20"},
+                "scale": {"domain": known, "range": [_COLOURS.get(cause, _UNKNOWN) for cause in known]},
                 "legend": {"orient": "top", "columns": 4},
             },
             "order": {"field": "order"},

@@ -1,7 +1,7 @@
 """Sessions as swim lanes: each step of the slowest ones, what their end depended on, and how they were recorded.
 
-With the recording at hand the critical path follows its edges; without it, it goes back from a step to the one that
-was last to end before that was due, which is the same wherever steps wait for one another.
+With the recording at hand the critical path follows its edges; without it, it is inferred from times, as told in
+replay/judge/session_path.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from replay.judge.figures import Evidence
+from replay.judge.session_path import path_of, waits_of
 from replay.report.charts import WIDTH, Chart, spec_of
 from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS, Columns
 
 _LANES = 3
 _MOST_LANE_STEPS = 400
-# A step is due a moment after what it waits for ended: clocks are read twice.
-_AFTER_NS = 50_000
 
 
 class RecordedStep(NamedTuple):
@@ -108,24 +107,20 @@ def critical_path(
 ) -> frozenset[int]:
     """The rows of a session that its end depended on, one after the other.
 
-    inside: its rows. steps: its recording, whose edges are followed as far as it has them.
+    inside: its rows. steps: its recording, whose edges are followed where it has all of them.
     """
     if not inside:
         return frozenset()
+    if not steps or not all(columns.step[row] in steps for row in inside):
+        rows = sorted(inside, key=lambda row: (int(columns.intended_ns[row]), int(columns.end_ns[row])))
+        return frozenset(row for row, _, _ in path_of(columns, rows, waits_of(columns, rows)))
     by_step = {columns.step[row]: row for row in inside}
     at = max(inside, key=lambda row: int(columns.end_ns[row]))
     found = {at}
-    while True:
-        if steps and columns.step[at] in steps:
-            before = _waited_for(columns.step[at], steps, by_step)
-        else:
-            due_ns = int(columns.intended_ns[at]) + _AFTER_NS
-            before = {row for row in inside if int(columns.end_ns[row]) <= due_ns}
-        before -= found
-        if not before:
-            return frozenset(found)
+    while before := _waited_for(columns.step[at], steps, by_step) - found:
         at = max(before, key=lambda row: int(columns.end_ns[row]))
         found.add(at)
+    return frozenset(found)
 
 
 def _waited_for(step: str, steps: Mapping[str, RecordedStep], by_step: Mapping[str, int]) -> set[int]:
