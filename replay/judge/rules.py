@@ -316,26 +316,28 @@ def utilisation(case: Case) -> Rule:
 
 
 def capacity(case: Case) -> Rule:
-    """Whether a plane, as it is set up, takes the trace's own peak."""
+    """Whether a plane takes the trace's own peak: as it is set up, or machines as many as are priced."""
     peak = case.workload.peak_rps
-    known = {plane.target: plane.ceiling_rps for plane in case.planes if plane.ceiling_rps is not None}
-    out = [
-        p
-        for p in case.planes
-        if p.ceiling_rps is not None and p.ceiling_verdict == "found" and p.ceiling_rps < peak
-    ]
+    carries = {plane.target: found for plane in case.planes if (found := _carries(plane)) is not None}
+    out = [p for p in case.planes if p.ceiling_verdict == "found" and carries.get(p.target, peak) < peak]
     return Rule(
         name="capacity",
         favours=_the_rest(case, out),
-        evidence={"peak_rps": peak, "ceiling_rps": known},
+        evidence={"peak_rps": peak, "carries_rps": carries},
         text=f"{_names(out)} breaks below the trace's peak of {peak:,.3g} requests/s"
         if out
         else "every ceiling that was found is above the trace's peak"
-        if known
+        if carries
         else "no ceiling was measured",
-        flips_at={"peak_rps": min(known.values())} if known else None,
+        flips_at={"peak_rps": min(carries.values())} if carries else None,
         source="the throughput ceiling, with the platform's own limits",
     )
+
+
+def _carries(plane: PilotPlane) -> float | None:
+    if plane.capacity_rps is not None and plane.machines is not None:
+        return round(plane.capacity_rps * plane.machines, 3)
+    return plane.ceiling_rps
 
 
 def cost(case: Case) -> Rule:

@@ -160,6 +160,17 @@ def test_no_plane_is_chosen_if_both_break_the_budget():
     assert found.choice == "inconclusive"
 
 
+def test_a_plane_that_breaks_below_the_peak_is_out_but_machines_are_added_as_they_are_priced():
+    low = {"ceiling_rps": 3.0, "cost_month": 1.0}
+
+    alone = decide(case(low, {"cost_month": 90.0}))
+    added = decide(case({"cost_month": 500.0}, {**low, "capacity_rps": 3.0, "machines": 2, "cost_month": 60.0}))
+
+    assert [rule.name for rule in alone.rules if rule.decides] == ["capacity"]
+    assert alone.choice == "vm"
+    assert added.choice == "vm"
+
+
 def test_a_few_failures_do_not_rule_a_plane_out_and_many_do():
     few = decide(case({"error_share": 0.012, "cost_month": 1.0}, {"cost_month": 90.0}))
     many = decide(case({"error_share": 0.05, "cost_month": 1.0}, {"cost_month": 90.0}))

@@ -26,7 +26,7 @@ from replay.trials.pilot.phases import How
 
 # Requests that one vCPU has at once, on either plane. Agents' steps mostly wait.
 CONCURRENCY = 8
-_USED = 0.7
+HEADROOM = 0.3
 _BOOT: dict[str, Any] = {"of": "lognormal", "p50_ms": 1200.0, "p99_ms": 2500.0}
 _LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": 900.0}
 _READY_S = 30.0
@@ -37,10 +37,10 @@ _NOWHERE = "http://127.0.0.1:9"
 def embedded_targets(workload: Workload, how: How) -> list[Target]:
     """The two planes, described: as `replay plane serve` and the simulator take them.
 
-    The VM plane has as many machines as keep the recording's peak below 70 % of their slots.
+    The VM plane has as many machines as its slots take the fullest window of the recording with headroom, by Little's
+    law; shorter bursts queue there, as they would on machines that somebody pays for.
     """
-    peak = workload.peak_in_flight or 1
-    machines = max(1, ceil(peak / (CONCURRENCY * _USED)))
+    machines = _machines(workload)
     model = {"as_recorded": True, "boot": _BOOT, "seed": 1}
     serverless = {
         "as_recorded": True,
@@ -78,10 +78,22 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
             name="vm",
             plane="vm",
             simulate=vm,
-            cost=Cost(price="gce-e2-us-central1", machine="e2-medium", machines=machines),
+            cost=Cost(
+                price="gce-e2-us-central1",
+                machine="e2-medium",
+                machines=machines,
+                headroom_percent=100 * HEADROOM,
+            ),
             **common,
         ),
     ]
+
+
+def _machines(workload: Workload) -> int:
+    if workload.mean_in_flight is None or not workload.mean_rps:
+        return 1
+    at_peak = workload.peak_rps * workload.mean_in_flight / workload.mean_rps
+    return max(1, ceil(at_peak * (1 + HEADROOM) / CONCURRENCY))
 
 
 @contextmanager

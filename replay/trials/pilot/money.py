@@ -123,6 +123,11 @@ def _priced(
     bill = _bill(target, cost, plane, measured, month, table, shape)
     if cost.machine is not None and plane.ceiling_verdict == "at_least":
         found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
+    if cost.machine is not None and plane.machines is not None and plane.machines != cost.machines:
+        found.doubts.append(
+            f"{target.name} was measured with {cost.machines} machines and is priced with {plane.machines}; its "
+            "latencies are those of the former"
+        )
     plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
     plane.cost_basis = (
         month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(measured)
