@@ -10,6 +10,7 @@ from replay.cli.ceiling import ceiling
 from replay.cli.coldstart import coldstart
 from replay.cli.compare import compare
 from replay.cli.cost import cost
+from replay.cli.explain import explain
 from replay.cli.gate import gate
 from replay.cli.pilot import pilot
 from replay.cli.plane import plane
@@ -46,7 +47,7 @@ def cli() -> None:
     """Replay recorded AI-agent workloads at precise times against any HTTP endpoint."""
 
 
-for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, report, plane):
+for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, explain, report, plane):
     cli.add_command(command)
 
 
