@@ -106,8 +106,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -
     )
     # A table wider than the screen is scrolled by itself, by keyboard too.
     return (
-        f'<div class="wide" tabindex="0"><table class="{kind}"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="wide" tabindex="0" role="group" aria-label="table"><table class="{kind}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -192,7 +192,10 @@ def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:
             ),
             *(("note", note) for note in run.summary.notes),
         ]
-    return prose_table(("", ""), [(name, clean(value, 2000)) for name, value in rows]) if rows else ""
+    if not rows:
+        return ""
+    begins = frozenset(n for n, (name, _) in enumerate(rows) if name == "run")
+    return prose_table(("", ""), [(name, clean(value, 2000)) for name, value in rows], begins)
 
 
 def _us(value: float | None) -> str:

@@ -229,15 +229,17 @@ def doubts(verdict: PilotVerdict) -> str:
 def afterwards(verdict: PilotVerdict) -> str:
     """The way back, and when to ask again."""
     lines = [line for line in (verdict.rollback, verdict.check_again) if line]
-    return bullets([clean(line, MOST_CHARACTERS) for line in (*lines, *verdict.notes)])
+    return bullets([clean(line, MOST_CHARACTERS) for line in lines])
 
 
 def phases(verdict: PilotVerdict) -> str:
-    """Every run that the pilot made."""
+    """Every run that the pilot made, and what to know of them."""
     heads = ("phase", "target", "sent", "failed", "p50", "p99", "cold", "instances", "generator", "run")
     rows = [_phase(found) for found in verdict.phases]
-    slos = [f"held against: {clean(', '.join(verdict.slos), MOST_CHARACTERS)}"] if verdict.slos else []
-    return table(heads, rows) + bullets(slos) if rows else ""
+    notes = [clean(note, MOST_CHARACTERS) for note in verdict.notes]
+    if verdict.slos:
+        notes.append(f"held against: {clean(', '.join(verdict.slos), MOST_CHARACTERS)}")
+    return (table(heads, rows) if rows else "") + bullets(notes)
 
 
 def _phase(found: PhaseFigures) -> tuple[str, ...]:
