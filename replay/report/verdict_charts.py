@@ -10,7 +10,7 @@ from replay.report.words import milliseconds
 
 def idle_curve(verdict: ColdVerdict) -> Chart | None:
     """How many waves of requests were cold, by how long the target had been idle."""
-    if not verdict.cold.count or not verdict.idle_curve:
+    if not verdict.cold.count or len(verdict.idle_curve) < 2:
         return None
     values = [
         {
