@@ -5,10 +5,10 @@ charged twice. Before sending, what was measured is charged as measured: opening
 earlier tries, waiting for a free connection, and else our own lateness. The rest is service time, and causes take
 from what is left of it in this order:
 
+- A cold start, as replay/judge/coldstart.py tells them. Steps that wait for one boot are no stall.
 - A stall: no answer ended for so long that the steps overdue by then make it no chance (the product of how rarely
   steps of their kind and name took so long, over all gaps between ends, below 0.01), and for longer than three
   times a usual service time. It is ours if steps that were due meanwhile were not sent either, else the target's.
-- A cold start, as replay/judge/coldstart.py tells them.
 - An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
   are more than half as long again in the median: the part by which it is slower.
 - Queueing: service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01, per kind and
@@ -85,19 +85,18 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     normal_service = medians_of(service_ms, columns, sent)
     left = np.where(sent, np.maximum(0.0, service_ms - normal_service), 0.0)
 
-    stalls = find_stalls(columns, sent, service_ms)
+    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    ms["cold_start"] = np.where(is_cold, left, 0.0)
+    left = np.where(is_cold, 0.0, left)
+
+    stalls = find_stalls(columns, sent, sent & ~is_cold, service_ms)
     for stall in stalls:
         within = np.minimum(columns.end_ns, stall.to_ns) - np.maximum(columns.sent_ns, stall.from_ns)
         name = "dispatch_lag" if stall.is_ours else "pause"
         taken = np.minimum(left, np.where(sent, np.maximum(0, within), 0) / 1e6)
         ms[name] = ms[name] + taken
         left -= taken
-    steady = sent & (ms["pause"] == 0)
-
-    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
-    ms["cold_start"] = np.where(is_cold, left, 0.0)
-    left = np.where(is_cold, 0.0, left)
-    steady &= ~is_cold
+    steady = sent & ~is_cold & (ms["pause"] == 0)
 
     slow_instances, slower = _slow_instances(columns, steady, service_ms / np.maximum(normal_service, 1e-6))
     ms["one_instance"] = np.minimum(left, service_ms * (1 - 1 / slower[columns.instance]))
@@ -161,7 +160,7 @@ def _before_sending(
     return found
 
 
-def find_stalls(columns: Columns, sent: Flags, service_ms: Floats) -> list[Stall]:
+def find_stalls(columns: Columns, sent: Flags, warm: Flags, service_ms: Floats) -> list[Stall]:
     """Stretches in which nothing ended though it should have: see the head of this module."""
     ended = sent & columns.answered & ~columns.censored
     if np.count_nonzero(ended) < _LEAST_STEPS:
@@ -177,7 +176,7 @@ def find_stalls(columns: Columns, sent: Flags, service_ms: Floats) -> list[Stall
     found = []
     for at in np.flatnonzero((gaps > least_ns) & (at_work >= _LEAST_OVERDUE)).tolist():
         from_ns, to_ns = int(ends[at]), int(ends[at + 1])
-        held = np.flatnonzero(sent & (columns.sent_ns < to_ns) & (columns.end_ns >= to_ns))
+        held = np.flatnonzero(warm & (columns.sent_ns < to_ns) & (columns.end_ns >= to_ns))
         elapsed_ms = (to_ns - columns.sent_ns[held]) / 1e6
         was_due = elapsed_ms > usual[held]
         overdue = elapsed_ms > 2 * usual[held]

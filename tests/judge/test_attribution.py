@@ -148,6 +148,22 @@ def test_cold_starts_by_the_targets_own_words(rng):
     assert share(found, "cold_start") == pytest.approx(1.0, abs=0.1)
 
 
+def test_steps_that_wait_for_one_boot_are_cold_starts_and_no_pause(rng):
+    records, at_ms = [], 0.0
+    for wave in range(300):
+        is_cold = wave % 30 == 29
+        at_ms += 90_000 if is_cold else 1_000
+        for n in range(3):
+            took = 20 + rng.gamma(4, 1) + (700 if is_cold else 0)
+            records.append(step(f"s-{wave}", took, 3 * wave + n, at_ms=at_ms + 2 * n))
+            records[-1].first_byte_ns = records[-1].end_ns
+
+    found = attribute(planted(records), quantile=0.97)  # 30 of 900 are cold
+
+    assert share(found, "cold_start") == pytest.approx(1.0, abs=0.1)
+    assert found.windows == []
+
+
 def test_a_retry_is_charged_with_all_that_came_before_the_last_try(rng):
     records = steady(rng)
     again = []
