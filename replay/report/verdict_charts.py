@@ -10,7 +10,7 @@ from replay.report.words import milliseconds
 
 def idle_curve(verdict: ColdVerdict) -> Chart | None:
     """How many waves of requests were cold, by how long the target had been idle."""
-    if not verdict.cold.count or len(verdict.idle_curve) < 2:
+    if not verdict.cold.count or not verdict.idle_curve:
         return None
     values = [
         {
@@ -35,6 +35,7 @@ def idle_curve(verdict: ColdVerdict) -> Chart | None:
         "type": "quantitative",
         "scale": {"type": "log", "nice": False, "padding": 8},
         "title": "idle before, s",
+        "axis": {"format": ".3~g"},
     }
     y = {"type": "quantitative", "scale": {"domain": [0, 100]}}
     spec = spec_of(
