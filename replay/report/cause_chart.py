@@ -25,7 +25,7 @@ _COLOURS = {
     "slow stream": "#10b981",
     "slow transfer": "#84cc16",
     "one session": "#f472b6",
-    "one step name": "#eab308",
+    "one step name": "#6366f1",
 }
 
 

@@ -32,6 +32,7 @@ p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .answer{font-size:1.6rem;line-height:1.3;font-weight:650;margin:4px 0}
 nav{margin:20px 0;display:flex;flex-wrap:wrap;gap:4px 18px}nav a{color:inherit;padding:2px 0}
 figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
+svg text[fill="#888"]{fill:var(--dim)}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:4px 14px 4px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}

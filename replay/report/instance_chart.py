@@ -22,14 +22,15 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
     rows: list[tuple[str, ...]] = []
     parts: list[dict[str, Any]] = []
     for target, whole in by_target.items():
-        series = [(at_s, n) for at_s, n in whole if at_s >= 0]
+        load = _under_way(runs[target]) if target in runs else []
+        series = _within(whole, load[-1][0] if load else 0.0)
         if not series:
             continue
         name = clean(target, 30)
         counts = [n for _, n in series]
         values += [{"plane": name, "at": at_s, "instances": n} for at_s, n in series]
         mean, most = "–", "–"
-        if target in runs and (load := _under_way(runs[target])):
+        if load:
             values += [{"plane": name, "at": at_s, "under_way": n} for at_s, n in load]
             mean = f"{sum(n for _, n in load) / len(load):.3g}"
             most = f"{max(n for _, n in load):.3g}"
@@ -46,6 +47,16 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
     )
     heads = ("plane", "least instances", "most", "requests under way, mean", "most of a part")
     return Chart("Instances against load", says, spec, heads, rows)
+
+
+def _within(series: Series, end_s: float) -> list[tuple[float, float]]:
+    """From the run's start, with what was there already then, to its end at least, which nothing may mark."""
+    before = [n for at_s, n in series if at_s <= 0]
+    found = [(0.0, before[-1])] if before else []
+    found += [(at_s, n) for at_s, n in series if at_s > 0]
+    if found and found[-1][0] < end_s:
+        found.append((end_s, found[-1][1]))
+    return found
 
 
 def _beside_load(plane: str, most: float) -> dict[str, Any]:

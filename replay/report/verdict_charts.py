@@ -35,7 +35,7 @@ def idle_curve(verdict: ColdVerdict) -> Chart | None:
         "type": "quantitative",
         "scale": {"type": "log", "nice": False, "padding": 8},
         "title": "idle before, s",
-        "axis": {"format": ".3~g"},
+        "axis": {"format": ",.3~r"},
     }
     y = {"type": "quantitative", "scale": {"domain": [0, 100]}}
     spec = spec_of(
