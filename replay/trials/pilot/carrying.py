@@ -26,6 +26,7 @@ from replay.trials.pilot.reading import TRACES_FOLDER
 STATE_FILE = "pilot.json"
 STATE_SCHEMA = "replay.pilot/1"
 _LONGEST_TAIL_S = 10.0
+_MOST_SCALE = 1e6
 
 
 class State(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -116,8 +117,12 @@ class Carrier:
             simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
             self._note(key, folder)
 
-    def ceilings(self, slos: Sequence[Slo], first_scale: Callable[[Target], float]) -> None:
-        """The ceilings under these SLOs."""
+    def ceilings(
+        self, slos: Sequence[Slo], first_scale: Callable[[Target], float], most_imagined: float
+    ) -> None:
+        """The ceilings under these SLOs. most_imagined: no load beyond this is tried in virtual time, where every
+        request costs some of this machine's.
+        """
         it = self._it
         trace = unchained(it.excerpt.trace, self.traces())
         for aim in it.targets:
@@ -128,8 +133,14 @@ class Carrier:
             is_imagined = self._finds_ceiling_in_virtual_time(aim)
             plan = SIMULATED if is_imagined else it.plan
             target = it.imagined.get(aim.name, aim) if is_imagined else aim
+            most = most_imagined if is_imagined else _MOST_SCALE
             search = CeilingPlan(
-                first_scale(target), 1e6, plan.precision, plan.level_s, plan.search_s, shows_recovery=False
+                min(first_scale(target), most),
+                most,
+                plan.precision,
+                plan.level_s,
+                plan.search_s,
+                shows_recovery=False,
             )
             outcome = find_ceiling(
                 trace,

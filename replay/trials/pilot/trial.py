@@ -51,6 +51,7 @@ _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
 _LONGEST_REQUEST_S = 3600.0
 _WHOLE_S = 1e9
+_FAR_RPS, _FAR_RATIO = 1000.0, 20.0
 _NS = 1_000_000_000
 
 
@@ -112,7 +113,7 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
-        carrier.ceilings(bounds, _first_scale(shape, bounds, plan.level_s))
+        carrier.ceilings(bounds, _first_scale(shape, bounds, plan.level_s), _most_imagined(shape))
         if imagined:
             carrier.months(excerpt(trace, folder, shape, _WHOLE_S, "whole").trace)
     except Interrupted:
@@ -198,6 +199,12 @@ def _first_scale(shape: Shape, slos: Sequence[Slo], level_s: float) -> Callable[
         return max(1.0, round(max(carried, telling), 2))
 
     return first
+
+
+def _most_imagined(shape: Shape) -> float:
+    """Twenty times the peak, and a thousand requests a second, are far enough to look in virtual time."""
+    workload = shape.workload
+    return max(_FAR_RPS, _FAR_RATIO * workload.peak_rps) / workload.mean_rps
 
 
 def judge(
