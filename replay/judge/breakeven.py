@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from replay.judge.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
+from replay.judge.phrases import number
 from replay.judge.pilot import BreakEvenFound, Sensitive
 from replay.judge.price_table import Extra, Machine, PriceTable, RequestBilling
 from replay.judge.usage import MONTH_S, Usage
@@ -216,10 +217,10 @@ def _found(
     cheaper = offer.names[0] if serverless < machines else offer.names[1]
     unit = _UNITS[by]
     if at is None:
-        text = f"{cheaper} is cheaper at all of {now * _LEAST:,.3g} to {now * _MOST:,.3g} {unit}"
+        text = f"{cheaper} is cheaper at all of {number(now * _LEAST)} to {number(now * _MOST)} {unit}"
     else:
-        more = f"{at / now:,.3g} times as many" if now else "more"
-        text = f"{cheaper} is cheaper at {now:,.4g} {unit}; both cost the same at {at:,.4g} ({more})"
+        more = f"{number(at / now)} times as many" if now else "more"
+        text = f"{cheaper} is cheaper at {number(now)} {unit}; both cost the same at {number(at)} ({more})"
     return BreakEvenFound(
         between=offer.names,
         by=by,

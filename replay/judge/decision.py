@@ -8,6 +8,7 @@ left contradict each other, or say nothing, the answer is inconclusive.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from replay.judge.phrases import number
 from replay.judge.pilot import Choice, PilotPlane, PlannedRoute, Rule, StepClass
 from replay.judge.rules import RULES, Case, long_steps
 
@@ -53,13 +54,13 @@ def _choose(case: Case, rules: dict[str, Rule]) -> tuple[Choice, list[str], list
             return "inconclusive", [rule.name], [f"{rule.text}, so none is left"]
     left = {rule.favours for rule in named}
     if len(left) > 1:
-        return "inconclusive", [rule.name for rule in named], [rule.text for rule in named]
+        return "inconclusive", [rule.name for rule in named], [_voice(rule) for rule in named]
     places = [rules[name] for name in _PLACES if rules[name].favours != "neither"]
     if named:
         choice = named[0].favours
         against = [rule for rule in places if rule.favours != choice]
         if against and choice == "serverless":
-            return "inconclusive", [r.name for r in [*named, *against]], [r.text for r in [*named, *against]]
+            return "inconclusive", [r.name for r in [*named, *against]], [_voice(r) for r in [*named, *against]]
         return _as_choice(choice), [rule.name for rule in named], [rule.text for rule in named]
     if places:
         choice = "vm" if any(rule.favours == "vm" for rule in places) else "hybrid"
@@ -79,19 +80,24 @@ def _by_money(rules: dict[str, Rule]) -> tuple[Choice, list[str], list[str]]:
             agreed = [rule for rule in habits if rule.favours == cost.favours]
             made = [cost, *agreed]
             return _as_choice(cost.favours), [rule.name for rule in made], [rule.text for rule in made]
-        return "inconclusive", [r.name for r in [cost, *against]], [r.text for r in [cost, *against]]
+        return "inconclusive", [r.name for r in [cost, *against]], [_voice(r) for r in [cost, *against]]
     voices = [rule for rule in [*habits, trouble, tail] if rule.favours != "neither"]
     sides = {rule.favours for rule in voices}
     if len(sides) == 1 and any(rule.name in _HABITS for rule in voices):
         return _as_choice(sides.pop()), [rule.name for rule in voices], [rule.text for rule in voices]
-    why = [rule.text for rule in voices] or ["both planes carry it, at prices too near each other to decide"]
-    return "inconclusive", [cost.name, *(rule.name for rule in voices)], why
+    why = [_voice(rule) for rule in voices] or ["both planes carry it, at prices too near each other to decide"]
+    return "inconclusive", [rule.name for rule in voices] or [cost.name], why
+
+
+def _voice(rule: Rule) -> str:
+    return f"{rule.name} favours {rule.favours} ({rule.text})"
 
 
 def _as_choice(favours: str) -> Choice:
     return "inconclusive" if favours == "neither" else favours  # type: ignore[return-value]
 
 
+_CONTRADICT = "The evidence contradicts itself"
 _SAID = {
     "serverless": "Run it serverless",
     "vm": "Run it on VMs (or containers that are always on)",
@@ -103,6 +109,8 @@ _SAID = {
 def _answer(choice: Choice, case: Case, routes: Sequence[PlannedRoute], why: Sequence[str]) -> str:
     said = _SAID[choice]
     if choice == "inconclusive":
+        if len(why) > 1:
+            return f"{_CONTRADICT}: {why[0].rstrip('.')}; but {why[1].rstrip('.')}."
         return _because(said, why)
     if choice == "hybrid":
         moved = [route for route in routes if route.to == "vm"]
@@ -131,11 +139,11 @@ def _routes(case: Case) -> list[PlannedRoute]:
 
 
 def _why_there(step: StepClass, *, is_long: bool) -> str:
-    took = "no duration recorded" if step.p50_ms is None else f"{step.p50_ms / 1000:,.3g} s in the median"
+    took = "no duration recorded" if step.p50_ms is None else f"{number(step.p50_ms / 1000)} s in the median"
     if step.needs:
         return f"needs {step.needs}"
     if is_long:
-        return f"{took}, {step.in_flight:.2g} under way in the mean"
+        return f"{took}, {number(step.in_flight)} under way in the mean"
     return f"{took}; waits on others" if step.kind == "llm" else took
 
 

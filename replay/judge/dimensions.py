@@ -5,7 +5,9 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 
 from collections.abc import Callable, Sequence
 
+from replay.judge.phrases import counted, number
 from replay.judge.pilot import Bucket, Dimension, PilotPlane
+from replay.judge.pilot_words import back
 from replay.judge.rules import CLEAR_RATIO, Case
 
 EVEN = "even"
@@ -77,8 +79,12 @@ def _tools(case: Case) -> Dimension:
 
 def _operations(case: Case) -> Dimension:
     def machines(plane: PilotPlane) -> str:
-        kept = f"{plane.machines} machines to patch and watch" if plane.machines else "no machine to patch"
-        return f"{kept}; {sum(plane.effort.values())} failures in all phases"
+        kept = (
+            f"{counted(plane.machines, 'machine')} to patch and watch"
+            if plane.machines
+            else "no machine to patch"
+        )
+        return f"{kept}; {counted(sum(plane.effort.values()), 'failure')} in all phases"
 
     return _row(
         case,
@@ -95,8 +101,7 @@ def _state(case: Case) -> Dimension:
         lost = plane.recovery
         if lost is None:
             return "no instance was made to go away"
-        again = "not within the run" if lost.recovered_s is None else f"back after {lost.recovered_s:.2g} s"
-        return f"{lost.sessions_lost} sessions lost when an instance went away; {again}"
+        return f"{counted(lost.sessions_lost, 'session')} lost when an instance went away; {back(lost)}"
 
     return _row(
         case,
@@ -113,7 +118,7 @@ def _autoscaling(case: Case) -> Dimension:
         if plane.ceiling_rps is None:
             return NOT_MEASURED
         least = "at least " if plane.ceiling_verdict == "at_least" else ""
-        return f"{least}{plane.ceiling_rps:,.4g} requests/s, then {plane.limited_by} gives way"
+        return f"{least}{number(plane.ceiling_rps)} requests/s, then {plane.limited_by} gives way"
 
     return _row(
         case,

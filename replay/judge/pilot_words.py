@@ -4,7 +4,8 @@ ask again. Pure.
 
 from collections.abc import Sequence
 
-from replay.judge.pilot import BreakEvenFound, Choice, PilotPlane
+from replay.judge.phrases import counted, number
+from replay.judge.pilot import BreakEvenFound, Choice, PilotPlane, Recovered
 
 
 def headline(planes: Sequence[PilotPlane]) -> list[tuple[str, dict[str, str]]]:
@@ -24,11 +25,13 @@ def effort_words(planes: Sequence[PilotPlane]) -> list[str]:
 def _effort(plane: PilotPlane) -> str:
     parts = []
     kinds = ", ".join(f"{n} {kind}" for kind, n in plane.effort.items())
-    parts.append(f"{plane.errors} requests failed ({kinds})" if plane.errors else "no request failed")
+    parts.append(
+        f"{counted(plane.errors, 'request')} failed ({kinds})" if plane.errors else "no request failed"
+    )
     if plane.retries:
-        parts.append(f"{plane.retries} were tried again")
+        parts.append(f"{counted(plane.retries, 'attempt')} more than once")
     if plane.sessions_lost:
-        parts.append(f"{plane.sessions_lost} sessions were lost")
+        parts.append(f"{counted(plane.sessions_lost, 'session')} lost")
     if plane.cold_share:
         parts.append(f"{plane.cold_share:.1%} of representative requests were cold")
     said = f"{plane.target}: {'; '.join(parts)}."
@@ -37,15 +40,17 @@ def _effort(plane: PilotPlane) -> str:
         return f"{said} No instance was made to go away, so recovery was not seen."
     if not recovery.failed:
         return f"{said} {_capital(recovery.what)}: no request failed."
-    back = (
-        "it was not seen to recover"
-        if recovery.recovered_s is None
-        else f"back after {recovery.recovered_s:.2g} s"
-    )
     return (
-        f"{said} {_capital(recovery.what)}: {recovery.failed} requests failed, {recovery.sessions_lost} sessions lost, "
-        f"{back}."
+        f"{said} {_capital(recovery.what)}: {counted(recovery.failed, 'request')} failed, "
+        f"{counted(recovery.sessions_lost, 'session')} lost, {back(recovery)}."
     )
+
+
+def back(recovery: Recovered) -> str:
+    """When a target was itself again."""
+    if recovery.recovered_s is None:
+        return "it was not seen to recover"
+    return "back at once" if recovery.recovered_s < 0.1 else f"back after {number(recovery.recovered_s)} s"
 
 
 def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:
@@ -91,4 +96,4 @@ def _ceiling(plane: PilotPlane) -> str:
     if plane.ceiling_rps is None:
         return "not found"
     least = "≥ " if plane.ceiling_verdict == "at_least" else ""
-    return f"{least}{plane.ceiling_rps:,.3g} requests/s"
+    return f"{least}{number(plane.ceiling_rps)} requests/s"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from scipy.stats import beta, binomtest
 
+from replay.judge.phrases import number
 from replay.judge.pilot import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass, Workload
 
 LEAST_SESSIONS = 20
@@ -309,7 +310,7 @@ def utilisation(case: Case) -> Rule:
         name="utilisation",
         favours=favours,
         evidence={"active_instances": even.now, "break_even": even.at, "ci": list(even.ci or ())},
-        text=f"{even.now:.3g} instances are active in the mean; both cost the same at {even.at:.3g}",
+        text=f"{number(even.now)} instances are active in the mean; both cost the same at {number(even.at)}",
         flips_at={"active_instances": even.at},
         source="the break-even utilisation",
     )
@@ -324,7 +325,7 @@ def capacity(case: Case) -> Rule:
         name="capacity",
         favours=_the_rest(case, out),
         evidence={"peak_rps": peak, "carries_rps": carries},
-        text=f"{_names(out)} breaks below the trace's peak of {peak:,.3g} requests/s"
+        text=f"{_names(out)} breaks below the trace's peak of {number(peak)} requests/s"
         if out
         else "every ceiling that was found is above the trace's peak"
         if carries

@@ -28,19 +28,20 @@ class Chart(NamedTuple):
 
 def as_svg(chart: Chart) -> str:
     """The chart as SVG text. Raises ChartError where the extra `report` is not installed."""
-    return _converted(chart, "vegalite_to_svg")
+    return str(_converted(chart, "vegalite_to_svg"))
 
 
 def as_png(chart: Chart) -> bytes:
     """The chart as a PNG picture, on white. Raises ChartError."""
-    spec = {**chart.spec, "background": "white"}
-    found: bytes = _converter().vegalite_to_png(vl_spec=spec, scale=2)
-    return found
+    return bytes(_converted(chart, "vegalite_to_png", {**chart.spec, "background": "white"}, scale=2))
 
 
-def _converted(chart: Chart, how: str) -> str:
-    text: str = getattr(_converter(), how)(vl_spec=chart.spec)
-    return text
+def _converted(chart: Chart, how: str, spec: dict[str, Any] | None = None, **more: Any) -> Any:
+    convert = getattr(_converter(), how)
+    try:
+        return convert(vl_spec=spec or chart.spec, **more)
+    except ValueError as error:
+        raise ChartError(f"the chart {chart.title!r} cannot be drawn: {error}") from error
 
 
 def _converter() -> Any:

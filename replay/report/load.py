@@ -135,7 +135,7 @@ def print_coldstart(
         for name, q in (("cold", cold.latency_ms), ("warm", cold.warm_ms)):
             table.add_row(name, count(q.n), *(milliseconds(v) for v in (q.min, q.p50, q.p90, q.p99, q.max)))
         console.print(table)
-    if cold.added_ms is not None:
+    if cold.added_ms is not None and cold.added_ms > 0:
         console.print(Text(f"a cold start adds {milliseconds(cold.added_ms)}"))
     tail = verdict.tail
     for name, edge, share, without in (

@@ -1,0 +1,16 @@
+"""Numbers within the sentences of verdicts: never with an exponent, and one of a thing is not several."""
+
+from math import floor, log10
+
+
+def number(value: float) -> str:
+    """Three significant digits, whole from a hundred on, with thousands apart."""
+    if not value:
+        return "0"
+    size = floor(log10(abs(value)))
+    return f"{value:,.0f}" if size >= 2 else f"{value:.{min(2 - size, 12)}f}".rstrip("0").rstrip(".")
+
+
+def counted(n: int, thing: str) -> str:
+    """`1 request`, `3 requests`."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
