@@ -1,0 +1,1 @@
+"""Traces that nobody recorded: from a recipe, or in the likeness of one that somebody did."""
