@@ -1,5 +1,6 @@
 """`replay trace transform`: change a trace, step by step in the order of the options."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown_path
 from replay.trace.file import TraceWriter, open_trace
+from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.idle import IdleCap
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
 from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
@@ -26,31 +28,46 @@ def _batch(text: str) -> Merge:
     return Merge(DURATION.convert(window, None, None) * 1000.0, int(count[:9]))
 
 
-_MAKE: dict[str, Callable[[Any, int], Transform]] = {
-    "from": lambda value, seed: Between(from_ms=value * 1000.0),
-    "to": lambda value, seed: Between(to_ms=value * 1000.0),
-    "keep": lambda value, seed: Filter(parse_selector(value), "keep"),
-    "drop": lambda value, seed: Filter(parse_selector(value), "drop"),
-    "wait": lambda value, seed: Waits(parse_selector(value)),
-    "sample": lambda value, seed: Sample(value / 100.0, seed),
-    "speed": lambda value, seed: Speed(value),
-    "idle_cap": lambda value, seed: IdleCap(value * 1000.0),
-    "debounce": lambda value, seed: Merge(value * 1000.0),
-    "batch": lambda value, seed: _batch(value),
-    "shift": lambda value, seed: Shift(value * 1000.0),
-    "rewrite_path": lambda value, seed: parse_rewrite(value),
-    "set_header": lambda value, seed: parse_header(value),
-    "remove_header": lambda value, seed: SetHeader(value, None),
+class _Common(msgspec.Struct, frozen=True):
+    """What options share. key: of pseudonyms; names: whether step names become some."""
+
+    seed: int
+    key: str
+    names: bool
+
+
+_MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
+    "from": lambda value, common: Between(from_ms=value * 1000.0),
+    "to": lambda value, common: Between(to_ms=value * 1000.0),
+    "keep": lambda value, common: Filter(parse_selector(value), "keep"),
+    "drop": lambda value, common: Filter(parse_selector(value), "drop"),
+    "wait": lambda value, common: Waits(parse_selector(value)),
+    "sample": lambda value, common: Sample(value / 100.0, common.seed),
+    "speed": lambda value, common: Speed(value),
+    "idle_cap": lambda value, common: IdleCap(value * 1000.0),
+    "debounce": lambda value, common: Merge(value * 1000.0),
+    "batch": lambda value, common: _batch(value),
+    "shift": lambda value, common: Shift(value * 1000.0),
+    "rewrite_path": lambda value, common: parse_rewrite(value),
+    "set_header": lambda value, common: parse_header(value),
+    "anonymise": lambda value, common: Anonymise(common.key, common.names),
+    "remove_header": lambda value, common: SetHeader(value, None),
 }
 # How a converted value is written again.
 _UNITS = {"from": "s", "to": "s", "shift": "s", "debounce": "s", "idle_cap": "s", "sample": "%"}
+# Their texts may name what pseudonyms are to hide.
+_TELLING = {"keep", "drop", "wait", "rewrite_path", "set_header", "remove_header"}
 
 
 class _InOrder(click.Command):
     """A command that notes the order of its options, each time they occur; click itself forgets it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["replay.order"] = self.make_parser(ctx).parse_args(list(args))[2]
+        order: list[str] = []
+        for param in self.make_parser(ctx).parse_args(list(args))[2]:
+            if param.name and (param.multiple or param.name not in order):
+                order.append(param.name)
+        ctx.meta["replay.order"] = order
         return super().parse_args(ctx, args)
 
 
@@ -93,30 +110,50 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("rewrite-path", str, "REGEX=>TEXT, on every path.")
 @_repeated("set-header", str, "'name: value', on every request.")
 @_repeated("remove-header", str, "Off every request.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of samples.")
+@click.option("--anonymise", is_flag=True, help="Pseudonyms for who and where, sizes for what was said.")
+@click.option("--anonymise-names", is_flag=True, help="With --anonymise: step names, too.")
+@click.option("--seed", type=int, help="Of samples (default 1) and pseudonyms (default: a new secret).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def transform(path: Path, out: Path, seed: int, as_json: bool, **chosen: Any) -> None:
+def transform(
+    path: Path,
+    out: Path,
+    seed: int | None,
+    anonymise: bool,
+    anonymise_names: bool,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
     """Change a trace: the options are applied in the order in which they are given."""
+    if anonymise_names and not anonymise:
+        raise click.UsageError("--anonymise-names adds to --anonymise. Give both.")
+    common = _Common(
+        1 if seed is None else seed, secrets.token_hex() if seed is None else str(seed), anonymise_names
+    )
+    if anonymise:
+        chosen["anonymise"] = (True,)
     if out.exists() and path.exists() and out.samefile(path):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
     values = {name: iter(given) for name, given in chosen.items()}
-    names = [param.name for param in click.get_current_context().meta["replay.order"] if param.name in values]
+    names = [name for name in click.get_current_context().meta["replay.order"] if name in values]
     if not names:
         raise click.UsageError("nothing to do. Name a change, for example --speed 2.")
     done: list[tuple[str, Tally]] = []
     with open_trace(path) as reader:
         sessions: Iterator[Session] = iter(reader)
+        header, told = reader.header, list[str]()
         for name in names:
             option, value, tally = f"--{name.replace('_', '-')}", next(values[name]), Tally()
             try:
-                sessions = _MAKE[name](value, seed).apply(sessions, tally)
+                change = _MAKE[name](value, common)
             except TransformError as error:
                 raise click.BadParameter(escaped(str(error)), param_hint=option) from error
-            done.append((f"{option} {value}{_UNITS.get(name, '')}", tally))
-        header = reader.header
+            sessions = change.apply(sessions, tally)
+            done.append((option if value is True else f"{option} {value}{_UNITS.get(name, '')}", tally))
+            told.append(option if anonymise and name in _TELLING else done[-1][0])
+            if isinstance(change, Anonymise):
+                header = change.header(header)
         earlier = header.attributes.get("transforms", [])
-        texts = [option for option, _ in done]
-        header.attributes["transforms"] = [*(earlier if isinstance(earlier, list) else [earlier]), *texts]
+        header.attributes["transforms"] = [*(earlier if isinstance(earlier, list) else [earlier]), *told]
         with TraceWriter(out, header) as writer:
             for session in sessions:
                 writer.write(session)

@@ -80,3 +80,22 @@ def test_json_prints_one_document(path, tmp_path):
         "steps": 3,
         "transforms": [{"option": "--to 3.0s", "changed": {"sessions removed": 7}}],
     }
+
+
+def test_anonymising_with_a_seed_gives_the_same_pseudonyms_and_tells_neither_seed_nor_options(path, tmp_path):
+    one, two, other = tmp_path / "1.jsonl", tmp_path / "2.jsonl", tmp_path / "3.jsonl"
+    words = ("--anonymise", "--anonymise-names", "--seed", "826351")
+    transformed(path, "-o", one, *words)
+    transformed(path, "-o", two, "--drop", "name=acme*", *words)
+    transformed(path, "-o", other, "--anonymise")
+    lines = one.read_bytes().split(b"\n")
+    assert lines[1:] == two.read_bytes().split(b"\n")[1:]
+    assert lines[1:] != other.read_bytes().split(b"\n")[1:]
+    assert b"826351" not in two.read_bytes()
+    assert b"acme" not in two.read_bytes()
+    with open_trace(two) as reader:
+        assert reader.header.attributes["transforms"] == ["--drop", "--anonymise"]
+
+
+def test_names_are_anonymised_only_with_the_rest(path, tmp_path):
+    assert transformed(path, "-o", tmp_path / "o.jsonl", "--anonymise-names").exit_code == 2

@@ -1,0 +1,243 @@
+"""A trace that can be given away: what was said becomes sizes, who and where becomes pseudonyms; times stay.
+
+A pseudonym is a keyed hash of the text it stands for, so the same key gives the same one wherever the text occurs,
+in other files too. Whoever knows the key can test a guess, so it must be a secret. What stays is named here, not
+what goes: anything that this module does not know to be harmless is replaced or left out.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from replay.trace.rules import LONGEST_NAME, MOST_BODY_BYTES
+from replay.trace.transforms.types import Tally
+from replay.trace.types import Header, LlmCall, Recorded, Request, Session, Step
+
+# Segments of well-known APIs' paths, in small letters; versions such as v1 and v1beta stay besides.
+_PATH_WORDS = frozenset(
+    [
+        "api",
+        "anthropic",
+        "batches",
+        "chat",
+        "completions",
+        "embeddings",
+        "generate",
+        "health",
+        "healthz",
+        "invoke",
+        "mcp",
+        "messages",
+        "models",
+        "openai",
+        "query",
+        "responses",
+        "rpc",
+        "search",
+        "sse",
+        "stream",
+        "tool",
+        "tools",
+        "users",
+        "sessions",
+        "events",
+        "*",
+    ]
+)
+_is_version = re.compile(r"v\d{1,2}(?:(?:alpha|beta)\d{0,2})?").fullmatch
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_KEPT_HEADERS = frozenset({"accept", "content-type"})
+_MEDIA_TYPES = frozenset(
+    {
+        "*/*",
+        "application/*",
+        "application/json",
+        "application/octet-stream",
+        "application/x-ndjson",
+        "application/x-www-form-urlencoded",
+        "application/xml",
+        "multipart/form-data",
+        "text/*",
+        "text/event-stream",
+        "text/html",
+        "text/plain",
+    }
+)
+# Names of attributes that importers and reports write; another name may itself be a customer's.
+_ATTRIBUTE_NAMES = frozenset(
+    [
+        "agent",
+        "host",
+        "model",
+        "request_id",
+        "span",
+        "tool",
+        "tenant",
+        "user",
+        "customer",
+        "session",
+        "parent",
+        "status",
+        "error",
+    ]
+)
+_is_host = re.compile(
+    r"[\w-]+(?:\.[\w-]+){2,}|[\w.-]+\.(?:ai|app|cloud|com|dev|internal|io|local|net|org)|localhost",
+    re.IGNORECASE,
+).fullmatch
+_DIGITS_OF_AN_ID = 4
+
+
+class Anonymise(msgspec.Struct, frozen=True):
+    """Sessions without what people said or can be known by; their structure and times as they were.
+
+    key: any text; pseudonyms are alike for the same key. names: step names become pseudonyms as a whole, too;
+    else only words in them that look like addresses, hosts or ids. Steps are numbered anew in each session.
+    """
+
+    key: str
+    names: bool = False
+
+    def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
+        key = blake2b(self.key.encode("utf-8", "surrogatepass")).digest()
+        work = _Work(key, self.names, tally)
+        for session in sessions:
+            work.session(session)
+            tally["sessions anonymised"] += 1
+            yield session
+
+    def header(self, header: Header) -> Header:
+        """A header that tells the resolution alone; replays need no more."""
+        return Header(header.format, header.version, "anonymised", resolution_ms=header.resolution_ms)
+
+
+class _Work:
+    """One pass over a trace; everything is changed in place."""
+
+    def __init__(self, key: bytes, names: bool, tally: Tally) -> None:
+        self._key = key
+        self._names = names
+        self._tally = tally
+
+    def session(self, session: Session) -> None:
+        session.id = self._pseudonym(session.id)
+        session.attributes = self._attributes(session.attributes)
+        self._drop_unknown(session)
+        numbers = {step.id: str(n) for n, step in enumerate(session.steps, 1)}
+        for step in session.steps:
+            self._step(step, numbers)
+
+    def _step(self, step: Step, numbers: dict[str, str]) -> None:
+        step.id = numbers[step.id]
+        step.name = self._pseudonym(step.name) if self._names else self._name(step.name)
+        for edge in step.after:
+            self._count_unknown(edge.extra)
+        step.after = tuple(
+            msgspec.structs.replace(edge, step=numbers[edge.step], extra=None) for edge in step.after
+        )
+        step.attributes = self._attributes(step.attributes)
+        self._tally["values no longer taken from responses"] += len(step.extract)
+        step.extract = {}
+        self._drop_unknown(step)
+        if step.request is not None:
+            self._request(step.request)
+        if step.llm is not None:
+            step.llm.model = None if step.llm.model is None else self._pseudonym(step.llm.model)
+            self._drop_unknown(step.llm)
+        if step.recorded is not None:
+            self._recorded(step.recorded)
+
+    def _request(self, request: Request) -> None:
+        if request.method not in _METHODS:
+            request.method = "POST"
+            self._tally["methods turned into POST"] += 1
+        path, mark, _ = request.path.partition("?")
+        request.path = self._path(path)
+        self._tally["queries dropped"] += bool(mark)
+        headers: dict[str, str] = {}
+        for name, value in request.headers.items():
+            kept = _media_types(value) if name.lower() in _KEPT_HEADERS else ""
+            if kept:
+                headers[name.lower()] = kept
+        self._tally["headers dropped"] += len(request.headers) - len(headers)
+        request.headers = headers
+        size_bytes = _size_bytes(request)
+        if size_bytes is not None:
+            self._tally["bodies turned into sizes"] += request.body_bytes is None
+            request.body_bytes = min(size_bytes, MOST_BODY_BYTES)
+        request.body = request.body_base64 = None
+        request.json = msgspec.Raw(b"")
+        self._drop_unknown(request)
+
+    def _recorded(self, recorded: Recorded) -> None:
+        has_response = recorded.response_json is not None or bool(recorded.response_headers)
+        self._tally["kept responses dropped"] += has_response
+        recorded.response_json = None
+        recorded.response_headers = {}
+        self._drop_unknown(recorded)
+
+    def _drop_unknown(self, part: Session | Step | Request | LlmCall | Recorded) -> None:
+        self._count_unknown(part.extra)
+        part.extra = None
+
+    def _count_unknown(self, extra: dict[str, Any] | None) -> None:
+        self._tally["unknown fields dropped, which may hold anything"] += len(extra or ())
+
+    def _pseudonym(self, text: str) -> str:
+        return "p" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=self._key).hexdigest()
+
+    def _attributes(self, attributes: dict[str, str]) -> dict[str, str]:
+        return {
+            name if name in _ATTRIBUTE_NAMES else self._pseudonym(name): self._pseudonym(value)
+            for name, value in attributes.items()
+        }
+
+    def _path(self, path: str) -> str:
+        return "/".join(self._segment(segment) for segment in path.split("/"))
+
+    def _segment(self, segment: str) -> str:
+        if not segment or segment in _PATH_WORDS or _is_version(segment):
+            return segment
+        return self._pseudonym(segment)
+
+    def _name(self, name: str) -> str:
+        cleaned = " ".join(self._word(word) for word in name.split(" "))
+        return cleaned if len(cleaned) <= LONGEST_NAME else self._pseudonym(name)
+
+    def _word(self, word: str) -> str:
+        if word.startswith("/"):
+            return self._path(word)
+        return self._pseudonym(word) if _is_identifying(word) else word
+
+
+def _is_identifying(word: str) -> bool:
+    """Whether a word of a step's name is like an address, an e-mail address, a host name or an id."""
+    digits = sum(1 for character in word if character.isdigit())
+    return (
+        not word.isprintable()
+        or digits >= _DIGITS_OF_AN_ID
+        or any(mark in word for mark in "@/:=")
+        or _is_host(word) is not None
+    )
+
+
+def _media_types(value: str) -> str:
+    """The well-known media types of a header's value, without parameters such as boundaries."""
+    types = (part.partition(";")[0].strip().lower() for part in value.split(","))
+    return ", ".join(part for part in types if part in _MEDIA_TYPES)
+
+
+def _size_bytes(request: Request) -> int | None:
+    if request.body is not None:
+        return len(request.body.encode("utf-8", "surrogatepass"))
+    if request.body_base64 is not None:
+        try:
+            return len(b64decode(request.body_base64))
+        except (Base64Error, ValueError):
+            return len(request.body_base64) * 3 // 4
+    return len(request.json) or request.body_bytes
