@@ -5,7 +5,6 @@ Pure: an iterator of sessions in, an iterator of (start, session) out, in order 
 seed, the session and the copy alone; so the order is restored with a buffer of that length, not of the trace.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -17,6 +16,7 @@ import msgspec
 from replay.engine.arms import ALL, Arm, armed
 from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
+from replay.trace.copies import copy_id, jitter_ratio
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceScan, read_sessions, scan
 from replay.trace.types import Session
@@ -102,12 +102,6 @@ def bent(start_ns: int, phases: Sequence[Phase]) -> int:
     return int(now_ns + left_ns / phases[-1].arrivals) if phases else start_ns
 
 
-def jitter_ratio(seed: int, session_id: str, copy: int) -> float:
-    """A number in [0, 1) that depends on these three alone."""
-    digest = hashlib.blake2b(f"{seed}:{copy}:{session_id}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
-
-
 def scheduled(
     sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float
 ) -> Iterator[tuple[int, Session]]:
@@ -156,7 +150,7 @@ def _in_order(
             if copy:
                 start_ns += pace.start_ns(mean_gap_ms * jitter_ratio(seed, session.id, copy))
                 copied = msgspec.structs.replace(
-                    session, id=f"{session.id}~{copy + 1}", steps=list(session.steps)
+                    session, id=copy_id(session.id, copy), steps=list(session.steps)
                 )
             heappush(held, (start_ns, n, copied))
     while held:

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.plan import bent, jitter_ratio, planned_counts, planned_sessions, scheduled
+from replay.engine.plan import bent, planned_counts, planned_sessions, scheduled
 from replay.engine.types import Knobs, Phase, RunOptions
 from replay.engine.walker import Pace
+from replay.trace.copies import jitter_ratio
 from replay.trace.file import scan
 from replay.trace.types import Session, Step
 
