@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import msgspec
 
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trace.file import TraceWriter, open_trace
+from replay.trace.file import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.idle import IdleCap
+from replay.trace.transforms.merging import Scale, merged, merged_header
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
 from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
 from replay.trace.transforms.timing import Shift, Speed
@@ -29,11 +31,12 @@ def _batch(text: str) -> Merge:
 
 
 class _Common(msgspec.Struct, frozen=True):
-    """What options share. key: of pseudonyms; names: whether step names become some."""
+    """What options share. key: of pseudonyms; names: whether step names become some; gap_ms: mean, of starts."""
 
     seed: int
     key: str
     names: bool
+    gap_ms: float
 
 
 _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
@@ -43,6 +46,7 @@ _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
     "drop": lambda value, common: Filter(parse_selector(value), "drop"),
     "wait": lambda value, common: Waits(parse_selector(value)),
     "sample": lambda value, common: Sample(value / 100.0, common.seed),
+    "scale": lambda value, common: Scale(value, common.seed, common.gap_ms),
     "speed": lambda value, common: Speed(value),
     "idle_cap": lambda value, common: IdleCap(value * 1000.0),
     "debounce": lambda value, common: Merge(value * 1000.0),
@@ -71,6 +75,21 @@ class _InOrder(click.Command):
         return super().parse_args(ctx, args)
 
 
+def _mean_gap_ms(paths: tuple[Path, ...]) -> float:
+    """Between starts of the traces' sessions; the first reading of two."""
+    for path in paths:
+        if path.exists() and not path.is_file():
+            raise TraceError(
+                f"{shown_path(path)}: is no file, and --scale reads a trace twice. Write it to a file."
+            )
+    scans = [found for found in map(scan, paths) if found.sessions]
+    sessions = sum(found.sessions for found in scans)
+    if sessions < 2:
+        return 1000.0
+    first_ms = min(found.first_start_ms for found in scans)
+    return (max(found.last_start_ms for found in scans) - first_ms) / (sessions - 1) or 1000.0
+
+
 class _Done(msgspec.Struct):
     """One transform as it was written, and what it changed."""
 
@@ -94,7 +113,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
     cls=_InOrder,
     epilog="Example: replay trace transform trace.jsonl.zst -o tools.jsonl.zst --keep kind=tool --speed 2",
 )
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write.")
 @_repeated("from", DURATION, "Sessions that start at this time or later.")
 @_repeated("to", DURATION, "Sessions that start before this time.")
@@ -102,6 +121,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("drop", str, "All but these; followers of a dropped step keep their recorded times.")
 @_repeated("wait", str, "These steps become waits of their recorded duration.")
 @_repeated("sample", Percent(), "About this share of sessions.")
+@_repeated("scale", click.IntRange(1, 10_000), "Each session this often, copies spread over a mean gap.")
 @_repeated("speed", Factor(), "Divide all recorded times by this.")
 @_repeated("idle-cap", DURATION, "No think time on an edge longer than this.")
 @_repeated("debounce", DURATION, "Merge an agent's sessions until none came for this long.")
@@ -115,7 +135,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @click.option("--seed", type=int, help="Of samples (default 1) and pseudonyms (default: a new secret).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def transform(
-    path: Path,
+    paths: tuple[Path, ...],
     out: Path,
     seed: int | None,
     anonymise: bool,
@@ -123,24 +143,33 @@ def transform(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Change a trace: the options are applied in the order in which they are given."""
+    """Change a trace, or several merged: the options are applied in the order in which they are given."""
     if anonymise_names and not anonymise:
         raise click.UsageError("--anonymise-names adds to --anonymise. Give both.")
-    common = _Common(
-        1 if seed is None else seed, secrets.token_hex() if seed is None else str(seed), anonymise_names
-    )
     if anonymise:
         chosen["anonymise"] = (True,)
-    if out.exists() and path.exists() and out.samefile(path):
+    if out.exists() and any(path.exists() and out.samefile(path) for path in paths):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
     values = {name: iter(given) for name, given in chosen.items()}
     names = [name for name in click.get_current_context().meta["replay.order"] if name in values]
-    if not names:
+    if not names and len(paths) == 1:
         raise click.UsageError("nothing to do. Name a change, for example --speed 2.")
+    common = _Common(
+        1 if seed is None else seed,
+        secrets.token_hex() if seed is None else str(seed),
+        anonymise_names,
+        _mean_gap_ms(paths) if "scale" in names else 0.0,
+    )
     done: list[tuple[str, Tally]] = []
-    with open_trace(path) as reader:
-        sessions: Iterator[Session] = iter(reader)
-        header, told = reader.header, list[str]()
+    told: list[str] = []
+    with ExitStack() as opened:
+        readers = [opened.enter_context(open_trace(path)) for path in paths]
+        header = merged_header([reader.header for reader in readers])
+        sessions: Iterator[Session] = iter(readers[0])
+        if len(readers) > 1:
+            done.append((f"{len(readers)} traces merged", Tally()))
+            told.append(done[0][0])
+            sessions = merged(readers, done[0][1])
         for name in names:
             option, value, tally = f"--{name.replace('_', '-')}", next(values[name]), Tally()
             try:

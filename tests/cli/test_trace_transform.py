@@ -99,3 +99,14 @@ def test_anonymising_with_a_seed_gives_the_same_pseudonyms_and_tells_neither_see
 
 def test_names_are_anonymised_only_with_the_rest(path, tmp_path):
     assert transformed(path, "-o", tmp_path / "o.jsonl", "--anonymise-names").exit_code == 2
+
+
+def test_several_traces_become_one_and_copies_are_spread_over_the_mean_gap(path, tmp_path):
+    out = tmp_path / "o.jsonl"
+    result = transformed(path, path, "-o", out)
+    assert result.stderr == "2 traces merged: 10 sessions given another id, which was taken.\n"
+    assert starts_ms(out) == sorted([n * 1_000.0 for n in range(10)] * 2)
+    transformed(path, "-o", out, "--scale", "2", "--keep", "kind=tool")
+    copies = {session.id: session.start_ms for session in read_sessions(out)}
+    assert len(copies) == 20
+    assert 3_000.0 < copies["s-3~2"] < 4_000.0
