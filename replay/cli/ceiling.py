@@ -14,8 +14,9 @@ from replay.cli.units import DURATION, FACTOR, PERCENT
 from replay.report.live import open_view
 from replay.report.load import level_line, print_ceiling
 from replay.target import load_target
+from replay.trace.synthesis.presets import PRESETS
 from replay.trials.ceiling import CeilingPlan, find_ceiling
-from replay.trials.shapes import write_constant
+from replay.trials.shapes import write_constant, write_preset
 
 _PLAN = CeilingPlan()
 _EXIT_CODES = {"found": 0, "at_least": 0, "not_reached": 1, "inconclusive": 3}
@@ -27,10 +28,11 @@ _EXIT_CODES = {"found": 0, "at_least": 0, "not_reached": 1, "inconclusive": 3}
 @slo_options
 @click.option(
     "--shape",
-    type=click.Choice(["trace", "constant"]),
+    type=click.Choice(["trace", "constant", *PRESETS]),
     default="trace",
     show_default=True,
-    help="How sessions arrive: as in the trace, or evenly; without a TRACE, single requests for --path.",
+    help="How sessions arrive: as in the trace, or evenly (without a TRACE: single requests for --path); or, without a "
+    "TRACE, sessions of a preset of `replay trace synth`.",
 )
 @click.option(
     "--path", default="/", show_default=True, help="With --shape constant and no TRACE: what is asked for."
@@ -87,8 +89,12 @@ def ceiling(
 
     Example: replay ceiling traces/support-agent.jsonl -t http://127.0.0.1:8080 --slo 'p99 < 800ms' --level 5s
     """
-    if trace is None and shape != "constant":
-        raise click.UsageError("name a TRACE, or ask for single requests with --shape constant.")
+    if trace is None and shape == "trace":
+        raise click.UsageError(
+            f"name a TRACE, or ask for one of {', '.join(PRESETS)}, or for single requests, with --shape."
+        )
+    if trace is not None and shape in PRESETS:
+        raise click.UsageError(f"--shape {shape} brings its own sessions; leave the TRACE out.")
     if chosen["duration"] is not None or chosen["repeat"]:
         raise click.UsageError(
             "how long a load lasts is said with --level, so --duration and --repeat do not apply."
@@ -99,6 +105,8 @@ def ceiling(
     with tempfile.TemporaryDirectory() as folder:
         if shape == "constant":
             trace = write_constant(Path(folder), trace, path)
+        elif shape in PRESETS:
+            trace = write_preset(Path(folder), shape)
         assert trace is not None
         is_quiet = as_json and not sys.stderr.isatty()
         with open_view(is_quiet=True) as view:

@@ -11,6 +11,7 @@ import msgspec
 from replay.cli.trace_correlate import correlate
 from replay.cli.trace_import import import_
 from replay.cli.trace_record import record
+from replay.cli.trace_synth import synth
 from replay.cli.trace_transform import transform
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file import find_errors, scan
@@ -161,5 +162,5 @@ def _duration(ms: float) -> str:
     return f"{ms / 3_600_000:,.3g} h"
 
 
-for command in (import_, record, correlate, transform):
+for command in (import_, record, correlate, transform, synth):
     trace.add_command(command)

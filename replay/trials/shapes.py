@@ -1,4 +1,4 @@
-"""Load of an even shape: a trace's sessions at equal distances, or single requests without a trace."""
+"""Load without a trace of one's own: sessions at equal distances, single requests, or a preset's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,14 @@ from pathlib import Path
 import msgspec
 
 from replay.trace.file import TraceWriter, read_sessions, scan
+from replay.trace.synthesis.making import from_recipe, recipe_header
+from replay.trace.synthesis.presets import preset_text
+from replay.trace.synthesis.recipe import parse_recipe
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
 _SESSIONS = 100
 _GAP_MS = 1000.0
+_PRESET_SESSIONS = 300
 
 
 def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
@@ -34,4 +38,14 @@ def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
     with TraceWriter(out, header) as writer:
         for n, session in enumerate(sessions()):
             writer.write(msgspec.structs.replace(session, start_ms=n * gap_ms))
+    return out
+
+
+def write_preset(folder: Path, preset: str, sessions: int = _PRESET_SESSIONS, seed: int = 1) -> Path:
+    """A trace in this folder, made by the recipe of that name."""
+    out = folder / f"{preset}.jsonl"
+    recipe = parse_recipe(preset_text(preset), preset)
+    with TraceWriter(out, recipe_header(recipe, seed)) as writer:
+        for session in from_recipe(recipe, seed, None, sessions):
+            writer.write(session)
     return out

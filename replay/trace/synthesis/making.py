@@ -43,12 +43,21 @@ def from_recipe(recipe: Recipe, seed: int, duration_s: float | None, sessions: i
 def from_likeness(
     likeness: Likeness, seed: int, duration_s: float | None, sessions: int | None
 ) -> Iterator[Session]:
-    """As from_recipe; as long as the recording where neither is said."""
+    """As from_recipe; where neither is said, as many sessions as the recording has, over as long a time."""
     arrivals, random = Random(f"{seed}:arrivals"), Random(f"{seed}:sessions")
+    stretch = 1.0
     if duration_s is None and sessions is None:
-        duration_s = max(likeness.span_s, 1.0)
+        sessions = likeness.session_count
+        stretch = _stretch(likeness, Random(f"{seed}:arrivals"))
     for n, start_ms in _numbered(likeness.arrivals, arrivals, duration_s, sessions):
-        yield drawn(likeness.sessions, random, f"like-{n + 1:06d}", start_ms)
+        yield drawn(likeness.sessions, random, f"like-{n + 1:06d}", start_ms * stretch)
+
+
+def _stretch(likeness: Likeness, random: Random) -> float:
+    """What makes as many starts last as long as the recording's: chance would have it shorter or longer."""
+    starts = [start_ms for _, start_ms in _numbered(likeness.arrivals, random, None, likeness.session_count)]
+    last_ms = starts[-1]
+    return likeness.span_s * 1000 / last_ms if last_ms else 1.0
 
 
 def _numbered(

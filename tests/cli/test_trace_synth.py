@@ -1,0 +1,95 @@
+"""`replay trace synth`, as its users meet it; and presets as the load of a ceiling."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def replay(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "replay", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+    )
+
+
+def test_a_preset_becomes_a_trace_that_is_valid(tmp_path):
+    made = replay("trace", "synth", "bursty", "--sessions", "50", "-o", "b.jsonl.zst", cwd=tmp_path)
+
+    assert made.returncode == 0
+    assert "50 sessions" in made.stderr
+    assert replay("trace", "validate", "b.jsonl.zst", cwd=tmp_path).returncode == 0
+
+
+def test_a_preset_s_recipe_can_be_printed_changed_and_used(tmp_path):
+    printed = replay("trace", "synth", "steady", "--print-recipe", cwd=tmp_path).stdout
+    (tmp_path / "mine.toml").write_text(printed.replace("per_min = 90", "per_min = 300"))
+
+    replay("trace", "synth", "--recipe", "mine.toml", "--duration", "1m", "-o", "mine.jsonl", cwd=tmp_path)
+    info = json.loads(replay("trace", "info", "mine.jsonl", "--json", cwd=tmp_path).stdout)
+
+    assert info["sessions_per_min"] == pytest.approx(300)
+
+
+def test_a_likeness_says_what_process_it_took(tmp_path):
+    replay("trace", "synth", "interactive", "--sessions", "60", "-o", "a.jsonl", cwd=tmp_path)
+
+    made = replay("trace", "synth", "--like", "a.jsonl", "-o", "b.jsonl", cwd=tmp_path)
+
+    assert made.returncode == 0
+    assert "fitted to a.jsonl" in made.stderr
+    assert "60 sessions" in made.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name one of"),
+        (["steady", "--like", "x.jsonl"], "name one of"),
+        (["steady"], "-o"),
+        (["--recipe", "nosuch.toml", "-o", "a.jsonl"], "cannot be read"),
+        (["--like", "nosuch.jsonl", "-o", "a.jsonl"], "no such file"),
+        (["steady", "--rate", "-3", "-o", "a.jsonl"], "is no rate"),
+        (["steady", "-o", "nosuch/a.jsonl"], "nosuch"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_in_a_sentence(tmp_path, arguments, says):
+    made = replay("trace", "synth", *arguments, cwd=tmp_path)
+
+    assert made.returncode in (2, 4)
+    assert says in made.stderr
+    assert "Traceback" not in made.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_ceiling_takes_a_preset_instead_of_a_trace(truth, tmp_path):
+    asked = [
+        "ceiling",
+        "-t",
+        truth.url,
+        "--slo",
+        "p50 < 2s",
+        "--shape",
+        "steady",
+        "--most",
+        "2",
+        "--level",
+        "500ms",
+    ]
+    found = replay(*asked, "--no-recovery", "--json", "--out", "out", cwd=tmp_path)
+
+    assert found.returncode in (0, 3)
+    assert json.loads(found.stdout)["command"] == "ceiling"
+
+
+def test_a_preset_s_shape_and_a_trace_exclude_each_other(tmp_path):
+    asked = replay(
+        "ceiling", "x.jsonl", "-t", "http://127.0.0.1:9", "--slo", "p50 < 1s", "--shape", "bursty", cwd=tmp_path
+    )
+
+    assert asked.returncode == 2
+    assert "leave the TRACE out" in asked.stderr
