@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from replay.cli.units import DURATION, Factor, Percent
-from replay.trace.errors import TraceError, escaped, shown_path
+from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.idle import IdleCap
@@ -23,20 +23,23 @@ from replay.trace.transforms.types import Tally, Transform, TransformError
 from replay.trace.types import Session
 
 
-def _batch(text: str) -> Merge:
+def _batch(text: str, by: str) -> Merge:
     count, slash, window = text.partition("/")
     if not slash or not count.isdecimal() or not int(count[:9]):
         raise TransformError("write how many and how long, for example 10/5s.")
-    return Merge(DURATION.convert(window, None, None) * 1000.0, int(count[:9]))
+    return Merge(DURATION.convert(window, None, None) * 1000.0, int(count[:9]), by)
 
 
 class _Common(msgspec.Struct, frozen=True):
-    """What options share. key: of pseudonyms; names: whether step names become some; gap_ms: mean, of starts."""
+    """What options share. key: of pseudonyms; names: whether step names become some; gap_ms: mean, of starts;
+    by: the attribute that tells whose triggers are merged.
+    """
 
     seed: int
     key: str
     names: bool
     gap_ms: float
+    by: str
 
 
 _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
@@ -49,8 +52,8 @@ _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
     "scale": lambda value, common: Scale(value, common.seed, common.gap_ms),
     "speed": lambda value, common: Speed(value),
     "idle_cap": lambda value, common: IdleCap(value * 1000.0),
-    "debounce": lambda value, common: Merge(value * 1000.0),
-    "batch": lambda value, common: _batch(value),
+    "debounce": lambda value, common: Merge(value * 1000.0, by=common.by),
+    "batch": lambda value, common: _batch(value, common.by),
     "shift": lambda value, common: Shift(value * 1000.0),
     "rewrite_path": lambda value, common: parse_rewrite(value),
     "set_header": lambda value, common: parse_header(value),
@@ -59,8 +62,9 @@ _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
 }
 # How a converted value is written again.
 _UNITS = {"from": "s", "to": "s", "shift": "s", "debounce": "s", "idle_cap": "s", "sample": "%"}
+_MERGING = {"debounce", "batch"}
 # Their texts may name what pseudonyms are to hide.
-_TELLING = {"keep", "drop", "wait", "rewrite_path", "set_header", "remove_header"}
+_TELLING = {"keep", "drop", "wait", "rewrite_path", "set_header", "remove_header", *_MERGING}
 
 
 class _InOrder(click.Command):
@@ -73,6 +77,15 @@ class _InOrder(click.Command):
                 order.append(param.name)
         ctx.meta["replay.order"] = order
         return super().parse_args(ctx, args)
+
+
+def _attribute(text: str) -> str:
+    name = text.removeprefix("attr.")
+    if name == text or not name:
+        raise click.BadParameter(
+            f"{shown(text)} is no attribute. Write for example attr.agent.", param_hint="--by"
+        )
+    return name
 
 
 def _mean_gap_ms(paths: tuple[Path, ...]) -> float:
@@ -126,6 +139,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("idle-cap", DURATION, "No think time on an edge longer than this.")
 @_repeated("debounce", DURATION, "Merge an agent's sessions until none came for this long.")
 @_repeated("batch", str, "10/5s: merge an agent's sessions up to this many or this long.")
+@click.option("--by", metavar="attr.NAME", help="Whose sessions to merge, by this (default attr.agent).")
 @_repeated("shift", DURATION, "Start every session later by this.")
 @_repeated("rewrite-path", str, "REGEX=>TEXT, on every path.")
 @_repeated("set-header", str, "'name: value', on every request.")
@@ -140,6 +154,7 @@ def transform(
     seed: int | None,
     anonymise: bool,
     anonymise_names: bool,
+    by: str | None,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -154,11 +169,14 @@ def transform(
     names = [name for name in click.get_current_context().meta["replay.order"] if name in values]
     if not names and len(paths) == 1:
         raise click.UsageError("nothing to do. Name a change, for example --speed 2.")
+    if by is not None and not _MERGING & set(names):
+        raise click.UsageError("--by tells --debounce and --batch what to merge by. Give one of them.")
     common = _Common(
         1 if seed is None else seed,
         secrets.token_hex() if seed is None else str(seed),
         anonymise_names,
         _mean_gap_ms(paths) if "scale" in names else 0.0,
+        "agent" if by is None else _attribute(by),
     )
     done: list[tuple[str, Tally]] = []
     told: list[str] = []
@@ -177,7 +195,8 @@ def transform(
             except TransformError as error:
                 raise click.BadParameter(escaped(str(error)), param_hint=option) from error
             sessions = change.apply(sessions, tally)
-            done.append((option if value is True else f"{option} {value}{_UNITS.get(name, '')}", tally))
+            text = option if value is True else f"{option} {value}{_UNITS.get(name, '')}"
+            done.append((f"{text} --by {by}" if by and name in _MERGING else text, tally))
             told.append(option if anonymise and name in _TELLING else done[-1][0])
             if isinstance(change, Anonymise):
                 header = change.header(header)

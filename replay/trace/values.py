@@ -41,11 +41,12 @@ def extract_problem(name: str, extract: Extract) -> str | None:
     if extract.json is not None and extract.json and not extract.json.startswith("/"):
         return "has a json pointer that does not begin with /"
     if extract.regex is not None:
-        return _pattern_problem(extract.regex)
+        return pattern_problem(extract.regex)
     return None
 
 
-def _pattern_problem(pattern: str) -> str | None:
+def pattern_problem(pattern: str) -> str | None:
+    """Why a regular expression cannot be read or could run for long, to follow its name; None if neither."""
     if len(pattern) > _LONGEST_PATTERN:
         return f"has a regex of {len(pattern)} characters; at most {_LONGEST_PATTERN} are allowed"
     try:

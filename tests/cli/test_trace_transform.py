@@ -1,13 +1,19 @@
 """`replay trace transform` applies its options in the order given, and writes a whole trace or none."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
 from replay.cli.trace import trace
 from replay.trace.errors import TraceError
-from replay.trace.file import open_trace, read_sessions
-from replay.trace.types import Header, Session, Step
+from replay.trace.file import TraceWriter, open_trace, read_sessions
+from replay.trace.types import Edge, Header, Session, Step
 
 
 @pytest.fixture
@@ -110,3 +116,79 @@ def test_several_traces_become_one_and_copies_are_spread_over_the_mean_gap(path,
     copies = {session.id: session.start_ms for session in read_sessions(out)}
     assert len(copies) == 20
     assert 3_000.0 < copies["s-3~2"] < 4_000.0
+
+
+def agents(tmp_path):
+    """Sessions a second apart, of two agents and of one tenant, with a think time of ten seconds."""
+    found = tmp_path / "agents.jsonl"
+    with TraceWriter(found, Header("replay-trace", 1, "t")) as writer:
+        for n in range(6):
+            steps = [Step("a", "tool", "x"), Step("b", "tool", "x", (Edge("a", delay_ms=10_000.0),), 10_000.0)]
+            writer.write(Session(f"s{n}", n * 1_000.0, steps, {"agent": f"a{n % 2}", "tenant": "t"}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "merged_starts_ms"),
+    [
+        (("--debounce", "1500ms"), [1_500.0, 2_500.0, 3_500.0, 4_500.0, 5_500.0, 6_500.0]),
+        (("--debounce", "1500ms", "--by", "attr.tenant"), [6_500.0]),
+        (("--by", "attr.tenant", "--batch", "3/1m"), [2_000.0, 5_000.0]),
+        (("--batch", "3/2500ms"), [2_500.0, 3_500.0, 6_500.0, 7_500.0]),
+    ],
+)
+def test_triggers_are_merged_by_agent_or_the_attribute_asked_for(tmp_path, words, merged_starts_ms):
+    out = tmp_path / "o.jsonl"
+    assert transformed(agents(tmp_path), "-o", out, *words).exit_code == 0
+    assert starts_ms(out) == merged_starts_ms
+    with open_trace(out) as reader:
+        assert ("--by attr.tenant" in reader.header.attributes["transforms"][0]) == ("--by" in words)
+
+
+def test_think_times_are_capped(tmp_path):
+    out = tmp_path / "o.jsonl"
+    result = transformed(agents(tmp_path), "-o", out, "--idle-cap", "2s")
+    assert result.stderr == "--idle-cap 2.0s: 6 delays shortened, 6 sessions with shorter delays.\n"
+    assert next(read_sessions(out)).steps[1].at_ms == 2_000.0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--batch", "10"),
+        ("--batch", "0/5s"),
+        ("--batch", "x/5s"),
+        ("--batch", "10/5"),
+        ("--batch", "10/"),
+        ("--debounce", "2"),
+        ("--debounce", "2s", "--by", "agent"),
+        ("--debounce", "2s", "--by", "attr."),
+        ("--speed", "2", "--by", "attr.agent"),
+        ("--idle-cap", "-1s"),
+        ("--rewrite-path", "(a+)+$=>x"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_bad_usage_and_write_nothing(path, tmp_path, words):
+    result = transformed(path, "-o", tmp_path / "o.jsonl", *words)
+    assert result.exit_code == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupt_leaves_no_half_trace(path, tmp_path):
+    folder, pipe = tmp_path / "out", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    words = ["trace", "transform", pipe, "-o", folder / "o.jsonl", "--speed", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "replay", *map(str, words)], stderr=subprocess.PIPE
+    ) as process:
+        with pipe.open("wb", buffering=0) as source:  # opens once the command reads it
+            source.write(path.read_bytes())
+            give_up_s = time.monotonic() + 30.0
+            while not list(folder.iterdir()):
+                assert process.poll() is None
+                assert time.monotonic() < give_up_s
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 130
+        process.communicate(timeout=30)
+    assert list(folder.iterdir()) == []

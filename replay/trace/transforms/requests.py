@@ -8,6 +8,10 @@ import msgspec
 from replay.trace.errors import shown
 from replay.trace.transforms.types import Tally, TransformError
 from replay.trace.types import Request, Session
+from replay.trace.values import pattern_problem
+
+# The time of a pattern with two endless repetitions can grow with the cube of the length: at this one to a second or two.
+_LONGEST_PATH = 2_048
 
 
 def _requests(session: Session) -> Iterator[Request]:
@@ -15,7 +19,10 @@ def _requests(session: Session) -> Iterator[Request]:
 
 
 class RewritePath(msgspec.Struct, frozen=True):
-    """Every match of a regular expression in a path (with its query) replaced; \\1 stands for a group."""
+    """Every match of a regular expression in a path (with its query) replaced; \\1 stands for a group.
+
+    Paths of more than 2,048 characters stay as they are, so that no recording can make a pattern run for long.
+    """
 
     pattern: re.Pattern[str]
     text: str
@@ -23,6 +30,9 @@ class RewritePath(msgspec.Struct, frozen=True):
     def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
         for session in sessions:
             for request in _requests(session):
+                if len(request.path) > _LONGEST_PATH:
+                    tally[f"paths longer than {_LONGEST_PATH:,} characters left as they were"] += 1
+                    continue
                 path = self.pattern.sub(self.text, request.path)
                 tally["paths rewritten"] += path != request.path
                 request.path = path
@@ -52,6 +62,9 @@ def parse_rewrite(text: str) -> RewritePath:
     regex, arrow, replacement = text.partition("=>")
     if not arrow or not regex:
         raise TransformError(f"{shown(text)}: write REGEX=>TEXT, for example '^/v1/=>/v2/'.")
+    problem = pattern_problem(regex)
+    if problem is not None:
+        raise TransformError(f"{shown(text)} {problem}.")
     try:
         pattern = re.compile(regex)
         pattern.sub(replacement, "")  # raises for a replacement that cannot be used, also without a match

@@ -71,7 +71,7 @@ class Filter(msgspec.Struct, frozen=True):
 class Waits(msgspec.Struct, frozen=True):
     """Steps into waits of their recorded duration: what they sent is forgotten, when others follow is not.
 
-    A step followed from its first byte keeps `recorded`, where that time is.
+    A step followed from its first byte keeps `recorded`, where that time is, without what its response held.
     """
 
     selector: Selector
@@ -85,6 +85,9 @@ class Waits(msgspec.Struct, frozen=True):
                         tally[LOST_VALUES] += bool(step.extract)
                         step.request = step.llm = None
                         step.extract = {}
+                        if step.recorded is not None:
+                            step.recorded.response_json = None
+                            step.recorded.response_headers = {}
                         tally["steps turned into waits"] += 1
             yield session
 

@@ -137,3 +137,24 @@ def test_values_that_no_step_takes_any_more_are_counted(transform):
     taking = Step("a", "http", "x", request=Request("GET", "/"), extract={"run": Extract(json="/id")})
     list(transform.apply(iter([Session("s", 0.0, [taking, Step("b", "http", "y")])]), tally))
     assert tally[LOST_VALUES] == 1
+
+
+def test_a_step_that_becomes_a_wait_forgets_its_response_but_not_its_first_byte():
+    recorded = Recorded(200, 5.0, response_json={"a": 1}, response_headers={"b": "c"})
+    step = Step("a", "tool", "x", request=Request("GET", "/"), recorded=recorded)
+    [found] = Waits(parse_selector("kind=tool")).apply(iter([Session("s", 0.0, [step])]), Tally())
+    assert found.steps[0].recorded == Recorded(200, 5.0)
+
+
+@pytest.mark.parametrize("regex", ["(a+)+$", "(a|a*)*b", ".*.*.*x", r"(a)\1"])
+def test_a_pattern_that_could_run_for_long_is_refused(regex):
+    with pytest.raises(TransformError, match="regex"):
+        parse_rewrite(f"{regex}=>x")
+
+
+def test_a_path_too_long_to_search_stays_and_is_counted():
+    path, tally = "/" + "a" * 2_048, Tally()
+    step = Step("a", "tool", "x", request=Request("GET", path))
+    [found] = parse_rewrite("a=>b").apply(iter([Session("s", 0.0, [step])]), tally)
+    assert found.steps[0].request.path == path
+    assert sum(tally.values()) == 1
