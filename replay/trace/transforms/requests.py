@@ -10,7 +10,7 @@ from replay.trace.transforms.types import Tally, TransformError
 from replay.trace.types import Request, Session
 from replay.trace.values import pattern_problem
 
-# The time of a pattern with two endless repetitions can grow with the cube of the length: at this one to a second or two.
+# A pattern with two endless repetitions can take time with the cube of the length: a second or two at this one.
 _LONGEST_PATH = 2_048
 
 
