@@ -8,11 +8,15 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.drawing import DRAWN, draw
 from replay.cli.trace_correlate import correlate
 from replay.cli.trace_import import import_
 from replay.cli.trace_record import record
 from replay.cli.trace_synth import synth
 from replay.cli.trace_transform import transform
+from replay.report.charts import Chart
+from replay.report.trace_chart import trace_load
+from replay.report.words import clean
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file import find_errors, scan
 from replay.trace.profile import Quantiles, TraceProfile, profile
@@ -31,9 +35,18 @@ def trace() -> None:
 @click.option(
     "--top", type=click.IntRange(1), default=10, show_default=True, help="How many step names to list."
 )
-def info(path: Path, as_json: bool, top: int) -> None:
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    help="Draw the load over time into this file: .svg, .png or .html (needs the extra report).",
+)
+def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
     """Describe the shape of a trace."""
+    if plot is not None and plot.suffix not in DRAWN:
+        raise click.BadParameter(f"{plot.name!r} must end in {', '.join(DRAWN)}.", param_hint="'--plot'")
     found = profile(path, progress=_progress())
+    if plot is not None:
+        draw(_load_chart(found), plot)
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
@@ -146,6 +159,14 @@ def _load_lines(found: TraceProfile) -> list[str]:
 def _spread(spread: Quantiles, show: Callable[[float], str]) -> str:
     values = (spread.min, spread.p50, spread.p90, spread.p99, spread.max)
     return f"{spread.n:>10,}" + "".join(f"{'-' if value is None else show(value):>10}" for value in values)
+
+
+def _load_chart(found: TraceProfile) -> Chart | None:
+    load = found.load
+    levels = [(bucket.name, bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
+    return trace_load(
+        clean(found.header.name), found.span_ms / 1000, load.steps_by_window, load.under_way_by_window, levels
+    )
 
 
 def _count(value: float) -> str:

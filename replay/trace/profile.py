@@ -76,13 +76,15 @@ class LoadProfile(msgspec.Struct, omit_defaults=True):
     dispersion, peak_to_mean: of steps started, by window ("1s", "10s", "60s", "600s"); absent for windows of which
     the recording has fewer than two. under_way_mean, under_way_most: steps under way in a second; idle_ratio: seconds
     in which none is; absent where no durations were recorded. window_s: of the pattern and the buckets.
-    steps_by_window: at most 60 windows, joined evenly.
+    steps_by_window, under_way_by_window: steps that start in, and most that are under way in, at most 60 windows,
+    joined evenly.
     """
 
     pattern: Pattern
     window_s: int
     buckets: list[Bucket]
     steps_by_window: list[int]
+    under_way_by_window: list[int]
     cv_of_gaps: float | None = None
     dispersion: dict[str, float] = {}
     peak_to_mean: dict[str, float] = {}
@@ -229,6 +231,9 @@ def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, *, has_dura
         buckets=load_buckets(by_window.tolist()),
         steps_by_window=[
             int(part.sum()) for part in np.array_split(by_window, min(_MOST_SHOWN, max(1, whole)))
+        ],
+        under_way_by_window=[
+            int(part.max(initial=0)) for part in np.array_split(running, min(_MOST_SHOWN, max(1, whole)))
         ],
         cv_of_gaps=_rounded(gaps.cv()),
         dispersion={name: round(value, 4) for name, value in spread.items() if value is not None},

@@ -1,0 +1,25 @@
+"""One chart as a file: a picture, or a page of its own with its table."""
+
+from pathlib import Path
+
+import click
+
+from replay.report.charts import Chart, ChartError, as_png, as_svg
+from replay.report.html import figure, page
+
+DRAWN = (".svg", ".png", ".html")
+
+
+def draw(chart: Chart | None, path: Path) -> None:
+    """Write it in the form that the path's ending names. A chart without anything in it is refused."""
+    if chart is None:
+        raise click.UsageError("there is nothing to draw: the trace is too short.")
+    try:
+        if path.suffix == ".png":
+            path.write_bytes(as_png(chart))
+        elif path.suffix == ".svg":
+            path.write_text(as_svg(chart), encoding="utf-8")
+        else:
+            path.write_text(page(chart.title, [figure(chart)]), encoding="utf-8")
+    except ChartError as error:
+        raise click.UsageError(str(error)) from error

@@ -1,0 +1,36 @@
+"""`replay trace info --plot`: the load of a trace as a picture."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TRACE = Path(__file__).parents[2] / "traces" / "triage-burst.jsonl"
+
+
+def info(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "replay", "trace", "info", TRACE, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("a.svg", b"<svg"), ("a.png", b"\x89PNG"), ("a.html", b"<!doctype html>")]
+)
+def test_the_load_is_drawn_in_the_form_that_the_name_asks_for(tmp_path, name, begins):
+    ran = info("--plot", name, cwd=tmp_path)
+
+    assert ran.returncode == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+def test_another_form_is_refused_before_the_trace_is_read(tmp_path):
+    ran = info("--plot", "a.pdf", cwd=tmp_path)
+
+    assert ran.returncode == 2
+    assert "must end in .svg, .png, .html" in ran.stderr
