@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import msgspec
@@ -31,7 +31,9 @@ def _batch(text: str, by: str) -> Merge:
 
 
 class _Common(msgspec.Struct, frozen=True):
-    """What options share. key: of pseudonyms; names: whether step names become some; gap_ms: mean, of starts;
+    """What options share.
+
+    key, names: of pseudonyms, and whether step names become some. gap_ms: mean, between starts of the traces as read.
     by: the attribute that tells whose triggers are merged.
     """
 
@@ -77,6 +79,31 @@ class _InOrder(click.Command):
                 order.append(param.name)
         ctx.meta["replay.order"] = order
         return super().parse_args(ctx, args)
+
+
+class _Change(NamedTuple):
+    """One transform as it was written, as the trace's header may tell it, and what it changed."""
+
+    text: str
+    told: str
+    made: Transform
+    tally: Tally
+
+
+def _changes(names: list[str], chosen: dict[str, Any], common: _Common) -> Iterator[_Change]:
+    """The transforms of these options, in this order. Raises click.BadParameter."""
+    values = {name: iter(given) for name, given in chosen.items()}
+    for name in names:
+        option, value = f"--{name.replace('_', '-')}", next(values[name])
+        try:
+            made = _MAKE[name](value, common)
+        except TransformError as error:
+            raise click.BadParameter(escaped(str(error)), param_hint=option) from error
+        text = option if value is True else f"{option} {value}{_UNITS.get(name, '')}"
+        if name in _MERGING and common.by != "agent":
+            text += f" --by attr.{common.by}"
+        is_hidden = name in _TELLING and "anonymise" in names
+        yield _Change(text, option if is_hidden else text, made, Tally())
 
 
 def _attribute(text: str) -> str:
@@ -165,8 +192,7 @@ def transform(
         chosen["anonymise"] = (True,)
     if out.exists() and any(path.exists() and out.samefile(path) for path in paths):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
-    values = {name: iter(given) for name, given in chosen.items()}
-    names = [name for name in click.get_current_context().meta["replay.order"] if name in values]
+    names = [name for name in click.get_current_context().meta["replay.order"] if name in chosen]
     if not names and len(paths) == 1:
         raise click.UsageError("nothing to do. Name a change, for example --speed 2.")
     if by is not None and not _MERGING & set(names):
@@ -178,33 +204,30 @@ def transform(
         _mean_gap_ms(paths) if "scale" in names else 0.0,
         "agent" if by is None else _attribute(by),
     )
-    done: list[tuple[str, Tally]] = []
-    told: list[str] = []
+    changes = list(_changes(names, chosen, common))
+    done = [(change.text, change.tally) for change in changes]
+    told = [change.told for change in changes]
     with ExitStack() as opened:
         readers = [opened.enter_context(open_trace(path)) for path in paths]
         header = merged_header([reader.header for reader in readers])
         sessions: Iterator[Session] = iter(readers[0])
         if len(readers) > 1:
-            done.append((f"{len(readers)} traces merged", Tally()))
-            told.append(done[0][0])
+            done.insert(0, (f"{len(readers)} traces merged", Tally()))
+            told.insert(0, done[0][0])
             sessions = merged(readers, done[0][1])
-        for name in names:
-            option, value, tally = f"--{name.replace('_', '-')}", next(values[name]), Tally()
-            try:
-                change = _MAKE[name](value, common)
-            except TransformError as error:
-                raise click.BadParameter(escaped(str(error)), param_hint=option) from error
-            sessions = change.apply(sessions, tally)
-            text = option if value is True else f"{option} {value}{_UNITS.get(name, '')}"
-            done.append((f"{text} --by {by}" if by and name in _MERGING else text, tally))
-            told.append(option if anonymise and name in _TELLING else done[-1][0])
-            if isinstance(change, Anonymise):
-                header = change.header(header)
+        for change in changes:
+            sessions = change.made.apply(sessions, change.tally)
+            if isinstance(change.made, Anonymise):
+                header = change.made.header(header)
         earlier = header.attributes.get("transforms", [])
         header.attributes["transforms"] = [*(earlier if isinstance(earlier, list) else [earlier]), *told]
         with TraceWriter(out, header) as writer:
             for session in sessions:
                 writer.write(session)
+    _print(out, writer, done, as_json)
+
+
+def _print(out: Path, writer: TraceWriter, done: list[tuple[str, Tally]], as_json: bool) -> None:
     for option, tally in done:
         changes = ", ".join(f"{n:,} {what}" for what, n in tally.items() if n) or "nothing changed"
         click.echo(f"{escaped(option)}: {changes}.", err=True)
