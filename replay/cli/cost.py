@@ -7,8 +7,8 @@ import click
 import msgspec
 
 from replay.cli.units import PERCENT
-from replay.judge.cost import Size
-from replay.judge.month import Beside
+from replay.judge.money.cost import Size
+from replay.judge.money.month import Beside
 from replay.report.cost import print_cost
 from replay.trials.cost import MachineWish, price_run
 from replay.trials.prices import shipped_prices

@@ -17,8 +17,8 @@ from replay.cli.plane import plane
 from replay.cli.report import report
 from replay.cli.run import run
 from replay.cli.trace import trace
-from replay.judge.cost import CostError
-from replay.judge.price_table import PriceTableError
+from replay.judge.money.cost import CostError
+from replay.judge.money.price_table import PriceTableError
 from replay.results.rundir import RunDirError
 from replay.target import TargetError
 from replay.trace.errors import TraceError

@@ -7,8 +7,8 @@ import msgspec
 
 from replay.cli.pilot_report import material_of
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
-from replay.judge.pilot import PilotVerdict
 from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.charts import ChartError

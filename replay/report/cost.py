@@ -4,9 +4,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.judge.cost import BillLine
-from replay.judge.month import PlaneCost, RunCost
-from replay.judge.pilot import BreakEvenFound, Sensitive
+from replay.judge.choice.types import BreakEvenFound, Sensitive
+from replay.judge.money.cost import BillLine
+from replay.judge.money.month import PlaneCost, RunCost
 from replay.report.words import clean, clock
 
 _SENSITIVE_SHOWN = 5

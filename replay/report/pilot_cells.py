@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from replay.judge.pilot import PilotPlane, PilotVerdict
+from replay.judge.choice.types import PilotPlane, PilotVerdict
 from replay.report.words import clean, count, milliseconds
 
 NOTHING = "–"

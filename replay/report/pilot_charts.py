@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import inf, log
 from typing import Any
 
-from replay.judge.pilot import BreakEvenFound, PilotVerdict, Sensitive
+from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Sensitive
 from replay.report.charts import Chart, label_axis, marked, spec_of
 from replay.report.words import clean
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from replay.judge.pilot import PilotVerdict
+from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
 from replay.report.pilot_cells import money, pairs, side_by_side
 from replay.report.words import clean

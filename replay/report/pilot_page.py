@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.types import PhaseName, PilotVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
-from replay.judge.pilot import PhaseName, PilotVerdict
 from replay.report import instance_chart, pilot_charts, pilot_tables, run_charts, verdict_charts
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart

@@ -1,6 +1,6 @@
 """The parts of a pilot's page that are text and tables; names from traces are escaped in all of them."""
 
-from replay.judge.pilot import PhaseFigures, PilotVerdict
+from replay.judge.choice.types import PhaseFigures, PilotVerdict
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
 from replay.report.words import clean, count, milliseconds

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.judge.pilot import BreakEvenFound, PilotVerdict
+from replay.judge.choice.types import BreakEvenFound, PilotVerdict
 from replay.report.pilot_cells import number, side_by_side
 from replay.report.words import clean, clock
 

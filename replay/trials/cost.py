@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from replay.judge.cost import CostError, Size
-from replay.judge.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
+from replay.judge.money.cost import CostError, Size
+from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
 from replay.results.rundir import RunDirError
 from replay.results.types import INSTANCES_FILE, InstanceRecord
 from replay.trials.evidence import read_evidence

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
-from replay.judge.pilot import PilotVerdict
 from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns

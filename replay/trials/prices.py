@@ -3,21 +3,23 @@
 from importlib.resources import files
 from pathlib import Path
 
-from replay.judge.price_table import PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.price_table import PriceTable, PriceTableError, parse_price_table
 
 _SUFFIX = ".toml"
 
 
 def shipped_prices() -> list[str]:
     """The names of the tables in the package."""
-    folder = files("replay.judge") / "prices"
+    folder = files("replay.judge.money") / "prices"
     return sorted(item.name.removesuffix(_SUFFIX) for item in folder.iterdir() if item.name.endswith(_SUFFIX))
 
 
 def price_table(name: str) -> PriceTable:
     """A shipped table by its name, or one from a file. Raises PriceTableError."""
     if name in shipped_prices():
-        return parse_price_table((files("replay.judge") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name)
+        return parse_price_table(
+            (files("replay.judge.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name
+        )
     try:
         return parse_price_table(Path(name).read_bytes(), name)
     except FileNotFoundError as cause:

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from replay.cli.main import cli
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.judge.cost import CostError
-from replay.judge.price_table import PriceTableError
+from replay.judge.money.cost import CostError
+from replay.judge.money.price_table import PriceTableError
 from replay.target import Target
 
 ROOT = Path(__file__).parent.parent.parent

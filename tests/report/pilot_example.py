@@ -3,8 +3,7 @@
 import numpy as np
 
 from replay.judge.ceiling import Ceiling, CeilingVerdict, Knee, Level
-from replay.judge.coldstart import Cold, ColdVerdict, IdleBucket, Tail
-from replay.judge.pilot import (
+from replay.judge.choice.types import (
     BreakEvenFound,
     Bucket,
     Dimension,
@@ -18,6 +17,7 @@ from replay.judge.pilot import (
     StepClass,
     Workload,
 )
+from replay.judge.coldstart import Cold, ColdVerdict, IdleBucket, Tail
 from replay.report.lanes import RecordedStep
 from replay.report.pilot_page import PilotMaterial
 from replay.results.columns import columns_of

@@ -14,7 +14,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.pilot import PhaseName
+from replay.judge.choice.types import PhaseName
 from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError
 from replay.target import Target, redacted

@@ -19,7 +19,7 @@ import anyio.to_thread
 import msgspec
 
 from replay.engine.simulation import simulated_plane
-from replay.judge.pilot import Workload
+from replay.judge.choice.types import Workload
 from replay.planes.serving import plane_server
 from replay.target import Cost, Target, TargetError
 from replay.trials.pilot.phases import How

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.engine.router import Router
-from replay.judge.breakeven import Offer, break_evens, resampled, sensitivity
-from replay.judge.cost import (
+from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, Sensitive
+from replay.judge.figures import Evidence
+from replay.judge.money.breakeven import Offer, break_evens, resampled, sensitivity
+from replay.judge.money.cost import (
     Bill,
     CostError,
     Fleet,
@@ -21,10 +23,8 @@ from replay.judge.cost import (
     machines_for,
     serverless_bill,
 )
-from replay.judge.figures import Evidence
-from replay.judge.pilot import BreakEvenFound, Bucket, PilotPlane, Sensitive
-from replay.judge.price_table import PriceTable
-from replay.judge.usage import Usage, Windows, month_of, usage_by_window
+from replay.judge.money.price_table import PriceTable
+from replay.judge.money.usage import Usage, Windows, month_of, usage_by_window
 from replay.results.columns import Flags
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape

@@ -8,10 +8,10 @@ import msgspec
 
 from replay.engine.observe import PLANE_FILE
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.planes import phase_figures
+from replay.judge.choice.types import PhaseFigures, PhaseName
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
-from replay.judge.pilot import PhaseFigures, PhaseName
-from replay.judge.planes import phase_figures
 from replay.results.rundir import RunDir
 from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Manifest
 from replay.trace.file import read_sessions

@@ -9,16 +9,16 @@ import msgspec
 
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
-from replay.judge.decision import decide
-from replay.judge.dimensions import dimensions
+from replay.judge.choice.decision import decide
+from replay.judge.choice.dimensions import dimensions
+from replay.judge.choice.planes import Seen, plane_figures
+from replay.judge.choice.rules import Case
+from replay.judge.choice.types import PilotVerdict, PlaneName, Recovered
+from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
-from replay.judge.pilot import PilotVerdict, PlaneName, Recovered
-from replay.judge.pilot_words import check_again, effort_words, headline, rollback
-from replay.judge.planes import Seen, plane_figures
 from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
-from replay.judge.rules import Case
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir, name_in_path

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.pilot import MONTH_H, Bucket, StepClass, Workload
+from replay.judge.choice.types import MONTH_H, Bucket, StepClass, Workload
 from replay.trace.activity import Activity
 from replay.trace.buckets import NAMES, load_buckets
 from replay.trace.errors import TraceError

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.pilot import PilotVerdict
+from replay.judge.choice.types import PilotVerdict
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
 from replay.trace.file import TraceWriter

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
 from replay.judge.gate import CONFIDENCE, judge_gate
-from replay.judge.pilot import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
 from replay.judge.slo import Slo, parse_slo
 from replay.results.columns import ABSENT_NS
 from replay.results.types import Summary

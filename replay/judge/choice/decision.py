@@ -8,9 +8,9 @@ left contradict each other, or say nothing, the answer is inconclusive.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from replay.judge.choice.rules import RULES, Case, long_steps
+from replay.judge.choice.types import Choice, PilotPlane, PlannedRoute, Rule, StepClass
 from replay.judge.phrases import number
-from replay.judge.pilot import Choice, PilotPlane, PlannedRoute, Rule, StepClass
-from replay.judge.rules import RULES, Case, long_steps
 
 # A bill this many times as high outweighs what the shape of the load suggests.
 HEAVY_RATIO = 2.0

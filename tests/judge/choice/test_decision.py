@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.decision import decide
-from replay.judge.dimensions import dimensions
-from replay.judge.pilot import BreakEvenFound, Bucket, PilotPlane, StepClass, Workload
-from replay.judge.rules import Case
+from replay.judge.choice.decision import decide
+from replay.judge.choice.dimensions import dimensions
+from replay.judge.choice.rules import Case
+from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, StepClass, Workload
 
 
 def workload(**changed: Any) -> Workload:

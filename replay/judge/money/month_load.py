@@ -10,11 +10,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.breakeven import resampled
-from replay.judge.cost import CostError
 from replay.judge.figures import Evidence
-from replay.judge.price_table import PriceTable
-from replay.judge.usage import MONTH_S, Basis, Usage, month_of, usage_by_window
+from replay.judge.money.breakeven import resampled
+from replay.judge.money.cost import CostError
+from replay.judge.money.price_table import PriceTable
+from replay.judge.money.usage import MONTH_S, Basis, Usage, month_of, usage_by_window
 from replay.results.columns import ABSENT_NS
 from replay.results.types import InstanceRecord
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
+from replay.judge.choice.types import BreakEvenFound, Sensitive
+from replay.judge.money.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
+from replay.judge.money.price_table import Extra, Machine, PriceTable, RequestBilling
+from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
-from replay.judge.pilot import BreakEvenFound, Sensitive
-from replay.judge.price_table import Extra, Machine, PriceTable, RequestBilling
-from replay.judge.usage import MONTH_S, Usage
 
 _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from replay.judge.price_table import FreeTier, PriceTable, PriceTableError
-from replay.judge.usage import MONTH_S, Usage
+from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError
+from replay.judge.money.usage import MONTH_S, Usage
 
 _GIB = 1 << 30
 _HOURS = 730.0

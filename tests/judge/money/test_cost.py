@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.breakeven import Change, Offer, break_evens, costs, resampled, sensitivity
-from replay.judge.cost import (
+from replay.judge.money.breakeven import Change, Offer, break_evens, costs, resampled, sensitivity
+from replay.judge.money.cost import (
     CostError,
     Fleet,
     Size,
@@ -18,8 +18,8 @@ from replay.judge.cost import (
     machines_for,
     serverless_bill,
 )
-from replay.judge.price_table import FreeTier, PriceTable, PriceTableError, parse_price_table
-from replay.judge.usage import MONTH_S, Usage, month_of
+from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
 
 RUN = price_table("cloud-run-us-central1")

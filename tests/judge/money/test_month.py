@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.judge.cost import CostError, Size
-from replay.judge.month import Beside, OnMachines, OnServerless, cost_of_run
-from replay.judge.price_table import parse_price_table
-from replay.judge.usage import MONTH_S
+from replay.judge.money.cost import CostError, Size
+from replay.judge.money.month import Beside, OnMachines, OnServerless, cost_of_run
+from replay.judge.money.price_table import parse_price_table
+from replay.judge.money.usage import MONTH_S
 from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.trials.prices import price_table

@@ -1,7 +1,7 @@
 """The rules by which a plane is chosen: each looks at measured figures, says whom it favours, and what would flip it.
 
 Pure. A rule never guesses: without its figures it favours neither, and its text says what is missing. Which of them
-decides is for replay/judge/decision.py. The constants are ours; docs/pilot.md argues for each.
+decides is for replay/judge/choice/decision.py. The constants are ours; docs/pilot.md argues for each.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 from scipy.stats import beta, binomtest
 
+from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass, Workload
 from replay.judge.phrases import number
-from replay.judge.pilot import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass, Workload
 
 LEAST_SESSIONS = 20
 LEAST_STEPS = 100

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.breakeven import Offer, break_evens, sensitivity
-from replay.judge.cost import (
+from replay.judge.choice.types import BreakEvenFound, Sensitive
+from replay.judge.figures import Evidence
+from replay.judge.money.breakeven import Offer, break_evens, sensitivity
+from replay.judge.money.cost import (
     Bill,
     BillLine,
     Fleet,
@@ -17,11 +19,9 @@ from replay.judge.cost import (
     machines_for,
     serverless_bill,
 )
-from replay.judge.figures import Evidence
-from replay.judge.month_load import Seen, month_load, peak_rps
-from replay.judge.pilot import BreakEvenFound, Sensitive
-from replay.judge.price_table import PriceTable
-from replay.judge.usage import MONTH_S, Basis, Usage
+from replay.judge.money.month_load import Seen, month_load, peak_rps
+from replay.judge.money.price_table import PriceTable
+from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.results.types import InstanceRecord
 
 _DAYS = MONTH_S / 86_400

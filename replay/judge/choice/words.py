@@ -4,8 +4,8 @@ ask again. Pure.
 
 from collections.abc import Sequence
 
+from replay.judge.choice.types import BreakEvenFound, Choice, PilotPlane, Recovered
 from replay.judge.phrases import counted, number
-from replay.judge.pilot import BreakEvenFound, Choice, PilotPlane, Recovered
 
 
 def headline(planes: Sequence[PilotPlane]) -> list[tuple[str, dict[str, str]]]:

@@ -5,10 +5,10 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 
 from collections.abc import Callable, Sequence
 
+from replay.judge.choice.rules import CLEAR_RATIO, Case
+from replay.judge.choice.types import Bucket, Dimension, PilotPlane
+from replay.judge.choice.words import back
 from replay.judge.phrases import counted, number
-from replay.judge.pilot import Bucket, Dimension, PilotPlane
-from replay.judge.pilot_words import back
-from replay.judge.rules import CLEAR_RATIO, Case
 
 EVEN = "even"
 NOT_MEASURED = "not measured"
