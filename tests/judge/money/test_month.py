@@ -165,7 +165,7 @@ def test_more_requests_never_cost_less(requests_a_day, more):
 
 
 def test_the_price_table_that_the_docs_show_can_be_used():
-    page = (Path(__file__).parent.parent.parent / "docs" / "cost.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
     shown = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
     mine = CLOUD_RUN._replace(table=parse_price_table(shown[0].encode(), "docs/cost.md"))
