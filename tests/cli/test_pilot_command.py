@@ -114,6 +114,19 @@ def test_what_cannot_be_piloted_is_refused_in_a_sentence(tmp_path, arguments, co
     assert "Traceback" not in ran.stderr
 
 
+def test_a_hybrid_is_not_simulated_as_if_it_were_one_plane(tmp_path):
+    bursts(tmp_path / "few.jsonl", sessions=3)
+    (tmp_path / "h.toml").write_text(
+        'url = "http://127.0.0.1:9"\nplane = "hybrid"\n[simulate]\nas_recorded = true\n'
+        '[[routes]]\nkind = "tool"\nsend_to = "http://127.0.0.1:10"\n'
+    )
+
+    ran = replay("pilot", "few.jsonl", "--simulate", "-t", "h.toml", cwd=tmp_path)
+
+    assert ran.returncode == 2
+    assert "Pilot it live" in ran.stderr
+
+
 def test_a_price_table_that_is_not_there_is_named(tmp_path):
     bursts(tmp_path / "few.jsonl", sessions=3)
     for plane in ("serverless", "vm"):
