@@ -1,0 +1,101 @@
+"""One plane's figures from its runs."""
+
+import numpy as np
+import pytest
+
+from replay.judge.ceiling import Ceiling, CeilingVerdict, Level
+from replay.judge.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
+from replay.judge.figures import Evidence
+from replay.judge.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.judge.conftest import evidence, step, summary
+
+
+def with_failures(ok, failed):
+    records = [step(f"s-{n}", 20.0, n) for n in range(ok)]
+    records += [
+        step(f"f-{n}", 20.0, ok + n, outcome="failed", status=status, error="status_5xx")
+        for n, status in enumerate([503, 429, 500] * failed)
+    ][:failed]
+    facts = summary(failed=failed)
+    facts.counts.ok = ok
+    return Evidence(facts, columns_of([records]), "run")
+
+
+def ceiling(verdict, *levels):
+    return CeilingVerdict(
+        schema="",
+        command="ceiling",
+        verdict=verdict,
+        reasons=[],
+        ceiling=Ceiling(
+            scale=2.0, rps=50.0, sessions_per_s=5.0, in_flight=1.0, ci_scale=(2.0, 2.4), limited_by="latency"
+        ),
+        levels=[
+            Level(scale=1.0, offered_rps=25.0, achieved_rps=25.0, sessions_per_s=1.0, verdict=one)
+            for one in levels
+        ],
+    )
+
+
+def figures(**known):
+    return plane_figures(Seen("t", "vm", **{"phases": {}, **known}), [])
+
+
+def test_failures_are_named_as_an_operator_names_them_and_counted_once():
+    found = figures(phases={"representative": with_failures(100, 3), "bursts": with_failures(10, 1)})
+
+    assert found.errors == 4
+    assert found.effort == {"unavailable (503)": 2, "refused (429)": 1, "status_5xx": 1}
+    assert found.sessions_lost == 4
+
+
+def test_the_share_of_failures_is_that_of_representative_traffic():
+    found = figures(phases={"representative": with_failures(97, 3), "failure": with_failures(10, 9)})
+
+    assert found.error_share == pytest.approx(0.03)
+    assert found.steps == 100
+
+
+def test_a_latency_budget_is_judged_like_a_gate(rng):
+    run = evidence(rng.lognormal(3.0, 0.2, 2000))
+
+    fast = plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 1s")])
+    slow = plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 5ms")])
+
+    assert (fast.budget, slow.budget) == ("pass", "fail")
+
+
+def test_a_p99_of_few_requests_has_no_upper_limit():
+    few = figures(phases={"representative": evidence(np.arange(1.0, 101.0))}).p99_ci_ms
+    assert few is not None
+    assert few[1] is None
+
+
+def test_a_ceiling_is_shared_out_over_machines_and_its_interval_is_in_requests():
+    found = figures(ceiling=ceiling("found", "pass", "fail"), machines=2)
+
+    assert (found.ceiling_rps, found.capacity_rps) == (50.0, 25.0)
+    assert found.ceiling_ci_rps == (50.0, 60.0)
+
+
+def test_a_search_that_ran_out_of_time_with_every_load_held_says_at_least():
+    assert figures(ceiling=ceiling("inconclusive", "pass", "pass")).ceiling_verdict == "at_least"
+
+
+def test_a_search_that_could_not_decide_gives_no_ceiling():
+    found = figures(ceiling=ceiling("inconclusive", "pass", "inconclusive"))
+
+    assert (found.ceiling_rps, found.ceiling_verdict) == (None, "inconclusive")
+
+
+def test_a_phase_names_its_run_and_counts_lost_sessions():
+    found = phase_figures("bursts", "t", with_failures(10, 2), "bursts/t")
+
+    assert (found.phase, found.run, found.failed, found.sessions_lost) == ("bursts", "bursts/t", 2, 2)
+
+
+def test_a_session_that_failed_twice_is_lost_once():
+    records = [step("s", 20.0, n, outcome="failed", error="reset", status=None) for n in range(3)]
+
+    assert sessions_lost(Evidence(summary(), columns_of([records]), "run")) == 1
