@@ -45,10 +45,12 @@ class Money(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The run by which a target is priced. offset_s: where in the trace the run begins."""
+    """The run by which a target is priced. offset_s: where in the trace the run begins; None if its times are not the
+    trace's, so that no level of load can be found in it.
+    """
 
     run: Evidence
-    offset_s: float
+    offset_s: float | None
     is_simulated: bool
 
 
@@ -145,7 +147,7 @@ def _capacity_basis(measured: Measured) -> Any:
 
 def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flags | None) -> Windows:
     window_s = float(shape.workload.window_s)
-    first = round(measured.offset_s / window_s)
+    first = round((measured.offset_s or 0.0) / window_s)
     return usage_by_window(
         measured.run,
         window_s,
@@ -158,14 +160,14 @@ def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flag
 
 def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
     """The usage at each level; of a level that the run did not reach, that of the whole run at the level's rate."""
-    first = round(measured.offset_s / shape.workload.window_s)
+    first = round((measured.offset_s or 0.0) / shape.workload.window_s)
     seen = _reached(windows)
     whole = windows.of(seen)
     found: list[Usage | None] = []
     is_estimated = False
     for level, bucket in enumerate(shape.workload.buckets):
         there = shape.windows(level) - first
-        there = there[(there >= 0) & (there < len(seen))]
+        there = there[(there >= 0) & (there < len(seen)) & (measured.offset_s is not None)]
         if not bucket.weight:
             found.append(None)
         elif len(there):

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from replay.judge.choice.rules import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
 from replay.trace.types import Header, Session, Step
@@ -24,11 +25,14 @@ _SAMPLED = 64
 _LONGEST = 12
 _MOST_STEPS = 500
 _MOST_EXCERPT_STEPS = 300_000
+WHOLE_S = 1e9
+REPRESENTATIVE_FILE = "representative.jsonl"
 
 
 class Plan(NamedTuple):
     """How long each phase lasts. idle_gaps_s: idle times between single sessions. idle_cap_s: no pause inside of a
-    session is longer, but in the representative phase. level_s, search_s: of the ceiling's search.
+    session is longer, but in the representative phase. pause_s: where that must be made of a sparse trace, no pause in
+    it is longer. level_s, search_s: of the ceiling's search.
     """
 
     how: How
@@ -42,19 +46,20 @@ class Plan(NamedTuple):
     search_s: float
     precision: float
     idle_cap_s: float
+    pause_s: float
 
     @property
     def fault_at_s(self) -> float:
         return self.failure_s / 3
 
 
-QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0)
+QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0, 5.0)
 LIVE = Plan(
-    "live", 600.0, 5, 20.0, (5.0, 15.0, 30.0, 60.0, 120.0, 240.0), 300.0, 120.0, 10.0, 600.0, 0.05, 30.0
+    "live", 600.0, 5, 20.0, (5.0, 15.0, 30.0, 60.0, 120.0, 240.0), 300.0, 120.0, 10.0, 600.0, 0.05, 30.0, 60.0
 )
 SIMULATED = Plan(
     "simulated",
-    1e9,
+    WHOLE_S,
     5,
     1200.0,
     (30.0, 60.0, 120.0, 300.0, 600.0, 800.0, 1000.0, 1500.0),
@@ -64,49 +69,70 @@ SIMULATED = Plan(
     1e9,
     0.05,
     600.0,
+    600.0,
 )
 
 
 class Excerpt(NamedTuple):
-    """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts."""
+    """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts.
+
+    cut_s: by how much it was shortened at pauses; its times are not the trace's then.
+    """
 
     trace: Path
     offset_s: float
     length_s: float
     sessions: int
     requests: int
-
-    @property
-    def is_whole(self) -> bool:
-        return self.offset_s == 0.0
+    cut_s: float = 0.0
 
 
-def excerpt(trace: Path, folder: Path, shape: Shape, length_s: float, what: str = "representative") -> Excerpt:
-    """The part of the trace, of this length, whose windows have the load levels most nearly as the whole has them.
+def excerpt(trace: Path, folder: Path, shape: Shape, plan: Plan) -> Excerpt:
+    """The part of the trace whose windows have the load levels most nearly as the whole has them.
 
-    It holds no more than 300,000 requests.
+    Where that holds too few requests to judge by, the trace from its beginning on, with its pauses cut short. It is as
+    long as the plan has it, and holds no more than 300,000 requests.
     """
-    window_s = shape.workload.window_s
+    window_s = float(shape.workload.window_s)
     levels = shape.levels
-    wanted = max(1, round(length_s / window_s)) if length_s < 1e8 else len(levels)
-    offset_s = 0.0 if wanted >= len(levels) else _most_alike(levels, wanted) * float(window_s)
-    until_s = offset_s + length_s
-    out = folder / f"{what}.jsonl"
+    wanted = max(1, round(plan.representative_s / window_s)) if plan.representative_s < WHOLE_S else len(levels)
+    offset_s = 0.0 if wanted >= len(levels) else _most_alike(levels, wanted) * window_s
+    out = folder / REPRESENTATIVE_FILE
+    found = _cut(trace, out, offset_s, plan.representative_s, None)
+    if found.requests >= min(LEAST_STEPS, shape.workload.steps):
+        return found
+    return _cut(trace, out, 0.0, plan.representative_s, plan.pause_s)
+
+
+def whole(trace: Path, folder: Path) -> Excerpt:
+    """The trace from its beginning, up to 300,000 requests."""
+    return _cut(trace, folder / "whole.jsonl", 0.0, WHOLE_S, None)
+
+
+def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: float | None) -> Excerpt:
+    """The sessions that start in that part. pause_s: no time without a step under way is longer."""
     sessions = requests = 0
-    last_s = 0.0
+    last_ms = cut_ms = 0.0
+    busy_until_ms = offset_s * 1000
     with TraceReader(trace, checked=False) as reader:
-        header = _named(reader.header, what)
+        header = _named(reader.header, out.stem)
         with TraceWriter(out, header) as writer:
             for session in reader:
-                if session.start_ms >= until_s * 1000 or requests >= _MOST_EXCERPT_STEPS:
-                    break
                 if session.start_ms < offset_s * 1000:
                     continue
-                writer.write(msgspec.structs.replace(session, start_ms=session.start_ms - offset_s * 1000))
+                pause_ms = session.start_ms - busy_until_ms
+                if pause_s is not None and pause_ms > 1000 * pause_s:
+                    cut_ms += pause_ms - (1000 * pause_s if sessions else 0.0)
+                start_ms = session.start_ms - 1000 * offset_s - cut_ms
+                if start_ms >= 1000 * length_s or requests >= _MOST_EXCERPT_STEPS:
+                    break
+                writer.write(msgspec.structs.replace(session, start_ms=start_ms))
                 sessions += 1
                 requests += sum(not step.is_wait for step in session.steps)
-                last_s = session.start_ms / 1000 - offset_s
-    return Excerpt(out, offset_s, min(length_s, max(last_s, 1e-3)), sessions, requests)
+                last_ms = start_ms
+                lasts_ms = max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
+                busy_until_ms = max(busy_until_ms, session.start_ms + lasts_ms)
+    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000)
 
 
 def _most_alike(levels: np.ndarray, wanted: int) -> int:

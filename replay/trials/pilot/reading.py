@@ -17,9 +17,9 @@ from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, 
 from replay.trace.file import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.pilot.phases import REPRESENTATIVE_FILE
 
 TRACES_FOLDER = "traces"
-REPRESENTATIVE_FILE = "representative.jsonl"
 _SHARED: tuple[PhaseName, ...] = ("representative", "bursts", "idle-wake", "long-chains")
 
 

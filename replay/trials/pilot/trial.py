@@ -40,7 +40,7 @@ from replay.trials.pilot.carrying import (
 from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
-from replay.trials.pilot.phases import Plan, excerpt, pick
+from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
@@ -50,7 +50,6 @@ _CEILING_ERRORS = "errors < 1%"
 _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
 _LONGEST_REQUEST_S = 3600.0
-_WHOLE_S = 1e9
 _FAR_RPS, _FAR_RATIO = 1000.0, 20.0
 _NS = 1_000_000_000
 
@@ -94,7 +93,7 @@ def run_pilot(
     write_state(directory, state)
     folder = directory / TRACES_FOLDER
     folder.mkdir(exist_ok=True)
-    part = excerpt(trace, folder, shape, plan.representative_s)
+    part = excerpt(trace, folder, shape, plan)
     experiment = Experiment(
         directory,
         targets,
@@ -115,11 +114,11 @@ def run_pilot(
         bounds = _ceiling_slos(directory, state, targets, slos)
         carrier.ceilings(bounds, _first_scale(shape, bounds, plan.level_s), _most_imagined(shape))
         if imagined:
-            carrier.months(excerpt(trace, folder, shape, _WHOLE_S, "whole").trace)
+            carrier.months(whole(trace, folder).trace)
     except Interrupted:
         return PilotOutcome(directory, "interrupted")
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
-    verdict, material = judge(directory, state, shape, targets, plan, slos, part.offset_s, faults)
+    verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults)
     write_verdict(directory, verdict)
     return PilotOutcome(directory, "finished", verdict, material)
 
@@ -214,7 +213,7 @@ def judge(
     targets: Sequence[Target],
     plan: Plan,
     slos: Sequence[Slo],
-    offset_s: float,
+    part: Excerpt,
     faults: Mapping[str, str],
 ) -> tuple[PilotVerdict, Material]:
     """Everything that was recorded, judged. faults: what was done to each target."""
@@ -223,7 +222,7 @@ def judge(
         plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
         for target in targets
     ]
-    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, offset_s), shape)
+    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
     case = Case(
         workload=workload,
@@ -258,13 +257,13 @@ def judge(
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,
         prices=money.prices,
-        notes=_notes(plan, slos, state, targets, money),
+        notes=_notes(plan, slos, state, targets, money, part),
     )
     return verdict, material
 
 
 def _measured(
-    directory: Path, state: State, targets: Sequence[Target], material: Material, plan: Plan, offset_s: float
+    directory: Path, state: State, targets: Sequence[Target], material: Material, plan: Plan, part: Excerpt
 ) -> dict[str, Measured]:
     """The run by which each target is priced."""
     found: dict[str, Measured] = {}
@@ -273,6 +272,7 @@ def _measured(
         if (month := state.done.get(f"month/{name}")) is not None:
             found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True)
         elif (run := material.runs[name].get("representative")) is not None:
+            offset_s = None if part.cut_s else part.offset_s
             found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated")
     return found
 
@@ -325,8 +325,15 @@ _HOW = {
 }
 
 
-def _notes(plan: Plan, slos: Sequence[Slo], state: State, targets: Sequence[Target], money: Money) -> list[str]:
+def _notes(
+    plan: Plan, slos: Sequence[Slo], state: State, targets: Sequence[Target], money: Money, part: Excerpt
+) -> list[str]:
     notes = [_HOW[plan.how]]
+    if part.cut_s:
+        notes.append(
+            f"the trace is sparse: in representative traffic its pauses were cut to {plan.pause_s:g} s, "
+            f"{part.cut_s:,.0f} s in all; what a pause does to a plane is in the idle and wake phase"
+        )
     if all(target.send_recorded_ms and target.simulate for target in targets):
         notes.append(
             "the planes are emulated ones: they answer after as long as the recording says, so real tools, models and "

@@ -1,0 +1,111 @@
+"""The traces that a pilot cuts from the user's own."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
+from replay.trials.pilot.phases import (
+    LIVE,
+    QUICK,
+    SIMULATED,
+    bursts,
+    chains,
+    excerpt,
+    idle_wake,
+    pick,
+    unchained,
+)
+from replay.trials.pilot.workload import shape_of
+
+
+def step(n: int, took_ms: float = 100.0, after: tuple[Edge, ...] = (), at_ms: float = 0.0) -> Step:
+    return Step(f"s{n}", "http", "ask", after, at_ms, took_ms, Request("GET", f"/{n}"))
+
+
+def written(tmp_path: Path, starts_s: Iterator[float] | list[float], depth: int = 1) -> Path:
+    path = tmp_path / "trace.jsonl"
+    with TraceWriter(path, Header(FORMAT, VERSION, "t")) as writer:
+        for n, start_s in enumerate(starts_s):
+            steps = [step(0)]
+            for i in range(1, depth + n % 3):
+                steps.append(step(i, 100.0, (Edge(f"s{i - 1}", delay_ms=10.0),), i * 110.0))
+            writer.write(Session(f"x-{n}", start_s * 1000, steps))
+    return path
+
+
+def starts_of(path: Path) -> list[float]:
+    return [session.start_ms / 1000 for session in read_sessions(path)]
+
+
+def test_the_part_of_a_busy_trace_keeps_its_times(tmp_path):
+    # Quiet for ten minutes, busy for ten, and so on: the part must show both as often as the whole does.
+    starts = [t / 2 for t in range(7200) if (t // 1200) % 2]
+    trace = written(tmp_path, starts)
+
+    found = excerpt(trace, tmp_path, shape_of(trace), LIVE)
+
+    assert found.cut_s == 0.0
+    gaps = {round(b - a, 3) for a, b in zip(starts_of(found.trace), starts_of(found.trace)[1:], strict=False)}
+    assert gaps == {0.5}
+    assert found.requests >= 100
+
+
+@pytest.mark.parametrize("plan", [QUICK, LIVE])
+def test_a_sparse_trace_is_shown_with_its_pauses_cut_short(tmp_path, plan):
+    trace = written(tmp_path, [hour * 3600.0 + n / 100 for hour in range(24) for n in range(20)])
+
+    found = excerpt(trace, tmp_path, shape_of(trace), plan)
+
+    starts = starts_of(found.trace)
+    assert found.requests >= 100
+    assert found.cut_s > 3600
+    assert max(b - a for a, b in itertools.pairwise(starts)) <= plan.pause_s + 1.0
+    assert starts[-1] <= plan.representative_s
+
+
+def test_in_virtual_time_the_whole_trace_is_the_part(tmp_path):
+    trace = written(tmp_path, [hour * 3600.0 for hour in range(48)])
+
+    assert starts_of(excerpt(trace, tmp_path, shape_of(trace), SIMULATED).trace) == starts_of(trace)
+
+
+def test_bursts_are_as_large_as_the_fullest_second_and_come_again(tmp_path):
+    trace = written(tmp_path, sorted([t * 1.0 for t in range(60)] + [30.0 + n / 20 for n in range(9)]))
+
+    path = bursts(pick(trace, 1), tmp_path, QUICK)
+
+    starts = starts_of(path)
+    assert sorted(set(starts)) == [0.0, QUICK.burst_gap_s, 2 * QUICK.burst_gap_s]
+    assert starts.count(0.0) == 10
+
+
+def test_idle_times_grow_and_are_exact(tmp_path):
+    trace = written(tmp_path, [t * 1.0 for t in range(60)], depth=4)
+
+    sessions = list(read_sessions(idle_wake(pick(trace, 1), tmp_path, QUICK)))
+
+    starts = [session.start_ms / 1000 for session in sessions]
+    assert [b - a for a, b in itertools.pairwise(starts)] == pytest.approx(QUICK.idle_gaps_s)
+    assert all(len(session.steps) == 1 for session in sessions)
+
+
+def test_the_longest_chains_are_those_of_the_trace(tmp_path):
+    trace = written(tmp_path, [t * 1.0 for t in range(60)], depth=5)
+
+    sessions = list(read_sessions(chains(pick(trace, 1), tmp_path, QUICK)))
+
+    assert {len(session.steps) for session in sessions} == {7}
+
+
+def test_single_requests_keep_the_times_of_the_steps_they_were(tmp_path):
+    trace = written(tmp_path, [0.0, 1.0, 2.0], depth=3)
+
+    sessions = list(read_sessions(unchained(trace, tmp_path)))
+
+    due = sorted(session.start_ms + one.at_ms for session in read_sessions(trace) for one in session.steps)
+    assert [session.start_ms for session in sessions] == pytest.approx(due)
+    assert all(not session.steps[0].after for session in sessions)
