@@ -53,7 +53,12 @@ async def plane_server(
             ):
                 gateway.open(running)
                 bound = listening.sockets[0].getsockname()[1]
-                yield Served(f"http://{shown_host(host)}:{bound}", control_url, gateway.deploy)
+                yield Served(
+                    f"http://{shown_host(host)}:{bound}",
+                    control_url,
+                    gateway.deploy,
+                    lambda: gateway.plane.census().booting > 0,
+                )
         finally:
             listening.close()
             await gateway.close()

@@ -522,9 +522,10 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class Served(NamedTuple):
     """Where a plane listens. control_url: of its control address, None where it has none.
 
-    deploy: call it on the plane's loop to begin a rolling deploy.
+    deploy: call it on the plane's loop to begin a rolling deploy. is_booting: whether an instance boots now.
     """
 
     url: str
     control_url: str | None
     deploy: Callable[[], None]
+    is_booting: Callable[[], bool]

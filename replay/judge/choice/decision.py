@@ -164,7 +164,7 @@ def _doubts(case: Case, rules: dict[str, Rule], choice: Choice) -> list[str]:
     ]
     if not case.slos:
         doubts.append("no latency budget was given, so none was held against the planes")
-    if rules["cost"].evidence.get("ratio") is None:
+    if not rules["cost"].evidence:
         doubts.append(f"cost: {rules['cost'].text}")
     doubts += [_basis_doubt(plane) for plane in case.planes if plane.cost_basis not in ("measured",)]
     if not any(step.needs for step in case.workload.series):

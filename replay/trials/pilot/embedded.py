@@ -30,6 +30,7 @@ HEADROOM = 0.3
 _BOOT: dict[str, Any] = {"of": "lognormal", "p50_ms": 1200.0, "p99_ms": 2500.0}
 _LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": 900.0}
 _READY_S = 30.0
+_LOOK_S = 0.02
 _SPAWN = multiprocessing.get_context("spawn")
 _NOWHERE = "http://127.0.0.1:9"
 
@@ -136,6 +137,8 @@ def _serve(target: Target, pilot: Connection) -> None:
 
     async def until_closed() -> None:
         async with plane_server(spec.plane, spec.instances, control_port=0) as where:
+            while where.is_booting():
+                await anyio.sleep(_LOOK_S)
             pilot.send((where.url, where.control_url))
             await anyio.to_thread.run_sync(partial(pilot.poll, None), abandon_on_cancel=True)
 

@@ -86,6 +86,11 @@ class Excerpt(NamedTuple):
     requests: int
     cut_s: float = 0.0
 
+    @property
+    def rps(self) -> float:
+        """Requests a second in it."""
+        return max(self.requests, 1) / self.length_s
+
 
 def excerpt(trace: Path, folder: Path, shape: Shape, plan: Plan) -> Excerpt:
     """The part of the trace whose windows have the load levels most nearly as the whole has them.

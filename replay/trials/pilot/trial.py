@@ -112,7 +112,8 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
-        carrier.ceilings(bounds, _first_scale(shape, bounds, plan.level_s), _most_imagined(shape))
+        first = _first_scale(shape, part, bounds, plan.level_s)
+        carrier.ceilings(bounds, first, _most_imagined(shape, part))
         if imagined:
             carrier.months(whole(trace, folder).trace)
     except Interrupted:
@@ -182,28 +183,26 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     return [parse_slo(text) for text in state.ceiling_slos]
 
 
-def _first_scale(shape: Shape, slos: Sequence[Slo], level_s: float) -> Callable[[Target], float]:
+def _first_scale(shape: Shape, part: Excerpt, slos: Sequence[Slo], level_s: float) -> Callable[[Target], float]:
     """Where the search begins: near what the plane's slots could carry, where the target file tells of them, and with
     as many requests in a level as the quantiles that are asked for need.
     """
     workload = shape.workload
-    in_flight = workload.mean_in_flight or 0.0
+    took_s = (workload.mean_in_flight or 0.0) / workload.mean_rps
     needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
-    telling = needed / (level_s * workload.mean_rps)
 
     def first(target: Target) -> float:
         plane = (target.simulate or {}).get("plane", {})
         slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
-        carried = slots / 2 / in_flight if slots and in_flight else 0.0
-        return max(1.0, round(max(carried, telling), 2))
+        carried_rps = slots / 2 / took_s if slots and took_s else 0.0
+        return max(1.0, round(max(carried_rps, needed / level_s) / part.rps, 2))
 
     return first
 
 
-def _most_imagined(shape: Shape) -> float:
+def _most_imagined(shape: Shape, part: Excerpt) -> float:
     """Twenty times the peak, and a thousand requests a second, are far enough to look in virtual time."""
-    workload = shape.workload
-    return max(_FAR_RPS, _FAR_RATIO * workload.peak_rps) / workload.mean_rps
+    return max(1.0, max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps) / part.rps)
 
 
 def judge(
