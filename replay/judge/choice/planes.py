@@ -92,12 +92,13 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
         found.p95_ms, found.p99_ms = response.p95, response.p99
     interval = figure_of(_P99, run, CONFIDENCE).interval
     found.p99_ci_ms = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
-    found.steps = _ended(run.summary)
+    found.steps = ended(run.summary)
     if found.steps:
         found.error_share = round(run.summary.counts.failed / found.steps, 6)
 
 
-def _ended(summary: Summary) -> int:
+def ended(summary: Summary) -> int:
+    """Requests that came to an end, well or not."""
     return summary.counts.ok - summary.counts.waits + summary.counts.failed
 
 
@@ -144,6 +145,7 @@ def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> Non
     for phase, run in phases.items():
         if phase == "ceiling":
             continue
+        found.answered += ended(run.summary)
         found.errors += run.summary.counts.failed
         found.retries += run.summary.counts.retries
         found.sessions_lost += sessions_lost(run)

@@ -63,8 +63,8 @@ def enough_evidence(case: Case) -> Rule:
         plane = case.plane(name)
         if plane is None:
             lacks.append(f"no {name} plane was tried; add a target with plane = {name!r}".replace("'", '"'))
-        elif plane.steps < LEAST_STEPS:
-            lacks.append(f"{plane.target} answered {plane.steps} requests; it takes {LEAST_STEPS}")
+        elif plane.answered < LEAST_STEPS:
+            lacks.append(f"{plane.target} answered {plane.answered} requests; it takes {LEAST_STEPS}")
     lacks += [
         f"this machine was late while it replayed {plane.target} ({plane.generator})"
         for plane in case.planes

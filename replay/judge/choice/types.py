@@ -124,7 +124,8 @@ class PilotPlane(msgspec.Struct, kw_only=True):
 
     budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
-    seconds behind its cost are known. effort: how much trouble it was, counted over all phases.
+    seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
+    representative phase; answered: in all phases, and in the month that it was simulated for.
     """
 
     target: str
@@ -161,6 +162,7 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     effort: dict[str, int] = {}
     recovery: Recovered | None = None
     steps: int = 0
+    answered: int = 0
     generator: str = "ok"
 
 

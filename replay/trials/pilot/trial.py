@@ -11,7 +11,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
-from replay.judge.choice.planes import Seen, plane_figures
+from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.rules import Case
 from replay.judge.choice.types import PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
@@ -221,6 +221,9 @@ def judge(
         plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
         for target in targets
     ]
+    for target, plane in zip(targets, planes, strict=True):
+        if (month := state.done.get(f"month/{target.name}")) is not None:
+            plane.answered += ended(read_evidence(directory / month).summary)
     money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
     case = Case(

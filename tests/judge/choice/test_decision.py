@@ -42,6 +42,7 @@ def step(kind: str, name: str, p50_ms: float, busy: float, **changed: Any) -> St
 def plane(target: str, kind: Any, **changed: Any) -> PilotPlane:
     known: dict[str, Any] = {
         "steps": 1000,
+        "answered": 1500,
         "error_share": 0.0,
         "p99_ms": 900.0,
         "p99_ci_ms": (850.0, 950.0),
