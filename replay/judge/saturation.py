@@ -166,7 +166,7 @@ def find_drift(columns: Columns) -> Drift:
 
 def _judged(p_value: float, change_percent: float) -> tuple[Trend, str]:
     if p_value >= _TEST:
-        return "steady", "no trend that chance would not make"
+        return "steady", f"no trend at the level of {_TEST:.0%}"
     if abs(change_percent) < _LEAST_CHANGE_PERCENT:
         return "steady", f"a trend, but of less than {_LEAST_CHANGE_PERCENT:g}% over the run"
     return ("slower", "response times rise") if change_percent > 0 else ("faster", "response times fall")
