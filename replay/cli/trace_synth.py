@@ -100,7 +100,10 @@ def _in_likeness(
 ) -> None:
     found = likeness_of(trace, seed)
     if rate is not None:
-        found = found._replace(arrivals=msgspec.structs.replace(found.arrivals, per_min=rate))
+        # The same sessions in a longer or a shorter time.
+        span_s = found.span_s * found.arrivals.per_min / rate
+        arrivals = msgspec.structs.replace(found.arrivals, per_min=rate)
+        found = found._replace(arrivals=arrivals, span_s=span_s)
     with TraceWriter(output, likeness_header(found, seed)) as writer:
         for session in from_likeness(found, seed, duration, sessions):
             writer.write(session)

@@ -45,6 +45,16 @@ def test_a_likeness_says_what_process_it_took(tmp_path):
     assert "60 sessions" in made.stderr
 
 
+def test_a_likeness_at_another_rate_has_that_rate(tmp_path):
+    replay("trace", "synth", "interactive", "--sessions", "60", "-o", "a.jsonl", cwd=tmp_path)
+
+    replay("trace", "synth", "--like", "a.jsonl", "--rate", "400", "-o", "b.jsonl", cwd=tmp_path)
+    info = json.loads(replay("trace", "info", "b.jsonl", "--json", cwd=tmp_path).stdout)
+
+    assert info["sessions"] == 60
+    assert info["sessions_per_min"] == pytest.approx(400, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

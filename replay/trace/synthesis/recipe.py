@@ -50,10 +50,14 @@ class ArrivalRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def __post_init__(self) -> None:
         if not 0 < self.per_min < 1e7:
             raise ValueError("per_min must be above 0")
-        if not 0.01 <= self.cv <= 100 or not 0 <= self.off_ratio < 1 or min(self.on_s, self.off_s) <= 0:
-            raise ValueError("cv must be from 0.01 to 100, off_ratio from 0 to below 1, on_s and off_s above 0")
+        if not 0.01 <= self.cv <= 100 or not 0 <= self.off_ratio < 1:
+            raise ValueError("cv must be from 0.01 to 100, off_ratio from 0 to below 1")
+        if not (1e-3 <= self.on_s <= 1e7 and 1e-3 <= self.off_s <= 1e7):
+            raise ValueError("on_s and off_s must be from 0.001 to 10,000,000")
         _check_ends("burst_size", self.burst_size, 1, 100_000)
-        if self.day and (len(self.day) != 24 or min(self.day) < 0 or max(self.day) <= 0):
+        if self.day and (
+            len(self.day) != 24 or not all(0 <= factor < 1e9 for factor in self.day) or not any(self.day)
+        ):
             raise ValueError("day must be 24 factors of zero or more, one for each hour, not all of them zero")
 
 
@@ -112,6 +116,10 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     name: str
     arrivals: ArrivalRecipe
     session: SessionRecipe
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 200 or not self.name.isprintable():
+            raise ValueError("name must have 1 to 200 printable characters")
 
 
 def _check_ends(name: str, ends: Ends, least: int, most: int) -> None:

@@ -23,6 +23,15 @@ from replay.trace.synthesis.recipe import ArrivalRecipe, RecipeError, parse_reci
 from replay.trace.synthesis.sessions import make_session
 
 TRACES = Path(__file__).parents[3] / "traces"
+RECIPE = """
+name = "x"
+[arrivals]
+[session]
+[[session.steps]]
+kind = "tool"
+name = "a"
+took = { p50_ms = 1, p99_ms = 2 }
+"""
 KINDS = {"interactive": "interactive", "bursty": "bursty background", "steady": "steady state"}
 
 
@@ -211,6 +220,11 @@ def test_a_recording_of_a_handful_of_sessions_is_refused(tmp_path):
     [
         ("name = 3", "name"),
         ('name = "x"\n[arrivals]\nper_min = -1\n[session]\nsteps = []', "per_min"),
+        ('name = "x"\n[arrivals]\non_s = nan\n[session]\nsteps = []', "on_s"),
+        ('name = "x"\n[arrivals]\noff_s = inf\n[session]\nsteps = []', "off_s"),
+        (f'name = "x"\n[arrivals]\nday = [{", ".join(["nan"] * 24)}]\n[session]\nsteps = []', "day"),
+        (RECIPE.replace('"x"', '""'), "name"),
+        (RECIPE.replace('"x"', '"a\\nb"'), "name"),
         ('name = "x"\n[arrivals]\nsurprise = 1\n[session]\nsteps = []', "surprise"),
         ('name = "x"\n[arrivals]\n[session]\nsteps = []', "at least one step"),
         ("name = [", "not TOML"),
