@@ -43,12 +43,18 @@ import h2.exceptions
 import httpx
 import msgspec
 
+from replay.dialects.streams import StreamReader
 from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
-from replay.wire.events import SseTimer
-from replay.wire.response import LONGEST_INSTANCE, MOST_CAPTURED_BYTES, retry_after_s, says_cold
+from replay.wire.response import (
+    LONGEST_INSTANCE,
+    MOST_CAPTURED_BYTES,
+    retry_after_s,
+    says_cold,
+    settle_events,
+)
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -427,6 +433,7 @@ class Call:
         "_events",
         "_expects_idle",
         "_half_open",
+        "_is_event_stream",
         "_is_new",
         "_is_securing",
         "_is_settled",
@@ -448,7 +455,8 @@ class Call:
         self.exchange = exchange
         self.lane: Lane = None  # type: ignore[assignment]
         self.task: asyncio.Task[None] | None = None
-        self._events: SseTimer | None = None
+        self._events: StreamReader | None = None
+        self._is_event_stream = False
         self._is_settled = False
         self._never_sent = 0
         self._forget_attempt()
@@ -622,13 +630,15 @@ class Call:
 
     def _read_head(self, response: httpx.Response) -> None:
         exchange, wire = self.exchange, self._wire
-        is_event_stream = False
+        is_event_stream = is_encoded = False
         if exchange.captured_headers is not None:
             exchange.captured_headers += response.headers.raw
         for name, value in response.headers.raw:
             key = name.lower()
             if key == b"content-type":
                 is_event_stream = b"text/event-stream" in value.lower()
+            elif key == b"content-encoding":
+                is_encoded = value.strip().lower() not in (b"", b"identity")
             elif key == wire.instance_header:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
@@ -636,8 +646,10 @@ class Call:
             elif key == b"retry-after":
                 exchange.retry_after_s = retry_after_s(value)
         exchange.status = response.status_code
-        if is_event_stream or exchange.is_stream:
-            self._events = SseTimer()
+        self._is_event_stream = is_event_stream
+        has_body = exchange.status not in (204, 304) and exchange.method != "HEAD"
+        if (is_event_stream or exchange.is_stream) and has_body and not is_encoded:
+            self._events = StreamReader(exchange.family)
         if exchange.on_first_byte is not None and not self.is_over:
             exchange.on_first_byte(exchange)
 
@@ -742,8 +754,7 @@ class Call:
         self._is_settled = True
         exchange, events = self.exchange, self._events
         if events is not None:
-            exchange.first_token_ns, exchange.token_count = events.first_token_ns, events.token_count
-            exchange.itl_ns = events.itl_ns
+            settle_events(exchange, events, self._is_event_stream)
         exchange.on_done(exchange)
 
     async def _cut(self, stream: Any) -> None:

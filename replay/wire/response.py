@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import httptools
 
-from replay.wire.events import SseTimer
+from replay.dialects.streams import StreamReader
 from replay.wire.types import Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
@@ -49,6 +49,7 @@ class ResponseReader:
         "_head_bytes",
         "_instance",
         "_is_chunked",
+        "_is_encoded",
         "_is_event_stream",
         "_is_keep_alive",
         "_length",
@@ -70,12 +71,12 @@ class ResponseReader:
         self._parser = httptools.HttpResponseParser(self)
         self._now_ns = self._reads = self._head_bytes = 0
         self._saw_interim = self._has_spare = False
-        self.events: SseTimer | None = None
+        self.events: StreamReader | None = None
         self._forget_head()
 
     def _forget_head(self) -> None:
         self._length = -1
-        self._is_chunked = self._is_event_stream = self._is_keep_alive = False
+        self._is_chunked = self._is_encoded = self._is_event_stream = self._is_keep_alive = False
         self._instance: str | None = None
         self._cold: bool | None = None
         self._retry_after_s: float | None = None
@@ -123,12 +124,9 @@ class ResponseReader:
         return Head(exchange.status, self._length, self._is_keep_alive, self._instance, self._cold)
 
     def settle(self) -> None:
-        """The exchange is over: hand it what was seen of its token events."""
-        events = self.events
-        if events is not None:
-            exchange = self._exchange
-            exchange.first_token_ns, exchange.token_count = events.first_token_ns, events.token_count
-            exchange.itl_ns = events.itl_ns
+        """The exchange is over: hand it what was seen of its events."""
+        if self.events is not None:
+            settle_events(self._exchange, self.events, self._is_event_stream)
 
     def on_message_begin(self) -> None:
         if self.ended:
@@ -144,6 +142,8 @@ class ResponseReader:
             self._is_chunked = b"chunked" in value.lower()
         elif key == b"content-type":
             self._is_event_stream = b"text/event-stream" in value.lower()
+        elif key == b"content-encoding":
+            self._is_encoded = value.strip().lower() not in (b"", b"identity")
         elif key == self._tells.instance:
             self._instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         elif key == self._tells.cold:
@@ -166,8 +166,9 @@ class ResponseReader:
         has_body = status not in (204, 304) and exchange.method != "HEAD"
         self.is_until_close = has_body and self._length < 0 and not self._is_chunked
         self.ended = not has_body
-        if self._is_event_stream or exchange.is_stream:
-            self.events = SseTimer()
+        # What came compressed is not unpacked, and says nothing.
+        if (self._is_event_stream or exchange.is_stream) and has_body and not self._is_encoded:
+            self.events = StreamReader(exchange.family)
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
 
@@ -192,6 +193,17 @@ class ResponseReader:
             self._exchange.first_byte_ns = 0
             if self._exchange.captured_headers is not None:
                 self._exchange.captured_headers.clear()
+
+
+def settle_events(exchange: Exchange, events: StreamReader, is_event_stream: bool) -> None:
+    """Hand the exchange, which is over, what was seen of its events."""
+    if exchange.error is None:
+        events.finish()
+    exchange.first_token_ns, exchange.last_token_ns = events.first_token_ns, events.last_token_ns
+    exchange.token_count, exchange.itl_ns = events.token_count, events.itl_ns
+    # A stream was asked for, and something else came: it says nothing as a stream.
+    if is_event_stream or events.has_events:
+        exchange.events = events
 
 
 def says_cold(value: bytes) -> bool:

@@ -18,7 +18,8 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     Request half, set by the engine:
       head: request line and headers, CRLF-ended, without the final empty line only where body framing is
         already in it (see replay.wire.render). body: request body, may be empty. method: upper case.
-      is_stream: token events of a server-sent event stream are to be timed.
+      is_stream: token events of a server-sent event stream are to be timed, whatever its content type says.
+      family: "model" or "rpc" where the request tells that the answer comes from such.
       idempotent: may be sent again on a new connection if the first died before any response byte.
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
@@ -26,7 +27,9 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
 
     Response half, set by the wire:
       sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
-      first_token_ns, token_count, itl_ns (list of gaps between token events, only for streams).
+      first_token_ns, last_token_ns, token_count, itl_ns (list of gaps between token events, only for streams).
+      events: the replay.dialects.streams.StreamReader of an answer that was an event stream, finished if the answer
+        ended whole; None for other answers, and for those that came compressed.
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
@@ -55,6 +58,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     sent_ns: int = 0
     first_byte_ns: int = 0
     first_token_ns: int = 0
+    last_token_ns: int = 0
     end_ns: int = 0
     token_count: int = 0
     itl_ns: list[int] | None = None
@@ -77,6 +81,8 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     captured: bytearray | None = None
     captured_headers: list[tuple[bytes, bytes]] | None = None
     retry_after_s: float | None = None
+    family: str | None = None
+    events: Any = None
 
     def __repr__(self) -> str:
         state = (

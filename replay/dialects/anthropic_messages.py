@@ -1,0 +1,78 @@
+"""Anthropic messages: a stream of typed events, of which content_block_delta brings content.
+
+message_start (usage so far), then for each block content_block_start (a tool's name), its deltas and
+content_block_stop, then message_delta (stop_reason, output tokens until now) and message_stop; pings anywhere.
+
+Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming
+"""
+
+from typing import Any
+
+from replay.dialects.facts import Facts
+from replay.dialects.types import Dialect, Document, Shown
+
+_EVENTS = frozenset(
+    (
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    )
+)
+# By a delta's type what it shows is in text (text_delta), thinking or partial_json (input_json_delta). A
+# signature_delta and a citations_delta are about content that was shown, and are none.
+_TEXTS = ("text", "thinking", "partial_json")
+
+
+def _is_event(_document: Document, kind: str) -> bool:
+    return kind in _EVENTS
+
+
+def _is_body(document: Document) -> bool:
+    return document.get("type") == "message"
+
+
+def _read_event(document: Document, kind: str, facts: Facts) -> Shown:
+    if kind == "content_block_delta":
+        return _shown_by(document.get("delta"))
+    if kind == "content_block_start":
+        block = document.get("content_block")
+        _note_tools([block], facts)
+        return _shown_by(block)
+    if kind == "message_delta":
+        delta = document.get("delta")
+        if isinstance(delta, dict):
+            facts.note_finish(delta.get("stop_reason"))
+    elif kind == "message_stop":
+        facts.has_said_end = True
+    elif kind == "message_start":
+        message = document.get("message")
+        if isinstance(message, dict):
+            _read_body(message, facts)
+    return ""
+
+
+def _read_body(document: Document, facts: Facts) -> None:
+    facts.note_finish(document.get("stop_reason"))
+    _note_tools(document.get("content"), facts)
+
+
+def _shown_by(delta: Any) -> Shown:
+    if isinstance(delta, dict):
+        for name in _TEXTS:
+            text = delta.get(name)
+            if text and isinstance(text, str):
+                return text
+    return ""
+
+
+def _note_tools(blocks: Any, facts: Facts) -> None:
+    """tool_use, server_tool_use and mcp_tool_use name a tool."""
+    for block in blocks if isinstance(blocks, list) else ():
+        if isinstance(block, dict) and str(block.get("type")).endswith("tool_use"):
+            facts.note_tool(block.get("name"))
+
+
+ANTHROPIC_MESSAGES = Dialect("anthropic-messages", "model", _is_event, _is_body, _read_event, _read_body)

@@ -1,0 +1,111 @@
+"""What OpenAI's chat completions and legacy completions have in common: answers are a list of choices."""
+
+from typing import Any
+
+from replay.dialects.errors import is_told
+from replay.dialects.facts import Facts
+from replay.dialects.types import Document, Shown
+
+# The members of a delta, or of a whole message, that show something if they hold a string of some length. OpenAI
+# names `content` and `refusal`; `reasoning_content` is DeepSeek's, vLLM's and SGLang's, `reasoning` OpenRouter's,
+# Groq's and newer vLLM's, `thinking` Ollama's, `reasoning_text` Copilot's.
+_TEXTS = frozenset(
+    ("content", "refusal", "reasoning", "reasoning_content", "reasoning_text", "thinking", "text")
+)
+
+
+def choices_of(document: Document) -> list[Document] | None:
+    """The choices of an answer; None if it is not made of choices."""
+    choices = document.get("choices")
+    if not isinstance(choices, list):
+        return None
+    return [choice for choice in choices if isinstance(choice, dict)]
+
+
+def read_choices(document: Document, _kind: str, facts: Facts) -> Shown:
+    """Note what an event or a body says; return what its choices show."""
+    shown: Shown = ""
+    choices = document.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if not isinstance(choice, dict):
+            continue
+        facts.note_choice(choice.get("index"), choice.get("finish_reason"))
+        if "error" in choice and is_told(choice["error"]):
+            facts.note_error("model_error")
+        part = _shown_by_choice(choice, facts)
+        if part:
+            shown = True if shown else part
+    return shown
+
+
+def _shown_by_choice(choice: Document, facts: Facts) -> Shown:
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        delta = choice.get("message")
+        if not isinstance(delta, dict):
+            text = choice.get("text")
+            return text if isinstance(text, str) else ""
+    shown: Shown = ""
+    for name, value in delta.items():
+        part: Shown = ""
+        if not value:
+            continue
+        if name in _TEXTS:
+            part = value if isinstance(value, str) else _shown_by_parts(value)
+        elif name == "tool_calls":
+            part = _shown_by_tool_calls(value, facts)
+        elif name == "function_call":
+            part = _shown_by_call(value, facts)
+        elif name in ("reasoning_details", "thinking_blocks", "images"):
+            part = _shown_by_parts(value)
+        elif name == "audio" and isinstance(value, dict):
+            part = bool(value.get("transcript") or value.get("data"))
+        if part:
+            shown = True if shown else part
+    return shown
+
+
+def _shown_by_parts(value: Any) -> bool:
+    """Whether content that comes in parts (Mistral, OpenRouter, LiteLLM) holds any; a signature alone is none."""
+    if not isinstance(value, list):
+        return False
+    for part in value:
+        if isinstance(part, str) and part:
+            return True
+        if isinstance(part, dict):
+            if any(part.get(name) for name in ("text", "summary", "content", "image_url")):
+                return True
+            thinking = part.get("thinking")
+            if thinking and (isinstance(thinking, str) or _shown_by_parts(thinking)):
+                return True
+    return False
+
+
+def _shown_by_tool_calls(calls: Any, facts: Facts) -> Shown:
+    shown: Shown = ""
+    for call in calls if isinstance(calls, list) else ():
+        if not isinstance(call, dict):
+            continue
+        part: Shown = bool(call.get("id"))
+        for name in ("function", "custom"):
+            inner = _shown_by_call(call.get(name), facts)
+            if inner:
+                part = True if part else inner
+        if part:
+            shown = True if shown else part
+    return shown
+
+
+def _shown_by_call(call: Any, facts: Facts) -> Shown:
+    if not isinstance(call, dict):
+        return ""
+    name = call.get("name")
+    if name:
+        facts.note_tool(name)
+        return True
+    text = call.get("arguments") or call.get("input")
+    return text if isinstance(text, str) else bool(text)
+
+
+def read_body(document: Document, facts: Facts) -> None:
+    read_choices(document, "", facts)

@@ -1,0 +1,68 @@
+"""Token counts as model APIs tell them: the `usage` of OpenAI chat completions, completions and Responses, of
+Anthropic messages (whose input counts leave cached tokens out: they are added here), and of those that follow them.
+
+Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
+https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion
+"""
+
+from typing import Any
+
+from replay.dialects.types import Usage
+
+_PARTS = (
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "completion_tokens",
+    "input_tokens",
+    "input_tokens_details",
+    "output_tokens",
+    "prompt_cache_hit_tokens",
+    "prompt_tokens",
+    "prompt_tokens_details",
+)
+# Where a document holds its usage: itself (all), `response` (Responses), `message` (message_start), `x_groq` (Groq).
+_HOLDERS = ("response", "message", "x_groq")
+
+
+def usage_in(document: dict[str, Any]) -> Any:
+    """The usage that a document holds, unread; None if it holds none."""
+    usage = document.get("usage")
+    if usage is None:
+        for name in _HOLDERS:
+            holder = document.get(name)
+            if isinstance(holder, dict):
+                usage = holder.get("usage")
+                if usage is not None:
+                    break
+    return usage
+
+
+def noted_usage(known: dict[str, Any] | None, told: dict[str, Any]) -> dict[str, Any]:
+    """What is known with what is told now: a stream tells its counts bit by bit, and a null takes nothing back."""
+    parts = {part: told[part] for part in _PARTS if told.get(part) is not None}
+    return {**known, **parts} if known else parts
+
+
+def usage_of(parts: dict[str, Any]) -> Usage | None:
+    """The counts in a usage; None if there are none."""
+    details = parts.get("prompt_tokens_details", parts.get("input_tokens_details"))
+    read = _count(parts.get("cache_read_input_tokens"))
+    written = _count(parts.get("cache_creation_input_tokens"))
+    given = _count(parts.get("input_tokens", parts.get("prompt_tokens")))
+    if isinstance(details, dict):
+        cached = _count(details.get("cached_tokens"))
+    else:
+        cached = read if read is not None else _count(parts.get("prompt_cache_hit_tokens"))
+    usage = Usage(
+        input_tokens=None if given is None else given + (read or 0) + (written or 0),
+        output_tokens=_count(parts.get("output_tokens", parts.get("completion_tokens"))),
+        cached_tokens=cached,
+    )
+    return None if usage == _NOTHING else usage
+
+
+_NOTHING = Usage()
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else None
