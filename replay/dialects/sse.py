@@ -29,9 +29,9 @@ class EventCutter:
     def feed(self, data: bytes) -> list[bytes]:
         """The blocks that these bytes complete."""
         rest = self._rest
-        if data.find(b"\n\n") == len(data) - 2 and not (
-            rest or self._is_start or self._follows_cr or b"\r" in data
-        ):
+        is_plain = not (rest or self._is_start or self._follows_cr or b"\r" in data)
+        # One event in one read, as usual.
+        if is_plain and 0 < data.find(b"\n\n") == len(data) - 2:
             return [data[:-2]]
         if self._follows_cr and data:
             self._follows_cr = False
