@@ -98,7 +98,7 @@ class EventCutter:
 def fields_of(block: bytes) -> tuple[bytes, bytes | None]:
     """An event's name, empty if it has none, and its data; None if it has none."""
     if block.startswith(b"data:") and b"\n" not in block:
-        return b"", block[5:]
+        return b"", block[6:] if block.startswith(b"data: ") else block[5:]
     name, values = b"", []
     for line in block.split(b"\n"):
         if line.startswith(b"data:"):
@@ -107,4 +107,6 @@ def fields_of(block: bytes) -> tuple[bytes, bytes | None]:
             name = line[6:].strip()
         elif line == b"data":
             values.append(b"")
+        elif line == b"event":
+            name = b""
     return name, b"\n".join(values) if values else None
