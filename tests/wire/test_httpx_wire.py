@@ -422,6 +422,70 @@ async def test_a_stream_that_breaks_off_keeps_the_tokens_that_came(wire_to):
     assert (got.error, got.phase, got.token_count, got.itl_ns) == ("reset", "body", 1, [])
 
 
+def streamed(events: bytes, headers: bytes = b"Content-Type: text/event-stream\r\n") -> bytes:
+    """A response with these events, which ends with its connection."""
+    return b"HTTP/1.1 200 OK\r\n" + headers + b"Connection: close\r\n\r\n" + events
+
+
+A_TOKEN = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+
+
+@pytest.mark.anyio
+async def test_a_stream_leaves_what_it_said_with_its_exchange(wire_to):
+    events = A_TOKEN + A_TOKEN + b'data: {"error":"boom"}\n\n'
+    async with serving(answers_then_closes(streamed(events))) as (url, _), wire_to(Target(url=url)) as wire:
+        got = await ask(wire, family="model")
+
+    assert (got.error, got.events.error, got.events.layout) == (None, "model_error", "openai-chat")
+    assert got.first_token_ns <= got.last_token_ns <= got.end_ns
+    assert got.last_token_ns - got.first_token_ns == sum(got.itl_ns or ())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("end", "is_cut_short"), [(b"data: [DONE]\n", False), (b"", True)])
+async def test_a_stream_that_ended_whole_is_finished(wire_to, end, is_cut_short):
+    async with (
+        serving(answers_then_closes(streamed(A_TOKEN + end))) as (url, _),
+        wire_to(Target(url=url)) as wire,
+    ):
+        got = await ask(wire, family="model")
+
+    assert (got.error, got.token_count, got.events.is_cut_short) == (None, 1, is_cut_short)
+
+
+@pytest.mark.anyio
+async def test_an_empty_stream_of_a_model_is_cut_short(wire_to):
+    async with serving(answers_then_closes(streamed(b""))) as (url, _), wire_to(Target(url=url)) as wire:
+        model, other = await ask(wire, family="model"), await ask(wire)
+
+    assert (model.events.is_cut_short, other.events.is_cut_short) == (True, False)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (b"Content-Type: application/json\r\n", b'{"choices":[]}'),
+        (b"Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n", A_TOKEN),
+    ],
+)
+async def test_what_is_no_stream_or_came_compressed_says_nothing_as_a_stream(wire_to, headers, body):
+    answer = answers_then_closes(streamed(body, headers))
+    async with serving(answer) as (url, _), wire_to(Target(url=url)) as wire:
+        got = await ask(wire, is_stream=True, family="model")
+
+    assert (got.events, got.token_count, got.first_token_ns) == (None, 0, 0)
+
+
+@pytest.mark.anyio
+async def test_a_stream_that_was_asked_for_is_read_whatever_its_content_type(wire_to):
+    answer = answers_then_closes(streamed(A_TOKEN, b""))
+    async with serving(answer) as (url, _), wire_to(Target(url=url)) as wire:
+        got = await ask(wire, is_stream=True)
+
+    assert (got.token_count, got.events.layout) == (1, "openai-chat")
+
+
 @pytest.mark.anyio
 async def test_the_first_byte_and_the_end_are_each_told_once(wire_to):
     told: list[str] = []
