@@ -8,8 +8,9 @@ An event happens in the read that brings its end (the empty line). Events that o
 together, so the gaps between them are 0: the client cannot know more, and spreading them would invent it.
 
 An event that fits the mould of an earlier one (replay.dialects.moulds) costs a comparison of bytes; all others are
-parsed. With one event of a chat completion a read, in the mould, that is a fifth of what ten searches for the marks
-of a chunk without content took; parsed, it is about as much.
+parsed. Against ten searches for the marks of a chunk without content, as was done before, with one event of a chat
+completion a read: a quarter in the mould, 1 to 1.6 parsed, and 1.2 for a whole stream of eight events, which hardly
+come to use the mould.
 """
 
 from typing import Any
@@ -181,13 +182,13 @@ class StreamReader:
         return ""
 
     def _read_value(self, name: bytes, value: bytes) -> Shown:
-        document = read_document(value)
-        if type(document) is dict:
-            return self._read_object(name, document, value)
         if value == _DONE:
             if self._dialect is None or self._dialect.ends_with_done:
                 self._facts.has_said_end = True
             return ""
+        document = read_document(value)
+        if type(document) is dict:
+            return self._read_object(name, document, value)
         if document is None and len(value) > MOST_BYTES // 2:
             document = read_cut_document(value)
         if isinstance(document, dict):
