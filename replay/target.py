@@ -14,6 +14,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from replay.trace.expect import expect_problem
+from replay.trace.types import Expect
+
 Plane = Literal["serverless", "vm", "hybrid"]
 
 ASGI_PREFIX = "asgi:"
@@ -158,7 +161,38 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             check_url(self.send_to)
 
 
-RetriedError = Literal["connect", "dns", "tls", "reset", "timeout", "protocol"]
+class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """What the answers to steps of this kind and name have to be (globs; None matches all)."""
+
+    kind: str | None = None
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        problem = expect_problem(expected_of(self))
+        if problem is not None:
+            raise ValueError(problem)
+
+
+def expected_of(rule: ExpectRule) -> Expect:
+    """What a rule expects, whichever steps it is for."""
+    return Expect(**{name: getattr(rule, name) for name in Expect.__struct_fields__})
+
+
+RetriedError = Literal[
+    "connect",
+    "dns",
+    "tls",
+    "reset",
+    "timeout",
+    "protocol",
+    "proxy",
+    "app",
+    "check",
+    "rpc_error",
+    "tool_error",
+    "model_error",
+    "cut_short",
+]
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -236,7 +270,9 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     instance_header and cold_header name response headers in which the target tells which instance served,
     and whether it was cold (1, true, yes, cold; or Server-Timing with a metric named cold or boot).
     observe: an address that is polled once a second for what the plane says of itself. send_recorded_ms: tell a
-    modelled plane how long each step took when it was recorded (x-replay-recorded-ms). simulate: the plane that
+    modelled plane how long each step took when it was recorded (x-replay-recorded-ms). expect: what answers have to be;
+    of several that match, the last. answers: "kind" also looks into the answers of model APIs, MCP and JSON-RPC for
+    errors that their status does not tell; "status" does not. simulate: the plane that
     `replay plane simulate` takes it for. slo: what `replay gate` holds it to. cost: what `replay pilot` prices it by.
     """
 
@@ -260,6 +296,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     cold_header: str | None = None
     observe: str | None = None
     send_recorded_ms: bool = False
+    expect: tuple[ExpectRule, ...] = ()
+    answers: Literal["kind", "status"] = "kind"
     simulate: dict[str, Any] | None = None
     slo: tuple[str, ...] = ()
     cost: Cost | None = None
@@ -386,6 +424,7 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "timeouts": Timeouts,
     "shape": Shape,
     "routes": Route,
+    "expect": ExpectRule,
     "retry": Retry,
     "cost": Cost,
 }

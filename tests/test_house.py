@@ -20,9 +20,9 @@ KNOWS = {
     "planes": {"wire", "dialects", "trace", "target"},
     "wire": {"dialects", "target"},
     "dialects": set(),
+    "target": {"trace"},
     "results": set(),
     "trace": set(),
-    "target": set(),
 }
 
 

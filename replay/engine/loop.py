@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from replay.engine.alarm import make_alarm
+from replay.engine.outcome import Expected, Outcomes, status_class
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.recorder import Recorder
 from replay.engine.render import Rendered
@@ -29,7 +30,7 @@ from replay.engine.types import RunOptions
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
 from replay.trace.values import MissingValue, filled, taken
-from replay.wire.types import Exchange
+from replay.wire.types import ALWAYS, Exchange
 
 _NS = 1_000_000_000
 # Sessions are read this far ahead of their start, and at most so many of them.
@@ -157,9 +158,10 @@ async def run_together(loops: "Sequence[RunLoop]") -> None:
 class RunLoop:
     """One run of scheduled sessions against a sender. `run` returns when it is over.
 
-    sessions: (start in ns from the run's start, session), in order of start. now, make_pacer: the clock, and what
-    waits on it; a simulation gives its own, and calls `begin` and `finish` itself. retries: None where no attempt is
-    repeated. takes_values: False where responses have no bodies, so that nothing can be taken from them.
+    sessions: (start in ns from the run's start, session), in order of start. outcomes: what answers are held to. now,
+    make_pacer: the clock, and what waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
+    retries: None where no attempt is repeated. takes_values: False where responses have no bodies, so that nothing
+    can be taken from them.
     """
 
     def __init__(
@@ -169,6 +171,7 @@ class RunLoop:
         recorder: Recorder,
         options: RunOptions,
         pace: Pace,
+        outcomes: Outcomes,
         now: Callable[[], int] = monotonic_ns,
         make_pacer: Callable[..., Pacer] = Pacer,
         retries: Retries | None = None,
@@ -186,6 +189,7 @@ class RunLoop:
         self._is_recorded = options.timing == "recorded"
         self._skips_rest = options.on_error == "skip-rest"
         self._retries = retries
+        self._expected_of = outcomes.of
         self._takes_values = takes_values
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
@@ -429,14 +433,24 @@ class RunLoop:
             now,
         )
         progress.sent += 1
+        expected = self._expected_of(step, body)
+        if expected is not None:
+            self._expect(exchange, expected)
         if walk.values is not None and step.extract:
-            exchange.captured, exchange.captured_headers = bytearray(), []
+            exchange.keeps_body, exchange.captured_headers = ALWAYS, []
         if now - due_ns > _LATE_NS and not due:
             self._outbox.append((self._wires[where], exchange))
             return
         self._wires[where].send(exchange)
         if due:
             self._release(walk, due)
+
+    def _expect(self, exchange: Exchange, expected: Expected) -> None:
+        """Have the wire keep of the answer what it will be held to."""
+        exchange.expected, exchange.family = expected, expected.family
+        exchange.keeps_body = expected.keeps_body
+        if expected.keeps_headers:
+            exchange.captured_headers = []
 
     def _empty_outbox(self) -> None:
         """Send what was late already, one right after the other.
@@ -465,15 +479,19 @@ class RunLoop:
     def _done(self, exchange: Exchange) -> None:
         progress = self.progress
         progress.ended += 1
-        is_failed = exchange.error is not None or exchange.status >= 400
-        if exchange.captured is not None and not is_failed:
-            is_failed = self._take_values(exchange)
+        if exchange.error is None:
+            if exchange.expected is not None or exchange.keeps_body:
+                self._settle(exchange)
+            elif exchange.status >= 400:
+                exchange.error = status_class(exchange.status)
+        is_failed = exchange.error is not None
         if is_failed and self._retries is not None and self._retried(exchange):
             return
         self._recorded(exchange)
         walk: Walk = exchange.walk
         if is_failed:
             progress.failed += 1
+            walk.has_failed = True
             if self._skips_rest and not self.is_stopping:
                 for step in walk.abandon():
                     progress.unsent += 1
@@ -497,14 +515,18 @@ class RunLoop:
         while self._held and progress.sent - progress.ended < self._max_in_flight:
             self._send(*self._held.popleft())
 
-    def _take_values(self, exchange: Exchange) -> bool:
-        """Take what the step asks for from its response; returns whether something is missing there."""
-        body, headers = exchange.captured or b"", exchange.captured_headers or []
+    def _settle(self, exchange: Exchange) -> None:
+        """Hold a whole answer to what was expected, and take from it what later steps need."""
+        if exchange.expected is not None:
+            exchange.expected.settle(exchange)
+        elif exchange.status >= 400:
+            exchange.error = status_class(exchange.status)
+        step: Step = exchange.step
+        if exchange.error is None and step.extract and exchange.walk.values is not None:
+            headers, body = exchange.captured_headers or [], bytes(exchange.captured or b"")
+            if taken(step, headers, body, exchange.walk.values) is not None:
+                exchange.error = _EXTRACT
         exchange.captured = exchange.captured_headers = None
-        if taken(exchange.step, headers, bytes(body), exchange.walk.values) is None:
-            return False
-        exchange.error = _EXTRACT
-        return True
 
     def _fail_unsent(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
         """A step whose request refers to a value that no response gave."""
@@ -559,6 +581,10 @@ class RunLoop:
             self._now(),
             attempt=failed.attempt + 1,
         )
+        if failed.expected is not None:
+            self._expect(again, failed.expected)
+        if failed.walk.values is not None and failed.step.extract:
+            again.keeps_body, again.captured_headers = ALWAYS, []
         self.progress.sent += 1
         self._wires[self._decide(failed.step)].send(again)
 

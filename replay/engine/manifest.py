@@ -39,6 +39,8 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
             sessions=planned.sessions,
             steps=planned.steps,
             resolution_ms=found.header.resolution_ms,
+            recorded_in_flight=_recorded_in_flight(found, options),
+            synthetic=found.header.attributes.get("synthetic") is True,
         ),
         target=redacted(target),
         target_facts=TargetFacts(name=target.name, url=redacted(target)["url"], plane=target.plane),
@@ -50,6 +52,15 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
             "resolution_ns": round(time.get_clock_info("monotonic").resolution * 1e9),
         },
     )
+
+
+def _recorded_in_flight(found: TraceScan, options: RunOptions) -> float | None:
+    """The recording's concurrency at the rate of this run; None where the run takes a part of it, or bends it."""
+    knobs = options.knobs
+    is_whole = options.sessions is None and options.duration_s is None and not options.phases
+    if found.mean_in_flight is None or not is_whole:
+        return None
+    return round(found.mean_in_flight * knobs.arrivals * knobs.speed * knobs.scale, 3)
 
 
 def host_facts() -> dict[str, Any]:

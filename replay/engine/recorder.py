@@ -45,6 +45,7 @@ class _Series(NamedTuple):
     described: bytes
     response: Callable[[int], None]
     service: Callable[[int], None]
+    failed: Callable[[int], None]
 
 
 class Recorder:
@@ -132,7 +133,8 @@ class Recorder:
         self._line(record)
 
     def session_over(self, walk: Walk, end_ns: int) -> None:
-        self._fold.makespan(end_ns - walk.start_ns)
+        fold = self._fold
+        (fold.makespan_failed if walk.has_failed else fold.makespan)(end_ns - walk.start_ns)
 
     def work(self) -> bool:
         """One slice; returns whether there is more."""
@@ -195,9 +197,8 @@ class Recorder:
             if step.attributes:
                 attributes = {**attributes, **step.attributes}
             intended_ns, sent_ns, first_byte_ns, end_ns = x.intended_ns, x.sent_ns, x.first_byte_ns, x.end_ns
-            if x.error == INTERRUPTED:
-                pass
-            elif sent_ns:
+            error = x.error
+            if error is None:
                 series.response(end_ns - intended_ns)
                 series.service(end_ns - sent_ns)
                 if first_byte_ns:
@@ -206,14 +207,17 @@ class Recorder:
                         fold.ttft(x.first_token_ns - sent_ns)
                         if x.itl_ns:
                             fold.itl(x.itl_ns)
-            elif x.censored:
-                series.response(end_ns - intended_ns)
+            elif (sent_ns or x.censored) and error != INTERRUPTED:
+                series.failed(end_ns - intended_ns)
+            recorded = recorded_part(step, encode)
             if (
                 first_byte_ns
-                and x.error is None
-                and x.status < 400
+                and error is None
                 and not x.is_new_connection
                 and not x.first_token_ns
+                and not x.is_stream
+                and x.events is None
+                and x.facts is None
                 and not x.stale_retries
                 and x.instance is None
                 and x.cold is None
@@ -233,7 +237,7 @@ class Recorder:
                         x.status,
                         x.request_bytes,
                         x.response_bytes,
-                        b',"attributes":' + encode(attributes) if attributes else b"",
+                        recorded + b',"attributes":' + encode(attributes) if attributes else recorded,
                     )
                 )
             else:
@@ -259,28 +263,36 @@ class Recorder:
         """What happened to one attempt, in full; attributes: the session's and the step's."""
         step: Step = x.step
         origin = self._origin_ns
-        error = x.error
-        if error is None and x.status >= 400:
-            error = "status_5xx" if x.status >= 500 else "status_4xx"
+        events = x.events
+        told = events if x.facts is None else x.facts
+        usage = None if told is None else told.usage
+        recorded = step.recorded
         return StepRecord(
             session=x.walk.id,
             step=step.id,
             kind=step.kind,
             name=step.name,
             target=self._target,
-            outcome="ok" if error is None else "failed",
+            outcome="ok" if x.error is None else "failed",
             intended_ns=x.intended_ns - origin,
             sent_ns=x.sent_ns - origin if x.sent_ns else None,
             first_byte_ns=x.first_byte_ns - origin if x.first_byte_ns else None,
             first_token_ns=x.first_token_ns - origin if x.first_token_ns else None,
+            last_token_ns=x.last_token_ns - origin if x.last_token_ns else None,
             end_ns=x.end_ns - origin,
             attempt=x.attempt + x.stale_retries,
             status=x.status or None,
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
+            stream=x.is_stream,
+            streamed=events is not None,
+            layout=None if events is None else events.layout,
             tokens=x.token_count or None,
-            error=error,
+            input_tokens=None if usage is None else usage.input_tokens,
+            output_tokens=None if usage is None else usage.output_tokens,
+            error=x.error,
             phase=x.phase,
+            check=x.check,
             censored=x.censored,
             connection=("new" if x.is_new_connection else "reused") if x.request_bytes else None,
             connect_ns=x.connect_ns or None,
@@ -289,6 +301,14 @@ class Recorder:
             instance=x.instance,
             cold=x.cold,
             warmup=x.intended_ns - origin < self._warmup_ns,
+            recorded_ms=step.took_ms,
+            recorded_at_ms=step.at_ms,
+            recorded_status=None if recorded is None else recorded.status,
+            recorded_ttft_ms=None if recorded is None else recorded.ttft_ms,
+            recorded_input_tokens=None if step.llm is None else step.llm.input_tokens or None,
+            recorded_output_tokens=None if step.llm is None else step.llm.output_tokens or None,
+            recorded_stream=step.llm is not None and step.llm.stream,
+            made_up=step.request is not None and bool(step.request.body_bytes),
             attributes=attributes or None,
         )
 
@@ -312,3 +332,26 @@ class Recorder:
             phase="first_byte",
             connection="reused",
         )
+
+
+def recorded_part(step: Step, encode: Callable[[object], bytes]) -> bytes:
+    """What the trace says of a step, as it stands in a line: the recorded_* fields and made_up of StepRecord."""
+    took_ms, at_ms, recorded, llm, request = step.took_ms, step.at_ms, step.recorded, step.llm, step.request
+    part = b"" if took_ms is None else b',"recorded_ms":' + encode(took_ms)
+    if at_ms:
+        part += b',"recorded_at_ms":' + encode(at_ms)
+    if recorded is not None:
+        if recorded.status is not None:
+            part += b',"recorded_status":%d' % recorded.status
+        if recorded.ttft_ms is not None:
+            part += b',"recorded_ttft_ms":' + encode(recorded.ttft_ms)
+    if llm is not None:
+        if llm.input_tokens:
+            part += b',"recorded_input_tokens":%d' % llm.input_tokens
+        if llm.output_tokens:
+            part += b',"recorded_output_tokens":%d' % llm.output_tokens
+        if llm.stream:
+            part += b',"recorded_stream":true'
+    if request is not None and request.body_bytes:
+        part += b',"made_up":true'
+    return part

@@ -35,9 +35,9 @@ class Retries:
             return False
         if not (exchange.idempotent or policy.unsafe or policy.idempotency_header is not None):
             return False
-        if exchange.error is not None:
-            return exchange.error in self._errors
-        return exchange.status in self._statuses
+        if exchange.phase is None and exchange.status in self._statuses:
+            return True
+        return exchange.error is not None and exchange.error in self._errors
 
     def delay_ns(self, exchange: Exchange, sent: int) -> int | None:
         """How long to wait before the next attempt; None: it stays failed. sent: requests of the run so far."""

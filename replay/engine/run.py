@@ -16,6 +16,7 @@ from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, manifest_of
 from replay.engine.observe import PlaneObserver
+from replay.engine.outcome import Outcomes
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
@@ -138,7 +139,10 @@ class _Run:
         sessions = planned_sessions(self._trace, self._found, options, self._pace, arm)
         policy = self.target.retry
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
-        self.loop = RunLoop(sessions, self.sender, self.recorder, options, self._pace, retries=retries)
+        outcomes = Outcomes(self.target)
+        self.loop = RunLoop(
+            sessions, self.sender, self.recorder, options, self._pace, outcomes, retries=retries
+        )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
 

@@ -18,6 +18,7 @@ import msgspec
 
 from replay.engine.loop import RunLoop
 from replay.engine.manifest import manifest_of, now_utc
+from replay.engine.outcome import Outcomes
 from replay.engine.pacer import Pacer
 from replay.engine.plan import planned_counts, planned_sessions, read_trace
 from replay.engine.recorder import Recorder
@@ -81,6 +82,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         recorder,
         options,
         pace,
+        Outcomes(target, reads_answers=False),
         time.now,
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
         takes_values=False,

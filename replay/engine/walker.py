@@ -108,7 +108,7 @@ class Walk:
     owns_steps: nobody else has these steps, so what is not needed any more may be dropped from them.
     steps holds the steps that were not started yet; `started` drops them. is_flat: no step waits for another, so
     nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: taken from responses
-    so far; None where no step of the session takes any.
+    so far; None where no step of the session takes any. has_failed: a step of it has; told by the run.
     """
 
     __slots__ = (
@@ -116,6 +116,7 @@ class Walk:
         "_due",
         "_waits_for",
         "attributes",
+        "has_failed",
         "id",
         "is_flat",
         "left",
@@ -142,6 +143,7 @@ class Walk:
         self.start_ns = start_ns
         self.left = len(steps)
         self.is_flat = True
+        self.has_failed = False
         self._children: list[list[tuple[int, int, int]] | None] | None = None
         self._waits_for: list[int] | None = None
         self._due: list[int] | None = None

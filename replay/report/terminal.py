@@ -6,15 +6,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from replay.report.fidelity import fidelity_line
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Forecast, Quantiles, Summary
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20
+_ROWS = {
+    "response": "response",
+    "response_with_failures": "with failures",
+    "failed": "failed",
+    "service": "service",
+    "ttfb": "ttfb",
+    "ttft": "ttft",
+    "itl": "itl",
+    "makespan": "makespan",
+    "makespan_with_failures": "with failures",
+    "recorded": "recorded",
+}
 _MEANINGS = """\
 response: from the intended time, what the agent waited; service, ttfb (first byte)
 and ttft (first token): from sending, the target's part; itl: between tokens;
 makespan: a whole session"""
+_RECORDED = "recorded: how long the same steps took when they were recorded"
+_FAILURES = "these are of what was answered; with failures: a failure is infinitely slow (∞)"
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -25,6 +40,10 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
     if summary.counts.sent:
         console.print(_latency_table(summary))
         console.print(Text(_MEANINGS, style="dim"))
+        if "recorded" in summary.latency_ms:
+            console.print(Text(_RECORDED, style="dim"))
+        if summary.counts.failed:
+            console.print(Text(_FAILURES, style="dim"))
         if len(summary.series) > 1:
             console.print()
             console.print(_series_table(summary))
@@ -32,6 +51,9 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
             if hidden > 0:
                 console.print(Text(f"and {hidden} more step names; see summary.json", style="dim"))
     _print_generator(summary, console)
+    if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
+        style = "dim" if not summary.fidelity.reasons else "yellow"
+        console.print(Text(said, style=style), soft_wrap=True)
     for note in summary.notes:
         console.print(Text(f"note: {note}", style="dim"))
     if directory is not None:
@@ -62,6 +84,8 @@ def _print_head(summary: Summary, console: Console) -> None:
     line.append(f"{count(counts.unsent)} unsent", style="yellow" if counts.unsent else "default")
     if counts.waits:
         line.append(f" ({count(counts.waits)} of the ok are waits that send nothing)")
+    if counts.unlike_recorded:
+        line.append(f"; {count(counts.unlike_recorded)} with another status than recorded", style="yellow")
     console.print(line)
     for label, classes in (("failed", counts.errors), ("unsent", counts.unsent_reasons)):
         if classes:
@@ -78,9 +102,11 @@ def _print_head(summary: Summary, console: Console) -> None:
 
 def _latency_table(summary: Summary) -> Table:
     table = _table("latency")
-    for name, quantiles in summary.latency_ms.items():
-        if quantiles.n:
-            table.add_row(name, *_cells(quantiles))
+    for name, shown in _ROWS.items():
+        quantiles = summary.latency_ms.get(name)
+        if quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
+            continue
+        table.add_row(shown, *_cells(quantiles))
     return table
 
 

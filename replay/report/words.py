@@ -14,9 +14,11 @@ def count(n: int) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """A duration given in ms, in the unit that reads best, with three significant digits."""
+    """A duration given in ms, in the unit that reads best, with three significant digits. Infinite: a failure's."""
     if value is None or math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞"
     if value < 0.9995:
         return f"{value * 1000:.3g} µs"
     if value < 999.5:

@@ -48,11 +48,17 @@ class Names:
 class Columns(NamedTuple):
     """One row for the last attempt of every step that was tried, in order of writing; waits are left out.
 
+    ok: answered, and as expected. answered: a whole response came, whether or not it was the expected one.
+
     session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are
     ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
     attempts: tries of the step, the last one included. retried_ns: from the first try's intended time to the
     last one's sending, 0 for one try. makespan_ns: of each session, from its first intended time to its last end,
     waits included. unsent: steps that were not sent, which have no row, by reason.
+
+    What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
+    recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
+    recorded_at_ns counts from the session's start.
     """
 
     sessions: list[str]
@@ -87,10 +93,43 @@ class Columns(NamedTuple):
     makespan_ns: Int64s
     unsent: dict[str, int]
     unreadable: int
+    last_token_ns: Int64s | None = None
+    input_tokens: Int64s | None = None
+    output_tokens: Int64s | None = None
+    recorded_ns: Int64s | None = None
+    recorded_at_ns: Int64s | None = None
+    recorded_ttft_ns: Int64s | None = None
+    recorded_status: Int64s | None = None
+    recorded_input_tokens: Int64s | None = None
+    recorded_output_tokens: Int64s | None = None
+    stream: Flags | None = None
+    streamed: Flags | None = None
+    recorded_stream: Flags | None = None
+    made_up: Flags | None = None
 
     @property
     def n(self) -> int:
         return len(self.session)
+
+    def where(self, rows: Flags) -> "Columns":
+        """These rows alone; sessions keep their codes and their makespans."""
+        of_rows: dict[str, Any] = {
+            name: value[rows]
+            for name, value in zip(self._fields, self, strict=True)
+            if isinstance(value, np.ndarray) and name != "makespan_ns"
+        }
+        steps = [step for step, is_there in zip(self.step, rows.tolist(), strict=True) if is_there]
+        return self._replace(step=steps, **of_rows)
+
+    def numbers(self, name: str) -> Int64s:
+        """A column of numbers that older runs lack: all ABSENT_NS there."""
+        found: Int64s | None = getattr(self, name)
+        return np.full(self.n, ABSENT_NS, np.int64) if found is None else found
+
+    def flags(self, name: str) -> Flags:
+        """A column of flags that older runs lack: all False there."""
+        found: Flags | None = getattr(self, name)
+        return np.zeros(self.n, np.bool_) if found is None else found
 
 
 _NUMBERS = (
@@ -105,7 +144,19 @@ _NUMBERS = (
     "connect_ns",
     "tls_ns",
     "dns_ns",
+    "last_token_ns",
+    "input_tokens",
+    "output_tokens",
+    "recorded_status",
+    "recorded_input_tokens",
+    "recorded_output_tokens",
 )
+_MILLISECONDS = {
+    "recorded_ns": "recorded_ms",
+    "recorded_at_ns": "recorded_at_ms",
+    "recorded_ttft_ns": "recorded_ttft_ms",
+}
+_FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_up")
 
 
 def read_columns(run_dir: Path) -> Columns:
@@ -118,13 +169,11 @@ def read_columns(run_dir: Path) -> Columns:
 def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = None) -> Columns:
     """The records as columns. Attempts that an interrupted run did not wait for are left out."""
     sessions, series, errors, instances = Names(), Names(), Names(), Names()
-    numbers: dict[str, list[Int64s]] = {name: [] for name in _NUMBERS}
+    numbers: dict[str, list[Int64s]] = {name: [] for name in (*_NUMBERS, *_MILLISECONDS)}
     codes: dict[str, list[Codes]] = {
         name: [] for name in ("session", "series", "error", "status", "instance", "cold")
     }
-    flags: dict[str, list[Flags]] = {
-        name: [] for name in ("ok", "new_connection", "censored", "warmup", "answered")
-    }
+    flags: dict[str, list[Flags]] = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
     steps: list[str] = []
     tries: list[Codes] = []
     retried: list[Int64s] = []
@@ -156,9 +205,18 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
                 and (record.sent_ns is not None or record.outcome == "failed")
             ):
                 rows.append(record)
-        for name, parts in numbers.items():
+        for name in _NUMBERS:
             values = [getattr(row, name) for row in rows]
-            parts.append(np.array([ABSENT_NS if value is None else value for value in values], np.int64))
+            numbers[name].append(
+                np.array([ABSENT_NS if value is None else value for value in values], np.int64)
+            )
+        for name, in_ms in _MILLISECONDS.items():
+            times = [getattr(row, in_ms) for row in rows]
+            numbers[name].append(
+                np.array([ABSENT_NS if ms is None else round(ms * 1_000_000) for ms in times], np.int64)
+            )
+        for name in _FLAGS:
+            flags[name].append(np.array([getattr(row, name) for row in rows], np.bool_))
         codes["session"].append(np.array([sessions.code(row.session) for row in rows], np.int32))
         codes["series"].append(np.array([series.code((row.kind, row.name)) for row in rows], np.int32))
         codes["error"].append(np.array([errors.code(row.error) for row in rows], np.int32))
@@ -167,8 +225,6 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
         codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
         flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
         flags["new_connection"].append(np.array([row.connection == "new" for row in rows], np.bool_))
-        flags["censored"].append(np.array([row.censored for row in rows], np.bool_))
-        flags["warmup"].append(np.array([row.warmup for row in rows], np.bool_))
         flags["answered"].append(
             np.array(
                 [row.outcome == "ok" or (row.status is not None and row.phase is None) for row in rows],

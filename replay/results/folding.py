@@ -7,6 +7,7 @@ name every step differently.
 
 from array import array
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,43 +21,60 @@ MOST_SERIES = 200
 OTHER = "(other)"
 
 
+MEASURES = ("response", "service", "failed")
+
+
+class SeriesAppends(NamedTuple):
+    """Where the times of one series go: response and service of attempts that were answered, response of those that
+    failed.
+    """
+
+    response: Append
+    service: Append
+    failed: Append
+
+
 class IntervalFold:
-    """Gathers durations in ns by tag. Tags: response, service, ttfb, ttft, itl, makespan over all steps, and
-    `response:KIND:NAME` and `service:KIND:NAME` for each series. total: all response times so far.
+    """Gathers durations in ns by tag. Tags: response, service, ttfb, ttft and itl of the steps that were answered,
+    failed for the response times of those that failed, makespan of the sessions in which nothing failed and
+    makespan_failed of the others; and `response:KIND:NAME`, `service:KIND:NAME` and `failed:KIND:NAME` for each series.
+    total: all response times so far.
     """
 
     def __init__(self, hlog: HlogWriter) -> None:
         self._hlog = hlog
-        self._by_tag: dict[str, array[int]] = {tag: array("q") for tag in ("ttfb", "ttft", "itl", "makespan")}
+        self._by_tag: dict[str, array[int]] = {
+            tag: array("q") for tag in ("ttfb", "ttft", "itl", "makespan", "makespan_failed")
+        }
         # Bound methods of arrays that are emptied in place: the cheapest way to hand a value over.
         self.ttfb = self._by_tag["ttfb"].append
         self.ttft = self._by_tag["ttft"].append
         self.itl = self._by_tag["itl"].extend
         self.makespan = self._by_tag["makespan"].append
-        self._series: list[tuple[str, array[int], array[int]]] = []
+        self.makespan_failed = self._by_tag["makespan_failed"].append
+        self._series: list[tuple[str, tuple[array[int], ...]]] = []
         self._index: dict[tuple[str, str], int] = {}
         self.total = Histogram()
 
     def __repr__(self) -> str:
         return f"<IntervalFold {len(self._series)} series>"
 
-    def series(self, kind: str, name: str) -> tuple[Append, Append]:
-        """Where the response times and the service times of a series go."""
+    def series(self, kind: str, name: str) -> SeriesAppends:
+        """Where the times of a series go."""
         if (kind, name) not in self._index and len(self._series) >= MOST_SERIES:
             kind = name = OTHER
         index = self._index.get((kind, name))
         if index is None:
             index = self._index[kind, name] = len(self._series)
-            self._series.append((f"{kind}:{name}", array("q"), array("q")))
-        _, response, service = self._series[index]
-        return response.append, service.append
+            self._series.append((f"{kind}:{name}", tuple(array("q") for _ in MEASURES)))
+        return SeriesAppends(*(values.append for values in self._series[index][1]))
 
     def close_interval(self, start_s: float, length_s: float) -> Iterator[str]:
         """End the interval. Its lines are written by the iterator that comes back, a series at each step."""
         taken = [(tag, values[:]) for tag, values in self._by_tag.items() if values]
-        whole: dict[str, array[int]] = {"response": array("q"), "service": array("q")}
-        for name, response, service in self._series:
-            for measure, values in (("response", response), ("service", service)):
+        whole: dict[str, array[int]] = {measure: array("q") for measure in MEASURES}
+        for name, of_series in self._series:
+            for measure, values in zip(MEASURES, of_series, strict=True):
                 if values:
                     whole[measure].extend(values)
                     taken.append((f"{measure}:{name}", values[:]))

@@ -1,13 +1,13 @@
 """summary.json rebuilt from what a run recorded, today or after a crash: a fold over steps.jsonl and latency.hlog.
 
-Response time is that of every step's last attempt that was sent, and of every attempt that a time limit ended
-(a censored value, at its limit); service time that of every last attempt that was sent. Steps that could not be
-sent, because the target refused the connection, are counted but have no latency; nor have those whose response
-an interrupted run did not wait for.
+Response and service times are those of every step's last attempt that was answered as expected. What failed is kept
+apart: its response times, where it was sent or a time limit ended it (then at that limit). Together, a failure is
+infinitely slow: nothing that fails is fast. Steps whose response an interrupted run did not wait for are counted
+and have no time.
 
-Rates are by the time of sending: offered counts requests over the span of their intended times, achieved those
-that were answered over the span of their sending (or of their intended times, if longer). A span of n events
-holds n - 1 gaps, and so a rate needs two of them.
+Rates are over the whole run: offered counts requests over the span of their intended times, achieved those that
+were answered over the same span (or that of their sending, if longer), so that a target that died shows what it
+answered. A span of n events holds n - 1 gaps, and so a rate needs two of them.
 
 The steady window leaves out the first tenth and the last tenth of the time in which steps were intended, and
 the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
@@ -15,10 +15,13 @@ the marked warm-up: what remains is free of the ramp of a starting run and of it
 
 from array import array
 from collections import Counter
+from math import ceil, inf
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram, Int64s
 from replay.results.hlog import read_totals
@@ -40,6 +43,7 @@ from replay.results.types import (
     Summary,
     TargetFacts,
     Window,
+    is_transient,
 )
 
 _NS = 1_000_000_000
@@ -60,7 +64,7 @@ def rebuild(run_dir: Path) -> Summary:
             fold.add(records)
     fold.flush()
     hlog = run_dir / HLOG_FILE
-    logged = read_totals(hlog, {"itl", "makespan"}) if hlog.exists() else {}
+    logged = read_totals(hlog, {"itl", "makespan", "makespan_failed"}) if hlog.exists() else {}
     return fold.summary(logged, tally.unreadable)
 
 
@@ -72,12 +76,17 @@ class _Fold:
         self._outcomes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._unsent: Counter[str] = Counter()
-        self._waits = self._sent = self._retries = self._answered = 0
+        self._waits = self._sent = self._retries = 0
         self._opened = self._reused = self._stale = 0
-        self._latency = {name: _Values() for name in ("response", "service", "ttfb", "ttft")}
+        self._latency = {
+            name: _Values() for name in ("response", "service", "ttfb", "ttft", "failed", "recorded")
+        }
+        self._timeless = self._unlike = 0
+        self._fidelity = FidelityFold(manifest)
         self._lag = _Values(LAG_UNIT_NS)
         self._series: dict[tuple[str, str], _SeriesFold] = {}
-        self._intended_ns, self._sent_ns, self._end_ns = array("q"), array("q"), array("q")
+        # Of every step that was tried: when it was intended, sent and ended (-1: never), and whether it is ok.
+        self._intended_ns, self._tried_sent_ns, self._tried_end_ns = array("q"), array("q"), array("q")
         self._flags = bytearray()
         self._last_ns = 0
 
@@ -86,6 +95,8 @@ class _Fold:
         latency, series_of = self._latency, self._series
         response, service = latency["response"].waiting, latency["service"].waiting
         ttfb, ttft, lag = latency["ttfb"].waiting, latency["ttft"].waiting, self._lag.waiting
+        failed, recorded = latency["failed"].waiting, latency["recorded"].waiting
+        of_fidelity = self._fidelity.add
         for record in records:
             if record.end_ns is not None and record.end_ns > self._last_ns:
                 self._last_ns = record.end_ns
@@ -97,10 +108,12 @@ class _Fold:
             self._outcomes[outcome] += 1
             if outcome == "unsent":
                 self._unsent[record.error or "unknown"] += 1
+                self._fidelity.unsent(record)
                 continue
             sent_ns, end_ns, intended_ns = record.sent_ns, record.end_ns, record.intended_ns
             if sent_ns is None and outcome == "ok":
                 self._waits += 1
+                of_fidelity(record)
                 continue
             if outcome == "failed":
                 self._errors[record.error or "unknown"] += 1
@@ -120,28 +133,42 @@ class _Fold:
             if record.error == INTERRUPTED:
                 self._sent += sent_ns is not None
                 continue
+            is_ok = outcome == "ok"
+            of_fidelity(record)
+            self._intended_ns.append(intended_ns)
+            self._flags.append(is_ok)
+            if not is_ok:
+                if sent_ns is not None or record.censored:
+                    failed.append(end_ns - intended_ns)
+                    series.failed.waiting.append(end_ns - intended_ns)
+                else:
+                    self._timeless += 1
             if sent_ns is None:
-                if record.censored:
-                    response.append(end_ns - intended_ns)
-                    series.response.waiting.append(end_ns - intended_ns)
+                self._tried_sent_ns.append(-1)
+                self._tried_end_ns.append(-1)
                 continue
             self._sent += 1
+            self._tried_sent_ns.append(sent_ns)
+            self._tried_end_ns.append(end_ns)
+            if record.attempt == 1:
+                lag.append(sent_ns - intended_ns)
+            if not is_ok:
+                continue
             response.append(end_ns - intended_ns)
             service.append(end_ns - sent_ns)
             series.response.waiting.append(end_ns - intended_ns)
             series.service.waiting.append(end_ns - sent_ns)
-            if record.attempt == 1:
-                lag.append(sent_ns - intended_ns)
-            is_answered = outcome == "ok" or (record.status is not None and record.phase is None)
-            self._answered += is_answered
-            self._intended_ns.append(intended_ns)
-            self._sent_ns.append(sent_ns)
-            self._end_ns.append(end_ns)
-            self._flags.append(is_answered)
             if record.first_byte_ns is not None:
                 ttfb.append(record.first_byte_ns - sent_ns)
             if record.first_token_ns is not None:
                 ttft.append(record.first_token_ns - sent_ns)
+            status = record.recorded_status
+            if status is not None and status != record.status and not is_transient(status):
+                self._unlike += 1
+            if record.recorded_ms is not None:
+                took_ns = round(record.recorded_ms * 1_000_000)
+                recorded.append(took_ns)
+                series.recorded.waiting.append(took_ns)
         if len(response) > _FLUSH:
             self.flush()
 
@@ -150,8 +177,8 @@ class _Fold:
         for values in (*self._latency.values(), self._lag):
             values.flush()
         for series in self._series.values():
-            series.response.flush()
-            series.service.flush()
+            for values in series.values():
+                values.flush()
 
     def summary(self, logged: dict[str, Histogram], unreadable: int) -> Summary:
         manifest = self._manifest
@@ -178,13 +205,11 @@ class _Fold:
                 verdict="suspect", reasons=["the run did not end, so its self-check is missing"]
             )
         intended, sent, end = (
-            np.frombuffer(column, np.int64) for column in (self._intended_ns, self._sent_ns, self._end_ns)
+            np.frombuffer(column, np.int64)
+            for column in (self._intended_ns, self._tried_sent_ns, self._tried_end_ns)
         )
         answered = np.frombuffer(bytes(self._flags), np.uint8).astype(bool)
-        latency = {name: values.histogram.quantiles() for name, values in self._latency.items()}
-        for name in ("itl", "makespan"):
-            if name in logged:
-                latency[name] = logged[name].quantiles()
+        latency = self._latencies(logged)
         connections = manifest.connections
         return Summary(
             schema=SUMMARY_SCHEMA,
@@ -203,6 +228,7 @@ class _Fold:
                 waits=self._waits,
                 errors=dict(sorted(self._errors.items())),
                 unsent_reasons=dict(sorted(reasons.items())),
+                unlike_recorded=self._unlike,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
                 connections_reused=self._reused,
@@ -218,6 +244,8 @@ class _Fold:
                     response=series.response.histogram.quantiles(),
                     service=series.service.histogram.quantiles(),
                     counts={**series.outcomes},
+                    failed=_unless_empty(series.failed.histogram),
+                    recorded=_unless_empty(series.recorded.histogram),
                 )
                 for (kind, name), series in sorted(self._series.items())
             ],
@@ -226,8 +254,23 @@ class _Fold:
             removed_s=manifest.removed_s,
             steady=steady_window(intended, sent, end, answered, self._warmup_ns()),
             plane=manifest.plane,
+            fidelity=self._fidelity.result(reasons),
             notes=notes,
         )
+
+    def _latencies(self, logged: dict[str, Histogram]) -> dict[str, Quantiles]:
+        found = {name: values.histogram.quantiles() for name, values in self._latency.items()}
+        for name in ("itl", "makespan"):
+            if name in logged:
+                found[name] = logged[name].quantiles()
+        failed = found["failed"].n + self._timeless
+        found["response_with_failures"] = with_failures(self._latency["response"].histogram, failed)
+        if "makespan" in logged or "makespan_failed" in logged:
+            empty = Histogram()
+            found["makespan_with_failures"] = with_failures(
+                logged.get("makespan", empty), logged.get("makespan_failed", empty).n
+            )
+        return found
 
     def _warmup_ns(self) -> int:
         warmup_s = self._manifest.options.get("warmup_s")
@@ -250,25 +293,58 @@ class _Values:
 
 
 class _SeriesFold:
-    __slots__ = ("outcomes", "response", "service")
+    __slots__ = ("failed", "outcomes", "recorded", "response", "service")
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {"ok": 0, "failed": 0}
-        self.response, self.service = _Values(), _Values()
+        self.response, self.service, self.failed, self.recorded = (_Values() for _ in range(4))
+
+    def values(self) -> tuple[_Values, ...]:
+        return self.response, self.service, self.failed, self.recorded
 
 
-def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, answered: np.ndarray) -> Rate:
-    """Offered and achieved rate, and the most requests in flight at once."""
-    n = len(intended_ns)
+def with_failures(answered: Histogram, failed: int) -> Quantiles:
+    """The figures of answered and failed together, a failure being infinitely slow."""
+    n = answered.n + failed
     if not n:
+        return Quantiles(n=0)
+    known = answered.quantiles()
+    if not failed:
+        return msgspec.structs.replace(known, failed_ratio=0.0)
+    ratios = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+    figures = {}
+    for name, ratio in ratios.items():
+        rank = ceil(ratio * n - 1e-9)
+        figures[name] = inf if rank > answered.n else round(answered.value_at_ms(rank / answered.n), 6)
+    return Quantiles(
+        n=n,
+        mean=inf,
+        min=known.min if answered.n else inf,
+        max=inf,
+        failed_ratio=round(failed / n, 9),
+        **figures,
+    )
+
+
+def _unless_empty(histogram: Histogram) -> Quantiles | None:
+    return histogram.quantiles() if histogram.n else None
+
+
+def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: np.ndarray) -> Rate:
+    """Offered and achieved rate of the steps that were tried, and the most requests in flight at once.
+
+    sent_ns, end_ns: below 0 for steps that could not be sent. ok: whether each was answered as expected.
+    """
+    if not len(intended_ns):
         return Rate()
-    intended_span_ns = int(intended_ns.max() - intended_ns.min())
-    span_ns = max(intended_span_ns, int(sent_ns.max() - sent_ns.min()))
-    completed = int(np.count_nonzero(answered))
+    sent = sent_ns >= 0
+    intended_span_ns = int(np.ptp(intended_ns))
+    span_ns = max(intended_span_ns, int(np.ptp(sent_ns[sent])) if sent.any() else 0)
+    completed = int(np.count_nonzero(ok))
     return Rate(
-        offered_rps=_per_s(n - 1, intended_span_ns),
+        offered_rps=_per_s(len(intended_ns) - 1, intended_span_ns),
         achieved_rps=_per_s(completed - 1, span_ns) if completed else 0.0,
-        peak_in_flight=peak_in_flight(sent_ns, end_ns),
+        peak_in_flight=peak_in_flight(sent_ns[sent], end_ns[sent]),
     )
 
 
@@ -281,7 +357,7 @@ def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
 
 
 def steady_window(
-    intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, answered: np.ndarray, warmup_ns: int
+    intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: np.ndarray, warmup_ns: int
 ) -> Window | None:
     """The figures of the middle of a run; None where too few steps were intended in it to say anything."""
     if not len(intended_ns):
@@ -294,9 +370,9 @@ def steady_window(
     if n < _LEAST_STEADY_STEPS:
         return None
     response, service = Histogram(), Histogram()
-    response.record_many((end_ns - intended_ns)[inside])
-    service.record_many((end_ns - sent_ns)[inside])
-    figures = rates(intended_ns[inside], sent_ns[inside], end_ns[inside], answered[inside])
+    response.record_many((end_ns - intended_ns)[inside & ok])
+    service.record_many((end_ns - sent_ns)[inside & ok])
+    figures = rates(intended_ns[inside], sent_ns[inside], end_ns[inside], ok[inside])
     return Window(
         from_s=round(start / _NS, 3),
         to_s=round(stop / _NS, 3),

@@ -22,16 +22,53 @@ EVENTS_FILE = "events.jsonl"
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 
+ERROR_CLASSES: dict[str, str] = {
+    "timeout": "a time limit passed before the response was complete",
+    "connect": "no connection could be opened",
+    "reset": "the connection ended before the response was complete",
+    "protocol": "what came back is not HTTP",
+    "tls": "TLS failed",
+    "dns": "the name could not be resolved",
+    "proxy": "the proxy refused, or ended the connection",
+    "app": "the in-process application failed before its response was complete",
+    "status_4xx": "a status of 400 to 499 that was not expected",
+    "status_5xx": "a status of 500 or more that was not expected",
+    "status": "a status below 400 where another was expected",
+    "check": "a header or a body that is not as expected",
+    "rpc_error": "a JSON-RPC error",
+    "tool_error": "an MCP tool result with isError",
+    "model_error": "an error object in a model's answer, or an error event in its stream",
+    "cut_short": "a model's stream that ended without its layout's end",
+    "extract": "the response, or an earlier one, lacks a value that the trace takes from it",
+}
+"""Every class of failure that an attempt which ends its step can have, and what it says. SLOs, retries, tables and
+reports know these and no others.
+"""
+
+TRANSIENT_STATUSES = (408, 425, 429)
+"""With 5xx, what a recording may hold by chance: an answer that production did not mean to give."""
+
+
+def is_transient(status: int) -> bool:
+    """Whether a recorded status says nothing of what the answer should be."""
+    return status >= 500 or status in TRANSIENT_STATUSES
+
 
 class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of steps.jsonl: one attempt of one step (or, with outcome unsent, a step never sent).
 
-    error: the class of failure (timeout, connect, reset, status_5xx, status_4xx, protocol, tls, dns, shape),
-    or for an unsent step why it was not sent. phase: where it failed (connect, send, first_byte, body).
-    final: False for an attempt that was retried. censored: the response had not ended when the limit came;
-    end_ns is then the limit. connect_ns, tls_ns, dns_ns: time spent on a connection opened for this attempt.
-    tokens: token events seen in a stream. lag is sent_ns - intended_ns; response time end_ns - intended_ns;
-    service time end_ns - sent_ns.
+    error: the class of failure (see ERROR_CLASSES), or for an unsent step why it was not sent. phase: where the
+    transport failed (connect, send, first_byte, body). check: the name of the expectation that was not met, never
+    the value. final: False for an attempt that was retried. censored: the response had not ended when the limit
+    came; end_ns is then the limit. connect_ns, tls_ns, dns_ns: time spent on a connection opened for this attempt.
+    lag is sent_ns - intended_ns; response time end_ns - intended_ns; service time end_ns - sent_ns.
+
+    streamed: the answer was an event stream; stream: one was asked for. layout: the stream's, where it is known.
+    tokens: token events seen in it. input_tokens, output_tokens: as the answer's own usage counts them.
+
+    recorded_*: the same of this step in the recording: its duration, its start from the session's (absent: at its
+    start), its status, its time to first token, the tokens of its prompt and of its answer, and whether that was
+    streamed. made_up: the recording has no body, only its size, so one was filled in.
     """
 
     session: str
@@ -44,15 +81,22 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     sent_ns: int | None = None
     first_byte_ns: int | None = None
     first_token_ns: int | None = None
+    last_token_ns: int | None = None
     end_ns: int | None = None
     attempt: int = 1
     final: bool = True
     status: int | None = None
     request_bytes: int | None = None
     response_bytes: int | None = None
+    stream: bool = False
+    streamed: bool = False
+    layout: str | None = None
     tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     error: str | None = None
     phase: str | None = None
+    check: str | None = None
     censored: bool = False
     connection: Literal["new", "reused"] | None = None
     connect_ns: int | None = None
@@ -61,11 +105,23 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     instance: str | None = None
     cold: bool | None = None
     warmup: bool = False
+    recorded_ms: float | None = None
+    recorded_at_ms: float = 0.0
+    recorded_status: int | None = None
+    recorded_ttft_ms: float | None = None
+    recorded_input_tokens: int | None = None
+    recorded_output_tokens: int | None = None
+    recorded_stream: bool = False
+    made_up: bool = False
     attributes: dict[str, str] | None = None
 
 
 class Quantiles(msgspec.Struct, omit_defaults=True):
-    """A latency distribution in ms (dispatch lag: µs). n = 0 leaves the rest absent."""
+    """A latency distribution in ms (dispatch lag: µs). n = 0 leaves the rest absent.
+
+    failed_ratio: where failures count as infinitely slow, their share of n; a figure that falls among them is
+    infinite here, and null in the file.
+    """
 
     n: int
     mean: float | None = None
@@ -76,16 +132,23 @@ class Quantiles(msgspec.Struct, omit_defaults=True):
     p99: float | None = None
     p99_9: float | None = None
     max: float | None = None
+    failed_ratio: float | None = None
 
 
 class TraceFacts(msgspec.Struct, omit_defaults=True):
-    """Which trace was replayed; sessions and steps are what the run planned, after scale and limits."""
+    """Which trace was replayed; sessions and steps are what the run planned, after scale and limits.
+
+    recorded_in_flight: requests under way at once in the mean of the recording, as this run speeds it up or copies it;
+    absent where the run takes a part of the trace. synthetic: no recording, but made; its header's attributes say so.
+    """
 
     name: str
     sha256: str
     sessions: int
     steps: int
     resolution_ms: float | None = None
+    recorded_in_flight: float | None = None
+    synthetic: bool = False
 
 
 class TargetFacts(msgspec.Struct, omit_defaults=True):
@@ -97,6 +160,7 @@ class TargetFacts(msgspec.Struct, omit_defaults=True):
 class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """ok + failed + unsent = steps. sent counts steps of which at least one attempt went out; waits (steps
     without a request) end as ok without being sent and are counted in waits. retries counts extra attempts.
+    unlike_recorded: steps that are ok, though their status is another than the recorded one.
     """
 
     sessions: int
@@ -109,6 +173,7 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     waits: int
     errors: dict[str, int]
     unsent_reasons: dict[str, int]
+    unlike_recorded: int = 0
     connections_opened: int | None = None
     connections_new: int | None = None
     connections_reused: int | None = None
@@ -117,7 +182,9 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Rate(msgspec.Struct, omit_defaults=True):
-    """Offered: what the schedule asked for; achieved: what was completed. Both by the time of sending."""
+    """Offered: what the schedule asked for; achieved: steps that were answered, which a failure is not. Both over
+    the whole run, whether or not the target was still there.
+    """
 
     offered_rps: float | None = None
     achieved_rps: float | None = None
@@ -125,11 +192,17 @@ class Rate(msgspec.Struct, omit_defaults=True):
 
 
 class Series(msgspec.Struct, omit_defaults=True):
+    """The steps of one kind and name. response, service: of those that were answered. failed: response times of those
+    that failed. recorded: durations of the same steps in the recording.
+    """
+
     kind: str
     name: str
     response: Quantiles
     service: Quantiles
     counts: dict[str, int]
+    failed: Quantiles | None = None
+    recorded: Quantiles | None = None
 
 
 class Generator(msgspec.Struct, omit_defaults=True):
@@ -197,8 +270,40 @@ class PlaneFigures(msgspec.Struct, omit_defaults=True):
     booting_s: float
 
 
+class Fidelity(msgspec.Struct, omit_defaults=True):
+    """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
+
+    ratio: the least of the others but for the last two. sessions: those of which every step was tried, of those
+    planned; steps: steps tried, of those planned. statuses: steps with the recorded status, of those that are ok.
+    output_tokens, input_tokens: tokens counted against recorded, the smaller over the larger. streams: answers
+    streamed as in the recording. arrivals: steps sent when they were due, within a twentieth of a second or the
+    recording's resolution. made_up_bodies: requests whose body did not have to be made up. in_flight,
+    recorded_in_flight: requests under way at once in the mean, of the run and of the recording; no ratios, since a
+    target that is faster has fewer.
+    """
+
+    ratio: float | None = None
+    sessions: float | None = None
+    steps: float | None = None
+    statuses: float | None = None
+    output_tokens: float | None = None
+    input_tokens: float | None = None
+    streams: float | None = None
+    arrivals: float | None = None
+    made_up_bodies: float | None = None
+    in_flight: float | None = None
+    recorded_in_flight: float | None = None
+    reasons: list[str] = []
+
+
 class Summary(msgspec.Struct, omit_defaults=True):
-    """summary.json, schema replay.summary/1."""
+    """summary.json, schema replay.summary/1.
+
+    latency_ms: response, service, ttfb, ttft and itl are of the attempts that were answered, makespan of the sessions
+    in which nothing failed. failed: response times of attempts that failed. response_with_failures,
+    makespan_with_failures: of all, those that failed infinitely slow. recorded: durations of the same steps in the
+    recording.
+    """
 
     schema: str
     status: RunStatus
@@ -214,6 +319,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
     removed_s: dict[str, float]
     steady: Window | None = None
     plane: PlaneFigures | None = None
+    fidelity: Fidelity | None = None
     notes: list[str] = []
 
 

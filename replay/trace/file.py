@@ -43,7 +43,8 @@ class TraceScan(msgspec.Struct, frozen=True):
     """What one pass over a whole trace finds.
 
     sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
-    span_ms: from the trace's start to the last recorded end. bytes: of the file as stored.
+    span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
+    bytes: of the file as stored.
     """
 
     header: Header
@@ -56,6 +57,12 @@ class TraceScan(msgspec.Struct, frozen=True):
     bytes: int
     first_start_ms: float
     last_start_ms: float
+    busy_ms: float = 0.0
+
+    @property
+    def mean_in_flight(self) -> float | None:
+        """Requests under way at once in the mean, by their recorded durations; None where the trace has none."""
+        return self.busy_ms / self.span_ms if self.busy_ms > 0 and self.span_ms > 0 else None
 
     @property
     def mean_gap_ms(self) -> float:
@@ -271,7 +278,7 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, check_i
     Raises TraceError for the first thing that is wrong.
     """
     sessions = steps = waits = 0
-    span_ms = first_start_ms = last_start_ms = 0.0
+    span_ms = first_start_ms = last_start_ms = busy_ms = 0.0
     ids = array("Q")
     with TraceReader(path, hashed=True, progress=progress) as reader:
         for session in reader:
@@ -283,7 +290,10 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, check_i
             for step in session.steps:
                 if step.request is None and step.llm is None:
                     waits += 1
-                end_ms = last_start_ms + step.at_ms + (step.took_ms or 0.0)
+                took_ms = step.took_ms or 0.0
+                if not step.is_wait:
+                    busy_ms += took_ms
+                end_ms = last_start_ms + step.at_ms + took_ms
                 if end_ms > span_ms:
                     span_ms = end_ms
             if check_ids:
@@ -299,6 +309,7 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, check_i
             bytes=reader.stored_bytes,
             first_start_ms=first_start_ms,
             last_start_ms=last_start_ms,
+            busy_ms=busy_ms,
         )
     repeated = _repeated(ids)
     if repeated:

@@ -8,6 +8,7 @@ import binascii
 import re
 
 from replay.trace.errors import shown
+from replay.trace.expect import expect_problem
 from replay.trace.graph import Problem, find_graph_problem
 from replay.trace.types import LlmCall, Request, Session, Step
 from replay.trace.values import extract_problem
@@ -65,6 +66,10 @@ def find_problem(session: Session) -> Problem | None:
                 return Problem(
                     step.id, f"extract.{shown(name)}", f"asks in extract for {shown(name)}, which {why}"
                 )
+        if step.expect is not None:
+            why = expect_problem(step.expect)
+            if why is not None:
+                return Problem(step.id, "expect", why)
         if step.recorded is not None:
             ttft_ms = step.recorded.ttft_ms
             if ttft_ms is not None and not 0.0 <= ttft_ms <= LONGEST_MS:

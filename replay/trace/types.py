@@ -92,11 +92,41 @@ class Extract(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_
     regex: str | None = None
 
 
+JsonType = Literal["string", "number", "integer", "boolean", "array", "object", "null"]
+
+
+class JsonCheck(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What a JSON pointer into a body has to lead to; all that is given must hold. min, max: of a number."""
+
+    exists: bool | None = None
+    equals: Any = msgspec.UNSET
+    type: JsonType | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class Expect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What a step's answer has to be; all that is given must hold.
+
+    status: one of these, as numbers or as classes such as "2xx". header: names with the value, in which * stands for
+    anything. contains: texts that are in the body. matches: a regular expression that is found in it. json: JSON
+    pointers (RFC 6901) into it. max_bytes: its size at most. Without a status, that is held to the recorded one.
+    """
+
+    status: int | str | tuple[int | str, ...] = ()
+    header: dict[str, str] = {}
+    contains: str | tuple[str, ...] = ()
+    matches: str | None = None
+    json: dict[str, JsonCheck] = {}
+    max_bytes: int | None = None
+
+
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """One call the agent made; with neither request nor llm, a pure wait of took_ms.
 
     at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown. extract: values
-    to take from its response, by name; `{{name}}` stands for them in later requests of the session.
+    to take from its response, by name; `{{name}}` stands for them in later requests of the session. expect: what its
+    answer has to be; None: what was recorded, or else a status below 400.
     """
 
     id: str
@@ -110,6 +140,7 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     recorded: Recorded | None = None
     attributes: dict[str, str] = {}
     extract: dict[str, Extract] = {}
+    expect: Expect | None = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property

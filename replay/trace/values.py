@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from replay.trace.pointer import MISSING, pointed
 from replay.trace.responses import uncoded
 from replay.trace.types import Extract, Request, Step
 
@@ -126,30 +127,23 @@ def _header(name: str, headers: Headers) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
 def _matched(pattern: str, body: bytes) -> str | None:
-    found = _compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
+    found = compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
     if found is None:
         return None
     return found[1] if found.re.groups else found[0]
 
 
 def _pointed(document: Any, pointer: str) -> str | None:
-    """What a JSON pointer leads to, as text: strings as they are, anything else as JSON. RFC 6901."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(document, dict) and key in document:
-            document = document[key]
-        elif isinstance(document, list) and key.isdigit() and int(key) < len(document):
-            document = document[int(key)]
-        else:
-            return None
-    if document is None:
+    """What a JSON pointer leads to, as text: strings as they are, anything else as JSON; None for nothing or null."""
+    found = pointed(document, pointer)
+    if found is MISSING or found is None:
         return None
-    return document if isinstance(document, str) else msgspec.json.encode(document).decode()
+    return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
 def filled(request: Request, values: Mapping[str, str]) -> Request:

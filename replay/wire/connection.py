@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from replay.wire.response import Head, ResponseReader, Tells
+from replay.wire.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
 from replay.wire.types import Exchange
 
 
@@ -109,13 +109,20 @@ class Connection(asyncio.Protocol):
         left = self._left
         if left >= 0:
             size = len(data)
+            if exchange.captured is not None:
+                capture(exchange.captured, data[:left])
         elif self._reader is not None:
             self._read(data, now, exchange, -1)
             return
         else:
             at = data.find(b"\r\n\r\n")
             head = self._pool.heads.get(data[:at]) if at > 0 else None
-            if head is None or exchange.method == "HEAD" or exchange.is_stream or exchange.captured is not None:
+            if (
+                head is None
+                or exchange.method == "HEAD"
+                or exchange.is_stream
+                or exchange.captured_headers is not None
+            ):
                 self._read(data, now, exchange, at)
                 return
             exchange.first_byte_ns = now
@@ -124,6 +131,9 @@ class Connection(asyncio.Protocol):
                 exchange.on_first_byte(exchange)
             self._head = head
             size = len(data) - at - 4
+            if exchange.keeps_body:
+                # Such a head is never that of an event stream.
+                exchange.captured = bytearray(data[at + 4 : at + 4 + min(left, MOST_CAPTURED_BYTES)])
         if size > left:
             # Bytes after the end: the response is whole, the connection is not to be trusted any more.
             exchange.response_bytes += left

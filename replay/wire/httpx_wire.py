@@ -50,7 +50,9 @@ from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
 from replay.wire.response import (
     LONGEST_INSTANCE,
-    MOST_CAPTURED_BYTES,
+    capture,
+    is_coded,
+    keep_body,
     retry_after_s,
     says_cold,
     settle_events,
@@ -515,7 +517,7 @@ class Call:
                 self.read_ns = now = monotonic_ns()
                 exchange.response_bytes += len(chunk)
                 if exchange.captured is not None:
-                    exchange.captured += chunk[: MOST_CAPTURED_BYTES - len(exchange.captured)]
+                    capture(exchange.captured, chunk)
                 if events is not None:
                     events.feed(chunk, now)
             if not self.is_over:
@@ -638,7 +640,8 @@ class Call:
             if key == b"content-type":
                 is_event_stream = b"text/event-stream" in value.lower()
             elif key == b"content-encoding":
-                is_encoded = value.strip().lower() not in (b"", b"identity")
+                is_encoded = is_coded(value)
+                exchange.content_encoding = value if is_encoded else None
             elif key == wire.instance_header:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
@@ -650,6 +653,7 @@ class Call:
         has_body = exchange.status not in (204, 304) and exchange.method != "HEAD"
         if (is_event_stream or exchange.is_stream) and has_body and not is_encoded:
             self._events = StreamReader(exchange.family)
+        keep_body(exchange, is_event_stream)
         if exchange.on_first_byte is not None and not self.is_over:
             exchange.on_first_byte(exchange)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import httptools
 
 from replay.dialects.streams import StreamReader
-from replay.wire.types import Exchange
+from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
 # Names of metrics under which targets tell of a boot in Server-Timing.
@@ -115,6 +115,7 @@ class ResponseReader:
             or self._length < 0
             or self._is_chunked
             or self._is_event_stream
+            or self._is_encoded
             or self._retry_after_s is not None
         ):
             return None
@@ -143,7 +144,8 @@ class ResponseReader:
         elif key == b"content-type":
             self._is_event_stream = b"text/event-stream" in value.lower()
         elif key == b"content-encoding":
-            self._is_encoded = value.strip().lower() not in (b"", b"identity")
+            self._is_encoded = is_coded(value)
+            self._exchange.content_encoding = value if self._is_encoded else None
         elif key == self._tells.instance:
             self._instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         elif key == self._tells.cold:
@@ -169,6 +171,7 @@ class ResponseReader:
         # What came compressed is not unpacked, and says nothing.
         if (self._is_event_stream or exchange.is_stream) and has_body and not self._is_encoded:
             self.events = StreamReader(exchange.family)
+        keep_body(exchange, self._is_event_stream)
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
 
@@ -179,7 +182,7 @@ class ResponseReader:
         self._exchange.response_bytes += len(body)
         captured = self._exchange.captured
         if captured is not None:
-            captured += body[: MOST_CAPTURED_BYTES - len(captured)]
+            capture(captured, body)
         if self.events is not None:
             self.events.feed(body, self._now_ns)
 
@@ -193,6 +196,24 @@ class ResponseReader:
             self._exchange.first_byte_ns = 0
             if self._exchange.captured_headers is not None:
                 self._exchange.captured_headers.clear()
+
+
+def is_coded(value: bytes) -> bool:
+    """Whether a Content-Encoding says that the body is not as it is."""
+    return value.strip().lower() not in (b"", b"identity")
+
+
+def keep_body(exchange: Exchange, is_event_stream: bool) -> None:
+    """The head of a response is known: begin to keep its body, if that is wanted."""
+    if exchange.keeps_body == ALWAYS or (exchange.keeps_body and not is_event_stream):
+        exchange.captured = bytearray()
+
+
+def capture(captured: bytearray, body: bytes) -> None:
+    """Keep more of a body, as long as there is room."""
+    room = MOST_CAPTURED_BYTES - len(captured)
+    if room > 0:
+        captured += body[:room]
 
 
 def settle_events(exchange: Exchange, events: StreamReader, is_event_stream: bool) -> None:

@@ -11,6 +11,9 @@ import msgspec
 
 PHASES = ("connect", "send", "first_byte", "body")
 
+NOT_OF_STREAMS, ALWAYS = 1, 2
+"""What keeps_body may be besides 0: keep the body unless it is an event stream, or whatever it is."""
+
 
 class Exchange(msgspec.Struct, eq=False, gc=False):
     """One attempt of one step: the request's bytes going out, the stamps and sizes coming back.
@@ -23,7 +26,8 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
       idempotent: may be sent again on a new connection if the first died before any response byte.
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
-      walk, step, index, intended_ns, started_ns: the engine's own, untouched by the wire.
+      keeps_body: whether the response's body is to be kept (0, NOT_OF_STREAMS or ALWAYS).
+      walk, step, index, intended_ns, started_ns, expected: the engine's own, untouched by the wire.
 
     Response half, set by the wire:
       sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
@@ -36,7 +40,9 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
       stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
       stale_sent_ns and stale_end_ns say when that was.
       instance, cold: the target's own words, where the target file names headers for them.
-      captured, captured_headers: the response's body (its first MiB) and headers, where the engine asked for them.
+      captured: the response's body (its first MiB), where keeps_body asked for it; content_encoding: its coding.
+      captured_headers: the response's headers, where the engine put a list there.
+      check, facts: the engine's own; the name of the expectation that was not met, and what a body says of itself.
       retry_after_s: how long a failed response asks to wait. attempt: the engine's own; 2 for the first retry.
 
     A msgspec Struct, because filling in its defaults is then done in C: 0.3 µs where an __init__ took 0.8 µs.
@@ -83,6 +89,11 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     retry_after_s: float | None = None
     family: str | None = None
     events: Any = None
+    keeps_body: int = 0
+    content_encoding: bytes | None = None
+    expected: Any = None
+    check: str | None = None
+    facts: Any = None
 
     def __repr__(self) -> str:
         state = (

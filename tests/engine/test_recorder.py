@@ -57,8 +57,8 @@ def test_the_common_line_is_what_the_encoder_of_the_type_writes(
     ("fields", "expected"),
     [
         ({"error": "reset", "phase": "body"}, {"outcome": "failed", "error": "reset", "phase": "body"}),
-        ({"status": 404}, {"outcome": "failed", "error": "status_4xx", "status": 404}),
-        ({"status": 502}, {"outcome": "failed", "error": "status_5xx", "status": 502}),
+        ({"status": 404, "error": "status_4xx"}, {"outcome": "failed", "error": "status_4xx", "status": 404}),
+        ({"status": 502, "error": "status_5xx"}, {"outcome": "failed", "error": "status_5xx", "status": 502}),
         (
             {"is_new_connection": True, "connect_ns": 7, "tls_ns": 9},
             {"connection": "new", "connect_ns": 7, "tls_ns": 9},

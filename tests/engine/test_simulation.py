@@ -103,7 +103,7 @@ def test_a_plane_that_is_full_refuses_and_one_that_is_slow_times_out(simulate, w
     assert refused.counts.errors == {"status_4xx": 2}
     assert refused.plane.refused == 2
     assert slow.counts.errors == {"status_5xx": 3}
-    assert slow.latency_ms["response"].max == 2000.0
+    assert slow.latency_ms["failed"].max == 2000.0
     assert slow.plane.timed_out == 3
 
 

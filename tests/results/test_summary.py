@@ -1,5 +1,7 @@
 """The summary as a fold over the files of a run."""
 
+from math import inf
+
 import msgspec
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from replay.results.types import (
     STEPS_FILE,
     Generator,
     Manifest,
+    Quantiles,
     StepRecord,
     TargetFacts,
     TraceFacts,
@@ -96,12 +99,16 @@ def test_a_retried_attempt_counts_as_a_retry_and_not_as_a_step(summary_of):
     assert summary.latency_ms["response"].n == 1
 
 
-def test_a_timeout_is_a_value_at_its_limit(summary_of):
+def test_a_timeout_is_a_failure_at_its_limit_and_no_answer(summary_of):
     never_sent = step(1, sent_ms=None, end_ms=5000, outcome="failed", error="timeout", censored=True)
     summary = summary_of([never_sent])
 
-    assert summary.latency_ms["response"].max == 5000.0
+    assert summary.latency_ms["failed"].max == 5000.0
+    assert "response" not in summary.latency_ms
     assert "service" not in summary.latency_ms
+    assert summary.latency_ms["response_with_failures"] == Quantiles(
+        1, inf, inf, inf, inf, inf, inf, inf, inf, failed_ratio=1.0
+    )
     assert summary.counts.errors == {"timeout": 1}
 
 

@@ -1,0 +1,171 @@
+"""Whether an attempt's answer is the one that was expected; if not, which class of failure it is. Pure.
+
+Expected is, first that applies: what the step itself expects, or the last of the target's rules for its kind and name;
+the recorded status, unless that was transient; a status below 400. An answer worse than recorded fails, one that is
+other than recorded but not worse does not. An expectation without a status leaves the status to what follows it.
+
+Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
+isError, an error object or an error event of a model, and a model's stream that ends before its layout's end are
+failures whatever the status says (replay/dialects).
+
+Most steps need none of this. For them `Outcomes.of` says None, and a status below 400 is all that is asked.
+"""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from replay.dialects.bodies import family_of_request, read_body
+from replay.results.types import is_transient
+from replay.target import ExpectRule, Target, expected_of
+from replay.trace.expect import expected_statuses, reads_body, unmet
+from replay.trace.responses import uncoded
+from replay.trace.types import Expect, Step
+from replay.trace.values import MOST_BODY_BYTES
+from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
+
+_KNOWN_MOST = 65_536
+_PLAIN_KINDS = ("tool", "http")
+
+
+def status_class(status: int) -> str:
+    """The class of failure of a status that was not expected."""
+    return "status_5xx" if status >= 500 else "status_4xx" if status >= 400 else "status"
+
+
+class Expected:
+    """What one step's answer is held to. keeps_body: how much of the body the wire is to keep (see Exchange).
+
+    family: "rpc" or "model" where the answer is read as such.
+    """
+
+    __slots__ = ("_expect", "_recorded_status", "_statuses", "family", "keeps_body")
+
+    def __init__(self, expect: Expect | None, recorded_status: int | None, family: str | None) -> None:
+        self._expect = expect if expect is None or expect != Expect(status=expect.status) else None
+        self._statuses = None if expect is None else expected_statuses(expect)
+        self._recorded_status = (
+            None if recorded_status is None or is_transient(recorded_status) else recorded_status
+        )
+        self.family = family
+        looks = self._expect is not None and (reads_body(self._expect) or bool(self._expect.header))
+        self.keeps_body = ALWAYS if looks else NOT_OF_STREAMS if family is not None else 0
+
+    def __repr__(self) -> str:
+        return f"<Expected {self._expect or self._recorded_status or self.family}>"
+
+    @property
+    def keeps_headers(self) -> bool:
+        """Whether the response's headers are looked at."""
+        return self._expect is not None
+
+    def settle(self, exchange: Exchange) -> None:
+        """Give an exchange whose response is whole its error, if it has one."""
+        if not self._expects_status(exchange.status):
+            exchange.error = status_class(exchange.status)
+            if self._statuses is not None:
+                exchange.check = "status"
+            return
+        if self._expect is not None:
+            exchange.check = unmet(
+                self._expect, _headers(exchange), plain_body(exchange), exchange.response_bytes
+            )
+            if exchange.check is not None:
+                exchange.error = "check"
+                return
+        if self.family is not None and exchange.status < 400:
+            exchange.error = _fault_of(exchange, self.family)
+
+    def _expects_status(self, status: int) -> bool:
+        if self._statuses is not None:
+            return status in self._statuses
+        return status < 400 or (status == self._recorded_status and status < 500)
+
+
+def _fault_of(exchange: Exchange, family: str) -> str | None:
+    """What the answer itself says went wrong."""
+    events = exchange.events
+    if events is not None:
+        error: str | None = events.error
+        return error or ("cut_short" if events.is_cut_short else None)
+    body = plain_body(exchange)
+    if exchange.is_stream and not body.strip():
+        return "cut_short"
+    facts = exchange.facts = read_body(body, family)
+    return facts.error
+
+
+def plain_body(exchange: Exchange) -> bytes:
+    """What was kept of the body, without its content coding."""
+    body = bytes(exchange.captured or b"")
+    coding = exchange.content_encoding
+    if coding is None:
+        return body
+    return uncoded(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
+
+
+def _headers(exchange: Exchange) -> Mapping[str, str]:
+    """The last of each name, where one stands more than once."""
+    kept = exchange.captured_headers or ()
+    return {name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in kept}
+
+
+class Outcomes:
+    """What each step of a run is held to. reads_answers: False where responses have no bodies, as in a simulation."""
+
+    def __init__(self, target: Target, *, reads_answers: bool = True) -> None:
+        # From the last to the first: the last that matches counts.
+        self._reads_answers = reads_answers
+        self._rules = [(rule, self._usable(expected_of(rule))) for rule in reversed(target.expect)]
+        self._reads_kinds = reads_answers and target.answers == "kind"
+        self._ruled: dict[tuple[str, str], Expect | None] = {}
+        self._known: dict[tuple[int | None, int | None, str | None], Expected] = {}
+
+    def __repr__(self) -> str:
+        return f"<Outcomes by {len(self._rules)} rules>"
+
+    def of(self, step: Step, body: bytes) -> Expected | None:
+        """What this step is held to; None: to a status below 400 and nothing else. body: of its request."""
+        family = None
+        if self._reads_kinds and (body or step.kind not in _PLAIN_KINDS):
+            request = step.request
+            family = (
+                "model" if request is None else family_of_request(step.kind, request.method, request.path, body)
+            )
+        expect = self._usable(step.expect)
+        if step.expect is None and self._rules:
+            expect = self._rule_for(step)
+        recorded = step.recorded
+        status = None if recorded is None else recorded.status
+        if status is not None and (status < 400 or is_transient(status)):
+            # Then a status below 400 is expected, as it is of any step.
+            status = None
+        if status is None and expect is None and family is None:
+            return None
+        if step.expect is not None:
+            return Expected(expect, status, family)
+        # A rule is one object for all its steps, so its identity will do.
+        key = (None if expect is None else id(expect), status, family)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = Expected(expect, status, family)
+        return known
+
+    def _usable(self, expect: Expect | None) -> Expect | None:
+        """As much of an expectation as can be looked at here."""
+        if expect is None or self._reads_answers:
+            return expect
+        return Expect(status=expect.status) if expect.status != () else None
+
+    def _rule_for(self, step: Step) -> Expect | None:
+        key = (step.kind, step.name)
+        if key not in self._ruled:
+            if len(self._ruled) >= _KNOWN_MOST:
+                self._ruled.clear()
+            self._ruled[key] = next((e for rule, e in self._rules if _matches(rule, *key)), None)
+        return self._ruled[key]
+
+
+def _matches(rule: ExpectRule, kind: str, name: str) -> bool:
+    return (rule.kind is None or fnmatchcase(kind, rule.kind)) and (
+        rule.name is None or fnmatchcase(name, rule.name)
+    )

@@ -1,0 +1,45 @@
+"""Whether a replay meant the same as its recording, in a line and as rows of a table."""
+
+from replay.results.types import Fidelity
+
+_MEANINGS = {
+    "sessions": ("sessions", "replayed whole, of those planned"),
+    "steps": ("steps", "tried, of those planned"),
+    "statuses": ("statuses", "as recorded, of the steps that are ok"),
+    "output_tokens": ("output tokens", "counted against recorded, the smaller over the larger"),
+    "input_tokens": ("prompt tokens", "counted against recorded, the smaller over the larger"),
+    "streams": ("streams", "model calls streamed as in the recording"),
+    "arrivals": ("arrivals", "steps sent when they were due"),
+    "made_up_bodies": ("bodies", "requests whose body did not have to be made up"),
+}
+
+
+def fidelity_line(fidelity: Fidelity) -> str:
+    """One line: how like the recording, and in what it falls short."""
+    if fidelity.ratio is None:
+        return ""
+    parts = [
+        f"{label} {_percent(value)}"
+        for name, (label, _) in _MEANINGS.items()
+        if (value := getattr(fidelity, name)) is not None
+    ]
+    return f"fidelity to the recording: {_percent(fidelity.ratio)}, the least of {', '.join(parts)}"
+
+
+def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:
+    """What was held to the recording, how much of it is alike, and what that means."""
+    rows = [
+        (label, _percent(value), meaning)
+        for name, (label, meaning) in _MEANINGS.items()
+        if (value := getattr(fidelity, name)) is not None
+    ]
+    if fidelity.in_flight is not None:
+        recorded = fidelity.recorded_in_flight
+        against = "" if recorded is None else f", {recorded:.3g} when recorded"
+        rows.append(("in flight", f"{fidelity.in_flight:.3g}", f"requests at once in the mean{against}"))
+    return rows
+
+
+def _percent(ratio: float) -> str:
+    """Never rounded up to the whole."""
+    return "100%" if ratio >= 1 else f"{min(99.9, 100 * ratio):.3g}%"

@@ -1,0 +1,152 @@
+"""Whether a replay meant the same as its recording: a fold over steps.jsonl, and its shortfalls in words.
+
+A figure is about the recorded workload only as far as that was what the target had to do. A model server that gives
+half of the tokens asked for is quick, and says nothing of how fast it is.
+"""
+
+from array import array
+from collections.abc import Mapping
+
+import numpy as np
+
+from replay.results.types import Fidelity, Manifest, StepRecord, is_transient
+
+LEAST_FIDELITY = 0.9
+"""Below this, verdicts are inconclusive unless another level was asked for."""
+
+_NS = 1_000_000_000
+_ON_TIME_NS = 50_000_000
+# Left out because the user said so: no shortfall.
+_BY_CHOICE = ("duration",)
+
+SHORTFALLS = {
+    "sessions": "only {} of the sessions were replayed whole",
+    "steps": "only {} of the steps were tried",
+    "statuses": "only {} of the answers have the recorded status",
+    "output_tokens": "answers and recording agree on {} of the output tokens",
+    "input_tokens": "answers and recording agree on {} of the prompt tokens",
+    "streams": "only {} of the model calls were streamed as in the recording",
+    "arrivals": "only {} of the steps were sent when they were due",
+    "made_up_bodies": "only {} of the requests have the recorded body; the others were filled to its size",
+}
+"""What each ratio says where it falls short, its value standing for {}."""
+
+
+class _Ratio:
+    """So many of so many."""
+
+    __slots__ = ("of", "part")
+
+    def __init__(self) -> None:
+        self.part = self.of = 0
+
+    def add(self, is_part: bool) -> None:
+        self.of += 1
+        self.part += is_part
+
+    def value(self) -> float | None:
+        return _rounded(self.part / self.of) if self.of else None
+
+
+class _Tokens:
+    """Tokens that were counted, and those of the recording."""
+
+    __slots__ = ("counted", "recorded")
+
+    def __init__(self) -> None:
+        self.counted = self.recorded = 0
+
+    def add(self, counted: int, recorded: int) -> None:
+        self.counted += counted
+        self.recorded += recorded
+
+    def value(self) -> float | None:
+        most = max(self.counted, self.recorded)
+        return _rounded(min(self.counted, self.recorded) / most) if self.recorded else None
+
+
+class FidelityFold:
+    """Told of every record that ends a step: `add` for those that were tried or were waits, `unsent` for the others."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        trace = manifest.trace
+        self._trace = trace
+        self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
+        self._tried, self._left_out = array("q"), array("q")
+        self._statuses, self._streams, self._arrivals, self._bodies = (_Ratio() for _ in range(4))
+        self._output, self._input = _Tokens(), _Tokens()
+        self._first_ns, self._last_ns, self._busy_ns = 1 << 62, 0, 0
+
+    def unsent(self, record: StepRecord) -> None:
+        if record.error not in _BY_CHOICE:
+            self._left_out.append(hash(record.session))
+
+    def add(self, record: StepRecord) -> None:
+        self._tried.append(hash(record.session))
+        sent_ns, end_ns, intended_ns = record.sent_ns, record.end_ns, record.intended_ns
+        if sent_ns is None or end_ns is None or intended_ns is None:
+            return
+        self._first_ns, self._last_ns = min(self._first_ns, sent_ns), max(self._last_ns, end_ns)
+        self._busy_ns += end_ns - sent_ns
+        self._bodies.add(self._trace.synthetic or not record.made_up)
+        if record.attempt == 1:
+            opening_ns = (record.dns_ns or 0) + (record.connect_ns or 0) + (record.tls_ns or 0)
+            self._arrivals.add(sent_ns - intended_ns - opening_ns <= self._on_time_ns)
+        if record.outcome != "ok":
+            return
+        status = record.recorded_status
+        if status is not None and not is_transient(status):
+            self._statuses.add(status == record.status)
+        asked, prompt = record.recorded_output_tokens, record.recorded_input_tokens
+        if asked is None and prompt is None:
+            return
+        self._streams.add(record.streamed == record.recorded_stream)
+        counted = record.output_tokens if record.output_tokens is not None else record.tokens
+        if asked is not None and counted is not None:
+            self._output.add(counted, asked)
+        if prompt is not None and record.input_tokens is not None:
+            self._input.add(record.input_tokens, prompt)
+
+    def result(self, unsent_reasons: Mapping[str, int]) -> Fidelity:
+        """The figures. unsent_reasons: every step that was not tried, by reason."""
+        by_choice = sum(n for reason, n in unsent_reasons.items() if reason in _BY_CHOICE)
+        steps = self._trace.steps - by_choice
+        span_ns = self._last_ns - self._first_ns
+        found = Fidelity(
+            sessions=self._whole_sessions(),
+            steps=_rounded(min(1.0, len(self._tried) / steps)) if steps > 0 else None,
+            statuses=self._statuses.value(),
+            output_tokens=self._output.value(),
+            input_tokens=self._input.value(),
+            streams=self._streams.value(),
+            arrivals=self._arrivals.value(),
+            made_up_bodies=self._bodies.value() if self._bodies.part < self._bodies.of else None,
+            in_flight=round(self._busy_ns / span_ns, 3) if span_ns > 0 else None,
+            recorded_in_flight=self._trace.recorded_in_flight,
+        )
+        known = [value for name in SHORTFALLS if (value := getattr(found, name)) is not None]
+        found.ratio = min(known) if known else None
+        found.reasons = shortfalls(found, LEAST_FIDELITY)
+        return found
+
+    def _whole_sessions(self) -> float | None:
+        """Sessions that were begun and have no step left out, of those planned."""
+        tried = np.unique(np.frombuffer(self._tried, np.int64)) if self._tried else np.empty(0, np.int64)
+        cut = np.frombuffer(self._left_out, np.int64) if self._left_out else np.empty(0, np.int64)
+        whole = len(tried) - int(np.count_nonzero(np.isin(tried, cut)))
+        planned = self._trace.sessions
+        return _rounded(min(1.0, whole / planned)) if planned > 0 else None
+
+
+def shortfalls(fidelity: Fidelity, least: float) -> list[str]:
+    """Each ratio below this level, in words, the least first."""
+    short = [
+        (value, text)
+        for name, text in SHORTFALLS.items()
+        if (value := getattr(fidelity, name)) is not None and value < least
+    ]
+    return [text.format(f"{100 * value:.3g}%") for value, text in sorted(short, key=lambda pair: pair[0])]
+
+
+def _rounded(ratio: float) -> float:
+    return round(ratio, 6)

@@ -1,0 +1,217 @@
+"""Which answers are failures, and of which class."""
+
+import gzip
+
+import msgspec
+import pytest
+
+from replay.engine.outcome import Outcomes
+from replay.target import ExpectRule, Target, TargetError, load_target
+from replay.trace.types import Expect, LlmCall, Recorded, Request, Step
+from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
+
+RPC = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
+
+
+def step(kind="tool", name="search", status=None, path="/x", method="GET", **fields):
+    recorded = None if status is None else Recorded(status=status)
+    request = None if fields.get("llm") else Request(method, path)
+    return Step(id="a", kind=kind, name=name, request=request, recorded=recorded, **fields)
+
+
+def outcome(one, status=200, body=b"", target=None, request_body=b"", headers=(), **fields):
+    """The error and the check of an attempt that was answered so."""
+    expected = Outcomes(target or Target(url="http://x")).of(one, request_body)
+    exchange = Exchange(b"", request_body, "GET", lambda _: None, step=one, status=status, **fields)
+    exchange.captured, exchange.captured_headers = bytearray(body), list(headers)
+    exchange.response_bytes = len(body)
+    if expected is None:
+        return ("status_5xx" if status >= 500 else "status_4xx" if status >= 400 else None), None
+    expected.settle(exchange)
+    return exchange.error, exchange.check
+
+
+@pytest.mark.parametrize(
+    ("recorded", "answered", "error"),
+    [
+        (None, 200, None),
+        (None, 404, "status_4xx"),
+        (200, 200, None),
+        (200, 204, None),
+        (200, 302, None),
+        (200, 404, "status_4xx"),
+        (200, 503, "status_5xx"),
+        (404, 404, None),
+        (404, 200, None),
+        (404, 403, "status_4xx"),
+        (404, 500, "status_5xx"),
+        (301, 200, None),
+        (409, 409, None),
+        # What production did not mean to answer is not expected of anyone.
+        (503, 503, "status_5xx"),
+        (503, 200, None),
+        (500, 404, "status_4xx"),
+        (429, 429, "status_4xx"),
+        (408, 408, "status_4xx"),
+        (425, 425, "status_4xx"),
+    ],
+)
+def test_an_answer_worse_than_recorded_fails_and_another_does_not(recorded, answered, error):
+    assert outcome(step(status=recorded), answered) == (error, None)
+
+
+def test_most_steps_are_held_to_nothing_but_a_status_below_400():
+    outcomes = Outcomes(Target(url="http://x"))
+
+    assert outcomes.of(step(), b"") is None
+    assert outcomes.of(step(status=200), b"") is None
+    assert outcomes.of(step(status=503), b"") is None
+    assert outcomes.of(step(kind="http", method="POST"), b'{"q":1}') is None
+
+
+def test_the_steps_own_expectation_comes_before_the_targets_and_before_the_recording():
+    target = Target(url="http://x", expect=(ExpectRule(status=418),))
+
+    assert outcome(step(status=404), 404, target=target) == ("status_4xx", "status")
+    assert outcome(step(status=404), 418, target=target) == (None, None)
+    assert outcome(step(status=404, expect=Expect(status="2xx")), 418, target=target) == (
+        "status_4xx",
+        "status",
+    )
+    assert outcome(step(status=404, expect=Expect(status=404)), 200, target=target) == ("status", "status")
+
+
+def test_of_several_rules_the_last_that_matches_counts():
+    target = Target(
+        url="http://x",
+        expect=(
+            ExpectRule(status="2xx"),
+            ExpectRule(kind="tool", name="find*", status=404),
+            ExpectRule(kind="llm", status=500),
+        ),
+    )
+
+    assert outcome(step(name="finder"), 404, target=target) == (None, None)
+    assert outcome(step(name="search"), 404, target=target) == ("status_4xx", "status")
+
+
+def test_an_expectation_without_a_status_leaves_that_to_the_recording():
+    target = Target(url="http://x", expect=(ExpectRule(contains="x"),))
+
+    assert outcome(step(status=404), 404, b"x", target) == (None, None)
+    assert outcome(step(status=404), 404, b"y", target) == ("check", "contains")
+    assert outcome(step(status=200), 404, b"x", target) == ("status_4xx", None)
+
+
+def test_a_check_looks_at_headers_and_through_a_content_coding():
+    checks = {"header": {"x-ok": "1"}, "json": {"/a": {"equals": 1}}}
+    target = Target(url="http://x", expect=(msgspec.convert(checks, ExpectRule),))
+    body = gzip.compress(b'{"a":1}')
+
+    assert outcome(step(), 200, body, target, headers=[(b"x-ok", b"1")], content_encoding=b"gzip") == (
+        None,
+        None,
+    )
+    assert outcome(step(), 200, body, target, content_encoding=b"gzip") == ("check", "header x-ok")
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":false}}', None),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"\\"isError\\":true"}]}}', None),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"isError":true,"content":[]}}', "tool_error"),
+        (b'{ "error" : {"code":-32000,"message":"no"}, "id":1, "jsonrpc":"2.0"}', "rpc_error"),
+        (b'[{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":2,"error":{"code":1}}]', "rpc_error"),
+        (b'{"jsonrpc":"2.0","id":1,"error":null,"result":{}}', None),
+        (b"", None),
+        (b"not json", None),
+    ],
+)
+@pytest.mark.parametrize(
+    "one", [step("mcp"), step("tool", method="POST"), step("http", method="POST")], ids=lambda s: s.kind
+)
+def test_an_rpc_error_is_a_failure_whatever_the_status_says(one, body, error):
+    assert outcome(one, 200, body, request_body=RPC)[0] == error
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b'{"choices":[{"message":{"content":"the \\"error\\": none"},"finish_reason":"stop"}]}', None),
+        (b'{"error":{"message":"overloaded","type":"server_error"}}', "model_error"),
+        (b'{"type":"error","error":{"type":"overloaded_error"}}', "model_error"),
+        (b'{"object":"response","status":"completed","error":null,"output":[]}', None),
+        (b'{"object":"response","status":"failed","error":{"code":"x"},"output":[]}', "model_error"),
+    ],
+)
+def test_a_models_error_object_is_a_failure(body, error):
+    assert outcome(step("llm", llm=LlmCall(10, 5)), 200, body)[0] == error
+
+
+def test_the_target_file_can_leave_answers_to_their_status():
+    target = Target(url="http://x", answers="status")
+
+    assert outcome(step("mcp"), 200, b'{"jsonrpc":"2.0","id":1,"error":{}}', target, RPC) == (None, None)
+
+
+def test_a_stream_that_was_asked_for_and_brought_nothing_was_cut_short():
+    one = step("llm", llm=LlmCall(10, 5, stream=True))
+
+    assert outcome(one, 200, b"", is_stream=True)[0] == "cut_short"
+
+
+def test_bodies_are_kept_only_where_they_are_looked_at():
+    def kept(one, target=None, body=b""):
+        expected = Outcomes(target or Target(url="http://x")).of(one, body)
+        return 0 if expected is None else expected.keeps_body
+
+    assert kept(step(status=404)) == 0
+    assert kept(step(expect=Expect(status=200, max_bytes=5))) == 0
+    assert kept(step("mcp")) == NOT_OF_STREAMS
+    assert kept(step(expect=Expect(contains="x"))) == ALWAYS
+
+
+def test_a_simulation_holds_only_statuses():
+    target = Target(url="http://x", expect=(ExpectRule(contains="x"), ExpectRule(name="other", status=404)))
+    outcomes = Outcomes(target, reads_answers=False)
+
+    assert outcomes.of(step("mcp"), RPC) is None
+    assert outcomes.of(step(name="other"), b"").keeps_body == 0
+
+
+def test_the_target_file_says_what_is_expected(tmp_path):
+    path = tmp_path / "t.toml"
+    path.write_text(
+        'url = "http://x"\nanswers = "status"\n'
+        '[[expect]]\nkind = "tool"\nname = "search*"\nstatus = [200, "3xx"]\nheader = {content-type = "application/json*"}\n'
+        'json = {"/items" = {type = "array"}, "/total" = {min = 0}}\nmax_bytes = 1000\n'
+    )
+
+    (rule,) = load_target(str(path)).expect
+
+    assert (rule.kind, rule.name, rule.status, rule.json["/total"].min) == ("tool", "search*", (200, "3xx"), 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("[[expect]]\nstatsu = 200", 'unknown key "statsu" in [expect]. Did you mean "status"?'),
+        (
+            '[[expect]]\nkind = "tool"',
+            "expects nothing; say status, header, contains, matches, json or max_bytes",
+        ),
+        ('[[expect]]\nstatus = "fine"', "expects the status 'fine'"),
+        ('answers = "none"', "answers: Invalid enum value 'none'"),
+    ],
+)
+def test_a_target_file_with_a_bad_expectation_says_what_is_wrong(tmp_path, written, message):
+    path = tmp_path / "t.toml"
+    path.write_text(
+        f'url = "http://x"\n{written}\n' if written.startswith("[") else f'{written}\nurl = "http://x"\n'
+    )
+
+    with pytest.raises(TargetError) as error:
+        load_target(str(path))
+
+    assert message in str(error.value)
