@@ -76,7 +76,8 @@ class Charges(NamedTuple):
 def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     """What each cause cost each step. connection_limit: how many connections the run might open to the target."""
     sent = columns.sent_ns != ABSENT_NS
-    counted = sent | columns.censored
+    # What failed at once is no slow step; what a time limit ended is one.
+    counted = (sent & columns.ok) | columns.censored
     response_ms = (columns.end_ns - columns.intended_ns) / 1e6
     ms = dict.fromkeys(CHARGED, np.zeros(columns.n))
     in_flight = in_flight_at_sending(columns, sent)

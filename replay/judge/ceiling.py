@@ -20,11 +20,11 @@ import numpy as np
 from replay.judge.figures import Evidence
 from replay.judge.gate import judge_gate, keeps
 from replay.judge.load import flow, settled
+from replay.judge.metrics import measured
 from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloWindow
 from replay.judge.types import Check, Decision
 from replay.judge.usl import Usl, fit_usl
-from replay.results.columns import ABSENT_NS
 
 _NS = 1_000_000_000
 GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "max"]
@@ -40,7 +40,8 @@ _FEWEST = 20
 
 
 class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One run at one load. Figures are of its settled part. verdict: whether it held; is_sure: by an interval or by
+    """One run at one load. Figures are of its settled part; a failure is infinitely slow in p50 and p99, and is left
+    out of the mean. verdict: whether it held; is_sure: by an interval or by
     something that leaves no doubt, rather than by the figure alone. limited_by: what did not hold.
     """
 
@@ -107,17 +108,16 @@ def judge_level(
 ) -> Level:
     """What one run at one load shows. duration_s: how long sessions arrived. gave_up: why it was ended early."""
     columns = run.columns
-    sent = columns.sent_ns != ABSENT_NS
     to_ns = int(duration_s * _NS)
     if gave_up is not None and columns.n:
         to_ns = min(to_ns, int(columns.intended_ns.max()) + 1)
-    inside = sent & (columns.intended_ns < to_ns)
-    response_ns = (columns.end_ns - columns.intended_ns)[inside]
-    steadiness = settled(columns.intended_ns[inside], response_ns)
+    inside = columns.intended_ns < to_ns
+    answered = inside & columns.ok
+    steadiness = settled(columns.intended_ns[answered], (columns.end_ns - columns.intended_ns)[answered])
     from_ns = steadiness.from_ns or 0
     flows = flow(columns, from_ns, to_ns)
     rows = inside & (columns.intended_ns >= from_ns)
-    values = np.sort((columns.end_ns - columns.intended_ns)[rows]) / 1e6
+    values = np.sort(measured(columns, "response", rows).sample.values)
     failed = rows & ~columns.ok
     n, bad = int(np.count_nonzero(rows)), int(np.count_nonzero(failed))
     starts = int(np.count_nonzero(np.bincount(columns.session[rows]))) if n else 0
@@ -134,8 +134,10 @@ def judge_level(
     )
     if n:
         level.p50_ms, level.p99_ms = round(quantile(values, 0.5), 3), round(quantile(values, 0.99), 3)
-        level.mean_ms = round(float(values.mean()), 3)
-    _decide(level, slos, run, n, from_ns, steadiness.grows or steadiness.from_ns is None, gave_up)
+        level.mean_ms = round(float(values[: n - bad].mean()), 3) if bad < n else None
+    _decide(
+        level, slos, run, n, from_ns, flows.ended_rps, steadiness.grows or steadiness.from_ns is None, gave_up
+    )
     if level.limited_by == "errors":
         refused = int(np.count_nonzero(failed & np.isin(columns.status, _REFUSED)))
         if refused > bad / 2:
@@ -144,7 +146,14 @@ def judge_level(
 
 
 def _decide(
-    level: Level, slos: Sequence[Slo], run: Evidence, n: int, from_ns: int, grows: bool, gave_up: str | None
+    level: Level,
+    slos: Sequence[Slo],
+    run: Evidence,
+    n: int,
+    from_ns: int,
+    ended_rps: float,
+    grows: bool,
+    gave_up: str | None,
 ) -> None:
     """Long, because it is the list of what can give way, in order."""
     generator = run.summary.generator
@@ -163,13 +172,14 @@ def _decide(
         level.verdict, level.is_sure = "fail", level.error_percent > 300 * _MOST_FAILED
         level.limited_by, level.reason = "errors", f"{level.error_percent:.3g}% of requests failed"
         return
-    missing = (level.offered_rps - level.achieved_rps) * n / max(level.offered_rps, 1e-9)
-    is_short = level.achieved_rps < _SHORT_RATIO * level.offered_rps and missing > 3 * n**0.5
+    # By what ended: failures have a bound of their own, and whoever allows some does not ask for their answers.
+    missing = (level.offered_rps - ended_rps) * n / max(level.offered_rps, 1e-9)
+    is_short = ended_rps < _SHORT_RATIO * level.offered_rps and missing > 3 * n**0.5
     # A queue without a bound leaves a backlog; below capacity what is left at the end is a handful.
     if is_short or (grows and missing > n**0.5):
         level.verdict, level.limited_by, level.is_sure = "fail", "throughput", is_short
         level.reason = (
-            f"{level.achieved_rps:.4g}/s of {level.offered_rps:.4g}/s offered were answered"
+            f"{ended_rps:.4g}/s of {level.offered_rps:.4g}/s offered were answered"
             if is_short
             else "response times grew to the end: the queue has no bound"
         )

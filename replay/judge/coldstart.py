@@ -118,7 +118,8 @@ class Waves(NamedTuple):
 def judge_coldstart(run: Evidence) -> ColdVerdict:
     """What a run shows of cold starts."""
     columns = run.columns
-    sent = columns.sent_ns != ABSENT_NS
+    # A failure's time says nothing of how long a boot takes.
+    sent = (columns.sent_ns != ABSENT_NS) & columns.ok
     waves = find_waves(columns, sent)
     is_cold, method, confidence, why = find_cold(columns, sent, waves)
     return ColdVerdict(

@@ -9,6 +9,10 @@ counts more than once. Its verdict:
 - a_faster or b_faster: the re-labelling p-value is below alpha = 1 - confidence;
 - inconclusive: neither, or there are too few values.
 
+A step that failed is infinitely slow, in percentiles; a mean is of the steps that were answered. Whoever fails more is
+not called faster, whatever else the figures say: where a percentile falls among failures that is what the verdict says,
+and where it does not, that the other is quicker where it answers decides nothing.
+
 The metric that was asked for is tested at alpha by itself. All others are corrected together (Holm 1979), so that
 the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
 (`run_doubts` of replay/judge/gate.py). Rounds of sequential runs must agree in direction: time between them is
@@ -17,6 +21,7 @@ not in any interval.
 
 import re
 from collections.abc import Sequence
+from math import isinf
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +41,7 @@ from replay.judge.types import (
     CompareVerdict,
     Difference,
     Mode,
+    Part,
 )
 from replay.results.columns import Codes, Columns
 
@@ -97,7 +103,8 @@ def judge_compare(
     pair = _Pair(a, b, mode)
     main = _compared(pair, metric, Selector(), margin_percent, confidence)
     main.p_adjusted = main.p_value
-    _judge(main, mode, confidence)
+    failing = _failing_more(pair, confidence)
+    _judge(main, failing, confidence)
     others = [
         _compared(pair, other, selector, margin_percent, confidence)
         for other, selector in _others(pair, metric, confidence)
@@ -105,7 +112,7 @@ def judge_compare(
     others = [other for other in others if other.n_a and other.n_b]
     _correct(others)
     for other in others:
-        _judge(other, mode, confidence)
+        _judge(other, failing, confidence)
     reasons = [main.reason]
     doubts = [
         f"{run.name}: {doubt}" for side in (a, b) for run in side.runs for doubt in run_doubts(run.summary)
@@ -130,7 +137,7 @@ def judge_compare(
         is_aa=is_aa,
         noise_floor_ms=main.detectable_ms if is_aa else None,
         noise_floor_percent=_percent(main.detectable_ms, main.a_ms) if is_aa else None,
-        notes=[*doubts, *_notes(a, b, mode)],
+        notes=[*doubts, *([str(failing)] if failing.label else []), *_notes(a, b, mode)],
     )
 
 
@@ -165,10 +172,8 @@ def _values(columns: Columns, metric: Metric, selector: Selector) -> Sample:
     if metric.statistic == "cold":
         rows = rows & (columns.cold >= 0)
         return sample_of(columns, (columns.cold[rows] == 1).astype(np.float64), rows)
-    if metric.measure == "makespan":
-        sessions = np.unique(columns.session[rows])
-        return Sample(columns.makespan_ns[sessions] / 1e6, sessions.astype(np.int32))
-    return measured(columns, metric.measure, rows).sample
+    part: Part = "answered" if metric.statistic == "mean" else "all"
+    return measured(columns, metric.measure, rows, part).sample
 
 
 def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
@@ -197,6 +202,8 @@ def _compared(
         confidence=confidence,
         n_a=a.n,
         n_b=b.n,
+        n_failed_a=int(np.count_nonzero(np.isinf(a.values))),
+        n_failed_b=int(np.count_nonzero(np.isinf(b.values))),
         sessions=pair.sessions,
     )
     if not a.n or not b.n:
@@ -216,6 +223,10 @@ def _compared(
     _put(difference, found.a, found.b, scale)
     _put_doubt(difference, found, scale, confidence)
     difference.p_value = difference.p_adjusted = round(found.p_value, 6)
+    if isinf(found.a) and isinf(found.b):
+        difference.p_value = difference.p_adjusted = None
+        difference.reason = "both fall among failures, so there are no times to compare"
+        return difference
     if _is_equivalent(found, is_share, margin_percent, confidence):
         difference.verdict = "no_difference"
         difference.reason = f"the difference lies within the margin of {margin_percent:g}%"
@@ -225,6 +236,8 @@ def _compared(
 def _is_equivalent(found: Resampled, is_share: bool, margin_percent: float, confidence: float) -> bool:
     """Two one-sided tests, each at 1 - confidence. For shares the margin is in percentage points, as 0..1."""
     low, high = found.interval(1 - 2 * (1 - confidence))
+    if isinf(found.a) or isinf(found.b):
+        return False
     margin = margin_percent / 100 * (1.0 if is_share else abs(found.a))
     if is_share:
         # Five points of errors are no small matter: a tenth of the margin counts as none.
@@ -233,10 +246,11 @@ def _is_equivalent(found: Resampled, is_share: bool, margin_percent: float, conf
 
 
 def _put(difference: Difference, a: float, b: float, scale: float) -> None:
-    delta = b - a
-    difference.delta_percent = _percent(delta, a)
+    delta = 0.0 if isinf(a) and isinf(b) else b - a
+    difference.delta_percent = None if isinf(delta) else _percent(delta, a)
     if difference.unit == "ms":
-        difference.a_ms, difference.b_ms, difference.delta_ms = round(a, 6), round(b, 6), round(delta, 6)
+        difference.a_ms, difference.b_ms = round(a, 6), round(b, 6)
+        difference.delta_ms = None if isinf(a) and isinf(b) else round(delta, 6)
     else:
         difference.a, difference.b = round(a * scale, 6), round(b * scale, 6)
         difference.delta = round(delta * scale, 6)
@@ -244,33 +258,70 @@ def _put(difference: Difference, a: float, b: float, scale: float) -> None:
 
 def _put_doubt(difference: Difference, found: Resampled, scale: float, confidence: float) -> None:
     low, high = found.interval(confidence)
-    spread = float(found.bootstrap.std())
-    detectable = float(norm.ppf((1 + confidence) / 2) + norm.ppf(_POWER)) * spread
+    detectable = None
+    if found.spread is not None:
+        powers = float(norm.ppf((1 + confidence) / 2) + norm.ppf(_POWER))
+        detectable = round(powers * found.spread * scale, 6)
     if difference.unit == "ms":
-        difference.ci_ms, difference.detectable_ms = (round(low, 6), round(high, 6)), round(detectable, 6)
+        difference.ci_ms, difference.detectable_ms = (round(low, 6), round(high, 6)), detectable
     else:
         difference.ci = round(low * scale, 6), round(high * scale, 6)
-        difference.detectable = round(detectable * scale, 6)
+        difference.detectable = detectable
 
 
 def _percent(delta: float | None, of: float | None) -> float | None:
     return None if delta is None or not of else round(100 * delta / of, 3)
 
 
-def _judge(difference: Difference, mode: Mode, confidence: float) -> None:
+class _Failing(NamedTuple):
+    """Who fails more than the other, and how much, as a share of 0..1."""
+
+    label: str | None
+    a: float
+    b: float
+
+    def __str__(self) -> str:
+        more, less = (self.a, self.b) if self.label == "a" else (self.b, self.a)
+        return f"{self.label} fails more ({100 * more:.3g}% of its steps against {100 * less:.3g}%)"
+
+
+def _failing_more(pair: _Pair, confidence: float) -> _Failing:
+    """By the re-labelling test at alpha, or by more than matters of any difference."""
+    a, b = pair.samples(Metric("errors"), Selector())
+    found = (
+        mean_difference(pair.resampling, a, b) if a.n and b.n and (a.values.any() or b.values.any()) else None
+    )
+    if found is None:
+        return _Failing(None, 0.0, 0.0)
+    is_more = found.p_value < 1 - confidence or abs(found.delta) > MARGIN_PERCENT / 1000
+    label = None if not is_more or not found.delta else "b" if found.delta > 0 else "a"
+    return _Failing(label, found.a, found.b)
+
+
+def _judge(difference: Difference, failing: _Failing, confidence: float) -> None:
     """The verdict of a comparison that is not settled yet, by its adjusted p-value."""
     p_value = difference.p_adjusted
     if difference.verdict != "inconclusive" or p_value is None:
         return
-    delta = difference.delta_ms if difference.unit == "ms" else difference.delta
-    if p_value < 1 - confidence and delta:
-        difference.verdict = "a_faster" if delta > 0 else "b_faster"
-        more = {"errors": "fails more often", "cold": "is cold more often"}.get(
-            difference.metric, "takes longer"
-        )
-        difference.reason = f"{'b' if delta > 0 else 'a'} {more}"
-    else:
+    is_time = difference.unit == "ms"
+    delta = difference.delta_ms if is_time else difference.delta
+    if p_value >= 1 - confidence or not delta:
         difference.reason = "neither a difference nor its absence can be shown"
+        return
+    worse, better = ("b", "a") if delta > 0 else ("a", "b")
+    if is_time and failing.label == better:
+        difference.reason = (
+            f"{better} is quicker where it answers, but {failing}, and nothing that fails is fast"
+        )
+        return
+    difference.verdict = f"{better}_faster"  # type: ignore[assignment]
+    if is_time and isinf(delta):
+        share = failing.b if worse == "b" else failing.a
+        figure = f"its {difference.metric.replace('_', '.')} falls among them"
+        difference.reason = f"{worse} fails: {100 * share:.3g}% of its steps failed, and {figure}"
+        return
+    more = {"errors": "fails more often", "cold": "is cold more often"}.get(difference.metric, "takes longer")
+    difference.reason = f"{worse} {more}"
 
 
 def _correct(differences: Sequence[Difference]) -> None:
@@ -337,7 +388,8 @@ def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str |
     delta = main.delta_ms if main.unit == "ms" else main.delta
     for number, (run_a, run_b) in enumerate(zip(a.runs, b.runs, strict=False), 1):
         found = [_figure(_values(run.columns, metric, Selector()), metric) for run in (run_a, run_b)]
-        if found[0] is None or found[1] is None or (found[1] - found[0]) * (delta or 0.0) <= 0:
+        # Written so that two infinite figures, which differ by nothing known, do not bear it out.
+        if found[0] is None or found[1] is None or not (found[1] - found[0]) * (delta or 0.0) > 0:
             return f"round {number} does not show the difference that all rounds together show"
     return None
 
@@ -378,7 +430,9 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
     failed = [(side.name, sum(run.summary.counts.failed for run in side.runs)) for side in (a, b)]
     if any(n for _, n in failed):
         shown = ", ".join(f"{name} {n}" for name, n in failed)
-        notes.append(f"failed steps: {shown}; their times are in the figures")
+        notes.append(
+            f"failed steps: {shown}; in percentiles they are infinitely slow, in means they are left out"
+        )
     return notes
 
 

@@ -5,7 +5,7 @@ from math import ceil, log
 import msgspec
 import numpy as np
 
-from replay.judge.metrics import measured, rows_of, sample_of
+from replay.judge.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.proportion import mean_interval, share_interval
 from replay.judge.quantile import least_n, quantile, quantile_interval
 from replay.judge.sample import Sample, Worth
@@ -26,7 +26,9 @@ class Evidence(msgspec.Struct, frozen=True):
 class Figure(msgspec.Struct):
     """A metric of one run. interval None: it is a fact of the run and has none.
 
-    n_needed: the least number of values that could bound it on the side that a pass needs.
+    observed, interval: infinite where they lie among failures. failed: how many of n failed. n_needed: the least number
+    of values that could bound it on the side that a pass needs. why_unbounded: why a side of the interval is None,
+    where that is not for want of values.
     """
 
     observed: float | None
@@ -36,6 +38,8 @@ class Figure(msgspec.Struct):
     worth: Worth | None = None
     censored_ms: float | None = None
     n_needed: int | None = None
+    failed: int = 0
+    why_unbounded: str | None = None
     why_absent: str = "no step of that kind was measured"
 
 
@@ -63,15 +67,15 @@ def _why_absent(slo: Slo, columns: Columns) -> str:
 
 
 def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> Figure:
-    found = measured(columns, slo.measure, rows)
+    found = measured(columns, slo.measure, rows, slo.part)
     sample = found.sample
     if not sample.n:
-        return Figure(None, 0, 0, why_absent=f"no step has a {slo.measure} time")
+        return Figure(None, 0, 0, why_absent=why_unmeasured(slo))
     if slo.statistic in ("min", "max"):
         edge = float(sample.values.min() if slo.statistic == "min" else sample.values.max())
-        return Figure(edge, sample.n, sample.clusters)
+        return Figure(edge, sample.n, sample.clusters, failed=found.failed)
     if slo.statistic == "mean":
-        return Figure(float(sample.values.mean()), sample.n, sample.clusters, mean_interval(sample, confidence))
+        return _mean_figure(found, confidence)
     assert slo.q is not None
     interval, value = quantile_interval(sample, slo.q, confidence)
     return Figure(
@@ -82,10 +86,44 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
         value,
         found.censored_ms,
         least_n(slo.q, confidence),
+        found.failed,
+    )
+
+
+def why_unmeasured(slo: Slo) -> str:
+    """Why there is no value where there are steps."""
+    if slo.part == "failed":
+        return "no step failed with a time of its own"
+    which = " that was answered" if slo.part == "answered" else ""
+    return f"no step{which} has a {slo.measure} time"
+
+
+def _mean_figure(found: Measured, confidence: float) -> Figure:
+    """A failure has no time to add, so with one among them a mean is bounded from below only, by the others."""
+    sample = found.sample
+    if found.censored_ms is None and not np.isinf(sample.values).any():
+        interval = mean_interval(sample, confidence)
+        return Figure(float(sample.values.mean()), sample.n, sample.clusters, interval, failed=found.failed)
+    if found.censored_ms is not None:
+        low, _ = mean_interval(sample, confidence)
+        why = f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
+        observed = float(sample.values.mean())
+    else:
+        timed = np.isfinite(sample.values)
+        answered = Sample(sample.values[timed], sample.cluster[timed])
+        low, _ = mean_interval(answered, confidence) if answered.n else Interval(None, None)
+        why = (
+            f"{found.failed} of {sample.n} steps failed, and a failure has no time to take the mean of; "
+            "bound errors, and write mean(answered)"
+        )
+        observed = float(answered.values.mean()) if answered.n else np.inf
+    return Figure(
+        observed, sample.n, sample.clusters, Interval(low, None), failed=found.failed, why_unbounded=why
     )
 
 
 def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> Figure:
+    failed_n = 0
     if slo.statistic == "errors":
         failed = ~columns.ok
         if slo.error is not None:
@@ -103,9 +141,10 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
             )
         hits, base = columns.cold[rows] == 1, _sample(columns, rows)
     else:
-        found = measured(columns, slo.measure, rows)
+        found = measured(columns, slo.measure, rows, slo.part)
         if not found.sample.n:
-            return Figure(None, 0, 0, why_absent=f"no step has a {slo.measure} time")
+            return Figure(None, 0, 0, why_absent=why_unmeasured(slo))
+        failed_n = found.failed
         assert slo.within is not None
         assert slo.within_ms is not None
         compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[slo.within]
@@ -117,24 +156,26 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
     low, high = interval
     bounds = Interval(None if low is None else 100 * low, None if high is None else 100 * high)
     needed = _least_share_n(slo, confidence)
-    return Figure(observed, base.n, base.clusters, bounds, value, n_needed=needed)
+    return Figure(observed, base.n, base.clusters, bounds, value, n_needed=needed, failed=failed_n)
 
 
 def _least_share_n(slo: Slo, confidence: float) -> int | None:
     """The fewest independent steps that could show the bound kept, if none breaks it."""
-    if slo.needs_baseline:
+    if slo.limit.factor is not None:
         return None
     room = slo.limit.value / 100 if slo.operator in ("<", "<=") else 1 - slo.limit.value / 100
     return ceil(log((1 - confidence) / 2) / log(1 - room)) if 0 < room < 1 else None
 
 
 def _rate_figure(slo: Slo, columns: Columns, rows: Flags) -> Figure:
-    """As in summary.json: n answers hold n - 1 gaps, over the span of sending or of intended times if longer."""
-    sent = rows & (columns.sent_ns != ABSENT_NS)
-    answered = int(np.count_nonzero(sent & columns.answered))
-    if np.count_nonzero(sent) < 2:
+    """As in summary.json: n answers hold n - 1 gaps, over the whole span in which steps were due or sent, whether or
+    not the target was still there.
+    """
+    answered = int(np.count_nonzero(rows & columns.ok))
+    if np.count_nonzero(rows) < 2:
         return Figure(None, answered, 0, why_absent="a rate needs two requests")
-    spans = [int(np.ptp(times[sent])) for times in (columns.intended_ns, columns.sent_ns)]
+    sent = rows & (columns.sent_ns != ABSENT_NS)
+    spans = [int(np.ptp(columns.intended_ns[rows])), int(np.ptp(columns.sent_ns[sent])) if sent.any() else 0]
     if not max(spans):
         return Figure(None, answered, 0, why_absent="all requests were sent at once, so there is no rate")
     return Figure(max(0, answered - 1) / (max(spans) / 1e9), answered, len(np.unique(columns.session[rows])))

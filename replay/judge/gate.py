@@ -11,12 +11,13 @@ Against baselines the limit is itself uncertain; see replay/judge/baselines.py.
 """
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, isinf
 
 import msgspec
 
 from replay.judge.baselines import FEW, against_baselines, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
 from replay.results.types import INTERRUPTED, Summary
@@ -112,6 +113,7 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         reason="",
         confidence=confidence,
         n=figure.n,
+        n_failed=figure.failed,
         sessions=figure.sessions,
         n_effective=None if figure.worth is None else round(figure.worth.n_effective, 1),
     )
@@ -120,6 +122,8 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         return check
     limit = slo.limit.value
     interval = figure.interval
+    if slo.needs_recording:
+        return _against_recording(check, slo, held_to_recording(slo, run, confidence))
     if slo.needs_baseline:
         if not baselines:
             check.reason = "there is no baseline; name one with --baseline"
@@ -135,6 +139,27 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
     check.verdict, check.reason = _decide(slo.operator, figure, limit, interval)
     if check.verdict == "inconclusive" and figure.n_needed is not None:
         _say_what_is_needed(check, figure, run)
+    return check
+
+
+def _against_recording(check: Check, slo: Slo, held: HeldToRecording) -> Check:
+    """By the limit that the recording gives; where it is too coarse, only what holds at both ends of it is decided."""
+    figure = held.figure
+    if figure.observed is None:
+        check.reason = figure.why_absent
+        return check
+    check.n, check.n_failed, check.sessions = figure.n, figure.failed, figure.sessions
+    _put(check, slo, figure.observed, held.limit, figure.interval)
+    check.verdict, check.reason = _decide(slo.operator, figure, held.limit, figure.interval)
+    if check.verdict == "inconclusive":
+        return check
+    low, high = held.limits
+    if any(_decide(slo.operator, figure, limit, figure.interval)[0] != check.verdict for limit in (low, high)):
+        check.reason = (
+            f"would {check.verdict}, but the recording's times are only good to {held.resolution_ms:g} ms, "
+            f"so the limit lies anywhere from {low:.4g} to {high:.4g} {'ms' if slo.unit == 'ms' else '%'}"
+        )
+        check.verdict = "inconclusive"
     return check
 
 
@@ -167,18 +192,27 @@ def _decide(
     """By the interval, or for a fact of the run by the figure itself."""
     observed = figure.observed
     assert observed is not None
+    among = ""
+    if figure.failed and (isinf(observed) or (interval is not None and isinf(interval.high or 0.0))):
+        among = f": {figure.failed} of {figure.n} failed, and a failure is infinitely slow"
     if interval is None:
-        is_kept = keeps(operator, observed, limit)
-        return ("pass", "holds in this run") if is_kept else ("fail", "does not hold in this run")
+        is_kept = keeps(operator, observed, limit) and not isinf(observed)
+        return ("pass", "holds in this run") if is_kept else ("fail", f"does not hold in this run{among}")
     good, bad = (interval.high, interval.low) if operator in ("<", "<=") else (interval.low, interval.high)
-    if good is not None and keeps(operator, good, limit):
+    if good is not None and keeps(operator, good, limit) and not isinf(good):
         if figure.censored_ms is not None and good >= figure.censored_ms:
             return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"
         return "pass", "the whole interval keeps the limit"
-    if bad is not None and not keeps(operator, bad, limit):
-        return "fail", "the whole interval breaks the limit"
+    if bad is not None and (isinf(bad) or not keeps(operator, bad, limit)):
+        return "fail", f"it falls among the failures{among}" if isinf(
+            bad
+        ) else "the whole interval breaks the limit"
+    if figure.why_unbounded is not None:
+        return "inconclusive", figure.why_unbounded
     if good is None:
         return "inconclusive", "too few samples to bound it"
+    if among:
+        return "inconclusive", f"it may fall among the failures{among}"
     return "inconclusive", "the interval straddles the limit"
 
 

@@ -38,13 +38,15 @@ class Steadiness(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """One stretch of a run. offered: steps intended in it; answered: steps that ended in it; in_flight: mean number
-    under way; little_ratio: that number over answered rate x mean service time, about 1 by Little's law.
+    """One stretch of a run. offered: steps intended in it; achieved: steps that were answered in it; ended: those
+    that ended in it, answered or failed; in_flight: mean number under way; little_ratio: that number over answered
+    rate x mean service time, about 1 by Little's law.
     """
 
     seconds: float
     offered_rps: float
     achieved_rps: float
+    ended_rps: float
     in_flight: float
     peak_in_flight: int
     backlog: float
@@ -53,6 +55,8 @@ class Flow(NamedTuple):
 
 def settled(intended_ns: Int64s, response_ns: Int64s) -> Steadiness:
     """Where a run settles, and whether its response times grow from there."""
+    if not len(intended_ns):
+        return Steadiness(None, None, None)
     order = np.argsort(intended_ns, kind="stable")
     times, values = intended_ns[order], response_ns[order].astype(np.float64)
     start = _mser(values)
@@ -96,7 +100,7 @@ def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:
     intended, end = columns.intended_ns, columns.end_ns
     offered = int(np.count_nonzero((intended >= from_ns) & (intended < to_ns)))
     ended = (end >= from_ns) & (end < to_ns)
-    answered = int(np.count_nonzero(ended & columns.answered))
+    answered = int(np.count_nonzero(ended & columns.ok))
     overlap = np.clip(np.minimum(end, to_ns) - np.maximum(columns.sent_ns, from_ns), 0, None)
     in_flight = float(overlap[sent].sum()) / (to_ns - from_ns) if to_ns > from_ns else 0.0
     service_s = float((end - columns.sent_ns)[sent & ended].mean()) / _NS if (sent & ended).any() else 0.0
@@ -105,6 +109,7 @@ def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:
         seconds,
         offered / seconds,
         answered / seconds,
+        int(np.count_nonzero(ended)) / seconds,
         in_flight,
         int(concurrency(columns, from_ns, to_ns, 1)[1].max(initial=0)),
         float(offered - int(np.count_nonzero(ended))),

@@ -1,8 +1,8 @@
 """From the columns of a run to the values that a verdict is about: a measure, of some steps, in some window.
 
-Response times count as in summary.json: of every step's last attempt that was sent, and of those that a time limit
-ended, at the limit. Service time, first byte and first token need a request that was sent. Shares of errors are of
-all steps that were tried.
+Nothing that fails is fast: a step that failed, in whatever way, is infinitely slow in every measure that it would have
+had, also where it ended at a time limit or could not be sent; and so is a session in which a step failed. `answered`
+leaves failures out, `failed` is of them alone, by their own times. Shares of errors are of all steps that were tried.
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 
 from replay.judge.sample import Floats, Sample, moments_of
 from replay.judge.slo import Selector, SloWindow
+from replay.judge.types import Part
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
 
@@ -19,9 +20,13 @@ _RAMP_RATIO = 0.1
 
 
 class Measured(NamedTuple):
-    """sample: in ms. censored_ms: the least value that is a time limit and not an end; None: there is none."""
+    """sample: in ms. rows: the steps that the values are of, in order; None for makespans. failed: how many of them
+    failed. censored_ms: the least value that is a time limit and not an end; None: there is none.
+    """
 
     sample: Sample
+    rows: Flags | None = None
+    failed: int = 0
     censored_ms: float | None = None
 
 
@@ -52,33 +57,84 @@ def _inside(columns: Columns, window: SloWindow) -> Flags:
     return inside
 
 
-def measured(columns: Columns, measure: str, rows: Flags) -> Measured:
+def measured(columns: Columns, measure: str, rows: Flags, part: Part = "all") -> Measured:
     """The values of this measure, in ms, of these rows; for makespan, of the sessions in which they are."""
     if measure == "makespan":
-        sessions = np.unique(columns.session[rows])
-        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions.astype(np.int32)))
+        return _makespans(columns, rows, part)
+    values, known, belongs = timed(columns, measure)
+    if measure == "lag":
+        # Lateness before sending is ours, whatever became of the step.
+        counted = rows & known
+        return Measured(sample_of(columns, _ms(values[counted]), counted), counted)
+    failed = rows & ~columns.ok & belongs
+    if part == "failed":
+        counted = failed & known
+        censored = counted & columns.censored
+        least = float(values[censored].min()) / 1e6 if censored.any() else None
+        n = int(np.count_nonzero(counted))
+        return Measured(sample_of(columns, _ms(values[counted]), counted), counted, n, least)
+    counted = rows & columns.ok & known
+    if part == "answered":
+        return Measured(sample_of(columns, _ms(values[counted]), counted), counted)
+    counted |= failed
+    ms = _ms(values)
+    ms[failed] = np.inf
+    return Measured(sample_of(columns, ms[counted], counted), counted, int(np.count_nonzero(failed)))
+
+
+def timed(columns: Columns, measure: str) -> tuple[Int64s, Flags, Flags]:
+    """A measure of every row in ns, the rows in which it is known, and those that have it or would have had it."""
     intended, sent, end = columns.intended_ns, columns.sent_ns, columns.end_ns
-    was_sent = rows & (sent != ABSENT_NS)
+    was_sent = sent != ABSENT_NS
+    everything = np.ones(columns.n, np.bool_)
     if measure == "response":
-        counted, values = (was_sent | (rows & columns.censored)), end - intended
-    elif measure == "service":
-        counted, values = was_sent, end - sent
-    elif measure == "lag":
-        counted, values = was_sent, sent - intended
-    elif measure == "ttfb":
-        counted, values = was_sent & (columns.first_byte_ns != ABSENT_NS), columns.first_byte_ns - sent
-    elif measure == "ttft":
-        counted, values = was_sent & (columns.first_token_ns != ABSENT_NS), columns.first_token_ns - sent
-    elif measure == "tpot":
-        counted = was_sent & (columns.first_token_ns != ABSENT_NS) & (columns.tokens > 1)
-        values = (end - columns.first_token_ns) // np.maximum(1, columns.tokens - 1)
-    else:
-        raise ValueError(f"no measure is called {measure}")
-    censored = counted & columns.censored
-    least = (
-        float(values[censored].min()) / 1e6 if measure in ("response", "service") and censored.any() else None
-    )
-    return Measured(sample_of(columns, _ms(values[counted]), counted), least)
+        return end - intended, was_sent | columns.censored, everything
+    if measure == "service":
+        return end - sent, was_sent, everything
+    if measure == "lag":
+        return sent - intended, was_sent, was_sent
+    if measure == "ttfb":
+        return columns.first_byte_ns - sent, was_sent & (columns.first_byte_ns != ABSENT_NS), everything
+    has_tokens = was_sent & (columns.first_token_ns != ABSENT_NS)
+    if measure == "ttft":
+        return columns.first_token_ns - sent, has_tokens, _of_streams(columns)
+    if measure == "tpot":
+        return *_time_per_token(columns, has_tokens), _of_streams(columns)
+    raise ValueError(f"no measure is called {measure}")
+
+
+def _time_per_token(columns: Columns, has_tokens: Flags) -> tuple[Int64s, Flags]:
+    """From the first token to the last, by the tokens between. Where the answer's own usage counts more tokens than
+    there were events, an event carries several. Runs that did not record the last token have the response's end for it.
+    """
+    last = columns.numbers("last_token_ns")
+    last = np.where(last == ABSENT_NS, columns.end_ns, last)
+    tokens = np.maximum(columns.tokens, columns.numbers("output_tokens"))
+    counted = has_tokens & (columns.tokens > 1)
+    return (last - columns.first_token_ns) // np.maximum(1, tokens - 1), counted
+
+
+def _of_streams(columns: Columns) -> Flags:
+    """Steps that were to be streamed: asked for as a stream, or of a series in which some were."""
+    streams: Flags = columns.flags("stream") | (columns.first_token_ns != ABSENT_NS)
+    by_series = np.bincount(columns.series[streams], minlength=max(1, len(columns.series_names))) > 0
+    if columns.n:
+        streams |= by_series[columns.series]
+    return streams
+
+
+def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
+    """A session's own time, whatever became of its steps, only where part asks for failed ones."""
+    sessions = np.unique(columns.session[rows]).astype(np.int32)
+    has_failed = np.zeros(max(1, len(columns.sessions)), np.bool_)
+    has_failed[columns.session[~columns.ok]] = True
+    failed = has_failed[sessions] if len(sessions) else np.zeros(0, np.bool_)
+    if part != "all":
+        sessions = sessions[failed if part == "failed" else ~failed]
+        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions))
+    ms = _ms(columns.makespan_ns[sessions])
+    ms[failed] = np.inf
+    return Measured(Sample(ms, sessions), None, int(np.count_nonzero(failed)))
 
 
 def sample_of(columns: Columns, values: Floats, rows: Flags) -> Sample:
@@ -87,4 +143,4 @@ def sample_of(columns: Columns, values: Floats, rows: Flags) -> Sample:
 
 
 def _ms(values_ns: Int64s) -> Floats:
-    return np.asarray(values_ns, np.float64) / 1e6
+    return values_ns.astype(np.float64) / 1e6

@@ -31,12 +31,16 @@ def quantile_interval(sample: Sample, q: float, confidence: float) -> tuple[Inte
     """Bound the q quantile of what the sample was drawn from, and say what the sample is worth for that.
 
     Each side holds with probability (1 + confidence) / 2. A side is None where n is too small to bound it: p99 at
-    95 % needs 368 independent values for its upper side. Raises ValueError for an empty sample.
+    95 % needs 368 independent values for its upper side. Values may be infinite, and then a side may be, too. Raises
+    ValueError for an empty sample.
     """
     if not sample.n:
         raise ValueError("a quantile needs at least one value")
     ordered = np.sort(sample.values)
-    values_worth = worth(sample.values > quantile(ordered, q), sample, confidence)
+    at = quantile(ordered, q)
+    # Among failures nothing is larger; what is uncertain then is their own share.
+    beyond = sample.values > at if np.isfinite(at) else np.isinf(sample.values)
+    values_worth = worth(beyond, sample, confidence)
     tail = (1 - confidence) / 2
     n_effective = values_worth.n_effective
     return (
@@ -81,4 +85,7 @@ def _at_rank(ordered: Floats, rank: float | None, n_effective: float) -> float |
     below = int(position)
     if below + 1 >= n:
         return float(ordered[-1])
+    if np.isinf(ordered[below + 1]):
+        # Between an answer and a failure there is nothing.
+        return float(ordered[below] if position == below else ordered[below + 1])
     return float(ordered[below] + (position - below) * (ordered[below + 1] - ordered[below]))

@@ -9,6 +9,9 @@ Whether there is a difference at all is asked of re-labelling (Fisher's randomis
 alike, each session's two outcomes might as well be exchanged; how many of the exchanges show a difference as large?
 That p-value is exact whatever the distribution, also for a p99.9 that few sessions make.
 
+Values may be infinite (a failed step). They are drawn as one value far beyond all others, so that ranks and labels mean
+what they should; a bound of an interval that such a value makes is infinite.
+
 A quantile of a re-weighted sample needs only the order statistics near it, and how many values of each session lie
 below them; that is what makes thousands of draws of a million steps a matter of seconds.
 """
@@ -25,6 +28,8 @@ REPLICATES = 2_000
 _CHUNK_CELLS = 4_000_000
 _MARGIN = 1.3
 _WINDOW_LEAST = 64
+_FAILED = 1e15
+_AMONG_FAILURES = _FAILED / 10
 
 
 class Resampling(NamedTuple):
@@ -40,8 +45,8 @@ class Resampling(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """delta: b minus a, as observed. bootstrap: as drawn again, shape (replicates,); draws without a value on one
-    side are left out. p_value: of the re-labelling.
+    """delta: b minus a, as observed; 0 where both are infinite. bootstrap: as drawn again, shape (replicates,); draws
+    without a value on one side are left out. p_value: of the re-labelling.
     """
 
     a: float
@@ -54,7 +59,14 @@ class Resampled(NamedTuple):
         """The percentile interval of the difference."""
         tail = (1 - confidence) / 2
         low, high = np.quantile(self.bootstrap, [tail, 1 - tail])
-        return float(low), float(high)
+        return _unbounded(float(low)), _unbounded(float(high))
+
+    @property
+    def spread(self) -> float | None:
+        """The standard error of the difference; None where failures make some draws infinite."""
+        if (np.abs(self.bootstrap) > _AMONG_FAILURES).any():
+            return None
+        return float(self.bootstrap.std())
 
 
 class _Weights(NamedTuple):
@@ -72,6 +84,7 @@ def quantile_differences(
     """The difference of each quantile; None where a side has no values."""
     if not a.n or not b.n:
         return [None] * len(qs)
+    a, b = _drawable(a), _drawable(b)
     only_a, only_b = _Ordered(a, resampling.sessions_a), _Ordered(b, resampling.sessions_b)
     pooled = _Ordered(
         Sample(
@@ -116,6 +129,15 @@ def mean_difference(resampling: Resampling, a: Sample, b: Sample) -> Resampled |
     return _resampled(float(sums_a.sum() / a.n), float(sums_b.sum() / b.n), drawn, swapped)
 
 
+def _drawable(sample: Sample) -> Sample:
+    return sample._replace(values=np.where(np.isinf(sample.values), _FAILED, sample.values))
+
+
+def _unbounded(value: float) -> float:
+    """Infinite, where it comes of failures."""
+    return value if abs(value) < _AMONG_FAILURES else float(np.copysign(np.inf, value))
+
+
 def _resampled(a: float, b: float, drawn: list[Floats], swapped: list[Floats]) -> Resampled | None:
     delta = b - a
     bootstrap = np.concatenate(drawn)
@@ -125,7 +147,8 @@ def _resampled(a: float, b: float, drawn: list[Floats], swapped: list[Floats]) -
         return None
     # A hair less than the observed one, so that re-labellings which give the same figure by another sum count.
     as_large = np.count_nonzero(np.abs(relabelled) >= abs(delta) * (1 - 1e-12))
-    return Resampled(a, b, delta, bootstrap, (1 + float(as_large)) / (1 + len(relabelled)))
+    p_value = (1 + float(as_large)) / (1 + len(relabelled))
+    return Resampled(_unbounded(a), _unbounded(b), _unbounded(delta), bootstrap, p_value)
 
 
 def _sums(sample: Sample, sessions: int) -> tuple[Floats, Floats]:

@@ -124,7 +124,7 @@ def _in_flight(kind: str, columns: Columns, rows: Flags, from_ns: int, to_ns: in
 
 def find_drift(columns: Columns) -> Drift:
     """Whether response times rise or fall over a run."""
-    rows = np.flatnonzero((columns.sent_ns != ABSENT_NS) | columns.censored)
+    rows = np.flatnonzero(columns.ok | columns.censored)
     rows = rows[np.argsort(columns.intended_ns[rows], kind="stable")]
     response_ns = columns.end_ns - columns.intended_ns
     if len(rows) >= _LEAST_PARTS * _LEAST_IN_PART:

@@ -3,6 +3,8 @@
     p99 < 800ms                         a quantile of response time, over all steps
     p99(response, tool:search) < 250ms  of the steps of one kind, or of one kind and name (a glob)
     p95(ttft, llm) < 1.2s               of another measure: response, service, ttfb, ttft, tpot, makespan, lag
+    p99(answered) < 800ms               of steps that did not fail; in plain p99 a failure is infinitely slow
+    p99(failed) < 100ms                 of failures, by their own times
     mean(service) < 40ms                also min and max; a bound on min or max is about this run alone
     errors < 0.1%                       share of steps that failed; errors(tool:search) of some steps
     errors(status_5xx) == 0             of one class; == 0 is about this run alone
@@ -10,6 +12,7 @@
     share(response < 500ms) >= 99%      share of steps within a limit
     rate >= 200/s                       requests answered a second
     p99 < baseline * 1.10               against the same quantity of a baseline; also baseline + 20ms
+    p99 < recorded * 1.2                against the same quantity of the same steps in the recording
 
 each optionally followed by a window: `after 30s`, `before 5m`, `without warm-up`, `steady` (without the first and
 the last tenth of the run, and the marked warm-up). Case does not matter; `p99.9` and `p99_9` are the same.
@@ -20,25 +23,18 @@ import re
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
-from replay.judge.types import Unit
+from replay.judge.types import Part, Unit
+from replay.results.types import ERROR_CLASSES
 
 Operator = Literal["<", "<=", ">", ">=", "=="]
 Statistic = Literal["quantile", "mean", "min", "max", "errors", "cold", "share", "rate"]
 
 MEASURES = ("response", "service", "ttfb", "ttft", "tpot", "makespan", "lag")
 KINDS = ("llm", "tool", "http", "mcp")
-ERRORS = (
-    "timeout",
-    "connect",
-    "reset",
-    "protocol",
-    "tls",
-    "dns",
-    "shape",
-    "extract",
-    "status_4xx",
-    "status_5xx",
-)
+ERRORS = tuple(ERROR_CLASSES)
+PARTS = ("answered", "failed")
+_RECORDED_MEASURES = ("response", "service", "ttft", "tpot", "makespan")
+_RECORDED_STATISTICS = ("quantile", "mean", "share", "errors")
 _STATISTICS = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max", "errors", "cold", "share", "rate")
 _UNITS_MS = {
     "us": 0.001,
@@ -85,17 +81,21 @@ class SloWindow(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """value, in the metric's unit (ms, percent, 1/s), or against a baseline: factor x baseline + value."""
+    """value, in the metric's unit (ms, percent, 1/s), or against the same quantity elsewhere: factor x that + value.
+
+    of: whose quantity that is, of other runs or of the recording.
+    """
 
     value: float
     factor: float | None = None
+    of: Literal["baseline", "recorded"] = "baseline"
 
 
 class Slo(NamedTuple):
     """One bound. text: as it was written. metric: its left side's head, as verdicts name it.
 
-    q: 0..1, of a quantile. within_ms, within: of a share, the limit and how values compare to it. error: the class
-    that errors counts, None for all.
+    q: 0..1, of a quantile. part: which of the steps a time or a share is of. within_ms, within: of a share, the limit
+    and how values compare to it. error: the class that errors counts, None for all.
     """
 
     text: str
@@ -107,6 +107,7 @@ class Slo(NamedTuple):
     measure: str = "response"
     q: float | None = None
     selector: Selector = Selector()
+    part: Part = "all"
     error: str | None = None
     within: Operator | None = None
     within_ms: float | None = None
@@ -115,13 +116,17 @@ class Slo(NamedTuple):
     @property
     def series(self) -> str:
         """The measure and the steps, as verdicts name them."""
-        of = str(self.selector)
         base = self.measure if self.statistic in ("quantile", "mean", "min", "max", "share") else self.statistic
-        return f"{base} {of}".strip() if of else base
+        part = "" if self.part == "all" else self.part
+        return " ".join(filter(None, (base, str(self.selector), part)))
 
     @property
     def needs_baseline(self) -> bool:
-        return self.limit.factor is not None
+        return self.limit.factor is not None and self.limit.of == "baseline"
+
+    @property
+    def needs_recording(self) -> bool:
+        return self.limit.factor is not None and self.limit.of == "recorded"
 
 
 _TOKEN = re.compile(
@@ -225,18 +230,22 @@ class _Parser:
         )
 
     def _measured(self, slo: Slo) -> Slo:
-        """`(measure, selector)`, either of them or none."""
+        """`(measure, selector, part)`, any of them or none."""
         for token, words in self._arguments():
             lowered = words.lower()
             if lowered in MEASURES:
                 slo = slo._replace(measure=lowered)
+            elif lowered in PARTS:
+                slo = slo._replace(part=lowered)  # type: ignore[arg-type]
             elif lowered == "itl":
                 raise self._error(
                     "times between tokens are not recorded step by step; write tpot, a step's mean time a token",
                     token.at,
                 )
             else:
-                slo = slo._replace(selector=self._selector(token, words, MEASURES))
+                slo = slo._replace(selector=self._selector(token, words, (*MEASURES, *PARTS)))
+        if slo.measure == "lag" and slo.part != "all":
+            raise self._error("lag is ours, and of every step that was sent", self._last_at())
         if slo.measure == "makespan" and slo.selector != Selector():
             raise self._error("a makespan is of whole sessions and takes no step names", self._last_at())
         return slo
@@ -265,13 +274,15 @@ class _Parser:
         if within == "==":
             raise self._error("a share counts steps below or above a limit; write < or >", self._last_at())
         within_ms = self._milliseconds()
-        selector = Selector()
-        if self._peek() == ",":
+        while self._peek() == ",":
             self._take()
             token, words = self._argument()
-            selector = self._selector(token, words, ())
+            if words.lower() in PARTS:
+                slo = slo._replace(part=words.lower())  # type: ignore[arg-type]
+            else:
+                slo = slo._replace(selector=self._selector(token, words, PARTS))
         self._expect(")", "the bracket of share( is not closed")
-        return slo._replace(measure=measure.text.lower(), within=within, within_ms=within_ms, selector=selector)
+        return slo._replace(measure=measure.text.lower(), within=within, within_ms=within_ms)
 
     def _arguments(self) -> list[tuple[_Token, str]]:
         if self._peek() != "(":
@@ -318,7 +329,7 @@ class _Parser:
             return Selector(None if kind == "*" else lowered, name if colon else None)
         known = (*other, *KINDS)
         raise self._error(
-            f'"{kind}" is neither a {"measure" if other is MEASURES else "known class"} nor a kind of step'
+            f'"{kind}" is neither a {"measure" if MEASURES[0] in other else "known class"} nor a kind of step'
             f"{_near(lowered, known)}; known are {', '.join(known)}; name a step as tool:search",
             token.at,
         )
@@ -332,8 +343,12 @@ class _Parser:
         raise self._error(f'expected a comparison (<, <=, >, >=, ==), not "{token.text}"', token.at)
 
     def _limit(self, slo: Slo) -> Limit:
-        if (self._peek() or "").lower() == "baseline":
-            return self._baseline(slo)
+        other = (self._peek() or "").lower()
+        if other == "baseline":
+            return self._elsewhere(slo)
+        if other == "recorded":
+            self._check_recorded(slo)
+            return self._elsewhere(slo)._replace(of="recorded")
         start = self._next
         number = self._number()
         unit = self._peek()
@@ -358,7 +373,21 @@ class _Parser:
         self._next = start
         return Limit(self._milliseconds())
 
-    def _baseline(self, slo: Slo) -> Limit:
+    def _check_recorded(self, slo: Slo) -> None:
+        if slo.statistic not in _RECORDED_STATISTICS or (
+            slo.statistic != "errors" and slo.measure not in _RECORDED_MEASURES
+        ):
+            what = slo.measure if slo.statistic in _RECORDED_STATISTICS else slo.statistic
+            raise self._error(
+                f"a recording has no {what} to hold this to; it has percentiles, means and shares of "
+                f"{', '.join(_RECORDED_MEASURES)}, and errors",
+                self._tokens[self._next].at,
+            )
+        if slo.part == "failed" or slo.error is not None:
+            raise self._error("a recording does not tell failures apart", self._tokens[self._next].at)
+
+    def _elsewhere(self, slo: Slo) -> Limit:
+        """`baseline` or `recorded`, with what is multiplied or added."""
         self._take()
         sign = self._peek()
         if sign in ("*", "+", "-"):
@@ -379,7 +408,7 @@ class _Parser:
         else:
             value = self._number()
             if slo.unit == "percent":
-                self._expect("%", "write percentage points, for example baseline + 0.5%")
+                self._expect("%", "write percentage points, for example + 0.5%")
             elif self._peek() == "/":
                 self._take()
                 self._take("s, for example 20/s")

@@ -13,12 +13,15 @@ VERDICT_FILE = "verdict.json"
 
 Decision = Literal["pass", "fail", "inconclusive"]
 Unit = Literal["ms", "percent", "rps", "count"]
+Part = Literal["all", "answered", "failed"]
+"""Which steps a time is of: all (those that failed are infinitely slow), those answered, or those that failed."""
+
 Mode = Literal["paired", "interleaved", "sequential", "unpaired"]
 Comparison = Literal["a_faster", "b_faster", "no_difference", "inconclusive"]
 
 
 class Interval(NamedTuple):
-    """A confidence interval. None: there are too few values to bound that side."""
+    """A confidence interval. None: there are too few values to bound that side. Infinite: it lies among failures."""
 
     low: float | None
     high: float | None
@@ -30,6 +33,8 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
     n: steps (or sessions) behind it; sessions: how many they come from; n_effective: as many independent values
     would tell as much. n_needed: the least n that could decide, where n was too few. needed_s: how long the run
     would have to be for it, at its rate. decided_early: by an anytime-valid test, while the run went on.
+    n_failed: how many of n failed, and so are infinitely slow here; a figure among them is infinite, and null in
+    the file.
     """
 
     slo: str
@@ -46,6 +51,7 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
     ci: tuple[float | None, float | None] | None = None
     confidence: float = 0.95
     n: int = 0
+    n_failed: int = 0
     sessions: int = 0
     n_effective: float | None = None
     n_needed: int | None = None
@@ -72,9 +78,10 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
     """How two targets differ in one metric of one series. Differences are b minus a: positive means that b has more.
 
     name: the step name, None for all steps. ci_ms: of the difference, at `confidence`, for this comparison alone.
-    p_value: of a re-labelling of sessions (0.5 is as if there were no difference); p_adjusted: corrected for
-    all the differences listed (Holm). detectable_ms: the least difference that would be seen here four times in five.
-    For metrics that are no times the fields without _ms hold, in `unit`.
+    p_value: of a re-labelling of sessions (0.5 is as if there were no difference); p_adjusted: corrected for all the
+    differences listed (Holm). detectable_ms: the least difference that would be seen here four times in five. For
+    metrics that are no times the fields without _ms hold, in `unit`. A figure or a bound that falls among failures is
+    infinite, and null in the file.
     """
 
     metric: str
@@ -87,7 +94,7 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
     a_ms: float | None = None
     b_ms: float | None = None
     delta_ms: float | None = None
-    ci_ms: tuple[float, float] | None = None
+    ci_ms: tuple[float | None, float | None] | None = None
     detectable_ms: float | None = None
     a: float | None = None
     b: float | None = None
@@ -100,6 +107,8 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
     confidence: float = 0.95
     n_a: int = 0
     n_b: int = 0
+    n_failed_a: int = 0
+    n_failed_b: int = 0
     sessions: int = 0
 
 

@@ -111,28 +111,18 @@ def _check_rows(verdict: GateVerdict) -> list[tuple[str, ...]]:
 
 
 def _difference_rows(verdict: CompareVerdict) -> list[tuple[str, ...]]:
-    said = {"a_faster": "slower", "b_faster": "faster", "no_difference": "same", "inconclusive": "unclear"}
-    rows = []
-    for found in verdict.differences:
-        is_time = found.unit == "ms"
-        shown = [
-            (milliseconds(value) if is_time else f"{value:.4g}%") if value is not None else "–"
-            for value in ((found.a_ms, found.b_ms) if is_time else (found.a, found.b))
-        ]
-        delta, interval = (found.delta_ms, found.ci_ms) if is_time else (found.delta, found.ci)
-        unit = " ms" if is_time else " points"
-        rows.append(
-            (
-                f"{found.metric} {found.series}" + (f" {found.kind}:{clean(found.name)}" if found.name else ""),
-                *shown,
-                "–" if delta is None else f"{delta:+.4g}{unit}",
-                "–" if found.delta_percent is None else f"{found.delta_percent:+.3g}%",
-                "–" if interval is None else f"[{interval[0]:+.4g}, {interval[1]:+.4g}]{unit}",
-                "–" if found.p_adjusted is None else f"{found.p_adjusted:.3f}",
-                said[found.verdict],
-            )
+    return [
+        (
+            verdict_words.subject(found),
+            *verdict_words.difference_values(found),
+            verdict_words.difference_delta(found),
+            verdict_words.signed_percent(found.delta_percent),
+            verdict_words.difference_interval(found),
+            verdict_words.p_value(found),
+            verdict_words.b_is(found),
         )
-    return rows
+        for found in verdict_words.ordered(verdict.differences)
+    ]
 
 
 def _cards(run: Evidence, is_one_of_several: bool) -> str:

@@ -58,10 +58,14 @@ def _sign(value: float) -> str:
 
 
 def interval(bounds: Sequence[float | None] | None, unit: Unit) -> str:
-    """Both bounds, or the one that is known."""
+    """Both bounds, or the one that is known and no failure's."""
     if bounds is None:
         return "–"
     low, high = bounds
+    if low is not None and math.isinf(low):
+        return "among failures"
+    if high is not None and math.isinf(high):
+        high = None
     if low is None and high is None:
         return "unbounded"
     if high is None:
@@ -90,7 +94,11 @@ def check_interval(check: Check) -> str:
 
 
 def _of_check(check: Check) -> tuple[float | None, float | None]:
-    return (check.observed_ms, check.limit_ms) if check.unit == "ms" else (check.observed, check.limit)
+    if check.unit != "ms":
+        return check.observed, check.limit
+    # In a file a figure among failures is null; one that was not measured has no values at all.
+    is_among_failures = check.observed_ms is None and check.n > 0 and check.n_failed > 0
+    return math.inf if is_among_failures else check.observed_ms, check.limit_ms
 
 
 def sample_size(check: Check) -> str:
@@ -167,6 +175,8 @@ def difference_interval(difference: Difference) -> str:
     bounds = difference.ci_ms if difference.unit == "ms" else difference.ci
     if bounds is None:
         return "–"
+    if any(bound is None or math.isinf(bound) for bound in bounds):
+        return "unbounded"
     low, high = (signed(bound, difference.unit) for bound in bounds)
     number, _, unit = low.partition(" ")
     if unit and high.endswith(f" {unit}"):
@@ -175,9 +185,21 @@ def difference_interval(difference: Difference) -> str:
 
 
 def _of_difference(difference: Difference) -> tuple[float | None, float | None, float | None]:
-    if difference.unit == "ms":
-        return difference.a_ms, difference.b_ms, difference.delta_ms
-    return difference.a, difference.b, difference.delta
+    if difference.unit != "ms":
+        return difference.a, difference.b, difference.delta
+    a, b, delta = difference.a_ms, difference.b_ms, difference.delta_ms
+    # In a file a figure among failures is null.
+    a = math.inf if a is None and difference.n_failed_a else a
+    b = math.inf if b is None and difference.n_failed_b else b
+    if delta is None and a is not None and b is not None and math.isinf(a) != math.isinf(b):
+        delta = b - a
+    return a, b, delta
+
+
+def _is_among_failures(difference: Difference) -> bool:
+    """Whether one side's figure falls among its failures, and the other's does not."""
+    delta = _of_difference(difference)[2]
+    return delta is not None and math.isinf(delta)
 
 
 def p_value(difference: Difference) -> str:
@@ -191,6 +213,8 @@ def p_value(difference: Difference) -> str:
 def b_is(difference: Difference) -> str:
     """The verdict on b in a word."""
     worse, better = ("worse", "better") if difference.metric in _SHARES else ("slower", "faster")
+    if _is_among_failures(difference):
+        worse, better = "failing", "better"
     words: dict[Comparison, str] = {"a_faster": worse, "b_faster": better, "no_difference": "same"}
     return words.get(difference.verdict, "unclear")
 
@@ -217,6 +241,8 @@ def ordered(differences: Sequence[Difference]) -> list[Difference]:
 def compare_headline(verdict: CompareVerdict) -> str:
     """The verdict with its figures, targets by their letters."""
     main = main_difference(verdict)
+    if main is not None and _is_among_failures(main) and verdict.verdict in ("a_faster", "b_faster"):
+        return main.reason
     opening = _opening(verdict.verdict, verdict.metric, *labels(verdict))
     if main is None or _of_difference(main)[0] is None:
         return opening
@@ -228,8 +254,9 @@ def compare_headline(verdict: CompareVerdict) -> str:
             f"{shown}{tail}{'' if main.ci is None and main.ci_ms is None else ' ' + difference_interval(main)}"
         )
     shown += f", {signed_percent(main.delta_percent)}"
-    if main.ci_ms is not None and main.a_ms:
-        low, high = (signed_percent(100 * bound / main.a_ms) for bound in main.ci_ms)
+    bounds = [bound for bound in main.ci_ms or () if bound is not None and math.isfinite(bound)]
+    if len(bounds) == 2 and main.a_ms:
+        low, high = (signed_percent(100 * bound / main.a_ms) for bound in bounds)
         shown += f" [{low}, {high}]"
     return shown
 

@@ -1,3 +1,5 @@
+from math import inf
+
 import msgspec
 import numpy as np
 import pytest
@@ -89,19 +91,28 @@ def test_a_share_within_a_limit_is_a_share():
     assert (found.observed, found.verdict) == (99.0, "pass")
 
 
-def test_time_limits_leave_a_quantile_unknown():
-    records = [step(f"s-{n}", 5.0, n) for n in range(900)]
-    records += [
-        step(f"t-{n}", 100.0, n, outcome="failed", error="timeout", phase="first_byte", censored=True)
-        for n in range(100)
-    ]
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"error": "timeout", "phase": "first_byte", "censored": True},
+        {"error": "status_5xx", "status": 503},
+        {"error": "connect", "phase": "connect", "status": None, "sent_ns": None, "first_byte_ns": None},
+        {"error": "tool_error", "status": 200},
+    ],
+    ids=lambda how: how["error"],
+)
+def test_a_percentile_among_failures_does_not_pass_however_quick_they_were(how):
+    records = [step(f"s-{n}", 50.0, n) for n in range(950)]
+    records += [step(f"f-{n}", 1.0, n, outcome="failed", **how) for n in range(50)]
     run = Evidence(summary(), columns_of([records]), "r")
 
-    found = check("p99 < 200ms", run)
+    found = check("p99 < 80ms", run)
 
-    assert found.verdict == "inconclusive"
-    assert "time limit" in found.reason
-    assert check("p50 < 200ms", run).verdict == "pass"
+    assert (found.verdict, found.observed_ms, found.n_failed) == ("fail", inf, 50)
+    assert found.reason == "it falls among the failures: 50 of 1000 failed, and a failure is infinitely slow"
+    assert check("p99(answered) < 80ms", run).verdict == "pass"
+    assert check("share(response < 80ms) >= 99%", run).verdict == "fail"
+    assert check("share(response < 80ms, answered) >= 99%", run).verdict == "pass"
 
 
 def test_steps_of_some_kind_and_of_some_time_are_judged_alone():

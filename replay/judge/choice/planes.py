@@ -15,7 +15,7 @@ from replay.judge.slo import Slo, parse_slo
 from replay.results.columns import ABSENT_NS
 from replay.results.types import Summary
 
-_P99 = parse_slo("p99 < 1s")
+_P99 = parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")
 _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
 

@@ -1,0 +1,213 @@
+"""A run held to its own recording: the same quantity of the same steps, step by step.
+
+Every step carries the duration that it had when it was recorded. Steps without one, and those that failed by chance
+in the recording (a status that says nothing of how fast it is: 5xx, 408, 425, 429), are left out on both sides. What
+is left is a paired comparison: blocks of sessions are drawn for both sides at once (replay/judge/resampling.py), so
+that what makes a session long on both sides cancels, and a target that is exactly as fast has a difference near zero,
+however wide its times are spread. Error rates are simulated in tests/judge/test_recording.py.
+
+Recorded times are only as good as the recording's clock: a duration is the difference of two stamps, and so it is off
+by up to one resolution either way. The resolution is what the trace says, or what its durations themselves show.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.blocks import blocks_of, codes_in, count_of
+from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.metrics import measured, rows_of
+from replay.judge.quantile import least_n
+from replay.judge.resampling import Resampling, mean_difference, quantile_differences
+from replay.judge.sample import Sample
+from replay.judge.slo import Slo
+from replay.judge.types import Interval
+from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.histogram import Int64s
+from replay.results.types import TRANSIENT_STATUSES
+
+_MS = 1_000_000
+# Changed gaps between steps make a session's makespan another than the recorded one.
+_BENDING = ("idle_cap", "think", "speed")
+_COARSE_MS = (1000.0, 100.0, 10.0)
+_LEAST_TOLD = 20
+
+
+class HeldToRecording(NamedTuple):
+    """A figure of the run with its interval, and the limit that the recording gives; limits: by the coarsest and by the
+    finest reading of its clock.
+    """
+
+    figure: Figure
+    limit: float = 0.0
+    limits: tuple[float, float] = (0.0, 0.0)
+    resolution_ms: float = 0.0
+
+
+def pair(run: Evidence, shift_ms: float = 0.0) -> tuple[Evidence, Evidence] | None:
+    """The recording and the run as two runs of the same steps; None where nothing was recorded.
+
+    shift_ms: added to every recorded duration.
+    """
+    columns = run.columns
+    took_ns = columns.numbers("recorded_ns")
+    rows = (took_ns != ABSENT_NS) & ~_failed_by_chance(columns)
+    if not rows.any():
+        return None
+    ours = columns.where(rows)
+    shift_ns = int(shift_ms * _MS)
+    took_ns = np.maximum(0, ours.numbers("recorded_ns") + shift_ns)
+    ttft_ns = ours.numbers("recorded_ttft_ns")
+    start = ours.intended_ns
+    end = start + took_ns
+    n = ours.n
+    absent = np.full(n, ABSENT_NS, np.int64)
+    first_token = np.where(ttft_ns == ABSENT_NS, ABSENT_NS, start + np.minimum(ttft_ns, took_ns))
+    tokens = ours.numbers("recorded_output_tokens")
+    recording = ours._replace(
+        ok=np.ones(n, np.bool_),
+        error=np.full(n, -1, np.int32),
+        sent_ns=start,
+        first_byte_ns=absent,
+        first_token_ns=first_token,
+        last_token_ns=np.where(first_token == ABSENT_NS, ABSENT_NS, end),
+        end_ns=end,
+        tokens=tokens,
+        output_tokens=tokens,
+        cold=np.full(n, -1, np.int32),
+        censored=np.zeros(n, np.bool_),
+        makespan_ns=_recorded_makespans(ours, shift_ns),
+    )
+    return (
+        Evidence(run.summary, recording, f"{run.name}, as recorded"),
+        msgspec.structs.replace(run, columns=ours),
+    )
+
+
+def resolution_ms(run: Evidence) -> float:
+    """How fine the recorded durations are: as the trace says, or coarser, where all of them are whole multiples."""
+    stated = run.summary.trace.resolution_ms or 0.0
+    took_ns = run.columns.numbers("recorded_ns")
+    took_ns = took_ns[(took_ns != ABSENT_NS) & (took_ns > 0)]
+    if len(took_ns) < _LEAST_TOLD:
+        return stated
+    shown = next((ms for ms in _COARSE_MS if not (took_ns % int(ms * _MS)).any()), 0.0)
+    return max(stated, shown)
+
+
+def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
+    """The SLO's left side in the run, over the steps that the recording has, and its right side."""
+    if slo.statistic == "errors":
+        return _errors(slo, run, confidence)
+    if slo.measure == "makespan" and any(knob in run.summary.removed_s for knob in _BENDING):
+        return _absent("the run changed the gaps between steps, so its makespans are not the recorded ones")
+    coarse_ms = resolution_ms(run)
+    readings = [pair(run, shift_ms) for shift_ms in (0.0, -coarse_ms, coarse_ms)]
+    if readings[0] is None:
+        return _absent("the recording has no durations to hold this to")
+    recording, ours = _comparable(readings[0], slo)
+    known = figure_of(slo, recording, confidence).observed
+    figure = figure_of(slo, ours, confidence)
+    if known is None:
+        return _absent(f"the recording has no {slo.measure} time of these steps")
+    if figure.observed is None:
+        return HeldToRecording(figure)
+    factor, value = slo.limit.factor or 1.0, slo.limit.value
+    limits = [
+        factor * (figure_of(slo, _comparable(reading, slo)[0], confidence).observed or 0.0) + value
+        for reading in readings[1:]
+        if reading is not None
+    ]
+    limit = factor * known + value
+    if slo.statistic in ("quantile", "mean"):
+        figure.interval = _paired_interval(slo, recording, ours, limit - value, confidence, figure.interval)
+    return HeldToRecording(figure, limit, (min(limits), max(limits)), coarse_ms)
+
+
+def _comparable(both: tuple[Evidence, Evidence], slo: Slo) -> tuple[Evidence, Evidence]:
+    """Only the steps that have the measure in the recording, on both sides; of these only the answered, if those are
+    asked for.
+    """
+    recording, ours = both
+    if slo.measure in ("ttft", "tpot"):
+        rows = recording.columns.first_token_ns != ABSENT_NS
+        if slo.measure == "tpot":
+            rows = rows & (recording.columns.tokens > 1)
+    else:
+        rows = np.ones(recording.columns.n, np.bool_)
+    if slo.part == "answered":
+        rows = rows & ours.columns.ok
+    if rows.all():
+        return both
+    return (
+        msgspec.structs.replace(recording, columns=recording.columns.where(rows)),
+        msgspec.structs.replace(ours, columns=ours.columns.where(rows)),
+    )
+
+
+def _paired_interval(
+    slo: Slo, recording: Evidence, ours: Evidence, limit: float, confidence: float, own: Interval | None
+) -> Interval | None:
+    """Of the run's figure, such that it lies about the limit as the difference lies about zero."""
+    blocks = blocks_of([ours.columns])
+    theirs, mine = (_in_blocks(slo, run, blocks) for run in (recording, ours))
+    scaled = Sample(theirs.values * (slo.limit.factor or 1.0), theirs.cluster)
+    resampling = Resampling(count_of(blocks), count_of(blocks), is_paired=True)
+    if slo.statistic == "mean":
+        if not np.isfinite(mine.values).all():
+            return own
+        found = mean_difference(resampling, scaled, mine)
+    else:
+        assert slo.q is not None
+        if mine.n < least_n(slo.q, confidence):
+            return Interval(None, None)
+        found = quantile_differences(resampling, scaled, mine, (slo.q,))[0]
+    if found is None:
+        return None
+    low, high = found.interval(confidence)
+    return Interval(limit + low, limit + high)
+
+
+def _in_blocks(slo: Slo, run: Evidence, blocks: dict[str, int]) -> Sample:
+    sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
+    return Sample(sample.values, codes_in(run.columns, blocks)[sample.cluster])
+
+
+def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
+    """The share that failed, against the share of the same steps that failed by chance in the recording."""
+    columns = run.columns
+    rows = columns.numbers("recorded_status") != ABSENT_NS
+    if not rows.any():
+        return _absent("the recording has no statuses to hold this to")
+    ours = columns.where(rows)
+    figure = figure_of(slo, msgspec.structs.replace(run, columns=ours), confidence)
+    if figure.observed is None:
+        return HeldToRecording(figure)
+    asked = rows_of(ours, slo.selector, slo.window)
+    known = 100 * float(_failed_by_chance(ours)[asked].mean())
+    limit = (slo.limit.factor or 1.0) * known + slo.limit.value
+    return HeldToRecording(figure, limit, (limit, limit))
+
+
+def _failed_by_chance(columns: Columns) -> Flags:
+    status = columns.numbers("recorded_status")
+    found: Flags = (status >= 500) | np.isin(status, TRANSIENT_STATUSES)
+    return found
+
+
+def _recorded_makespans(columns: Columns, shift_ns: int) -> Int64s:
+    """Of each session, by the steps that are here; those of sessions without any are never looked at."""
+    sessions = len(columns.sessions)
+    at = columns.numbers("recorded_at_ns")
+    at = np.where(at == ABSENT_NS, 0, at)
+    first = np.full(sessions, np.iinfo(np.int64).max)
+    last = np.zeros(sessions, np.int64)
+    np.minimum.at(first, columns.session, at)
+    np.maximum.at(last, columns.session, at + columns.numbers("recorded_ns"))
+    makespans: Int64s = np.maximum(0, last - np.minimum(first, last) + shift_ns)
+    return makespans
+
+
+def _absent(why: str) -> HeldToRecording:
+    return HeldToRecording(Figure(None, 0, 0, why_absent=why))
