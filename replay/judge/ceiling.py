@@ -191,7 +191,8 @@ def _decide(
     timed = [slo if slo.window != SloWindow() else slo._replace(window=window) for slo in slos]
     # A level ends by its duration; that leaves no doubt about what it showed.
     run = msgspec.structs.replace(run, summary=msgspec.structs.replace(run.summary, status="finished"))
-    checks = judge_gate(timed, run).checks
+    # A level is a load, made of the trace by copies and cuts: no replay of it.
+    checks = judge_gate(timed, run, least_fidelity=0.0).checks
     for check in checks:
         if check.verdict != "fail" and not (check.verdict == "inconclusive" and _breaks(check, slos)):
             continue

@@ -29,7 +29,7 @@ from scipy.stats import norm
 
 from replay.judge.blocks import blocks_of, codes_in, count_of
 from replay.judge.figures import Evidence
-from replay.judge.gate import CONFIDENCE, run_doubts
+from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.quantile import least_n, quantile
 from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
@@ -44,6 +44,7 @@ from replay.judge.types import (
     Part,
 )
 from replay.results.columns import Codes, Columns
+from replay.results.fidelity import LEAST_FIDELITY
 
 MARGIN_PERCENT = 5.0
 _POWER = 0.8
@@ -98,8 +99,12 @@ def judge_compare(
     confidence: float = CONFIDENCE,
     *,
     is_aa: bool = False,
+    least_fidelity: float = LEAST_FIDELITY,
 ) -> CompareVerdict:
-    """Judge every difference between two targets."""
+    """Judge every difference between two targets.
+
+    least_fidelity: how like the recording each replay has to be, 0..1, for the two to be held against each other.
+    """
     pair = _Pair(a, b, mode)
     main = _compared(pair, metric, Selector(), margin_percent, confidence)
     main.p_adjusted = main.p_value
@@ -115,7 +120,10 @@ def judge_compare(
         _judge(other, failing, confidence)
     reasons = [main.reason]
     doubts = [
-        f"{run.name}: {doubt}" for side in (a, b) for run in side.runs for doubt in run_doubts(run.summary)
+        f"{run.name}: {doubt}"
+        for side in (a, b)
+        for run in side.runs
+        for doubt in (*run_doubts(run.summary), *unlike_recording(run.summary, least_fidelity))
     ]
     verdict = main.verdict
     if mode == "sequential" and verdict in ("a_faster", "b_faster"):

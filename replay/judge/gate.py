@@ -6,6 +6,8 @@ run (a maximum, a minimum, a rate, an exact zero) is compared as it is.
 
 Whatever the figures say, nothing passes if the run was not whole: the generator was suspect or saturated (then
 nothing fails either, since the lateness may be ours), the run was interrupted, or steps were left out for lateness.
+And no time is decided, either way, where the replay was too little like the recording: a model server that stops early
+is quick, and that says nothing of how fast it is. Failures are failures all the same.
 
 Against baselines the limit is itself uncertain; see replay/judge/baselines.py.
 """
@@ -20,6 +22,7 @@ from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
+from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import INTERRUPTED, Summary
 
 CONFIDENCE = 0.95
@@ -31,14 +34,20 @@ def judge_gate(
     baselines: Sequence[Evidence] = (),
     confidence: float = CONFIDENCE,
     early: dict[str, Check] | None = None,
+    least_fidelity: float = LEAST_FIDELITY,
 ) -> GateVerdict:
-    """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text."""
+    """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text.
+
+    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged.
+    """
     decided = early or {}
     checks = [
         decided[slo.text] if slo.text in decided else _check(slo, run, baselines, confidence) for slo in slos
     ]
     doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
     checks = [_doubted(check, doubts, run.summary.generator.verdict != "ok") for check in checks]
+    unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=bool(decided))
+    checks = [_unlike(check, unlike) for check in checks]
     verdict = overall([check.verdict for check in checks])
     return GateVerdict(
         schema=VERDICT_SCHEMA,
@@ -50,7 +59,7 @@ def judge_gate(
         trace=run.summary.trace.name,
         run=run.name,
         baselines=[baseline.name for baseline in baselines],
-        notes=_notes(slos, run, baselines, doubts),
+        notes=_notes(slos, run, baselines, [*doubts, *unlike]),
     )
 
 
@@ -73,6 +82,28 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
     if late and not is_stopped_early:
         doubts.append(f"{late} steps were left unsent, so the trace was not completed")
     return doubts
+
+
+def unlike_recording(summary: Summary, least: float, *, is_stopped_early: bool = False) -> list[str]:
+    """Why the replay was too little like the recording for its times to mean anything; empty where it was like it."""
+    if summary.fidelity is None:
+        return []
+    # A run that was ended on purpose has replayed what it was to replay by then.
+    passed_over = ("sessions", "steps") if is_stopped_early else ()
+    return [
+        f"the replay was unlike the recording: {why}"
+        for why in shortfalls(summary.fidelity, least, passed_over)
+    ]
+
+
+def _unlike(check: Check, unlike: list[str]) -> Check:
+    """Failures do not depend on how much a target had to do; times do."""
+    is_of_failures = check.metric == "errors" or isinf(check.observed_ms or 0.0)
+    if not unlike or check.verdict == "inconclusive" or (check.verdict == "fail" and is_of_failures):
+        return check
+    return msgspec.structs.replace(
+        check, verdict="inconclusive", reason=f"would {check.verdict}, but {unlike[0]}"
+    )
 
 
 def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:

@@ -35,16 +35,18 @@ class BodyScan:
     """Finds the token limit and `stream` in a JSON body that passes by in chunks; keeps only its last bytes.
 
     It does not parse: a prompt of many megabytes costs one pass of a regular expression. The first mention of
-    a field counts, at whatever depth it stands.
+    a field counts, at whatever depth it stands. prompt_tokens: its words, each of which has a blank before it.
     """
 
-    __slots__ = ("_found", "_tail")
+    __slots__ = ("_found", "_tail", "prompt_tokens")
 
     def __init__(self) -> None:
         self._tail = b""
+        self.prompt_tokens = 0
         self._found: dict[bytes, bytes] = {}
 
     def feed(self, chunk: bytes) -> None:
+        self.prompt_tokens += chunk.count(b" ")
         if self._tail:
             chunk = self._tail + chunk
         for match in _FIELD.finditer(chunk):

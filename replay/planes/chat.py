@@ -44,11 +44,10 @@ def stop(name: bytes) -> bytes:
     return _STOP[0] + name + _STOP[1] + LAST
 
 
-def whole(name: bytes, tokens: int, request_bytes: int) -> bytes:
-    """Return a completion as one JSON document. Prompt tokens are a quarter of the request's bytes."""
+def whole(name: bytes, tokens: int, prompt: int) -> bytes:
+    """Return a completion as one JSON document. prompt: the tokens of what was asked."""
     rounds, rest = divmod(tokens, len(WORDS))
     text = b" ".join(WORDS * rounds + WORDS[:rest])
-    prompt = request_bytes // 4
     return (
         b'{"id":"chatcmpl-%s","object":"chat.completion","created":0,"model":"modelled","choices":[{"index":0,'
         b'"message":{"role":"assistant","content":"%s"},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,'

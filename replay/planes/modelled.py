@@ -60,14 +60,13 @@ _ANSWERED_WHOLE = _plain(200, _ANSWERED)
 class _Request:
     """A request as it comes in: what decides its answer, and no more."""
 
-    __slots__ = ("body_bytes", "can_stream", "keep_alive", "key", "method", "scan", "url")
+    __slots__ = ("can_stream", "keep_alive", "key", "method", "scan", "url")
 
     def __init__(self) -> None:
         self.url = b""
         self.method = b""
         self.key = b""
         self.scan: BodyScan | None = None
-        self.body_bytes = 0
         self.keep_alive = True
         self.can_stream = True
 
@@ -211,7 +210,6 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         request = self._incoming
         assert request is not None
-        request.body_bytes += len(body)
         if request.scan is not None:
             request.scan.feed(body)
 
@@ -265,7 +263,8 @@ class Connection(asyncio.Protocol):
         if answer.status != 200:
             body = _FAILED
         elif answer.tokens:
-            body = chat.whole(chat.answer_id(number), answer.tokens, request.body_bytes)
+            prompt = 0 if request.scan is None else request.scan.prompt_tokens
+            body = chat.whole(chat.answer_id(number), answer.tokens, prompt)
         else:
             body = _ANSWERED
         self._finish(_plain(answer.status, body, keep_alive=request.keep_alive, head_only=head_only))

@@ -371,7 +371,6 @@ class _Line(asyncio.Protocol):
         self._method = self._path = self._key = b""
         self._recorded: Recorded | None = None
         self._keeps_alive = self._can_stream = True
-        self._request_bytes = 0
         self._plan: Plan | None = None
         self._name = b""
         self._parts: list[bytes] = []  # of a slow body, last first
@@ -416,7 +415,6 @@ class _Line(asyncio.Protocol):
             body = self._body
             assert body is not None
             taken = body.take(self._buffer)
-            self._request_bytes += taken
             if self._scan is not None:
                 self._scan.feed(self._buffer[:taken])
             self._buffer = self._buffer[taken:]
@@ -435,7 +433,6 @@ class _Line(asyncio.Protocol):
         self._key = key[1] if key is not None else b""
         self._recorded = _recorded(text) if self._house.is_as_recorded else None
         self._scan = BodyScan() if self._path.endswith(CHAT_PATH) else None
-        self._request_bytes = 0
         self._body = request_body(head)
         if _EXPECTS.search(text):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -513,7 +510,8 @@ class _Line(asyncio.Protocol):
         return body_ms / self._sent
 
     def _answer(self, plan: Plan) -> bytes:
-        return chat.whole(self._name, plan.tokens, self._request_bytes) if plan.tokens else _ANSWERED
+        prompt = 0 if self._scan is None else self._scan.prompt_tokens
+        return chat.whole(self._name, plan.tokens, prompt) if plan.tokens else _ANSWERED
 
     def _whole(self, status: int, body: bytes) -> bytes:
         return _plain(status, body, self._keeps_alive, self._method == b"HEAD")

@@ -5,7 +5,7 @@ half of the tokens asked for is quick, and says nothing of how fast it is.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -138,12 +138,12 @@ class FidelityFold:
         return _rounded(min(1.0, whole / planned)) if planned > 0 else None
 
 
-def shortfalls(fidelity: Fidelity, least: float) -> list[str]:
-    """Each ratio below this level, in words, the least first."""
+def shortfalls(fidelity: Fidelity, least: float, passed_over: Sequence[str] = ()) -> list[str]:
+    """Each ratio below this level, in words, the least first. passed_over: names of ratios that are of no account."""
     short = [
         (value, text)
         for name, text in SHORTFALLS.items()
-        if (value := getattr(fidelity, name)) is not None and value < least
+        if name not in passed_over and (value := getattr(fidelity, name)) is not None and value < least
     ]
     return [text.format(f"{100 * value:.3g}%") for value, text in sorted(short, key=lambda pair: pair[0])]
 

@@ -15,6 +15,7 @@ from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
+from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.target import Target
 from replay.trials.evidence import read_evidence, write_verdict
@@ -29,6 +30,7 @@ class Question(NamedTuple):
     margin_percent: float = MARGIN_PERCENT
     confidence: float = CONFIDENCE
     phase_ms: float = 5.0
+    least_fidelity: float = LEAST_FIDELITY
 
 
 class CompareOutcome(NamedTuple):
@@ -104,9 +106,17 @@ def judge_sides(sides: Sequence[tuple[str, Evidence]], mode: Mode, question: Que
 
 def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: bool = False) -> CompareVerdict:
     """The first side against the second, and against each further one."""
-    metric, margin_percent, confidence, _ = question
     first, *others = [
-        judge_compare(sides[0], side, mode, metric, margin_percent, confidence, is_aa=is_aa)
+        judge_compare(
+            sides[0],
+            side,
+            mode,
+            question.metric,
+            question.margin_percent,
+            question.confidence,
+            is_aa=is_aa,
+            least_fidelity=question.least_fidelity,
+        )
         if side.runs
         else _never_replayed(sides[0], side, mode, question, is_aa=is_aa)
         for side in sides[1:]

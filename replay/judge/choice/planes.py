@@ -75,7 +75,7 @@ def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
     if main is not None:
         _put_latency(found, main)
         if slos:
-            found.budget = judge_gate(slos, main, (), CONFIDENCE).verdict
+            found.budget = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0).verdict
     if seen.cold is not None:
         _put_cold(found, seen.cold)
         found.keep_alive_s = seen.keep_alive_s

@@ -1,0 +1,152 @@
+"""Each ratio of fidelity, and what makes it fall short."""
+
+import pytest
+
+from replay.results.fidelity import FidelityFold, shortfalls
+from replay.results.types import Fidelity, Generator, Manifest, StepRecord, TraceFacts
+
+MS = 1_000_000
+
+
+def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, **facts):
+    planned = {record.session for record in (*records, *unsent)}
+    manifest = Manifest(
+        schema="replay.run/1",
+        status="finished",
+        version="0",
+        started_at="",
+        trace=TraceFacts(
+            name="t",
+            sha256="t",
+            sessions=len(planned) if sessions is None else sessions,
+            steps=len(records) + len(unsent) if steps is None else steps,
+            **facts,
+        ),
+        target={},
+        options={},
+        seed=1,
+        host={},
+        clock={},
+        generator=Generator(verdict="ok", reasons=[]),
+    )
+    fold = FidelityFold(manifest)
+    for record in records:
+        fold.add(record)
+    for record in unsent:
+        fold.unsent(record)
+    return fold.result(unsent_reasons or {})
+
+
+def record(n=0, session=None, kind="llm", lag_ms=0.0, **fields):
+    known = {"outcome": "ok", "status": 200, **fields}
+    return StepRecord(
+        session=session or f"s-{n}",
+        step="a",
+        kind=kind,
+        name="x",
+        target="t",
+        intended_ns=n * 10 * MS,
+        sent_ns=int((n * 10 + lag_ms) * MS),
+        end_ns=int((n * 10 + lag_ms + 5) * MS),
+        **known,
+    )
+
+
+def test_a_replay_of_a_trace_without_recorded_facts_is_held_to_its_plan_alone():
+    found = folded([record(n, kind="tool") for n in range(10)])
+
+    assert (found.ratio, found.sessions, found.steps, found.arrivals) == (1.0, 1.0, 1.0, 1.0)
+    assert (found.statuses, found.output_tokens, found.streams, found.made_up_bodies) == (None,) * 4
+
+
+def test_statuses_are_of_steps_that_are_ok_and_were_not_recorded_by_chance():
+    found = folded(
+        [
+            record(0, recorded_status=200),
+            record(1, recorded_status=404),
+            record(2, recorded_status=503),
+            record(3, recorded_status=200, outcome="failed", status=500, error="status_5xx"),
+        ]
+    )
+
+    assert found.statuses == 0.5
+
+
+@pytest.mark.parametrize(
+    ("got", "ratio"),
+    [({"output_tokens": 50}, 0.5), ({"output_tokens": 200}, 0.5), ({"tokens": 80}, 0.8), ({}, None)],
+)
+def test_output_tokens_are_by_usage_where_there_is_one_else_by_events(got, ratio):
+    found = folded([record(recorded_output_tokens=100, **got)])
+
+    assert found.output_tokens == ratio
+
+
+def test_usage_counts_before_events():
+    assert folded([record(recorded_output_tokens=100, tokens=10, output_tokens=100)]).output_tokens == 1.0
+
+
+def test_a_stream_that_came_whole_is_no_stream():
+    asked = {"recorded_output_tokens": 5, "recorded_stream": True}
+
+    assert folded([record(0, streamed=True, **asked), record(1, **asked)]).streams == 0.5
+
+
+def test_steps_left_out_cut_their_sessions_unless_the_user_asked_for_it():
+    left_out = [
+        StepRecord(session="s-1", step="b", kind="tool", name="x", target="t", outcome="unsent", error="late")
+    ]
+    by_choice = [
+        StepRecord(
+            session="s-1", step="b", kind="tool", name="x", target="t", outcome="unsent", error="duration"
+        )
+    ]
+    tried = [record(0), record(1)]
+
+    cut = folded(tried, left_out, unsent_reasons={"late": 1})
+    chosen = folded(tried, by_choice, unsent_reasons={"duration": 1})
+
+    assert (cut.sessions, cut.steps) == (0.5, 0.666667)
+    assert (chosen.sessions, chosen.steps) == (1.0, 1.0)
+
+
+def test_sessions_that_were_never_begun_count():
+    assert folded([record(0)], sessions=4, steps=4).sessions == 0.25
+
+
+def test_lateness_counts_but_not_the_opening_of_a_connection():
+    late, opening = record(0, lag_ms=80.0), record(1, lag_ms=80.0, connect_ns=70 * MS)
+
+    assert folded([late, opening]).arrivals == 0.5
+    assert folded([late], resolution_ms=1000.0).arrivals == 1.0
+
+
+def test_bodies_that_were_filled_in_count_unless_nothing_was_recorded():
+    records = [record(0, kind="http", made_up=True), record(1, kind="http")]
+
+    assert folded(records).made_up_bodies == 0.5
+    assert folded(records, synthetic=True).made_up_bodies is None
+
+
+def test_the_ratio_is_the_least_and_the_reasons_say_what_falls_short():
+    found = folded([record(recorded_output_tokens=100, output_tokens=50, recorded_status=204)])
+
+    assert found.ratio == 0.0
+    assert found.reasons == [
+        "only 0% of the answers have the recorded status",
+        "answers and recording agree on 50% of the output tokens",
+    ]
+
+
+def test_concurrency_is_told_and_not_judged():
+    found = folded([record(n) for n in range(10)], recorded_in_flight=100.0)
+
+    assert (found.ratio, found.recorded_in_flight) == (1.0, 100.0)
+    assert found.in_flight == pytest.approx(50 / 95, abs=0.01)
+
+
+def test_what_is_passed_over_is_no_shortfall():
+    short = Fidelity(ratio=0.1, sessions=0.1, statuses=0.5)
+
+    assert shortfalls(short, 0.9, ("sessions",)) == ["only 50% of the answers have the recorded status"]
+    assert shortfalls(short, 0.0) == []
