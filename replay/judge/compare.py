@@ -67,6 +67,9 @@ class Metric(NamedTuple):
     def q(self) -> float | None:
         return float(self.statistic[1:].replace("_", ".")) / 100 if self.statistic[0] == "p" else None
 
+    def __str__(self) -> str:
+        return self.statistic if self.measure == "response" else f"{self.statistic}({self.measure})"
+
 
 class Side(NamedTuple):
     """One target: its name, and its runs, in the order in which they were made."""
@@ -106,10 +109,8 @@ def judge_compare(
     least_fidelity: how like the recording each replay has to be, 0..1, for the two to be held against each other.
     """
     pair = _Pair(a, b, mode)
-    main = _compared(pair, metric, Selector(), margin_percent, confidence)
-    main.p_adjusted = main.p_value
     failing = _failing_more(pair, confidence)
-    _judge(main, failing, confidence)
+    main = _main(pair, failing, metric, margin_percent, confidence)
     others = [
         _compared(pair, other, selector, margin_percent, confidence)
         for other, selector in _others(pair, metric, confidence)
@@ -137,7 +138,7 @@ def judge_compare(
         command="compare",
         verdict=verdict,
         mode=mode,
-        metric=metric.statistic if metric.measure == "response" else f"{metric.statistic}({metric.measure})",
+        metric=str(metric),
         reasons=reasons,
         targets=[_described("a", a), _described("b", b)],
         differences=[main, *others],
@@ -147,6 +148,23 @@ def judge_compare(
         noise_floor_percent=_percent(main.detectable_ms, main.a_ms) if is_aa else None,
         notes=[*doubts, *([str(failing)] if failing.label else []), *_notes(a, b, mode)],
     )
+
+
+def judge_difference(
+    a: Side, b: Side, mode: Mode, metric: Metric, margin_percent: float, confidence: float
+) -> Difference:
+    """The difference that judge_compare would decide by, without its doubts."""
+    pair = _Pair(a, b, mode)
+    return _main(pair, _failing_more(pair, confidence), metric, margin_percent, confidence)
+
+
+def _main(
+    pair: "_Pair", failing: "_Failing", metric: Metric, margin_percent: float, confidence: float
+) -> Difference:
+    main = _compared(pair, metric, Selector(), margin_percent, confidence)
+    main.p_adjusted = main.p_value
+    _judge(main, failing, confidence)
+    return main
 
 
 class _Pair:

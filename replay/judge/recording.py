@@ -7,7 +7,8 @@ that what makes a session long on both sides cancels, and a target that is exact
 however wide its times are spread. Error rates are simulated in tests/judge/test_recording.py.
 
 Recorded times are only as good as the recording's clock: a duration is the difference of two stamps, and so it is off
-by up to one resolution either way. The resolution is what the trace says, or what its durations themselves show.
+by up to one resolution either way. The resolution is what the trace says, or, where it does not, what whole seconds
+show.
 """
 
 from typing import NamedTuple
@@ -25,12 +26,16 @@ from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
-from replay.results.types import TRANSIENT_STATUSES
+from replay.results.types import TRANSIENT_STATUSES, Generator, Summary, TargetFacts
+
+RECORDED = "recorded"
+"""What the recording is called where it stands for a target."""
 
 _MS = 1_000_000
 # Changed gaps between steps make a session's makespan another than the recorded one.
 _BENDING = ("idle_cap", "think", "speed")
-_COARSE_MS = (1000.0, 100.0, 10.0)
+_WHOLE_SECONDS_MS = 1000.0
+# So many durations are not whole seconds by chance.
 _LEAST_TOLD = 20
 
 
@@ -80,27 +85,48 @@ def pair(run: Evidence, shift_ms: float = 0.0) -> tuple[Evidence, Evidence] | No
         makespan_ns=_recorded_makespans(ours, shift_ns),
     )
     return (
-        Evidence(run.summary, recording, f"{run.name}, as recorded"),
+        Evidence(_summary_of_recording(run, n), recording, f"{run.name}, as recorded"),
         msgspec.structs.replace(run, columns=ours),
     )
 
 
+def _summary_of_recording(run: Evidence, steps: int) -> Summary:
+    """The run's own summary, as far as it is of the trace and not of the run."""
+    summary = run.summary
+    counts = msgspec.structs.replace(
+        summary.counts, steps=steps, sent=steps, ok=steps, failed=0, unsent=0, errors={}, unsent_reasons={}
+    )
+    return msgspec.structs.replace(
+        summary,
+        status="finished",
+        target=TargetFacts(name=RECORDED, url=""),
+        counts=counts,
+        generator=Generator(verdict="ok", reasons=[]),
+        fidelity=None,
+    )
+
+
 def resolution_ms(run: Evidence) -> float:
-    """How fine the recorded durations are: as the trace says, or coarser, where all of them are whole multiples."""
-    stated = run.summary.trace.resolution_ms or 0.0
+    """How fine the recorded durations are: as the trace says; where it does not, a second if all are whole seconds."""
+    stated = run.summary.trace.resolution_ms
+    if stated is not None:
+        return stated
     took_ns = run.columns.numbers("recorded_ns")
     took_ns = took_ns[(took_ns != ABSENT_NS) & (took_ns > 0)]
-    if len(took_ns) < _LEAST_TOLD:
-        return stated
-    shown = next((ms for ms in _COARSE_MS if not (took_ns % int(ms * _MS)).any()), 0.0)
-    return max(stated, shown)
+    is_whole = len(took_ns) >= _LEAST_TOLD and not (took_ns % int(_WHOLE_SECONDS_MS * _MS)).any()
+    return _WHOLE_SECONDS_MS if is_whole else 0.0
+
+
+def bends_makespans(run: Evidence) -> bool:
+    """Whether the run changed the gaps between steps, so that its makespans are not to be held to recorded ones."""
+    return any(knob in run.summary.removed_s for knob in _BENDING)
 
 
 def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
     """The SLO's left side in the run, over the steps that the recording has, and its right side."""
     if slo.statistic == "errors":
         return _errors(slo, run, confidence)
-    if slo.measure == "makespan" and any(knob in run.summary.removed_s for knob in _BENDING):
+    if slo.measure == "makespan" and bends_makespans(run):
         return _absent("the run changed the gaps between steps, so its makespans are not the recorded ones")
     coarse_ms = resolution_ms(run)
     readings = [pair(run, shift_ms) for shift_ms in (0.0, -coarse_ms, coarse_ms)]

@@ -100,7 +100,9 @@ class FidelityFold:
         asked, prompt = record.recorded_output_tokens, record.recorded_input_tokens
         if asked is None and prompt is None:
             return
-        self._streams.add(record.streamed == record.recorded_stream)
+        if record.stream or record.streamed or not record.recorded_stream:
+            # Else none was asked for, as in a simulation, which knows of no streams.
+            self._streams.add(record.streamed == record.recorded_stream)
         counted = record.output_tokens if record.output_tokens is not None else record.tokens
         if asked is not None and counted is not None:
             self._output.add(counted, asked)

@@ -81,7 +81,7 @@ class _Fold:
         self._latency = {
             name: _Values() for name in ("response", "service", "ttfb", "ttft", "failed", "recorded")
         }
-        self._timeless = self._unlike = 0
+        self._timeless = self._unlike = self._unknown_streams = 0
         self._fidelity = FidelityFold(manifest)
         self._lag = _Values(LAG_UNIT_NS)
         self._series: dict[tuple[str, str], _SeriesFold] = {}
@@ -162,6 +162,7 @@ class _Fold:
                 ttfb.append(record.first_byte_ns - sent_ns)
             if record.first_token_ns is not None:
                 ttft.append(record.first_token_ns - sent_ns)
+                self._unknown_streams += record.streamed and record.layout is None
             status = record.recorded_status
             if status is not None and status != record.status and not is_transient(status):
                 self._unlike += 1
@@ -192,6 +193,11 @@ class _Fold:
         notes = list(manifest.notes)
         if unreadable:
             notes.append(f"{unreadable} lines of {STEPS_FILE} could not be read and are not in these figures")
+        if self._unknown_streams:
+            notes.append(
+                f"{self._unknown_streams} streams are in no layout that is known here: each of their events was "
+                "counted as a token, and whether they ended early is not known"
+            )
         if manifest.error is not None:
             notes.append(manifest.error)
         status: RunStatus = manifest.status

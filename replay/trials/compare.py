@@ -12,6 +12,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, replay_together, replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
+from replay.judge.compare_recorded import compare_with_recording
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
@@ -99,6 +100,36 @@ def compare_runs(
     return _judged(sides, "unpaired", question)
 
 
+def compare_recorded(
+    trace: Path,
+    target: Target,
+    options: RunOptions,
+    question: Question = Question(),  # noqa: B008
+    *,
+    out: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> CompareOutcome:
+    """Replay a trace against one target and hold the run to the recording. Raises what replay_trace raises."""
+    run = replay_trace(trace, target, options, out, on_progress)
+    verdict = compare_run_recorded(run.directory, question)
+    write_verdict(run.directory, verdict)
+    return CompareOutcome(verdict, run.directory, run.summary.status)
+
+
+def compare_run_recorded(
+    run_dir: Path,
+    question: Question = Question(),  # noqa: B008
+) -> CompareVerdict:
+    """Hold a run that was made to its own recording. Raises RunDirError."""
+    return compare_with_recording(
+        read_evidence(run_dir),
+        question.metric,
+        question.margin_percent,
+        question.confidence,
+        question.least_fidelity,
+    )
+
+
 def judge_sides(sides: Sequence[tuple[str, Evidence]], mode: Mode, question: Question) -> CompareVerdict:
     """Judge one run of each target, by its name: the first against the second, and against each further one."""
     return _judged([Side(name, [run]) for name, run in sides], mode, question)
@@ -126,14 +157,12 @@ def _judged(sides: Sequence[Side], mode: Mode, question: Question, *, is_aa: boo
 
 def _never_replayed(a: Side, b: Side, mode: Mode, question: Question, *, is_aa: bool) -> CompareVerdict:
     """A comparison with a side whose turn never came: no figures, for there is nothing to hold the first against."""
-    metric = question.metric
-    measure = "" if metric.measure == "response" else f"({metric.measure})"
     return CompareVerdict(
         schema=VERDICT_SCHEMA,
         command="compare",
         verdict="inconclusive",
         mode=mode,
-        metric=f"{metric.statistic}{measure}",
+        metric=str(question.metric),
         reasons=[f"{b.name} was never replayed: a run before it did not finish"],
         targets=[
             ComparedTarget(label="a", name=a.name, runs=[run.name for run in a.runs]),

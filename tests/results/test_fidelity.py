@@ -87,9 +87,13 @@ def test_usage_counts_before_events():
 
 
 def test_a_stream_that_came_whole_is_no_stream():
-    asked = {"recorded_output_tokens": 5, "recorded_stream": True}
+    asked = {"recorded_output_tokens": 5, "recorded_stream": True, "stream": True}
 
     assert folded([record(0, streamed=True, **asked), record(1, **asked)]).streams == 0.5
+
+
+def test_a_simulation_which_asks_for_no_streams_is_not_held_to_them():
+    assert folded([record(recorded_output_tokens=5, recorded_stream=True)]).streams is None
 
 
 def test_steps_left_out_cut_their_sessions_unless_the_user_asked_for_it():

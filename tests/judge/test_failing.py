@@ -1,0 +1,145 @@
+"""Whoever fails more is not called faster, however quick the failures and the answers are."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from replay.judge.compare import Metric, Side, judge_compare
+from replay.judge.figures import Evidence, figure_of
+from replay.judge.gate import judge_gate
+from replay.judge.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.judge.conftest import step, summary
+
+
+def run(rng, n=1000, failed=0.0, median_ms=50.0, failed_ms=1.0, name="run", **fields):
+    """A run whose failures come quickly. fields: of a failed step."""
+    fails = rng.random(n) < failed
+    broken = {"outcome": "failed", "error": "status_5xx", "status": 503, **fields}
+    records = [
+        step(f"s-{i}", failed_ms, i, **broken)
+        if fails[i]
+        else step(f"s-{i}", float(median_ms * np.exp(rng.normal(0, 0.1))), i)
+        for i in range(n)
+    ]
+    return Evidence(summary(failed=int(fails.sum())), columns_of([records]), name)
+
+
+def compared(a, b, metric="p99"):
+    return judge_compare(Side("a", [a]), Side("b", [b]), "paired", Metric(metric))
+
+
+def test_a_target_that_refuses_everything_at_once_is_no_faster(rng):
+    found = compared(run(rng), run(rng, failed=1.0))
+
+    assert found.verdict == "a_faster"
+    assert found.reasons == ["b fails: 100% of its steps failed, and its p99 falls among them"]
+    assert (found.differences[0].b_ms, found.differences[0].n_failed_b) == (inf, 1000)
+
+
+@pytest.mark.parametrize("metric", ["p50", "p90", "p99", "mean"])
+def test_a_quicker_target_that_fails_more_is_not_called_faster_in_anything(rng, metric):
+    found = compared(run(rng), run(rng, failed=0.05, median_ms=20.0), metric)
+
+    assert found.verdict != "b_faster"
+    assert not [d for d in found.differences if d.unit == "ms" and d.verdict == "b_faster"]
+
+
+def test_it_says_which_of_the_two_it_is(rng):
+    found = compared(run(rng), run(rng, failed=0.05, median_ms=20.0), "p50")
+
+    assert found.verdict == "inconclusive"
+    assert found.reasons[0].startswith("b is quicker where it answers, but b fails more (")
+
+
+def test_percentiles_among_failures_on_both_sides_are_no_equality(rng):
+    limit = {"error": "timeout", "phase": "first_byte", "censored": True, "status": None}
+
+    found = compared(
+        run(rng, failed=0.05, failed_ms=300.0, **limit), run(rng, failed=0.05, failed_ms=300.0, **limit)
+    )
+
+    assert found.verdict == "inconclusive"
+    assert found.reasons == ["both fall among failures, so there are no times to compare"]
+
+
+def test_targets_that_fail_alike_are_called_different_no_more_often_than_stated(rng):
+    named = sum(
+        compared(run(rng, 600, failed=0.01), run(rng, 600, failed=0.01)).verdict in ("a_faster", "b_faster")
+        for _ in range(60)
+    )
+
+    assert named <= 60 * 0.05 + 4 * (60 * 0.05 * 0.95) ** 0.5
+
+
+@pytest.mark.parametrize("error", ["connect", "timeout", "tool_error", "cut_short"])
+def test_a_session_in_which_a_step_failed_has_no_makespan(rng, error):
+    evidence = run(rng, 1000, failed=0.05, error=error)
+
+    assert figure_of(parse_slo("p99(makespan) < 1s"), evidence, 0.95).observed == inf
+    assert figure_of(parse_slo("p99(makespan, answered) < 1s"), evidence, 0.95).observed < 100
+
+
+def test_a_stream_that_never_began_is_infinitely_late_with_its_first_token(rng):
+    def stream(n, ms=None):
+        fields = {"stream": True, "kind": "llm"}
+        if ms is None:
+            return step(
+                f"s-{n}", 300.0, n, outcome="failed", error="timeout", phase="first_byte", censored=True,
+                first_byte_ns=None, status=None, **fields,
+            )  # fmt: skip
+        first = int((n * 10 + ms) * 1e6)
+        return step(
+            f"s-{n}", ms + 20, n, first_token_ns=first, last_token_ns=first + 10_000_000, tokens=11, **fields
+        )
+
+    records = [stream(n, None if n % 5 == 0 else 5.0) for n in range(500)]
+    evidence = Evidence(summary(), columns_of([records]), "r")
+    slos = [
+        "p95(ttft) < 400ms",
+        "share(ttft < 400ms) >= 95%",
+        "p95(tpot) < 400ms",
+        "p95(ttfb) < 400ms",
+        "max < 400ms",
+    ]
+
+    assert [c.verdict for c in judge_gate([parse_slo(slo) for slo in slos], evidence).checks] == ["fail"] * 5
+
+
+def test_a_mean_with_failures_in_it_never_passes(rng):
+    (check,) = judge_gate([parse_slo("mean < 80ms")], run(rng, 1000, failed=0.02)).checks
+
+    assert check.verdict == "inconclusive"
+    assert check.reason.endswith(
+        "failed, and a failure has no time to take the mean of; bound errors, and write mean(answered)"
+    )
+    assert judge_gate([parse_slo("mean(answered) < 80ms")], run(rng, 1000, failed=0.02)).verdict == "pass"
+
+
+def test_a_target_that_died_shows_what_it_answered():
+    records = [step(f"s-{n}", 1.0, n, at_ms=n * 8) for n in range(450)]
+    records += [
+        step(
+            f"s-{n}", 0.1, n, at_ms=n * 8, outcome="failed", error="connect", phase="connect", status=None,
+            sent_ns=None, first_byte_ns=None,
+        )
+        for n in range(450, 1500)
+    ]  # fmt: skip
+    evidence = Evidence(summary(), columns_of([records]), "r")
+
+    assert figure_of(parse_slo("rate >= 100/s"), evidence, 0.95).observed == pytest.approx(37.44, abs=0.01)
+
+
+def test_tokens_are_timed_to_the_last_one_and_by_usage_where_events_carry_several():
+    first = 10_000_000
+    records = [
+        step(
+            f"s-{n}", 500.0, n, at_ms=0, kind="llm", first_token_ns=first, last_token_ns=first + 100_000_000,
+            tokens=6, output_tokens=21,
+        )
+        for n in range(100)
+    ]  # fmt: skip
+    evidence = Evidence(summary(), columns_of([records]), "r")
+
+    assert figure_of(parse_slo("p50(tpot) < 1s"), evidence, 0.95).observed == 5.0
