@@ -7,6 +7,10 @@ Each request runs the application in a task of its own, as a server would. What 
 to the request's `trace` extension under httpcore's names, so that whoever stamps those need not know the
 difference. An application may go on after its response (background work); it is cancelled only when the
 response was given up, or when the transport closes.
+
+Whatever the application raises is caught in the coroutine of that task, SystemExit and KeyboardInterrupt too: asyncio
+lets those two out of a task through the event loop, where it would be too late. Before the response is complete it is
+the failure of that request, and after that the event loop's exception handler is told.
 """
 
 import asyncio
@@ -14,7 +18,7 @@ import contextlib
 import importlib
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from functools import reduce
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -32,6 +36,8 @@ _VERSION = {"version": "3.0", "spec_version": "2.3"}
 # A server stops taking an application's chunks when the socket is full; here, when so many wait to be read.
 _CHUNKS_WAITING = 64
 _LIFESPAN_S = 30.0
+# How long an application that is cancelled may take to end.
+_CLOSING_S = 5.0
 
 
 class AppError(Exception):
@@ -49,9 +55,9 @@ def load_app(url: str) -> Application:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except Exception as cause:
+    except BaseException as cause:
         raise TargetUnreachable(
-            f"{url}: the module {module_name!r} cannot be imported ({type(cause).__name__}: {cause}). "
+            f"{url}: the module {module_name!r} cannot be imported ({_told(cause)}). "
             "Run from the folder that holds it, or set PYTHONPATH."
         ) from cause
     try:
@@ -60,6 +66,8 @@ def load_app(url: str) -> Application:
         raise TargetUnreachable(
             f"{url}: the module {module_name!r} has no {path!r}. Name its ASGI application."
         ) from cause
+    except BaseException as cause:
+        raise TargetUnreachable(f"{url}: {path!r} cannot be read from its module ({_told(cause)}).") from cause
     if not callable(app):
         raise TargetUnreachable(f"{url}: {path!r} cannot be called. Name an ASGI application.")
     return app
@@ -106,15 +114,16 @@ class AsgiTransport(httpx.AsyncBaseTransport):
             cycle.give_up(task)
             raise
         await trace("asgi.receive_response_headers.complete", {})
-        return httpx.Response(
-            start["status"], headers=list(start.get("headers", ())), stream=_Body(cycle, task)
-        )
+        try:
+            return httpx.Response(
+                start["status"], headers=list(start.get("headers", ())), stream=_Body(cycle, task)
+            )
+        except (TypeError, ValueError) as cause:
+            cycle.give_up(task)
+            raise AppError(f"its headers cannot be read ({_told(cause)})") from cause
 
     async def aclose(self) -> None:
-        tasks = list(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(list(self._running))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LIFESPAN_S):
                 await self._lifespan.shutdown()
@@ -127,23 +136,26 @@ class _Cycle:
     def __init__(self, method: str, body: bytes) -> None:
         self._is_head = method == "HEAD"
         self._body: bytes | None = body
-        self._messages: asyncio.Queue[Message | AppError] = asyncio.Queue(_CHUNKS_WAITING)
+        # Without a bound, so that a failure always finds room.
+        self._messages: asyncio.Queue[Message | AppError] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_CHUNKS_WAITING)
         self._is_over = asyncio.Event()
         self._has_started = self.is_complete = False
 
     async def run(self, app: Application, scope: Message) -> None:
+        """Run the application to its end. Raises nothing."""
         try:
             await app(scope, self.receive, self.send)
-        except Exception as cause:
-            failure = AppError(f"{type(cause).__name__}: {cause}")
+        except BaseException as cause:
+            if self.is_complete:
+                _tell_loop(cause)
+                return
+            failure = AppError(_told(cause))
             failure.__cause__ = cause
-            await self._fail(failure)
         else:
-            await self._fail(AppError("it returned before its response was complete"))
-
-    async def _fail(self, failure: AppError) -> None:
+            failure = AppError("it returned before its response was complete")
         if not self.is_complete:
-            await self._messages.put(failure)
+            self._messages.put_nowait(failure)
 
     async def receive(self) -> Message:
         if self._body is not None:
@@ -153,21 +165,28 @@ class _Cycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Take a message of the application. Raises RuntimeError for one that may not come now, as servers do."""
+        """Take a message of the application. Raises RuntimeError for one that may not come now, as servers do, and
+        TypeError for one that no server could send.
+        """
         kind = message["type"]
         if self.is_complete or kind != ("http.response.body" if self._has_started else "http.response.start"):
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
+        if not self._has_started and not isinstance(message["status"], int):
+            raise TypeError(f"the status of a response is a whole number, not {message['status']!r}")
+        if self._has_started and not isinstance(message.get("body", b""), bytes | bytearray | memoryview):
+            raise TypeError(f"the body of a response is bytes, not {type(message['body']).__name__}")
         self._has_started = True
+        await self._room.acquire()
         if kind == "http.response.body" and not message.get("more_body", False):
             self.is_complete = True
-        await self._messages.put(message)
-        if self.is_complete:
             self._is_over.set()
+        self._messages.put_nowait(message)
 
     async def next_message(self) -> Message:
         message = await self._messages.get()
         if isinstance(message, AppError):
             raise message
+        self._room.release()
         return message
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -205,6 +224,7 @@ class _Lifespan:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._task: asyncio.Task[None] | None = None
+        self._is_starting = True
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._answered = asyncio.Event()
         self._problem: str | None = None
@@ -216,6 +236,7 @@ class _Lifespan:
         scope = {"type": "lifespan", "asgi": _VERSION, "state": self.state}
         self._task = asyncio.create_task(self._run(scope))
         await self._ask("lifespan.startup")
+        self._is_starting = False
         return self._problem
 
     async def shutdown(self) -> None:
@@ -224,8 +245,7 @@ class _Lifespan:
 
     async def cancel(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await _cancelled([self._task])
 
     async def _ask(self, kind: str) -> None:
         self._answered.clear()
@@ -233,9 +253,19 @@ class _Lifespan:
         await self._answered.wait()
 
     async def _run(self, scope: Message) -> None:
-        # An application that raises here, or returns, has no lifespan; the specification says to go on.
-        with contextlib.suppress(Exception):
+        """Run the application to its end. Raises nothing."""
+        try:
             await self._app(scope, self._to_app.get, self._send)
+        except Exception as cause:
+            # One that raises at its start, or returns, has no lifespan; the specification says to go on.
+            if self._is_supported:
+                _tell_loop(cause)
+        except BaseException as cause:
+            # That is no way to say that there is no lifespan.
+            if self._is_starting and self._problem is None:
+                self._problem = _told(cause)
+            else:
+                _tell_loop(cause)
         self._answered.set()
 
     async def _send(self, message: Message) -> None:
@@ -243,8 +273,36 @@ class _Lifespan:
         if kind == "lifespan.startup.complete":
             self._is_supported = True
         elif kind == "lifespan.startup.failed":
-            self._problem = message.get("message") or "it gave no reason"
+            self._problem = _last_line(str(message.get("message") or "")) or "it gave no reason"
         self._answered.set()
+
+
+def _told(cause: BaseException) -> str:
+    """An exception in words, without its traceback."""
+    said = str(cause).strip()
+    return f"{type(cause).__name__}: {said}" if said else type(cause).__name__
+
+
+def _last_line(text: str) -> str:
+    """What frameworks say when they could not start is a traceback, whose last line is the exception."""
+    is_traceback = text.lstrip().startswith("Traceback ")
+    return text.strip().splitlines()[-1].strip() if is_traceback else text.strip()
+
+
+def _tell_loop(cause: BaseException) -> None:
+    """The application raised where nobody waits for it; to be cancelled then is nothing wrong."""
+    if not isinstance(cause, asyncio.CancelledError):
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "the application raised after its response", "exception": cause}
+        )
+
+
+async def _cancelled(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel what the application runs, and see it end, or not: it may take no notice."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CLOSING_S)
 
 
 def _scope(request: httpx.Request, state: dict[str, Any]) -> Message:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -1245,6 +1246,191 @@ async def test_an_application_that_raises_fails_its_step_alone(app_module, start
         failed = await ask(wire)
 
     assert (failed.error, failed.phase, failed.response_bytes) == ("app", phase, 4 if starts else 0)
+
+
+class Unheard(BaseException):
+    """Something that is no Exception, and that nobody here has heard of."""
+
+
+NO_EXCEPTIONS = [
+    SystemExit(0),
+    KeyboardInterrupt(),
+    asyncio.CancelledError(),
+    GeneratorExit(),
+    Unheard(),
+    pytest.fail.Exception("an outcome of pytest"),
+    BaseExceptionGroup("several", [SystemExit(0)]),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raised", NO_EXCEPTIONS, ids=lambda raised: type(raised).__name__)
+@pytest.mark.parametrize(("starts", "phase"), [(False, "first_byte"), (True, "body")])
+async def test_whatever_an_application_raises_fails_its_step_alone(app_module, raised, starts, phase):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        if starts:
+            await send({"type": "http.response.start", "status": 200})
+        raise raised
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        failed = await ask(wire)
+
+    assert (failed.error, failed.phase) == ("app", phase)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("waits", [False, True])
+async def test_an_application_that_cancels_itself_fails_its_step(app_module, waits):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        if waits:
+            await asyncio.sleep(0)
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        failed = await ask(wire)
+
+    assert (failed.error, failed.phase) == ("app", "first_byte")
+
+
+@pytest.mark.anyio
+async def test_an_application_that_fails_with_chunks_unread_fails_its_step(app_module):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        await send({"type": "http.response.start", "status": 200})
+        for _ in range(63):
+            await send({"type": "http.response.body", "body": b".", "more_body": True})
+        raise SystemExit(0)
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        failed = await ask(wire)
+
+    assert (failed.error, failed.phase, failed.response_bytes) == ("app", "body", 63)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "message",
+    [{}, {"status": "200"}, {"status": 200, "headers": [1]}, {"status": 200, "body": "text"}],
+    ids=["no status", "a status of text", "a header of one part", "a body of text"],
+)
+async def test_a_response_that_no_server_could_send_fails_its_step(app_module, message):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        await send({"type": "http.response.start", **message})
+        await send({"type": "http.response.body", "body": message.get("body", b"")})
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        failed = await ask(wire)
+
+    assert failed.error == "app"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raised", NO_EXCEPTIONS, ids=lambda raised: type(raised).__name__)
+async def test_what_is_raised_after_a_response_costs_neither_the_response_nor_the_next(app_module, raised):
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise RuntimeError("no lifespan here")
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+        raise raised
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        got = [await ask(wire), await ask(wire)]
+
+    assert [(one.status, one.error) for one in got] == [(200, None), (200, None)]
+    assert told == ([] if isinstance(raised, asyncio.CancelledError) else [raised, raised])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raised", NO_EXCEPTIONS, ids=lambda raised: type(raised).__name__)
+async def test_a_start_up_that_raises_what_is_no_exception_is_a_target_that_cannot_be_reached(
+    app_module, raised
+):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise raised
+
+    app_module.app = app
+    with pytest.raises(TargetUnreachable) as refused:
+        async with through_httpx(asgi("app")):
+            pass
+
+    assert str(refused.value).startswith(
+        f"asgi:replay_app_under_test:app: the application could not start: {type(raised).__name__}"
+    )
+
+
+@pytest.mark.anyio
+async def test_a_start_up_that_is_told_of_by_a_traceback_is_told_of_by_its_last_line(app_module):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        try:
+            raise OSError("no database")
+        except OSError:
+            await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
+            raise
+
+    app_module.app = app
+    with pytest.raises(TargetUnreachable) as refused:
+        async with through_httpx(asgi("app")):
+            pass
+
+    assert str(refused.value) == (
+        "asgi:replay_app_under_test:app: the application could not start: OSError: no database."
+    )
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("raised", NO_EXCEPTIONS, ids=lambda raised: type(raised).__name__)
+async def test_a_shutdown_that_raises_costs_no_step(app_module, raised):
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            raise raised
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body"})
+
+    app_module.app = app
+    async with through_httpx(asgi("app")) as wire:
+        got = await ask(wire)
+
+    assert (got.status, got.error) == (200, None)
+
+
+@pytest.mark.anyio
+async def test_a_module_that_ends_the_program_when_it_is_imported_is_said_plainly(tmp_path, monkeypatch):
+    (tmp_path / "exits_at_import.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(TargetUnreachable) as refused:
+        async with through_httpx(Target(url="asgi:exits_at_import:app", transport="httpx")):
+            pass
+
+    assert str(refused.value) == (
+        "asgi:exits_at_import:app: the module 'exits_at_import' cannot be imported (SystemExit: 0). "
+        "Run from the folder that holds it, or set PYTHONPATH."
+    )
 
 
 @pytest.mark.anyio
