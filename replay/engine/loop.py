@@ -127,15 +127,22 @@ def _garbage_kept() -> Iterator[None]:
         gc.unfreeze()
 
 
-async def run_together(loops: "Sequence[RunLoop]") -> None:
-    """Replay everything that these runs hold, from one instant on, in one event loop; returns when all are over."""
+async def run_together(
+    loops: "Sequence[RunLoop]", excuses: Callable[[dict[str, Any]], bool] = lambda _: False
+) -> None:
+    """Replay everything that these runs hold, from one instant on, in one event loop; returns when all are over.
+
+    excuses: whether a fault that the event loop reports is none of ours, so that the runs go on.
+    """
     running = asyncio.get_running_loop()
 
     def on_fault(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        for loop in loops:
-            loop.on_fault(context)
+        if not excuses(context):
+            for loop in loops:
+                loop.on_fault(context)
 
     cpu_ns, began_ns = process_time_ns(), monotonic_ns()
+    before = running.get_exception_handler()
     running.set_exception_handler(on_fault)
     try:
         with _garbage_kept():
@@ -149,7 +156,7 @@ async def run_together(loops: "Sequence[RunLoop]") -> None:
                 loop.start(start_ns, running)
             await asyncio.gather(*(loop.until_over() for loop in loops))
     finally:
-        running.set_exception_handler(None)
+        running.set_exception_handler(before)
     ended_ns = max(loop.finished_ns for loop in loops)
     for loop in loops:
         loop.cpu_percent = 100 * (process_time_ns() - cpu_ns) / max(1, ended_ns - began_ns)
@@ -284,6 +291,11 @@ class RunLoop:
         """End the run now, whatever is in flight."""
         self.stop()
         self._end()
+
+    def halt(self) -> None:
+        """As abort, in the middle of anything, and without sending what was late already."""
+        self._outbox.clear()
+        self.abort()
 
     def _end(self) -> None:
         self.is_over = True

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from replay import __version__
+from replay.engine.event_loop import described
 from replay.engine.loop import RunLoop
 from replay.engine.plan import Planned
 from replay.engine.recorder import Recorder
@@ -107,6 +108,13 @@ def complete(
         where = traceback.extract_tb(loop.fault.__traceback__)[-1:]
         place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""
         manifest.error = f"a fault of the replay itself ended the run ({loop.fault!r}{place}); please report it"
+
+
+def ended_by(manifest: Manifest, cause: BaseException) -> None:
+    """An exception ended the run: an interruption, if it was Ctrl-C, and else a failure, with its words."""
+    manifest.finished_at = now_utc()
+    manifest.status = "interrupted" if isinstance(cause, KeyboardInterrupt) else "failed"
+    manifest.error = None if manifest.status == "interrupted" else f"the run was ended by {described(cause)}"
 
 
 def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Generator:

@@ -1,20 +1,21 @@
 """Runs from beginning to end: check the trace, open the targets, replay, leave run directories behind."""
 
 import asyncio
+import contextlib
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import anyio
 
 from replay.engine.arms import ALL, Arm
+from replay.engine.event_loop import Host, run_to_end
 from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
-from replay.engine.manifest import complete, manifest_of
+from replay.engine.manifest import complete, ended_by, manifest_of
 from replay.engine.observe import PlaneObserver
 from replay.engine.outcome import Outcomes
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
@@ -27,16 +28,22 @@ from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import RunStatus, Summary
+from replay.results.types import Manifest, RunStatus, Summary
 from replay.target import Target
 from replay.trace.file import TraceScan
+from replay.wire.errors import TargetUnreachable
 
 _LOOK_EVERY_S = 0.1
 
 
 class Outcome(NamedTuple):
+    """ended_early: why the run was ended before its trace was, on purpose; None for one that went on to its end, and
+    for one that was interrupted or failed.
+    """
+
     summary: Summary
     directory: Path
+    ended_early: str | None = None
 
 
 class Job(NamedTuple):
@@ -68,7 +75,9 @@ def replay_trace(
     """Replay one trace against one target, and return the summary that was written.
 
     Raises TraceError, TargetError and RunDirError for bad input, and TargetUnreachable when nothing could be
-    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted; so does stop_when.
+    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted; so does stop_when. In a
+    thread that is not the main one no signal arrives. Whatever else a signal handler raises while the run goes on, as
+    pytest-timeout does, ends it, and is raised here; run.json then says failed, and what was recorded is kept.
     """
     return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 
@@ -88,20 +97,21 @@ def replay_together(
     # ends them at once.
     found = read_trace(trace)
     runs = [_Run(trace, found, job, options) for job in jobs]
-    anyio.run(
-        _replay,
-        runs,
-        options,
-        on_progress,
-        stop_when,
-        backend="asyncio",
-        backend_options={"use_uvloop": sys.platform != "win32"},
-    )
+    try:
+        run_to_end(partial(_replay, runs, options, on_progress, stop_when))
+    except BaseException as cause:
+        for run in runs:
+            run.break_off(cause)
+        if isinstance(cause, asyncio.CancelledError):
+            raise TargetUnreachable(
+                f"{runs[0].target.url}: the application cancelled the run that it was tested by."
+            ) from cause
+        raise
     outcomes = []
     for run in runs:
         summary = rebuild(run.directory.path)
         run.directory.write_summary(summary)
-        outcomes.append(Outcome(summary, run.directory.path))
+        outcomes.append(Outcome(summary, run.directory.path, run.ended_early))
     return outcomes
 
 
@@ -111,6 +121,8 @@ class _Run:
     directory: RunDir
     recorder: Recorder
     loop: RunLoop
+    manifest: Manifest | None = None
+    ended_early: str | None = None
 
     def __init__(self, trace: Path, found: TraceScan, job: Job, options: RunOptions) -> None:
         self.target = job.target
@@ -123,6 +135,7 @@ class _Run:
         observe = job.target.observe
         self.observe = observe
         self.observer: PlaneObserver | None = None
+        self._is_settled = False
 
     @property
     def trace_name(self) -> str:
@@ -146,16 +159,22 @@ class _Run:
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
 
-    async def finish(self, was_interrupted: bool, why: str | None) -> None:
-        """Write the end of the run."""
+    async def finish(self, host: Host, why: str | None) -> None:
+        """Write the end of the run. why: what it was ended early for, on purpose."""
         loop, recorder, manifest = self.loop, self.recorder, self.manifest
+        assert manifest is not None
         recorder.finish(time.monotonic_ns())
-        status: RunStatus = "interrupted" if was_interrupted or why else "finished"
+        status: RunStatus = "interrupted" if host.signals.were_seen or why else "finished"
         if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
             status = "failed"
         complete(manifest, status, loop, recorder, self.sender, self._pace)
+        if host.signals.raised is not None:
+            ended_by(manifest, host.signals.raised)
         if why is not None:
             manifest.notes = [*manifest.notes, f"ended early: {why}"]
+            self.ended_early = why if status == "interrupted" and not host.signals.were_seen else None
+        if self.sender.has_guest:
+            manifest.notes = [*manifest.notes, *host.notes()]
         if self.observer is not None:
             await self.observer.poll(loop.start_ns)
             manifest.plane = self.observer.figures()
@@ -165,23 +184,42 @@ class _Run:
                     f"{self.observer.missed} of {self.observer.polls} polls of {self.observe} failed",
                 ]
         self.directory.write_manifest(manifest)
+        self._is_settled = True
+
+    def break_off(self, cause: BaseException) -> None:
+        """An exception ended everything: keep what was recorded, unless the end of the run is written already."""
+        if self.manifest is None or self._is_settled:
+            return
+        # What is raised is the cause; that its traces could not be written is the lesser evil.
+        with contextlib.suppress(OSError):
+            if hasattr(self, "loop") and self.loop.finished_ns:
+                self.recorder.finish(time.monotonic_ns())
+                complete(self.manifest, "failed", self.loop, self.recorder, self.sender, self._pace)
+            ended_by(self.manifest, cause)
+            self.directory.write_manifest(self.manifest)
 
 
 async def _replay(
-    runs: Sequence[_Run], options: RunOptions, on_progress: OnProgress | None, stop_when: StopWhen | None
+    runs: Sequence[_Run],
+    options: RunOptions,
+    on_progress: OnProgress | None,
+    stop_when: StopWhen | None,
+    host: Host,
 ) -> None:
     opened: list[_Run] = []
     met: list[str] = []
+    host.has_guest = any(run.sender.has_guest for run in runs)
     try:
         for run in runs:
             await run.sender.open()
             opened.append(run)
+        host.signals.take()
         for run in runs:
             run.prepare()
         loops = [run.loop for run in runs]
         if stop_when is not None:
             stop_when.begin(runs[0].directory.path, runs[0].loop.progress)
-        with _Interrupts(loops, options.grace_s) as interrupts:
+        with host.signals.stopping(loops, options.grace_s):
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
                     watched = [Watched(run.target.name, run.planned, run.loop, run.recorder) for run in runs]
@@ -196,13 +234,13 @@ async def _replay(
                         tasks.start_soon(
                             carry_out, events, run.observe, _start_of(run.loop), run.directory.path
                         )
-                await run_together(loops)
+                await run_together(loops, host.excuses)
                 tasks.cancel_scope.cancel()
     finally:
         for run in opened:
             await run.sender.close()
     for run in runs:
-        await run.finish(interrupts.were_seen, met[0] if met else None)
+        await run.finish(host, met[0] if met else None)
 
 
 def _events_of(options: RunOptions, *, is_first: bool) -> list[At]:
@@ -224,40 +262,3 @@ async def _end_when(stop_when: StopWhen, loops: Sequence[RunLoop], met: list[str
             for loop in loops:
                 loop.abort()
             return
-
-
-class _Interrupts:
-    """SIGINT and SIGTERM: the first stops sending and gives responses a grace time, the second ends the run."""
-
-    def __init__(self, loops: Sequence[RunLoop], grace_s: float) -> None:
-        self._loops = loops
-        self._grace_s = grace_s
-        self._signals = (signal.SIGINT, signal.SIGTERM)
-        self._grace: asyncio.TimerHandle | None = None
-        self.were_seen = False
-
-    def __enter__(self) -> "_Interrupts":
-        running = asyncio.get_running_loop()
-        for number in self._signals:
-            running.add_signal_handler(number, self._seen)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        running = asyncio.get_running_loop()
-        for number in self._signals:
-            running.remove_signal_handler(number)
-        if self._grace is not None:
-            self._grace.cancel()
-
-    def _seen(self) -> None:
-        if self.were_seen:
-            self._abort()
-            return
-        self.were_seen = True
-        for loop in self._loops:
-            loop.stop()
-        self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._abort)
-
-    def _abort(self) -> None:
-        for loop in self._loops:
-            loop.abort()

@@ -5,7 +5,7 @@ from typing import Any
 
 from replay.engine.render import Renderer
 from replay.engine.router import Router
-from replay.target import Target
+from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials
 from replay.wire.http1 import Http1Wire
@@ -29,6 +29,8 @@ class TargetSender:
             self.wires.append(_wire(target, url))
             self.renderers.append(Renderer(target, url, self._credentials, run_id))
         self.decide = self._router.decide
+        # An application that shares this process and its event loop.
+        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self._router.urls)
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:

@@ -6,22 +6,21 @@ far above those of the warm requests that begin the experiment.
 
 import asyncio
 import secrets
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import anyio
 import numpy as np
 
-from replay.engine.manifest import host_facts, now_utc
+from replay.engine.event_loop import Host, run_to_end
+from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.prober import Prober
 from replay.judge.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.probing import IdleSearch
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
 from replay.results.types import Manifest, TargetFacts, TraceFacts
-from replay.target import Target, redacted
+from replay.target import ASGI_PREFIX, Target, redacted
 from replay.trace.types import Step
 from replay.trials.evidence import write_verdict
 from replay.wire.types import Exchange
@@ -94,10 +93,12 @@ def probe_coldstart(
     )
     directory.write_manifest(manifest)
     experiment = _Experiment(target, step, plan, directory.path, on_wait or (lambda *_: None))
-    manifest.status = "interrupted"
     try:
-        anyio.run(experiment.run, backend="asyncio", backend_options={"use_uvloop": sys.platform != "win32"})
+        run_to_end(experiment.run)
         manifest.status = "finished"
+    except BaseException as cause:
+        ended_by(manifest, cause)
+        raise
     finally:
         manifest.finished_at = now_utc()
         manifest.trace.sessions = manifest.trace.steps = experiment.sent
@@ -120,7 +121,8 @@ class _Experiment:
         self._bursts: list[Burst] = []
         self.sent = 0
 
-    async def run(self) -> None:
+    async def run(self, host: Host) -> None:
+        host.has_guest = self._target.url.startswith(ASGI_PREFIX)
         async with Prober(self._target, self._directory, secrets.token_hex(8)) as prober:
             for n in range(_WARM_REQUESTS + 1):
                 (exchange,) = await self._ask(prober, 1)

@@ -1,0 +1,154 @@
+"""The event loop of a run, which an application under test may share, and which that application cannot end.
+
+asyncio lets SystemExit and KeyboardInterrupt out of any task or callback, straight through the loop, to whoever runs
+it; a stop of the loop ends it as well. A loop that is left so has lost nothing, and can be turned on. That is what is
+done here, until the coroutine that it was made for has ended. What the application leaves behind then is ended within
+bounds, even if it ignores that it is cancelled.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from replay.engine.signals import Signals
+
+_CLOSING_S = 5.0
+_PACKAGE = __name__.partition(".")[0]
+# Where we and an application call one another: a frame of these in a traceback says nothing of whose fault it is.
+_BETWEEN = (__name__, f"{_PACKAGE}.wire.asgi")
+_STRAYS_KEPT = 3
+_T = TypeVar("_T")
+
+
+class Host:
+    """What a coroutine knows of the loop that it runs in.
+
+    has_guest: an application shares the loop, so that a fault in it may be the application's.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.signals = Signals(loop)
+        self.has_guest = False
+        # What was raised where no step waited for it, in words; each but once.
+        self._strays: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"<Host {'with' if self.has_guest else 'without'} a guest, {len(self._strays)} strays>"
+
+    def excuses(self, context: dict[str, Any]) -> bool:
+        """Whether a fault that the loop reports is none of ours: it is then noted, and may be forgotten."""
+        fault = context.get("exception")
+        if fault is not None and fault is self.signals.raised:
+            return True
+        if not self.has_guest or (fault is not None and _is_ours(fault)):
+            return False
+        self.note_stray(str(context.get("message")) if fault is None else described(fault))
+        return True
+
+    def note_stray(self, words: str) -> None:
+        if words not in self._strays and len(self._strays) < _STRAYS_KEPT:
+            self._strays.append(words)
+
+    def on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not self.excuses(context):
+            loop.default_exception_handler(context)
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures should know of the application."""
+        if not self._strays:
+            return []
+        return [f"the application raised outside of its responses: {'; '.join(self._strays)}"]
+
+
+def described(error: BaseException) -> str:
+    """An exception in a line: what it is, and the first line of what it says."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def run_to_end(main: Callable[[Host], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a coroutine in an event loop of its own, and return what it returns.
+
+    Raises what it raises, or rather what a signal handler raised meanwhile, and KeyboardInterrupt for a Ctrl-C while
+    there was no run to stop. asyncio.CancelledError: an application cancelled the coroutine. RuntimeError: this thread
+    runs an event loop already.
+    """
+    _refuse_running_loop()
+    loop = _new_loop()
+    host = Host(loop)
+    loop.set_exception_handler(host.on_fault)
+    task = loop.create_task(main(host))
+    try:
+        host.signals.take()
+        _turn(loop, task, host)
+        _end_tasks(loop, host)
+        _turn(loop, loop.create_task(loop.shutdown_asyncgens()), host)
+    finally:
+        host.signals.give_back()
+        # Without waiting for threads that the application has at work; they may never end.
+        loop.close()
+    if host.signals.raised is not None:
+        if not task.cancelled():
+            task.exception()
+        raise host.signals.raised
+    return task.result()
+
+
+def _refuse_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("a run has an event loop of its own: call it in a thread, with asyncio.to_thread.")
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _turn(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any]", host: Host) -> None:
+    """Turn the loop until the task is done, whatever breaks out of the loop meanwhile."""
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except BaseException as error:
+            if task.done():
+                return
+            if loop.is_closed():
+                raise
+            if error is not host.signals.raised:
+                host.note_stray(described(error))
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop, host: Host) -> None:
+    """End what is left in the loop; a task that takes no notice of being cancelled loses its coroutine."""
+    for is_forced in (False, True):
+        left = asyncio.all_tasks(loop)
+        if not left:
+            return
+        for task in left:
+            coroutine = task.get_coro()
+            if is_forced and coroutine is not None:
+                with contextlib.suppress(BaseException):
+                    coroutine.close()
+            task.cancel()
+        _turn(loop, loop.create_task(asyncio.wait(left, timeout=_CLOSING_S)), host)
+
+
+def _is_ours(fault: BaseException) -> bool:
+    """Whether code of this package was at work when it was raised."""
+    trace = fault.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] == _PACKAGE and module not in _BETWEEN:
+            return True
+        trace = trace.tb_next
+    return False

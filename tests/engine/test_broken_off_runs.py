@@ -1,0 +1,204 @@
+"""Runs that something tries to break off: an application in this process, a signal handler, a thread."""
+
+import asyncio
+import json
+import signal
+import sys
+import threading
+from types import ModuleType
+
+import pytest
+
+from replay.engine.run import replay_trace
+from replay.engine.types import RunOptions
+from replay.target import Target, Timeouts
+from replay.wire.errors import TargetUnreachable
+
+STEPS = 6
+
+
+class Limit(BaseException):
+    """What a handler raises when a test has taken too long."""
+
+
+@pytest.fixture
+def serve(write_trace, tmp_path):
+    """Replay a few steps against an application that runs this coroutine after it has answered, or before."""
+    module = ModuleType("replay_app_that_breaks")
+    sys.modules[module.__name__] = module
+
+    def served(*, before=None, after=None, grace_s=5.0, **limits):
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                raise RuntimeError("no lifespan here")
+            if before is not None:
+                await before()
+            await send({"type": "http.response.start", "status": 200})
+            await send({"type": "http.response.body"})
+            if after is not None:
+                await after()
+
+        module.app = app
+        get = write_trace.get
+        trace = write_trace(*[(n * 5.0, [get("a", "/")]) for n in range(STEPS)])
+        target = Target(
+            url=f"asgi:{module.__name__}:app", name="app", transport="httpx", timeouts=Timeouts(**limits)
+        )
+        return replay_trace(trace, target, RunOptions(grace_s=grace_s), tmp_path / "run")
+
+    yield served
+    del sys.modules[module.__name__]
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return lambda: json.loads((tmp_path / "run" / "run.json").read_text())
+
+
+@pytest.fixture
+def in_a_moment():
+    """Call a handler by SIGALRM in a moment; it is taken back at the end."""
+    before = signal.getsignal(signal.SIGALRM)
+
+    def call(handler, after_s=0.3):
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, after_s)
+
+    yield call
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def raise_limit(number, frame):
+    raise Limit("too long")
+
+
+async def hang():
+    await asyncio.get_running_loop().create_future()
+
+
+async def spin():
+    while True:
+        pass
+
+
+async def spin_whatever_is_raised():
+    try:
+        await spin()
+    except BaseException:
+        pass
+
+
+def counts_of(outcome):
+    counts = outcome.summary.counts
+    return outcome.summary.status, counts.ok, counts.errors
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, ValueError, asyncio.CancelledError, Limit])
+def test_a_task_or_a_callback_of_an_application_cannot_end_the_run(serve, kind):
+    def fail():
+        raise kind
+
+    async def leave_behind():
+        async def task():
+            fail()
+
+        asyncio.create_task(task())  # noqa: RUF006 - an application may forget it
+        asyncio.get_running_loop().call_soon(fail)
+
+    outcome = serve(after=leave_behind)
+
+    assert counts_of(outcome) == ("finished", STEPS, {})
+    (note,) = [note for note in outcome.summary.notes if note.startswith("the application raised")]
+    assert kind.__name__ in note
+
+
+def test_an_application_that_stops_the_event_loop_does_not_stop_the_run(serve):
+    async def stop():
+        asyncio.get_running_loop().stop()
+
+    assert counts_of(serve(before=stop)) == ("finished", STEPS, {})
+
+
+def test_an_application_that_never_answers_is_ended_by_the_time_limits(serve):
+    assert counts_of(serve(before=hang, first_byte_s=0.05)) == ("finished", 0, {"timeout": STEPS})
+
+
+def test_an_application_that_cancels_every_task_ends_a_run_that_says_so(serve, manifest):
+    async def cancel_all():
+        for task in asyncio.all_tasks():
+            task.cancel()
+
+    with pytest.raises(TargetUnreachable) as refused:
+        serve(before=cancel_all)
+
+    assert str(refused.value) == (
+        "asgi:replay_app_that_breaks:app: the application cancelled the run that it was tested by."
+    )
+    assert manifest()["status"] == "failed"
+
+
+@pytest.mark.parametrize("waiting", [hang, spin, spin_whatever_is_raised])
+def test_what_a_signal_handler_raises_reaches_the_caller_wherever_it_was_raised(
+    serve, manifest, in_a_moment, waiting
+):
+    in_a_moment(raise_limit)
+
+    with pytest.raises(Limit, match="too long"):
+        serve(before=waiting)
+
+    assert manifest()["status"] == "failed"
+    assert manifest()["error"] == "the run was ended by Limit: too long"
+    assert signal.getsignal(signal.SIGALRM) is raise_limit
+
+
+def test_a_handler_that_raises_an_os_error_ends_the_run_as_any_other(serve, manifest, in_a_moment):
+    def expire(number, frame):
+        raise TimeoutError("a limit of the test")
+
+    in_a_moment(expire)
+
+    with pytest.raises(TimeoutError, match="a limit of the test"):
+        serve(before=hang)
+
+    assert manifest()["status"] == "failed"
+
+
+def test_a_handler_that_raises_nothing_costs_nothing(serve, in_a_moment):
+    told = []
+    in_a_moment(lambda *_: told.append(True), after_s=0.01)
+
+    outcome = serve()
+
+    assert counts_of(outcome) == ("finished", STEPS, {})
+
+
+def test_ctrl_c_stops_the_run_whatever_the_application_does_with_what_it_raises(serve, in_a_moment):
+    before = signal.getsignal(signal.SIGINT)
+    in_a_moment(lambda *_: signal.raise_signal(signal.SIGINT))
+
+    outcome = serve(before=hang, grace_s=0.0)
+
+    assert counts_of(outcome) == ("interrupted", 0, {"interrupted": STEPS})
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_goes_on_in_a_thread_where_no_signal_arrives(serve):
+    outcomes = []
+    thread = threading.Thread(target=lambda: outcomes.append(serve()))
+    thread.start()
+    thread.join()
+
+    assert [counts_of(outcome) for outcome in outcomes] == [("finished", STEPS, {})]
+
+
+def test_a_run_goes_on_beside_an_event_loop_but_not_in_it(serve):
+    async def beside():
+        return await asyncio.to_thread(serve)
+
+    async def inside():
+        serve()
+
+    assert counts_of(asyncio.run(beside())) == ("finished", STEPS, {})
+    with pytest.raises(RuntimeError, match=r"call it in a thread, with asyncio\.to_thread"):
+        asyncio.run(inside())
