@@ -130,13 +130,18 @@ def _run(
 def _conclude(outcome: "GateOutcome", is_strict: bool) -> None:
     """Pass, fail or skip the test."""
     __tracebackhide__ = True
-    verdict = outcome.verdict
-    if outcome.status == "interrupted":
-        raise KeyboardInterrupt
-    if verdict.verdict == "pass":
+    from replay.trials.endings import broken_off, concluded
+
+    verdict, directory = outcome.verdict, outcome.directory
+    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=is_strict)
+    if conclusion == "pass":
         return
-    if verdict.verdict == "fail" or is_strict:
-        _fail(_table(verdict, outcome.directory))
+    if conclusion == "interrupted":
+        raise KeyboardInterrupt
+    if conclusion == "not_carried_out":
+        _fail(f"{broken_off(conclusion, directory)}\nrecorded in {directory}")
+    if conclusion == "fail":
+        _fail(_table(verdict, directory))
     from replay.report.verdict_words import gate_headline, sentence
 
     pytest.skip("; ".join([gate_headline(verdict), *map(sentence, verdict.reasons)]))

@@ -16,10 +16,16 @@ from replay.report.load import level_line, print_ceiling
 from replay.target import load_target
 from replay.trace.synthesis.presets import PRESETS
 from replay.trials.ceiling import CeilingPlan, find_ceiling
+from replay.trials.endings import EXIT_CODES, Conclusion, concluded
 from replay.trials.shapes import write_constant, write_preset
 
 _PLAN = CeilingPlan()
-_EXIT_CODES = {"found": 0, "at_least": 0, "not_reached": 1, "inconclusive": 3}
+_ANSWERS: dict[str, Conclusion] = {
+    "found": "done",
+    "at_least": "done",
+    "not_reached": "fail",
+    "inconclusive": "inconclusive",
+}
 
 
 @click.command()
@@ -124,6 +130,4 @@ def ceiling(
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.verdict)).decode())
     else:
         print_ceiling(outcome.verdict, outcome.directory)
-    if outcome.status != "finished":
-        ctx.exit(130)
-    ctx.exit(_EXIT_CODES[outcome.verdict.verdict])
+    ctx.exit(EXIT_CODES[concluded(outcome.status, _ANSWERS[outcome.verdict.verdict])])

@@ -1,6 +1,7 @@
 """`replay compare`: the same trace against several targets, side by side."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,16 @@ from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate import CONFIDENCE
+from replay.judge.types import Comparison
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import compare_junit
 from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
+from replay.results.types import RunStatus
 from replay.target import load_target
 from replay.trials.compare import Question, compare_runs, compare_targets
-
-EXIT_SLOWER = 1
-EXIT_INCONCLUSIVE = 3
+from replay.trials.endings import EXIT_CODES, Conclusion, concluded
 
 
 @click.command()
@@ -113,7 +114,7 @@ def compare(
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="'--metric'") from error
     _check_usage(trace, targets, run_dirs, aa)
-    status = "finished"
+    status: RunStatus = "finished"
     directory: Path | None = None
     if run_dirs:
         verdict = compare_runs(run_dirs, question)
@@ -139,12 +140,16 @@ def compare(
         for line in annotations(verdict):
             click.echo(line, err=as_json)
         write_job_summary(compare_markdown(verdict))
-    if status != "finished":
-        ctx.exit(130 if status == "interrupted" else 4)
     verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]
+    conclusion = concluded(status, _answer(verdicts, fail_if_slower=fail_if_slower, is_aa=aa))
+    ctx.exit(EXIT_CODES[conclusion])
+
+
+def _answer(verdicts: Sequence[Comparison], *, fail_if_slower: bool, is_aa: bool) -> Conclusion:
+    """Slower is a failure only if that was asked for; a target that is held against itself need not settle anything."""
     if fail_if_slower and "a_faster" in verdicts:
-        ctx.exit(EXIT_SLOWER)
-    ctx.exit(EXIT_INCONCLUSIVE if "inconclusive" in verdicts and not aa else 0)
+        return "fail"
+    return "inconclusive" if "inconclusive" in verdicts and not is_aa else "done"
 
 
 def _check_usage(trace: Path | None, targets: tuple[str, ...], run_dirs: tuple[Path, ...], aa: bool) -> None:

@@ -17,11 +17,8 @@ from replay.report.live import open_view
 from replay.report.markdown import gate_markdown
 from replay.report.verdicts import print_gate
 from replay.target import load_target
-from replay.trials.gate import gate_run, gate_trace
-
-EXIT_CODES = {"pass": 0, "fail": 1, "inconclusive": 3}
-EXIT_NOT_CARRIED_OUT = 4
-EXIT_INTERRUPTED = 130
+from replay.trials.endings import EXIT_CODES, concluded
+from replay.trials.gate import GateOutcome, gate_run, gate_trace
 
 
 @click.command()
@@ -91,15 +88,13 @@ def gate(
         raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
     aim = None if target is None else load_target(target)
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
-    status = "finished"
     if run_dir is not None:
-        verdict = gate_run(run_dir, bounds, baselines, confidence)
-        directory: Path | None = run_dir
+        outcome = GateOutcome(gate_run(run_dir, bounds, baselines, confidence), run_dir)
     else:
         assert trace is not None
         assert aim is not None
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
-            verdict, directory, status = gate_trace(
+            outcome = gate_trace(
                 trace,
                 aim,
                 bounds,
@@ -110,17 +105,19 @@ def gate(
                 early=early,
                 on_progress=view.show,
             )
+    verdict = outcome.verdict
     # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
-        print_gate(verdict, directory)
+        print_gate(verdict, outcome.directory)
     _write(verdict, junit, markdown, strict)
     if is_github():
         for line in annotations(verdict):
             click.echo(line, err=as_json)
         write_job_summary(gate_markdown(verdict))
-    ctx.exit(_exit_code(verdict, status, strict))
+    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=strict)
+    ctx.exit(EXIT_CODES[conclusion])
 
 
 def _write(verdict: GateVerdict, junit: Path | None, markdown: Path | None, strict: bool) -> None:
@@ -130,13 +127,3 @@ def _write(verdict: GateVerdict, junit: Path | None, markdown: Path | None, stri
         junit.write_text(gate_junit(verdict, strict), encoding="utf-8")
     if markdown is not None:
         markdown.write_text(gate_markdown(verdict), encoding="utf-8")
-
-
-def _exit_code(verdict: GateVerdict, status: str, strict: bool) -> int:
-    """A run that ended badly was not carried out, unless what was seen of it is a fail already."""
-    if status == "interrupted" and not any(check.decided_early for check in verdict.checks):
-        return EXIT_INTERRUPTED
-    if status == "failed" and verdict.verdict != "fail":
-        return EXIT_NOT_CARRIED_OUT
-    code = EXIT_CODES[verdict.verdict]
-    return 1 if strict and code == 3 else code

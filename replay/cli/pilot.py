@@ -16,6 +16,7 @@ from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target
+from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
 from replay.trials.pilot.carrying import Stage
 from replay.trials.pilot.embedded import embedded_targets, served
 from replay.trials.pilot.faults import Commands, Fault, KillInstance
@@ -23,8 +24,6 @@ from replay.trials.pilot.phases import LIVE, QUICK, SIMULATED, Plan
 from replay.trials.pilot.trial import check_targets, run_pilot
 from replay.trials.pilot.workload import Shape, shape_of
 
-_EXIT_INCONCLUSIVE = 3
-_EXIT_INTERRUPTED = 130
 _PLANES = ("serverless", "vm", "hybrid")
 
 
@@ -106,10 +105,12 @@ def pilot(
             on_stage=_quiet if is_quiet else _say,
             on_progress=view.show,
         )
-    if outcome.verdict is None:
-        click.echo(f"replay: interrupted. Go on with the same command and --out {outcome.directory}", err=True)
-        ctx.exit(_EXIT_INTERRUPTED)
     verdict = outcome.verdict
+    if verdict is None:
+        conclusion = concluded(outcome.status)
+        why = "interrupted" if conclusion == "interrupted" else broken_off(conclusion, outcome.broken_in)
+        click.echo(f"replay: {why}. Go on with the same command and --out {outcome.directory}", err=True)
+        ctx.exit(EXIT_CODES[conclusion])
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     shown = material_of(verdict, outcome.directory, outcome.material)
@@ -117,7 +118,8 @@ def pilot(
     if not as_json:
         print_pilot(verdict, outcome.directory)
         click.echo(f"report: {where}")
-    ctx.exit(_EXIT_INCONCLUSIVE if verdict.verdict == "inconclusive" else 0)
+    answer: Conclusion = "inconclusive" if verdict.verdict == "inconclusive" else "done"
+    ctx.exit(EXIT_CODES[concluded(outcome.status, answer)])
 
 
 def _say(stage: Stage) -> None:

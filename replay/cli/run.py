@@ -16,6 +16,7 @@ from replay.report.live import open_view
 from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
 from replay.target import load_target
+from replay.trials.endings import EXIT_CODES, concluded
 from replay.trials.faults import judge_faults
 
 
@@ -86,4 +87,4 @@ def run(
         print_summary(outcome.summary, outcome.directory)
         if recovery is not None:
             print_recovery(recovery)
-    ctx.exit({"finished": 0, "interrupted": 130}.get(outcome.summary.status, 4))
+    ctx.exit(EXIT_CODES[concluded(outcome.summary.status)])

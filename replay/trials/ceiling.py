@@ -24,6 +24,7 @@ from replay.judge.recovery import back_after_s
 from replay.judge.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
+from replay.results.types import RunStatus
 from replay.target import Target
 from replay.trace.file import scan
 from replay.trials.evidence import read_evidence, write_verdict
@@ -51,7 +52,7 @@ class CeilingPlan(NamedTuple):
 class CeilingOutcome(NamedTuple):
     verdict: CeilingVerdict
     directory: Path
-    status: str = "finished"
+    status: RunStatus = "finished"
 
 
 OnLevel = Callable[[Level], None]
@@ -139,7 +140,7 @@ def find_ceiling(
         notes=notes,
     )
     write_verdict(directory, found)
-    return CeilingOutcome(found, directory, "interrupted" if hunt.was_interrupted else "finished")
+    return CeilingOutcome(found, directory, hunt.status)
 
 
 class _Hunt:
@@ -169,14 +170,14 @@ class _Hunt:
         self._needed = max([least_n(slo.q, 0.95) for slo in slos if slo.q is not None] or [0])
         self._levels = 0
         self.spent_s = 0.0
-        self.was_interrupted = False
+        self.status: RunStatus = "finished"
 
     @property
     def is_over(self) -> bool:
-        return self.was_interrupted or self.spent_s >= self._plan.most_s
+        return self.status != "finished" or self.spent_s >= self._plan.most_s
 
     def measure(self, scale: float) -> Level | None:
-        """One level; None if it was interrupted."""
+        """One level; None if it broke off."""
         length_s = self._length_s(scale)
         guard = Guard(max(1000, int(5 * self._rps * scale)))
         run = self._run(f"x{scale:.4g}", scale, length_s, (), guard)
@@ -203,8 +204,8 @@ class _Hunt:
         out = self._directory / f"{self._levels:02d}-{what}"
         run = self._replay(self._trace, self._target, options, out, self._on_progress, guard)
         self.spent_s += run.summary.elapsed_s
-        if run.summary.status == "interrupted" and guard.why is None:
-            self.was_interrupted = True
+        if run.summary.status != "finished" and run.ended_early is None:
+            self.status = run.summary.status
             return None
         return run
 
@@ -220,7 +221,7 @@ class _Hunt:
         run = self._run("recovery", ceiling, length_s, phases, Guard(1 << 60))
         how = f"{over_s:g} s at {_OVERLOAD:g} times the ceiling, then {_RELIEF:g} times"
         if run is None:
-            return None, "recovery was not seen: the run was interrupted"
+            return None, f"recovery was not seen: the run was {self.status}"
         columns = read_evidence(run.directory, run.summary).columns
         took_s = back_after_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
         if took_s is None:

@@ -18,7 +18,9 @@ from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
+from replay.results.types import RunStatus
 from replay.target import Target
+from replay.trials.endings import worst
 from replay.trials.evidence import read_evidence, write_verdict
 
 LiveMode = Literal["paired", "interleaved", "sequential"]
@@ -39,7 +41,7 @@ class CompareOutcome(NamedTuple):
 
     verdict: CompareVerdict
     directory: Path
-    status: str = "finished"
+    status: RunStatus = "finished"
 
 
 def compare_targets(
@@ -85,9 +87,7 @@ def compare_targets(
     ]
     verdict = _judged(judged, mode, question, is_aa=is_aa)
     write_verdict(directory, verdict)
-    statuses = {run.summary.status for runs in made for run in runs}
-    status = next((s for s in ("failed", "interrupted") if s in statuses), "finished")
-    return CompareOutcome(verdict, directory, status)
+    return CompareOutcome(verdict, directory, worst({run.summary.status for runs in made for run in runs}))
 
 
 def compare_runs(

@@ -107,3 +107,12 @@ def write_verdict(directory: Path, verdict: msgspec.Struct) -> None:
         (directory / VERDICT_FILE).write_bytes(data)
     except OSError as cause:
         raise RunDirError(f"{directory / VERDICT_FILE}: cannot be written ({cause.strerror}).") from cause
+
+
+def forget_verdict(directory: Path) -> None:
+    """No verdict of before stays in a directory that is used again."""
+    path = directory / VERDICT_FILE
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as cause:
+        raise RunDirError(f"{path}: cannot be removed ({cause.strerror}).") from cause

@@ -11,17 +11,19 @@ from replay.judge.early import early_check, final_confidence
 from replay.judge.gate import CONFIDENCE, judge_gate
 from replay.judge.slo import Slo
 from replay.judge.types import GateVerdict
+from replay.results.types import RunStatus
 from replay.target import Target
 from replay.trials.early import EarlyWatch
 from replay.trials.evidence import read_baselines, read_evidence, write_verdict
 
 
 class GateOutcome(NamedTuple):
-    """directory: the run's. status: how the run ended."""
+    """directory: the run's. status: how the run ended. ended_early: why, if that was on purpose."""
 
     verdict: GateVerdict
     directory: Path
-    status: str = "finished"
+    status: RunStatus = "finished"
+    ended_early: str | None = None
 
 
 def gate_trace(
@@ -58,7 +60,7 @@ def gate_trace(
         }
         verdict = judge_gate(slos, seen, known, at_end, checks)
     write_verdict(run.directory, verdict)
-    return GateOutcome(verdict, run.directory, run.summary.status)
+    return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early)
 
 
 def gate_run(

@@ -21,8 +21,9 @@ CHECKS = {"pass": passed(), "fail": failed(), "inconclusive": undecided()}
 
 def gate_trace(trace, target, slos, options, *, out=None, **others):
     CALLS.append((trace, target, slos, options, out))
-    verdict = gate(CHECKS[target.url.rpartition("/")[2]])
-    return SimpleNamespace(verdict=verdict, directory=out, status="finished")
+    check, _, status = target.url.rpartition("/")[2].partition("-")
+    verdict = gate(CHECKS[check])
+    return SimpleNamespace(verdict=verdict, directory=out, status=status or "finished", ended_early=None)
 
 sys.modules["replay.trials.gate"] = sys.modules["fake"] = sys.modules[__name__]
 """
@@ -54,6 +55,15 @@ def session(pytester, monkeypatch):
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *args, timeout=60)
 
     return run
+
+
+@pytest.fixture
+def small_trace(pytester):
+    step = {"id": "a", "kind": "http", "name": "get", "request": {"method": "GET", "path": "/"}}
+    lines = [{"format": "replay-trace", "version": 1, "name": "small"}]
+    lines += [{"id": f"s-{n}", "start_ms": n, "steps": [step]} for n in range(100)]
+    pytester.path.joinpath("small.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pytester.path.joinpath("small_app.py").write_text(APP)
 
 
 def test_a_pass_passes_and_gives_the_verdict_and_its_directory(session):
@@ -169,13 +179,119 @@ def test_nothing_heavy_is_imported_before_a_gate_is_run(session):
     result.assert_outcomes(passed=1)
 
 
-def test_a_real_trace_is_replayed_against_an_application_by_name_or_as_an_object(session, pytester):
-    step = {"id": "a", "kind": "http", "name": "get", "request": {"method": "GET", "path": "/"}}
-    lines = [{"format": "replay-trace", "version": 1, "name": "small"}]
-    lines += [{"id": f"s-{n}", "start_ms": n, "steps": [step]} for n in range(100)]
-    pytester.path.joinpath("small.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    pytester.path.joinpath("small_app.py").write_text(APP)
+def test_a_run_that_broke_off_fails_the_test_whatever_was_seen_of_it(session):
+    result = session("""
+        import pytest
 
+        @pytest.mark.parametrize("seen", ["pass", "inconclusive", "fail"])
+        def test_p99(replay_gate, seen):
+            replay_gate("t.jsonl", target=f"http://h/{seen}-failed", slos=["p99 < 800ms"])
+    """)
+
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["the run could not be carried out", "*fail: 1 of 1 SLO did not hold*"])
+
+
+def test_an_interrupted_run_interrupts_the_session(session):
+    result = session("""
+        def test_p99(replay_gate):
+            replay_gate("t.jsonl", target="http://h/pass-interrupted", slos=["p99 < 800ms"])
+
+        def test_next():
+            assert False
+    """)
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("answer", ["await asyncio.sleep(60)", "time.sleep(60)"])
+def test_an_application_that_hangs_fails_its_test_under_a_time_limit(session, pytester, small_trace, answer):
+    # What a run imports would use the time limit up.
+    pytester.makeconftest("import replay.trials.gate, replay.wire.httpx_wire")
+    result = session(
+        f"""
+        import asyncio, time
+        import pytest
+
+        async def app(scope, receive, send):
+            assert scope["type"] == "http"
+            {answer}
+
+        @pytest.mark.timeout(3, method="signal")
+        def test_p50(replay_gate):
+            replay_gate("small.jsonl", target=app, slos=["p50 < 20s"])
+
+        def test_what_was_left(tmp_path_factory):
+            (run,) = tmp_path_factory.getbasetemp().glob("test_p500/replay-gate-1/run.json")
+            assert '"status": "failed"' in run.read_text()
+            assert "the run was ended by Failed: Timeout" in run.read_text()
+        """,
+        fake=False,
+    )
+
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*Failed: Timeout (>3.0s) from pytest-timeout."])
+
+
+def test_an_application_that_uses_pytests_outcomes_fails_its_steps_and_not_the_test(
+    session, pytester, small_trace
+):
+    result = session(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("outcome", [pytest.fail, pytest.skip, pytest.exit])
+        def test_errors(replay_gate, tmp_path, outcome):
+            async def app(scope, receive, send):
+                assert scope["type"] == "http"
+                outcome("from the application")
+
+            with pytest.raises(pytest.fail.Exception):
+                replay_gate("small.jsonl", target=app, slos=["errors < 5%"], strict=True)
+
+            steps = tmp_path / "replay-gate-1" / "steps.jsonl"
+            assert steps.read_text().count('"error":"app"') == 100
+        """,
+        fake=False,
+    )
+
+    result.assert_outcomes(passed=3)
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n", "1"]], ids=["alone", "under xdist"])
+def test_a_gate_is_run_in_a_thread_too(session, small_trace, arguments):
+    result = session(
+        """
+        import asyncio, threading
+        import pytest
+        from small_app import app
+
+        def replayed(replay_gate, tmp_path):
+            try:
+                replay_gate("small.jsonl", target=app, slos=["p50 < 20s"])
+            except pytest.skip.Exception:
+                pass  # the machine was too busy
+            return (tmp_path / "replay-gate-1" / "steps.jsonl").read_text().count('"status":200')
+
+        @pytest.mark.asyncio
+        async def test_of_an_event_loop(replay_gate, tmp_path):
+            assert await asyncio.to_thread(replayed, replay_gate, tmp_path) == 100
+
+        def test_of_ones_own(replay_gate, tmp_path):
+            seen = []
+            thread = threading.Thread(target=lambda: seen.append(replayed(replay_gate, tmp_path)))
+            thread.start()
+            thread.join()
+            assert seen == [100]
+        """,
+        *arguments,
+        fake=False,
+    )
+
+    result.assert_outcomes(passed=2)
+
+
+def test_a_real_trace_is_replayed_against_an_application_by_name_or_as_an_object(session, small_trace):
     result = session(
         """
         import pytest

@@ -17,6 +17,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PhaseName
 from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError
+from replay.results.types import RunStatus
 from replay.target import Target, redacted
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.pilot.faults import Fault
@@ -54,8 +55,12 @@ class Stage(NamedTuple):
 OnStage = Callable[[Stage], None]
 
 
-class Interrupted(Exception):
-    """The pilot was ended before its phases were; str() names the phase."""
+class BrokenOff(Exception):
+    """The pilot was ended before its phases were. phase, directory: where. status: how the run there ended."""
+
+    def __init__(self, phase: PhaseName, directory: Path, status: RunStatus) -> None:
+        super().__init__(f"{phase} was {status}")
+        self.phase, self.directory, self.status = phase, directory, status
 
 
 class Experiment(NamedTuple):
@@ -90,7 +95,7 @@ class Carrier:
         return folder
 
     def carry_out(self) -> None:
-        """All phases but the ceilings. Raises Interrupted, and what replay_trace raises."""
+        """All phases but the ceilings. Raises BrokenOff, and what replay_trace raises."""
         it, plan = self._it, self._it.plan
         folder = self.traces()
         calm = self._knobs(plan.idle_cap_s)
@@ -153,7 +158,7 @@ class Carrier:
                 replay=_simulated if is_imagined else replay_trace,
             )
             if outcome.status != "finished":
-                raise Interrupted("ceiling")
+                raise BrokenOff("ceiling", outcome.directory, outcome.status)
             self._note(key, outcome.directory)
 
     def _together(self, phase: PhaseName, trace: Path, options: RunOptions) -> None:
@@ -184,8 +189,8 @@ class Carrier:
 
     def _finished(self, phase: PhaseName, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
-            if outcome.summary.status == "interrupted":
-                raise Interrupted(phase)
+            if outcome.summary.status != "finished":
+                raise BrokenOff(phase, outcome.directory, outcome.summary.status)
 
     def _replay(self, trace: Path, jobs: Sequence[Job], options: RunOptions) -> list[Outcome]:
         if self._it.plan.how == "simulated":

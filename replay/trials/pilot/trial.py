@@ -22,15 +22,16 @@ from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir, name_in_path
+from replay.results.types import RunStatus
 from replay.target import Target, TargetError
 from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
-from replay.trials.evidence import read_evidence, write_verdict
+from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
 from replay.trials.pilot.carrying import (
     STATE_FILE,
+    BrokenOff,
     Carrier,
     Experiment,
-    Interrupted,
     OnStage,
     State,
     question_of,
@@ -55,12 +56,15 @@ _NS = 1_000_000_000
 
 
 class PilotOutcome(NamedTuple):
-    """status: interrupted, if the phases were not all carried out; there is no verdict then."""
+    """status: finished, or how the run ended with which the phases broke off; there is no verdict then. broken_in: that
+    run's directory, or a ceiling's.
+    """
 
     directory: Path
-    status: str
+    status: RunStatus
     verdict: PilotVerdict | None = None
     material: Material | None = None
+    broken_in: Path | None = None
 
 
 def run_pilot(
@@ -90,6 +94,7 @@ def run_pilot(
     directory = _directory(out, found.header.name)
     question = question_of(found.sha256, targets, plan, options)
     state = read_state(directory, question)
+    forget_verdict(directory)
     write_state(directory, state)
     folder = directory / TRACES_FOLDER
     folder.mkdir(exist_ok=True)
@@ -116,8 +121,8 @@ def run_pilot(
         carrier.ceilings(bounds, first, _most_imagined(shape, part))
         if imagined:
             carrier.months(whole(trace, folder).trace)
-    except Interrupted:
-        return PilotOutcome(directory, "interrupted")
+    except BrokenOff as broken:
+        return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
     verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults)
     write_verdict(directory, verdict)

@@ -1,0 +1,60 @@
+"""What may be concluded from how a run ended, and the exit code for it: one rule for commands, fixture and calls.
+
+| the run                                                  | conclusion                                      |
+|----------------------------------------------------------|-------------------------------------------------|
+| finished                                                 | what it was asked for: a verdict, or that it is done |
+| was ended early on purpose: enough was seen              | the same                                        |
+| was interrupted, by Ctrl-C or SIGTERM                    | interrupted                                     |
+| failed, or was killed before it could say how it ended   | a fail that was seen stands; else not carried out |
+| never started                                            | none: an exception says why                     |
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from replay.results.rundir import RunDir
+from replay.results.types import MANIFEST_FILE, RunStatus
+
+Conclusion = Literal["done", "pass", "fail", "inconclusive", "not_carried_out", "interrupted"]
+
+EXIT_CODES: dict[Conclusion, int] = {
+    "done": 0,
+    "pass": 0,
+    "fail": 1,
+    "inconclusive": 3,
+    "not_carried_out": 4,
+    "interrupted": 130,
+}
+EXIT_BAD_INPUT = 2
+_NO_ANSWER: dict[Conclusion, str] = {
+    "not_carried_out": "the run could not be carried out",
+    "interrupted": "the run was interrupted",
+}
+
+
+def concluded(
+    status: RunStatus, answer: Conclusion = "done", *, ended_early: str | None = None, strict: bool = False
+) -> Conclusion:
+    """What may be concluded. answer: what the run would say if it were whole. ended_early: why, if on purpose.
+
+    strict: inconclusive is taken for fail.
+    """
+    if status == "interrupted" and ended_early is None:
+        return "interrupted"
+    if status not in ("finished", "interrupted") and answer != "fail":
+        return "not_carried_out"
+    return "fail" if strict and answer == "inconclusive" else answer
+
+
+def worst(statuses: set[RunStatus]) -> RunStatus:
+    """How runs ended that are judged together: as the one that ended worst."""
+    return next((status for status in ("running", "failed", "interrupted") if status in statuses), "finished")
+
+
+def broken_off(conclusion: Conclusion, directory: Path | None) -> str | None:
+    """Why there is no answer, with what the manifest in the directory knows of it; None if there is one."""
+    opening = _NO_ANSWER.get(conclusion)
+    if opening is None or directory is None or not (directory / MANIFEST_FILE).exists():
+        return opening
+    error = RunDir(directory).read_manifest().error
+    return opening if error is None else f"{opening}: {error}"
