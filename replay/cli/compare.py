@@ -10,6 +10,7 @@ import msgspec
 
 from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
+from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate import CONFIDENCE
 from replay.judge.types import Comparison
@@ -21,10 +22,10 @@ from replay.report.verdicts import print_compare
 from replay.results.types import RunStatus
 from replay.target import load_target
 from replay.trials.compare import Question, compare_runs, compare_targets
-from replay.trials.endings import EXIT_CODES, Conclusion, concluded
+from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
 
 
-@click.command()
+@click.command(cls=VerdictCommand)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-t", "--target", "targets", multiple=True, help="A URL or a target file (TOML); name two or more."
@@ -73,16 +74,7 @@ from replay.trials.endings import EXIT_CODES, Conclusion, concluded
     help="Of the verdicts.",
 )
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the verdict as JUnit XML to this file.",
-)
-@click.option(
-    "--markdown",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the verdict as Markdown to this file.",
-)
+@verdict_file_options
 @run_options
 @output_options
 @click.pass_context
@@ -99,8 +91,6 @@ def compare(
     phase: float,
     confidence: float,
     fail_if_slower: bool,
-    junit: Path | None,
-    markdown: Path | None,
     out: Path | None,
     as_json: bool,
     **chosen: Any,
@@ -130,18 +120,15 @@ def compare(
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_compare(verdict, directory)
-    for file in filter(None, (junit, markdown)):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    if junit is not None:
-        junit.write_text(compare_junit(verdict), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(compare_markdown(verdict), encoding="utf-8")
+    verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]
+    conclusion = concluded(status, _answer(verdicts, fail_if_slower=fail_if_slower, is_aa=aa))
+    leave_verdict_files(
+        ctx, compare_junit(verdict), compare_markdown(verdict), broken_off(conclusion, directory)
+    )
     if is_github():
         for line in annotations(verdict):
             click.echo(line, err=as_json)
         write_job_summary(compare_markdown(verdict))
-    verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]
-    conclusion = concluded(status, _answer(verdicts, fail_if_slower=fail_if_slower, is_aa=aa))
     ctx.exit(EXIT_CODES[conclusion])
 
 

@@ -9,19 +9,19 @@ import msgspec
 
 from replay.cli.options import options_from, output_options, run_options
 from replay.cli.slos import read_slos, slo_options
+from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.gate import CONFIDENCE
-from replay.judge.types import GateVerdict
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import gate_junit
 from replay.report.live import open_view
 from replay.report.markdown import gate_markdown
 from replay.report.verdicts import print_gate
 from replay.target import load_target
-from replay.trials.endings import EXIT_CODES, concluded
+from replay.trials.endings import EXIT_CODES, broken_off, concluded
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
 
 
-@click.command()
+@click.command(cls=VerdictCommand)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option("-t", "--target", help="A URL or a target file (TOML).")
 @click.option(
@@ -49,16 +49,7 @@ from replay.trials.gate import GateOutcome, gate_run, gate_trace
     help="Of the intervals that decide.",
 )
 @click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the checks as JUnit XML to this file.",
-)
-@click.option(
-    "--markdown",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the verdict as Markdown to this file.",
-)
+@verdict_file_options
 @run_options
 @output_options
 @click.pass_context
@@ -74,8 +65,6 @@ def gate(
     early: bool,
     confidence: float,
     strict: bool,
-    junit: Path | None,
-    markdown: Path | None,
     out: Path | None,
     as_json: bool,
     **chosen: Any,
@@ -111,19 +100,11 @@ def gate(
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_gate(verdict, outcome.directory)
-    _write(verdict, junit, markdown, strict)
+    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=strict)
+    why = broken_off(conclusion, outcome.directory)
+    leave_verdict_files(ctx, gate_junit(verdict, strict), gate_markdown(verdict), why)
     if is_github():
         for line in annotations(verdict):
             click.echo(line, err=as_json)
         write_job_summary(gate_markdown(verdict))
-    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=strict)
     ctx.exit(EXIT_CODES[conclusion])
-
-
-def _write(verdict: GateVerdict, junit: Path | None, markdown: Path | None, strict: bool) -> None:
-    for file in filter(None, (junit, markdown)):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    if junit is not None:
-        junit.write_text(gate_junit(verdict, strict), encoding="utf-8")
-    if markdown is not None:
-        markdown.write_text(gate_markdown(verdict), encoding="utf-8")

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from replay.cli.pilot_report import material_of
+from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
@@ -27,10 +28,11 @@ from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE
+from replay.trials.endings import broken_off, concluded
 from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
 
 
-@click.command()
+@click.command(cls=VerdictCommand)
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary, or the verdict, as JSON on stdout.")
 @click.option(
@@ -39,15 +41,15 @@ from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
     help="Write a page with charts to this file; several runs over one another.",
 )
 @click.option("--session", metavar="ID", help="Tell one session's story: every attempt of its steps.")
-@click.option("--markdown", type=click.Path(path_type=Path), help="Write the verdict as Markdown to this file.")
-@click.option("--junit", type=click.Path(path_type=Path), help="Write the verdict as JUnit XML to this file.")
+@verdict_file_options
+@click.pass_context
 def report(
+    ctx: click.Context,
+    /,
     paths: tuple[Path, ...],
     as_json: bool,
     html: Path | None,
     session: str | None,
-    markdown: Path | None,
-    junit: Path | None,
 ) -> None:
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one.
 
@@ -58,8 +60,8 @@ def report(
             html.write_text(_page(paths), encoding="utf-8")
         except ChartError as error:
             raise click.UsageError(str(error)) from error
-    if markdown is not None or junit is not None:
-        _write_verdict(paths, markdown, junit)
+    if any(verdict_files(ctx)):
+        _write_verdict(ctx, paths[0])
     for path in paths:
         if session is None:
             _show(path, as_json)
@@ -135,19 +137,18 @@ def _page(paths: tuple[Path, ...]) -> str:
     return run_page(runs, [RunDir(path).read_manifest() for path in found], verdict)
 
 
-def _write_verdict(paths: tuple[Path, ...], markdown: Path | None, junit: Path | None) -> None:
-    verdict = read_verdict(paths[0])
-    if isinstance(verdict, PilotVerdict) and markdown is not None and junit is None:
-        markdown.write_text(pilot_markdown(verdict), encoding="utf-8")
-        return
-    if not isinstance(verdict, GateVerdict | CompareVerdict):
+def _write_verdict(ctx: click.Context, path: Path) -> None:
+    """The verdict of this folder to the files that were asked for, or that its run has none."""
+    verdict = read_verdict(path)
+    if isinstance(verdict, PilotVerdict) and verdict_files(ctx).junit is None:
+        leave_verdict_files(ctx, "", pilot_markdown(verdict))
+    elif isinstance(verdict, CompareVerdict):
+        leave_verdict_files(ctx, compare_junit(verdict), compare_markdown(verdict))
+    elif isinstance(verdict, GateVerdict):
+        has_failed = (path / MANIFEST_FILE).exists() and RunDir(path).read_manifest().status == "failed"
+        why = broken_off(concluded("failed", verdict.verdict), path) if has_failed else None
+        leave_verdict_files(ctx, gate_junit(verdict), gate_markdown(verdict), why)
+    else:
         raise RunDirError(
-            f"{paths[0]}: holds no verdict of a gate or a comparison (or of a pilot, for Markdown). Name a "
-            "folder that does."
+            f"{path}: holds no verdict of a gate or a comparison (or of a pilot, for Markdown). Name one that does."
         )
-    if markdown is not None:
-        text = gate_markdown(verdict) if isinstance(verdict, GateVerdict) else compare_markdown(verdict)
-        markdown.write_text(text, encoding="utf-8")
-    if junit is not None:
-        text = gate_junit(verdict) if isinstance(verdict, GateVerdict) else compare_junit(verdict)
-        junit.write_text(text, encoding="utf-8")

@@ -63,6 +63,13 @@ def compare_junit(verdict: CompareVerdict) -> str:
     return suite.text()
 
 
+def error_junit(command: str, why: str) -> str:
+    """A test suite with one test case, an error: the command has no verdict."""
+    suite = _Suite(f"replay {command}", f"replay {command}")
+    suite.error(suite.case(command, why), words.sentence(why), "not carried out")
+    return suite.text()
+
+
 def _metric(metric: str) -> str:
     return metric.replace("_", ".")
 
@@ -102,6 +109,10 @@ class _Suite:
         failure.text = _xml(told)
         case.insert(0, failure)
         self._counts["failures"] += 1
+
+    def error(self, case: ET.Element, message: str, kind: str) -> None:
+        case.insert(0, ET.Element("error", message=_xml(message), type=kind))
+        self._counts["errors"] += 1
 
     def skip(self, case: ET.Element, message: str) -> None:
         case.insert(0, ET.Element("skipped", message=_xml(message)))

@@ -48,6 +48,11 @@ def compare_markdown(verdict: CompareVerdict) -> str:
     return "\n".join(_comparison(one) for one in (verdict, *verdict.further))
 
 
+def error_markdown(command: str, why: str) -> str:
+    """A headline that says that the command has no verdict, and why."""
+    return f"### ❌ replay {command}: no verdict\n\n{escaped(words.sentence(why))}\n"
+
+
 def _comparison(verdict: CompareVerdict) -> str:
     mark = _COMPARE_MARKS[verdict.verdict]
     parts = [f"### {mark} replay compare: {escaped(words.compare_headline(verdict))}"]

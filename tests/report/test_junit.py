@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from junitparser import Failure, JUnitXml, Skipped
+from junitparser import Error, Failure, JUnitXml, Skipped
 
-from replay.report.junit import compare_junit, gate_junit
+from replay.report.junit import compare_junit, error_junit, gate_junit
 from tests.report.verdict_samples import (
     HOSTILE,
     compare,
@@ -67,6 +67,14 @@ def test_a_gate_that_judged_nothing_is_no_success(strict, kind):
     text = gate_junit(gate(verdict="inconclusive"), strict)
 
     assert results_of(text) == {"gate": [kind]}
+
+
+@given(st.text())
+def test_a_command_without_a_verdict_is_a_test_with_an_error(why):
+    suite = suite_of(error_junit("gate", why))
+
+    assert [type(result) for case in suite for result in case.result] == [Error]
+    assert (suite.tests, suite.errors, suite.failures, suite.skipped) == (1, 1, 0, 0)
 
 
 def test_a_comparison_has_a_case_for_its_verdict_and_one_for_each_metric_of_all_steps():
