@@ -42,6 +42,7 @@ class ReplayGate(Protocol):
         strict: bool | None = None,
         baselines: Sequence[str | Path] = (),
         confidence: float = 0.95,
+        least_fidelity: float = 0.9,
         **options: Any,
     ) -> "GateOutcome": ...
 
@@ -58,7 +59,8 @@ def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest
 
     trace, and a target that is a file, are looked for in the working directory and then in pytest's root. target: a
     URL, `asgi:module:app`, a target file, or an ASGI application itself. strict: fail where the verdict is
-    inconclusive rather than skip; by default the ini option replay_strict. options: fields of
+    inconclusive rather than skip; by default the ini option replay_strict. least_fidelity: how like the recording the
+    replay has to be, 0..1, for its times to be judged. options: fields of
     replay.engine.types.RunOptions, and of its Knobs, such as speed=20 or timing="recorded". Returns the verdict and
     the run directory, which lies in tmp_path.
     """
@@ -72,6 +74,7 @@ def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest
         strict: bool | None = None,
         baselines: Sequence[str | Path] = (),
         confidence: float = 0.95,
+        least_fidelity: float = 0.9,
         **options: Any,
     ) -> "GateOutcome":
         __tracebackhide__ = True
@@ -91,6 +94,7 @@ def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest
             tmp_path / f"replay-gate-{number}",
             [found(baseline) for baseline in baselines],
             confidence,
+            least_fidelity,
         )
         is_strict = pytestconfig.getini("replay_strict") if strict is None else strict
         _conclude(outcome, bool(is_strict))
@@ -107,6 +111,7 @@ def _run(
     out: Path,
     baselines: Sequence[Path],
     confidence: float,
+    least_fidelity: float,
 ) -> "GateOutcome":
     """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
     __tracebackhide__ = True
@@ -122,7 +127,16 @@ def _run(
     try:
         bounds = [parse_slo(slo) for slo in slos]
         aim = load_target(target)
-        return gate_trace(trace, aim, bounds, options, out=out, baselines=baselines, confidence=confidence)
+        return gate_trace(
+            trace,
+            aim,
+            bounds,
+            options,
+            out=out,
+            baselines=baselines,
+            confidence=confidence,
+            least_fidelity=least_fidelity,
+        )
     except (SloError, TraceError, TargetError, RunDirError, TargetUnreachable) as error:
         _fail(str(error))
 
@@ -172,8 +186,8 @@ def _options(given: dict[str, Any]) -> "RunOptions":
     known = knobs | set(RunOptions.__struct_fields__) - {"knobs"}
     if unknown := sorted(set(given) - known):
         raise TypeError(
-            f"replay_gate has no option {unknown[0]!r}. It takes strict, baselines, confidence and "
-            f"{', '.join(sorted(known))}."
+            f"replay_gate has no option {unknown[0]!r}. It takes strict, baselines, confidence, "
+            f"least_fidelity and {', '.join(sorted(known))}."
         )
     chosen: dict[str, Any] = {name: value for name, value in given.items() if name not in knobs}
     chosen["knobs"] = {name: value for name, value in given.items() if name in knobs}

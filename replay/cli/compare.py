@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import fidelity_option, options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
@@ -21,7 +21,13 @@ from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
 from replay.results.types import RunStatus
 from replay.target import load_target
-from replay.trials.compare import Question, compare_runs, compare_targets
+from replay.trials.compare import (
+    Question,
+    compare_recorded,
+    compare_run_recorded,
+    compare_runs,
+    compare_targets,
+)
 from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
 
 
@@ -45,6 +51,11 @@ from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
     show_default=True,
     help="paired: each session to all targets at once. interleaved: sessions dealt out, for targets that share a "
     "backend. sequential: one run after the other, A-B-B-A.",
+)
+@click.option(
+    "--recorded",
+    is_flag=True,
+    help="Hold one run, or one target, to the recording itself, as if that were another target.",
 )
 @click.option(
     "--aa", is_flag=True, help="Hold one target against itself: the least difference that could be seen."
@@ -73,6 +84,7 @@ from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
     show_default=True,
     help="Of the verdicts.",
 )
+@fidelity_option
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @verdict_file_options
 @run_options
@@ -85,11 +97,13 @@ def compare(
     targets: tuple[str, ...],
     run_dirs: tuple[Path, ...],
     mode: Any,
+    recorded: bool,
     aa: bool,
     metric: str,
     margin: float,
     phase: float,
     confidence: float,
+    least_fidelity: float,
     fail_if_slower: bool,
     out: Path | None,
     as_json: bool,
@@ -100,20 +114,23 @@ def compare(
     Example: replay compare traces/support-agent.jsonl -t targets/local.toml -t targets/staging.toml
     """
     try:
-        question = Question(parse_metric(metric), margin, confidence, phase * 1_000)
+        question = Question(parse_metric(metric), margin, confidence, phase * 1_000, least_fidelity)
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="'--metric'") from error
-    _check_usage(trace, targets, run_dirs, aa)
+    _check_usage(trace, targets, run_dirs, aa=aa, recorded=recorded)
     status: RunStatus = "finished"
     directory: Path | None = None
     if run_dirs:
-        verdict = compare_runs(run_dirs, question)
+        verdict = compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
     else:
         assert trace is not None
         aims = [load_target(target) for target in targets]
+        options = options_from(chosen)
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
-            verdict, directory, status = compare_targets(
-                trace, aims, options_from(chosen), mode, question, out=out, on_progress=view.show
+            verdict, directory, status = (
+                compare_recorded(trace, aims[0], options, question, out=out, on_progress=view.show)
+                if recorded
+                else compare_targets(trace, aims, options, mode, question, out=out, on_progress=view.show)
             )
     # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
@@ -139,16 +156,25 @@ def _answer(verdicts: Sequence[Comparison], *, fail_if_slower: bool, is_aa: bool
     return "inconclusive" if "inconclusive" in verdicts and not is_aa else "done"
 
 
-def _check_usage(trace: Path | None, targets: tuple[str, ...], run_dirs: tuple[Path, ...], aa: bool) -> None:
+def _check_usage(
+    trace: Path | None, targets: tuple[str, ...], run_dirs: tuple[Path, ...], *, aa: bool, recorded: bool
+) -> None:
+    if aa and recorded:
+        raise click.UsageError(
+            "--aa and --recorded each hold one target to something else: choose one of them."
+        )
     if run_dirs:
         if trace is not None or targets or aa:
             raise click.UsageError("compare either runs (--run twice), or a TRACE against targets.")
-        if len(run_dirs) < 2:
-            raise click.UsageError("name at least two runs, each with --run.")
+        if recorded and len(run_dirs) != 1:
+            raise click.UsageError("--recorded holds one run to its recording: name exactly one.")
+        if not recorded and len(run_dirs) < 2:
+            raise click.UsageError("name at least two runs, each with --run; or one with --recorded.")
         return
     if trace is None:
         raise click.UsageError("name a TRACE and targets to replay it against, or runs with --run.")
-    if aa and len(targets) != 1:
-        raise click.UsageError("--aa holds one target against itself: name exactly one.")
-    if not aa and len(targets) < 2:
-        raise click.UsageError("name at least two targets, each with -t; or one with --aa.")
+    if (aa or recorded) and len(targets) != 1:
+        what = "--aa holds one target against itself" if aa else "--recorded holds one target to the recording"
+        raise click.UsageError(f"{what}: name exactly one.")
+    if not (aa or recorded) and len(targets) < 2:
+        raise click.UsageError("name at least two targets, each with -t; or one with --aa or --recorded.")

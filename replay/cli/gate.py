@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import fidelity_option, options_from, output_options, run_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.gate import CONFIDENCE
@@ -48,6 +48,7 @@ from replay.trials.gate import GateOutcome, gate_run, gate_trace
     show_default=True,
     help="Of the intervals that decide.",
 )
+@fidelity_option
 @click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
 @verdict_file_options
 @run_options
@@ -64,6 +65,7 @@ def gate(
     baselines: tuple[Path, ...],
     early: bool,
     confidence: float,
+    least_fidelity: float,
     strict: bool,
     out: Path | None,
     as_json: bool,
@@ -78,7 +80,7 @@ def gate(
     aim = None if target is None else load_target(target)
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
-        outcome = GateOutcome(gate_run(run_dir, bounds, baselines, confidence), run_dir)
+        outcome = GateOutcome(gate_run(run_dir, bounds, baselines, confidence, least_fidelity), run_dir)
     else:
         assert trace is not None
         assert aim is not None
@@ -91,6 +93,7 @@ def gate(
                 out=out,
                 baselines=baselines,
                 confidence=confidence,
+                least_fidelity=least_fidelity,
                 early=early,
                 on_progress=view.show,
             )

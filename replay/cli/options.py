@@ -6,11 +6,20 @@ from typing import Any, TypeVar
 
 import click
 
-from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO
+from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, RATIO
 from replay.engine.types import Knobs, RunOptions
+from replay.results.fidelity import LEAST_FIDELITY
 
 _DEFAULTS = RunOptions()
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+fidelity_option = click.option(
+    "--least-fidelity",
+    type=RATIO,
+    default=LEAST_FIDELITY,
+    show_default=True,
+    help="How like the recording a replay has to be for its times to be judged; 0 judges them whatever it was.",
+)
 
 _RUN_OPTIONS = [
     click.option(

@@ -60,6 +60,24 @@ class Percent(click.ParamType[float]):
         return number
 
 
+class Ratio(click.ParamType[float]):
+    """A share of a whole: 0 to 1, or a percentage with its sign."""
+
+    name = "ratio"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            self.fail(f"{value!r} is not a valid share. Write for example 0.9 or 90%.")
+        if not 0 <= number <= 1:
+            self.fail(
+                f"{value!r} is not a valid share. Write a number from 0 to 1, or a percentage up to 100%."
+            )
+        return number
+
+
 class FaultAt(click.ParamType[tuple[str, float]]):
     """A fault and when it is to happen, written as kill@30s."""
 
@@ -79,5 +97,6 @@ class FaultAt(click.ParamType[tuple[str, float]]):
 DURATION = Duration()
 FAULT_AT = FaultAt()
 PERCENT = Percent()
+RATIO = Ratio()
 FACTOR = Factor()
 FACTOR_OR_ZERO = Factor(may_be_zero=True)

@@ -11,6 +11,7 @@ from replay.judge.early import early_check, final_confidence
 from replay.judge.gate import CONFIDENCE, judge_gate
 from replay.judge.slo import Slo
 from replay.judge.types import GateVerdict
+from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.types import RunStatus
 from replay.target import Target
 from replay.trials.early import EarlyWatch
@@ -35,18 +36,21 @@ def gate_trace(
     out: Path | None = None,
     baselines: Sequence[Path] = (),
     confidence: float = CONFIDENCE,
+    least_fidelity: float = LEAST_FIDELITY,
     early: bool = False,
     on_progress: OnProgress | None = None,
 ) -> GateOutcome:
     """Replay a trace against a target and judge the SLOs; verdict.json is left in the run directory.
 
-    early: end the run as soon as the verdict is certain. The error is then shared between the looks and the end.
+    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. early: end the run as
+    soon as the verdict is certain. The error is then shared between the looks and the end.
     Raises what replay_trace raises, and RunDirError for a baseline that is none.
     """
     known = read_baselines(baselines)
     if not early:
         run = replay_trace(trace, target, options, out, on_progress)
-        verdict = judge_gate(slos, read_evidence(run.directory, run.summary), known, confidence)
+        seen = read_evidence(run.directory, run.summary)
+        verdict = judge_gate(slos, seen, known, confidence, least_fidelity=least_fidelity)
     else:
         with EarlyWatch(trace, slos, options, confidence) as watch:
             run = replay_trace(trace, target, options, out, on_progress, watch)
@@ -58,14 +62,18 @@ def gate_trace(
             for slo in slos
             if decided is not None and decided.decisions[slo.text] != "inconclusive"
         }
-        verdict = judge_gate(slos, seen, known, at_end, checks)
+        verdict = judge_gate(slos, seen, known, at_end, checks, least_fidelity)
     write_verdict(run.directory, verdict)
     return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early)
 
 
 def gate_run(
-    run_dir: Path, slos: Sequence[Slo], baselines: Sequence[Path] = (), confidence: float = CONFIDENCE
+    run_dir: Path,
+    slos: Sequence[Slo],
+    baselines: Sequence[Path] = (),
+    confidence: float = CONFIDENCE,
+    least_fidelity: float = LEAST_FIDELITY,
 ) -> GateVerdict:
     """Judge the SLOs of a run that was made. Raises RunDirError."""
     known = read_baselines(baselines, judged=run_dir)
-    return judge_gate(slos, read_evidence(run_dir), known, confidence)
+    return judge_gate(slos, read_evidence(run_dir), known, confidence, least_fidelity=least_fidelity)

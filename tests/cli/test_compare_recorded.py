@@ -1,0 +1,92 @@
+"""`compare --recorded` and `--least-fidelity` as a user calls them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def call(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "replay", *map(str, arguments)], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.fixture
+def made(truth, write_trace, tmp_path):
+    """A run of 400 quick steps that were recorded at 500 ms each."""
+    trace = write_trace(
+        *(
+            (n * 2.0, [write_trace.get("a", f"/{n}", took_ms=500.0, recorded={"status": 200})])
+            for n in range(400)
+        )
+    )
+    out = tmp_path / "run"
+    assert call("run", trace, "-t", truth.url, "--out", out).returncode == 0
+    return out
+
+
+def test_a_run_is_held_to_its_recording_from_its_directory_alone(made):
+    found = call("compare", "--run", made, "--recorded", "--metric", "p50", "--json")
+
+    verdict = json.loads(found.stdout)
+    assert (found.returncode, verdict["verdict"]) == (0, "b_faster")
+    assert verdict["targets"][0]["name"] == "recorded"
+    assert verdict["differences"][0]["a_ms"] == 500.0
+
+
+def test_a_gate_on_a_run_takes_bounds_by_the_recording(made):
+    found = call(
+        "gate", "--run", made, "--slo", "p99 < recorded * 1.2", "--slo", "errors < recorded + 1%", "--json"
+    )
+
+    assert (found.returncode, json.loads(found.stdout)["verdict"]) == (0, "pass")
+
+
+def test_a_target_is_held_to_the_recording_by_replaying(truth, write_trace, tmp_path):
+    trace = write_trace(*((n * 2.0, [write_trace.get("a", f"/{n}", took_ms=300.0)]) for n in range(200)))
+
+    found = call(
+        "compare", trace, "-t", truth.url, "--recorded", "--metric", "mean", "--out", tmp_path / "o", "--json"
+    )
+
+    assert (found.returncode, json.loads(found.stdout)["verdict"]) == (0, "b_faster")
+    assert json.loads((tmp_path / "o" / "verdict.json").read_text())["command"] == "compare"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["t.jsonl", "-t", "http://x", "-t", "http://y", "--recorded"],
+            "--recorded holds one target to the recording",
+        ),
+        (
+            ["--run", "a", "--run", "b", "--recorded"],
+            "--recorded holds one run to its recording: name exactly one.",
+        ),
+        (["t.jsonl", "-t", "http://x", "--aa", "--recorded"], "choose one of them"),
+        (["--run", "a"], "name at least two runs, each with --run; or one with --recorded."),
+        (["--run", "a", "--recorded", "--least-fidelity", "2"], "'2' is not a valid share."),
+        (["--run", "a", "--recorded", "--least-fidelity", "much"], "'much' is not a valid share."),
+    ],
+)
+def test_what_cannot_be_held_to_a_recording_is_said_in_a_sentence(arguments, message):
+    found = call("compare", *arguments)
+
+    assert found.returncode == 2
+    assert message in found.stderr
+
+
+def test_the_level_of_fidelity_decides_whether_a_gate_does(truth, write_trace, tmp_path):
+    steps = [write_trace.get("a", "/", took_ms=1.0, recorded={"status": 204})]
+    trace = write_trace(*((n * 2.0, steps) for n in range(400)))
+    gate = ("gate", trace, "-t", truth.url, "--slo", "p99 < 10s", "--json")
+
+    strict = call(*gate, "--out", tmp_path / "a")
+    lenient = call(*gate, "--out", tmp_path / "b", "--least-fidelity", "0")
+
+    assert strict.returncode == 3
+    assert "only 0% of the answers have the recorded status" in strict.stdout
+    assert "unlike the recording" not in lenient.stdout
