@@ -247,12 +247,11 @@ def _compared(
     assert found is not None
     scale = 100.0 if is_share else 1.0
     _put(difference, found.a, found.b, scale)
-    _put_doubt(difference, found, scale, confidence)
-    difference.p_value = difference.p_adjusted = round(found.p_value, 6)
     if isinf(found.a) and isinf(found.b):
-        difference.p_value = difference.p_adjusted = None
         difference.reason = "both fall among failures, so there are no times to compare"
         return difference
+    _put_doubt(difference, found, scale, confidence)
+    difference.p_value = difference.p_adjusted = round(found.p_value, 6)
     if _is_equivalent(found, is_share, margin_percent, confidence):
         difference.verdict = "no_difference"
         difference.reason = f"the difference lies within the margin of {margin_percent:g}%"
@@ -273,7 +272,7 @@ def _is_equivalent(found: Resampled, is_share: bool, margin_percent: float, conf
 
 def _put(difference: Difference, a: float, b: float, scale: float) -> None:
     delta = 0.0 if isinf(a) and isinf(b) else b - a
-    difference.delta_percent = None if isinf(delta) else _percent(delta, a)
+    difference.delta_percent = None if isinf(a) or isinf(b) else _percent(delta, a)
     if difference.unit == "ms":
         difference.a_ms, difference.b_ms = round(a, 6), round(b, 6)
         difference.delta_ms = None if isinf(a) and isinf(b) else round(delta, 6)

@@ -248,6 +248,8 @@ def compare_headline(verdict: CompareVerdict) -> str:
         return opening
     a, b = difference_values(main)
     shown = f"{opening}: {subject(main)} {b} against {a}"
+    if _of_difference(main)[2] is None:
+        return shown
     if main.unit != "ms" or main.delta_percent is None:
         tail = f", {difference_delta(main)}"
         return (
