@@ -7,14 +7,15 @@ bounds, even if it ignores that it is cancelled.
 """
 
 import asyncio
-import contextlib
+import ctypes
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from replay.engine.signals import Signals
 
-_CLOSING_S = 5.0
+# An application was given longer when its transport closed; this is for what it left beside it.
+_CLOSING_S = 1.0
 _PACKAGE = __name__.partition(".")[0]
 # Where we and an application call one another: a frame of these in a traceback says nothing of whose fault it is.
 _BETWEEN = (__name__, f"{_PACKAGE}.wire.asgi")
@@ -129,18 +130,22 @@ def _turn(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any]", host: Host
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop, host: Host) -> None:
-    """End what is left in the loop; a task that takes no notice of being cancelled loses its coroutine."""
-    for is_forced in (False, True):
-        left = asyncio.all_tasks(loop)
-        if not left:
-            return
-        for task in left:
-            coroutine = task.get_coro()
-            if is_forced and coroutine is not None:
-                with contextlib.suppress(BaseException):
-                    coroutine.close()
-            task.cancel()
-        _turn(loop, loop.create_task(asyncio.wait(left, timeout=_CLOSING_S)), host)
+    """Cancel what is left in the loop, and forget what takes no notice of that.
+
+    Python closes a coroutine that it deallocates, when it exits at the latest, and one that catches everything and goes
+    on would be closed for ever. So what is forgotten is never deallocated.
+    """
+    left = asyncio.all_tasks(loop)
+    if left:
+        _turn(loop, loop.create_task(_cancel(left)), host)
+    for task in asyncio.all_tasks(loop):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(task))
+
+
+async def _cancel(tasks: "set[asyncio.Task[Any]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=_CLOSING_S)
 
 
 def _is_ours(fault: BaseException) -> bool:

@@ -56,15 +56,23 @@ def manifest(tmp_path):
 
 
 @pytest.fixture
-def in_a_moment():
-    """Call a handler by SIGALRM in a moment; it is taken back at the end."""
+def alarmed():
+    """A coroutine whose first call has SIGALRM raised in the middle of what it then does."""
     before = signal.getsignal(signal.SIGALRM)
 
-    def call(handler, after_s=0.3):
+    def alarmed(handler, doing):
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, after_s)
+        begun = []
 
-    yield call
+        async def do():
+            if not begun:
+                begun.append(True)
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+            await doing()
+
+        return do
+
+    yield alarmed
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, before)
 
@@ -120,6 +128,21 @@ def test_an_application_that_stops_the_event_loop_does_not_stop_the_run(serve):
     assert counts_of(serve(before=stop)) == ("finished", STEPS, {})
 
 
+@pytest.mark.parametrize("ignored", [asyncio.CancelledError, BaseException])
+def test_a_task_that_ignores_that_it_is_cancelled_does_not_keep_the_run_from_ending(serve, ignored):
+    async def leave_behind():
+        async def task():
+            while True:
+                try:
+                    await asyncio.sleep(3600)
+                except ignored:
+                    pass
+
+        asyncio.create_task(task())  # noqa: RUF006 - an application may forget it
+
+    assert counts_of(serve(after=leave_behind)) == ("finished", STEPS, {})
+
+
 def test_an_application_that_never_answers_is_ended_by_the_time_limits(serve):
     assert counts_of(serve(before=hang, first_byte_s=0.05)) == ("finished", 0, {"timeout": STEPS})
 
@@ -138,48 +161,43 @@ def test_an_application_that_cancels_every_task_ends_a_run_that_says_so(serve, m
     assert manifest()["status"] == "failed"
 
 
-@pytest.mark.parametrize("waiting", [hang, spin, spin_whatever_is_raised])
+@pytest.mark.parametrize("doing", [hang, spin, spin_whatever_is_raised])
 def test_what_a_signal_handler_raises_reaches_the_caller_wherever_it_was_raised(
-    serve, manifest, in_a_moment, waiting
+    serve, manifest, alarmed, doing
 ):
-    in_a_moment(raise_limit)
-
     with pytest.raises(Limit, match="too long"):
-        serve(before=waiting)
+        serve(before=alarmed(raise_limit, doing))
 
     assert manifest()["status"] == "failed"
     assert manifest()["error"] == "the run was ended by Limit: too long"
     assert signal.getsignal(signal.SIGALRM) is raise_limit
 
 
-def test_a_handler_that_raises_an_os_error_ends_the_run_as_any_other(serve, manifest, in_a_moment):
+def test_a_handler_that_raises_an_os_error_ends_the_run_as_any_other(serve, manifest, alarmed):
     def expire(number, frame):
         raise TimeoutError("a limit of the test")
 
-    in_a_moment(expire)
-
     with pytest.raises(TimeoutError, match="a limit of the test"):
-        serve(before=hang)
+        serve(before=alarmed(expire, hang))
 
     assert manifest()["status"] == "failed"
 
 
-def test_a_handler_that_raises_nothing_costs_nothing(serve, in_a_moment):
-    told = []
-    in_a_moment(lambda *_: told.append(True), after_s=0.01)
+def test_a_handler_that_raises_nothing_costs_nothing(serve, alarmed):
+    heard = asyncio.Event()
 
-    outcome = serve()
+    outcome = serve(before=alarmed(lambda *_: heard.set(), heard.wait), first_byte_s=30.0)
 
     assert counts_of(outcome) == ("finished", STEPS, {})
 
 
-def test_ctrl_c_stops_the_run_whatever_the_application_does_with_what_it_raises(serve, in_a_moment):
+def test_ctrl_c_stops_a_run_and_its_handler_is_put_back(serve, alarmed):
     before = signal.getsignal(signal.SIGINT)
-    in_a_moment(lambda *_: signal.raise_signal(signal.SIGINT))
 
-    outcome = serve(before=hang, grace_s=0.0)
+    outcome = serve(before=alarmed(lambda *_: signal.raise_signal(signal.SIGINT), hang), grace_s=0.0)
 
-    assert counts_of(outcome) == ("interrupted", 0, {"interrupted": STEPS})
+    assert counts_of(outcome)[:2] == ("interrupted", 0)
+    assert counts_of(outcome)[2].keys() == {"interrupted"}
     assert signal.getsignal(signal.SIGINT) is before
 
 
