@@ -5,11 +5,13 @@ import json
 import msgspec
 import pytest
 
+from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.slo import parse_slo
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.results.rundir import RunDirError
 from replay.target import Target
+from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_runs, compare_targets
 from replay.trials.evidence import read_baselines
 from replay.trials.gate import gate_run, gate_trace
@@ -51,6 +53,32 @@ def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_pa
     assert check.decided_early
     assert check.n < 2_000
     assert outcome.status == "interrupted"
+    assert outcome.ended_early is not None
+    assert outcome.ended_early.startswith("the verdict, ")
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_level_that_broke_off_is_no_level_and_ends_the_search(trace, target, tmp_path, status):
+    levels = []
+
+    def broken(trace, target, options, out, on_progress, stop_when):
+        outcome = replay_trace(trace, target, RunOptions(sessions=1), out)
+        outcome.summary.status = status
+        return outcome
+
+    outcome = find_ceiling(
+        trace,
+        target,
+        slos("p50 < 10s"),
+        RunOptions(),
+        out=tmp_path / "out",
+        on_level=levels.append,
+        replay=broken,
+    )
+
+    assert outcome.status == status
+    assert levels == outcome.verdict.levels == []
+    assert outcome.verdict.verdict == "inconclusive"
 
 
 def test_a_folder_of_baselines_gives_the_last_that_passed(trace, target, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PilotVerdict
 from replay.results.rundir import RunDirError
@@ -15,6 +16,7 @@ from replay.target import Target, TargetError
 from replay.trace.file import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Request, Session, Step
 from replay.trials.evidence import read_verdict
+from replay.trials.pilot import carrying
 from replay.trials.pilot.carrying import STATE_FILE
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import KillInstance
@@ -195,6 +197,30 @@ def test_a_pilot_goes_on_where_it_was_interrupted_and_repeats_nothing(tmp_path: 
     assert first == ["representative", "bursts", "idle-wake", "long-chains", "failure"]
     assert begun == ["failure", "ceiling", "ceiling"]
     assert verdict_of(outcome).verdict == "serverless"
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted"])
+def test_a_pilot_with_a_run_that_broke_off_has_no_verdict_and_keeps_none_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+):
+    trace, out = written(tmp_path, a_handful), tmp_path / "out"
+
+    def broken(*arguments: Any) -> Any:
+        outcome = simulate_trace(*arguments)
+        outcome.summary.status = status
+        assert not (out / "verdict.json").exists()
+        return outcome
+
+    piloted(trace, out)
+    state = json.loads((out / STATE_FILE).read_text())
+    del state["done"]["bursts"]
+    (out / STATE_FILE).write_text(json.dumps(state))
+    monkeypatch.setattr(carrying, "simulate_trace", broken)
+    outcome = piloted(trace, out)
+
+    assert (outcome.status, outcome.verdict) == (status, None)
+    assert outcome.broken_in is not None
+    assert "bursts" in str(outcome.broken_in)
 
 
 def test_a_folder_of_another_pilot_is_left_alone(tmp_path: Path):
