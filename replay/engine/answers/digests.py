@@ -51,11 +51,9 @@ class Digests:
         return self._examples.get(pointer, {}).get(digest)
 
     def _digest(self, pointer: str, parts: list[bytes]) -> str:
-        hashed = hashlib.blake2b(key=self._key, digest_size=_DIGEST_BYTES)
-        for part in (pointer.encode(), *parts):
-            hashed.update(len(part).to_bytes(4, "big"))
-            hashed.update(part)
-        return hashed.hexdigest()
+        # Nothing that is encoded has an end of line in it.
+        data = b"\n".join((pointer.encode(), *parts))
+        return hashlib.blake2b(data, key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
 
     def _keep_example(self, values: Values, digest: str) -> None:
         of_path = self._examples.setdefault(values.pointer, {}) if self._examples_left > 0 else None

@@ -93,6 +93,7 @@ def reading(document: Any, take: Callable[[Values], None] | None = None) -> Gene
     paths: list[tuple[str, str]] = []
     chars_left = _MOST_POINTERS_CHARS
     waiting: list[tuple[_Node, str, tuple[str, ...], int]] = [(root, "", (), 1)]
+    slice_left = _SLICE
     while waiting:
         node, pointer, names, objects = waiting.pop()
         chars_left -= len(pointer)
@@ -106,7 +107,9 @@ def reading(document: Any, take: Callable[[Values], None] | None = None) -> Gene
             # An array has no element that could be missing, and a map no name.
             of, inner = (0, names) if name == "*" else (node.objects, (*names, name))
             waiting.append((node.children[name], f"{pointer}/{name}", inner, of))
-        if not len(paths) % _SLICE:
+        slice_left -= 1 + len(node.scalars)
+        if slice_left < 0:
+            slice_left = _SLICE
             yield
     return Shape(tuple(paths), not is_whole)
 
@@ -147,20 +150,24 @@ def _walk(document: Any, root: _Node, *, keeps_values: bool) -> Generator[None, 
         if start + _SLICE < len(values):
             stack.append(_Elements(values, node, depth, start + _SLICE))
         below: list[_Elements] = []
+        looked_at = len(part)
         for value in part:
             bit = _BIT_OF[type(value)]
             node.bits |= bit
             node.seen += 1
-            if bit & _CONTAINERS:
+            if bit == _OBJECT:
+                node.objects += 1
                 if depth < MOST_DEPTH:
-                    below += _inside(value, node, depth + 1)
-                node.objects += bit == _OBJECT
+                    looked_at += _members(value, node, depth + 1, below, keeps_values)
+            elif bit == _ARRAY:
+                if value and depth < MOST_DEPTH:
+                    below.append(_Elements(value, node.child("*"), depth + 1))
             elif keeps_values and bit != _NULL:
                 node.scalars.append(value)
         # The first is to be looked at first, so that the values of a path keep the document's order.
         stack += reversed(below)
-        values_left -= len(part)
-        slice_left -= len(part) + len(below)
+        values_left -= looked_at
+        slice_left -= looked_at
         if values_left < 0:
             return False
         if slice_left < 0:
@@ -169,23 +176,32 @@ def _walk(document: Any, root: _Node, *, keeps_values: bool) -> Generator[None, 
     return True
 
 
-def _inside(value: Any, node: _Node, depth: int) -> list[_Elements]:
-    """What is to be looked at of an array or an object."""
-    if isinstance(value, list):
-        return [_Elements(value, node.child("*"), depth)] if value else []
+def _members(value: dict[str, Any], node: _Node, depth: int, below: list[_Elements], keeps_values: bool) -> int:
+    """Look at the members of an object, but for what is inside of them, which is put below; returns how many."""
     if len(value) > _MOST_MEMBERS:
-        return [_Elements([value[name] for name in sorted(value)], node.child("*"), depth)]
-    found, mapped = [], []
+        below.append(_Elements([value[name] for name in sorted(value)], node.child("*"), depth))
+        return 0
+    looked_at, mapped = 0, []
     for name, inner in value.items():
         shown = _known(name) if len(name) <= LONGEST_NAME else _shown(name)
         if shown == "*":
             mapped.append(name)
-        else:
-            found.append(_Elements([inner], node.child(shown), depth))
+            continue
+        bit = _BIT_OF[type(inner)]
+        child = node.child(shown)
+        if bit & _CONTAINERS:
+            below.append(_Elements([inner], child, depth))
+            continue
+        # Most members are such; to put them below, as all others, would take twice as long for a whole answer.
+        looked_at += 1
+        child.bits |= bit
+        child.seen += 1
+        if keeps_values and bit != _NULL:
+            child.scalars.append(inner)
     if mapped:
         # The members of an object have no order.
-        found.append(_Elements([value[name] for name in sorted(mapped)], node.child("*"), depth))
-    return found
+        below.append(_Elements([value[name] for name in sorted(mapped)], node.child("*"), depth))
+    return looked_at
 
 
 def _shown(name: str) -> str:
