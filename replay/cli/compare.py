@@ -7,8 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import answers_option, options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
+from replay.judge.answers.again import AGAIN_SHARE
+from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate import CONFIDENCE
 from replay.report.github import annotations, is_github, write_job_summary
@@ -16,10 +18,13 @@ from replay.report.junit import compare_junit
 from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
+from replay.results.types import AnswersKept
 from replay.target import load_target
+from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import Question, compare_runs, compare_targets
 
 EXIT_SLOWER = 1
+EXIT_DIFFERENT = 1
 EXIT_INCONCLUSIVE = 3
 
 
@@ -71,6 +76,25 @@ EXIT_INCONCLUSIVE = 3
     show_default=True,
     help="Of the verdicts.",
 )
+@answers_option
+@click.option(
+    "--answers-margin",
+    type=PERCENT,
+    default=f"{ANSWERS_MARGIN_PERCENT:g}%",
+    show_default=True,
+    help="Call answers the same only if fewer sessions than this can differ.",
+)
+@click.option(
+    "--answers-again",
+    type=PERCENT,
+    default=f"{100 * AGAIN_SHARE:g}%",
+    show_default=True,
+    help="Ask the first target again for this share of the sessions that do not differ (but for at least 200 in all), "
+    "to learn what is random in its answers.",
+)
+@click.option(
+    "--fail-if-different", is_flag=True, help="Exit with 1 if a later target's answers are different."
+)
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @click.option(
     "--junit",
@@ -97,6 +121,10 @@ def compare(
     margin: float,
     phase: float,
     confidence: float,
+    answers: AnswersKept | None,
+    answers_margin: float,
+    answers_again: float,
+    fail_if_different: bool,
     fail_if_slower: bool,
     junit: Path | None,
     markdown: Path | None,
@@ -107,9 +135,14 @@ def compare(
     """Replay TRACE against several targets at the same times, and say which is faster, and how sure that is.
 
     Example: replay compare traces/support-agent.jsonl -t targets/local.toml -t targets/staging.toml
+
+    Are the answers the same, too? Add --answers.
     """
+    if fail_if_different and answers is None:
+        raise click.UsageError("--fail-if-different asks for the answers to be compared: add --answers.")
     try:
-        question = Question(parse_metric(metric), margin, confidence, phase * 1_000)
+        of_answers = AnswersQuestion(answers, answers_margin, answers_again / 100) if answers else None
+        question = Question(parse_metric(metric), margin, confidence, phase * 1_000, of_answers)
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="'--metric'") from error
     _check_usage(trace, targets, run_dirs, aa)
@@ -142,9 +175,12 @@ def compare(
     if status != "finished":
         ctx.exit(130 if status == "interrupted" else 4)
     verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]
+    of_answers_found = [one.answers.verdict for one in (verdict, *verdict.further) if one.answers is not None]
     if fail_if_slower and "a_faster" in verdicts:
         ctx.exit(EXIT_SLOWER)
-    ctx.exit(EXIT_INCONCLUSIVE if "inconclusive" in verdicts and not aa else 0)
+    if fail_if_different and "different" in of_answers_found:
+        ctx.exit(EXIT_DIFFERENT)
+    ctx.exit(EXIT_INCONCLUSIVE if "inconclusive" in [*verdicts, *of_answers_found] and not aa else 0)
 
 
 def _check_usage(trace: Path | None, targets: tuple[str, ...], run_dirs: tuple[Path, ...], aa: bool) -> None:
