@@ -1,7 +1,8 @@
 """A target with answers: JSON with ids, instants and counters that never come twice, and a way of being different.
 
 Knows nothing of the package. A request says by its query which session it is of (`n`), and by its path what it wants:
-`/search` a document, `/chat` a model's stream. How the server differs, in one answer of 33, is its first argument.
+`/search` a document, `/chat` a model's stream. How the server differs, in one answer of 33, is its first argument; its
+second is the seed of what it leaves to chance, which depends on the session and how often it was asked, not on order.
 """
 
 import asyncio
@@ -10,17 +11,21 @@ import random
 import sys
 import time
 import uuid
+from collections import Counter
 from urllib.parse import parse_qs, urlsplit
 
-WAY = sys.argv[1]
+WAY, SEED = sys.argv[1:3]
 counter = 0
+asked = Counter()
 
 
 def document(n):
     global counter
     counter += 1
+    asked[n] += 1
+    chance = random.Random(f"server {SEED}, session {n}, asked {asked[n]}")
     tags = ["new", "old", "blue"]
-    random.shuffle(tags)
+    chance.shuffle(tags)
     items = [{"sku": f"sku-{n}-{k}", "price": n + k + 0.5, "stock": {"left": k}} for k in range(3)]
     return {
         "id": str(uuid.uuid4()),
@@ -29,8 +34,8 @@ def document(n):
         "owner": "Ada",
         "tags": tags,
         "items": items,
-        "cached": random.random() < 0.5,
-        "debug": None if random.random() < 0.3 else {"trace": "t"},
+        "cached": chance.random() < 0.5,
+        "debug": None if chance.random() < 0.3 else {"trace": "t"},
     }
 
 

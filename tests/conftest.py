@@ -93,7 +93,9 @@ def answering() -> Iterator[Callable[[str], str]]:
 
     def start(way):
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "answer_server.py"), way], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(HERE / "answer_server.py"), way, str(len(started))],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         started.append(process)
         return process.stdout.readline().strip()

@@ -318,7 +318,8 @@ def _row(
     for standing in ("different", "undecided"):
         for one in by_standing[standing]:
             if (one.kind, one.name) == step.series and one.aspect != "size":
-                places.update(step.tallies[Key(one.aspect, one.path)].differing)
+                tally = step.tallies[Key(one.aspect, one.path)]
+                places.update(tally.second_alone or tally.differing)
     sessions = len({pair.session for pair in step.pairs})
     return AnsweredStep(
         kind=kind,

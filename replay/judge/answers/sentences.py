@@ -56,7 +56,8 @@ def headline(verdict: AnswersVerdict) -> str:
         more = f", and {rest} more" if rest else ""
         return f"answers differ: {sentence_of(verdict.differences[0], verdict.confidence)}{more}"
     reasons = "; ".join(verdict.reasons)
-    opening = "answers are the same" if verdict.verdict == "same" else "answers: inconclusive"
+    what = "status, shape and values" if verdict.keeps == "values" else "status and shape"
+    opening = f"answers are the same in {what}" if verdict.verdict == "same" else "answers: inconclusive"
     return f"{opening}: {reasons}" if reasons else opening
 
 

@@ -67,9 +67,9 @@ class AnsweredSide(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class AnsweredStep(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One step name. pairs: steps that both sides answered, of so many sessions. differing: pairs with a difference
-    that is no noise. at_most_percent: where there is none, the largest share of sessions with one that is still
-    possible at the verdict's confidence.
+    """One step name. pairs: steps that both sides answered, of so many sessions. differing: pairs in which the second
+    alone is different in something that is no noise. at_most_percent: where there is none, the largest share of
+    sessions with one that is still possible at the verdict's confidence.
     """
 
     kind: str
