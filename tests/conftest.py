@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +84,24 @@ def write_trace(tmp_path):
 
     write.get = get
     return write
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[str], str]]:
+    """Starts a server with answers that differ in a named way (see answer_server.py); returns its URL."""
+    started = []
+
+    def start(way):
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "answer_server.py"), way, str(len(started))],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()

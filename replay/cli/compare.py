@@ -1,26 +1,28 @@
 """`replay compare`: the same trace against several targets, side by side."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from replay.cli.options import fidelity_option, options_from, output_options, run_options
+from replay.cli.options import answers_option, fidelity_option, options_from, output_options, run_options
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
+from replay.judge.answers.again import AGAIN_SHARE
+from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate import CONFIDENCE
-from replay.judge.types import Comparison
+from replay.judge.types import CompareVerdict
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import compare_junit
 from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
-from replay.results.types import RunStatus
+from replay.results.types import AnswersKept, RunStatus
 from replay.target import load_target
+from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import (
     Question,
     compare_recorded,
@@ -85,6 +87,25 @@ from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
     help="Of the verdicts.",
 )
 @fidelity_option
+@answers_option
+@click.option(
+    "--answers-margin",
+    type=PERCENT,
+    default=f"{ANSWERS_MARGIN_PERCENT:g}%",
+    show_default=True,
+    help="Call answers the same only if fewer sessions than this can differ.",
+)
+@click.option(
+    "--answers-again",
+    type=PERCENT,
+    default=f"{100 * AGAIN_SHARE:g}%",
+    show_default=True,
+    help="Ask the first target again for this share of the sessions that do not differ (but for at least 200 in all), "
+    "to learn what is random in its answers.",
+)
+@click.option(
+    "--fail-if-different", is_flag=True, help="Exit with 1 if a later target's answers are different."
+)
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @verdict_file_options
 @run_options
@@ -104,6 +125,10 @@ def compare(
     phase: float,
     confidence: float,
     least_fidelity: float,
+    answers: AnswersKept | None,
+    answers_margin: float,
+    answers_again: float,
+    fail_if_different: bool,
     fail_if_slower: bool,
     out: Path | None,
     as_json: bool,
@@ -112,9 +137,14 @@ def compare(
     """Replay TRACE against several targets at the same times, and say which is faster, and how sure that is.
 
     Example: replay compare traces/support-agent.jsonl -t targets/local.toml -t targets/staging.toml
+
+    Are the answers the same, too? Add --answers.
     """
+    if fail_if_different and answers is None:
+        raise click.UsageError("--fail-if-different asks for the answers to be compared: add --answers.")
     try:
-        question = Question(parse_metric(metric), margin, confidence, phase * 1_000, least_fidelity)
+        of_answers = AnswersQuestion(answers, answers_margin, answers_again / 100) if answers else None
+        question = Question(parse_metric(metric), margin, confidence, phase * 1_000, least_fidelity, of_answers)
     except MetricError as error:
         raise click.BadParameter(str(error), param_hint="'--metric'") from error
     _check_usage(trace, targets, run_dirs, aa=aa, recorded=recorded)
@@ -137,8 +167,8 @@ def compare(
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_compare(verdict, directory)
-    verdicts = [verdict.verdict, *(further.verdict for further in verdict.further)]
-    conclusion = concluded(status, _answer(verdicts, fail_if_slower=fail_if_slower, is_aa=aa))
+    answer = _answer(verdict, fail_if_slower=fail_if_slower, fail_if_different=fail_if_different, is_aa=aa)
+    conclusion = concluded(status, answer)
     leave_verdict_files(
         ctx, compare_junit(verdict), compare_markdown(verdict), broken_off(conclusion, directory)
     )
@@ -149,11 +179,18 @@ def compare(
     ctx.exit(EXIT_CODES[conclusion])
 
 
-def _answer(verdicts: Sequence[Comparison], *, fail_if_slower: bool, is_aa: bool) -> Conclusion:
-    """Slower is a failure only if that was asked for; a target that is held against itself need not settle anything."""
-    if fail_if_slower and "a_faster" in verdicts:
+def _answer(
+    verdict: CompareVerdict, *, fail_if_slower: bool, fail_if_different: bool, is_aa: bool
+) -> Conclusion:
+    """Slower, or different, is a failure only if that was asked for; a target that is held against itself need not
+    settle anything.
+    """
+    pairs = (verdict, *verdict.further)
+    verdicts = [pair.verdict for pair in pairs]
+    answers = [pair.answers.verdict for pair in pairs if pair.answers is not None]
+    if (fail_if_slower and "a_faster" in verdicts) or (fail_if_different and "different" in answers):
         return "fail"
-    return "inconclusive" if "inconclusive" in verdicts and not is_aa else "done"
+    return "inconclusive" if "inconclusive" in [*verdicts, *answers] and not is_aa else "done"
 
 
 def _check_usage(

@@ -128,6 +128,16 @@ def output_options(command: _Command) -> _Command:
     return _with(_OUTPUT_OPTIONS, command)
 
 
+answers_option = click.option(
+    "--answers",
+    type=click.Choice(["shape", "values"]),
+    is_flag=False,
+    flag_value="shape",
+    help="Look at answers too: status, size, the shape of JSON, finish reasons, tool names. Nothing that they say is "
+    "recorded; with `values`, digests by a key that is not. Put it last, or say which: --answers shape.",
+)
+
+
 def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
     if chosen["repeat"] and chosen["duration"] is None:

@@ -123,7 +123,9 @@ def _page(paths: tuple[Path, ...]) -> str:
         if (path / MANIFEST_FILE).exists():
             found.append(path)
         elif isinstance(verdict, CompareVerdict):
-            found += sorted(child for child in path.iterdir() if (child / MANIFEST_FILE).exists())
+            # Not the run in which the first target was asked again, if there is one.
+            compared = {run for one in (verdict, *verdict.further) for side in one.targets for run in side.runs}
+            found += sorted(path / run for run in compared if (path / run / MANIFEST_FILE).exists())
         elif verdict is None:
             RunDir(path).read_manifest()  # says what is missing
     if isinstance(verdict, PilotVerdict):

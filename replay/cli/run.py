@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import answers_option, options_from, output_options, run_options
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.run import replay_trace
@@ -15,6 +15,7 @@ from replay.engine.types import At, FaultKind
 from replay.report.live import open_view
 from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
+from replay.results.types import AnswersKept
 from replay.target import load_target
 from replay.trials.endings import EXIT_CODES, concluded
 from replay.trials.faults import judge_faults
@@ -44,6 +45,7 @@ from replay.trials.faults import judge_faults
     help="kill, drain or deploy, of a plane of our own whose control address the target file names (observe), for "
     "example kill@30s.",
 )
+@answers_option
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.pass_context
 def run(
@@ -53,6 +55,7 @@ def run(
     target: str,
     out: Path | None,
     as_json: bool,
+    answers: AnswersKept | None,
     dry_run: bool,
     commands: tuple[tuple[float, str], ...],
     faults: tuple[tuple[FaultKind, float], ...],
@@ -70,7 +73,7 @@ def run(
         )
     events = [At(at_s, command=command) for at_s, command in commands]
     events += [At(at_s, fault=fault) for fault, at_s in faults]
-    options = msgspec.structs.replace(options_from(chosen), at=tuple(events))
+    options = msgspec.structs.replace(options_from(chosen), at=tuple(events), answers=answers or "none")
     if dry_run:
         forecast = foresee(trace, aim, options)
         if as_json:

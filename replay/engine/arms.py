@@ -20,6 +20,7 @@ class Arm(NamedTuple):
     """One target's part: place 0 to of - 1, of so many targets. all: every session at its own time.
 
     phase_ms: with paired, how far the sessions of two targets stand apart at least, and twice that at most.
+    only: the ids of the sessions that it sends at all; None: of all.
     """
 
     dealing: Dealing = "all"
@@ -27,6 +28,7 @@ class Arm(NamedTuple):
     of: int = 1
     seed: int = 1
     phase_ms: float = 5.0
+    only: frozenset[str] | None = None
 
 
 Scheduled = tuple[int, Session]
@@ -35,6 +37,8 @@ ALL = Arm()
 
 def armed(sessions: Iterable[Scheduled], arm: Arm) -> Iterator[Scheduled]:
     """This arm's sessions with their starts in ns, in order of start."""
+    if arm.only is not None:
+        sessions = _chosen(sessions, arm.only)
     if arm.dealing == "paired":
         return _shifted(sessions, arm)
     if arm.dealing == "interleaved":
@@ -62,6 +66,17 @@ def _shifted(sessions: Iterable[Scheduled], arm: Arm) -> Iterator[Scheduled]:
     while held:
         due_ns, _, earlier = heappop(held)
         yield due_ns, earlier
+
+
+def _chosen(sessions: Iterable[Scheduled], only: frozenset[str]) -> Iterator[Scheduled]:
+    """Ends with the last of them: a trace that is repeated has no end of its own."""
+    left = len(only)
+    for scheduled in sessions:
+        if not left:
+            return
+        if scheduled[1].id in only:
+            left -= 1
+            yield scheduled
 
 
 def _dealt(sessions: Iterable[Scheduled], arm: Arm) -> Iterator[Scheduled]:

@@ -538,7 +538,9 @@ class RunLoop:
             headers, body = exchange.captured_headers or [], bytes(exchange.captured or b"")
             if taken(step, headers, body, exchange.walk.values) is not None:
                 exchange.error = _EXTRACT
-        exchange.captured = exchange.captured_headers = None
+        exchange.captured_headers = None
+        if self._recorder.answers is None:
+            exchange.captured = None
 
     def _fail_unsent(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
         """A step whose request refers to a value that no response gave."""
@@ -571,6 +573,7 @@ class RunLoop:
             return False
         self.progress.retried += 1
         self._recorder.retried(exchange)
+        exchange.captured = None
         self._pacer.add(exchange.end_ns + delay_ns, exchange, _AGAIN)
         self._send_held()
         return True

@@ -40,7 +40,9 @@ class Expected:
 
     __slots__ = ("_expect", "_recorded_status", "_statuses", "family", "keeps_body")
 
-    def __init__(self, expect: Expect | None, recorded_status: int | None, family: str | None) -> None:
+    def __init__(
+        self, expect: Expect | None, recorded_status: int | None, family: str | None, keeps_body: int = 0
+    ) -> None:
         self._expect = expect if expect is None or expect != Expect(status=expect.status) else None
         self._statuses = None if expect is None else expected_statuses(expect)
         self._recorded_status = (
@@ -48,7 +50,7 @@ class Expected:
         )
         self.family = family
         looks = self._expect is not None and (reads_body(self._expect) or bool(self._expect.header))
-        self.keeps_body = ALWAYS if looks else NOT_OF_STREAMS if family is not None else 0
+        self.keeps_body = ALWAYS if looks else NOT_OF_STREAMS if family is not None else keeps_body
 
     def __repr__(self) -> str:
         return f"<Expected {self._expect or self._recorded_status or self.family}>"
@@ -110,9 +112,13 @@ def _headers(exchange: Exchange) -> Mapping[str, str]:
 
 
 class Outcomes:
-    """What each step of a run is held to. reads_answers: False where responses have no bodies, as in a simulation."""
+    """What each step of a run is held to. reads_answers: False where responses have no bodies, as in a simulation.
 
-    def __init__(self, target: Target, *, reads_answers: bool = True) -> None:
+    keeps_bodies: every step's body is to be kept, unless it is a stream, whatever it is held to.
+    """
+
+    def __init__(self, target: Target, *, reads_answers: bool = True, keeps_bodies: bool = False) -> None:
+        self._keeps_body = NOT_OF_STREAMS if keeps_bodies else 0
         # From the last to the first: the last that matches counts.
         self._reads_answers = reads_answers
         self._rules = [(rule, self._usable(expected_of(rule))) for rule in reversed(target.expect)]
@@ -139,15 +145,15 @@ class Outcomes:
         if status is not None and (status < 400 or is_transient(status)):
             # Then a status below 400 is expected, as it is of any step.
             status = None
-        if status is None and expect is None and family is None:
+        if status is None and expect is None and family is None and not self._keeps_body:
             return None
         if step.expect is not None:
-            return Expected(expect, status, family)
+            return Expected(expect, status, family, self._keeps_body)
         # A rule is one object for all its steps, so its identity will do.
         key = (None if expect is None else id(expect), status, family)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = Expected(expect, status, family)
+            known = self._known[key] = Expected(expect, status, family, self._keeps_body)
         return known
 
     def _usable(self, expect: Expect | None) -> Expect | None:

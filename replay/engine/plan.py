@@ -50,6 +50,7 @@ def planned_counts(trace: Path, found: TraceScan, options: RunOptions, arm: Arm 
         and options.duration_s is None
         and not options.repeat
         and arm.dealing != "interleaved"
+        and arm.only is None
     ):
         return Planned(found.sessions * options.knobs.scale, found.steps * options.knobs.scale)
     sessions = steps = 0

@@ -15,12 +15,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.engine.answers.digests import Digests
+from replay.engine.answers.recorder import AnswersRecorder
 from replay.engine.walker import Walk
 from replay.engine.writer import FileWriter
 from replay.results.folding import IntervalFold
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
-from replay.results.types import HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
+from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
 from replay.trace.types import Step
 from replay.wire.types import Exchange
 
@@ -49,7 +51,10 @@ class _Series(NamedTuple):
 
 
 class Recorder:
-    """Records one run into its directory. failure: why nothing can be written any more, or None."""
+    """Records one run into its directory. failure: why nothing can be written any more, or None.
+
+    answers: records what steps were answered; None until `keep_answers`.
+    """
 
     def __init__(self, directory: Path, target: str, writer: FileWriter, warmup_s: float) -> None:
         self._target = target
@@ -70,6 +75,8 @@ class Recorder:
         self._series: dict[tuple[str, str], _Series] = {}
         self._lags_ns: array[int] = array("q")
         self.lag = Histogram(LAG_UNIT_NS)
+        self._directory = directory
+        self.answers: AnswersRecorder | None = None
 
     def __repr__(self) -> str:
         return f"<Recorder {len(self._batch)} waiting, {len(self._out)} bytes unwritten>"
@@ -81,11 +88,26 @@ class Recorder:
     @property
     def is_pressing(self) -> bool:
         """Whether so much waits that it must be worked on without slack."""
+        if self.answers is not None and self.answers.is_pressing:
+            return True
         return len(self._batch) >= _PRESSING or self._closing is not None
 
     @property
     def fold(self) -> IntervalFold:
         return self._fold
+
+    def keep_answers(self, digests: Digests | None) -> None:
+        """Record what steps are answered too; to be said before the run's loop is made. digests: for their values."""
+        file = self._writer.open(self._directory / ANSWERS_FILE)
+        answers = self.answers = AnswersRecorder(lambda data: self._writer.write(file, data), digests)
+        note, tell = self._batch.append, answers.ended
+
+        def ended(exchange: Exchange) -> None:
+            note(exchange)
+            tell(exchange)
+
+        # Another function rather than a question: a run that keeps no answers pays nothing for it.
+        self.ended = ended
 
     def start(self, origin_ns: int) -> None:
         """Instants are recorded from here."""
@@ -142,10 +164,10 @@ class Recorder:
             if next(self._closing, None) is None:
                 self._closing = None
             return True
-        if not self._batch:
-            return False
-        self._take(_SLICE)
-        return bool(self._batch)
+        if self._batch:
+            self._take(_SLICE)
+            return bool(self._batch) or self.answers is not None
+        return self.answers is not None and self.answers.work()
 
     def close_second(self, now_ns: int) -> None:
         """End the interval: what it brought goes to the files, its histograms in slices that `work` does."""
@@ -162,6 +184,8 @@ class Recorder:
 
     def finish(self, now_ns: int) -> None:
         """Everything that was recorded goes to the files, which are then closed."""
+        if self.answers is not None:
+            self.answers.finish()
         self.close_second(now_ns)
         if self._closing is not None:
             for _ in self._closing:
@@ -179,6 +203,8 @@ class Recorder:
         if self._out:
             self._writer.write(self._steps_file, bytes(self._out))
             self._out.clear()
+        if self.answers is not None:
+            self.answers.flush()
 
     def _take(self, most: int) -> None:
         """Turn up to `most` ended exchanges into lines and values."""

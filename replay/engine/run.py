@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import anyio
 
+from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
 from replay.engine.event_loop import Host, run_to_end
 from replay.engine.events import carry_out
@@ -47,11 +48,16 @@ class Outcome(NamedTuple):
 
 
 class Job(NamedTuple):
-    """One target of a run. out: its run directory; None: a fresh one. arm: its part of the sessions."""
+    """One target of a run. out: its run directory; None: a fresh one. arm: its part of the sessions.
+
+    digests: what values of answers are digested with, where they are recorded; None: with a key of the run's own, so
+    that they can be compared to no other run's.
+    """
 
     target: Target
     out: Path | None = None
     arm: Arm = ALL
+    digests: Digests | None = None
 
 
 class StopWhen(Protocol):
@@ -149,10 +155,14 @@ class _Run:
         self.manifest.run_id = self._run_id
         self.directory.write_manifest(self.manifest)
         self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
+        keeps_answers = options.answers != "none"
+        if keeps_answers:
+            is_asked = options.answers == "values"
+            self.recorder.keep_answers((self._job.digests or Digests()) if is_asked else None)
         sessions = planned_sessions(self._trace, self._found, options, self._pace, arm)
         policy = self.target.retry
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
-        outcomes = Outcomes(self.target)
+        outcomes = Outcomes(self.target, keeps_bodies=keeps_answers)
         self.loop = RunLoop(
             sessions, self.sender, self.recorder, options, self._pace, outcomes, retries=retries
         )

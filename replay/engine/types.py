@@ -7,6 +7,7 @@ import msgspec
 Timing = Literal["causal", "recorded"]
 OnError = Literal["continue", "skip-rest"]
 Late = Literal["catch-up", "skip"]
+Answers = Literal["none", "shape", "values"]
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -56,7 +57,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     duration_s: nothing is sent later than this into the run. sessions: only the first so many.
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
-    last one lasts to the end. at: what is done to the target meanwhile.
+    last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
+    answers.jsonl: nothing; what they look like; or digests of their values too.
     """
 
     timing: Timing = "causal"
@@ -72,3 +74,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     repeat: bool = False
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()
+    answers: Answers = "none"

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from replay.judge.answers.types import AnswersVerdict
+
 VERDICT_SCHEMA = "replay.verdict/1"
 VERDICT_FILE = "verdict.json"
 
@@ -125,7 +127,10 @@ class ComparedTarget(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class CompareVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Two targets side by side. verdict: of `metric`, the one that was asked for, all steps together."""
+    """Two targets side by side. verdict: of `metric`, the one that was asked for, all steps together.
+
+    answers: whether both answer the same, where that was asked.
+    """
 
     schema: str
     command: Literal["compare"]
@@ -140,4 +145,5 @@ class CompareVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     noise_floor_ms: float | None = None
     noise_floor_percent: float | None = None
     notes: list[str] = []
+    answers: AnswersVerdict | None = None
     further: "list[CompareVerdict]" = []

@@ -8,7 +8,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
+from replay.report import answers
 from replay.report import verdict_words as words
 
 # GitHub refuses a summary of more than 1 MiB a step.
@@ -28,7 +30,9 @@ def annotations(verdict: GateVerdict | CompareVerdict) -> list[str]:
     of a level for a step.
     """
     if isinstance(verdict, CompareVerdict):
-        return [_compared(one) for one in (verdict, *verdict.further)]
+        found = (verdict, *verdict.further)
+        said = [_answered(one.answers) for one in found if one.answers is not None]
+        return [*(_compared(one) for one in found), *said]
     lines = [
         _command(
             _LEVELS[check.verdict],
@@ -46,6 +50,11 @@ def _compared(verdict: CompareVerdict) -> str:
     reasons = "; ".join(map(words.sentence, verdict.reasons))
     headline = words.compare_headline(verdict)
     return _command(level, "replay compare", f"{headline} ({reasons})" if reasons else headline)
+
+
+def _answered(verdict: AnswersVerdict) -> str:
+    level = {"different": "error", "inconclusive": "warning"}.get(verdict.verdict, "notice")
+    return _command(level, "replay compare: answers", answers.headline(verdict))
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -7,7 +7,9 @@ https://github.com/testmoapp/junitxml
 import re
 import xml.etree.ElementTree as ET
 
+from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
+from replay.report import answers
 from replay.report import verdict_words as words
 from replay.report.words import clean
 
@@ -42,7 +44,7 @@ def _message(check: Check) -> str:
 
 
 def compare_junit(verdict: CompareVerdict) -> str:
-    """For each pair of targets a test case for the verdict, and one for each metric of all steps.
+    """For each pair of targets a test case for the verdict, one for each metric of all steps, and one for answers.
 
     b slower (or failing more often, or cold more often) is a failure, inconclusive is skipped. Differences by
     step name are left out: dozens of cases that few would read hide the ones that decide.
@@ -60,6 +62,8 @@ def compare_junit(verdict: CompareVerdict) -> str:
                 sentence = _sentence(difference)
                 case = suite.case(words.subject(difference), sentence)
                 _settle(suite, case, difference.verdict, sentence, [difference.reason])
+        if one.answers is not None:
+            _settle_answers(suite, one.answers)
     return suite.text()
 
 
@@ -80,6 +84,15 @@ def _settle(suite: "_Suite", case: ET.Element, verdict: str, message: str, reaso
         suite.fail(case, message, "slower", reason)
     elif verdict == "inconclusive":
         suite.skip(case, f"{message} ({reason})" if reason else message)
+
+
+def _settle_answers(suite: "_Suite", verdict: AnswersVerdict) -> None:
+    headline = answers.headline(verdict)
+    case = suite.case("answers", headline)
+    if verdict.verdict == "different":
+        suite.fail(case, headline, "different", "\n".join(answers.reasons(verdict)))
+    elif verdict.verdict == "inconclusive":
+        suite.skip(case, headline)
 
 
 def _sentence(difference: Difference) -> str:

@@ -7,7 +7,9 @@ number is found by GitHub later, in the rendered text, so those are broken with 
 
 from collections.abc import Iterable, Sequence
 
+from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
+from replay.report import answers
 from replay.report import verdict_words as words
 from replay.report.words import clean, count
 
@@ -72,8 +74,30 @@ def _comparison(verdict: CompareVerdict) -> str:
         parts.append(f"**{escaped(floor)}**")
     if verdict.differences:
         parts.append(_difference_table(verdict))
+    if verdict.answers is not None:
+        parts += _answers(verdict.answers)
     parts += _notes(verdict.notes)
     return "\n\n".join(parts) + "\n"
+
+
+def _answers(verdict: AnswersVerdict) -> list[str]:
+    """Whether the answers are the same."""
+    parts = [f"#### {answers.MARKS[verdict.verdict]} {escaped(answers.headline(verdict))}"]
+    if reasons := answers.reasons(verdict):
+        parts.append("\n".join(f"- {escaped(reason)}" for reason in reasons))
+    for heads, rows, what in (
+        (
+            answers.DIFFERENCE_HEADS,
+            answers.difference_rows([*verdict.differences, *verdict.undecided]),
+            "differences",
+        ),
+        (*answers.step_table(verdict), "step names"),
+    ):
+        if rows:
+            parts.append(_table(heads, [tuple(map(escaped, row)) for row in rows], left=2, what=what))
+    notes = [answers.noise_line(verdict), *answers.left_out(verdict)]
+    parts.append("\n".join(f"- {escaped(note)}" for note in notes if note))
+    return [part for part in parts if part]
 
 
 def _gate_table(checks: Sequence[Check]) -> str:

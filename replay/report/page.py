@@ -8,13 +8,14 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report import run_charts, verdict_charts, verdict_words
-from replay.report.html import figure, page, prose_table, section, table, text_of
+from replay.report import answers, run_charts, verdict_charts, verdict_words
+from replay.report.html import bullets, figure, page, prose_table, section, table, text_of
 from replay.report.lanes import lanes
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Manifest, Quantiles, Summary
 
 Verdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict
+_ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}
 
 
 def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: Verdict | None = None) -> str:
@@ -24,6 +25,8 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: V
     parts = [f"<h1>{text_of(title)}</h1>", *(_head(run.summary) for run in runs)]
     if verdict is not None:
         parts.append(_verdict(verdict))
+    if isinstance(verdict, CompareVerdict):
+        parts += [answers_section(one) for one in (verdict, *verdict.further)]
     parts += [_cards(run, len(runs) > 1) for run in runs]
     parts.append(figure(run_charts.percentiles(runs)))
     for run in runs:
@@ -35,6 +38,27 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: V
         parts.append(_steps(run.summary, of))
     parts.append(section("Audit facts", [audit(runs, manifests)], "audit"))
     return page(title, parts)
+
+
+def answers_section(verdict: CompareVerdict) -> str:
+    """Whether the answers are the same; nothing where that was not asked."""
+    found = verdict.answers
+    if found is None:
+        return ""
+    against = " against ".join(clean(target.name) for target in reversed(verdict.targets))
+    items = "".join(f"<p>{text_of(reason)}</p>" for reason in answers.reasons(found))
+    differences = answers.difference_rows([*found.differences, *found.undecided])
+    notes = [line for line in (answers.noise_line(found), *answers.left_out(found)) if line]
+    return "\n".join(
+        (
+            f"<h2>Answers: {text_of(against)}</h2>",
+            f'<div class="verdict {_ANSWERS_KINDS[found.verdict]}"><b>{text_of(answers.headline(found))}</b>'
+            f"{items}</div>",
+            prose_table(answers.DIFFERENCE_HEADS, differences) if differences else "",
+            table(*answers.step_table(found)) if found.steps else "",
+            bullets(notes),
+        )
+    )
 
 
 def verdict_page(verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import verdict_words as words
+from replay.report.answers import print_answers
 from replay.report.words import clean
 
 _MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow")}
@@ -88,6 +89,9 @@ def print_compare(verdict: CompareVerdict, directory: Path | None, console: Cons
     console = console or Console(highlight=False)
     for number, one in enumerate([verdict, *verdict.further]):
         _print_comparison(one, console)
+        if one.answers is not None:
+            console.print()
+            print_answers(one.answers, console)
         _print_foot(one.notes, directory if number == len(verdict.further) else None, console)
 
 

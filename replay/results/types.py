@@ -11,14 +11,22 @@ import msgspec
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 Outcome = Literal["ok", "failed", "unsent"]
 GeneratorVerdict = Literal["ok", "suspect", "saturated"]
+AnswersKept = Literal["shape", "values"]
+"""What is recorded of answers: their shapes; or digests of their values too."""
+
+AnswerContent = Literal["json", "text", "stream", "empty", "coded"]
+"""What a body is. coded: in a content coding that cannot be undone here."""
+
 
 SUMMARY_SCHEMA = "replay.summary/1"
+ANSWERS_SCHEMA = "replay.answers/1"
 STEPS_FILE = "steps.jsonl"
 HLOG_FILE = "latency.hlog"
 MANIFEST_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 INSTANCES_FILE = "instances.jsonl"
 EVENTS_FILE = "events.jsonl"
+ANSWERS_FILE = "answers.jsonl"
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
 
@@ -253,6 +261,59 @@ class EventRecord(msgspec.Struct, omit_defaults=True):
     ended_ns: int | None = None
     exit_code: int | None = None
     answer: str | None = None
+
+
+class AnswersHead(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="head"):
+    """The first line of answers.jsonl: what is recorded of the answers.
+
+    key_id: which secret key the digests of values were made with. Only digests of the same key can be compared; the
+    key itself was never written.
+    """
+
+    schema: str
+    keeps: AnswersKept
+    key_id: str | None = None
+
+
+class ShapeRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="shape"):
+    """A line of answers.jsonl: the shape of a JSON document, which answers refer to by its id.
+
+    paths: each path that the document has, with the types seen there, joined by `|`, in order of paths. A path is a
+    JSON pointer (RFC 6901) in which `*` stands for every element of an array, and for every name of an object that is
+    a map of ids; a name that is `*` itself is written `~2`. Types: null, boolean, integer, number (with a fraction or
+    an exponent), string, array, object; and absent, where some of several objects at one path lack the member.
+    is_partial: the document has more than is read of one.
+    """
+
+    id: int
+    paths: list[tuple[str, str]]
+    is_partial: bool = False
+
+
+class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="answer"):
+    """A line of answers.jsonl: what the last attempt of a step was answered.
+
+    status: None where no whole answer came; error then says why. Else error is what a whole answer says of itself
+    (model_error, rpc_error, tool_error, cut_short). bytes: of the body, as received. content: what the body is;
+    layout: of a stream. shape: of JSON. is_cut: the body is longer than what is kept of one, so its shape was not read.
+    values: for each path of the shape (by its place in it) that has texts, numbers or truth values, their keyed digest
+    in order, and where there are several another one that does not depend on their order.
+    """
+
+    session: str
+    step: str
+    kind: str
+    name: str
+    status: int | None = None
+    error: str | None = None
+    bytes: int = 0
+    content: AnswerContent = "empty"
+    layout: str | None = None
+    shape: int | None = None
+    finish_reasons: tuple[str, ...] = ()
+    tool_names: tuple[str, ...] = ()
+    is_cut: bool = False
+    values: list[tuple[int, str, str]] | None = None
 
 
 class PlaneFigures(msgspec.Struct, omit_defaults=True):

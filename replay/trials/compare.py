@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from replay.engine.answers.digests import Digests
 from replay.engine.arms import Arm
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, replay_together, replay_trace
@@ -20,6 +21,7 @@ from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.target import Target
+from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
 from replay.trials.evidence import read_evidence, write_verdict
 
@@ -27,13 +29,14 @@ LiveMode = Literal["paired", "interleaved", "sequential"]
 
 
 class Question(NamedTuple):
-    """What is asked of a comparison."""
+    """What is asked of a comparison. answers: whether the answers are the same too; None: that is not asked."""
 
     metric: Metric = Metric("p99")
     margin_percent: float = MARGIN_PERCENT
     confidence: float = CONFIDENCE
     phase_ms: float = 5.0
     least_fidelity: float = LEAST_FIDELITY
+    answers: AnswersQuestion | None = None
 
 
 class CompareOutcome(NamedTuple):
@@ -63,11 +66,16 @@ def compare_targets(
     names = _distinct([target.name for target in sides])
     directory = RunDir.create(out, trace.name.split(".")[0], "-vs-".join(names)).path
     dealing = "all" if mode == "sequential" else mode
+    # One key for all, so that their values can be compared.
+    digests = Digests()
+    if question.answers is not None:
+        options = msgspec.structs.replace(options, answers=question.answers.keeps)
     jobs = [
         Job(
             target,
             directory / name,
             Arm(dealing, n, len(sides), options.knobs.seed, question.phase_ms),
+            digests,
         )
         for n, (target, name) in enumerate(zip(sides, names, strict=True))
     ]
@@ -86,8 +94,19 @@ def compare_targets(
         for name, runs in zip(names, made, strict=True)
     ]
     verdict = _judged(judged, mode, question, is_aa=is_aa)
+    statuses: set[RunStatus] = {run.summary.status for runs in made for run in runs}
+    if question.answers is not None:
+        # Written before the first target is asked again, and once more after it, so that nothing can cost the verdict.
+        write_verdict(directory, verdict)
+        asking = Asking(
+            trace, sides[0], options, made, mode == "interleaved", directory, names[0], digests, on_progress
+        )
+        found = judge_live(asking, question.answers, question.confidence)
+        for one, answers in zip((verdict, *verdict.further), found.verdicts, strict=True):
+            one.answers = answers
+        statuses.add(found.status)
     write_verdict(directory, verdict)
-    return CompareOutcome(verdict, directory, worst({run.summary.status for runs in made for run in runs}))
+    return CompareOutcome(verdict, directory, worst(statuses))
 
 
 def compare_runs(
@@ -97,7 +116,12 @@ def compare_runs(
     """Judge runs that were made apart from each other. Raises RunDirError."""
     names = _distinct([path.name or str(path) for path in run_dirs])
     sides = [Side(name, [read_evidence(path)]) for name, path in zip(names, run_dirs, strict=True)]
-    return _judged(sides, "unpaired", question)
+    verdict = _judged(sides, "unpaired", question)
+    if question.answers is not None:
+        found = judge_recorded(run_dirs, question.answers, question.confidence)
+        for one, answers in zip((verdict, *verdict.further), found, strict=True):
+            one.answers = answers
+    return verdict
 
 
 def compare_recorded(
@@ -188,7 +212,7 @@ def _one_after_the_other(
         out = job.out
         if made[n] and out is not None:
             out = out.with_name(f"{out.name}-round-2")
-        made[n].append(replay_trace(trace, job.target, options, out, on_progress))
+        made[n] += replay_together(trace, [Job(job.target, out, digests=job.digests)], options, on_progress)
         if made[n][-1].summary.status != "finished":
             break
     return made
