@@ -6,6 +6,7 @@ import msgspec
 
 from replay.judge.attribution import Attribution, attribute
 from replay.judge.critical_path import CriticalPaths, critical_paths
+from replay.judge.failures import Failures, failures
 from replay.judge.figures import Evidence
 from replay.judge.saturation import Saturation, saturation
 from replay.judge.session_path import session_path
@@ -46,6 +47,7 @@ class ExplainVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     critical_paths: CriticalPaths
     saturation: Saturation
     generator: str
+    failures: Failures
     session: SessionPath | None = None
 
 
@@ -65,6 +67,7 @@ def explain_run(
         critical_paths=critical_paths(evidence),
         saturation=saturation(evidence),
         generator=evidence.summary.generator.verdict,
+        failures=failures(evidence.columns),
     )
 
 

@@ -8,6 +8,7 @@ from replay.judge.attribution import Attribution, Cause
 from replay.judge.critical_path import CriticalPaths, PathSeries
 from replay.judge.explain import ExplainVerdict, SessionPath
 from replay.judge.saturation import InFlight, Saturation
+from replay.report.failures import print_failures
 from replay.report.words import clean, count, milliseconds
 
 _BAR = 12
@@ -39,7 +40,7 @@ _DRIFT_STYLE = {"slower": "bold red", "faster": "bold yellow", "steady": "green"
 
 
 def print_explain(verdict: ExplainVerdict, console: Console | None = None) -> None:
-    """Print the tail's causes, the critical paths (of the session asked for, if one was), and saturation."""
+    """Print the tail's causes, what failed, the critical paths (or the one that was asked for), and saturation."""
     console = console or Console(highlight=False)
     console.print()
     console.print(Text.assemble((clean(verdict.run), "bold"), " → ", (clean(verdict.target), "bold")))
@@ -50,6 +51,9 @@ def print_explain(verdict: ExplainVerdict, console: Console | None = None) -> No
     console.print()
     _print_tail(verdict.attribution, console)
     console.print()
+    if verdict.failures.steps:
+        print_failures(verdict.failures, console)
+        console.print()
     if verdict.session is not None:
         _print_session(verdict.session, console)
     else:

@@ -32,6 +32,13 @@ def _three_digits(value: float) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:,.0f}"
 
 
+def share_percent(share: float) -> str:
+    """A share of 0..1 as a percentage, never rounded to none or to all where it is neither."""
+    if 0 < share < 1:
+        return "<0.01%" if share < 0.0001 else f"{min(99.9, 100 * share):.3g}%"
+    return f"{100 * share:.3g}%"
+
+
 def clock(seconds: float) -> str:
     """A length of time as 8.2 s, 1:05 or 2:03:10."""
     if seconds < 10:
