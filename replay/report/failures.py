@@ -1,6 +1,6 @@
 """What failed, in a line, as rows of a table, and on the terminal: by class, check and step name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -9,16 +9,7 @@ from rich.text import Text
 from replay.judge.failures import FailureGroup, Failures
 from replay.report.words import clean, clock, count, milliseconds, share_percent
 
-FAILURE_HEADS = (
-    "failed",
-    "what it says",
-    "step",
-    "steps",
-    "of its steps",
-    "median",
-    "first at",
-    "first in session",
-)
+FAILURE_HEADS = ("failed", "step", "steps", "share", "median", "first at", "in session")
 _CLASSES_SHOWN = 6
 _GROUPS_SHOWN = 12
 
@@ -43,7 +34,6 @@ def failure_rows(found: Failures) -> list[tuple[str, ...]]:
     return [
         (
             failure_name(group.error, group.check),
-            group.meaning,
             f"{group.kind}:{clean(group.name)}",
             count(group.steps),
             share_percent(group.share),
@@ -53,6 +43,11 @@ def failure_rows(found: Failures) -> list[tuple[str, ...]]:
         )
         for group in found.groups
     ]
+
+
+def failure_meanings(groups: Sequence[FailureGroup]) -> list[str]:
+    """What each class of these says, in their order."""
+    return [f"{clean(error)}: {meaning}" for error, meaning in {g.error: g.meaning for g in groups}.items()]
 
 
 def failure_name(error: str, check: str | None) -> str:
@@ -77,8 +72,8 @@ def print_failures(found: Failures, console: Console) -> None:
     hidden = found.steps - sum(group.steps for group in shown)
     if hidden:
         console.print(Text(f"and {count(hidden)} failures of other kinds; --json has them", style="dim"))
-    for error, meaning in {group.error: group.meaning for group in shown}.items():
-        console.print(Text(f"{clean(error)}: {meaning}", style="dim"))
+    for meaning in failure_meanings(shown):
+        console.print(Text(meaning, style="dim"))
     console.print(Text("share: of the steps of that name; median: of the failures' own times", style="dim"))
 
 
