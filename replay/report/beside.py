@@ -30,4 +30,6 @@ def ratio(ours: float | None, recorded: float | None) -> str:
     if ours is None or not recorded:
         return "–"
     value = ours / recorded
-    return f"{value:.2f}×" if value < 99.5 else f"{value:,.0f}×"
+    if value < 0.0995:
+        return f"{value:.2g}×"
+    return f"{value:.2f}×" if value < 9.995 else f"{value:.1f}×" if value < 99.95 else f"{value:,.0f}×"

@@ -34,7 +34,15 @@ def test_a_recording_of_other_steps_gives_no_ratio():
 
 @pytest.mark.parametrize(
     ("ours", "recorded", "said"),
-    [(1.0, 3.0, "0.33×"), (99.4, 1.0, "99.40×"), (1234.0, 1.0, "1,234×"), (1.0, 0.0, "–"), (None, 1.0, "–")],
+    [
+        (0.00234, 1.0, "0.0023×"),
+        (1.0, 3.0, "0.33×"),
+        (1.2, 1.0, "1.20×"),
+        (12.16, 1.0, "12.2×"),
+        (1234.0, 1.0, "1,234×"),
+        (1.0, 0.0, "–"),
+        (None, 1.0, "–"),
+    ],
 )
 def test_ratios_read_at_a_glance(ours, recorded, said):
     assert ratio(ours, recorded) == said
