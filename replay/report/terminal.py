@@ -138,13 +138,15 @@ def _recorded_table(summary: Summary) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     empty = Quantiles(n=0)
     latency = summary.latency_ms
-    table.add_row("all steps", *recorded_cells(latency.get("response", empty), latency["recorded"]))
+    table.add_row("all steps", *_beside(latency.get("response", empty), latency["recorded"]))
     for series in _shown_series(summary) if len(summary.series) > 1 else ():
         if series.recorded is not None:
-            table.add_row(
-                f"{series.kind}:{clean(series.name, 24)}", *recorded_cells(series.response, series.recorded)
-            )
+            table.add_row(f"{series.kind}:{clean(series.name, 24)}", *_beside(series.response, series.recorded))
     return table
+
+
+def _beside(ours: Quantiles, recorded: Quantiles) -> list[Text]:
+    return [Text(cell, style="dim" if cell.endswith("*") else "") for cell in recorded_cells(ours, recorded)]
 
 
 def _shown_series(summary: Summary) -> list[Series]:
