@@ -68,7 +68,6 @@ def _group(columns: Columns, rows: np.ndarray, tried: np.ndarray) -> FailureGrou
     first = int(rows[np.argmin(columns.end_ns[rows])])
     error = class_at(columns, first)
     kind, name = columns.series_names[columns.series[first]]
-    check = -1 if columns.check is None else int(columns.check[first])
     timed = rows[(columns.sent_ns[rows] != ABSENT_NS) | columns.censored[rows]]
     took_ns = columns.end_ns[timed] - columns.intended_ns[timed]
     return FailureGroup(
@@ -80,7 +79,7 @@ def _group(columns: Columns, rows: np.ndarray, tried: np.ndarray) -> FailureGrou
         share=round(len(rows) / int(tried[columns.series[first]]), 6),
         first_s=round(float(columns.end_ns[first]) / 1e9, 3),
         first_session=columns.sessions[columns.session[first]],
-        check=None if check < 0 or columns.checks is None else columns.checks[check],
+        check=check_at(columns, first),
         median_ms=round(float(np.median(took_ns)) / 1e6, 3) if len(took_ns) else None,
     )
 
@@ -89,6 +88,13 @@ def class_at(columns: Columns, row: int) -> str:
     """The class of a failed step."""
     code = int(columns.error[row])
     return columns.errors[code] if code >= 0 else _UNKNOWN
+
+
+def check_at(columns: Columns, row: int) -> str | None:
+    """The name of the expectation that a failed step did not meet, if it failed by one."""
+    if columns.check is None or columns.checks is None or columns.check[row] < 0:
+        return None
+    return columns.checks[int(columns.check[row])]
 
 
 def by_class(columns: Columns, rows: Flags) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from replay.judge.failures import class_at
+from replay.judge.failures import check_at, class_at
 from replay.judge.figures import Evidence
 from replay.judge.session_path import path_of, waits_of
 from replay.report.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
@@ -97,7 +97,7 @@ def _add_session(
         if took_ms is not None:
             was_from = value["from"] if was is None else was.at_ms - first_ms
             value |= {"was_from": was_from, "was_to": was_from + took_ms}
-        failed = "" if columns.ok[row] else _failure(columns, row)
+        failed = "" if columns.ok[row] else failure_name(class_at(columns, row), check_at(columns, row))
         if failed:
             value["failed"] = clean(failed, 40)
         values.append(value)
@@ -119,12 +119,6 @@ def _recorded_ms(columns: Columns, row: int) -> float | None:
     """How long the step took in the recording, as the record of the run has it."""
     took_ns = int(columns.numbers("recorded_ns")[row])
     return None if took_ns == ABSENT_NS else took_ns / 1e6
-
-
-def _failure(columns: Columns, row: int) -> str:
-    check = -1 if columns.check is None else int(columns.check[row])
-    named = None if check < 0 or columns.checks is None else columns.checks[check]
-    return failure_name(class_at(columns, row), named)
 
 
 def critical_path(
