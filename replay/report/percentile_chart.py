@@ -135,7 +135,7 @@ def _says(lines: Sequence[_Line]) -> str:
             f"{who}{share_percent(share)} of the steps failed: from p{100 * (1 - share):.3g} on there is no time, and "
             "the solid line ends."
         )
-    if failing:
+    if any(line.dash == _DOTTED for line in lines):
         said.append("The dotted line is of the steps that were answered.")
     if any(line.label == "recorded" for line in lines):
         said.append("The grey dashed line is the same steps when they were recorded.")

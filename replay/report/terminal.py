@@ -112,7 +112,10 @@ def _latency_table(summary: Summary) -> Table:
     table = _table("latency")
     for name, shown in _ROWS.items():
         quantiles = summary.latency_ms.get(name)
-        if quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
+        if quantiles is None and f"{name}_with_failures" in summary.latency_ms:
+            # Nothing was answered; without this row it would not be clear what the next one is of.
+            quantiles = Quantiles(n=0)
+        elif quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
             continue
         table.add_row(shown, *_cells(quantiles))
     return table
@@ -170,7 +173,7 @@ def _cells(quantiles: Quantiles) -> list[Text]:
     for name, q in _QUANTILES:
         value: float | None = getattr(quantiles, name)
         # Fewer than 1 / (1 - q) values: the quantile is only the largest value under another name.
-        is_thin = quantiles.n * (1 - q) < 0.999 and not (value is not None and isinf(value))
+        is_thin = value is not None and not isinf(value) and quantiles.n * (1 - q) < 0.999
         cells.append(Text(milliseconds(value) + ("*" if is_thin else ""), style="dim" if is_thin else ""))
     cells.append(Text(milliseconds(quantiles.max)))
     return cells

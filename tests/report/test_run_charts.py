@@ -101,6 +101,14 @@ def test_of_several_runs_each_says_where_it_ends():
     assert "In b" not in says
 
 
+def test_where_nothing_was_answered_the_recording_stands_alone():
+    chart = percentiles([a_run(failed=400, recorded_ms=80.0)])
+
+    assert list(lines_of(chart)) == ["recorded"]
+    assert "All steps failed, so there are no times." in chart.says
+    assert "dotted" not in chart.says
+
+
 def test_failures_are_marks_above_the_heat_map_and_in_none_of_its_cells():
     chart = heat_map(a_run(failed=20))
     triangles = next(one for one in chart.spec["layer"] if "failed" in str(one.get("data")))
