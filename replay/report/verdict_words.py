@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from replay.judge.recording import RECORDED
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
 from replay.report.failures import errors_line
 from replay.report.words import clean, count, milliseconds
@@ -286,6 +287,8 @@ MODES = {
 
 def how(verdict: CompareVerdict) -> str:
     """How the comparison was made."""
+    if verdict.targets and verdict.targets[0].name == RECORDED and not verdict.targets[0].url:
+        return "paired: each step of the run against the same one in the recording"
     return MODES[verdict.mode] + ("; both are the same target" if verdict.is_aa else "")
 
 
