@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from replay.http.codings import uncoded
 from replay.trace.pointer import MISSING, pointed
-from replay.trace.responses import uncoded
 from replay.trace.types import Extract, Request, Step
 
 MOST_BODY_BYTES = 1 << 20

@@ -51,6 +51,7 @@ from replay.wire.errors import TargetUnreachable
 from replay.wire.response import (
     LONGEST_INSTANCE,
     capture,
+    event_reader,
     is_coded,
     keep_body,
     retry_after_s,
@@ -632,7 +633,7 @@ class Call:
 
     def _read_head(self, response: httpx.Response) -> None:
         exchange, wire = self.exchange, self._wire
-        is_event_stream = is_encoded = False
+        is_event_stream = False
         if exchange.captured_headers is not None:
             exchange.captured_headers += response.headers.raw
         for name, value in response.headers.raw:
@@ -640,8 +641,7 @@ class Call:
             if key == b"content-type":
                 is_event_stream = b"text/event-stream" in value.lower()
             elif key == b"content-encoding":
-                is_encoded = is_coded(value)
-                exchange.content_encoding = value if is_encoded else None
+                exchange.content_encoding = value if is_coded(value) else None
             elif key == wire.instance_header:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
@@ -651,8 +651,8 @@ class Call:
         exchange.status = response.status_code
         self._is_event_stream = is_event_stream
         has_body = exchange.status not in (204, 304) and exchange.method != "HEAD"
-        if (is_event_stream or exchange.is_stream) and has_body and not is_encoded:
-            self._events = StreamReader(exchange.family)
+        if (is_event_stream or exchange.is_stream) and has_body:
+            self._events = event_reader(exchange)
         keep_body(exchange, is_event_stream)
         if exchange.on_first_byte is not None and not self.is_over:
             exchange.on_first_byte(exchange)

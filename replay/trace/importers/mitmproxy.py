@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from replay.http.codings import uncoded
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT
 from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
@@ -37,7 +38,6 @@ from replay.trace.responses import (
     is_json_type,
     response_headers,
     response_json,
-    uncoded,
 )
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
@@ -282,7 +282,7 @@ def _keep_response(recorded: Recorded, response: _Flow) -> None:
     named = {name.lower(): value for name, value in pairs}
     if not response.raw_content or not is_json_type(named.get("content-type", "")):
         return
-    body = uncoded(response.raw_content, named.get("content-encoding", ""))
+    body = uncoded(response.raw_content, named.get("content-encoding", ""), MOST_RESPONSE_BYTES)
     if body is not None and len(body) <= MOST_RESPONSE_BYTES:
         recorded.response_json = response_json(redacted_body(body.decode("utf-8", "replace"), "json"))
 
