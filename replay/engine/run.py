@@ -33,6 +33,7 @@ from replay.results.types import Manifest, RunStatus, Summary
 from replay.target import Target
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
+from replay.wire.shortage import most_descriptors
 
 _LOOK_EVERY_S = 0.1
 
@@ -104,7 +105,8 @@ def replay_together(
     found = read_trace(trace)
     runs = [_Run(trace, found, job, options) for job in jobs]
     try:
-        run_to_end(partial(_replay, runs, options, on_progress, stop_when))
+        with most_descriptors():
+            run_to_end(partial(_replay, runs, options, on_progress, stop_when))
     except BaseException as cause:
         for run in runs:
             run.break_off(cause)

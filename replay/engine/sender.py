@@ -68,6 +68,15 @@ class TargetSender:
     def waited_for_limit(self) -> int:
         return sum(wire.waited_for_limit for wire in self.wires)
 
+    @property
+    def waited_for_machine(self) -> int:
+        return sum(wire.waited_for_machine for wire in self.wires)
+
+    @property
+    def shortage(self) -> str | None:
+        """What this machine ran out of, and what to raise; None if it never did."""
+        return next((wire.shortage for wire in self.wires if wire.shortage is not None), None)
+
     def connection_counts(self) -> dict[str, int]:
         return {
             "opened": sum(wire.opened for wire in self.wires),
