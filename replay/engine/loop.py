@@ -64,6 +64,9 @@ _EXTRACT = "extract"
 class Renders(Protocol):
     def render(self, step: Step, session_id: str) -> Rendered: ...
 
+    def is_current(self, rendered: Rendered) -> bool:
+        """Whether a request rendered ahead may still go out as it is."""
+
 
 class Sends(Protocol):
     def send(self, exchange: Exchange) -> None: ...
@@ -86,6 +89,9 @@ class Sender(Protocol):
     def sweep(self, now: int) -> None: ...
 
     def prepare(self, connections: int) -> None: ...
+
+    def refused(self, sent_ns: int) -> None:
+        """A request that was sent then was answered with 401."""
 
     keeps_by_session: bool
 
@@ -410,6 +416,8 @@ class RunLoop:
             self._held.append((walk, index, due_ns))
             return
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
+        if rendered is not None and not self._renderers[where].is_current(rendered):
+            rendered = None
         if walk.values is not None and step.request is not None:
             try:
                 request = filled(step.request, walk.values)
@@ -422,7 +430,7 @@ class RunLoop:
                 )
         if rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
-        method, head, body, is_stream, is_idempotent = rendered
+        method, head, body, is_stream, is_idempotent, _ = rendered
         if walk.is_flat:
             walk.steps[index] = None
             on_first_byte, due = None, _NONE
@@ -497,6 +505,8 @@ class RunLoop:
             elif exchange.status >= 400:
                 exchange.error = status_class(exchange.status)
         is_failed = exchange.error is not None
+        if exchange.status == 401:
+            self._sender.refused(exchange.sent_ns)
         if is_failed and self._retries is not None and self._retried(exchange):
             return
         self._recorded(exchange)
@@ -580,8 +590,13 @@ class RunLoop:
 
     def _send_again(self, failed: Exchange, due_ns: int) -> None:
         """The next attempt of a step; it is charged from when the step was first due."""
+        where = self._decide(failed.step)
+        head = failed.head
+        if head:
+            # Rendered anew, for its credentials may have been renewed meanwhile.
+            head = self._renderers[where].render(self._filled(failed), failed.walk.id).head
         again = Exchange(
-            failed.head,
+            head,
             failed.body,
             failed.method,
             self._done,
@@ -601,7 +616,15 @@ class RunLoop:
         if failed.walk.values is not None and failed.step.extract:
             again.keeps_body, again.captured_headers = ALWAYS, []
         self.progress.sent += 1
-        self._wires[self._decide(failed.step)].send(again)
+        self._wires[where].send(again)
+
+    def _filled(self, exchange: Exchange) -> Step:
+        """The step of an attempt, with what its request takes from earlier responses."""
+        step: Step = exchange.step
+        values = exchange.walk.values
+        if values is None or step.request is None:
+            return step
+        return msgspec.structs.replace(step, request=filled(step.request, values))
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
         walk = waiting.walk

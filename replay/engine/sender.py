@@ -60,6 +60,10 @@ class TargetSender:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
         self.wires[0].prepare(connections)
 
+    def refused(self, sent_ns: int) -> None:
+        """A request that was sent then was answered with 401."""
+        self._credentials.refused(sent_ns)
+
     def end_session(self, session_key: Any) -> None:
         for wire in self.wires:
             wire.end_session(session_key)
