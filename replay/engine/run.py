@@ -19,6 +19,7 @@ from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of
 from replay.engine.observe import PlaneObserver
 from replay.engine.outcome import Outcomes
+from replay.engine.own_origin import refuse_own_origin
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
@@ -81,10 +82,11 @@ def replay_trace(
 ) -> Outcome:
     """Replay one trace against one target, and return the summary that was written.
 
-    Raises TraceError, TargetError and RunDirError for bad input, and TargetUnreachable when nothing could be
-    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted; so does stop_when. In a
-    thread that is not the main one no signal arrives. Whatever else a signal handler raises while the run goes on, as
-    pytest-timeout does, ends it, and is raised here; run.json then says failed, and what was recorded is kept.
+    Raises TraceError, TargetError and RunDirError for bad input, OriginRefused (a TargetError) where the trace was
+    recorded at the target, and TargetUnreachable when nothing could be sent at all. Ctrl-C (SIGINT) or SIGTERM ends the
+    run early, with the status interrupted; so does stop_when. In a thread that is not the main one no signal arrives.
+    Whatever else a signal handler raises while the run goes on, as pytest-timeout does, ends it, and is raised here;
+    run.json then says failed, and what was recorded is kept.
     """
     return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 
@@ -103,6 +105,7 @@ def replay_together(
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
     found = read_trace(trace)
+    refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
     runs = [_Run(trace, found, job, options) for job in jobs]
     try:
         with most_descriptors():

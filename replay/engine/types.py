@@ -58,7 +58,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
-    answers.jsonl: nothing; what they look like; or digests of their values too.
+    answers.jsonl: nothing; what they look like; or digests of their values too. to_origin: the target may be where the
+    trace was recorded; else such a run is refused.
     """
 
     timing: Timing = "causal"
@@ -75,3 +76,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()
     answers: Answers = "none"
+    to_origin: bool = False

@@ -21,6 +21,7 @@ import numpy as np
 
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.explain import decoding_fault, header_fault, sentence
+from replay.trace.origins import MOST_ORIGINS, origin_of
 from replay.trace.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.stored import StoredBytes, WholeFile, open_lines
 from replay.trace.types import Header, Request, Session
@@ -252,6 +253,11 @@ def header_problem(header: Header) -> str | None:
         return f"the header's name must have 1 to {LONGEST_NAME:,} characters."
     if header.resolution_ms is not None and not 0.0 <= header.resolution_ms <= LONGEST_MS:
         return f"the header's resolution_ms is {header.resolution_ms:g}; it must not be negative or huge."
+    if len(header.origins) > MOST_ORIGINS:
+        return f"the header's origins are {len(header.origins):,}; at most {MOST_ORIGINS:,} are allowed."
+    for origin in header.origins:
+        if origin_of(origin) is None:
+            return f"the header's origins hold {shown(origin)}, which is none. Write https://host, or https://host:port."
     return None
 
 
