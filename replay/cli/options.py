@@ -109,7 +109,12 @@ _RUN_OPTIONS = [
 to_origin_option = click.option(
     "--to-origin", is_flag=True, help="Replay even against a target where the trace was recorded."
 )
-_SAFETY_OPTIONS = [to_origin_option]
+read_only_option = click.option(
+    "--read-only",
+    is_flag=True,
+    help="Send GET, HEAD, OPTIONS and TRACE only; let all else, model calls too, be a wait of its recorded length.",
+)
+_SAFETY_OPTIONS = [read_only_option, to_origin_option]
 
 _OUTPUT_OPTIONS = [
     click.option(
@@ -172,6 +177,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         grace_s=chosen["grace"],
         repeat=chosen["repeat"],
         to_origin=chosen.get("to_origin", False),
+        read_only=chosen.get("read_only", False),
     )
 
 

@@ -29,10 +29,10 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
     """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace."""
     found = read_trace(trace)
     pace = Pace(options.knobs)
-    router = Router(target)
+    router = Router(target, read_only=options.read_only)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()
-    sessions = steps = waits = unsent = 0
+    sessions = steps = waits = withheld = unsent = 0
     unknown = 0
     recorded_ms = 0.0
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
@@ -47,6 +47,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
                 continue
             if router.decide(step) == WAIT:
                 waits += 1
+                withheld += router.withholds(step)
                 continue
             sent_ns.append(due_ns)
             end_ns.append(ended_ns)
@@ -67,6 +68,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         steps=steps,
         requests=len(sent_ns),
         waits=waits,
+        withheld=withheld,
         unsent=unsent,
         peak_rps=float(max(by_second.values())) if by_second else None,
         peak_in_flight=peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)),

@@ -22,6 +22,7 @@ import msgspec
 from replay.engine.alarm import make_alarm
 from replay.engine.outcome import Expected, Outcomes, status_class
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
+from replay.engine.read_only import KeptBack
 from replay.engine.recorder import Recorder
 from replay.engine.render import Rendered
 from replay.engine.retries import Retries
@@ -85,6 +86,9 @@ class Sender(Protocol):
 
     def decide(self, step: Step) -> int:
         """The index of the renderer and the wire for this step, or WAIT."""
+
+    def withholds(self, step: Step) -> bool:
+        """Whether this step is a wait only because the run is read-only."""
 
     def sweep(self, now: int) -> None: ...
 
@@ -204,6 +208,7 @@ class RunLoop:
         self._retries = retries
         self._expected_of = outcomes.of
         self._takes_values = takes_values
+        self._kept_back = KeptBack() if options.read_only else None
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
         self._held: deque[tuple[Walk, int, int]] = deque()
@@ -403,6 +408,8 @@ class RunLoop:
             return
         where = self._decide(step)
         if where == WAIT:
+            if self._kept_back is not None and self._sender.withholds(step):
+                self._kept_back.add(walk, step)
             took_ns = self._pace.offset_ns(step.took_ms or 0.0)
             self._release(walk, walk.started(index, due_ns))
             self._pacer.add(due_ns + took_ns, _Waiting(walk, step, due_ns), index + _WAIT_ENDS)
@@ -421,8 +428,12 @@ class RunLoop:
         if walk.values is not None and step.request is not None:
             try:
                 request = filled(step.request, walk.values)
-            except MissingValue:
-                self._fail_unsent(walk, index, step, due_ns)
+            except MissingValue as missing:
+                if self._kept_back is not None and self._kept_back.explains(walk, str(missing)):
+                    self._kept_back.add(walk, step)
+                    self._leave_unsent(walk, index, step, due_ns, "read_only")
+                else:
+                    self._fail_unsent(walk, index, step, due_ns)
                 return
             if request is not step.request:
                 rendered = self._renderers[where].render(
@@ -628,7 +639,8 @@ class RunLoop:
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
         walk = waiting.walk
-        self._recorder.wait(walk, waiting.step, waiting.from_ns, end_ns)
+        withheld = self._kept_back is not None and self._sender.withholds(waiting.step)
+        self._recorder.wait(walk, waiting.step, waiting.from_ns, end_ns, withheld=withheld)
         self.progress.waits += 1
         self._release(walk, walk.ended(index, end_ns))
         if not walk.left:
@@ -646,6 +658,8 @@ class RunLoop:
     def _session_over(self, walk: Walk, end_ns: int) -> None:
         self._walks -= 1
         self.progress.sessions_done += 1
+        if self._kept_back is not None:
+            self._kept_back.forget(walk)
         self._recorder.session_over(walk, end_ns)
         if self._sender.keeps_by_session:
             self._sender.end_session(walk)

@@ -114,8 +114,8 @@ class Recorder:
         self._origin_ns = self._second_ns = origin_ns
         self._hlog.begin(time() + (origin_ns - monotonic_ns()) / _NS)
 
-    def wait(self, walk: Walk, step: Step, from_ns: int, to_ns: int) -> None:
-        """A step without a request has ended, as ok."""
+    def wait(self, walk: Walk, step: Step, from_ns: int, to_ns: int, *, withheld: bool = False) -> None:
+        """A step without a request has ended, as ok. withheld: it has one, which a read-only run keeps back."""
         origin = self._origin_ns
         self._line(
             StepRecord(
@@ -127,6 +127,7 @@ class Recorder:
                 outcome="ok",
                 intended_ns=from_ns - origin,
                 end_ns=to_ns - origin,
+                withheld=withheld,
             )
         )
 

@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 
+from replay.engine.read_only import may_change_something
 from replay.target import Route, Target
 from replay.trace.types import Step
 
@@ -12,11 +13,13 @@ _KNOWN_MOST = 65_536
 class Router:
     """The first route that matches decides; a step that none matches goes to the target's own URL.
 
-    urls: every URL that steps are sent to, the target's own first.
+    urls: every URL that steps are sent to, the target's own first. read_only: what may change something goes nowhere,
+    which is decided here alone, so that no retry and no route can lead past it.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, read_only: bool = False) -> None:
         self._routes = target.routes
+        self._read_only = read_only
         self.urls = list(dict.fromkeys([target.url, *(r.send_to for r in target.routes if r.send_to)]))
         self._known: dict[tuple[str, str], int] = {}
 
@@ -25,6 +28,15 @@ class Router:
 
     def decide(self, step: Step) -> int:
         """The index in urls to send this step to, or WAIT."""
+        if self._read_only and may_change_something(step):
+            return WAIT
+        return self._decide(step)
+
+    def withholds(self, step: Step) -> bool:
+        """Whether the step is a wait only because the run is read-only."""
+        return self._read_only and may_change_something(step) and self._decide(step) != WAIT
+
+    def _decide(self, step: Step) -> int:
         if not self._routes:
             return WAIT if step.request is None and step.llm is None else 0
         if step.is_wait:

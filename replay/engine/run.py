@@ -141,7 +141,7 @@ class _Run:
         self._trace, self._found, self._job, self._options = trace, found, job, options
         # What the trace ids of its requests are derived from.
         self._run_id = secrets.token_hex(8)
-        self.sender = TargetSender(job.target, self._run_id)
+        self.sender = TargetSender(job.target, self._run_id, read_only=options.read_only)
         self._pace = Pace(options.knobs)
         observe = job.target.observe
         self.observe = observe

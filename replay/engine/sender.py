@@ -15,12 +15,13 @@ from replay.wire.types import Wire
 class TargetSender:
     """Routes, renders and sends the steps of one run to one target.
 
-    decide(step): the index in renderers and wires that this step belongs to, or WAIT.
+    decide(step): the index in renderers and wires that this step belongs to, or WAIT. withholds(step): whether it is a
+    wait only because the run is read-only.
     """
 
-    def __init__(self, target: Target, run_id: str) -> None:
+    def __init__(self, target: Target, run_id: str, *, read_only: bool = False) -> None:
         self._target = target
-        self._router = Router(target)
+        self._router = Router(target, read_only=read_only)
         self._credentials = Credentials(target.auth)
         self.wires: list[Wire] = []
         self.renderers: list[Renderer] = []
@@ -28,7 +29,7 @@ class TargetSender:
         for url in self._router.urls:
             self.wires.append(_wire(target, url))
             self.renderers.append(Renderer(target, url, self._credentials, run_id))
-        self.decide = self._router.decide
+        self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
         self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self._router.urls)
         self.keeps_by_session = target.connections.reuse == "session"

@@ -78,7 +78,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     recorder = Recorder(directory.path, target.name, FileWriter(), options.warmup_s)
     loop = RunLoop(
         planned_sessions(trace, found, options, pace),
-        SimulatedSender(target, wire),
+        SimulatedSender(target, wire, options.read_only),
         recorder,
         options,
         pace,
@@ -129,9 +129,9 @@ class SimulatedSender:
 
     keeps_by_session = False
 
-    def __init__(self, target: Target, wire: "SimulatedWire") -> None:
-        router = Router(target)
-        self.decide = router.decide
+    def __init__(self, target: Target, wire: "SimulatedWire", read_only: bool = False) -> None:
+        router = Router(target, read_only=read_only)
+        self.decide, self.withholds = router.decide, router.withholds
         self.wires = [wire] * len(router.urls)
         self.renderers = [_Nothing()] * len(router.urls)
 

@@ -59,7 +59,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
     answers.jsonl: nothing; what they look like; or digests of their values too. to_origin: the target may be where the
-    trace was recorded; else such a run is refused.
+    trace was recorded; else such a run is refused. read_only: requests that may change something become waits of their
+    recorded length.
     """
 
     timing: Timing = "causal"
@@ -77,3 +78,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     at: tuple[At, ...] = ()
     answers: Answers = "none"
     to_origin: bool = False
+    read_only: bool = False

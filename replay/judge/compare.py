@@ -452,6 +452,9 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         )
     if {run.summary.trace.sha256 for run in a.runs} != {run.summary.trace.sha256 for run in b.runs}:
         notes.append("the sides replayed different traces")
+    kept_back = [any(run.summary.counts.withheld for run in side.runs) for side in (a, b)]
+    if kept_back[0] != kept_back[1]:
+        notes.append(f"side {'a' if kept_back[0] else 'b'} was replayed read-only and the other was not")
     failed = [(side.name, sum(run.summary.counts.failed for run in side.runs)) for side in (a, b)]
     if any(n for _, n in failed):
         shown = ", ".join(f"{name} {n}" for name, n in failed)

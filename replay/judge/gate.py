@@ -122,6 +122,11 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
         notes.append(
             f"{failed} steps failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
         )
+    if counts.withheld:
+        notes.append(
+            f"the run was read-only: {counts.withheld} requests were not sent, so this is the target under the rest of "
+            "the load"
+        )
     if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
         notes.append(
             f"{len(baselines)} baseline(s): noise from run to run is not known; name {FEW} or more to "

@@ -28,7 +28,11 @@ def fidelity_line(fidelity: Fidelity) -> str:
     parts = [f"{label} {_percent(value)}" for value, label in short]
     if whole:
         parts.append(f"100% of {whole}" if short else whole)
-    return f"fidelity to the recording: {_percent(fidelity.ratio)} ({'; '.join(parts)})"
+    said = f"fidelity to the recording: {_percent(fidelity.ratio)} ({'; '.join(parts)})"
+    kept_back = (
+        "" if fidelity.requests is None else f"; {_percent(fidelity.requests)} of the requests were sent"
+    )
+    return said + kept_back
 
 
 def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:
@@ -38,6 +42,8 @@ def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:
         for name, (label, meaning) in _MEANINGS.items()
         if (value := getattr(fidelity, name)) is not None
     ]
+    if fidelity.requests is not None:
+        rows.append(("requests", _percent(fidelity.requests), "sent; a read-only run kept the others back"))
     if fidelity.in_flight is not None:
         recorded = fidelity.recorded_in_flight
         against = "" if recorded is None else f", {recorded:.3g} when recorded"

@@ -91,7 +91,8 @@ def _print_head(summary: Summary, console: Console) -> None:
     line.append(", ")
     line.append(f"{count(counts.unsent)} unsent", style="yellow" if counts.unsent else "default")
     if counts.waits:
-        line.append(f" ({count(counts.waits)} of the ok are waits that send nothing)")
+        withheld = f", {count(counts.withheld)} of them withheld" if counts.withheld else ""
+        line.append(f" ({count(counts.waits)} of the ok are waits that send nothing{withheld})")
     if counts.unlike_recorded:
         line.append(f"; {count(counts.unlike_recorded)} with another status than recorded", style="yellow")
     console.print(line)
@@ -208,6 +209,11 @@ def _print_generator(summary: Summary, console: Console) -> None:
         console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
 
 
+def _waits(forecast: Forecast) -> str:
+    withheld = f"; {count(forecast.withheld)} withheld, as read-only" if forecast.withheld else ""
+    return f"{count(forecast.waits)} (nothing is sent for them{withheld})"
+
+
 def print_dry_run(forecast: Forecast, console: Console | None = None) -> None:
     """Print what a run would send."""
     console = console or Console(highlight=False)
@@ -218,7 +224,7 @@ def print_dry_run(forecast: Forecast, console: Console | None = None) -> None:
     rows = [
         ("would send", f"{count(forecast.requests)} requests of {count(forecast.steps)} steps"),
         ("sessions", count(forecast.sessions)),
-        ("waits", f"{count(forecast.waits)} (nothing is sent for them)"),
+        ("waits", _waits(forecast)),
         ("wall time", f"about {clock(forecast.wall_s)}, with the recorded durations"),
         ("span", f"{clock(forecast.recorded_span_s)} as recorded"),
         ("peak rate", f"{peak}, in the busiest second"),

@@ -18,7 +18,7 @@ LEAST_FIDELITY = 0.9
 _NS = 1_000_000_000
 _ON_TIME_NS = 50_000_000
 # Left out because the user said so: no shortfall.
-_BY_CHOICE = ("duration",)
+_BY_CHOICE = ("duration", "read_only")
 
 SHORTFALLS = {
     "sessions": "only {} of the sessions were replayed whole",
@@ -76,15 +76,17 @@ class FidelityFold:
         self._tried, self._left_out = array("q"), array("q")
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
-        self._sent = self._made_up = self._first_attempts = self._late = 0
+        self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = 0
 
     def unsent(self, record: StepRecord) -> None:
+        self._kept_back += record.error == "read_only"
         if record.error not in _BY_CHOICE:
             self._left_out.append(hash(record.session))
 
     def add(self, record: StepRecord) -> None:
         """Called for every line, so it counts plainly what every line has."""
         self._tried.append(hash(record.session))
+        self._kept_back += record.withheld
         sent_ns, intended_ns = record.sent_ns, record.intended_ns
         if sent_ns is None or intended_ns is None:
             return
@@ -134,6 +136,7 @@ class FidelityFold:
             streams=self._streams.value(),
             arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
+            requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(float((end_ns - sent_ns).sum()) / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=self._trace.recorded_in_flight,
         )

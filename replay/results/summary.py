@@ -76,7 +76,7 @@ class _Fold:
         self._outcomes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._unsent: Counter[str] = Counter()
-        self._waits = self._sent = self._retries = 0
+        self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._stale = 0
         self._latency = {
             name: _Values() for name in ("response", "service", "ttfb", "ttft", "failed", "recorded")
@@ -113,6 +113,7 @@ class _Fold:
             sent_ns, end_ns, intended_ns = record.sent_ns, record.end_ns, record.intended_ns
             if sent_ns is None and outcome == "ok":
                 self._waits += 1
+                self._withheld += record.withheld
                 of_fidelity(record)
                 continue
             if outcome == "failed":
@@ -193,6 +194,9 @@ class _Fold:
         notes = list(manifest.notes)
         if unreadable:
             notes.append(f"{unreadable} lines of {STEPS_FILE} could not be read and are not in these figures")
+        kept_back = self._unsent["read_only"]
+        if self._withheld or kept_back:
+            notes.append(_read_only_note(self._withheld, kept_back))
         if self._unknown_streams:
             notes.append(
                 f"{self._unknown_streams} streams are in no layout that is known here: each of their events was "
@@ -235,6 +239,7 @@ class _Fold:
                 errors=dict(sorted(self._errors.items())),
                 unsent_reasons=dict(sorted(reasons.items())),
                 unlike_recorded=self._unlike,
+                withheld=self._withheld,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
                 connections_reused=self._reused,
@@ -281,6 +286,13 @@ class _Fold:
     def _warmup_ns(self) -> int:
         warmup_s = self._manifest.options.get("warmup_s")
         return int(warmup_s * _NS) if isinstance(warmup_s, int | float) else 0
+
+
+def _read_only_note(withheld: int, unsent: int) -> str:
+    said = f"read-only: {withheld} requests that may change something were waits of their recorded length"
+    if unsent:
+        said += f", and {unsent} that need a value of their answers were left unsent"
+    return f"{said}; the target bore the rest of the load only"
 
 
 class _Values:

@@ -78,6 +78,8 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     recorded_*: the same of this step in the recording: its duration, its start from the session's (absent: at its
     start), its status, its time to first token, the tokens of its prompt and of its answer, and whether that was
     streamed. made_up: the recording has no body, only its size, so one was filled in.
+
+    withheld: a wait in place of a request that may change something, in a read-only run.
     """
 
     session: str
@@ -122,6 +124,7 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     recorded_output_tokens: int | None = None
     recorded_stream: bool = False
     made_up: bool = False
+    withheld: bool = False
     attributes: dict[str, str] | None = None
 
 
@@ -168,7 +171,8 @@ class TargetFacts(msgspec.Struct, omit_defaults=True):
 
 class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     """ok + failed + unsent = steps. sent counts steps of which at least one attempt went out; waits (steps
-    without a request) end as ok without being sent and are counted in waits. retries counts extra attempts.
+    without a request) end as ok without being sent and are counted in waits. withheld: those of the waits that have a
+    request, which a read-only run kept back. retries counts extra attempts.
     unlike_recorded: steps that are ok, though their status is another than the recorded one.
     """
 
@@ -183,6 +187,7 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     errors: dict[str, int]
     unsent_reasons: dict[str, int]
     unlike_recorded: int = 0
+    withheld: int = 0
     connections_opened: int | None = None
     connections_new: int | None = None
     connections_reused: int | None = None
@@ -335,11 +340,12 @@ class PlaneFigures(msgspec.Struct, omit_defaults=True):
 class Fidelity(msgspec.Struct, omit_defaults=True):
     """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
 
-    ratio: the least of the others but for the last two. sessions: those of which every step was tried, of those
-    planned; steps: steps tried, of those planned. statuses: steps with the recorded status, of those that are ok.
+    ratio: the least of the others but for requests and the last two. sessions: those of which every step was tried, of
+    those planned; steps: steps tried, of those planned. statuses: steps with the recorded status, of those that are ok.
     output_tokens, input_tokens: tokens counted against recorded, the smaller over the larger. streams: answers
     streamed as in the recording. arrivals: steps sent when they were due, within a twentieth of a second or the
-    recording's resolution. made_up_bodies: requests whose body did not have to be made up. in_flight,
+    recording's resolution. made_up_bodies: requests whose body did not have to be made up. requests: those sent, of
+    those that would have been had the run not been read-only; it was to be, so that is no shortfall. in_flight,
     recorded_in_flight: requests under way at once in the mean, of the run and of the recording; no ratios, since a
     target that is faster has fewer.
     """
@@ -353,6 +359,7 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
     streams: float | None = None
     arrivals: float | None = None
     made_up_bodies: float | None = None
+    requests: float | None = None
     in_flight: float | None = None
     recorded_in_flight: float | None = None
     reasons: list[str] = []
@@ -415,7 +422,8 @@ class Manifest(msgspec.Struct, omit_defaults=True):
 class Forecast(msgspec.Struct, omit_defaults=True):
     """What a run would send, foreseen with the durations of the recording; nothing was sent for it.
 
-    peak_rps is that of the busiest second; wall_s the time until the last response.
+    peak_rps is that of the busiest second; wall_s the time until the last response. withheld: those of the waits that
+    are requests which a read-only run keeps back.
     """
 
     schema: str
@@ -431,6 +439,7 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     recorded_span_s: float
     wall_s: float
     removed_s: dict[str, float]
+    withheld: int = 0
     notes: list[str] = []
 
 

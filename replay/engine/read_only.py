@@ -1,0 +1,47 @@
+"""What a read-only run keeps back: requests that may change something, and what cannot be asked without them. Pure.
+
+A request is safe by its method (RFC 9110, section 9.2.1), and unsafe if a header tells the server to take it for
+another one. Model calls are POST requests, and so kept back too. Methods are case-sensitive: what is not spelled as the
+safe ones are is none of them.
+"""
+
+from typing import Any
+
+from replay.trace.types import Request, Step
+
+_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
+_OTHER_METHOD = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
+
+
+def may_change_something(step: Step) -> bool:
+    """Whether sending this step is more than asking; a wait sends nothing."""
+    request = step.request
+    if request is None:
+        return step.llm is not None
+    return request.method not in _SAFE or _names_another_method(request)
+
+
+def _names_another_method(request: Request) -> bool:
+    return "_method=" in request.path or any(name.lower() in _OTHER_METHOD for name in request.headers)
+
+
+class KeptBack:
+    """Of the sessions under way, which values no response will give, since what would give them was kept back."""
+
+    def __init__(self) -> None:
+        self._names: dict[Any, set[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<KeptBack in {len(self._names)} sessions>"
+
+    def add(self, walk: Any, step: Step) -> None:
+        """A step is not sent."""
+        if step.extract:
+            self._names.setdefault(walk, set()).update(step.extract)
+
+    def explains(self, walk: Any, name: str) -> bool:
+        """Whether a value is missing for that reason."""
+        return name in self._names.get(walk, ())
+
+    def forget(self, walk: Any) -> None:
+        self._names.pop(walk, None)
