@@ -147,7 +147,9 @@ def _conclude(outcome: "GateOutcome", is_strict: bool) -> None:
     from replay.trials.endings import broken_off, concluded
 
     verdict, directory = outcome.verdict, outcome.directory
-    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=is_strict)
+    conclusion = concluded(
+        outcome.status, verdict.verdict, ended_early=outcome.ended_early, ended=outcome.ended, strict=is_strict
+    )
     if conclusion == "pass":
         return
     if conclusion == "interrupted":

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from replay.report.live import open_view
 from replay.report.load import level_line, print_ceiling
 from replay.target import load_target
 from replay.trace.synthesis.presets import PRESETS
+from replay.trials.aborting import replay_one
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.endings import EXIT_CODES, Conclusion, concluded
 from replay.trials.shapes import write_constant, write_preset
@@ -125,10 +127,11 @@ def ceiling(
                 plan,
                 out=out,
                 on_progress=view.show,
+                replay=partial(replay_one, aborts=chosen["aborts"]),
                 on_level=None if is_quiet else lambda found: click.echo(level_line(found), err=True),
             )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.verdict)).decode())
     else:
         print_ceiling(outcome.verdict, outcome.directory)
-    ctx.exit(EXIT_CODES[concluded(outcome.status, _ANSWERS[outcome.verdict.verdict])])
+    ctx.exit(EXIT_CODES[concluded(outcome.status, _ANSWERS[outcome.verdict.verdict], ended=outcome.ended)])

@@ -27,7 +27,7 @@ from replay.report.junit import compare_junit
 from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
-from replay.results.types import AnswersKept, RunStatus
+from replay.results.types import AnswersKept, Ended, RunStatus
 from replay.target import load_target
 from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import (
@@ -158,6 +158,7 @@ def compare(
     _check_usage(trace, targets, run_dirs, aa=aa, recorded=recorded)
     status: RunStatus = "finished"
     directory: Path | None = None
+    ended: Ended | None = None
     if run_dirs:
         verdict = compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
     else:
@@ -165,10 +166,21 @@ def compare(
         aims = [load_target(target) for target in targets]
         options = options_from(chosen)
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
-            verdict, directory, status = (
-                compare_recorded(trace, aims[0], options, question, out=out, on_progress=view.show)
+            verdict, directory, status, ended = (
+                compare_recorded(
+                    trace, aims[0], options, question, out=out, on_progress=view.show, aborts=chosen["aborts"]
+                )
                 if recorded
-                else compare_targets(trace, aims, options, mode, question, out=out, on_progress=view.show)
+                else compare_targets(
+                    trace,
+                    aims,
+                    options,
+                    mode,
+                    question,
+                    out=out,
+                    on_progress=view.show,
+                    aborts=chosen["aborts"],
+                )
             )
     # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
@@ -176,7 +188,7 @@ def compare(
     else:
         print_compare(verdict, directory)
     answer = _answer(verdict, fail_if_slower=fail_if_slower, fail_if_different=fail_if_different, is_aa=aa)
-    conclusion = concluded(status, answer)
+    conclusion = concluded(status, answer, ended=ended)
     leave_verdict_files(
         ctx, compare_junit(verdict), compare_markdown(verdict), broken_off(conclusion, directory)
     )

@@ -96,6 +96,7 @@ def gate(
                 confidence=confidence,
                 least_fidelity=least_fidelity,
                 early=early,
+                aborts=chosen["aborts"],
                 on_progress=view.show,
             )
     verdict = outcome.verdict
@@ -104,7 +105,9 @@ def gate(
         click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
     else:
         print_gate(verdict, outcome.directory)
-    conclusion = concluded(outcome.status, verdict.verdict, ended_early=outcome.ended_early, strict=strict)
+    conclusion = concluded(
+        outcome.status, verdict.verdict, ended_early=outcome.ended_early, ended=outcome.ended, strict=strict
+    )
     why = broken_off(conclusion, outcome.directory)
     leave_verdict_files(ctx, gate_junit(verdict, strict), gate_markdown(verdict), why)
     if is_github():

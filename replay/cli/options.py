@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from replay.cli.slos import ABORT
 from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, RATIO
 from replay.engine.types import Knobs, RunOptions
 from replay.results.fidelity import LEAST_FIDELITY
@@ -114,7 +115,18 @@ read_only_option = click.option(
     is_flag=True,
     help="Send GET, HEAD, OPTIONS and TRACE only; let all else, model calls too, be a wait of its recorded length.",
 )
-_SAFETY_OPTIONS = [read_only_option, to_origin_option]
+_SAFETY_OPTIONS = [
+    read_only_option,
+    to_origin_option,
+    click.option(
+        "--abort",
+        "aborts",
+        multiple=True,
+        type=ABORT,
+        metavar="'SLO over WINDOW'",
+        help="End the run, as failed, once this holds, for example 'errors > 20% over 10s'. May be repeated.",
+    ),
+]
 
 _OUTPUT_OPTIONS = [
     click.option(
@@ -134,7 +146,7 @@ def run_options(command: _Command) -> _Command:
 
 
 def safety_options(command: _Command) -> _Command:
-    """What keeps a replay from doing harm, for commands that send one; options_from takes them too."""
+    """What keeps a replay from doing harm, for commands that send one; options_from takes them, but for `aborts`."""
     return _with(_SAFETY_OPTIONS, command)
 
 

@@ -10,13 +10,13 @@ import msgspec
 from replay.cli.options import answers_option, options_from, output_options, run_options, safety_options
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
-from replay.engine.run import replay_trace
 from replay.engine.types import At, FaultKind
 from replay.report.live import open_view
 from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
 from replay.results.types import AnswersKept
 from replay.target import load_target
+from replay.trials.aborting import replay_one
 from replay.trials.endings import EXIT_CODES, concluded
 from replay.trials.faults import judge_faults
 
@@ -83,7 +83,7 @@ def run(
             print_dry_run(forecast)
         return
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
-        outcome = replay_trace(trace, aim, options, out, view.show)
+        outcome = replay_one(trace, aim, options, out, view.show, aborts=chosen["aborts"])
     recovery = judge_faults(outcome.directory) if events else None
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
@@ -91,4 +91,4 @@ def run(
         print_summary(outcome.summary, outcome.directory)
         if recovery is not None:
             print_recovery(recovery)
-    ctx.exit(EXIT_CODES[concluded(outcome.summary.status)])
+    ctx.exit(EXIT_CODES[concluded(outcome.summary.status, ended=outcome.summary.ended)])

@@ -113,11 +113,13 @@ class _Waiting(NamedTuple):
 class Progress:
     """What a live view shows; read by whoever wants to, written by the run."""
 
-    __slots__ = ("ended", "failed", "retried", "sent", "sessions_done", "unsent", "waits")
+    __slots__ = ("ended", "failed", "retried", "sent", "sessions_done", "start_ns", "unsent", "waits")
 
     def __init__(self) -> None:
         self.sent = self.ended = self.failed = self.unsent = self.waits = self.sessions_done = 0
         self.retried = 0
+        # The run's zero; 0 until it has one.
+        self.start_ns = 0
 
     @property
     def in_flight(self) -> int:
@@ -267,6 +269,7 @@ class RunLoop:
     def start(self, start_ns: int, turns: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
         """Start to turn. start_ns: the run's zero, since reading ahead took its time."""
         self._shift_starts(start_ns - self.start_ns)
+        self.progress.start_ns = self.start_ns
         self._recorder.start(self.start_ns)
         self._next_second_ns = self.start_ns + _SECOND_NS
         self._sender.prepare(self._due_soon(self.start_ns))

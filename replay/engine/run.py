@@ -30,7 +30,7 @@ from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import Manifest, RunStatus, Summary
+from replay.results.types import Ended, Manifest, RunStatus, Summary
 from replay.target import Target
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
@@ -97,10 +97,12 @@ def replay_together(
     options: RunOptions,
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
+    abort_when: StopWhen | None = None,
 ) -> list[Outcome]:
     """Replay one trace against several targets at once, from the same instant on; as replay_trace otherwise.
 
-    One event loop serves them all, so that whatever makes this machine late makes all of them late.
+    One event loop serves them all, so that whatever makes this machine late makes all of them late. abort_when: told of
+    each run, ends them all when going on would do harm; what is in flight then has the grace time, and `ended` says so.
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
@@ -109,7 +111,7 @@ def replay_together(
     runs = [_Run(trace, found, job, options) for job in jobs]
     try:
         with most_descriptors():
-            run_to_end(partial(_replay, runs, options, on_progress, stop_when))
+            run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when))
     except BaseException as cause:
         for run in runs:
             run.break_off(cause)
@@ -174,12 +176,12 @@ class _Run:
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
 
-    async def finish(self, host: Host, why: str | None) -> None:
-        """Write the end of the run. why: what it was ended early for, on purpose."""
+    async def finish(self, host: Host, why: str | None, ended: Ended | None) -> None:
+        """Write the end of the run. why: it was ended early, since enough was seen. ended: or to do no harm."""
         loop, recorder, manifest = self.loop, self.recorder, self.manifest
         assert manifest is not None
         recorder.finish(time.monotonic_ns())
-        status: RunStatus = "interrupted" if host.signals.were_seen or why else "finished"
+        status: RunStatus = "interrupted" if host.signals.were_seen or why or ended else "finished"
         if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
             status = "failed"
         complete(manifest, status, loop, recorder, self.sender, self._pace)
@@ -188,6 +190,9 @@ class _Run:
         if why is not None:
             manifest.notes = [*manifest.notes, f"ended early: {why}"]
             self.ended_early = why if status == "interrupted" and not host.signals.were_seen else None
+        if ended is not None:
+            manifest.ended = ended
+            manifest.notes = [*manifest.notes, f"ended by {ended.option}: {ended.why}"]
         if self.sender.has_guest:
             manifest.notes = [*manifest.notes, *host.notes()]
         if self.observer is not None:
@@ -219,10 +224,12 @@ async def _replay(
     options: RunOptions,
     on_progress: OnProgress | None,
     stop_when: StopWhen | None,
+    abort_when: StopWhen | None,
     host: Host,
 ) -> None:
     opened: list[_Run] = []
     met: list[str] = []
+    ended: list[Ended] = []
     host.has_guest = any(run.sender.has_guest for run in runs)
     try:
         for run in runs:
@@ -234,6 +241,9 @@ async def _replay(
         loops = [run.loop for run in runs]
         if stop_when is not None:
             stop_when.begin(runs[0].directory.path, runs[0].loop.progress)
+        if abort_when is not None:
+            for run in runs:
+                abort_when.begin(run.directory.path, run.loop.progress)
         with host.signals.stopping(loops, options.grace_s):
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
@@ -244,6 +254,8 @@ async def _replay(
                         tasks.start_soon(run.observer.watch, _start_of(run.loop))
                 if stop_when is not None:
                     tasks.start_soon(_end_when, stop_when, loops, met)
+                if abort_when is not None:
+                    tasks.start_soon(_abort_when, abort_when, loops, options.grace_s, ended)
                 for n, run in enumerate(runs):
                     if events := _events_of(options, is_first=n == 0):
                         tasks.start_soon(
@@ -255,7 +267,7 @@ async def _replay(
         for run in opened:
             await run.sender.close()
     for run in runs:
-        await run.finish(host, met[0] if met else None)
+        await run.finish(host, met[0] if met else None, ended[0] if ended else None)
 
 
 def _events_of(options: RunOptions, *, is_first: bool) -> list[At]:
@@ -277,3 +289,25 @@ async def _end_when(stop_when: StopWhen, loops: Sequence[RunLoop], met: list[str
             for loop in loops:
                 loop.abort()
             return
+
+
+async def _abort_when(
+    abort_when: StopWhen, loops: Sequence[RunLoop], grace_s: float, ended: list[Ended]
+) -> None:
+    """End the runs when going on would do harm."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        why = abort_when.is_met()
+        if why is not None:
+            ended.append(Ended("aborted", why))
+            await _wind_down(loops, grace_s)
+            return
+
+
+async def _wind_down(loops: Sequence[RunLoop], grace_s: float) -> None:
+    """Send nothing more, wait for responses for a while, and end."""
+    for loop in loops:
+        loop.stop()
+    await asyncio.sleep(grace_s)
+    for loop in loops:
+        loop.abort()

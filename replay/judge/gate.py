@@ -23,7 +23,7 @@ from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
-from replay.results.types import INTERRUPTED, Summary
+from replay.results.types import INTERRUPTED, Ended, Summary
 
 CONFIDENCE = 0.95
 
@@ -48,6 +48,8 @@ def judge_gate(
     checks = [_doubted(check, doubts, run.summary.generator.verdict != "ok") for check in checks]
     unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=bool(decided))
     checks = [_unlike(check, unlike) for check in checks]
+    if run.summary.ended is not None:
+        checks = [_of_the_end(run.summary.ended), *checks]
     verdict = overall([check.verdict for check in checks])
     return GateVerdict(
         schema=VERDICT_SCHEMA,
@@ -77,7 +79,8 @@ def run_doubts(summary: Summary, *, is_stopped_early: bool = False) -> list[str]
         why = "; ".join(summary.generator.reasons)
         doubts.append(f"the generator was {summary.generator.verdict}: {why}")
     if summary.status != "finished" and not is_stopped_early:
-        doubts.append(f"the run was {summary.status}, so the trace was not completed")
+        how = summary.status if summary.ended is None else f"ended by {summary.ended.option}"
+        doubts.append(f"the run was {how}, so the trace was not completed")
     late = summary.counts.unsent_reasons.get("late", 0) + summary.counts.unsent_reasons.get("not_reached", 0)
     if late and not is_stopped_early:
         doubts.append(f"{late} steps were left unsent, so the trace was not completed")
@@ -94,6 +97,18 @@ def unlike_recording(summary: Summary, least: float, *, is_stopped_early: bool =
         f"the replay was unlike the recording: {why}"
         for why in shortfalls(summary.fidelity, least, passed_over)
     ]
+
+
+def _of_the_end(ended: Ended) -> Check:
+    """What a run that was to do no harm did not keep, as one more bound: so every report of the verdict has it."""
+    return Check(
+        slo=f"not ended by {ended.option}",
+        metric=ended.by,
+        series="run",
+        verdict="fail",
+        reason=ended.why,
+        unit="count",
+    )
 
 
 def _unlike(check: Check, unlike: list[str]) -> Check:

@@ -81,7 +81,9 @@ def _print_head(summary: Summary, console: Console) -> None:
         soft_wrap=True,
     )
     parts = [f"{count(counts.sessions)} sessions, {count(counts.steps)} steps in {clock(summary.elapsed_s)}"]
-    if summary.status != "finished":
+    if summary.ended is not None:
+        parts.append(f"the run was ended by {summary.ended.option}")
+    elif summary.status != "finished":
         parts.append(f"the run was {summary.status}")
     console.print("; ".join(parts))
     line = Text()

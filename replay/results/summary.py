@@ -190,6 +190,8 @@ class _Fold:
         reasons = dict(self._unsent)
         if unsent > sum(reasons.values()):
             reason = "interrupted" if manifest.status == "interrupted" else "not_reached"
+            if manifest.ended is not None:
+                reason = manifest.ended.by
             reasons[reason] = unsent - sum(reasons.values())
         notes = list(manifest.notes)
         if unreadable:
@@ -266,6 +268,7 @@ class _Fold:
             steady=steady_window(intended, sent, end, answered, self._warmup_ns()),
             plane=manifest.plane,
             fidelity=self._fidelity.result(reasons, sent[sent >= 0], end[sent >= 0]),
+            ended=manifest.ended,
             notes=notes,
         )
 

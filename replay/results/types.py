@@ -337,6 +337,18 @@ class PlaneFigures(msgspec.Struct, omit_defaults=True):
     booting_s: float
 
 
+class Ended(msgspec.Struct, frozen=True):
+    """A run that was ended on purpose before its trace was, since going on would have done harm. by: what said so."""
+
+    by: Literal["aborted", "budget"]
+    why: str
+
+    @property
+    def option(self) -> str:
+        """What the user asked for it with."""
+        return "--abort" if self.by == "aborted" else "--budget"
+
+
 class Fidelity(msgspec.Struct, omit_defaults=True):
     """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
 
@@ -389,6 +401,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
     steady: Window | None = None
     plane: PlaneFigures | None = None
     fidelity: Fidelity | None = None
+    ended: Ended | None = None
     notes: list[str] = []
 
 
@@ -417,6 +430,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     connections: dict[str, int] = {}
     notes: list[str] = []
     error: str | None = None
+    ended: Ended | None = None
 
 
 class Forecast(msgspec.Struct, omit_defaults=True):

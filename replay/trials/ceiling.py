@@ -24,7 +24,7 @@ from replay.judge.recovery import back_after_s
 from replay.judge.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
-from replay.results.types import RunStatus
+from replay.results.types import Ended, RunStatus
 from replay.target import Target
 from replay.trace.file import scan
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
@@ -53,6 +53,7 @@ class CeilingOutcome(NamedTuple):
     verdict: CeilingVerdict
     directory: Path
     status: RunStatus = "finished"
+    ended: Ended | None = None
 
 
 OnLevel = Callable[[Level], None]
@@ -141,7 +142,7 @@ def find_ceiling(
         notes=notes,
     )
     write_verdict(directory, found)
-    return CeilingOutcome(found, directory, hunt.status)
+    return CeilingOutcome(found, directory, hunt.status, hunt.ended)
 
 
 class _Hunt:
@@ -172,6 +173,7 @@ class _Hunt:
         self._levels = 0
         self.spent_s = 0.0
         self.status: RunStatus = "finished"
+        self.ended: Ended | None = None
 
     @property
     def is_over(self) -> bool:
@@ -206,7 +208,7 @@ class _Hunt:
         run = self._replay(self._trace, self._target, options, out, self._on_progress, guard)
         self.spent_s += run.summary.elapsed_s
         if run.summary.status != "finished" and run.ended_early is None:
-            self.status = run.summary.status
+            self.status, self.ended = run.summary.status, run.summary.ended
             return None
         return run
 

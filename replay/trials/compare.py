@@ -9,8 +9,9 @@ import msgspec
 from replay.engine.answers.digests import Digests
 from replay.engine.arms import Arm
 from replay.engine.progress import OnProgress
-from replay.engine.run import Job, Outcome, replay_together, replay_trace
+from replay.engine.run import Job, Outcome
 from replay.engine.types import RunOptions
+from replay.judge.abort import AbortRule
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
 from replay.judge.compare_recorded import compare_with_recording
 from replay.judge.figures import Evidence
@@ -18,8 +19,9 @@ from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
-from replay.results.types import RunStatus
+from replay.results.types import Ended, RunStatus
 from replay.target import Target
+from replay.trials.aborting import replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
@@ -39,11 +41,14 @@ class Question(NamedTuple):
 
 
 class CompareOutcome(NamedTuple):
-    """directory: holds verdict.json, and a run directory for each run. status: how the runs ended."""
+    """directory: holds verdict.json, and a run directory for each run. status: how the runs
+    ended. ended: by which rule or budget, if one ended them.
+    """
 
     verdict: CompareVerdict
     directory: Path
     status: RunStatus = "finished"
+    ended: Ended | None = None
 
 
 def compare_targets(
@@ -55,10 +60,11 @@ def compare_targets(
     *,
     out: Path | None = None,
     on_progress: OnProgress | None = None,
+    aborts: Sequence[AbortRule] = (),
 ) -> CompareOutcome:
     """Replay one trace against two or more targets and judge how they differ; one target is held against itself.
 
-    Raises what replay_trace raises; nothing is judged if a run failed to start.
+    aborts: what ends the runs. Raises what replay_trace raises; nothing is judged if a run failed to start.
     """
     is_aa = len(targets) == 1
     sides = [*targets, targets[0]] if is_aa else list(targets)
@@ -80,9 +86,9 @@ def compare_targets(
     ]
     with gone_if_empty(directory):
         if mode == "sequential":
-            made = _one_after_the_other(trace, jobs, options, on_progress)
+            made = _one_after_the_other(trace, jobs, options, on_progress, aborts)
         else:
-            made = [[outcome] for outcome in replay_together(trace, jobs, options, on_progress)]
+            made = [[outcome] for outcome in replay_watched(trace, jobs, options, on_progress, None, aborts)]
     judged = [
         Side(name, [read_evidence(run.directory, run.summary) for run in runs])
         for name, runs in zip(names, made, strict=True)
@@ -100,7 +106,8 @@ def compare_targets(
             one.answers = answers
         statuses.add(found.status)
     write_verdict(directory, verdict)
-    return CompareOutcome(verdict, directory, worst(statuses))
+    ended = next((run.summary.ended for runs in made for run in runs if run.summary.ended is not None), None)
+    return CompareOutcome(verdict, directory, worst(statuses), ended)
 
 
 def compare_runs(
@@ -126,12 +133,13 @@ def compare_recorded(
     *,
     out: Path | None = None,
     on_progress: OnProgress | None = None,
+    aborts: Sequence[AbortRule] = (),
 ) -> CompareOutcome:
     """Replay a trace against one target and hold the run to the recording. Raises what replay_trace raises."""
-    run = replay_trace(trace, target, options, out, on_progress)
+    run = replay_one(trace, target, options, out, on_progress, None, aborts)
     verdict = compare_run_recorded(run.directory, question)
     write_verdict(run.directory, verdict)
-    return CompareOutcome(verdict, run.directory, run.summary.status)
+    return CompareOutcome(verdict, run.directory, run.summary.status, run.summary.ended)
 
 
 def compare_run_recorded(
@@ -193,7 +201,11 @@ def _never_replayed(a: Side, b: Side, mode: Mode, question: Question, *, is_aa: 
 
 
 def _one_after_the_other(
-    trace: Path, jobs: Sequence[Job], options: RunOptions, on_progress: OnProgress | None
+    trace: Path,
+    jobs: Sequence[Job],
+    options: RunOptions,
+    on_progress: OnProgress | None,
+    aborts: Sequence[AbortRule],
 ) -> list[list[Outcome]]:
     """A-B-B-A, so that a steady drift of the target or of this machine falls on both alike.
 
@@ -206,7 +218,8 @@ def _one_after_the_other(
         out = job.out
         if made[n] and out is not None:
             out = out.with_name(f"{out.name}-round-2")
-        made[n] += replay_together(trace, [Job(job.target, out, digests=job.digests)], options, on_progress)
+        one = Job(job.target, out, digests=job.digests)
+        made[n] += replay_watched(trace, [one], options, on_progress, None, aborts)
         if made[n][-1].summary.status != "finished":
             break
     return made

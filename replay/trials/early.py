@@ -1,16 +1,9 @@
-"""Watching a run while it goes on, from a process of its own, so that judging makes no step late.
+"""Ending a gate's run as soon as its verdict is certain, told by a process that watches it (see watching.py).
 
-The process reads steps.jsonl as it grows. A session counts once all its steps are in, and once all sessions that
-were to start before it are: else the quick ones would vote first. It writes a line when an SLO is decided; the run
-looks for that line and ends.
+A session counts once all its steps are in, and once all sessions that were to start before it are: else the quick ones
+would vote first. The process says so when an SLO is decided.
 """
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -24,12 +17,12 @@ from replay.judge.early import EarlyCheck, overall_early
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
-from replay.results.types import STEPS_FILE, StepRecord
+from replay.results.types import StepRecord
 from replay.trace.file import scan
 from replay.trace.types import Session
+from replay.trials.watching import Watcher, followed, say, told
 
-_LOOK_EVERY_S = 0.1
-_READ_BYTES = 1 << 20
+_MODULE = "replay.trials.early"
 
 
 class Watch(msgspec.Struct):
@@ -55,46 +48,33 @@ class EarlyWatch:
 
     def __init__(self, trace: Path, slos: Sequence[Slo], options: RunOptions, confidence: float) -> None:
         self._trace, self._slos, self._options, self._confidence = trace, slos, options, confidence
-        self._process: subprocess.Popen[bytes] | None = None
-        self._heard = b""
+        self._watcher: Watcher | None = None
         self.decided: Decided | None = None
 
     def __enter__(self) -> "EarlyWatch":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+        if self._watcher is not None:
+            self._watcher.close()
 
     def begin(self, directory: Path, progress: Progress) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "replay.trials.early"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-        watch = Watch(
-            str(self._trace), str(directory), self._options, [slo.text for slo in self._slos], self._confidence
-        )
-        self._process.stdin.write(msgspec.json.encode(watch))
-        self._process.stdin.close()
-        self._process.stdin = None
+        self._watcher = Watcher(_MODULE)
+        texts = [slo.text for slo in self._slos]
+        watch = Watch(str(self._trace), str(directory), self._options, texts, self._confidence)
+        self._watcher.tell(msgspec.json.encode(watch))
 
     def is_met(self) -> str | None:
-        if self._process is None or self._process.stdout is None:
+        if self._watcher is None:
             return None
-        with contextlib.suppress(BlockingIOError):
-            self._heard += os.read(self._process.stdout.fileno(), 1 << 16)
-        *lines, self._heard = self._heard.split(b"\n")
-        for line in lines:
+        for line in self._watcher.heard():
             self.decided = msgspec.json.decode(line, type=Decided)
         if self.decided is None or self.decided.overall == "inconclusive":
             return None
         return f"the verdict, {self.decided.overall}, was certain after {self.decided.sessions} sessions"
 
 
-class Watcher:
+class SessionWatcher:
     """The process's side, without the process: told of records, it says what is decided.
 
     sessions: the run's plan, (session id, steps), in order of start.
@@ -132,14 +112,14 @@ class Watcher:
         )
 
 
-def watch(told: Watch) -> Watcher:
+def watch(asked: Watch) -> SessionWatcher:
     """A watcher for a run; reads the trace once to see how many steps a session can bring to each SLO."""
-    trace = Path(told.trace)
+    trace = Path(asked.trace)
     found = scan(trace)
-    slos = [parse_slo(text) for text in told.slos]
+    slos = [parse_slo(text) for text in asked.slos]
 
     def plan() -> Iterator[Session]:
-        for _, session in planned_sessions(trace, found, told.options, Pace(told.options.knobs)):
+        for _, session in planned_sessions(trace, found, asked.options, Pace(asked.options.knobs)):
             yield session
 
     most = [1] * len(slos)
@@ -149,37 +129,25 @@ def watch(told: Watch) -> Watcher:
                 most[n] = max(
                     most[n], sum(slo.selector.matches(step.kind, step.name) for step in session.steps)
                 )
-    checks = [EarlyCheck(slo, limit, told.confidence) for slo, limit in zip(slos, most, strict=True)]
-    return Watcher(((session.id, len(session.steps)) for session in plan()), checks)
+    checks = [EarlyCheck(slo, limit, asked.confidence) for slo, limit in zip(slos, most, strict=True)]
+    return SessionWatcher(((session.id, len(session.steps)) for session in plan()), checks)
 
 
 def main() -> None:
     """Watch until everything is decided; whoever started this process ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError):
-        os.nice(10)
-    told = msgspec.json.decode(sys.stdin.buffer.read(), type=Watch)
-    watcher = watch(told)
-    decoder = msgspec.json.Decoder(StepRecord)
+    asked = msgspec.json.decode(told(), type=Watch)
+    watcher = watch(asked)
     said: dict[str, Decision] = {}
-    rest = b""
-    with (Path(told.directory) / STEPS_FILE).open("rb") as file:
-        while True:
-            read = file.read(_READ_BYTES)
-            lines, _, rest = (rest + read).rpartition(b"\n")
-            if lines:
-                watcher.add(decoder.decode_lines(lines))
-                decided = watcher.decided()
-                if decided.decisions != said:
-                    said = decided.decisions
-                    sys.stdout.buffer.write(msgspec.json.encode(decided) + b"\n")
-                    sys.stdout.buffer.flush()
-                if decided.overall != "inconclusive":
-                    return
-            if len(read) < _READ_BYTES:
-                if os.getppid() == 1:
-                    return
-                time.sleep(_LOOK_EVERY_S)
+    for records in followed(Path(asked.directory)):
+        if not records:
+            continue
+        watcher.add(records)
+        decided = watcher.decided()
+        if decided.decisions != said:
+            said = decided.decisions
+            say(msgspec.json.encode(decided))
+        if decided.overall != "inconclusive":
+            return
 
 
 if __name__ == "__main__":

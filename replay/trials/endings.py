@@ -4,6 +4,7 @@
 |----------------------------------------------------------|-------------------------------------------------|
 | finished                                                 | what it was asked for: a verdict, or that it is done |
 | was ended early on purpose: enough was seen              | the same                                        |
+| was ended on purpose to do no harm: --abort, --budget    | fail                                            |
 | was interrupted, by Ctrl-C or SIGTERM                    | interrupted                                     |
 | failed, or was killed before it could say how it ended   | a fail that was seen stands; else not carried out |
 | never started                                            | none: an exception says why                     |
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from replay.results.rundir import RunDir
-from replay.results.types import MANIFEST_FILE, RunStatus
+from replay.results.types import MANIFEST_FILE, Ended, RunStatus
 
 Conclusion = Literal["done", "pass", "fail", "inconclusive", "not_carried_out", "interrupted"]
 
@@ -33,12 +34,18 @@ _NO_ANSWER: dict[Conclusion, str] = {
 
 
 def concluded(
-    status: RunStatus, answer: Conclusion = "done", *, ended_early: str | None = None, strict: bool = False
+    status: RunStatus,
+    answer: Conclusion = "done",
+    *,
+    ended_early: str | None = None,
+    ended: Ended | None = None,
+    strict: bool = False,
 ) -> Conclusion:
-    """What may be concluded. answer: what the run would say if it were whole. ended_early: why, if on purpose.
-
-    strict: inconclusive is taken for fail.
+    """What may be concluded. answer: what the run would say if it were whole. ended_early: why, if enough was seen;
+    ended: or if going on would have done harm. strict: inconclusive is taken for fail.
     """
+    if ended is not None and status != "failed":
+        return "fail"
     if status == "interrupted" and ended_early is None:
         return "interrupted"
     if status not in ("finished", "interrupted") and answer != "fail":

@@ -5,26 +5,30 @@ from pathlib import Path
 from typing import NamedTuple
 
 from replay.engine.progress import OnProgress
-from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
+from replay.judge.abort import AbortRule
 from replay.judge.early import early_check, final_confidence
 from replay.judge.gate import CONFIDENCE, judge_gate
 from replay.judge.slo import Slo
 from replay.judge.types import GateVerdict
 from replay.results.fidelity import LEAST_FIDELITY
-from replay.results.types import RunStatus
+from replay.results.types import Ended, RunStatus
 from replay.target import Target
+from replay.trials.aborting import replay_one
 from replay.trials.early import EarlyWatch
 from replay.trials.evidence import read_baselines, read_evidence, write_verdict
 
 
 class GateOutcome(NamedTuple):
-    """directory: the run's. status: how the run ended. ended_early: why, if that was on purpose."""
+    """directory: the run's. status: how the run ended. ended_early: why, if enough was seen. ended: or
+    if a rule or a budget ended it.
+    """
 
     verdict: GateVerdict
     directory: Path
     status: RunStatus = "finished"
     ended_early: str | None = None
+    ended: Ended | None = None
 
 
 def gate_trace(
@@ -38,22 +42,23 @@ def gate_trace(
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
     early: bool = False,
+    aborts: Sequence[AbortRule] = (),
     on_progress: OnProgress | None = None,
 ) -> GateOutcome:
     """Replay a trace against a target and judge the SLOs; verdict.json is left in the run directory.
 
     least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. early: end the run as
-    soon as the verdict is certain. The error is then shared between the looks and the end.
-    Raises what replay_trace raises, and RunDirError for a baseline that is none.
+    soon as the verdict is certain. The error is then shared between the looks and the end. aborts: what ends the
+    run, and with it the gate, as failed. Raises what replay_trace raises, and RunDirError for a baseline that is none.
     """
     known = read_baselines(baselines)
     if not early:
-        run = replay_trace(trace, target, options, out, on_progress)
+        run = replay_one(trace, target, options, out, on_progress, None, aborts)
         seen = read_evidence(run.directory, run.summary)
         verdict = judge_gate(slos, seen, known, confidence, least_fidelity=least_fidelity)
     else:
         with EarlyWatch(trace, slos, options, confidence) as watch:
-            run = replay_trace(trace, target, options, out, on_progress, watch)
+            run = replay_one(trace, target, options, out, on_progress, watch, aborts)
             decided = watch.decided
         seen = read_evidence(run.directory, run.summary)
         at_end = final_confidence(confidence)
@@ -64,7 +69,7 @@ def gate_trace(
         }
         verdict = judge_gate(slos, seen, known, at_end, checks, least_fidelity)
     write_verdict(run.directory, verdict)
-    return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early)
+    return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early, run.summary.ended)
 
 
 def gate_run(

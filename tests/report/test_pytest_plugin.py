@@ -23,7 +23,7 @@ def gate_trace(trace, target, slos, options, *, out=None, **others):
     CALLS.append((trace, target, slos, options, out))
     check, _, status = target.url.rpartition("/")[2].partition("-")
     verdict = gate(CHECKS[check])
-    return SimpleNamespace(verdict=verdict, directory=out, status=status or "finished", ended_early=None)
+    return SimpleNamespace(verdict=verdict, directory=out, status=status or "finished", ended_early=None, ended=None)
 
 sys.modules["replay.trials.gate"] = sys.modules["fake"] = sys.modules[__name__]
 """

@@ -1,0 +1,126 @@
+"""Ending a run by a rule, such as errors > 20% over 10s, told by a process that watches it (see watching.py).
+
+The process looks once a second, half a second behind, since so long a line of the record may be on its way. If it ends
+without having said anything the run is ended as well: a run that was to be watched is not left unwatched.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.engine.loop import Progress
+from replay.engine.progress import OnProgress
+from replay.engine.run import Job, Outcome, StopWhen, replay_together
+from replay.engine.types import RunOptions
+from replay.judge.abort import AbortCheck, AbortRule, parse_abort
+from replay.target import Target
+from replay.trials.watching import Watcher, followed, say, told
+
+_MODULE = "replay.trials.aborting"
+_EVERY_NS = 1_000_000_000
+_BEHIND_NS = 500_000_000
+
+
+class _Told(msgspec.Struct):
+    """What the process is told. start_ns: the run's zero, CLOCK_MONOTONIC, which all processes share."""
+
+    directory: str
+    rules: list[str]
+    start_ns: int
+
+
+class _Watched:
+    """One run of those that go on together."""
+
+    def __init__(self, directory: Path, progress: Progress) -> None:
+        self._directory, self._progress = directory, progress
+        self._is_told = False
+        self.watcher = Watcher(_MODULE)
+
+    def look(self, rules: Sequence[AbortRule]) -> str | None:
+        if not self._is_told:
+            if not self._progress.start_ns:
+                return None
+            self._is_told = True
+            texts = [rule.text for rule in rules]
+            self.watcher.tell(msgspec.json.encode(_Told(str(self._directory), texts, self._progress.start_ns)))
+        for line in self.watcher.heard():
+            return line.decode()
+        if self.watcher.has_ended:
+            return "the process that watched for it ended by itself, so nothing would have ended the run"
+        return None
+
+
+class AbortWatch:
+    """A StopWhen of replay/engine/run.py, for any number of runs that go on together; a context manager."""
+
+    def __init__(self, rules: Sequence[AbortRule]) -> None:
+        self._rules = rules
+        self._watched: list[_Watched] = []
+
+    def __enter__(self) -> "AbortWatch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for watched in self._watched:
+            watched.watcher.close()
+        self._watched = []
+
+    def begin(self, directory: Path, progress: Progress) -> None:
+        self._watched.append(_Watched(directory, progress))
+
+    def is_met(self) -> str | None:
+        return next((why for each in self._watched if (why := each.look(self._rules)) is not None), None)
+
+
+def replay_watched(
+    trace: Path,
+    jobs: Sequence[Job],
+    options: RunOptions,
+    on_progress: OnProgress | None = None,
+    stop_when: StopWhen | None = None,
+    aborts: Sequence[AbortRule] = (),
+) -> list[Outcome]:
+    """As replay_together, ended by the first of these rules that holds; `summary.ended` then says so."""
+    if not aborts:
+        return replay_together(trace, jobs, options, on_progress, stop_when)
+    with AbortWatch(aborts) as watch:
+        return replay_together(trace, jobs, options, on_progress, stop_when, watch)
+
+
+def replay_one(
+    trace: Path,
+    target: Target,
+    options: RunOptions,
+    out: Path | None = None,
+    on_progress: OnProgress | None = None,
+    stop_when: StopWhen | None = None,
+    aborts: Sequence[AbortRule] = (),
+) -> Outcome:
+    """As replay_trace, ended by the first of these rules that holds."""
+    return replay_watched(trace, [Job(target, out)], options, on_progress, stop_when, aborts)[0]
+
+
+def main() -> None:
+    """Watch until a rule holds; whoever started this process ends it."""
+    watch = msgspec.json.decode(told(), type=_Told)
+    checks = [AbortCheck(parse_abort(text)) for text in watch.rules]
+    next_ns = 0
+    for records in followed(Path(watch.directory)):
+        for check in checks:
+            check.add(records)
+        now_ns = time.monotonic_ns() - watch.start_ns - _BEHIND_NS
+        if now_ns < next_ns:
+            continue
+        next_ns = now_ns + _EVERY_NS
+        for check in checks:
+            seen = check.holds(now_ns)
+            if seen is not None:
+                say(f"{check.rule.text}: {seen}".encode())
+                return
+
+
+if __name__ == "__main__":
+    main()
