@@ -9,6 +9,7 @@ import msgspec
 
 from replay.cli.options import (
     answers_option,
+    budget_option,
     fidelity_option,
     options_from,
     output_options,
@@ -38,6 +39,7 @@ from replay.trials.compare import (
     compare_targets,
 )
 from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
+from replay.trials.prices import check_currency
 
 
 @click.command(cls=VerdictCommand)
@@ -117,6 +119,7 @@ from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
 @verdict_file_options
 @run_options
 @safety_options
+@budget_option
 @output_options
 @click.pass_context
 def compare(
@@ -165,6 +168,7 @@ def compare(
         assert trace is not None
         aims = [load_target(target) for target in targets]
         options = options_from(chosen)
+        check_currency(options.budget, aims)
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
             verdict, directory, status, ended = (
                 compare_recorded(

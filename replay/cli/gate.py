@@ -7,7 +7,14 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import fidelity_option, options_from, output_options, run_options, safety_options
+from replay.cli.options import (
+    budget_option,
+    fidelity_option,
+    options_from,
+    output_options,
+    run_options,
+    safety_options,
+)
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.gate import CONFIDENCE
@@ -19,6 +26,7 @@ from replay.report.verdicts import print_gate
 from replay.target import load_target
 from replay.trials.endings import EXIT_CODES, broken_off, concluded
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
+from replay.trials.prices import check_currency
 
 
 @click.command(cls=VerdictCommand)
@@ -53,6 +61,7 @@ from replay.trials.gate import GateOutcome, gate_run, gate_trace
 @verdict_file_options
 @run_options
 @safety_options
+@budget_option
 @output_options
 @click.pass_context
 def gate(
@@ -85,12 +94,14 @@ def gate(
     else:
         assert trace is not None
         assert aim is not None
+        options = options_from(chosen)
+        check_currency(options.budget, [aim])
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
             outcome = gate_trace(
                 trace,
                 aim,
                 bounds,
-                options_from(chosen),
+                options,
                 out=out,
                 baselines=baselines,
                 confidence=confidence,

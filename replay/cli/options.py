@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from replay.cli.slos import ABORT
-from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, RATIO
+from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO
 from replay.engine.types import Knobs, RunOptions
 from replay.results.fidelity import LEAST_FIDELITY
 
@@ -115,6 +115,11 @@ read_only_option = click.option(
     is_flag=True,
     help="Send GET, HEAD, OPTIONS and TRACE only; let all else, model calls too, be a wait of its recorded length.",
 )
+budget_option = click.option(
+    "--budget",
+    type=MONEY,
+    help="End the run, as failed, before its model calls cost more than this by the target's [cost], for example 5USD.",
+)
 _SAFETY_OPTIONS = [
     read_only_option,
     to_origin_option,
@@ -190,6 +195,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         repeat=chosen["repeat"],
         to_origin=chosen.get("to_origin", False),
         read_only=chosen.get("read_only", False),
+        budget=chosen.get("budget"),
     )
 
 

@@ -7,7 +7,14 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import answers_option, options_from, output_options, run_options, safety_options
+from replay.cli.options import (
+    answers_option,
+    budget_option,
+    options_from,
+    output_options,
+    run_options,
+    safety_options,
+)
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.types import At, FaultKind
@@ -19,6 +26,7 @@ from replay.target import load_target
 from replay.trials.aborting import replay_one
 from replay.trials.endings import EXIT_CODES, concluded
 from replay.trials.faults import judge_faults
+from replay.trials.prices import check_currency, currency_of
 
 
 @click.command()
@@ -26,6 +34,7 @@ from replay.trials.faults import judge_faults
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
 @safety_options
+@budget_option
 @output_options
 @click.option(
     "--at",
@@ -75,12 +84,13 @@ def run(
     events = [At(at_s, command=command) for at_s, command in commands]
     events += [At(at_s, fault=fault) for fault, at_s in faults]
     options = msgspec.structs.replace(options_from(chosen), at=tuple(events), answers=answers or "none")
+    check_currency(options.budget, [aim])
     if dry_run:
         forecast = foresee(trace, aim, options)
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(forecast)).decode())
         else:
-            print_dry_run(forecast)
+            print_dry_run(forecast, currency=currency_of(aim))
         return
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
         outcome = replay_one(trace, aim, options, out, view.show, aborts=chosen["aborts"])

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
+from replay.engine.types import Budget
+
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
+_MONEY = re.compile(
+    r"(?P<before>[$€£]|[A-Za-z]{3})?\s*(?P<amount>\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})\s*(?P<after>[$€£]|[A-Za-z]{3})?",
+    re.ASCII,
+).fullmatch
+_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _FAULTS = ("kill", "drain", "deploy")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -94,7 +101,24 @@ class FaultAt(click.ParamType[tuple[str, float]]):
         return fault, DURATION.convert(when, param, ctx)
 
 
+class Money(click.ParamType[Budget]):
+    """An amount above 0, with or without its currency: 5USD, 5 EUR, $5, 5."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Budget:
+        found = _MONEY(str(value).strip())
+        if found is None or (found["before"] and found["after"]):
+            self.fail(f"{value!r} is no amount of money. Write for example 5USD, or 0.5.")
+        amount = float(found["amount"])
+        if not amount > 0:
+            self.fail(f"{value!r} leaves nothing to spend. Write an amount above 0, for example 5USD.")
+        written = (found["before"] or found["after"] or "").upper()
+        return Budget(amount, _SIGNS.get(written, written))
+
+
 DURATION = Duration()
+MONEY = Money()
 FAULT_AT = FaultAt()
 PERCENT = Percent()
 RATIO = Ratio()

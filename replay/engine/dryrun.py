@@ -16,6 +16,7 @@ from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
+from replay.engine.weighing import Weighing
 from replay.results.summary import peak_in_flight
 from replay.results.types import Forecast
 from replay.target import Target
@@ -30,6 +31,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
     found = read_trace(trace)
     pace = Pace(options.knobs)
     router = Router(target, read_only=options.read_only)
+    weighing = Weighing(target, router.urls)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()
     sessions = steps = waits = withheld = unsent = 0
@@ -45,10 +47,12 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
             if limit_ns is not None and due_ns >= limit_ns:
                 unsent += 1
                 continue
-            if router.decide(step) == WAIT:
+            where = router.decide(step)
+            if where == WAIT:
                 waits += 1
                 withheld += router.withholds(step)
                 continue
+            weighing.add(where, step, session.id)
             sent_ns.append(due_ns)
             end_ns.append(ended_ns)
             by_second[due_ns // _NS] += 1
@@ -69,6 +73,13 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         requests=len(sent_ns),
         waits=waits,
         withheld=withheld,
+        methods=dict(weighing.methods.most_common()),
+        hosts=dict(weighing.hosts.most_common()),
+        request_bytes=weighing.bytes,
+        model_calls=weighing.model_calls,
+        input_tokens=weighing.input_tokens,
+        output_tokens=weighing.output_tokens,
+        model_cost=weighing.model_cost,
         unsent=unsent,
         peak_rps=float(max(by_second.values())) if by_second else None,
         peak_in_flight=peak_in_flight(np.frombuffer(sent_ns, np.int64), np.frombuffer(end_ns, np.int64)),

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from replay.engine.alarm import make_alarm
+from replay.engine.budget import Till
 from replay.engine.outcome import Expected, Outcomes, status_class
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
 from replay.engine.read_only import KeptBack
@@ -180,7 +181,7 @@ class RunLoop:
     sessions: (start in ns from the run's start, session), in order of start. outcomes: what answers are held to. now,
     make_pacer: the clock, and what waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
     retries: None where no attempt is repeated. takes_values: False where responses have no bodies, so that nothing
-    can be taken from them.
+    can be taken from them. till: what model calls are paid with; None where there is no budget.
     """
 
     def __init__(
@@ -195,6 +196,7 @@ class RunLoop:
         make_pacer: Callable[..., Pacer] = Pacer,
         retries: Retries | None = None,
         takes_values: bool = True,
+        till: Till | None = None,
     ) -> None:
         self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
@@ -210,6 +212,7 @@ class RunLoop:
         self._retries = retries
         self._expected_of = outcomes.of
         self._takes_values = takes_values
+        self._till = till
         self._kept_back = KeptBack() if options.read_only else None
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
@@ -377,6 +380,8 @@ class RunLoop:
         elif index == _BEGINS:
             now = self._now()
             for i, at_ns in walk.begin():
+                if self.is_stopping:
+                    return
                 if at_ns <= now:
                     self._send(walk, i, at_ns)
                 else:
@@ -445,6 +450,9 @@ class RunLoop:
         if rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
         method, head, body, is_stream, is_idempotent, _ = rendered
+        if self._till is not None and not self._till.pays(step, body):
+            self.stop()
+            return
         if walk.is_flat:
             walk.steps[index] = None
             on_first_byte, due = None, _NONE
@@ -518,6 +526,8 @@ class RunLoop:
                 self._settle(exchange)
             elif exchange.status >= 400:
                 exchange.error = status_class(exchange.status)
+        if self._till is not None:
+            self._till.settle(exchange)
         is_failed = exchange.error is not None
         if exchange.status == 401:
             self._sender.refused(exchange.sent_ns)
@@ -604,6 +614,9 @@ class RunLoop:
 
     def _send_again(self, failed: Exchange, due_ns: int) -> None:
         """The next attempt of a step; it is charged from when the step was first due."""
+        if self._till is not None and not self._till.pays(failed.step, failed.body):
+            self.stop()
+            return
         where = self._decide(failed.step)
         head = failed.head
         if head:

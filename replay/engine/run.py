@@ -13,6 +13,7 @@ import anyio
 
 from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
+from replay.engine.budget import Purse, Till
 from replay.engine.event_loop import Host, run_to_end
 from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
@@ -108,10 +109,11 @@ def replay_together(
     # ends them at once.
     found = read_trace(trace)
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
-    runs = [_Run(trace, found, job, options) for job in jobs]
+    purse = None if options.budget is None else Purse(options.budget)
+    runs = [_Run(trace, found, job, options, purse) for job in jobs]
     try:
         with most_descriptors():
-            run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when))
+            run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse))
     except BaseException as cause:
         for run in runs:
             run.break_off(cause)
@@ -137,8 +139,13 @@ class _Run:
     manifest: Manifest | None = None
     ended_early: str | None = None
 
-    def __init__(self, trace: Path, found: TraceScan, job: Job, options: RunOptions) -> None:
+    def __init__(
+        self, trace: Path, found: TraceScan, job: Job, options: RunOptions, purse: Purse | None
+    ) -> None:
         self.target = job.target
+        self._till = None
+        if purse is not None and options.budget is not None:
+            self._till = Till(job.target, options.budget, purse)
         self.planned: Planned = planned_counts(trace, found, options, job.arm)
         self._trace, self._found, self._job, self._options = trace, found, job, options
         # What the trace ids of its requests are derived from.
@@ -171,7 +178,14 @@ class _Run:
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
         outcomes = Outcomes(self.target, keeps_bodies=keeps_answers)
         self.loop = RunLoop(
-            sessions, self.sender, self.recorder, options, self._pace, outcomes, retries=retries
+            sessions,
+            self.sender,
+            self.recorder,
+            options,
+            self._pace,
+            outcomes,
+            retries=retries,
+            till=self._till,
         )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
@@ -190,6 +204,8 @@ class _Run:
         if why is not None:
             manifest.notes = [*manifest.notes, f"ended early: {why}"]
             self.ended_early = why if status == "interrupted" and not host.signals.were_seen else None
+        if self._till is not None:
+            manifest.spent = self._till.result()
         if ended is not None:
             manifest.ended = ended
             manifest.notes = [*manifest.notes, f"ended by {ended.option}: {ended.why}"]
@@ -225,6 +241,7 @@ async def _replay(
     on_progress: OnProgress | None,
     stop_when: StopWhen | None,
     abort_when: StopWhen | None,
+    purse: Purse | None,
     host: Host,
 ) -> None:
     opened: list[_Run] = []
@@ -254,6 +271,8 @@ async def _replay(
                         tasks.start_soon(run.observer.watch, _start_of(run.loop))
                 if stop_when is not None:
                     tasks.start_soon(_end_when, stop_when, loops, met)
+                if purse is not None:
+                    tasks.start_soon(_end_when_spent, purse, loops, options.grace_s)
                 if abort_when is not None:
                     tasks.start_soon(_abort_when, abort_when, loops, options.grace_s, ended)
                 for n, run in enumerate(runs):
@@ -266,6 +285,8 @@ async def _replay(
     finally:
         for run in opened:
             await run.sender.close()
+    if purse is not None and purse.why is not None:
+        ended.append(Ended("budget", purse.why))
     for run in runs:
         await run.finish(host, met[0] if met else None, ended[0] if ended else None)
 
@@ -302,6 +323,13 @@ async def _abort_when(
             ended.append(Ended("aborted", why))
             await _wind_down(loops, grace_s)
             return
+
+
+async def _end_when_spent(purse: Purse, loops: Sequence[RunLoop], grace_s: float) -> None:
+    """End all runs once one has stopped because its next call would pass the budget."""
+    while purse.why is None:
+        await asyncio.sleep(_LOOK_EVERY_S)
+    await _wind_down(loops, grace_s)
 
 
 async def _wind_down(loops: Sequence[RunLoop], grace_s: float) -> None:

@@ -51,6 +51,17 @@ class At(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.command or f"fault: {self.fault}"
 
 
+class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What model calls may cost, in the currency of the target's price table. currency: as it was written, or empty."""
+
+    amount: float
+    currency: str = ""
+
+    def words(self, amount: float) -> str:
+        """An amount in this currency."""
+        return f"{amount:.4g} {self.currency}".strip()
+
+
 class RunOptions(msgspec.Struct, frozen=True):
     """One run. late_limit_s: with late = "skip", a step found later than this is counted as unsent.
 
@@ -60,7 +71,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
     answers.jsonl: nothing; what they look like; or digests of their values too. to_origin: the target may be where the
     trace was recorded; else such a run is refused. read_only: requests that may change something become waits of their
-    recorded length.
+    recorded length. budget: what the model calls of one replay may cost, of all its targets together.
     """
 
     timing: Timing = "causal"
@@ -79,3 +90,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     answers: Answers = "none"
     to_origin: bool = False
     read_only: bool = False
+    budget: Budget | None = None

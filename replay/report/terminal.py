@@ -9,7 +9,7 @@ from rich.text import Text
 
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
-from replay.report.words import clean, clock, count, milliseconds
+from replay.report.words import clean, clock, count, milliseconds, money, size
 from replay.results.types import Forecast, Quantiles, Series, Summary
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
@@ -59,6 +59,12 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
             if hidden > 0:
                 console.print(Text(f"and {hidden} more step names; see summary.json", style="dim"))
     _print_generator(summary, console)
+    if (spent := summary.spent) is not None:
+        of = f"{money(spent.amount, spent.currency)} of {money(spent.budget, spent.currency)}"
+        calls = (
+            f"{count(spent.calls)} model calls, {count(spent.counted)} counted, {count(spent.assumed)} assumed"
+        )
+        console.print(f"spent: {of}, on {calls}")
     if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
         style = "dim" if not summary.fidelity.reasons else "yellow"
         console.print(Text(said, style=style))
@@ -211,13 +217,33 @@ def _print_generator(summary: Summary, console: Console) -> None:
         console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
 
 
+def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
+    """What the requests come to."""
+    rows = []
+    for name, counts in (("by method", forecast.methods), ("by host", forecast.hosts)):
+        if counts:
+            rows.append((name, ", ".join(f"{clean(key)} {count(n)}" for key, n in counts.items())))
+    if forecast.requests:
+        rows.append(("request bytes", size(forecast.request_bytes)))
+    if forecast.model_calls:
+        tokens = (
+            f"{count(forecast.input_tokens)} prompt and at most {count(forecast.output_tokens)} output tokens"
+        )
+        rows.append(("model calls", f"{count(forecast.model_calls)}, with {tokens}"))
+        cost = "not known; the target file has no price of model calls under [cost]"
+        if forecast.model_cost is not None:
+            cost = f"at most about {money(forecast.model_cost, currency)}, by the target's [cost]"
+        rows.append(("they cost", cost))
+    return rows
+
+
 def _waits(forecast: Forecast) -> str:
     withheld = f"; {count(forecast.withheld)} withheld, as read-only" if forecast.withheld else ""
     return f"{count(forecast.waits)} (nothing is sent for them{withheld})"
 
 
-def print_dry_run(forecast: Forecast, console: Console | None = None) -> None:
-    """Print what a run would send."""
+def print_dry_run(forecast: Forecast, console: Console | None = None, currency: str | None = None) -> None:
+    """Print what a run would send. currency: of the target's prices, where it is known."""
     console = console or Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
@@ -232,11 +258,12 @@ def print_dry_run(forecast: Forecast, console: Console | None = None) -> None:
         ("peak rate", f"{peak}, in the busiest second"),
         ("peak in flight", f"about {count(forecast.peak_in_flight)}, with the recorded durations"),
     ]
+    rows += _weight(forecast, currency)
     for name, seconds in forecast.removed_s.items():
         if seconds:
             rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))
-    for row in rows:
-        table.add_row(*row)
+    for name, said in rows:
+        table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))
     console.print(table)
     for note in forecast.notes:

@@ -13,6 +13,22 @@ def count(n: int) -> str:
     return f"{n:,}"
 
 
+def size(n: int) -> str:
+    """A number of bytes, in the unit that reads best: 1,000 of each make one of the next."""
+    value, unit = float(n), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    return f"{n:,} bytes" if unit == "bytes" else f"{_three_digits(value)} {unit}"
+
+
+def money(amount: float, currency: str | None) -> str:
+    """An amount, with two digits behind the point, or more where it would be nothing."""
+    digits = f"{amount:,.2f}" if amount >= 0.1 or not amount else f"{amount:.2g}"
+    return f"{digits} {clean(currency, 8)}" if currency else digits
+
+
 def milliseconds(value: float | None) -> str:
     """A duration given in ms, in the unit that reads best, with three significant digits. Infinite: a failure's."""
     if value is None or math.isnan(value):

@@ -269,6 +269,7 @@ class _Fold:
             plane=manifest.plane,
             fidelity=self._fidelity.result(reasons, sent[sent >= 0], end[sent >= 0]),
             ended=manifest.ended,
+            spent=manifest.spent,
             notes=notes,
         )
 

@@ -349,6 +349,23 @@ class Ended(msgspec.Struct, frozen=True):
         return "--abort" if self.by == "aborted" else "--budget"
 
 
+class Spent(msgspec.Struct, omit_defaults=True):
+    """What the model calls of a run with a budget cost, by the prices of the target file.
+
+    calls: attempts that were paid for. counted: those whose answer told what it used; input_tokens, output_tokens: of
+    these. assumed: those that keep what was set aside for them, since no usage is known.
+    """
+
+    amount: float
+    budget: float
+    calls: int
+    counted: int
+    assumed: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    currency: str | None = None
+
+
 class Fidelity(msgspec.Struct, omit_defaults=True):
     """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
 
@@ -402,6 +419,7 @@ class Summary(msgspec.Struct, omit_defaults=True):
     plane: PlaneFigures | None = None
     fidelity: Fidelity | None = None
     ended: Ended | None = None
+    spent: Spent | None = None
     notes: list[str] = []
 
 
@@ -431,13 +449,16 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     notes: list[str] = []
     error: str | None = None
     ended: Ended | None = None
+    spent: Spent | None = None
 
 
 class Forecast(msgspec.Struct, omit_defaults=True):
     """What a run would send, foreseen with the durations of the recording; nothing was sent for it.
 
     peak_rps is that of the busiest second; wall_s the time until the last response. withheld: those of the waits that
-    are requests which a read-only run keeps back.
+    are requests which a read-only run keeps back. methods, hosts: requests by them, after routes. request_bytes: of all
+    of them, credentials left out. input_tokens, output_tokens: of the model calls, what they ask for at most, and
+    model_cost what that costs by the target's [cost]; None where that has no price of model calls.
     """
 
     schema: str
@@ -454,6 +475,13 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     wall_s: float
     removed_s: dict[str, float]
     withheld: int = 0
+    methods: dict[str, int] = {}
+    hosts: dict[str, int] = {}
+    request_bytes: int = 0
+    model_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model_cost: float | None = None
     notes: list[str] = []
 
 

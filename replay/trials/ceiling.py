@@ -28,6 +28,7 @@ from replay.results.types import Ended, RunStatus
 from replay.target import Target
 from replay.trace.file import scan
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
+from replay.trials.spending import with_less
 
 _NS = 1_000_000_000
 # Levels below the ceiling that show where latency bends, and what the scalability law is fitted to.
@@ -207,6 +208,7 @@ class _Hunt:
         out = self._directory / f"{self._levels:02d}-{what}"
         run = self._replay(self._trace, self._target, options, out, self._on_progress, guard)
         self.spent_s += run.summary.elapsed_s
+        self._options = with_less(self._options, run.summary)
         if run.summary.status != "finished" and run.ended_early is None:
             self.status, self.ended = run.summary.status, run.summary.ended
             return None

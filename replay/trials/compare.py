@@ -25,6 +25,7 @@ from replay.trials.aborting import replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
+from replay.trials.spending import with_less
 
 LiveMode = Literal["paired", "interleaved", "sequential"]
 
@@ -220,6 +221,7 @@ def _one_after_the_other(
             out = out.with_name(f"{out.name}-round-2")
         one = Job(job.target, out, digests=job.digests)
         made[n] += replay_watched(trace, [one], options, on_progress, None, aborts)
+        options = with_less(options, made[n][-1].summary)
         if made[n][-1].summary.status != "finished":
             break
     return made

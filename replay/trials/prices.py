@@ -1,9 +1,12 @@
 """Finding a price table: one that is shipped, by its name, or a file of the user's own."""
 
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from replay.engine.types import Budget
 from replay.judge.money.price_table import PriceTable, PriceTableError, parse_price_table
+from replay.target import Target, TargetError
 
 _SUFFIX = ".toml"
 
@@ -28,3 +31,23 @@ def price_table(name: str) -> PriceTable:
         ) from cause
     except OSError as cause:
         raise PriceTableError(f"{name}: the price table cannot be read ({cause.strerror}).") from cause
+
+
+def currency_of(target: Target) -> str | None:
+    """What the prices of a target are in; None where it has none, or its table cannot be read."""
+    try:
+        return None if target.cost is None else price_table(target.cost.price).currency
+    except PriceTableError:
+        return None
+
+
+def check_currency(budget: Budget | None, targets: Sequence[Target]) -> None:
+    """Raises TargetError where a budget is in another currency than a target's prices."""
+    if budget is None or not budget.currency:
+        return
+    for target in targets:
+        known = currency_of(target)
+        if known is not None and known.upper() != budget.currency:
+            raise TargetError(
+                f"{target.name}: has its prices in {known}, and the budget is in {budget.currency}. Give it in {known}."
+            )

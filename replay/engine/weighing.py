@@ -1,0 +1,58 @@
+"""What the requests of a run come to before it is made: by method and host, in bytes, tokens and money.
+
+Each request is rendered as in the run, but for credentials, which a forecast does not need, and for values that only
+responses give.
+"""
+
+from collections import Counter
+
+from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
+from replay.engine.render import Renderer
+from replay.target import Auth, Target
+from replay.trace.origins import origin_of
+from replay.trace.types import Step
+from replay.wire.credentials import Credentials
+
+# A trace may name any number of methods; further ones are counted together.
+_MOST_METHODS = 20
+_OTHER = "others"
+
+
+class Weighing:
+    """Adds up requests. methods, hosts: how many of each; bytes: of all, with their heads."""
+
+    def __init__(self, target: Target, urls: list[str]) -> None:
+        self._cost = target.cost
+        credentials = Credentials(Auth())
+        self._renderers = [Renderer(target, url, credentials, "forecast") for url in urls]
+        self._hosts = [_host(target, url) for url in urls]
+        self.methods: Counter[str] = Counter()
+        self.hosts: Counter[str] = Counter()
+        self.bytes = self.model_calls = self.input_tokens = self.output_tokens = 0
+
+    def add(self, where: int, step: Step, session_id: str) -> None:
+        """A request that would be sent; where: the index of its URL."""
+        rendered = self._renderers[where].render(step, session_id)
+        method, head, body = rendered.method, rendered.head, rendered.body
+        is_known = method in self.methods or len(self.methods) < _MOST_METHODS
+        self.methods[method if is_known else _OTHER] += 1
+        self.hosts[self._hosts[where]] += 1
+        self.bytes += len(head) + len(body)
+        if is_model_call(step, body):
+            tokens = expected_tokens(step, body)
+            self.model_calls += 1
+            self.input_tokens += tokens.prompt
+            self.output_tokens += tokens.answer
+
+    @property
+    def model_cost(self) -> float | None:
+        """What the model calls would cost; None where the target file has no price of them."""
+        cost = self._cost
+        if cost is None or not (cost.call_price or cost.token_price_million):
+            return None
+        rest = price_of(cost, Tokens(self.input_tokens, self.output_tokens)) - cost.call_price
+        return round(rest + self.model_calls * cost.call_price, 6)
+
+
+def _host(target: Target, url: str) -> str:
+    return target.unix_socket or origin_of(url) or url
