@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from replay.engine.alarm import make_alarm
 from replay.engine.outcome import Expected, Outcomes, status_class
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
@@ -27,9 +25,10 @@ from replay.engine.render import Rendered
 from replay.engine.retries import Retries
 from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
+from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
-from replay.trace.values import MissingValue, filled, taken
+from replay.trace.values import MissingValue, taken
 from replay.wire.types import ALWAYS, Exchange
 
 _NS = 1_000_000_000
@@ -167,8 +166,8 @@ class RunLoop:
 
     sessions: (start in ns from the run's start, session), in order of start. outcomes: what answers are held to. now,
     make_pacer: the clock, and what waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
-    retries: None where no attempt is repeated. takes_values: False where responses have no bodies, so that nothing
-    can be taken from them.
+    retries: None where no attempt is repeated. casting: what makes users of sessions; None where nothing is sent that
+    values could stand in, and responses have none.
     """
 
     def __init__(
@@ -182,7 +181,7 @@ class RunLoop:
         now: Callable[[], int] = monotonic_ns,
         make_pacer: Callable[..., Pacer] = Pacer,
         retries: Retries | None = None,
-        takes_values: bool = True,
+        casting: Casting | None = None,
     ) -> None:
         self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
@@ -197,7 +196,8 @@ class RunLoop:
         self._skips_rest = options.on_error == "skip-rest"
         self._retries = retries
         self._expected_of = outcomes.of
-        self._takes_values = takes_values
+        self._casting = casting
+        self._origins = () if casting is None else casting.origins
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
         self._held: deque[tuple[Walk, int, int]] = deque()
@@ -323,14 +323,14 @@ class RunLoop:
         if self._read_to_ns - now > _AHEAD_NS or len(starts) >= _AHEAD_MOST:
             return False
         origin, pace, is_recorded = self.start_ns, self._pace, self._is_recorded
-        owns_steps, takes_values = self._options.knobs.scale == 1, self._takes_values
+        owns_steps, casting = self._options.knobs.scale == 1, self._casting
         try:
             for _ in range(_READ_SLICE):
                 start_ns, session = next(sessions)
                 start_ns += origin
                 walk = Walk(session, pace, start_ns, is_recorded, owns_steps)
-                if takes_values and any(step.extract for step in session.steps):
-                    walk.values = {}
+                if casting is not None:
+                    walk.values = casting.values_of(session)
                 self._render_root(walk)
                 # A session that is one step at its start needs no beginning: that step is fired at once.
                 starts.append((start_ns, walk, 0 if walk.is_one_step else _BEGINS))
@@ -351,6 +351,9 @@ class RunLoop:
     def _render_root(self, walk: Walk) -> None:
         """Render the first step of a session when it is read; long prompts only shortly before they are due."""
         step = walk.steps[0]
+        if walk.values is not None and walk.values.user is not None:
+            # Filled in only when it is sent.
+            return
         if step is None or step.request is None or step.request.body_bytes or len(step.request.json) > 4096:
             return
         where = self._decide(step)
@@ -410,17 +413,14 @@ class RunLoop:
             self._held.append((walk, index, due_ns))
             return
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
-        if walk.values is not None and step.request is not None:
+        if walk.values is not None:
+            renderer, origin = self._renderers[where], self._origins[where]
             try:
-                request = filled(step.request, walk.values)
+                rendered = walk.values.rendered(step, walk.id, renderer, origin, rendered)
             except MissingValue:
                 self._fail_unsent(walk, index, step, due_ns)
                 return
-            if request is not step.request:
-                rendered = self._renderers[where].render(
-                    msgspec.structs.replace(step, request=request), walk.id
-                )
-        if rendered is None:
+        elif rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
         method, head, body, is_stream, is_idempotent = rendered
         if walk.is_flat:
@@ -448,8 +448,8 @@ class RunLoop:
         expected = self._expected_of(step, body)
         if expected is not None:
             self._expect(exchange, expected)
-        if walk.values is not None and step.extract:
-            exchange.keeps_body, exchange.captured_headers = ALWAYS, []
+        if walk.values is not None:
+            self._take_from(exchange)
         if now - due_ns > _LATE_NS and not due:
             self._outbox.append((self._wires[where], exchange))
             return
@@ -463,6 +463,21 @@ class RunLoop:
         exchange.keeps_body = expected.keeps_body
         if expected.keeps_headers:
             exchange.captured_headers = []
+
+    def _take_from(self, exchange: Exchange) -> None:
+        """Have the wire keep of the answer what the session takes from it."""
+        if exchange.step.extract:
+            exchange.keeps_body, exchange.captured_headers = ALWAYS, []
+        elif exchange.walk.values.cookies is not None:
+            exchange.captured_headers = []
+
+    def _keep_cookies(self, exchange: Exchange) -> None:
+        """Whatever became of the exchange: a redirect and a failure set cookies too."""
+        values = exchange.walk.values
+        if values is not None and exchange.captured_headers:
+            values.keep_cookies(
+                self._origins[self._decide(exchange.step)], exchange.head, exchange.captured_headers
+            )
 
     def _empty_outbox(self) -> None:
         """Send what was late already, one right after the other.
@@ -486,11 +501,16 @@ class RunLoop:
         if exchange.status >= 400 and self._retries is not None and self._retries.wants(exchange):
             # The first byte that counts is that of the attempt that ends the step.
             return
+        if exchange.captured_headers is not None:
+            # Before a step that waits for no more than this byte is sent.
+            self._keep_cookies(exchange)
         self._release(exchange.walk, exchange.walk.first_byte(exchange.index, exchange.first_byte_ns))
 
     def _done(self, exchange: Exchange) -> None:
         progress = self.progress
         progress.ended += 1
+        if exchange.captured_headers is not None:
+            self._keep_cookies(exchange)
         if exchange.error is None:
             if exchange.expected is not None or exchange.keeps_body:
                 self._settle(exchange)
@@ -536,7 +556,7 @@ class RunLoop:
         step: Step = exchange.step
         if exchange.error is None and step.extract and exchange.walk.values is not None:
             headers, body = exchange.captured_headers or [], bytes(exchange.captured or b"")
-            if taken(step, headers, body, exchange.walk.values) is not None:
+            if taken(step, headers, body, exchange.walk.values.taken) is not None:
                 exchange.error = _EXTRACT
         exchange.captured_headers = None
         if self._recorder.answers is None:
@@ -598,8 +618,8 @@ class RunLoop:
         )
         if failed.expected is not None:
             self._expect(again, failed.expected)
-        if failed.walk.values is not None and failed.step.extract:
-            again.keeps_body, again.captured_headers = ALWAYS, []
+        if failed.walk.values is not None:
+            self._take_from(again)
         self.progress.sent += 1
         self._wires[self._decide(failed.step)].send(again)
 

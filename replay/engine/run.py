@@ -25,6 +25,8 @@ from replay.engine.recorder import Recorder
 from replay.engine.retries import Retries
 from replay.engine.sender import TargetSender
 from replay.engine.types import At, RunOptions
+from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
@@ -101,8 +103,9 @@ def replay_together(
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
-    found = read_trace(trace)
-    runs = [_Run(trace, found, job, options) for job in jobs]
+    found = read_trace(trace, references=options.references)
+    rows = rows_for(trace, found.uses, options)
+    runs = [_Run(trace, found, job, options, rows) for job in jobs]
     try:
         run_to_end(partial(_replay, runs, options, on_progress, stop_when))
     except BaseException as cause:
@@ -130,10 +133,11 @@ class _Run:
     manifest: Manifest | None = None
     ended_early: str | None = None
 
-    def __init__(self, trace: Path, found: TraceScan, job: Job, options: RunOptions) -> None:
+    def __init__(self, trace: Path, found: TraceScan, job: Job, options: RunOptions, rows: Rows | None) -> None:
         self.target = job.target
         self.planned: Planned = planned_counts(trace, found, options, job.arm)
         self._trace, self._found, self._job, self._options = trace, found, job, options
+        self._rows = rows
         # What the trace ids of its requests are derived from.
         self._run_id = secrets.token_hex(8)
         self.sender = TargetSender(job.target, self._run_id)
@@ -153,6 +157,9 @@ class _Run:
         self.directory = RunDir.create(self._job.out, self.trace_name, self.target.name)
         self.manifest = manifest_of(self._found, self.planned, self.target, options)
         self.manifest.run_id = self._run_id
+        self.manifest.notes = notes_on(self._rows, self._found.uses, self.planned.sessions)
+        if self._rows is not None:
+            self.manifest.data = self._rows.facts
         self.directory.write_manifest(self.manifest)
         self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
         keeps_answers = options.answers != "none"
@@ -164,10 +171,26 @@ class _Run:
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
         outcomes = Outcomes(self.target, keeps_bodies=keeps_answers)
         self.loop = RunLoop(
-            sessions, self.sender, self.recorder, options, self._pace, outcomes, retries=retries
+            sessions,
+            self.sender,
+            self.recorder,
+            options,
+            self._pace,
+            outcomes,
+            retries=retries,
+            casting=self._casting(),
         )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
+
+    def _casting(self) -> Casting:
+        return Casting(
+            origins_of(self.target, self.sender.urls),
+            fills=self._found.has_references,
+            rows=self._rows,
+            seed=self._options.knobs.seed,
+            cookies=self.target.session.cookies,
+        )
 
     async def finish(self, host: Host, why: str | None) -> None:
         """Write the end of the run. why: what it was ended early for, on purpose."""

@@ -15,7 +15,7 @@ from replay.wire.types import Wire
 class TargetSender:
     """Routes, renders and sends the steps of one run to one target.
 
-    decide(step): the index in renderers and wires that this step belongs to, or WAIT.
+    decide(step): the index in renderers and wires that this step belongs to, or WAIT. urls: what each of them is for.
     """
 
     def __init__(self, target: Target, run_id: str) -> None:
@@ -25,12 +25,13 @@ class TargetSender:
         self.wires: list[Wire] = []
         self.renderers: list[Renderer] = []
         self._opened = AsyncExitStack()
-        for url in self._router.urls:
+        self.urls = self._router.urls
+        for url in self.urls:
             self.wires.append(_wire(target, url))
             self.renderers.append(Renderer(target, url, self._credentials, run_id))
         self.decide = self._router.decide
         # An application that shares this process and its event loop.
-        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self._router.urls)
+        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self.urls)
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ Timing = Literal["causal", "recorded"]
 OnError = Literal["continue", "skip-rest"]
 Late = Literal["catch-up", "skip"]
 Answers = Literal["none", "shape", "values"]
+RowOrder = Literal["sequential", "random"]
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -58,7 +59,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
-    answers.jsonl: nothing; what they look like; or digests of their values too.
+    answers.jsonl: nothing; what they look like; or digests of their values too. references: whether {{copy}} and the
+    like are filled in (replay/trace/reserved.py). data: a CSV file, of which each session has a row, in data_order.
     """
 
     timing: Timing = "causal"
@@ -75,3 +77,6 @@ class RunOptions(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()
     answers: Answers = "none"
+    references: bool = True
+    data: str | None = None
+    data_order: RowOrder = "sequential"

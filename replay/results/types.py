@@ -384,6 +384,16 @@ class Summary(msgspec.Struct, omit_defaults=True):
     notes: list[str] = []
 
 
+class DataFacts(msgspec.Struct, omit_defaults=True):
+    """The file of users that sessions took rows from: everything about it but what is in it. order: of the rows."""
+
+    file: str
+    sha256: str
+    rows: int
+    columns: list[str]
+    order: str = "sequential"
+
+
 class Manifest(msgspec.Struct, omit_defaults=True):
     """run.json: written first and again at the end. Every secret in target is redacted. run_id: the key from which
     the trace ids and span ids of its requests are derived (see replay/engine/render.py).
@@ -408,13 +418,15 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     removed_s: dict[str, float] = {}
     connections: dict[str, int] = {}
     notes: list[str] = []
+    data: DataFacts | None = None
     error: str | None = None
 
 
 class Forecast(msgspec.Struct, omit_defaults=True):
     """What a run would send, foreseen with the durations of the recording; nothing was sent for it.
 
-    peak_rps is that of the busiest second; wall_s the time until the last response.
+    peak_rps is that of the busiest second; wall_s the time until the last response. identical_requests: how many have
+    the bytes of one before them, but for traceparent and idempotency key.
     """
 
     schema: str
@@ -431,6 +443,7 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     wall_s: float
     removed_s: dict[str, float]
     notes: list[str] = []
+    identical_requests: int | None = None
 
 
 class Snapshot(msgspec.Struct, omit_defaults=True):

@@ -1,6 +1,20 @@
-"""Where copies of a session start: the same rule for a run that scales a trace and a trace that was scaled."""
+"""Copies of a session: when they start, what they are called, and which is which.
+
+The same rules for a run that scales a trace and for a trace that was scaled.
+"""
 
 import hashlib
+
+from replay.trace.types import Session
+
+
+class Copy(Session, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A session as one run replays it. copy: its number; 0: the session as recorded. place: among the run's sessions,
+    in order of start; counted only where something asks for it.
+    """
+
+    copy: int = 0
+    place: int = 0
 
 
 def jitter_ratio(seed: int, session_id: str, copy: int) -> float:
@@ -12,3 +26,30 @@ def jitter_ratio(seed: int, session_id: str, copy: int) -> float:
 def copy_id(session_id: str, copy: int) -> str:
     """The id of a session's copy; the first copy is number 1, and the session itself the first of all."""
     return f"{session_id}~{copy + 1}"
+
+
+def copied(session: Session, new_id: str, start_ms: float, copy: int) -> Copy:
+    """The session once more, with steps that are its own to drop."""
+    return Copy(
+        id=new_id,
+        start_ms=start_ms,
+        steps=list(session.steps),
+        attributes=session.attributes,
+        extra=session.extra,
+        copy=copy,
+    )
+
+
+def placed(session: Session, place: int) -> Copy:
+    """The session with its place in the run."""
+    if not isinstance(session, Copy):
+        return Copy(
+            id=session.id,
+            start_ms=session.start_ms,
+            steps=session.steps,
+            attributes=session.attributes,
+            extra=session.extra,
+            place=place,
+        )
+    session.place = place
+    return session

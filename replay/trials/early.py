@@ -135,7 +135,7 @@ class Watcher:
 def watch(told: Watch) -> Watcher:
     """A watcher for a run; reads the trace once to see how many steps a session can bring to each SLO."""
     trace = Path(told.trace)
-    found = scan(trace)
+    found = scan(trace, references=told.options.references)
     slos = [parse_slo(text) for text in told.slos]
 
     def plan() -> Iterator[Session]:

@@ -1,5 +1,7 @@
 """Which sessions are replayed, and when they start."""
 
+from itertools import islice
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +78,25 @@ def test_phases_hurry_and_slow_arrivals():
     phases = (Phase(2.0, 3.0), Phase(1.0, 0.5))
 
     assert [bent(s * 1_000_000_000, phases) / 1e9 for s in (0, 3, 6, 7)] == [0, 1, 2, 4]
+
+
+def test_copies_are_numbered_through_all_laps_and_placed_in_order_of_start(write_trace):
+    trace = write_trace(*((n * 10.0, [write_trace.get("a", "/{{copy}}")]) for n in range(2)))
+    options = RunOptions(knobs=Knobs(scale=3), repeat=True)
+
+    planned = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+    sessions = [session for _, session in islice(planned, 18)]
+
+    assert {session.id: session.copy for session in sessions if session.id.startswith("s-0")} == {
+        "s-0": 0, "s-0~2": 1, "s-0~3": 2, "s-0@2": 3, "s-0@2~2": 4, "s-0@2~3": 5, "s-0@3": 6, "s-0@3~2": 7, "s-0@3~3": 8,
+    }  # fmt: skip
+    assert [session.place for session in sessions] == list(range(18))
+
+
+def test_a_trace_without_references_is_not_numbered(write_trace):
+    trace = write_trace((0.0, [write_trace.get("a", "/")]))
+    options = RunOptions()
+
+    ((_, session),) = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+
+    assert type(session) is Session
