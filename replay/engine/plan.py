@@ -14,7 +14,7 @@ from typing import NamedTuple
 from replay.engine.arms import ALL, Arm, armed
 from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
-from replay.trace.copies import Copy, copied, copy_id, jitter_ratio, placed
+from replay.trace.copies import COPY, Copy, copied, copy_id, jitter_ratio, lap_id, placed
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceScan, read_sessions, scan
 from replay.trace.types import Session
@@ -71,7 +71,7 @@ def planned_sessions(
     read: Iterable[Session] = read_sessions(trace, checked=False)
     if options.repeat:
         read = _laps(lambda: read_sessions(trace, checked=False), found, options.knobs.scale)
-    planned = scheduled(read, options, pace, found.mean_gap_ms or 1000.0)
+    planned = scheduled(read, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
     if found.has_references:
         # Counted before the arms part, so that a session is the same user in all of them.
         planned = ((start_ns, placed(session, place)) for place, (start_ns, session) in enumerate(planned))
@@ -90,7 +90,12 @@ def _laps(read: Callable[[], Iterable[Session]], found: TraceScan, scale: int) -
             yield (
                 session
                 if not lap
-                else copied(session, f"{session.id}@{lap + 1}", session.start_ms + lap * period_ms, lap * scale)
+                else copied(
+                    session,
+                    lap_id(session.id, lap, found.marks.lap),
+                    session.start_ms + lap * period_ms,
+                    lap * scale,
+                )
             )
 
 
@@ -107,7 +112,7 @@ def bent(start_ns: int, phases: Sequence[Phase]) -> int:
 
 
 def scheduled(
-    sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float
+    sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float, mark: str = COPY
 ) -> Iterator[tuple[int, Session]]:
     """The sessions of this run with their starts in ns, in order of start.
 
@@ -117,7 +122,7 @@ def scheduled(
     phases = options.phases
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
     for start_ns, session in _in_order(
-        _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms
+        _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms, mark
     ):
         if phases:
             start_ns = bent(start_ns, phases)
@@ -134,7 +139,7 @@ def _first(sessions: Iterable[Session], most: int | None) -> Iterator[Session]:
 
 
 def _in_order(
-    sessions: Iterable[Session], scale: int, seed: int, pace: Pace, mean_gap_ms: float
+    sessions: Iterable[Session], scale: int, seed: int, pace: Pace, mean_gap_ms: float, mark: str
 ) -> Iterator[tuple[int, Session]]:
     if scale == 1:
         for session in sessions:
@@ -154,7 +159,7 @@ def _in_order(
             if copy:
                 start_ns += pace.start_ns(mean_gap_ms * jitter_ratio(seed, session.id, copy))
                 first = session.copy if isinstance(session, Copy) else 0
-                one = copied(session, copy_id(session.id, copy), session.start_ms, first + copy)
+                one = copied(session, copy_id(session.id, copy, mark), session.start_ms, first + copy)
             heappush(held, (start_ns, n, one))
     while held:
         start_ns, _, ready = heappop(held)

@@ -19,6 +19,7 @@ from typing import BinaryIO, NoReturn
 import msgspec
 import numpy as np
 
+from replay.trace.copies import Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.explain import decoding_fault, header_fault, sentence
 from replay.trace.rules import LONGEST_MS, LONGEST_NAME, find_problem
@@ -46,6 +47,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
     span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
     bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
+    marks: what tells copies of its sessions from them.
     """
 
     header: Header
@@ -60,6 +62,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     last_start_ms: float
     busy_ms: float = 0.0
     uses: Uses | None = None
+    marks: Marks = Marks()
 
     @property
     def has_references(self) -> bool:
@@ -302,6 +305,7 @@ def scan(
     span_ms = first_start_ms = last_start_ms = busy_ms = 0.0
     ids = array("Q")
     uses = Uses() if references else None
+    marks = Marks()
     with TraceReader(path, hashed=True, progress=progress, uses=uses) as reader:
         for session in reader:
             if not sessions:
@@ -309,6 +313,7 @@ def scan(
             last_start_ms = session.start_ms
             sessions += 1
             steps += len(session.steps)
+            marks.see(session.id)
             for step in session.steps:
                 if step.request is None and step.llm is None:
                     waits += 1
@@ -333,6 +338,7 @@ def scan(
             last_start_ms=last_start_ms,
             busy_ms=busy_ms,
             uses=uses,
+            marks=marks,
         )
     repeated = _repeated(ids)
     if repeated:

@@ -1,5 +1,6 @@
 """Which sessions are replayed, and when they start."""
 
+import json
 from itertools import islice
 
 from hypothesis import given
@@ -100,3 +101,19 @@ def test_a_trace_without_references_is_not_numbered(write_trace):
     ((_, session),) = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
 
     assert type(session) is Session
+
+
+def test_no_two_sessions_of_a_run_are_called_the_same_whatever_the_trace_calls_its_own(tmp_path):
+    ids = ["s", "s~2", "s@2", "s~~3", "s@2~2", "7"]
+    trace = tmp_path / "trace.jsonl"
+    step = {"id": "a", "kind": "http", "name": "a", "request": {"method": "GET", "path": "/"}}
+    lines = [{"format": "replay-trace", "version": 1, "name": "t"}]
+    lines += [{"id": session_id, "start_ms": n, "steps": [step]} for n, session_id in enumerate(ids)]
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = RunOptions(knobs=Knobs(scale=3), repeat=True)
+
+    planned = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+    called = [session.id for _, session in islice(planned, 3 * 3 * len(ids))]
+
+    assert len(set(called)) == len(called)
+    assert {"s~~~2", "s@@2", "s@@2~~~2"} <= set(called)
