@@ -22,6 +22,7 @@ from replay.trace.uses import MOST_COLUMNS, Uses
 MOST_ROWS = 1_000_000
 MOST_FILE_BYTES = 256 << 20
 LONGEST_VALUE = 16 * 1024
+_BOM = b"\xef\xbb\xbf"
 # What the generator takes for a seed is not negative.
 _MASK = (1 << 64) - 1
 
@@ -111,13 +112,7 @@ def read_rows(
         raise TraceError(
             f"{shown_path(path)}: is larger than {MOST_FILE_BYTES >> 20} MiB, the most that is read."
         )
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line = data[: cause.start].count(b"\n") + 1
-        # Without the cause: it holds the bytes.
-        raise TraceError(f"{shown_path(path)}, line {line}: is not UTF-8.") from None
-    rows = _rows(path, text)
+    rows = _rows(path, data.removeprefix(_BOM))
     names = next(rows, None)
     if names is None:
         raise TraceError(f"{shown_path(path)}: is empty. Its first line names the columns.")
@@ -135,9 +130,19 @@ def read_rows(
     return Rows(facts, columns, order, seed)
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+def _lines(path: Path, data: bytes) -> Iterator[str]:
+    """Line by line, so that the text of the whole file is never held beside its bytes."""
+    for n, line in enumerate(io.BytesIO(data), 1):
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            # Without the cause: it holds the bytes.
+            raise TraceError(f"{shown_path(path)}, line {n}: is not UTF-8.") from None
+
+
+def _rows(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
     """Each row with the line that it ends on; lines that are empty are no rows."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_lines(path, data), strict=True)
     while True:
         try:
             row = next(reader, None)
