@@ -80,7 +80,8 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """How requests are authorised. Values come from the environment or a command, never from the file.
 
     bearer_env: variable that holds a bearer token. header_env: header name to variable name.
-    command: prints a token, sent as a bearer token (or as `command_header`), cached for command_ttl_s.
+    command: prints a token, sent as a bearer token (or as `command_header`), cached for command_ttl_s; it is run early
+    when the target answers 401, at most every 5 s.
     """
 
     bearer_env: str | None = None

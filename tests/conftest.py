@@ -72,9 +72,9 @@ def get(step_id, path="/", after=(), **fields):
 def write_trace(tmp_path):
     """Writes sessions, given as (start in ms, steps), to a trace file; returns its path."""
 
-    def write(*sessions, name="trace", file="trace.jsonl"):
+    def write(*sessions, name="trace", file="trace.jsonl", **header):
         path = tmp_path / file
-        lines = [{"format": "replay-trace", "version": 1, "name": name, "resolution_ms": 1.0}]
+        lines = [{"format": "replay-trace", "version": 1, "name": name, "resolution_ms": 1.0, **header}]
         lines += [
             {"id": f"s-{n}", "start_ms": start_ms, "steps": steps}
             for n, (start_ms, steps) in enumerate(sessions)

@@ -15,14 +15,15 @@ KNOWS = {
     "report": {"judge", "results"},
     "trials": {"judge", "engine", "planes", "wire", "trace", "target", "results"},
     "judge": {"results"},
-    "recording": {"planes", "dialects", "trace"},
-    "engine": {"planes", "wire", "dialects", "trace", "target", "results"},
+    "recording": {"http", "planes", "dialects", "trace"},
+    "engine": {"http", "planes", "wire", "dialects", "trace", "target", "results"},
     "planes": {"wire", "dialects", "trace", "target"},
-    "wire": {"dialects", "target"},
+    "wire": {"http", "dialects", "target"},
     "dialects": set(),
     "target": {"trace"},
     "results": set(),
-    "trace": set(),
+    "trace": {"http"},
+    "http": set(),
 }
 
 

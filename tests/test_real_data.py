@@ -44,7 +44,7 @@ def coding_sessions(tmp_path_factory):
 
 
 def test_every_coding_session_is_imported_with_all_its_calls_and_sub_agents(coding_sessions):
-    found = scan(coding_sessions, check_ids=True)
+    found = scan(coding_sessions)
     documents = [
         json.loads(path.read_text()) for path in sorted((DATA / "claude-code-sessions").glob("*.json"))
     ]

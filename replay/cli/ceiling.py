@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import options_from, output_options, run_options, safety_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT
 from replay.report.live import open_view
@@ -70,6 +70,7 @@ _ANSWERS: dict[str, Conclusion] = {
     "--recovery/--no-recovery", default=True, show_default=True, help="See how it recovers from an overload."
 )
 @run_options
+@safety_options
 @output_options
 @click.pass_context
 def ceiling(

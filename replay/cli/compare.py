@@ -7,7 +7,14 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import answers_option, fidelity_option, options_from, output_options, run_options
+from replay.cli.options import (
+    answers_option,
+    fidelity_option,
+    options_from,
+    output_options,
+    run_options,
+    safety_options,
+)
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.answers.again import AGAIN_SHARE
@@ -109,6 +116,7 @@ from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @verdict_file_options
 @run_options
+@safety_options
 @output_options
 @click.pass_context
 def compare(

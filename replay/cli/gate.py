@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import fidelity_option, options_from, output_options, run_options
+from replay.cli.options import fidelity_option, options_from, output_options, run_options, safety_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.gate import CONFIDENCE
@@ -52,6 +52,7 @@ from replay.trials.gate import GateOutcome, gate_run, gate_trace
 @click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
 @verdict_file_options
 @run_options
+@safety_options
 @output_options
 @click.pass_context
 def gate(

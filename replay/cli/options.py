@@ -123,6 +123,11 @@ _RUN_OPTIONS = [
     ),
 ]
 
+to_origin_option = click.option(
+    "--to-origin", is_flag=True, help="Replay even against a target where the trace was recorded."
+)
+_SAFETY_OPTIONS = [to_origin_option]
+
 _OUTPUT_OPTIONS = [
     click.option(
         "--out",
@@ -138,6 +143,11 @@ _OUTPUT_OPTIONS = [
 def run_options(command: _Command) -> _Command:
     """How a trace is replayed. The command takes them as `**chosen`, for `options_from`."""
     return _with(_RUN_OPTIONS, command)
+
+
+def safety_options(command: _Command) -> _Command:
+    """What keeps a replay from doing harm, for commands that send one; options_from takes them too."""
+    return _with(_SAFETY_OPTIONS, command)
 
 
 def output_options(command: _Command) -> _Command:
@@ -183,6 +193,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         references=chosen["references"],
         data=None if chosen["data"] is None else str(chosen["data"]),
         data_order=chosen["data_order"],
+        to_origin=chosen.get("to_origin", False),
     )
 
 

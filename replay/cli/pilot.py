@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.options import to_origin_option
 from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
@@ -50,6 +51,7 @@ _PLANES = ("serverless", "vm", "hybrid")
     help="What makes an instance of that target go away, for example vm='ssh vm-1 sudo systemctl kill app'.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
+@to_origin_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -70,6 +72,7 @@ def pilot(
     simulate: bool,
     commands: tuple[str, ...],
     seed: int,
+    to_origin: bool,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -98,7 +101,7 @@ def pilot(
             bounds,
             shape,
             plan,
-            RunOptions(knobs=Knobs(seed=seed)),
+            RunOptions(knobs=Knobs(seed=seed), to_origin=to_origin),
             _fault(commands, aims, plan, are_ours=not targets),
             imagined=imagined,
             out=out,

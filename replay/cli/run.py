@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from replay.cli.options import answers_option, options_from, output_options, run_options
+from replay.cli.options import answers_option, options_from, output_options, run_options, safety_options
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.run import replay_trace
@@ -25,6 +25,7 @@ from replay.trials.faults import judge_faults
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
+@safety_options
 @output_options
 @click.option(
     "--at",

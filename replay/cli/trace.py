@@ -68,7 +68,7 @@ def validate(path: Path, show_all: bool) -> None:
         if errors:
             more = " or more" if errors == _MOST_ERRORS else ""
             raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
-    found = scan(path, check_ids=True, progress=_progress())
+    found = scan(path, progress=_progress())
     click.echo(f"ok: {found.sessions} sessions, {found.steps} steps")
     if found.uses is not None and found.uses.counts:
         click.echo(f"references: {_references(found.uses.counts)}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from replay.engine.alike import Alike
+from replay.engine.own_origin import recorded_at
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
@@ -76,6 +77,11 @@ def foresee(
             end_ns.append(ended_ns)
             by_second[due_ns // _NS] += 1
     notes = []
+    if (origin := recorded_at(found.header, target)) is not None:
+        meant = (
+            "--to-origin says that it is meant" if options.to_origin else "a run is refused without --to-origin"
+        )
+        notes.append(f"the trace was recorded at {origin}, which is this target; {meant}")
     if unknown:
         notes.append(f"{unknown} steps have no recorded duration; they were taken to end at once")
     identical = alike.count

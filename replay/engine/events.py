@@ -54,7 +54,10 @@ class _Stage:
         self._directory = directory
 
     async def do(self, event: At) -> None:
-        await asyncio.sleep(max(0.0, (self._start_ns - time.monotonic_ns()) / _NS + event.at_s))
+        at_ns = self._start_ns + int(event.at_s * _NS)
+        while (left_ns := at_ns - time.monotonic_ns()) > 0:
+            # The loop's timers count whole milliseconds, and may wake early by a part of one.
+            await asyncio.sleep(left_ns / _NS)
         record = EventRecord(at_ns=self._elapsed_ns(), what=event.what)
         try:
             if event.command is not None:

@@ -63,6 +63,9 @@ _EXTRACT = "extract"
 class Renders(Protocol):
     def render(self, step: Step, session_id: str) -> Rendered: ...
 
+    def is_current(self, rendered: Rendered) -> bool:
+        """Whether a request rendered ahead may still go out as it is."""
+
 
 class Sends(Protocol):
     def send(self, exchange: Exchange) -> None: ...
@@ -85,6 +88,9 @@ class Sender(Protocol):
     def sweep(self, now: int) -> None: ...
 
     def prepare(self, connections: int) -> None: ...
+
+    def refused(self, sent_ns: int) -> None:
+        """A request that was sent then was answered with 401."""
 
     keeps_by_session: bool
 
@@ -413,6 +419,8 @@ class RunLoop:
             self._held.append((walk, index, due_ns))
             return
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
+        if rendered is not None and not self._renderers[where].is_current(rendered):
+            rendered = None
         if walk.values is not None:
             renderer, origin = self._renderers[where], self._origins[where]
             try:
@@ -422,7 +430,7 @@ class RunLoop:
                 return
         elif rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
-        method, head, body, is_stream, is_idempotent = rendered
+        method, head, body, is_stream, is_idempotent, _ = rendered
         if walk.is_flat:
             walk.steps[index] = None
             on_first_byte, due = None, _NONE
@@ -517,6 +525,8 @@ class RunLoop:
             elif exchange.status >= 400:
                 exchange.error = status_class(exchange.status)
         is_failed = exchange.error is not None
+        if exchange.status == 401:
+            self._sender.refused(exchange.sent_ns)
         if is_failed and self._retries is not None and self._retried(exchange):
             return
         self._recorded(exchange)
@@ -600,9 +610,18 @@ class RunLoop:
 
     def _send_again(self, failed: Exchange, due_ns: int) -> None:
         """The next attempt of a step; it is charged from when the step was first due."""
+        where = self._decide(failed.step)
+        head, body, values = failed.head, failed.body, failed.walk.values
+        if head:
+            # Rendered anew, for its credentials and cookies may be others meanwhile; the rest of it is the same.
+            renderer, step, name = self._renderers[where], failed.step, failed.walk.id
+            if values is None:
+                head = renderer.render(step, name).head
+            else:
+                _, head, body, *_ = values.rendered(step, name, renderer, self._origins[where], None)
         again = Exchange(
-            failed.head,
-            failed.body,
+            head,
+            body,
             failed.method,
             self._done,
             failed.on_first_byte,
@@ -618,10 +637,10 @@ class RunLoop:
         )
         if failed.expected is not None:
             self._expect(again, failed.expected)
-        if failed.walk.values is not None:
+        if values is not None:
             self._take_from(again)
         self.progress.sent += 1
-        self._wires[self._decide(failed.step)].send(again)
+        self._wires[where].send(again)
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
         walk = waiting.walk

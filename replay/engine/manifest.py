@@ -22,6 +22,7 @@ from replay.engine.walker import Pace
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.target import Target, redacted
 from replay.trace.file import TraceScan
+from replay.wire.shortage import descriptor_limit
 
 _NS = 1_000_000_000
 MANIFEST_SCHEMA = "replay.run/1"
@@ -83,6 +84,8 @@ def host_facts() -> dict[str, Any]:
     }
     if hasattr(os, "sched_getaffinity"):
         facts["cpus_usable"] = len(os.sched_getaffinity(0))
+    if (descriptors := descriptor_limit()) is not None:
+        facts["descriptors"] = descriptors
     return facts
 
 
@@ -136,5 +139,7 @@ def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Gene
             max_loop_stall_ms=loop.max_stall_ns / 1e6,
             in_flight_waits=loop.held_steps,
             connection_waits=sender.waited_for_limit,
+            machine_waits=sender.waited_for_machine,
+            shortage=sender.shortage,
         )
     )

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from replay.dialects.bodies import family_of_request, read_body
+from replay.http.codings import uncoded
 from replay.results.types import is_transient
 from replay.target import ExpectRule, Target, expected_of
 from replay.trace.expect import expected_statuses, reads_body, unmet
-from replay.trace.responses import uncoded
 from replay.trace.types import Expect, Step
 from replay.trace.values import MOST_BODY_BYTES
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
@@ -90,7 +90,7 @@ def _fault_of(exchange: Exchange, family: str) -> str | None:
         error: str | None = events.error
         return error or ("cut_short" if events.is_cut_short else None)
     body = plain_body(exchange)
-    if exchange.is_stream and not body.strip():
+    if exchange.is_stream and not exchange.response_bytes:
         return "cut_short"
     facts = exchange.facts = read_body(body, family)
     return facts.error

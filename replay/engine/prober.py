@@ -66,7 +66,7 @@ class Prober:
         if where == WAIT:
             raise ValueError(f"step {step.id} is sent nowhere, by a route of the target file")
         walk = Walk(Session(f"probe-{self._sent}", 0.0, [step]), Pace(Knobs()), 0, False, True)
-        method, head, body, is_stream, is_idempotent = self._sender.renderers[where].render(step, walk.id)
+        method, head, body, is_stream, is_idempotent, _ = self._sender.renderers[where].render(step, walk.id)
 
         def done(exchange: Any) -> None:
             self._recorder.ended(exchange)

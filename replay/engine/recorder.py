@@ -271,7 +271,7 @@ class Recorder:
                     lines.append(encode(self._stale_attempt(x)))
                 lines.append(encode(self._record(x, attributes)))
         # A further attempt waited on purpose, so it says nothing of our lateness.
-        self._lags_ns.extend([x.started_ns - x.intended_ns for x in taken if x.attempt == 1])
+        self._lags_ns.extend([x.started_ns + x.held_ns - x.intended_ns for x in taken if x.attempt == 1])
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:

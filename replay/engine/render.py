@@ -40,13 +40,14 @@ _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" *
 
 
 class Rendered(NamedTuple):
-    """A request, ready for the wire. head ends with the empty line."""
+    """A request, ready for the wire. head ends with the empty line. turn: of the credentials in it."""
 
     method: str
     head: bytes
     body: bytes
     is_stream: bool
     is_idempotent: bool
+    turn: int = 0
 
 
 class Renderer:
@@ -124,7 +125,11 @@ class Renderer:
             head_bytes = head.encode("latin-1")
         except UnicodeEncodeError:
             head_bytes = head.encode("utf-8", "surrogatepass")
-        return Rendered(method, head_bytes, body, is_stream, method in _SAFE)
+        return Rendered(method, head_bytes, body, is_stream, method in _SAFE, self._credentials.turn)
+
+    def is_current(self, rendered: Rendered) -> bool:
+        """Whether a request that was rendered ahead carries the credentials as they are now."""
+        return rendered.turn == self._credentials.turn
 
     def _learn_credentials(self) -> None:
         """What is the same in every request, with the credentials as they are now."""

@@ -19,6 +19,7 @@ from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of
 from replay.engine.observe import PlaneObserver
 from replay.engine.outcome import Outcomes
+from replay.engine.own_origin import refuse_own_origin
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
 from replay.engine.recorder import Recorder
@@ -35,6 +36,7 @@ from replay.results.types import Manifest, RunStatus, Summary
 from replay.target import Target
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
+from replay.wire.shortage import most_descriptors
 
 _LOOK_EVERY_S = 0.1
 
@@ -82,10 +84,11 @@ def replay_trace(
 ) -> Outcome:
     """Replay one trace against one target, and return the summary that was written.
 
-    Raises TraceError, TargetError and RunDirError for bad input, and TargetUnreachable when nothing could be
-    sent at all. Ctrl-C (SIGINT) or SIGTERM ends the run early, with the status interrupted; so does stop_when. In a
-    thread that is not the main one no signal arrives. Whatever else a signal handler raises while the run goes on, as
-    pytest-timeout does, ends it, and is raised here; run.json then says failed, and what was recorded is kept.
+    Raises TraceError, TargetError and RunDirError for bad input, OriginRefused (a TargetError) where the trace was
+    recorded at the target, and TargetUnreachable when nothing could be sent at all. Ctrl-C (SIGINT) or SIGTERM ends the
+    run early, with the status interrupted; so does stop_when. In a thread that is not the main one no signal arrives.
+    Whatever else a signal handler raises while the run goes on, as pytest-timeout does, ends it, and is raised here;
+    run.json then says failed, and what was recorded is kept.
     """
     return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 
@@ -104,10 +107,12 @@ def replay_together(
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
     found = read_trace(trace, references=options.references)
+    refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
     rows = rows_for(trace, found.uses, options)
     runs = [_Run(trace, found, job, options, rows) for job in jobs]
     try:
-        run_to_end(partial(_replay, runs, options, on_progress, stop_when))
+        with most_descriptors():
+            run_to_end(partial(_replay, runs, options, on_progress, stop_when))
     except BaseException as cause:
         for run in runs:
             run.break_off(cause)

@@ -1,8 +1,8 @@
 """Did this machine keep up? The generator's verdict on itself, from what it measured. Pure.
 
-The lag that counts here is the generator's own: from a step's intended time until it was handed to the wire.
-Waiting for the target to accept a connection is the target's doing and is not in it (it is in dispatch lag and
-in the response time, as the agent would have felt it).
+The lag that counts here is the generator's own: from a step's intended time until it was handed to the wire, and
+what the wire then kept it for want of something of ours. Waiting for the target to accept a connection is the
+target's doing and is not in it (it is in dispatch lag and in the response time, as the agent would have felt it).
 """
 
 import msgspec
@@ -21,7 +21,10 @@ SUSPECT_STALL_MS = 250.0
 
 
 class Vitals(msgspec.Struct, frozen=True):
-    """What the self-check judges. lag is the generator's own, in µs; cpu_percent that of its one core."""
+    """What the self-check judges. lag is the generator's own, in µs; cpu_percent that of its one core.
+
+    machine_waits: steps that waited, or failed, because this machine had run out of what shortage says.
+    """
 
     sent: int
     lag_p50_us: float | None
@@ -30,6 +33,8 @@ class Vitals(msgspec.Struct, frozen=True):
     max_loop_stall_ms: float
     in_flight_waits: int = 0
     connection_waits: int = 0
+    machine_waits: int = 0
+    shortage: str | None = None
     write_failure: str | None = None
 
 
@@ -53,6 +58,9 @@ def judge_generator(vitals: Vitals) -> Generator:
             reasons.append(f"the event loop stood still for {vitals.max_loop_stall_ms:.0f} ms")
         if reasons:
             verdict = "suspect"
+    if vitals.shortage is not None:
+        verdict = "saturated"
+        reasons.insert(0, f"{vitals.shortage}; {vitals.machine_waits} steps had to wait for that")
     if vitals.in_flight_waits:
         reasons.append(f"{vitals.in_flight_waits} steps waited because of --max-in-flight")
         verdict = "suspect" if verdict == "ok" else verdict

@@ -61,6 +61,10 @@ class TargetSender:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
         self.wires[0].prepare(connections)
 
+    def refused(self, sent_ns: int) -> None:
+        """A request that was sent then was answered with 401."""
+        self._credentials.refused(sent_ns)
+
     def end_session(self, session_key: Any) -> None:
         for wire in self.wires:
             wire.end_session(session_key)
@@ -68,6 +72,15 @@ class TargetSender:
     @property
     def waited_for_limit(self) -> int:
         return sum(wire.waited_for_limit for wire in self.wires)
+
+    @property
+    def waited_for_machine(self) -> int:
+        return sum(wire.waited_for_machine for wire in self.wires)
+
+    @property
+    def shortage(self) -> str | None:
+        """What this machine ran out of, and what to raise; None if it never did."""
+        return next((wire.shortage for wire in self.wires if wire.shortage is not None), None)
 
     def connection_counts(self) -> dict[str, int]:
         return {

@@ -143,10 +143,16 @@ class SimulatedSender:
     def end_session(self, walk: Any) -> None:
         pass
 
+    def refused(self, sent_ns: int) -> None:
+        pass
+
 
 class _Nothing:
     def render(self, step: Step, session_id: str) -> Rendered:
         return _NOTHING
+
+    def is_current(self, rendered: Rendered) -> bool:
+        return True
 
 
 class _Job(NamedTuple):

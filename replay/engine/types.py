@@ -61,6 +61,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
     answers.jsonl: nothing; what they look like; or digests of their values too. references: whether {{copy}} and the
     like are filled in (replay/trace/reserved.py). data: a CSV file, of which each session has a row, in data_order.
+    to_origin: the target may be where the trace was recorded; else such a run is refused.
     """
 
     timing: Timing = "causal"
@@ -80,3 +81,4 @@ class RunOptions(msgspec.Struct, frozen=True):
     references: bool = True
     data: str | None = None
     data_order: RowOrder = "sequential"
+    to_origin: bool = False

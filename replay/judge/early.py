@@ -83,7 +83,7 @@ class EarlyCheck:
         ) / 4  # half of the error is kept for the end, and each side has half of the rest
         theta = _allowed(slo)
         self._wager = None if theta is None or not 0 < theta < 1 else Wager(theta, max(1, most), alpha)
-        self._is_fact = theta == 0.0 or slo.statistic in ("min", "max")
+        self._is_fact = theta == 0.0 or (slo.statistic in ("min", "max") and not slo.needs_recording)
         self.decision: Decision = "inconclusive"
 
     @property
@@ -121,8 +121,10 @@ def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float)
         reason="decided while the run went on, by an anytime-valid test",
         confidence=confidence,
         n=figure.n,
+        n_failed=figure.failed,
         sessions=figure.sessions,
         decided_early=True,
+        errors=figure.errors,
     )
     observed = None if figure.observed is None else round(figure.observed, 6)
     bounds = (
@@ -138,8 +140,8 @@ def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float)
 
 
 def _allowed(slo: Slo) -> float | None:
-    """The share of hits that the SLO allows, None where it is not about a share."""
-    if slo.needs_baseline:
+    """The share of hits that the SLO allows, None where it is about none, or one that only the whole run tells."""
+    if slo.needs_baseline or slo.needs_recording:
         return None
     if slo.statistic == "quantile":
         assert slo.q is not None
@@ -155,12 +157,12 @@ def _hits(slo: Slo, columns: Columns) -> tuple[Flags, Codes]:
     rows = rows_of(columns, slo.selector, slo.window)
     limit = slo.limit.value
     if slo.statistic in ("quantile", "min", "max"):
-        sample = measured(columns, slo.measure, rows).sample
+        sample = measured(columns, slo.measure, rows, slo.part).sample
         return ~_keeps(slo.operator, sample.values, limit), sample.cluster
     if slo.statistic == "share":
         assert slo.within is not None
         assert slo.within_ms is not None
-        sample = measured(columns, slo.measure, rows).sample
+        sample = measured(columns, slo.measure, rows, slo.part).sample
         counted, cluster = _keeps(slo.within, sample.values, slo.within_ms), sample.cluster
     elif slo.statistic == "cold":
         rows = rows & (columns.cold >= 0)

@@ -1,20 +1,24 @@
 """All that `replay explain` says of a run, as one document."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 
 from replay.judge.attribution import Attribution, attribute
 from replay.judge.critical_path import CriticalPaths, critical_paths
+from replay.judge.failures import Failures, check_at, class_at, failures
 from replay.judge.figures import Evidence
 from replay.judge.saturation import Saturation, saturation
-from replay.judge.session_path import session_path
+from replay.judge.session_path import PathPart, session_path
 from replay.judge.types import VERDICT_SCHEMA
+from replay.results.columns import ABSENT_NS, Columns
 
 
-class SessionStep(msgspec.Struct, kw_only=True):
+class SessionStep(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A step of one session, in ms from the session's start. gap_ms: think time before it, on the path only.
-    waited_ms: how long the path waited for it, until its end or its first byte; 0 off the path.
+    waited_ms: how long the path waited for it, until its end or its first byte; 0 off the path. error, check: the class
+    of a step that failed, and the expectation that it did not meet. recorded_ms: how long it took in the recording.
     """
 
     step: str
@@ -25,6 +29,9 @@ class SessionStep(msgspec.Struct, kw_only=True):
     on_path: bool
     gap_ms: float
     waited_ms: float
+    error: str | None = None
+    check: str | None = None
+    recorded_ms: float | None = None
 
 
 class SessionPath(msgspec.Struct, kw_only=True):
@@ -46,6 +53,7 @@ class ExplainVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     critical_paths: CriticalPaths
     saturation: Saturation
     generator: str
+    failures: Failures
     session: SessionPath | None = None
 
 
@@ -65,6 +73,7 @@ def explain_run(
         critical_paths=critical_paths(evidence),
         saturation=saturation(evidence),
         generator=evidence.summary.generator.verdict,
+        failures=failures(evidence.columns),
     )
 
 
@@ -74,24 +83,33 @@ def path_of_session(evidence: Evidence, session: str) -> SessionPath | None:
     if session not in columns.sessions:
         return None
     code = columns.sessions.index(session)
-    parts = session_path(columns, (columns.session == code).nonzero()[0].tolist())
+    rows = (columns.session == code).nonzero()[0].tolist()
+    parts = session_path(columns, rows)
     if not parts:
         return None
     start_ns = parts[0].from_ns
+    by_step = {columns.step[row]: row for row in rows}
     return SessionPath(
         session=session,
         makespan_ms=(max(part.to_ns for part in parts) - start_ns) / 1e6,
-        steps=[
-            SessionStep(
-                step=part.step,
-                kind=part.kind,
-                name=part.name,
-                from_ms=(part.from_ns - start_ns) / 1e6,
-                to_ms=(part.to_ns - start_ns) / 1e6,
-                on_path=part.on_path,
-                gap_ms=part.gap_ns / 1e6,
-                waited_ms=(part.until_ns - part.from_ns) / 1e6 if part.on_path else 0.0,
-            )
-            for part in parts
-        ],
+        steps=[_step(columns, by_step, part, start_ns) for part in parts],
+    )
+
+
+def _step(columns: Columns, rows: Mapping[str, int], part: PathPart, start_ns: int) -> SessionStep:
+    row = rows[part.step]
+    is_failed = not columns.ok[row]
+    recorded_ns = int(columns.numbers("recorded_ns")[row])
+    return SessionStep(
+        step=part.step,
+        kind=part.kind,
+        name=part.name,
+        from_ms=(part.from_ns - start_ns) / 1e6,
+        to_ms=(part.to_ns - start_ns) / 1e6,
+        on_path=part.on_path,
+        gap_ms=part.gap_ns / 1e6,
+        waited_ms=(part.until_ns - part.from_ns) / 1e6 if part.on_path else 0.0,
+        error=class_at(columns, row) if is_failed else None,
+        check=check_at(columns, row) if is_failed else None,
+        recorded_ms=None if recorded_ns == ABSENT_NS else recorded_ns / 1e6,
     )

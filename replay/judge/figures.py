@@ -1,10 +1,11 @@
 """The left side of an SLO in one run: the figure, how many steps are behind it, and how well it is known."""
 
-from math import ceil, log
+from math import ceil, isinf, log
 
 import msgspec
 import numpy as np
 
+from replay.judge.failures import by_class
 from replay.judge.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.proportion import mean_interval, share_interval
 from replay.judge.quantile import least_n, quantile, quantile_interval
@@ -28,7 +29,7 @@ class Figure(msgspec.Struct):
 
     observed, interval: infinite where they lie among failures. failed: how many of n failed. n_needed: the least number
     of values that could bound it on the side that a pass needs. why_unbounded: why a side of the interval is None,
-    where that is not for want of values.
+    where that is not for want of values. errors: failures that it is made of, or falls among, by class.
     """
 
     observed: float | None
@@ -41,6 +42,7 @@ class Figure(msgspec.Struct):
     failed: int = 0
     why_unbounded: str | None = None
     why_absent: str = "no step of that kind was measured"
+    errors: dict[str, int] = {}
 
 
 def figure_of(slo: Slo, run: Evidence, confidence: float) -> Figure:
@@ -50,10 +52,34 @@ def figure_of(slo: Slo, run: Evidence, confidence: float) -> Figure:
     if not rows.any():
         return Figure(None, 0, 0, why_absent=_why_absent(slo, columns))
     if slo.statistic in ("quantile", "mean", "min", "max"):
-        return _latency_figure(slo, columns, rows, confidence)
-    if slo.statistic == "rate":
-        return _rate_figure(slo, columns, rows)
-    return _share_figure(slo, columns, rows, confidence)
+        figure = _latency_figure(slo, columns, rows, confidence)
+    elif slo.statistic == "rate":
+        figure = _rate_figure(slo, columns, rows)
+    else:
+        figure = _share_figure(slo, columns, rows, confidence)
+    if _rests_on_failures(slo, figure):
+        figure.errors = _errors_behind(slo, columns, rows)
+    return figure
+
+
+def _rests_on_failures(slo: Slo, figure: Figure) -> bool:
+    """Whether failures make the figure what it is, rather than being somewhere beyond it."""
+    if slo.statistic == "errors":
+        return True
+    if slo.part != "all" or not figure.failed:
+        return False
+    bounds = figure.interval or (None, None)
+    return slo.statistic in ("share", "mean") or any(
+        value is not None and isinf(value) for value in (figure.observed, *bounds)
+    )
+
+
+def _errors_behind(slo: Slo, columns: Columns, rows: Flags) -> dict[str, int]:
+    if slo.measure == "makespan" and slo.statistic != "errors":
+        # A session fails by any of its steps, also by those that were not asked for.
+        rows = np.isin(columns.session, columns.session[rows])
+    found = by_class(columns, rows)
+    return found if slo.error is None else {name: n for name, n in found.items() if name == slo.error}
 
 
 def _why_absent(slo: Slo, columns: Columns) -> str:

@@ -147,6 +147,7 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         n_failed=figure.failed,
         sessions=figure.sessions,
         n_effective=None if figure.worth is None else round(figure.worth.n_effective, 1),
+        errors=figure.errors,
     )
     if figure.observed is None:
         check.reason = figure.why_absent
@@ -180,6 +181,7 @@ def _against_recording(check: Check, slo: Slo, held: HeldToRecording) -> Check:
         check.reason = figure.why_absent
         return check
     check.n, check.n_failed, check.sessions = figure.n, figure.failed, figure.sessions
+    check.errors = figure.errors
     _put(check, slo, figure.observed, held.limit, figure.interval)
     check.verdict, check.reason = _decide(slo.operator, figure, held.limit, figure.interval)
     if check.verdict == "inconclusive":

@@ -21,7 +21,7 @@ from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, mean_difference, quantile_differences
-from replay.judge.sample import Sample
+from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
@@ -120,6 +120,23 @@ def resolution_ms(run: Evidence) -> float:
 def bends_makespans(run: Evidence) -> bool:
     """Whether the run changed the gaps between steps, so that its makespans are not to be held to recorded ones."""
     return any(knob in run.summary.removed_s for knob in _BENDING)
+
+
+def makespans_beside(run: Evidence) -> tuple[Floats, Floats] | None:
+    """Makespans of the sessions in which nothing failed, of the run and of the recording, in ms, in the same order.
+
+    None where they cannot be compared: nothing was recorded, or the run changed the gaps between steps.
+    """
+    both = pair(run)
+    if both is None or bends_makespans(run):
+        return None
+    recording, ours = (side.columns for side in both)
+    has_failed = np.zeros(len(ours.sessions), np.bool_)
+    has_failed[run.columns.session[~run.columns.ok]] = True
+    whole = np.setdiff1d(ours.session, np.flatnonzero(has_failed))
+    if not len(whole):
+        return None
+    return ours.makespan_ns[whole] / 1e6, recording.makespan_ns[whole] / 1e6
 
 
 def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:

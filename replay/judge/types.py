@@ -36,7 +36,7 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
     would tell as much. n_needed: the least n that could decide, where n was too few. needed_s: how long the run
     would have to be for it, at its rate. decided_early: by an anytime-valid test, while the run went on.
     n_failed: how many of n failed, and so are infinitely slow here; a figure among them is infinite, and null in
-    the file.
+    the file. errors: failures that the figure is made of, or falls among, by class.
     """
 
     slo: str
@@ -59,6 +59,7 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
     n_needed: int | None = None
     needed_s: float | None = None
     decided_early: bool = False
+    errors: dict[str, int] = {}
 
 
 class GateVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):

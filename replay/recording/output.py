@@ -69,6 +69,7 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
             name or found.header.name,
             source=found.header.source,
             resolution_ms=RESOLUTION_MS,
+            origins=found.header.origins,
             attributes={
                 **found.header.attributes,
                 "recorded_at": found.header.started,

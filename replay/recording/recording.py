@@ -16,8 +16,17 @@ from replay.recording.proxy import Proxy
 from replay.recording.recorder import Recorder
 from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
-from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, Bodies, JournalHeader, Route, SessionRules
+from replay.recording.types import (
+    JOURNAL_FORMAT,
+    JOURNAL_VERSION,
+    Bodies,
+    JournalHeader,
+    Route,
+    SessionRules,
+    Upstream,
+)
 from replay.trace.errors import TraceError, shown_path
+from replay.trace.origins import origin_at, united
 from replay.trace.types import Responses
 
 _BACKLOG = 1024
@@ -120,7 +129,12 @@ def _header(options: RecordOptions) -> JournalHeader:
         "replay trace record",
         datetime.now(UTC).isoformat(timespec="milliseconds"),
         attributes,
+        united(filter(None, (_origin(route.upstream) for route in options.routes))),
     )
+
+
+def _origin(upstream: Upstream) -> str | None:
+    return origin_at("https" if upstream.is_tls else "http", upstream.authority)
 
 
 def _tls(options: RecordOptions) -> ssl.SSLContext | None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from replay.http.codings import uncoded
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange
-from replay.trace.responses import is_json_type, response_headers, response_json, uncoded
+from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 
 
 def kept_response(exchange: Exchange, redactor: Redactor) -> tuple[Any, dict[str, str]]:
@@ -18,7 +19,7 @@ def kept_response(exchange: Exchange, redactor: Redactor) -> tuple[Any, dict[str
     headers = {name: clean.text(value) for name, value in response_headers(exchange.response_headers).items()}
     document = None
     if exchange.response_body and is_json_type(_header(exchange, "content-type")):
-        plain = uncoded(exchange.response_body, _header(exchange, "content-encoding"))
+        plain = uncoded(exchange.response_body, _header(exchange, "content-encoding"), MOST_RESPONSE_BYTES)
         if plain is not None:
             made = clean.body(plain, "application/json")
             kept = made.json or made.text

@@ -82,7 +82,7 @@ class Exchange(msgspec.Struct):
 
 
 class JournalHeader(msgspec.Struct, omit_defaults=True):
-    """The journal's first line. started: wall time, ISO 8601 in UTC."""
+    """The journal's first line. started: wall time, ISO 8601 in UTC. origins: of the upstreams."""
 
     format: str
     version: int
@@ -90,6 +90,7 @@ class JournalHeader(msgspec.Struct, omit_defaults=True):
     source: str
     started: str
     attributes: dict[str, str] = {}
+    origins: tuple[str, ...] = ()
 
 
 class JournalEntry(msgspec.Struct, omit_defaults=True):

@@ -4,15 +4,12 @@ Bounded: of JSON the first MiB, of a stream one event of at most a MiB at a time
 to replay.dialects.
 """
 
-import zlib
-
 from replay.dialects.bodies import read_body
 from replay.dialects.streams import StreamReader
 from replay.dialects.types import Usage
+from replay.http.codings import CodingError, Uncoder, codings_of, uncoder
 
 _MOST_BYTES = 1 << 20
-_GZIP_OR_ZLIB = 47  # wbits: 32 to tell the two apart, 15 for the window
-_CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 
 
 class UsageReader:
@@ -20,22 +17,19 @@ class UsageReader:
 
     def __init__(self, content_type: str, content_encoding: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()
-        coding = content_encoding.strip().lower()
         self._stream = StreamReader("model") if kind == "text/event-stream" else None
-        self._is_over = coding not in _CODINGS or not (self._stream is not None or kind.endswith("json"))
-        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB) if coding not in ("", "identity") else None
+        self._uncoder: Uncoder | None = uncoder(content_encoding, _MOST_BYTES)
+        is_readable = self._uncoder is not None or codings_of(content_encoding) == []
+        self._is_over = not is_readable or not (self._stream is not None or kind.endswith("json"))
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> None:
         if self._is_over:
             return
-        if self._inflate is not None:
+        if self._uncoder is not None:
             try:
-                data = self._inflate.decompress(data, _MOST_BYTES)
-            except zlib.error:
-                self._give_up()
-                return
-            if self._inflate.unconsumed_tail:
+                data = self._uncoder.feed(data)
+            except CodingError:
                 self._give_up()
                 return
         if self._stream is not None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 WIDTH, _HEIGHT = 680, 260
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#8b5cf6")
+FAILED_COLOUR = "#ef4444"
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 

@@ -8,6 +8,7 @@ from replay.judge.attribution import Attribution, Cause
 from replay.judge.critical_path import CriticalPaths, PathSeries
 from replay.judge.explain import ExplainVerdict, SessionPath
 from replay.judge.saturation import InFlight, Saturation
+from replay.report.failures import failure_name, print_failures
 from replay.report.words import clean, count, milliseconds
 
 _BAR = 12
@@ -39,7 +40,7 @@ _DRIFT_STYLE = {"slower": "bold red", "faster": "bold yellow", "steady": "green"
 
 
 def print_explain(verdict: ExplainVerdict, console: Console | None = None) -> None:
-    """Print the tail's causes, the critical paths (of the session asked for, if one was), and saturation."""
+    """Print the tail's causes, what failed, the critical paths (or the one that was asked for), and saturation."""
     console = console or Console(highlight=False)
     console.print()
     console.print(Text.assemble((clean(verdict.run), "bold"), " → ", (clean(verdict.target), "bold")))
@@ -50,6 +51,9 @@ def print_explain(verdict: ExplainVerdict, console: Console | None = None) -> No
     console.print()
     _print_tail(verdict.attribution, console)
     console.print()
+    if verdict.failures.steps:
+        print_failures(verdict.failures, console)
+        console.print()
     if verdict.session is not None:
         _print_session(verdict.session, console)
     else:
@@ -167,16 +171,22 @@ def _print_session(found: SessionPath, console: Console) -> None:
             f": makespan {milliseconds(found.makespan_ms)}",
         )
     )
-    table = _table("", "step", "due", "response", "think time", "share")
+    has_recording = any(step.recorded_ms is not None for step in found.steps)
+    recorded = ["recorded"] if has_recording else []
+    table = _table("", "step", "due", "response", *recorded, "think time", "share")
     table.columns[1].justify = "left"
     for step in found.steps[:_STEPS_SHOWN]:
         style = "" if step.on_path else "dim"
         share = 100 * step.waited_ms / found.makespan_ms if found.makespan_ms else 0.0
+        name = Text(f"{clean(step.step, 12)} {step.kind}:{clean(step.name, 20)}", style=style)
+        if step.error is not None:
+            name.append(f"\n{failure_name(step.error, step.check)}", style="red")
         table.add_row(
             Text("●" if step.on_path else " ", style="cyan"),
-            Text(f"{clean(step.step, 12)} {step.kind}:{clean(step.name, 20)}", style=style),
+            name,
             Text(milliseconds(step.from_ms), style=style),
             Text(milliseconds(step.to_ms - step.from_ms), style=style),
+            *([Text(milliseconds(step.recorded_ms), style=style)] if has_recording else []),
             Text(milliseconds(step.gap_ms) if step.on_path else "", style=style),
             Text(f"{share:.0f}%" if step.on_path else "", style=style),
         )

@@ -18,12 +18,17 @@ def fidelity_line(fidelity: Fidelity) -> str:
     """One line: how like the recording, and in what it falls short."""
     if fidelity.ratio is None:
         return ""
-    parts = [
-        f"{label} {_percent(value)}"
+    known = [
+        (label, value)
         for name, (label, _) in _MEANINGS.items()
         if (value := getattr(fidelity, name)) is not None
     ]
-    return f"fidelity to the recording: {_percent(fidelity.ratio)}, the least of {', '.join(parts)}"
+    short = sorted(((value, label) for label, value in known if value < 1), key=lambda pair: pair[0])
+    whole = ", ".join(label for label, value in known if value >= 1)
+    parts = [f"{label} {_percent(value)}" for value, label in short]
+    if whole:
+        parts.append(f"100% of {whole}" if short else whole)
+    return f"fidelity to the recording: {_percent(fidelity.ratio)} ({'; '.join(parts)})"
 
 
 def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:

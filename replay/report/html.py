@@ -43,6 +43,7 @@ th:first-child{text-align:left}
 .prose th,.prose td{text-align:left;white-space:normal;vertical-align:top;overflow-wrap:anywhere}
 .prose tbody th{min-width:7.5em;font-weight:500}.prose td{min-width:6em}
 .bill th:last-child,.bill td:last-child{text-align:left;white-space:normal;min-width:12em}
+.failures :is(th,td):nth-child(2),.failures :is(th,td):last-child{text-align:left}
 .decides th,.decides td{background:var(--card)}.prose .decides th{font-weight:700}
 ul{padding-left:20px}li{margin:4px 0;overflow-wrap:anywhere}
 details{margin:4px 0}summary{cursor:pointer;color:var(--dim)}

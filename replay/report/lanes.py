@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from replay.judge.failures import check_at, class_at
 from replay.judge.figures import Evidence
 from replay.judge.session_path import path_of, waits_of
-from replay.report.charts import WIDTH, Chart, spec_of
+from replay.report.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
+from replay.report.failures import failure_name
 from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS, Columns
 
@@ -52,10 +54,15 @@ def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
         "The sessions that took longest; each bar is a step, from when it should have been sent to its end. "
         "Full bars are the critical path: what the end of the session depended on."
     )
+    has_failed = any("failed" in value for value in values)
+    if has_failed:
+        says += " A red cross is the end of a step that failed, with its class."
     if has_recording:
-        says += " The grey line beneath a bar is the step as it was recorded."
-    heads = ("session", "step", "due", "service", "response", "recorded", "critical")
-    spec = _spec(values, has_recording=has_recording)
+        says += " The grey line beneath a bar is the step as it was recorded" + (
+            "." if recorded else ", drawn from when it was due here."
+        )
+    heads = ("session", "step", "due", "service", "response", "recorded", "critical", "failed")
+    spec = _spec(values, has_recording=has_recording, has_failed=has_failed)
     return Chart("Timeline of the slowest sessions", says, spec, heads, rows)
 
 
@@ -86,8 +93,13 @@ def _add_session(
             "critical": row in critical,
         }
         was = steps.get(columns.step[row])
-        if was is not None:
-            value |= {"was_from": was.at_ms - first_ms, "was_to": was.at_ms - first_ms + was.took_ms}
+        took_ms = was.took_ms if was is not None else _recorded_ms(columns, row)
+        if took_ms is not None:
+            was_from = value["from"] if was is None else was.at_ms - first_ms
+            value |= {"was_from": was_from, "was_to": was_from + took_ms}
+        failed = "" if columns.ok[row] else failure_name(class_at(columns, row), check_at(columns, row))
+        if failed:
+            value["failed"] = clean(failed, 40)
         values.append(value)
         rows.append(
             (
@@ -96,10 +108,17 @@ def _add_session(
                 milliseconds((intended_ns - start_ns) / 1e6),
                 "–" if sent_ns == ABSENT_NS else milliseconds((end_ns - sent_ns) / 1e6),
                 milliseconds((end_ns - intended_ns) / 1e6),
-                "–" if was is None else milliseconds(was.took_ms),
+                milliseconds(took_ms),
                 "yes" if row in critical else "",
+                failed,
             )
         )
+
+
+def _recorded_ms(columns: Columns, row: int) -> float | None:
+    """How long the step took in the recording, as the record of the run has it."""
+    took_ns = int(columns.numbers("recorded_ns")[row])
+    return None if took_ns == ABSENT_NS else took_ns / 1e6
 
 
 def critical_path(
@@ -139,7 +158,7 @@ def _waited_for(step: str, steps: Mapping[str, RecordedStep], by_step: Mapping[s
     return found
 
 
-def _spec(values: list[dict[str, Any]], *, has_recording: bool) -> dict[str, Any]:
+def _spec(values: list[dict[str, Any]], *, has_recording: bool, has_failed: bool) -> dict[str, Any]:
     x = {"type": "quantitative", "title": "ms from the session's start"}
     y = {"field": "lane", "type": "ordinal", "axis": None}
     colour = {
@@ -168,6 +187,8 @@ def _spec(values: list[dict[str, Any]], *, has_recording: bool) -> dict[str, Any
                 "encoding": {"x": {**x, "field": "was_from"}, "x2": {"field": "was_to"}, "y": y},
             }
         )
+    if has_failed:
+        layer += _failures(x, y)
     spec = spec_of(values)
     del spec["width"], spec["height"]
     return spec | {
@@ -187,3 +208,28 @@ def _spec(values: list[dict[str, Any]], *, has_recording: bool) -> dict[str, Any
         "spec": {"width": WIDTH, "height": {"step": 14}, "layer": layer},
         "resolve": {"scale": {"x": "independent", "y": "independent"}},
     }
+
+
+def _failures(x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
+    """Layers for the steps that failed: a cross at their end, and their class beside it."""
+    only = [{"filter": "isValid(datum.failed)"}]
+    place = {"x": {**x, "field": "to"}, "y": y}
+    return [
+        {
+            "transform": only,
+            "mark": {
+                "type": "point",
+                "shape": "M-.7,-.7L.7,.7M-.7,.7L.7,-.7",
+                "stroke": FAILED_COLOUR,
+                "strokeWidth": 2,
+                "size": 80,
+                "opacity": 1,
+            },
+            "encoding": place,
+        },
+        {
+            "transform": only,
+            "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 11, "color": FAILED_COLOUR},
+            "encoding": {**place, "text": {"field": "failed"}},
+        },
+    ]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from replay.judge.ceiling import CeilingVerdict, Level
 from replay.judge.coldstart import ColdVerdict, IdleBucket
-from replay.report.words import clean, count, milliseconds
+from replay.report.words import clean, count, milliseconds, or_failing
 
 _BAR = 16
 _GAVE = {
@@ -33,7 +33,7 @@ def level_line(level: Level) -> str:
     why = f" ({clean(level.reason, 200)})" if level.verdict != "pass" else ""
     return (
         f"{level.scale:8.4g}x  {level.achieved_rps:9.5g}/s of {level.offered_rps:9.5g}/s  "
-        f"p99 {milliseconds(level.p99_ms):>9}  {verdict}{why}"
+        f"p99 {milliseconds(or_failing(level.p99_ms, level.errors)):>9}  {verdict}{why}"
     )
 
 
@@ -103,8 +103,8 @@ def _level_table(verdict: CeilingVerdict) -> Table:
             f"{level.offered_rps:.5g}/s",
             f"{level.achieved_rps:.5g}/s",
             f"{level.in_flight:.3g}",
-            milliseconds(level.p50_ms),
-            milliseconds(level.p99_ms),
+            milliseconds(or_failing(level.p50_ms, level.errors)),
+            milliseconds(or_failing(level.p99_ms, level.errors)),
             count(level.errors),
             Text(mark, style=style),
         )

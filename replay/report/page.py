@@ -8,9 +8,14 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report import answers, run_charts, verdict_charts, verdict_words
+from replay.report import answers, verdict_charts, verdict_words
+from replay.report.beside import ratio
+from replay.report.heat_chart import heat_map
 from replay.report.html import bullets, figure, page, prose_table, section, table, text_of
 from replay.report.lanes import lanes
+from replay.report.load_chart import load_over_time
+from replay.report.percentile_chart import percentiles
+from replay.report.run_tables import failures_table, fidelity_table, steps_table
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Manifest, Quantiles, Summary
 
@@ -28,14 +33,15 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: V
     if isinstance(verdict, CompareVerdict):
         parts += [answers_section(one) for one in (verdict, *verdict.further)]
     parts += [_cards(run, len(runs) > 1) for run in runs]
-    parts.append(figure(run_charts.percentiles(runs)))
+    parts.append(figure(percentiles(runs)))
     for run in runs:
         of = f" ({clean(run.name)})" if len(runs) > 1 else ""
-        for chart in (run_charts.heat_map(run), run_charts.load_over_time(run)):
+        parts.append(failures_table(run, of))
+        for chart in (heat_map(run), load_over_time(run)):
             parts.append(figure(chart, of))
         parts.append(figure(verdict_charts.idle_curve(judge_coldstart(run)), of))
         parts.append(figure(lanes(run), of))
-        parts.append(_steps(run.summary, of))
+        parts += [steps_table(run, of), fidelity_table(run, of)]
     parts.append(section("Audit facts", [audit(runs, manifests)], "audit"))
     return page(title, parts)
 
@@ -116,6 +122,10 @@ def _verdict(verdict: Verdict) -> str:
         rows = table(("what", "a", "b", "b - a", "percent", "interval", "p", "b is"), _difference_rows(verdict))
     else:
         rows = ""
+    if isinstance(verdict, GateVerdict):
+        reasons = [
+            f"{check.slo}: {verdict_words.why(check)}" for check in verdict.checks if check.verdict == kind
+        ]
     items = "".join(f"<p>{text_of(clean(reason, 300))}</p>" for reason in reasons)
     return f'<div class="verdict {kind}"><b>{text_of(said)}</b>{items}</div>{rows}'
 
@@ -151,16 +161,23 @@ def _difference_rows(verdict: CompareVerdict) -> list[tuple[str, ...]]:
 
 def _cards(run: Evidence, is_one_of_several: bool) -> str:
     summary = run.summary
-    response = summary.latency_ms.get("response", Quantiles(n=0))
+    answered = summary.latency_ms.get("response", Quantiles(n=0))
+    response = summary.latency_ms.get("response_with_failures", answered)
     tried = summary.counts.ok + summary.counts.failed
     failed = 100 * summary.counts.failed / tried if tried else 0.0
     achieved = "–" if summary.rate.achieved_rps is None else f"{summary.rate.achieved_rps:,.4g}/s"
     cards = [
-        (milliseconds(response.p50), "median response"),
-        (milliseconds(response.p99), f"p99 response, n = {count(response.n)}"),
+        (milliseconds(response.p50), f"median response{_of_answered(response.p50, answered.p50)}"),
+        (
+            milliseconds(response.p99),
+            f"p99 response, n = {count(response.n)}{_of_answered(response.p99, answered.p99)}",
+        ),
         (f"{failed:.3g}%", f"failed, {count(summary.counts.failed)} steps"),
         (achieved, "answered"),
     ]
+    recorded = summary.latency_ms.get("recorded")
+    if recorded is not None:
+        cards.append((ratio(answered.p50, recorded.p50), "the recorded median"))
     heading = f"<h2>{text_of(clean(run.name))}</h2>" if is_one_of_several else ""
     shown = "".join(
         f'<div class="card"><b>{text_of(big)}</b><span>{text_of(small)}</span></div>' for big, small in cards
@@ -168,21 +185,11 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
     return f'{heading}<div class="cards">{shown}</div>'
 
 
-def _steps(summary: Summary, of: str) -> str:
-    rows = [
-        (
-            f"{series.kind}:{clean(series.name)}",
-            count(series.response.n),
-            milliseconds(series.response.p50),
-            milliseconds(series.response.p99),
-            milliseconds(series.service.p50),
-            milliseconds(series.service.p99),
-            count(series.counts.get("failed", 0)),
-        )
-        for series in summary.series
-    ]
-    heads = ("step", "n", "response p50", "p99", "service p50", "p99", "failed")
-    return f"<h2>{text_of('Steps' + of)}</h2>{table(heads, rows)}" if rows else ""
+def _of_answered(whole_ms: float | None, answered_ms: float | None) -> str:
+    """What the figure is without failures, where they make it another one."""
+    if answered_ms is None or whole_ms == answered_ms:
+        return ""
+    return f"; {milliseconds(answered_ms)} of those answered"
 
 
 def audit(runs: Sequence[Evidence], manifests: Sequence[Manifest]) -> str:

@@ -7,13 +7,15 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PhaseName, PilotVerdict
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence
-from replay.report import instance_chart, pilot_charts, pilot_tables, run_charts, verdict_charts
+from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_charts
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart
+from replay.report.heat_chart import heat_map
 from replay.report.html import figure, page, section, text_of
 from replay.report.instance_chart import Series
 from replay.report.lanes import Recorded, lanes
 from replay.report.page import audit
+from replay.report.percentile_chart import percentiles
 from replay.report.tail import tail
 from replay.report.words import clean
 from replay.results.types import Manifest
@@ -74,8 +76,8 @@ def _figures(verdict: PilotVerdict, material: PilotMaterial) -> dict[str, list[C
     currency = next((plane.currency for plane in verdict.planes if plane.currency), "") or ""
     found: dict[str, list[Chart | None]] = {
         _LATENCY: [
-            run_charts.percentiles(main),
-            *(_of(run_charts.heat_map(run), run.name) for run in main),
+            percentiles(main),
+            *(_of(heat_map(run), run.name) for run in main),
             causes(main),
             tail(main),
         ],

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from replay.report.failures import failure_name
 from replay.report.words import clean, milliseconds
 from replay.results.types import StepRecord
 
@@ -25,6 +26,9 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     console.print()
     console.print(Text(f"session {clean(session, 80)}", style="bold"))
     said = f"{len(finals)} steps in {milliseconds((last_ns - first_ns) / _NS_PER_MS)}"
+    recorded_ms = _recorded_makespan_ms(finals)
+    if recorded_ms is not None:
+        said += f" ({milliseconds(recorded_ms)} when it was recorded)"
     for n, what in ((failed, "failed"), (unsent, "unsent"), (len(ordered) - len(finals), "attempts repeated")):
         if n:
             said += f", {n} {what}"
@@ -34,13 +38,25 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
         console.print(Text(f"  {clean(name, 40)}: {clean(value, 200)}", style="dim"), soft_wrap=True)
     console.print()
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for head in ("due", "late", "service", "step", "outcome", "facts"):
-        table.add_column(
-            head, justify="right" if head in ("due", "late", "service") else "left", overflow="fold"
-        )
-    for record in ordered:
-        table.add_row(*_row(record, first_ns, shared))
+    has_recording = any(record.recorded_ms is not None for record in ordered)
+    rows = [_row(record, first_ns, shared) for record in ordered]
+    has_facts = any(row[-1] for row in rows)
+    for head in ("due", "late", "service", *(["recorded"] if has_recording else [])):
+        table.add_column(head, justify="right", no_wrap=True)
+    for head in ("step", "outcome", *(["facts"] if has_facts else [])):
+        table.add_column(head, overflow="fold")
+    for record, (due, late, service, step, outcome, facts) in zip(ordered, rows, strict=True):
+        recorded = [milliseconds(record.recorded_ms)] if has_recording else []
+        table.add_row(due, late, service, *recorded, step, outcome, *([facts] if has_facts else []))
     console.print(table)
+
+
+def _recorded_makespan_ms(records: Sequence[StepRecord]) -> float | None:
+    """From the first start to the last end in the recording; None where a step has no recorded duration."""
+    if not records or any(record.recorded_ms is None for record in records):
+        return None
+    first = min(record.recorded_at_ms for record in records)
+    return max(record.recorded_at_ms + (record.recorded_ms or 0.0) for record in records) - first
 
 
 def _when(record: StepRecord) -> tuple[int, int]:
@@ -52,7 +68,7 @@ def _row(record: StepRecord, first_ns: int, shared: dict[str, str]) -> tuple[str
     due = "–" if intended is None else f"+{milliseconds((intended - first_ns) / _NS_PER_MS)}"
     late = "–" if intended is None or sent is None else milliseconds((sent - intended) / _NS_PER_MS)
     service = "–" if sent is None or end is None else milliseconds((end - sent) / _NS_PER_MS)
-    outcome = record.outcome if record.error is None else record.error
+    outcome = record.outcome if record.error is None else failure_name(record.error, record.check)
     if record.outcome == "ok" and sent is None:
         outcome, service = "wait", milliseconds(((end or 0) - (intended or 0)) / _NS_PER_MS)
     if record.status is not None:
@@ -70,7 +86,7 @@ def _row(record: StepRecord, first_ns: int, shared: dict[str, str]) -> tuple[str
         late,
         service,
         f"{record.kind}:{clean(record.name, 40)} ({clean(record.step, 20)})",
-        Text(clean(outcome), style=_STYLES[record.outcome]),
+        Text(clean(outcome, 120), style=_STYLES[record.outcome]),
         shown,
     )
 

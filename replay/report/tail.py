@@ -26,11 +26,13 @@ _COLOURS = ("#ef4444", "#8b5cf6", "#9ca3af", "#f59e0b", "#3b82f6", "#10b981")
 
 
 def tail(runs: Sequence[Evidence]) -> Chart | None:
-    """What response time is made of, in the mean of all requests and in that of the slowest."""
+    """What response time is made of, in the mean of all requests that were answered and in that of the slowest."""
     values: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
     for run in runs:
         parts, sent = parts_ms(run.columns)
+        # What failed at once is not among the quick ones; what a time limit ended is among the slow.
+        sent &= run.columns.ok | run.columns.censored
         whole = parts.sum(axis=0)[sent]
         for q, group in _GROUPS:
             if not len(whole):
@@ -72,7 +74,9 @@ def tail(runs: Sequence[Evidence]) -> Chart | None:
         },
     )
     spec["height"] = 26 * len(rows)
-    says = "What response time is made of, in the mean over all requests and over the slowest of them."
+    says = (
+        "What response time is made of, in the mean over all requests that were answered and over the slowest."
+    )
     return Chart("Where slow requests spend their time", says, spec, ("requests", "n", *_PARTS), rows)
 
 

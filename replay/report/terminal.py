@@ -1,14 +1,16 @@
 """A finished run on the terminal: what a person understands at a glance."""
 
+from math import isinf
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
 from replay.report.words import clean, clock, count, milliseconds
-from replay.results.types import Forecast, Quantiles, Summary
+from replay.results.types import Forecast, Quantiles, Series, Summary
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20
@@ -25,11 +27,13 @@ _ROWS = {
     "recorded": "recorded",
 }
 _MEANINGS = """\
-response: from the intended time, what the agent waited; service, ttfb (first byte)
-and ttft (first token): from sending, the target's part; itl: between tokens;
-makespan: a whole session"""
+response: from the intended time, what the agent waited; service, ttfb (first
+byte) and ttft (first token): from sending, the target's part; itl: between
+tokens; makespan: a whole session"""
 _RECORDED = "recorded: how long the same steps took when they were recorded"
-_FAILURES = "these are of what was answered; with failures: a failure is infinitely slow (∞)"
+_FAILURES = """\
+these are of what was answered; with failures: a failed step, and a session
+with one, is infinitely slow (∞)"""
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -47,13 +51,17 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
         if len(summary.series) > 1:
             console.print()
             console.print(_series_table(summary))
+        if "recorded" in summary.latency_ms:
+            console.print()
+            console.print(_recorded_table(summary))
+        if len(summary.series) > 1:
             hidden = len(summary.series) - _SERIES_SHOWN
             if hidden > 0:
                 console.print(Text(f"and {hidden} more step names; see summary.json", style="dim"))
     _print_generator(summary, console)
     if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
         style = "dim" if not summary.fidelity.reasons else "yellow"
-        console.print(Text(said, style=style), soft_wrap=True)
+        console.print(Text(said, style=style))
     for note in summary.notes:
         console.print(Text(f"note: {note}", style="dim"))
     if directory is not None:
@@ -104,7 +112,10 @@ def _latency_table(summary: Summary) -> Table:
     table = _table("latency")
     for name, shown in _ROWS.items():
         quantiles = summary.latency_ms.get(name)
-        if quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
+        if quantiles is None and f"{name}_with_failures" in summary.latency_ms:
+            # Nothing was answered; without this row it would not be clear what the next one is of.
+            quantiles = Quantiles(n=0)
+        elif quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
             continue
         table.add_row(shown, *_cells(quantiles))
     return table
@@ -112,7 +123,7 @@ def _latency_table(summary: Summary) -> Table:
 
 def _series_table(summary: Summary) -> Table:
     table = _table("by step", last="failed")
-    for series in sorted(summary.series, key=lambda s: -s.response.n)[:_SERIES_SHOWN]:
+    for series in _shown_series(summary):
         failed = series.counts.get("failed", 0)
         table.add_row(
             f"{series.kind}:{clean(series.name, 32)}",
@@ -122,14 +133,38 @@ def _series_table(summary: Summary) -> Table:
     return table
 
 
+def _recorded_table(summary: Summary) -> Table:
+    """The steps that were answered, beside the recording of the same ones."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("beside the recording", no_wrap=True, style="bold")
+    for head in RECORDED_HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    empty = Quantiles(n=0)
+    latency = summary.latency_ms
+    table.add_row("all steps", *_beside(latency.get("response", empty), latency["recorded"]))
+    for series in _shown_series(summary) if len(summary.series) > 1 else ():
+        if series.recorded is not None:
+            table.add_row(f"{series.kind}:{clean(series.name, 24)}", *_beside(series.response, series.recorded))
+    return table
+
+
+def _beside(ours: Quantiles, recorded: Quantiles) -> list[Text]:
+    return [Text(cell, style="dim" if cell.endswith("*") else "") for cell in recorded_cells(ours, recorded)]
+
+
+def _shown_series(summary: Summary) -> list[Series]:
+    return sorted(summary.series, key=lambda series: -series.response.n)[:_SERIES_SHOWN]
+
+
 def _table(first: str, last: str = "") -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True, style="bold")
-    table.add_column("n", justify="right")
+    table.add_column("n", justify="right", no_wrap=True)
     for name, _ in _QUANTILES:
         table.add_column(name.replace("_", "."), justify="right", no_wrap=True)
     table.add_column("max", justify="right", no_wrap=True)
-    table.add_column(last, overflow="fold", justify="right" if last else "left")
+    if last:
+        table.add_column(last, overflow="fold", justify="right")
     return table
 
 
@@ -138,7 +173,7 @@ def _cells(quantiles: Quantiles) -> list[Text]:
     for name, q in _QUANTILES:
         value: float | None = getattr(quantiles, name)
         # Fewer than 1 / (1 - q) values: the quantile is only the largest value under another name.
-        is_thin = quantiles.n * (1 - q) < 0.999
+        is_thin = value is not None and not isinf(value) and quantiles.n * (1 - q) < 0.999
         cells.append(Text(milliseconds(value) + ("*" if is_thin else ""), style="dim" if is_thin else ""))
     cells.append(Text(milliseconds(quantiles.max)))
     return cells

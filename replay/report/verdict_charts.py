@@ -1,11 +1,12 @@
 """Charts of verdicts: when a target goes cold, and which load it holds."""
 
+from math import isfinite, isinf
 from typing import Any
 
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict
-from replay.report.charts import COLOURS, Chart, marked, spec_of
-from replay.report.words import milliseconds
+from replay.report.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
+from replay.report.words import milliseconds, or_failing
 
 
 def idle_curve(verdict: ColdVerdict) -> Chart | None:
@@ -66,14 +67,14 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
             "verdict": {"pass": "holds", "fail": "does not hold", "inconclusive": "undecided"}[level.verdict],
         }
         for level in verdict.levels
-        if level.p99_ms is not None and level.offered_rps > 0
+        if level.p99_ms is not None and isfinite(level.p99_ms) and level.offered_rps > 0
     ]
     rows = [
         (
             f"{level.scale:.4g}x",
             f"{level.offered_rps:.5g}/s",
             f"{level.achieved_rps:.5g}/s",
-            milliseconds(level.p99_ms),
+            milliseconds(or_failing(level.p99_ms, level.errors)),
             level.verdict if level.limited_by is None else f"{level.verdict}: {level.limited_by}",
         )
         for level in verdict.levels
@@ -105,5 +106,25 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     if verdict.knee is not None and verdict.knee.rps > 0:
         layer += marked(x, verdict.knee.rps, "knee", "#888", row=1)
         says += f" The knee, where throughput over response time is largest, is at {verdict.knee.rps:,.4g}."
+    failing = [
+        {"offered": level.offered_rps}
+        for level in verdict.levels
+        if isinf(or_failing(level.p99_ms, level.errors) or 0.0)
+    ]
+    if failing:
+        layer.append(
+            {
+                "data": {"values": failing},
+                "mark": {
+                    "type": "point",
+                    "shape": "triangle-up",
+                    "filled": True,
+                    "color": FAILED_COLOUR,
+                    "size": 110,
+                },
+                "encoding": {"x": {**x, "field": "offered"}, "y": {"value": -10}},
+            }
+        )
+        says += " Red triangles above are loads at which so many requests failed that there is no p99."
     spec = spec_of(values, layer=layer)
     return Chart("Levels of load", says, spec, ("load", "offered", "achieved", "p99", "verdict"), rows)

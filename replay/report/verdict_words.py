@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from replay.judge.recording import RECORDED
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
+from replay.report.failures import errors_line
 from replay.report.words import clean, count, milliseconds
 
 # Reasons and notes are sentences of ours around names from traces, so they may be longer than a name.
@@ -116,9 +118,10 @@ def confidence_heading(values: Sequence[float]) -> str:
 
 
 def why(check: Check) -> str:
-    """The reason of a check, and that it was given early, if it was."""
+    """The reason of a check, the failures that it rests on where it did not hold, and whether it was given early."""
     early = "decided while the run went on" if check.decided_early else ""
-    return "; ".join(part for part in (sentence(check.reason), early) if part)
+    errors = f"errors: {errors_line(check.errors)}" if check.errors and check.verdict != "pass" else ""
+    return "; ".join(part for part in (sentence(check.reason), errors, early) if part)
 
 
 def check_figures(check: Check) -> str:
@@ -284,6 +287,8 @@ MODES = {
 
 def how(verdict: CompareVerdict) -> str:
     """How the comparison was made."""
+    if verdict.targets and verdict.targets[0].name == RECORDED and not verdict.targets[0].url:
+        return "paired: each step of the run against the same one in the recording"
     return MODES[verdict.mode] + ("; both are the same target" if verdict.is_aa else "")
 
 

@@ -32,6 +32,21 @@ def _three_digits(value: float) -> str:
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:,.0f}"
 
 
+def or_failing(value_ms: float | None, failed: int) -> float | None:
+    """A percentile as it was before it was written: one that falls among failures is infinite, and null in a file.
+
+    failed: how many failures there were among the values.
+    """
+    return math.inf if value_ms is None and failed else value_ms
+
+
+def share_percent(share: float) -> str:
+    """A share of 0..1 as a percentage, never rounded to none or to all where it is neither."""
+    if 0 < share < 1:
+        return "<0.01%" if share < 0.0001 else f"{min(99.9, 100 * share):.3g}%"
+    return f"{100 * share:.3g}%"
+
+
 def clock(seconds: float) -> str:
     """A length of time as 8.2 s, 1:05 or 2:03:10."""
     if seconds < 10:

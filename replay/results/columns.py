@@ -58,7 +58,7 @@ class Columns(NamedTuple):
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
-    recorded_at_ns counts from the session's start.
+    recorded_at_ns counts from the session's start. check: codes into checks, the names of expectations not met.
     """
 
     sessions: list[str]
@@ -106,6 +106,8 @@ class Columns(NamedTuple):
     streamed: Flags | None = None
     recorded_stream: Flags | None = None
     made_up: Flags | None = None
+    checks: list[str] | None = None
+    check: Codes | None = None
 
     @property
     def n(self) -> int:
@@ -168,10 +170,10 @@ def read_columns(run_dir: Path) -> Columns:
 
 def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = None) -> Columns:
     """The records as columns. Attempts that an interrupted run did not wait for are left out."""
-    sessions, series, errors, instances = Names(), Names(), Names(), Names()
+    sessions, series, errors, instances, checks = Names(), Names(), Names(), Names(), Names()
     numbers: dict[str, list[Int64s]] = {name: [] for name in (*_NUMBERS, *_MILLISECONDS)}
     codes: dict[str, list[Codes]] = {
-        name: [] for name in ("session", "series", "error", "status", "instance", "cold")
+        name: [] for name in ("session", "series", "error", "status", "instance", "cold", "check")
     }
     flags: dict[str, list[Flags]] = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
     steps: list[str] = []
@@ -221,6 +223,7 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
         codes["series"].append(np.array([series.code((row.kind, row.name)) for row in rows], np.int32))
         codes["error"].append(np.array([errors.code(row.error) for row in rows], np.int32))
         codes["instance"].append(np.array([instances.code(row.instance) for row in rows], np.int32))
+        codes["check"].append(np.array([checks.code(row.check) for row in rows], np.int32))
         codes["status"].append(np.array([row.status or 0 for row in rows], np.int32))
         codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
         flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
@@ -249,6 +252,7 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
         series_names=series.values,
         errors=errors.values,
         instances=instances.values,
+        checks=checks.values,
         step=steps,
         attempts=_joined(tries, np.int32),
         retried_ns=_joined(retried, np.int64),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from replay.results.histogram import Int64s
 from replay.results.types import Fidelity, Manifest, StepRecord, is_transient
 
 LEAST_FIDELITY = 0.9
@@ -73,27 +74,36 @@ class FidelityFold:
         self._trace = trace
         self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
         self._tried, self._left_out = array("q"), array("q")
-        self._statuses, self._streams, self._arrivals, self._bodies = (_Ratio() for _ in range(4))
+        self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
-        self._first_ns, self._last_ns, self._busy_ns = 1 << 62, 0, 0
+        self._sent = self._made_up = self._first_attempts = self._late = 0
 
     def unsent(self, record: StepRecord) -> None:
         if record.error not in _BY_CHOICE:
             self._left_out.append(hash(record.session))
 
     def add(self, record: StepRecord) -> None:
+        """Called for every line, so it counts plainly what every line has."""
         self._tried.append(hash(record.session))
-        sent_ns, end_ns, intended_ns = record.sent_ns, record.end_ns, record.intended_ns
-        if sent_ns is None or end_ns is None or intended_ns is None:
+        sent_ns, intended_ns = record.sent_ns, record.intended_ns
+        if sent_ns is None or intended_ns is None:
             return
-        self._first_ns, self._last_ns = min(self._first_ns, sent_ns), max(self._last_ns, end_ns)
-        self._busy_ns += end_ns - sent_ns
-        self._bodies.add(self._trace.synthetic or not record.made_up)
+        self._sent += 1
+        if record.made_up:
+            self._made_up += 1
         if record.attempt == 1:
-            opening_ns = (record.dns_ns or 0) + (record.connect_ns or 0) + (record.tls_ns or 0)
-            self._arrivals.add(sent_ns - intended_ns - opening_ns <= self._on_time_ns)
-        if record.outcome != "ok":
-            return
+            self._first_attempts += 1
+            if sent_ns - intended_ns > self._on_time_ns and self._is_late(record, sent_ns - intended_ns):
+                self._late += 1
+        if record.outcome == "ok":
+            self._add_answer(record)
+
+    def _is_late(self, record: StepRecord, lag_ns: int) -> bool:
+        """What opening a connection took is the target's."""
+        opening_ns = (record.dns_ns or 0) + (record.connect_ns or 0) + (record.tls_ns or 0)
+        return lag_ns - opening_ns > self._on_time_ns
+
+    def _add_answer(self, record: StepRecord) -> None:
         status = record.recorded_status
         if status is not None and not is_transient(status):
             self._statuses.add(status == record.status)
@@ -109,11 +119,12 @@ class FidelityFold:
         if prompt is not None and record.input_tokens is not None:
             self._input.add(record.input_tokens, prompt)
 
-    def result(self, unsent_reasons: Mapping[str, int]) -> Fidelity:
-        """The figures. unsent_reasons: every step that was not tried, by reason."""
+    def result(self, unsent_reasons: Mapping[str, int], sent_ns: Int64s, end_ns: Int64s) -> Fidelity:
+        """The figures. unsent_reasons: every step that was not tried, by reason. sent_ns, end_ns: of those sent."""
         by_choice = sum(n for reason, n in unsent_reasons.items() if reason in _BY_CHOICE)
         steps = self._trace.steps - by_choice
-        span_ns = self._last_ns - self._first_ns
+        span_ns = int(end_ns.max() - sent_ns.min()) if len(sent_ns) else 0
+        made_up = 0 if self._trace.synthetic else self._made_up
         found = Fidelity(
             sessions=self._whole_sessions(),
             steps=_rounded(min(1.0, len(self._tried) / steps)) if steps > 0 else None,
@@ -121,9 +132,9 @@ class FidelityFold:
             output_tokens=self._output.value(),
             input_tokens=self._input.value(),
             streams=self._streams.value(),
-            arrivals=self._arrivals.value(),
-            made_up_bodies=self._bodies.value() if self._bodies.part < self._bodies.of else None,
-            in_flight=round(self._busy_ns / span_ns, 3) if span_ns > 0 else None,
+            arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
+            made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
+            in_flight=round(float((end_ns - sent_ns).sum()) / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=self._trace.recorded_in_flight,
         )
         known = [value for name in SHORTFALLS if (value := getattr(found, name)) is not None]

@@ -260,7 +260,7 @@ class _Fold:
             removed_s=manifest.removed_s,
             steady=steady_window(intended, sent, end, answered, self._warmup_ns()),
             plane=manifest.plane,
-            fidelity=self._fidelity.result(reasons),
+            fidelity=self._fidelity.result(reasons, sent[sent >= 0], end[sent >= 0]),
             notes=notes,
         )
 

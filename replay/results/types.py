@@ -33,6 +33,7 @@ INTERRUPTED = "interrupted"
 ERROR_CLASSES: dict[str, str] = {
     "timeout": "a time limit passed before the response was complete",
     "connect": "no connection could be opened",
+    "local": "this machine ran out of descriptors, ports or memory",
     "reset": "the connection ended before the response was complete",
     "protocol": "what came back is not HTTP",
     "tls": "TLS failed",

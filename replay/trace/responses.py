@@ -3,7 +3,6 @@
 Only what values are taken from: JSON bodies up to 64 KiB, and the headers that are not the same for every response.
 """
 
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,9 +12,6 @@ from replay.trace.redaction import kept_headers
 
 MOST_RESPONSE_BYTES = 64 << 10
 _MOST_HEADER_BYTES = 8 << 10
-_GZIP_OR_ZLIB = 47  # wbits: 32 to tell the two apart, 15 for the window
-_PLAIN = ("", "identity")
-_ZIPPED = ("gzip", "x-gzip", "deflate")
 # Of the message, the server or the hop; nothing that a client would send back.
 _NEVER_SENT_BACK = frozenset(
     {
@@ -52,21 +48,6 @@ def is_json_type(content_type: str) -> bool:
     """Whether a content type says that the body is one JSON document."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/json" or kind.endswith("+json")
-
-
-def uncoded(body: bytes, content_encoding: str, most_bytes: int = MOST_RESPONSE_BYTES) -> bytes | None:
-    """The body without its content coding; None where that is not gzip or deflate, or the body is too large."""
-    coding = content_encoding.strip().lower()
-    if coding in _PLAIN:
-        return body
-    if coding not in _ZIPPED or len(body) > most_bytes:
-        return None
-    inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        plain = inflate.decompress(body, most_bytes)
-    except zlib.error:
-        return None
-    return plain if inflate.eof else None
 
 
 def response_json(body: str | bytes) -> Any:

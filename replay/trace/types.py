@@ -159,7 +159,9 @@ class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
 
 
 class Header(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """The first line of a trace. resolution_ms says how fine the recording's timestamps were."""
+    """The first line of a trace. resolution_ms says how fine the recording's timestamps were. origins: where its
+    requests went when it was recorded (see replay/trace/origins.py); a replay is not to go there by mistake.
+    """
 
     format: str
     version: int
@@ -167,4 +169,5 @@ class Header(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     source: str | None = None
     resolution_ms: float | None = None
     attributes: dict[str, Any] = {}
+    origins: tuple[str, ...] = ()
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)

@@ -13,9 +13,9 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
+from replay.http.codings import uncoded
 from replay.trace.pointer import MISSING, pointed
 from replay.trace.reserved import RESERVED
-from replay.trace.responses import uncoded
 from replay.trace.types import Extract, Request, Step
 
 MOST_BODY_BYTES = 1 << 20

@@ -27,7 +27,7 @@ from replay.results.rundir import RunDir
 from replay.results.types import RunStatus
 from replay.target import Target
 from replay.trace.file import scan
-from replay.trials.evidence import read_evidence, write_verdict
+from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
 
 _NS = 1_000_000_000
 # Levels below the ceiling that show where latency bends, and what the scalability law is fitted to.
@@ -102,10 +102,11 @@ def find_ceiling(
     hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level, replay)
     search = Search(plan.first_scale, plan.most_scale, precision=plan.precision)
     notes = []
-    while (scale := search.next_scale()) is not None and not hunt.is_over:
-        level = hunt.measure(scale)
-        if level is not None:
-            search.tell(level)
+    with gone_if_empty(directory):
+        while (scale := search.next_scale()) is not None and not hunt.is_over:
+            level = hunt.measure(scale)
+            if level is not None:
+                search.tell(level)
     verdict, reasons, ceiling = conclude(search)
     extra: list[Level] = []
     recovery_s = None

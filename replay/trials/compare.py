@@ -1,6 +1,5 @@
 """A comparison: replay one trace against several targets, or take runs that were made, and judge what differs."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,7 +22,7 @@ from replay.results.types import RunStatus
 from replay.target import Target
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
-from replay.trials.evidence import read_evidence, write_verdict
+from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
 
 LiveMode = Literal["paired", "interleaved", "sequential"]
 
@@ -79,16 +78,11 @@ def compare_targets(
         )
         for n, (target, name) in enumerate(zip(sides, names, strict=True))
     ]
-    try:
+    with gone_if_empty(directory):
         if mode == "sequential":
             made = _one_after_the_other(trace, jobs, options, on_progress)
         else:
             made = [[outcome] for outcome in replay_together(trace, jobs, options, on_progress)]
-    except BaseException:
-        # Nothing was recorded yet if the folder is still empty; what was recorded stays.
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-        raise
     judged = [
         Side(name, [read_evidence(run.directory, run.summary) for run in runs])
         for name, runs in zip(names, made, strict=True)

@@ -1,6 +1,7 @@
 """Runs read back as evidence, and verdicts written beside them."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -107,6 +108,17 @@ def write_verdict(directory: Path, verdict: msgspec.Struct) -> None:
         (directory / VERDICT_FILE).write_bytes(data)
     except OSError as cause:
         raise RunDirError(f"{directory / VERDICT_FILE}: cannot be written ({cause.strerror}).") from cause
+
+
+@contextlib.contextmanager
+def gone_if_empty(directory: Path) -> Iterator[None]:
+    """A folder made for runs goes again if an exception comes before the first of them; what was recorded stays."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            directory.rmdir()
+        raise
 
 
 def forget_verdict(directory: Path) -> None:

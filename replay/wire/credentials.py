@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import shlex
 from collections.abc import Awaitable, Callable
+from time import monotonic_ns
 
 from replay.target import Auth, secret_from_env
 from replay.wire.errors import TargetUnreachable
@@ -14,13 +15,16 @@ from replay.wire.errors import TargetUnreachable
 Header = tuple[bytes, bytes]
 _COMMAND_S = 60.0
 _RETRY_S = 5.0
+# Without this, a target that refuses every value would have the command run again and again.
+_REFUSED_NS = 5_000_000_000
 
 
 class Credentials:
     """The credential headers of one target, as they are now.
 
     Environment variables are read at once (raises TargetError where one is missing); a command runs in `open`
-    and, in the background, shortly before its output is too old. While a renewal fails the old value stays.
+    and, in the background, shortly before its output is too old, or early if the target refuses it. While a renewal
+    fails the old value stays. turn: how often a value has changed.
     """
 
     def __init__(
@@ -28,10 +32,14 @@ class Credentials:
         auth: Auth,
         run: Callable[[str], Awaitable[str]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], int] = monotonic_ns,
     ) -> None:
         self._auth = auth
         self._run = run or _output_of
         self._sleep = sleep
+        self._now = now
+        self._renewed_ns = 0
+        self._is_asleep = False
         self._renewal: asyncio.Task[None] | None = None
         self._fixed: list[Header] = []
         if auth.bearer_env is not None:
@@ -40,6 +48,7 @@ class Credentials:
             self._fixed.append((name.lower().encode(), _encoded(secret_from_env(variable))))
         self._headers = self._fixed
         self.failed_renewals = 0
+        self.turn = 0
 
     def __repr__(self) -> str:
         return f"<Credentials {len(self._headers)} headers>"
@@ -48,11 +57,25 @@ class Credentials:
         """The current headers, names in lower case. A new list whenever a value has changed, else the same one."""
         return self._headers
 
+    def refused(self, sent_ns: int) -> None:
+        """The target answered 401 to what was sent then: renew early, once for each value that it refuses.
+
+        Not within some seconds of the last renewal.
+        """
+        is_of_this_value = sent_ns >= self._renewed_ns
+        if is_of_this_value and self._is_asleep and self._now() >= self._renewed_ns + _REFUSED_NS:
+            assert self._renewal is not None
+            assert self._auth.command is not None
+            self._is_asleep = False
+            self._renewal.cancel()
+            self._renewal = asyncio.create_task(self._keep_fresh(self._auth.command, wait_s=0.0))
+
     async def open(self) -> None:
         """Run the command for the first time; raises TargetUnreachable if that fails."""
         if self._auth.command is not None:
             await self._renew(self._auth.command)
-            self._renewal = asyncio.create_task(self._keep_fresh(self._auth.command))
+            wait_s = renew_after_s(self._auth.command_ttl_s)
+            self._renewal = asyncio.create_task(self._keep_fresh(self._auth.command, wait_s))
 
     async def close(self) -> None:
         if self._renewal is not None:
@@ -61,10 +84,12 @@ class Credentials:
                 await self._renewal
             self._renewal = None
 
-    async def _keep_fresh(self, command: str) -> None:
-        wait_s = renew_after_s(self._auth.command_ttl_s)
+    async def _keep_fresh(self, command: str, wait_s: float) -> None:
         while True:
-            await self._sleep(wait_s)
+            if wait_s:
+                self._is_asleep = True
+                await self._sleep(wait_s)
+                self._is_asleep = False
             try:
                 await self._renew(command)
                 wait_s = renew_after_s(self._auth.command_ttl_s)
@@ -73,6 +98,8 @@ class Credentials:
                 wait_s = min(_RETRY_S, wait_s)
 
     async def _renew(self, command: str) -> None:
+        # Counts from before the command was run: what it prints may be as old as that.
+        began_ns = self._now()
         token = (await self._run(command)).strip()
         problem = "printed nothing" if not token else None
         if not token.isprintable():
@@ -82,7 +109,10 @@ class Credentials:
         name = self._auth.command_header
         value = _encoded(token)
         header = (b"authorization", b"Bearer " + value) if name is None else (name.lower().encode(), value)
-        self._headers = [*self._fixed, header]
+        self._renewed_ns = began_ns
+        if self._headers != (renewed := [*self._fixed, header]):
+            self._headers = renewed
+            self.turn += 1
 
 
 def renew_after_s(ttl_s: float) -> float:

@@ -9,7 +9,8 @@ responses) goes through llhttp (httptools), which stays the judge of what is val
 
 Connections are kept in a last-in first-out stack, so that few are kept busy and the rest age, as in clients
 that agents use. A step that finds none idle opens one and waits; whichever comes free first, the new
-connection or a used one, takes the step that has waited longest.
+connection or a used one, takes the step that has waited longest. Where this machine has nothing left to open
+one with, steps wait for those that are open, and each sweep tries a few anew (see replay/wire/shortage.py).
 
 Time limits are checked by a sweep over open connections every few milliseconds. The sweep may come late, the
 record does not: a step that hit a limit ends at that limit, and is marked as censored.
@@ -28,6 +29,7 @@ from replay.wire.addresses import Address, AddressBook
 from replay.wire.connection import Connection
 from replay.wire.errors import TargetUnreachable
 from replay.wire.response import Head, Tells
+from replay.wire.shortage import LOCAL, open_socket, shortage_of
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512
@@ -35,6 +37,8 @@ _HEAD_MAX_BYTES = 4096
 # A target whose heads never repeat (a request id in each) fills the table again and again for nothing.
 _HEADS_FILLED_MOST = 8
 _PREPARED_AT_ONCE = 64
+# Openings that a sweep tries while this machine is short of something; each that fails costs about 30 µs.
+_TRIED_WHEN_SHORT = 16
 _NS = 1_000_000_000
 
 
@@ -46,6 +50,7 @@ class Http1Wire:
         self._addresses = addresses
         limits = target.timeouts
         self._connect_s = limits.connect_s
+        self._connect_ns = int(limits.connect_s * _NS)
         self._first_byte_ns = int(limits.first_byte_s * _NS)
         self._idle_ns = int(limits.idle_s * _NS)
         self._total_ns = int(limits.total_s * _NS)
@@ -63,6 +68,9 @@ class Http1Wire:
         self._opening = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._is_short = False
+        self._prepares_from_ns = 0
+        self._reached: set[Address] = set()
         self.heads: dict[bytes, Head] = {}
         self._heads_filled = 0
         self.tells = Tells(
@@ -73,6 +81,8 @@ class Http1Wire:
         self.closed_while_idle = 0
         self.stale_resent = 0
         self.waited_for_limit = 0
+        self.waited_for_machine = 0
+        self.shortage: str | None = None
 
     def __repr__(self) -> str:
         return (
@@ -110,8 +120,16 @@ class Http1Wire:
             if not conn.is_closed:
                 conn.start(exchange)
                 return
+        self._wait(exchange)
+
+    def _wait(self, exchange: Exchange) -> None:
+        """No connection is free: the next that is takes it, or a new one."""
+        exchange.queued_ns = monotonic_ns()
         self._waiting.append(exchange)
-        self._open_for_waiting()
+        if self._is_short:
+            self.waited_for_machine += 1
+        else:
+            self._open_for_waiting()
 
     def _send_apart(self, exchange: Exchange) -> None:
         """Reuse by session, or none at all."""
@@ -128,8 +146,7 @@ class Http1Wire:
                     conn.owner = exchange.session_key
                     conn.start(exchange)
                     return
-        self._waiting.append(exchange)
-        self._open_for_waiting()
+        self._wait(exchange)
 
     def release(self, conn: Connection, is_reusable: bool) -> None:
         """The exchange on this connection has ended."""
@@ -142,17 +159,22 @@ class Http1Wire:
             self._release_to(conn.owner, conn)
             return
         if self._waiting:
-            conn.start(self._waiting.popleft())
+            self._start_queued(conn, self._waiting.popleft())
             return
         conn.was_idle = True
         self._idle.append(conn)
+
+    def _start_queued(self, conn: Connection, exchange: Exchange) -> None:
+        if self._is_short:
+            exchange.held_ns = monotonic_ns() - exchange.queued_ns
+        conn.start(exchange)
 
     def _release_to(self, session_key: Any, conn: Connection) -> None:
         """Keep the connection for its session, whose next step may be waiting because no other can be opened."""
         for exchange in self._waiting:
             if exchange.session_key == session_key:
                 self._waiting.remove(exchange)
-                conn.start(exchange)
+                self._start_queued(conn, exchange)
                 return
         self._idle_of.setdefault(session_key, []).append(conn)
 
@@ -177,13 +199,19 @@ class Http1Wire:
         exchange.stale_retries = 1
         exchange.stale_sent_ns, exchange.stale_end_ns = exchange.sent_ns, now_ns
         exchange.sent_ns = 0
+        exchange.queued_ns = now_ns
         self.stale_resent += 1
         self._fresh_only.append(exchange)
         self._spawn_open()
         return True
 
     def prepare(self, connections: int) -> None:
-        if self._reuse == "none" or not self._target.connections.prepare or self._is_closing:
+        if (
+            self._reuse == "none"
+            or not self._target.connections.prepare
+            or self._is_closing
+            or monotonic_ns() < self._prepares_from_ns
+        ):
             return
         wanted = min(connections, self._max) - len(self._open) - self._opening
         for _ in range(min(wanted, _PREPARED_AT_ONCE)):
@@ -206,6 +234,21 @@ class Http1Wire:
         ]
         for conn in late:
             conn.expire(now, first_byte, idle, total)
+        if self._is_short:
+            self._look_for_more(now)
+
+    def _look_for_more(self, now: int) -> None:
+        """This machine was out of something: end what has waited too long for it, and try again for the rest."""
+        for queue in (self._fresh_only, self._waiting):
+            while queue and now - queue[0].queued_ns >= self._connect_ns:
+                exchange = queue.popleft()
+                exchange.held_ns = now - exchange.queued_ns
+                self._give_up(exchange, now, LOCAL, "connect")
+        wanted = len(self._waiting) + len(self._fresh_only) - self._opening
+        self._is_short = wanted > 0 or self._opening > 0
+        room = self._max - len(self._open) - self._opening
+        for _ in range(min(wanted, room, _TRIED_WHEN_SHORT)):
+            self._spawn_open()
 
     async def close(self) -> None:
         self._is_closing = True
@@ -247,6 +290,9 @@ class Http1Wire:
             conn = await self._connect()
         except ConnectError as failed:
             self._opening -= 1
+            if failed.error == LOCAL:
+                self._run_short(str(failed))
+                return
             now = monotonic_ns()
             if self._fresh_only:
                 self._give_up(self._fresh_only.popleft(), now, failed.error, failed.phase, failed.is_timeout)
@@ -265,9 +311,21 @@ class Http1Wire:
             exchange = (self._fresh_only or self._waiting).popleft()
             if self._reuse == "session":
                 conn.owner = exchange.session_key
-            conn.start(exchange)
+            self._start_queued(conn, exchange)
         else:
             self._keep(conn)
+
+    def _run_short(self, shortage: str) -> None:
+        """This machine could not open a connection; those who wait go on waiting, until a sweep has had enough."""
+        self._prepares_from_ns = monotonic_ns() + _NS
+        waiting = len(self._waiting) + len(self._fresh_only)
+        if not waiting:
+            # It was to be opened ahead of need; nobody missed it.
+            return
+        self.shortage = shortage
+        if not self._is_short:
+            self._is_short = True
+            self.waited_for_machine += waiting
 
     def _keep(self, conn: Connection) -> None:
         conn.was_idle = True
@@ -293,7 +351,7 @@ class Http1Wire:
                     conn = await self._connect_to(address)
                 except ConnectError as again:
                     failed = again
-                    if again.is_timeout:
+                    if again.is_timeout or again.error == LOCAL:
                         raise
                     continue
                 conn.dns_ns = dns_ns
@@ -301,7 +359,10 @@ class Http1Wire:
         raise failed or ConnectError("dns", "no address", "connect")
 
     async def _connect_to(self, address: Address) -> Connection:
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        try:
+            sock = open_socket(address.family)
+        except OSError as cause:
+            raise self._failed_to_open(cause, address, "connect") from cause
         is_connected = False
         try:
             sock.setblocking(False)
@@ -325,16 +386,23 @@ class Http1Wire:
         except OSError as cause:
             sock.close()
             error = "tls" if is_connected and self._ssl is not None else "connect"
-            raise ConnectError(error, _why(cause), "connect") from cause
+            raise self._failed_to_open(cause, address, error) from cause
         except BaseException:
             sock.close()
             raise
         conn.connect_ns = connected - before
         conn.tls_ns = secured - connected if self._ssl is not None else 0
         self._open.add(conn)
+        self._reached.add(address)
         self.opened += 1
         conn.read_ns = secured
         return conn
+
+    def _failed_to_open(self, cause: OSError, address: Address, error: str) -> "ConnectError":
+        shortage = shortage_of(cause, was_reached=address in self._reached)
+        if shortage is not None:
+            return ConnectError(LOCAL, shortage, "connect")
+        return ConnectError(error, _why(cause), "connect")
 
 
 def _why(cause: OSError) -> str:

@@ -51,12 +51,14 @@ from replay.wire.errors import TargetUnreachable
 from replay.wire.response import (
     LONGEST_INSTANCE,
     capture,
+    event_reader,
     is_coded,
     keep_body,
     retry_after_s,
     says_cold,
     settle_events,
 )
+from replay.wire.shortage import LOCAL, shortage_of
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -80,6 +82,8 @@ _GONE = (
 # How h2 words it when the connection had ended before the request's first byte was written.
 _NEVER_SENT = "ConnectionInputs.SEND_HEADERS in state ConnectionState.CLOSED"
 _NEVER_SENT_MOST = 5
+# Connections that a sweep tries to open while this machine is short of something; each that fails costs about 0.3 ms.
+_TRIED_WHEN_SHORT = 4
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -162,6 +166,10 @@ class HttpxWire:
         self.closed_while_idle = 0
         self.stale_resent = 0
         self.waited_for_limit = 0
+        self.waited_for_machine = 0
+        self.shortage: str | None = None
+        self._is_short = False
+        self._lanes_to_try = 0
 
     def __repr__(self) -> str:
         return (
@@ -258,7 +266,10 @@ class HttpxWire:
         if self.is_closing:
             call.interrupt(monotonic_ns())
         elif not self._start(call):
-            self.waited_for_limit += 1
+            if self._is_short:
+                self._count_short(call)
+            else:
+                self.waited_for_limit += 1
             self._waiting.append(call)
 
     def _start(self, call: "Call") -> bool:
@@ -267,7 +278,8 @@ class HttpxWire:
         free = self._free.get(key)
         if free:
             lane = free[-1]
-        elif self._lane_count < self._max:
+        elif self._lane_count < self._max and (not self._is_short or self._lanes_to_try > 0):
+            self._lanes_to_try -= 1
             lane = self._open_lane(key)
             free = self._free.setdefault(key, [])
             free.append(lane)
@@ -279,10 +291,13 @@ class HttpxWire:
         self._calls.add(call)
         call.lane = lane
         call.started_ns = monotonic_ns()
+        if not self._is_short:
+            # What it waited for so far, if it did, is the limit that the target file sets.
+            call.handed_ns = call.started_ns
         call.task = self._loop.create_task(call.run())
         return True
 
-    def leave(self, call: "Call") -> None:
+    def leave(self, call: "Call", *, starts_waiting: bool = True) -> None:
         """The call's connection is free for another; told twice, it does nothing the second time."""
         if call not in self._calls:
             return
@@ -294,8 +309,36 @@ class HttpxWire:
                 self._close_lane(lane)
         elif lane.calls + 1 == lane.most:
             self._free.setdefault(lane.key, []).append(lane)
-        if self._waiting and not self.is_closing:
+        if self._waiting and starts_waiting and not self.is_closing:
             self._start_waiting()
+
+    def put_by(self, call: "Call", shortage: str) -> None:
+        """This machine had nothing left to open the call's connection with; it waits for one that comes free."""
+        self.shortage = shortage
+        for one in (call,) if self._is_short else (call, *self._waiting):
+            self._count_short(one)
+        self._is_short = True
+        lane = call.lane
+        lane.is_retired = True
+        if lane in (free := self._free.get(lane.key, [])):
+            free.remove(lane)
+        self._waiting.appendleft(call)
+        self.leave(call, starts_waiting=False)
+
+    def _count_short(self, call: "Call") -> None:
+        if not call.exchange.queued_ns:
+            call.exchange.queued_ns = call.handed_ns
+            self.waited_for_machine += 1
+
+    def _look_for_more(self, now: int) -> None:
+        """This machine was out of something: end what has waited too long for it, and try again for the rest."""
+        late = [call for call in self._waiting if now - call.handed_ns >= self.connect_ns]
+        for call in late:
+            self._waiting.remove(call)
+            call.lack(now)
+        self._is_short = bool(self._waiting)
+        self._lanes_to_try = _TRIED_WHEN_SHORT
+        self._start_waiting()
 
     def _start_waiting(self) -> None:
         if self._reuse == "session":
@@ -359,6 +402,8 @@ class HttpxWire:
                 limit, is_sent = self._limit_of(call)
                 if limit is not None and now >= limit:
                     call.expire(limit, is_sent)
+        if self._is_short and not self.is_closing:
+            self._look_for_more(now)
 
     def _limit_of(self, call: "Call") -> tuple[int | None, bool]:
         """The instant at which this call has waited too long, if one is known, and whether it was being sent."""
@@ -400,6 +445,7 @@ class Lane:
 
     calls: in flight in it; at most `most` (None: any number). key: the session that it is kept for, or None.
     is_idle: it has an HTTP/1.1 connection that was left open. is_connected: it has had a working connection.
+    ready_ns: since when it has the one that it has now.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, most: int | None, key: Any) -> None:
@@ -408,6 +454,7 @@ class Lane:
         self.key = key
         self.calls = 0
         self.is_idle = self.is_connected = self.is_for_one_call = self.is_retired = False
+        self.ready_ns = 0
 
     def __repr__(self) -> str:
         return f"<Lane {self.calls} calls{', idle' if self.is_idle else ''}>"
@@ -426,9 +473,9 @@ class AbandonedError(Exception):
 class Call:
     """One exchange on its way through a transport: what httpcore tells of it becomes the exchange's stamps.
 
-    started_ns: when this attempt was given its lane. sending_ns: when its request began to be written. read_ns:
-    when bytes of its response last came. is_connecting: it is opening a connection. is_over: it has ended,
-    and on_done was called or is due.
+    handed_ns: when it was left to this client alone. started_ns: when this attempt was given its lane. sending_ns: when
+    its request began to be written. read_ns: when bytes of its response last came. is_connecting: it is opening a
+    connection. is_over: it has ended, and on_done was called or is due.
     """
 
     __slots__ = (
@@ -444,6 +491,7 @@ class Call:
         "_part_ns",
         "_wire",
         "exchange",
+        "handed_ns",
         "is_connecting",
         "lane",
         "read_ns",
@@ -462,6 +510,7 @@ class Call:
         self._is_settled = False
         self._never_sent = 0
         self._forget_attempt()
+        self.handed_ns = self.started_ns
 
     def _forget_attempt(self) -> None:
         self.started_ns = monotonic_ns()
@@ -494,15 +543,19 @@ class Call:
                     now = monotonic_ns()
                     if self._half_open is not None:
                         await self._cut(self._half_open)
+                    if self._is_put_by(failure):
+                        return
                     if not self._is_resent(failure, now):
                         self._fail(failure, now)
                         return
         finally:
-            if self._half_open is not None:
-                self._wire.spawn(self._cut(self._half_open))
-            # Cancelled by neither sweep nor close: the whole loop is going down.
-            self.interrupt(monotonic_ns())
-            self._wire.leave(self)
+            # None: it was put by, and goes on in another task.
+            if self.task is not None:
+                if self._half_open is not None:
+                    self._wire.spawn(self._cut(self._half_open))
+                # Cancelled by neither sweep nor close: the whole loop is going down.
+                self.interrupt(monotonic_ns())
+                self._wire.leave(self)
 
     async def _attempt(self) -> None:
         exchange, lane, wire = self.exchange, self.lane, self._wire
@@ -600,6 +653,7 @@ class Call:
             self.is_connecting = False
             wire.opened += 1
             lane.is_connected = True
+            lane.ready_ns = now
         exchange.is_new_connection = self._is_new
         exchange.request_bytes = len(exchange.head) + len(exchange.body)
         self.sending_ns = now
@@ -612,8 +666,16 @@ class Call:
         self.started_ns = now
 
     def _note_head_sent(self, now: int, info: dict[str, Any]) -> None:
-        if not self._is_tunnelling and not self.exchange.body:
+        if self._is_tunnelling:
+            return
+        self._note_held(now)
+        if not self.exchange.body:
             self.exchange.sent_ns = now
+
+    def _note_held(self, now: int) -> None:
+        """The request is going out: what passed since it was left to us, but for opening a connection, was ours."""
+        ready_ns = max(self.started_ns, self.lane.ready_ns)
+        self.exchange.held_ns = now - ready_ns + self.started_ns - self.handed_ns
 
     def _note_sent(self, now: int, info: dict[str, Any]) -> None:
         if not self._is_tunnelling and not self.exchange.sent_ns:
@@ -632,7 +694,7 @@ class Call:
 
     def _read_head(self, response: httpx.Response) -> None:
         exchange, wire = self.exchange, self._wire
-        is_event_stream = is_encoded = False
+        is_event_stream = False
         if exchange.captured_headers is not None:
             exchange.captured_headers += response.headers.raw
         for name, value in response.headers.raw:
@@ -640,8 +702,7 @@ class Call:
             if key == b"content-type":
                 is_event_stream = b"text/event-stream" in value.lower()
             elif key == b"content-encoding":
-                is_encoded = is_coded(value)
-                exchange.content_encoding = value if is_encoded else None
+                exchange.content_encoding = value if is_coded(value) else None
             elif key == wire.instance_header:
                 exchange.instance = value.decode("latin-1")[:LONGEST_INSTANCE]
             elif key == wire.cold_header:
@@ -651,8 +712,8 @@ class Call:
         exchange.status = response.status_code
         self._is_event_stream = is_event_stream
         has_body = exchange.status not in (204, 304) and exchange.method != "HEAD"
-        if (is_event_stream or exchange.is_stream) and has_body and not is_encoded:
-            self._events = StreamReader(exchange.family)
+        if (is_event_stream or exchange.is_stream) and has_body:
+            self._events = event_reader(exchange)
         keep_body(exchange, is_event_stream)
         if exchange.on_first_byte is not None and not self.is_over:
             exchange.on_first_byte(exchange)
@@ -701,7 +762,26 @@ class Call:
         self._forget_attempt()
         return True
 
+    def _is_put_by(self, failure: Exception) -> bool:
+        """Whether this only failed because this machine has nothing left to open a connection with."""
+        wire = self._wire
+        if self.is_over or wire.is_closing or self.sending_ns:
+            return False
+        shortage = _shortage_in(failure, was_reached=wire.opened > 0)
+        if shortage is None:
+            return False
+        self._forget_attempt()
+        self.task = None
+        wire.put_by(self, shortage)
+        return True
+
+    def lack(self, now: int) -> None:
+        """End the exchange: this machine had nothing to open its connection with, for as long as that may take."""
+        self.exchange.held_ns = now - self.handed_ns
+        self._end(now, LOCAL, "connect")
+
     def _note_resent(self, now: int) -> None:
+        self.handed_ns = now
         exchange = self.exchange
         exchange.stale_retries = 1
         exchange.stale_sent_ns, exchange.stale_end_ns = exchange.sent_ns or self.sending_ns, now
@@ -810,6 +890,19 @@ def _is_of_stream(failure: Exception) -> bool:
     h2 says closed where the target answered before it had all of the request, which httpcore takes for an error.
     """
     return str(failure).startswith(_STREAM_RESET) or _is_caused_by(failure, h2.exceptions.StreamClosedError)
+
+
+def _shortage_in(failure: BaseException, *, was_reached: bool) -> str | None:
+    """What this machine had run out of, if one of the causes says so (see replay/wire/shortage.py)."""
+    if isinstance(failure, OSError):
+        shortage = shortage_of(failure, was_reached=was_reached)
+        if shortage is not None:
+            return shortage
+    causes = failure.exceptions if isinstance(failure, BaseExceptionGroup) else ()
+    for cause in (*causes, failure.__cause__ or failure.__context__):
+        if cause is not None and (shortage := _shortage_in(cause, was_reached=was_reached)) is not None:
+            return shortage
+    return None
 
 
 def _is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:

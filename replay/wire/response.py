@@ -7,6 +7,7 @@ from typing import NamedTuple
 import httptools
 
 from replay.dialects.streams import StreamReader
+from replay.http.codings import CodingError, Uncoder, uncoder
 from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
@@ -168,9 +169,8 @@ class ResponseReader:
         has_body = status not in (204, 304) and exchange.method != "HEAD"
         self.is_until_close = has_body and self._length < 0 and not self._is_chunked
         self.ended = not has_body
-        # What came compressed is not unpacked, and says nothing.
-        if (self._is_event_stream or exchange.is_stream) and has_body and not self._is_encoded:
-            self.events = StreamReader(exchange.family)
+        if (self._is_event_stream or exchange.is_stream) and has_body:
+            self.events = event_reader(exchange)
         keep_body(exchange, self._is_event_stream)
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
@@ -216,8 +216,44 @@ def capture(captured: bytearray, body: bytes) -> None:
         captured += body[:room]
 
 
+class CodedEvents(StreamReader):
+    """A stream of events that came compressed. One that cannot be unpacked says nothing."""
+
+    __slots__ = ("_uncoder",)
+
+    def __init__(self, family: str | None, coded: Uncoder) -> None:
+        super().__init__(family)
+        self._uncoder: Uncoder | None = coded
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it was not in the coding that it was said to be in."""
+        return self._uncoder is None
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        if self._uncoder is None:
+            return
+        try:
+            plain = self._uncoder.feed(data)
+        except CodingError:
+            self._uncoder = None
+            return
+        if plain:
+            super().feed(plain, now_ns)
+
+
+def event_reader(exchange: Exchange) -> StreamReader | None:
+    """What reads the events of an answer whose head is known; None where its coding cannot be taken off."""
+    if exchange.content_encoding is None:
+        return StreamReader(exchange.family)
+    coded = uncoder(exchange.content_encoding.decode("latin-1"), MOST_CAPTURED_BYTES)
+    return None if coded is None else CodedEvents(exchange.family, coded)
+
+
 def settle_events(exchange: Exchange, events: StreamReader, is_event_stream: bool) -> None:
     """Hand the exchange, which is over, what was seen of its events."""
+    if isinstance(events, CodedEvents) and events.is_broken:
+        return
     if exchange.error is None:
         events.finish()
     exchange.first_token_ns, exchange.last_token_ns = events.first_token_ns, events.last_token_ns

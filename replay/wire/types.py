@@ -37,6 +37,8 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
+      queued_ns: when it was put by, for want of a connection. held_ns: how long this client itself kept it, from when
+        it was handed over until its request went out; what opening a connection took is not in it.
       stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
       stale_sent_ns and stale_end_ns say when that was.
       instance, cold: the target's own words, where the target file names headers for them.
@@ -78,6 +80,8 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     dns_ns: int = 0
     connect_ns: int = 0
     tls_ns: int = 0
+    queued_ns: int = 0
+    held_ns: int = 0
     stale_retries: int = 0
     stale_sent_ns: int = 0
     stale_end_ns: int = 0
@@ -107,12 +111,16 @@ class Wire(Protocol):
 
     opened: connections that were opened. closed_while_idle: those that the target closed between exchanges.
     stale_resent: exchanges sent once more for that. waited_for_limit: how often connections.max made one wait.
+    waited_for_machine: how often one found this machine out of descriptors, ports or memory. shortage: of which, and
+    what to raise; None as long as that never happened.
     """
 
     opened: int
     closed_while_idle: int
     stale_resent: int
     waited_for_limit: int
+    waited_for_machine: int
+    shortage: str | None
 
     async def open(self) -> None:
         """Resolve the name and get ready; raises replay.wire.errors.TargetUnreachable if it cannot."""

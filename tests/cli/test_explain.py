@@ -9,7 +9,7 @@ from rich.console import Console
 
 from replay.cli.main import cli
 from replay.judge.attribution import CAUSES
-from replay.judge.explain import explain_run
+from replay.judge.explain import explain_run, path_of_session
 from replay.report.explain import CAUSE_WORDS, print_explain
 from replay.results.columns import columns_of
 from replay.results.rundir import RunDirError
@@ -113,3 +113,42 @@ def test_a_run_that_sent_nothing_is_explained_as_such():
     print_explain(explain_run(Evidence(summary(), columns_of([]), "run")), console)
 
     assert "the tail: no step was measured" in console.file.getvalue()
+
+
+def test_what_failed_is_in_the_document_and_on_the_terminal_and_marked_in_its_session():
+    records = [
+        step("s-1", 20.0, 0, at_ms=0.0, name="plan", recorded_ms=15.0),
+        step(
+            "s-1",
+            2.0,
+            1,
+            at_ms=25.0,
+            outcome="failed",
+            error="check",
+            check="json /ok equals",
+            recorded_ms=30.0,
+        ),
+    ]
+    evidence = Evidence(summary(), columns_of([records]), "run")
+
+    verdict = explain_run(evidence)
+    verdict.session = path_of_session(evidence, "s-1")
+    out = io.StringIO()
+    print_explain(verdict, Console(file=out, width=80, highlight=False))
+
+    (group,) = verdict.failures.groups
+    assert (group.error, group.check, group.steps) == ("check", "json /ok equals", 1)
+    assert [(s.error, s.check, s.recorded_ms) for s in verdict.session.steps] == [
+        (None, None, 15.0),
+        ("check", "json /ok equals", 30.0),
+    ]
+    assert "1 of 2 steps failed (50%)" in out.getvalue()
+    assert out.getvalue().count("check (json /ok equals)") == 2  # in the table, and in the session
+
+
+def test_a_run_without_failures_has_no_table_of_them():
+    verdict = explain_run(Evidence(summary(), columns_of([[step("s", 1.0)]]), "run"))
+    out = io.StringIO()
+    print_explain(verdict, Console(file=out, width=80, highlight=False))
+
+    assert "failed" not in out.getvalue()

@@ -222,3 +222,27 @@ def test_help_shows_an_example_that_names_real_options():
 
     assert code == 0
     assert "Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4" in out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "-t", "http://127.0.0.1:9"),
+        ("run", "-t", "http://127.0.0.1:9", "--dry-run"),
+        ("gate", "-t", "http://127.0.0.1:9", "--slo", "p99 < 1s"),
+        ("compare", "-t", "http://127.0.0.1:9", "-t", "http://127.0.0.1:10"),
+        ("ceiling", "-t", "http://127.0.0.1:9", "--slo", "p99 < 1s"),
+        ("pilot", "-t", "serverless=http://127.0.0.1:9"),
+        ("trace", "validate"),
+    ],
+    ids=" ".join,
+)
+def test_no_command_replays_a_trace_in_which_a_session_id_occurs_twice(write_trace, tmp_path, command):
+    path = write_trace((0.0, [write_trace.get("a")]))
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    words, options = (command[:2], ()) if command[0] == "trace" else (command[:1], command[1:])
+
+    code, _, err = replay(*words, path, *options, cwd=tmp_path)
+
+    assert code == 2
+    assert 'line 3: session "s-0" has the same id as the session on line 2.' in err

@@ -2,8 +2,10 @@
 
 import gzip
 
+import brotli
 import msgspec
 import pytest
+import zstandard
 
 from replay.engine.outcome import Outcomes
 from replay.target import ExpectRule, Target, TargetError, load_target
@@ -215,3 +217,22 @@ def test_a_target_file_with_a_bad_expectation_says_what_is_wrong(tmp_path, writt
         load_target(str(path))
 
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_an_error_in_a_compressed_answer_is_an_error(coding):
+    pack = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.ZstdCompressor().compress}[coding]
+    body = pack(b'{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}')
+
+    assert outcome(step("mcp"), 200, body, content_encoding=coding.encode())[0] == "rpc_error"
+
+
+def test_a_stream_whose_coding_cannot_be_taken_off_is_not_said_to_be_cut_short():
+    one = step("llm", llm=LlmCall(10, 5, stream=True))
+    expected = Outcomes(Target(url="http://x")).of(one, b"")
+    exchange = Exchange(b"", b"", "POST", lambda _: None, step=one, status=200, is_stream=True)
+    exchange.content_encoding, exchange.response_bytes = b"zstd", 500
+
+    expected.settle(exchange)
+
+    assert exchange.error is None

@@ -30,6 +30,11 @@ def test_a_generator_that_keeps_up_is_ok_and_gives_no_reason():
         ({"max_loop_stall_ms": 400.0}, "suspect", "the event loop stood still for 400 ms"),
         ({"in_flight_waits": 3}, "suspect", "3 steps waited because of --max-in-flight"),
         ({"connection_waits": 2}, "suspect", "2 steps waited because connections.max was reached"),
+        (
+            {"shortage": "out of file descriptors (limit 64): raise it with ulimit -n", "machine_waits": 7},
+            "saturated",
+            "out of file descriptors (limit 64): raise it with ulimit -n; 7 steps had to wait for that",
+        ),
     ],
 )
 def test_a_generator_that_does_not_says_why(vitals, verdict, reason):

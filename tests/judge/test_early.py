@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from replay.judge.early import EarlyCheck, Wager, final_confidence
+from replay.judge.early import EarlyCheck, Wager, early_check, final_confidence
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
-from tests.judge.conftest import step
+from tests.judge.conftest import Evidence, step, summary
 
 ALPHA = 0.0125
 
@@ -68,6 +68,45 @@ def test_an_slo_is_decided_by_its_own_steps():
     check.add(sessions_of([50.0] * 30))
 
     assert check.decision == "fail"
+
+
+def failing(n_failed, of):
+    return columns_of(
+        [
+            [
+                step(f"s-{n}", 1.0, n, **({"outcome": "failed", "error": "reset"} if n < n_failed else {}))
+                for n in range(of)
+            ]
+        ]
+    )
+
+
+def test_failures_are_infinitely_slow_while_the_run_goes_on_too_unless_they_are_left_out():
+    whole = EarlyCheck(parse_slo("p99 < 10ms"), 1, 0.95)
+    answered = EarlyCheck(parse_slo("p99(answered) < 10ms"), 1, 0.95)
+
+    for check in (whole, answered):
+        check.add(failing(30, of=60))
+
+    assert (whole.decision, answered.decision) == ("fail", "inconclusive")
+
+
+@pytest.mark.parametrize("slo", ["p99 < recorded * 1.2", "errors < recorded + 1%", "p99 < baseline * 1.2"])
+def test_what_is_held_to_figures_of_the_whole_recording_or_of_other_runs_waits_for_the_end(slo):
+    check = EarlyCheck(parse_slo(slo), 1, 0.95)
+
+    check.add(failing(50, of=50))
+
+    assert not check.can_decide
+    assert check.decision == "inconclusive"
+
+
+def test_a_check_that_failed_early_names_the_classes_behind_it():
+    slo = parse_slo("errors < 1%")
+
+    check = early_check(slo, Evidence(summary(), failing(30, of=60), "run"), "fail", 0.95)
+
+    assert check.errors == {"reset": 30}
 
 
 def test_a_maximum_fails_at_once_and_never_passes_early():

@@ -113,6 +113,8 @@ def test_a_recording_becomes_a_trace_when_it_is_stopped(record, truth, number, o
     assert [(session.id, len(session.steps)) for session in (a, b)] == [("a", 2), ("b", 1)]
     assert a.steps[1].after[0].step == a.steps[0].id
     assert not recorded.journal.exists()
+    with open_trace(recorded.out) as reader:
+        assert reader.header.origins == (truth.url,)
     assert [seen["path"] for seen in truth.arrivals] == ["/x?ms=1"] * 3
 
 

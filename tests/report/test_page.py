@@ -14,7 +14,7 @@ from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
 from replay.report.page import run_page, verdict_page
 from replay.results.columns import columns_of
-from replay.results.types import Manifest, TraceFacts
+from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
 from tests.judge.conftest import Evidence, evidence, step, summary
 
 pytest.importorskip("vl_convert", reason="needs the extra `report`")
@@ -44,6 +44,18 @@ def hostile_page():
     records = [
         step(f"{HOSTILE}{n % 20}", float(rng.gamma(4, 5)), n, name=f"{HOSTILE}{n % 3}", cold=n % 50 == 0)
         for n in range(600)
+    ]
+    records += [
+        step(
+            f"{HOSTILE}{n % 20}",
+            1.0,
+            n,
+            name=HOSTILE,
+            outcome="failed",
+            error="check",
+            check=f"header {HOSTILE}",
+        )
+        for n in range(600, 620)
     ]
     said = summary()
     said.trace.name = said.target.name = HOSTILE
@@ -92,6 +104,121 @@ def test_runs_are_laid_over_one_another_with_their_comparison():
     assert "b is slower" in page
     assert page.count("Latency by percentile") == 1
     assert page.count("Latency over time") == 2
+
+
+def tables_of(page, heading):
+    """The rows of the table after a heading, as texts."""
+    after = page.split(f">{heading}</h2>", 1)[1].split("</table>", 1)[0]
+    rows = re.findall(r"<tr.*?</tr>", after, re.DOTALL)
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+
+
+def a_run_with_failures(removed_s=None):
+    records = [
+        step(f"s-{n // 2}", 60.0, n, recorded_ms=40.0, recorded_at_ms=50.0 * (n % 2), recorded_status=200)
+        for n in range(200)
+    ]
+    records += [
+        step(
+            "s-0",
+            2.0,
+            n,
+            outcome="failed",
+            status=503,
+            error="status_5xx",
+            recorded_ms=40.0,
+            recorded_status=200,
+        )
+        for n in range(200, 210)
+    ]
+    said = summary()
+    said.removed_s = removed_s or {}
+    told = Quantiles(n=200, p50=60.0, p99=60.0)
+    said.latency_ms = {
+        "response": told,
+        "response_with_failures": Quantiles(n=210, p50=60.0, p99=float("inf")),
+        "recorded": Quantiles(n=200, p50=40.0, p99=40.0),
+    }
+    recorded = Quantiles(n=200, p50=40.0, p99=40.0)
+    said.series = [Series("tool", "search", told, told, {"ok": 200, "failed": 10}, recorded=recorded)]
+    said.fidelity = Fidelity(
+        ratio=0.5, statuses=0.5, reasons=["only 50% of the answers have the recorded status"]
+    )
+    return Evidence(said, columns_of([records]), "run")
+
+
+def test_what_failed_has_a_table_with_what_its_class_says():
+    page = run_page([a_run_with_failures()], [manifest()])
+
+    assert tables_of(page, "Failures")[1] == [
+        "status_5xx",
+        "tool:search",
+        "10",
+        "4.76%",
+        "2.00 ms",
+        "2.0 s",
+        "s-0",
+    ]
+    assert f"status_5xx: {ERROR_CLASSES['status_5xx']}" in page
+
+
+def test_steps_stand_beside_the_recording_with_their_ratio_and_so_do_whole_sessions():
+    heads, search, whole = tables_of(run_page([a_run_with_failures()], [manifest()]), "Steps")
+
+    assert heads[1:] == [
+        "answered",
+        "failed",
+        "p50",
+        "recorded",
+        "ratio",
+        "p99",
+        "recorded",
+        "ratio",
+        "service p50",
+        "p99",
+    ]
+    assert search[:6] == ["tool:search", "200", "10", "60.0 ms", "40.0 ms", "1.50×"]
+    assert whole[:6] == ["whole sessions", "99", "1", "70.0 ms", "90.0 ms", "0.78×"]
+
+
+def test_sessions_whose_gaps_were_changed_are_not_held_to_the_recording():
+    page = run_page([a_run_with_failures(removed_s={"speed": 10.0})], [manifest()])
+
+    assert "whole sessions" not in page
+
+
+def test_a_run_without_a_recording_has_plain_columns():
+    run = a_run_with_failures()
+    run.summary.series[0].recorded = None
+
+    assert tables_of(run_page([run], [manifest()]), "Steps")[0][3:5] == ["response p50", "p99"]
+
+
+def test_the_cards_take_failures_as_infinitely_slow():
+    page = run_page([a_run_with_failures()], [manifest()])
+
+    assert "<b>∞</b><span>p99 response, n = 210; 60.0 ms of those answered</span>" in page
+    assert "<b>1.50×</b><span>the recorded median</span>" in page
+
+
+def test_fidelity_has_a_table_with_the_reasons_why_it_falls_short():
+    page = run_page([a_run_with_failures()], [manifest()])
+
+    assert tables_of(page, "Fidelity to the recording")[1][:2] == ["statuses", "50%"]
+    assert "<li>only 50% of the answers have the recorded status</li>" in page
+
+
+def test_a_gate_on_a_page_says_why_and_by_which_failures():
+    run = a_run_with_failures()
+    page = run_page([run], [manifest()], judge_gate([parse_slo("errors == 0")], run))
+
+    assert "errors == 0: does not hold in this run; errors: status_5xx 10" in page
+
+
+def test_a_page_never_shows_a_number_as_a_machine_writes_it():
+    page = run_page([a_run_with_failures()], [manifest()])
+
+    assert not re.search(r"\b(inf|nan|Infinity|NaN|None)\b", re.sub(r"<style>.*?</style>", "", page))
 
 
 def test_a_run_in_which_nothing_was_sent_still_has_a_page():

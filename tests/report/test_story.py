@@ -56,6 +56,37 @@ def test_a_story_has_every_attempt_in_order_of_time_with_its_facts():
     assert "+30.0 ms" in lines[2]
 
 
+def test_a_failed_step_names_its_class_and_check_and_the_recorded_time_stands_beside_it():
+    records = [
+        step("s-1", 20.0, 0, at_ms=0.0, recorded_ms=15.0),
+        step(
+            "s-1",
+            5.0,
+            1,
+            at_ms=25.0,
+            recorded_ms=30.0,
+            recorded_at_ms=20.0,
+            outcome="failed",
+            error="check",
+            check="json /ok equals",
+        ),
+    ]
+
+    text = told(records)
+
+    assert "2 steps in 30.0 ms (50.0 ms when it was recorded), 1 failed" in text
+    (first, _) = (line for line in text.splitlines() if "tool:search" in line)
+    assert "20.0 ms   15.0 ms  tool:search (0)" in first
+    assert "check (json /ok equals) 200" in text
+
+
+def test_a_session_without_a_recording_has_no_column_for_it():
+    text = told([step("s-1", 20.0)])
+
+    assert "recorded" not in text
+    assert "facts" not in text
+
+
 def test_hostile_names_reach_no_terminal():
     text = told([step("s-1", 1.0, name="a\x1b[31m", attributes={"x": "\x1b]0;t\x07"})])
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
+from replay.judge.types import ComparedTarget
 from replay.report import verdict_words as words
 from replay.report.verdicts import print_compare, print_gate
 from tests.report.verdict_samples import (
@@ -199,3 +200,14 @@ def test_every_number_has_a_text(value, unit):
     assert words.amount(value, unit)
     assert words.signed(value, unit)
     assert words.interval((value, None), unit)
+
+
+def test_a_comparison_with_a_recording_says_that_it_is_one():
+    sides = [
+        ComparedTarget(label="a", name="recorded", url=""),
+        ComparedTarget(label="b", name="staging", url="http://x"),
+    ]
+
+    text = printed(print_compare, compare(difference(), targets=sides))
+
+    assert "paired: each step of the run against the same one in the recording" in text

@@ -1,5 +1,6 @@
 """Each ratio of fidelity, and what makes it fall short."""
 
+import numpy as np
 import pytest
 
 from replay.results.fidelity import FidelityFold, shortfalls
@@ -34,7 +35,8 @@ def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, *
         fold.add(record)
     for record in unsent:
         fold.unsent(record)
-    return fold.result(unsent_reasons or {})
+    sent, end = (np.array([getattr(one, name) for one in records], np.int64) for name in ("sent_ns", "end_ns"))
+    return fold.result(unsent_reasons or {}, sent, end)
 
 
 def record(n=0, session=None, kind="llm", lag_ms=0.0, **fields):

@@ -270,3 +270,56 @@ async def test_a_first_value_that_cannot_be_had_starts_no_renewal():
 @pytest.mark.parametrize(("ttl_s", "after_s"), [(300.0, 270.0), (3600.0, 3570.0), (100.0, 90.0), (1.0, 0.9)])
 def test_a_tenth_of_a_values_life_is_left_for_its_renewal_and_at_most_30_s(ttl_s, after_s):
     assert renew_after_s(ttl_s) == after_s
+
+
+class Refusing:
+    """Credentials whose command prints one value after the other, and a clock for their age in seconds."""
+
+    def __init__(self) -> None:
+        self.command = Command("one", "two", "three")
+        self.at_s = 100.0
+        self.clock = Clock()
+        self.credentials = Credentials(
+            Auth(command="c", command_ttl_s=300.0), self.command, self.clock.sleep, lambda: int(self.at_s * 1e9)
+        )
+
+    async def answers_401(self, sent_s: float) -> int:
+        """Tell of a 401, and return how often the command has run once all is quiet."""
+        self.credentials.refused(int(sent_s * 1e9))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return len(self.command.runs)
+
+
+@pytest.fixture
+async def refusing():
+    refusing = Refusing()
+    await refusing.credentials.open()
+    await asyncio.sleep(0)
+    yield refusing
+    await refusing.credentials.close()
+
+
+async def test_a_value_that_the_target_refuses_is_renewed_early(refusing):
+    refusing.at_s = 110.0
+
+    assert await refusing.answers_401(sent_s=109.0) == 2
+    assert refusing.credentials.headers() == [(b"authorization", b"Bearer two")]
+    assert refusing.credentials.turn == 2
+
+
+async def test_a_value_that_was_renewed_meanwhile_is_not_renewed_for_an_older_request(refusing):
+    refusing.at_s = 110.0
+    await refusing.answers_401(sent_s=109.0)
+    refusing.at_s = 120.0
+
+    assert await refusing.answers_401(sent_s=109.5) == 2
+
+
+async def test_a_target_that_refuses_everything_has_the_command_run_only_now_and_then(refusing):
+    refusing.at_s = 104.9
+    assert await refusing.answers_401(sent_s=104.0) == 1
+
+    refusing.at_s = 105.0
+    assert await refusing.answers_401(sent_s=104.0) == 2
+    assert await refusing.answers_401(sent_s=105.0) == 2

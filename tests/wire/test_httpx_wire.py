@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ from time import monotonic_ns
 from types import ModuleType
 from typing import Any
 
+import brotli
 import h2.config
 import h2.connection
 import h2.events
@@ -470,12 +472,23 @@ async def test_an_empty_stream_of_a_model_is_cut_short(wire_to):
         (b"Content-Type: text/event-stream\r\nContent-Encoding: gzip\r\n", A_TOKEN),
     ],
 )
-async def test_what_is_no_stream_or_came_compressed_says_nothing_as_a_stream(wire_to, headers, body):
+async def test_what_is_no_stream_or_cannot_be_unpacked_says_nothing_as_a_stream(wire_to, headers, body):
     answer = answers_then_closes(streamed(body, headers))
     async with serving(answer) as (url, _), wire_to(Target(url=url)) as wire:
         got = await ask(wire, is_stream=True, family="model")
 
     assert (got.events, got.token_count, got.first_token_ns) == (None, 0, 0)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("coding", "pack"), [(b"gzip", gzip.compress), (b"br", brotli.compress)])
+async def test_a_stream_that_came_compressed_is_read_as_it_is_unpacked(wire_to, coding, pack):
+    headers = b"Content-Type: text/event-stream\r\nContent-Encoding: " + coding + b"\r\n"
+    answer = answers_then_closes(streamed(pack(A_TOKEN + A_TOKEN + b"data: [DONE]\n\n"), headers))
+    async with serving(answer) as (url, _), wire_to(Target(url=url)) as wire:
+        got = await ask(wire, is_stream=True, family="model")
+
+    assert (got.token_count, got.events.layout, got.events.is_cut_short) == (2, "openai-chat", False)
 
 
 @pytest.mark.anyio

@@ -12,8 +12,8 @@ from replay.dialects.documents import read_document
 from replay.dialects.streams import StreamReader
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.shape import Shape, Values, reading
+from replay.http.codings import uncoded
 from replay.results.types import AnswerRecord
-from replay.trace.responses import uncoded
 from replay.trace.types import Step
 from replay.trace.values import MOST_BODY_BYTES
 from replay.wire.types import Exchange

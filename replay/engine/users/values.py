@@ -39,10 +39,12 @@ class SessionValues:
     names: of all values that the session's steps take; these are never reserved. cookies: None: as recorded.
     """
 
-    __slots__ = ("_names", "cookies", "taken", "user")
+    __slots__ = ("_names", "_sent_at_ns", "cookies", "taken", "user")
 
     def __init__(self, names: frozenset[str], user: User | None = None, cookies: Cookies | None = None) -> None:
         self._names = names
+        # By step: an attempt that is made again tells the time of the first, so that it is the same request.
+        self._sent_at_ns: dict[str, int] = {}
         self.taken: dict[str, str] = {}
         self.user = user
         self.cookies = cookies
@@ -59,7 +61,8 @@ class SessionValues:
             return step.request
         if self.user is None:
             return filled(step.request, self.taken)
-        return filled(step.request, self.taken, _Own(self.user, step.id, self._names).value_of)
+        own = _Own(self.user, step.id, self._names, self._sent_at_ns)
+        return filled(step.request, self.taken, own.value_of)
 
     def rendered(
         self, step: Step, session_id: str, renderer: Renders, origin: str, ahead: Rendered | None
@@ -90,12 +93,11 @@ class SessionValues:
 class _Own:
     """The values that are the run's own to give, for one request; one time for all of it."""
 
-    __slots__ = ("_names", "_step_id", "_user", "_uuids", "_wall_ns")
+    __slots__ = ("_names", "_sent_at_ns", "_step_id", "_user", "_uuids")
 
-    def __init__(self, user: User, step_id: str, names: frozenset[str]) -> None:
-        self._user, self._step_id, self._names = user, step_id, names
+    def __init__(self, user: User, step_id: str, names: frozenset[str], sent_at_ns: dict[str, int]) -> None:
+        self._user, self._step_id, self._names, self._sent_at_ns = user, step_id, names, sent_at_ns
         self._uuids = 0
-        self._wall_ns: int | None = None
 
     def value_of(self, text: str) -> str | None:
         if text in self._names:
@@ -121,9 +123,10 @@ class _Own:
                 return drawn_uuid(user.seed, user.session_id, "name", found.name)
             self._uuids += 1
             return drawn_uuid(user.seed, user.session_id, "place", self._step_id, str(self._uuids))
-        if self._wall_ns is None:
-            self._wall_ns = user.wall_ns()
-        return time_text(self._wall_ns, found)
+        at_ns = self._sent_at_ns.get(self._step_id)
+        if at_ns is None:
+            at_ns = self._sent_at_ns[self._step_id] = user.wall_ns()
+        return time_text(at_ns, found)
 
 
 def drawn_uuid(seed: int, *of: str) -> str:

@@ -3,7 +3,7 @@ r"""Requests of the `access-log` format: what nginx and Apache write, in the com
     192.0.2.7 - ada [10/Oct/2000:13:55:36 -0700] "GET /x HTTP/1.1" 200 612 "-" "curl/8.0" rt=0.123 urt="0.120"
 
 What becomes of a request is said in replay/trace/importers/logged_requests.py. `host:port` before the address, as in
-Apache's vhost_combined, is skipped. What is read behind the size, or the user agent, in any order:
+Apache's vhost_combined, is where it went. What is read behind the size, or the user agent, in any order:
 
 - durations: `rt=`, `request_time=` (s, nginx), or a bare number with a fraction, which is taken as nginx's
   $request_time; `D=`, `duration_us=` (us, Apache's %D), or `0/123456` (Apache's %T/%D). The upstream's (`urt=`,
@@ -36,7 +36,7 @@ from replay.trace.importers.types import ImportOptions, ImportResult
 
 # Possessive, so that a line that does not match fails in time linear in its length.
 _LINE = re.compile(
-    r'(?:[^\s":]++:\d{1,5} )?(?P<client>[^\s"]++) (?P<ident>[^\s"]++) (?P<user>[^\["]{0,200}?) '
+    r'(?:(?P<host>[^\s":]++:\d{1,5}) )?(?P<client>[^\s"]++) (?P<ident>[^\s"]++) (?P<user>[^\["]{0,200}?) '
     r'\[(?P<time>[^\]]{1,40})\] "(?P<request>(?:[^"\\]|\\.)*+)" '
     r"(?P<status>\d{3}|-) (?P<bytes>\d{1,18}|-)(?P<rest> .*)?",
     re.ASCII | re.DOTALL,
@@ -60,6 +60,7 @@ _START_KEYS = ("D", "duration_us")
 _UPSTREAM_KEYS = ("urt", "upstream_response_time")
 _ID_KEYS = ("rid", "request_id")
 _FORWARDED_KEYS = ("xff", "x_forwarded_for", "fwd")
+_HOST_KEYS = ("host", "http_host", "vhost", "server_name")
 
 _NO_LINE = "not in the common or the combined log format. Name the format that it is in, or leave it out."
 _BARE_NUMBERS = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
@@ -156,6 +157,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             method=request["method"],
             path=path,
             client=client_key(address, user_agent),
+            host=found["host"] or _first(fields, _HOST_KEYS),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(found["status"]),

@@ -24,6 +24,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
@@ -66,12 +67,12 @@ class Gor:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         refuse_arrivals(self.name, options)
-        counts, grain = _Counts(), Grain()
+        counts, grain, went_to = _Counts(), Grain(), OriginTally()
         calls: dict[bytes, _Call] = {}
         for file in input_files(paths, ".*"):
             for record in _records(file):
                 counts.records += 1
-                _take(record, calls, options, counts, grain)
+                _take(record, calls, options, counts, grain, went_to)
                 if len(calls) > _MOST_REQUESTS:
                     raise TraceError(
                         f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
@@ -95,6 +96,7 @@ class Gor:
             name=options.name or trace_name(paths),
             source=f"{self.name}: {len(ordered)} requests in {len(sessions)} session(s)",
             resolution_ms=resolution_ms,
+            origins=went_to.origins(),
             attributes={"import": {"format": self.name, **msgspec.to_builtins(counts)}},
         )
         return ImportResult(header, lambda: iter(sessions), tuple(_notes(counts, len(ordered), len(sessions))))
@@ -117,7 +119,12 @@ def _records(file: Path) -> Iterator[bytes]:
 
 
 def _take(
-    record: bytes, calls: dict[bytes, _Call], options: ImportOptions, counts: _Counts, grain: Grain
+    record: bytes,
+    calls: dict[bytes, _Call],
+    options: ImportOptions,
+    counts: _Counts,
+    grain: Grain,
+    went_to: OriginTally,
 ) -> None:
     """One record: a request is kept, a response ends the request of its ID."""
     meta, _, message = record.lstrip(b"\n").partition(b"\n")
@@ -147,6 +154,8 @@ def _take(
         counts.unreadable += 1
         return
     request, headers = found
+    # What is captured on the wire is plain http; whether TLS was taken off before it is not known.
+    went_to.add("http", next((value for name, value in headers if name.lower() == "host"), None))
     by = (options.session_by or "").lower()
     session = next((session_key(value) for name, value in headers if name.lower() == by), None) if by else None
     grain.add(at_ns)

@@ -37,6 +37,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES
@@ -114,6 +115,7 @@ class Har:
             name=options.name or trace_name(paths),
             source=f"{self.name}: {len(calls)} requests in {len(sessions)} session(s)",
             resolution_ms=resolution_ms,
+            origins=_origins(calls),
             attributes={
                 "import": {
                     "format": self.name,
@@ -126,6 +128,13 @@ class Har:
         )
         notes = tuple(_notes(counts, len(calls), len(sessions), resolution_ms))
         return ImportResult(header, lambda: iter(sessions), notes)
+
+
+def _origins(calls: Sequence[_Call]) -> tuple[str, ...]:
+    tally = OriginTally()
+    for call in calls:
+        tally.add_url(call.url)
+    return tally.origins()
 
 
 def _calls(file: Path, options: ImportOptions, counts: _Counts, grain: Grain) -> Iterator[_Call]:

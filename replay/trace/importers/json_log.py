@@ -51,6 +51,7 @@ _PEERS = (
     "clienthost",
     "downstream_remote_address",
 )
+_HOSTS = ("http_host", "host", "authority", "vhost", "server_name", "request_host", "requesthost")
 _USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent")
 _REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
 _REFERERS = ("http_referer", "referer", "referrer")
@@ -219,6 +220,7 @@ def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], opt
             method=method,
             path=path,
             client=client_key(address, user_agent),
+            host=_first(entry, _HOSTS),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(_first(entry, _STATUSES)),

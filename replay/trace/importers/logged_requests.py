@@ -27,6 +27,7 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 from replay.trace.redaction import is_secret_name, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -43,7 +44,8 @@ _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
 
-    body_bytes: the size of its body; None where it is not known. attributes: of the step.
+    host: where it went, as in a Host header. body_bytes: the size of its body; None where it is not known.
+    attributes: of the step.
     """
 
     start_us: int
@@ -51,6 +53,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     method: str
     path: str
     client: str
+    host: str | None = None
     user_agent: str | None = None
     session: str | None = None
     status: int | None = None
@@ -106,6 +109,7 @@ class RequestLog:
         self._inferred: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
         self._clients = 0
+        self._went_to = OriginTally()
         self.stamps = Stamps()
 
     def unreadable(self, place: str, why: str) -> None:
@@ -136,6 +140,8 @@ class RequestLog:
         if path is None or not _METHOD(request.method):
             self.drop("request(s) whose method or path cannot be replayed")
             return
+        self._went_to.add_url(request.path)
+        self._went_to.add("https", request.host)
         redacted = redacted_path(path)
         self.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
         request.path = self._shared(redacted)
@@ -254,6 +260,7 @@ class RequestLog:
             name=self._options.name or trace_name(self._paths),
             source=f"{self._format_name}: {len(self._requests)} requests in {sessions} session(s)",
             resolution_ms=resolution_ms,
+            origins=self._went_to.origins(),
             attributes={"import": inferred},
         )
 

@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from replay.http.codings import uncoded
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT
 from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
@@ -31,13 +32,13 @@ from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
 from replay.trace.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
     response_headers,
     response_json,
-    uncoded,
 )
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
@@ -96,8 +97,8 @@ class Mitmproxy:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         refuse_arrivals(self.name, options)
-        counts, grain = _Counts(), Grain(_TICK_NS)
-        calls = _calls(input_files(paths, ".*"), options, counts, grain)
+        counts, grain, went_to = _Counts(), Grain(_TICK_NS), OriginTally()
+        calls = _calls(input_files(paths, ".*"), options, counts, grain, went_to)
         if not calls:
             raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counts.flows} flows.")
         calls.sort(key=lambda call: call.start_us)
@@ -113,6 +114,7 @@ class Mitmproxy:
             name=options.name or trace_name(paths),
             source=f"{self.name}: {len(calls)} requests in {len(sessions)} session(s)",
             resolution_ms=grain.ms,
+            origins=went_to.origins(),
             attributes={
                 "import": {
                     "format": self.name,
@@ -145,7 +147,9 @@ class _Bounded:
         return self._source.peek(n)  # type: ignore[attr-defined,no-any-return]
 
 
-def _calls(files: Sequence[Path], options: ImportOptions, counts: _Counts, grain: Grain) -> list[_Call]:
+def _calls(
+    files: Sequence[Path], options: ImportOptions, counts: _Counts, grain: Grain, went_to: OriginTally
+) -> list[_Call]:
     reader = _reader()
     calls: list[_Call] = []
     kept_bytes = 0
@@ -158,6 +162,7 @@ def _calls(files: Sequence[Path], options: ImportOptions, counts: _Counts, grain
                 raise _unreadable(file, n, error) from error
             if call is None:
                 continue
+            _add_origins(flow.request, went_to)
             calls.append(call)
             kept_bytes += _kept_bytes(call.step)
             if len(calls) > _MOST_REQUESTS or kept_bytes > _MOST_KEPT_BYTES:
@@ -166,6 +171,14 @@ def _calls(files: Sequence[Path], options: ImportOptions, counts: _Counts, grain
                     "of bodies. Import a part of it at a time."
                 )
     return calls
+
+
+def _add_origins(request: _Flow, went_to: OriginTally) -> None:
+    """Where the client meant to go, and where a reverse proxy passed it on to."""
+    scheme = _text(request.scheme)
+    went_to.add(scheme, _text(request.host_header or ""))
+    host = _text(request.host)
+    went_to.add(scheme, f"[{host}]:{request.port}" if ":" in host else f"{host}:{request.port}")
 
 
 def _reader() -> _Reader:
@@ -282,7 +295,7 @@ def _keep_response(recorded: Recorded, response: _Flow) -> None:
     named = {name.lower(): value for name, value in pairs}
     if not response.raw_content or not is_json_type(named.get("content-type", "")):
         return
-    body = uncoded(response.raw_content, named.get("content-encoding", ""))
+    body = uncoded(response.raw_content, named.get("content-encoding", ""), MOST_RESPONSE_BYTES)
     if body is not None and len(body) <= MOST_RESPONSE_BYTES:
         recorded.response_json = response_json(redacted_body(body.decode("utf-8", "replace"), "json"))
 

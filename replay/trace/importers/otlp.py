@@ -36,12 +36,14 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.inputs import input_files
 from replay.trace.importers.otlp_calls import TraceCalls
 from replay.trace.importers.otlp_files import framing_of, is_printable, read_spans
+from replay.trace.importers.otlp_requests import UNKNOWN_HOST
 from replay.trace.importers.otlp_spans import OtlpSpan, wanted_names
 from replay.trace.importers.otlp_steps import Streaming
 from replay.trace.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.trace.importers.spans import Span, SpanCounts, linked_steps
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 
 MOST_SPANS = 5_000_000
 
@@ -99,9 +101,21 @@ class Otlp:
         result.header.attributes["import"].update(
             http_requests=kinds.count("http"), mcp_calls=kinds.count("mcp")
         )
+        result.header.origins = _origins(groups)
         requests = f"{kinds.count('http')} HTTP request(s), {kinds.count('mcp')} MCP call(s)."
         first, *others = result.notes
         return ImportResult(result.header, result.sessions, (first, requests, *others))
+
+
+def _origins(groups: Sequence[tuple[str, _Group]]) -> tuple[str, ...]:
+    """Where the HTTP requests went. The scheme is not kept with a step, and https the likelier one."""
+    went_to = OriginTally()
+    for _, group in groups:
+        for span in group.spans:
+            host = None if span.step is None else span.step.attributes.get("host")
+            if host != UNKNOWN_HOST:
+                went_to.add("https", host)
+    return went_to.origins()
 
 
 def _traces(

@@ -25,6 +25,7 @@ _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 _FIRST_VERSION = "2025-06-18"
 _LONGEST_HOST = 200
+UNKNOWN_HOST = "unknown"
 
 
 class FoundRequest(msgspec.Struct):
@@ -145,7 +146,7 @@ def _target(span: OtlpSpan) -> tuple[str, str, bool] | None:
     query = url.query or span.text(names.URL_QUERY).removeprefix("?")
     path = url.path if url.path.startswith("/") else f"/{url.path}"
     whole = quote(f"{path}?{query}" if query else path, safe=_VISIBLE, errors="replace")
-    return (netloc or "unknown")[:_LONGEST_HOST], whole, bool(userinfo)
+    return (netloc or UNKNOWN_HOST)[:_LONGEST_HOST], whole, bool(userinfo)
 
 
 def _headers(span: OtlpSpan) -> list[tuple[str, str]]:

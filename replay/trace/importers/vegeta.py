@@ -29,6 +29,7 @@ from replay.trace.importers.inputs import input_files, read_rows, trace_name
 from replay.trace.importers.names import grouped_name
 from replay.trace.importers.text_lines import read_lines
 from replay.trace.importers.types import ImportOptions, ImportResult
+from replay.trace.origins import OriginTally
 from replay.trace.redaction import kept_headers, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
@@ -90,8 +91,10 @@ class Vegeta:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, "")
         counts = _Counts()
+        went_to = OriginTally()
         for target in _targets(files):
             _step(target, counts)
+            went_to.add_url(target.url)
         if not counts.targets:
             raise TraceError(
                 f"{shown_path(paths[0])}: no targets. Write them as METHOD URL, or as JSON objects."
@@ -115,6 +118,7 @@ class Vegeta:
             version=VERSION,
             name=options.name or trace_name(paths),
             source=f"{self.name}: {counts.targets} targets",
+            origins=went_to.origins(),
             attributes={"import": inferred},
         )
         return ImportResult(header, sessions, tuple(_notes(counts, spec, options.seed)))

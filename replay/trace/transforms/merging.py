@@ -12,6 +12,7 @@ from itertools import count
 import msgspec
 
 from replay.trace.copies import copy_id, jitter_ratio
+from replay.trace.origins import united
 from replay.trace.rules import LONGEST_NAME
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header, Session
@@ -80,6 +81,7 @@ def merged_header(headers: Sequence[Header]) -> Header:
         first.version,
         " + ".join(header.name for header in headers)[:LONGEST_NAME],
         resolution_ms=max(known_ms, default=None),
+        origins=united(origin for header in headers for origin in header.origins),
         attributes={"merged": [{"name": header.name} | header.attributes for header in headers]},
         extra={name: value for header in headers for name, value in (header.extra or {}).items()} or None,
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
 from replay.judge.choice.decision import decide
@@ -85,12 +86,14 @@ def run_pilot(
 
     targets: each says what plane it is. imagined: the same as planes to be simulated, by the same names. Those are
     priced by a simulation of the whole trace, and others by their representative run; a quick pilot also looks for
-    their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError, RunDirError,
-    TraceError, PriceTableError and TargetUnreachable.
+    their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError
+    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError and TargetUnreachable.
     """
     check_targets(targets)
     check_prices(targets)
     found = scan(trace)
+    if plan.how != "simulated":
+        refuse_own_origin(trace, found.header, targets, to_origin=options.to_origin)
     directory = _directory(out, found.header.name)
     question = question_of(found.sha256, targets, plan, options)
     state = read_state(directory, question)

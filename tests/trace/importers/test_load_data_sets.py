@@ -172,7 +172,7 @@ def test_every_row_of_the_published_azure_traces_is_imported(data, tmp_path):
         with TraceWriter(trace, result.header) as writer:
             for session in result.sessions():
                 writer.write(session)
-        found = scan(trace, check_ids=True)
+        found = scan(trace)
         assert (found.sessions, found.requests) == (rows, rows)
     assert result.header.resolution_ms == 1.0
     assert result.header.attributes["import"]["functions"] == 31

@@ -34,6 +34,8 @@ def flow(at_ms=0.0, took_ms=20.0, path="/a", **changed):
         path=path,
         host_header="api.test",
         host="127.0.0.1",
+        port=8080,
+        scheme="https",
         headers=SimpleNamespace(fields=tuple(changed.pop("headers", ()))),
         raw_content=changed.pop("body", b""),
     )

@@ -1,0 +1,1 @@
+"""What HTTP/1.1 says, without I/O."""

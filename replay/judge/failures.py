@@ -1,0 +1,104 @@
+"""What failed in a run: by class, by the check that was not met, and by step name. Pure.
+
+Counted are the last attempts of steps that were tried, as in counts.failed of summary.json.
+"""
+
+from collections import Counter
+
+import msgspec
+import numpy as np
+
+from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.types import ERROR_CLASSES
+
+_MOST_GROUPS = 100
+_UNKNOWN = "unknown"
+
+
+class FailureGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Failures alike. error: their class; meaning: what it says. check: the expectation that was not met, by name.
+
+    share: of the steps of this kind and name that were tried, 0..1. median_ms: of their own response times; None: none
+    of them was sent. first_s: when the first one ended, in seconds from the run's start; first_session: whose it was.
+    """
+
+    error: str
+    meaning: str
+    kind: str
+    name: str
+    steps: int
+    share: float
+    first_s: float
+    first_session: str
+    check: str | None = None
+    median_ms: float | None = None
+
+
+class Failures(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """All failures of a run. groups: by class, the largest first. left_out: failures of groups that are not listed."""
+
+    steps: int
+    of_steps: int
+    groups: list[FailureGroup] = []
+    left_out: int = 0
+
+
+def failures(columns: Columns) -> Failures:
+    """The failures of a run, grouped."""
+    failed = np.flatnonzero(~columns.ok)
+    found = Failures(steps=len(failed), of_steps=columns.n)
+    if not len(failed):
+        return found
+    checks = np.full(columns.n, -1, np.int32) if columns.check is None else columns.check
+    rows_of: dict[tuple[int, ...], list[int]] = {}
+    alike = (columns.error[failed], checks[failed], columns.series[failed])
+    for row, *key in zip(failed.tolist(), *(codes.tolist() for codes in alike), strict=True):
+        rows_of.setdefault(tuple(key), []).append(row)
+    of_class = by_class(columns, ~columns.ok)
+    tried = np.bincount(columns.series, minlength=len(columns.series_names))
+    groups = [_group(columns, np.array(rows), tried) for rows in rows_of.values()]
+    groups.sort(key=lambda group: (-of_class[group.error], group.error, -group.steps, group.kind, group.name))
+    found.groups = groups[:_MOST_GROUPS]
+    found.left_out = sum(group.steps for group in groups[_MOST_GROUPS:])
+    return found
+
+
+def _group(columns: Columns, rows: np.ndarray, tried: np.ndarray) -> FailureGroup:
+    """One group. rows: its failures, of which there is one at least."""
+    first = int(rows[np.argmin(columns.end_ns[rows])])
+    error = class_at(columns, first)
+    kind, name = columns.series_names[columns.series[first]]
+    timed = rows[(columns.sent_ns[rows] != ABSENT_NS) | columns.censored[rows]]
+    took_ns = columns.end_ns[timed] - columns.intended_ns[timed]
+    return FailureGroup(
+        error=error,
+        meaning=ERROR_CLASSES.get(error, "no class that is known"),
+        kind=kind,
+        name=name,
+        steps=len(rows),
+        share=round(len(rows) / int(tried[columns.series[first]]), 6),
+        first_s=round(float(columns.end_ns[first]) / 1e9, 3),
+        first_session=columns.sessions[columns.session[first]],
+        check=check_at(columns, first),
+        median_ms=round(float(np.median(took_ns)) / 1e6, 3) if len(took_ns) else None,
+    )
+
+
+def class_at(columns: Columns, row: int) -> str:
+    """The class of a failed step."""
+    code = int(columns.error[row])
+    return columns.errors[code] if code >= 0 else _UNKNOWN
+
+
+def check_at(columns: Columns, row: int) -> str | None:
+    """The name of the expectation that a failed step did not meet, if it failed by one."""
+    if columns.check is None or columns.checks is None or columns.check[row] < 0:
+        return None
+    return columns.checks[int(columns.check[row])]
+
+
+def by_class(columns: Columns, rows: Flags) -> dict[str, int]:
+    """How many of these rows failed with each class, the most frequent first."""
+    codes = Counter(columns.error[rows & ~columns.ok].tolist())
+    named = {columns.errors[code] if code >= 0 else _UNKNOWN: n for code, n in codes.items()}
+    return dict(sorted(named.items(), key=lambda pair: (-pair[1], pair[0])))

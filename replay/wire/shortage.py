@@ -1,0 +1,82 @@
+"""What this machine runs out of when connections are opened: descriptors, local ports, memory; and how to say so.
+
+Such a failure is never the target's. A step that meets one waits for a connection of ours to come free, as at
+connections.max, for as long as a connection may take to open; then it ends in the class `local`.
+"""
+
+import contextlib
+import errno
+import socket
+from collections.abc import Iterator
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit.
+    resource = None  # type: ignore[assignment]
+
+LOCAL = "local"
+# The highest descriptors are left for files, name look-ups and commands that a run needs while it goes on.
+RESERVED_DESCRIPTORS = 32
+# More than one address has ports for; some children walk through all that they may open when they start.
+_MOST_DESCRIPTORS = 1 << 18
+
+
+def descriptor_limit() -> int | None:
+    """How many descriptors this process may have open; None where there is no such limit."""
+    if resource is None:
+        return None
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+@contextlib.contextmanager
+def most_descriptors() -> Iterator[None]:
+    """Inside, this process may open as many descriptors as the system lets it ask for."""
+    if resource is None:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = before
+    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    is_raised = soft != resource.RLIM_INFINITY and soft < most
+    if is_raised:
+        # macOS refuses more than kern.maxfilesperproc, whatever the hard limit says.
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        if is_raised:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def open_socket(family: int) -> socket.socket:
+    """A stream socket; raises OSError (EMFILE) also where only what is kept in reserve is left."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    limit = descriptor_limit()
+    # The system gives the lowest number that is free, so a high one says that nearly all are in use.
+    if limit is not None and sock.fileno() >= limit - min(RESERVED_DESCRIPTORS, limit // 4):
+        sock.close()
+        raise OSError(errno.EMFILE, "too many open files")
+    return sock
+
+
+def shortage_of(cause: OSError, *, was_reached: bool = True) -> str | None:
+    """What this machine has run out of, and what to raise; None if the failure is not of that kind.
+
+    was_reached: whether a connection to the same address has been opened before. Without that, an address that
+    cannot be assigned only says that there is no way to it from here, as to IPv6 on a machine that has none.
+    """
+    code = cause.errno
+    if code == errno.EMFILE:
+        return f"out of file descriptors (limit {descriptor_limit()}): raise it with ulimit -n"
+    if code == errno.ENFILE:
+        return "this machine is out of file descriptors: raise fs.file-max"
+    if code == errno.EADDRNOTAVAIL and was_reached:
+        return (
+            "out of local ports to the target: widen net.ipv4.ip_local_port_range, or let connections be reused"
+        )
+    if code in (errno.ENOBUFS, errno.ENOMEM):
+        return "out of memory for sockets: raise net.ipv4.tcp_mem, or the memory limit of this process"
+    return None

@@ -1,0 +1,60 @@
+"""Whole runs on a machine that has run out of something: they end, and they say whose fault it was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("resource")
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))
+import runpy
+sys.argv = ["replay", *sys.argv[1:]]
+runpy.run_module("replay", run_name="__main__")
+"""
+
+
+def replayed(limit, *arguments):
+    """What `replay` prints as JSON, in a process that may have so many descriptors."""
+    command = [sys.executable, "-c", LIMITED.format(limit=limit), *map(str, arguments), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def crowd(write_trace):
+    """More steps at once than there are descriptors, each of which takes a while."""
+    return write_trace(*((0.0, [write_trace.get("a", "/?ms=100", name="call")]) for _ in range(120)))
+
+
+@pytest.mark.parametrize("transport", ["fast", "httpx"])
+@pytest.mark.parametrize("reuse", ["pool", "none"])
+def test_a_run_without_enough_descriptors_ends_and_says_so(truth, crowd, tmp_path, transport, reuse):
+    target = tmp_path / "target.toml"
+    target.write_text(f'url = "{truth.url}"\ntransport = "{transport}"\n[connections]\nreuse = "{reuse}"\n')
+
+    code, summary = replayed(64, "run", crowd, "-t", target, "--out", tmp_path / "run")
+
+    assert code == 0
+    assert (summary["counts"]["ok"], summary["counts"]["failed"]) == (120, 0)
+    assert summary["generator"]["verdict"] == "saturated"
+    assert summary["generator"]["reasons"][0].startswith(
+        "out of file descriptors (limit 64): raise it with ulimit -n; "
+    )
+
+
+def test_no_target_fails_for_what_this_machine_lacked(truth, crowd, tmp_path):
+    target = tmp_path / "target.toml"
+    target.write_text(f'url = "{truth.url}"\n[timeouts]\nconnect_s = 0.05\n')
+
+    code, verdict = replayed(
+        64, "gate", crowd, "-t", target, "--out", tmp_path / "run", "--slo", "errors < 1%", "--slo", "p50 < 1ms"
+    )
+
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["counts"]["errors"]["local"] > 1
+    assert (code, verdict["verdict"]) == (3, "inconclusive")
+    assert [check["verdict"] for check in verdict["checks"]] == ["inconclusive"] * 2
