@@ -265,6 +265,12 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             raise ValueError("discount_percent must be from 0 to less than 100")
 
 
+class SessionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a session keeps from one step to the next. cookies: those that the target sets, while it lasts."""
+
+    cookies: bool = False
+
+
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
 
@@ -275,6 +281,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     of several that match, the last. answers: "kind" also looks into the answers of model APIs, MCP and JSON-RPC for
     errors that their status does not tell; "status" does not. simulate: the plane that
     `replay plane simulate` takes it for. slo: what `replay gate` holds it to. cost: what `replay pilot` prices it by.
+    session: what a session keeps from one step to the next.
     """
 
     url: str
@@ -302,9 +309,14 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     simulate: dict[str, Any] | None = None
     slo: tuple[str, ...] = ()
     cost: Cost | None = None
+    session: SessionRules = SessionRules()
 
     def __post_init__(self) -> None:
         check_url(self.url)
+        if self.session.cookies:
+            named = [*self.headers, *self.auth.header_env, self.auth.command_header or ""]
+            if any(name.lower() == "cookie" for name in named):
+                raise ValueError("a cookie header for all and [session] cookies exclude each other; choose one")
         for name, value in self.headers.items():
             _check_header(name, value)
         if self.observe is not None and urlsplit(self.observe).scheme not in ("http", "https"):
@@ -428,4 +440,5 @@ _STRUCTS: dict[str, type[msgspec.Struct]] = {
     "expect": ExpectRule,
     "retry": Retry,
     "cost": Cost,
+    "session": SessionRules,
 }

@@ -113,3 +113,15 @@ def test_a_secret_must_be_in_the_environment(monkeypatch):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_shipped_targets_load(path):
     assert load_target(str(path)).url
+
+
+def test_a_session_may_keep_cookies_unless_all_send_the_same_one(written):
+    assert written('url = "http://x"\n[session]\ncookies = true\n').session.cookies
+
+    with pytest.raises(TargetError, match=r'unknown key "cookie" in \[session\]. Did you mean "cookies"\?'):
+        written('url = "http://x"\n[session]\ncookie = true\n')
+    for same in ('[headers]\nCookie = "a=1"\n', '[auth]\nheader_env = { cookie = "C" }\n'):
+        with pytest.raises(
+            TargetError, match=r"a cookie header for all and \[session\] cookies exclude each other"
+        ):
+            written(f'url = "http://x"\n[session]\ncookies = true\n{same}')

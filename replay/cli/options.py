@@ -64,6 +64,23 @@ _RUN_OPTIONS = [
     click.option(
         "--repeat", is_flag=True, help="Begin the trace again when it ends, until --duration is over."
     ),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        help="A CSV file of users: each session takes a row, and {{row.NAME}} in a request is its column NAME.",
+    ),
+    click.option(
+        "--data-order",
+        type=click.Choice(["sequential", "random"]),
+        default=_DEFAULTS.data_order,
+        show_default=True,
+        help="Take the rows in the order of the file, or in one drawn by --seed.",
+    ),
+    click.option(
+        "--references/--no-references",
+        default=True,
+        help="Fill in {{copy}}, {{session}}, {{uuid}}, {{now}} and {{row.NAME}} in requests, or send them as they are.",
+    ),
     click.option("--sessions", type=click.IntRange(1), help="Replay only the first so many sessions."),
     click.option(
         "--max-in-flight",
@@ -174,6 +191,8 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
     if chosen["repeat"] and chosen["duration"] is None:
         raise click.UsageError("--repeat goes on for ever; say until when with --duration, for example 10m.")
+    if chosen["data"] is not None and not chosen["references"]:
+        raise click.UsageError("--data gives values to references, and --no-references leaves them alone.")
     return RunOptions(
         timing=chosen["timing"],
         knobs=Knobs(
@@ -193,6 +212,9 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         warmup_s=chosen["warmup"],
         grace_s=chosen["grace"],
         repeat=chosen["repeat"],
+        references=chosen["references"],
+        data=None if chosen["data"] is None else str(chosen["data"]),
+        data_order=chosen["data_order"],
         to_origin=chosen.get("to_origin", False),
         read_only=chosen.get("read_only", False),
         budget=chosen.get("budget"),

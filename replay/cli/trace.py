@@ -22,6 +22,7 @@ from replay.trace.file import find_errors, scan
 from replay.trace.profile import Quantiles, TraceProfile, profile
 
 _MOST_ERRORS = 20
+_MOST_REFERENCES = 20
 
 
 @click.group()
@@ -69,6 +70,8 @@ def validate(path: Path, show_all: bool) -> None:
             raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
     found = scan(path, progress=_progress())
     click.echo(f"ok: {found.sessions} sessions, {found.steps} steps")
+    if found.uses is not None and found.uses.counts:
+        click.echo(f"references: {_references(found.uses.counts)}")
 
 
 def _progress() -> Callable[[int, int], None] | None:
@@ -105,6 +108,8 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         ("input tokens", f"{found.input_tokens:,}"),
         ("output tokens", f"{found.output_tokens:,}"),
     ]
+    if found.references:
+        rows.append(("references", _references(found.references)))
     lines = [f"{name:<15}{value}" for name, value in rows]
     lines += _load_lines(found)
     lines += ["", f"{'':<24}{'n':>10}{'min':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}"]
@@ -125,6 +130,13 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         rest = sum(series.steps for series in found.series[top:])
         lines.append(f"{'':<6}{f'and {len(found.series) - top} more names':<40}{rest:>10,}")
     return lines
+
+
+def _references(counts: dict[str, int]) -> str:
+    """The references that a run gives values to, and how many steps use each."""
+    shown = [f"{{{{{name}}}}} in {count:,}" for name, count in sorted(counts.items())[:_MOST_REFERENCES]]
+    more = len(counts) - len(shown)
+    return f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''} steps"
 
 
 def _load_lines(found: TraceProfile) -> list[str]:

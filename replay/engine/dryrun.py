@@ -4,17 +4,22 @@ The same walker and the same knobs as in a run. A step is taken to last as long 
 whatever the speed, since a target does not answer faster because it is asked faster.
 """
 
+import time
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from heapq import heappop, heappush
 from pathlib import Path
 
 import numpy as np
 
+from replay.engine.alike import Alike
 from replay.engine.own_origin import recorded_at
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
+from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
 from replay.engine.weighing import Weighing
 from replay.results.summary import peak_in_flight
@@ -26,9 +31,25 @@ _NS = 1_000_000_000
 _STARTED, _FIRST_BYTE, _ENDED = 0, 1, 2
 
 
-def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
-    """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace."""
-    found = read_trace(trace)
+def foresee(
+    trace: Path, target: Target, options: RunOptions, wall_ns: Callable[[], int] = time.time_ns
+) -> Forecast:
+    """Walk the whole trace as `replay run` would, and count. Raises TraceError for a bad trace.
+
+    wall_ns: the time, in ns since 1970, at which the run would start; {{now}} counts on from there.
+    """
+    found = read_trace(trace, references=options.references)
+    rows = rows_for(trace, found.uses, options)
+    sent_at_ns = began_ns = wall_ns()
+    casting = Casting(
+        origins_of(target, Router(target).urls),
+        fills=found.has_references,
+        rows=rows,
+        seed=options.knobs.seed,
+        cookies=target.session.cookies,
+        wall_ns=lambda: sent_at_ns,
+    )
+    alike = Alike(target, casting)
     pace = Pace(options.knobs)
     router = Router(target, read_only=options.read_only)
     weighing = Weighing(target, router.urls)
@@ -42,6 +63,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         sessions += 1
         steps += len(session.steps)
         recorded_ms = max(recorded_ms, session.start_ms + recorded_span_ms(session))
+        values = alike.values_of(session)
         unknown += sum(1 for step in session.steps if step.took_ms is None and not step.is_wait)
         for step, due_ns, ended_ns in foreseen_steps(session, pace, start_ns, options.timing == "recorded"):
             if limit_ns is not None and due_ns >= limit_ns:
@@ -53,6 +75,8 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
                 withheld += router.withholds(step)
                 continue
             weighing.add(where, step, session.id)
+            sent_at_ns = began_ns + due_ns
+            alike.add(where, session, step, values)
             sent_ns.append(due_ns)
             end_ns.append(ended_ns)
             by_second[due_ns // _NS] += 1
@@ -64,6 +88,13 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         notes.append(f"the trace was recorded at {origin}, which is this target; {meant}")
     if unknown:
         notes.append(f"{unknown} steps have no recorded duration; they were taken to end at once")
+    identical = alike.count
+    if identical and (options.knobs.scale > 1 or options.repeat):
+        notes.append(
+            "copies that send the same bytes are one user to the target, and a cache may answer them; {{copy}} or "
+            "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
+        )
+    notes += notes_on(rows, found.uses, sessions)
     return Forecast(
         schema="replay.forecast/1",
         trace=found.header.name,
@@ -87,6 +118,7 @@ def foresee(trace: Path, target: Target, options: RunOptions) -> Forecast:
         wall_s=round(max(end_ns, default=0) / _NS, 3),
         removed_s=pace.removed_s(),
         notes=notes,
+        identical_requests=identical,
     )
 
 

@@ -17,8 +17,6 @@ from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
 from typing import Any, NamedTuple, Protocol
 
-import msgspec
-
 from replay.engine.alarm import make_alarm
 from replay.engine.budget import Till
 from replay.engine.outcome import Expected, Outcomes, status_class
@@ -29,9 +27,10 @@ from replay.engine.render import Rendered
 from replay.engine.retries import Retries
 from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
+from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
-from replay.trace.values import MissingValue, filled, taken
+from replay.trace.values import MissingValue, taken
 from replay.wire.types import ALWAYS, Exchange
 
 _NS = 1_000_000_000
@@ -180,8 +179,8 @@ class RunLoop:
 
     sessions: (start in ns from the run's start, session), in order of start. outcomes: what answers are held to. now,
     make_pacer: the clock, and what waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
-    retries: None where no attempt is repeated. takes_values: False where responses have no bodies, so that nothing
-    can be taken from them. till: what model calls are paid with; None where there is no budget.
+    retries: None where no attempt is repeated. casting: what makes users of sessions; None where nothing is sent that
+    values could stand in, and responses have none. till: what model calls are paid with; None where there is no budget.
     """
 
     def __init__(
@@ -195,7 +194,7 @@ class RunLoop:
         now: Callable[[], int] = monotonic_ns,
         make_pacer: Callable[..., Pacer] = Pacer,
         retries: Retries | None = None,
-        takes_values: bool = True,
+        casting: Casting | None = None,
         till: Till | None = None,
     ) -> None:
         self._now = now
@@ -211,7 +210,8 @@ class RunLoop:
         self._skips_rest = options.on_error == "skip-rest"
         self._retries = retries
         self._expected_of = outcomes.of
-        self._takes_values = takes_values
+        self._casting = casting
+        self._origins = () if casting is None else casting.origins
         self._till = till
         self._kept_back = KeptBack() if options.read_only else None
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
@@ -340,14 +340,14 @@ class RunLoop:
         if self._read_to_ns - now > _AHEAD_NS or len(starts) >= _AHEAD_MOST:
             return False
         origin, pace, is_recorded = self.start_ns, self._pace, self._is_recorded
-        owns_steps, takes_values = self._options.knobs.scale == 1, self._takes_values
+        owns_steps, casting = self._options.knobs.scale == 1, self._casting
         try:
             for _ in range(_READ_SLICE):
                 start_ns, session = next(sessions)
                 start_ns += origin
                 walk = Walk(session, pace, start_ns, is_recorded, owns_steps)
-                if takes_values and any(step.extract for step in session.steps):
-                    walk.values = {}
+                if casting is not None:
+                    walk.values = casting.values_of(session)
                 self._render_root(walk)
                 # A session that is one step at its start needs no beginning: that step is fired at once.
                 starts.append((start_ns, walk, 0 if walk.is_one_step else _BEGINS))
@@ -368,6 +368,9 @@ class RunLoop:
     def _render_root(self, walk: Walk) -> None:
         """Render the first step of a session when it is read; long prompts only shortly before they are due."""
         step = walk.steps[0]
+        if walk.values is not None and walk.values.user is not None:
+            # Filled in only when it is sent.
+            return
         if step is None or step.request is None or step.request.body_bytes or len(step.request.json) > 4096:
             return
         where = self._decide(step)
@@ -433,9 +436,10 @@ class RunLoop:
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
         if rendered is not None and not self._renderers[where].is_current(rendered):
             rendered = None
-        if walk.values is not None and step.request is not None:
+        if walk.values is not None:
+            renderer, origin = self._renderers[where], self._origins[where]
             try:
-                request = filled(step.request, walk.values)
+                rendered = walk.values.rendered(step, walk.id, renderer, origin, rendered)
             except MissingValue as missing:
                 if self._kept_back is not None and self._kept_back.explains(walk, str(missing)):
                     self._kept_back.add(walk, step)
@@ -443,11 +447,7 @@ class RunLoop:
                 else:
                     self._fail_unsent(walk, index, step, due_ns)
                 return
-            if request is not step.request:
-                rendered = self._renderers[where].render(
-                    msgspec.structs.replace(step, request=request), walk.id
-                )
-        if rendered is None:
+        elif rendered is None:
             rendered = self._renderers[where].render(step, walk.id)
         method, head, body, is_stream, is_idempotent, _ = rendered
         if self._till is not None and not self._till.pays(step, body):
@@ -478,8 +478,8 @@ class RunLoop:
         expected = self._expected_of(step, body)
         if expected is not None:
             self._expect(exchange, expected)
-        if walk.values is not None and step.extract:
-            exchange.keeps_body, exchange.captured_headers = ALWAYS, []
+        if walk.values is not None:
+            self._take_from(exchange)
         if now - due_ns > _LATE_NS and not due:
             self._outbox.append((self._wires[where], exchange))
             return
@@ -493,6 +493,21 @@ class RunLoop:
         exchange.keeps_body = expected.keeps_body
         if expected.keeps_headers:
             exchange.captured_headers = []
+
+    def _take_from(self, exchange: Exchange) -> None:
+        """Have the wire keep of the answer what the session takes from it."""
+        if exchange.step.extract:
+            exchange.keeps_body, exchange.captured_headers = ALWAYS, []
+        elif exchange.walk.values.cookies is not None:
+            exchange.captured_headers = []
+
+    def _keep_cookies(self, exchange: Exchange) -> None:
+        """Whatever became of the exchange: a redirect and a failure set cookies too."""
+        values = exchange.walk.values
+        if values is not None and exchange.captured_headers:
+            values.keep_cookies(
+                self._origins[self._decide(exchange.step)], exchange.head, exchange.captured_headers
+            )
 
     def _empty_outbox(self) -> None:
         """Send what was late already, one right after the other.
@@ -516,11 +531,16 @@ class RunLoop:
         if exchange.status >= 400 and self._retries is not None and self._retries.wants(exchange):
             # The first byte that counts is that of the attempt that ends the step.
             return
+        if exchange.captured_headers is not None:
+            # Before a step that waits for no more than this byte is sent.
+            self._keep_cookies(exchange)
         self._release(exchange.walk, exchange.walk.first_byte(exchange.index, exchange.first_byte_ns))
 
     def _done(self, exchange: Exchange) -> None:
         progress = self.progress
         progress.ended += 1
+        if exchange.captured_headers is not None:
+            self._keep_cookies(exchange)
         if exchange.error is None:
             if exchange.expected is not None or exchange.keeps_body:
                 self._settle(exchange)
@@ -570,7 +590,7 @@ class RunLoop:
         step: Step = exchange.step
         if exchange.error is None and step.extract and exchange.walk.values is not None:
             headers, body = exchange.captured_headers or [], bytes(exchange.captured or b"")
-            if taken(step, headers, body, exchange.walk.values) is not None:
+            if taken(step, headers, body, exchange.walk.values.taken) is not None:
                 exchange.error = _EXTRACT
         exchange.captured_headers = None
         if self._recorder.answers is None:
@@ -618,13 +638,17 @@ class RunLoop:
             self.stop()
             return
         where = self._decide(failed.step)
-        head = failed.head
+        head, body, values = failed.head, failed.body, failed.walk.values
         if head:
-            # Rendered anew, for its credentials may have been renewed meanwhile.
-            head = self._renderers[where].render(self._filled(failed), failed.walk.id).head
+            # Rendered anew, for its credentials and cookies may be others meanwhile; the rest of it is the same.
+            renderer, step, name = self._renderers[where], failed.step, failed.walk.id
+            if values is None:
+                head = renderer.render(step, name).head
+            else:
+                _, head, body, *_ = values.rendered(step, name, renderer, self._origins[where], None)
         again = Exchange(
             head,
-            failed.body,
+            body,
             failed.method,
             self._done,
             failed.on_first_byte,
@@ -640,18 +664,10 @@ class RunLoop:
         )
         if failed.expected is not None:
             self._expect(again, failed.expected)
-        if failed.walk.values is not None and failed.step.extract:
-            again.keeps_body, again.captured_headers = ALWAYS, []
+        if values is not None:
+            self._take_from(again)
         self.progress.sent += 1
         self._wires[where].send(again)
-
-    def _filled(self, exchange: Exchange) -> Step:
-        """The step of an attempt, with what its request takes from earlier responses."""
-        step: Step = exchange.step
-        values = exchange.walk.values
-        if values is None or step.request is None:
-            return step
-        return msgspec.structs.replace(step, request=filled(step.request, values))
 
     def _wait_over(self, waiting: "_Waiting", index: int, end_ns: int) -> None:
         walk = waiting.walk

@@ -46,7 +46,7 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
         ),
         target=redacted(target),
         target_facts=TargetFacts(name=target.name, url=redacted(target)["url"], plane=target.plane),
-        options=msgspec.to_builtins(options),
+        options=_told(options),
         seed=options.knobs.seed,
         host=host_facts(),
         clock={
@@ -54,6 +54,14 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
             "resolution_ns": round(time.get_clock_info("monotonic").resolution * 1e9),
         },
     )
+
+
+def _told(options: RunOptions) -> dict[str, Any]:
+    """The options as they may be written: of the file of users its name alone."""
+    told: dict[str, Any] = msgspec.to_builtins(options)
+    if options.data is not None:
+        told["data"] = Path(options.data).name
+    return told
 
 
 def _recorded_in_flight(found: TraceScan, options: RunOptions) -> float | None:

@@ -11,12 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from replay.engine.arms import ALL, Arm, armed
 from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
-from replay.trace.copies import copy_id, jitter_ratio
+from replay.trace.copies import COPY, Copy, copied, copy_id, jitter_ratio, lap_id, placed
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file import TraceScan, read_sessions, scan
 from replay.trace.types import Session
@@ -24,13 +22,16 @@ from replay.trace.types import Session
 _NS = 1_000_000_000
 
 
-def read_trace(trace: Path) -> TraceScan:
-    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay."""
+def read_trace(trace: Path, *, references: bool = True) -> TraceScan:
+    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay.
+
+    references: False takes what looks like a reserved reference for text.
+    """
     if trace.exists() and not trace.is_file() and not trace.is_dir():
         raise TraceError(
             f"{shown_path(trace)}: is no file but a pipe, and a trace is read twice. Write it to a file."
         )
-    found = scan(trace)
+    found = scan(trace, references=references)
     if not found.steps:
         raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
     return found
@@ -69,12 +70,19 @@ def planned_sessions(
     """
     read: Iterable[Session] = read_sessions(trace, checked=False)
     if options.repeat:
-        read = _laps(lambda: read_sessions(trace, checked=False), found)
-    return armed(scheduled(read, options, pace, found.mean_gap_ms or 1000.0), arm)
+        read = _laps(lambda: read_sessions(trace, checked=False), found, options.knobs.scale)
+    planned = scheduled(read, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
+    if found.has_references:
+        # Counted before the arms part, so that a session is the same user in all of them.
+        planned = ((start_ns, placed(session, place)) for place, (start_ns, session) in enumerate(planned))
+    return armed(planned, arm)
 
 
-def _laps(read: Callable[[], Iterable[Session]], found: TraceScan) -> Iterator[Session]:
-    """The trace again and again, without end; each lap begins one mean gap after the last session of the lap before."""
+def _laps(read: Callable[[], Iterable[Session]], found: TraceScan, scale: int) -> Iterator[Session]:
+    """The trace again and again, without end; each lap begins one mean gap after the last session of the lap before.
+
+    The copies of a lap are numbered on from those of the lap before.
+    """
     gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
     period_ms = found.last_start_ms - found.first_start_ms + gap_ms
     for lap in count():
@@ -82,11 +90,11 @@ def _laps(read: Callable[[], Iterable[Session]], found: TraceScan) -> Iterator[S
             yield (
                 session
                 if not lap
-                else msgspec.structs.replace(
+                else copied(
                     session,
-                    id=f"{session.id}@{lap + 1}",
-                    start_ms=session.start_ms + lap * period_ms,
-                    steps=list(session.steps),
+                    lap_id(session.id, lap, found.marks.lap),
+                    session.start_ms + lap * period_ms,
+                    lap * scale,
                 )
             )
 
@@ -104,7 +112,7 @@ def bent(start_ns: int, phases: Sequence[Phase]) -> int:
 
 
 def scheduled(
-    sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float
+    sessions: Iterable[Session], options: RunOptions, pace: Pace, mean_gap_ms: float, mark: str = COPY
 ) -> Iterator[tuple[int, Session]]:
     """The sessions of this run with their starts in ns, in order of start.
 
@@ -114,7 +122,7 @@ def scheduled(
     phases = options.phases
     limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
     for start_ns, session in _in_order(
-        _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms
+        _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms, mark
     ):
         if phases:
             start_ns = bent(start_ns, phases)
@@ -131,7 +139,7 @@ def _first(sessions: Iterable[Session], most: int | None) -> Iterator[Session]:
 
 
 def _in_order(
-    sessions: Iterable[Session], scale: int, seed: int, pace: Pace, mean_gap_ms: float
+    sessions: Iterable[Session], scale: int, seed: int, pace: Pace, mean_gap_ms: float, mark: str
 ) -> Iterator[tuple[int, Session]]:
     if scale == 1:
         for session in sessions:
@@ -147,13 +155,12 @@ def _in_order(
         for copy in range(scale):
             n += 1
             start_ns = original_ns
-            copied = session
+            one = session
             if copy:
                 start_ns += pace.start_ns(mean_gap_ms * jitter_ratio(seed, session.id, copy))
-                copied = msgspec.structs.replace(
-                    session, id=copy_id(session.id, copy), steps=list(session.steps)
-                )
-            heappush(held, (start_ns, n, copied))
+                first = session.copy if isinstance(session, Copy) else 0
+                one = copied(session, copy_id(session.id, copy, mark), session.start_ms, first + copy)
+            heappush(held, (start_ns, n, one))
     while held:
         start_ns, _, ready = heappop(held)
         yield start_ns, ready

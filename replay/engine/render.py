@@ -20,7 +20,7 @@ from replay.wire.credentials import Credentials
 
 _SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
-_NOT_RECORDED = frozenset(
+NOT_RECORDED = frozenset(
     (
         "connection",
         "content-length",
@@ -99,7 +99,7 @@ class Renderer:
         if request is not None and request.headers:
             for name, value in request.headers.items():
                 key = name.lower()
-                if key in _NOT_RECORDED or key in self._replaced:
+                if key in NOT_RECORDED or key in self._replaced:
                     continue
                 if key == "content-type":
                     content_type = ""

@@ -27,6 +27,8 @@ from replay.engine.recorder import Recorder
 from replay.engine.retries import Retries
 from replay.engine.sender import TargetSender
 from replay.engine.types import At, RunOptions
+from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
@@ -107,10 +109,11 @@ def replay_together(
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
-    found = read_trace(trace)
+    found = read_trace(trace, references=options.references)
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
+    rows = rows_for(trace, found.uses, options)
     purse = None if options.budget is None else Purse(options.budget)
-    runs = [_Run(trace, found, job, options, purse) for job in jobs]
+    runs = [_Run(trace, found, job, options, rows, purse) for job in jobs]
     try:
         with most_descriptors():
             run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse))
@@ -140,7 +143,13 @@ class _Run:
     ended_early: str | None = None
 
     def __init__(
-        self, trace: Path, found: TraceScan, job: Job, options: RunOptions, purse: Purse | None
+        self,
+        trace: Path,
+        found: TraceScan,
+        job: Job,
+        options: RunOptions,
+        rows: Rows | None,
+        purse: Purse | None,
     ) -> None:
         self.target = job.target
         self._till = None
@@ -148,6 +157,7 @@ class _Run:
             self._till = Till(job.target, options.budget, purse)
         self.planned: Planned = planned_counts(trace, found, options, job.arm)
         self._trace, self._found, self._job, self._options = trace, found, job, options
+        self._rows = rows
         # What the trace ids of its requests are derived from.
         self._run_id = secrets.token_hex(8)
         self.sender = TargetSender(job.target, self._run_id, read_only=options.read_only)
@@ -167,6 +177,9 @@ class _Run:
         self.directory = RunDir.create(self._job.out, self.trace_name, self.target.name)
         self.manifest = manifest_of(self._found, self.planned, self.target, options)
         self.manifest.run_id = self._run_id
+        self.manifest.notes = notes_on(self._rows, self._found.uses, self.planned.sessions)
+        if self._rows is not None:
+            self.manifest.data = self._rows.facts
         self.directory.write_manifest(self.manifest)
         self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
         keeps_answers = options.answers != "none"
@@ -186,9 +199,19 @@ class _Run:
             outcomes,
             retries=retries,
             till=self._till,
+            casting=self._casting(),
         )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
+
+    def _casting(self) -> Casting:
+        return Casting(
+            origins_of(self.target, self.sender.urls),
+            fills=self._found.has_references,
+            rows=self._rows,
+            seed=self._options.knobs.seed,
+            cookies=self.target.session.cookies,
+        )
 
     async def finish(self, host: Host, why: str | None, ended: Ended | None) -> None:
         """Write the end of the run. why: it was ended early, since enough was seen. ended: or to do no harm."""

@@ -16,7 +16,7 @@ class TargetSender:
     """Routes, renders and sends the steps of one run to one target.
 
     decide(step): the index in renderers and wires that this step belongs to, or WAIT. withholds(step): whether it is a
-    wait only because the run is read-only.
+    wait only because the run is read-only. urls: what each of the renderers and wires is for.
     """
 
     def __init__(self, target: Target, run_id: str, *, read_only: bool = False) -> None:
@@ -26,12 +26,13 @@ class TargetSender:
         self.wires: list[Wire] = []
         self.renderers: list[Renderer] = []
         self._opened = AsyncExitStack()
-        for url in self._router.urls:
+        self.urls = self._router.urls
+        for url in self.urls:
             self.wires.append(_wire(target, url))
             self.renderers.append(Renderer(target, url, self._credentials, run_id))
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
-        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self._router.urls)
+        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self.urls)
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:

@@ -67,7 +67,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     target: its `simulate` table says what plane it is. Raises TraceError, TargetError and RunDirError.
     """
     spec = simulated_plane(target)
-    found = read_trace(trace)
+    found = read_trace(trace, references=options.references)
     planned = planned_counts(trace, found, options)
     directory = RunDir.create(out, found.header.name, target.name)
     manifest = manifest_of(found, planned, target, options)
@@ -85,7 +85,6 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         Outcomes(target, reads_answers=False),
         time.now,
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
-        takes_values=False,
     )
     loop.begin(time, time.make_alarm)
     wire.begin(loop.start_ns)

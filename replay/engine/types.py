@@ -8,6 +8,7 @@ Timing = Literal["causal", "recorded"]
 OnError = Literal["continue", "skip-rest"]
 Late = Literal["catch-up", "skip"]
 Answers = Literal["none", "shape", "values"]
+RowOrder = Literal["sequential", "random"]
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -69,9 +70,11 @@ class RunOptions(msgspec.Struct, frozen=True):
     warmup_s: steps intended before this are marked. grace_s: how long an interrupted run waits for responses.
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
-    answers.jsonl: nothing; what they look like; or digests of their values too. to_origin: the target may be where the
-    trace was recorded; else such a run is refused. read_only: requests that may change something become waits of their
-    recorded length. budget: what the model calls of one replay may cost, of all its targets together.
+    answers.jsonl: nothing; what they look like; or digests of their values too. references: whether {{copy}} and the
+    like are filled in (replay/trace/reserved.py). data: a CSV file, of which each session has a row, in data_order.
+    to_origin: the target may be where the trace was recorded; else such a run is refused. read_only: requests that may
+    change something become waits of their recorded length. budget: what the model calls of one replay may cost, of all
+    its targets together.
     """
 
     timing: Timing = "causal"
@@ -88,6 +91,9 @@ class RunOptions(msgspec.Struct, frozen=True):
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()
     answers: Answers = "none"
+    references: bool = True
+    data: str | None = None
+    data_order: RowOrder = "sequential"
     to_origin: bool = False
     read_only: bool = False
     budget: Budget | None = None

@@ -107,8 +107,9 @@ class Walk:
 
     owns_steps: nobody else has these steps, so what is not needed any more may be dropped from them.
     steps holds the steps that were not started yet; `started` drops them. is_flat: no step waits for another, so
-    nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: taken from responses
-    so far; None where no step of the session takes any. has_failed: a step of it has; told by the run.
+    nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: the run's own; what
+    the session's requests are filled with (replay/engine/users), None where nothing is. has_failed: a step of it has;
+    told by the run.
     """
 
     __slots__ = (
@@ -138,7 +139,7 @@ class Walk:
         self.id = session.id
         self.attributes = session.attributes or _NOTHING
         self.rendered: dict[int, Any] | None = None
-        self.values: dict[str, str] | None = None
+        self.values: Any = None
         self.steps: list[Step | None] = steps  # type: ignore[assignment]
         self.start_ns = start_ns
         self.left = len(steps)

@@ -259,6 +259,9 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
         ("peak in flight", f"about {count(forecast.peak_in_flight)}, with the recorded durations"),
     ]
     rows += _weight(forecast, currency)
+    if forecast.identical_requests is not None:
+        alike = "byte for byte like one before them, traceparent and idempotency key aside"
+        rows.append(("identical", f"{count(forecast.identical_requests)} requests, {alike}"))
     for name, seconds in forecast.removed_s.items():
         if seconds:
             rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))

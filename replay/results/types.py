@@ -423,6 +423,16 @@ class Summary(msgspec.Struct, omit_defaults=True):
     notes: list[str] = []
 
 
+class DataFacts(msgspec.Struct, omit_defaults=True):
+    """The file of users that sessions took rows from: everything about it but what is in it. order: of the rows."""
+
+    file: str
+    sha256: str
+    rows: int
+    columns: list[str]
+    order: str = "sequential"
+
+
 class Manifest(msgspec.Struct, omit_defaults=True):
     """run.json: written first and again at the end. Every secret in target is redacted. run_id: the key from which
     the trace ids and span ids of its requests are derived (see replay/engine/render.py).
@@ -447,6 +457,7 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     removed_s: dict[str, float] = {}
     connections: dict[str, int] = {}
     notes: list[str] = []
+    data: DataFacts | None = None
     error: str | None = None
     ended: Ended | None = None
     spent: Spent | None = None
@@ -458,7 +469,8 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     peak_rps is that of the busiest second; wall_s the time until the last response. withheld: those of the waits that
     are requests which a read-only run keeps back. methods, hosts: requests by them, after routes. request_bytes: of all
     of them, credentials left out. input_tokens, output_tokens: of the model calls, what they ask for at most, and
-    model_cost what that costs by the target's [cost]; None where that has no price of model calls.
+    model_cost what that costs by the target's [cost]; None where that has no price of model calls. identical_requests:
+    how many have the bytes of one before them, but for traceparent and idempotency key.
     """
 
     schema: str
@@ -483,6 +495,7 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     output_tokens: int = 0
     model_cost: float | None = None
     notes: list[str] = []
+    identical_requests: int | None = None
 
 
 class Snapshot(msgspec.Struct, omit_defaults=True):

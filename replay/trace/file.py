@@ -19,6 +19,7 @@ from typing import BinaryIO, NoReturn
 import msgspec
 import numpy as np
 
+from replay.trace.copies import Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.explain import decoding_fault, header_fault, sentence
 from replay.trace.origins import MOST_ORIGINS, origin_of
@@ -26,6 +27,7 @@ from replay.trace.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.stored import StoredBytes, WholeFile, open_lines
 from replay.trace.types import Header, Request, Session
 from replay.trace.unknown import encoded_with_extra, has_extra, set_aside
+from replay.trace.uses import Uses
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
@@ -45,7 +47,8 @@ class TraceScan(msgspec.Struct, frozen=True):
 
     sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
     span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
-    bytes: of the file as stored.
+    bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
+    marks: what tells copies of its sessions from them.
     """
 
     header: Header
@@ -59,6 +62,13 @@ class TraceScan(msgspec.Struct, frozen=True):
     first_start_ms: float
     last_start_ms: float
     busy_ms: float = 0.0
+    uses: Uses | None = None
+    marks: Marks = Marks()
+
+    @property
+    def has_references(self) -> bool:
+        """Whether a request has a reserved reference, to which the run gives the value."""
+        return self.uses is not None and bool(self.uses.counts)
 
     @property
     def mean_in_flight(self) -> float | None:
@@ -77,6 +87,7 @@ class TraceReader:
     """An iterator over the sessions of one trace file, and a context manager that closes it.
 
     checked: whether the rules for sessions are tested; a file that was scanned before need not pay for it again.
+    uses: takes note of reserved references, which are then checked too; None: braces are text.
     header: the file's first line. line: the number of the line read last, from 1.
     A TraceError for one line leaves the reader on the next line, so that a caller can go on and find more.
     """
@@ -88,7 +99,9 @@ class TraceReader:
         hashed: bool = False,
         checked: bool = True,
         progress: Progress | None = None,
+        uses: Uses | None = None,
     ) -> None:
+        self._uses = uses
         self._path = Path(path)
         self._is_checked = checked
         self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
@@ -121,6 +134,11 @@ class TraceReader:
             session = self._decode_unusual(line, error)
         if self._is_checked:
             problem = find_problem(session)
+            if problem is not None:
+                self._fail(sentence(session.id, problem))
+        # In JSON, two braces stand side by side in a string only.
+        if self._uses is not None and b"{{" in line:
+            problem = self._uses.add(session, self.line)
             if problem is not None:
                 self._fail(sentence(session.id, problem))
         for step in session.steps:
@@ -276,22 +294,26 @@ def read_sessions(path: str | PathLike[str], *, checked: bool = True) -> Iterato
         yield from reader
 
 
-def scan(path: str | PathLike[str], *, progress: Progress | None = None) -> TraceScan:
+def scan(path: str | PathLike[str], *, progress: Progress | None = None, references: bool = True) -> TraceScan:
     """Read a whole trace once, checking every line and that no session id occurs twice, and count what is in it.
 
     Keeps 8 bytes for each session, and reads the file a second time if two ids are alike in these.
+    references: False takes what looks like a reserved reference for text.
     Raises TraceError for the first thing that is wrong.
     """
     sessions = steps = waits = 0
     span_ms = first_start_ms = last_start_ms = busy_ms = 0.0
     ids = array("q")
-    with TraceReader(path, hashed=True, progress=progress) as reader:
+    uses = Uses() if references else None
+    marks = Marks()
+    with TraceReader(path, hashed=True, progress=progress, uses=uses) as reader:
         for session in reader:
             if not sessions:
                 first_start_ms = session.start_ms
             last_start_ms = session.start_ms
             sessions += 1
             steps += len(session.steps)
+            marks.see(session.id)
             for step in session.steps:
                 if step.request is None and step.llm is None:
                     waits += 1
@@ -314,6 +336,8 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None) -> Trac
             first_start_ms=first_start_ms,
             last_start_ms=last_start_ms,
             busy_ms=busy_ms,
+            uses=uses,
+            marks=marks,
         )
     repeated = _repeated(ids)
     if repeated:
@@ -326,7 +350,7 @@ def find_errors(path: str | PathLike[str], most: int = 20) -> Iterator[TraceErro
     """Up to `most` things that are wrong with a trace, line by line; then repeated session ids."""
     ids = array("q")
     n = 0
-    with TraceReader(path) as reader:
+    with TraceReader(path, uses=Uses()) as reader:
         while n < most:
             try:
                 session = next(reader, None)

@@ -13,6 +13,7 @@ from replay.trace.burstiness import Gaps, dispersion, peak_to_mean
 from replay.trace.file import TraceReader
 from replay.trace.pattern import HUMAN_MS, Pattern, classify
 from replay.trace.types import Header, Session
+from replay.trace.uses import Uses
 
 # Values fall into buckets 2 % wide, so a quantile is within 1 % of the exact one.
 _BUCKETS_PER_E = 1 / math.log(1.02)
@@ -46,7 +47,8 @@ class TraceProfile(msgspec.Struct):
 
     span_ms: from the trace's start to the last recorded end. sessions_per_min: over the time in which sessions
     start; None for fewer than two. fan_out: followers of a step that has any. depth: steps on a session's
-    longest chain. gap_ms: delays on edges. took_ms: recorded durations.
+    longest chain. gap_ms: delays on edges. took_ms: recorded durations. references: steps that use one to which the
+    run gives the value, by `copy`, `session`, `uuid`, `now` and `row.NAME`.
     """
 
     header: Header
@@ -68,6 +70,7 @@ class TraceProfile(msgspec.Struct):
     input_tokens_per_call: Quantiles
     output_tokens_per_call: Quantiles
     load: "LoadProfile"
+    references: dict[str, int] = {}
 
 
 class LoadProfile(msgspec.Struct, omit_defaults=True):
@@ -146,7 +149,8 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
     took_ms, inputs, outputs = _Spread(), _Spread(), _Spread()
     activity, gaps = Activity(), Gaps()
     human = 0
-    with TraceReader(path, progress=progress) as reader:
+    uses = Uses(is_strict=False)
+    with TraceReader(path, progress=progress, uses=uses) as reader:
         for session in reader:
             sessions += 1
             gaps.add(session.start_ms)
@@ -204,6 +208,7 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
         input_tokens_per_call=inputs.quantiles(),
         output_tokens_per_call=outputs.quantiles(),
         load=_load(activity, gaps, human / edges if edges else None, has_durations=took_ms.quantiles().n > 0),
+        references=uses.counts,
     )
 
 

@@ -5,16 +5,17 @@ at most two without an end, and only the first 16 KiB of a body are searched.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from re import _parser as regex_parser  # type: ignore[attr-defined]
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from replay.http.codings import uncoded
 from replay.trace.pointer import MISSING, pointed
+from replay.trace.reserved import RESERVED
 from replay.trace.types import Extract, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
@@ -23,9 +24,12 @@ _MOST_REPEATS = 2
 _LONGEST_PATTERN = 300
 _LONGEST_VALUE = 16 * 1024
 REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
+_ANY = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99}|" + RESERVED + r")\}\}")
 is_name = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}").fullmatch
 
 Headers = Sequence[tuple[bytes, bytes]]
+Own = Callable[[str], str | None]
+"""Given a name that no response gave a value for, the run's own value; None: it stays as it is. Raises MissingValue."""
 
 
 class MissingValue(Exception):
@@ -146,38 +150,59 @@ def _pointed(document: Any, pointer: str) -> str | None:
     return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
-def filled(request: Request, values: Mapping[str, str]) -> Request:
+def filled(request: Request, values: Mapping[str, str], own: Own | None = None) -> Request:
     """The request with its references filled in; the same one if it has none.
 
-    Raises MissingValue. In a path values are percent-encoded, in JSON escaped, in headers cut at line ends.
+    own: asked for what is not among the values; without it such names are missing. Raises MissingValue.
+    In a path values are percent-encoded, in JSON and in forms escaped, in headers cut at line ends; a body that is
+    neither JSON nor a form has them as they are.
     """
-    path = _replaced(request.path, values, lambda value: quote(value, safe=""))
-    headers = {
-        name: _replaced(text, values, lambda value: re.split(r"[\r\n\0]", value)[0])
-        for name, text in request.headers.items()
-    }
-    body = None if request.body is None else _replaced(request.body, values, str)
+    path = _replaced(request.path, values, own, _encoded)
+    headers = {name: _replaced(text, values, own, _in_one_line) for name, text in request.headers.items()}
+    body = request.body
+    if body is not None and "{{" in body:
+        body = _replaced(body, values, own, _written_in(body, request.headers))
     json = request.json
     if b"{{" in bytes(json):
         text = bytes(json).decode("utf-8", "surrogatepass")
-        json = msgspec.Raw(_replaced(text, values, _escaped).encode("utf-8", "surrogatepass"))
+        json = msgspec.Raw(_replaced(text, values, own, _escaped).encode("utf-8", "surrogatepass"))
     if path == request.path and headers == request.headers and body == request.body and json is request.json:
         return request
     return msgspec.structs.replace(request, path=path, headers=headers, body=body, json=json)
+
+
+def _encoded(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _in_one_line(value: str) -> str:
+    return re.split(r"[\r\n\0]", value)[0]
 
 
 def _escaped(value: str) -> str:
     return msgspec.json.encode(value).decode()[1:-1]
 
 
-def _replaced(text: str, values: Mapping[str, str], written: Any) -> str:
+def _written_in(body: str, headers: Mapping[str, str]) -> Callable[[str], str]:
+    """How a value is written in a body of this content type; without one, a body that opens like JSON is JSON."""
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "").lower()
+    if "json" in kind or (not kind and body.lstrip()[:1] in ("{", "[")):
+        return _escaped
+    return quote_plus if kind.startswith("application/x-www-form-urlencoded") else str
+
+
+def _replaced(text: str, values: Mapping[str, str], own: Own | None, written: Callable[[str], str]) -> str:
     if "{{" not in text:
         return text
 
     def value_of(found: re.Match[str]) -> str:
-        value = values.get(found[1])
+        name = found[1]
+        value = values.get(name)
         if value is None:
-            raise MissingValue(found[1])
-        return str(written(value))
+            if own is not None:
+                value = own(name)
+            elif is_name(name):
+                raise MissingValue(name)
+        return found[0] if value is None else written(value)
 
-    return REFERENCE.sub(value_of, text)
+    return _ANY.sub(value_of, text)

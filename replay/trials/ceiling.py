@@ -164,7 +164,7 @@ class _Hunt:
         self._trace, self._target, self._slos, self._plan = trace, target, slos, plan
         self._options, self._directory = options, directory
         self._on_progress, self._on_level, self._replay = on_progress, on_level, replay
-        found = scan(trace)
+        found = scan(trace, references=options.references)
         gap_ms = found.mean_gap_ms or found.span_ms or 1000.0
         knobs = options.knobs
         per_session = found.requests / max(1, found.sessions)

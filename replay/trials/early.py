@@ -115,7 +115,7 @@ class SessionWatcher:
 def watch(asked: Watch) -> SessionWatcher:
     """A watcher for a run; reads the trace once to see how many steps a session can bring to each SLO."""
     trace = Path(asked.trace)
-    found = scan(trace)
+    found = scan(trace, references=asked.options.references)
     slos = [parse_slo(text) for text in asked.slos]
 
     def plan() -> Iterator[Session]:

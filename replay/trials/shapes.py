@@ -28,7 +28,7 @@ def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
             for n in range(_SESSIONS):
                 yield Session(f"s-{n}", 0.0, [step])
     else:
-        found = scan(trace)
+        found = scan(trace, references=False)
         header = msgspec.structs.replace(found.header, name=f"{found.header.name}, evenly")
         gap_ms = found.mean_gap_ms or found.span_ms or _GAP_MS
 

@@ -1,5 +1,8 @@
 """Which sessions are replayed, and when they start."""
 
+import json
+from itertools import islice
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,3 +79,41 @@ def test_phases_hurry_and_slow_arrivals():
     phases = (Phase(2.0, 3.0), Phase(1.0, 0.5))
 
     assert [bent(s * 1_000_000_000, phases) / 1e9 for s in (0, 3, 6, 7)] == [0, 1, 2, 4]
+
+
+def test_copies_are_numbered_through_all_laps_and_placed_in_order_of_start(write_trace):
+    trace = write_trace(*((n * 10.0, [write_trace.get("a", "/{{copy}}")]) for n in range(2)))
+    options = RunOptions(knobs=Knobs(scale=3), repeat=True)
+
+    planned = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+    sessions = [session for _, session in islice(planned, 18)]
+
+    assert {session.id: session.copy for session in sessions if session.id.startswith("s-0")} == {
+        "s-0": 0, "s-0~2": 1, "s-0~3": 2, "s-0@2": 3, "s-0@2~2": 4, "s-0@2~3": 5, "s-0@3": 6, "s-0@3~2": 7, "s-0@3~3": 8,
+    }  # fmt: skip
+    assert [session.place for session in sessions] == list(range(18))
+
+
+def test_a_trace_without_references_is_not_numbered(write_trace):
+    trace = write_trace((0.0, [write_trace.get("a", "/")]))
+    options = RunOptions()
+
+    ((_, session),) = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+
+    assert type(session) is Session
+
+
+def test_no_two_sessions_of_a_run_are_called_the_same_whatever_the_trace_calls_its_own(tmp_path):
+    ids = ["s", "s~2", "s@2", "s~~3", "s@2~2", "7"]
+    trace = tmp_path / "trace.jsonl"
+    step = {"id": "a", "kind": "http", "name": "a", "request": {"method": "GET", "path": "/"}}
+    lines = [{"format": "replay-trace", "version": 1, "name": "t"}]
+    lines += [{"id": session_id, "start_ms": n, "steps": [step]} for n, session_id in enumerate(ids)]
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = RunOptions(knobs=Knobs(scale=3), repeat=True)
+
+    planned = planned_sessions(trace, scan(trace), options, Pace(options.knobs))
+    called = [session.id for _, session in islice(planned, 3 * 3 * len(ids))]
+
+    assert len(set(called)) == len(called)
+    assert {"s~~~2", "s@@2", "s@@2~~~2"} <= set(called)

@@ -123,3 +123,17 @@ def test_no_value_breaks_out_of_the_request(value):
 )
 def test_what_cannot_be_taken_or_could_run_for_ever_is_refused(name, extract, why):
     assert extract_problem(name, extract) == why
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "filled_in"),
+    [
+        ({"Content-Type": "application/x-www-form-urlencoded"}, "user={{v}}&x=1", "user=a%22%26+b&x=1"),
+        ({"content-type": "application/json; charset=utf-8"}, '{"user":"{{v}}"}', '{"user":"a\\"& b"}'),
+        ({}, '{"user":"{{v}}"}', '{"user":"a\\"& b"}'),
+        ({"content-type": "text/plain"}, '{"user":"{{v}}"}', '{"user":"a"& b"}'),
+        ({}, "user {{v}}", 'user a"& b'),
+    ],
+)
+def test_a_value_in_a_body_is_written_as_its_content_type_asks(headers, body, filled_in):
+    assert filled(Request("POST", "/", headers, body=body), {"v": 'a"& b'}).body == filled_in

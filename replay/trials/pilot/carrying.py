@@ -129,7 +129,9 @@ class Carrier:
         request costs some of this machine's.
         """
         it = self._it
-        trace = unchained(it.excerpt.trace, self.traces())
+        # A request that is taken out of its session has none of its cookies.
+        has_cookies = any(target.session.cookies for target in it.targets)
+        trace = it.excerpt.trace if has_cookies else unchained(it.excerpt.trace, self.traces())
         for aim in it.targets:
             key = f"ceiling/{aim.name}"
             if key in self._state.done:

@@ -15,6 +15,7 @@ import numpy as np
 from replay.judge.choice.rules import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
+from replay.trace.reserved import found_in
 from replay.trace.types import Header, Session, Step
 from replay.trace.values import MissingValue, filled
 from replay.trials.pilot.workload import Shape
@@ -215,7 +216,8 @@ def chains(picked: Picked, folder: Path, plan: Plan) -> Path:
 
 def unchained(representative: Path, folder: Path, most: int = 20_000) -> Path:
     """The requests of the excerpt at their recorded times, each a session of its own, so that a level of load settles
-    at once. Requests that take values from others stay in their sessions, and so does the whole trace then.
+    at once. Requests that take values from others, or from who their session is, stay in their sessions, and so does
+    the whole trace then.
     """
     steps: list[tuple[float, Step]] = []
     with TraceReader(representative, checked=False) as reader:
@@ -242,6 +244,8 @@ def _takes_values(step: Step) -> bool:
     request = step.request
     if request is None:
         return False
+    if any(found_in(request)):
+        return True
     try:
         filled(request, {})
     except MissingValue:

@@ -1,0 +1,105 @@
+"""How many requests of a run have the bytes of one before them: where copies are clones, a cache answers for them.
+
+Nothing is rendered: a request is known by what it would be rendered from, eight bytes each. Not looked at are
+traceparent and the idempotency key, which are never the same twice. What only the target can say is taken to
+differ from session to session: a value from a response, and the cookies of a session that has had an answer.
+"""
+
+import contextlib
+from array import array
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import numpy as np
+
+from replay.engine.render import NOT_RECORDED
+from replay.engine.users.casting import Casting
+from replay.engine.users.values import SessionValues
+from replay.target import Target
+from replay.trace.types import LlmCall, Request, Session, Step
+from replay.trace.values import MissingValue
+
+
+class Alike:
+    """Told of each request of each session; `count` says how many are like one before."""
+
+    def __init__(self, target: Target, casting: Casting) -> None:
+        self._casting = casting
+        self._has_cookies = target.session.cookies
+        self._sends_recorded = target.send_recorded_ms
+        self._left_out = NOT_RECORDED | {name.lower() for name in target.headers}
+        if target.traceparent:
+            self._left_out |= {"traceparent", "tracestate"}
+        if target.retry.idempotency_header is not None:
+            self._left_out |= {target.retry.idempotency_header.lower()}
+        self._seen = array("Q")
+
+    def __repr__(self) -> str:
+        return f"<Alike of {len(self._seen)} requests>"
+
+    def values_of(self, session: Session) -> SessionValues | None:
+        """What the session's requests are filled with; values from responses are made up."""
+        values = self._casting.values_of(session)
+        if values is not None:
+            for step in session.steps:
+                for name in step.extract:
+                    values.taken[name] = f"{name} of {session.id}"
+        return values
+
+    def add(self, where: int, session: Session, step: Step, values: SessionValues | None) -> None:
+        """A request that would be sent to this place of the target."""
+        request = step.request
+        if values is not None:
+            # A step that asks for what nobody gives is not sent at all; it counts as it is written.
+            with contextlib.suppress(MissingValue):
+                request = values.filled(step)
+        digest = blake2b(digest_size=8)
+        parts = self._parts(request) if request is not None else _llm_parts(step, session.id)
+        for part in (str(where).encode(), *parts, *self._told(session, step)):
+            digest.update(b"%d:" % len(part))
+            digest.update(part)
+        self._seen.append(int.from_bytes(digest.digest()))
+
+    def _told(self, session: Session, step: Step) -> Iterator[bytes]:
+        if self._sends_recorded:
+            yield f"recorded {step.took_ms} {step.recorded and step.recorded.ttft_ms}".encode()
+        if self._has_cookies and step.after:
+            yield _bytes(f"cookies {session.id}")
+
+    def _parts(self, request: Request) -> Iterator[bytes]:
+        yield _bytes(f"{request.method} {request.path.partition('#')[0]}")
+        for name, value in request.headers.items():
+            if name.lower() not in self._left_out:
+                yield _bytes(f"{name}: {value}")
+        yield b"json" + bytes(request.json)
+        for body in (request.body, request.body_base64):
+            yield b"none" if body is None else b"body" + _bytes(body)
+        yield b"%d" % (request.body_bytes or 0)
+
+    @property
+    def count(self) -> int:
+        """How many were like one before."""
+        return len(self._seen) - len(np.unique(np.frombuffer(self._seen, np.uint64))) if self._seen else 0
+
+
+def _llm_parts(step: Step, session_id: str) -> Iterator[bytes]:
+    """A prompt is drawn from its session and step but for the blocks that it shares."""
+    llm = step.llm
+    assert llm is not None
+    yield _bytes(f"llm {llm.model} {llm.stream} {llm.input_tokens} {llm.output_tokens} {llm.prefix}")
+    yield str(llm.prefix_block_tokens).encode()
+    if not _is_all_shared(llm):
+        yield _bytes(f"{session_id}\0{step.id}")
+
+
+def _is_all_shared(llm: LlmCall) -> bool:
+    if not llm.input_tokens:
+        return True
+    if not llm.prefix:
+        return False
+    size = llm.prefix_block_tokens
+    return size is None or size * len(llm.prefix) >= llm.input_tokens
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,88 @@
+"""Makes of each session of a run the user that it is. Pure, but for the clock that it is given.
+
+Most runs have no references, no rows and no cookies; a session then costs the look for `extract`, as it always did.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from urllib.parse import urlsplit
+
+from replay.engine.users.cookies import Cookies
+from replay.engine.users.rows import Rows
+from replay.engine.users.values import SessionValues, User
+from replay.target import ASGI_PREFIX, Target
+from replay.trace.copies import Copy
+from replay.trace.reserved import found_in
+from replay.trace.types import Session
+
+
+class Casting:
+    """origins: scheme and host of each URL that steps go to, as cookies see them.
+
+    fills: whether the trace has reserved references. seed: of UUIDs. wall_ns: the time, in ns since 1970.
+    """
+
+    def __init__(
+        self,
+        origins: Sequence[str] = (),
+        *,
+        fills: bool = False,
+        rows: Rows | None = None,
+        seed: int = 1,
+        cookies: bool = False,
+        wall_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.origins = origins
+        self._fills = fills
+        self._rows = rows
+        self._seed = seed
+        self._cookies = cookies
+        self._wall_ns = wall_ns
+        self._is_idle = not (fills or cookies)
+
+    def __repr__(self) -> str:
+        return f"<Casting with {self._rows}{', cookies' if self._cookies else ''}>"
+
+    def values_of(self, session: Session) -> SessionValues | None:
+        """What this session's requests are filled with; None where they are sent as they are."""
+        for step in session.steps:
+            if step.extract:
+                names = frozenset(name for each in session.steps for name in each.extract)
+                break
+        else:
+            if self._is_idle:
+                return None
+            names = frozenset()
+        user = self._user(session) if self._fills and _asks(session) else None
+        if user is None and not names and not self._cookies:
+            return None
+        return SessionValues(names, user, Cookies() if self._cookies else None)
+
+    def _user(self, session: Session) -> User:
+        copy, place = (session.copy, session.place) if isinstance(session, Copy) else (0, 0)
+        row = _nothing if self._rows is None else partial(_value, self._rows, place)
+        return User(session.id, copy, self._seed, row, self._wall_ns)
+
+
+def origins_of(target: Target, urls: Sequence[str]) -> list[str]:
+    """Scheme and host of each URL, the host as the target's own headers name it, if they do."""
+    named = next((value for name, value in target.headers.items() if name.lower() == "host"), None)
+    return [
+        f"http://{named or 'asgi'}"
+        if url.startswith(ASGI_PREFIX)
+        else f"{urlsplit(url).scheme}://{named or urlsplit(url).netloc}"
+        for url in urls
+    ]
+
+
+def _asks(session: Session) -> bool:
+    return any(step.request is not None and any(found_in(step.request)) for step in session.steps)
+
+
+def _value(rows: Rows, place: int, column: str) -> str | None:
+    return rows.value(column, place)
+
+
+def _nothing(_: str) -> str | None:
+    return None
