@@ -18,13 +18,15 @@ from replay.cli.options import (
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.types import At, FaultKind
+from replay.report.check import print_check
 from replay.report.live import open_view
 from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
 from replay.results.types import AnswersKept
 from replay.target import load_target
 from replay.trials.aborting import replay_one
-from replay.trials.endings import EXIT_CODES, concluded
+from replay.trials.check.checking import CheckOutcome, check_target
+from replay.trials.endings import EXIT_CODES, Conclusion, concluded
 from replay.trials.faults import judge_faults
 from replay.trials.prices import check_currency, currency_of
 
@@ -56,6 +58,12 @@ from replay.trials.prices import check_currency, currency_of
     "example kill@30s.",
 )
 @answers_option
+@click.option(
+    "--check",
+    "is_check",
+    is_flag=True,
+    help="Send one session of each sort at once instead, and say whether a replay means anything there; exit 0 or 4.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.pass_context
 def run(
@@ -67,6 +75,7 @@ def run(
     as_json: bool,
     answers: AnswersKept | None,
     dry_run: bool,
+    is_check: bool,
     commands: tuple[tuple[float, str], ...],
     faults: tuple[tuple[FaultKind, float], ...],
     **chosen: Any,
@@ -75,6 +84,8 @@ def run(
 
     Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4
     """
+    if dry_run and is_check:
+        raise click.UsageError("--check sends requests and --dry-run sends none: choose one of them.")
     aim = load_target(target)
     if faults and aim.observe is None:
         raise click.UsageError(
@@ -92,6 +103,13 @@ def run(
         else:
             print_dry_run(forecast, currency=currency_of(aim))
         return
+    if is_check:
+        checked = check_target(trace, aim, options, out=out)
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(checked.report)).decode())
+        else:
+            print_check(checked.report, checked.directory)
+        ctx.exit(EXIT_CODES[_check_conclusion(checked)])
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
         outcome = replay_one(trace, aim, options, out, view.show, aborts=chosen["aborts"])
     recovery = judge_faults(outcome.directory) if events else None
@@ -102,3 +120,10 @@ def run(
         if recovery is not None:
             print_recovery(recovery)
     ctx.exit(EXIT_CODES[concluded(outcome.summary.status, ended=outcome.summary.ended)])
+
+
+def _check_conclusion(checked: CheckOutcome) -> Conclusion:
+    """A target that a replay would mislead about is one at which no run can be carried out."""
+    if checked.was_interrupted:
+        return "interrupted"
+    return "done" if checked.report.verdict == "ok" else "not_carried_out"

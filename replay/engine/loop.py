@@ -181,6 +181,7 @@ class RunLoop:
     make_pacer: the clock, and what waits on it; a simulation gives its own, and calls `begin` and `finish` itself.
     retries: None where no attempt is repeated. casting: what makes users of sessions; None where nothing is sent that
     values could stand in, and responses have none. till: what model calls are paid with; None where there is no budget.
+    witness: is shown every attempt that has ended, with the headers of its answer.
     """
 
     def __init__(
@@ -196,6 +197,7 @@ class RunLoop:
         retries: Retries | None = None,
         casting: Casting | None = None,
         till: Till | None = None,
+        witness: Callable[[Exchange], None] | None = None,
     ) -> None:
         self._now = now
         self._sessions: Iterator[tuple[int, Session]] | None = sessions
@@ -212,7 +214,7 @@ class RunLoop:
         self._expected_of = outcomes.of
         self._casting = casting
         self._origins = () if casting is None else casting.origins
-        self._till = till
+        self._till, self._witness = till, witness
         self._kept_back = KeptBack() if options.read_only else None
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
         self._max_in_flight = options.max_in_flight or (1 << 62)
@@ -475,6 +477,8 @@ class RunLoop:
             now,
         )
         progress.sent += 1
+        if self._witness is not None:
+            exchange.captured_headers = []
         expected = self._expected_of(step, body)
         if expected is not None:
             self._expect(exchange, expected)
@@ -541,6 +545,8 @@ class RunLoop:
         progress.ended += 1
         if exchange.captured_headers is not None:
             self._keep_cookies(exchange)
+        if self._witness is not None:
+            self._witness(exchange)
         if exchange.error is None:
             if exchange.expected is not None or exchange.keeps_body:
                 self._settle(exchange)

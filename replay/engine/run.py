@@ -38,6 +38,7 @@ from replay.target import Target
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
 from replay.wire.shortage import most_descriptors
+from replay.wire.types import Exchange
 
 _LOOK_EVERY_S = 0.1
 
@@ -56,13 +57,15 @@ class Job(NamedTuple):
     """One target of a run. out: its run directory; None: a fresh one. arm: its part of the sessions.
 
     digests: what values of answers are digested with, where they are recorded; None: with a key of the run's own, so
-    that they can be compared to no other run's.
+    that they can be compared to no other run's. witness: is shown every attempt that has ended, with the headers of its
+    answer, which costs the run its precision.
     """
 
     target: Target
     out: Path | None = None
     arm: Arm = ALL
     digests: Digests | None = None
+    witness: Callable[[Exchange], None] | None = None
 
 
 class StopWhen(Protocol):
@@ -200,6 +203,7 @@ class _Run:
             retries=retries,
             till=self._till,
             casting=self._casting(),
+            witness=self._job.witness,
         )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)

@@ -1,0 +1,135 @@
+"""Checking a target before a replay: reach it, send one session of each sort at once, and say what that shows."""
+
+import contextlib
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from replay.engine.own_origin import refuse_own_origin
+from replay.engine.plan import read_trace
+from replay.engine.run import Job, replay_together
+from replay.engine.types import Knobs, RunOptions
+from replay.judge.check import CheckReport, report_of
+from replay.results.record import read_blocks
+from replay.results.rundir import RunDir
+from replay.results.types import STEPS_FILE, StepRecord
+from replay.target import Target
+from replay.trace.errors import TraceError, shown_path
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.types import Header
+from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
+from replay.trials.check.reaching import Reached, reach
+from replay.trials.check.sampling import Sample, ShapeCount, sample_of
+from replay.trials.evidence import write_verdict
+from replay.wire.errors import TargetUnreachable
+from replay.wire.types import Exchange
+
+_MOST_HEADERS = 200
+_TRACE_FILE = "sample.jsonl"
+_RUN_FOLDER = "run"
+
+
+class CheckOutcome(NamedTuple):
+    """directory: with the sample and its run, where one was asked for. was_interrupted: so there is no saying."""
+
+    report: CheckReport
+    directory: Path | None
+    was_interrupted: bool = False
+
+
+def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path | None = None) -> CheckOutcome:
+    """Send one session of each shape of the trace, all at once and without think times, and report what was found.
+
+    options: read_only, to_origin, budget and grace_s count, the others do not. out: a fresh folder for the sample, its
+    run and verdict.json; None: nothing is left. A target that cannot be reached is a finding. Raises TraceError,
+    TargetError (OriginRefused where the trace was recorded at the target) and RunDirError.
+    """
+    header, sample, changes = _sampled(trace)
+    refuse_own_origin(trace, header, [target], to_origin=options.to_origin)
+    began = time.monotonic()
+    seen = Seen(target, options, header, sample, changes, reach(target))
+    was_interrupted = False
+    with _folder(out, header.name, target.name) as folder:
+        if all(reached.failure is None for reached in seen.reached):
+            try:
+                seen, was_interrupted = _tried(seen, folder)
+            except TargetUnreachable as error:
+                seen = seen._replace(reached=[*seen.reached, Reached(target.url, str(error))])
+        report = report_of(
+            header.name,
+            target.name,
+            sample.sampled,
+            findings(seen),
+            0 if seen.summary is None else seen.summary.counts.sent,
+            time.monotonic() - began,
+        )
+        if out is not None:
+            write_verdict(folder, report)
+    return CheckOutcome(report, out, was_interrupted)
+
+
+def _sampled(trace: Path) -> tuple[Header, Sample, Changes]:
+    found = read_trace(trace)
+    counted = ShapeCount()
+    changes = Changes(0, Counter(), 0)
+    for session in read_sessions(trace, checked=False):
+        counted.add(session)
+        changes = changes_of(session.steps, changes)
+    if not counted.shapes:
+        raise TraceError(f"{shown_path(trace)}: sends nothing: all of its steps are waits.")
+    return found.header, sample_of(read_sessions(trace, checked=False), counted), changes
+
+
+@contextlib.contextmanager
+def _folder(out: Path | None, trace: str, target: str) -> Iterator[Path]:
+    if out is not None:
+        yield RunDir.create(out, trace, target).path
+        return
+    with tempfile.TemporaryDirectory(prefix="replay-check-") as folder:
+        yield Path(folder)
+
+
+def _tried(seen: Seen, folder: Path) -> tuple[Seen, bool]:
+    """The sample replayed, and whether that was interrupted."""
+    path = folder / _TRACE_FILE
+    with TraceWriter(path, seen.header) as writer:
+        for session in seen.sample.sessions:
+            writer.write(session)
+    given = seen.options
+    options = RunOptions(
+        knobs=Knobs(idle_cap_s=0.0, seed=given.knobs.seed),
+        grace_s=given.grace_s,
+        read_only=given.read_only,
+        to_origin=given.to_origin,
+        budget=given.budget,
+    )
+    answers: list[Answer] = []
+    # Answers are looked at for errors that their status does not tell, whatever the target file says.
+    target = msgspec.structs.replace(seen.target, answers="kind")
+    job = Job(target, folder / _RUN_FOLDER, witness=lambda exchange: _note(exchange, answers))
+    (outcome,) = replay_together(path, [job], options)
+    records = list(_last_attempts(folder / _RUN_FOLDER / STEPS_FILE))
+    was_interrupted = outcome.summary.status == "interrupted" and outcome.summary.ended is None
+    return seen._replace(records=records, answers=answers, summary=outcome.summary), was_interrupted
+
+
+def _note(exchange: Exchange, answers: list[Answer]) -> None:
+    """Keep an answer's head; nothing else of it."""
+    if not exchange.status:
+        return
+    headers: dict[str, list[str]] = {}
+    for name, value in (exchange.captured_headers or [])[:_MOST_HEADERS]:
+        headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
+    answers.append(Answer(exchange.walk.id, exchange.step.id, exchange.status, headers, time.time()))
+
+
+def _last_attempts(steps: Path) -> Iterator[StepRecord]:
+    for block in read_blocks(steps):
+        for record in block:
+            if record.final and record.outcome != "unsent" and (record.sent_ns is not None or record.error):
+                yield record

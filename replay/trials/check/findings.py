@@ -1,0 +1,448 @@
+"""What a check makes of what it saw, a topic a function. Pure.
+
+Texts from traces and answers are escaped and shortened, since they end on a terminal.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from replay.engine.own_origin import origins_of
+from replay.engine.read_only import may_change_something
+from replay.engine.types import RunOptions
+from replay.judge.check import Finding, Level
+from replay.results.types import ERROR_CLASSES, StepRecord, Summary
+from replay.target import Target
+from replay.trace.errors import shortened, shown
+from replay.trace.origins import is_same_service, origin_of
+from replay.trace.types import Header, Step
+from replay.trials.check.reaching import Reached
+from replay.trials.check.sampling import MOST_STEPS, Sample
+
+_LEAST_DAYS = 14.0
+_MOST_CLOCK_S = 5.0
+_LEAST_TOKENS = 0.9
+_MOST_SHOWN = 3
+_REFUSED = (401, 403)
+# What an answer says when an id of another run means nothing to it.
+_NOT_KNOWN = (401, 403, 404, 409, 410, 422)
+_LOOKS_LIKE_AN_ID = re.compile(
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b\d{6,}\b|\b(?=[0-9a-z_-]*\d)[0-9a-z_-]{16,}\b",
+    re.IGNORECASE,
+).search
+
+
+class Answer(NamedTuple):
+    """An answer's head. headers: by names in small letters; at_unix_s: when it was seen, by our clock."""
+
+    session: str
+    step: str
+    status: int
+    headers: dict[str, list[str]]
+    at_unix_s: float
+
+
+class Changes(NamedTuple):
+    """Of the whole trace: requests, and those that may change something, by method; model calls apart."""
+
+    requests: int
+    methods: Counter[str]
+    model_calls: int
+
+
+class Seen(NamedTuple):
+    """All that a check has to go by. records: the last attempt of every step that was tried. summary: None where
+    nothing was sent, since the target could not be reached.
+    """
+
+    target: Target
+    options: RunOptions
+    header: Header
+    sample: Sample
+    changes: Changes
+    reached: Sequence[Reached]
+    records: Sequence[StepRecord] = ()
+    answers: Sequence[Answer] = ()
+    summary: Summary | None = None
+
+    def step_of(self, record: "StepRecord | Answer") -> Step | None:
+        for session in self.sample.sessions:
+            if session.id == record.session:
+                return next((step for step in session.steps if step.id == record.step), None)
+        return None
+
+
+def findings(seen: Seen) -> list[Finding]:
+    """Everything that there is to say, topic by topic."""
+    found = [*_connection(seen)]
+    if seen.summary is not None:
+        for look in (_credentials, _redirects, _statuses, _answers, _streams, _tokens, _clock, _correlation):
+            found += look(seen)
+    for look in (_changes, _bodies, _origin, _sample):
+        found += look(seen)
+    return found
+
+
+def _connection(seen: Seen) -> Iterator[Finding]:
+    for reached in seen.reached:
+        where = shortened(reached.where)
+        if reached.failure is not None:
+            yield Finding(
+                "connection",
+                "problem",
+                f"{where}: {shortened(reached.failure, 200)}",
+                f"Start the target at {where}, or correct its url, its [tls] or the network between.",
+            )
+            continue
+        said = f"{where}: connected in {reached.resolve_ms + reached.connect_ms:.3g} ms"
+        level: Level = "ok"
+        to_do = ""
+        if reached.tls is not None:
+            said += f", {reached.tls} in {reached.tls_ms:.3g} ms"
+        elif reached.where.startswith("http:"):
+            said += ", without TLS"
+        if reached.expires_days is not None:
+            said += f", certificate good for {reached.expires_days:.0f} days"
+            if reached.expires_days < _LEAST_DAYS:
+                level, to_do = "warn", f"Renew the certificate of {where}."
+        yield Finding("connection", level, said, to_do)
+
+
+def _credentials(seen: Seen) -> Iterator[Finding]:
+    refused = [r for r in seen.records if r.status in _REFUSED and r.recorded_status != r.status]
+    auth = seen.target.auth
+    has_some = bool(auth.bearer_env or auth.header_env or auth.command) or bool(seen.target.headers)
+    if not refused:
+        how = "credentials were sent, and none" if has_some else "none"
+        yield Finding("credentials", "ok", f"{how} of {len(seen.records)} answers asked for others")
+        return
+    statuses = Counter(r.status for r in refused)
+    said = ", ".join(f"{_n(n, 'answer is', 'answers are')} {status}" for status, n in statuses.items())
+    to_do = "Check the credentials in the target file: they were sent, and refused."
+    if not has_some:
+        to_do = "Give the target file credentials: [auth] with bearer_env, header_env or command."
+    yield Finding("credentials", "problem", f"{said}, unlike when recorded: {_names(refused)}", to_do)
+
+
+def _redirects(seen: Seen) -> Iterator[Finding]:
+    own = origins_of(seen.target)
+    elsewhere: Counter[str] = Counter()
+    here = 0
+    for answer in seen.answers:
+        step = seen.step_of(answer)
+        recorded = None if step is None or step.recorded is None else step.recorded.status
+        locations = answer.headers.get("location")
+        if not (300 <= answer.status < 400) or not locations or recorded == answer.status:
+            continue
+        origin = origin_of(locations[0])
+        if origin is None or any(is_same_service(origin, each) for each in own):
+            here += 1
+        else:
+            elsewhere[origin] += 1
+    for origin, n in elsewhere.most_common(_MOST_SHOWN):
+        yield Finding(
+            "redirects",
+            "problem",
+            f"{_n(n, 'answer leads', 'answers lead')} to {shortened(origin)}, and a replay follows no redirect",
+            f"Name {shortened(origin)} as the target's url, if that is where the requests belong.",
+        )
+    if here:
+        yield Finding(
+            "redirects",
+            "warn",
+            f"{_n(here, 'answer leads', 'answers lead')} to another path of the same host, and a replay follows no "
+            "redirect",
+            "Look at the paths that redirect: a slash at the end, a prefix in the target's url, http for https.",
+        )
+    if not elsewhere and not here:
+        yield Finding("redirects", "ok", "no answer leads elsewhere")
+
+
+def _statuses(seen: Seen) -> Iterator[Finding]:
+    known = [
+        r
+        for r in seen.records
+        # What asks for credentials or leads elsewhere is told of under these topics.
+        if r.status is not None
+        and r.recorded_status is not None
+        and (r.status == r.recorded_status or not (r.status in _REFUSED or 300 <= r.status < 400))
+    ]
+    unlike = [r for r in known if r.status != r.recorded_status]
+    for outcome, level in (("failed", "problem"), ("ok", "warn")):
+        worse = [r for r in unlike if r.outcome == outcome]
+        if worse:
+            pairs = Counter((r.recorded_status, r.status) for r in worse).most_common(_MOST_SHOWN)
+            shown_pairs = ", ".join(f"{_n(n, 'is', 'are')} {got} instead of {was}" for (was, got), n in pairs)
+            yield Finding(
+                "statuses",
+                level,  # type: ignore[arg-type]
+                f"{shown_pairs}: {_names(worse)}",
+                "Look at the steps with another status than recorded; expect, in the trace or as [[expect]] in the "
+                "target file, says what is right.",
+            )
+    unrecorded = [
+        r
+        for r in seen.records
+        if r.recorded_status is None and (r.error or "").startswith("status") and r.status not in _REFUSED
+    ]
+    if unrecorded:
+        yield Finding(
+            "statuses",
+            "problem",
+            f"{_n(len(unrecorded), 'answer has', 'answers have')} a status of 400 or more: {_names(unrecorded)}",
+            "Look at the steps with a status of 400 or more: the recording does not say which they had.",
+        )
+    if not unlike and not unrecorded:
+        said = (
+            f"as recorded, {len(known):,} of {len(known):,}"
+            if known
+            else "the recording has none to hold answers to"
+        )
+        yield Finding("statuses", "ok", said)
+
+
+def _answers(seen: Seen) -> Iterator[Finding]:
+    """Failures that are no status: of the transport, of what the answer says, of what was expected of it."""
+    failed = [r for r in seen.records if r.outcome == "failed" and not (r.error or "").startswith("status")]
+    by_class = Counter(r.error or "unknown" for r in failed)
+    for error, n in by_class.most_common(_MOST_SHOWN):
+        of_it = [r for r in failed if (r.error or "unknown") == error]
+        meaning = ERROR_CLASSES.get(error, "the attempt failed")
+        to_do = f"Look at the steps that failed with {error}, and at what the target logs of them."
+        if error == "extract":
+            to_do = "Look at the steps that values are taken from: their answers are not as they were recorded."
+        yield Finding("answers", "problem", f"{n} failed with {error}, {meaning}: {_names(of_it)}", to_do)
+    if not failed:
+        yield Finding("answers", "ok", f"all {len(seen.records)} steps that were sent were answered whole")
+
+
+def _streams(seen: Seen) -> Iterator[Finding]:
+    asked = [r for r in seen.records if r.outcome == "ok" and (r.stream or r.recorded_stream)]
+    without = [r for r in asked if not r.streamed]
+    if without:
+        yield Finding(
+            "streams",
+            "problem",
+            f"{len(without)} of {len(asked)} model calls that are to be streamed came in one piece: {_names(without)}",
+            "See that the target, and what is between, streams: there is no time to first token without.",
+        )
+    elif asked:
+        yield Finding("streams", "ok", f"all {len(asked)} that were asked for came as streams")
+
+
+def _tokens(seen: Seen) -> Iterator[Finding]:
+    fidelity = None if seen.summary is None else seen.summary.fidelity
+    if fidelity is None:
+        return
+    for what, ratio, to_do in (
+        (
+            "output",
+            fidelity.output_tokens,
+            "Let the server answer with as many tokens as are asked for: ignore_eos = true under [shape] (vLLM and "
+            "others), and see that no limit cuts answers.",
+        ),
+        (
+            "prompt",
+            fidelity.input_tokens,
+            "See which tokeniser and chat template the model has: its prompts are of another size.",
+        ),
+    ):
+        if ratio is not None and ratio < _LEAST_TOKENS:
+            yield Finding(
+                "tokens",
+                "problem",
+                f"answers and recording agree on {100 * ratio:.3g}% of the {what} tokens",
+                to_do,
+            )
+        elif ratio is not None:
+            yield Finding(
+                "tokens", "ok", f"{what} tokens are {100 * ratio:.3g}% of those recorded, or the reverse"
+            )
+
+
+def _clock(seen: Seen) -> Iterator[Finding]:
+    offsets = sorted(
+        offset
+        for answer in seen.answers
+        for date in answer.headers.get("date", ())[:1]
+        if (offset := _offset_s(date, answer.at_unix_s)) is not None
+    )
+    if not offsets:
+        return
+    offset = offsets[len(offsets) // 2]
+    ahead = "ahead of" if offset > 0 else "behind"
+    # A Date has whole seconds, and is of when the answer was begun.
+    if abs(offset) > _MOST_CLOCK_S:
+        yield Finding(
+            "clock",
+            "warn",
+            f"the target's clock is {abs(offset):.0f} s {ahead} this machine's",
+            "Set both clocks: tokens and signatures with times in them may be refused, and logs do not agree.",
+        )
+    else:
+        yield Finding("clock", "ok", "the target's clock agrees with this machine's to a few seconds")
+
+
+def _offset_s(date: str, at_unix_s: float) -> float | None:
+    try:
+        stamp = parsedate_to_datetime(date[:100])
+    except (ValueError, TypeError, IndexError):
+        return None
+    stamp = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
+    try:
+        return (stamp - datetime.fromtimestamp(at_unix_s, UTC)).total_seconds()
+    except (OverflowError, ValueError):
+        return None
+
+
+def _correlation(seen: Seen) -> Iterator[Finding]:
+    cookies = sorted(
+        {
+            written.partition("=")[0].strip()[:100]
+            for answer in seen.answers
+            for written in answer.headers.get("set-cookie", ())
+        }
+    )
+    suspects = [
+        r for r in seen.records if r.status in _NOT_KNOWN and r.outcome == "failed" and _has_an_id(seen, r)
+    ]
+    if cookies:
+        carried = any(
+            name.lower() == "cookie" and "{{" not in value
+            for session in seen.sample.sessions
+            for step in session.steps
+            if step.request is not None
+            for name, value in step.request.headers.items()
+        )
+        shown_names = ", ".join(shown(name) for name in cookies[:_MOST_SHOWN])
+        how = "the trace sends back those that were recorded" if carried else "the trace sends none back"
+        yield Finding(
+            "correlation",
+            "warn",
+            f"answers set cookies ({shown_names}), and {how}",
+            "Have steps that need a cookie of their own session take it from its answer: extract, in docs/trace.md.",
+        )
+    if suspects:
+        yield Finding(
+            "correlation",
+            "problem",
+            f"{_n(len(suspects), 'request', 'requests')} with what looks like a recorded id met refusal: "
+            f"{_names(suspects)}",
+            "Have ids taken from the answers of the replay: `replay trace correlate`.",
+        )
+    if not cookies and not suspects:
+        yield Finding("correlation", "ok", "no cookie was set, and no request with a recorded id was refused")
+
+
+def _has_an_id(seen: Seen, record: StepRecord) -> bool:
+    """Whether a later step of a session has an id in its path or its body that it did not take from an answer."""
+    step = seen.step_of(record)
+    if step is None or step.request is None or not step.after:
+        return False
+    request = step.request
+    body = request.body or bytes(request.json)[:16_384].decode("utf-8", "replace")
+    return any(_LOOKS_LIKE_AN_ID(text) is not None for text in (request.path, body))
+
+
+def _changes(seen: Seen) -> Iterator[Finding]:
+    changes = seen.changes
+    unsafe = sum(changes.methods.values()) + changes.model_calls
+    if not unsafe:
+        yield Finding(
+            "changes", "ok", f"none of the {changes.requests:,} requests of the trace changes anything"
+        )
+        return
+    methods = [f"{shortened(method, 20)} {n:,}" for method, n in changes.methods.most_common(4)]
+    methods += [f"model calls {changes.model_calls:,}"] if changes.model_calls else []
+    said = f"{unsafe:,} of the {changes.requests:,} requests of the trace may change something: {', '.join(methods)}"
+    if seen.options.read_only:
+        yield Finding("changes", "ok", f"{said}; read-only, so none of them is sent")
+    elif not changes.methods:
+        yield Finding("changes", "ok", said)
+    else:
+        yield Finding(
+            "changes",
+            "warn",
+            said,
+            "If the target is not yours to change, replay with --read-only, or to a copy.",
+        )
+
+
+def _bodies(seen: Seen) -> Iterator[Finding]:
+    requests = [s.request for session in seen.sample.sessions for s in session.steps if s.request is not None]
+    made_up = sum(bool(request.body_bytes) for request in requests)
+    if made_up:
+        yield Finding(
+            "bodies",
+            "warn",
+            f"{made_up} of {len(requests)} requests have a body that is made up to the recorded size",
+            "Record or import the trace with its bodies, where answers depend on them.",
+        )
+    elif requests:
+        yield Finding("bodies", "ok", f"all {len(requests)} requests have their recorded bodies, or none")
+
+
+def _origin(seen: Seen) -> Iterator[Finding]:
+    recorded = seen.header.origins
+    if not recorded:
+        yield Finding("origin", "ok", "the trace does not say where it was recorded")
+        return
+    names = ", ".join(map(shortened, recorded[:_MOST_SHOWN])) + (", ..." if len(recorded) > _MOST_SHOWN else "")
+    is_there = any(is_same_service(each, own) for each in recorded for own in origins_of(seen.target))
+    if not is_there:
+        yield Finding("origin", "ok", f"recorded at {names}; this target is another")
+        return
+    yield Finding(
+        "origin",
+        "warn",
+        f"recorded at {names}, which this target is",
+        "Mind that a replay does it all once more.",
+    )
+
+
+def _sample(seen: Seen) -> Iterator[Finding]:
+    tried = seen.sample.sampled
+    left = tried.shapes - tried.sessions
+    said = f"{tried.sessions} sessions, one of each sort, of {tried.of_sessions:,}; {tried.steps} steps"
+    if left > 0:
+        said += f"; {left:,} rarer sorts were left out"
+    if tried.cut_steps:
+        said += f"; of a long session its first {MOST_STEPS} steps"
+    yield Finding("sample", "ok", said)
+    if seen.summary is not None and seen.summary.ended is not None:
+        yield Finding(
+            "sample",
+            "problem",
+            f"it was ended by {seen.summary.ended.option}: {shortened(seen.summary.ended.why, 200)}",
+            "Check with a larger budget: what was not sent was not seen.",
+        )
+
+
+def changes_of(steps: Sequence[Step], so_far: Changes) -> Changes:
+    """The same with these steps."""
+    requests, model_calls = so_far.requests, so_far.model_calls
+    for step in steps:
+        if step.is_wait:
+            continue
+        requests += 1
+        if not may_change_something(step):
+            continue
+        if step.kind == "llm" or step.request is None:
+            model_calls += 1
+        elif step.request.method in so_far.methods or len(so_far.methods) < 100:
+            so_far.methods[step.request.method] += 1
+    return Changes(requests, so_far.methods, model_calls)
+
+
+def _n(n: int, one: str, more: str) -> str:
+    return f"{n:,} {one if n == 1 else more}"
+
+
+def _names(records: Sequence[StepRecord]) -> str:
+    """Which steps, by kind and name, those that most are of first."""
+    counts = Counter(f"{r.kind}:{r.name}" for r in records).most_common()
+    said = ", ".join(shortened(name, 40) for name, _ in counts[:_MOST_SHOWN])
+    return said if len(counts) <= _MOST_SHOWN else f"{said} and {len(counts) - _MOST_SHOWN} more"

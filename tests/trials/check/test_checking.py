@@ -1,0 +1,100 @@
+"""A check from beginning to end, against a target that knows the truth."""
+
+import io
+import socket
+
+import pytest
+from rich.console import Console
+
+from replay.cli.run import _check_conclusion
+from replay.engine.own_origin import OriginRefused
+from replay.engine.types import RunOptions
+from replay.report.check import print_check
+from replay.target import Target
+from replay.trace.errors import TraceError
+from replay.trials.check.checking import check_target
+
+OPTIONS = RunOptions()
+
+
+@pytest.fixture
+def trace(write_trace):
+    """Thirty sessions of two sorts, with an hour of thinking in each."""
+    get = write_trace.get
+    plain = [get("a", "/a"), get("b", "/b", [{"step": "a", "delay_ms": 3_600_000}])]
+    other = [get("a", "/other?do=503", recorded={"status": 200}), get("c", "/c", ["a"], method="DELETE")]
+    return write_trace(*[(n * 1000.0, plain) for n in range(20)], *[(n * 1000.0, other) for n in range(20, 30)])
+
+
+def topics(report):
+    return {(finding.topic, finding.level) for finding in report.findings}
+
+
+def test_one_session_of_each_sort_is_sent_at_once_and_nothing_is_left_behind(
+    trace, truth, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.iterdir())
+
+    checked = check_target(trace, Target(url=truth.url, name="truth"), OPTIONS)
+
+    assert sorted(seen["path"] for seen in truth.arrivals) == ["/a", "/b", "/c", "/other?do=503"]
+    assert {("connection", "ok"), ("statuses", "problem"), ("changes", "warn")} <= topics(checked.report)
+    assert (checked.report.verdict, checked.report.requests) == ("problem", 4)
+    assert _check_conclusion(checked) == "not_carried_out"
+    assert set(tmp_path.iterdir()) - before <= {tmp_path / "truth.json"}
+
+
+def test_read_only_holds_for_a_check_too(trace, truth, tmp_path):
+    check_target(trace, Target(url=truth.url), RunOptions(read_only=True), out=tmp_path / "out")
+
+    assert {seen["method"] for seen in truth.arrivals} == {"GET"}
+    assert (tmp_path / "out" / "verdict.json").exists()
+    assert (tmp_path / "out" / "run" / "summary.json").exists()
+
+
+def test_a_target_that_is_all_right_has_nothing_to_do(write_trace, truth):
+    trace = write_trace((0.0, [write_trace.get("a", "/a", recorded={"status": 200})]))
+
+    checked = check_target(trace, Target(url=truth.url), OPTIONS)
+
+    assert (checked.report.verdict, checked.report.to_do) == ("ok", [])
+    assert _check_conclusion(checked) == "done"
+
+
+def test_a_target_that_is_not_there_is_a_finding(trace):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        checked = check_target(trace, Target(url=url), OPTIONS)
+
+    assert ("connection", "problem") in topics(checked.report)
+    assert checked.report.requests == 0
+    assert checked.report.to_do[0].startswith(f"Start the target at {url}")
+
+
+def test_where_the_trace_was_recorded_nothing_is_checked(write_trace):
+    trace = write_trace((0.0, [write_trace.get("a")]), origins=["https://prod.invalid"])
+
+    with pytest.raises(OriginRefused):
+        check_target(trace, Target(url="https://prod.invalid"), OPTIONS)
+
+
+def test_a_trace_that_sends_nothing_has_nothing_to_check(write_trace):
+    trace = write_trace((0.0, [{"id": "a", "kind": "tool", "name": "local", "took_ms": 5.0}]))
+
+    with pytest.raises(TraceError, match=r"sends nothing: all of its steps are waits\."):
+        check_target(trace, Target(url="http://a.invalid"), OPTIONS)
+
+
+def test_it_is_printed_within_80_columns_with_what_to_do_at_its_end(trace, truth):
+    report = check_target(trace, Target(url=truth.url, name="truth"), OPTIONS).report
+    out = io.StringIO()
+
+    print_check(report, console=Console(file=out, width=80, highlight=False))
+
+    lines = [line.rstrip() for line in out.getvalue().strip().splitlines()]
+    assert lines[0] == "1 problem, 1 thing to mind; a replay here would mislead"
+    assert max(map(len, lines)) <= 80
+    assert "what to do" in lines
+    assert any(line.startswith("2. If the target is not yours to change") for line in lines)
