@@ -48,7 +48,7 @@ class Marks:
 
     def see(self, session_id: str) -> None:
         """A session of the trace is called so."""
-        if (COPY in session_id or LAP in session_id) and session_id[-1].isdigit():
+        if session_id[-1:].isdigit():
             before = session_id.rstrip("0123456789")
             self.copy = max(self.copy, COPY * (_trailing(before, COPY) + 1), key=len)
             self.lap = max(self.lap, LAP * (_trailing(before, LAP) + 1), key=len)

@@ -19,7 +19,7 @@ from typing import BinaryIO, NoReturn
 import msgspec
 import numpy as np
 
-from replay.trace.copies import Marks
+from replay.trace.copies import COPY, LAP, Marks
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.explain import decoding_fault, header_fault, sentence
 from replay.trace.origins import MOST_ORIGINS, origin_of
@@ -313,7 +313,9 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, referen
             last_start_ms = session.start_ms
             sessions += 1
             steps += len(session.steps)
-            marks.see(session.id)
+            session_id = session.id
+            if COPY in session_id or LAP in session_id:
+                marks.see(session_id)
             for step in session.steps:
                 if step.request is None and step.llm is None:
                     waits += 1
@@ -323,7 +325,7 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, referen
                 end_ms = last_start_ms + step.at_ms + took_ms
                 if end_ms > span_ms:
                     span_ms = end_ms
-            ids.append(hash(session.id))
+            ids.append(hash(session_id))
         found = TraceScan(
             header=reader.header,
             sha256=reader.sha256(),
