@@ -40,6 +40,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import h2.exceptions
+import h2.settings
 import httpx
 import msgspec
 
@@ -48,6 +49,7 @@ from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.errors import TargetUnreachable
+from replay.wire.http2_reading import read_promptly
 from replay.wire.response import (
     LONGEST_INSTANCE,
     capture,
@@ -64,6 +66,7 @@ from replay.wire.types import Exchange
 _NS = 1_000_000_000
 # What httpcore allows itself on one connection, whatever the server allows.
 _HTTP2_STREAMS = 100
+_ANY_NUMBER = 1 << 62
 _CLOSING_S = 5.0
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What RFC 9113, section 8.2.2, forbids in HTTP/2.
@@ -82,6 +85,11 @@ _GONE = (
 # How h2 words it when the connection had ended before the request's first byte was written.
 _NEVER_SENT = "ConnectionInputs.SEND_HEADERS in state ConnectionState.CLOSED"
 _NEVER_SENT_MOST = 5
+# Calls that httpx may have and not have sent; the others wait here. Each that it has makes it slower, and answers then
+# come faster than they are read. So the number is halved by each call that took long to go out, and grows by one with
+# each that did not.
+_UNSENT_MOST = 8
+_SLOW_NS = 10_000_000
 # Connections that a sweep tries to open while this machine is short of something; each that fails costs about 0.3 ms.
 _TRIED_WHEN_SHORT = 4
 
@@ -149,6 +157,7 @@ class HttpxWire:
         self.cold_header = (target.cold_header or "").lower().encode()
         self.extensions: dict[str, Any] = {"timeout": {"connect": limits.connect_s}}
         self._reuse = target.connections.reuse
+        self._shares_lanes = self.is_http2 and self._reuse != "none"
         self._max = target.connections.max
         self._ssl: ssl.SSLContext | None = None
         self._proxy: httpx.Proxy | None = None
@@ -170,6 +179,9 @@ class HttpxWire:
         self.shortage: str | None = None
         self._is_short = False
         self._lanes_to_try = 0
+        # Calls that httpx has, on connections that are open, and has not sent yet.
+        self._unsent = 0
+        self._window = _UNSENT_MOST
 
     def __repr__(self) -> str:
         return (
@@ -268,16 +280,22 @@ class HttpxWire:
         elif not self._start(call):
             if self._is_short:
                 self._count_short(call)
-            else:
+            elif self._unsent < self._window and self._lane_count >= self._max:
+                call.waits_for_limit = True
                 self.waited_for_limit += 1
             self._waiting.append(call)
 
     def _start(self, call: "Call") -> bool:
-        """Start this call if a lane has room for it, or another may be opened."""
+        """Start this call if httpx can take it, and a lane has room for it or another may be opened."""
+        if self._unsent >= self._window:
+            return False
         key = call.exchange.session_key if self._reuse == "session" and not self.is_asgi else None
         free = self._free.get(key)
         if free:
             lane = free[-1]
+            if self._shares_lanes and not lane.is_connected and (lane.calls or self._is_nearly_late(call)):
+                # Whoever opens a connection goes alone; the others follow when it is open, no faster than it goes.
+                return False
         elif self._lane_count < self._max and (not self._is_short or self._lanes_to_try > 0):
             self._lanes_to_try -= 1
             lane = self._open_lane(key)
@@ -291,9 +309,11 @@ class HttpxWire:
         self._calls.add(call)
         call.lane = lane
         call.started_ns = monotonic_ns()
-        if not self._is_short:
-            # What it waited for so far, if it did, is the limit that the target file sets.
+        if call.waits_for_limit:
+            # What it waited for so far is the limit that the target file sets.
             call.handed_ns = call.started_ns
+        if lane.is_connected or self.is_asgi:
+            self._count_unsent(call)
         call.task = self._loop.create_task(call.run())
         return True
 
@@ -302,6 +322,7 @@ class HttpxWire:
         if call not in self._calls:
             return
         self._calls.discard(call)
+        self._forget_unsent(call)
         lane = call.lane
         lane.calls -= 1
         if lane.is_retired or (lane.is_for_one_call and not self.is_asgi):
@@ -311,6 +332,49 @@ class HttpxWire:
             self._free.setdefault(lane.key, []).append(lane)
         if self._waiting and starts_waiting and not self.is_closing:
             self._start_waiting()
+
+    def sent(self, call: "Call") -> None:
+        """The call's request has gone out, or waits for the target to open a connection: httpx can take another."""
+        if call.is_unsent:
+            is_slow = monotonic_ns() - call.started_ns > _SLOW_NS
+            self._window = max(1, self._window // 2) if is_slow else min(_UNSENT_MOST, self._window + 1)
+        self._forget_unsent(call)
+        if self._waiting and self._reuse != "session" and not self.is_closing:
+            self._start_waiting()
+
+    def settled(self, lane: "Lane", streams: int | None, now: int) -> None:
+        """An HTTP/2 connection is ready: those who waited for that are now httpx's to send.
+
+        streams: how many the target allows at once, if it says so; httpcore takes a target that does not at one.
+        """
+        is_first = not lane.is_connected
+        if is_first:
+            lane.is_connected, lane.ready_ns = True, now
+        if streams or is_first:
+            lane.streams = streams or 1
+        if is_first and self._waiting and not self.is_closing:
+            self._start_waiting()
+
+    def failed_to_connect(self, error: str, now: int) -> None:
+        """An HTTP/2 connection could not be opened: neither can it for those who waited to share it."""
+        if not self._shares_lanes or any(lane.is_connected for lanes in self._lanes.values() for lane in lanes):
+            return
+        waiting, self._waiting = self._waiting, deque()
+        for call in waiting:
+            call.give_up(now, error)
+
+    def _count_unsent(self, call: "Call") -> None:
+        if call.lane.calls > call.lane.streams:
+            # It waits for the target, which allows no more at once on this connection.
+            call.waits_for_stream = True
+        else:
+            call.is_unsent = True
+            self._unsent += 1
+
+    def _forget_unsent(self, call: "Call") -> None:
+        if call.is_unsent:
+            call.is_unsent = False
+            self._unsent -= 1
 
     def put_by(self, call: "Call", shortage: str) -> None:
         """This machine had nothing left to open the call's connection with; it waits for one that comes free."""
@@ -343,6 +407,8 @@ class HttpxWire:
     def _start_waiting(self) -> None:
         if self._reuse == "session":
             # A session's own connection may be free, though the first that waits may not have it.
+            if self._unsent >= self._window:
+                return
             self._waiting = deque(call for call in self._waiting if not self._start(call))
             return
         while self._waiting and self._start(self._waiting[0]):
@@ -351,7 +417,7 @@ class HttpxWire:
     def _open_lane(self, key: Any) -> "Lane":
         is_for_one_call = self._reuse == "none"
         if self._app is not None:
-            lane = Lane(self._app, None, key)
+            lane = Lane(self._app, _ANY_NUMBER, key)
         else:
             assert self._ssl is not None
             transport = httpx.AsyncHTTPTransport(
@@ -404,6 +470,21 @@ class HttpxWire:
                     call.expire(limit, is_sent)
         if self._is_short and not self.is_closing:
             self._look_for_more(now)
+        elif self._shares_lanes:
+            while self._waiting and self._waits_to_share(self._waiting[0], now):
+                call = self._waiting.popleft()
+                call.expire(call.handed_ns + self.connect_ns, False)
+
+    def _is_nearly_late(self, call: "Call") -> bool:
+        """Whether a call has spent, on a connection that another could not open, most of the time there is for one."""
+        return monotonic_ns() - call.handed_ns > self.connect_ns * 9 // 10
+
+    def _waits_to_share(self, call: "Call", now: int) -> bool:
+        """Whether a call has waited as long as it may for another to open the connection that they are to share."""
+        if now < call.handed_ns + self.connect_ns:
+            return False
+        key = call.exchange.session_key if self._reuse == "session" else None
+        return not any(lane.is_connected for lane in self._lanes.get(key, ()))
 
     def _limit_of(self, call: "Call") -> tuple[int | None, bool]:
         """The instant at which this call has waited too long, if one is known, and whether it was being sent."""
@@ -443,18 +524,19 @@ class HttpxWire:
 class Lane:
     """One httpx transport, whose pool holds one connection; more only while HTTP/2 moves on to the next.
 
-    calls: in flight in it; at most `most` (None: any number). key: the session that it is kept for, or None.
+    calls: in flight in it; at most `most`. key: the session that it is kept for, or None.
     is_idle: it has an HTTP/1.1 connection that was left open. is_connected: it has had a working connection.
-    ready_ns: since when it has the one that it has now.
+    ready_ns: since when its HTTP/2 connection takes more than one call. streams: how many at once the target allows it.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, most: int | None, key: Any) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, most: int, key: Any) -> None:
         self.transport = transport
         self.most = most
         self.key = key
         self.calls = 0
         self.is_idle = self.is_connected = self.is_for_one_call = self.is_retired = False
         self.ready_ns = 0
+        self.streams = most
 
     def __repr__(self) -> str:
         return f"<Lane {self.calls} calls{', idle' if self.is_idle else ''}>"
@@ -493,11 +575,14 @@ class Call:
         "exchange",
         "handed_ns",
         "is_connecting",
+        "is_unsent",
         "lane",
         "read_ns",
         "sending_ns",
         "started_ns",
         "task",
+        "waits_for_limit",
+        "waits_for_stream",
     )
 
     def __init__(self, wire: HttpxWire, exchange: Exchange) -> None:
@@ -511,6 +596,7 @@ class Call:
         self._never_sent = 0
         self._forget_attempt()
         self.handed_ns = self.started_ns
+        self.is_unsent = self.waits_for_limit = self.waits_for_stream = False
 
     def _forget_attempt(self) -> None:
         self.started_ns = monotonic_ns()
@@ -615,6 +701,7 @@ class Call:
             self.expire(self.started_ns + self._wire.connect_ns, False)
             raise AbandonedError
         self.is_connecting = True
+        self._wire.sent(self)
         self._part_ns = now
         self.exchange.connect_ns = self.exchange.tls_ns = 0
         if self._expects_idle:
@@ -652,8 +739,10 @@ class Call:
             self._half_open = None
             self.is_connecting = False
             wire.opened += 1
-            lane.is_connected = True
-            lane.ready_ns = now
+            if wire.is_http2:
+                read_promptly(lane.transport)
+            else:
+                lane.is_connected = True
         exchange.is_new_connection = self._is_new
         exchange.request_bytes = len(exchange.head) + len(exchange.body)
         self.sending_ns = now
@@ -665,17 +754,27 @@ class Call:
         self.sending_ns = 0
         self.started_ns = now
 
+    def _note_settings(self, now: int, info: dict[str, Any]) -> None:
+        """HTTP/2: the target says how many may be in flight on this connection; till then httpcore sends but one."""
+        settings = getattr(info["return_value"], "changed_settings", {})
+        allowed = settings.get(h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS)
+        self._wire.settled(self.lane, None if allowed is None else allowed.new_value, now)
+
     def _note_head_sent(self, now: int, info: dict[str, Any]) -> None:
         if self._is_tunnelling:
             return
-        self._note_held(now)
+        if not self.waits_for_stream:
+            self._note_held(now)
         if not self.exchange.body:
             self.exchange.sent_ns = now
+        self._wire.sent(self)
 
     def _note_held(self, now: int) -> None:
         """The request is going out: what passed since it was left to us, but for opening a connection, was ours."""
-        ready_ns = max(self.started_ns, self.lane.ready_ns)
-        self.exchange.held_ns = now - ready_ns + self.started_ns - self.handed_ns
+        if self._is_new:
+            self.exchange.held_ns = now - self.sending_ns + self.started_ns - self.handed_ns
+        else:
+            self.exchange.held_ns = now - max(self.handed_ns, self.lane.ready_ns)
 
     def _note_sent(self, now: int, info: dict[str, Any]) -> None:
         if not self._is_tunnelling and not self.exchange.sent_ns:
@@ -811,6 +910,12 @@ class Call:
         if isinstance(failure, ValueError):
             phase = "send"
         self._end(now, error, phase)
+        if phase == "connect":
+            self._wire.failed_to_connect(error, now)
+
+    def give_up(self, now: int, error: str) -> None:
+        """End the exchange, for which no connection could be opened."""
+        self._end(now, error, "connect")
 
     def expire(self, limit_ns: int, is_sent: bool) -> None:
         """End the exchange at a time limit that it has passed."""
@@ -863,6 +968,7 @@ _NOTES: dict[str, Note] = {
     "send_request_headers.complete": Call._note_head_sent,
     "send_request_body.complete": Call._note_sent,
     "receive_response_headers.complete": Call._note_answered,
+    "receive_remote_settings.complete": Call._note_settings,
 }
 
 # The first that fits; all else that is raised by what was sent or received is a breach of protocol.

@@ -1122,6 +1122,77 @@ async def test_a_reset_http2_stream_is_no_stale_connection(tls_server):
     assert wire.opened == 1
 
 
+def h2_is_silent(server: h2.connection.H2Connection, stream_id: int) -> None:
+    """The stream stays open, and nothing comes."""
+
+
+@pytest.fixture
+def h2_wire(tls_server):
+    """A wire to an HTTP/2 server that does these, in turn, with the streams that are opened on a connection."""
+
+    @contextlib.asynccontextmanager
+    async def opened(*events_of: Callable[[h2.connection.H2Connection, int], None]) -> AsyncIterator[Wire]:
+        context, ca_file = tls_server
+        context.set_alpn_protocols(["h2"])
+        async with serving(h2_serving(*events_of), ssl=context) as (url, _):
+            async with through_httpx(h2_target(url.replace("http:", "https:"), ca_file)) as wire:
+                yield wire
+
+    return opened
+
+
+@pytest.mark.anyio
+async def test_an_answer_is_seen_when_it_comes_whoever_else_still_waits_for_one(h2_wire):
+    async with h2_wire(h2_answers, h2_is_silent, h2_is_silent, h2_answers) as wire:
+        await ask(wire)
+        silent = [asyncio.ensure_future(ask(wire)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        got = await ask(wire)
+
+        assert (got.status, got.error) == (200, None)
+        assert not any(one.done() for one in silent)
+        await wire.close()
+        await asyncio.gather(*silent)
+
+
+@pytest.mark.anyio
+async def test_httpx_is_given_only_as_many_as_it_can_send_soon(h2_wire):
+    async with h2_wire(*[h2_answers] * 61) as wire:
+        await ask(wire)
+        asked = [asyncio.ensure_future(ask(wire)) for _ in range(60)]
+        await asyncio.sleep(0)
+        assert repr(wire) == "<HttpxWire 8 in flight, 52 waiting, 1 lanes>"
+        got = await asyncio.gather(*asked)
+
+    assert {(x.status, x.error) for x in got} == {(200, None)}
+    assert (wire.opened, wire.waited_for_limit) == (1, 0)
+
+
+@pytest.mark.anyio
+async def test_the_time_that_this_client_takes_to_send_is_its_own_and_that_of_the_connection_is_not(h2_wire):
+    async with h2_wire(*[h2_answers] * 20) as wire:
+        before = monotonic_ns()
+        got = await asyncio.gather(*(ask(wire) for _ in range(20)))
+
+    (first,) = [x for x in got if x.is_new_connection]
+    assert all(x.held_ns > 0 for x in got)
+    assert all(x.held_ns + first.connect_ns + first.tls_ns <= x.sent_ns - before for x in got)
+
+
+@pytest.mark.anyio
+async def test_steps_that_were_to_share_a_connection_fail_with_it(tls_server):
+    context, ca_file = tls_server
+    context.set_alpn_protocols(["h2"])
+    async with serving(h2_serving(), ssl=context) as (url, _):
+        target = h2_target(url.replace("http:", "https:"), ca_file)
+        wire = HttpxWire(target, target.url)
+        await wire.open()
+    got = await asyncio.gather(*(ask(wire) for _ in range(5)))
+    await wire.close()
+
+    assert [(x.error, x.phase) for x in got] == [("connect", "connect")] * 5
+
+
 # Applications in this process.
 
 
