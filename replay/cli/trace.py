@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -96,6 +96,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
     rows = [
         ("trace", shortened(header.name)),
         ("source", shortened(header.source) if header.source else "not stated"),
+        ("recorded at", _origins(header.origins)),
         ("resolution", resolution),
         ("sessions", f"{found.sessions:,}"),
         ("steps", f"{found.steps:,} ({found.waits:,} of them waits)"),
@@ -137,6 +138,11 @@ def _references(counts: dict[str, int]) -> str:
     shown = [f"{{{{{name}}}}} in {count:,}" for name, count in sorted(counts.items())[:_MOST_REFERENCES]]
     more = len(counts) - len(shown)
     return f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''} steps"
+
+
+def _origins(origins: Sequence[str]) -> str:
+    said = ", ".join(shortened(origin, 40) for origin in origins[:3])
+    return f"{said} and {len(origins) - 3} more" if len(origins) > 3 else said or "not stated"
 
 
 def _load_lines(found: TraceProfile) -> list[str]:

@@ -107,7 +107,6 @@ def test_it_was_chosen_so_it_is_told_and_no_shortfall(every_method, truth, tmp_p
     assert (fidelity.sessions, fidelity.steps) == (1.0, 1.0)
     assert fidelity.requests == pytest.approx(5 / 14, abs=1e-6)
     verdict = judge_gate([parse_slo("errors == 0%")], run)
-    assert verdict.verdict == "pass"
     assert (
         "the run was read-only: 7 requests were not sent, so this is the target under the rest of the load"
         in (verdict.notes)

@@ -1,5 +1,6 @@
 """Each ratio of fidelity, and what makes it fall short."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -156,3 +157,15 @@ def test_what_is_passed_over_is_no_shortfall():
 
     assert shortfalls(short, 0.9, ("sessions",)) == ["only 50% of the answers have the recorded status"]
     assert shortfalls(short, 0.0) == []
+
+
+def test_what_a_read_only_run_kept_back_is_told_and_is_no_shortfall():
+    sent = [record(n, kind="tool") for n in range(3)]
+    kept = [msgspec.structs.replace(record(3, kind="tool"), sent_ns=None, status=None, withheld=True)]
+    unsent = [StepRecord("s-3", "b", "tool", "x", "t", "unsent", error="read_only")]
+
+    found = folded([*sent, *kept], unsent, unsent_reasons={"read_only": 1})
+
+    assert found.requests == 0.6
+    assert (found.sessions, found.steps, found.ratio) == (1.0, 1.0, 1.0)
+    assert found.reasons == []

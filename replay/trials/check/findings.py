@@ -386,7 +386,7 @@ def _bodies(seen: Seen) -> Iterator[Finding]:
 
 
 def _origin(seen: Seen) -> Iterator[Finding]:
-    recorded = seen.header.origins
+    recorded = [origin for written in seen.header.origins if (origin := origin_of(written)) is not None]
     if not recorded:
         yield Finding("origin", "ok", "the trace does not say where it was recorded")
         return
