@@ -107,14 +107,19 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """reuse: pool (any idle one), session (one agent run keeps its own) or none. max: open at once."""
+    """reuse: pool (any idle one), session (one agent run keeps its own) or none. max: open at once.
+
+    dns_ttl_s: a connection that is opened later than this after the target's name was looked up has it looked up again,
+    in the background; connections that are open stay as they are.
+    """
 
     reuse: Literal["pool", "session", "none"] = "pool"
     max: int = 4096
     prepare: bool = True
+    dns_ttl_s: float = 60.0
 
     def __post_init__(self) -> None:
-        _check_positive(self, "max")
+        _check_positive(self, "max", "dns_ttl_s")
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,13 +1,18 @@
-"""Where a target is on the network: names resolved ahead, addresses in turn, the TLS context."""
+"""Where a target is on the network: its name looked up ahead, its addresses in turn, the TLS context."""
 
 import asyncio
+import contextlib
+import ipaddress
 import socket
 import ssl
+from collections.abc import Callable
+from time import monotonic_ns
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from replay.target import Target
 from replay.wire.errors import TargetUnreachable
+from replay.wire.racing import interleaved
 
 
 class Address(NamedTuple):
@@ -15,23 +20,62 @@ class Address(NamedTuple):
     sockaddr: Any
 
 
-class AddressBook:
-    """The addresses of one URL's host, resolved before they are needed and again when all have failed."""
+class NoSuchNameError(OSError):
+    """The name of the target no longer exists."""
 
-    def __init__(self, target: Target, url: str) -> None:
+
+class AddressBook:
+    """The addresses of one URL's host: looked up before they are needed, when all have failed, and when they are old.
+
+    New connections take turns over the addresses of the family that the system prefers; those that failed come last,
+    until one of them is reached again or the name is looked up anew.
+    """
+
+    def __init__(self, target: Target, url: str, now: Callable[[], int] = monotonic_ns) -> None:
         parts = urlsplit(url)
         self._target = target
         self._url = url
+        self._now = now
         self._is_tls = parts.scheme == "https"
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._is_tls else 80)
+        self._is_fixed = target.unix_socket is not None or _is_literal(self._host)
+        self._ttl_ns = int(target.connections.dns_ttl_s * 1e9)
         self._known: list[Address] = []
+        self._failing: set[Address] = set()
+        self._reached: set[Address] = set()
+        self._looked_up_ns = 0
+        self._turn = 0
+        self._renewal: asyncio.Task[None] | None = None
 
-    def current(self) -> list[Address]:
+    def __repr__(self) -> str:
+        return f"<AddressBook {self._host}: {len(self._known)} addresses, {len(self._failing)} failing>"
+
+    def in_turn(self) -> list[Address]:
+        """The addresses in the order in which the next connection is to try them."""
+        if len(self._known) > 1:
+            turn = self._turn
+            self._turn += 1
+            well: list[Address] = []
+            failing: list[Address] = []
+            for address in interleaved(_rotated(self._known, turn), lambda address: address.family):
+                (failing if address in self._failing else well).append(address)
+            return well + failing
         return list(self._known)
+
+    def reached(self, address: Address) -> None:
+        self._reached.add(address)
+        self._failing.discard(address)
+
+    def was_reached(self, address: Address) -> bool:
+        return address in self._reached
+
+    def failed(self, address: Address) -> None:
+        self._failing.add(address)
 
     async def resolve(self) -> None:
         """Look the name up; raises TargetUnreachable if it has no address."""
+        self._looked_up_ns = self._now()
         if self._target.unix_socket is not None:
             self._known = [Address(socket.AF_UNIX, self._target.unix_socket)]
             return
@@ -43,18 +87,40 @@ class AddressBook:
                 f"{self._url}: the name {self._host!r} has no address ({cause.strerror or cause}). "
                 "Check the host in the target's url."
             ) from cause
-        self._known = [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
+        self._known = list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))
+        self._failing.clear()
 
     async def resolve_again(self) -> bool:
-        """Look the name up again after every address failed; False if that cannot help."""
-        if self._target.unix_socket is not None:
+        """Look the name up again after every address failed; False if that cannot help.
+
+        Raises NoSuchNameError where the name is gone.
+        """
+        if self._is_fixed:
             return False
         before = set(self._known)
         try:
             await self.resolve()
-        except TargetUnreachable:
+        except TargetUnreachable as gone:
+            if isinstance(gone.__cause__, socket.gaierror) and gone.__cause__.errno == socket.EAI_NONAME:
+                raise NoSuchNameError(str(gone)) from gone
             return False
         return set(self._known) != before
+
+    def renew_if_old(self) -> None:
+        """Look the name up in the background, if that was too long ago; while that fails, the old addresses stay."""
+        is_old = self._now() - self._looked_up_ns > self._ttl_ns
+        if is_old and not self._is_fixed and (self._renewal is None or self._renewal.done()):
+            self._renewal = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        # Where it fails, the time of this try counts, so that the next is not made at once.
+        with contextlib.suppress(NoSuchNameError):
+            await self.resolve_again()
+
+    def close(self) -> None:
+        if self._renewal is not None:
+            self._renewal.cancel()
+            self._renewal = None
 
     def tls(self) -> tuple[ssl.SSLContext | None, str | None]:
         """The TLS context and the name to ask for (SNI), or (None, None) for plain http."""
@@ -74,3 +140,20 @@ class AddressBook:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context, options.server_name or self._host
+
+
+def _is_literal(host: str) -> bool:
+    """Whether a host is an address itself, so that there is no name to look up."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _rotated(addresses: list[Address], turn: int) -> list[Address]:
+    """Each family's addresses from another one on at each turn; the family that came first still does."""
+    by_family: dict[int, list[Address]] = {}
+    for address in addresses:
+        by_family.setdefault(address.family, []).append(address)
+    return [of_one[(n + turn) % len(of_one)] for of_one in by_family.values() for n in range(len(of_one))]

@@ -18,18 +18,18 @@ record does not: a step that hit a limit ends at that limit, and is marked as ce
 
 import asyncio
 import os
-import socket
 import ssl
 from collections import deque
 from time import monotonic_ns
 from typing import Any
 
 from replay.target import Target
-from replay.wire.addresses import Address, AddressBook
+from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.connection import Connection
+from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.response import Head, Tells
-from replay.wire.shortage import LOCAL, open_socket, shortage_of
+from replay.wire.shortage import LOCAL, ShortageError
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512
@@ -48,6 +48,7 @@ class Http1Wire:
     def __init__(self, target: Target, addresses: AddressBook) -> None:
         self._target = target
         self._addresses = addresses
+        self._dialler = Dialler(addresses)
         limits = target.timeouts
         self._connect_s = limits.connect_s
         self._connect_ns = int(limits.connect_s * _NS)
@@ -70,7 +71,6 @@ class Http1Wire:
         self._is_closing = False
         self._is_short = False
         self._prepares_from_ns = 0
-        self._reached: set[Address] = set()
         self.heads: dict[bytes, Head] = {}
         self._heads_filled = 0
         self.tells = Tells(
@@ -252,6 +252,7 @@ class Http1Wire:
 
     async def close(self) -> None:
         self._is_closing = True
+        self._addresses.close()
         for task in list(self._tasks):
             task.cancel()
         now = monotonic_ns()
@@ -337,72 +338,49 @@ class Http1Wire:
         exchange.on_done(exchange)
 
     async def _connect(self) -> Connection:
-        """Open one connection; try each known address in turn, resolving anew when all have failed."""
-        failed: ConnectError | None = None
-        for attempt in range(2):
-            dns_ns = 0
-            if attempt:
-                before = monotonic_ns()
-                if not await self._addresses.resolve_again():
-                    break
-                dns_ns = monotonic_ns() - before
-            for address in self._addresses.current():
-                try:
-                    conn = await self._connect_to(address)
-                except ConnectError as again:
-                    failed = again
-                    if again.is_timeout or again.error == LOCAL:
-                        raise
-                    continue
-                conn.dns_ns = dns_ns
-                return conn
-        raise failed or ConnectError("dns", "no address", "connect")
-
-    async def _connect_to(self, address: Address) -> Connection:
+        """Open one connection, to whichever of the target's addresses takes it first."""
+        dialled: Dialled | None = None
         try:
-            sock = open_socket(address.family)
-        except OSError as cause:
-            raise self._failed_to_open(cause, address, "connect") from cause
-        is_connected = False
-        try:
-            sock.setblocking(False)
-            if address.family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            before = monotonic_ns()
             async with asyncio.timeout(self._connect_s):
-                await self._loop.sock_connect(sock, address.sockaddr)
+                dialled = await self._dialler.dial()
                 connected = monotonic_ns()
-                is_connected = True
                 _, conn = await self._loop.create_connection(
-                    lambda: Connection(self), sock=sock, ssl=self._ssl, server_hostname=self._server_name
+                    lambda: Connection(self),
+                    sock=dialled.sock,
+                    ssl=self._ssl,
+                    server_hostname=self._server_name,
                 )
             secured = monotonic_ns()
-        except TimeoutError as cause:
-            sock.close()
-            raise ConnectError("timeout", f"no answer within {self._connect_s:g} s", "connect", True) from cause
-        except ssl.SSLError as cause:
-            sock.close()
-            raise ConnectError("tls", f"TLS failed: {cause.reason or cause}", "connect") from cause
-        except OSError as cause:
-            sock.close()
-            error = "tls" if is_connected and self._ssl is not None else "connect"
-            raise self._failed_to_open(cause, address, error) from cause
-        except BaseException:
-            sock.close()
-            raise
-        conn.connect_ns = connected - before
+        except BaseException as cause:
+            if dialled is not None:
+                dialled.sock.close()
+                if isinstance(cause, OSError):
+                    self._addresses.failed(dialled.address)
+            failure = self._failure(cause, is_connected=dialled is not None)
+            if failure is None:
+                raise
+            raise failure from cause
+        conn.dns_ns, conn.connect_ns = dialled.dns_ns, dialled.connect_ns
         conn.tls_ns = secured - connected if self._ssl is not None else 0
         self._open.add(conn)
-        self._reached.add(address)
         self.opened += 1
         conn.read_ns = secured
         return conn
 
-    def _failed_to_open(self, cause: OSError, address: Address, error: str) -> "ConnectError":
-        shortage = shortage_of(cause, was_reached=address in self._reached)
-        if shortage is not None:
-            return ConnectError(LOCAL, shortage, "connect")
-        return ConnectError(error, _why(cause), "connect")
+    def _failure(self, cause: BaseException, *, is_connected: bool) -> "ConnectError | None":
+        """The class of failure to record where no connection could be opened; None for what is no such failure."""
+        if isinstance(cause, ShortageError):
+            return ConnectError(LOCAL, str(cause), "connect")
+        if isinstance(cause, TimeoutError):
+            return ConnectError("timeout", f"no answer within {self._connect_s:g} s", "connect", True)
+        if isinstance(cause, NoSuchNameError):
+            return ConnectError("dns", str(cause), "connect")
+        if isinstance(cause, ssl.SSLError):
+            return ConnectError("tls", f"TLS failed: {cause.reason or cause}", "connect")
+        if isinstance(cause, OSError):
+            error = "tls" if is_connected and self._ssl is not None else "connect"
+            return ConnectError(error, _why(cause), "connect")
+        return None
 
 
 def _why(cause: OSError) -> str:

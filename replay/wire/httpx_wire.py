@@ -30,7 +30,6 @@ Traps in httpcore 1.0.9, and what is done about them:
 import asyncio
 import contextlib
 import importlib.util
-import socket
 import ssl
 import sys
 from collections import deque
@@ -46,10 +45,12 @@ import msgspec
 
 from replay.dialects.streams import StreamReader
 from replay.target import ASGI_PREFIX, Target
-from replay.wire.addresses import Address, AddressBook
+from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.asgi import AppError, AsgiTransport, load_app
+from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http2_reading import read_promptly
+from replay.wire.httpx_network import dial_with
 from replay.wire.response import (
     LONGEST_INSTANCE,
     capture,
@@ -60,7 +61,7 @@ from replay.wire.response import (
     says_cold,
     settle_events,
 )
-from replay.wire.shortage import LOCAL, shortage_of
+from replay.wire.shortage import LOCAL, ShortageError
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -161,6 +162,8 @@ class HttpxWire:
         self._max = target.connections.max
         self._ssl: ssl.SSLContext | None = None
         self._proxy: httpx.Proxy | None = None
+        self._book: AddressBook | None = None
+        self._dialler: Dialler | None = None
         self._app: AsgiTransport | None = None
         self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._lanes: dict[Any, set[Lane]] = {}
@@ -236,33 +239,30 @@ class HttpxWire:
         self, url: str, target: Target, context: ssl.SSLContext | None, server_name: str | None, what: str = ""
     ) -> None:
         """Open one connection and close it; raises TargetUnreachable if none of the addresses takes it."""
-        book = AddressBook(target, url)
+        self._book = book = AddressBook(target, url)
+        self._dialler = Dialler(book)
         await book.resolve()
-        why = ""
-        for address in book.current():
-            try:
-                async with asyncio.timeout(self.target.timeouts.connect_s):
-                    protocol = await self._greet(address, context, server_name)
-            except TimeoutError:
-                why = f"no answer within {self.target.timeouts.connect_s:g} s"
-            except ssl.SSLError as cause:
-                why = f"TLS failed: {cause.reason or cause}"
-            except OSError as cause:
-                why = cause.strerror or str(cause)
-            else:
-                if self.is_http2 and context is not None and protocol != "h2":
-                    raise TargetUnreachable(f"{url} does not offer HTTP/2. Leave http2 out of the target.")
-                return
+        try:
+            async with asyncio.timeout(self.target.timeouts.connect_s):
+                protocol = await self._greet(self._dialler, context, server_name)
+        except TimeoutError:
+            why = f"no answer within {self.target.timeouts.connect_s:g} s"
+        except ssl.SSLError as cause:
+            why = f"TLS failed: {cause.reason or cause}"
+        except OSError as cause:
+            why = cause.strerror or str(cause)
+        else:
+            if self.is_http2 and context is not None and protocol != "h2":
+                raise TargetUnreachable(f"{url} does not offer HTTP/2. Leave http2 out of the target.")
+            return
         raise TargetUnreachable(
             f"cannot connect to {what}{url}: {why}. Is {what or 'the target '}running there?"
         )
 
-    async def _greet(self, address: Address, context: ssl.SSLContext | None, server_name: str | None) -> str:
+    async def _greet(self, dialler: Dialler, context: ssl.SSLContext | None, server_name: str | None) -> str:
         """Connect and close again; returns the protocol that TLS settled on (ALPN), or nothing."""
-        sock = socket.socket(address.family, socket.SOCK_STREAM)
+        sock = (await dialler.dial()).sock
         try:
-            sock.setblocking(False)
-            await self._loop.sock_connect(sock, address.sockaddr)
             transport, _ = await self._loop.create_connection(
                 asyncio.Protocol, sock=sock, ssl=context, server_hostname=server_name
             )
@@ -420,6 +420,7 @@ class HttpxWire:
             lane = Lane(self._app, _ANY_NUMBER, key)
         else:
             assert self._ssl is not None
+            assert self._dialler is not None
             transport = httpx.AsyncHTTPTransport(
                 verify=self._ssl,
                 trust_env=False,
@@ -431,6 +432,7 @@ class HttpxWire:
                 proxy=self._proxy,
                 uds=self.target.unix_socket if self._proxy is None else None,
             )
+            dial_with(transport, self._dialler)
             lane = Lane(transport, _HTTP2_STREAMS if self.is_http2 and not is_for_one_call else 1, key)
             lane.is_for_one_call = is_for_one_call
         self._lanes.setdefault(key, set()).add(lane)
@@ -501,6 +503,8 @@ class HttpxWire:
 
     async def close(self) -> None:
         self.is_closing = True
+        if self._book is not None:
+            self._book.close()
         now = monotonic_ns()
         calls = [*self._waiting, *self._calls]
         self._waiting.clear()
@@ -866,7 +870,7 @@ class Call:
         wire = self._wire
         if self.is_over or wire.is_closing or self.sending_ns:
             return False
-        shortage = _shortage_in(failure, was_reached=wire.opened > 0)
+        shortage = _shortage_in(failure)
         if shortage is None:
             return False
         self._forget_attempt()
@@ -900,7 +904,7 @@ class Call:
             error = "proxy"
         elif self._is_securing:
             error = "tls"
-        elif _is_caused_by(failure, socket.gaierror):
+        elif _is_caused_by(failure, NoSuchNameError):
             error = "dns"
         elif self._is_new and self._wire.target.proxy is not None:
             # The proxy took the connection, and ended it before the target was reached.
@@ -998,17 +1002,12 @@ def _is_of_stream(failure: Exception) -> bool:
     return str(failure).startswith(_STREAM_RESET) or _is_caused_by(failure, h2.exceptions.StreamClosedError)
 
 
-def _shortage_in(failure: BaseException, *, was_reached: bool) -> str | None:
-    """What this machine had run out of, if one of the causes says so (see replay/wire/shortage.py)."""
-    if isinstance(failure, OSError):
-        shortage = shortage_of(failure, was_reached=was_reached)
-        if shortage is not None:
-            return shortage
-    causes = failure.exceptions if isinstance(failure, BaseExceptionGroup) else ()
-    for cause in (*causes, failure.__cause__ or failure.__context__):
-        if cause is not None and (shortage := _shortage_in(cause, was_reached=was_reached)) is not None:
-            return shortage
-    return None
+def _shortage_in(failure: BaseException) -> str | None:
+    """What this machine had run out of, if that is what it failed for."""
+    cause: BaseException | None = failure
+    while cause is not None and not isinstance(cause, ShortageError):
+        cause = cause.__cause__ or cause.__context__
+    return None if cause is None else str(cause)
 
 
 def _is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:

@@ -51,6 +51,10 @@ def most_descriptors() -> Iterator[None]:
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+class ShortageError(OSError):
+    """This machine has run out of something; str() says of what, and what to raise."""
+
+
 def open_socket(family: int) -> socket.socket:
     """A stream socket; raises OSError (EMFILE) also where only what is kept in reserve is left."""
     sock = socket.socket(family, socket.SOCK_STREAM)

@@ -19,7 +19,6 @@ import brotli
 import h2.config
 import h2.connection
 import h2.events
-import httpx
 import pytest
 import trustme
 from hypothesis import given
@@ -775,13 +774,17 @@ async def test_a_tls_handshake_that_never_ends_is_timed_out_and_its_socket_close
 
 
 @pytest.mark.anyio
-async def test_a_name_that_vanishes_during_the_run_is_told_apart_from_a_refusal():
-    async with serving(answers(OK)) as (url, _):
-        wire = HttpxWire(Target(url=url), url)
-        await wire.open()
-        wire.base = httpx.URL("http://no-such-host.invalid")
-        failed = await ask(wire)
-        await wire.close()
+async def test_a_name_that_vanishes_during_the_run_is_told_apart_from_a_refusal(wire_to, monkeypatch):
+    async def look_up(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async with serving(answers_then_closes(OK)) as (url, _):
+        target = Target(url=url.replace("127.0.0.1", "localhost"), connections=Connections(reuse="none"))
+        opening = wire_to(target)
+        wire = await opening.__aenter__()
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up, raising=False)
+    failed = await ask(wire)
+    await opening.__aexit__(None, None, None)
 
     assert (failed.error, failed.phase, failed.sent_ns) == ("dns", "connect", 0)
 

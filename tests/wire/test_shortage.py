@@ -11,9 +11,10 @@ from time import monotonic_ns
 import pytest
 
 from replay.target import Connections, Target, Timeouts
-from replay.wire import http1
+from replay.wire import dialing
 from replay.wire.addresses import AddressBook
 from replay.wire.http1 import Http1Wire
+from replay.wire.httpx_wire import HttpxWire
 from replay.wire.shortage import descriptor_limit, most_descriptors, open_socket, shortage_of
 from replay.wire.types import Exchange, Wire
 
@@ -48,7 +49,7 @@ class Machine:
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine()
-    monkeypatch.setattr(http1, "open_socket", machine.open_socket)
+    monkeypatch.setattr(dialing, "open_socket", machine.open_socket)
     return machine
 
 
@@ -85,14 +86,26 @@ async def target(answer: bytes = OK) -> AsyncIterator[Served]:
     listening.close()
 
 
-@contextlib.asynccontextmanager
-async def wire_to(target: Target) -> AsyncIterator[Wire]:
-    wire = Http1Wire(target, AddressBook(target, target.url))
-    await wire.open()
-    try:
-        yield wire
-    finally:
-        await wire.close()
+def fast(target: Target) -> Wire:
+    return Http1Wire(target, AddressBook(target, target.url))
+
+
+def through_httpx(target: Target) -> Wire:
+    return HttpxWire(target, target.url)
+
+
+@pytest.fixture(params=[fast, through_httpx], ids=["fast", "httpx"])
+def wire_to(request: pytest.FixtureRequest):
+    @contextlib.asynccontextmanager
+    async def opened(target: Target) -> AsyncIterator[Wire]:
+        wire = request.param(target)
+        await wire.open()
+        try:
+            yield wire
+        finally:
+            await wire.close()
+
+    return opened
 
 
 def send(wire: Wire) -> "asyncio.Future[Exchange]":
@@ -110,10 +123,17 @@ async def swept(wire: Wire, *ended: "asyncio.Future[Exchange]") -> list[Exchange
     return [one.result() for one in ended]
 
 
+async def answered(wire: Wire, served: Served) -> None:
+    """Have one request answered, which leaves an open connection."""
+    asked = send(wire)
+    await served.answer()
+    await swept(wire, asked)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("answer", [OK, CLOSING], ids=["keeps", "closes"])
 @pytest.mark.parametrize("reuse", ["pool", "none"])
-async def test_steps_that_find_no_descriptor_wait_for_one_of_ours(machine, answer, reuse):
+async def test_steps_that_find_no_descriptor_wait_for_one_of_ours(wire_to, machine, answer, reuse):
     async with target(answer) as served:
         wanted = Target(url=served.url, connections=Connections(reuse=reuse))
         async with wire_to(wanted) as wire:
@@ -131,12 +151,13 @@ async def test_steps_that_find_no_descriptor_wait_for_one_of_ours(machine, answe
 
 
 @pytest.mark.anyio
-async def test_a_step_that_finds_no_descriptor_within_the_connect_limit_ends_as_local(machine):
+async def test_a_step_that_finds_no_descriptor_within_the_connect_limit_ends_as_local(wire_to, machine):
     async with target() as served:
         wanted = Target(url=served.url, timeouts=Timeouts(connect_s=0.02))
         async with wire_to(wanted) as wire:
+            await answered(wire, served)
             machine.room = 0
-            first = send(wire)  # on the connection that showed that the target is there
+            first = send(wire)
             [got] = await swept(wire, send(wire))
             await served.answer()
             await swept(wire, first)
@@ -146,9 +167,10 @@ async def test_a_step_that_finds_no_descriptor_within_the_connect_limit_ends_as_
 
 
 @pytest.mark.anyio
-async def test_a_run_goes_on_as_before_once_descriptors_are_there_again(machine):
+async def test_a_run_goes_on_as_before_once_descriptors_are_there_again(wire_to, machine):
     async with target() as served:
         async with wire_to(Target(url=served.url)) as wire:
+            await answered(wire, served)
             machine.room = 1
             sent = [send(wire), send(wire)]
             await asyncio.sleep(0)
@@ -164,11 +186,11 @@ async def test_a_run_goes_on_as_before_once_descriptors_are_there_again(machine)
             await served.answer()
             [got] = await swept(wire, last)
 
-    assert (got.error, got.held_ns, wire.waited_for_machine) == (None, 0, waited)
+    assert (got.error, wire.waited_for_machine) == (None, waited)
 
 
 @pytest.mark.anyio
-async def test_a_connection_that_nobody_missed_is_no_shortage(machine):
+async def test_a_connection_that_nobody_missed_is_no_shortage(wire_to, machine):
     async with target() as served:
         async with wire_to(Target(url=served.url)) as wire:
             machine.room = 0

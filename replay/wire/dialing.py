@@ -1,0 +1,83 @@
+"""Opens sockets to where a URL is, for every transport alike: which address, in what order, and what went wrong."""
+
+import asyncio
+import socket
+from time import monotonic_ns
+from typing import NamedTuple
+
+from replay.wire.addresses import Address, AddressBook
+from replay.wire.racing import first_to_succeed
+from replay.wire.shortage import ShortageError, open_socket, shortage_of
+
+
+class Dialled(NamedTuple):
+    """A connected socket, and what it took: dns_ns 0 where the name was known, connect_ns of the address that won."""
+
+    sock: socket.socket
+    address: Address
+    dns_ns: int
+    connect_ns: int
+
+
+class Dialler:
+    """Connects to the addresses of a book. The caller sets the limit of time; cancelled, it leaves nothing open."""
+
+    def __init__(self, book: AddressBook) -> None:
+        self._book = book
+
+    def __repr__(self) -> str:
+        return f"<Dialler of {self._book!r}>"
+
+    async def dial(self) -> Dialled:
+        """Raises ShortageError where this machine has nothing left to connect with, and else OSError."""
+        book = self._book
+        book.renew_if_old()
+        try:
+            return await self._dial_known(0)
+        except ShortageError:
+            raise
+        except OSError:
+            before = monotonic_ns()
+            if not await book.resolve_again():
+                raise
+            return await self._dial_known(monotonic_ns() - before)
+
+    async def _dial_known(self, dns_ns: int) -> Dialled:
+        addresses = self._book.in_turn()
+        if len(addresses) == 1:
+            # No race, and so no tasks: what nearly every connection is.
+            address = addresses[0]
+            try:
+                sock, connect_ns = await self._connect(address)
+            except OSError as cause:
+                self._note_failed(address, cause)
+                raise
+        else:
+            address, (sock, connect_ns) = await first_to_succeed(
+                addresses, self._connect, lambda late: late[0].close(), self._note_failed
+            )
+        self._book.reached(address)
+        return Dialled(sock, address, dns_ns, connect_ns)
+
+    async def _connect(self, address: Address) -> tuple[socket.socket, int]:
+        sock = None
+        try:
+            sock = open_socket(address.family)
+            sock.setblocking(False)
+            if address.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            before = monotonic_ns()
+            await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
+        except BaseException as cause:
+            if sock is not None:
+                sock.close()
+            if isinstance(cause, OSError):
+                shortage = shortage_of(cause, was_reached=self._book.was_reached(address))
+                if shortage is not None:
+                    raise ShortageError(shortage) from cause
+            raise
+        return sock, monotonic_ns() - before
+
+    def _note_failed(self, address: Address, cause: OSError | None) -> None:
+        if not isinstance(cause, ShortageError):
+            self._book.failed(address)
