@@ -7,9 +7,10 @@ import numpy as np
 
 from replay.judge.failures import by_class
 from replay.judge.metrics import Measured, measured, rows_of, sample_of
+from replay.judge.phrases import counted
 from replay.judge.proportion import mean_interval, share_interval
 from replay.judge.quantile import least_n, quantile, quantile_interval
-from replay.judge.sample import Sample, Worth
+from replay.judge.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
@@ -104,6 +105,7 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
         return _mean_figure(found, confidence)
     assert slo.q is not None
     interval, value = quantile_interval(sample, slo.q, confidence)
+    why = why_unseen(value, sample)
     return Figure(
         quantile(np.sort(sample.values), slo.q),
         sample.n,
@@ -111,8 +113,33 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
         interval,
         value,
         found.censored_ms,
-        least_n(slo.q, confidence),
+        _needed(value, least_n(slo.q, confidence)),
         found.failed,
+        why,
+    )
+
+
+def _needed(value: Worth, otherwise: int | None) -> int | None:
+    """The least number of independent values that could decide."""
+    if value.has_few_sessions:
+        return None
+    return LEAST_STRETCHES if value.is_unseen else otherwise
+
+
+def why_unseen(value: Worth, sample: Sample) -> str | None:
+    """Why a run has not shown the worst: too few sessions, or steps that depend on one another for too long."""
+    if value.has_few_sessions:
+        sessions = counted(sample.clusters, "session")
+        return (
+            f"all {sample.n} steps come from {sessions}, which do not tell how much sessions differ; "
+            f"{LEAST_SESSIONS} are the least"
+        )
+    if not value.is_unseen or value.stretches is None:
+        return None
+    span = "" if sample.at is None else f", {float(np.ptp(sample.at)) / 1e9 / value.stretches:.2g} s"
+    return (
+        f"each step depends on those before it over a stretch of about {sample.n / value.stretches:.0f} steps{span}, "
+        f"and the run holds only {value.stretches:.0f} of these"
     )
 
 
@@ -128,16 +155,25 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
     """A failure has no time to add, so with one among them a mean is bounded from below only, by the others."""
     sample = found.sample
     if found.censored_ms is None and not np.isinf(sample.values).any():
-        interval = mean_interval(sample, confidence)
-        return Figure(float(sample.values.mean()), sample.n, sample.clusters, interval, failed=found.failed)
+        interval, value = mean_interval(sample, confidence)
+        return Figure(
+            float(sample.values.mean()),
+            sample.n,
+            sample.clusters,
+            interval,
+            value,
+            n_needed=_needed(value, None),
+            failed=found.failed,
+            why_unbounded=why_unseen(value, sample),
+        )
     if found.censored_ms is not None:
-        low, _ = mean_interval(sample, confidence)
+        (low, _), _ = mean_interval(sample, confidence)
         why = f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
         observed = float(sample.values.mean())
     else:
         timed = np.isfinite(sample.values)
-        answered = Sample(sample.values[timed], sample.cluster[timed])
-        low, _ = mean_interval(answered, confidence) if answered.n else Interval(None, None)
+        answered = sample.where(timed)
+        low = mean_interval(answered, confidence)[0].low if answered.n else None
         why = (
             f"{found.failed} of {sample.n} steps failed, and a failure has no time to take the mean of; "
             "bound errors, and write mean(answered)"
@@ -181,8 +217,11 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
     interval, value = share_interval(hits, base, confidence)
     low, high = interval
     bounds = Interval(None if low is None else 100 * low, None if high is None else 100 * high)
-    needed = _least_share_n(slo, confidence)
-    return Figure(observed, base.n, base.clusters, bounds, value, n_needed=needed, failed=failed_n)
+    needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
+    why = why_unseen(value, base) if value.has_few_sessions else None
+    return Figure(
+        observed, base.n, base.clusters, bounds, value, n_needed=needed, failed=failed_n, why_unbounded=why
+    )
 
 
 def _least_share_n(slo: Slo, confidence: float) -> int | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.sample import Floats, Sample, moments_of
+from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Selector, SloWindow
 from replay.judge.types import Part
 from replay.results.columns import ABSENT_NS, Columns, Flags
@@ -131,15 +131,22 @@ def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
     failed = has_failed[sessions] if len(sessions) else np.zeros(0, np.bool_)
     if part != "all":
         sessions = sessions[failed if part == "failed" else ~failed]
-        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions))
+        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions, starts_of(columns)[sessions]))
     ms = _ms(columns.makespan_ns[sessions])
     ms[failed] = np.inf
-    return Measured(Sample(ms, sessions), None, int(np.count_nonzero(failed)))
+    return Measured(Sample(ms, sessions, starts_of(columns)[sessions]), None, int(np.count_nonzero(failed)))
+
+
+def starts_of(columns: Columns) -> Int64s:
+    """When each session's first step was due, by session code; sessions without a step begin never."""
+    first: Int64s = np.full(len(columns.sessions), np.iinfo(np.int64).max)
+    np.minimum.at(first, columns.session, columns.intended_ns)
+    return first
 
 
 def sample_of(columns: Columns, values: Floats, rows: Flags) -> Sample:
-    """These values of these rows, with the sessions and the moments that they come from."""
-    return Sample(values, columns.session[rows], moments_of(columns.intended_ns[rows]))
+    """These values of these rows, with the sessions, the times and the series that they come from."""
+    return Sample(values, columns.session[rows], columns.intended_ns[rows], columns.series[rows])
 
 
 def _ms(values_ns: Int64s) -> Floats:

@@ -3,47 +3,117 @@
 Clopper and Pearson (1934) with the effective number of values in place of the real one, as Korn and Graubard
 (1998) recommend for clustered samples; see replay/judge/sample.py for the effective number. The limits are exact
 for independent values, and so never too narrow; at few hits they are wider than they would have to be. For a mean
-the interval is Student's over the clusters' ratio residuals.
+the interval is Student's over the clusters' ratio residuals, or over independent stretches of the run.
 """
+
+from math import exp
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import beta
 from scipy.stats import t as student
 
-from replay.judge.sample import Sample, Worth, worth
+from replay.judge.quantile import FAR
+from replay.judge.sample import Sample, Worth, has_few_sessions, in_time, worth
 from replay.judge.types import Interval
 from replay.results.columns import Flags
+
+# So far out on the log scale a mean is as good as unbounded, and the next exponential still has a value.
+_MOST_ERROR = 4.0
 
 
 def share_interval(hits: Flags, sample: Sample, confidence: float) -> tuple[Interval, Worth]:
     """Bound the share of hits, as 0..1. hits: shape (n,), one for each value of the sample.
 
-    Raises ValueError for an empty sample.
+    Whatever depends on what, a share that is p on average is p / tail or more with probability tail at most (Markov);
+    so a target that died is told, though its death was one event. Raises ValueError for an empty sample.
     """
     n = sample.n
     if not n:
         raise ValueError("a share needs at least one value")
     found = worth(hits, sample, confidence)
-    share = float(np.count_nonzero(hits)) / n
+    return share_bounds(float(np.count_nonzero(hits)) / n, found, confidence), found
+
+
+def share_bounds(share: float, found: Worth, confidence: float) -> Interval:
+    """Bound a share of 0..1 by what the sample is worth for it."""
     tail = (1 - confidence) / 2
+    if found.has_few_sessions:
+        return Interval(tail * share, 1 - tail * (1 - share))
     k = share * found.n_effective
     low = 0.0 if k <= 0 else float(beta.ppf(tail, k, found.n_effective - k + 1))
     high = 1.0 if share >= 1 else float(beta.ppf(1 - tail, k + 1, found.n_effective - k))
-    return Interval(low, high), found
+    return Interval(max(low, tail * share), min(high, 1 - tail * (1 - share)))
 
 
-def mean_interval(sample: Sample, confidence: float) -> Interval:
-    """Bound the mean. Student's t over clusters, by the ratio estimator (Cochran, sec. 6.4).
+class MeanKnown(NamedTuple):
+    """A mean, its standard error over sessions and over stretches of the run, each with its degrees of freedom.
 
-    Both sides are None for fewer than two clusters. Skewed values need many clusters for the nominal coverage.
+    is_of_times: all values are positive. is_tied: they depend on those before them.
+    """
+
+    mean: float
+    over_sessions: tuple[float, float]
+    over_stretches: tuple[float, float]
+    is_of_times: bool
+    is_tied: bool
+    worth: Worth
+
+
+def mean_interval(sample: Sample, confidence: float) -> tuple[Interval, Worth]:
+    """Bound the mean, and say what the sample is worth for that: mean_bounds of mean_known."""
+    known = mean_known(sample)
+    return mean_bounds(known, confidence), known.worth
+
+
+def mean_known(sample: Sample) -> MeanKnown:
+    """What a sample tells of its mean: over sessions by the ratio estimator (Cochran, sec. 6.4), in time by as many
+    stretches as are independent of one another.
     """
     sizes = np.bincount(sample.cluster)
     sums = np.bincount(sample.cluster, weights=sample.values)
     sums, sizes = sums[sizes > 0], sizes[sizes > 0]
-    m = len(sizes)
-    if m < 2:
+    m, n = len(sizes), sample.n
+    tied = in_time(sample)
+    stretches = n / tied.tau if tied.is_significant else None
+    by = "moment" if tied.is_significant else "session"
+    mean = float(sums.sum() / n)
+    squares = float(((sums - mean * sizes) ** 2).sum())
+    return MeanKnown(
+        mean,
+        ((m / max(1, m - 1) * squares) ** 0.5 / n, m - 1),
+        (float(sample.values.std()) * (tied.tau / n) ** 0.5, max(3.0, min(m - 1, n / tied.window))),
+        bool(sample.values.min() > 0),
+        tied.is_significant,
+        Worth(n / tied.tau, tied.tau, by, stretches, has_few_sessions(sample)),
+    )
+
+
+def mean_bounds(known: MeanKnown, confidence: float) -> Interval:
+    """Student's t over sessions or over stretches of the run, whichever is wider; of times, on the log scale.
+
+    Both sides are None for too few sessions. Where the run was too short to have shown the worst, the upper one is FAR
+    beyond what was seen, if those are times, else None. Skewed values need many sessions for the nominal coverage.
+    """
+    sessions_error, sessions_df = known.over_sessions
+    if known.worth.has_few_sessions or sessions_df < 1:
         return Interval(None, None)
-    mean = float(sums.sum() / sizes.sum())
-    variance = m / (m - 1) * float(((sums - mean * sizes) ** 2).sum()) / sample.n**2
-    half = float(student.ppf((1 + confidence) / 2, m - 1)) * variance**0.5
-    return Interval(mean - half, mean + half)
+    stretches_error, stretches_df = known.over_stretches
+    half = max(
+        t_quantile(confidence, sessions_df) * sessions_error,
+        t_quantile(confidence, stretches_df) * stretches_error,
+    )
+    mean = known.mean
+    low, high = mean - half, mean + half
+    if known.is_of_times:
+        error = min(half / mean, _MOST_ERROR)
+        # In a queue the longer waits are, the more they vary and the longer they last: a lucky run knows least.
+        low, high = mean * exp(-error), mean * exp(error * exp(error) if known.is_tied else error)
+    if known.worth.is_unseen:
+        return Interval(low, FAR * mean if known.is_of_times else None)
+    return Interval(low, high)
+
+
+def t_quantile(confidence: float, df: float) -> float:
+    """Student's quantile for a two-sided interval."""
+    return float(student.ppf((1 + confidence) / 2, df))

@@ -17,6 +17,11 @@ from scipy.special import betainc
 from replay.judge.sample import Floats, Sample, Worth, worth
 from replay.judge.types import Interval
 
+FAR = 10.0
+"""How many times beyond all that was seen a quantile, or a mean, cannot lie, however alike neighbours are. No
+theorem, but what queues up to a load of 0.95 do, from their first hundred steps on: tests/judge/test_queues.py.
+"""
+
 
 def quantile(sorted_values: Floats, q: float) -> float:
     """The value that at least the share q of the values is at or below: the ceil(q n)-th smallest.
@@ -31,25 +36,50 @@ def quantile_interval(sample: Sample, q: float, confidence: float) -> tuple[Inte
     """Bound the q quantile of what the sample was drawn from, and say what the sample is worth for that.
 
     Each side holds with probability (1 + confidence) / 2. A side is None where n is too small to bound it: p99 at
-    95 % needs 368 independent values for its upper side. Values may be infinite, and then a side may be, too. Raises
-    ValueError for an empty sample.
+    95% needs 368 independent values for its upper side. Where the run was too short to have shown the worst
+    (Worth.is_unseen), the upper side is FAR beyond all that was seen. Values may be infinite, and then a side may be,
+    too. Raises ValueError for an empty sample.
     """
+    found = quantile_worth(sample, q, confidence)
+    return quantile_bounds(np.sort(sample.values), found, q, confidence), found
+
+
+def quantile_worth(sample: Sample, q: float, confidence: float) -> Worth:
+    """What the sample is worth for its q quantile. Raises ValueError for an empty sample."""
     if not sample.n:
         raise ValueError("a quantile needs at least one value")
-    ordered = np.sort(sample.values)
-    at = quantile(ordered, q)
+    at = quantile(np.sort(sample.values), q)
     # Among failures nothing is larger; what is uncertain then is their own share.
-    beyond = sample.values > at if np.isfinite(at) else np.isinf(sample.values)
-    values_worth = worth(beyond, sample, confidence)
+    return worth(sample.values > at if np.isfinite(at) else np.isinf(sample.values), sample, confidence)
+
+
+def quantile_bounds(ordered: Floats, known: Worth, q: float, confidence: float) -> Interval:
+    """Bound the q quantile, by values in order and what they are worth."""
+    if known.has_few_sessions:
+        return Interval(_by_markov(ordered, q, confidence), None)
     tail = (1 - confidence) / 2
-    n_effective = values_worth.n_effective
-    return (
-        Interval(
-            _at_rank(ordered, _rank(n_effective, q, 1 - tail), n_effective),
-            _at_rank(ordered, _rank(n_effective, q, tail), n_effective),
-        ),
-        values_worth,
-    )
+    low = _at_rank(ordered, _rank(known.n_effective, q, 1 - tail), known.n_effective)
+    high = None
+    if not known.is_unseen:
+        high = _at_rank(ordered, _rank(known.n_effective, q, tail), known.n_effective)
+    if known.stretches is not None and len(ordered) >= least_n(q, confidence):
+        # Of dependent values as many as would do if they were not: what is far from all of them is decided.
+        low = float(ordered[0]) / FAR if low is None else low
+        high = float(ordered[-1]) * FAR if high is None else high
+    return Interval(_largest(low, _by_markov(ordered, q, confidence)), high)
+
+
+def _by_markov(ordered: Floats, q: float, confidence: float) -> float | None:
+    """A lower bound that holds whatever depends on what: a value that the share s of a run is beyond, where on
+    average 1 - q is, is that far out in at most (1 - q) / s of all runs. So a target that died is told, though that
+    was one event.
+    """
+    beyond = 2 * (1 - q) / (1 - confidence)
+    return quantile(ordered, 1 - beyond) if beyond < 1 else None
+
+
+def _largest(*values: float | None) -> float | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def least_n(q: float, confidence: float) -> int:

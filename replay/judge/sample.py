@@ -1,46 +1,63 @@
 """A sample: values, the clusters they come in, and how many independent values they are worth.
 
 Steps of one session are alike (the same agent, the same prompt, the same instance), and so are steps of the same
-moment (a pause of the target slows all of them). Taken as independent they promise more than they hold. What they
-are worth is n divided by the design effect: the variance of a share under clustering over that of independent
-values, by the linearised ratio estimator (Cochran, Sampling Techniques, 3rd ed., sec. 11.8). The degrees of
-freedom of that variance are Satterthwaite's (1946), from the fourth moments of the clusters' residuals: a tail
-that a few sessions make is known no better than those few tell.
+moment (they wait behind one another; a pause of the target slows all of them). Taken as independent they promise more
+than they hold. What they are worth is n divided by the design effect: the variance of a share under clustering over
+that of independent values, by the linearised ratio estimator (Cochran, Sampling Techniques, 3rd ed., sec. 11.8), and in
+time by replay/judge/dependence.py. Where both count, the two are added and what they share is taken off once (Cameron,
+Gelbach and Miller 2011, "Robust inference with multiway clustering", J. Business and Economic Statistics 29).
+
+The degrees of freedom of the variance are Satterthwaite's (1946), from the fourth moments of the clusters' residuals: a
+tail that a few sessions make is known no better than those few tell; in time they are as many as there are windows.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy.stats import chi2, norm
+from scipy.stats import norm
 from scipy.stats import t as student
 
+from replay.judge.dependence import INDEPENDENT, Dependence, Floats, dependence, readings_of
 from replay.results.columns import Codes, Flags
 from replay.results.histogram import Int64s
 
-Floats = npt.NDArray[np.float64]
+__all__ = ["Floats", "Sample", "Worth", "in_time", "worth"]
 
-MOMENTS = 64
-"""How many equal parts of a run are taken for moments of it."""
+LEAST_SESSIONS = 5
+"""Of fewer sessions nobody knows how much sessions differ."""
 
-_MOMENT_TEST = 0.999
+LEAST_STRETCHES = 20
+"""In fewer stretches that are independent of one another, what a queue does at its worst has not been seen."""
+
 _MOST_DF = 1e9
 # Fewer would take the rarity of clustered hits into account twice, here and in the number of effective hits.
 _LEAST_DF = 5.0
 
 
 class Sample(NamedTuple):
-    """values: shape (n,), in any unit. cluster: the session of each, as codes from 0. moment: the part of the run
-    that each falls in, as codes from 0 to MOMENTS - 1; None where time is of no account.
+    """values: shape (n,), in any unit. cluster: the session of each, as codes from 0. at: when each was due, in any
+    unit; None where time is of no account. series: the kind of step that each is of, as codes from 0; None: all of
+    one kind.
     """
 
     values: Floats
     cluster: Codes
-    moment: Codes | None = None
+    at: Int64s | Codes | None = None
+    series: Codes | None = None
 
     @property
     def n(self) -> int:
         return len(self.values)
+
+    def where(self, rows: Flags) -> "Sample":
+        """These values alone."""
+        at, series = self.at, self.series
+        return Sample(
+            self.values[rows],
+            self.cluster[rows],
+            None if at is None else at[rows],
+            None if series is None else series[rows],
+        )
 
     @property
     def clusters(self) -> int:
@@ -49,46 +66,77 @@ class Sample(NamedTuple):
 
 
 class Worth(NamedTuple):
-    """n_effective: as many independent values would tell as much. by: what they depend on most."""
+    """n_effective: as many independent values would tell as much. by: what they depend on most.
+
+    stretches: where values depend on those before, how many stretches of the run are independent of one another.
+    has_few_sessions: whether all values come from so few sessions that nobody knows how much sessions differ.
+    """
 
     n_effective: float
     design_effect: float
     by: str
+    stretches: float | None = None
+    has_few_sessions: bool = False
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the run is too short, for how long its steps depend on one another, to have shown the worst."""
+        return self.has_few_sessions or (self.stretches is not None and self.stretches < LEAST_STRETCHES)
 
 
-def moments_of(intended_ns: Int64s) -> Codes:
-    """The part of the run each instant falls in: MOMENTS parts with equally many steps."""
-    n = len(intended_ns)
-    order = np.argsort(intended_ns, kind="stable")
-    moment = np.empty(n, np.int32)
-    moment[order] = (np.arange(n, dtype=np.int64) * MOMENTS // max(1, n)).astype(np.int32)
-    return moment
+def in_time(sample: Sample, hits: Flags | None = None) -> Dependence:
+    """How long values depend on those before them: the times, and these hits."""
+    if sample.at is None or not sample.n:
+        return INDEPENDENT
+    order = np.argsort(sample.at, kind="stable")
+    share = 0.0 if hits is None else float(np.count_nonzero(hits)) / sample.n
+    series = None if sample.series is None else sample.series[order]
+    readings = readings_of(sample.values[order], series, min(share, 1 - share))
+    return dependence(readings if hits is None else [*readings, hits[order]])
 
 
 def worth(hits: Flags, sample: Sample, confidence: float) -> Worth:
-    """What the sample is worth for the share of these hits.
-
-    The clusters count always; moments only where they vary more than chance would let them in one run of a
-    thousand, since their few parts would otherwise widen every interval for nothing.
-    """
+    """What the sample is worth for the share of these hits."""
     n = sample.n
-    hits_n = int(np.count_nonzero(hits))
-    if hits_n in (0, n):
-        # Nothing varies, so there is no variance to learn from; as is usual, the values are then taken as they are.
-        return Worth(float(n), 1.0, "value")
-    by_cluster, df = _design_effect(hits, sample.cluster)
-    effect, by = by_cluster, "session"
-    if sample.moment is not None and n >= 4 * MOMENTS:
-        by_moment, moment_df = _design_effect(hits, sample.moment)
-        parts = int(sample.moment.max()) if n else 0
-        chance = chi2.ppf(_MOMENT_TEST, parts) / parts if parts else np.inf
-        # Where hits are rare the parts' counts are not normal; four standard errors of a Poisson count bound them.
-        chance = max(chance, 1 + 4 * np.sqrt(2 / parts + 1 / hits_n) if parts else np.inf)
-        if by_moment > effect * chance:
-            effect, df, by = by_moment, moment_df, "moment"
-    tails = (1 - confidence) / 2
-    narrower = float((norm.ppf(1 - tails) / student.ppf(1 - tails, df)) ** 2) if df < _MOST_DF else 1.0
-    return Worth(max(1.0, n / effect * narrower), effect, by)
+    tied = in_time(sample, hits)
+    stretches = n / tied.tau if tied.is_significant else None
+    is_few = has_few_sessions(sample)
+    if int(np.count_nonzero(hits)) in (0, n):
+        # Nothing varies, so no session can be told from another; as is usual, the values are then taken as they are.
+        return Worth(n / tied.tau if tied.is_significant else float(n), 1.0, "value", stretches, is_few)
+    effect, df = _design_effect(hits, sample.cluster)
+    by = "session"
+    if tied.tau > effect:
+        by, df = "moment", max(_LEAST_DF, n / tied.window)
+    if tied.is_significant:
+        assert sample.at is not None
+        shared, _ = _design_effect(hits, _in_stretches(sample.cluster, sample.at, tied.window))
+        effect = max(effect, tied.tau, effect + tied.tau - shared)
+    else:
+        effect = max(effect, tied.tau)
+    return Worth(max(1.0, n / effect * narrower(df, confidence)), effect, by, stretches, is_few)
+
+
+def has_few_sessions(sample: Sample) -> bool:
+    """Whether sessions bring several values each, but are fewer than LEAST_SESSIONS."""
+    sessions = sample.clusters
+    return sessions < min(LEAST_SESSIONS, sample.n)
+
+
+def narrower(df: float, confidence: float) -> float:
+    """What is left of n where the variance has so many degrees of freedom: normal over Student's quantile, squared."""
+    tail = (1 - confidence) / 2
+    return float((norm.ppf(1 - tail) / student.ppf(1 - tail, df)) ** 2) if df < _MOST_DF else 1.0
+
+
+def _in_stretches(cluster: Codes, at: Int64s | Codes, window: float) -> Codes:
+    """Each session's share of each stretch of the run as a cluster of its own."""
+    n = len(cluster)
+    stretch = np.empty(n, np.int64)
+    stretch[np.argsort(at, kind="stable")] = (np.arange(n) / window).astype(np.int64)
+    together = cluster.astype(np.int64) * (int(stretch.max(initial=0)) + 1) + stretch
+    codes: Codes = np.unique(together, return_inverse=True)[1].astype(np.int32)
+    return codes
 
 
 def _design_effect(hits: Flags, cluster: Codes) -> tuple[float, float]:

@@ -16,7 +16,11 @@ HALF = Fidelity(ratio=0.5, sessions=1.0, output_tokens=0.5)
 
 def run(fidelity, failed=0, n=1000):
     records = [step(f"s-{i}", 10.0, i) for i in range(n - failed)]
-    records += [step(f"f-{i}", 1.0, i, outcome="failed", error="status_5xx") for i in range(failed)]
+    # All over the run: a hundred in a row would be one event.
+    records += [
+        step(f"f-{i}", 1.0, i, at_ms=i * 10 * n / failed, outcome="failed", error="status_5xx")
+        for i in range(failed)
+    ]
     said = msgspec.structs.replace(summary(failed=failed), fidelity=fidelity)
     return Evidence(said, columns_of([records]), "r")
 
