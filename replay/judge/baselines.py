@@ -1,19 +1,21 @@
 """A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
 
-One or two baselines: blocks of sessions of both sides are drawn again (quantiles), or the widths of both intervals are
-added in quadrature (Zou and Donner 2008, MOVER). The noise from run to run is not in that.
+One or two baselines: blocks of sessions of both sides are drawn again (quantiles), or, for other figures and where
+the runs hold too few blocks, the widths of both intervals are added in quadrature (Zou and Donner 2008, MOVER). The
+noise from run to run is not in that.
 
-Three or more: the scatter of the baselines' own figures is that noise, and a new run's figure is held to their mean by
-the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale.
+Three or more: the scatter of the baselines' own figures is that noise, and a new run's figure is held to their mean
+by the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale. Shares
+scatter by counting alone, too: their interval is never narrower than that of the counts on both sides.
 """
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, inf, isinf, log
 
 import numpy as np
 from scipy.stats import t as student
 
-from replay.judge.blocks import blocks_of, codes_in, count_of
+from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of
 from replay.judge.quantile import least_n
@@ -49,23 +51,35 @@ def against_baselines(
     observed = figure.observed
     assert observed is not None
     if len(known) >= FEW:
-        return _predicted(slo, observed, known, confidence)
+        predicted = _predicted(slo, observed, known, confidence)
+        if figure.interval is None or (slo.unit == "ms" and predicted.low != predicted.high):
+            return predicted
+        # A few counts scatter less than chance would have them, by chance, and clean runs not at all.
+        own = _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
+        return _wider(own, predicted)
     if figure.interval is None:
         return None
-    if slo.statistic == "quantile":
-        return _by_resampling(slo, run, baselines, limit, confidence)
+    stretches = min(stretches_of(one.columns) for one in (run, *baselines))
+    blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
+    if slo.statistic == "quantile" and are_enough(blocks, stretches, slo.q, confidence):
+        return _by_resampling(slo, run, baselines, limit, confidence, stretches)
     return _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
 
 
 def _by_resampling(
-    slo: Slo, run: Evidence, baselines: Sequence[Evidence], limit: float, confidence: float
+    slo: Slo,
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    limit: float,
+    confidence: float,
+    stretches: float,
 ) -> Interval | None:
     assert slo.q is not None
-    ours = blocks_of([run.columns])
+    ours = blocks_of([run.columns], stretches)
     own = _in_blocks(slo, run, codes_in(run.columns, ours))
     parts, clusters, offset = [], [], 0
     for baseline in baselines:
-        blocks = blocks_of([baseline.columns])
+        blocks = blocks_of([baseline.columns], stretches)
         theirs = _in_blocks(slo, baseline, codes_in(baseline.columns, blocks))
         parts.append(theirs.values * (slo.limit.factor or 1.0))
         clusters.append(theirs.cluster + offset)
@@ -73,7 +87,8 @@ def _by_resampling(
     base = Sample(np.concatenate(parts), np.concatenate(clusters).astype(np.int32))
     if min(own.n, base.n) < least_n(slo.q, confidence):
         return Interval(None, None)
-    resampling = Resampling(offset, count_of(ours), is_paired=False)
+    shown = variance_shown_by(count_of(ours), stretches)
+    resampling = Resampling(offset, count_of(ours), is_paired=False, variance_shown=shown)
     found = quantile_differences(resampling, base, own, (slo.q,))[0]
     if found is None:
         return None
@@ -102,17 +117,28 @@ def _with_baseline_width(
     above = 0.0 if own.high is None else (own.high - observed) ** 2
     for baseline, value in zip(baselines, known, strict=True):
         theirs = figure_of(slo, baseline, confidence).interval or Interval(value, value)
-        below += 0.0 if theirs.high is None else (factor * (theirs.high - value)) ** 2
-        above += 0.0 if theirs.low is None else (factor * (value - theirs.low)) ** 2
+        # A side that the baseline does not bound bounds nothing of the difference.
+        below += inf if theirs.high is None else (factor * (theirs.high - value)) ** 2
+        above += inf if theirs.low is None else (factor * (value - theirs.low)) ** 2
     return Interval(
-        None if own.low is None else observed - below**0.5,
-        None if own.high is None else observed + above**0.5,
+        None if own.low is None or isinf(below) else observed - below**0.5,
+        None if own.high is None or isinf(above) else observed + above**0.5,
+    )
+
+
+def _wider(one: Interval, other: Interval) -> Interval:
+    """What both hold; None where one of them does not bound a side."""
+    return Interval(
+        None if one.low is None or other.low is None else min(one.low, other.low),
+        None if one.high is None or other.high is None else max(one.high, other.high),
     )
 
 
 def _predicted(slo: Slo, observed: float, known: Sequence[float], confidence: float) -> Interval:
     """Where the figure of a run like this one lies, by the scatter of the baselines from run to run."""
     k = len(known)
+    if not np.isfinite(known).all():
+        return Interval(None, None)
     width = float(student.ppf((1 + confidence) / 2, k - 1)) * (1 + 1 / k) ** 0.5
     if slo.unit == "ms":
         logs = np.log(np.maximum(np.asarray(known), 1e-6))

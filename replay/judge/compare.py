@@ -1,12 +1,14 @@
 """Two targets side by side: which is faster, in what, and how sure that is.
 
-Every metric of every series is one comparison (replay/judge/resampling.py), in which blocks of sessions that start
-one after the other are drawn and exchanged as one, so that neither what a session has in common nor what a moment has
-counts more than once. Its verdict:
+Every metric of every series is one comparison, of this figure alone. Times are drawn again
+(replay/judge/resampling.py) in blocks of sessions that start one after the other, so that neither what a session has
+in common nor what a moment has counts more than once; blocks are as long as steps are seen to depend on those before
+them (replay/judge/blocks.py). Where that leaves too few, and for shares, the difference is made of the intervals that
+each side has by itself (replay/judge/own_intervals.py). Its verdict:
 
 - no_difference: the 1 - 2 alpha interval of the difference lies within the margin either way (two one-sided tests,
   Schuirmann 1987), whether or not a difference can be shown;
-- a_faster or b_faster: the re-labelling p-value is below alpha = 1 - confidence;
+- a_faster or b_faster: the p-value is below alpha = 1 - confidence, which is to say that the interval leaves out zero;
 - inconclusive: neither, or there are too few values.
 
 A step that failed is infinitely slow, in percentiles; a mean is of the steps that were answered. Whoever fails more is
@@ -20,20 +22,23 @@ not in any interval.
 """
 
 import re
-from collections.abc import Sequence
-from math import isinf
+from collections.abc import Callable, Sequence
+from math import inf, isinf
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm
 
-from replay.judge.blocks import blocks_of, codes_in, count_of
+from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
-from replay.judge.quantile import least_n, quantile
+from replay.judge.own_intervals import Known, OwnIntervals
+from replay.judge.phrases import counted
+from replay.judge.proportion import mean_bounds, mean_known, share_bounds
+from replay.judge.quantile import least_n, quantile, quantile_bounds, quantile_worth
 from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
-from replay.judge.sample import Sample
+from replay.judge.sample import Sample, worth
 from replay.judge.slo import MEASURES, Selector, SloWindow
 from replay.judge.types import (
     VERDICT_SCHEMA,
@@ -174,19 +179,44 @@ class _Pair:
         self.a = [run.columns for run in a.runs]
         self.b = [run.columns for run in b.runs]
         self.is_paired = mode in ("paired", "sequential")
-        blocks_a = blocks_of([*self.a, *self.b] if self.is_paired else self.a)
-        blocks_b = blocks_a if self.is_paired else blocks_of(self.b)
+        self.stretches = min(stretches_of(columns) for columns in (*self.a, *self.b))
+        blocks_a = blocks_of([*self.a, *self.b] if self.is_paired else self.a, self.stretches)
+        blocks_b = blocks_a if self.is_paired else blocks_of(self.b, self.stretches)
         self._maps_a = [codes_in(columns, blocks_a) for columns in self.a]
         self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
         named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
         self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
-        self.resampling = Resampling(count_of(blocks_a), count_of(blocks_b), self.is_paired)
+        counts = count_of(blocks_a), count_of(blocks_b)
+        shown = variance_shown_by(max(counts), self.stretches)
+        self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
 
     def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
         """Both sides' values of the metric, with common session codes."""
         return (
             _joined([_values(c, metric, selector) for c in self.a], self._maps_a),
             _joined([_values(c, metric, selector) for c in self.b], self._maps_b),
+        )
+
+    def alone(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
+        """Both sides' values of the metric, each with its own sessions and times."""
+        return (
+            _in_a_row([_values(c, metric, selector) for c in self.a]),
+            _in_a_row([_values(c, metric, selector) for c in self.b]),
+        )
+
+    def are_enough(self, q: float | None, confidence: float) -> bool:
+        """Whether there are blocks enough to draw again."""
+        blocks = min(self.resampling.blocks_a, self.resampling.blocks_b)
+        return are_enough(blocks, self.stretches, q, confidence)
+
+    @property
+    def why_few(self) -> str:
+        """Why there are not."""
+        if isinf(self.stretches):
+            return f"of {counted(self.sessions, 'session')} nobody knows how much sessions differ"
+        return (
+            "each step depends on those before it for so long that the runs hold only "
+            f"{self.stretches:.0f} stretches that are independent of one another"
         )
 
 
@@ -211,11 +241,96 @@ def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
     )
 
 
+def _in_a_row(samples: Sequence[Sample]) -> Sample:
+    """Several runs of one side as one after the other."""
+    clusters, ats, series = [], [], []
+    cluster_from = at_from = series_from = 0
+    for sample in samples:
+        assert sample.at is not None
+        clusters.append(sample.cluster + cluster_from)
+        ats.append(sample.at.astype(np.int64) + at_from)
+        kinds = np.zeros(sample.n, np.int32) if sample.series is None else sample.series
+        series.append(kinds + series_from)
+        cluster_from += int(sample.cluster.max(initial=-1)) + 1
+        at_from += int(sample.at.max(initial=0)) + 1
+        series_from += int(kinds.max(initial=-1)) + 1
+    return Sample(
+        np.concatenate([sample.values for sample in samples]),
+        np.concatenate(clusters).astype(np.int32),
+        np.concatenate(ats),
+        np.concatenate(series).astype(np.int32),
+    )
+
+
+class _Found(NamedTuple):
+    """A difference, however it was found. spread: its standard error; None where a side has no finite bound."""
+
+    a: float
+    b: float
+    interval: Callable[[float], tuple[float, float]]
+    p_value: float
+    spread: float | None
+    why_unsure: str | None = None
+
+    @property
+    def delta(self) -> float:
+        return 0.0 if isinf(self.a) and isinf(self.b) else self.b - self.a
+
+
+def _found(pair: "_Pair", metric: Metric, selector: Selector, confidence: float) -> _Found:
+    """The difference of a metric that both sides have. Percentiles and means are drawn again where that tells
+    enough.
+    """
+    is_share = metric.statistic in ("errors", "cold")
+    if not is_share and pair.are_enough(metric.q, confidence):
+        a, b = pair.samples(metric, selector)
+        drawn: Resampled | None
+        if metric.q is None:
+            drawn = mean_difference(pair.resampling, a, b)
+        else:
+            drawn = quantile_differences(pair.resampling, a, b, (metric.q,))[0]
+        assert drawn is not None
+        return _Found(drawn.a, drawn.b, drawn.interval, drawn.p_value, drawn.spread)
+    alone = pair.alone(metric, selector)
+    ours, theirs = (_known(sample, metric, confidence) for sample in alone)
+    correlation = 0.0
+    if is_share and pair.is_paired and pair.are_enough(None, confidence):
+        correlation = _correlation(*pair.samples(metric, selector), pair.resampling.blocks_a)
+    own = OwnIntervals(ours, theirs, correlation)
+    low, high = own.interval(confidence)
+    spread = (high - low) / 2 / float(norm.ppf((1 + confidence) / 2)) if high - low < inf else None
+    why = None if is_share else pair.why_few
+    return _Found(ours.figure, theirs.figure, own.interval, own.p_value, spread, why)
+
+
+def _known(sample: Sample, metric: Metric, confidence: float) -> Known:
+    """One side's figure by itself."""
+    if metric.q is not None:
+        q, ordered, tells = metric.q, np.sort(sample.values), quantile_worth(sample, metric.q, confidence)
+        return Known(quantile(ordered, q), lambda level: quantile_bounds(ordered, tells, q, level))
+    figure = float(sample.values.mean())
+    if metric.statistic in ("errors", "cold"):
+        tells = worth(sample.values > 0, sample, confidence)
+        return Known(figure, lambda level: share_bounds(figure, tells, level))
+    known = mean_known(sample)
+    return Known(figure, lambda level: mean_bounds(known, level))
+
+
+def _correlation(a: Sample, b: Sample, blocks: int) -> float:
+    """Of the errors of two means, over the blocks that both have."""
+    left = []
+    for sample in (a, b):
+        sums = np.bincount(sample.cluster, weights=sample.values, minlength=blocks)
+        left.append(sums - float(sample.values.mean()) * np.bincount(sample.cluster, minlength=blocks))
+    scale = float((left[0] @ left[0]) * (left[1] @ left[1])) ** 0.5
+    return float(left[0] @ left[1]) / scale if scale > 0 else 0.0
+
+
 def _compared(
     pair: _Pair, metric: Metric, selector: Selector, margin_percent: float, confidence: float
 ) -> Difference:
     """One comparison, its interval and p-value; `_judge` gives the verdict of those that are not settled here."""
-    a, b = pair.samples(metric, selector)
+    a, b = pair.alone(metric, selector)
     is_share = metric.statistic in ("errors", "cold")
     difference = Difference(
         metric=metric.statistic,
@@ -241,10 +356,7 @@ def _compared(
             _put(difference, quantile(np.sort(a.values), metric.q), quantile(np.sort(b.values), metric.q), 1.0)
             difference.reason = f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}"
             return difference
-        found = quantile_differences(pair.resampling, a, b, (metric.q,))[0]
-    else:
-        found = mean_difference(pair.resampling, a, b)
-    assert found is not None
+    found = _found(pair, metric, selector, confidence)
     scale = 100.0 if is_share else 1.0
     _put(difference, found.a, found.b, scale)
     if isinf(found.a) and isinf(found.b):
@@ -255,13 +367,16 @@ def _compared(
     if _is_equivalent(found, is_share, margin_percent, confidence):
         difference.verdict = "no_difference"
         difference.reason = f"the difference lies within the margin of {margin_percent:g}%"
+    elif found.why_unsure is not None:
+        difference.reason = found.why_unsure
     return difference
 
 
-def _is_equivalent(found: Resampled, is_share: bool, margin_percent: float, confidence: float) -> bool:
+def _is_equivalent(found: _Found, is_share: bool, margin_percent: float, confidence: float) -> bool:
     """Two one-sided tests, each at 1 - confidence. For shares the margin is in percentage points, as 0..1."""
     low, high = found.interval(1 - 2 * (1 - confidence))
-    if isinf(found.a) or isinf(found.b):
+    # Three times that are alike by chance say nothing of a fourth.
+    if found.why_unsure is not None or isinf(found.a) or isinf(found.b):
         return False
     margin = margin_percent / 100 * (1.0 if is_share else abs(found.a))
     if is_share:
@@ -281,17 +396,24 @@ def _put(difference: Difference, a: float, b: float, scale: float) -> None:
         difference.delta = round(delta * scale, 6)
 
 
-def _put_doubt(difference: Difference, found: Resampled, scale: float, confidence: float) -> None:
+def _put_doubt(difference: Difference, found: _Found, scale: float, confidence: float) -> None:
     low, high = found.interval(confidence)
     detectable = None
     if found.spread is not None:
         powers = float(norm.ppf((1 + confidence) / 2) + norm.ppf(_POWER))
         detectable = round(powers * found.spread * scale, 6)
     if difference.unit == "ms":
-        difference.ci_ms, difference.detectable_ms = (round(low, 6), round(high, 6)), detectable
+        known = _rounded(low, found), _rounded(high, found)
+        difference.ci_ms, difference.detectable_ms = known, detectable
     else:
         difference.ci = round(low * scale, 6), round(high * scale, 6)
         difference.detectable = detectable
+
+
+def _rounded(bound: float, found: _Found) -> float | None:
+    """None where nothing bounds that side; infinite where failures do."""
+    is_of_failures = isinf(found.a) or isinf(found.b) or found.why_unsure is None
+    return None if isinf(bound) and not is_of_failures else round(bound, 6)
 
 
 def _percent(delta: float | None, of: float | None) -> float | None:
@@ -311,13 +433,11 @@ class _Failing(NamedTuple):
 
 
 def _failing_more(pair: _Pair, confidence: float) -> _Failing:
-    """By the re-labelling test at alpha, or by more than matters of any difference."""
-    a, b = pair.samples(Metric("errors"), Selector())
-    found = (
-        mean_difference(pair.resampling, a, b) if a.n and b.n and (a.values.any() or b.values.any()) else None
-    )
-    if found is None:
+    """By the test of the difference at alpha, or by more than matters of any difference."""
+    a, b = pair.alone(Metric("errors"), Selector())
+    if not a.n or not b.n or not (a.values.any() or b.values.any()):
         return _Failing(None, 0.0, 0.0)
+    found = _found(pair, Metric("errors"), Selector(), confidence)
     is_more = found.p_value < 1 - confidence or abs(found.delta) > MARGIN_PERCENT / 1000
     label = None if not is_more or not found.delta else "b" if found.delta > 0 else "a"
     return _Failing(label, found.a, found.b)
@@ -330,8 +450,9 @@ def _judge(difference: Difference, failing: _Failing, confidence: float) -> None
         return
     is_time = difference.unit == "ms"
     delta = difference.delta_ms if is_time else difference.delta
-    if p_value >= 1 - confidence or not delta:
-        difference.reason = "neither a difference nor its absence can be shown"
+    if p_value >= 1 - confidence or not delta or _holds_zero(difference):
+        unsure = difference.reason and f": {difference.reason}"
+        difference.reason = f"neither a difference nor its absence can be shown{unsure}"
         return
     worse, better = ("b", "a") if delta > 0 else ("a", "b")
     if is_time and failing.label == better:
@@ -347,6 +468,15 @@ def _judge(difference: Difference, failing: _Failing, confidence: float) -> None
         return
     more = {"errors": "fails more often", "cold": "is cold more often"}.get(difference.metric, "takes longer")
     difference.reason = f"{worse} {more}"
+
+
+def _holds_zero(difference: Difference) -> bool:
+    """Whether the interval shown beside a difference has none in it."""
+    shown = difference.ci_ms if difference.unit == "ms" else difference.ci
+    if shown is None:
+        return True
+    low, high = shown
+    return (low is None or low <= 0) and (high is None or high >= 0)
 
 
 def _correct(differences: Sequence[Difference]) -> None:

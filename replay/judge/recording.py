@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.blocks import blocks_of, codes_in, count_of
+from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of
 from replay.judge.quantile import least_n
@@ -193,10 +193,15 @@ def _paired_interval(
     slo: Slo, recording: Evidence, ours: Evidence, limit: float, confidence: float, own: Interval | None
 ) -> Interval | None:
     """Of the run's figure, such that it lies about the limit as the difference lies about zero."""
-    blocks = blocks_of([ours.columns])
+    stretches = stretches_of(ours.columns)
+    blocks = blocks_of([ours.columns], stretches)
+    if not are_enough(count_of(blocks), stretches, slo.q, confidence):
+        # Too few to draw again: the run's own interval, which is wider, holds without what both sides have in common.
+        return own
     theirs, mine = (_in_blocks(slo, run, blocks) for run in (recording, ours))
     scaled = Sample(theirs.values * (slo.limit.factor or 1.0), theirs.cluster)
-    resampling = Resampling(count_of(blocks), count_of(blocks), is_paired=True)
+    count = count_of(blocks)
+    resampling = Resampling(count, count, is_paired=True, variance_shown=variance_shown_by(count, stretches))
     if slo.statistic == "mean":
         if not np.isfinite(mine.values).all():
             return own

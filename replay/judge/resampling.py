@@ -1,16 +1,18 @@
-"""Differences of two samples, by resampling and by re-labelling whole sessions.
+"""Differences of two samples, by drawing whole blocks of sessions again.
 
-Sessions are what is independent, so sessions are drawn, with all their steps (the cluster bootstrap: Davison and
-Hinkley, Bootstrap Methods and their Application, sec. 3.8). Where both sides replayed the same sessions, a session is
-drawn for both at once, and what it has in common on both sides cancels. The spread of the drawn differences gives
-the interval (percentile method).
+Blocks are what is independent, so blocks are drawn, with all their steps (the cluster bootstrap: Davison and Hinkley,
+Bootstrap Methods and their Application, sec. 3.8). Where both sides replayed the same sessions, a block is drawn for
+both at once, and what it has in common on both sides cancels.
 
-Whether there is a difference at all is asked of re-labelling (Fisher's randomisation test): if the two targets are
-alike, each session's two outcomes might as well be exchanged; how many of the exchanges show a difference as large?
-That p-value is exact whatever the distribution, also for a p99.9 that few sessions make.
+The spread of the drawn differences gives the interval (percentile method), a little further out for few blocks:
+Student's quantile in place of the normal one, and what drawing k of k blocks is too narrow by (Hesterberg 2015, "What
+teachers should know about the bootstrap", American Statistician 69: expanded percentiles). The p-value is one minus
+the confidence at which the interval just touches zero. So both are of *this figure*: two targets of the same p99 are
+alike in it however their times are shaped. (Exchanging labels, as was done before, asks whether they are alike in
+everything.)
 
-Values may be infinite (a failed step). They are drawn as one value far beyond all others, so that ranks and labels mean
-what they should; a bound of an interval that such a value makes is infinite.
+Values may be infinite (a failed step). They are drawn as one value far beyond all others, so that ranks mean what they
+should; a bound of an interval that such a value makes is infinite.
 
 A quantile of a re-weighted sample needs only the order statistics near it, and how many values of each session lie
 below them; that is what makes thousands of draws of a million steps a matter of seconds.
@@ -20,6 +22,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from replay.judge.sample import Floats, Sample
 from replay.results.columns import Codes
@@ -28,54 +32,75 @@ REPLICATES = 2_000
 _CHUNK_CELLS = 4_000_000
 _MARGIN = 1.3
 _WINDOW_LEAST = 64
+# Fewer would count twice that hits are rare, here and in how far the draws are spread.
+_LEAST_TELLING = 8.0
 _FAILED = 1e15
 _AMONG_FAILURES = _FAILED / 10
 
 
 class Resampling(NamedTuple):
-    """How two samples are drawn again. sessions_a, sessions_b: how many codes their clusters have; where is_paired,
-    the same code is the same session on both sides.
+    """How two samples are drawn again. blocks_a, blocks_b: how many codes their clusters have; where is_paired, the
+    same code is the same sessions on both sides. variance_shown: how much of the variance such blocks show, 0..1; where
+    they depend on one another, less than all (variance_shown_by of replay/judge/blocks.py).
     """
 
-    sessions_a: int
-    sessions_b: int
+    blocks_a: int
+    blocks_b: int
     is_paired: bool
     replicates: int = REPLICATES
     seed: int = 1
+    variance_shown: float = 1.0
 
 
 class Resampled(NamedTuple):
     """delta: b minus a, as observed; 0 where both are infinite. bootstrap: as drawn again, shape (replicates,); draws
-    without a value on one side are left out. p_value: of the re-labelling.
+    without a value on one side are left out. blocks: how many there were to draw; fewer, where a few of them make
+    most of the tail.
     """
 
     a: float
     b: float
     delta: float
     bootstrap: Floats
-    p_value: float
+    blocks: float
+    variance_shown: float = 1.0
 
     def interval(self, confidence: float) -> tuple[float, float]:
-        """The percentile interval of the difference."""
-        tail = (1 - confidence) / 2
+        """The expanded percentile interval of the difference."""
+        if self.blocks < 2:
+            return -np.inf, np.inf
+        tail = float(norm.sf(student.ppf((1 + confidence) / 2, self.blocks - 1) * self._expansion))
         low, high = np.quantile(self.bootstrap, [tail, 1 - tail])
         return _unbounded(float(low)), _unbounded(float(high))
+
+    @property
+    def p_value(self) -> float:
+        """Of no difference against one, two-sided, by the same percentiles."""
+        if self.blocks < 2:
+            return 1.0
+        k, draws = self.blocks, len(self.bootstrap)
+        fewer = min(np.count_nonzero(self.bootstrap <= 0), np.count_nonzero(self.bootstrap >= 0))
+        distance = float(norm.isf(min(0.5, (1 + fewer) / (1 + draws)))) / self._expansion
+        return float(2 * student.sf(distance, k - 1))
+
+    @property
+    def _expansion(self) -> float:
+        """How many times too narrow the draws are."""
+        return float((self.blocks / (self.blocks - 1) / self.variance_shown) ** 0.5)
 
     @property
     def spread(self) -> float | None:
         """The standard error of the difference; None where failures make some draws infinite."""
         if (np.abs(self.bootstrap) > _AMONG_FAILURES).any():
             return None
-        return float(self.bootstrap.std())
+        return float(self.bootstrap.std()) * self._expansion if self.blocks > 1 else None
 
 
 class _Weights(NamedTuple):
-    """How often each session counts, in the two sides of a draw: shapes (draws, sessions_a), (draws, sessions_b)."""
+    """How often each block counts on the two sides of a draw: shapes (draws, blocks_a), (draws, blocks_b)."""
 
-    a_from_a: Floats
-    a_from_b: Floats | None
-    b_from_a: Floats | None
-    b_from_b: Floats
+    a: Floats
+    b: Floats
 
 
 def quantile_differences(
@@ -85,26 +110,20 @@ def quantile_differences(
     if not a.n or not b.n:
         return [None] * len(qs)
     a, b = _drawable(a), _drawable(b)
-    only_a, only_b = _Ordered(a, resampling.sessions_a), _Ordered(b, resampling.sessions_b)
-    pooled = _Ordered(
-        Sample(
-            np.concatenate([a.values, b.values]),
-            np.concatenate([a.cluster, b.cluster + resampling.sessions_a]).astype(np.int32),
-        ),
-        resampling.sessions_a + resampling.sessions_b,
-    )
+    only_a, only_b = _Ordered(a, resampling.blocks_a), _Ordered(b, resampling.blocks_b)
     drawn: list[list[Floats]] = [[] for _ in qs]
-    swapped: list[list[Floats]] = [[] for _ in qs]
     for w in _drawn(resampling):
         for q, parts in zip(qs, drawn, strict=True):
-            parts.append(only_b.quantiles(w.b_from_b, q) - only_a.quantiles(w.a_from_a, q))
-    for w in _relabelled(resampling):
-        ours, theirs = _both(w.a_from_a, w.a_from_b), _both(w.b_from_a, w.b_from_b)
-        for q, parts in zip(qs, swapped, strict=True):
-            parts.append(pooled.quantiles(theirs, q) - pooled.quantiles(ours, q))
+            parts.append(only_b.quantiles(w.b, q) - only_a.quantiles(w.a, q))
     return [
-        _resampled(only_a.quantile(q), only_b.quantile(q), draws, exchanged)
-        for q, draws, exchanged in zip(qs, drawn, swapped, strict=True)
+        _resampled(
+            only_a.quantile(q),
+            only_b.quantile(q),
+            draws,
+            min(only_a.blocks_telling(q), only_b.blocks_telling(q)),
+            resampling.variance_shown,
+        )
+        for q, draws in zip(qs, drawn, strict=True)
     ]
 
 
@@ -112,21 +131,15 @@ def mean_difference(resampling: Resampling, a: Sample, b: Sample) -> Resampled |
     """The difference of the means (of hits as 0 and 1: of the shares); None where a side has no values."""
     if not a.n or not b.n:
         return None
-    sums_a, sizes_a = _sums(a, resampling.sessions_a)
-    sums_b, sizes_b = _sums(b, resampling.sessions_b)
-    drawn, swapped = [], []
+    sums_a, sizes_a = _sums(a, resampling.blocks_a)
+    sums_b, sizes_b = _sums(b, resampling.blocks_b)
     with np.errstate(invalid="ignore", divide="ignore"):
-        for w in _drawn(resampling):
-            drawn.append(
-                (w.b_from_b @ sums_b) / (w.b_from_b @ sizes_b) - (w.a_from_a @ sums_a) / (w.a_from_a @ sizes_a)
-            )
-        for w in _relabelled(resampling):
-            assert w.a_from_b is not None
-            assert w.b_from_a is not None
-            theirs = (w.b_from_a @ sums_a + w.b_from_b @ sums_b) / (w.b_from_a @ sizes_a + w.b_from_b @ sizes_b)
-            ours = (w.a_from_a @ sums_a + w.a_from_b @ sums_b) / (w.a_from_a @ sizes_a + w.a_from_b @ sizes_b)
-            swapped.append(theirs - ours)
-    return _resampled(float(sums_a.sum() / a.n), float(sums_b.sum() / b.n), drawn, swapped)
+        drawn = [
+            (w.b @ sums_b) / (w.b @ sizes_b) - (w.a @ sums_a) / (w.a @ sizes_a) for w in _drawn(resampling)
+        ]
+    mean_a, mean_b = float(sums_a.sum() / a.n), float(sums_b.sum() / b.n)
+    telling = min(_telling(sums_a - mean_a * sizes_a), _telling(sums_b - mean_b * sizes_b))
+    return _resampled(mean_a, mean_b, drawn, telling, resampling.variance_shown)
 
 
 def _drawable(sample: Sample) -> Sample:
@@ -138,46 +151,45 @@ def _unbounded(value: float) -> float:
     return value if abs(value) < _AMONG_FAILURES else float(np.copysign(np.inf, value))
 
 
-def _resampled(a: float, b: float, drawn: list[Floats], swapped: list[Floats]) -> Resampled | None:
-    delta = b - a
+def _telling(residuals: Floats) -> float:
+    """As how many blocks of normal residuals these tell of their variance (Satterthwaite 1946, by fourth moments)."""
+    blocks, squares = len(residuals), residuals**2
+    total = float(squares.sum())
+    if not total:
+        return float(blocks)
+    excess = float((squares**2).sum()) / total**2 - 1 / blocks
+    return min(float(blocks), max(_LEAST_TELLING, 2 / excess)) if excess > 0 else float(blocks)
+
+
+def _resampled(a: float, b: float, drawn: list[Floats], blocks: float, shown: float) -> Resampled | None:
     bootstrap = np.concatenate(drawn)
-    relabelled = np.concatenate(swapped)
-    bootstrap, relabelled = bootstrap[~np.isnan(bootstrap)], relabelled[~np.isnan(relabelled)]
+    bootstrap = bootstrap[~np.isnan(bootstrap)]
     if not len(bootstrap):
         return None
-    # A hair less than the observed one, so that re-labellings which give the same figure by another sum count.
-    as_large = np.count_nonzero(np.abs(relabelled) >= abs(delta) * (1 - 1e-12))
-    p_value = (1 + float(as_large)) / (1 + len(relabelled))
-    return Resampled(_unbounded(a), _unbounded(b), _unbounded(delta), bootstrap, p_value)
+    return Resampled(_unbounded(a), _unbounded(b), _unbounded(b - a), bootstrap, blocks, shown)
 
 
-def _sums(sample: Sample, sessions: int) -> tuple[Floats, Floats]:
-    sums = np.bincount(sample.cluster, weights=sample.values, minlength=sessions).astype(np.float64)
-    return sums, np.bincount(sample.cluster, minlength=sessions).astype(np.float64)
-
-
-def _both(of_a: Floats | None, of_b: Floats | None) -> Floats:
-    assert of_a is not None
-    assert of_b is not None
-    return np.concatenate([of_a, of_b], axis=1)
+def _sums(sample: Sample, blocks: int) -> tuple[Floats, Floats]:
+    sums = np.bincount(sample.cluster, weights=sample.values, minlength=blocks).astype(np.float64)
+    return sums, np.bincount(sample.cluster, minlength=blocks).astype(np.float64)
 
 
 def _chunks(resampling: Resampling) -> Iterator[int]:
     """How many draws to hold at once."""
     left = resampling.replicates
-    size = max(1, _CHUNK_CELLS // max(1, resampling.sessions_a + resampling.sessions_b))
+    size = max(1, _CHUNK_CELLS // max(1, resampling.blocks_a + resampling.blocks_b))
     while left:
         yield min(size, left)
         left -= min(size, left)
 
 
 def _drawn(resampling: Resampling) -> Iterator[_Weights]:
-    """Sessions drawn with replacement, as many as there are."""
+    """Blocks drawn with replacement, as many as there are."""
     rng = np.random.default_rng(resampling.seed)
     for draws in _chunks(resampling):
-        of_a = _multinomial(rng, draws, resampling.sessions_a)
-        of_b = of_a if resampling.is_paired else _multinomial(rng, draws, resampling.sessions_b)
-        yield _Weights(of_a, None, None, of_b)
+        of_a = _multinomial(rng, draws, resampling.blocks_a)
+        of_b = of_a if resampling.is_paired else _multinomial(rng, draws, resampling.blocks_b)
+        yield _Weights(of_a, of_b)
 
 
 def _multinomial(rng: np.random.Generator, draws: int, sessions: int) -> Floats:
@@ -186,34 +198,27 @@ def _multinomial(rng: np.random.Generator, draws: int, sessions: int) -> Floats:
     return np.bincount(picked.ravel(), minlength=draws * sessions).reshape(draws, sessions).astype(np.float64)
 
 
-def _relabelled(resampling: Resampling) -> Iterator[_Weights]:
-    """Paired: each session's two sides exchanged or not. Else: all sessions dealt out again."""
-    rng = np.random.default_rng(resampling.seed + 1)
-    for draws in _chunks(resampling):
-        if resampling.is_paired:
-            swap = rng.integers(2, size=(draws, resampling.sessions_a)).astype(np.float64)
-            yield _Weights(1 - swap, swap, swap, 1 - swap)
-        else:
-            both = resampling.sessions_a + resampling.sessions_b
-            dealt = np.argsort(rng.random((draws, both)), axis=1) < resampling.sessions_a
-            is_a = dealt.astype(np.float64)
-            of_a, of_b = is_a[:, : resampling.sessions_a], is_a[:, resampling.sessions_a :]
-            yield _Weights(of_a, of_b, 1 - of_a, 1 - of_b)
-
-
 class _Ordered:
     """A sample in order, ready for quantiles under weights of its sessions."""
 
-    def __init__(self, sample: Sample, sessions: int) -> None:
+    def __init__(self, sample: Sample, blocks: int) -> None:
         order = np.argsort(sample.values, kind="stable")
         self._values = sample.values[order]
         self._cluster: Codes = sample.cluster[order]
-        self._sizes = np.bincount(sample.cluster, minlength=sessions).astype(np.float64)
-        self._sessions = sessions
+        self._sizes = np.bincount(sample.cluster, minlength=blocks).astype(np.float64)
+        self._blocks = blocks
 
     def quantile(self, q: float) -> float:
         n = len(self._values)
         return float(self._values[min(n - 1, max(0, int(np.ceil(q * n - 1e-9)) - 1))])
+
+    def blocks_telling(self, q: float) -> float:
+        """How many blocks tell of the q quantile: as many as bring their share of what lies beyond it."""
+        n = len(self._values)
+        beyond = self._cluster[min(n, int(np.ceil(q * n - 1e-9))) :]
+        counts = np.bincount(beyond, minlength=self._blocks)
+        residuals: Floats = counts - len(beyond) / n * self._sizes
+        return _telling(residuals)
 
     def quantiles(self, weights: Floats, q: float) -> Floats:
         """The q quantile under each row of weights; NaN where a row leaves no value."""
@@ -222,10 +227,10 @@ class _Ordered:
         targets = q * totals - 1e-6
         middle = int(q * n)
         # How far each draw's quantile lies from the middle, in values, which weigh one on average.
-        off = weights @ np.bincount(self._cluster[:middle], minlength=self._sessions) - targets
+        off = weights @ np.bincount(self._cluster[:middle], minlength=self._blocks) - targets
         low = max(0, middle - int(_MARGIN * max(0.0, float(off.max()))) - _WINDOW_LEAST)
         high = min(n, middle + int(_MARGIN * max(0.0, -float(off.min()))) + _WINDOW_LEAST)
-        below = weights @ np.bincount(self._cluster[:low], minlength=self._sessions)
+        below = weights @ np.bincount(self._cluster[:low], minlength=self._blocks)
         rows = max(1, _CHUNK_CELLS // (high - low))
         found = np.full(len(weights), np.nan)
         for start in range(0, len(weights), rows):

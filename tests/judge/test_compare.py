@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from replay.judge.compare import Metric, MetricError, Side, judge_compare, parse_metric
+from replay.judge.compare import Metric, MetricError, Side, judge_compare, judge_difference, parse_metric
 from replay.judge.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.sample import Sample
+from tests.judge import queues
 from tests.judge.conftest import evidence
 
 SESSIONS, STEPS = 400, 5
@@ -186,3 +187,70 @@ def test_a_pause_of_one_target_alone_is_one_event_and_no_difference(rng):
     )
 
     assert verdict.verdict == "inconclusive"
+
+
+def named(a, b, metric):
+    """Whether a side is; and no side is named beside an interval with zero in it."""
+    found = judge_difference(
+        Side("a", [queues.evidence_of(a)]),
+        Side("b", [queues.evidence_of(b)]),
+        "paired",
+        Metric(metric),
+        5.0,
+        0.95,
+    )
+    is_named = found.verdict in ("a_faster", "b_faster")
+    if is_named:
+        low, high = (bound if bound is not None else 0.0 for bound in found.ci_ms)
+        assert low > 0 or high < 0 or None in found.ci_ms
+    return is_named
+
+
+@pytest.mark.parametrize(("load", "n"), [(0.7, 2000), (0.7, 8000), (0.8, 4000), (0.9, 4000)])
+@pytest.mark.parametrize("metric", ["p50", "p95"])
+def test_two_queues_that_are_alike_are_called_different_no_more_often_than_stated(rng, load, n, metric):
+    different = 0
+    for _ in range(40):
+        at_ms = queues.arrivals(rng, n, load)
+        different += named(*(queues.one_worker(rng, n, load, at_ms) for _ in range(2)), metric)
+
+    assert different <= 40 * 0.05 + 4 * (40 * 0.05 * 0.95) ** 0.5
+
+
+def test_targets_of_equal_p99_and_other_shapes_are_not_told_apart_by_it(rng):
+    """39 of 40 such comparisons named a side, by whether the two distributions were alike in everything."""
+    different = 0
+    for _ in range(60):
+        humps = rng.lognormal(np.log(20), 0.3, 2000)
+        slow = rng.random(2000) < 0.04
+        humps[slow] = 100 + rng.normal(0, 0.5, int(slow.sum()))
+        heavy = np.exp(np.log(100.337) + 1.2 * (rng.normal(size=2000) - 2.32635))
+        at_ms = np.arange(2000) * 10.0
+        different += named(queues.Made(at_ms, humps), queues.Made(at_ms, heavy), "p99")
+
+    assert different <= 60 * 0.05 + 4 * (60 * 0.05 * 0.95) ** 0.5
+
+
+def test_a_target_that_queues_without_end_is_slower_however_few_independent_stretches_there_are(rng):
+    at_ms = queues.arrivals(rng, 2000, 0.5)
+    swamped = queues.Made(at_ms, queues.one_worker(rng, 2000, 1.4).response_ms)
+
+    assert named(queues.one_worker(rng, 2000, 0.5, at_ms), swamped, "p95")
+
+
+@pytest.mark.parametrize(("n", "metric"), [(1, "mean"), (3, "errors"), (3, "mean"), (6, "p50")])
+def test_a_few_requests_decide_nothing_not_even_that_there_is_no_difference(n, metric):
+    made = queues.Made(np.arange(n) * 50.0, np.full(n, 5.0))
+    found = judge_difference(
+        Side("a", [queues.evidence_of(made)]), Side("b", [queues.evidence_of(made)]), "paired", Metric(metric),
+        60.0, 0.95,
+    )  # fmt: skip
+
+    assert found.verdict == "inconclusive"
+
+
+def test_half_a_percent_of_errors_is_no_matter_once_enough_is_seen_to_tell():
+    made = queues.Made(np.arange(2000) * 10.0, np.full(2000, 5.0))
+    sides = [Side(name, [queues.evidence_of(made)]) for name in "ab"]
+
+    assert judge_difference(*sides, "paired", Metric("errors"), 5.0, 0.95).verdict == "no_difference"

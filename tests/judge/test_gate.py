@@ -7,6 +7,7 @@ import pytest
 from replay.judge.gate import judge_gate, overall
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
+from tests.judge import queues
 from tests.judge.conftest import Evidence, evidence, step, summary
 
 
@@ -148,6 +149,30 @@ def test_several_baselines_tell_how_much_runs_differ(rng):
     assert check("p99 < baseline * 1.2", made(1.0), steady).verdict == "pass"
     assert check("p99 < baseline * 1.2", made(1.0), noisy).verdict == "inconclusive"
     assert check("p99 < baseline * 1.2", made(2.0), steady).verdict == "fail"
+
+
+@pytest.mark.parametrize("baselines", [3, 10])
+@pytest.mark.parametrize(("failed", "text"), [(0, "errors < baseline * 1.1"), (1, "errors < baseline + 0.1%")])
+def test_clean_baselines_do_not_fail_a_run_that_is_as_clean(baselines, failed, text):
+    def made(bad):
+        return queues.evidence_of(
+            queues.Made(np.arange(500) * 10.0, np.full(500, 10.0)), ok=np.arange(500) >= bad
+        )
+
+    assert check(text, made(failed), [made(0) for _ in range(baselines)]).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02])
+def test_at_the_error_rate_of_its_baselines_a_run_is_rarely_decided(rng, share):
+    at_ms = np.arange(500) * 10.0
+
+    def made():
+        return queues.evidence_of(queues.Made(at_ms, np.full(500, 10.0)), ok=rng.random(500) >= share)
+
+    decided = [check("errors < baseline", made(), [made() for _ in range(3)]).verdict for _ in range(200)]
+
+    for side in ("pass", "fail"):
+        assert decided.count(side) <= 200 * 0.025 + 4 * (200 * 0.025) ** 0.5
 
 
 def test_a_run_with_failures_and_no_bound_on_them_is_told():
