@@ -42,7 +42,10 @@ def judge_gate(
     """
     decided = early or {}
     checks = [
-        decided[slo.text] if slo.text in decided else _check(slo, run, baselines, confidence) for slo in slos
+        _borne_out(decided[slo.text], slo, run, baselines, confidence)
+        if slo.text in decided
+        else _check(slo, run, baselines, confidence)
+        for slo in slos
     ]
     doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
     checks = [_doubted(check, doubts, run.summary.generator.verdict != "ok") for check in checks]
@@ -119,6 +122,19 @@ def _unlike(check: Check, unlike: list[str]) -> Check:
     return msgspec.structs.replace(
         check, verdict="inconclusive", reason=f"would {check.verdict}, but {unlike[0]}"
     )
+
+
+def _borne_out(
+    early: Check, slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: float
+) -> Check:
+    """An early decision, if the evidence at the end says the same; else what that says, short of a pass."""
+    if _check(slo, run, baselines, early.confidence).verdict == early.verdict:
+        return early
+    at_end = _check(slo, run, baselines, confidence)
+    why = f"the run was ended early, for a {early.verdict} that what was seen by its end does not bear out"
+    if at_end.verdict != "fail":
+        at_end.verdict, at_end.reason = "inconclusive", why
+    return at_end
 
 
 def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from replay.judge.early import EarlyCheck, Wager, early_check, final_confidence
+from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
+from tests.judge import queues
 from tests.judge.conftest import Evidence, step, summary
 
 ALPHA = 0.0125
@@ -13,10 +15,8 @@ ALPHA = 0.0125
 
 def first_decision(rng, share, theta, steps, sessions):
     wager = Wager(theta, steps, ALPHA)
-    for _ in range(sessions):
-        # All steps of an unlucky session are hits: as alike as steps can be.
-        hits = steps if rng.random() < share else 0
-        wager.session(hits, steps)
+    # All steps of an unlucky session are hits: as alike as steps can be.
+    wager.bets(steps * (rng.random(sessions) < share), np.full(sessions, steps))
     return wager.decision
 
 
@@ -138,3 +138,76 @@ def test_the_stakes_never_ruin_the_gambler(rng):
 
     assert np.isfinite(wager._wealth_below).all()
     assert np.isfinite(wager._wealth_above).all()
+
+
+def watched(made, text, most=1, at_once=100):
+    """What is said of a run whose sessions come in by so many."""
+    columns = queues.evidence_of(made).columns
+    check = EarlyCheck(parse_slo(text), most, 0.95)
+    for start in range(0, len(columns.sessions), at_once):
+        part = columns.where((columns.session >= start) & (columns.session < start + at_once))
+        check.add(
+            part._replace(
+                sessions=columns.sessions[start : start + at_once],
+                session=(part.session - start).astype(np.int32),
+                makespan_ns=columns.makespan_ns[start : start + at_once],
+            )
+        )
+    return check.decision
+
+
+@pytest.mark.parametrize(("load", "n"), [(0.7, 3000), (0.8, 2000), (0.9, 1500)])
+@pytest.mark.parametrize(("ratio", "wrong"), [(1 / 1.5, "pass"), (1.5, "fail")])
+def test_a_queue_is_not_decided_wrongly_by_what_its_neighbours_have_in_common(rng, load, n, ratio, wrong):
+    limit = queues.queue_quantile(load, 0.95) * ratio
+    decided = [watched(queues.one_worker(rng, n, load), f"p95 < {limit:.6f}ms") for _ in range(25)]
+
+    assert decided.count(wrong) <= 25 * ALPHA + 4 * (25 * ALPHA) ** 0.5
+
+
+def test_a_target_whose_steps_are_independent_passes_in_the_first_few_hundred(rng):
+    made = queues.independent(rng, 500)
+
+    assert watched(made, "p95 < 40ms") == "pass"
+    assert watched(made, "p95 < 12ms") == "fail"
+
+
+def test_two_sessions_decide_nothing_however_slow_they_are():
+    made = queues.Made(np.arange(400) * 10.0, np.full(400, 900.0), np.repeat([0, 1], 200).astype(np.int32))
+
+    assert watched(made, "p95 < 100ms", most=200) == "inconclusive"
+
+
+def slowing(rng, n=400, slow_from=150):
+    """A target that takes 5 ms, and 150 from some step on."""
+    times = np.where(np.arange(n) < slow_from, 5.0, 150.0) + rng.random(n)
+    return queues.evidence_of(queues.Made(np.arange(n) * 7.0, times))
+
+
+def test_an_early_pass_is_withdrawn_where_what_was_seen_breaks_the_limit(rng):
+    """A pass beside 151 ms, for a limit of 100: the target slowed down after it was decided."""
+    run, slo = slowing(rng), parse_slo("p95 < 100ms")
+
+    verdict = judge_gate([slo], run, early={slo.text: early_check(slo, run, "pass", 0.95)}, confidence=0.975)
+
+    (check,) = verdict.checks
+    assert check.verdict != "pass"
+    assert not check.decided_early
+
+
+def test_an_early_decision_that_the_end_bears_out_stands(rng):
+    run, slo = slowing(rng, slow_from=400), parse_slo("p95 < 100ms")
+
+    (check,) = judge_gate([slo], run, early={slo.text: early_check(slo, run, "pass", 0.95)}).checks
+
+    assert (check.verdict, check.decided_early) == ("pass", True)
+
+
+def test_many_bets_at_once_are_the_same_as_one_after_the_other(rng):
+    hits = (rng.random(300) < 0.02).astype(np.int64)
+    one, many = Wager(0.1, 1, ALPHA), Wager(0.1, 1, ALPHA)
+    for hit in hits.tolist():
+        one.session(hit, 1)
+    many.bets(hits, np.ones(300, np.int64))
+
+    assert one.decision == many.decision == "pass"
