@@ -69,10 +69,14 @@ def _rests_on_failures(slo: Slo, figure: Figure) -> bool:
         return True
     if slo.part != "all" or not figure.failed:
         return False
-    bounds = figure.interval or (None, None)
-    return slo.statistic in ("share", "mean") or any(
-        value is not None and isinf(value) for value in (figure.observed, *bounds)
-    )
+    if slo.statistic in ("share", "mean"):
+        return True
+    low, high = figure.interval or (None, None)
+    if any(value is not None and isinf(value) for value in (figure.observed, low)):
+        return True
+    # What breaks its limit at the lower end does so without them, however far the upper end reaches.
+    is_open = low is None or slo.limit.factor is not None or low < slo.limit.value
+    return is_open and high is not None and isinf(high)
 
 
 def _errors_behind(slo: Slo, columns: Columns, rows: Flags) -> dict[str, int]:
