@@ -50,7 +50,7 @@ from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http2_reading import read_promptly
-from replay.wire.httpx_network import dial_with
+from replay.wire.httpx_network import dial_with, has_stray_bytes
 from replay.wire.response import (
     LONGEST_INSTANCE,
     capture,
@@ -383,9 +383,7 @@ class HttpxWire:
             self._count_short(one)
         self._is_short = True
         lane = call.lane
-        lane.is_retired = True
-        if lane in (free := self._free.get(lane.key, [])):
-            free.remove(lane)
+        self.retire(lane)
         self._waiting.appendleft(call)
         self.leave(call, starts_waiting=False)
 
@@ -432,12 +430,19 @@ class HttpxWire:
                 proxy=self._proxy,
                 uds=self.target.unix_socket if self._proxy is None else None,
             )
-            dial_with(transport, self._dialler)
+            is_socks = (self.target.proxy or "").startswith("socks")
+            dial_with(transport, self._dialler, is_http1=not self.is_http2 and not is_socks)
             lane = Lane(transport, _HTTP2_STREAMS if self.is_http2 and not is_for_one_call else 1, key)
             lane.is_for_one_call = is_for_one_call
         self._lanes.setdefault(key, set()).add(lane)
         self._lane_count += 1
         return lane
+
+    def retire(self, lane: "Lane") -> None:
+        """Start nothing more on this lane; it is closed when it carries nothing any more."""
+        lane.is_retired = True
+        if lane in (free := self._free.get(lane.key, [])):
+            free.remove(lane)
 
     def _close_lane(self, lane: "Lane") -> None:
         self._lane_count -= 1
@@ -671,6 +676,8 @@ class Call:
                 await stream.aclose()
         if not self._is_settled:
             lane.is_idle = self._leaves_idle(response)
+            if lane.is_idle and self._is_not_to_be_trusted(response):
+                wire.retire(lane)
             wire.leave(self)
             self._settle()
 
@@ -837,6 +844,13 @@ class Call:
             and response.extensions.get("http_version") == b"HTTP/1.1"
             and "close" not in headers.get("connection", "").lower()
             and b"\r\nconnection: close\r\n" not in self.exchange.head.lower()
+        )
+
+    def _is_not_to_be_trusted(self, response: httpx.Response) -> bool:
+        """Whether the connection is to take no further request: its bytes may be read in two ways, or are too many."""
+        headers = response.headers
+        return ("content-length" in headers and "transfer-encoding" in headers) or has_stray_bytes(
+            self.lane.transport
         )
 
     def _is_resent(self, failure: Exception, now: int) -> bool:

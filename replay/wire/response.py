@@ -8,6 +8,7 @@ import httptools
 
 from replay.dialects.streams import StreamReader
 from replay.http.codings import CodingError, Uncoder, uncoder
+from replay.wire.heads import head_end, plain_head
 from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
@@ -49,10 +50,12 @@ class ResponseReader:
         "_has_spare",
         "_head_bytes",
         "_instance",
+        "_is_bad",
         "_is_chunked",
         "_is_encoded",
         "_is_event_stream",
         "_is_keep_alive",
+        "_is_unusual",
         "_length",
         "_now_ns",
         "_parser",
@@ -60,6 +63,7 @@ class ResponseReader:
         "_retry_after_s",
         "_saw_interim",
         "_tells",
+        "_unread",
         "ended",
         "events",
         "has_head",
@@ -71,7 +75,8 @@ class ResponseReader:
         self._tells = tells
         self._parser = httptools.HttpResponseParser(self)
         self._now_ns = self._reads = self._head_bytes = 0
-        self._saw_interim = self._has_spare = False
+        self._saw_interim = self._has_spare = self._is_unusual = self._is_bad = False
+        self._unread = b""
         self.events: StreamReader | None = None
         self._forget_head()
 
@@ -96,23 +101,63 @@ class ResponseReader:
         self._reads += 1
         if not self._exchange.first_byte_ns:
             self._exchange.first_byte_ns = now_ns
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            # What follows a complete response is not this step's fault, though it ends the connection.
-            self._has_spare = True
-            if not self.ended:
-                raise
         if not self.has_head:
+            self._unread += data
+        if not self._is_unusual:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserError:
+                if self.has_head or self._saw_interim:
+                    # What follows a complete response is not this step's fault, though it ends the connection.
+                    self._has_spare = True
+                    if not self.ended:
+                        raise
+                else:
+                    self._is_unusual = True
+        if self._is_unusual and not self.has_head:
+            self._feed_unusual()
+        if self._is_bad:
+            raise ValueError("a status below 100")
+        if self.has_head:
+            self._unread = b""
+        else:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_MOST_BYTES:
                 raise ValueError("the head of the response has no end")
+
+    def _feed_unusual(self) -> None:
+        """llhttp has refused the head: give it the head in the form that it takes, once that has come whole."""
+        start = self._unread.lstrip(b"\r\n")[:5]
+        if not b"HTTP/".startswith(start):
+            raise ValueError("no HTTP")
+        end = head_end(self._unread)
+        if end < 0 or len(start) < 5:
+            return
+        head = plain_head(self._unread[:end])
+        rest, self._unread = self._unread[end:], b""
+        self._forget_head()
+        if self._exchange.captured_headers is not None:
+            self._exchange.captured_headers.clear()
+        self._is_unusual = False
+        # Such a head is never learned: where it ends is not where a known one would.
+        self._reads += 1
+        self._has_spare = not head.is_reusable
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(head.head)
+        if rest:
+            try:
+                self._parser.feed_data(rest)
+            except httptools.HttpParserError:
+                self._has_spare = True
+                if not self.ended:
+                    raise
 
     def head_to_learn(self) -> Head | None:
         """The head, if it came whole in the first read and a response with it is read by counting bytes alone."""
         if (
             self._reads != 1
             or self._saw_interim
+            or self._has_spare
             or self._length < 0
             or self._is_chunked
             or self._is_event_stream
@@ -156,6 +201,8 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if status < 100:
+            self._is_bad = True
         if self.ended or (status < 200 and status != 101):
             return
         exchange = self._exchange
@@ -193,6 +240,7 @@ class ResponseReader:
             # An interim response (1xx). The first byte that counts is the final response's.
             self._forget_head()
             self._saw_interim = True
+            self._unread = b""
             self._exchange.first_byte_ns = 0
             if self._exchange.captured_headers is not None:
                 self._exchange.captured_headers.clear()

@@ -115,9 +115,9 @@ def test_a_large_head_is_read(wire):
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\nhellohello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/9.9 200 OK\r\n\r\n",
@@ -132,6 +132,33 @@ def test_what_is_not_http_ends_the_step_and_the_connection(wire, data):
     assert exchange.error == "protocol"
     assert conn.is_closed
     assert wire.heads == {}
+
+
+UNUSUAL = {
+    "a folded line": b"HTTP/1.1 200 OK\r\nX-I: one\r\n \t two\r\nContent-Length: 5\r\n\r\nhello",
+    "equal lengths": b"HTTP/1.1 200 OK\r\nX-I: one two\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+    "equal lengths in a line": b"HTTP/1.1 200 OK\r\nX-I: one two\r\nContent-Length: 5, 5\r\n\r\nhello",
+    "chunked with a length": b"HTTP/1.1 200 OK\r\nX-I: one two\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n0\r\n\r\n",
+    "bare line feeds": b"HTTP/1.1 200 OK\nX-I: one two\nContent-Length: 5\n\nhello",
+    "an empty line first": b"\r\nHTTP/1.1 200 OK\r\nX-I: one two\r\nContent-Length: 5\r\n\r\nhello",
+    "all of them": b"\r\n\nHTTP/1.1 200 OK\nContent-Length: 5\nX-I: one\n\ttwo\r\ncontent-length: 5 \n\r\nhello",
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_a_head_that_may_be_read_is_read_however_it_is_cut(name):
+    data = UNUSUAL[name]
+    target = Target(url="http://127.0.0.1:1", instance_header="x-i")
+    wire = Http1Wire(target, AddressBook(target, target.url))
+    for cut in range(1, len(data)):
+        exchange, conn = answered(wire, data[:cut], data[cut:])
+        assert (exchange.error, exchange.status, exchange.response_bytes) == (None, 200, 5), cut
+        assert exchange.instance == "one two"
+        assert conn.is_closed == (name == "chunked with a length")
+    exchange, _ = answered(wire, *(data[n : n + 1] for n in range(len(data))))
+    assert (exchange.error, exchange.response_bytes, exchange.instance) == (None, 5, "one two")
+    assert wire.heads == {} or "an empty line first" in name
 
 
 def test_a_huge_chunk_is_counted_and_not_kept(wire):

@@ -179,6 +179,54 @@ async def test_a_response_is_recorded_with_its_stamps_in_order(wire_to):
     assert got.request_bytes == len(got.head)
 
 
+HEADS = {
+    b"HTTP/1.1 200 OK\r\nx-a: one\r\n two\r\ncontent-length: 2\r\n\r\nok": True,
+    b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok": True,
+    b"HTTP/1.1 200 OK\ncontent-length: 2\n\nok": True,
+    b"\r\n" + OK: True,
+    b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n": False,
+    OK + b"and more": False,
+    OK + OK: False,
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("data", "is_reusable"), HEADS.items())
+async def test_an_unusual_response_is_read_and_fails_no_later_step(wire_to, data, is_reusable):
+    """is_reusable: whether the next step may have the same connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        for answer in [OK, data, OK] if number == 1 or is_reusable else [OK]:
+            await read_request(reader)
+            writer.write(answer)
+            await writer.drain()
+
+    async with (
+        serving(serve) as (url, _),
+        wire_to(Target(url=url, connections=Connections(prepare=False))) as wire,
+    ):
+        got = [await ask(wire) for _ in range(3)]
+
+    assert [(x.status, x.error, x.response_bytes) for x in got] == [(200, None, 2)] * 3
+    assert got[2].is_new_connection != is_reusable
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
+        b"HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n",
+        b"SSH-2.0-x\r\n",
+    ],
+)
+async def test_what_is_no_head_of_http_is_a_breach_of_protocol(wire_to, data):
+    async with serving(answers_then_closes(data)) as (url, _), wire_to(Target(url=url)) as wire:
+        got = await ask(wire)
+
+    assert (got.error, got.phase) == ("protocol", "first_byte")
+
+
 @pytest.mark.anyio
 async def test_a_connection_is_reused_and_says_so(wire_to):
     async with serving(answers(OK)) as (url, _), wire_to(Target(url=url)) as wire:
