@@ -36,6 +36,7 @@ class Vitals(msgspec.Struct, frozen=True):
     machine_waits: int = 0
     shortage: str | None = None
     write_failure: str | None = None
+    lag_max_us: float | None = None
 
 
 def judge_generator(vitals: Vitals) -> Generator:
@@ -58,6 +59,11 @@ def judge_generator(vitals: Vitals) -> Generator:
             reasons.append(f"the event loop stood still for {vitals.max_loop_stall_ms:.0f} ms")
         if reasons:
             verdict = "suspect"
+    was_held_up = vitals.shortage is not None or vitals.in_flight_waits or vitals.connection_waits
+    late_ms = None
+    if verdict == "suspect" and not was_held_up and vitals.lag_max_us is not None:
+        # Sent late by the one; and stamped late by the other, while the event loop stood still.
+        late_ms = round(vitals.lag_max_us / 1000 + vitals.max_loop_stall_ms, 3)
     if vitals.shortage is not None:
         verdict = "saturated"
         reasons.insert(0, f"{vitals.shortage}; {vitals.machine_waits} steps had to wait for that")
@@ -74,4 +80,5 @@ def judge_generator(vitals: Vitals) -> Generator:
         reasons=reasons,
         cpu_percent=round(vitals.cpu_percent, 1),
         max_loop_stall_ms=round(vitals.max_loop_stall_ms, 3),
+        late_ms=late_ms,
     )

@@ -5,7 +5,8 @@ and fails only if the whole interval breaks it; each side's error is half of 1 -
 run (a maximum, a minimum, a rate, an exact zero) is compared as it is.
 
 Whatever the figures say, nothing passes if the run was not whole: the generator was suspect or saturated (then
-nothing fails either, since the lateness may be ours), the run was interrupted, or steps were left out for lateness.
+nothing fails either, since the lateness may be ours, unless it cannot have changed the verdict; see
+replay/judge/lateness.py), the run was interrupted, or steps were left out for lateness.
 And no time is decided, either way, where the replay was too little like the recording: a model server that stops early
 is quick, and that says nothing of how fast it is. Failures are failures all the same.
 
@@ -19,6 +20,7 @@ import msgspec
 
 from replay.judge.baselines import FEW, against_baselines, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.lateness import withstands_lateness
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
@@ -48,7 +50,13 @@ def judge_gate(
         for slo in slos
     ]
     doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
-    checks = [_doubted(check, doubts, run.summary.generator.verdict != "ok") for check in checks]
+    is_generator = run.summary.generator.verdict != "ok"
+    checks = [
+        _late_but_standing(check, doubts[1:], run.summary)
+        if withstands_lateness(check, slo, run.summary)
+        else _doubted(check, doubts, is_generator)
+        for check, slo in zip(checks, slos, strict=True)
+    ]
     unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=bool(decided))
     checks = [_unlike(check, unlike) for check in checks]
     if run.summary.ended is not None:
@@ -142,6 +150,12 @@ def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:
         return check
     reason = f"would {check.verdict}, but {doubts[0]}"
     return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
+
+
+def _late_but_standing(check: Check, doubts: list[str], summary: Summary) -> Check:
+    """Judged in spite of the generator, whose doubt is the first; the others count as ever."""
+    reason = f"{check.reason}; this machine was late by up to {summary.generator.late_ms:.4g} ms, which changes nothing"
+    return _doubted(msgspec.structs.replace(check, reason=reason), doubts, is_generator=False)
 
 
 def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], doubts: list[str]) -> list[str]:

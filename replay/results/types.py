@@ -220,12 +220,17 @@ class Series(msgspec.Struct, omit_defaults=True):
 
 
 class Generator(msgspec.Struct, omit_defaults=True):
-    """The self-check: did this machine keep up, so that the figures are the target's and not ours?"""
+    """The self-check: did this machine keep up, so that the figures are the target's and not ours?
+
+    late_ms: the most that this machine's own lateness can have added to any time; absent unless the generator was
+    suspect, and that for lateness alone.
+    """
 
     verdict: GeneratorVerdict
     reasons: list[str]
     cpu_percent: float | None = None
     max_loop_stall_ms: float | None = None
+    late_ms: float | None = None
 
 
 class Window(msgspec.Struct, omit_defaults=True):

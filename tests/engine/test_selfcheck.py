@@ -42,3 +42,14 @@ def test_a_generator_that_does_not_says_why(vitals, verdict, reason):
 
     assert generator.verdict == verdict
     assert any(reason in text for text in generator.reasons)
+
+
+def test_a_generator_that_was_only_late_says_by_how_much_at_most():
+    late = {"lag_p99_us": 15_000.0, "lag_max_us": 40_000.0, "max_loop_stall_ms": 20.0}
+
+    assert judge(lag_max_us=900.0).late_ms is None
+    assert judge(**late).late_ms == 60.0
+    assert judge(**late, in_flight_waits=1).late_ms is None
+    assert judge(**late, connection_waits=1).late_ms is None
+    assert judge(**late, shortage="out of x", machine_waits=1).late_ms is None
+    assert judge(**{**late, "lag_p50_us": 2e6}).late_ms is None

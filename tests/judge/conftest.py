@@ -19,7 +19,16 @@ from replay.results.types import (
 MS = 1_000_000
 
 
-def summary(generator="ok", status="finished", unsent_reasons=None, sha256="t", failed=0, elapsed_s=10.0):
+def summary(
+    generator="ok",
+    status="finished",
+    unsent_reasons=None,
+    sha256="t",
+    failed=0,
+    elapsed_s=10.0,
+    late_ms=None,
+    errors=None,
+):
     return Summary(
         schema="replay.summary/1",
         status=status,
@@ -35,14 +44,16 @@ def summary(generator="ok", status="finished", unsent_reasons=None, sha256="t", 
             unsent=0,
             retries=0,
             waits=0,
-            errors={},
+            errors=errors or {},
             unsent_reasons=unsent_reasons or {},
         ),
         rate=Rate(),
         latency_ms={},
         series=[],
         dispatch_lag_us=Quantiles(n=0),
-        generator=Generator(verdict=generator, reasons=[] if generator == "ok" else ["CPU was at 99%"]),
+        generator=Generator(
+            verdict=generator, reasons=[] if generator == "ok" else ["CPU was at 99%"], late_ms=late_ms
+        ),
         removed_s={},
     )
 
