@@ -36,8 +36,11 @@ def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, *
         fold.add(record)
     for record in unsent:
         fold.unsent(record)
-    sent, end = (np.array([getattr(one, name) for one in records], np.int64) for name in ("sent_ns", "end_ns"))
-    return fold.result(unsent_reasons or {}, sent, end)
+    sent = [one for one in records if one.sent_ns is not None]
+    sent_ns, end_ns = (
+        np.array([getattr(one, name) for one in sent], np.int64) for name in ("sent_ns", "end_ns")
+    )
+    return fold.result(unsent_reasons or {}, sent_ns, end_ns)
 
 
 def record(n=0, session=None, kind="llm", lag_ms=0.0, **fields):

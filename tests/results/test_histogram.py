@@ -68,7 +68,8 @@ def test_a_quantile_is_the_value_of_its_rank_to_a_thousandth(values, ratio):
 
     found = of(values).value_at_ms(ratio) * 1000
 
-    assert exact - 1e-6 <= found <= exact * 1.001 + 1
+    # The way through milliseconds costs the last bit of the largest values.
+    assert exact * (1 - 1e-12) - 1e-6 <= found <= exact * 1.001 + 1
 
 
 @given(st.lists(units, max_size=30), st.lists(units, max_size=30))
