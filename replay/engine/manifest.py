@@ -135,7 +135,7 @@ def _self_check(loop: RunLoop, recorder: Recorder, sender: TargetSender) -> Gene
             sent=loop.progress.sent,
             lag_p50_us=None if lag.p50 is None else lag.p50 * 1000,
             lag_p99_us=None if lag.p99 is None else lag.p99 * 1000,
-            lag_max_us=None if lag.max is None else lag.max * 1000,
+            lag_max_us=lag.max * 1000 if lag.max is not None and sender.stamps_at_once else None,
             cpu_percent=loop.cpu_percent,
             max_loop_stall_ms=loop.max_stall_ns / 1e6,
             in_flight_waits=loop.held_steps,

@@ -24,6 +24,7 @@ class Vitals(msgspec.Struct, frozen=True):
     """What the self-check judges. lag is the generator's own, in µs; cpu_percent that of its one core.
 
     machine_waits: steps that waited, or failed, because this machine had run out of what shortage says.
+    lag_max_us: None where stamps may be late by more than the event loop ever stood still.
     """
 
     sent: int

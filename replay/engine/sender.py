@@ -33,6 +33,8 @@ class TargetSender:
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
         self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self.urls)
+        # Through httpx an answer waits for the turn of its task, for which there is no bound.
+        self.stamps_at_once = target.transport == "fast"
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:
