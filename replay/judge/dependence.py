@@ -69,7 +69,8 @@ def readings_of(values: Floats, series: Codes | None = None, rarest: float = 0.0
     if not finite.any():
         return []
     level = np.where(finite, values, values[finite].max())
-    if series is not None:
+    # One kind alone has one median, which changes no autocorrelation.
+    if series is not None and len(series) and series.min() < series.max():
         level = level / _usual(level, series)
     marks = [1 - share for share in _FREQUENT_SHARES if share > rarest]
     *levels, most = np.quantile(level, [*marks, _CLIPPED_AT])
@@ -86,31 +87,33 @@ def _usual(values: Floats, series: Codes) -> Floats:
 
 
 def _of_one(series: Floats | Flags) -> Dependence:
-    if len(series) < _LEAST_N:
-        return INDEPENDENT
-    values = series.astype(np.float64)
-    found = _of_values(values)
-    if not found.is_significant:
-        return found
-    steady = _of_values(_without_drift(values))
-    return found if steady.is_significant else steady
-
-
-def _without_drift(values: Floats) -> Floats:
-    """What is left beside the straight line through them."""
-    time = np.arange(len(values)) - (len(values) - 1) / 2
-    left: Floats = values - values.mean() - time * float(time @ values) / float(time @ time)
-    return left
-
-
-def _of_values(values: Floats) -> Dependence:
-    n = len(values)
-    variance = float(values.var())
-    if variance <= 0:
+    n = len(series)
+    if n < _LEAST_N:
         return INDEPENDENT
     width = -(-n // _BINS)
     bins = n // width
-    means = values[: bins * width].reshape(bins, width).mean(axis=1)
+    means = series[: bins * width].reshape(bins, width).mean(axis=1)
+    variance = float(series.var())
+    found = _of_bins(means, variance, width, n)
+    if not found.is_significant:
+        return found
+    drift = _straight_line(means)
+    steady = _of_bins(means - drift, variance - float(drift.var()), width, n)
+    return found if steady.is_significant else steady
+
+
+def _straight_line(values: Floats) -> Floats:
+    """The line through them, by least squares, about zero."""
+    time = np.arange(len(values), dtype=np.float64) - (len(values) - 1) / 2
+    line: Floats = time * float(time @ values) / float(time @ time)
+    return line
+
+
+def _of_bins(means: Floats, variance: float, width: int, n: int) -> Dependence:
+    """Of n values with this variance, by the means of so many neighbours each."""
+    if variance <= 0:
+        return INDEPENDENT
+    bins = len(means)
     covariances = _autocovariances(means)
     if covariances[0] <= 1e-12 * variance:
         return INDEPENDENT
