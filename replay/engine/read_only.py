@@ -7,9 +7,9 @@ safe ones are is none of them.
 
 from typing import Any
 
+from replay.http.methods import SAFE_METHODS
 from replay.trace.types import Request, Step
 
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _OTHER_METHOD = frozenset(("x-http-method-override", "x-http-method", "x-method-override"))
 
 
@@ -18,7 +18,7 @@ def may_change_something(step: Step) -> bool:
     request = step.request
     if request is None:
         return step.llm is not None
-    return request.method not in _SAFE or _names_another_method(request)
+    return request.method not in SAFE_METHODS or _names_another_method(request)
 
 
 def _names_another_method(request: Request) -> bool:

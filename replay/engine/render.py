@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 from replay import __version__
 from replay.engine.shapes import OpenAiChat
+from replay.http.methods import SAFE_METHODS
 from replay.target import ASGI_PREFIX, Target
 from replay.trace.types import Request, Step
 from replay.wire.credentials import Credentials
 
-_SAFE = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
 NOT_RECORDED = frozenset(
     (
@@ -125,7 +125,7 @@ class Renderer:
             head_bytes = head.encode("latin-1")
         except UnicodeEncodeError:
             head_bytes = head.encode("utf-8", "surrogatepass")
-        return Rendered(method, head_bytes, body, is_stream, method in _SAFE, self._credentials.turn)
+        return Rendered(method, head_bytes, body, is_stream, method in SAFE_METHODS, self._credentials.turn)
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request that was rendered ahead carries the credentials as they are now."""

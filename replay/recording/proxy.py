@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import cast
 
+from replay.http.methods import SAFE_METHODS
 from replay.planes.framing import MOST_HEAD_BYTES, Body, FramingError, request_body, response_body
 from replay.recording.capture import BodyCapture, Unchunked, is_llm_path
 from replay.recording.heads import (
@@ -38,7 +39,6 @@ _WAITING_MOST_BYTES = 1 << 20
 _CONNECT_TIMEOUT_S = 30.0
 _KEPT_IDLE_S = 60.0
 _MOST_KEPT = 256
-_SAFE = ("GET", "HEAD", "OPTIONS")
 _REASONS = {
     400: "Bad Request",
     404: "Not Found",
@@ -240,7 +240,7 @@ class Proxy:
             return
         passage.backend = None
         is_whole = passage.body.is_over and bool(passage.chunks)
-        if backend.served and not passage.answered and passage.exchange.method in _SAFE and is_whole:
+        if backend.served and not passage.answered and passage.exchange.method in SAFE_METHODS and is_whole:
             self._connect(passage)
             return
         self._fail(passage, why)
