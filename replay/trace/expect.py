@@ -6,16 +6,14 @@ the first 16 KiB of a body are searched for them.
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from replay.trace.pointer import MISSING, pointed
 from replay.trace.types import Expect, JsonCheck
-from replay.trace.values import compiled, pattern_problem
+from replay.trace.values import found_in_body, pattern_problem
 
-MOST_SEARCHED_BYTES = 16 * 1024
 _MOST_CHECKS = 100
 _CLASSES = {f"{hundred}xx": range(100 * hundred, 100 * hundred + 100) for hundred in range(1, 6)}
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -84,10 +82,8 @@ def unmet(expect: Expect, headers: Mapping[str, str], body: bytes, body_bytes: i
     for text in _several(expect.contains):
         if text.encode("utf-8", "surrogatepass") not in body:
             return "contains"
-    if expect.matches is not None:
-        searched = body[:MOST_SEARCHED_BYTES].decode("utf-8", "replace")
-        if compiled(expect.matches).search(searched) is None:
-            return "matches"
+    if expect.matches is not None and found_in_body(expect.matches, body) is None:
+        return "matches"
     return _unmet_json(expect.json, body) if expect.json else None
 
 
@@ -141,6 +137,5 @@ def _equal(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-@lru_cache(maxsize=256)
 def _several(given: Any) -> tuple[Any, ...]:
     return given if isinstance(given, tuple) else (given,)

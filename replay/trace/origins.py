@@ -27,10 +27,14 @@ _SCHEME = re.compile(r"([A-Za-z]+)://").match
 
 def origin_of(url: str) -> str | None:
     """The origin of a URL, whatever its path; None for what is no http:// or https:// URL with a host."""
+    parts = _scheme_and_authority(url)
+    return None if parts is None else origin_at(*parts)
+
+
+def _scheme_and_authority(url: str) -> tuple[str, str] | None:
+    """Of a URL, as they are written; None for what has no scheme."""
     found = _SCHEME(url)
-    return (
-        None if found is None else origin_at(found[1], re.split(r"[/?#\\]", url[found.end() :], maxsplit=1)[0])
-    )
+    return None if found is None else (found[1], re.split(r"[/?#\\]", url[found.end() :], maxsplit=1)[0])
 
 
 def origin_at(scheme: str, authority: str) -> str | None:
@@ -121,9 +125,9 @@ class OriginTally:
 
     def add_url(self, url: str) -> None:
         """A request to this URL; a path alone says nothing."""
-        found = _SCHEME(url)
-        if found is not None:
-            self.add(found[1], re.split(r"[/?#\\]", url[found.end() :], maxsplit=1)[0])
+        parts = _scheme_and_authority(url)
+        if parts is not None:
+            self.add(*parts)
 
     def add(self, scheme: str, authority: str | None) -> None:
         """A request to this host, as in a Host header. scheme: where it is not recorded, the likelier one will do."""

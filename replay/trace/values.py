@@ -131,12 +131,17 @@ def _header(name: str, headers: Headers) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
+def found_in_body(pattern: str, body: bytes) -> re.Match[str] | None:
+    """Where a pattern is first found in as much of a body as is searched."""
+    return _compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
+
+
 def _matched(pattern: str, body: bytes) -> str | None:
-    found = compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
+    found = found_in_body(pattern, body)
     if found is None:
         return None
     return found[1] if found.re.groups else found[0]
