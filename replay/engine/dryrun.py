@@ -18,7 +18,7 @@ from replay.engine.own_origin import recorded_at
 from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.router import WAIT, Router
 from replay.engine.types import RunOptions
-from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
 from replay.engine.weighing import Weighing
@@ -41,17 +41,17 @@ def foresee(
     found = read_trace(trace, references=options.references)
     rows = rows_for(trace, found.uses, options)
     sent_at_ns = began_ns = wall_ns()
-    casting = Casting(
-        origins_of(target, Router(target).urls),
+    router = Router(target, read_only=options.read_only)
+    casting = casting_for(
+        target,
+        router.urls,
+        options.knobs.seed,
         fills=found.has_references,
         rows=rows,
-        seed=options.knobs.seed,
-        cookies=target.session.cookies,
         wall_ns=lambda: sent_at_ns,
     )
     alike = Alike(target, casting)
     pace = Pace(options.knobs)
-    router = Router(target, read_only=options.read_only)
     weighing = Weighing(target, router.urls)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()

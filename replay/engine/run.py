@@ -27,7 +27,7 @@ from replay.engine.recorder import Recorder
 from replay.engine.retries import Retries
 from replay.engine.sender import TargetSender
 from replay.engine.types import At, RunOptions
-from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
@@ -202,20 +202,17 @@ class _Run:
             outcomes,
             retries=retries,
             till=self._till,
-            casting=self._casting(),
+            casting=casting_for(
+                self.target,
+                self.sender.urls,
+                options.knobs.seed,
+                fills=self._found.has_references,
+                rows=self._rows,
+            ),
             witness=self._job.witness,
         )
         if self.observe is not None:
             self.observer = PlaneObserver(self.observe, self.directory.path)
-
-    def _casting(self) -> Casting:
-        return Casting(
-            origins_of(self.target, self.sender.urls),
-            fills=self._found.has_references,
-            rows=self._rows,
-            seed=self._options.knobs.seed,
-            cookies=self.target.session.cookies,
-        )
 
     async def finish(self, host: Host, why: str | None, ended: Ended | None) -> None:
         """Write the end of the run. why: it was ended early, since enough was seen. ended: or to do no harm."""

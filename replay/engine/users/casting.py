@@ -65,7 +65,27 @@ class Casting:
         return User(session.id, copy, self._seed, row, self._wall_ns)
 
 
-def origins_of(target: Target, urls: Sequence[str]) -> list[str]:
+def casting_for(
+    target: Target,
+    urls: Sequence[str],
+    seed: int,
+    *,
+    fills: bool = False,
+    rows: Rows | None = None,
+    wall_ns: Callable[[], int] = time.time_ns,
+) -> Casting:
+    """The casting of a run at this target, whose steps go to these URLs."""
+    return Casting(
+        _as_cookies_see(target, urls),
+        fills=fills,
+        rows=rows,
+        seed=seed,
+        cookies=target.session.cookies,
+        wall_ns=wall_ns,
+    )
+
+
+def _as_cookies_see(target: Target, urls: Sequence[str]) -> list[str]:
     """Scheme and host of each URL, the host as the target's own headers name it, if they do."""
     named = next((value for name, value in target.headers.items() if name.lower() == "host"), None)
     return [

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from replay.engine.users.casting import Casting, origins_of
+from replay.engine.users.casting import Casting, casting_for
 from replay.target import Target
 from replay.trace.copies import Copy
 from replay.trace.types import Extract, LlmCall, Request, Session, Step
@@ -86,7 +86,10 @@ def test_a_session_that_asks_for_nothing_costs_nothing():
 def test_cookies_see_the_host_that_the_target_file_names():
     urls = ["http://10.0.0.1:8080/base", "https://b.example.org"]
 
-    assert origins_of(Target(url=urls[0]), urls) == ["http://10.0.0.1:8080", "https://b.example.org"]
+    assert casting_for(Target(url=urls[0]), urls, 1).origins == [
+        "http://10.0.0.1:8080",
+        "https://b.example.org",
+    ]
     named = Target(url=urls[0], headers={"Host": "shop.example.org"})
-    assert origins_of(named, urls[:1]) == ["http://shop.example.org"]
-    assert origins_of(named, ["asgi:app:app"]) == ["http://shop.example.org"]
+    assert casting_for(named, urls[:1], 1).origins == ["http://shop.example.org"]
+    assert casting_for(named, ["asgi:app:app"], 1).origins == ["http://shop.example.org"]
