@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.check import CheckReport
-from replay.report.words import clean, clock, count
+from replay.judge.phrases import counted
+from replay.report.words import clean, clock
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "problem": ("✗", "bold red")}
 
@@ -22,7 +23,7 @@ def print_check(report: CheckReport, directory: Path | None = None, console: Con
     console.print(Text(_headline(problems, warnings), style="bold red" if problems else "bold green"))
     console.print(
         Text(
-            f"{clean(report.trace)} → {clean(report.target)}, {count(report.requests)} requests in "
+            f"{clean(report.trace)} → {clean(report.target)}, {counted(report.requests, 'request')} in "
             f"{clock(report.elapsed_s)}"
         ),
         soft_wrap=True,

@@ -28,6 +28,7 @@ from replay.results.answers import read_answers
 from replay.results.rundir import RunDirError
 from replay.results.types import AnswersKept, RunStatus
 from replay.target import Target
+from replay.trials.endings import worst
 from replay.wire.errors import TargetUnreachable
 
 AGAIN = "-again"
@@ -113,8 +114,7 @@ def judge_live(asking: Asking, question: AnswersQuestion, confidence: float) -> 
         verdict = judge_answers(asked, confidence, question.margin_percent, asking.digests.example)
         verdict.notes = [*notes, *verdict.notes]
         verdicts.append(verdict)
-    statuses = [run.summary.status for run in extra]
-    return Judged(verdicts, next((s for s in statuses if s != "finished"), "finished"))
+    return Judged(verdicts, worst({run.summary.status for run in extra}))
 
 
 def judge_recorded(

@@ -45,11 +45,11 @@ class CheckOutcome(NamedTuple):
 def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path | None = None) -> CheckOutcome:
     """Send one session of each shape of the trace, all at once and without think times, and report what was found.
 
-    options: read_only, to_origin, budget and grace_s count, the others do not. out: a fresh folder for the sample, its
-    run and verdict.json; None: nothing is left. A target that cannot be reached is a finding. Raises TraceError,
-    TargetError (OriginRefused where the trace was recorded at the target) and RunDirError.
+    options: references, data, read_only, to_origin, budget and grace_s count, the others do not. out: a fresh folder
+    for the sample, its run and verdict.json; None: nothing is left. A target that cannot be reached is a finding.
+    Raises TraceError, TargetError (OriginRefused where the trace was recorded at the target) and RunDirError.
     """
-    header, sample, changes = _sampled(trace)
+    header, sample, changes = _sampled(trace, references=options.references)
     refuse_own_origin(trace, header, [target], to_origin=options.to_origin)
     began = time.monotonic()
     seen = Seen(target, options, header, sample, changes, reach(target))
@@ -73,8 +73,8 @@ def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path 
     return CheckOutcome(report, out, was_interrupted)
 
 
-def _sampled(trace: Path) -> tuple[Header, Sample, Changes]:
-    found = read_trace(trace)
+def _sampled(trace: Path, *, references: bool) -> tuple[Header, Sample, Changes]:
+    found = read_trace(trace, references=references)
     counted = ShapeCount()
     changes = Changes(0, Counter(), 0)
     for session in read_sessions(trace, checked=False):
@@ -104,6 +104,9 @@ def _tried(seen: Seen, folder: Path) -> tuple[Seen, bool]:
     options = RunOptions(
         knobs=Knobs(idle_cap_s=0.0, seed=given.knobs.seed),
         grace_s=given.grace_s,
+        references=given.references,
+        data=given.data,
+        data_order=given.data_order,
         read_only=given.read_only,
         to_origin=given.to_origin,
         budget=given.budget,

@@ -14,6 +14,7 @@ from replay.engine.own_origin import origins_of
 from replay.engine.read_only import may_change_something
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
+from replay.judge.phrases import counted
 from replay.results.types import ERROR_CLASSES, StepRecord, Summary
 from replay.target import Target
 from replay.trace.errors import shortened, shown
@@ -117,7 +118,7 @@ def _credentials(seen: Seen) -> Iterator[Finding]:
     has_some = bool(auth.bearer_env or auth.header_env or auth.command) or bool(seen.target.headers)
     if not refused:
         how = "credentials were sent, and none" if has_some else "none"
-        yield Finding("credentials", "ok", f"{how} of {len(seen.records)} answers asked for others")
+        yield Finding("credentials", "ok", f"{how} of {counted(len(seen.records), 'answer')} asked for others")
         return
     statuses = Counter(r.status for r in refused)
     said = ", ".join(f"{_n(n, 'answer is', 'answers are')} {status}" for status, n in statuses.items())
@@ -216,7 +217,7 @@ def _answers(seen: Seen) -> Iterator[Finding]:
             to_do = "Look at the steps that values are taken from: their answers are not as they were recorded."
         yield Finding("answers", "problem", f"{n} failed with {error}, {meaning}: {_names(of_it)}", to_do)
     if not failed:
-        yield Finding("answers", "ok", f"all {len(seen.records)} steps that were sent were answered whole")
+        yield Finding("answers", "ok", f"{_all_of(len(seen.records), 'step')} sent, answered whole")
 
 
 def _streams(seen: Seen) -> Iterator[Finding]:
@@ -230,7 +231,7 @@ def _streams(seen: Seen) -> Iterator[Finding]:
             "See that the target, and what is between, streams: there is no time to first token without.",
         )
     elif asked:
-        yield Finding("streams", "ok", f"all {len(asked)} that were asked for came as streams")
+        yield Finding("streams", "ok", f"{_all_of(len(asked), 'stream')} asked for came as such")
 
 
 def _tokens(seen: Seen) -> Iterator[Finding]:
@@ -309,7 +310,7 @@ def _correlation(seen: Seen) -> Iterator[Finding]:
     suspects = [
         r for r in seen.records if r.status in _NOT_KNOWN and r.outcome == "failed" and _has_an_id(seen, r)
     ]
-    if cookies:
+    if cookies and not seen.target.session.cookies:
         carried = any(
             name.lower() == "cookie" and "{{" not in value
             for session in seen.sample.sessions
@@ -323,7 +324,7 @@ def _correlation(seen: Seen) -> Iterator[Finding]:
             "correlation",
             "warn",
             f"answers set cookies ({shown_names}), and {how}",
-            "Have steps that need a cookie of their own session take it from its answer: extract, in docs/trace.md.",
+            "Have each session keep its own cookies: cookies = true under [session] in the target file.",
         )
     if suspects:
         yield Finding(
@@ -333,8 +334,10 @@ def _correlation(seen: Seen) -> Iterator[Finding]:
             f"{_names(suspects)}",
             "Have ids taken from the answers of the replay: `replay trace correlate`.",
         )
-    if not cookies and not suspects:
-        yield Finding("correlation", "ok", "no cookie was set, and no request with a recorded id was refused")
+    if suspects or (cookies and not seen.target.session.cookies):
+        return
+    kept = "each session keeps the cookies that it is given" if cookies else "no cookie was set"
+    yield Finding("correlation", "ok", f"{kept}, and no request with a recorded id was refused")
 
 
 def _has_an_id(seen: Seen, record: StepRecord) -> bool:
@@ -352,12 +355,15 @@ def _changes(seen: Seen) -> Iterator[Finding]:
     unsafe = sum(changes.methods.values()) + changes.model_calls
     if not unsafe:
         yield Finding(
-            "changes", "ok", f"none of the {changes.requests:,} requests of the trace changes anything"
+            "changes",
+            "ok",
+            f"no request changes anything, of {counted(changes.requests, 'request')} in the trace",
         )
         return
     methods = [f"{shortened(method, 20)} {n:,}" for method, n in changes.methods.most_common(4)]
     methods += [f"model calls {changes.model_calls:,}"] if changes.model_calls else []
-    said = f"{unsafe:,} of the {changes.requests:,} requests of the trace may change something: {', '.join(methods)}"
+    requests = counted(changes.requests, "request")
+    said = f"{unsafe:,} of {requests} in the trace may change something: {', '.join(methods)}"
     if seen.options.read_only:
         yield Finding("changes", "ok", f"{said}; read-only, so none of them is sent")
     elif not changes.methods:
@@ -378,11 +384,11 @@ def _bodies(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "bodies",
             "warn",
-            f"{made_up} of {len(requests)} requests have a body that is made up to the recorded size",
+            f"{made_up} of {counted(len(requests), 'request')} with a body that is made up to the recorded size",
             "Record or import the trace with its bodies, where answers depend on them.",
         )
     elif requests:
-        yield Finding("bodies", "ok", f"all {len(requests)} requests have their recorded bodies, or none")
+        yield Finding("bodies", "ok", f"{_all_of(len(requests), 'request')} with the recorded body, or none")
 
 
 def _origin(seen: Seen) -> Iterator[Finding]:
@@ -406,7 +412,8 @@ def _origin(seen: Seen) -> Iterator[Finding]:
 def _sample(seen: Seen) -> Iterator[Finding]:
     tried = seen.sample.sampled
     left = tried.shapes - tried.sessions
-    said = f"{tried.sessions} sessions, one of each sort, of {tried.of_sessions:,}; {tried.steps} steps"
+    said = f"{counted(tried.sessions, 'session')}, one of each sort, of {tried.of_sessions:,}"
+    said += f"; {counted(tried.steps, 'step')}"
     if left > 0:
         said += f"; {left:,} rarer sorts were left out"
     if tried.cut_steps:
@@ -435,6 +442,10 @@ def changes_of(steps: Sequence[Step], so_far: Changes) -> Changes:
         elif step.request.method in so_far.methods or len(so_far.methods) < 100:
             so_far.methods[step.request.method] += 1
     return Changes(requests, so_far.methods, model_calls)
+
+
+def _all_of(n: int, thing: str) -> str:
+    return counted(n, thing) if n == 1 else f"all {counted(n, thing)}"
 
 
 def _n(n: int, one: str, more: str) -> str:

@@ -1,15 +1,16 @@
 """Whether a target can be reached at all: its name, a connection, TLS, and how long each takes."""
 
-import socket
+import asyncio
+import os
 import ssl
-from collections.abc import Sequence
-from time import monotonic, time
-from typing import Any, NamedTuple
+from time import monotonic_ns, time
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from replay.engine.router import Router
 from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook
+from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
 
 
@@ -30,87 +31,92 @@ class Reached(NamedTuple):
 
 
 def reach(target: Target) -> list[Reached]:
-    """Open and close a connection to every URL that steps are sent to; none where it has no network of ours."""
+    """Open and close a connection, as a run would, to every URL that steps are sent to; to none where it has no network
+    of ours.
+    """
     if target.proxy is not None:
         return []
     urls = [url for url in Router(target).urls if not url.startswith(ASGI_PREFIX)]
     if target.unix_socket is not None:
-        return [_reach_socket(target, target.unix_socket)]
-    return [_reach(target, url) for url in urls]
+        urls = [target.url]
+    return asyncio.run(_reach_all(target, urls))
 
 
-def _reach_socket(target: Target, path: str) -> Reached:
-    began = monotonic()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(target.timeouts.connect_s)
-        try:
-            connection.connect(path)
-        except OSError as error:
-            return Reached(path, f"nothing accepts connections at the socket {path} ({_why(error)})")
-    return Reached(path, connect_ms=_ms_since(began))
+async def _reach_all(target: Target, urls: list[str]) -> list[Reached]:
+    return [await _reach(target, url) for url in urls]
 
 
-def _reach(target: Target, url: str) -> Reached:
+async def _reach(target: Target, url: str) -> Reached:
+    reached = Reached(target.unix_socket or url)
     parts = urlsplit(url)
-    host, limit_s = parts.hostname or "", target.timeouts.connect_s
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    began = monotonic()
+    book = AddressBook(target, url)
+    began_ns = monotonic_ns()
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        await book.resolve()
+    except TargetUnreachable as error:
+        return reached._replace(
+            failure=f"the name {parts.hostname} has no address ({_why(error.__cause__ or error)})"
+        )
+    reached = reached._replace(resolve_ms=_ms_since(began_ns))
+    try:
+        async with asyncio.timeout(target.timeouts.connect_s):
+            dialled = await Dialler(book).dial()
     except OSError as error:
-        return Reached(url, f"the name {host} has no address ({_why(error)})")
-    resolve_ms, began = _ms_since(began), monotonic()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        place = f"the socket {target.unix_socket}" if target.unix_socket else f"{parts.hostname}, port {port}"
+        return reached._replace(failure=f"nothing accepts connections at {place} ({_why(error)})")
+    finally:
+        book.close()
+    reached = reached._replace(connect_ms=round(dialled.connect_ns / 1e6, 3))
     try:
-        connection = _connected(addresses, limit_s)
-    except OSError as error:
-        return Reached(url, f"nothing accepts connections at {host}, port {port} ({_why(error)})", resolve_ms)
-    reached = Reached(url, None, resolve_ms, _ms_since(began))
-    with connection:
-        try:
-            context, name = AddressBook(target, url).tls()
-        except TargetUnreachable as error:
-            return reached._replace(failure=str(error))
-        return reached if context is None else _secured(reached, connection, context, name)
+        context, name = book.tls()
+    except TargetUnreachable as error:
+        dialled.sock.close()
+        return reached._replace(failure=str(error))
+    if context is None:
+        dialled.sock.close()
+        return reached
+    return await _secured(reached, dialled, context, name, target.timeouts.connect_s)
 
 
-def _connected(addresses: Sequence[tuple[Any, ...]], limit_s: float) -> socket.socket:
-    """A connection to the first address that takes one. Raises the last OSError."""
-    failure: OSError = OSError("it has no address")
-    for family, kind, protocol, _, address in addresses:
-        connection = socket.socket(family, kind, protocol)
-        connection.settimeout(limit_s)
-        try:
-            connection.connect(address)
-            return connection
-        except OSError as error:
-            connection.close()
-            failure = error
-    raise failure
-
-
-def _secured(reached: Reached, connection: socket.socket, context: ssl.SSLContext, name: str | None) -> Reached:
-    began = monotonic()
+async def _secured(
+    reached: Reached, dialled: Dialled, context: ssl.SSLContext, name: str | None, limit_s: float
+) -> Reached:
+    began_ns = monotonic_ns()
     try:
-        with context.wrap_socket(connection, server_hostname=name) as secured:
-            certificate = secured.getpeercert()
-            expires = certificate.get("notAfter") if certificate else None
-            return reached._replace(
-                tls_ms=_ms_since(began),
-                tls=secured.version(),
-                expires_days=None
-                if not isinstance(expires, str)
-                else (ssl.cert_time_to_seconds(expires) - time()) / 86_400,
+        async with asyncio.timeout(limit_s):
+            transport, _ = await asyncio.get_running_loop().create_connection(
+                asyncio.Protocol, sock=dialled.sock, ssl=context, server_hostname=name
             )
     except (OSError, ValueError) as error:
+        dialled.sock.close()
         return reached._replace(failure=f"TLS failed with {name} ({_why(error)})")
+    tls_ms = _ms_since(began_ns)
+    secured = transport.get_extra_info("ssl_object")
+    certificate = secured.getpeercert()
+    expires = certificate.get("notAfter") if certificate else None
+    reached = reached._replace(
+        tls_ms=tls_ms,
+        tls=secured.version(),
+        expires_days=(ssl.cert_time_to_seconds(expires) - time()) / 86_400
+        if isinstance(expires, str)
+        else None,
+    )
+    transport.abort()
+    return reached
 
 
-def _ms_since(began: float) -> float:
-    return round((monotonic() - began) * 1000, 3)
+def _ms_since(began_ns: int) -> float:
+    return round((monotonic_ns() - began_ns) / 1e6, 3)
 
 
-def _why(error: Exception) -> str:
+def _why(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
+    if isinstance(error, TimeoutError) and not str(error):
+        return "no answer in time"
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, ConnectionError | FileNotFoundError | PermissionError) and error.errno:
+        # In asyncio's own words the reason is missing.
+        said = os.strerror(error.errno)
     return said[:1].lower() + said[1:]

@@ -62,6 +62,19 @@ def test_a_target_that_is_all_right_has_nothing_to_do(write_trace, truth):
     assert _check_conclusion(checked) == "done"
 
 
+def test_each_session_of_a_check_has_its_row_of_the_users(write_trace, truth, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/u/{{row.name}}")]))
+    users = tmp_path / "users.csv"
+    users.write_text("name\nann\n")
+
+    check_target(trace, Target(url=truth.url), RunOptions(data=str(users)))
+    check_target(trace, Target(url=truth.url), RunOptions(references=False))
+
+    first, second = (seen["path"] for seen in truth.arrivals)
+    assert first == "/u/ann"
+    assert "row.name" in second
+
+
 def test_a_target_that_is_not_there_is_a_finding(trace):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

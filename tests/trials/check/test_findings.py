@@ -17,7 +17,7 @@ from replay.results.types import (
     TargetFacts,
     TraceFacts,
 )
-from replay.target import Auth, Target
+from replay.target import Auth, SessionRules, Target
 from replay.trace.types import Edge, Header, Recorded, Request, Session, Step
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
 from replay.trials.check.reaching import Reached
@@ -211,6 +211,15 @@ def test_cookies_that_are_set_and_not_sent_back_are_told_of_escaped():
     assert what == r'answers set cookies ("sid\x1b[31m"), and the trace sends none back'
 
 
+def test_where_sessions_keep_their_cookies_nothing_is_left_to_do():
+    keeps = Target(url=TARGET.url, session=SessionRules(cookies=True))
+
+    ((level, what, _),) = found("correlation", answers=[answer(set_cookie="sid=1")], target=keeps)
+
+    assert level == "ok"
+    assert what.startswith("each session keeps the cookies that it is given")
+
+
 def test_requests_that_change_something_are_counted_over_the_whole_trace():
     steps = [
         step(),
@@ -222,7 +231,7 @@ def test_requests_that_change_something_are_counted_over_the_whole_trace():
     ((level, what, to_do),) = found("changes", changes=changes)
     assert (level, what) == (
         "warn",
-        "2 of the 3 requests of the trace may change something: DELETE 1, model calls 1",
+        "2 of 3 requests in the trace may change something: DELETE 1, model calls 1",
     )
     assert "--read-only" in to_do
     assert levels("changes", changes=changes, options=RunOptions(read_only=True)) == ["ok"]
