@@ -130,8 +130,11 @@ def test_paired_sessions_are_intended_within_two_phases_of_each_other(trace, tar
 
 
 def test_a_target_against_itself_and_runs_made_apart(trace, target, tmp_path):
-    outcome = compare_targets(trace, [target], RunOptions(), out=tmp_path / "aa")
+    verdict = compare_targets(trace, [target], RunOptions(), out=tmp_path / "aa").verdict
 
-    assert outcome.verdict.is_aa
-    assert outcome.verdict.noise_floor_ms is not None
+    assert verdict.is_aa
+    difference = verdict.differences[0]
+    assert verdict.noise_floor_ms == difference.detectable_ms
+    # On a machine that stalls, 300 sessions may tell nothing of p99; then nothing bounds the difference, either.
+    assert verdict.noise_floor_ms is not None or None in difference.ci_ms
     assert compare_runs([tmp_path / "aa" / "truth", tmp_path / "aa" / "truth-2"]).mode == "unpaired"
