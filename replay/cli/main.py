@@ -13,6 +13,7 @@ from replay.cli.cost import cost
 from replay.cli.explain import explain
 from replay.cli.failures import failure_of
 from replay.cli.gate import gate
+from replay.cli.outlets import outlive_readers
 from replay.cli.pilot import pilot
 from replay.cli.plane import plane
 from replay.cli.report import report
@@ -32,14 +33,11 @@ for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, expl
 
 def main() -> None:
     """Run the command line; never ends in a traceback for what a user or a target did."""
+    outlive_readers()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except BaseException as error:
         if isinstance(error, SystemExit):
             raise
