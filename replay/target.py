@@ -64,7 +64,7 @@ def _quoted(key: str) -> str:
 
 def _check_header(name: str, value: str) -> None:
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"{_quoted(name)} is no header name")
+        raise ValueError(f"{_quoted(name)} is not a valid header name")
     if not value.isprintable() and value:
         raise ValueError(f"the value of header {_quoted(name)} holds a control character")
 

@@ -69,7 +69,7 @@ def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
         ('url = "http://x?q=1"', "url must end before ? and #; paths and queries come from the trace."),
         ('url = "http://x:99999"', "url cannot be read: Port out of range 0-65535."),
         ('url = "https://x"\nhttp2 = true\ntransport = "fast"', 'http2 needs transport = "httpx".'),
-        ('url = "http://x"\n[headers]\n"a b" = "1"', '"a b" is no header name.'),
+        ('url = "http://x"\n[headers]\n"a b" = "1"', '"a b" is not a valid header name.'),
         ('url = "http://x"\n[headers]\na = "1\\n2"', 'the value of header "a" holds a control character.'),
         ("url = ", "is not TOML: Invalid value (at end of document)."),
     ],

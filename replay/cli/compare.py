@@ -79,7 +79,7 @@ from replay.trials.prices import check_currency
     type=PERCENT,
     default=f"{MARGIN_PERCENT:g}%",
     show_default=True,
-    help="A difference within this either way is none that matters.",
+    help="A difference within this either way does not matter.",
 )
 @click.option(
     "--phase",

@@ -43,7 +43,7 @@ class _Hours(click.ParamType[tuple[float, ...]]):
         except ValueError:
             hours = ()
         if len(hours) not in (1, 3) or not all(0 <= each < 1e6 for each in hours):
-            self.fail(f"{value!r} is no number of hours. Write 4, or low, mid and high as 2,4,8.")
+            self.fail(f"{value!r} is not a valid number of hours. Write 4, or low, mid and high as 2,4,8.")
         return hours
 
 

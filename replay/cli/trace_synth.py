@@ -58,7 +58,7 @@ def synth(
         raise click.UsageError("say where to with -o, for example -o trace.jsonl.")
     if rate is not None and not 0 < rate < 1e7:
         raise click.BadParameter(
-            f"{rate:g} is no rate; write sessions a minute, more than 0.", param_hint="'--rate'"
+            f"{rate:g} is not a valid rate; write sessions a minute, more than 0.", param_hint="'--rate'"
         )
     if like is not None:
         _in_likeness(like, output, seed, duration, sessions, rate)

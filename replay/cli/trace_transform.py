@@ -110,7 +110,7 @@ def _attribute(text: str) -> str:
     name = text.removeprefix("attr.")
     if name == text or not name:
         raise click.BadParameter(
-            f"{shown(text)} is no attribute. Write for example attr.agent.", param_hint="--by"
+            f"{shown(text)} is not a valid attribute. Write for example attr.agent.", param_hint="--by"
         )
     return name
 
@@ -120,7 +120,7 @@ def _mean_gap_ms(paths: tuple[Path, ...]) -> float:
     for path in paths:
         if path.exists() and not path.is_file():
             raise TraceError(
-                f"{shown_path(path)}: is no file, and --scale reads a trace twice. Write it to a file."
+                f"{shown_path(path)}: is not a file, and --scale reads a trace twice. Write it to a file."
             )
     scans = [found for found in map(scan, paths) if found.sessions]
     sessions = sum(found.sessions for found in scans)

@@ -29,7 +29,7 @@ class Duration(click.ParamType[float]):
         found = _DURATION.fullmatch(str(value).strip())
         if found is None or found[2] is None:
             self.fail(
-                f"{value!r} is no length of time. Write it with a unit, for example 800ms, 30s, 2m or 1h."
+                f"{value!r} is not a valid duration. Write it with a unit, for example 800ms, 30s, 2m or 1h."
             )
         return float(found[1]) * _SECONDS[found[2]]
 
@@ -46,7 +46,7 @@ class Factor(click.ParamType[float]):
         try:
             number = float(str(value).strip().removesuffix("x"))
         except ValueError:
-            self.fail(f"{value!r} is no number. Write a factor, for example 4 or 0.5.")
+            self.fail(f"{value!r} is not a number. Write a factor, for example 4 or 0.5.")
         if not math.isfinite(number) or number < 0 or (number == 0 and not self._may_be_zero):
             self.fail(f"{value!r} cannot be used as a factor. Write a finite number above 0, for example 4.")
         return number
@@ -61,7 +61,7 @@ class Percent(click.ParamType[float]):
         try:
             number = float(str(value).strip().removesuffix("%"))
         except ValueError:
-            self.fail(f"{value!r} is no percentage. Write for example 5%.")
+            self.fail(f"{value!r} is not a valid percentage. Write for example 5%.")
         if not math.isfinite(number) or number <= 0:
             self.fail(f"{value!r} cannot be used here. Write a percentage above 0, for example 5%.")
         return number
@@ -96,7 +96,7 @@ class FaultAt(click.ParamType[tuple[str, float]]):
         fault, at, when = str(value).partition("@")
         if fault not in _FAULTS or not at:
             self.fail(
-                f"{value!r} is no fault. Write one of {', '.join(_FAULTS)} and when, for example kill@30s."
+                f"{value!r} is not a known fault. Write one of {', '.join(_FAULTS)} and when, for example kill@30s."
             )
         return fault, DURATION.convert(when, param, ctx)
 
@@ -109,7 +109,7 @@ class Money(click.ParamType[Budget]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Budget:
         found = _MONEY(str(value).strip())
         if found is None or (found["before"] and found["after"]):
-            self.fail(f"{value!r} is no amount of money. Write for example 5USD, or 0.5.")
+            self.fail(f"{value!r} is not a valid amount of money. Write for example 5USD, or 0.5.")
         amount = float(found["amount"])
         if not amount > 0:
             self.fail(f"{value!r} leaves nothing to spend. Write an amount above 0, for example 5USD.")

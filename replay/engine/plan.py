@@ -29,7 +29,7 @@ def read_trace(trace: Path, *, references: bool = True) -> TraceScan:
     """
     if trace.exists() and not trace.is_file() and not trace.is_dir():
         raise TraceError(
-            f"{shown_path(trace)}: is no file but a pipe, and a trace is read twice. Write it to a file."
+            f"{shown_path(trace)}: is a pipe rather than a file, and a trace is read twice. Write it to a file."
         )
     found = scan(trace, references=references)
     if not found.steps:

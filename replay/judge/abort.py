@@ -49,7 +49,7 @@ def parse_abort(text: str) -> AbortRule:
     window = _WINDOW(found["window"])
     if window is None:
         raise SloError(
-            f'over "{_shown(found["window"])}" is no length of time. Write it with a unit, for example over 10s.'
+            f'over "{_shown(found["window"])}" is not a valid duration. Write it with a unit, for example over 10s.'
         )
     window_s = float(window[1]) * _UNITS_S[window[2].lower()]
     if not 1.0 <= window_s <= _LONGEST_S:

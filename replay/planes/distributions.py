@@ -42,7 +42,7 @@ def parse_distribution(text: str) -> Distribution:
         return Lognormal(*times_ms)
     if form == "empirical":
         return Empirical(times_ms)
-    raise ValueError(f"{text!r} is no time or distribution. Write {_FORMS}.")
+    raise ValueError(f"{text!r} is not a valid time or distribution. Write {_FORMS}.")
 
 
 def _weighted(text: str) -> tuple[float, Constant | Lognormal | Empirical]:
@@ -54,7 +54,7 @@ def _weighted(text: str) -> tuple[float, Constant | Lognormal | Empirical]:
         number = 0.0
     if not star:
         raise ValueError(
-            f"{text.strip()!r} is no part of a mixture. Write a weight before each, as in 9*800ms."
+            f"{text.strip()!r} is not a valid part of a mixture. Write a weight before each, as in 9*800ms."
         )
     part = parse_distribution(rest)
     if isinstance(part, Mixture):
@@ -65,5 +65,5 @@ def _weighted(text: str) -> tuple[float, Constant | Lognormal | Empirical]:
 def _time_ms(text: str) -> float:
     found = _TIME.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text.strip()!r} is no time or distribution. Write {_FORMS}.")
+        raise ValueError(f"{text.strip()!r} is not a valid time or distribution. Write {_FORMS}.")
     return float(found[1]) * _UNIT_MS[found[2]]

@@ -145,11 +145,11 @@ def method_of(head: Head) -> bytes:
 
 def _decimal(digits: bytes) -> int:
     if not digits.isdigit() or len(digits) > 18:
-        raise FramingError("a length that is no number")
+        raise FramingError("a length that is not a number")
     return int(digits)
 
 
 def _hex(digits: bytes) -> int:
     if not digits or len(digits) > 15 or any(digit not in b"0123456789abcdefABCDEF" for digit in digits):
-        raise FramingError("a chunk's size that is no number")
+        raise FramingError("a chunk's size that is not a number")
     return int(digits, 16)

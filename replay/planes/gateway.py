@@ -455,7 +455,7 @@ class Doorway(asyncio.Protocol):
             head = read_head(self._buffer[:end])
             method = method_of(head)
         except FramingError as fault:
-            self._refuse(400, f"This is no HTTP/1.1 request: {fault}.")
+            self._refuse(400, f"This is not an HTTP/1.1 request: {fault}.")
             return
         self._keeps_alive = self._keeps_alive and head.keeps_alive
         visit = self._visit = self._gateway.arrived(self, method, request_body(head))

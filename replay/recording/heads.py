@@ -56,12 +56,12 @@ def read_request(data: bytes) -> RequestHead:
         head = read_head(data)
         method = method_of(head)
     except FramingError as fault:
-        raise Refused(400, f"This is no HTTP/1.1 request: {fault}.") from fault
+        raise Refused(400, f"This is not an HTTP/1.1 request: {fault}.") from fault
     raw_target = head.first.split(b" ")[1]
     if method == b"CONNECT":
         raise Refused(501, "The recorder is a reverse proxy; it opens no tunnels.")
     if not _TOKEN(method) or _NOT_IN_HEAD(head.first):
-        raise Refused(400, "This is no HTTP/1.1 request: its first line is malformed.")
+        raise Refused(400, "This is not an HTTP/1.1 request: its first line is malformed.")
     origin = _ORIGIN(raw_target)
     if origin:
         raw_target = raw_target[origin.end() :]
@@ -74,7 +74,7 @@ def read_request(data: bytes) -> RequestHead:
     for line in data.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if not _TOKEN(name) or _NOT_IN_HEAD(line):
-            raise Refused(400, "This is no HTTP/1.1 request: a header line is malformed.")
+            raise Refused(400, "This is not an HTTP/1.1 request: a header line is malformed.")
         key = name.lower()
         value = value.strip()
         # An offer to speak HTTP/2 may be passed over; any other protocol was asked for in earnest.

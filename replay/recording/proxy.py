@@ -271,7 +271,7 @@ class Proxy:
             self._fail(passage, f"upstream unreachable: {(error.strerror or str(error)).lower()}")
             return
         except UnicodeError:
-            self._fail(passage, f"upstream unreachable: {upstream.host} is no name of a host")
+            self._fail(passage, f"upstream unreachable: {upstream.host} is not a valid host name")
             return
         if passage.doorway is None or self._is_closing:
             backend.close()

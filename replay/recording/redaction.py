@@ -53,7 +53,9 @@ class Redactor:
             try:
                 self._patterns.append(re.compile(pattern))
             except re.error as error:
-                raise PatternError(f"--redact {pattern!r} is no regular expression: {error}.") from error
+                raise PatternError(
+                    f"--redact {pattern!r} is not a valid regular expression: {error}."
+                ) from error
 
     def is_harmless(self, text: str) -> bool:
         """Whether no pattern finds anything in the text."""

@@ -34,9 +34,9 @@ def parse_upstream(text: str) -> Upstream:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UpstreamError(f"the upstream {url!r} is no URL: {error}.") from error
+        raise UpstreamError(f"the upstream {url!r} is not a valid URL: {error}.") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise UpstreamError(f"the upstream {url!r} is no http:// or https:// URL with a host.")
+        raise UpstreamError(f"the upstream {url!r} is not an http:// or https:// URL with a host.")
     if parts.username is not None or parts.query or parts.fragment:
         raise UpstreamError(
             f"the upstream {parts.hostname!r} must have no user, query or fragment in its URL; clients send those."

@@ -275,7 +275,7 @@ def header_problem(header: Header) -> str | None:
         return f"the header's origins are {len(header.origins):,}; at most {MOST_ORIGINS:,} are allowed."
     for origin in header.origins:
         if origin_of(origin) is None:
-            return f"the header's origins hold {shown(origin)}, which is none. Write https://host, or https://host:port."
+            return f"the header's origins hold {shown(origin)}, which is not a valid origin. Write https://host, or https://host:port."
     return None
 
 

@@ -26,7 +26,7 @@ _SCHEME = re.compile(r"([A-Za-z]+)://").match
 
 
 def origin_of(url: str) -> str | None:
-    """The origin of a URL, whatever its path; None for what is no http:// or https:// URL with a host."""
+    """The origin of a URL, whatever its path; None for what is not an http:// or https:// URL with a host."""
     parts = _scheme_and_authority(url)
     return None if parts is None else origin_at(*parts)
 

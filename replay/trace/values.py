@@ -39,7 +39,7 @@ class MissingValue(Exception):
 def extract_problem(name: str, extract: Extract) -> str | None:
     """Why a value cannot be taken as it is asked for; None if it can."""
     if not is_name(name):
-        return "is no name; use letters, digits, _ and -"
+        return "is not a valid name; use letters, digits, _ and -"
     asked = [source for source in (extract.json, extract.header, extract.regex) if source is not None]
     if len(asked) != 1:
         return "needs exactly one of json, header and regex"

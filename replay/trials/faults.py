@@ -23,7 +23,7 @@ def read_events(run_dir: Path) -> list[EventRecord]:
     try:
         return [msgspec.json.decode(line, type=EventRecord) for line in lines if line]
     except msgspec.DecodeError as cause:
-        raise RunDirError(f"{path}: is no record of events ({cause}).") from cause
+        raise RunDirError(f"{path}: is not a valid record of events ({cause}).") from cause
 
 
 def judge_faults(run_dir: Path, run: Evidence | None = None) -> RecoveryVerdict | None:

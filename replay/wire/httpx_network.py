@@ -80,7 +80,7 @@ class ResponseStream(AsyncNetworkStream):
                 return data
             data = (self._start + data).lstrip(b"\r\n")
             if not _VERSION.startswith(data[: len(_VERSION)]):
-                raise RemoteProtocolError("what came is no HTTP")
+                raise RemoteProtocolError("what came is not HTTP")
             self._start = data
             if len(data) >= len(_VERSION):
                 self._is_at_start = False

@@ -85,7 +85,7 @@ def test_a_time_without_a_unit_is_bad_usage():
     result = CliRunner().invoke(plane, ["serve", "--modelled", "--boot", "800"])
 
     assert result.exit_code == 2
-    assert "'800' is no time or distribution. Write 800ms, lognormal:P50,P99" in result.stderr
+    assert "'800' is not a valid time or distribution. Write 800ms, lognormal:P50,P99" in result.stderr
 
 
 def test_processes_take_no_modelled_times():

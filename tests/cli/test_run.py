@@ -125,7 +125,9 @@ def test_a_pipe_is_no_trace(truth, tmp_path):
     code, _, err = replay("run", pipe, "-t", truth.url, cwd=tmp_path)
 
     assert code == 2
-    assert err == f"replay: {pipe}: is no file but a pipe, and a trace is read twice. Write it to a file.\n"
+    assert (
+        err == f"replay: {pipe}: is a pipe rather than a file, and a trace is read twice. Write it to a file.\n"
+    )
 
 
 def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(truth, long_trace, tmp_path):

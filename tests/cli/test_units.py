@@ -27,7 +27,7 @@ def test_money_has_its_currency_on_either_side_or_none(text, budget):
 
 @pytest.mark.parametrize("text", ["", "five", "-5", "5 dollars", "$5USD", "1e9", "nan", "inf", "5,00"])
 def test_what_is_no_amount_is_told(text):
-    with pytest.raises(click.BadParameter, match="is no amount of money"):
+    with pytest.raises(click.BadParameter, match="is not a valid amount of money"):
         MONEY.convert(text, None, None)
 
 

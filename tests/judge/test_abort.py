@@ -49,7 +49,10 @@ def test_a_rule_is_an_slo_and_the_time_that_it_looks_back_over(text, slo, window
     ("text", "message"),
     [
         ("errors > 20%", 'a rule that ends a run says over which time, for example "errors > 20% over 10s".'),
-        ("errors > 20% over 10", 'over "10" is no length of time. Write it with a unit, for example over 10s.'),
+        (
+            "errors > 20% over 10",
+            'over "10" is not a valid duration. Write it with a unit, for example over 10s.',
+        ),
         ("errors > 20% over 500ms", "the time that a rule looks back over lies between 1s and 10min."),
         ("errors > 20% over 11min", "the time that a rule looks back over lies between 1s and 10min."),
         ("p99 > baseline * 2 over 10s", "a rule that ends a run has a limit of its own, not one of baseline."),

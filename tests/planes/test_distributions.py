@@ -93,11 +93,11 @@ FORMS = "800ms, lognormal:P50,P99, empirical:T1,T2,... or mixture:WEIGHT*TIME+WE
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("800", f"'800' is no time or distribution. Write {FORMS}."),
-        ("normal:1s,2s", f"'normal:1s,2s' is no time or distribution. Write {FORMS}."),
-        ("lognormal:1s", f"'lognormal:1s' is no time or distribution. Write {FORMS}."),
+        ("800", f"'800' is not a valid time or distribution. Write {FORMS}."),
+        ("normal:1s,2s", f"'normal:1s,2s' is not a valid time or distribution. Write {FORMS}."),
+        ("lognormal:1s", f"'lognormal:1s' is not a valid time or distribution. Write {FORMS}."),
         ("lognormal:2s,1s", "p50_ms must be above 0, and p99_ms no less than p50_ms"),
-        ("mixture:1s+2s", "'1s' is no part of a mixture. Write a weight before each, as in 9*800ms."),
+        ("mixture:1s+2s", "'1s' is not a valid part of a mixture. Write a weight before each, as in 9*800ms."),
         ("mixture:1*mixture:1*1s", "a mixture cannot hold another. Write all its parts in one."),
         ("mixture:0*1s", "weights must not all be 0"),
         ("mixture:nan*1s", "weights must be finite and not negative"),

@@ -270,7 +270,7 @@ def test_listening_for_other_machines_is_warned_about(record, tmp_path, truth):
         ),
         (
             ["--upstream", "http://a", "--redact", "("],
-            "--redact '(' is no regular expression: missing ), unterminated subpattern at position 0.",
+            "--redact '(' is not a valid regular expression: missing ), unterminated subpattern at position 0.",
         ),
         (
             ["--upstream", "http://127.0.0.1:9000"],

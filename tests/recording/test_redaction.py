@@ -188,7 +188,7 @@ def test_what_is_nested_too_deeply_to_be_looked_into_is_not_kept():
 
 def test_a_pattern_that_is_none_is_told_plainly():
     with pytest.raises(
-        PatternError, match=r"^--redact '\(' is no regular expression: missing \), unterminated"
+        PatternError, match=r"^--redact '\(' is not a valid regular expression: missing \), unterminated"
     ):
         Redactor(["("])
 

@@ -47,7 +47,7 @@ def test_an_upstream_has_the_port_of_its_scheme():
     ("upstreams", "routes", "message"),
     [
         ([], [], "say where requests go: --upstream URL."),
-        (["ftp://a"], [], "the upstream 'ftp://a' is no http:// or https:// URL with a host."),
+        (["ftp://a"], [], "the upstream 'ftp://a' is not an http:// or https:// URL with a host."),
         (
             ["http://user:pw@a"],
             [],
@@ -61,7 +61,7 @@ def test_an_upstream_has_the_port_of_its_scheme():
         (
             ["http://a:x"],
             [],
-            "the upstream 'http://a:x' is no URL: Port could not be cast to integer value as 'x'.",
+            "the upstream 'http://a:x' is not a valid URL: Port could not be cast to integer value as 'x'.",
         ),
         (
             ["http://a", "http://b"],

@@ -136,7 +136,7 @@ def test_a_header_keeps_its_origins_and_one_that_is_none_is_an_error(tmp_path):
         with pytest.raises(TraceError) as error:
             open_trace(path)
         assert str(error.value).endswith(
-            f"line 1: the header's origins hold {shown}, which is none. Write https://host, or https://host:port."
+            f"line 1: the header's origins hold {shown}, which is not a valid origin. Write https://host, or https://host:port."
         )
     many = Header("replay-trace", 1, "t", origins=("https://a.example",) * (MOST_ORIGINS + 1))
     with pytest.raises(TraceError, match="at most 256 are allowed"):

@@ -102,7 +102,7 @@ def test_no_value_breaks_out_of_the_request(value):
         ("id", Extract(json="/id"), None),
         ("id", Extract(regex=r"id=(\w+)"), None),
         ("id", Extract(regex=r"\{\"id\": ?\"([^\"]+)\"[^}]*\}"), None),
-        ("2id", Extract(json="/id"), "is no name; use letters, digits, _ and -"),
+        ("2id", Extract(json="/id"), "is not a valid name; use letters, digits, _ and -"),
         ("id", Extract(), "needs exactly one of json, header and regex"),
         ("id", Extract(json="/id", header="x"), "needs exactly one of json, header and regex"),
         ("id", Extract(json="id"), "has a json pointer that does not begin with /"),

@@ -106,7 +106,7 @@ def parse_price_table(content: bytes, where: str) -> PriceTable:
         raise PriceTableError(f"{where}: {str(cause).replace('`', chr(34))}.") from cause
     for figure in _figures(table):
         if not 0 <= figure < 1e9:
-            raise PriceTableError(f"{where}: a price of {figure:g} is none; prices are zero or more.")
+            raise PriceTableError(f"{where}: {figure:g} is not a valid price; prices are zero or more.")
     return table
 
 

@@ -70,7 +70,7 @@ class RunBuilder:
     ) -> Lane:
         """A tool call, as a lane beside the model calls."""
         step, is_left_out = tool_step(name, start_ns, end_ns, arguments, attributes)
-        self._counts.drop("arguments of a tool call that are no JSON object of up to 64 KiB", is_left_out)
+        self._counts.drop("arguments of a tool call that are not a JSON object of up to 64 KiB", is_left_out)
         call = self._call(step_id, start_ns, step)
         return Lane([call], RESOLUTION_MS, call.start_ms, None if call.took_ms is None else call.end_ms)
 

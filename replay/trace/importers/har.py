@@ -13,7 +13,7 @@
 - Bodies are kept up to 1 MiB, as JSON where they say so and are; longer ones by their size. Values of JSON fields and
   form parameters that are named like secrets are replaced by "redacted". Of responses, headers and JSON bodies up to
   64 KiB are kept in the same way, with `responses` "keep".
-- Dropped and counted: entries that are no HTTP requests (data:, blob:, WebSockets), entries answered from a cache, and
+- Dropped and counted: entries that are not HTTP requests (data:, blob:, WebSockets), entries answered from a cache, and
   headers that hold secrets. The host becomes an attribute, since a target has its own.
 
 One file is held in memory.
@@ -170,7 +170,9 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
     started = entry.text("startedDateTime")
     at_ns = unix_ns(started or "")
     if at_ns is None:
-        raise TraceError(f"{entry.place}, startedDateTime: {shown(started or '')} is no time in ISO 8601.")
+        raise TraceError(
+            f"{entry.place}, startedDateTime: {shown(started or '')} is not a valid time in ISO 8601."
+        )
     grain.add(at_ns)
     path = replayable_path(url)
     method = (request.text("method") or "").upper()
@@ -400,7 +402,7 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
     )
     yield f"Times are recorded to {resolution_ms:g} ms; time in the client's own queues and for connecting is left out."
     said: list[tuple[int, str]] = [
-        (counts.not_http, "entries that are no HTTP requests"),
+        (counts.not_http, "entries that are not HTTP requests"),
         (counts.from_cache, "entries that came from the browser's cache"),
         (counts.not_replayable, "requests whose method or address cannot be replayed"),
         (counts.secret_headers, "headers that hold secrets"),

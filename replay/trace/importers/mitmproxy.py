@@ -8,7 +8,7 @@
 - Edges are inferred from the times as replay/trace/importers/concurrent_edges.py says.
 - Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size.
   Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
-- Dropped and counted: flows that are no HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
+- Dropped and counted: flows that are not HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
   hold secrets. The host becomes an attribute, since a target has its own.
 
 One flow and the kept parts of all are held in memory. The library is the extra `mitmproxy`.
@@ -408,7 +408,7 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
     if counts.long_bodies:
         yield f"Inferred: {counts.long_bodies} body(s) longer than 1 MiB are filled to their size."
     for n, what in (
-        (counts.not_http, "flow(s) that are no HTTP"),
+        (counts.not_http, "flow(s) that are not HTTP"),
         (counts.websockets, "WebSocket(s)"),
         (counts.replayed, "request(s) that mitmproxy replayed itself"),
         (counts.not_replayable, "request(s) whose method or address cannot be replayed"),

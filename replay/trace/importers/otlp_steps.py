@@ -23,7 +23,7 @@ from replay.trace.importers.timestamps import ms_between
 from replay.trace.rules import MOST_TOKENS
 from replay.trace.types import Kind, LlmCall, Recorded, Step
 
-_LEFT_OUT = "arguments of a tool call that are no JSON of up to 64 KiB"
+_LEFT_OUT = "arguments of a tool call that are not JSON of up to 64 KiB"
 _LONGEST_S = 1e9
 _MOST_BYTES = 1 << 53
 

@@ -94,7 +94,7 @@ class SpanCollector:
         """A tool call. ids: its own and its parent's. times_ns: its start and end."""
         start_ns, end_ns = times_ns
         step, is_left_out = tool_step(name, start_ns, end_ns, arguments, attributes)
-        self.counts.drop("arguments of a tool call that are no JSON of up to 64 KiB", is_left_out)
+        self.counts.drop("arguments of a tool call that are not JSON of up to 64 KiB", is_left_out)
         return Span(*ids, start_ns, step)
 
     def result(self, paths: Sequence[Path], explained: Sequence[str] = ()) -> ImportResult:

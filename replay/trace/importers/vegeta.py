@@ -155,7 +155,7 @@ def _text_targets(file: Path) -> Iterator[_Target]:
             continue
         name, colon, value = text.partition(":")
         if target is None:
-            what = f"{shown(text)} is no target. Write METHOD URL, as in GET http://localhost:8080/"
+            what = f"{shown(text)} is not a valid target. Write METHOD URL, as in GET http://localhost:8080/"
             raise TraceError(f"{shown_path(file)}, line {n}: {what}")
         if text.startswith("@"):
             target.has_file_body = True

@@ -69,7 +69,7 @@ def parse_rewrite(text: str) -> RewritePath:
         pattern = re.compile(regex)
         pattern.sub(replacement, "")  # raises for a replacement that cannot be used, also without a match
     except (re.error, IndexError) as error:
-        raise TransformError(f"{shown(text)} is no rewrite: {error}.") from error
+        raise TransformError(f"{shown(text)} is not a valid rewrite: {error}.") from error
     return RewritePath(pattern, replacement)
 
 
@@ -77,5 +77,5 @@ def parse_header(text: str) -> SetHeader:
     """name: value. Raises TransformError."""
     name, colon, value = text.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\0]", value):
-        raise TransformError(f"{shown(text)} is no header. Write 'name: value'.")
+        raise TransformError(f"{shown(text)} is not a valid header. Write 'name: value'.")
     return SetHeader(name, value.strip())

@@ -306,7 +306,10 @@ def test_every_shipped_table_reads_and_says_where_it_is_from(name: str):
     [
         ("provider = 3", "provider"),
         ("x = [", "not TOML"),
-        ('provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0', "none"),
+        (
+            'provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0',
+            "not a valid price",
+        ),
         ('provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\nfoo=1', "foo"),
     ],
 )

@@ -147,7 +147,7 @@ def test_what_is_no_http_request_is_dropped_and_counted(tmp_path):
     result, (session,) = imported(tmp_path, entry(0), other, socket, cached)
 
     assert len(session.steps) == 1
-    assert "Dropped: 2 entries that are no HTTP requests." in result.notes
+    assert "Dropped: 2 entries that are not HTTP requests." in result.notes
     assert "Dropped: 1 entries that came from the browser's cache." in result.notes
 
 
@@ -156,7 +156,7 @@ def test_what_is_no_http_request_is_dropped_and_counted(tmp_path):
     [
         (
             {"startedDateTime": "yesterday"},
-            'site.har, entry 1, startedDateTime: "yesterday" is no time in ISO 8601.',
+            'site.har, entry 1, startedDateTime: "yesterday" is not a valid time in ISO 8601.',
         ),
         ({"request": None}, "site.har, entry 1: has no request."),
         ({"timings": {"wait": 1e300}}, "site.har, entry 1, timings.wait: 1e+300 ms is longer than 31 years."),

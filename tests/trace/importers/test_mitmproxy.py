@@ -193,7 +193,7 @@ def test_what_is_no_request_of_a_client_is_dropped_and_counted(imported):
 
     assert len(session.steps) == 1
     for what in (
-        "flow(s) that are no HTTP",
+        "flow(s) that are not HTTP",
         "WebSocket(s)",
         "request(s) that mitmproxy replayed itself",
         "request(s) whose method or address cannot be replayed",

@@ -103,7 +103,7 @@ def test_every_session_is_the_same_each_time_it_is_read(imported):
     ("text", "message"),
     [
         ("", ": no targets. Write them as METHOD URL, or as JSON objects."),
-        ("hello\n", ', line 1: "hello" is no target. Write METHOD URL, as in GET http://localhost:8080/'),
+        ("hello\n", ', line 1: "hello" is not a valid target. Write METHOD URL, as in GET http://localhost:8080/'),
         ("GET http://a/\nhello\n", ', line 2: "hello" is neither a target, a header (Name: value), nor a body (@file).'),
         ("GET /a\n", ', line 1: "GET" "/a" is not a method and an absolute URL, as in GET http://localhost:8080/'),
         ("GET http://[::1/\n", ', line 1: "http://[::1/" is not a URL.'),
