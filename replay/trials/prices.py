@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from replay.engine.types import Budget
-from replay.judge.money.price_table import PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
 from replay.target import Target, TargetError
 
 _SUFFIX = ".toml"
@@ -18,7 +18,12 @@ def shipped_prices() -> list[str]:
 
 
 def price_table(name: str) -> PriceTable:
-    """A shipped table by its name, or one from a file. Raises PriceTableError."""
+    """A shipped table by its name, or one from a file, with the machines of its nodes. Raises PriceTableError."""
+    table = _written(name)
+    return on_nodes(table, _written(table.nodes_of)) if table.nodes_of else table
+
+
+def _written(name: str) -> PriceTable:
     if name in shipped_prices():
         return parse_price_table(
             (files("replay.judge.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name

@@ -17,7 +17,7 @@ import numpy as np
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
-from replay.judge.money.price_table import Extra, Machine, PriceTable, RequestBilling
+from replay.judge.money.price_table import Extra, PriceTable, RequestBilling, Tier
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
 
@@ -91,22 +91,29 @@ def _priced(table: PriceTable, factor: float) -> PriceTable:
     request = table.request
     if request is not None:
         request = msgspec.structs.replace(
-            request, **{name: getattr(request, name) * factor for name in _REQUEST_PRICES}
+            request,
+            tiers=tuple(Tier(tier.above_gib_s, tier.gib_s * factor) for tier in request.tiers),
+            **{name: getattr(request, name) * factor for name in _REQUEST_PRICES},
         )
     instance = table.instance
     if instance is not None:
         instance = msgspec.structs.replace(
-            instance, vcpu_s=instance.vcpu_s * factor, gib_s=instance.gib_s * factor
+            instance,
+            vcpu_s=instance.vcpu_s * factor,
+            gib_s=instance.gib_s * factor,
+            gpu_s=instance.gpu_s * factor,
         )
     return msgspec.structs.replace(
         table,
         request=request,
         instance=instance,
         machines={
-            kind: Machine(machine.hour * factor, machine.vcpu, machine.memory_gib)
+            kind: msgspec.structs.replace(machine, hour=machine.hour * factor)
             for kind, machine in table.machines.items()
         },
         extras=tuple(Extra(extra.name, extra.month * factor) for extra in table.extras),
+        cluster_hour=table.cluster_hour * factor,
+        machine_request=table.machine_request * factor,
     )
 
 

@@ -6,12 +6,12 @@ Machines: as many as carry the peak with headroom, by the hour, with their disks
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
-from math import ceil
+from math import ceil, inf
 from typing import NamedTuple
 
 import msgspec
 
-from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError
+from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError, RequestBilling
 from replay.judge.money.usage import MONTH_S, Usage
 
 _GIB = 1 << 30
@@ -19,7 +19,7 @@ _HOURS = 730.0
 
 
 class Size(NamedTuple):
-    """One serverless instance, and how many are kept without a request. billing: request or instance."""
+    """One serverless instance, and how many are kept without a request. billing: request, instance or worker-pool."""
 
     vcpu: float
     memory_gib: float
@@ -61,7 +61,7 @@ class CostError(ValueError):
 
 def serverless_bill(month: Usage, table: PriceTable, size: Size) -> Bill:
     """The bill for a month's usage. Raises CostError where the table or the usage lacks what it takes."""
-    lines = _by_instance(month, table, size) if size.billing == "instance" else _by_request(month, table, size)
+    lines = _BILLINGS.get(size.billing, _by_request)(month, table, size)
     return _bill(table, [*lines, *_egress(month, table)])
 
 
@@ -83,14 +83,7 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
         ),
-        _line(
-            "memory time",
-            seconds * size.memory_gib,
-            "GiB-s",
-            prices.gib_s,
-            free.gib_s,
-            f"{size.memory_gib:g} GiB x {of}",
-        ),
+        *_memory(seconds * size.memory_gib, prices, f"{size.memory_gib:g} GiB x {of}"),
         _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
     ]
     if idle_s:
@@ -102,6 +95,17 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     return lines
 
 
+def _memory(gib_s: float, prices: RequestBilling, inputs: str) -> list[BillLine]:
+    """Memory time, a line for each tier of it that is reached. The free tier comes off the first."""
+    ends = [*(tier.above_gib_s for tier in prices.tiers), inf]
+    lines = [_line("memory time", min(gib_s, ends[0]), "GiB-s", prices.gib_s, prices.free.gib_s, inputs)]
+    for tier, end in zip(prices.tiers, ends[1:], strict=True):
+        if gib_s > tier.above_gib_s:
+            name = f"memory time above {tier.above_gib_s:,.0f}"
+            lines.append(_line(name, min(gib_s, end) - tier.above_gib_s, "GiB-s", tier.gib_s, 0.0, inputs))
+    return lines
+
+
 def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     prices = table.instance
     if prices is None:
@@ -109,9 +113,24 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     if month.live_s is None:
         raise CostError("how long instances lived was neither measured nor simulated")
     seconds = max(month.live_s, size.min_instances * MONTH_S)
-    free: FreeTier = prices.free
-    of = f"{seconds:,.0f} s of instances' lives, {month.basis}"
-    return [
+    return _lives(seconds, prices, size, f"{seconds:,.0f} s of instances' lives, {month.basis}")
+
+
+def _by_pool(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
+    """A worker pool: no request reaches it and it does not scale by itself, so it is what it was set to, all month."""
+    prices = table.worker_pool
+    if prices is None:
+        raise CostError(f"the price table of {table.provider} has no prices of a worker pool")
+    if not size.min_instances:
+        raise CostError(
+            "a worker pool does not scale by itself: say how many instances are kept (min_instances)"
+        )
+    return _lives(size.min_instances * MONTH_S, prices, size, f"{size.min_instances} kept all month")
+
+
+def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list[BillLine]:
+    free = prices.free
+    lines = [
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
         ),
@@ -124,6 +143,12 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             f"{size.memory_gib:g} GiB x {of}",
         ),
     ]
+    if prices.gpu_s:
+        lines.append(_line("GPU time", seconds, "GPU-s", prices.gpu_s, 0.0, f"one {prices.gpu} x {of}"))
+    return lines
+
+
+_BILLINGS = {"request": _by_request, "instance": _by_instance, "worker-pool": _by_pool}
 
 
 def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:
@@ -142,8 +167,11 @@ def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
         machine = table.machine(fleet.kind)
     except PriceTableError as cause:
         raise CostError(str(cause)) from cause
-    hour = machine.hour * (1 - fleet.discount)
-    less = f", {fleet.discount:.0%} off for a commitment" if fleet.discount else ""
+    off = max(fleet.discount, machine.sustained)
+    hour = machine.hour * (1 - off)
+    less = f", {off:.0%} off for {'a commitment' if fleet.discount == off else 'sustained use'}" if off else ""
+    if machine.is_reclaimable:
+        less += f", may be reclaimed: {machine.note}"
     lines = [
         _line(
             f"machines, {fleet.kind}",
@@ -160,6 +188,12 @@ def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
         )
         for extra in table.extras
     ]
+    if table.cluster_hour:
+        fee = "one, however many machines it has"
+        lines.append(_line("cluster", _HOURS, "cluster-h", table.cluster_hour, 0.0, fee))
+    if table.machine_request:
+        sent = "as many as were sent"
+        lines.append(_line("requests", month.requests, "requests", table.machine_request, 0.0, sent))
     return _bill(table, [*lines, *_egress(month, table)])
 
 
