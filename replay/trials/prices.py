@@ -32,7 +32,7 @@ def _written(name: str) -> PriceTable:
         return parse_price_table(Path(name).read_bytes(), name)
     except FileNotFoundError as cause:
         raise PriceTableError(
-            f"{name}: no such price table. Name a file, or one of {', '.join(shipped_prices())}."
+            f"{name}: no such price table. Name a file, or one of those that `replay cost --tables` lists."
         ) from cause
     except OSError as cause:
         raise PriceTableError(f"{name}: the price table cannot be read ({cause.strerror}).") from cause
