@@ -180,10 +180,14 @@ def test_a_spot_machine_is_priced_by_name_and_its_bill_says_that_it_may_be_recla
     )
 
     assert told.exit_code == 0, told.output
-    assert (
-        "may be reclaimed: spot price of 2026-08-03, which moves; Google may reclaim it at any time"
-        in told.stdout
-    )
+    assert "machines, n2-standard-2-spot, may be reclaimed" in told.stdout
+    assert "spot price of 2026-08-03, which moves; Google may reclaim it at any time" in told.stdout
+
+
+def test_a_spot_price_that_is_older_than_its_table_is_said_to_be_stale(simulated):
+    told = cost(simulated, "--machine", "ec2-us-east-1:t3.medium-spot", "--machine-rps", "1000").stdout
+
+    assert "these prices are of 2025-04-24, more than half a year old" in told
 
 
 def test_a_machine_with_no_price_is_refused_with_the_reason(simulated):

@@ -170,11 +170,13 @@ def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     off = max(fleet.discount, machine.sustained)
     hour = machine.hour * (1 - off)
     less = f", {off:.0%} off for {'a commitment' if fleet.discount == off else 'sustained use'}" if off else ""
+    name = f"machines, {fleet.kind}"
     if machine.is_reclaimable:
-        less += f", may be reclaimed: {machine.note}"
+        name += ", may be reclaimed"
+        less += f", {machine.note}"
     lines = [
         _line(
-            f"machines, {fleet.kind}",
+            name,
             fleet.machines * _HOURS,
             "machine-h",
             hour,

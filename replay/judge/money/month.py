@@ -178,7 +178,7 @@ def _unknown(month: Usage, size: Size) -> str | None:
 
 
 def _on_machines(month: Usage, one: OnMachines, peak: float, today: datetime.date) -> PlaneCost:
-    found = _head(one.name, one.table, today)
+    found = _head(one.name, one.table.of_kind(one.kind), today)
     found.machines = machines_for(peak, one.rps, one.headroom)
     found.sizing = (
         f"{found.machines} for {peak:,.3g} requests a second at the peak and {one.headroom:.0%} more, where one "

@@ -157,6 +157,13 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """Whether the table is older than half a year."""
         return today - self.date > STALE_AFTER
 
+    def of_kind(self, kind: str) -> "PriceTable":
+        """The table as the price of this kind is: for a spot machine it is of the day of its spot prices, if older."""
+        if self.spot is None or kind in self.machines or not kind.endswith(SPOT):
+            return self
+        source = f"{self.source}; spot prices of {self.spot.date}: {self.spot.source}"
+        return msgspec.structs.replace(self, date=min(self.date, self.spot.date), source=source)
+
     def kinds(self) -> list[str]:
         """The machines that have a price, those at a spot price among them."""
         spot = [kind + SPOT for kind, machine in self.machines.items() if machine.spot_hour is not None]

@@ -67,10 +67,16 @@ def test_a_spot_machine_costs_its_spot_price_and_says_that_it_may_be_reclaimed()
     bill = machine_bill(month(), FULL, Fleet("small-spot", 2))
 
     assert bill.total == pytest.approx(2 * 730 * 0.04)
-    assert (
-        "may be reclaimed: spot price of 2025-12-01, which moves; P may reclaim it in 30 s"
-        in bill.lines[0].inputs
-    )
+    assert bill.lines[0].name == "machines, small-spot, may be reclaimed"
+    assert bill.lines[0].inputs.endswith("spot price of 2025-12-01, which moves; P may reclaim it in 30 s")
+
+
+def test_a_spot_machine_is_as_old_as_its_spot_price():
+    today = datetime.date(2026, 6, 15)
+
+    assert FULL.of_kind("small-spot").date == datetime.date(2025, 12, 1)
+    assert FULL.of_kind("small-spot").is_stale(today)
+    assert not FULL.of_kind("small").is_stale(today)
 
 
 def test_sustained_use_comes_off_by_itself_and_not_on_top_of_a_commitment():
