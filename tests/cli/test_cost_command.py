@@ -208,3 +208,25 @@ def test_instances_with_a_gpu_are_priced_by_the_second(simulated):
 
     assert told.exit_code == 0, told.output
     assert "GPU time" in told.stdout
+
+
+def test_a_worker_pool_has_a_bill_and_no_break_even(simulated):
+    pool = ("--price", "cloud-run-us-central1", "--billing", "worker-pool", "--min-instances", "2")
+
+    told = cost(simulated, *pool, *MACHINE)
+
+    assert told.exit_code == 0, told.output
+    assert "5,256,000 vCPU-s" in told.stdout
+    assert "no break-even: a worker pool costs the same whatever the load is" in told.stdout
+
+
+def test_a_worker_pool_without_a_price_is_refused_with_the_reason(simulated):
+    result = cost(
+        simulated, "--price", "cloud-run-europe-west3", "--billing", "worker-pool", "--min-instances", "1"
+    )
+
+    assert isinstance(result.exception, CostError)
+    assert str(result.exception).endswith(
+        "the price table of Google Cloud Run has no prices of a worker pool: prices of worker pools in Tier 2 regions "
+        "were found in no source that could be read."
+    )

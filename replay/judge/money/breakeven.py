@@ -171,6 +171,8 @@ def _refused(offer: Offer) -> str | None:
             "no break-even: active instance seconds and concurrency were neither measured nor simulated; name the "
             "target's instance_header in its file"
         )
+    if offer.size.billing == "worker-pool":
+        return "no break-even: a worker pool costs the same whatever the load is"
     return None
 
 

@@ -120,7 +120,9 @@ def _by_pool(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     """A worker pool: no request reaches it and it does not scale by itself, so it is what it was set to, all month."""
     prices = table.worker_pool
     if prices is None:
-        raise CostError(f"the price table of {table.provider} has no prices of a worker pool")
+        why = table.unpriced.get("worker-pool")
+        because = f": {why.removesuffix('.')}" if why else ""
+        raise CostError(f"the price table of {table.provider} has no prices of a worker pool{because}")
     if not size.min_instances:
         raise CostError(
             "a worker pool does not scale by itself: say how many instances are kept (min_instances)"
