@@ -6,8 +6,10 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.months import month_options
 from replay.cli.price_tables import price_table_options
 from replay.cli.units import PERCENT
+from replay.judge.money.calendar import Calendar
 from replay.judge.money.cost import Size
 from replay.judge.money.month import Beside
 from replay.report.cost import print_cost
@@ -90,7 +92,7 @@ class _Hours(click.ParamType[tuple[float, ...]]):
     help="What machines carry beyond the peak.",
 )
 @click.option("--discount", type=PERCENT, help="Off the machines' price, for a commitment or sustained use.")
-@click.option("--requests-per-day", type=_POSITIVE, help="Scale the load to this.")
+@month_options
 @click.option(
     "--staff-hours",
     type=_Hours(),
@@ -119,6 +121,7 @@ def cost(
     machine_rps: float | None,
     headroom: float,
     discount: float | None,
+    month: Calendar | None,
     requests_per_day: float | None,
     staff_hours: tuple[float, ...],
     staff_rate: float,
@@ -149,6 +152,7 @@ def cost(
         discount=(discount or 0.0) / 100,
         beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
         requests_a_day=requests_per_day,
+        calendar=month,
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import click
 
+from replay.judge.money.calendar import CalendarError
 from replay.judge.money.cost import CostError
 from replay.judge.money.price_table import PriceTableError
 from replay.results.rundir import RunDirError
@@ -20,6 +21,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (RunDirError, EXIT_BAD_INPUT),
     (PriceTableError, EXIT_BAD_INPUT),
     (CostError, EXIT_BAD_INPUT),
+    (CalendarError, EXIT_BAD_INPUT),
     (TargetUnreachable, EXIT_CODES["not_carried_out"]),
     (ProbeFailed, EXIT_CODES["not_carried_out"]),
 )

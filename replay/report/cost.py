@@ -17,7 +17,8 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
     console = console or Console(highlight=False)
     console.print()
     console.print(
-        Text.assemble((clean(cost.run), "bold"), "  a month of 730 hours at this load"), soft_wrap=True
+        Text.assemble((clean(cost.run), "bold"), f"  a month of 730 hours, {clean(cost.calendar, 60)}"),
+        soft_wrap=True,
     )
     console.print(Text(_load(cost)), soft_wrap=True)
     for plane in cost.planes:

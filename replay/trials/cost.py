@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.judge.money.calendar import Calendar
 from replay.judge.money.cost import CostError, Size
 from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
 from replay.results.rundir import RunDirError
@@ -33,6 +34,7 @@ def price_run(
     discount: float = 0.0,
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
+    calendar: Calendar | None = None,
     today: datetime.date | None = None,
 ) -> RunCost:
     """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent.
@@ -57,6 +59,7 @@ def price_run(
             beside=beside,
             requests_a_day=requests_a_day,
             instances=_instances(run_dir),
+            calendar=calendar,
         )
     except CostError as cause:
         raise CostError(f"{run_dir}: {cause}.") from cause

@@ -1,6 +1,8 @@
 """`replay cost`: what it prints, and the exit codes of runs and tables that do not tell enough."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -230,3 +232,45 @@ def test_a_worker_pool_without_a_price_is_refused_with_the_reason(simulated):
         "the price table of Google Cloud Run has no prices of a worker pool: prices of worker pools in Tier 2 regions "
         "were found in no source that could be read."
     )
+
+
+def test_a_months_calendar_is_named_in_the_bill_and_nights_make_it_smaller(simulated, tmp_path):
+    (tmp_path / "desk.toml").write_text('base = 0.0\n[[hours]]\nfrom = "09:00"\nto = "21:00"\nlevel = 1.0\n')
+
+    flat = json.loads(cost(simulated, *SERVERLESS, *MACHINE, "--json").stdout)
+    desk = json.loads(
+        cost(simulated, *SERVERLESS, *MACHINE, "--month", tmp_path / "desk.toml", "--json").stdout
+    )
+
+    assert (flat["calendar"], desk["calendar"]) == ("flat", "desk")
+    assert desk["requests"] == pytest.approx(flat["requests"] / 2)
+    assert desk["planes"][0]["bill"]["total"] < flat["planes"][0]["bill"]["total"]
+    assert desk["planes"][1]["bill"]["total"] == pytest.approx(flat["planes"][1]["bill"]["total"])
+
+
+@pytest.mark.parametrize(
+    ("month", "says"),
+    [
+        ("nights.toml", "nights.toml: no such calendar. Name a file, or one of flat, office-hours"),
+        ("x", "x: no such calendar"),
+        ("wrong.toml", 'unknown key "levels". Known are: name, base'),
+        ("wrong.csv", "a log of counts begins with the names of its columns, time,count"),
+        (".", "cannot be read"),
+    ],
+)
+def test_what_is_no_calendar_is_refused_in_a_sentence(simulated, tmp_path, month, says):
+    (tmp_path / "wrong.toml").write_text("levels = 3\n")
+    (tmp_path / "wrong.csv").write_text("a;b\n")
+    found = tmp_path / month
+    name = found if found.exists() else month
+
+    ran = subprocess.run(
+        [sys.executable, "-m", "replay", "cost", str(simulated), *SERVERLESS, "--month", str(name)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert ran.returncode == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr

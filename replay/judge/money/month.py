@@ -10,6 +10,7 @@ import numpy as np
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Offer, break_evens, sensitivity
+from replay.judge.money.calendar import Calendar, flat
 from replay.judge.money.cost import (
     Bill,
     BillLine,
@@ -19,12 +20,14 @@ from replay.judge.money.cost import (
     machines_for,
     serverless_bill,
 )
-from replay.judge.money.month_load import Seen, month_load, peak_rps
+from replay.judge.money.month_load import MonthLoad, Seen, month_load, peak_rps
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.usage import MONTH_S, Basis, Usage
+from replay.judge.phrases import number
 from replay.results.types import InstanceRecord
 
-_DAYS = MONTH_S / 86_400
+_DAY_S = 86_400.0
+_DAYS = MONTH_S / _DAY_S
 
 
 class OnServerless(NamedTuple):
@@ -79,12 +82,14 @@ class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours; basis: how the active seconds
-    are known. beside: what comes to every bill from elsewhere, in none of them.
+    """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours, which looks as the
+    calendar has it; factor: its load over the run's. basis: how the active seconds are known. beside: what comes to
+    every bill from elsewhere, in none of them.
     """
 
     schema: str
     run: str
+    calendar: str
     observed_s: float
     factor: float
     basis: Basis
@@ -111,17 +116,23 @@ def cost_of_run(
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
     instances: Sequence[InstanceRecord] = (),
+    calendar: Calendar | None = None,
 ) -> RunCost:
-    """Price the run's load. Raises CostError where a table lacks what is asked of it, or the run sent nothing."""
-    seen = Seen(run, requests_a_day, tuple(instances))
-    month, _, factor = month_load(seen)
-    peak = peak_rps(run) * factor
+    """Price the run's load. calendar None: a flat one, for which a run of less than a day gets a note.
+
+    Raises CostError where a table lacks what is asked of it, or the run sent nothing.
+    """
+    seen = Seen(run, requests_a_day, tuple(instances), calendar or flat())
+    load = month_load(seen)
+    month, factor = load.month, load.factor
+    peak = peak_rps(run) * load.peak_factor
     planes = [_on_serverless(seen, one, today) for one in serverless]
     planes += [_on_machines(month, one, peak, today) for one in machines]
     is_known = month.basis != "missing"
     found = RunCost(
         schema="replay.cost/1",
         run=run.name,
+        calendar=seen.calendar.name,
         observed_s=run.summary.elapsed_s,
         factor=factor,
         basis=month.basis,
@@ -134,7 +145,7 @@ def cost_of_run(
         peak_rps=peak,
         planes=planes,
         beside=_beside(month, beside),
-        notes=_notes(run, month),
+        notes=[*_calendar_notes(run, calendar, load), *_notes(run, month)],
     )
     if serverless and machines:
         _cross(seen, serverless[0], machines[0], found)
@@ -207,6 +218,23 @@ def _aside(name: str, quantity: float, unit: str, price: float, inputs: str) -> 
     return BillLine(
         name=name, quantity=quantity, unit=unit, unit_price=price, amount=quantity * price, inputs=inputs
     )
+
+
+def _calendar_notes(run: Evidence, calendar: Calendar | None, load: MonthLoad) -> list[str]:
+    """What a month was made of."""
+    if calendar is None:
+        lasted_s = run.summary.elapsed_s
+        if lasted_s >= _DAY_S:
+            return []
+        return [
+            f"the run of {lasted_s:,.3g} s is repeated all month, nights and weekends too (a flat calendar); --month "
+            "says how the month really looks"
+        ]
+    said = (
+        f"the month is that of the calendar {calendar.name}: {number(load.factor)} times the run's load in the mean, "
+        f"{number(load.peak_factor)} times in its fullest hours"
+    )
+    return [said, *calendar.notes]
 
 
 def _notes(run: Evidence, month: Usage) -> list[str]:

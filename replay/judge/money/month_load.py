@@ -1,7 +1,8 @@
 """A run's load as a month of it: the usage that serverless tables price, by each table's own rules. Pure.
 
-The run is taken as one load that repeats: a pilot prices idle, normal and peak levels apart, this does not. Where
-another number of requests a day is asked for, what they share of an instance stays as the run had it.
+The run is taken as one load that repeats at the levels of a calendar: a pilot prices idle, normal and peak levels
+apart, this does not. Where a calendar, or another number of requests a day, makes it more or less, what requests share
+of an instance stays as the run had it; so the month is the sum, over its hours, of the run's usage times their level.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import resampled
+from replay.judge.money.calendar import Calendar, flat, load_of
 from replay.judge.money.cost import CostError
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.usage import MONTH_S, Basis, Usage, month_of, usage_by_window
@@ -27,19 +29,25 @@ _SEED = 1
 
 
 class Seen(NamedTuple):
-    """A run, the requests a day to scale it to (None: as they were), and what its plane told of its instances."""
+    """A run, the requests a day to scale it to (None: as they were), what its plane told of its instances, and how its
+    month looks.
+    """
 
     run: Evidence
     requests_a_day: float | None = None
     instances: tuple[InstanceRecord, ...] = ()
+    calendar: Calendar = flat()
 
 
 class MonthLoad(NamedTuple):
-    """drawn: months of resampled blocks of the run. factor: the month's load over the run's."""
+    """drawn: months of resampled blocks of the run. factor: the month's load over the run's, in the mean; peak_factor:
+    in the month's fullest hours.
+    """
 
     month: Usage
     drawn: list[Usage]
     factor: float
+    peak_factor: float
 
 
 def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
@@ -63,9 +71,14 @@ def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
     if prices is not None and prices.is_unshared:
         whole, blocks = _unshared(whole), [_unshared(block) for block in blocks]
     month = month_of([(1.0, whole)])
-    factor = 1.0 if seen.requests_a_day is None else seen.requests_a_day * _DAYS / month.requests
+    counts = run.summary.counts
+    load = load_of(
+        seen.calendar, month.requests / _DAYS, seen.requests_a_day, counts.sent / max(1, counts.sessions)
+    )
     drawn = [] if month.basis == "missing" else resampled(blocks, _SEED)
-    return MonthLoad(_scaled(month, factor), [_scaled(one, factor) for one in drawn], factor)
+    return MonthLoad(
+        _scaled(month, load.mean), [_scaled(one, load.mean) for one in drawn], load.mean, load.peak
+    )
 
 
 def _unshared(usage: Usage) -> Usage:

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.judge.money.calendar import flat
+from replay.judge.money.calendar_file import named_calendar
 from replay.judge.money.cost import CostError, Size
 from replay.judge.money.month import Beside, OnMachines, OnServerless, cost_of_run
 from replay.judge.money.price_table import parse_price_table
@@ -80,6 +82,52 @@ def test_a_life_shorter_than_a_minute_is_paid_as_a_minute():
 
     vcpu = found.planes[0].bill.lines[0]
     assert vcpu.quantity == pytest.approx((60 + 90) / 100 * MONTH_S)
+
+
+def test_nights_make_serverless_cheaper_and_a_fixed_fleet_not():
+    office = named_calendar("office-hours")
+
+    by_flat = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY)
+    by_office = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY, calendar=office)
+
+    ratio = (40 * 1.0 + 128 * 0.05) / 168
+    assert (by_flat.calendar, by_office.calendar) == ("flat", "office-hours")
+    assert by_office.requests == pytest.approx(ratio * by_flat.requests)
+    assert by_office.active_s == pytest.approx(ratio * by_flat.active_s)
+    assert by_office.planes[0].bill.total < by_flat.planes[0].bill.total
+    assert by_office.planes[1].bill.total == by_flat.planes[1].bill.total
+    assert by_office.basis == "estimated"
+
+
+def test_machines_are_sized_for_the_fullest_hours_of_the_calendar():
+    launch = named_calendar("launch-week")
+
+    found = cost_of_run(pairs(), [], [E2._replace(rps=0.1)], TODAY, calendar=launch)
+
+    assert found.peak_rps == pytest.approx(4 * 0.2)
+    assert found.planes[0].machines == 11  # 0.8 and thirty percent more, over 0.1
+
+
+def test_the_free_tier_is_taken_once_a_month_whatever_the_calendar():
+    office = named_calendar("office-hours")
+
+    bill = (
+        cost_of_run(pairs(), [CLOUD_RUN], [], TODAY, calendar=office, requests_a_day=0.2 * 86_400)
+        .planes[0]
+        .bill
+    )
+
+    vcpu = bill.lines[0]
+    assert vcpu.free == 180_000
+    assert vcpu.quantity == pytest.approx(0.15 * MONTH_S)
+
+
+def test_a_short_run_without_a_calendar_says_that_it_is_repeated_all_month():
+    without = cost_of_run(pairs(), [CLOUD_RUN], [], TODAY)
+    told = cost_of_run(pairs(), [CLOUD_RUN], [], TODAY, calendar=flat())
+
+    assert without.notes[0].startswith("the run of 100 s is repeated all month, nights and weekends too")
+    assert not any("repeated" in note for note in told.notes)
 
 
 def test_machines_are_as_many_as_the_fullest_ten_seconds_ask_for():
