@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.months import month_options
 from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
+from replay.judge.money.calendar import Calendar
 from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line
@@ -22,7 +24,7 @@ from replay.trials.pilot.carrying import Stage
 from replay.trials.pilot.embedded import embedded_targets, served
 from replay.trials.pilot.faults import Commands, Fault, KillInstance
 from replay.trials.pilot.phases import LIVE, QUICK, SIMULATED, Plan
-from replay.trials.pilot.trial import check_targets, run_pilot
+from replay.trials.pilot.trial import Told, check_targets, run_pilot
 from replay.trials.pilot.workload import Shape, shape_of
 
 _PLANES = ("serverless", "vm", "hybrid")
@@ -50,6 +52,7 @@ _PLANES = ("serverless", "vm", "hybrid")
     metavar="TARGET=COMMAND",
     help="What makes an instance of that target go away, for example vm='ssh vm-1 sudo systemctl kill app'.",
 )
+@month_options
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
 @read_only_option
 @to_origin_option
@@ -72,6 +75,8 @@ def pilot(
     quick: bool,
     simulate: bool,
     commands: tuple[str, ...],
+    month: Calendar | None,
+    requests_per_day: float | None,
     seed: int,
     read_only: bool,
     to_origin: bool,
@@ -86,7 +91,7 @@ def pilot(
 
     \b
     Examples:
-      replay pilot traces/support-agent.jsonl --quick
+      replay pilot traces/support-agent.jsonl --quick --month office-hours
       replay pilot traces/support-agent.jsonl -t targets/cloud-run.toml -t targets/vm.toml --slo 'p99 < 3s'
     """
     if quick and simulate:
@@ -106,6 +111,7 @@ def pilot(
             RunOptions(knobs=Knobs(seed=seed), to_origin=to_origin, read_only=read_only),
             _fault(commands, aims, plan, are_ours=not targets),
             imagined=imagined,
+            told=Told(month, requests_per_day),
             out=out,
             on_stage=_quiet if is_quiet else _say,
             on_progress=view.show,

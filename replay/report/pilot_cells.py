@@ -26,7 +26,7 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("gives way first", *(p.limited_by or NOTHING for p in planes)),
         ("active instances, mean", *(number(p.utilisation) for p in planes)),
         ("machines for the peak", *(NOTHING if p.machines is None else count(p.machines) for p in planes)),
-        ("a month", *(money(p.cost_month, p.currency) for p in planes)),
+        (month_row(verdict), *(money(p.cost_month, p.currency) for p in planes)),
         ("a month, 95% interval", *(_money_interval(p.cost_ci) for p in planes)),
         ("instance seconds", *(p.cost_basis for p in planes)),
         ("staff, beside the bill", *(money(p.staff_month, p.currency) for p in planes)),
@@ -35,6 +35,32 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("generator", *(clean(p.generator) for p in planes)),
     ]
     return [row for row in rows if any(cell != NOTHING for cell in row[1:])]
+
+
+def month_row(verdict: PilotVerdict) -> str:
+    """What the row of bills is called: with the calendar that they are of."""
+    return f"a month, {clean(verdict.calendar, 40)}"
+
+
+def other_months(verdict: PilotVerdict) -> list[tuple[str, ...]]:
+    """The same load in months that look otherwise: head and rows; nothing where there is but one."""
+    if len(verdict.calendars) < 2:
+        return []
+    targets = [plane.target for plane in verdict.planes]
+    rows = [
+        (
+            clean(bill.name, 40),
+            number(bill.requests_month),
+            number(bill.peak_rps),
+            *(money(bill.cost_month.get(target)) for target in targets),
+            clean(bill.cheaper or NOTHING),
+        )
+        for bill in verdict.calendars
+    ]
+    return [
+        ("if the month were", "requests", "peak/s", *(clean(target) for target in targets), "cheaper"),
+        *rows,
+    ]
 
 
 def number(value: float | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.pilot_cells import money, pairs, side_by_side
+from replay.report.pilot_cells import money, other_months, pairs, side_by_side
 from replay.report.words import clean
 
 
@@ -54,7 +54,12 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
         ),
         "## Cost",
         _table(
-            ["level", "of the time", "requests a month", *(_said(plane.target) for plane in verdict.planes)],
+            [
+                "level",
+                f"of a month, {_said(verdict.calendar)}",
+                "requests a month",
+                *(_said(plane.target) for plane in verdict.planes),
+            ],
             [
                 [
                     bucket.name,
@@ -65,6 +70,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                 for bucket in verdict.buckets
             ],
         ),
+        *_months(verdict),
         _bullets([even.text for even in verdict.break_even if even.text]),
         _bullets(
             [f"prices: {price['name']}, of {price['date']}, {price['source']}" for price in verdict.prices]
@@ -82,6 +88,15 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     parts += ["## In doubt", _bullets(verdict.doubts)]
     parts += ["## Afterwards", _bullets([verdict.rollback, verdict.check_again, *verdict.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _months(verdict: PilotVerdict) -> list[str]:
+    head, *rows = other_months(verdict) or [()]
+    return (
+        [_table([_said(cell) for cell in head], [[_said(cell) for cell in row] for row in rows])]
+        if rows
+        else []
+    )
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

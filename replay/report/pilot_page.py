@@ -22,6 +22,7 @@ from replay.results.types import Manifest
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"
 _COST, _SESSIONS = "cost", "sessions"
+_COST_TABLES = (pilot_tables.months, pilot_tables.crossings, pilot_tables.bills)
 
 
 class PilotMaterial(NamedTuple):
@@ -52,7 +53,7 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
         (_LATENCY, "Latency", drawn[_LATENCY]),
         (_INSTANCES, "Instances and cold starts", [*drawn[_INSTANCES], _no_cold_starts(material)]),
         (_CAPACITY, "Capacity", [*drawn[_CAPACITY], _no_ceilings(verdict, material)]),
-        (_COST, "Cost", [*drawn[_COST], pilot_tables.crossings(verdict), pilot_tables.bills(verdict)]),
+        (_COST, "Cost", [*drawn[_COST], *(part(verdict) for part in _COST_TABLES)]),
         (_SESSIONS, "Single sessions", drawn[_SESSIONS]),
         ("effort", "How much trouble it was", [pilot_tables.effort(verdict)]),
         ("doubts", "What remains in doubt", [pilot_tables.doubts(verdict)]),

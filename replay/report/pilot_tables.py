@@ -2,7 +2,16 @@
 
 from replay.judge.choice.types import PhaseFigures, PilotVerdict
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
+from replay.report.pilot_cells import (
+    NOTHING,
+    money,
+    number,
+    other_months,
+    pairs,
+    share,
+    side_by_side,
+    unit_price,
+)
 from replay.report.words import clean, count, milliseconds
 
 MOST_CHARACTERS = 400
@@ -166,7 +175,7 @@ def bills(verdict: PilotVerdict) -> str:
             for line in plane.cost_lines
         ]
         if rows:
-            rows.append(("a month", "", "", "", money(plane.cost_month), ""))
+            rows.append((f"a month, {clean(verdict.calendar, 40)}", "", "", "", money(plane.cost_month), ""))
             heads = ("line", "quantity", "free", "unit price", clean(plane.currency or "amount"), "made of")
             parts.append(
                 f"<h3>{text_of('The bill of ' + clean(plane.target))}</h3>{table(heads, rows, 'bill')}"
@@ -181,6 +190,12 @@ def bills(verdict: PilotVerdict) -> str:
         for price in verdict.prices
     ]
     return "".join(parts) + bullets(tables)
+
+
+def months(verdict: PilotVerdict) -> str:
+    """The same load in months that look otherwise."""
+    head, *rows = other_months(verdict) or [()]
+    return f"<h3>If the month were another</h3>{table(head, rows)}" if rows else ""
 
 
 def crossings(verdict: PilotVerdict) -> str:

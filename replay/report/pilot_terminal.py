@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict
-from replay.report.pilot_cells import number, side_by_side
+from replay.report.pilot_cells import month_row, number, other_months, side_by_side
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -28,7 +28,6 @@ _SHOWN = (
     "cold requests",
     "ceiling, requests/s",
     "machines for the peak",
-    "a month",
     "failed requests, all phases",
     "sessions lost",
 )
@@ -62,6 +61,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     console.print(_planes(verdict))
     console.print()
     console.print(_rules(verdict))
+    _months(console, verdict)
     for even in verdict.break_even[:2]:
         console.print(Text(_wrapped(_crossing(even))))
     if verdict.routes:
@@ -85,7 +85,7 @@ def _planes(verdict: PilotVerdict) -> Table:
     for plane in verdict.planes:
         table.add_column(Text(clean(plane.target, 20)), justify="right")
     for name, *cells in side_by_side(verdict):
-        if name in _SHOWN:
+        if name in _SHOWN or name == month_row(verdict):
             table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
     return table
 
@@ -106,6 +106,19 @@ def _rules(verdict: PilotVerdict) -> Table:
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
     return table
+
+
+def _months(console: Console, verdict: PilotVerdict) -> None:
+    """The same load in months that look otherwise."""
+    head, *rows = other_months(verdict) or [()]
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for n, name in enumerate(head):
+        table.add_column(Text(clean(name, 20)), justify="right" if 0 < n < len(head) - 1 else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
 
 
 def _crossing(even: BreakEvenFound) -> str:

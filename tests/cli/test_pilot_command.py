@@ -70,6 +70,20 @@ def test_the_same_command_with_the_same_folder_makes_nothing_again(simulated):
     assert "representative traffic" not in again.stderr
 
 
+def test_another_month_is_judged_again_and_nothing_is_replayed(simulated):
+    out, _, trace = simulated
+
+    again = replay(
+        "pilot", trace, "--simulate", "--out", out, "--month", "office-hours", "--json", cwd=out.parent
+    )
+
+    assert again.returncode == 0
+    assert json.loads(again.stdout)["calendar"] == "office-hours"
+    assert "representative traffic" not in again.stderr
+    shown = replay("report", out, cwd=out.parent).stdout
+    assert "a month, office-hours" in shown
+
+
 def test_report_shows_it_again(simulated):
     out, _, _ = simulated
 
@@ -101,6 +115,13 @@ def test_json_is_the_only_thing_on_stdout_and_too_little_evidence_exits_with_3(t
         ),
         (["empty.jsonl", "--simulate"], 2, "no sessions"),
         (["few.jsonl", "--simulate", "--out", "few.jsonl"], 2, "not a directory"),
+        (["few.jsonl", "--simulate", "--month", "busy"], 2, "busy: no such calendar"),
+        (
+            ["few.jsonl", "--simulate", "--month", "few.jsonl"],
+            2,
+            'few.jsonl, line 1: is not an object with "time"',
+        ),
+        (["few.jsonl", "--simulate", "--requests-per-day", "0"], 2, "0"),
     ],
 )
 def test_what_cannot_be_piloted_is_refused_in_a_sentence(tmp_path, arguments, code, says):

@@ -6,6 +6,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from replay.judge.choice.types import CalendarBill
+from replay.report import pilot_tables
 from replay.report.pilot_cells import number, unit_price
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
@@ -27,13 +29,36 @@ def test_the_answer_comes_first_and_nothing_is_wider_than_eighty_columns():
     assert max(len(line) for line in lines) <= 80
 
 
+def test_the_same_load_in_other_months_is_a_small_table_in_each_report():
+    bills = [
+        CalendarBill(
+            name=name,
+            requests_month=requests,
+            peak_rps=5.9,
+            cost_month={"serverless": cost, "vm": 30.11},
+            cheaper=cheaper,
+        )
+        for name, requests, cost, cheaper in (
+            ("flat", 1.3e7, 121.16, "vm"),
+            ("office-hours", 3.6e6, 21.5, "serverless"),
+        )
+    ]
+    verdict = pilot_verdict(calendars=bills)
+
+    row = ["office-hours", "3,600,000", "5.9", "21.50", "30.11", "serverless"]
+    assert row in [line.split() for line in printed(verdict).splitlines()]
+    assert f"| {' | '.join(row)} |" in pilot_markdown(verdict)
+    assert "If the month were another" in pilot_tables.months(verdict)
+    assert pilot_tables.months(pilot_verdict()) == ""
+
+
 def test_planes_stand_side_by_side():
     rows = [line.split() for line in printed(pilot_verdict()).splitlines()]
 
     assert ["serverless", "vm"] in rows
     assert ["p99", "response", "2.60", "s", "2.57", "s"] in rows
     assert ["ceiling,", "requests/s", "≥", "2,326", "45.1"] in rows
-    assert ["a", "month", "121.16", "USD", "30.11", "USD"] in rows
+    assert ["a", "month,", "flat", "121.16", "USD", "30.11", "USD"] in rows
 
 
 def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():

@@ -31,7 +31,8 @@ _ALPHA = 0.05
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that the rules may look at. request_limit_s: the longest request that a target allows, by its name.
 
-    slos: the latency budget, where one was given. mixed: the steps that would stay on machines of their own.
+    slos: the latency budget, where one was given. mixed: the steps that would stay on machines of their own. calendar:
+    how the month looks that the bills are of.
     """
 
     workload: Workload
@@ -39,6 +40,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     break_even: Sequence[BreakEvenFound] = ()
     request_limit_s: dict[str, float] = {}
     slos: Sequence[str] = ()
+    calendar: str = ""
 
     def plane(self, name: PlaneName) -> PilotPlane | None:
         """The first target of that plane."""
@@ -318,21 +320,25 @@ def utilisation(case: Case) -> Rule:
 
 def capacity(case: Case) -> Rule:
     """Whether a plane takes the trace's own peak: as it is set up, or machines as many as are priced."""
-    peak = case.workload.peak_rps
+    peak = case.workload.month_peak_rps or case.workload.peak_rps
     carries = {plane.target: found for plane in case.planes if (found := _carries(plane)) is not None}
     out = [p for p in case.planes if p.ceiling_verdict == "found" and carries.get(p.target, peak) < peak]
     return Rule(
         name="capacity",
         favours=_the_rest(case, out),
         evidence={"peak_rps": peak, "carries_rps": carries},
-        text=f"{_names(out)} breaks below the trace's peak of {number(peak)} requests/s"
+        text=f"{_names(out)} breaks below the {_whose(case)} peak of {number(peak)} requests/s"
         if out
-        else "every ceiling that was found is above the trace's peak"
+        else f"every ceiling that was found is above the {_whose(case)} peak"
         if carries
         else "no ceiling was measured",
         flips_at={"peak_rps": min(carries.values())} if carries else None,
         source="the throughput ceiling, with the platform's own limits",
     )
+
+
+def _whose(case: Case) -> str:
+    return "month's" if case.workload.month_peak_rps else "trace's"
 
 
 def _carries(plane: PilotPlane) -> float | None:
@@ -364,6 +370,7 @@ def cost(case: Case) -> Rule:
             "ratio": None if ratio is None else round(ratio, 4),
         },
         text=f"{first.target} {a:,.2f}, {second.target} {b:,.2f} {currency} a month"
+        + (f" ({case.calendar})" if case.calendar else "")
         + ("" if is_clear else ": too near each other to decide"),
         flips_at={"cost_month": round(b / CLEAR_RATIO, 2)},
         source="cost at the observed shape, never at one average",

@@ -59,7 +59,8 @@ class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The shape of the trace, as far as a choice of plane depends on it. pattern_rule: why it is called so.
 
     idle_share: seconds in which nothing was under way. tool_share: of the request time, steps that wait on tools.
-    peak_rps: requests a second in the fullest window of `window_s`.
+    peak_rps: requests a second in the fullest window of `window_s`; month_peak_rps: in that of the month that is
+    priced, where it is another. buckets: the month's load levels.
     """
 
     trace: str
@@ -81,6 +82,7 @@ class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):
     longest_session_s: float | None = None
     series: list[StepClass] = []
     buckets: list[Bucket] = []
+    month_peak_rps: float | None = None
 
 
 class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -228,11 +230,26 @@ class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
     flips_at_factor: float | None = None
 
 
+class CalendarBill(msgspec.Struct, kw_only=True):
+    """What the same load costs in a month that looks so. peak_rps: of its fullest window, by which machines are sized.
+
+    cost_month, machines: by target. cheaper: the target with the lower bill; None where fewer than two have one.
+    """
+
+    name: str
+    requests_month: float
+    peak_rps: float
+    cost_month: dict[str, float] = {}
+    machines: dict[str, int] = {}
+    cheaper: str | None = None
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
-    it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
+    it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names. calendar: how
+    the month looks that all bills are of; calendars: its bills, and the same load's in other months.
     """
 
     schema: str
@@ -259,3 +276,5 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     slos: list[str] = []
     prices: list[dict[str, Any]] = []
     notes: list[str] = []
+    calendar: str = "flat"
+    calendars: list[CalendarBill] = []

@@ -8,11 +8,11 @@ from replay.judge.choice.types import BreakEvenFound, Choice, PilotPlane, Recove
 from replay.judge.phrases import counted, number
 
 
-def headline(planes: Sequence[PilotPlane]) -> list[tuple[str, dict[str, str]]]:
-    """The three figures that carry the answer: how fast, how much, how high; by target."""
+def headline(planes: Sequence[PilotPlane], calendar: str) -> list[tuple[str, dict[str, str]]]:
+    """The three figures that carry the answer: how fast, how much, how high; by target. calendar: of the month."""
     return [
         ("p99 response time", {plane.target: _ms(plane.p99_ms) for plane in planes}),
-        ("a month at this load", {plane.target: _money(plane) for plane in planes}),
+        (f"a month ({calendar})", {plane.target: _money(plane) for plane in planes}),
         ("throughput ceiling", {plane.target: _ceiling(plane) for plane in planes}),
     ]
 

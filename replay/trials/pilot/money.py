@@ -24,7 +24,7 @@ from replay.judge.money.cost import (
     serverless_bill,
 )
 from replay.judge.money.price_table import PriceTable
-from replay.judge.money.usage import Usage, Windows, month_of, usage_by_window
+from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
 from replay.results.columns import Flags
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape
@@ -159,13 +159,16 @@ def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flag
 
 
 def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
-    """The usage at each level; of a level that the run did not reach, that of the whole run at the level's rate."""
+    """The usage at each level of the month.
+
+    Of a level of the trace that the run did not reach it is that of the whole run at the level's rate.
+    """
     first = round((measured.offset_s or 0.0) / shape.workload.window_s)
     seen = _reached(windows)
     whole = windows.of(seen)
     found: list[Usage | None] = []
     is_estimated = False
-    for level, bucket in enumerate(shape.workload.buckets):
+    for level, bucket in enumerate(shape.recorded or shape.workload.buckets):
         there = shape.windows(level) - first
         there = there[(there >= 0) & (there < len(seen)) & (measured.offset_s is not None)]
         if not bucket.weight:
@@ -175,7 +178,27 @@ def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Us
         else:
             is_estimated = True
             found.append(_at_rate(whole, bucket.requests_per_s))
-    return found, is_estimated
+    return _in_month(found, shape), is_estimated
+
+
+def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | None]:
+    """The usage at the month's levels, from that at the trace's: each part as long as it lasts in a month.
+
+    So many times the requests use so many times the seconds; what they share of an instance is left as it is.
+    """
+    if not shape.mix:
+        return list(recorded)
+    found: list[Usage | None] = [None] * len(shape.workload.buckets)
+    for part in shape.mix:
+        usage = recorded[part.of]
+        if usage is None or not usage.seconds:
+            continue
+        lasts = usage.times(part.weight * MONTH_S / usage.seconds)
+        if part.level != 1.0:
+            lasts = _at_rate(lasts, part.level * usage.requests / usage.seconds)
+        before = found[part.bucket]
+        found[part.bucket] = lasts if before is None else before.plus(lasts)
+    return found
 
 
 def _at_rate(usage: Usage, requests_per_s: float) -> Usage:
@@ -284,7 +307,7 @@ def _interval(
     if target.plane == "hybrid":
         return None
     if cost.machine is None:
-        bills = [serverless_bill(month, table, _size(cost)).total for month in _drawn(windows)]
+        bills = [serverless_bill(month, table, _size(cost)).total for month in _drawn(windows, shape)]
         if not bills:
             return None
         low, high = np.quantile(bills, [0.025, 0.975])
@@ -308,8 +331,12 @@ def _reached(windows: Windows) -> npt.NDArray[np.intp]:
     return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
 
 
-def _drawn(windows: Windows) -> list[Usage]:
-    return resampled([windows.of(np.array([n])) for n in _reached(windows)], seed=1)
+def _drawn(windows: Windows, shape: Shape) -> list[Usage]:
+    """Months of resampled windows, with as much load as the calendar has."""
+    drawn = resampled([windows.of(np.array([n])) for n in _reached(windows)], seed=1)
+    if shape.scale == 1.0:
+        return drawn
+    return [msgspec.structs.replace(month.times(shape.scale), seconds=month.seconds) for month in drawn]
 
 
 def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
@@ -346,5 +373,5 @@ def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
         machines.cost.headroom_percent / 100,
         (serverless.plane.target, machines.plane.target),
     )
-    found.break_even.extend(break_evens(offer, _drawn(serverless.windows)))
+    found.break_even.extend(break_evens(offer, _drawn(serverless.windows, shape)))
     found.sensitivity.extend(sensitivity(offer))

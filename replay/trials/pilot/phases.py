@@ -77,7 +77,8 @@ SIMULATED = Plan(
 class Excerpt(NamedTuple):
     """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts.
 
-    cut_s: by how much it was shortened at pauses; its times are not the trace's then.
+    cut_s: by how much it was shortened at pauses; its times are not the trace's then. left_out: requests that belong
+    to that part and are not in it, since they came after its 300,000.
     """
 
     trace: Path
@@ -86,6 +87,7 @@ class Excerpt(NamedTuple):
     sessions: int
     requests: int
     cut_s: float = 0.0
+    left_out: int = 0
 
     @property
     def rps(self) -> float:
@@ -117,7 +119,7 @@ def whole(trace: Path, folder: Path) -> Excerpt:
 
 def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: float | None) -> Excerpt:
     """The sessions that start in that part. pause_s: no time without a step under way is longer."""
-    sessions = requests = 0
+    sessions = requests = left_out = 0
     last_ms = cut_ms = 0.0
     busy_until_ms = offset_s * 1000
     with TraceReader(trace, checked=False) as reader:
@@ -130,15 +132,19 @@ def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: floa
                 if pause_s is not None and pause_ms > 1000 * pause_s:
                     cut_ms += pause_ms - (1000 * pause_s if sessions else 0.0)
                 start_ms = session.start_ms - 1000 * offset_s - cut_ms
-                if start_ms >= 1000 * length_s or requests >= _MOST_EXCERPT_STEPS:
+                if start_ms >= 1000 * length_s:
                     break
+                sends = sum(not step.is_wait for step in session.steps)
+                if left_out or requests >= _MOST_EXCERPT_STEPS:
+                    left_out += sends
+                    continue
                 writer.write(msgspec.structs.replace(session, start_ms=start_ms))
                 sessions += 1
-                requests += sum(not step.is_wait for step in session.steps)
+                requests += sends
                 last_ms = start_ms
                 lasts_ms = max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
                 busy_until_ms = max(busy_until_ms, session.start_ms + lasts_ms)
-    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000)
+    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000, left_out)
 
 
 def _most_alike(levels: np.ndarray, wanted: int) -> int:

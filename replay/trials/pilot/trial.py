@@ -14,10 +14,11 @@ from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.rules import Case
-from replay.judge.choice.types import PilotVerdict, PlaneName, Recovered
+from replay.judge.choice.types import CalendarBill, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
+from replay.judge.money.calendar import Calendar
 from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
@@ -42,6 +43,7 @@ from replay.trials.pilot.carrying import (
 from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
@@ -54,6 +56,13 @@ _REVIEW_DAYS = 90
 _LONGEST_REQUEST_S = 3600.0
 _FAR_RPS, _FAR_RATIO = 1000.0, 20.0
 _NS = 1_000_000_000
+
+
+class Told(NamedTuple):
+    """What only the user can say. calendar: how the month looks; None: nobody said. requests_a_day: how much it has."""
+
+    calendar: Calendar | None = None
+    requests_a_day: float | None = None
 
 
 class PilotOutcome(NamedTuple):
@@ -78,6 +87,7 @@ def run_pilot(
     fault: Fault,
     *,
     imagined: Sequence[Target] = (),
+    told: Told = Told(),  # noqa: B008 - a NamedTuple
     out: Path | None = None,
     on_stage: OnStage,
     on_progress: OnProgress | None = None,
@@ -122,12 +132,14 @@ def run_pilot(
         bounds = _ceiling_slos(directory, state, targets, slos)
         first = _first_scale(shape, part, bounds, plan.level_s)
         carrier.ceilings(bounds, first, _most_imagined(shape, part))
+        priced_by = part
         if imagined:
-            carrier.months(whole(trace, folder).trace)
+            priced_by = whole(trace, folder)
+            carrier.months(priced_by.trace)
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
-    verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults)
+    verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults, told, priced_by)
     write_verdict(directory, verdict)
     return PilotOutcome(directory, "finished", verdict, material)
 
@@ -222,8 +234,14 @@ def judge(
     slos: Sequence[Slo],
     part: Excerpt,
     faults: Mapping[str, str],
+    told: Told = Told(),  # noqa: B008 - a NamedTuple
+    priced_by: Excerpt | None = None,
 ) -> tuple[PilotVerdict, Material]:
-    """Everything that was recorded, judged. faults: what was done to each target."""
+    """Everything that was recorded, judged. faults: what was done to each target. priced_by: the part of the trace that
+    bills are of, where that is not `part`.
+
+    The phases know nothing of what was told, so the same pilot can be judged again for another month.
+    """
     material = read_material(directory, state.done, [target.name for target in targets])
     planes = [
         plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
@@ -232,14 +250,24 @@ def judge(
     for target, plane in zip(targets, planes, strict=True):
         if (month := state.done.get(f"month/{target.name}")) is not None:
             plane.answered += ended(read_evidence(directory / month).summary)
-    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
-    workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
+    priced = month_of_trace(shape, told.calendar, told.requests_a_day)
+    measured = _measured(directory, state, targets, material, plan, part)
+    bills = _other_months(priced, targets, planes, measured)
+    money = price_planes(targets, planes, measured, priced.shape)
+    bills.insert(0, calendar_bill(priced.calendar, priced.shape, planes))
+    peak_rps = priced.shape.workload.peak_rps
+    workload = msgspec.structs.replace(
+        shape.workload,
+        buckets=money.buckets,
+        month_peak_rps=None if peak_rps == shape.workload.peak_rps else peak_rps,
+    )
     case = Case(
         workload=workload,
         planes=planes,
         break_even=money.break_even,
         request_limit_s={target.name: _request_limit_s(target) for target in targets},
         slos=[slo.text for slo in slos],
+        calendar=priced.calendar.name,
     )
     decided = decide(case)
     today = datetime.now(UTC)
@@ -249,14 +277,16 @@ def judge(
         verdict=decided.choice,
         answer=decided.answer,
         reasons=decided.reasons,
-        doubts=decided.doubts + money.doubts,
+        doubts=month_doubts(priced, bills, shape.workload.span_s, priced_by or part)
+        + decided.doubts
+        + money.doubts,
         planes=planes,
         break_even=money.break_even,
         rules=decided.rules,
         buckets=money.buckets,
         workload=workload,
         phases=material.figures,
-        headline=headline(planes),
+        headline=headline(planes, priced.calendar.name),
         dimensions=dimensions(case),
         routes=decided.routes,
         sensitivity=money.sensitivity,
@@ -267,9 +297,23 @@ def judge(
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,
         prices=money.prices,
-        notes=_notes(plan, slos, state, targets, money, part),
+        notes=_notes(plan, slos, state, targets, money, part) + month_notes(priced, shape),
+        calendar=priced.calendar.name,
+        calendars=bills,
     )
     return verdict, material
+
+
+def _other_months(
+    month: Month, targets: Sequence[Target], planes: Sequence[PilotPlane], measured: dict[str, Measured]
+) -> list[CalendarBill]:
+    """The planes, not priced yet, in the months that look otherwise."""
+    found = []
+    for calendar, shape in month.others:
+        copies = [msgspec.structs.replace(plane) for plane in planes]
+        price_planes(targets, copies, measured, shape)
+        found.append(calendar_bill(calendar, shape, copies))
+    return found
 
 
 def _measured(

@@ -5,7 +5,10 @@ gpu, browser, disk, vpn, or whatever it is.
 """
 
 import random
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +25,36 @@ from replay.trace.types import Step
 NEEDS = "needs"
 _MOST_SERIES = 200
 _MOST_KEPT = 5_000
+_HOUR_MS = 3_600_000.0
 # The kinds that wait for somebody else while they run.
 _TOOLS = ("tool", "mcp")
 
 
+class Part(NamedTuple):
+    """A load level of the trace at one level of a calendar. bucket: the month's load level that it belongs to. of: the
+    trace's. level: how many times as much as recorded. weight: of the month, 0..1.
+    """
+
+    bucket: int
+    of: int
+    level: float
+    weight: float
+
+
 class Shape(NamedTuple):
-    """levels: of each window of workload.window_s from the trace's start, 0 idle, 1 normal, 2 peak."""
+    """levels: of each window of workload.window_s from the trace's start, 0 idle, 1 normal, 2 peak. hourly: requests by
+    hour from the trace's start.
+
+    Of a month that is not the trace repeated, the workload's load levels and peak are the month's; recorded: those of
+    the trace; mix: what the month's are made of; scale: its load in the mean over the trace's.
+    """
 
     workload: Workload
     levels: npt.NDArray[np.int8]
+    hourly: Mapping[int, int] = MappingProxyType({})
+    recorded: tuple[Bucket, ...] = ()
+    mix: tuple[Part, ...] = ()
+    scale: float = 1.0
 
     def windows(self, level: int) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self.levels == level)
@@ -83,6 +107,7 @@ def shape_of(trace: Path) -> Shape:
     all_steps = Activity()
     longest_session_ms = request_ms = 0.0
     requests = 0
+    hourly: Counter[int] = Counter()
     with TraceReader(trace, checked=False) as reader:
         for session in reader:
             session_needs = session.attributes.get(NEEDS)
@@ -93,6 +118,7 @@ def shape_of(trace: Path) -> Shape:
                 _of(series, step).add(start_ms, step.took_ms, step.attributes.get(NEEDS) or session_needs)
                 if not step.is_wait:
                     requests += 1
+                    hourly[int(start_ms // _HOUR_MS)] += 1
                     request_ms += step.took_ms or 0.0
                     all_steps.step(start_ms, step.took_ms or 0.0)
     load = found.load
@@ -141,7 +167,7 @@ def shape_of(trace: Path) -> Shape:
         series=classes,
         buckets=_buckets(trace, levels, load.window_s, starts),
     )
-    return Shape(workload, levels)
+    return Shape(workload, levels, hourly)
 
 
 def _of(series: dict[_Key, _Series], step: Step) -> _Series:

@@ -8,6 +8,7 @@ import pytest
 
 from replay.trace.file import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
+from replay.trials.pilot import phases
 from replay.trials.pilot.phases import (
     LIVE,
     QUICK,
@@ -18,6 +19,7 @@ from replay.trials.pilot.phases import (
     idle_wake,
     pick,
     unchained,
+    whole,
 )
 from replay.trials.pilot.workload import shape_of
 
@@ -71,6 +73,23 @@ def test_in_virtual_time_the_whole_trace_is_the_part(tmp_path):
     trace = written(tmp_path, [hour * 3600.0 for hour in range(48)])
 
     assert starts_of(excerpt(trace, tmp_path, shape_of(trace), SIMULATED).trace) == starts_of(trace)
+
+
+def test_requests_beyond_the_most_that_are_replayed_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(phases, "_MOST_EXCERPT_STEPS", 30)
+    trace = written(tmp_path, [t * 60.0 for t in range(40)])
+
+    shown, all_of_it = excerpt(trace, tmp_path, shape_of(trace), SIMULATED), whole(trace, tmp_path)
+
+    assert shown.requests == all_of_it.requests == 30
+    assert shown.left_out == all_of_it.left_out == shape_of(trace).workload.steps - 30
+    assert shown.length_s < 40 * 60
+
+
+def test_a_part_that_ends_by_itself_leaves_nothing_out(tmp_path):
+    trace = written(tmp_path, [t * 1.0 for t in range(3600)])
+
+    assert excerpt(trace, tmp_path, shape_of(trace), QUICK).left_out == 0
 
 
 def test_bursts_are_as_large_as_the_fullest_second_and_come_again(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PilotVerdict
+from replay.judge.money.calendar_file import named_calendar
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
 from replay.trace.file import TraceWriter
@@ -21,7 +22,7 @@ from replay.trials.pilot.carrying import STATE_FILE
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.phases import SIMULATED
-from replay.trials.pilot.trial import PilotOutcome, run_pilot
+from replay.trials.pilot.trial import PilotOutcome, Told, run_pilot
 from replay.trials.pilot.workload import shape_of
 
 # A plan of the same phases, shorter where virtual time still costs the steps of it.
@@ -92,6 +93,7 @@ def piloted(trace: Path, out: Path, slos: tuple[Any, ...] = (), **changed: Any) 
         RunOptions(knobs=Knobs(seed=changed.pop("seed", 1))),
         KillInstance("simulated"),
         out=out,
+        told=changed.pop("told", Told()),
         on_stage=changed.pop("on_stage", lambda _: None),
     )
 
@@ -173,6 +175,55 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path):
 
     assert [msgspec.structs.replace(plane) for plane in a.planes] == list(b.planes)
     assert a.rules == b.rules
+
+
+def quantities(verdict: PilotVerdict, target: str) -> dict[str, float]:
+    plane = next(plane for plane in verdict.planes if plane.target == target)
+    return {line["name"]: line["quantity"] for line in plane.cost_lines}
+
+
+def test_a_month_with_nights_has_the_bill_that_its_hours_make(tmp_path: Path):
+    trace, out = written(tmp_path, hot_stream), tmp_path / "out"
+    flat = verdict_of(piloted(trace, out))
+    office = verdict_of(piloted(trace, out, told=Told(named_calendar("office-hours"))))
+
+    ratio = (40 * 1.0 + 128 * 0.05) / 168
+    before, after = quantities(flat, "serverless"), quantities(office, "serverless")
+    assert {name: after[name] / before[name] for name in before} == pytest.approx(
+        dict.fromkeys(before, ratio), rel=1e-3
+    )
+    by_hand = sum(
+        max(0.0, ratio * line["quantity"] - line["free"]) * line["unit_price"]
+        for line in flat.planes[0].cost_lines
+    )
+    assert office.planes[0].cost_month == pytest.approx(by_hand, rel=1e-3)
+    assert office.planes[0].cost_ci[0] < office.planes[0].cost_month < office.planes[0].cost_ci[1]
+    assert office.planes[1].cost_month == flat.planes[1].cost_month
+    assert office.planes[1].machines == flat.planes[1].machines
+    assert office.planes[0].cost_basis == "estimated"
+
+
+def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months_beside_it(tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, hot_stream), tmp_path / "out"))
+
+    assert verdict.calendar == "flat"
+    assert [bill.name for bill in verdict.calendars] == ["flat", "office-hours", "launch-week"]
+    assert verdict.doubts[0].startswith("the trace covers 2.02 minutes, and no calendar was given")
+    assert "with office-hours a month is serverless" in verdict.doubts[0]
+    flat, office, launch = verdict.calendars
+    assert flat.cost_month == {plane.target: plane.cost_month for plane in verdict.planes}
+    assert flat.cheaper == office.cheaper == "vm"
+    assert office.cost_month["vm"] == flat.cost_month["vm"]
+    assert launch.machines["vm"] == pytest.approx(4 * flat.machines["vm"], abs=3)
+    assert "(flat)" in verdict.headline[1][0]
+
+
+def test_a_day_of_its_own_needs_no_calendar(tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, rare_bursts), tmp_path / "out"))
+
+    assert verdict.calendar == "the trace's own hours"
+    assert len(verdict.calendars) == 1
+    assert not any("calendar" in doubt for doubt in verdict.doubts)
 
 
 class Stopped(Exception):

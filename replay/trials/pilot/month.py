@@ -1,0 +1,288 @@
+"""The month that a pilot prices: the trace's load levels at the hours of a calendar, or at the trace's own.
+
+A trace of a day or longer has hours of its own, each of the day's (of the week's, from a week on) as heavy as it was
+in the mean. A shorter one says nothing of the rest of the day: it is taken as it is for all of it (flat), unless a
+calendar says otherwise. An hour at a calendar's level L holds the trace's own mixture of idle, normal and peak, L times
+each; all of these, weighed by their hours, are parted anew into the month's idle, normal and peak.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.choice.types import MONTH_H, Bucket, CalendarBill, PilotPlane, Workload
+from replay.judge.money.calendar import Calendar, calendar_of, flat, load_of
+from replay.judge.money.calendar_file import named_calendar
+from replay.judge.phrases import number
+from replay.trace.buckets import NAMES, load_buckets
+from replay.trials.pilot.phases import Excerpt
+from replay.trials.pilot.workload import Part, Shape
+
+OWN = "the trace's own hours"
+_HOUR_S, _DAY_S = 3600, 86_400.0
+_DAY_H, _WEEK_H = 24, 7 * 24
+# What a month may also look like, where nobody said: with nights, and with one heavy week.
+_OTHERS = ("office-hours", "launch-week")
+# Weights are rounded to six digits.
+_ALIKE = 2e-6
+
+
+class Month(NamedTuple):
+    """The month of a trace. shape: its load levels and its peak are the month's. is_told: somebody said how it looks,
+    or the trace is long enough to show it. others: the same load in months that look otherwise.
+    """
+
+    calendar: Calendar
+    shape: Shape
+    is_told: bool
+    others: list[tuple[Calendar, Shape]]
+
+
+def month_of_trace(shape: Shape, told: Calendar | None, requests_a_day: float | None = None) -> Month:
+    """What is priced for this trace. told: how the user says that the month looks. requests_a_day: how much it has."""
+    own = own_hours(shape)
+    if told is not None:
+        others = [] if told.is_even else [flat()]
+        calendar = told
+    elif own is not None:
+        calendar, others = own, []
+    else:
+        calendar, others = flat(), [named_calendar(name) for name in _OTHERS]
+    return Month(
+        calendar,
+        in_month(shape, calendar, own, requests_a_day),
+        told is not None or own is not None,
+        [(other, in_month(shape, other, own, requests_a_day)) for other in others],
+    )
+
+
+def own_hours(shape: Shape) -> Calendar | None:
+    """The calendar that a trace shows by itself: by hour of the day, from a week on by weekday too. None: not a day.
+
+    A day has been seen if each of its hours was, in part at least. A last part of an hour is left out where its like
+    was seen before, and else taken for the whole hour, in which nothing more came. Level 1 is the trace's mean rate.
+    """
+    hours = int(shape.workload.span_s // _HOUR_S) + 1
+    if hours < _DAY_H:
+        return None
+    period = _period(shape.workload)
+    if hours > period:
+        hours -= 1
+    counts = np.zeros(period)
+    for hour, requests in shape.hourly.items():
+        if hour < hours:
+            counts[hour % period] += requests
+    seen = np.bincount(np.arange(hours) % period, minlength=period)
+    levels = counts / seen / _HOUR_S / _rate(shape.workload)
+    week = np.repeat(np.tile(levels, _WEEK_H // period), 60)
+    by = "hour of the day" if period == _DAY_H else "hour and weekday"
+    return (
+        calendar_of(OWN, week, notes=(f"the month is the trace's own hours, by {by}",))
+        if counts.any()
+        else None
+    )
+
+
+def _rate(workload: Workload) -> float:
+    """Requests a second in the mean over the trace's load levels: what level 1 is."""
+    return sum(bucket.weight * bucket.requests_per_s for bucket in workload.buckets) or workload.mean_rps
+
+
+def _period(workload: Workload) -> int:
+    """The hours after which a trace's own calendar begins again: a day's, or a week's."""
+    return _DAY_H if workload.span_s // _HOUR_S + 1 < _WEEK_H else _WEEK_H
+
+
+def in_month(
+    shape: Shape, calendar: Calendar, own: Calendar | None, requests_a_day: float | None = None
+) -> Shape:
+    """The shape with the load levels and the peak of a month. own: the hours that the trace shows by itself.
+
+    The peak is that of the trace, as many times as the month's fullest hour has of the trace's own fullest hour.
+    """
+    workload = shape.workload
+    per_session = workload.steps / max(1, workload.sessions)
+    load = load_of(calendar, _rate(workload) * _DAY_S, requests_a_day, per_session)
+    if calendar.name == OWN:
+        # The levels of the trace are at its own hours already.
+        weights = _weights_by_hour(shape)
+        mean = sum(w * bucket.requests_per_s for w, bucket in zip(weights, workload.buckets, strict=True))
+        level = 1.0 if requests_a_day is None else requests_a_day / _DAY_S / mean
+        parts = [(of, level, weight) for of, weight in enumerate(weights)]
+        peak = level
+        if level == 1.0 and all(
+            abs(weight - bucket.weight) < _ALIKE
+            for weight, bucket in zip(weights, workload.buckets, strict=True)
+        ):
+            return shape
+    else:
+        parts = [
+            (of, load.level * slot.level, slot.hours / MONTH_H * bucket.weight)
+            for slot in calendar.slots
+            for of, bucket in enumerate(workload.buckets)
+        ]
+        peak = load.peak / (own.peak_level if own else 1.0)
+        if all(level == 1.0 for _, level, _ in parts):
+            return shape
+    mix = _parted(workload, [part for part in parts if part[2]])
+    buckets = _buckets(mix, workload)
+    return shape._replace(
+        workload=msgspec.structs.replace(
+            workload, peak_rps=_rounded(peak * workload.peak_rps), buckets=buckets
+        ),
+        recorded=tuple(workload.buckets),
+        mix=tuple(mix),
+        scale=sum(part.weight * part.level * workload.buckets[part.of].requests_per_s for part in mix)
+        / _rate(workload),
+    )
+
+
+def _weights_by_hour(shape: Shape) -> list[float]:
+    """The share of a month that each load level of the trace has, every hour of the day (or week) weighing the same."""
+    workload = shape.workload
+    at = np.arange(len(shape.levels)) * workload.window_s // _HOUR_S
+    period = _period(workload)
+    hours = int(at[-1]) + 1 if len(at) else 0
+    if hours < _DAY_H:
+        return [bucket.weight for bucket in workload.buckets]
+    place = at % period
+    each = 1.0 / np.bincount(place, minlength=period)[place]
+    weights = np.bincount(shape.levels, weights=each, minlength=len(NAMES))
+    return [float(weight) for weight in weights / weights.sum()]
+
+
+def _parted(workload: Workload, parts: Sequence[tuple[int, float, float]]) -> list[Part]:
+    """The parts of the month, each in one of three levels by its rate: the partition of load_buckets, by the minute."""
+    rates = np.array([workload.buckets[of].requests_per_s * level for of, level, _ in parts])
+    minutes = np.maximum(1, np.round(np.array([weight for _, _, weight in parts]) * MONTH_H * 60)).astype(
+        np.int64
+    )
+    found = load_buckets(np.repeat(rates, minutes).tolist())
+    order = np.argsort(rates, kind="stable")
+    before = np.concatenate(([0], np.cumsum(minutes[order])[:-1])) / minutes.sum()
+    idle, normal = found[0].time_ratio, found[0].time_ratio + found[1].time_ratio
+    places = np.empty(len(parts), np.int64)
+    # Equal rates are never parted, so a part lies on one side of a cut as its beginning does.
+    places[order] = (before >= idle - 1e-9).astype(int) + (before >= normal - 1e-9)
+    return [Part(int(place), *part) for place, part in zip(places, parts, strict=True)]
+
+
+def _buckets(mix: Sequence[Part], workload: Workload) -> list[Bucket]:
+    """What the levels of the month hold: each its parts together."""
+    found = [
+        _bucket(name, [part for part in mix if part.bucket == n], workload) for n, name in enumerate(NAMES)
+    ]
+    whole = sum(bucket.requests_month for bucket in found)
+    for bucket in found:
+        bucket.requests_share = round(bucket.requests_month / whole, 6) if whole else 0.0
+    return found
+
+
+def _bucket(name: str, parts: Sequence[Part], workload: Workload) -> Bucket:
+    weight = sum(part.weight for part in parts)
+    if not weight:
+        return Bucket(name=name, weight=0.0)
+    recorded = [workload.buckets[part.of] for part in parts]
+    requests = [p.weight * p.level * old.requests_per_s for p, old in zip(parts, recorded, strict=True)]
+    timed = [
+        (n, old.mean_took_ms) for n, old in zip(requests, recorded, strict=True) if old.mean_took_ms is not None
+    ]
+    whole = sum(n for n, _ in timed)
+
+    def summed(values: Sequence[float | None]) -> float | None:
+        """Of figures that a level had in the recording: what the parts have of them."""
+        known = [
+            p.weight * p.level * value for p, value in zip(parts, values, strict=True) if value is not None
+        ]
+        return sum(known) if known else None
+
+    in_flight = summed([old.in_flight for old in recorded])
+    calls = summed([_for_all_of_it(old, old.external_calls_month) for old in recorded])
+    tokens = summed([_for_all_of_it(old, old.tokens_month) for old in recorded])
+    return Bucket(
+        name=name,
+        weight=round(weight, 6),
+        requests_per_s=_rounded(sum(requests) / weight),
+        requests_month=round(sum(requests) * MONTH_H * _HOUR_S, 3),
+        mean_took_ms=round(sum(n * took for n, took in timed) / whole, 3) if whole else None,
+        in_flight=None if in_flight is None else round(in_flight / weight, 6),
+        external_calls_month=None if calls is None else round(calls, 1),
+        tokens_month=None if tokens is None else round(tokens, 1),
+    )
+
+
+def _rounded(value: float) -> float:
+    """To nine digits, however small: a calendar may make a load as thin as it likes."""
+    return float(f"{value:.9g}")
+
+
+def _for_all_of_it(bucket: Bucket, in_month: float | None) -> float | None:
+    """A figure of a level as if it lasted all month."""
+    return None if in_month is None else in_month / bucket.weight
+
+
+def calendar_bill(calendar: Calendar, shape: Shape, planes: Sequence[PilotPlane]) -> CalendarBill:
+    """What the planes, priced for that calendar, cost there. shape: the month's."""
+    workload = shape.workload
+    priced = [plane for plane in planes if plane.cost_month is not None]
+    cheapest = min(priced, key=lambda plane: plane.cost_month or 0.0, default=None)
+    return CalendarBill(
+        name=calendar.name,
+        requests_month=round(sum(bucket.requests_month for bucket in workload.buckets), 3),
+        peak_rps=workload.peak_rps,
+        cost_month={plane.target: plane.cost_month for plane in priced if plane.cost_month is not None},
+        machines={plane.target: plane.machines for plane in priced if plane.machines is not None},
+        cheaper=cheapest.target if cheapest is not None and len(priced) > 1 else None,
+    )
+
+
+def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, part: Excerpt) -> list[str]:
+    """What a month rests on that nobody knows. bills: the chosen calendar's first, then the others'."""
+    doubts = []
+    if not month.is_told:
+        said = (
+            f"the trace covers {_long(span_s)}, and no calendar was given, so its load is taken for every hour of the "
+            "month (flat)"
+        )
+        others = "; ".join(_beside(bills[0], bill) for bill in bills[1:])
+        doubts.append(f"{said}{': ' if others else ''}{others}; say with --month how the month looks")
+    if part.left_out:
+        all_of_it = part.requests + part.left_out
+        doubts.append(
+            f"the end of the trace was not replayed: {part.requests:,} of {all_of_it:,} requests were "
+            f"({part.left_out / all_of_it:.0%} left out), so what comes after {_long(part.length_s)} was not seen"
+        )
+    return doubts
+
+
+def month_notes(month: Month, recorded: Shape) -> list[str]:
+    """What the month was made of. recorded: the trace's shape."""
+    notes = list(month.calendar.notes)
+    shape = month.shape
+    if not shape.mix:
+        return notes
+    times = number(shape.workload.peak_rps / recorded.workload.peak_rps)
+    peak = "the trace's own peak" if times == "1" else f"{times} times its peak"
+    return [
+        f"the month is that of the calendar {month.calendar.name}: {number(shape.scale)} times the trace's load in the "
+        f"mean, {peak}. Requests are taken to share instances as they do in the trace; more load shares better and "
+        "less load worse",
+        *notes,
+    ]
+
+
+def _beside(chosen: CalendarBill, other: CalendarBill) -> str:
+    if other.cheaper is None:
+        return f"with {other.name} there would be {number(other.requests_month)} requests a month"
+    costs = ", ".join(f"{target} {amount:,.2f}" for target, amount in other.cost_month.items())
+    still = "still" if other.cheaper == chosen.cheaper else "then"
+    return f"with {other.name} a month is {costs}, and {other.cheaper} is {still} the cheaper"
+
+
+def _long(seconds: float) -> str:
+    for unit, length in (("days", _DAY_S), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * length:
+            return f"{number(seconds / length)} {unit}"
+    return f"{number(seconds)} seconds"

@@ -1,0 +1,199 @@
+"""The month that a trace is priced for: its own hours, a calendar's, and what both do to levels, peaks and bills."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.judge.money.calendar import Calendar, Slot, flat
+from replay.judge.money.calendar_file import named_calendar, parse_calendar
+from replay.trace.file import TraceWriter
+from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
+from replay.trials.pilot.month import OWN, month_doubts, month_of_trace, own_hours
+from replay.trials.pilot.phases import Excerpt
+from replay.trials.pilot.workload import Shape, shape_of
+
+MONTH_S = 730 * 3600
+HOUR_S = 3600
+
+
+def written(path: Path, starts_s: Iterator[float] | list[float]) -> Path:
+    with TraceWriter(path, Header(FORMAT, VERSION, "t")) as writer:
+        for n, start_s in enumerate(starts_s):
+            steps = [
+                Step("a", "llm", "ask", (), 0.0, 400.0, llm=LlmCall(10, 30)),
+                Step("b", "http", "get", (), 500.0, 100.0, Request("GET", "/b")),
+            ]
+            writer.write(Session(f"s-{n}", start_s * 1000, steps))
+    return path
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> Shape:
+    """Ten minutes: two sessions a second for five, then one in ten seconds."""
+    starts = [n / 2 for n in range(600)] + [300 + 10.0 * n for n in range(30)]
+    return shape_of(written(tmp_path_factory.mktemp("short") / "t.jsonl", starts))
+
+
+def days(hours: int, busy: Any) -> list[float]:
+    """A session every ten seconds in busy hours, and one in the others."""
+    return [h * HOUR_S + n * 10.0 for h in range(hours) for n in range(360 if busy(h) else 1)]
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory) -> Shape:
+    """From midnight to midnight twice, busy from nine to five."""
+    starts = days(48, lambda h: 9 <= h % 24 < 17)
+    return shape_of(written(tmp_path_factory.mktemp("days") / "t.jsonl", starts))
+
+
+def requests(shape: Shape) -> float:
+    return sum(bucket.requests_month for bucket in shape.workload.buckets)
+
+
+def test_a_short_trace_without_a_calendar_is_as_it_was_all_month_and_that_is_in_doubt(short):
+    month = month_of_trace(short, None)
+
+    assert month.calendar.name == "flat"
+    assert month.shape is short
+    assert not month.is_told
+    assert [calendar.name for calendar, _ in month.others] == ["office-hours", "launch-week"]
+
+
+def test_whoever_says_flat_has_said_so(short):
+    month = month_of_trace(short, flat())
+
+    assert month.is_told
+    assert month.shape is short
+    assert month.others == []
+
+
+@pytest.mark.parametrize("name", ["office-hours", "evenings", "launch-week"])
+def test_requests_of_a_month_differ_from_a_flat_one_by_the_ratio_of_the_levels(short, name):
+    calendar = named_calendar(name)
+
+    month = month_of_trace(short, calendar)
+
+    assert requests(month.shape) / requests(short) == pytest.approx(calendar.mean_level, rel=1e-5)
+    assert sum(bucket.weight for bucket in month.shape.workload.buckets) == pytest.approx(1.0, abs=1e-5)
+    assert sum(part.weight for part in month.shape.mix) == pytest.approx(1.0, abs=1e-5)
+    assert month.shape.workload.peak_rps == pytest.approx(calendar.peak_level * short.workload.peak_rps)
+
+
+def test_idle_normal_and_peak_are_those_of_the_month(short):
+    office = month_of_trace(short, named_calendar("office-hours")).shape.workload
+
+    idle, _, peak = office.buckets
+    # Nights and quiet minutes of the day are idle; peak is the busy half of forty of a week's hours.
+    assert peak.weight == pytest.approx(40 / 168 / 2, rel=0.05)
+    assert peak.requests_per_s == pytest.approx(short.workload.buckets[2].requests_per_s, rel=1e-3)
+    assert idle.requests_per_s < 0.1 * peak.requests_per_s
+    assert sum(bucket.requests_share for bucket in office.buckets) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_calls_and_tokens_of_the_month_go_with_its_requests(short):
+    calendar = named_calendar("evenings")
+    before, after = short.workload.buckets, month_of_trace(short, calendar).shape.workload.buckets
+
+    for field in ("external_calls_month", "tokens_month"):
+        whole = sum(getattr(bucket, field) or 0.0 for bucket in before)
+        assert sum(getattr(bucket, field) or 0.0 for bucket in after) == pytest.approx(
+            calendar.mean_level * whole, rel=1e-3
+        )
+
+
+@pytest.mark.parametrize("calendar", [None, named_calendar("office-hours")])
+def test_requests_a_day_are_what_the_month_has(short, two_days, calendar):
+    for shape in (short, two_days):
+        month = month_of_trace(shape, calendar, 12_000.0)
+
+        assert requests(month.shape) == pytest.approx(12_000 * 730 / 24, rel=1e-4)
+
+
+def test_a_trace_of_days_has_its_own_hours_for_a_month(two_days):
+    month = month_of_trace(two_days, None)
+
+    assert month.calendar.name == OWN
+    assert month.is_told
+    assert month.others == []
+    busy = [slot for slot in month.calendar.slots if slot.level == pytest.approx(month.calendar.peak_level)]
+    assert busy[0].hours == pytest.approx(8 / 24 * 730)
+    assert month.shape.workload.peak_rps == two_days.workload.peak_rps
+    assert requests(month.shape) == pytest.approx(2 * (8 * 360 + 16) * 730 / 24, rel=1e-3)
+
+
+def test_half_a_day_more_does_not_make_the_month_one_of_more_nights(tmp_path):
+    # From midnight to noon of the second day: nights twice, afternoons once.
+    shape = shape_of(written(tmp_path / "t.jsonl", days(36, lambda h: h % 24 >= 12)))
+
+    month = month_of_trace(shape, None)
+
+    assert requests(month.shape) == pytest.approx(2 * (12 * 360 + 12) * 730 / 24, rel=0.01)
+    assert requests(month.shape) > 1.4 * requests(shape)
+
+
+def test_a_trace_of_a_week_has_weekdays(tmp_path):
+    shape = shape_of(written(tmp_path / "t.jsonl", days(168, lambda h: h < 5 * 24 and 9 <= h % 24 < 17)))
+
+    calendar = own_hours(shape)
+
+    assert calendar is not None
+    assert "by hour and weekday" in calendar.notes[0]
+    assert calendar.slots[-1].hours == pytest.approx(40 / 168 * 730)
+
+
+def test_a_calendar_laid_over_days_starts_from_their_fullest_hour(two_days):
+    own = own_hours(two_days)
+    assert own is not None
+
+    month = month_of_trace(two_days, named_calendar("launch-week"))
+
+    assert month.shape.workload.peak_rps == pytest.approx(4 / own.peak_level * two_days.workload.peak_rps)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1.0), st.floats(0.0, 50.0)), min_size=1, max_size=6).filter(
+        lambda slots: any(level > 0.01 for _, level in slots)
+    ),
+    st.floats(1.0, 1e7),
+    st.floats(0.1, 100.0),
+)
+def test_whatever_the_calendar_its_hours_are_a_months_and_requests_scale_exactly(short, slots, a_day, factor):
+    whole = sum(hours for hours, _ in slots)
+    calendar = Calendar(
+        name="c",
+        slots=tuple(sorted((Slot(730 * h / whole, level) for h, level in slots), key=lambda s: s.level)),
+    )
+
+    one, more = (month_of_trace(short, calendar, n * a_day).shape for n in (1.0, factor))
+
+    assert sum(bucket.weight for bucket in one.workload.buckets) == pytest.approx(1.0, abs=1e-4)
+    assert more.scale == pytest.approx(factor * one.scale)
+    assert more.workload.peak_rps == pytest.approx(factor * one.workload.peak_rps, rel=1e-3, abs=1e-5)
+
+
+def test_sessions_a_day_are_as_many_requests_as_sessions_of_the_trace_have(short):
+    calendar = Calendar(name="c", slots=(Slot(730.0, 1.0),), sessions_a_day=100.0)
+
+    assert requests(month_of_trace(short, calendar).shape) == pytest.approx(200 * 730 / 24, rel=1e-4)
+
+
+def test_growth_is_on_top(short):
+    grown = parse_calendar(b"base = 1\n[growth]\npercent_a_month = 10\nmonths = 1\n", "c.toml", "c")
+
+    assert month_of_trace(short, grown).shape.scale == pytest.approx(1.1)
+
+
+def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):
+    part = Excerpt(Path("x"), 0.0, 18 * 3600.0, 300, 300_000, left_out=100_000)
+
+    doubts = month_doubts(month_of_trace(short, flat()), [], 86_400.0, part)
+
+    assert doubts == [
+        "the end of the trace was not replayed: 300,000 of 400,000 requests were (25% left out), so what comes after 18 "
+        "hours was not seen"
+    ]
