@@ -244,12 +244,22 @@ class CalendarBill(msgspec.Struct, kw_only=True):
     cheaper: str | None = None
 
 
+class Answered(msgspec.Struct, kw_only=True):
+    """A question that no trace can answer, what was answered to it, and what follows from that."""
+
+    id: str
+    question: str
+    answer: str
+    follows: str
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
     it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names. calendar: how
-    the month looks that all bills are of; calendars: its bills, and the same load's in other months.
+    the month looks that all bills are of; calendars: its bills, and the same load's in other months. answers: to
+    what no trace can tell; empty where nobody was asked.
     """
 
     schema: str
@@ -278,3 +288,4 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     notes: list[str] = []
     calendar: str = "flat"
     calendars: list[CalendarBill] = []
+    answers: list[Answered] = []
