@@ -8,14 +8,15 @@ left contradict each other, or say nothing, the answer is inconclusive.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from replay.judge.choice.answered import PLACES, RULES_OUT, answer_doubts, answered_rules
 from replay.judge.choice.rules import RULES, Case, long_steps
 from replay.judge.choice.types import Choice, PilotPlane, PlannedRoute, Rule, StepClass
 from replay.judge.phrases import number
 
 # A bill this many times as high outweighs what the shape of the load suggests.
 HEAVY_RATIO = 2.0
-_RULES_OUT = ("availability", "latency budget", "capacity")
-_PLACES = ("request length", "local needs", "mixed steps")
+_RULES_OUT = ("availability", "latency budget", "capacity", *RULES_OUT)
+_PLACES = ("request length", "local needs", "mixed steps", *PLACES)
 _HABITS = ("utilisation", "variability")
 
 
@@ -33,6 +34,7 @@ class Decided(NamedTuple):
 def decide(case: Case) -> Decided:
     """Choose by the rules at the head of this module."""
     rules = [rule(case) for rule in RULES]
+    rules += answered_rules(case.answers, case.planes, case.workload.series)
     by_name = {rule.name: rule for rule in rules}
     choice, decisive, why = _choose(case, by_name)
     for rule in rules:
@@ -48,14 +50,14 @@ def _choose(case: Case, rules: dict[str, Rule]) -> tuple[Choice, list[str], list
     evidence = rules["enough evidence"]
     if evidence.favours == "inconclusive":
         return "inconclusive", [evidence.name], [evidence.text]
-    named = [rules[name] for name in _RULES_OUT if rules[name].favours != "neither"]
+    named = [rules[name] for name in _RULES_OUT if name in rules and rules[name].favours != "neither"]
     for rule in named:
         if rule.favours == "inconclusive":
             return "inconclusive", [rule.name], [f"{rule.text}, so none is left"]
     left = {rule.favours for rule in named}
     if len(left) > 1:
         return "inconclusive", [rule.name for rule in named], [_voice(rule) for rule in named]
-    places = [rules[name] for name in _PLACES if rules[name].favours != "neither"]
+    places = [rules[name] for name in _PLACES if name in rules and rules[name].favours != "neither"]
     if named:
         choice = named[0].favours
         against = [rule for rule in places if rule.favours != choice]
@@ -164,13 +166,18 @@ def _doubts(case: Case, rules: dict[str, Rule], choice: Choice) -> list[str]:
     ]
     if not case.slos:
         doubts.append("no latency budget was given, so none was held against the planes")
+    if case.answers is not None:
+        doubts += answer_doubts(case.answers)
     if not rules["cost"].evidence:
         doubts.append(f"cost: {rules['cost'].text}")
     doubts += [_basis_doubt(plane) for plane in case.planes if plane.cost_basis not in ("measured",)]
-    if not any(step.needs for step in case.workload.series):
+    is_asked = case.answers is not None and case.answers.local is not None
+    if not is_asked and not any(step.needs for step in case.workload.series):
         doubts.append(
             "no step is marked as bound to a machine; a need that the trace does not name was not seen"
         )
+    if case.answers is None:
+        doubts += answer_doubts(None)
     return [doubt for doubt in doubts if doubt]
 
 

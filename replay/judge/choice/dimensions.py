@@ -5,6 +5,7 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 
 from collections.abc import Callable, Sequence
 
+from replay.judge.choice.answered import security
 from replay.judge.choice.rules import CLEAR_RATIO, Case
 from replay.judge.choice.types import Bucket, Dimension, PilotPlane
 from replay.judge.choice.words import back
@@ -130,6 +131,8 @@ def _autoscaling(case: Case) -> Dimension:
 
 
 def _security(case: Case) -> Dimension:
+    if case.answers is not None:
+        return security(case.answers, case.planes)
     return Dimension(
         name="security and compliance",
         by_plane={plane.target: NOT_MEASURED for plane in case.planes},

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from scipy.stats import beta, binomtest
 
+from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass, Workload
 from replay.judge.phrases import number
 
@@ -32,7 +33,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that the rules may look at. request_limit_s: the longest request that a target allows, by its name.
 
     slos: the latency budget, where one was given. mixed: the steps that would stay on machines of their own. calendar:
-    how the month looks that the bills are of.
+    how the month looks that the bills are of. answers: to what no trace can tell; None: nobody was asked.
     """
 
     workload: Workload
@@ -41,6 +42,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     request_limit_s: dict[str, float] = {}
     slos: Sequence[str] = ()
     calendar: str = ""
+    answers: Answers | None = None
 
     def plane(self, name: PlaneName) -> PilotPlane | None:
         """The first target of that plane."""

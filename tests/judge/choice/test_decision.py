@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
+from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.rules import Case
 from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, StepClass, Workload
 
@@ -268,3 +269,58 @@ def test_the_same_figures_with_the_names_exchanged_give_the_other_answer(cheaper
     found = decide(case(low, high) if cheaper == "serverless" else case(high, low))
 
     assert found.choice == cheaper
+
+
+ASKED = Answers(memory="nothing", sockets="none", local=("none",), zones=("none",))
+CHEAP, DEAR = {"cost_month": 2.0}, {"cost_month": 49.0}
+
+
+@pytest.mark.parametrize(
+    ("answers", "by"),
+    [
+        (Answers(memory="sessions", state_external="no", lost_sessions="seldom"), "state"),
+        (Answers(zones=("data residency",), zone_allows=("v",)), "compliance"),
+        (Answers(sockets="hours"), "open sockets"),
+        (Answers(local=("vpn",)), "local tools"),
+    ],
+)
+def test_what_was_answered_comes_before_the_price(answers, by):
+    found = decide(case(CHEAP, DEAR, answers=answers))
+
+    assert found.choice == "vm"
+    assert [rule.name for rule in found.rules if rule.decides] == [by]
+    assert "cost favours serverless" in found.doubts[0]
+
+
+def test_answers_that_rule_nothing_out_leave_the_choice_as_it_was():
+    with_answers, without = decide(case(CHEAP, DEAR, answers=ASKED)), decide(case(CHEAP, DEAR))
+
+    assert with_answers.choice == without.choice == "serverless"
+    assert with_answers.answer == without.answer
+    assert not any("bound to a machine" in doubt or "not asked" in doubt for doubt in with_answers.doubts)
+
+
+def test_zones_that_no_plane_satisfies_leave_none():
+    found = decide(case(answers=Answers(zones=("dedicated tenancy",), zone_allows=("somewhere else",))))
+
+    assert found.choice == "inconclusive"
+    assert "s and v do not satisfy them, so none is left" in found.answer
+
+
+def test_vms_that_fail_and_sockets_that_need_them_are_a_contradiction():
+    found = decide(case(vm={"error_share": 0.2}, answers=Answers(sockets="hours")))
+
+    assert found.choice == "inconclusive"
+    assert found.answer.startswith("The evidence contradicts itself")
+
+
+def test_who_was_not_asked_is_told_what_was_not():
+    assert decide(case(CHEAP, DEAR)).doubts[-1].startswith("what no trace can tell was not asked")
+
+
+def test_compliance_is_not_measured_until_it_is_answered():
+    row = dimensions(case())[-1]
+    told = dimensions(case(answers=Answers(zones=("data residency",), zone_allows=("vm",))))[-1]
+
+    assert (row.better, told.better) == ("not measured", "v")
+    assert told.by_plane["s"] == "does not satisfy data residency"
