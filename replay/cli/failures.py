@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import click
 
+from replay.judge.choice.questionnaire import AnswersError
 from replay.judge.money.calendar import CalendarError
 from replay.judge.money.cost import CostError
 from replay.judge.money.price_table import PriceTableError
@@ -22,6 +23,7 @@ _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
     (PriceTableError, EXIT_BAD_INPUT),
     (CostError, EXIT_BAD_INPUT),
     (CalendarError, EXIT_BAD_INPUT),
+    (AnswersError, EXIT_BAD_INPUT),
     (TargetUnreachable, EXIT_CODES["not_carried_out"]),
     (ProbeFailed, EXIT_CODES["not_carried_out"]),
 )

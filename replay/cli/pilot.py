@@ -9,17 +9,20 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.asking import ANSWERS_FILE, ask
 from replay.cli.months import month_options
 from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
+from replay.judge.choice.questionnaire import Answers
 from replay.judge.money.calendar import Calendar
 from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target
 from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
+from replay.trials.pilot.answers import read_answers
 from replay.trials.pilot.carrying import Stage
 from replay.trials.pilot.embedded import embedded_targets, served
 from replay.trials.pilot.faults import Commands, Fault, KillInstance
@@ -53,6 +56,18 @@ _PLANES = ("serverless", "vm", "hybrid")
     help="What makes an instance of that target go away, for example vm='ssh vm-1 sudo systemctl kill app'.",
 )
 @month_options
+@click.option(
+    "--answers",
+    "answers_file",
+    type=click.Path(path_type=Path),
+    help="Answers to what no trace can tell: state in memory, sockets, local tools, compliance, upkeep (TOML).",
+)
+@click.option(
+    "--ask",
+    "is_asking",
+    is_flag=True,
+    help=f"Ask for them first, one by one, and keep them in that file.  [default: {ANSWERS_FILE}]",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
 @read_only_option
 @to_origin_option
@@ -77,6 +92,8 @@ def pilot(
     commands: tuple[str, ...],
     month: Calendar | None,
     requests_per_day: float | None,
+    answers_file: Path | None,
+    is_asking: bool,
     seed: int,
     read_only: bool,
     to_origin: bool,
@@ -99,6 +116,7 @@ def pilot(
     plan = SIMULATED if simulate else QUICK if quick else LIVE
     is_quiet = as_json and not sys.stderr.isatty()
     shape = shape_of(trace)
+    answers = _answers(answers_file, is_asking=is_asking)
     with _aims(targets, shape, plan) as (aims, imagined), open_view(is_quiet=True) as view:
         named = tuple(dict.fromkeys(text for aim in aims for text in aim.slo))
         bounds = read_slos(slos, slo_files, named) if slos or slo_files or named else []
@@ -111,7 +129,7 @@ def pilot(
             RunOptions(knobs=Knobs(seed=seed), to_origin=to_origin, read_only=read_only),
             _fault(commands, aims, plan, are_ours=not targets),
             imagined=imagined,
-            told=Told(month, requests_per_day),
+            told=Told(month, requests_per_day, answers),
             out=out,
             on_stage=_quiet if is_quiet else _say,
             on_progress=view.show,
@@ -131,6 +149,13 @@ def pilot(
         click.echo(f"report: {where}")
     answer: Conclusion = "inconclusive" if verdict.verdict == "inconclusive" else "done"
     ctx.exit(EXIT_CODES[concluded(outcome.status, answer)])
+
+
+def _answers(path: Path | None, *, is_asking: bool) -> Answers | None:
+    """To what no trace can tell: asked now, or from a file, or none."""
+    if is_asking:
+        return ask(path or ANSWERS_FILE)
+    return None if path is None else read_answers(path)
 
 
 def _say(stage: Stage) -> None:

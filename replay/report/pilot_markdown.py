@@ -52,6 +52,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                 for rule in verdict.rules
             ],
         ),
+        *_answers(verdict),
         "## Cost",
         _table(
             [
@@ -88,6 +89,11 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     parts += ["## In doubt", _bullets(verdict.doubts)]
     parts += ["## Afterwards", _bullets([verdict.rollback, verdict.check_again, *verdict.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _answers(verdict: PilotVerdict) -> list[str]:
+    rows = [[_said(one.question), _said(one.answer), _said(one.follows)] for one in verdict.answers]
+    return ["## What no trace can tell", _table(["asked", "answer", "what follows"], rows)] if rows else []
 
 
 def _months(verdict: PilotVerdict) -> list[str]:

@@ -22,6 +22,7 @@ from replay.results.types import Manifest
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"
 _COST, _SESSIONS = "cost", "sessions"
+_RULE_TABLES = (pilot_tables.rules, pilot_tables.routes, pilot_tables.answers)
 _COST_TABLES = (pilot_tables.months, pilot_tables.crossings, pilot_tables.bills)
 
 
@@ -48,7 +49,7 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
     main = _representative(material)
     sections = (
         ("planes", "Side by side", [pilot_tables.planes(verdict), pilot_tables.dimensions(verdict)]),
-        ("rules", "Why: the rules", [pilot_tables.rules(verdict), pilot_tables.routes(verdict)]),
+        ("rules", "Why: the rules", [part(verdict) for part in _RULE_TABLES]),
         ("workload", "The workload", [pilot_tables.workload(verdict)]),
         (_LATENCY, "Latency", drawn[_LATENCY]),
         (_INSTANCES, "Instances and cold starts", [*drawn[_INSTANCES], _no_cold_starts(material)]),

@@ -198,6 +198,16 @@ def months(verdict: PilotVerdict) -> str:
     return f"<h3>If the month were another</h3>{table(head, rows)}" if rows else ""
 
 
+def answers(verdict: PilotVerdict) -> str:
+    """What was answered of what no trace can tell."""
+    rows = [
+        (clean(one.question), clean(one.answer, 200), clean(one.follows, MOST_CHARACTERS))
+        for one in verdict.answers
+    ]
+    heads = ("asked", "answer", "what follows")
+    return f"<h3>What no trace can tell</h3>{prose_table(heads, rows)}" if rows else ""
+
+
 def crossings(verdict: PilotVerdict) -> str:
     """The break-evens that no chart shows, and why."""
     return bullets(

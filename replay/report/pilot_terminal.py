@@ -69,6 +69,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         for route in verdict.routes:
             to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
             console.print(Text(_wrapped(to, "  ")))
+    _list(console, "what was answered of what no trace can tell", _answered(verdict))
     _list(console, "how much trouble it was", verdict.effort)
     _list(console, "what remains in doubt", verdict.doubts[:_MOST_DOUBTS])
     console.print()
@@ -119,6 +120,13 @@ def _months(console: Console, verdict: PilotVerdict) -> None:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
+
+
+def _answered(verdict: PilotVerdict) -> list[str]:
+    """What was answered, with what follows; what is open is in the doubts."""
+    return [
+        f"{one.id.replace('_', ' ')}: {one.answer}; {one.follows}" for one in verdict.answers if one.is_given
+    ]
 
 
 def _crossing(even: BreakEvenFound) -> str:

@@ -1,6 +1,7 @@
 """`replay pilot` as its users meet it: what it says, leaves and exits with."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -70,8 +71,9 @@ def test_the_same_command_with_the_same_folder_makes_nothing_again(simulated):
     assert "representative traffic" not in again.stderr
 
 
-def test_another_month_is_judged_again_and_nothing_is_replayed(simulated):
-    out, _, trace = simulated
+def test_another_month_is_judged_again_and_nothing_is_replayed(simulated, tmp_path):
+    made, _, trace = simulated
+    out = shutil.copytree(made, tmp_path / "out")
 
     again = replay(
         "pilot", trace, "--simulate", "--out", out, "--month", "office-hours", "--json", cwd=out.parent
@@ -82,6 +84,30 @@ def test_another_month_is_judged_again_and_nothing_is_replayed(simulated):
     assert "representative traffic" not in again.stderr
     shown = replay("report", out, cwd=out.parent).stdout
     assert "a month, office-hours" in shown
+
+
+def test_answers_rule_a_plane_out_and_are_shown_in_each_report(simulated, tmp_path):
+    made, _, trace = simulated
+    out = shutil.copytree(made, tmp_path / "out")
+    answers = tmp_path / "answers.toml"
+    answers.write_text(
+        'memory = "sessions"\nstate_external = "no"\nlost_sessions = "no"\nstaff_hours = 2\nstaff_rate = 80\n'
+    )
+
+    again = replay("pilot", trace, "--simulate", "--out", out, "--answers", answers, "--json", cwd=out.parent)
+
+    verdict = json.loads(again.stdout)
+    assert again.returncode == 0
+    assert verdict["verdict"] == "vm"
+    assert [rule["name"] for rule in verdict["rules"] if rule["decides"]] == ["state"]
+    assert {plane["target"]: plane["staff_month"] for plane in verdict["planes"]} == {
+        "serverless": None,
+        "vm": 160.0,
+    }
+    assert verdict["answers"][0]["answer"] == "sessions"
+    assert "What no trace can tell" in (out / "report.md").read_text()
+    assert "What no trace can tell" in (out / "report.html").read_text()
+    assert "what was answered of what no trace can tell" in replay("report", out, cwd=out.parent).stdout
 
 
 def test_report_shows_it_again(simulated):

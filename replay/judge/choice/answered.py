@@ -203,6 +203,7 @@ def answers_told(answers: Answers | None) -> list[Answered]:
             question=question.text,
             answer=said(value := getattr(answers, question.id)),
             follows=follows(question, value),
+            is_given=value is not None,
         )
         for question in QUESTIONS
         if getattr(answers, question.id) is not None or question in open_questions(answers)

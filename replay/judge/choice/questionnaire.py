@@ -184,7 +184,7 @@ QUESTIONS: tuple[Question, ...] = (
         "In which currency? (as USD)",
         "word",
         "the currency of that rate",
-        follows="taken for the currency of the bills where it is not given",
+        follows="hours are priced only beside bills in it",
     ),
     Question(
         "team_size",

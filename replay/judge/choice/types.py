@@ -245,12 +245,15 @@ class CalendarBill(msgspec.Struct, kw_only=True):
 
 
 class Answered(msgspec.Struct, kw_only=True):
-    """A question that no trace can answer, what was answered to it, and what follows from that."""
+    """A question that no trace can answer, what was answered to it, and what follows from that. is_given False: nobody
+    knew.
+    """
 
     id: str
     question: str
     answer: str
     follows: str
+    is_given: bool = True
 
 
 class PilotVerdict(msgspec.Struct, kw_only=True):

@@ -10,9 +10,11 @@ import msgspec
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
+from replay.judge.choice.answered import answers_told
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.planes import Seen, ended, plane_figures
+from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.rules import Case
 from replay.judge.choice.types import CalendarBill, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
@@ -29,6 +31,7 @@ from replay.target import Target, TargetError
 from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
+from replay.trials.pilot.answers import with_upkeep
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -59,10 +62,13 @@ _NS = 1_000_000_000
 
 
 class Told(NamedTuple):
-    """What only the user can say. calendar: how the month looks; None: nobody said. requests_a_day: how much it has."""
+    """What only the user can say. calendar: how the month looks; None: nobody said. requests_a_day: how much it has.
+    answers: to what no trace can tell; None: nobody was asked.
+    """
 
     calendar: Calendar | None = None
     requests_a_day: float | None = None
+    answers: Answers | None = None
 
 
 class PilotOutcome(NamedTuple):
@@ -252,8 +258,9 @@ def judge(
             plane.answered += ended(read_evidence(directory / month).summary)
     priced = month_of_trace(shape, told.calendar, told.requests_a_day)
     measured = _measured(directory, state, targets, material, plan, part)
-    bills = _other_months(priced, targets, planes, measured)
-    money = price_planes(targets, planes, measured, priced.shape)
+    paid, upkeep_doubts = with_upkeep(targets, told.answers)
+    bills = _other_months(priced, paid, planes, measured)
+    money = price_planes(paid, planes, measured, priced.shape)
     bills.insert(0, calendar_bill(priced.calendar, priced.shape, planes))
     peak_rps = priced.shape.workload.peak_rps
     workload = msgspec.structs.replace(
@@ -268,6 +275,7 @@ def judge(
         request_limit_s={target.name: _request_limit_s(target) for target in targets},
         slos=[slo.text for slo in slos],
         calendar=priced.calendar.name,
+        answers=told.answers,
     )
     decided = decide(case)
     today = datetime.now(UTC)
@@ -279,7 +287,8 @@ def judge(
         reasons=decided.reasons,
         doubts=month_doubts(priced, bills, shape.workload.span_s, priced_by or part)
         + decided.doubts
-        + money.doubts,
+        + money.doubts
+        + upkeep_doubts,
         planes=planes,
         break_even=money.break_even,
         rules=decided.rules,
@@ -300,6 +309,7 @@ def judge(
         notes=_notes(plan, slos, state, targets, money, part) + month_notes(priced, shape),
         calendar=priced.calendar.name,
         calendars=bills,
+        answers=answers_told(told.answers),
     )
     return verdict, material
 
