@@ -5,16 +5,16 @@ from array import array
 import numpy as np
 import numpy.typing as npt
 
-MOST_SECONDS = 1_000_000
-"""As many seconds are kept apart; a recording that is longer (11 days) has no figures by time."""
+MOST_SECONDS = 32 * 86_400
+"""As many seconds are kept apart, a month's; a recording that is longer has no figures by time."""
 
 
 class Activity:
     """Counts in flat memory: 8 bytes a second of the recording, whatever its steps are."""
 
     def __init__(self) -> None:
-        self._starts: array[int] = array("q")
-        self._changes: array[int] = array("q")
+        self._starts: array[int] = array("i")
+        self._changes: array[int] = array("i")
         self.is_too_long = False
 
     def __repr__(self) -> str:
@@ -27,7 +27,7 @@ class Activity:
             self.is_too_long = True
             return
         if last + 2 > len(self._starts):
-            more = bytes(8 * (last + 2 - len(self._starts)))
+            more = bytes(4 * (last + 2 - len(self._starts)))
             self._starts.frombytes(more)
             self._changes.frombytes(more)
         self._starts[first] += 1
@@ -36,11 +36,12 @@ class Activity:
 
     def starts(self) -> npt.NDArray[np.int64]:
         """Steps that start, by second; empty where the recording is too long."""
-        counts = np.frombuffer(self._starts, np.int64)[:-1] if len(self._starts) else np.empty(0, np.int64)
-        return np.empty(0, np.int64) if self.is_too_long else counts
+        if self.is_too_long or not len(self._starts):
+            return np.empty(0, np.int64)
+        return np.frombuffer(self._starts, np.int32)[:-1].astype(np.int64)
 
     def under_way(self) -> npt.NDArray[np.int64]:
         """Steps that are under way at some time of each second."""
         if self.is_too_long or not len(self._changes):
             return np.empty(0, np.int64)
-        return np.cumsum(np.frombuffer(self._changes, np.int64))[:-1]
+        return np.cumsum(np.frombuffer(self._changes, np.int32), dtype=np.int64)[:-1]

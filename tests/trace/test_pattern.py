@@ -18,6 +18,15 @@ def test_seconds_are_counted_where_steps_start_and_run():
     assert activity.under_way().tolist() == [1, 2, 1, 0, 0, 1]
 
 
+def test_a_recording_of_a_month_has_figures_by_time_and_takes_eight_bytes_a_second():
+    activity = Activity()
+    activity.step(1e3 * (MOST_SECONDS - 2), 0.0)
+
+    assert len(activity.starts()) == MOST_SECONDS - 1
+    assert activity.starts()[-1] == activity.under_way()[-1] == 1
+    assert activity._starts.itemsize + activity._changes.itemsize == 8
+
+
 def test_a_recording_of_many_days_has_no_figures_by_time():
     activity = Activity()
     activity.step(1e3 * MOST_SECONDS, 0.0)

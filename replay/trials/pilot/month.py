@@ -31,13 +31,15 @@ _ALIKE = 2e-6
 
 class Month(NamedTuple):
     """The month of a trace. shape: its load levels and its peak are the month's. is_told: somebody said how it looks,
-    or the trace is long enough to show it. others: the same load in months that look otherwise.
+    or the trace is long enough to show it. others: the same load in months that look otherwise. is_laid_over: it has
+    nights of its own, and so has the trace, in whose mean they are already.
     """
 
     calendar: Calendar
     shape: Shape
     is_told: bool
     others: list[tuple[Calendar, Shape]]
+    is_laid_over: bool = False
 
 
 def month_of_trace(shape: Shape, told: Calendar | None, requests_a_day: float | None = None) -> Month:
@@ -55,7 +57,15 @@ def month_of_trace(shape: Shape, told: Calendar | None, requests_a_day: float | 
         in_month(shape, calendar, own, requests_a_day),
         told is not None or own is not None,
         [(other, in_month(shape, other, own, requests_a_day)) for other in others],
+        is_laid_over=_counts_twice(told, own, requests_a_day),
     )
+
+
+def _counts_twice(told: Calendar | None, own: Calendar | None, requests_a_day: float | None) -> bool:
+    """Whether quiet hours of the trace are in level 1 of a calendar that has quiet hours too."""
+    if told is None or own is None or told.is_even or own.is_even:
+        return False
+    return requests_a_day is None and told.requests_a_day is None and told.sessions_a_day is None
 
 
 def own_hours(shape: Shape) -> Calendar | None:
@@ -248,6 +258,11 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
         )
         others = "; ".join(_beside(bills[0], bill) for bill in bills[1:])
         doubts.append(f"{said}{': ' if others else ''}{others}; say with --month how the month looks")
+    if month.is_laid_over:
+        doubts.append(
+            f"the trace has {_long(span_s)} of its own hours, and {month.calendar.name} is laid over their mean, so "
+            "quiet hours count twice; say how much the month has with --requests-per-day, or leave --month out"
+        )
     if part.left_out:
         all_of_it = part.requests + part.left_out
         doubts.append(

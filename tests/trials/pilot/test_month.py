@@ -145,6 +145,34 @@ def test_a_trace_of_a_week_has_weekdays(tmp_path):
     assert calendar.slots[-1].hours == pytest.approx(40 / 168 * 730)
 
 
+def test_a_trace_of_a_fortnight_has_load_levels_and_weekdays(tmp_path):
+    starts = [
+        h * HOUR_S + n * 600.0
+        for h in range(14 * 24)
+        for n in range(6 if h % 168 < 120 and 9 <= h % 24 < 17 else 1)
+    ]
+    shape = shape_of(written(tmp_path / "t.jsonl", starts))
+
+    month = month_of_trace(shape, None)
+
+    assert shape.workload.pattern != "not classified"
+    assert requests(month.shape) == pytest.approx(2 * (40 * 6 + 128) * 730 / 168, rel=0.01)
+
+
+def test_quiet_hours_that_count_twice_are_in_doubt(short, two_days):
+    office = named_calendar("office-hours")
+    part = Excerpt(Path("x"), 0.0, 1.0, 1, 1)
+
+    twice = month_doubts(month_of_trace(two_days, office), [], 172_800.0, part)
+
+    assert twice == [
+        "the trace has 2 days of its own hours, and office-hours is laid over their mean, so quiet hours count twice; say "
+        "how much the month has with --requests-per-day, or leave --month out"
+    ]
+    assert not month_of_trace(two_days, office, 5000.0).is_laid_over
+    assert not month_of_trace(short, office).is_laid_over
+
+
 def test_a_calendar_laid_over_days_starts_from_their_fullest_hour(two_days):
     own = own_hours(two_days)
     assert own is not None
