@@ -278,12 +278,15 @@ def month_notes(month: Month, recorded: Shape) -> list[str]:
     shape = month.shape
     if not shape.mix:
         return notes
-    times = number(shape.workload.peak_rps / recorded.workload.peak_rps)
+    ratio = shape.workload.peak_rps / recorded.workload.peak_rps
+    times = number(ratio)
     peak = "the trace's own peak" if times == "1" else f"{times} times its peak"
+    if ratio < 1 and times != "1":
+        peak += " (bursts are taken to be smaller, not rarer)"
     return [
         f"the month is that of the calendar {month.calendar.name}: {number(shape.scale)} times the trace's load in the "
-        f"mean, {peak}. Requests are taken to share instances as they do in the trace; more load shares better and "
-        "less load worse",
+        f"mean, {peak}. Requests are taken to share instances as they do in the trace; more load shares better, and "
+        "less load shares worse and boots more often",
         *notes,
     ]
 
