@@ -195,7 +195,7 @@ def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | No
             continue
         lasts = usage.times(part.weight * MONTH_S / usage.seconds)
         if part.level != 1.0:
-            lasts = _at_rate(lasts, part.level * usage.requests / usage.seconds)
+            lasts = _at_level(lasts, part.level)
         before = found[part.bucket]
         found[part.bucket] = lasts if before is None else before.plus(lasts)
     return found
@@ -204,9 +204,13 @@ def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | No
 def _at_rate(usage: Usage, requests_per_s: float) -> Usage:
     """As if the same requests came at another rate; what they share is left as it is."""
     now = usage.requests / usage.seconds if usage.seconds else 0.0
-    scaled = usage.times(requests_per_s / now) if now else usage
+    return _at_level(usage, requests_per_s / now if now else 1.0)
+
+
+def _at_level(usage: Usage, level: float) -> Usage:
+    """So many times the load in the same time, requests that began before it and run into it as well."""
     basis = "missing" if usage.basis == "missing" else "estimated"
-    return msgspec.structs.replace(scaled, seconds=usage.seconds, basis=basis)
+    return msgspec.structs.replace(usage.times(level), seconds=usage.seconds, basis=basis)
 
 
 def _month(levels: Sequence[Usage | None], shape: Shape) -> Usage:

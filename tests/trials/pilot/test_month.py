@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from replay.judge.money.calendar import Calendar, Slot, flat
 from replay.judge.money.calendar_file import named_calendar, parse_calendar
+from replay.judge.money.usage import Usage
 from replay.trace.file import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
-from replay.trials.pilot.month import OWN, month_doubts, month_of_trace, own_hours
+from replay.trials.pilot.money import _in_month
+from replay.trials.pilot.month import OWN, in_month, month_doubts, month_of_trace, own_hours
 from replay.trials.pilot.phases import Excerpt
 from replay.trials.pilot.workload import Shape, shape_of
 
@@ -225,3 +227,23 @@ def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):
         "the end of the trace was not replayed: 300,000 of 400,000 requests were (25% left out), so what comes after 18 "
         "hours was not seen"
     ]
+
+
+def test_seconds_of_requests_that_began_before_a_window_are_scaled_as_all_others_are(short: Shape):
+    office = named_calendar("office-hours")
+    shape = in_month(short, office, None)
+    # Nothing is sent in idle windows, but requests of before still run in them.
+    idle = Usage(seconds=100.0, active_s=20.0, billed_s=20.0)
+    busy = Usage(seconds=200.0, requests=400.0, active_s=90.0, billed_s=100.0, boot_s=5.0)
+    levels = [idle, None, busy]
+
+    found = [usage for usage in _in_month(levels, shape) if usage is not None]
+
+    weights = [bucket.weight for bucket in short.workload.buckets]
+    flat_s = sum(
+        w * u.active_s / u.seconds * MONTH_S for w, u in zip(weights, levels, strict=True) if u is not None
+    )
+    assert sum(usage.active_s for usage in found) == pytest.approx(office.mean_level * flat_s, rel=1e-5)
+    assert sum(usage.boot_s for usage in found) == pytest.approx(
+        office.mean_level * weights[2] * 5.0 / 200.0 * MONTH_S, rel=1e-5
+    )
