@@ -94,6 +94,11 @@ def load_of(
     return Load(level * calendar.mean_level, level * calendar.peak_level, level)
 
 
+def times_recorded(calendar: Calendar, load: Load) -> tuple[Slot, ...]:
+    """The hours of the month, each with how many times the recorded load it has, growth and all."""
+    return tuple(Slot(slot.hours, load.level * slot.level) for slot in calendar.slots)
+
+
 class Window(NamedTuple):
     """A time of higher or lower load that comes now and then. minutes: of the week, from Monday 00:00, in which it may
     be. share: of those times in which it is, 0..1.

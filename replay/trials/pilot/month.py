@@ -7,13 +7,14 @@ each; all of these, weighed by their hours, are parted anew into the month's idl
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from replay.judge.choice.types import MONTH_H, Bucket, CalendarBill, PilotPlane, Workload
-from replay.judge.money.calendar import Calendar, calendar_of, flat, load_of
+from replay.judge.money.calendar import Calendar, Slot, calendar_of, flat, load_of, times_recorded
 from replay.judge.money.calendar_file import named_calendar
 from replay.judge.phrases import number
 from replay.trace.buckets import NAMES, load_buckets
@@ -120,6 +121,7 @@ def in_month(
         weights = _weights_by_hour(shape)
         mean = sum(w * bucket.requests_per_s for w, bucket in zip(weights, workload.buckets, strict=True))
         level = 1.0 if requests_a_day is None else requests_a_day / _DAY_S / mean
+        hours: tuple[Slot, ...] = (Slot(MONTH_H, level),)
         parts = [(of, level, weight) for of, weight in enumerate(weights)]
         peak = level
         if level == 1.0 and all(
@@ -128,24 +130,29 @@ def in_month(
         ):
             return shape
     else:
+        hours = times_recorded(calendar, load)
         parts = [
-            (of, load.level * slot.level, slot.hours / MONTH_H * bucket.weight)
-            for slot in calendar.slots
+            (of, slot.level, slot.hours / MONTH_H * bucket.weight)
+            for slot in hours
             for of, bucket in enumerate(workload.buckets)
         ]
         peak = load.peak / (own.peak_level if own else 1.0)
         if all(level == 1.0 for _, level, _ in parts):
             return shape
     mix = _parted(workload, [part for part in parts if part[2]])
-    buckets = _buckets(mix, workload)
+    most = workload.peak_in_flight
     return shape._replace(
         workload=msgspec.structs.replace(
-            workload, peak_rps=_rounded(peak * workload.peak_rps), buckets=buckets
+            workload,
+            peak_rps=_rounded(peak * workload.peak_rps),
+            peak_in_flight=None if most is None else ceil(round(peak * most, 6)),
+            buckets=_buckets(mix, workload),
         ),
         recorded=tuple(workload.buckets),
         mix=tuple(mix),
         scale=sum(part.weight * part.level * workload.buckets[part.of].requests_per_s for part in mix)
         / _rate(workload),
+        hours=hours,
     )
 
 

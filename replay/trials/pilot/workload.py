@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.judge.choice.types import MONTH_H, Bucket, StepClass, Workload
+from replay.judge.money.calendar import Slot
 from replay.trace.activity import Activity
 from replay.trace.buckets import NAMES, load_buckets
 from replay.trace.errors import TraceError
@@ -46,7 +47,8 @@ class Shape(NamedTuple):
     hour from the trace's start.
 
     Of a month that is not the trace repeated, the workload's load levels and peak are the month's; recorded: those of
-    the trace; mix: what the month's are made of; scale: its load in the mean over the trace's.
+    the trace; mix: what the month's are made of; scale: its load in the mean over the trace's; hours: of the month at
+    so many times the trace's load, ascending.
     """
 
     workload: Workload
@@ -55,6 +57,7 @@ class Shape(NamedTuple):
     recorded: tuple[Bucket, ...] = ()
     mix: tuple[Part, ...] = ()
     scale: float = 1.0
+    hours: tuple[Slot, ...] = (Slot(MONTH_H, 1.0),)
 
     def windows(self, level: int) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self.levels == level)

@@ -83,6 +83,8 @@ def test_requests_of_a_month_differ_from_a_flat_one_by_the_ratio_of_the_levels(s
     assert sum(bucket.weight for bucket in month.shape.workload.buckets) == pytest.approx(1.0, abs=1e-5)
     assert sum(part.weight for part in month.shape.mix) == pytest.approx(1.0, abs=1e-5)
     assert month.shape.workload.peak_rps == pytest.approx(calendar.peak_level * short.workload.peak_rps)
+    assert month.shape.workload.peak_in_flight == calendar.peak_level * short.workload.peak_in_flight
+    assert sum(slot.hours * slot.level for slot in month.shape.hours) / 730 == pytest.approx(month.shape.scale)
 
 
 def test_idle_normal_and_peak_are_those_of_the_month(short):
