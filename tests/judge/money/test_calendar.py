@@ -156,20 +156,36 @@ def test_what_is_no_calendar_is_refused_in_a_sentence(text, says):
     assert str(raised.value) == says
 
 
-KEYS = st.sampled_from(
-    ["name", "base", "hours", "window", "holidays", "growth", "level", "days", "from", "to", "x"]
-)
 PLAIN = st.one_of(
     st.integers(-(10**9), 10**9),
     st.floats(allow_nan=True),
+    st.floats(0, 10),
     st.booleans(),
     st.text(string.ascii_letters + ":0123456789", max_size=9),
-    st.sampled_from(["monday", "weekend", "09:00", "24:00"]),
+    st.sampled_from(["monday", "weekdays", "weekend", "09:00", "17:00", "24:00"]),
+    st.lists(st.sampled_from(["monday", "sunday", "x"]), max_size=3),
     st.times(),
     st.dates(),
 )
-TABLES = st.recursive(
-    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
+
+
+def table_of(*keys):
+    return PLAIN | st.fixed_dictionaries({}, optional=dict.fromkeys(keys, PLAIN))
+
+
+HOURS = ("level", "days", "from", "to")
+DOCUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": PLAIN,
+        "base": PLAIN,
+        "requests_per_day": PLAIN,
+        "hours": PLAIN | st.lists(table_of(*HOURS), max_size=3),
+        "window": PLAIN | st.lists(table_of(*HOURS, "name", "times_a_month"), max_size=2),
+        "holidays": table_of("days_a_year", "like"),
+        "growth": table_of("percent_a_month", "months"),
+        "x": PLAIN,
+    },
 )
 
 
@@ -185,7 +201,7 @@ def toml(value):
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-@given(st.dictionaries(KEYS, TABLES, max_size=4))
+@given(DOCUMENTS)
 def test_any_toml_is_a_calendar_or_gets_one_sentence(document):
     text = "\n".join(f"{key} = {toml(value)}" for key, value in document.items())
     calendar, refused = None, ""
