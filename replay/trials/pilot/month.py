@@ -55,18 +55,16 @@ def month_of_trace(shape: Shape, told: Calendar | None, requests_a_day: float | 
         calendar, others = flat(), [named_calendar(name) for name in _OTHERS]
     return Month(
         calendar,
-        in_month(shape, calendar, own, requests_a_day),
+        in_month(shape, calendar, requests_a_day),
         told is not None or own is not None,
-        [(other, in_month(shape, other, own, requests_a_day)) for other in others],
-        is_laid_over=_counts_twice(told, own, requests_a_day),
+        [(other, in_month(shape, other, requests_a_day)) for other in others],
+        is_laid_over=_counts_twice(told, own),
     )
 
 
-def _counts_twice(told: Calendar | None, own: Calendar | None, requests_a_day: float | None) -> bool:
-    """Whether quiet hours of the trace are in level 1 of a calendar that has quiet hours too."""
-    if told is None or own is None or told.is_even or own.is_even:
-        return False
-    return requests_a_day is None and told.requests_a_day is None and told.sessions_a_day is None
+def _counts_twice(told: Calendar | None, own: Calendar | None) -> bool:
+    """Whether hours of the trace that are unlike each other are in each hour of a calendar of unlike hours."""
+    return told is not None and own is not None and not told.is_even and not own.is_even
 
 
 def own_hours(shape: Shape) -> Calendar | None:
@@ -106,13 +104,8 @@ def _period(workload: Workload) -> int:
     return _DAY_H if workload.span_s // _HOUR_S + 1 < _WEEK_H else _WEEK_H
 
 
-def in_month(
-    shape: Shape, calendar: Calendar, own: Calendar | None, requests_a_day: float | None = None
-) -> Shape:
-    """The shape with the load levels and the peak of a month. own: the hours that the trace shows by itself.
-
-    The peak is that of the trace, as many times as the month's fullest hour has of the trace's own fullest hour.
-    """
+def in_month(shape: Shape, calendar: Calendar, requests_a_day: float | None = None) -> Shape:
+    """The shape with the load levels and the peak of a month: the trace's peak, times the month's highest level."""
     workload = shape.workload
     per_session = workload.steps / max(1, workload.sessions)
     load = load_of(calendar, _rate(workload) * _DAY_S, requests_a_day, per_session)
@@ -136,7 +129,7 @@ def in_month(
             for slot in hours
             for of, bucket in enumerate(workload.buckets)
         ]
-        peak = load.peak / (own.peak_level if own else 1.0)
+        peak = load.peak
         if all(level == 1.0 for _, level, _ in parts):
             return shape
     mix = _parted(workload, [part for part in parts if part[2]])
@@ -267,8 +260,8 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
         doubts.append(f"{said}{': ' if others else ''}{others}; say with --month how the month looks")
     if month.is_laid_over:
         doubts.append(
-            f"the trace has {_long(span_s)} of its own hours, and {month.calendar.name} is laid over their mean, so "
-            "quiet hours count twice; say how much the month has with --requests-per-day, or leave --month out"
+            f"the trace has {_long(span_s)} of its own hours, and {month.calendar.name} is laid over all of them "
+            "alike, so quiet and busy hours count twice; leave --month out, and the trace is its own calendar"
         )
     if part.left_out:
         all_of_it = part.requests + part.left_out

@@ -170,20 +170,17 @@ def test_quiet_hours_that_count_twice_are_in_doubt(short, two_days):
     twice = month_doubts(month_of_trace(two_days, office), [], 172_800.0, part)
 
     assert twice == [
-        "the trace has 2 days of its own hours, and office-hours is laid over their mean, so quiet hours count twice; say "
-        "how much the month has with --requests-per-day, or leave --month out"
+        "the trace has 2 days of its own hours, and office-hours is laid over all of them alike, so quiet and busy hours "
+        "count twice; leave --month out, and the trace is its own calendar"
     ]
-    assert not month_of_trace(two_days, office, 5000.0).is_laid_over
+    assert not month_of_trace(two_days, flat()).is_laid_over
     assert not month_of_trace(short, office).is_laid_over
 
 
-def test_a_calendar_laid_over_days_starts_from_their_fullest_hour(two_days):
-    own = own_hours(two_days)
-    assert own is not None
-
+def test_each_hour_of_a_calendar_has_the_peak_of_a_trace_of_days(two_days):
     month = month_of_trace(two_days, named_calendar("launch-week"))
 
-    assert month.shape.workload.peak_rps == pytest.approx(4 / own.peak_level * two_days.workload.peak_rps)
+    assert month.shape.workload.peak_rps == pytest.approx(4 * two_days.workload.peak_rps)
 
 
 @settings(max_examples=25, deadline=None)
@@ -233,7 +230,7 @@ def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):
 
 def test_seconds_of_requests_that_began_before_a_window_are_scaled_as_all_others_are(short: Shape):
     office = named_calendar("office-hours")
-    shape = in_month(short, office, None)
+    shape = in_month(short, office)
     # Nothing is sent in idle windows, but requests of before still run in them.
     idle = Usage(seconds=100.0, active_s=20.0, billed_s=20.0)
     busy = Usage(seconds=200.0, requests=400.0, active_s=90.0, billed_s=100.0, boot_s=5.0)
