@@ -202,7 +202,8 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+    workload stands. curve: (x, cost of the first, cost of the second) for a chart. crossings: all points at which they
+    cost the same, ascending; `at` is the one nearest to `now`.
     """
 
     between: tuple[str, str]
@@ -214,6 +215,7 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
     reason: str | None = None
     text: str = ""
     curve: list[tuple[float, float, float]] = []
+    crossings: list[float] = []
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
