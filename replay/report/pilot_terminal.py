@@ -25,6 +25,7 @@ _SHOWN = (
     "p50 response",
     "p99 response",
     "latency budget",
+    "stands",
     "cold requests",
     "ceiling, requests/s",
     "machines for the peak",
@@ -62,6 +63,8 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     console.print(_planes(verdict))
     console.print()
     console.print(_rules(verdict))
+    for target, why in verdict.out.items():
+        console.print(Text(_wrapped(f"{clean(target)} is out: {why}")))
     for even in verdict.break_even[:2]:
         console.print(Text(_wrapped(_crossing(even))))
     if verdict.routes:
@@ -70,7 +73,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
             to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
             console.print(Text(_wrapped(to, "  ")))
     _list(console, "how much trouble it was", verdict.effort)
-    _list(console, "what remains in doubt", verdict.doubts[:_MOST_DOUBTS])
+    _list(console, "what remains in doubt", _first(verdict.doubts, _MOST_DOUBTS))
     console.print()
     console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
@@ -120,6 +123,12 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
     console.print(Text(title, style="bold"))
     for line in lines:
         console.print(Text(_wrapped(line, "  ")))
+
+
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    """The first of them, and how many more the report has."""
+    left = len(lines) - most
+    return [*lines[:most], *([f"and {left} more in the report"] if left > 0 else [])]
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -45,6 +45,28 @@ def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():
     assert "what remains in doubt the instance seconds behind serverless's cost" in text
 
 
+def test_doubts_that_are_not_shown_are_counted():
+    six = [f"doubt {n}" for n in range(6)]
+
+    text = " ".join(printed(pilot_verdict(doubts=six)).split())
+    all_of_four = " ".join(printed(pilot_verdict(doubts=six[:4])).split())
+
+    assert "doubt 3 and 2 more in the report" in text
+    assert "doubt 4" not in text
+    assert "more in the report" not in all_of_four
+
+
+def test_a_target_that_is_out_is_named_with_its_reason_and_marked_in_the_table():
+    verdict = pilot_verdict(
+        out={"serverless": "broke p99 < 800ms"},
+        represents={"vm": "vm"},
+    )
+    text = printed(verdict)
+
+    assert "serverless is out: broke p99 < 800ms" in text
+    assert ["stands", "out", "for", "its", "kind"] in [line.split() for line in text.splitlines()]
+
+
 def test_names_with_brackets_are_printed_as_they_are():
     text = printed(pilot_verdict("[/red][bold]x"), Path("[/runs]"))
 
