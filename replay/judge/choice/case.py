@@ -12,8 +12,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     request_limit_s: the longest request that a target allows, by its name; one that has no limit is not in it.
     provides: what a target is known to have of what steps may need, by its name. hybrid: a split of the steps between
-    planes that was simulated and priced like the others, and hybrid_routes where it sends them; a hybrid that was
-    tried as a target is one of the planes.
+    planes that was simulated and priced like the others; a hybrid that was tried as a target is one of the planes.
+    hybrid_routes: where the hybrid that stands for its kind sends the steps.
     """
 
     workload: Workload

@@ -45,6 +45,7 @@ from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
+from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -248,7 +249,13 @@ def judge(
     measured = _measured(directory, state, targets, material, plan, part)
     money = price_planes(targets, planes, measured, shape, lambda: represented(case))
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
-    case = msgspec.structs.replace(case, workload=workload, break_even=money.break_even)
+    split = next((target for target in targets if target.name == represented(case).get("hybrid")), None)
+    case = msgspec.structs.replace(
+        case,
+        workload=workload,
+        break_even=money.break_even,
+        hybrid_routes=[] if split is None else routes_of(split, workload),
+    )
     decided = decide(case)
     shown = [plane for plane in planes if plane.target in decided.represents.values()] or planes
     today = datetime.now(UTC)
