@@ -207,8 +207,8 @@ def _staff_sentence(made: _Made, line: StaffLine | None) -> list[str]:
     if not line.month and not _may_flip(made.choice, line):
         return []
     return [
-        f"{line.between[1]} is cheaper once {line.between[0]} takes {hours_said(line.flips_at_hours)} more of staff "
-        "a month."
+        f"With {hours_said(line.flips_at_hours)} more of staff a month on {line.between[0]}, {line.between[1]} is "
+        "cheaper."
     ]
 
 

@@ -67,8 +67,8 @@ def _said(
         stated = ", ".join(f"{target} {amount:,.2f}" for target, amount in month.items())
         said += f"; with it ({stated}) {_leads(with_staff)}"
     return (
-        f"{said}; {bills.dearer.target} is the cheaper as soon as {bills.cheaper.target} takes "
-        f"{hours_said(hours)} of staff a month more than it, at {hour} an hour{assumed}"
+        f"{said}; {bills.cheaper.target} is no longer cheaper once it takes {hours_said(hours)} of staff a month more "
+        f"than {bills.dearer.target}, at {hour} an hour{assumed}"
     )
 
 

@@ -14,12 +14,12 @@ def test_a_few_hours_that_would_flip_the_answer_are_a_doubt_with_their_figure():
 
     assert found.choice == "vm"
     assert found.answer == (
-        "Run it on VMs or always-on containers, on v: v 30.00, s 119.00 USD a month. s is cheaper once v takes 1 hour "
-        "more of staff a month."
+        "Run it on VMs or always-on containers, on v: v 30.00, s 119.00 USD a month. With 1 hour more of staff a month "
+        "on v, s is cheaper."
     )
     assert found.doubts[0] == (
-        "staff time: without staff time vm by 89.00 USD a month; s is the cheaper as soon as v takes 1 hour of staff a "
-        "month more than it, at 90.00 USD an hour (assumed, since no staff_rate is stated); state staff_hours and "
+        "staff time: without staff time vm by 89.00 USD a month; v is no longer cheaper once it takes 1 hour of staff a "
+        "month more than s, at 90.00 USD an hour (assumed, since no staff_rate is stated); state staff_hours and "
         "staff_rate to have it decided"
     )
 
