@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from replay.judge.choice.case import Case
 from replay.judge.choice.staff import flips_soon
-from replay.judge.choice.standing import Standing
+from replay.judge.choice.standing import Standing, is_provided
 from replay.judge.choice.types import Choice, PilotPlane, Rule, StaffLine
 
 
@@ -115,10 +115,11 @@ def _needs(answer: _Answer) -> Iterator[str]:
         yield "no step is marked as bound to a machine; a need that the trace does not name was not seen"
         return
     for plane in answer.shown:
-        if plane.plane != "serverless" and not answer.case.provides.get(plane.target):
+        granted = sorted(each for each in needs if not is_provided(answer.case, plane, each))
+        if granted:
             yield (
-                f"{plane.target} is taken to have what steps need ({', '.join(sorted(needs))}); its target file says "
-                "nothing of it (provides)"
+                f"{plane.target} is taken to have what steps need ({', '.join(granted)}); its target file does not say "
+                "that it provides it"
             )
 
 

@@ -21,7 +21,9 @@ LEAST_STEPS = 100
 MOST_FAILED = 0.01
 ALPHA = 0.05
 # A machine that somebody rents has a disk, a browser and a network; these it has only if its target says so.
-_HARDWARE = frozenset({"gpu", "gpus", "tpu", "tpus", "npu", "cuda", "fpga", "accelerator"})
+_HARDWARE = frozenset({"gpu", "gpus", "tpu", "tpus", "npu", "cuda", "fpga", "accelerator"}) | frozenset(
+    {"l4", "l40s", "t4", "a10", "a10g", "a100", "h100", "h200", "b200", "v100", "mi300x"}
+)
 
 
 class Out(NamedTuple):
@@ -107,11 +109,21 @@ def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
 
 
 def has(case: Case, plane: PilotPlane, needs: str) -> bool:
-    """Whether a target has what a step needs: as it says; a plane with machines, unless it is special hardware."""
-    stated = {thing.lower() for thing in case.provides.get(plane.target, ())}
-    if all(part in stated for part in map(str.strip, needs.lower().split(","))):
+    """Whether a target has what a step needs; a plane with machines has anything but special hardware."""
+    if is_provided(case, plane, needs):
         return True
-    return plane.plane != "serverless" and not _HARDWARE & set(re.split(r"[^a-z0-9]+", needs.lower()))
+    return plane.plane != "serverless" and not _HARDWARE & _words(needs)
+
+
+def is_provided(case: Case, plane: PilotPlane, needs: str) -> bool:
+    """Whether a target is said to have it, in whatever order the words are."""
+    asked = _words(needs)
+    stated = {word for thing in case.provides.get(plane.target, ()) for word in _words(thing)}
+    return bool(asked) and asked <= stated
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
 
 
 def step_name(step: StepClass) -> str:

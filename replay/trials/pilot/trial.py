@@ -44,6 +44,7 @@ from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
+from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
@@ -244,7 +245,7 @@ def judge(
             target.name: limit_s for target in targets if (limit_s := _request_limit_s(target)) is not None
         },
         slos=[slo.text for slo in slos],
-        provides={target.name: target.provides for target in targets if target.provides},
+        provides={target.name: provided_by(target) for target in targets},
     )
     measured = _measured(directory, state, targets, material, plan, part)
     money = price_planes(targets, planes, measured, shape, lambda: represented(case))

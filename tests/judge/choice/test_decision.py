@@ -120,6 +120,13 @@ def test_a_split_that_needs_the_same_machine_is_not_advised_over_that_machine_al
 
     assert found.choice == "vm"
     assert "s is not known to have what tool:click needs: browser" in found.answer
+    assert found.doubts[-1].startswith("v is taken to have what steps need (browser)")
+
+
+def test_what_a_machine_is_said_to_provide_is_not_taken_for_granted():
+    stated = decide(case({"cost_month": 3.0}, {"cost_month": 30.0}, load=CLICKS, provides={"v": ["browser"]}))
+
+    assert not any("is taken to have" in doubt for doubt in stated.doubts)
 
 
 def test_a_serverless_plane_that_provides_what_a_step_needs_is_judged_like_any():
@@ -136,13 +143,15 @@ def test_special_hardware_is_not_taken_for_granted_on_a_machine():
     )
 
     unknown = decide(case(load=infers))
-    on_serverless = decide(case(load=infers, provides={"s": ["gpu l4"]}))
+    on_serverless = decide(case(load=infers, provides={"s": ["gpu", "L4"]}))
+    another_model = decide(case(load=infers, provides={"s": ["gpu", "T4"]}))
 
     assert unknown.choice == "inconclusive"
     assert unknown.answer.startswith(
         "Nothing that was tried will do: s is not known to have what tool:infer needs"
     )
     assert on_serverless.choice == "serverless"
+    assert another_model.choice == "inconclusive"
 
 
 def test_a_request_longer_than_the_platform_allows_decides():
