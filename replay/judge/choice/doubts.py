@@ -7,10 +7,12 @@ what was taken for granted.
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
+from replay.judge.choice.bills import CLEAR_RATIO
 from replay.judge.choice.case import Case
 from replay.judge.choice.staff import flips_soon
 from replay.judge.choice.standing import Standing, is_provided
 from replay.judge.choice.types import Choice, PilotPlane, Rule, StaffLine
+from replay.judge.phrases import number
 
 
 class _Answer(NamedTuple):
@@ -42,6 +44,22 @@ def _undecided_slos(answer: _Answer) -> Iterator[str]:
     for plane in sorted(answer.shown, key=lambda plane: plane is not answer.chosen):
         for one in plane.undecided:
             yield f"whether {plane.target} keeps {one.slo} cannot be told: {one.why}"
+
+
+def _warmth(answer: _Answer) -> Iterator[str]:
+    """Where boots alone broke the SLOs, a warm instance may be the cheapest that keeps them."""
+    vm = answer.stand.represents.get("vm")
+    if "serverless" in answer.stand.represents or vm is None or vm.p99_ms is None:
+        return
+    for plane in answer.case.candidates:
+        out, without = answer.stand.out.get(plane.target), plane.p99_without_cold_ms
+        if plane.plane != "serverless" or out is None or out.rule != "latency budget" or without is None:
+            continue
+        if without <= CLEAR_RATIO * vm.p99_ms and plane.p99_ms is not None:
+            yield (
+                f"without cold starts {plane.target}'s p99 is {number(without)} ms instead of {number(plane.p99_ms)} "
+                "ms, so warm instances (min_instances) may keep the SLOs for less: give them as another target"
+            )
 
 
 def _against(answer: _Answer) -> Iterator[str]:
@@ -125,6 +143,7 @@ def _needs(answer: _Answer) -> Iterator[str]:
 
 _DOUBTS: tuple[Callable[[_Answer], Iterator[str]], ...] = (
     _undecided_slos,
+    _warmth,
     _against,
     _staff,
     _tail,

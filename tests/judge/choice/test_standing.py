@@ -40,6 +40,21 @@ def test_where_the_warm_instance_is_dearer_than_the_machine_the_machine_is_the_a
     assert found.answer.startswith("Run it on VMs or always-on containers, on vm1: vm1 30.11, sv1 71.04")
 
 
+def test_a_budget_that_boots_alone_broke_has_the_price_of_warmth_for_its_first_doubt():
+    cold = {"budget": "fail", "p99_ms": 1400.0, "p99_without_cold_ms": 415.0}
+    by_boots = decide(case(cold, {"budget": "pass", "p99_ms": 400.0}, slos=SLOS))
+    anyway = decide(
+        case(cold | {"p99_without_cold_ms": 1300.0}, {"budget": "pass", "p99_ms": 400.0}, slos=SLOS)
+    )
+
+    assert (by_boots.choice, anyway.choice) == ("vm", "vm")
+    assert by_boots.doubts[0] == (
+        "without cold starts s's p99 is 415 ms instead of 1,400 ms, so warm instances (min_instances) may keep the SLOs "
+        "for less: give them as another target"
+    )
+    assert not any("min_instances" in doubt for doubt in anyway.doubts)
+
+
 def test_a_kind_that_is_out_whole_leaves_the_other():
     found = decide(three({"budget": "fail"}))
 
