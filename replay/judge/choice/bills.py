@@ -12,6 +12,8 @@ from replay.judge.choice.types import PilotPlane, PlaneName
 
 CLEAR_RATIO = 1.2
 LEAST_GAP = 1.0
+# Nobody's payroll: an hour of an engineer with what it costs beside the wage, where a target file states no rate.
+ASSUMED_RATE = 90.0
 
 Amount = Callable[[PilotPlane], float | None]
 
@@ -66,7 +68,14 @@ def bill(plane: PilotPlane) -> float | None:
 
 def bill_and_staff(plane: PilotPlane) -> float | None:
     """The month with the staff time that the target states; none stated counts as none."""
-    return None if plane.cost_month is None else plane.cost_month + (plane.staff_month or 0.0)
+    return None if plane.cost_month is None else plane.cost_month + (staff_of(plane) or 0.0)
+
+
+def staff_of(plane: PilotPlane) -> float | None:
+    """What the stated hours cost a month, at the stated rate or the assumed one; None where no hours are stated."""
+    if plane.staff_hours and not plane.staff_rate:
+        return plane.staff_hours * ASSUMED_RATE
+    return plane.staff_month
 
 
 def compared(represents: Mapping[PlaneName, PilotPlane], amount: Amount = bill) -> Bills | None:

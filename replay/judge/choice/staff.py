@@ -4,13 +4,11 @@ Staff is a line of its own, so that a bill stays what a provider sends; but wher
 than what lies between two bills, the bills alone do not say which plane is cheaper.
 """
 
-from replay.judge.choice.bills import Bills, bill, bill_and_staff, compared
+from replay.judge.choice.bills import ASSUMED_RATE, Bills, bill, bill_and_staff, compared, staff_of
 from replay.judge.choice.standing import Standing
 from replay.judge.choice.types import Choice, StaffLine
 from replay.judge.phrases import number
 
-# Nobody's payroll: an hour of an engineer with what it costs beside the wage, where a target file states no rate.
-ASSUMED_RATE = 90.0
 # So much upkeep a month more for one plane than for another surprises nobody: an hour a week.
 FEW_HOURS = 4.0
 
@@ -22,7 +20,7 @@ def staff_line(stand: Standing) -> StaffLine | None:
         return None
     first, second = bills.cheaper, bills.dearer
     month = {
-        plane.target: plane.staff_month for plane in stand.represents.values() if plane.staff_month is not None
+        plane.target: amount for plane in stand.represents.values() if (amount := staff_of(plane)) is not None
     }
     stated = next((plane.staff_rate for plane in (first, second) if plane.staff_rate), None)
     rate = stated or ASSUMED_RATE

@@ -49,6 +49,16 @@ def test_staff_that_was_stated_and_brings_the_months_together_leaves_it_open():
     assert "with it (v 85.00) too near to decide, 4.00 USD a month apart" in found.answer
 
 
+def test_hours_without_a_rate_are_taken_at_the_assumed_one():
+    hours = MACHINE | {"staff_month": 0.0, "staff_hours": 4.0}
+
+    found = decide(case(DEAR, hours))
+
+    assert found.choice == "serverless"
+    assert "with it (v 360.00)" in found.answer
+    assert "at 90.00 USD an hour (assumed" in found.answer
+
+
 def test_staff_alone_decides_between_equal_bills():
     stated = MACHINE | {"staff_month": 180.0, "staff_hours": 2.0, "staff_rate": 90.0}
 
@@ -79,7 +89,8 @@ def test_that_a_plane_without_machines_takes_more_upkeep_is_no_doubt():
 
 def test_intervals_move_with_the_staff_that_is_added():
     wide = DEAR | {"cost_ci": (60.0, 200.0)}
-    stated = {"cost_month": 50.0, "cost_ci": (50.0, 50.0), "staff_month": 20.0, "staff_hours": 1.0}
+    hour = {"staff_month": 20.0, "staff_hours": 1.0, "staff_rate": 20.0}
+    stated = {"cost_month": 50.0, "cost_ci": (50.0, 50.0)} | hour
 
     assert decide(case(wide, {"cost_month": 50.0, "cost_ci": (50.0, 50.0)})).choice == "vm"
     assert decide(case(wide, stated)).choice == "inconclusive"
