@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.judge.choice.types import BreakEvenFound, PilotVerdict
+from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
 from replay.report.pilot_cells import number, side_by_side
 from replay.report.words import clean, clock
 
@@ -94,21 +94,25 @@ def _planes(verdict: PilotVerdict) -> Table:
 
 
 def _rules(verdict: PilotVerdict) -> Table:
-    """Those that favour somebody; what decided is marked."""
+    """Those that favour somebody or decided, which is marked: a rule may decide that nothing can be told."""
     table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
     table.add_column("")
     table.add_column("rule", no_wrap=True)
     table.add_column("favours", no_wrap=True)
     table.add_column("because")
     for rule in verdict.rules:
-        if rule.favours == "neither":
+        if _is_silent(rule):
             continue
         mark = Text("●", style="bold") if rule.decides else Text("·", style="dim")
         table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, 200)))
-    silent = [clean(rule.name) for rule in verdict.rules if rule.favours == "neither"]
+    silent = [clean(rule.name) for rule in verdict.rules if _is_silent(rule)]
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
     return table
+
+
+def _is_silent(rule: Rule) -> bool:
+    return rule.favours == "neither" and not rule.decides
 
 
 def _crossing(even: BreakEvenFound) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from replay.judge.choice.types import Rule
 from replay.report.pilot_cells import number, unit_price
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
@@ -43,6 +44,15 @@ def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():
     assert "neither: local needs" in text
     assert "both cost the same at 0.43, 95% between 0.31 and 0.62" in text
     assert "what remains in doubt the instance seconds behind serverless's cost" in text
+
+
+def test_a_rule_that_left_the_answer_open_is_shown_though_it_favours_nobody():
+    tie = Rule(name="cost", favours="neither", evidence={}, text="too near each other", decides=True)
+
+    text = " ".join(printed(pilot_verdict(rules=[tie])).split())
+
+    assert "● cost neither too near each other" in text
+    assert "neither: cost" not in text
 
 
 def test_doubts_that_are_not_shown_are_counted():
