@@ -72,12 +72,12 @@ def price_planes(
     planes: Sequence[PilotPlane],
     measured: dict[str, Measured],
     shape: Shape,
-    represented: Callable[[], Mapping[PlaneName, str]],
+    represented: Callable[[], Mapping[PlaneName, str]] | None = None,
 ) -> Money:
     """Put each plane's month into its figures; returns what they say together. Raises PriceTableError.
 
     represented: asked when all months are known, which target stands for each kind of plane; break-evens are between
-    those.
+    those. None: of the bills alone, without break-evens.
     """
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
@@ -94,7 +94,8 @@ def price_planes(
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
         _share_out(one, found.buckets)
-    _cross(offers, shape, found, represented())
+    if represented is not None:
+        _cross(offers, shape, found, represented())
     return found
 
 
