@@ -47,6 +47,14 @@ def _stands(verdict: PilotVerdict, plane: PilotPlane) -> str:
     return "for its kind" if plane.target in verdict.represents.values() else "not the best"
 
 
+def standing_lines(verdict: PilotVerdict) -> list[str]:
+    """Which targets are out and why, and, where a kind has more than one, which stands for it and why."""
+    lines = [f"{target} is out: {why}" for target, why in verdict.out.items()]
+    if len(verdict.planes) > len(verdict.represents):
+        lines += verdict.represents_why.values()
+    return lines
+
+
 def number(value: float | None) -> str:
     """With three digits, or whole where it has more."""
     if value is None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
-from replay.report.pilot_cells import number, side_by_side
+from replay.report.pilot_cells import number, side_by_side, standing_lines
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -63,8 +63,8 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     console.print(_planes(verdict))
     console.print()
     console.print(_rules(verdict))
-    for target, why in verdict.out.items():
-        console.print(Text(_wrapped(f"{clean(target)} is out: {why}")))
+    for line in standing_lines(verdict):
+        console.print(Text(_wrapped(line)))
     for even in verdict.break_even[:2]:
         console.print(Text(_wrapped(_crossing(even))))
     if verdict.routes:

@@ -7,6 +7,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from replay.judge.choice.types import Rule
+from replay.report import pilot_tables
 from replay.report.pilot_cells import number, unit_price
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
@@ -70,10 +71,14 @@ def test_a_target_that_is_out_is_named_with_its_reason_and_marked_in_the_table()
     verdict = pilot_verdict(
         out={"serverless": "broke p99 < 800ms"},
         represents={"vm": "vm"},
+        represents_why={"vm": "vm is the only one of its kind that stands"},
     )
     text = printed(verdict)
 
     assert "serverless is out: broke p99 < 800ms" in text
+    assert "vm is the only one of its kind that stands" in text
+    assert "- vm is the only one of its kind that stands" in pilot_markdown(verdict)
+    assert "serverless is out: broke p99 &lt; 800ms" in pilot_tables.planes(verdict)
     assert ["stands", "out", "for", "its", "kind"] in [line.split() for line in text.splitlines()]
 
 
