@@ -121,13 +121,27 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     sessions_lost: int = 0
 
 
+class UndecidedSlo(msgspec.Struct, kw_only=True):
+    """An SLO that a run could not decide, and why. is_broken: the run's own figure breaks it, or there is none.
+    is_open: nothing bounds the figure on the limit's side, so it may be anything.
+    """
+
+    slo: str
+    why: str
+    is_broken: bool = False
+    is_open: bool = False
+
+
 class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together; latencies are of the representative phase, response time.
 
-    budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
+    budget: what the SLOs say of it; broken: those that it broke; undecided: those that its run was too short for.
+    cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
     seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
-    representative phase; answered: in all phases, and in the month that it was simulated for.
+    representative phase; answered: in all phases, and in the month that it was simulated for. carried_rps: the most
+    requests a second that it carried in a window of the workload's, with no more failures than a plane may have.
+    staff_hours: a month, staff_rate: of an hour, where its file states them.
     """
 
     target: str
@@ -166,6 +180,12 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     steps: int = 0
     answered: int = 0
     generator: str = "ok"
+    p95_ci_ms: tuple[float | None, float | None] | None = None
+    carried_rps: float | None = None
+    broken: list[str] = []
+    undecided: list[UndecidedSlo] = []
+    staff_hours: float | None = None
+    staff_rate: float | None = None
 
 
 class Rule(msgspec.Struct, kw_only=True):
@@ -204,7 +224,8 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+    workload stands. curve: (x, cost of the first, cost of the second) for a chart. crossings: all points at which they
+    cost the same, ascending; `at` is the one nearest to `now`.
     """
 
     between: tuple[str, str]
@@ -216,6 +237,7 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
     reason: str | None = None
     text: str = ""
     curve: list[tuple[float, float, float]] = []
+    crossings: list[float] = []
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -256,11 +278,31 @@ class Answered(msgspec.Struct, kw_only=True):
     is_given: bool = True
 
 
+class StaffLine(msgspec.Struct, kw_only=True):
+    """What money decides without staff time and with it. between: the plane with the lower bill, and the other.
+
+    month: what staff costs on each target that states it. rate: of an hour; is_rate_assumed: nobody stated it.
+    flips_at_hours: of staff a month that the first may take more than the second before it is no cheaper.
+    """
+
+    between: tuple[str, str]
+    without: Choice
+    with_staff: Choice
+    month: dict[str, float]
+    rate: float
+    is_rate_assumed: bool
+    flips_at_hours: float
+    text: str
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
-    it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names. calendar: how
+    it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
+    out: the targets that cannot be chosen, and why. represents: the target that stands for its kind, by kind, and
+    represents_why how it was picked. leans: where the evidence points that did not suffice for a choice.
+    calendar: how
     the month looks that all bills are of; calendars: its bills, and the same load's in other months. answers: to
     what no trace can tell; empty where nobody was asked.
     """
@@ -292,3 +334,8 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     calendar: str = "flat"
     calendars: list[CalendarBill] = []
     answers: list[Answered] = []
+    out: dict[str, str] = {}
+    represents: dict[str, str] = {}
+    represents_why: dict[str, str] = {}
+    leans: PlaneName | None = None
+    staff: StaffLine | None = None
