@@ -149,6 +149,7 @@ class Plane:
         self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
         self._cpu = Averages(windows_s, start_ns)
+        self._is_cpu_known = False  # until somebody tells how much is used
         # What idle instances within min_instances cost, where that differs from other idle instances.
         self._bills_min = spec.kind == "serverless" and self._least > 0
         self._min_idle = 0
@@ -353,6 +354,7 @@ class Plane:
     def cpu_used(self, milli_vcpu: int, at_ns: int) -> list[Decision]:
         """Note how much CPU all instances together use from now on; only request-driven scaling asks."""
         out = self._reach(at_ns)
+        self._is_cpu_known = True
         self._cpu.set_level(milli_vcpu, at_ns)
         return out
 
@@ -459,7 +461,7 @@ class Plane:
             self._shrink_to_wanted(at_ns, out)
             self._boot_up_to(self._wanted, at_ns, out)
         elif self._by_request is not None:
-            wanted = self._by_request.wanted(means, self._cpu.means(at_ns))
+            wanted = self._by_request.wanted(means, self._cpu.means(at_ns) if self._is_cpu_known else ())
             if not self._alive and not len(self._pending):
                 wanted = 0  # only a request wakes a plane at zero
             self._wanted = min(max(wanted, self._least), self._most)
