@@ -22,6 +22,7 @@ from replay.planes.series import SeriesError
 from replay.planes.serving import plane_server
 from replay.planes.types import (
     PENDING_LIMITS,
+    PLATFORM_TIMEOUT_S,
     Distribution,
     ModelSpec,
     PlaneSpec,
@@ -108,16 +109,12 @@ def plane() -> None:
 @click.option(
     "--pending-limit",
     type=click.Choice(list(PENDING_LIMITS)),
-    default=_SPEC.pending_limit,
-    show_default=True,
-    help="How long and how many requests wait for an instance.",
+    help="How long and how many requests wait for an instance.  [default: startup; for machines 2048, without limit]",
 )
 @click.option(
     "--request-timeout",
     type=DURATION,
-    default=f"{_SPEC.request_timeout_s:g}s",
-    show_default=True,
-    help="Answer 504 after this.",
+    help=f"Answer 504 after this.  [default: {PLATFORM_TIMEOUT_S:g}s; none for machines]",
 )
 @click.option(
     "--router",
@@ -223,8 +220,8 @@ def serve(
     min_instances: int,
     max_instances: int,
     idle_lifetime: float,
-    pending_limit: str,
-    request_timeout: float,
+    pending_limit: str | None,
+    request_timeout: float | None,
     router: str,
     health_path: str | None,
     boot_timeout: float,

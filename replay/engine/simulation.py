@@ -169,7 +169,7 @@ class SimulatedWire:
     def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str) -> None:
         self.plane = Plane(spec.plane, time.now_ns)
         self._model = spec.instances
-        self._script = Script(spec.instances)
+        self._script = Script(spec.instances, spec.plane.kind)
         self._is_recorded = spec.as_recorded
         self._chat_path = shape_path.encode()
         self._time = time
@@ -254,10 +254,8 @@ class SimulatedWire:
             refused=self._refused,
             timed_out=self._timed_out,
             busy_s=round(sum(life.busy_ns for life in lives) / _NS, 3),
-            booting_s=round(
-                sum((life.ready_ns or life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3
-            ),
-            instance_s=round(sum((life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3),
+            booting_s=round(sum(_booted(life, now) - life.requested_ns for life in lives) / _NS, 3),
+            instance_s=round(sum(_gone(life, now) - life.requested_ns for life in lives) / _NS, 3),
         )
 
     def _carry_out(self, decisions: list[Decision]) -> None:
@@ -465,11 +463,19 @@ class SimulatedWire:
 
 def most_at_once(lives: list[InstanceLife], now_ns: int) -> int:
     """The most instances that were there at one instant; one that goes makes room for one that comes then."""
-    changes = sorted(
-        change for life in lives for change in ((life.requested_ns, 1), (life.gone_ns or now_ns, -1))
-    )
+    changes = sorted(change for life in lives for change in ((life.requested_ns, 1), (_gone(life, now_ns), -1)))
     most = there = 0
     for _, change in changes:
         there += change
         most = max(most, there)
     return most
+
+
+def _gone(life: InstanceLife, now_ns: int) -> int:
+    """When it was gone, or now; an instant of 0 is one."""
+    return now_ns if life.gone_ns is None else life.gone_ns
+
+
+def _booted(life: InstanceLife, now_ns: int) -> int:
+    """When it had booted, or was given up, or now."""
+    return _gone(life, now_ns) if life.ready_ns is None else life.ready_ns

@@ -26,7 +26,7 @@ from replay.planes.framing import Body, FramingError, method_of, read_head, requ
 from replay.planes.gateway import Address
 from replay.planes.model import time_ms
 from replay.planes.processes import Owner
-from replay.planes.types import Asked, InstanceId, ModelSpec, PlaneSpec
+from replay.planes.types import USUAL_BOOTS, Asked, InstanceId, ModelSpec, PlaneKind, PlaneSpec
 
 _HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -83,10 +83,14 @@ class Recorded(NamedTuple):
 
 
 class Script:
-    """Plans what becomes of each request, from a model and the request's key: the same for both the same."""
+    """Plans what becomes of each request, from a model and the request's key: the same for both the same.
 
-    def __init__(self, spec: ModelSpec) -> None:
+    kind: of the plane, whose usual boot holds where the model has none.
+    """
+
+    def __init__(self, spec: ModelSpec, kind: PlaneKind = "serverless") -> None:
         self._spec = spec
+        self._boot = USUAL_BOOTS[kind] if spec.boot is None else spec.boot
         self._seed = blake2b(str(spec.seed).encode(), digest_size=32).digest()
 
     def __repr__(self) -> str:
@@ -95,7 +99,7 @@ class Script:
     def boot_ms(self, instance: InstanceId, vcpu: float = 1.0) -> float:
         """How long this instance boots with so many vCPUs."""
         spec, random = self._spec, self._random(b"boot-%d" % instance)
-        waits_ms = draw(spec.boot, random)
+        waits_ms = draw(self._boot, random)
         if spec.boot_cpu is None:
             return waits_ms
         return waits_ms + draw(spec.boot_cpu, random) / min(vcpu, spec.boot_most_vcpu)
@@ -162,7 +166,10 @@ class Script:
 
 
 class ModelledInstances:
-    """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns."""
+    """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns.
+
+    boots_at_once: a boot takes no time, as for what was on before the plane began.
+    """
 
     def __init__(
         self,
@@ -173,7 +180,7 @@ class ModelledInstances:
     ) -> None:
         self.spec = spec
         self.cpu = cpu_rules(plane, spec.vcpu)
-        self.script = Script(spec)
+        self.script = Script(spec, plane.kind)
         self.owner = owner
         self.now = now
         self.requests = 0
@@ -181,6 +188,7 @@ class ModelledInstances:
         self.killed_for_memory = self.background_done = self.background_lost = 0
         self._running: dict[InstanceId, _Instance] = {}
         self._start_ns = now()
+        self.boots_at_once = False
         self._tasks: set[asyncio.Task[None]] = set()
         for at_s in spec.faults.deploys_s:
             self._run(self._deploy_at(at_s))
@@ -198,7 +206,8 @@ class ModelledInstances:
     def boot(self, instance: InstanceId, vcpu: float) -> None:
         """vcpu: unused, since the plane's rules say it too."""
         booted = self._running[instance] = _Instance(instance, self)
-        booted.booting = self._run(self._boot(booted, self.now()))
+        boot_ms = 0.0 if self.boots_at_once else self.script.boot_ms(instance, self.cpu.vcpu * self.cpu.boost)
+        booted.booting = self._run(self._boot(booted, self.now() + round(boot_ms * _MS)))
 
     def stop(self, instance: InstanceId) -> None:
         stopped = self._running.pop(instance, None)
@@ -236,9 +245,7 @@ class ModelledInstances:
     def elapsed_s(self) -> float:
         return (self.now() - self._start_ns) / _NS
 
-    async def _boot(self, instance: "_Instance", asked_ns: int) -> None:
-        boot_ms = self.script.boot_ms(instance.number, self.cpu.vcpu * self.cpu.boost)
-        ready_ns = asked_ns + round(boot_ms * _MS)
+    async def _boot(self, instance: "_Instance", ready_ns: int) -> None:
         try:
             await instance.listen()
         except OSError:

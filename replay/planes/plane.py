@@ -44,7 +44,6 @@ from replay.planes.pending import NO_INSTANCE, QUEUE_FULL, Pending, Request
 from replay.planes.routing import router
 from replay.planes.scaling import DEFAULT_FULL, RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
 from replay.planes.types import (
-    PENDING_LIMITS,
     Boot,
     Census,
     Decision,
@@ -96,9 +95,9 @@ class Plane:
         self.spec = spec
         self._now_ns = start_ns
         self._router = router(spec.router, spec.concurrency)
-        limit = spec.pending_limit
-        self._pending = Pending(PENDING_LIMITS[limit] if isinstance(limit, str) else limit)
-        self._timeout_ns = _ns(spec.request_timeout_s)
+        self._pending = Pending(spec.queue)
+        limit_s = spec.request_limit_s
+        self._timeout_ns = None if limit_s is None else _ns(limit_s)
         self._drain_ns = _ns(spec.drain_s)
 
         self._open: OrderedDict[RequestId, Request] = OrderedDict()  # in order of arrival, so of timeout
@@ -237,7 +236,8 @@ class Plane:
             out.append(Refuse(request, self._pending.limit.status, NO_INSTANCE if self._binds else QUEUE_FULL))
             return out
         self._open[request] = entry
-        self._wake_at(at_ns + self._timeout_ns)
+        if self._timeout_ns is not None:
+            self._wake_at(at_ns + self._timeout_ns)
         if instance is not None:
             out.append(self._started(entry, instance, at_ns))
         elif self._binds:
@@ -403,7 +403,7 @@ class Plane:
         """Return what is due first and when: of those due together, clients come before instances."""
         first_ns: int = _NEVER
         act: Callable[[int, list[Decision]], None] | None = None
-        if self._open:
+        if self._open and self._timeout_ns is not None:
             first_ns = next(iter(self._open.values())).arrived_ns + self._timeout_ns
             act = self._time_out
         refuse_ns = self._pending.deadline_ns()

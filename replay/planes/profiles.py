@@ -45,12 +45,11 @@ LAMBDA = PlaneSpec(
     binding="early",
 )
 
-# One always-on worker with the slots of a Cloud Run instance, so that the two differ in nothing but the plane;
-# behind it the accept queue of uvicorn's default (backlog 2048), after which a proxy answers 503.
+# One always-on worker with the slots of a Cloud Run instance, so that the two differ in nothing but the plane; requests
+# wait in an accept queue, and no platform times them out.
 VM = PlaneSpec(
     kind="vm",
     max_instances=1,
-    pending_limit=PendingLimit(None, length=2048, status=503),
     cpu_when_idle="full",
     startup_boost=False,
 )

@@ -51,7 +51,7 @@ async def plane_server(
                 control_server(gateway, running, host, control_port) as control_url,
                 series_file(series, partial(state, gateway, running), output),
             ):
-                gateway.open(running)
+                _open(gateway, running)
                 bound = listening.sockets[0].getsockname()[1]
                 yield Served(
                     f"http://{shown_host(host)}:{bound}",
@@ -64,6 +64,16 @@ async def plane_server(
             await gateway.close()
     finally:
         await running.close()
+
+
+def _open(gateway: Gateway, running: ProcessInstances | ModelledInstances) -> None:
+    """Begin. What is always on was on before, as in a simulation, where it is modelled; a process has yet to start."""
+    if isinstance(running, ModelledInstances):
+        running.boots_at_once = True
+        gateway.open(running)
+        running.boots_at_once = False
+    else:
+        gateway.open(running)
 
 
 def shown_host(host: str) -> str:

@@ -116,6 +116,13 @@ PENDING_LIMITS: Mapping[PendingRule, PendingLimit] = MappingProxyType(
 )
 
 
+# What a proxy before machines takes: it lets requests wait for as long as they like, in an accept queue of uvicorn's
+# default length, after which it answers 503 (uvicorn, Settings, backlog).
+ACCEPT_QUEUE = PendingLimit(None, length=2048, status=503)
+# Cloud Run, Request timeout: 300 s unless configured, 3,600 s at most.
+PLATFORM_TIMEOUT_S = 300.0
+
+
 class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
     """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
 
@@ -191,9 +198,11 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     concurrency: requests in one instance at once; 0: unlimited. binding "late": who waits is served by the first
     slot, of whichever instance; "early": each has one boot of its own, waits for that alone, and is refused at
     once where none may boot; pending_limit then gives only the status (AWS Lambda).
+    pending_limit None: the kind's, which is "startup" for serverless and an accept queue for machines.
     idle_lifetime_s: how long an instance above what is wanted stays without a request (not with window-driven
     scaling, which knows no idle lifetime).
-    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on.
+    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on. None: the kind's,
+    which is 300 s for serverless; machines have no platform before them, so a request may take as long as it takes.
     drain_s: how long the requests of an instance that is told to leave may still run.
     vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
     cpu_when_idle "throttled": an instance with no request has no CPU.
@@ -206,8 +215,8 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     min_instances: int = 0
     max_instances: int = 100
     idle_lifetime_s: float = 900.0
-    pending_limit: PendingLimit | PendingRule = "startup"
-    request_timeout_s: float = 300.0
+    pending_limit: PendingLimit | PendingRule | None = None
+    request_timeout_s: float | None = None
     drain_s: float = 300.0
     vcpu: float = 1.0
     startup_boost: bool = True
@@ -227,12 +236,27 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 f"min_instances must be between 0 and max_instances ({self.max_instances}),"
                 f" not {self.min_instances}"
             )
-        if self.request_timeout_s <= 0 or self.vcpu <= 0:
+        if (self.request_timeout_s is not None and self.request_timeout_s <= 0) or self.vcpu <= 0:
             raise ValueError("request_timeout_s and vcpu must be above 0")
         if self.idle_lifetime_s < 0 or self.drain_s < 0 or self.boost_after_ready_s < 0:
             raise ValueError("idle_lifetime_s, drain_s and boost_after_ready_s must not be negative")
         if self.binding == "early" and (self.kind == "vm" or isinstance(self.scaling, WindowDriven)):
             raise ValueError("binding early needs kind serverless with request-driven scaling")
+
+    @property
+    def request_limit_s(self) -> float | None:
+        """How long a request may take, in s; None: as long as it takes. Planes act by it, and rules judge by it."""
+        if self.request_timeout_s is None:
+            return PLATFORM_TIMEOUT_S if self.kind == "serverless" else None
+        return None if math.isinf(self.request_timeout_s) else self.request_timeout_s
+
+    @property
+    def queue(self) -> PendingLimit:
+        """How long, and how many, requests wait for an instance."""
+        limit = self.pending_limit
+        if limit is None:
+            return PENDING_LIMITS["startup"] if self.kind == "serverless" else ACCEPT_QUEUE
+        return PENDING_LIMITS[limit] if isinstance(limit, str) else limit
 
 
 def scaling_for(idle_lifetime_s: float) -> RequestDriven:
@@ -458,10 +482,24 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("deploys_s and kills_s must be finite and not negative")
 
 
+# From the request for a container until it takes requests. Our choice, in the range in which Cloud Run services of one
+# vCPU were seen to start (1 to 3 s, knmts.com/350); no vendor publishes one.
+CONTAINER_BOOT = Lognormal(1000.0, 2000.0)
+# From the request for a machine until its application takes requests. Until a 2-vCPU Debian machine of Compute Engine
+# took SSH: 41.5 s on average of 20 (C. McAnlis, Understanding and profiling GCE cold-boot time, 2017); of 5,000, about
+# 25 s, beside a rule of thumb of 1 to 2 minutes (R. Aboukhalil, Move fast and break the cloud, 2018). The start of the
+# application comes on top. The p99 is our choice: the rule of thumb's upper end.
+MACHINE_BOOT = Lognormal(45_000.0, 120_000.0)
+USUAL_BOOTS: Mapping[PlaneKind, Distribution] = MappingProxyType(
+    {"serverless": CONTAINER_BOOT, "vm": MACHINE_BOOT}
+)
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an instance is modelled.
 
-    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it.
+    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it. None:
+    the usual one of the plane's kind, a container's or a machine's.
     boot_cpu: work for the processor beside it, in the time that one vCPU takes; the vCPUs of the boot divide it, of
     which it can use boot_most_vcpu at once.
     as_recorded: a request that says how long its recording took (x-replay-recorded-ms, which a target file's
@@ -478,7 +516,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     instance that would use more is killed, and its requests with it. None: no limit.
     """
 
-    boot: Distribution = Lognormal(1000.0, 2000.0)
+    boot: Distribution | None = None
     boot_cpu: Distribution | None = None
     boot_most_vcpu: float = math.inf
     as_recorded: bool = False

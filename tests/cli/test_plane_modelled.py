@@ -68,7 +68,7 @@ def test_a_model_file_says_the_rest(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("boot = 3", "Expected `object`, got `int` - at `$.boot`"),
+        ("boot = 3", "Expected `object | null`, got `int` - at `$.boot`"),
         ("[faults]\nerror_ratio = 2", "error_ratio must be between 0 and 1, not 2 - at `$.faults`"),
         ("boots = 3", "Object contains unknown field `boots`"),
     ],

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.planes.averages import SECOND_NS, Averages
-
-from .eager_averages import EagerAverages
+from tests.planes.eager_averages import EagerAverages
 
 
 def at(seconds: float) -> int:

@@ -41,7 +41,7 @@ def test_a_plane_that_a_file_describes_can_be_made(name):
         ("cloud-run", {}),
         ("lambda", {"pending_limit", "scaling"}),  # which write None in another way
         ("knative", {"concurrency", "max_instances"}),
-        ("vm", {"concurrency", "max_instances", "pending_limit"}),
+        ("vm", {"concurrency", "max_instances"}),
     ],
 )
 def test_a_file_simulates_the_rules_of_its_platform(name, own):

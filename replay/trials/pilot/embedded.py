@@ -21,13 +21,21 @@ import msgspec
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Workload
 from replay.planes.serving import plane_server
-from replay.target import Cost, Target, TargetError
-from replay.trials.pilot.phases import How
+from replay.planes.types import MACHINE_BOOT, Lognormal
+from replay.target import Cost, Target, TargetError, Timeouts
+from replay.trials.pilot.phases import LIVE, QUICK, How
 
 # Requests that one vCPU has at once, on either plane. Agents' steps mostly wait.
 CONCURRENCY = 8
 HEADROOM = 0.3
 _BOOT: dict[str, Any] = {"of": "lognormal", "p50_ms": 1200.0, "p99_ms": 2500.0}
+# What a Cloud Run service may be configured to at most (Request timeout); its default is 300 s.
+LONGEST_REQUEST_S = 3600.0
+# A quick pilot watches an eighth of the time that a live one watches a fault, so a machine is back in an eighth of the
+# time that machines take: seconds, where a container takes about one.
+_BOOT_SCALE: dict[How, float] = {"quick": QUICK.failure_s / LIVE.failure_s, "live": 1.0, "simulated": 1.0}
+# No client of ours gives up before the plane does.
+_PATIENT = Timeouts(first_byte_s=86_400.0, idle_s=86_400.0, total_s=86_400.0)
 _LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": 900.0}
 _READY_S = 30.0
 _LOOK_S = 0.02
@@ -43,19 +51,23 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
     """
     machines = _machines(workload)
     model = {"as_recorded": True, "boot": _BOOT, "seed": 1}
+    boot = MACHINE_BOOT
+    scale = _BOOT_SCALE[how]
+    machine_boot = Lognormal(boot.p50_ms * scale, boot.p99_ms * scale)
     serverless = {
         "as_recorded": True,
         "plane": {
             "concurrency": CONCURRENCY,
             "max_instances": max(10, 3 * machines),
             "idle_lifetime_s": _LIFETIME_S[how],
+            "request_timeout_s": LONGEST_REQUEST_S,
         },
         "instances": model,
     }
     vm = {
         "as_recorded": True,
         "plane": {"kind": "vm", "concurrency": CONCURRENCY, "max_instances": machines},
-        "instances": model,
+        "instances": {**model, "boot": msgspec.to_builtins(machine_boot)},
     }
     if how != "simulated":
         # Averages over longer than an instance lives would hold those that were to be gone.
@@ -64,6 +76,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
     common: dict[str, Any] = {
         "url": _NOWHERE,
         "send_recorded_ms": True,
+        "timeouts": _PATIENT,
         "instance_header": "x-replay-instance",
         "cold_header": "x-replay-cold",
     }

@@ -9,6 +9,7 @@ import msgspec
 
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
+from replay.engine.simulation import simulated_plane
 from replay.engine.types import RunOptions
 from replay.judge.choice.answered import answers_told
 from replay.judge.choice.case import Case
@@ -394,11 +395,10 @@ def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
 
 
 def _request_limit_s(target: Target) -> float | None:
-    """As its file says; else the platform's for a serverless one, and none for machines."""
-    stated = (target.simulate or {}).get("plane", {}).get("request_timeout_s")
-    if stated is None:
-        return _LONGEST_REQUEST_S if target.plane == "serverless" else None
-    return float(stated)
+    """As its simulated plane has it; else the platform's for a serverless one, and none for machines."""
+    if target.simulate is not None:
+        return simulated_plane(target).plane.request_limit_s
+    return _LONGEST_REQUEST_S if target.plane == "serverless" else None
 
 
 def _in_days(today: date, days: int) -> str:
