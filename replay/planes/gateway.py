@@ -169,6 +169,11 @@ class Gateway:
         if not self._is_closing:
             self._carry_out(self.plane.deploy(self._now()))
 
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int) -> None:
+        """The instance uses so much CPU from now on."""
+        if not self._is_closing and self.plane.counts_cpu:
+            self._carry_out(self.plane.cpu_used(instance, milli_vcpu, self._now()))
+
     def came(self, doorway: "Doorway") -> None:
         self._doorways.add(doorway)
 

@@ -125,6 +125,7 @@ class Plane:
         self._by_request: RequestDrivenPolicy | None = None
         self._by_window: WindowDrivenPolicy | None = None
         windows_s: tuple[int, ...] = ()
+        cpu_windows_s: tuple[int, ...] = ()
         self._period_ns = 0
         rules = spec.scaling
         self._most, self._least = spec.max_instances, spec.min_instances
@@ -141,13 +142,16 @@ class Plane:
                 self._by_request = RequestDrivenPolicy(rules, spec.concurrency, spec.vcpu)
                 self._idle_lifetime_ns = _ns(spec.idle_lifetime_s)
                 windows_s = rules.windows_s
+                cpu_windows_s = (rules.cpu_window_s,) if windows_s else ()
                 if rules.windows_s or rules.keep_instances is not None:
                     self._period_ns = _ns(rules.evaluate_s)
         # Window-driven scaling counts the waiting as load; request-driven scaling answers them otherwise.
         self._load_has_waiting = self._by_window is not None
         self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
-        self._cpu = Averages(windows_s, start_ns)
+        self._cpu = Averages(cpu_windows_s, start_ns)
+        self._milli_vcpu = 0  # used by all instances
+        self._counts_cpu = bool(cpu_windows_s)
         self._is_cpu_known = False  # until somebody tells how much is used
         # What idle instances within min_instances cost, where that differs from other idle instances.
         self._bills_min = spec.kind == "serverless" and self._least > 0
@@ -351,12 +355,21 @@ class Plane:
         self._roll_on(at_ns, out)
         return out
 
-    def cpu_used(self, milli_vcpu: int, at_ns: int) -> list[Decision]:
-        """Note how much CPU all instances together use from now on; only request-driven scaling asks."""
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int, at_ns: int) -> list[Decision]:
+        """Note how much CPU an instance uses from now on; see counts_cpu."""
         out = self._reach(at_ns)
-        self._is_cpu_known = True
-        self._cpu.set_level(milli_vcpu, at_ns)
+        known = self._instances.get(instance)
+        if known is not None and known.milli_vcpu != milli_vcpu:
+            self._is_cpu_known = True
+            self._milli_vcpu += milli_vcpu - known.milli_vcpu
+            known.use_cpu(milli_vcpu, at_ns)
+            self._cpu.set_level(self._milli_vcpu, at_ns)
         return out
+
+    @property
+    def counts_cpu(self) -> bool:
+        """Whether it matters to the plane how much CPU is used, so that cpu_used is to be called at each change."""
+        return self._counts_cpu
 
     def tick(self, at_ns: int) -> list[Decision]:
         """Carry out all that is due by at_ns, that instant included."""
@@ -492,7 +505,8 @@ class Plane:
         low = [
             instance
             for instance in self._ready.values()
-            if instance.low_mark_ns <= at_ns - period_ns and instance.use_ratio(at_ns, slots) < rules.low_ratio
+            if instance.low_mark_ns <= at_ns - period_ns
+            and instance.use_ratio(at_ns, slots, self.spec.vcpu) < rules.low_ratio
         ]
         excess = len(self._ready) - max(self._wanted, self._least, rules.keep_instances)
         low.sort(key=lambda instance: (instance.in_flight, instance.idle_since_ns or 0))
@@ -601,6 +615,10 @@ class Plane:
             instance.end_busy(at_ns)
             self._running -= instance.in_flight
             instance.in_flight = 0
+        if instance.milli_vcpu:
+            self._milli_vcpu -= instance.milli_vcpu
+            instance.use_cpu(0, at_ns)
+            self._cpu.set_level(self._milli_vcpu, at_ns)
         instance.move_to("gone")
         instance.gone_ns = at_ns
         life = instance.life(at_ns)

@@ -31,6 +31,11 @@ USUAL_TIMES: Mapping[Kind, Spread] = MappingProxyType(
 )
 
 
+# What part of a recorded step's time is work for the processor, beside waiting for somebody else. Our choice, for a
+# recording does not tell: model calls wait for the model; a tool mostly waits for an API, a disk or a database.
+USUAL_CPU_SHARES: Mapping[Kind, float] = MappingProxyType({"llm": 0.0, "tool": 0.1, "mcp": 0.1, "http": 0.1})
+
+
 class ServiceModel(msgspec.Struct, frozen=True):
     """How long the target takes over a request, and how often it fails.
 
@@ -127,19 +132,21 @@ class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
 
     Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
-    concurrency), and the same for CPU against cpu_target_ratio; no windows: waiting requests alone decide.
+    concurrency), or that of CPU over cpu_window_s against cpu_target_ratio; no windows: waiting requests alone
+    decide. CPU is known where the instances are modelled with a shared processor.
     Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
     keep_instances stay for the idle lifetime; keep_instances None (or max_instances): nothing but the idle
     lifetime ends one.
 
-    Source: Cloud Run, About instance autoscaling (60 % targets over 1 and 10 minutes; those under 10 % over
-    one minute go first). How both windows combine, and how many stay, is not published: the larger, and one,
-    are assumptions; the second agrees with one instance seen alive 13 min after the last request.
+    Source: Cloud Run, About instance autoscaling (60 % targets, CPU over 1 minute, concurrency over 1 and 10; those
+    under 10 % over one minute go first). How both windows combine, and how many stay, is not published: the larger, and
+    one, are assumptions; the second agrees with one instance seen alive 13 min after the last request.
     """
 
     windows_s: tuple[int, ...] = (60, 600)
     target_ratio: float = 0.6
     cpu_target_ratio: float = 0.6
+    cpu_window_s: int = 60
     evaluate_s: float = 5.0
     low_ratio: float = 0.1
     low_window_s: float = 60.0
@@ -148,6 +155,8 @@ class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     def __post_init__(self) -> None:
         if any(window < 1 for window in self.windows_s):
             raise ValueError("windows_s must each be 1 s or more")
+        if self.cpu_window_s < 1:
+            raise ValueError("cpu_window_s must be 1 s or more")
         if not (0 < self.target_ratio <= 1 and 0 < self.cpu_target_ratio <= 1):
             raise ValueError("target_ratio and cpu_target_ratio must be above 0 and at most 1")
         if self.evaluate_s <= 0 or self.low_window_s <= 0:
@@ -509,6 +518,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     the next. speed divides all of these, and not the boot.
     sharing "processor": requests under way in one instance share its vcpu, so n take up to n times as long, token
     by token too; "slots": each takes its own time. vcpu None: the plane's; its startup boost raises it.
+    cpu_by_kind, cpu_by_name: what share of a step's time is work for the processor, where it is shared; in between the
+    step waits for somebody else. A name goes before its kind. What neither names: all of a drawn time, and of a
+    recorded one the usual share (0.1, for model calls 0).
     background: work for the processor that each answered request leaves behind, in the time that one vCPU takes. It
     shares the processor with the requests, stands still while there is none if the plane throttles CPU then, and is
     lost with its instance.
@@ -528,6 +540,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_limit: int = 8192
     speed: float = 1.0
     sharing: Sharing = "slots"
+    cpu_by_kind: Mapping[Kind, float] = {}
+    cpu_by_name: Mapping[str, float] = {}
     vcpu: float | None = None
     background: Distribution | None = None
     memory_mib: float | None = None
@@ -539,6 +553,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if self.speed <= 0 or self.boot_most_vcpu <= 0 or (self.vcpu is not None and self.vcpu <= 0):
             raise ValueError("speed, vcpu and boot_most_vcpu must be above 0")
+        for name, share in (*self.cpu_by_kind.items(), *self.cpu_by_name.items()):
+            if not 0 <= share <= 1:
+                raise ValueError(f"the CPU share of {name} must be between 0 and 1, not {share:g}")
         if self.idle_mib < 0 or self.request_mib < 0:
             raise ValueError("idle_mib and request_mib must not be negative")
         if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:
@@ -549,7 +566,7 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A plane to be simulated: the [simulate] table of a target file.
 
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
-    takes as long as the recording says, and not what the model draws.
+    takes as long as the recording says, and not what the model draws; faults and background work befall it too.
     """
 
     plane: PlaneSpec = PlaneSpec()

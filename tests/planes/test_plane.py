@@ -379,7 +379,7 @@ def test_cpu_boots_instances_too():
     plane = Plane(PlaneSpec(concurrency=10, startup_boost=False))
     plane.request_arrived("a", 0)
     plane.instance_ready(1, 0)
-    plane.cpu_used(1000, 0)  # the one vCPU of the one instance is busy
+    plane.cpu_used(1, 1000, 0)  # the one vCPU of the one instance is busy
 
     assert plane.tick(at(5)) == [Boot(2, 1.0)]
 
