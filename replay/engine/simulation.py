@@ -33,6 +33,7 @@ from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled_instances import Plan, Recorded, Script
 from replay.planes.plane import Plane
+from replay.planes.profiles import PROFILES, with_profile
 from replay.planes.types import (
     Asked,
     Boot,
@@ -116,7 +117,12 @@ def simulated_plane(target: Target) -> SimulatedPlane:
     if target.simulate is None:
         raise TargetError(f"{target.name}: has no [simulate] table, so there is no plane to simulate. Add one.")
     try:
-        return msgspec.convert(target.simulate, SimulatedPlane)
+        table = target.simulate
+        if (name := table.get("profile")) is not None and name not in PROFILES:
+            raise TargetError(
+                f"{target.name}: [simulate] profile: {name!r} is not known. Use one of {', '.join(sorted(PROFILES))}."
+            )
+        return msgspec.convert(with_profile(table), SimulatedPlane)
     except msgspec.ValidationError as cause:
         what, _, at = str(cause).partition(" - at `$")
         raise TargetError(

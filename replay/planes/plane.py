@@ -26,6 +26,7 @@ When two rules meet:
   boots to take another's place, until it is ready and the other drains in the same instant.
 - An outgoing instance that is let go for another reason needs no successor; one that boots for it then counts as any
   other. A successor that dies is asked for again.
+- A group's machines that leave go with their last request, however long it lasts, unless drain_s says otherwise.
 - min_instances and the policy's wanted number both hold an instance past its idle lifetime.
 - A request that timed out keeps its slot until request_ended, for the handler goes on; it counts as load.
 - An event about an instance or a request that the plane has let go is ignored: with real processes it may
@@ -39,6 +40,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from replay.planes.averages import Averages
+from replay.planes.group_scaling import GroupPolicy
 from replay.planes.instances import Instance, boosted_vcpu
 from replay.planes.pending import NO_INSTANCE, QUEUE_FULL, Pending, Request
 from replay.planes.routing import router
@@ -48,6 +50,7 @@ from replay.planes.types import (
     Census,
     Decision,
     Drain,
+    GroupDriven,
     InstanceId,
     InstanceLife,
     Lose,
@@ -98,7 +101,8 @@ class Plane:
         self._pending = Pending(spec.queue)
         limit_s = spec.request_limit_s
         self._timeout_ns = None if limit_s is None else _ns(limit_s)
-        self._drain_ns = _ns(spec.drain_s)
+        drain_s = spec.drain_limit_s
+        self._drain_ns = None if drain_s is None else _ns(drain_s)
 
         self._open: OrderedDict[RequestId, Request] = OrderedDict()  # in order of arrival, so of timeout
         self._overdue: dict[RequestId, Request] = {}  # timed out, their handlers still running
@@ -124,6 +128,7 @@ class Plane:
         self._idle_lifetime_ns: int | None = None
         self._by_request: RequestDrivenPolicy | None = None
         self._by_window: WindowDrivenPolicy | None = None
+        self._by_group: GroupPolicy | None = None
         windows_s: tuple[int, ...] = ()
         cpu_windows_s: tuple[int, ...] = ()
         self._period_ns = 0
@@ -131,6 +136,12 @@ class Plane:
         self._most, self._least = spec.max_instances, spec.min_instances
         if spec.kind == "vm":
             self._least = spec.max_instances
+        elif isinstance(rules, GroupDriven):
+            self._by_group = GroupPolicy(rules, spec.concurrency, spec.vcpu, start_ns)
+            self._least = max(1, self._least)
+            self._period_ns = _ns(rules.evaluate_s)
+            windows_s = (rules.window_s,)
+            cpu_windows_s = windows_s if rules.target == "cpu" else ()
         else:
             if spec.startup_boost:
                 self._boot_vcpu = boosted_vcpu(spec.vcpu)
@@ -145,8 +156,8 @@ class Plane:
                 cpu_windows_s = (rules.cpu_window_s,) if windows_s else ()
                 if rules.windows_s or rules.keep_instances is not None:
                     self._period_ns = _ns(rules.evaluate_s)
-        # Window-driven scaling counts the waiting as load; request-driven scaling answers them otherwise.
-        self._load_has_waiting = self._by_window is not None
+        # Others than request-driven scaling, which answers the waiting otherwise, count them as load.
+        self._load_has_waiting = self._by_request is None
         self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
         self._cpu = Averages(cpu_windows_s, start_ns)
@@ -223,7 +234,9 @@ class Plane:
     def start(self, at_ns: int) -> list[Decision]:
         """Boot the instances that are always on. A driver that wants them warm reports them ready at once."""
         out = self._reach(at_ns)
-        self._boot_up_to(self._least, at_ns, out)
+        if self._by_group is not None:
+            self._wanted = min(max(self._by_group.least(at_ns), self._least), self._most)
+        self._boot_up_to(max(self._wanted, self._least), at_ns, out)
         if self._period_ns and self._least:
             self._resume(at_ns)
         return out
@@ -480,8 +493,22 @@ class Plane:
             self._wanted = min(max(wanted, self._least), self._most)
             self._boot_up_to(self._wanted, at_ns, out)
             self._retire_low_use(at_ns, out)
+        elif self._by_group is not None:
+            self._evaluate_group(self._by_group, at_ns, means, out)
         quiet = not (self._instances or self._open or self._wanted)
         self._tick_ns = None if quiet else at_ns + self._period_ns
+
+    def _evaluate_group(self, group: GroupPolicy, at_ns: int, means: list[float], out: list[Decision]) -> None:
+        """Ask the group's policy, and follow it: boots are given up first, then the youngest machines drain."""
+        rules = self.spec.scaling
+        assert isinstance(rules, GroupDriven)
+        load = means[0]
+        if rules.target == "cpu":
+            load = self._cpu.means(at_ns)[0] if self._is_cpu_known else 0.0
+        wanted = group.wanted(at_ns, load, self._alive)
+        self._wanted = min(max(wanted, self._least), self._most)
+        self._shrink_to_wanted(at_ns, out)
+        self._boot_up_to(self._wanted, at_ns, out)
 
     def _resume(self, at_ns: int) -> None:
         """Evaluate again, from the next multiple of the period on."""
@@ -597,9 +624,10 @@ class Plane:
         instance.move_to("draining")
         del self._ready[instance.id]
         self._router.remove(instance)
-        until_ns = at_ns + self._drain_ns
-        self._draining[instance.id] = until_ns, instance
-        self._wake_at(until_ns)
+        until_ns = None if self._drain_ns is None else at_ns + self._drain_ns
+        self._draining[instance.id] = _NEVER if until_ns is None else until_ns, instance
+        if until_ns is not None:
+            self._wake_at(until_ns)
         out.append(Drain(instance.id, until_ns))
 
     def _stop(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:

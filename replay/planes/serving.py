@@ -14,7 +14,7 @@ from replay.planes.modelled_instances import ModelledInstances
 from replay.planes.plane import Plane
 from replay.planes.processes import ProcessInstances
 from replay.planes.series import series_file
-from replay.planes.types import ModelSpec, PlaneSpec, ProcessSpec, Served
+from replay.planes.types import CPU_UNKNOWN, ModelSpec, PlaneSpec, ProcessSpec, Served
 
 
 @asynccontextmanager
@@ -35,8 +35,10 @@ async def plane_server(
     plane's headers. series: a file to which what the plane says of itself is appended each second. output: where the
     processes' output goes; None: stderr.
     Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read, SeriesError if
-    the series cannot be written.
+    the series cannot be written, ValueError if the plane scales by CPU that nobody knows.
     """
+    if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
+        raise ValueError(f"{CPU_UNKNOWN}.")
     loop = asyncio.get_running_loop()
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
     running: ProcessInstances | ModelledInstances

@@ -76,7 +76,7 @@ class Answer(msgspec.Struct, frozen=True):
     draw: int = 0
 
 
-PlaneKind = Literal["serverless", "vm"]
+PlaneKind = Literal["serverless", "vm", "group"]
 RouterName = Literal["most_recently_used", "least_loaded", "round_robin"]
 Binding = Literal["late", "early"]
 Sharing = Literal["processor", "slots"]
@@ -126,6 +126,8 @@ PENDING_LIMITS: Mapping[PendingRule, PendingLimit] = MappingProxyType(
 ACCEPT_QUEUE = PendingLimit(None, length=2048, status=503)
 # Cloud Run, Request timeout: 300 s unless configured, 3,600 s at most.
 PLATFORM_TIMEOUT_S = 300.0
+# Our choice: the longest that such a request lasts.
+DRAIN_S = 300.0
 
 
 class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
@@ -199,11 +201,67 @@ class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
             raise ValueError("evaluate_s must be above 0")
 
 
+class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every day from one hour to another, at least so many machines. Hours are from 0 to 24; 22 to 6 is overnight."""
+
+    from_h: float
+    until_h: float
+    machines: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_h <= 24 and 0 <= self.until_h <= 24):
+            raise ValueError("from_h and until_h must be between 0 and 24")
+        if self.machines < 1:
+            raise ValueError(f"machines must be 1 or more, not {self.machines}")
+
+
+class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
+    """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
+
+    target: what is measured, over window_s, and brought to target_ratio of what one machine has: requests that run or
+    wait against its slots (concurrency), or CPU in use against its vcpu. tolerance_ratio: of the target, within which a
+    size stays. hold_s: how long a size is held, and never shorter than initialise_s, the time that the group is told a
+    machine needs to begin. most_added, most_added_ratio: the larger of them limits growth within added_period_s; both
+    None: no limit.
+    schedule: daily windows; starts_at_h: the hour of the day at which the plane starts.
+    The defaults are those of a Compute Engine group (hold, target), by slots, evaluated once a minute, which is our
+    choice: its period is not published.
+    """
+
+    target: Literal["slots", "cpu"] = "slots"
+    target_ratio: float = 0.6
+    window_s: int = 60
+    evaluate_s: float = 60.0
+    tolerance_ratio: float = 0.0
+    hold_s: float = 600.0
+    initialise_s: float = 0.0
+    most_added: int | None = None
+    most_added_ratio: float | None = None
+    added_period_s: float = 15.0
+    schedule: tuple[DayWindow, ...] = ()
+    starts_at_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_ratio <= 1:
+            raise ValueError("target_ratio must be above 0 and at most 1")
+        if self.window_s < 1 or self.evaluate_s <= 0 or self.added_period_s <= 0:
+            raise ValueError("window_s must be 1 s or more, evaluate_s and added_period_s above 0")
+        if min(self.tolerance_ratio, self.hold_s, self.initialise_s) < 0:
+            raise ValueError("tolerance_ratio, hold_s and initialise_s must not be negative")
+        if (self.most_added or 0) < 0 or (self.most_added_ratio or 0.0) < 0:
+            raise ValueError("most_added and most_added_ratio must not be negative")
+        if self.most_added == 0 and not self.most_added_ratio:
+            raise ValueError("a group must be allowed to grow: most_added or most_added_ratio must be above 0")
+        if not 0 <= self.starts_at_h < 24:
+            raise ValueError("starts_at_h must be 0 or more and less than 24")
+
+
 class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of an execution plane.
 
     kind "serverless" scales between min_instances and max_instances by `scaling`; "vm" keeps max_instances
-    workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU.
+    workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU; "group" is
+    machines that scale between min_instances (one at least) and max_instances, group-driven (no other policy fits).
     concurrency: requests in one instance at once; 0: unlimited. binding "late": who waits is served by the first
     slot, of whichever instance; "early": each has one boot of its own, waits for that alone, and is refused at
     once where none may boot; pending_limit then gives only the status (AWS Lambda).
@@ -212,7 +270,8 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     scaling, which knows no idle lifetime).
     request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on. None: the kind's,
     which is 300 s for serverless; machines have no platform before them, so a request may take as long as it takes.
-    drain_s: how long the requests of an instance that is told to leave may still run.
+    drain_s: how long the requests of an instance that is told to leave may still run. None: the kind's, which is 300 s,
+    and as long as they take in a group, whose machines leave with their last request.
     vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
     cpu_when_idle "throttled": an instance with no request has no CPU.
 
@@ -226,12 +285,12 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     idle_lifetime_s: float = 900.0
     pending_limit: PendingLimit | PendingRule | None = None
     request_timeout_s: float | None = None
-    drain_s: float = 300.0
+    drain_s: float | None = None
     vcpu: float = 1.0
     startup_boost: bool = True
     boost_after_ready_s: float = 10.0
     cpu_when_idle: Literal["throttled", "full"] = "throttled"
-    scaling: RequestDriven | WindowDriven = RequestDriven()
+    scaling: RequestDriven | WindowDriven | GroupDriven = RequestDriven()
     router: RouterName = "least_loaded"
     binding: Binding = "late"
 
@@ -247,9 +306,19 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
         if (self.request_timeout_s is not None and self.request_timeout_s <= 0) or self.vcpu <= 0:
             raise ValueError("request_timeout_s and vcpu must be above 0")
-        if self.idle_lifetime_s < 0 or self.drain_s < 0 or self.boost_after_ready_s < 0:
+        if self.idle_lifetime_s < 0 or (self.drain_s or 0.0) < 0 or self.boost_after_ready_s < 0:
             raise ValueError("idle_lifetime_s, drain_s and boost_after_ready_s must not be negative")
-        if self.binding == "early" and (self.kind == "vm" or isinstance(self.scaling, WindowDriven)):
+        if self.kind == "group" and self.scaling == RequestDriven():
+            msgspec.structs.force_setattr(self, "scaling", GroupDriven())
+        if (self.kind == "group") != isinstance(self.scaling, GroupDriven) and self.kind != "vm":
+            raise ValueError('kind "group" and scaling with policy "group" go together')
+        if isinstance(self.scaling, GroupDriven):
+            most = max((window.machines for window in self.scaling.schedule), default=0)
+            if most > self.max_instances:
+                raise ValueError(f"the schedule asks for {most} machines, more than max_instances")
+        if self.binding == "early" and (
+            self.kind != "serverless" or not isinstance(self.scaling, RequestDriven)
+        ):
             raise ValueError("binding early needs kind serverless with request-driven scaling")
 
     @property
@@ -258,6 +327,18 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         if self.request_timeout_s is None:
             return PLATFORM_TIMEOUT_S if self.kind == "serverless" else None
         return None if math.isinf(self.request_timeout_s) else self.request_timeout_s
+
+    @property
+    def drain_limit_s(self) -> float | None:
+        """How long the requests of an instance that leaves may still run, in s; None: as long as they take."""
+        if self.drain_s is None:
+            return None if self.kind == "group" else DRAIN_S
+        return None if math.isinf(self.drain_s) else self.drain_s
+
+    @property
+    def needs_cpu(self) -> bool:
+        """Whether it cannot scale unless it is known how much CPU its instances use."""
+        return self.kind == "group" and isinstance(self.scaling, GroupDriven) and self.scaling.target == "cpu"
 
     @property
     def queue(self) -> PendingLimit:
@@ -326,10 +407,12 @@ class Lose(msgspec.Struct, frozen=True, gc=False):
 
 
 class Drain(msgspec.Struct, frozen=True, gc=False):
-    """This instance gets no further request; it is stopped when it has none left, at until_ns at the latest."""
+    """This instance gets no further request; it is stopped when it has none left, at until_ns at the latest (None: then
+    alone).
+    """
 
     instance: InstanceId
-    until_ns: int
+    until_ns: int | None
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
@@ -500,7 +583,7 @@ CONTAINER_BOOT = Lognormal(1000.0, 2000.0)
 # application comes on top. The p99 is our choice: the rule of thumb's upper end.
 MACHINE_BOOT = Lognormal(45_000.0, 120_000.0)
 USUAL_BOOTS: Mapping[PlaneKind, Distribution] = MappingProxyType(
-    {"serverless": CONTAINER_BOOT, "vm": MACHINE_BOOT}
+    {"serverless": CONTAINER_BOOT, "vm": MACHINE_BOOT, "group": MACHINE_BOOT}
 )
 
 
@@ -562,16 +645,31 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("memory_mib must hold an instance with one request: idle_mib + request_mib")
 
 
+# Why a group that scales by CPU is refused.
+CPU_UNKNOWN = (
+    'a group with target = "cpu" needs instances whose CPU is known: modelled ones with sharing = "processor". '
+    'Add that, or scale by target = "slots"'
+)
+
+
 class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plane to be simulated: the [simulate] table of a target file.
 
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
     takes as long as the recording says, and not what the model draws; faults and background work befall it too.
+    profile: of a known platform, whose rules hold where plane and instances name none (profiles.py). why: reasons for
+    values, by their names ("plane.concurrency"), for whoever lists what was assumed.
     """
 
     plane: PlaneSpec = PlaneSpec()
     instances: ModelSpec = ModelSpec()
     as_recorded: bool = False
+    profile: str | None = None
+    why: Mapping[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.plane.needs_cpu and self.instances.sharing != "processor":
+            raise ValueError(CPU_UNKNOWN)
 
 
 class Served(NamedTuple):
