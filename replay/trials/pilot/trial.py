@@ -27,6 +27,7 @@ from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
+from replay.planes.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.target import Target, TargetError
@@ -45,7 +46,6 @@ from replay.trials.pilot.carrying import (
     read_state,
     write_state,
 )
-from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
@@ -222,8 +222,8 @@ def _first_scale(shape: Shape, part: Excerpt, slos: Sequence[Slo], level_s: floa
     needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
 
     def first(target: Target) -> float:
-        plane = (target.simulate or {}).get("plane", {})
-        slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
+        plane = None if target.simulate is None else simulated_plane(target).plane
+        slots = 0 if plane is None else (plane.concurrency or DEFAULT_FULL) * plane.max_instances
         carried_rps = slots / 2 / took_s if slots and took_s else 0.0
         return max(1.0, round(max(carried_rps, needed / level_s) / part.rps, 2))
 
