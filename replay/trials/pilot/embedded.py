@@ -136,7 +136,12 @@ def _machines(workload: Workload) -> int:
     """How many machines take the fullest window with headroom, by the slots that it fills and the CPU that it uses."""
     if workload.mean_in_flight is None or not workload.mean_rps:
         return 1
-    peak = workload.peak_rps / workload.mean_rps * (1 + HEADROOM)
+    # The fullest window over the mean, but no more than ever was under way at once: of requests that outlast a window,
+    # many may begin in one.
+    peak = workload.peak_rps / workload.mean_rps
+    if workload.peak_in_flight is not None and workload.mean_in_flight:
+        peak = min(peak, workload.peak_in_flight / workload.mean_in_flight)
+    peak *= 1 + HEADROOM
     slots = peak * workload.mean_in_flight / VM.concurrency
     usual: dict[str, float] = dict(USUAL_CPU_SHARES.items())
     vcpus: float = peak * sum(

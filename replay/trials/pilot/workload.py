@@ -123,7 +123,9 @@ def shape_of(trace: Path) -> Shape:
                 start_ms = session.start_ms + step.at_ms
                 _of(series, step).add(start_ms, step.took_ms, step.attributes.get(NEEDS) or session_needs)
                 if CPU_SHARE in step.attributes:
-                    _of(series, step).cpu_share = _cpu_share(step.attributes[CPU_SHARE], session.id, step.id)
+                    _of(series, step).cpu_share = _cpu_share(
+                        step.attributes[CPU_SHARE], f"{trace}: session {session.id!r}, step {step.id!r}"
+                    )
                 if not step.is_wait:
                     requests += 1
                     hourly[int(start_ms // _HOUR_MS)] += 1
@@ -179,16 +181,14 @@ def shape_of(trace: Path) -> Shape:
     return Shape(workload, levels, hourly)
 
 
-def _cpu_share(text: str, session: str, step: str) -> float:
+def _cpu_share(text: str, where: str) -> float:
     """Raises TraceError unless it is a number from 0 to 1."""
     try:
         share = float(text)
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise TraceError(
-            f"session {session!r}, step {step!r}: {CPU_SHARE} must be a number from 0 to 1, not {text!r}."
-        )
+        raise TraceError(f"{where}: {CPU_SHARE} must be a number from 0 to 1, not {text!r}.")
     return share
 
 

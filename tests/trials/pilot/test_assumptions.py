@@ -7,8 +7,10 @@ from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import StepClass, Workload
 from replay.planes.types import ModelSpec, PlaneSpec
 from replay.target import Cost, Target, TargetError
+from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of
 from replay.trials.pilot.embedded import embedded_targets
+from replay.trials.pilot.workload import shape_of
 
 
 def workload(*series: StepClass, **more) -> Workload:
@@ -128,10 +130,37 @@ def test_machines_are_sized_by_cpu_where_steps_compute():
     waits = msgspec.structs.replace(build, cpu_share=0.0)
 
     def machines(step):
-        _, vm = embedded_targets(workload(step, mean_in_flight=4.0), "simulated")
+        _, vm = embedded_targets(workload(step, mean_in_flight=4.0, peak_in_flight=8), "simulated")
         return simulated_plane(vm).plane.max_instances
 
     assert (machines(build), machines(waits)) == (11, 1)
+
+
+def test_machines_are_sized_for_what_was_under_way_and_not_for_what_began_in_a_second():
+    """30 streams of half an hour, of which four began in one second: 3 vCPU and 30 % more, not the load of thousands."""
+    stream = StepClass(kind="http", name="stream", steps=400, in_flight=30.0)
+    shape = workload(stream, mean_in_flight=30.0, peak_in_flight=36, mean_rps=0.015, peak_rps=4.0)
+
+    _, vm = embedded_targets(shape, "simulated")
+
+    assert simulated_plane(vm).plane.max_instances == 5  # ceil(36 * 0.1 * 1.3)
+
+
+@pytest.mark.parametrize("text", ["much", "1.5", "-0.1", "nan", ""])
+def test_a_share_of_cpu_that_is_none_is_refused_with_its_place(write_trace, text):
+    step = write_trace.get("a", "/x", took_ms=100.0, attributes={"cpu_share": text})
+
+    with pytest.raises(TraceError) as caught:
+        shape_of(write_trace((0.0, [step])))
+
+    assert str(caught.value).endswith(f"step 'a': cpu_share must be a number from 0 to 1, not {text!r}.")
+
+
+def test_a_share_of_cpu_in_the_trace_reaches_the_planes_of_a_pilot(write_trace):
+    build = write_trace.get("a", "/x", name="build", took_ms=100.0, attributes={"cpu_share": "0.9"})
+
+    for one in embedded_targets(shape_of(write_trace((0.0, [build]))).workload, "simulated"):
+        assert simulated_plane(one).instances.cpu_by_name == {"build": 0.9}
 
 
 def test_a_target_that_is_not_simulated_has_its_price_alone():
