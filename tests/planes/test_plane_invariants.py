@@ -35,6 +35,7 @@ GROUPS = st.builds(
     evaluate_s=st.sampled_from([5.0, 60.0]),
     hold_s=st.sampled_from([0.0, 60.0]),
     tolerance_ratio=st.sampled_from([0.0, 0.1]),
+    target=st.sampled_from(["slots", "cpu"]),
     most_added=st.sampled_from([None, 1]),
     schedule=st.sampled_from([(), (DayWindow(0, 1, 1),)]),
 )
@@ -145,6 +146,12 @@ class PlaneMachine(RuleBasedStateMachine):
         self.tell("drain", instance)
         assert instance not in self.booting
         assert instance not in self.ready
+
+    @precondition(lambda self: self.ready or self.draining)
+    @rule(data=st.data(), milli_vcpu=st.sampled_from([0, 300, 1000, 2000]))
+    def an_instance_uses_cpu(self, data: st.DataObject, milli_vcpu: int) -> None:
+        instance = data.draw(st.sampled_from(sorted({*self.ready, *self.draining})))
+        self.tell("cpu_used", instance, milli_vcpu)
 
     @rule()
     def all_is_deployed_anew(self) -> None:
