@@ -3,6 +3,7 @@
 import ipaddress
 import signal
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,10 +19,13 @@ from replay.engine.simulation import simulate_trace
 from replay.planes.distributions import parse_distribution
 from replay.planes.modelled import modelled_server
 from replay.planes.processes import CommandError
+from replay.planes.profiles import MODELS, PROFILES, ProfileName
 from replay.planes.series import SeriesError
 from replay.planes.serving import plane_server
 from replay.planes.types import (
+    DRAIN_S,
     PENDING_LIMITS,
+    PLATFORM_TIMEOUT_S,
     Distribution,
     ModelSpec,
     PlaneSpec,
@@ -68,10 +72,16 @@ def plane() -> None:
 @click.option(
     "--plane",
     "kind",
-    type=click.Choice(["serverless", "vm"]),
+    type=click.Choice(["serverless", "vm", "group"]),
     default=_SPEC.kind,
     show_default=True,
-    help="serverless: instances come and go with the requests. vm: --max-instances workers, always on.",
+    help="serverless: instances come and go with the requests. vm: --max-instances workers, always on. group: machines "
+    "that scale by the load of minutes.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(sorted(PROFILES)),
+    help="The rules of a known platform; other options change them.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option(
@@ -108,16 +118,12 @@ def plane() -> None:
 @click.option(
     "--pending-limit",
     type=click.Choice(list(PENDING_LIMITS)),
-    default=_SPEC.pending_limit,
-    show_default=True,
-    help="How long and how many requests wait for an instance.",
+    help="How long and how many requests wait for an instance.  [default: startup; for machines 2048, without limit]",
 )
 @click.option(
     "--request-timeout",
     type=DURATION,
-    default=f"{_SPEC.request_timeout_s:g}s",
-    show_default=True,
-    help="Answer 504 after this.",
+    help=f"Answer 504 after this.  [default: {PLATFORM_TIMEOUT_S:g}s; none for machines]",
 )
 @click.option(
     "--router",
@@ -146,9 +152,8 @@ def plane() -> None:
 @click.option(
     "--drain",
     type=DURATION,
-    default=f"{_SPEC.drain_s:g}s",
-    show_default=True,
-    help="How long requests may still run in an instance that is replaced or let go.",
+    help="How long requests may still run in an instance that is replaced or let go.  "
+    f"[default: {DRAIN_S:g}s; as long as they take with --plane group]",
 )
 @click.option(
     "--headers/--no-headers",
@@ -217,19 +222,20 @@ def serve(
     modelled: bool,
     command: str | None,
     kind: str,
+    profile: ProfileName | None,
     host: str,
     port: int,
     concurrency: int,
     min_instances: int,
     max_instances: int,
     idle_lifetime: float,
-    pending_limit: str,
-    request_timeout: float,
+    pending_limit: str | None,
+    request_timeout: float | None,
     router: str,
     health_path: str | None,
     boot_timeout: float,
     grace: float,
-    drain: float,
+    drain: float | None,
     tells: bool,
     control_port: int | None,
     series: Path | None,
@@ -268,6 +274,7 @@ def serve(
         name
         for name in (
             "kind",
+            "profile",
             "boot",
             "service",
             "model_file",
@@ -290,8 +297,8 @@ def serve(
         instances = ProcessSpec(
             command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
         )
-    elif given & {"kind", "boot", "service", "model_file"}:
-        instances = _model(ctx, model_file)
+    elif given & {"kind", "profile", "boot", "service", "model_file"}:
+        instances = _model(ctx, model_file, profile)
         changes: dict[str, Any] = {
             name: value
             for name, value in {"boot": boot, "service": service, "speed": speed, "seed": seed}.items()
@@ -315,20 +322,20 @@ def serve(
             ) as url:
                 yield url, None
             return
-        spec = PlaneSpec(
-            kind=kind,  # type: ignore[arg-type]
-            concurrency=concurrency,
-            min_instances=min_instances,
-            max_instances=max_instances,
-            idle_lifetime_s=idle_lifetime,
-            pending_limit=pending_limit,  # type: ignore[arg-type]
-            request_timeout_s=request_timeout,
-            drain_s=drain,
-            startup_boost=startup_boost,
-            cpu_when_idle=cpu_when_idle,  # type: ignore[arg-type]
-            router=router,  # type: ignore[arg-type]
-            scaling=scaling_for(idle_lifetime),
-        )
+        rules: dict[str, Any] = {
+            "kind": kind,
+            "concurrency": concurrency,
+            "min_instances": min_instances,
+            "max_instances": max_instances,
+            "idle_lifetime": idle_lifetime,
+            "pending_limit": pending_limit,
+            "request_timeout": request_timeout,
+            "drain": drain,
+            "startup_boost": startup_boost,
+            "cpu_when_idle": cpu_when_idle,
+            "router": router,
+        }
+        spec = _spec(ctx, profile, rules)
         async with plane_server(
             spec, instances, address, port, control_port=control_port, tells=tells, series=series
         ) as where:
@@ -380,12 +387,28 @@ def simulate(
     ctx.exit(0 if outcome.summary.status == "finished" else 4)
 
 
-def _model(ctx: click.Context, file: Path | None) -> ModelSpec:
-    """Read a model's file; the defaults where there is none."""
-    if file is None:
-        return ModelSpec()
+def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]) -> PlaneSpec:
+    """The rules that the options name; of a profile's, those that an option changes. Raises ValueError."""
+    fields = {
+        {"idle_lifetime": "idle_lifetime_s", "request_timeout": "request_timeout_s", "drain": "drain_s"}.get(
+            n, n
+        ): v
+        for n, v in rules.items()
+        if profile is None or ctx.get_parameter_source(n) is not click.core.ParameterSource.DEFAULT
+    }
+    if profile is not None:
+        return msgspec.structs.replace(PROFILES[profile], **fields)
+    if fields["kind"] == "serverless":
+        fields["scaling"] = scaling_for(fields["idle_lifetime_s"])
+    return PlaneSpec(**fields)
+
+
+def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = None) -> ModelSpec:
+    """Read a model's file, over what is known of the profile's instances; the defaults where there is neither."""
+    known = dict(MODELS.get(profile, {})) if profile is not None else {}
     try:
-        return msgspec.toml.decode(file.read_bytes(), type=ModelSpec)
+        given = {} if file is None else tomllib.loads(file.read_text())
+        return msgspec.convert({**known, **given}, ModelSpec)
     except OSError as fault:
         _refuse(ctx, f"cannot read {file}: {fault.strerror}.")
     except (msgspec.DecodeError, ValueError) as fault:

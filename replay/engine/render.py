@@ -10,7 +10,7 @@ import base64
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from replay import __version__
 from replay.engine.shapes import OpenAiChat
@@ -116,6 +116,7 @@ class Renderer:
             ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
             first = "" if ttft_ms is None else f" {ttft_ms:.3f}"
             extra += f"x-replay-recorded-ms: {step.took_ms:.3f}{first}\r\n"
+            extra += f"x-replay-recorded-step: {step.kind} {quote(step.name[:200], errors='replace')}\r\n"
         if self._idempotency is not None:
             extra += f"{self._idempotency}: {self._key(session_id, step.id)}\r\n"
         if "#" in path:

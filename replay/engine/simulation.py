@@ -31,12 +31,14 @@ from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled_instances import Plan, Script
+from replay.planes.modelled_instances import Plan, Recorded, Script
 from replay.planes.plane import Plane
+from replay.planes.profiles import PROFILES, with_profile
 from replay.planes.types import (
     Asked,
     Boot,
     Decision,
+    Faults,
     InstanceId,
     InstanceLife,
     Lose,
@@ -50,7 +52,7 @@ from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, Generator, InstanceRecord, PlaneFigures
 from replay.target import Target, TargetError
-from replay.trace.types import Step
+from replay.trace.types import Kind, Step
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
@@ -115,7 +117,12 @@ def simulated_plane(target: Target) -> SimulatedPlane:
     if target.simulate is None:
         raise TargetError(f"{target.name}: has no [simulate] table, so there is no plane to simulate. Add one.")
     try:
-        return msgspec.convert(target.simulate, SimulatedPlane)
+        table = target.simulate
+        if (name := table.get("profile")) is not None and name not in PROFILES:
+            raise TargetError(
+                f"{target.name}: [simulate] profile: {name!r} is not known. Use one of {', '.join(sorted(PROFILES))}."
+            )
+        return msgspec.convert(with_profile(table), SimulatedPlane)
     except msgspec.ValidationError as cause:
         what, _, at = str(cause).partition(" - at `$")
         raise TargetError(
@@ -169,8 +176,11 @@ class SimulatedWire:
     def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str) -> None:
         self.plane = Plane(spec.plane, time.now_ns)
         self._model = spec.instances
-        self._script = Script(spec.instances)
+        if spec.as_recorded:
+            self._model = msgspec.structs.replace(spec.instances, as_recorded=True)
+        self._script = Script(self._model, spec.plane.kind)
         self._is_recorded = spec.as_recorded
+        self._recorded_plans: dict[tuple[Kind, str], Plan] = {}
         self._chat_path = shape_path.encode()
         self._time = time
         self._origin_ns = time.now_ns
@@ -181,9 +191,12 @@ class SimulatedWire:
         self._work: dict[InstanceId, InstanceCpu[_Job]] = {}
         self._looks: dict[InstanceId, int] = {}
         # Where each takes its own time and leaves nothing behind, nobody need look at processors.
-        self._has_cpu = not spec.as_recorded and (
-            spec.instances.sharing == "processor" or spec.instances.background is not None
-        )
+        leaves_work = spec.instances.background is not None
+        self._has_cpu = spec.instances.sharing == "processor" or leaves_work
+        faults = spec.instances.faults
+        # Where nothing is drawn for a step that was recorded, nothing is drawn.
+        self._draws = leaves_work or faults != Faults(deploys_s=faults.deploys_s, kills_s=faults.kills_s)
+        self._needs_cpu_alone = self._has_cpu and not leaves_work
         self._next = 0
         self._wake_ns = 0
         self._unknown = 0
@@ -254,10 +267,8 @@ class SimulatedWire:
             refused=self._refused,
             timed_out=self._timed_out,
             busy_s=round(sum(life.busy_ns for life in lives) / _NS, 3),
-            booting_s=round(
-                sum((life.ready_ns or life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3
-            ),
-            instance_s=round(sum((life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3),
+            booting_s=round(sum(_booted(life, now) - life.requested_ns for life in lives) / _NS, 3),
+            instance_s=round(sum(_gone(life, now) - life.requested_ns for life in lives) / _NS, 3),
         )
 
     def _carry_out(self, decisions: list[Decision]) -> None:
@@ -307,7 +318,17 @@ class SimulatedWire:
             took_ms = step.took_ms or 0.0
             ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
             first_ms = took_ms if ttft_ms is None else min(ttft_ms, took_ms)
-            return _Job(number, _ANSWERS, int((took_ms - first_ms) * _MS)), int(first_ms * _MS)
+            if not self._draws:
+                plan = self._recorded_plan(step) if self._has_cpu else _ANSWERS
+                return _Job(number, plan, int((took_ms - first_ms) * _MS)), int(first_ms * _MS)
+            recorded = Recorded(took_ms, None, step.kind, step.name)
+            plan = self._script.plan(
+                b"GET", b"", NOTHING_ASKED, self._key(exchange), self._elapsed_s(), recorded
+            )
+            if plan.fate != "answers":
+                return _Job(number, plan, 0), int(plan.work_ms * _MS)
+            body_ms = took_ms - first_ms if plan.body_ms is None else plan.body_ms
+            return _Job(number, plan, int(body_ms * _MS)), int(first_ms * _MS)
         method, path, asked = b"POST", self._chat_path, NOTHING_ASKED
         if step.request is not None:
             method = step.request.method.encode()
@@ -318,13 +339,29 @@ class SimulatedWire:
                 asked = scan.asked()
         elif step.llm is not None:
             asked = Asked(step.llm.output_tokens or 1, step.llm.stream)
-        key = f"{exchange.walk.id}\0{step.id}".encode("utf-8", "surrogatepass")
-        at_s = (self._time.now_ns - self._origin_ns) / _NS
-        plan = self._script.plan(method, path, asked, key, at_s)
+        plan = self._script.plan(method, path, asked, self._key(exchange), self._elapsed_s())
         body_ms = plan.body_ms or 0.0
         if plan.stream and plan.body_ms is None:
             body_ms = sum(self._script.gap_ms(plan.random) for _ in range(plan.tokens - 1))
         return _Job(number, plan, int(body_ms * _MS)), int(plan.work_ms * _MS)
+
+    def _key(self, exchange: Exchange) -> bytes:
+        """What is drawn for a step depends on this, and on nothing else."""
+        return f"{exchange.walk.id}\0{exchange.step.id}".encode("utf-8", "surrogatepass")
+
+    def _elapsed_s(self) -> float:
+        return (self._time.now_ns - self._origin_ns) / _NS
+
+    def _recorded_plan(self, step: Step) -> Plan:
+        """What becomes of a step that takes as long as it was recorded: the same for all of its kind and name."""
+        key = step.kind, step.name
+        plan = self._recorded_plans.get(key)
+        if plan is None:
+            share = self._script.cpu_share(step.kind, step.name, is_recorded=True)
+            if self._model.sharing == "slots":
+                share = 1.0
+            plan = self._recorded_plans[key] = _ANSWERS._replace(cpu_share=share)
+        return plan
 
     def _lacks_memory(self, instance: InstanceId) -> bool:
         model = self._model
@@ -339,10 +376,23 @@ class SimulatedWire:
             self._under_way[instance].discard(number)
         return instance
 
-    def _share(self, instance: InstanceId, job: _Job, work_ns: int) -> None:
+    def _share(self, instance: InstanceId, job: _Job, time_ns: int) -> None:
         """Put a request's work among the others' of its instance."""
-        self._work[instance].add(job, work_ns, self._time.now_ns)
+        now, share = self._time.now_ns, job.plan.cpu_share
+        if not share and self._needs_cpu_alone:
+            self._time.at(now + time_ns, self._first, job)
+            return
+        self._work[instance].add(job, time_ns, now, share)
         self._await_next_end(instance)
+        self._note_cpu(instance)
+
+    def _note_cpu(self, instance: InstanceId) -> None:
+        """Tell the plane how much CPU an instance uses, if it matters."""
+        work = self._work.get(instance)
+        if work is not None and self.plane.counts_cpu:
+            decisions = self.plane.cpu_used(instance, work.used_milli_vcpu, self._time.now_ns)
+            if decisions:
+                self._carry_out(decisions)
 
     def _await_next_end(self, instance: InstanceId) -> None:
         """Look at an instance when its next work ends. One that is to be looked at before then is asked again then."""
@@ -365,6 +415,7 @@ class SimulatedWire:
         for job in work.finished(self._time.now_ns):
             self._first(job)
         self._await_next_end(instance)
+        self._note_cpu(instance)
 
     def _first(self, job: _Job) -> None:
         """A request's first byte is due, or all of it, or what befalls it instead."""
@@ -421,6 +472,7 @@ class SimulatedWire:
         now = self._time.now_ns
         if job.plan.background_ms:
             self._work[instance].leave_behind(job.plan.background_ms * _MS, now)
+            self._note_cpu(instance)
         exchange = self._open.pop(job.number, None)
         decisions = self.plane.request_ended(job.number, now)
         if exchange is not None:
@@ -465,11 +517,19 @@ class SimulatedWire:
 
 def most_at_once(lives: list[InstanceLife], now_ns: int) -> int:
     """The most instances that were there at one instant; one that goes makes room for one that comes then."""
-    changes = sorted(
-        change for life in lives for change in ((life.requested_ns, 1), (life.gone_ns or now_ns, -1))
-    )
+    changes = sorted(change for life in lives for change in ((life.requested_ns, 1), (_gone(life, now_ns), -1)))
     most = there = 0
     for _, change in changes:
         there += change
         most = max(most, there)
     return most
+
+
+def _gone(life: InstanceLife, now_ns: int) -> int:
+    """When it was gone, or now; an instant of 0 is one."""
+    return now_ns if life.gone_ns is None else life.gone_ns
+
+
+def _booted(life: InstanceLife, now_ns: int) -> int:
+    """When it had booted, or was given up, or now."""
+    return _gone(life, now_ns) if life.ready_ns is None else life.ready_ns

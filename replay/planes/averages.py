@@ -1,10 +1,11 @@
 """Means of a level, such as requests in flight, over the last so many seconds.
 
-The level is integrated exactly (level times ns) into buckets of one second, and each window keeps the sum of
-its buckets, so that a change costs a multiplication and a window's mean one division. A window's mean is
-over whole seconds: the bucket under way counts only while there is no other.
+The level is integrated exactly (level times ns). Its integral is kept at whole seconds, and only at those around which
+the level changed: between two of them it grows by the same each second. So a change costs a multiplication, a level
+that stays costs nothing however long it stays, and a window's mean is the difference of two integrals. A window's
+mean is over whole seconds: the second under way counts only while there is no other.
 
-Levels are integers, so that sums stay exact however long a run is.
+Levels are integers, so that integrals stay exact however long a run is.
 
 Young history is not diluted: the mean is over the seconds since the first activity where these are fewer than
 the window has, so that the first seconds react fast. Source: knative/serving at 98e5ef90,
@@ -14,23 +15,43 @@ pkg/autoscaler/aggregation/bucketing.go, whose windows are of this kind.
 from collections.abc import Sequence
 
 SECOND_NS = 1_000_000_000
+# So many marks that no window needs any more are let go at once.
+_MOST_DEAD = 256
 
 
 class Averages:
     """Windowed means of one level. Instants are ns from any origin and must not go backwards."""
 
-    __slots__ = ("_area", "_bucket", "_end_ns", "_first", "_last_ns", "_level", "_ring", "_sums", "_windows_s")
+    __slots__ = (
+        "_area",
+        "_begins",
+        "_bucket",
+        "_end_ns",
+        "_first",
+        "_integrals",
+        "_last_ns",
+        "_level",
+        "_longest_s",
+        "_marks",
+        "_slopes",
+        "_windows_s",
+    )
 
     def __init__(self, windows_s: Sequence[int], start_ns: int = 0) -> None:
         self._windows_s = tuple(windows_s)
-        self._ring = [0] * (max(self._windows_s, default=1) + 1)
-        self._sums = [0] * len(self._windows_s)
+        self._longest_s = max(self._windows_s, default=0)
         self._level: int = 0
-        self._area: int = 0  # of the bucket under way
+        self._area: int = 0  # of the second under way
         self._last_ns = start_ns
         self._bucket = start_ns // SECOND_NS
         self._end_ns = (self._bucket + 1) * SECOND_NS
         self._first = self._bucket
+        # The integral up to the second marks[i] is integrals[i], and it grows by slopes[i] a second until the next
+        # mark. begins[n] is the mark on which the n-th window began when it was last asked for.
+        self._marks = [self._bucket]
+        self._integrals = [0]
+        self._slopes = [0]
+        self._begins = [0] * len(self._windows_s)
 
     def __repr__(self) -> str:
         return f"<Averages level {self._level}, second {self._bucket}>"
@@ -50,37 +71,60 @@ class Averages:
             elapsed_ns = at_ns - self._bucket * SECOND_NS
             mean = self._area / elapsed_ns if elapsed_ns else float(self._level)
             return [mean] * len(self._windows_s)
+        if not self._slopes[-1] and self._marks[-1] <= self._bucket - self._longest_s:
+            return [0.0] * len(self._windows_s)
         return [
             total / (min(window, whole) * SECOND_NS)
-            for total, window in zip(self._sums, self._windows_s, strict=True)
+            for total, window in zip(self._sums(), self._windows_s, strict=True)
         ]
 
     def restart(self, at_ns: int) -> None:
         """Count the seconds since the first activity from at_ns, if every window is empty by then."""
         self.set_level(self._level, at_ns)
-        if not any(self._sums) and not self._area:
+        if not any(self._sums()) and not self._area:
             self._first = self._bucket
 
+    def _sums(self) -> list[int]:
+        """The integral over each window's whole seconds; before the first second there was nothing."""
+        now = self._at(len(self._marks) - 1, self._bucket)
+        sums = []
+        for n, window in enumerate(self._windows_s):
+            begin, last = self._bucket - window, len(self._marks) - 1
+            mark = self._begins[n]
+            while mark < last and self._marks[mark + 1] <= begin:
+                mark += 1
+            self._begins[n] = mark
+            sums.append(now - self._at(mark, begin))
+        if self._begins and (dead := min(self._begins)) > _MOST_DEAD:
+            for kept in (self._marks, self._integrals, self._slopes):
+                del kept[:dead]
+            self._begins = [mark - dead for mark in self._begins]
+        return sums
+
+    def _at(self, mark: int, second: int) -> int:
+        """The integral up to the beginning of a second, from the mark at or before it."""
+        return self._integrals[mark] + self._slopes[mark] * max(0, second - self._marks[mark])
+
     def _roll(self, at_ns: int) -> None:
-        """Close the bucket under way and every whole one after it up to at_ns."""
+        """Close the second under way; the whole ones after it, up to at_ns, have the level as it is."""
         area = self._area + self._level * (self._end_ns - self._last_ns)
         whole = self._level * SECOND_NS
-        last = at_ns // SECOND_NS
-        self._close(area)
-        if last - self._bucket > len(self._ring):  # a long silence: every window holds this level alone
-            self._ring = [whole] * len(self._ring)
-            self._sums = [whole * window for window in self._windows_s]
-            self._bucket = last
-        while self._bucket < last:
-            self._close(whole)
+        if self._begins:
+            self._mark(self._bucket, area)
+            self._mark(self._bucket + 1, whole)
+        self._bucket = at_ns // SECOND_NS
         self._area = 0
         self._last_ns = self._bucket * SECOND_NS
         self._end_ns = self._last_ns + SECOND_NS
 
-    def _close(self, area: int) -> None:
-        ring, bucket = self._ring, self._bucket
-        size = len(ring)
-        ring[bucket % size] = area
-        for n, window in enumerate(self._windows_s):
-            self._sums[n] += area - ring[(bucket - window) % size]
-        self._bucket = bucket + 1
+    def _mark(self, second: int, slope: int) -> None:
+        """From this second on, the integral grows by so much a second."""
+        if self._slopes[-1] == slope:
+            return
+        integral = self._at(len(self._marks) - 1, second)
+        if self._marks[-1] == second:
+            self._slopes[-1] = slope
+            return
+        self._marks.append(second)
+        self._integrals.append(integral)
+        self._slopes.append(slope)

@@ -5,9 +5,12 @@ is throttled, there is none while no request is there, so what earlier requests 
 stands still until the next one comes, and then slows it. With "slots" a request never waits for CPU: the boost does
 nothing for it, and what is left behind takes nothing from it, but stands still as well.
 
+A request that uses no CPU at all is there, and takes its time.
+
 The rules are those of Instance.vcpu (instances.py), to which a test holds them.
 """
 
+import heapq
 from collections.abc import Hashable
 from typing import Generic, NamedTuple, TypeVar
 
@@ -57,6 +60,9 @@ class InstanceCpu(Generic[Job]):
     def __init__(self, rules: CpuRules, sharing: Sharing, ready_ns: int) -> None:
         self._rules = rules
         self._work: SharedWork[Job | _Left] = SharedWork(rules.vcpu, sharing)
+        self._until: dict[Job, int] = {}  # of those that use no CPU: when they end
+        self._order = 0
+        self._ends: list[tuple[int, int, Job]] = []  # the same in order, those given up too
         self._boost_until_ns = ready_ns + rules.boost_ns
         self._requests = self._left = self._pieces = 0
         self.done = 0
@@ -78,10 +84,25 @@ class InstanceCpu(Generic[Job]):
         """How many vCPUs the work has, as of the latest call."""
         return self._work.vcpu
 
-    def add(self, job: Job, work_ns: float, now_ns: int) -> None:
-        """Begin a request, or its next part. Raises ValueError if it is under way, or its work is negative."""
+    @property
+    def used_milli_vcpu(self) -> int:
+        """How much CPU is in use, as of the latest call; 0 where requests take none of each other's."""
+        return round(1000 * self._work.used)
+
+    def add(self, job: Job, time_ns: float, now_ns: int, share: float = 1.0) -> None:
+        """Begin a request, or its next part; share: how much of a vCPU it can use.
+
+        Raises ValueError if it is under way, or its time is negative.
+        """
         self._reach(now_ns)
-        self._work.add(job, work_ns, now_ns)
+        if job in self._until:
+            raise ValueError(f"job {job!r} is under way already")
+        if share:
+            self._work.add(job, time_ns, now_ns, share)
+        else:
+            self._order += 1
+            self._until[job] = now_ns + round(time_ns)
+            heapq.heappush(self._ends, (self._until[job], self._order, job))
         self._requests += 1
         self._set_vcpu(now_ns)
 
@@ -96,13 +117,17 @@ class InstanceCpu(Generic[Job]):
     def leave(self, job: Job, now_ns: int) -> None:
         """Give a request up; nothing happens if it has ended or was never there."""
         self._reach(now_ns)
-        if self._work.leave(job, now_ns):
+        was_waiting = self._until.pop(job, None) is not None
+        if self._work.leave(job, now_ns) or was_waiting:
             self._requests -= 1
             self._set_vcpu(now_ns)
 
     def next_end_ns(self) -> int | None:
         """When `finished` is to be called next: work ends or the boost does; None: nothing will happen."""
         end_ns = self._work.next_end_ns()
+        wait_ns = self._next_wait_ns()
+        if wait_ns is not None and (end_ns is None or wait_ns < end_ns):
+            end_ns = wait_ns
         if self._boost_until_ns > self._now_ns and (self._requests or self._left):
             return self._boost_until_ns if end_ns is None else min(end_ns, self._boost_until_ns)
         return end_ns
@@ -118,8 +143,20 @@ class InstanceCpu(Generic[Job]):
             else:
                 self._requests -= 1
                 ended.append(job)
+        while (wait_end_ns := self._next_wait_ns()) is not None and wait_end_ns <= now_ns:
+            _, _, job = heapq.heappop(self._ends)
+            del self._until[job]
+            self._requests -= 1
+            ended.append(job)
         self._set_vcpu(now_ns)
         return ended
+
+    def _next_wait_ns(self) -> int | None:
+        """When the next request ends that uses no CPU."""
+        ends = self._ends
+        while ends and self._until.get(ends[0][2]) != ends[0][0]:
+            heapq.heappop(ends)
+        return ends[0][0] if ends else None
 
     def _reach(self, now_ns: int) -> None:
         """Let the boost end at its own instant."""

@@ -16,12 +16,15 @@ class FramingError(ValueError):
 
 
 class Head(NamedTuple):
-    """What a message's head says of its framing. first: its first line. length: None where it gives none."""
+    """What a message's head says of its framing. first: its first line. length: None where it gives none. upgrade: the
+    protocols that it asks for instead of HTTP/1.1, in lower case.
+    """
 
     first: bytes
     length: int | None
     is_chunked: bool
     keeps_alive: bool
+    upgrade: bytes = b""
 
 
 class Body:
@@ -90,6 +93,7 @@ def read_head(head: bytes) -> Head:
     length: int | None = None
     is_chunked = False
     first = lines[0]
+    upgrade = b""
     is_old = b"HTTP/1.0" in first
     keeps_alive = not is_old
     for line in lines[1:]:
@@ -104,13 +108,30 @@ def read_head(head: bytes) -> Head:
             length = found
         elif key == b"transfer-encoding":
             is_chunked = value.strip().lower().endswith(b"chunked")
+        elif key == b"upgrade":
+            upgrade += value.strip().lower() + b" "
         elif key == b"connection":
             options = value.lower()
             keeps_alive = b"close" not in options and (not is_old or b"keep-alive" in options)
     if is_chunked and length is not None:
         # The classic way to make two parties disagree on where a request ends.
         raise FramingError("both a length and chunks")
-    return Head(first, length, is_chunked, keeps_alive)
+    return Head(first, length, is_chunked, keeps_alive, upgrade.strip())
+
+
+def without_upgrade(head: bytes) -> bytes:
+    """A head as it would be had it not asked to go on in another protocol, which whoever passes it on may leave out.
+
+    Source: RFC 9110, section 7.8: a server may ignore the field; 7.6.1: it belongs to one connection alone.
+    """
+    lines = head.split(b"\r\n")
+    kept = [
+        line
+        for line in lines
+        if line.partition(b":")[0].lower() not in (b"upgrade", b"http2-settings")
+        and not (line.lower().startswith(b"connection:") and b"upgrade" in line.lower())
+    ]
+    return b"\r\n".join(kept)
 
 
 def request_body(head: Head) -> Body:

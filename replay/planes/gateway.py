@@ -7,6 +7,10 @@ event to the plane's core, with the time, and carries out what the core decides;
 Bytes are forwarded as they came, requests and responses, streams included; only the plane's own headers are put
 in after the status line, and they can be switched off. Either side that reads slowly slows the other.
 
+What it cannot pass on it does not pretend to: a WebSocket is refused with 501, other wishes to upgrade a connection are
+left out of the request, which is then answered over HTTP/1.1, and an instance that switches protocols all the same has
+given no answer.
+
 A request that the plane timed out is answered; its handler goes on, holds its slot, and what it still says is
 dropped. A client that leaves ends its request's connection to the instance, so that the application can notice.
 """
@@ -26,6 +30,7 @@ from replay.planes.framing import (
     request_body,
     response_body,
     status_of,
+    without_upgrade,
 )
 from replay.planes.plane import Plane
 from replay.planes.types import (
@@ -46,10 +51,12 @@ _REASONS = {
     400: "Bad Request",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
+    501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
 }
+_NO_WEBSOCKET = "This plane passes on HTTP requests and their answers, and no WebSocket."
 _NS = 1_000_000_000
 # Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.
 _DEATH_NOTICE_S = 0.03
@@ -168,6 +175,11 @@ class Gateway:
         """Begin to replace every instance that is there, each once its successor is ready."""
         if not self._is_closing:
             self._carry_out(self.plane.deploy(self._now()))
+
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int) -> None:
+        """The instance uses so much CPU from now on."""
+        if not self._is_closing and self.plane.counts_cpu:
+            self._carry_out(self.plane.cpu_used(instance, milli_vcpu, self._now()))
 
     def came(self, doorway: "Doorway") -> None:
         self._doorways.add(doorway)
@@ -457,9 +469,13 @@ class Doorway(asyncio.Protocol):
         except FramingError as fault:
             self._refuse(400, f"This is not an HTTP/1.1 request: {fault}.")
             return
+        if b"websocket" in head.upgrade:
+            self._refuse(501, _NO_WEBSOCKET)
+            return
         self._keeps_alive = self._keeps_alive and head.keeps_alive
         visit = self._visit = self._gateway.arrived(self, method, request_body(head))
-        visit.chunks.append(self._buffer[: end + 4])
+        whole = self._buffer[: end + 4]
+        visit.chunks.append(without_upgrade(whole) if head.upgrade else whole)
         self._buffer = self._buffer[end + 4 :]
         if not visit.body.is_over and self._buffer:
             self._forward(visit)
@@ -568,7 +584,9 @@ class Upstream(asyncio.Protocol):
             head = read_head(self._buffer[:end])
             status = status_of(head)
             whole, self._buffer = self._buffer[: end + 4], self._buffer[end + 4 :]
-            if status < 200 and status != 101:
+            if status == 101:
+                raise FramingError("it switches to a protocol that it was not asked for")
+            if status < 200:
                 if visit.doorway is not None:
                     visit.doorway.write(whole)
                 continue

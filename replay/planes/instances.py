@@ -39,14 +39,18 @@ class Instance:
         "busy_ns",
         "busy_since_ns",
         "busy_tenths",
+        "cpu_last_ns",
+        "cpu_milli_ns",
         "first_request_ns",
         "gone_ns",
         "id",
         "idle_since_ns",
         "in_flight",
         "last_ns",
+        "low_mark_cpu_milli_ns",
         "low_mark_ns",
         "low_mark_request_ns",
+        "milli_vcpu",
         "ready_ns",
         "request_ns",
         "requested_ns",
@@ -71,6 +75,10 @@ class Instance:
         self.last_ns = requested_ns  # until when request_ns is accounted
         self.low_mark_ns = requested_ns  # where the period of the low-use rule began
         self.low_mark_request_ns = 0
+        self.low_mark_cpu_milli_ns = 0
+        self.milli_vcpu = 0  # used now
+        self.cpu_milli_ns = 0  # used so far, until cpu_last_ns
+        self.cpu_last_ns = requested_ns
 
     def __repr__(self) -> str:
         shown = ("busy" if self.in_flight else "idle") if self.state == "ready" else self.state
@@ -93,14 +101,25 @@ class Instance:
         self.busy_ns += busy_ns
         self.busy_tenths -= -busy_ns // _TENTH_NS
 
-    def use_ratio(self, at_ns: int, concurrency: int) -> float:
-        """Return the share of its slots that were taken since the mark, and set the mark to at_ns."""
+    def use_cpu(self, milli_vcpu: int, at_ns: int) -> None:
+        """Use so much CPU from now on."""
+        self.cpu_milli_ns += self.milli_vcpu * (at_ns - self.cpu_last_ns)
+        self.cpu_last_ns = at_ns
+        self.milli_vcpu = milli_vcpu
+
+    def use_ratio(self, at_ns: int, concurrency: int, vcpu: float = 1.0) -> float:
+        """Return the share of its slots or its CPU, the larger, taken since the mark, and set the mark to at_ns."""
         self.account(at_ns)
-        slots_ns = (at_ns - self.low_mark_ns) * concurrency
+        self.use_cpu(self.milli_vcpu, at_ns)
+        period_ns = at_ns - self.low_mark_ns
         used_ns = self.request_ns - self.low_mark_request_ns
+        cpu_milli_ns = self.cpu_milli_ns - self.low_mark_cpu_milli_ns
         self.low_mark_ns = at_ns
         self.low_mark_request_ns = self.request_ns
-        return used_ns / slots_ns if slots_ns else 1.0
+        self.low_mark_cpu_milli_ns = self.cpu_milli_ns
+        if not period_ns:
+            return 1.0
+        return max(used_ns / (period_ns * concurrency), cpu_milli_ns / (period_ns * vcpu * 1000))
 
     def vcpu(self, spec: PlaneSpec, at_ns: int) -> float:
         """Return the vCPUs that this instance may use at at_ns.

@@ -26,7 +26,16 @@ from replay.planes.framing import Body, FramingError, method_of, read_head, requ
 from replay.planes.gateway import Address
 from replay.planes.model import time_ms
 from replay.planes.processes import Owner
-from replay.planes.types import Asked, InstanceId, ModelSpec, PlaneSpec
+from replay.planes.types import (
+    USUAL_BOOTS,
+    USUAL_CPU_SHARES,
+    Asked,
+    InstanceId,
+    ModelSpec,
+    PlaneKind,
+    PlaneSpec,
+)
+from replay.trace.types import Kind
 
 _HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -36,6 +45,7 @@ _KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _RECORDED = re.compile(
     rb"\r\nx-replay-recorded-ms:[ \t]*([0-9.]{1,16})(?: ([0-9.]{1,16}))?[ \t]*(?=\r\n|$)", re.IGNORECASE
 )
+_STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http) ([^\r\n ]*)", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 _REASONS = {
     400: b"Bad Request",
@@ -51,9 +61,11 @@ Fate = Literal["answers", "away", "dies", "resets", "fails"]
 
 
 class DeployingOwner(Owner, Protocol):
-    """Who is told of the instances, and when a deploy is due; and knows which has the most requests."""
+    """Who is told of the instances, of the CPU that they use, and when a deploy is due; knows which is the busiest."""
 
     def deploy(self) -> None: ...
+
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int) -> None: ...
 
     def busiest(self) -> InstanceId | None: ...
 
@@ -62,7 +74,8 @@ class Plan(NamedTuple):
     """What becomes of one request. work_ms: until then. tokens: 0 where it is no model call's answer.
 
     body_ms: how long its body takes to come; None: at once, or token by token. background_ms: the work that it leaves
-    behind. gap_ms: between its tokens; None: random draws them.
+    behind. gap_ms: between its tokens; None: random draws them. cpu_share: what part of all of its times is work for
+    the processor, where that is shared.
     """
 
     fate: Fate
@@ -73,20 +86,30 @@ class Plan(NamedTuple):
     body_ms: float | None = None
     background_ms: float = 0.0
     gap_ms: float | None = None
+    cpu_share: float = 1.0
 
 
 class Recorded(NamedTuple):
-    """How long a request took when it was recorded. first_ms: until its first byte, where that is known."""
+    """How long a request took when it was recorded. first_ms: until its first byte, where that is known.
+
+    kind, name: of the step that was recorded; None where only its path tells.
+    """
 
     took_ms: float
     first_ms: float | None = None
+    kind: Kind | None = None
+    name: str = ""
 
 
 class Script:
-    """Plans what becomes of each request, from a model and the request's key: the same for both the same."""
+    """Plans what becomes of each request, from a model and the request's key: the same for both the same.
 
-    def __init__(self, spec: ModelSpec) -> None:
+    kind: of the plane, whose usual boot holds where the model has none.
+    """
+
+    def __init__(self, spec: ModelSpec, kind: PlaneKind = "serverless") -> None:
         self._spec = spec
+        self._boot = USUAL_BOOTS[kind] if spec.boot is None else spec.boot
         self._seed = blake2b(str(spec.seed).encode(), digest_size=32).digest()
 
     def __repr__(self) -> str:
@@ -95,7 +118,7 @@ class Script:
     def boot_ms(self, instance: InstanceId, vcpu: float = 1.0) -> float:
         """How long this instance boots with so many vCPUs."""
         spec, random = self._spec, self._random(b"boot-%d" % instance)
-        waits_ms = draw(spec.boot, random)
+        waits_ms = draw(self._boot, random)
         if spec.boot_cpu is None:
             return waits_ms
         return waits_ms + draw(spec.boot_cpu, random) / min(vcpu, spec.boot_most_vcpu)
@@ -110,6 +133,27 @@ class Script:
         recorded: Recorded | None = None,
     ) -> Plan:
         """path: without query. at_s: when it came, from the plane's start. recorded: counts if the model says so."""
+        plan = self._plan(method, path, asked, key, at_s, recorded)
+        if self._spec.sharing == "slots":
+            return plan
+        kind, name = kind_and_name(path)
+        if recorded is not None and recorded.kind is not None:
+            kind, name = recorded.kind, recorded.name
+        share = self.cpu_share(kind, name, is_recorded=recorded is not None and self._spec.as_recorded)
+        return plan if share == 1.0 else plan._replace(cpu_share=share)
+
+    def cpu_share(self, kind: Kind, name: str, *, is_recorded: bool) -> float:
+        """What part of such a step's time is work for the processor, where that is shared."""
+        spec = self._spec
+        if (share := spec.cpu_by_name.get(name)) is not None:
+            return share
+        if (share := spec.cpu_by_kind.get(kind)) is not None:
+            return share
+        return USUAL_CPU_SHARES[kind] if is_recorded else 1.0
+
+    def _plan(
+        self, method: bytes, path: bytes, asked: Asked, key: bytes, at_s: float, recorded: Recorded | None
+    ) -> Plan:
         spec, faults = self._spec, self._spec.faults
         random = self._random(key)
         # All are drawn, whatever holds, so that one kind of fault does not change the times or the other faults.
@@ -162,7 +206,10 @@ class Script:
 
 
 class ModelledInstances:
-    """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns."""
+    """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns.
+
+    boots_at_once: a boot takes no time, as for what was on before the plane began.
+    """
 
     def __init__(
         self,
@@ -173,7 +220,7 @@ class ModelledInstances:
     ) -> None:
         self.spec = spec
         self.cpu = cpu_rules(plane, spec.vcpu)
-        self.script = Script(spec)
+        self.script = Script(spec, plane.kind)
         self.owner = owner
         self.now = now
         self.requests = 0
@@ -181,6 +228,7 @@ class ModelledInstances:
         self.killed_for_memory = self.background_done = self.background_lost = 0
         self._running: dict[InstanceId, _Instance] = {}
         self._start_ns = now()
+        self.boots_at_once = False
         self._tasks: set[asyncio.Task[None]] = set()
         for at_s in spec.faults.deploys_s:
             self._run(self._deploy_at(at_s))
@@ -198,7 +246,8 @@ class ModelledInstances:
     def boot(self, instance: InstanceId, vcpu: float) -> None:
         """vcpu: unused, since the plane's rules say it too."""
         booted = self._running[instance] = _Instance(instance, self)
-        booted.booting = self._run(self._boot(booted, self.now()))
+        boot_ms = 0.0 if self.boots_at_once else self.script.boot_ms(instance, self.cpu.vcpu * self.cpu.boost)
+        booted.booting = self._run(self._boot(booted, self.now() + round(boot_ms * _MS)))
 
     def stop(self, instance: InstanceId) -> None:
         stopped = self._running.pop(instance, None)
@@ -236,9 +285,7 @@ class ModelledInstances:
     def elapsed_s(self) -> float:
         return (self.now() - self._start_ns) / _NS
 
-    async def _boot(self, instance: "_Instance", asked_ns: int) -> None:
-        boot_ms = self.script.boot_ms(instance.number, self.cpu.vcpu * self.cpu.boost)
-        ready_ns = asked_ns + round(boot_ms * _MS)
+    async def _boot(self, instance: "_Instance", ready_ns: int) -> None:
         try:
             await instance.listen()
         except OSError:
@@ -286,6 +333,7 @@ class _Instance:
         self._server: asyncio.Server | None = None
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._told_milli_vcpu = 0
 
     def __repr__(self) -> str:
         return f"<_Instance {self.number} {'ready' if self.is_ready else 'booting'}, {self.work!r}>"
@@ -309,13 +357,13 @@ class _Instance:
         for line in list(self.lines):
             line.abort()
 
-    def begin(self, line: "_Line", work_ms: float) -> None:
+    def begin(self, line: "_Line", plan: Plan) -> None:
         """A request has come in whole."""
         spec = self.house.spec
         self.settle()
         if self.is_gone:
             return
-        self.work.add(line, work_ms * _MS, self.house.now())
+        self._add(line, plan, plan.work_ms, self.house.now())
         if spec.memory_mib is not None and spec.idle_mib + len(self.work) * spec.request_mib > spec.memory_mib:
             self.house.killed_for_memory += 1
             self.house.die(self.number)
@@ -335,16 +383,27 @@ class _Instance:
         now_ns = self.house.now()
         while not self.is_gone and (end_ns := self.work.next_end_ns()) is not None and end_ns <= now_ns:
             for line in self.work.finished(end_ns):
-                left_ms = line.background_ms
+                plan, left_ms = line.plan, line.background_ms
                 gap_ms = line.go_on()
                 if self.is_gone:
                     return
-                if gap_ms is not None:
-                    self.work.add(line, gap_ms * _MS, end_ns)
+                if gap_ms is not None and plan is not None:
+                    self._add(line, plan, gap_ms, end_ns)
                 elif left_ms:
                     self.work.leave_behind(left_ms * _MS, end_ns)
 
+    def _add(self, line: "_Line", plan: Plan, time_ms: float, now_ns: int) -> None:
+        """Begin the next part of a request, among those of others."""
+        self.work.add(line, time_ms * _MS, now_ns, plan.cpu_share)
+
+    def _tell_cpu(self) -> None:
+        used = self.work.used_milli_vcpu
+        if used != self._told_milli_vcpu and not self.is_gone:
+            self._told_milli_vcpu = used
+            self.house.owner.cpu_used(self.number, used)
+
     def _wake_at_next_end(self) -> None:
+        self._tell_cpu()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -389,6 +448,11 @@ class _Line(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+    @property
+    def plan(self) -> Plan | None:
+        """Of the request under way."""
+        return self._plan
 
     @property
     def background_ms(self) -> float:
@@ -451,7 +515,7 @@ class _Line(asyncio.Protocol):
         self._plan = plan
         self._name = chat.answer_id(house.requests)
         self._sent = 0
-        self._instance.begin(self, plan.work_ms)
+        self._instance.begin(self, plan)
 
     def go_on(self) -> float | None:
         """Do what is due; returns the time in ms until the next part of the answer, None where there is none."""
@@ -550,6 +614,11 @@ def _recorded(head: bytes) -> Recorded | None:
     if found is None:
         return None
     try:
-        return Recorded(float(found[1]), None if found[2] is None else float(found[2]))
+        recorded = Recorded(float(found[1]), None if found[2] is None else float(found[2]))
     except ValueError:
         return None
+    step = _STEP.search(head)
+    if step is None:
+        return recorded
+    kind = cast(Kind, step[1].decode().lower())
+    return recorded._replace(kind=kind, name=unquote(step[2].decode("latin-1")))

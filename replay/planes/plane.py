@@ -26,6 +26,7 @@ When two rules meet:
   boots to take another's place, until it is ready and the other drains in the same instant.
 - An outgoing instance that is let go for another reason needs no successor; one that boots for it then counts as any
   other. A successor that dies is asked for again.
+- A group's machines that leave go with their last request, however long it lasts, unless drain_s says otherwise.
 - min_instances and the policy's wanted number both hold an instance past its idle lifetime.
 - A request that timed out keeps its slot until request_ended, for the handler goes on; it counts as load.
 - An event about an instance or a request that the plane has let go is ignored: with real processes it may
@@ -39,16 +40,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from replay.planes.averages import Averages
+from replay.planes.group_scaling import GroupPolicy
 from replay.planes.instances import Instance, boosted_vcpu
 from replay.planes.pending import NO_INSTANCE, QUEUE_FULL, Pending, Request
 from replay.planes.routing import router
 from replay.planes.scaling import DEFAULT_FULL, RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
 from replay.planes.types import (
-    PENDING_LIMITS,
     Boot,
     Census,
     Decision,
     Drain,
+    GroupDriven,
     InstanceId,
     InstanceLife,
     Lose,
@@ -96,10 +98,11 @@ class Plane:
         self.spec = spec
         self._now_ns = start_ns
         self._router = router(spec.router, spec.concurrency)
-        limit = spec.pending_limit
-        self._pending = Pending(PENDING_LIMITS[limit] if isinstance(limit, str) else limit)
-        self._timeout_ns = _ns(spec.request_timeout_s)
-        self._drain_ns = _ns(spec.drain_s)
+        self._pending = Pending(spec.queue)
+        limit_s = spec.request_limit_s
+        self._timeout_ns = None if limit_s is None else _ns(limit_s)
+        drain_s = spec.drain_limit_s
+        self._drain_ns = None if drain_s is None else _ns(drain_s)
 
         self._open: OrderedDict[RequestId, Request] = OrderedDict()  # in order of arrival, so of timeout
         self._overdue: dict[RequestId, Request] = {}  # timed out, their handlers still running
@@ -125,12 +128,20 @@ class Plane:
         self._idle_lifetime_ns: int | None = None
         self._by_request: RequestDrivenPolicy | None = None
         self._by_window: WindowDrivenPolicy | None = None
+        self._by_group: GroupPolicy | None = None
         windows_s: tuple[int, ...] = ()
+        cpu_windows_s: tuple[int, ...] = ()
         self._period_ns = 0
         rules = spec.scaling
         self._most, self._least = spec.max_instances, spec.min_instances
         if spec.kind == "vm":
             self._least = spec.max_instances
+        elif isinstance(rules, GroupDriven):
+            self._by_group = GroupPolicy(rules, spec.concurrency, spec.vcpu, start_ns)
+            self._least = max(1, self._least)
+            self._period_ns = _ns(rules.evaluate_s)
+            windows_s = (rules.window_s,)
+            cpu_windows_s = windows_s if rules.target == "cpu" else ()
         else:
             if spec.startup_boost:
                 self._boot_vcpu = boosted_vcpu(spec.vcpu)
@@ -142,13 +153,17 @@ class Plane:
                 self._by_request = RequestDrivenPolicy(rules, spec.concurrency, spec.vcpu)
                 self._idle_lifetime_ns = _ns(spec.idle_lifetime_s)
                 windows_s = rules.windows_s
+                cpu_windows_s = (rules.cpu_window_s,) if windows_s else ()
                 if rules.windows_s or rules.keep_instances is not None:
                     self._period_ns = _ns(rules.evaluate_s)
-        # Window-driven scaling counts the waiting as load; request-driven scaling answers them otherwise.
-        self._load_has_waiting = self._by_window is not None
+        # Others than request-driven scaling, which answers the waiting otherwise, count them as load.
+        self._load_has_waiting = self._by_request is None
         self._binds = spec.binding == "early"
         self._load = Averages(windows_s, start_ns)
-        self._cpu = Averages(windows_s, start_ns)
+        self._cpu = Averages(cpu_windows_s, start_ns)
+        self._milli_vcpu = 0  # used by all instances
+        self._counts_cpu = bool(cpu_windows_s)
+        self._is_cpu_known = False  # until somebody tells how much is used
         # What idle instances within min_instances cost, where that differs from other idle instances.
         self._bills_min = spec.kind == "serverless" and self._least > 0
         self._min_idle = 0
@@ -219,7 +234,9 @@ class Plane:
     def start(self, at_ns: int) -> list[Decision]:
         """Boot the instances that are always on. A driver that wants them warm reports them ready at once."""
         out = self._reach(at_ns)
-        self._boot_up_to(self._least, at_ns, out)
+        if self._by_group is not None:
+            self._wanted = min(max(self._by_group.least(at_ns), self._least), self._most)
+        self._boot_up_to(max(self._wanted, self._least), at_ns, out)
         if self._period_ns and self._least:
             self._resume(at_ns)
         return out
@@ -236,7 +253,8 @@ class Plane:
             out.append(Refuse(request, self._pending.limit.status, NO_INSTANCE if self._binds else QUEUE_FULL))
             return out
         self._open[request] = entry
-        self._wake_at(at_ns + self._timeout_ns)
+        if self._timeout_ns is not None:
+            self._wake_at(at_ns + self._timeout_ns)
         if instance is not None:
             out.append(self._started(entry, instance, at_ns))
         elif self._binds:
@@ -350,11 +368,21 @@ class Plane:
         self._roll_on(at_ns, out)
         return out
 
-    def cpu_used(self, milli_vcpu: int, at_ns: int) -> list[Decision]:
-        """Note how much CPU all instances together use from now on; only request-driven scaling asks."""
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int, at_ns: int) -> list[Decision]:
+        """Note how much CPU an instance uses from now on; see counts_cpu."""
         out = self._reach(at_ns)
-        self._cpu.set_level(milli_vcpu, at_ns)
+        known = self._instances.get(instance)
+        if known is not None and known.milli_vcpu != milli_vcpu:
+            self._is_cpu_known = True
+            self._milli_vcpu += milli_vcpu - known.milli_vcpu
+            known.use_cpu(milli_vcpu, at_ns)
+            self._cpu.set_level(self._milli_vcpu, at_ns)
         return out
+
+    @property
+    def counts_cpu(self) -> bool:
+        """Whether it matters to the plane how much CPU is used, so that cpu_used is to be called at each change."""
+        return self._counts_cpu
 
     def tick(self, at_ns: int) -> list[Decision]:
         """Carry out all that is due by at_ns, that instant included."""
@@ -401,7 +429,7 @@ class Plane:
         """Return what is due first and when: of those due together, clients come before instances."""
         first_ns: int = _NEVER
         act: Callable[[int, list[Decision]], None] | None = None
-        if self._open:
+        if self._open and self._timeout_ns is not None:
             first_ns = next(iter(self._open.values())).arrived_ns + self._timeout_ns
             act = self._time_out
         refuse_ns = self._pending.deadline_ns()
@@ -459,14 +487,28 @@ class Plane:
             self._shrink_to_wanted(at_ns, out)
             self._boot_up_to(self._wanted, at_ns, out)
         elif self._by_request is not None:
-            wanted = self._by_request.wanted(means, self._cpu.means(at_ns))
+            wanted = self._by_request.wanted(means, self._cpu.means(at_ns) if self._is_cpu_known else ())
             if not self._alive and not len(self._pending):
                 wanted = 0  # only a request wakes a plane at zero
             self._wanted = min(max(wanted, self._least), self._most)
             self._boot_up_to(self._wanted, at_ns, out)
             self._retire_low_use(at_ns, out)
+        elif self._by_group is not None:
+            self._evaluate_group(self._by_group, at_ns, means, out)
         quiet = not (self._instances or self._open or self._wanted)
         self._tick_ns = None if quiet else at_ns + self._period_ns
+
+    def _evaluate_group(self, group: GroupPolicy, at_ns: int, means: list[float], out: list[Decision]) -> None:
+        """Ask the group's policy, and follow it: boots are given up first, then the youngest machines drain."""
+        rules = self.spec.scaling
+        assert isinstance(rules, GroupDriven)
+        load = means[0]
+        if rules.target == "cpu":
+            load = self._cpu.means(at_ns)[0] if self._is_cpu_known else 0.0
+        wanted = group.wanted(at_ns, load, self._alive)
+        self._wanted = min(max(wanted, self._least), self._most)
+        self._shrink_to_wanted(at_ns, out)
+        self._boot_up_to(self._wanted, at_ns, out)
 
     def _resume(self, at_ns: int) -> None:
         """Evaluate again, from the next multiple of the period on."""
@@ -490,7 +532,8 @@ class Plane:
         low = [
             instance
             for instance in self._ready.values()
-            if instance.low_mark_ns <= at_ns - period_ns and instance.use_ratio(at_ns, slots) < rules.low_ratio
+            if instance.low_mark_ns <= at_ns - period_ns
+            and instance.use_ratio(at_ns, slots, self.spec.vcpu) < rules.low_ratio
         ]
         excess = len(self._ready) - max(self._wanted, self._least, rules.keep_instances)
         low.sort(key=lambda instance: (instance.in_flight, instance.idle_since_ns or 0))
@@ -581,9 +624,10 @@ class Plane:
         instance.move_to("draining")
         del self._ready[instance.id]
         self._router.remove(instance)
-        until_ns = at_ns + self._drain_ns
-        self._draining[instance.id] = until_ns, instance
-        self._wake_at(until_ns)
+        until_ns = None if self._drain_ns is None else at_ns + self._drain_ns
+        self._draining[instance.id] = _NEVER if until_ns is None else until_ns, instance
+        if until_ns is not None:
+            self._wake_at(until_ns)
         out.append(Drain(instance.id, until_ns))
 
     def _stop(self, instance: Instance, at_ns: int, out: list[Decision]) -> None:
@@ -599,6 +643,10 @@ class Plane:
             instance.end_busy(at_ns)
             self._running -= instance.in_flight
             instance.in_flight = 0
+        if instance.milli_vcpu:
+            self._milli_vcpu -= instance.milli_vcpu
+            instance.use_cpu(0, at_ns)
+            self._cpu.set_level(self._milli_vcpu, at_ns)
         instance.move_to("gone")
         instance.gone_ns = at_ns
         life = instance.life(at_ns)

@@ -6,11 +6,21 @@ follows documented rules with modelled times, and every report of it has to say 
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from replay.planes.types import PendingLimit, PlaneSpec, RequestDriven, WindowDriven
+import msgspec
 
-ProfileName = Literal["cloud-run", "knative", "lambda", "vm"]
+from replay.planes.types import (
+    CONTAINER_BOOT,
+    GroupDriven,
+    Lognormal,
+    PendingLimit,
+    PlaneSpec,
+    RequestDriven,
+    WindowDriven,
+)
+
+ProfileName = Literal["cloud-run", "knative", "lambda", "vm", "gce-mig", "kubernetes-hpa"]
 
 # Cloud Run, General limits and About instance autoscaling: 80 at once, 100 instances, 15 min idle, 300 s.
 # Assumed: the router; that the larger of both averages holds; that one instance stays for its idle lifetime.
@@ -45,16 +55,98 @@ LAMBDA = PlaneSpec(
     binding="early",
 )
 
-# One always-on worker with the slots of a Cloud Run instance, so that the two differ in nothing but the plane;
-# behind it the accept queue of uvicorn's default (backlog 2048), after which a proxy answers 503.
+# One always-on worker with the slots of a Cloud Run instance, so that the two differ in nothing but the plane; requests
+# wait in an accept queue, and no platform times them out.
 VM = PlaneSpec(
     kind="vm",
     max_instances=1,
-    pending_limit=PendingLimit(None, length=2048, status=503),
     cpu_when_idle="full",
     startup_boost=False,
 )
 
-PROFILES: Mapping[ProfileName, PlaneSpec] = MappingProxyType(
-    {"cloud-run": CLOUD_RUN, "knative": KNATIVE, "lambda": LAMBDA, "vm": VM}
+# A managed instance group of Compute Engine that scales by CPU: 60 % of it, sized for the peak of the last 10
+# minutes; the initialisation period is 60 s (Autoscaling groups of instances; AutoscalingPolicy, coolDownPeriodSec).
+# Assumed: that it decides once a minute by the mean of that minute; that machines leave with their last request, as
+# connection draining allows up to an hour; slots, size and number of machines, which everybody sets for himself. Not
+# modelled: predictive autoscaling and scale-in controls.
+GCE_MIG = PlaneSpec(
+    kind="group",
+    min_instances=1,
+    max_instances=10,
+    startup_boost=False,
+    cpu_when_idle="full",
+    scaling=GroupDriven(target="cpu", target_ratio=0.6, hold_s=600.0, initialise_s=60.0),
 )
+
+# Pods under a Horizontal Pod Autoscaler: ceil(current * metric / target) every 15 s with a tolerance of 0.1; 80 % of
+# the requested CPU where no metric is named (API reference, HorizontalPodAutoscalerSpec); the largest size of the
+# last 300 s holds; 4 pods or 100 % more in 15 s (Horizontal Pod Autoscaling, default behaviour). Assumed: that the
+# nodes have room, so that a pod boots as a container does; that the metric is the mean of 15 s (metrics-server,
+# --metric-resolution); that pods leave with their last request: 30 s is the default, but who serves longer requests
+# raises terminationGracePeriodSeconds. Slots, size and number of pods are everybody's own.
+KUBERNETES_HPA = PlaneSpec(
+    kind="group",
+    min_instances=1,
+    max_instances=10,
+    startup_boost=False,
+    cpu_when_idle="full",
+    scaling=GroupDriven(
+        target="cpu",
+        target_ratio=0.8,
+        window_s=15,
+        evaluate_s=15.0,
+        tolerance_ratio=0.1,
+        hold_s=300.0,
+        most_added=4,
+        most_added_ratio=1.0,
+        added_period_s=15.0,
+    ),
+)
+
+# What is known of the instances of a platform; else the usual boot of the kind holds.
+# Cloud Run: Python, 1 vCPU, 512 MiB, without boost: 1 to 3 s, most of them 1.5 to 2 (read off a chart, every 30
+# minutes, 13 to 20 March 2024, knmts.com/350). Lambda: initialisation of a Python function from a ZIP file, 512 MB,
+# x86, 60 days to 2026-08-22, about 590 of them (maxday/lambda-perf at 6070b794; the quantiles are ours).
+MODELS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "cloud-run": {"boot": msgspec.to_builtins(Lognormal(1750.0, 3000.0))},
+        "lambda": {"boot": msgspec.to_builtins(Lognormal(87.0, 207.0))},
+        "gce-mig": {"sharing": "processor"},
+        "kubernetes-hpa": {"sharing": "processor", "boot": msgspec.to_builtins(CONTAINER_BOOT)},
+    }
+)
+
+PROFILES: Mapping[ProfileName, PlaneSpec] = MappingProxyType(
+    {
+        "cloud-run": CLOUD_RUN,
+        "knative": KNATIVE,
+        "lambda": LAMBDA,
+        "vm": VM,
+        "gce-mig": GCE_MIG,
+        "kubernetes-hpa": KUBERNETES_HPA,
+    }
+)
+
+
+def with_profile(simulate: Mapping[str, Any]) -> dict[str, Any]:
+    """A [simulate] table whose `profile` fills in what its plane and instances leave out; others as they are.
+
+    A policy of scaling is filled in too, unless it is another than the profile's.
+    """
+    name = simulate.get("profile")
+    profile = next((spec for known, spec in PROFILES.items() if known == name), None)
+    if name is None or profile is None:
+        return dict(simulate)
+    rules = msgspec.to_builtins(profile)
+    plane = dict(simulate.get("plane", {}))
+    scaling = plane.get("scaling")
+    if (
+        isinstance(scaling, dict)
+        and scaling.get("policy", rules["scaling"]["policy"]) == rules["scaling"]["policy"]
+    ):
+        plane["scaling"] = {**rules["scaling"], **scaling}
+    return {
+        **simulate,
+        "plane": {**rules, **plane},
+        "instances": {**MODELS.get(name, {}), **simulate.get("instances", {})},
+    }

@@ -14,7 +14,7 @@ from replay.planes.modelled_instances import ModelledInstances
 from replay.planes.plane import Plane
 from replay.planes.processes import ProcessInstances
 from replay.planes.series import series_file
-from replay.planes.types import ModelSpec, PlaneSpec, ProcessSpec, Served
+from replay.planes.types import CPU_UNKNOWN, ModelSpec, PlaneSpec, ProcessSpec, Served
 
 
 @asynccontextmanager
@@ -35,8 +35,10 @@ async def plane_server(
     plane's headers. series: a file to which what the plane says of itself is appended each second. output: where the
     processes' output goes; None: stderr.
     Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read, SeriesError if
-    the series cannot be written.
+    the series cannot be written, ValueError if the plane scales by CPU that nobody knows.
     """
+    if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
+        raise ValueError(f"{CPU_UNKNOWN}.")
     loop = asyncio.get_running_loop()
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
     running: ProcessInstances | ModelledInstances
@@ -51,7 +53,7 @@ async def plane_server(
                 control_server(gateway, running, host, control_port) as control_url,
                 series_file(series, partial(state, gateway, running), output),
             ):
-                gateway.open(running)
+                _open(gateway, running)
                 bound = listening.sockets[0].getsockname()[1]
                 yield Served(
                     f"http://{shown_host(host)}:{bound}",
@@ -64,6 +66,16 @@ async def plane_server(
             await gateway.close()
     finally:
         await running.close()
+
+
+def _open(gateway: Gateway, running: ProcessInstances | ModelledInstances) -> None:
+    """Begin. What is always on was on before, as in a simulation, where it is modelled; a process has yet to start."""
+    if isinstance(running, ModelledInstances):
+        running.boots_at_once = True
+        gateway.open(running)
+        running.boots_at_once = False
+    else:
+        gateway.open(running)
 
 
 def shown_host(host: str) -> str:

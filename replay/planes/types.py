@@ -31,6 +31,11 @@ USUAL_TIMES: Mapping[Kind, Spread] = MappingProxyType(
 )
 
 
+# What part of a recorded step's time is work for the processor, beside waiting for somebody else. Our choice, for a
+# recording does not tell: model calls wait for the model; a tool mostly waits for an API, a disk or a database.
+USUAL_CPU_SHARES: Mapping[Kind, float] = MappingProxyType({"llm": 0.0, "tool": 0.1, "mcp": 0.1, "http": 0.1})
+
+
 class ServiceModel(msgspec.Struct, frozen=True):
     """How long the target takes over a request, and how often it fails.
 
@@ -71,7 +76,7 @@ class Answer(msgspec.Struct, frozen=True):
     draw: int = 0
 
 
-PlaneKind = Literal["serverless", "vm"]
+PlaneKind = Literal["serverless", "vm", "group"]
 RouterName = Literal["most_recently_used", "least_loaded", "round_robin"]
 Binding = Literal["late", "early"]
 Sharing = Literal["processor", "slots"]
@@ -116,23 +121,34 @@ PENDING_LIMITS: Mapping[PendingRule, PendingLimit] = MappingProxyType(
 )
 
 
+# What a proxy before machines takes: it lets requests wait for as long as they like, in an accept queue of uvicorn's
+# default length, after which it answers 503 (uvicorn, Settings, backlog).
+ACCEPT_QUEUE = PendingLimit(None, length=2048, status=503)
+# Cloud Run, Request timeout: 300 s unless configured, 3,600 s at most.
+PLATFORM_TIMEOUT_S = 300.0
+# Our choice: the longest that such a request lasts.
+DRAIN_S = 300.0
+
+
 class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
     """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
 
     Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
-    concurrency), and the same for CPU against cpu_target_ratio; no windows: waiting requests alone decide.
+    concurrency), or that of CPU over cpu_window_s against cpu_target_ratio; no windows: waiting requests alone
+    decide. CPU is known where the instances are modelled with a shared processor.
     Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
     keep_instances stay for the idle lifetime; keep_instances None (or max_instances): nothing but the idle
     lifetime ends one.
 
-    Source: Cloud Run, About instance autoscaling (60 % targets over 1 and 10 minutes; those under 10 % over
-    one minute go first). How both windows combine, and how many stay, is not published: the larger, and one,
-    are assumptions; the second agrees with one instance seen alive 13 min after the last request.
+    Source: Cloud Run, About instance autoscaling (60 % targets, CPU over 1 minute, concurrency over 1 and 10; those
+    under 10 % over one minute go first). How both windows combine, and how many stay, is not published: the larger, and
+    one, are assumptions; the second agrees with one instance seen alive 13 min after the last request.
     """
 
     windows_s: tuple[int, ...] = (60, 600)
     target_ratio: float = 0.6
     cpu_target_ratio: float = 0.6
+    cpu_window_s: int = 60
     evaluate_s: float = 5.0
     low_ratio: float = 0.1
     low_window_s: float = 60.0
@@ -141,6 +157,8 @@ class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
     def __post_init__(self) -> None:
         if any(window < 1 for window in self.windows_s):
             raise ValueError("windows_s must each be 1 s or more")
+        if self.cpu_window_s < 1:
+            raise ValueError("cpu_window_s must be 1 s or more")
         if not (0 < self.target_ratio <= 1 and 0 < self.cpu_target_ratio <= 1):
             raise ValueError("target_ratio and cpu_target_ratio must be above 0 and at most 1")
         if self.evaluate_s <= 0 or self.low_window_s <= 0:
@@ -183,18 +201,77 @@ class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
             raise ValueError("evaluate_s must be above 0")
 
 
+class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every day from one hour to another, at least so many machines. Hours are from 0 to 24; 22 to 6 is overnight."""
+
+    from_h: float
+    until_h: float
+    machines: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_h <= 24 and 0 <= self.until_h <= 24):
+            raise ValueError("from_h and until_h must be between 0 and 24")
+        if self.machines < 1:
+            raise ValueError(f"machines must be 1 or more, not {self.machines}")
+
+
+class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
+    """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
+
+    target: what is measured, over window_s, and brought to target_ratio of what one machine has: requests that run or
+    wait against its slots (concurrency), or CPU in use against its vcpu. tolerance_ratio: of the target, within which a
+    size stays. hold_s: how long a size is held, and never shorter than initialise_s, the time that the group is told a
+    machine needs to begin. most_added, most_added_ratio: the larger of them limits growth within added_period_s; both
+    None: no limit.
+    schedule: daily windows; starts_at_h: the hour of the day at which the plane starts.
+    The defaults are those of a Compute Engine group (hold, target), by slots, evaluated once a minute, which is our
+    choice: its period is not published.
+    """
+
+    target: Literal["slots", "cpu"] = "slots"
+    target_ratio: float = 0.6
+    window_s: int = 60
+    evaluate_s: float = 60.0
+    tolerance_ratio: float = 0.0
+    hold_s: float = 600.0
+    initialise_s: float = 0.0
+    most_added: int | None = None
+    most_added_ratio: float | None = None
+    added_period_s: float = 15.0
+    schedule: tuple[DayWindow, ...] = ()
+    starts_at_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_ratio <= 1:
+            raise ValueError("target_ratio must be above 0 and at most 1")
+        if self.window_s < 1 or self.evaluate_s <= 0 or self.added_period_s <= 0:
+            raise ValueError("window_s must be 1 s or more, evaluate_s and added_period_s above 0")
+        if min(self.tolerance_ratio, self.hold_s, self.initialise_s) < 0:
+            raise ValueError("tolerance_ratio, hold_s and initialise_s must not be negative")
+        if (self.most_added or 0) < 0 or (self.most_added_ratio or 0.0) < 0:
+            raise ValueError("most_added and most_added_ratio must not be negative")
+        if self.most_added == 0 and not self.most_added_ratio:
+            raise ValueError("a group must be allowed to grow: most_added or most_added_ratio must be above 0")
+        if not 0 <= self.starts_at_h < 24:
+            raise ValueError("starts_at_h must be 0 or more and less than 24")
+
+
 class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules of an execution plane.
 
     kind "serverless" scales between min_instances and max_instances by `scaling`; "vm" keeps max_instances
-    workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU.
+    workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU; "group" is
+    machines that scale between min_instances (one at least) and max_instances, group-driven (no other policy fits).
     concurrency: requests in one instance at once; 0: unlimited. binding "late": who waits is served by the first
     slot, of whichever instance; "early": each has one boot of its own, waits for that alone, and is refused at
     once where none may boot; pending_limit then gives only the status (AWS Lambda).
+    pending_limit None: the kind's, which is "startup" for serverless and an accept queue for machines.
     idle_lifetime_s: how long an instance above what is wanted stays without a request (not with window-driven
     scaling, which knows no idle lifetime).
-    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on.
-    drain_s: how long the requests of an instance that is told to leave may still run.
+    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on. None: the kind's,
+    which is 300 s for serverless; machines have no platform before them, so a request may take as long as it takes.
+    drain_s: how long the requests of an instance that is told to leave may still run. None: the kind's, which is 300 s,
+    and as long as they take in a group, whose machines leave with their last request.
     vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
     cpu_when_idle "throttled": an instance with no request has no CPU.
 
@@ -206,14 +283,14 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     min_instances: int = 0
     max_instances: int = 100
     idle_lifetime_s: float = 900.0
-    pending_limit: PendingLimit | PendingRule = "startup"
-    request_timeout_s: float = 300.0
-    drain_s: float = 300.0
+    pending_limit: PendingLimit | PendingRule | None = None
+    request_timeout_s: float | None = None
+    drain_s: float | None = None
     vcpu: float = 1.0
     startup_boost: bool = True
     boost_after_ready_s: float = 10.0
     cpu_when_idle: Literal["throttled", "full"] = "throttled"
-    scaling: RequestDriven | WindowDriven = RequestDriven()
+    scaling: RequestDriven | WindowDriven | GroupDriven = RequestDriven()
     router: RouterName = "least_loaded"
     binding: Binding = "late"
 
@@ -227,12 +304,49 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
                 f"min_instances must be between 0 and max_instances ({self.max_instances}),"
                 f" not {self.min_instances}"
             )
-        if self.request_timeout_s <= 0 or self.vcpu <= 0:
+        if (self.request_timeout_s is not None and self.request_timeout_s <= 0) or self.vcpu <= 0:
             raise ValueError("request_timeout_s and vcpu must be above 0")
-        if self.idle_lifetime_s < 0 or self.drain_s < 0 or self.boost_after_ready_s < 0:
+        if self.idle_lifetime_s < 0 or (self.drain_s or 0.0) < 0 or self.boost_after_ready_s < 0:
             raise ValueError("idle_lifetime_s, drain_s and boost_after_ready_s must not be negative")
-        if self.binding == "early" and (self.kind == "vm" or isinstance(self.scaling, WindowDriven)):
+        if self.kind == "group" and self.scaling == RequestDriven():
+            msgspec.structs.force_setattr(self, "scaling", GroupDriven())
+        if (self.kind == "group") != isinstance(self.scaling, GroupDriven) and self.kind != "vm":
+            raise ValueError('kind "group" and scaling with policy "group" go together')
+        if isinstance(self.scaling, GroupDriven):
+            most = max((window.machines for window in self.scaling.schedule), default=0)
+            if most > self.max_instances:
+                raise ValueError(f"the schedule asks for {most} machines, more than max_instances")
+        if self.binding == "early" and (
+            self.kind != "serverless" or not isinstance(self.scaling, RequestDriven)
+        ):
             raise ValueError("binding early needs kind serverless with request-driven scaling")
+
+    @property
+    def request_limit_s(self) -> float | None:
+        """How long a request may take, in s; None: as long as it takes. Planes act by it, and rules judge by it."""
+        if self.request_timeout_s is None:
+            return PLATFORM_TIMEOUT_S if self.kind == "serverless" else None
+        return None if math.isinf(self.request_timeout_s) else self.request_timeout_s
+
+    @property
+    def drain_limit_s(self) -> float | None:
+        """How long the requests of an instance that leaves may still run, in s; None: as long as they take."""
+        if self.drain_s is None:
+            return None if self.kind == "group" else DRAIN_S
+        return None if math.isinf(self.drain_s) else self.drain_s
+
+    @property
+    def needs_cpu(self) -> bool:
+        """Whether it cannot scale unless it is known how much CPU its instances use."""
+        return self.kind == "group" and isinstance(self.scaling, GroupDriven) and self.scaling.target == "cpu"
+
+    @property
+    def queue(self) -> PendingLimit:
+        """How long, and how many, requests wait for an instance."""
+        limit = self.pending_limit
+        if limit is None:
+            return PENDING_LIMITS["startup"] if self.kind == "serverless" else ACCEPT_QUEUE
+        return PENDING_LIMITS[limit] if isinstance(limit, str) else limit
 
 
 def scaling_for(idle_lifetime_s: float) -> RequestDriven:
@@ -293,10 +407,12 @@ class Lose(msgspec.Struct, frozen=True, gc=False):
 
 
 class Drain(msgspec.Struct, frozen=True, gc=False):
-    """This instance gets no further request; it is stopped when it has none left, at until_ns at the latest."""
+    """This instance gets no further request; it is stopped when it has none left, at until_ns at the latest (None: then
+    alone).
+    """
 
     instance: InstanceId
-    until_ns: int
+    until_ns: int | None
 
 
 class Stop(msgspec.Struct, frozen=True, gc=False):
@@ -458,10 +574,24 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("deploys_s and kills_s must be finite and not negative")
 
 
+# From the request for a container until it takes requests. Our choice, in the range in which Cloud Run services of one
+# vCPU were seen to start (1 to 3 s, knmts.com/350); no vendor publishes one.
+CONTAINER_BOOT = Lognormal(1000.0, 2000.0)
+# From the request for a machine until its application takes requests. Until a 2-vCPU Debian machine of Compute Engine
+# took SSH: 41.5 s on average of 20 (C. McAnlis, Understanding and profiling GCE cold-boot time, 2017); of 5,000, about
+# 25 s, beside a rule of thumb of 1 to 2 minutes (R. Aboukhalil, Move fast and break the cloud, 2018). The start of the
+# application comes on top. The p99 is our choice: the rule of thumb's upper end.
+MACHINE_BOOT = Lognormal(45_000.0, 120_000.0)
+USUAL_BOOTS: Mapping[PlaneKind, Distribution] = MappingProxyType(
+    {"serverless": CONTAINER_BOOT, "vm": MACHINE_BOOT, "group": MACHINE_BOOT}
+)
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an instance is modelled.
 
-    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it.
+    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it. None:
+    the usual one of the plane's kind, a container's or a machine's.
     boot_cpu: work for the processor beside it, in the time that one vCPU takes; the vCPUs of the boot divide it, of
     which it can use boot_most_vcpu at once.
     as_recorded: a request that says how long its recording took (x-replay-recorded-ms, which a target file's
@@ -471,6 +601,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     the next. speed divides all of these, and not the boot.
     sharing "processor": requests under way in one instance share its vcpu, so n take up to n times as long, token
     by token too; "slots": each takes its own time. vcpu None: the plane's; its startup boost raises it.
+    cpu_by_kind, cpu_by_name: what share of a step's time is work for the processor, where it is shared; in between the
+    step waits for somebody else. A name goes before its kind. What neither names: all of a drawn time, and of a
+    recorded one the usual share (0.1, for model calls 0).
     background: work for the processor that each answered request leaves behind, in the time that one vCPU takes. It
     shares the processor with the requests, stands still while there is none if the plane throttles CPU then, and is
     lost with its instance.
@@ -478,7 +611,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     instance that would use more is killed, and its requests with it. None: no limit.
     """
 
-    boot: Distribution = Lognormal(1000.0, 2000.0)
+    boot: Distribution | None = None
     boot_cpu: Distribution | None = None
     boot_most_vcpu: float = math.inf
     as_recorded: bool = False
@@ -490,6 +623,8 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     token_limit: int = 8192
     speed: float = 1.0
     sharing: Sharing = "slots"
+    cpu_by_kind: Mapping[Kind, float] = {}
+    cpu_by_name: Mapping[str, float] = {}
     vcpu: float | None = None
     background: Distribution | None = None
     memory_mib: float | None = None
@@ -501,22 +636,40 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     def __post_init__(self) -> None:
         if self.speed <= 0 or self.boot_most_vcpu <= 0 or (self.vcpu is not None and self.vcpu <= 0):
             raise ValueError("speed, vcpu and boot_most_vcpu must be above 0")
+        for name, share in (*self.cpu_by_kind.items(), *self.cpu_by_name.items()):
+            if not 0 <= share <= 1:
+                raise ValueError(f"the CPU share of {name} must be between 0 and 1, not {share:g}")
         if self.idle_mib < 0 or self.request_mib < 0:
             raise ValueError("idle_mib and request_mib must not be negative")
         if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:
             raise ValueError("memory_mib must hold an instance with one request: idle_mib + request_mib")
 
 
+# Why a group that scales by CPU is refused.
+CPU_UNKNOWN = (
+    'a group with target = "cpu" needs instances whose CPU is known: modelled ones with sharing = "processor". '
+    'Add that, or scale by target = "slots"'
+)
+
+
 class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plane to be simulated: the [simulate] table of a target file.
 
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
-    takes as long as the recording says, and not what the model draws.
+    takes as long as the recording says, and not what the model draws; faults and background work befall it too.
+    profile: of a known platform, whose rules hold where plane and instances name none (profiles.py). why: reasons for
+    values, by their names ("plane.concurrency"), for whoever lists what was assumed.
     """
 
     plane: PlaneSpec = PlaneSpec()
     instances: ModelSpec = ModelSpec()
     as_recorded: bool = False
+    profile: str | None = None
+    why: Mapping[str, str] = {}
+
+    def __post_init__(self) -> None:
+        if self.plane.needs_cpu and self.instances.sharing != "processor":
+            raise ValueError(CPU_UNKNOWN)
 
 
 class Served(NamedTuple):

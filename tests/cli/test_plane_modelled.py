@@ -68,7 +68,7 @@ def test_a_model_file_says_the_rest(tmp_path):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("boot = 3", "Expected `object`, got `int` - at `$.boot`"),
+        ("boot = 3", "Expected `object | null`, got `int` - at `$.boot`"),
         ("[faults]\nerror_ratio = 2", "error_ratio must be between 0 and 1, not 2 - at `$.faults`"),
         ("boots = 3", "Object contains unknown field `boots`"),
     ],
@@ -114,3 +114,29 @@ def test_instances_take_as_long_as_a_recording_did_where_the_request_says_so(tmp
                 answer.read()
             assert time.monotonic() - began >= least_s
             assert first_s >= (0.08 if data else least_s)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--plane", "group"), ("--profile", "gce-mig"), ("--profile", "kubernetes-hpa", "--min-instances", "2")],
+)
+def test_a_group_of_machines_serves_from_its_beginning(options):
+    """Its first machines were on before, so nobody waits for the 45 s that a machine boots."""
+    with (
+        served(*options, "--service", "1ms") as url,
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{url}/tools/x", timeout=20
+        ) as answer,
+    ):
+        assert answer.status == 200
+        assert float(answer.headers["x-replay-waited-ms"]) < 5000
+
+
+def test_a_group_that_scales_by_cpu_is_not_for_processes_whose_cpu_nobody_knows():
+    result = CliRunner().invoke(plane, ["serve", "--command", "true", "--profile", "gce-mig", "--port", "0"])
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        'needs instances whose CPU is known: modelled ones with sharing = "processor". Add that, or scale by '
+        'target = "slots".\n'
+    )

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.planes.averages import SECOND_NS, Averages
+from tests.planes.eager_averages import EagerAverages
 
 
 def at(seconds: float) -> int:
@@ -94,3 +95,41 @@ def test_a_mean_is_the_integral_over_the_window_whatever_the_changes(changes, la
         for (from_ns, level), (to_ns, _) in zip(levels, [*levels[1:], (end_ns, 0)], strict=True):
             area += level * max(0, min(to_ns, end_ns) - max(from_ns, begin_ns))
         assert mean == pytest.approx(area / (end_ns - begin_ns))
+
+
+@given(
+    st.integers(0, 5_000_000_000),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["level", "means", "restart"]),
+            st.one_of(st.integers(0, 3_000_000_000), st.integers(0, 400).map(lambda s: s * SECOND_NS)),
+            st.integers(0, 5),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([(60, 600), (20, 3), (1,), (6, 60, 6), ()]),
+)
+def test_means_are_those_of_a_bucket_a_second(start_ns, events, windows_s):
+    """The old definition: every second is closed on its own, and each window is the sum of its seconds."""
+    lazy, eager = Averages(windows_s, start_ns), EagerAverages(windows_s, start_ns)
+    now_ns = start_ns
+    for what, gap_ns, level in events:
+        now_ns += gap_ns
+        if what == "level":
+            lazy.set_level(level, now_ns)
+            eager.set_level(level, now_ns)
+        elif what == "restart":
+            lazy.restart(now_ns)
+            eager.restart(now_ns)
+        else:
+            assert lazy.means(now_ns) == eager.means(now_ns)
+    assert lazy.means(now_ns) == eager.means(now_ns)
+
+
+def test_a_long_run_forgets_what_no_window_needs():
+    load = Averages([60])
+    for n in range(100_000):
+        load.set_level(n % 7, n * SECOND_NS // 2)
+        load.means(n * SECOND_NS // 2)
+
+    assert len(load._marks) < 1000

@@ -10,8 +10,10 @@ from replay.planes.plane import Plane
 from replay.planes.types import (
     PENDING_LIMITS,
     Boot,
+    DayWindow,
     Decision,
     Drain,
+    GroupDriven,
     Lose,
     PendingLimit,
     PlaneSpec,
@@ -25,6 +27,18 @@ from replay.planes.types import (
 
 SECOND_NS = 1_000_000_000
 AN_HOUR_NS = 3600 * SECOND_NS
+
+
+GROUPS = st.builds(
+    GroupDriven,
+    window_s=st.sampled_from([5, 60]),
+    evaluate_s=st.sampled_from([5.0, 60.0]),
+    hold_s=st.sampled_from([0.0, 60.0]),
+    tolerance_ratio=st.sampled_from([0.0, 0.1]),
+    target=st.sampled_from(["slots", "cpu"]),
+    most_added=st.sampled_from([None, 1]),
+    schedule=st.sampled_from([(), (DayWindow(0, 1, 1),)]),
+)
 
 
 @st.composite
@@ -44,8 +58,8 @@ def specs(draw: st.DrawFn) -> PlaneSpec:
             scale_down_delay_s=st.sampled_from([0.0, 10.0]),
         ),
     )
-    kind = draw(st.sampled_from(["serverless", "serverless", "vm"]))
-    rules = draw(scaling)
+    kind = draw(st.sampled_from(["serverless", "serverless", "vm", "group"]))
+    rules = draw(GROUPS if kind == "group" else scaling)
     can_bind = kind == "serverless" and isinstance(rules, RequestDriven)
     return PlaneSpec(
         kind=kind,
@@ -57,7 +71,7 @@ def specs(draw: st.DrawFn) -> PlaneSpec:
             st.sampled_from(["startup", "unlimited", PendingLimit(3.0, 3.5), PendingLimit(1.0, length=2)])
         ),
         request_timeout_s=draw(st.sampled_from([4.0, 30.0])),
-        drain_s=draw(st.sampled_from([0.0, 3.0, 30.0])),
+        drain_s=draw(st.sampled_from([None, 0.0, 3.0, 30.0])),
         scaling=rules,
         binding=draw(st.sampled_from(["late", "early"])) if can_bind else "late",
         router=draw(st.sampled_from(["most_recently_used", "least_loaded", "round_robin"])),
@@ -133,6 +147,12 @@ class PlaneMachine(RuleBasedStateMachine):
         assert instance not in self.booting
         assert instance not in self.ready
 
+    @precondition(lambda self: self.ready or self.draining)
+    @rule(data=st.data(), milli_vcpu=st.sampled_from([0, 300, 1000, 2000]))
+    def an_instance_uses_cpu(self, data: st.DataObject, milli_vcpu: int) -> None:
+        instance = data.draw(st.sampled_from(sorted({*self.ready, *self.draining})))
+        self.tell("cpu_used", instance, milli_vcpu)
+
     @rule()
     def all_is_deployed_anew(self) -> None:
         there = len(self.booting) + len(self.ready)
@@ -170,7 +190,9 @@ class PlaneMachine(RuleBasedStateMachine):
         if not hasattr(self, "plane"):
             return
         alive = len(self.booting) + len(self.ready)
-        least = self.spec.max_instances if self.spec.kind == "vm" else self.spec.min_instances
+        least = {"vm": self.spec.max_instances, "group": max(1, self.spec.min_instances)}.get(
+            self.spec.kind, self.spec.min_instances
+        )
         assert least <= alive <= self.spec.max_instances + bool(self.plane.outgoing)
 
     @invariant()

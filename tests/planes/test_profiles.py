@@ -40,7 +40,9 @@ def test_every_profile_serves_an_hour_of_light_traffic_and_loses_nothing(name, s
     assert len(run.starts) == 120
     assert not run.refused + run.timed_out + run.lost
     assert sum(start.fresh for start in run.starts) == 1
-    assert sum(start.waited_for_boot for start in run.starts) == (0 if name == "vm" else 1)
+    assert sum(start.waited_for_boot for start in run.starts) == (
+        0 if PROFILES[name].kind != "serverless" else 1
+    )
 
 
 @pytest.mark.parametrize(

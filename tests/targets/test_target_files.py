@@ -20,6 +20,7 @@ PLATFORMS = {
     "azure-container-apps": "serverless",
     "knative": "serverless",
     "vm": "vm",
+    "vm-group": "vm",
     "hybrid": "hybrid",
     "hybrid-local": "hybrid",
 }
@@ -41,11 +42,12 @@ def test_a_plane_that_a_file_describes_can_be_made(name):
         ("cloud-run", {}),
         ("lambda", {"pending_limit", "scaling"}),  # which write None in another way
         ("knative", {"concurrency", "max_instances"}),
-        ("vm", {"concurrency", "max_instances", "pending_limit"}),
+        ("vm", {"concurrency", "max_instances"}),
+        ("gce-mig", {"max_instances", "scaling"}),  # by a file called vm-group, with a schedule
     ],
 )
 def test_a_file_simulates_the_rules_of_its_platform(name, own):
-    written = simulated_plane(FILES[name]).plane
+    written = simulated_plane(FILES[{"gce-mig": "vm-group"}.get(name, name)]).plane
     rules = PROFILES[name]
 
     for field in msgspec.structs.fields(type(rules)):

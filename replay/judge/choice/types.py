@@ -22,7 +22,8 @@ MONTH_H = 730.0
 class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
     """The steps of one kind and name in the trace. busy_share: of all recorded request time. in_flight: in the mean
     over the trace. needs: why it cannot leave the machine, as the trace marks it; None where it does not. is_local: the
-    trace has no request for it, so the agent did it itself, wherever it runs.
+    trace has no request for it, so the agent did it itself, wherever it runs. cpu_share: what part of its time is work
+    for the processor, as the trace marks it; None where it does not.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
     peak_in_flight: int = 0
     needs: str | None = None
     is_local: bool = False
+    cpu_share: float | None = None
 
 
 class Bucket(msgspec.Struct, kw_only=True):

@@ -1,7 +1,9 @@
 """The planes of this machine that a pilot uses when the user names none: one that scales to zero, one always on.
 
-Both answer each request after as long as the recording says it took, with the same number of requests in one instance
-at once; so they differ in what a plane decides: boots, queues, scaling, what is lost when an instance goes.
+Both answer each request after as long as the recording says it took. The first is Cloud Run with its own defaults, the
+second machines of one vCPU with as many slots; so they differ in what a plane decides: boots, queues, scaling, what is
+lost when an instance goes. What is not the profile's is chosen here, and each choice carries its reason, which
+`assumptions_of` lists.
 """
 
 import multiprocessing
@@ -20,15 +22,26 @@ import msgspec
 
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Workload
+from replay.planes.profiles import CLOUD_RUN, VM
 from replay.planes.serving import plane_server
-from replay.target import Cost, Target, TargetError
-from replay.trials.pilot.phases import How
+from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
+from replay.target import Cost, Target, TargetError, Timeouts
+from replay.trials.pilot.phases import LIVE, QUICK, How
 
-# Requests that one vCPU has at once, on either plane. Agents' steps mostly wait.
-CONCURRENCY = 8
 HEADROOM = 0.3
-_BOOT: dict[str, Any] = {"of": "lognormal", "p50_ms": 1200.0, "p99_ms": 2500.0}
-_LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": 900.0}
+# What a Cloud Run service may be configured to at most (Request timeout); its default is 300 s.
+LONGEST_REQUEST_S = 3600.0
+# Cloud Run's default for a service (Configure memory limits for services).
+MEMORY_GIB = 0.5
+# An e2-medium has two shared vCPUs, and may use half of each all the time (Compute Engine, E2 shared-core machines).
+MACHINE = "e2-medium"
+MACHINE_VCPU = 1.0
+# A quick pilot watches an eighth of the time that a live one watches a fault, so a machine is back in an eighth of the
+# time that machines take: seconds, where a container takes one or two.
+_BOOT_SCALE: dict[How, float] = {"quick": QUICK.failure_s / LIVE.failure_s, "live": 1.0, "simulated": 1.0}
+_LIFETIME_S: dict[How, float] = {"quick": 3.0, "live": 60.0, "simulated": CLOUD_RUN.idle_lifetime_s}
+# No client of ours gives up before the plane does.
+_PATIENT = Timeouts(first_byte_s=86_400.0, idle_s=86_400.0, total_s=86_400.0)
 _READY_S = 30.0
 _LOOK_S = 0.02
 _SPAWN = multiprocessing.get_context("spawn")
@@ -38,32 +51,61 @@ _NOWHERE = "http://127.0.0.1:9"
 def embedded_targets(workload: Workload, how: How) -> list[Target]:
     """The two planes, described: as `replay plane serve` and the simulator take them.
 
-    The VM plane has as many machines as its slots take the fullest window of the recording with headroom, by Little's
-    law; shorter bursts queue there, as they would on machines that somebody pays for.
+    The VM plane has as many machines as the fullest window of the recording takes with headroom, of slots (by Little's
+    law) and of CPU; shorter bursts queue there, as they would on machines that somebody pays for.
     """
     machines = _machines(workload)
-    model = {"as_recorded": True, "boot": _BOOT, "seed": 1}
-    serverless = {
+    shares = {step.name: step.cpu_share for step in workload.series if step.cpu_share is not None}
+    model: dict[str, Any] = {"sharing": "processor", "cpu_by_name": shares, "as_recorded": True, "seed": 1}
+    why = {
+        "plane.max_instances": "enough for three times the machines of the other plane",
+        "plane.request_timeout_s": "the longest that Cloud Run can be configured to; its default is 300 s",
+        "instances.sharing": "requests share the vCPU of their instance",
+    }
+    if shares:
+        why["instances.cpu_by_name"] = "the trace's cpu_share attributes"
+    serverless: dict[str, Any] = {
+        "profile": "cloud-run",
         "as_recorded": True,
         "plane": {
-            "concurrency": CONCURRENCY,
             "max_instances": max(10, 3 * machines),
-            "idle_lifetime_s": _LIFETIME_S[how],
+            "request_timeout_s": LONGEST_REQUEST_S,
         },
         "instances": model,
+        "why": why,
     }
-    vm = {
+    vm: dict[str, Any] = {
+        "profile": "vm",
         "as_recorded": True,
-        "plane": {"kind": "vm", "concurrency": CONCURRENCY, "max_instances": machines},
+        "plane": {"max_instances": machines, "vcpu": MACHINE_VCPU},
         "instances": model,
+        "why": {
+            "plane.max_instances": f"the fullest window of the trace and {HEADROOM:.0%}, by slots and by CPU",
+            "plane.vcpu": f"what an {MACHINE} may use all the time",
+            "instances.sharing": why["instances.sharing"],
+        },
     }
     if how != "simulated":
+        lifetime_s = _LIFETIME_S[how]
         # Averages over longer than an instance lives would hold those that were to be gone.
-        windows = [window for window in (60, 600) if window <= _LIFETIME_S[how]]
-        serverless["plane"]["scaling"] = {"policy": "request", "windows_s": windows}  # type: ignore[index]
+        windows = [window for window in RequestDriven().windows_s if window <= lifetime_s]
+        serverless["plane"] |= {"idle_lifetime_s": lifetime_s, "scaling": {"windows_s": windows}}
+        why["plane.idle_lifetime_s"] = (
+            f"shortened from {CLOUD_RUN.idle_lifetime_s:g} s, so that a {how} pilot sees instances go"
+        )
+        why["plane.scaling.windows_s"] = (
+            "those windows of 60 and 600 s that are no longer than the idle lifetime"
+        )
+    if (scale := _BOOT_SCALE[how]) != 1.0:
+        boot = Lognormal(MACHINE_BOOT.p50_ms * scale, MACHINE_BOOT.p99_ms * scale)
+        vm["instances"] = {**model, "boot": msgspec.to_builtins(boot)}
+        vm["why"]["instances.boot"] = (
+            f"a machine's {MACHINE_BOOT.p50_ms / 1000:g} s, shortened to {scale:.3g} of it as a quick failure phase is"
+        )
     common: dict[str, Any] = {
         "url": _NOWHERE,
         "send_recorded_ms": True,
+        "timeouts": _PATIENT,
         "instance_header": "x-replay-instance",
         "cold_header": "x-replay-cold",
     }
@@ -72,7 +114,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
             name="serverless",
             plane="serverless",
             simulate=serverless,
-            cost=Cost(price="cloud-run-us-central1", vcpu=1.0, memory_gib=2.0),
+            cost=Cost(price="cloud-run-us-central1", vcpu=CLOUD_RUN.vcpu, memory_gib=MEMORY_GIB),
             **common,
         ),
         Target(
@@ -81,7 +123,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
             simulate=vm,
             cost=Cost(
                 price="gce-e2-us-central1",
-                machine="e2-medium",
+                machine=MACHINE,
                 machines=machines,
                 headroom_percent=100 * HEADROOM,
             ),
@@ -91,10 +133,23 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
 
 
 def _machines(workload: Workload) -> int:
+    """How many machines take the fullest window with headroom, by the slots that it fills and the CPU that it uses."""
     if workload.mean_in_flight is None or not workload.mean_rps:
         return 1
-    at_peak = workload.peak_rps * workload.mean_in_flight / workload.mean_rps
-    return max(1, ceil(at_peak * (1 + HEADROOM) / CONCURRENCY))
+    # The fullest window over the mean, but no more than ever was under way at once: of requests that outlast a window,
+    # many may begin in one.
+    peak = workload.peak_rps / workload.mean_rps
+    if workload.peak_in_flight is not None and workload.mean_in_flight:
+        peak = min(peak, workload.peak_in_flight / workload.mean_in_flight)
+    peak *= 1 + HEADROOM
+    slots = peak * workload.mean_in_flight / VM.concurrency
+    usual: dict[str, float] = dict(USUAL_CPU_SHARES.items())
+    vcpus: float = peak * sum(
+        step.in_flight * (usual.get(step.kind, 0.0) if step.cpu_share is None else step.cpu_share)
+        for step in workload.series
+        if not step.is_local
+    )
+    return max(1, ceil(slots), ceil(vcpus / MACHINE_VCPU))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import msgspec
 
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
+from replay.engine.simulation import simulated_plane
 from replay.engine.types import RunOptions
 from replay.judge.choice.answered import answers_told
 from replay.judge.choice.case import Case
@@ -26,6 +27,7 @@ from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
+from replay.planes.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.target import Target, TargetError
@@ -44,7 +46,6 @@ from replay.trials.pilot.carrying import (
     read_state,
     write_state,
 )
-from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
@@ -221,8 +222,8 @@ def _first_scale(shape: Shape, part: Excerpt, slos: Sequence[Slo], level_s: floa
     needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
 
     def first(target: Target) -> float:
-        plane = (target.simulate or {}).get("plane", {})
-        slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
+        plane = None if target.simulate is None else simulated_plane(target).plane
+        slots = 0 if plane is None else (plane.concurrency or DEFAULT_FULL) * plane.max_instances
         carried_rps = slots / 2 / took_s if slots and took_s else 0.0
         return max(1.0, round(max(carried_rps, needed / level_s) / part.rps, 2))
 
@@ -394,11 +395,10 @@ def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
 
 
 def _request_limit_s(target: Target) -> float | None:
-    """As its file says; else the platform's for a serverless one, and none for machines."""
-    stated = (target.simulate or {}).get("plane", {}).get("request_timeout_s")
-    if stated is None:
-        return _LONGEST_REQUEST_S if target.plane == "serverless" else None
-    return float(stated)
+    """As its simulated plane has it; else the platform's for a serverless one, and none for machines."""
+    if target.simulate is not None:
+        return simulated_plane(target).plane.request_limit_s
+    return _LONGEST_REQUEST_S if target.plane == "serverless" else None
 
 
 def _in_days(today: date, days: int) -> str:

@@ -1,7 +1,8 @@
 """The shape of a trace as a choice of plane needs it: by kind of step, by load level, and what is bound to a machine.
 
 A step (or its whole session) is marked as bound to a machine by the attribute `needs`, whose value says what it needs:
-gpu, browser, disk, vpn, or whatever it is.
+gpu, browser, disk, vpn, or whatever it is. The attribute `cpu_share` of a step says what part of its time is work for
+the processor, from 0 to 1, for planes of our own, which else assume a usual one.
 """
 
 import random
@@ -24,6 +25,7 @@ from replay.trace.profile import OTHER, profile
 from replay.trace.types import Step
 
 NEEDS = "needs"
+CPU_SHARE = "cpu_share"
 _MOST_SERIES = 200
 _MOST_KEPT = 5_000
 _HOUR_MS = 3_600_000.0
@@ -77,6 +79,7 @@ class _Series:
         self.busy_ms = 0.0
         self.longest_ms: float | None = None
         self.needs: str | None = None
+        self.cpu_share: float | None = None
         self.activity = Activity()
         self._kept: list[float] = []
         self._timed = 0
@@ -119,6 +122,10 @@ def shape_of(trace: Path) -> Shape:
                 longest_session_ms = max(longest_session_ms, end_ms)
                 start_ms = session.start_ms + step.at_ms
                 _of(series, step).add(start_ms, step.took_ms, step.attributes.get(NEEDS) or session_needs)
+                if CPU_SHARE in step.attributes:
+                    _of(series, step).cpu_share = _cpu_share(
+                        step.attributes[CPU_SHARE], f"{trace}: session {session.id!r}, step {step.id!r}"
+                    )
                 if not step.is_wait:
                     requests += 1
                     hourly[int(start_ms // _HOUR_MS)] += 1
@@ -142,6 +149,7 @@ def shape_of(trace: Path) -> Shape:
             peak_in_flight=int(one.activity.under_way().max(initial=0)),
             needs=one.needs,
             is_local=is_local,
+            cpu_share=one.cpu_share,
         )
         for (kind, name, is_local), one in sorted(series.items(), key=lambda item: -item[1].busy_ms)
     ]
@@ -171,6 +179,17 @@ def shape_of(trace: Path) -> Shape:
         buckets=_buckets(trace, levels, load.window_s, starts),
     )
     return Shape(workload, levels, hourly)
+
+
+def _cpu_share(text: str, where: str) -> float:
+    """Raises TraceError unless it is a number from 0 to 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise TraceError(f"{where}: {CPU_SHARE} must be a number from 0 to 1, not {text!r}.")
+    return share
 
 
 def _of(series: dict[_Key, _Series], step: Step) -> _Series:

@@ -1,0 +1,135 @@
+"""What is assumed of a target's plane: every parameter by which it is simulated or emulated, and where it is from."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from replay.engine.simulation import simulated_plane
+from replay.planes.profiles import MODELS
+from replay.planes.types import ACCEPT_QUEUE, USUAL_BOOTS, USUAL_CPU_SHARES, PlaneKind, SimulatedPlane
+from replay.target import Target
+
+_OF_PLATFORMS = ("idle_lifetime_s", "binding", "startup_boost", "boost_after_ready_s")
+# What has no meaning for a kind of plane: fixed machines neither come nor go.
+_WITHOUT_MEANING: Mapping[PlaneKind, tuple[str, ...]] = {
+    "serverless": (),
+    "vm": (*_OF_PLATFORMS, "min_instances", "scaling"),
+    "group": _OF_PLATFORMS,
+}
+_CHOSEN, _GIVEN, _PRICED = "chosen: {}", "given", "given in [cost]"
+# Which answers are given after the recorded time; then no time is drawn.
+_DRAWN = ("service", "by_path", "by_kind", "between_tokens", "default_tokens", "token_limit", "speed")
+
+
+class Assumption(NamedTuple):
+    """name: of the parameter, as a target file has it (plane.concurrency). where_from: given, a profile, a default of
+    ours, or chosen with the reason.
+    """
+
+    name: str
+    value: str
+    where_from: str
+
+
+def assumptions_of(target: Target) -> list[Assumption]:
+    """Every parameter of the plane that a target is simulated or emulated by, then the size it is priced by.
+
+    Empty for the plane's part where a target has no [simulate] table: nothing is assumed of it. Raises TargetError.
+    """
+    found: list[Assumption] = []
+    if target.simulate is not None:
+        found += _of_plane(target.simulate, simulated_plane(target))
+    cost = target.cost
+    if cost is not None:
+        found.append(Assumption("cost.price", cost.price, _PRICED))
+        if cost.machine is None or target.plane == "hybrid":
+            found.append(Assumption("cost.vcpu", f"{cost.vcpu:g}", _PRICED))
+            found.append(Assumption("cost.memory_gib", f"{cost.memory_gib:g}", _PRICED))
+            found.append(Assumption("cost.billing", cost.billing, _PRICED))
+        if cost.machine is not None:
+            found.append(Assumption("cost.machine", cost.machine, _PRICED))
+            found.append(Assumption("cost.headroom_percent", f"{cost.headroom_percent:g}", _PRICED))
+    return found
+
+
+def _of_plane(table: Mapping[str, Any], spec: SimulatedPlane) -> Iterator[Assumption]:
+    yield Assumption("as_recorded", _shown(spec.as_recorded), _origin("as_recorded", table, spec))
+    for name, value in _plane_values(spec):
+        if name.partition(".")[0] not in _WITHOUT_MEANING[spec.plane.kind]:
+            yield Assumption(f"plane.{name}", _shown(value), _origin(f"plane.{name}", table, spec))
+    for name, value in _model_values(spec):
+        yield Assumption(f"instances.{name}", _shown(value), _origin(f"instances.{name}", table, spec))
+
+
+def _plane_values(spec: SimulatedPlane) -> Iterator[tuple[str, Any]]:
+    """The rules of the plane, those that follow from its kind as what they come to."""
+    plane = spec.plane
+    for field in msgspec.structs.fields(plane):
+        if field.name == "scaling":
+            rules = plane.scaling
+            yield "scaling.policy", rules.__struct_config__.tag
+            for rule in msgspec.structs.fields(rules):
+                yield f"scaling.{rule.name}", getattr(rules, rule.name)
+        elif field.name == "request_timeout_s":
+            yield field.name, "none" if plane.request_limit_s is None else plane.request_limit_s
+        elif field.name == "drain_s":
+            yield field.name, "none" if plane.drain_limit_s is None else plane.drain_limit_s
+        elif field.name == "pending_limit":
+            queue = "an accept queue of 2048" if plane.queue == ACCEPT_QUEUE else plane.queue
+            yield field.name, queue if plane.pending_limit is None else plane.pending_limit
+        else:
+            yield field.name, getattr(plane, field.name)
+
+
+def _model_values(spec: SimulatedPlane) -> Iterator[tuple[str, Any]]:
+    model = spec.instances
+    for field in msgspec.structs.fields(model):
+        name, value = field.name, getattr(model, field.name)
+        if name == "as_recorded" or (spec.as_recorded and name in _DRAWN):
+            continue
+        if name == "boot":
+            yield name, USUAL_BOOTS[spec.plane.kind] if value is None else value
+        elif name == "vcpu":
+            yield name, spec.plane.vcpu if value is None else value
+        elif name == "cpu_by_kind":
+            usual = USUAL_CPU_SHARES if spec.as_recorded and model.sharing == "processor" else {}
+            yield name, {**usual, **value}
+        elif name == "boot_most_vcpu":
+            if model.boot_cpu is not None:
+                yield name, value
+        else:
+            yield name, value
+
+
+def _origin(name: str, table: Mapping[str, Any], spec: SimulatedPlane) -> str:
+    """Where a value is from: the table's reason or the table itself, before the profile, before our defaults."""
+    if name in spec.why:
+        return _CHOSEN.format(spec.why[name])
+    inner: Any = table
+    for part in name.split("."):
+        inner = inner.get(part) if isinstance(inner, Mapping) else None
+    if inner is not None:
+        return _GIVEN
+    part, _, field = name.partition(".")
+    if spec.profile is not None and (part == "plane" or field in MODELS.get(spec.profile, {})):
+        return f"profile {spec.profile}"
+    return "default"
+
+
+def _shown(value: Any) -> str:
+    """A value as a reader takes it in at a glance."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_shown(one)}" for key, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(one) for one in value) or "none"
+    if isinstance(value, msgspec.Struct):
+        changed = msgspec.to_builtins(value)
+        return ", ".join(f"{key} {_shown(one)}" for key, one in changed.items()) or "none"
+    return str(value)
