@@ -1,6 +1,6 @@
 """The parts of a pilot's page that are text and tables; names from traces are escaped in all of them."""
 
-from replay.judge.choice.types import PhaseFigures, PilotVerdict
+from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
 from replay.report.words import clean, count, milliseconds
@@ -201,7 +201,7 @@ def effort(verdict: PilotVerdict) -> str:
             clean(found.target),
             clean(found.what, 200),
             NOTHING if found.detect_s is None else f"{found.detect_s:,.3g} s",
-            "not within the run" if found.recovered_s is None else f"{found.recovered_s:,.3g} s",
+            _back(found),
             count(found.failed),
             count(found.retried_ok),
             count(found.sessions_lost),
@@ -220,6 +220,12 @@ def effort(verdict: PilotVerdict) -> str:
     )
     said = bullets([clean(line, MOST_CHARACTERS) for line in verdict.effort])
     return said + (f"<h3>What a failure did</h3>{table(heads, rows)}" if rows else "")
+
+
+def _back(found: Recovered) -> str:
+    if found.met in ("no request", "no instance") and not found.failed:
+        return f"nothing was running ({found.met})"
+    return "not within the run" if found.recovered_s is None else f"{found.recovered_s:,.3g} s"
 
 
 def doubts(verdict: PilotVerdict) -> str:

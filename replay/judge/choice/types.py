@@ -14,6 +14,7 @@ PlaneName = Literal["serverless", "vm", "hybrid"]
 Choice = Literal["serverless", "vm", "hybrid", "inconclusive"]
 Favours = Literal["serverless", "vm", "hybrid", "neither", "inconclusive"]
 Basis = Literal["measured", "simulated", "estimated", "missing"]
+Met = Literal["requests", "no request", "no instance"]
 PhaseName = Literal["representative", "bursts", "idle-wake", "long-chains", "failure", "ceiling"]
 
 MONTH_H = 730.0
@@ -108,7 +109,10 @@ class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it."""
+    """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it.
+
+    met: what the fault found there; None where that is not known.
+    """
 
     target: str
     what: str
@@ -117,6 +121,7 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     failed: int = 0
     retried_ok: int = 0
     sessions_lost: int = 0
+    met: Met | None = None
 
 
 class PilotPlane(msgspec.Struct, kw_only=True):

@@ -38,8 +38,12 @@ def _effort(plane: PilotPlane) -> str:
     recovery = plane.recovery
     if recovery is None:
         return f"{said} No instance was made to go away, so recovery was not seen."
+    if recovery.met in ("no request", "no instance") and not recovery.failed:
+        return (
+            f"{said} Nothing was running when the fault came ({recovery.met}), so what one does was not seen."
+        )
     if not recovery.failed:
-        return f"{said} {_capital(recovery.what)}: no request failed."
+        return f"{said} {_capital(recovery.what)}: no request failed, {back(recovery)}."
     return (
         f"{said} {_capital(recovery.what)}: {counted(recovery.failed, 'request')} failed, "
         f"{counted(recovery.sessions_lost, 'session')} lost, {back(recovery)}."

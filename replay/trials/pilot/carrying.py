@@ -20,6 +20,7 @@ from replay.results.rundir import RunDirError
 from replay.results.types import RunStatus
 from replay.target import Target, redacted
 from replay.trials.ceiling import CeilingPlan, find_ceiling
+from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.phases import SIMULATED, Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
 from replay.trials.pilot.reading import TRACES_FOLDER
@@ -32,13 +33,14 @@ _MOST_SCALE = 1e6
 
 class State(msgspec.Struct, omit_defaults=True, kw_only=True):
     """pilot.json. question: what was asked; a pilot goes on only for the same. done: each phase's folder, by its name
-    (a ceiling's and a failure's with the target after a slash). limit_ms: that ceilings were asked for.
+    (a ceiling's and a failure's with the target after a slash). fault_at_s: when in the failure phase it came.
     """
 
     schema: str
     question: dict[str, Any]
     done: dict[str, str] = {}
     ceiling_slos: list[str] = []
+    fault_at_s: float | None = None
 
 
 class Stage(NamedTuple):
@@ -104,7 +106,7 @@ class Carrier:
         self._together("idle-wake", idle_wake(it.picked, folder, plan), it.options)
         self._together("long-chains", chains(it.picked, folder, plan), self._limited(plan.chains_s, calm))
         for group in self._struck():
-            self._fail(group, self._limited(plan.failure_s, calm))
+            self._fail(group, calm)
 
     def _struck(self) -> list[list[Target]]:
         """Targets to which a failure can be done: those that share a run."""
@@ -173,19 +175,21 @@ class Carrier:
         self._finished(phase, self._replay(trace, jobs, options))
         self._note(phase, folder)
 
-    def _fail(self, targets: Sequence[Target], options: RunOptions) -> None:
-        """Representative traffic, over and over, in which an instance goes away."""
+    def _fail(self, targets: Sequence[Target], calm: Knobs) -> None:
+        """The busiest part of representative traffic, in which an instance goes away."""
         it = self._it
         names = ", ".join(target.name for target in targets)
         left = [target for target in targets if f"failure/{target.name}" not in self._state.done]
         if not left:
             return
         self._begin("failure", names)
-        options = msgspec.structs.replace(options, repeat=True)
-        struck = [it.fault.struck(target, options, it.plan.fault_at_s) for target in targets]
+        amid = failing(it.excerpt.trace, self.traces(), it.plan.failure_s, it.plan.idle_cap_s)
+        self._state.fault_at_s = amid.at_s
+        options = self._limited(amid.length_s, calm)
+        struck = [it.fault.struck(target, options, amid.at_s) for target in targets]
         folders = [self._folder("failure", target.name) for target in targets]
         jobs = [Job(one.target, folder) for one, folder in zip(struck, folders, strict=True)]
-        self._finished("failure", self._replay(it.excerpt.trace, jobs, struck[0].options))
+        self._finished("failure", self._replay(amid.trace, jobs, struck[0].options))
         for target, folder in zip(targets, folders, strict=True):
             self._note(f"failure/{target.name}", folder)
 

@@ -49,10 +49,6 @@ class Plan(NamedTuple):
     idle_cap_s: float
     pause_s: float
 
-    @property
-    def fault_at_s(self) -> float:
-        return self.failure_s / 3
-
 
 QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0, 5.0)
 LIVE = Plan(

@@ -17,6 +17,7 @@ from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, 
 from replay.trace.file import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.faults import read_events
 from replay.trials.pilot.phases import REPRESENTATIVE_FILE
 
 TRACES_FOLDER = "traces"
@@ -92,6 +93,32 @@ def _ceiling(directory: Path, folder: str | None) -> CeilingVerdict | None:
     return cast("CeilingVerdict | None", read_verdict(directory / folder))
 
 
+def has_struck(run_dir: Path, at_ns: int) -> bool | None:
+    """Whether the fault of a run met an instance of a plane of our own; None where a plane does not tell."""
+    for event in read_events(run_dir):
+        try:
+            return msgspec.json.decode(event.answer or "", type=_Struck).instance is not None
+        except msgspec.DecodeError:
+            continue
+    try:
+        lives = read_instances(run_dir)
+    except FileNotFoundError:
+        return None
+    return any(life.gone_ns == at_ns for life in lives)
+
+
+class _Struck(msgspec.Struct):
+    """What the control address answers to a fault."""
+
+    instance: str | None
+
+
+def read_instances(run_dir: Path) -> list[InstanceRecord]:
+    """The instances of a simulated plane. Raises FileNotFoundError for a run of any other."""
+    lines = (run_dir / INSTANCES_FILE).read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
+
+
 def instances_over_time(run_dir: Path) -> list[tuple[float, float]]:
     """How many instances a plane of our own had, as it was polled or as it was simulated; nothing for others."""
     try:
@@ -117,10 +144,9 @@ class _Told(msgspec.Struct):
 
 def _simulated_instances(run_dir: Path) -> list[tuple[float, float]]:
     try:
-        lines = (run_dir / INSTANCES_FILE).read_bytes().splitlines()
+        lives = read_instances(run_dir)
     except FileNotFoundError:
         return []
-    lives = [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
     changes = [(life.requested_ns, 1) for life in lives]
     changes += [(life.gone_ns, -1) for life in lives if life.gone_ns is not None]
     found: list[tuple[float, float]] = []

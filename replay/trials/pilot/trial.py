@@ -14,7 +14,7 @@ from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.rules import Case
-from replay.judge.choice.types import PilotVerdict, PlaneName, Recovered
+from replay.judge.choice.types import Met, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
@@ -43,7 +43,7 @@ from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
-from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
+from replay.trials.pilot.reading import TRACES_FOLDER, Material, has_struck, read_material
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -226,7 +226,7 @@ def judge(
     """Everything that was recorded, judged. faults: what was done to each target."""
     material = read_material(directory, state.done, [target.name for target in targets])
     planes = [
-        plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
+        plane_figures(_seen(target, material, faults.get(target.name), state.fault_at_s), slos)
         for target in targets
     ]
     for target, plane in zip(targets, planes, strict=True):
@@ -287,7 +287,7 @@ def _measured(
     return found
 
 
-def _seen(target: Target, material: Material, fault: str | None, at_s: float) -> Seen:
+def _seen(target: Target, material: Material, fault: str | None, at_s: float | None) -> Seen:
     name = target.name
     plane: PlaneName = target.plane or "serverless"
     wake = material.wakes.get(name)
@@ -300,14 +300,17 @@ def _seen(target: Target, material: Material, fault: str | None, at_s: float) ->
         keep_alive_s=wake.keep_alive_s if wake else None,
         ceiling=material.ceilings.get(name),
         recovery=None
-        if failure is None
-        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault")),
+        if failure is None or at_s is None
+        else _recovered(
+            name, failure, Event(round(at_s * _NS), fault or "a fault"), material.folders[name]["failure"]
+        ),
         machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
     )
 
 
-def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
+def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recovered:
     (fault,) = judge_recovery(run, [event]).faults
+    met: Met = "requests" if fault.under_way else "no request"
     return Recovered(
         target=target,
         what=fault.what,
@@ -316,6 +319,7 @@ def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
         failed=fault.failed_steps,
         retried_ok=fault.retried_ok,
         sessions_lost=fault.sessions_lost,
+        met="no instance" if has_struck(folder, event.at_ns) is False else met,
     )
 
 

@@ -259,3 +259,13 @@ def test_model_calls_and_tokens_are_counted_by_load_level(tmp_path: Path):
     assert sum(bucket.tokens_month or 0 for bucket in workload.buckets) == pytest.approx(
         60 * 110 / workload.span_s * month_s, rel=0.1
     )
+
+
+@pytest.mark.parametrize("sessions", [rare_bursts, hot_stream, edges_and_builds])
+def test_an_instance_goes_away_amid_requests(sessions: Any, tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out"))
+
+    for plane in verdict.planes:
+        assert plane.recovery is not None
+        assert plane.recovery.met == "requests"
+        assert plane.recovery.failed > 0
