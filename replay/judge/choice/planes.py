@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.ceiling import CeilingVerdict
+from replay.judge.choice.carried import most_carried
 from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
 from replay.judge.gate import CONFIDENCE, judge_gate
+from replay.judge.phrases import number
 from replay.judge.slo import Slo, parse_slo
 from replay.results.columns import ABSENT_NS
 from replay.results.types import Summary
@@ -22,7 +24,8 @@ _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (50
 
 class Seen(NamedTuple):
     """What is known of one target. phases: its run of each phase that was carried out. cold: of all of them that show
-    idle times. machines: that the target stands for, where it is made of machines.
+    idle times. machines: that the target stands for, where it is made of machines. bounds: what a level of load had to
+    keep in the search for the ceiling. window_s: of the workload.
     """
 
     target: str
@@ -33,6 +36,8 @@ class Seen(NamedTuple):
     ceiling: CeilingVerdict | None = None
     recovery: Recovered | None = None
     machines: int | None = None
+    bounds: Sequence[Slo] = ()
+    window_s: float = 10.0
 
 
 def phase_figures(phase: PhaseName, target: str, run: Evidence, folder: str) -> PhaseFigures:
@@ -76,6 +81,9 @@ def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
         _put_latency(found, main)
         if slos:
             found.budget = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0).verdict
+        found.carried_rps = most_carried(main, seen.window_s, seen.bounds)
+        most = main.summary.plane.most_instances if main.summary.plane else None
+        found.carried_by = (seen.machines or most) if found.carried_rps is not None else None
     if seen.cold is not None:
         _put_cold(found, seen.cold)
         found.keep_alive_s = seen.keep_alive_s
@@ -125,18 +133,25 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
         # The search ran out of time while every load still held.
         found.ceiling_verdict = "at_least"
     found.knee_rps = verdict.knee.rps if verdict.knee else None
+    found.ceiling_reason = "; ".join(verdict.reasons) or None
     ceiling = verdict.ceiling
     if ceiling is None or not ceiling.scale or found.ceiling_verdict not in ("found", "at_least"):
         return
-    found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
     per_scale = ceiling.rps / ceiling.scale
-    low, high = ceiling.ci_scale
-    found.ceiling_ci_rps = (
-        round(low * per_scale, 3),
-        None if high is None else round(high * per_scale, 3),
-    )
+    low, high = (None if scale is None else round(scale * per_scale, 3) for scale in ceiling.ci_scale)
+    carried = found.carried_rps
+    if carried is not None and high is not None and carried > high:
+        # What was carried outweighs what a search says would break it.
+        found.ceiling_verdict, found.ceiling_rps, found.knee_rps = "at_least", carried, None
+        found.ceiling_reason = (
+            f"the search found {number(ceiling.rps)} requests/s, but {number(carried)} were carried in the replay of "
+            "the trace within the same bounds; that counts"
+        )
+    else:
+        found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
+        found.ceiling_ci_rps = low or 0.0, high
     if found.machines:
-        found.capacity_rps = round(ceiling.rps / found.machines, 3)
+        found.capacity_rps = round(found.ceiling_rps / found.machines, 3)
 
 
 def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> None:

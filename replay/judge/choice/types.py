@@ -131,6 +131,10 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
     seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
     representative phase; answered: in all phases, and in the month that it was simulated for.
+
+    carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
+    kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
+    the ceiling is what it is, or why there is none.
     """
 
     target: str
@@ -169,6 +173,9 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     steps: int = 0
     answered: int = 0
     generator: str = "ok"
+    carried_rps: float | None = None
+    carried_by: int | None = None
+    ceiling_reason: str | None = None
 
 
 class Rule(msgspec.Struct, kw_only=True):

@@ -15,20 +15,23 @@ from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_tr
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PhaseName
+from replay.judge.gate import CONFIDENCE
+from replay.judge.quantile import least_n
 from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError
 from replay.results.types import RunStatus
 from replay.target import Target, redacted
-from replay.trials.ceiling import CeilingPlan, find_ceiling
+from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.phases import SIMULATED, Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
+from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
+from replay.trials.pilot.searching import leave_no_ceiling, search_in_virtual_time, search_live
+from replay.trials.pilot.steady import steady
 
 STATE_FILE = "pilot.json"
 STATE_SCHEMA = "replay.pilot/1"
 _LONGEST_TAIL_S = 10.0
-_MOST_SCALE = 1e6
 
 
 class State(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -125,39 +128,42 @@ class Carrier:
             self._note(key, folder)
 
     def ceilings(
-        self, slos: Sequence[Slo], first_scale: Callable[[Target], float], most_imagined: float
+        self, slos: Sequence[Slo], near_rps: Callable[[Target], float | None], most_imagined_rps: float
     ) -> None:
-        """The ceilings under these SLOs. most_imagined: no load beyond this is tried in virtual time, where every
-        request costs some of this machine's.
+        """The ceilings under these SLOs. near_rps: near what a target is likely to carry, where that is known.
+        most_imagined_rps: no load beyond this is tried in virtual time, where each request costs some of this
+        machine's.
         """
         it = self._it
         # A request that is taken out of its session has none of its cookies.
         has_cookies = any(target.session.cookies for target in it.targets)
-        trace = it.excerpt.trace if has_cookies else unchained(it.excerpt.trace, self.traces())
+        load = steady(it.excerpt.trace, self.traces(), keeps_sessions=has_cookies)
+        needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
         for aim in it.targets:
             key = f"ceiling/{aim.name}"
             if key in self._state.done:
                 continue
             self._begin("ceiling", aim.name)
             is_imagined = self._finds_ceiling_in_virtual_time(aim)
-            plan = SIMULATED if is_imagined else it.plan
             target = it.imagined.get(aim.name, aim) if is_imagined else aim
-            most = most_imagined if is_imagined else _MOST_SCALE
-            search = CeilingPlan(
-                min(first_scale(target), most),
-                most,
-                plan.precision,
-                plan.level_s,
-                plan.search_s,
-                shows_recovery=False,
+            near = (near_rps(target) or load.rps) / load.rps
+            search = (
+                search_in_virtual_time(load, near, most_imagined_rps)
+                if is_imagined
+                else search_live(load, near, needed, it.plan)
             )
+            folder = self._folder("ceiling", target.name)
+            if isinstance(search, str):
+                leave_no_ceiling(folder, target, load, slos, search)
+                self._note(key, folder)
+                continue
             outcome = find_ceiling(
-                trace,
+                load.trace,
                 target,
                 slos,
-                msgspec.structs.replace(it.options, knobs=self._knobs(plan.idle_cap_s)),
+                msgspec.structs.replace(it.options, knobs=self._knobs(it.plan.idle_cap_s)),
                 search,
-                out=self._folder("ceiling", target.name),
+                out=folder,
                 on_progress=it.on_progress,
                 replay=_simulated if is_imagined else replay_trace,
             )

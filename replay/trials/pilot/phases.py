@@ -15,9 +15,7 @@ import numpy as np
 from replay.judge.choice.rules import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
-from replay.trace.reserved import found_in
-from replay.trace.types import Header, Session, Step
-from replay.trace.values import MissingValue, filled
+from replay.trace.types import Header, Session
 from replay.trials.pilot.workload import Shape
 
 How = Literal["live", "quick", "simulated"]
@@ -208,45 +206,6 @@ def chains(picked: Picked, folder: Path, plan: Plan) -> Path:
     gap_s = min(1.0, plan.chains_s / 10 / max(1, len(picked.longest)))
     starts = [n * gap_s for n in range(len(picked.longest))]
     return _written(folder / "long-chains.jsonl", picked.header, "long chains", _dealt(picked.longest, starts))
-
-
-def unchained(representative: Path, folder: Path, most: int = 20_000) -> Path:
-    """The requests of the excerpt at their recorded times, each a session of its own, so that a level of load settles
-    at once. Requests that take values from others, or from who their session is, stay in their sessions, and so does
-    the whole trace then.
-    """
-    steps: list[tuple[float, Step]] = []
-    with TraceReader(representative, checked=False) as reader:
-        for session in reader:
-            for step in session.steps:
-                if step.is_wait:
-                    continue
-                if step.extract or _takes_values(step):
-                    return representative
-                steps.append((session.start_ms + step.at_ms, step))
-            if len(steps) >= most:
-                break
-        header = reader.header
-    steps.sort(key=lambda item: item[0])
-    first_ms = steps[0][0] if steps else 0.0
-    alone = (
-        Session(f"r-{n}", at_ms - first_ms, [msgspec.structs.replace(step, after=(), at_ms=0.0)])
-        for n, (at_ms, step) in enumerate(steps)
-    )
-    return _written(folder / "requests.jsonl", header, "single requests", alone)
-
-
-def _takes_values(step: Step) -> bool:
-    request = step.request
-    if request is None:
-        return False
-    if any(found_in(request)):
-        return True
-    try:
-        filled(request, {})
-    except MissingValue:
-        return True
-    return False
 
 
 def _first_alone(session: Session) -> Session:

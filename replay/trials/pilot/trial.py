@@ -1,7 +1,8 @@
 """A pilot from beginning to end: look at the trace, carry the phases out on every plane, judge, and leave a verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import msgspec
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
+from replay.judge.choice.carried import most_carried
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.planes import Seen, ended, plane_figures
@@ -17,8 +19,6 @@ from replay.judge.choice.rules import Case
 from replay.judge.choice.types import Met, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.figures import Evidence
-from replay.judge.gate import CONFIDENCE
-from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
@@ -120,10 +120,10 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
-        first = _first_scale(shape, part, bounds, plan.level_s)
-        carrier.ceilings(bounds, first, _most_imagined(shape, part))
         if imagined:
             carrier.months(whole(trace, folder).trace)
+        carried = _carried(directory, state, targets, bounds, shape)
+        carrier.ceilings(bounds, partial(_near_rps, shape, carried), _most_imagined_rps(shape))
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
@@ -191,26 +191,32 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     return [parse_slo(text) for text in state.ceiling_slos]
 
 
-def _first_scale(shape: Shape, part: Excerpt, slos: Sequence[Slo], level_s: float) -> Callable[[Target], float]:
-    """Where the search begins: near what the plane's slots could carry, where the target file tells of them, and with
-    as many requests in a level as the quantiles that are asked for need.
-    """
+def _carried(
+    directory: Path, state: State, targets: Sequence[Target], bounds: Sequence[Slo], shape: Shape
+) -> dict[str, float]:
+    """What each target was seen to carry in representative traffic, or in the month that it was simulated for."""
+    found = {}
+    for target in targets:
+        folder = state.done.get(f"month/{target.name}", f"{state.done['representative']}/{target.name}")
+        rps = most_carried(read_evidence(directory / folder), float(shape.workload.window_s), bounds)
+        if rps is not None:
+            found[target.name] = rps
+    return found
+
+
+def _near_rps(shape: Shape, carried: Mapping[str, float], target: Target) -> float | None:
+    """Near what a target carries: as was seen, or half of what the slots in its file could take."""
     workload = shape.workload
     took_s = (workload.mean_in_flight or 0.0) / workload.mean_rps
-    needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
-
-    def first(target: Target) -> float:
-        plane = (target.simulate or {}).get("plane", {})
-        slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
-        carried_rps = slots / 2 / took_s if slots and took_s else 0.0
-        return max(1.0, round(max(carried_rps, needed / level_s) / part.rps, 2))
-
-    return first
+    plane = (target.simulate or {}).get("plane", {})
+    slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
+    by_slots = slots / 2 / took_s if slots and took_s else 0.0
+    return max(by_slots, carried.get(target.name, 0.0)) or None
 
 
-def _most_imagined(shape: Shape, part: Excerpt) -> float:
+def _most_imagined_rps(shape: Shape) -> float:
     """Twenty times the peak, and a thousand requests a second, are far enough to look in virtual time."""
-    return max(1.0, max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps) / part.rps)
+    return max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps)
 
 
 def judge(
@@ -225,8 +231,9 @@ def judge(
 ) -> tuple[PilotVerdict, Material]:
     """Everything that was recorded, judged. faults: what was done to each target."""
     material = read_material(directory, state.done, [target.name for target in targets])
+    bounds = list(slos) or [parse_slo(text) for text in state.ceiling_slos]
     planes = [
-        plane_figures(_seen(target, material, faults.get(target.name), state.fault_at_s), slos)
+        plane_figures(_seen(target, material, faults.get(target.name), state.fault_at_s, bounds, shape), slos)
         for target in targets
     ]
     for target, plane in zip(targets, planes, strict=True):
@@ -287,7 +294,14 @@ def _measured(
     return found
 
 
-def _seen(target: Target, material: Material, fault: str | None, at_s: float | None) -> Seen:
+def _seen(
+    target: Target,
+    material: Material,
+    fault: str | None,
+    at_s: float | None,
+    bounds: Sequence[Slo],
+    shape: Shape,
+) -> Seen:
     name = target.name
     plane: PlaneName = target.plane or "serverless"
     wake = material.wakes.get(name)
@@ -305,6 +319,8 @@ def _seen(target: Target, material: Material, fault: str | None, at_s: float | N
             name, failure, Event(round(at_s * _NS), fault or "a fault"), material.folders[name]["failure"]
         ),
         machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
+        bounds=bounds,
+        window_s=float(shape.workload.window_s),
     )
 
 

@@ -17,7 +17,6 @@ from replay.trials.pilot.phases import (
     excerpt,
     idle_wake,
     pick,
-    unchained,
 )
 from replay.trials.pilot.workload import shape_of
 
@@ -99,13 +98,3 @@ def test_the_longest_chains_are_those_of_the_trace(tmp_path):
     sessions = list(read_sessions(chains(pick(trace, 1), tmp_path, QUICK)))
 
     assert {len(session.steps) for session in sessions} == {7}
-
-
-def test_single_requests_keep_the_times_of_the_steps_they_were(tmp_path):
-    trace = written(tmp_path, [0.0, 1.0, 2.0], depth=3)
-
-    sessions = list(read_sessions(unchained(trace, tmp_path)))
-
-    due = sorted(session.start_ms + one.at_ms for session in read_sessions(trace) for one in session.steps)
-    assert [session.start_ms for session in sessions] == pytest.approx(due)
-    assert all(not session.steps[0].after for session in sessions)
