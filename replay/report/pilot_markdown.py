@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.pilot_cells import money, pairs, side_by_side
+from replay.report.pilot_cells import boot_rows, money, pairs, side_by_side
 from replay.report.words import clean
 
 
@@ -38,6 +38,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                 for row in verdict.dimensions
             ],
         ),
+        *_boots(verdict),
         "## Rules",
         _table(
             ["rule", "favours", "because", "flips at", "decided"],
@@ -82,6 +83,14 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     parts += ["## In doubt", _bullets(verdict.doubts)]
     parts += ["## Afterwards", _bullets([verdict.rollback, verdict.check_again, *verdict.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _boots(verdict: PilotVerdict) -> list[str]:
+    rows = boot_rows(verdict)
+    if not rows:
+        return []
+    heads = ["", *(_said(plane.target) for plane in verdict.planes)]
+    return ["## Boots", _table(heads, [[_said(cell) for cell in row] for row in rows])]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

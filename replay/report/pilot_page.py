@@ -50,7 +50,11 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
         ("rules", "Why: the rules", [pilot_tables.rules(verdict), pilot_tables.routes(verdict)]),
         ("workload", "The workload", [pilot_tables.workload(verdict)]),
         (_LATENCY, "Latency", drawn[_LATENCY]),
-        (_INSTANCES, "Instances and cold starts", [*drawn[_INSTANCES], _no_cold_starts(material)]),
+        (
+            _INSTANCES,
+            "Instances and cold starts",
+            [pilot_tables.boots(verdict), *drawn[_INSTANCES], _no_cold_starts(material)],
+        ),
         (_CAPACITY, "Capacity", [*drawn[_CAPACITY], _no_ceilings(verdict, material)]),
         (_COST, "Cost", [*drawn[_COST], pilot_tables.crossings(verdict), pilot_tables.bills(verdict)]),
         (_SESSIONS, "Single sessions", drawn[_SESSIONS]),

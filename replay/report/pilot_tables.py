@@ -2,7 +2,7 @@
 
 from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
+from replay.report.pilot_cells import NOTHING, boot_rows, money, number, pairs, share, side_by_side, unit_price
 from replay.report.words import clean, count, milliseconds
 
 MOST_CHARACTERS = 400
@@ -34,6 +34,12 @@ def first_screen(verdict: PilotVerdict) -> str:
 
 def planes(verdict: PilotVerdict) -> str:
     return table(("", *_targets(verdict)), side_by_side(verdict))
+
+
+def boots(verdict: PilotVerdict) -> str:
+    """Boots, and apart from them the steps that waited."""
+    rows = boot_rows(verdict)
+    return f"<h3>Boots</h3>{table(('', *_targets(verdict)), rows)}" if rows else ""
 
 
 def dimensions(verdict: PilotVerdict) -> str:

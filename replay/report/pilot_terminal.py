@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict
-from replay.report.pilot_cells import number, side_by_side
+from replay.report.pilot_cells import boot_rows, number, side_by_side
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -31,6 +31,13 @@ _SHOWN = (
     "a month",
     "failed requests, all phases",
     "sessions lost",
+)
+_BOOTS_SHOWN = (
+    "boots",
+    "a boot takes, median",
+    "longest boot",
+    "steps that waited for one",
+    "their wait, median",
 )
 _WIDTH = 78
 _MOST_CHARACTERS = 500
@@ -59,7 +66,10 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         )
     )
     console.print()
-    console.print(_planes(verdict))
+    console.print(_planes(verdict, [row for row in side_by_side(verdict) if row[0] in _SHOWN]))
+    if boots := [row for row in boot_rows(verdict) if row[0] in _BOOTS_SHOWN]:
+        console.print()
+        console.print(_planes(verdict, boots))
     console.print()
     console.print(_rules(verdict))
     for even in verdict.break_even[:2]:
@@ -79,14 +89,13 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
 
 
-def _planes(verdict: PilotVerdict) -> Table:
+def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     for plane in verdict.planes:
         table.add_column(Text(clean(plane.target, 20)), justify="right")
-    for name, *cells in side_by_side(verdict):
-        if name in _SHOWN:
-            table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
+    for name, *cells in rows:
+        table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
     return table
 
 

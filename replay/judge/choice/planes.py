@@ -8,7 +8,8 @@ import numpy as np
 
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.carried import most_carried
-from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
+from replay.judge.choice.cold_tail import cold_tail_interval
+from replay.judge.choice.types import Boots, PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
 from replay.judge.gate import CONFIDENCE, judge_gate
@@ -26,6 +27,9 @@ class Seen(NamedTuple):
     """What is known of one target. phases: its run of each phase that was carried out. cold: of all of them that show
     idle times. machines: that the target stands for, where it is made of machines. bounds: what a level of load had to
     keep in the search for the ceiling. window_s: of the workload.
+
+    month: a simulation of the whole trace on the plane as it is priced. Where there is one, latencies, cold starts and
+    what was carried are of it, as the bill is, and cold and boots are to be of it, too.
     """
 
     target: str
@@ -38,6 +42,9 @@ class Seen(NamedTuple):
     machines: int | None = None
     bounds: Sequence[Slo] = ()
     window_s: float = 10.0
+    boots: Boots | None = None
+    memory_peak_bytes: int | None = None
+    month: Evidence | None = None
 
 
 def phase_figures(phase: PhaseName, target: str, run: Evidence, folder: str) -> PhaseFigures:
@@ -76,20 +83,27 @@ def sessions_lost(run: Evidence) -> int:
 def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
     """All that is known of one target, without its costs."""
     found = PilotPlane(target=seen.target, plane=seen.plane, machines=seen.machines, recovery=seen.recovery)
-    main = seen.phases.get("representative")
+    main = seen.month or seen.phases.get("representative")
     if main is not None:
+        found.figures_of = "representative" if seen.month is None else "month"
         _put_latency(found, main)
         if slos:
             found.budget = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0).verdict
         found.carried_rps = most_carried(main, seen.window_s, seen.bounds)
         most = main.summary.plane.most_instances if main.summary.plane else None
         found.carried_by = (seen.machines or most) if found.carried_rps is not None else None
+    found.boots, found.memory_peak_bytes = seen.boots, seen.memory_peak_bytes
     if seen.cold is not None:
         _put_cold(found, seen.cold)
         found.keep_alive_s = seen.keep_alive_s
+        if found.cold_tail_ms is not None and main is not None:
+            found.cold_tail_ci_ms = cold_tail_interval(main)
     if seen.ceiling is not None:
         _put_ceiling(found, seen.ceiling)
     _put_trouble(found, seen.phases)
+    if seen.month is not None:
+        # Its latencies owe nothing to how punctual this machine was; phases say that for themselves.
+        found.generator = seen.month.summary.generator.verdict
     return found
 
 
@@ -119,8 +133,15 @@ def _put_cold(found: PilotPlane, verdict: ColdVerdict) -> None:
     if cold.method == "none":
         return
     found.cold_share, found.cold_method = cold.share, cold.method
-    found.cold_added_ms = cold.added_ms
+    boots = found.boots
+    found.cold_added_ms = cold.added_ms if boots is None else _boot_ms(boots)
     found.p99_without_cold_ms = verdict.tail.p99_without_cold_ms
+    if verdict.tail.p99_ms is not None and verdict.tail.p99_without_cold_ms is not None:
+        found.cold_tail_ms = round(verdict.tail.p99_ms - verdict.tail.p99_without_cold_ms, 3)
+
+
+def _boot_ms(boots: Boots) -> float | None:
+    return None if boots.p50_s is None else round(1000 * boots.p50_s, 3)
 
 
 def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:

@@ -124,17 +124,40 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     met: Met | None = None
 
 
-class PilotPlane(msgspec.Struct, kw_only=True):
-    """One target, all phases together; latencies are of the representative phase, response time.
+class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The instances that were booted in the run that the latencies are of, and apart from them the steps that waited.
 
-    budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
+    count: boots; finished: of which an instance became ready, which the durations are of. woken_by: what each came of.
+    waited: steps that waited while an instance booted, whichever served them then; wait_*: how long.
+    """
+
+    count: int
+    finished: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    longest_s: float | None = None
+    woken_by: dict[str, int] = {}
+    waited: int = 0
+    wait_p50_ms: float | None = None
+    wait_longest_ms: float | None = None
+
+
+class PilotPlane(msgspec.Struct, kw_only=True):
+    """One target, all phases together; latencies are response times, of the run that figures_of names: the
+    representative phase, or the whole trace simulated on the plane as it is priced.
+
+    budget: what the SLOs say of it. cold_added_ms: what a cold start adds: a boot in the median, where boots are known.
+    ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
     seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
-    representative phase; answered: in all phases, and in the month that it was simulated for.
+    run that the latencies are of; answered: in all phases, and in the month that it was simulated for.
 
     carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
     kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
     the ceiling is what it is, or why there is none.
+
+    cold_tail_ms: by how much cold starts lift the p99; cold_tail_ci_ms: its interval, None where the run is too short
+    to have one. memory_peak_bytes: the most that one instance held, where the plane tells.
     """
 
     target: str
@@ -176,6 +199,11 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     carried_rps: float | None = None
     carried_by: int | None = None
     ceiling_reason: str | None = None
+    boots: Boots | None = None
+    cold_tail_ms: float | None = None
+    cold_tail_ci_ms: tuple[float, float] | None = None
+    memory_peak_bytes: int | None = None
+    figures_of: Literal["representative", "month"] = "representative"
 
 
 class Rule(msgspec.Struct, kw_only=True):

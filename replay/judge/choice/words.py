@@ -33,7 +33,7 @@ def _effort(plane: PilotPlane) -> str:
     if plane.sessions_lost:
         parts.append(f"{counted(plane.sessions_lost, 'session')} lost")
     if plane.cold_share:
-        parts.append(f"{plane.cold_share:.1%} of representative requests were cold")
+        parts.append(f"{plane.cold_share:.1%} of the trace's requests were cold")
     said = f"{plane.target}: {'; '.join(parts)}."
     recovery = plane.recovery
     if recovery is None:

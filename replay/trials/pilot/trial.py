@@ -11,6 +11,7 @@ import msgspec
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
+from replay.judge.choice.boots import boots_of
 from replay.judge.choice.carried import most_carried
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
@@ -18,6 +19,7 @@ from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.rules import Case
 from replay.judge.choice.types import Met, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
+from replay.judge.coldstart import judge_coldstart
 from replay.judge.figures import Evidence
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
@@ -41,9 +43,10 @@ from replay.trials.pilot.carrying import (
 )
 from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
-from replay.trials.pilot.reading import TRACES_FOLDER, Material, has_struck, read_material
+from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -232,13 +235,29 @@ def judge(
     """Everything that was recorded, judged. faults: what was done to each target."""
     material = read_material(directory, state.done, [target.name for target in targets])
     bounds = list(slos) or [parse_slo(text) for text in state.ceiling_slos]
+    months = {
+        target.name: directory / month
+        for target in targets
+        if (month := state.done.get(f"month/{target.name}")) is not None
+    }
     planes = [
-        plane_figures(_seen(target, material, faults.get(target.name), state.fault_at_s, bounds, shape), slos)
+        plane_figures(
+            _seen(
+                target,
+                material,
+                months.get(target.name),
+                faults.get(target.name),
+                state.fault_at_s,
+                bounds,
+                shape,
+            ),
+            slos,
+        )
         for target in targets
     ]
     for target, plane in zip(targets, planes, strict=True):
-        if (month := state.done.get(f"month/{target.name}")) is not None:
-            plane.answered += ended(read_evidence(directory / month).summary)
+        if target.name in months:
+            plane.answered += ended(read_evidence(months[target.name]).summary)
     money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
     case = Case(
@@ -297,31 +316,49 @@ def _measured(
 def _seen(
     target: Target,
     material: Material,
+    month: Path | None,
     fault: str | None,
     at_s: float | None,
     bounds: Sequence[Slo],
     shape: Shape,
 ) -> Seen:
+    """month: where the simulation of the whole trace is, by which the target is priced, if it is."""
     name = target.name
     plane: PlaneName = target.plane or "serverless"
-    wake = material.wakes.get(name)
+    folders = material.folders[name]
     failure = material.runs[name].get("failure")
+    simulated = None if month is None else read_evidence(month)
+    main, main_folder = (
+        simulated or material.runs[name].get("representative"),
+        month or folders.get("representative"),
+    )
+    cold = material.colds.get(name) if simulated is None else judge_coldstart(simulated)
+    wake = material.wakes.get(name) if simulated is None else cold
     return Seen(
         target=name,
         plane=plane,
         phases=material.runs[name],
-        cold=material.colds.get(name),
+        cold=cold,
         keep_alive_s=wake.keep_alive_s if wake else None,
         ceiling=material.ceilings.get(name),
         recovery=None
         if failure is None or at_s is None
-        else _recovered(
-            name, failure, Event(round(at_s * _NS), fault or "a fault"), material.folders[name]["failure"]
-        ),
+        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault"), folders["failure"]),
         machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
         bounds=bounds,
         window_s=float(shape.workload.window_s),
+        boots=None
+        if main is None or main_folder is None
+        else boots_of(lives_of(main_folder), main, is_as_recorded=_answers_as_recorded(target)),
+        memory_peak_bytes=max(
+            (peak for folder in folders.values() if (peak := memory_peak_bytes(folder))), default=None
+        ),
+        month=simulated,
     )
+
+
+def _answers_as_recorded(target: Target) -> bool:
+    return bool((target.simulate or {}).get("as_recorded"))
 
 
 def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recovered:
@@ -337,6 +374,12 @@ def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recove
         sessions_lost=fault.sessions_lost,
         met="no instance" if has_struck(folder, event.at_ns) is False else met,
     )
+
+
+def _lifetime(target: Target) -> str | None:
+    """How long an instance of a live plane of our own stays idle before it goes."""
+    idle_s = (target.simulate or {}).get("plane", {}).get("idle_lifetime_s")
+    return None if idle_s is None else f"{idle_s:g} s"
 
 
 def _request_limit_s(target: Target) -> float:
@@ -369,8 +412,18 @@ def _notes(
             "the planes are emulated ones: they answer after as long as the recording says, so real tools, models and "
             "networks were not tried"
         )
-    if plan.how == "quick" and any(name.startswith("month/") for name in state.done):
-        notes.append("ceilings and months were found in virtual time, on the same planes as simulated")
+    if months := [target for target in targets if f"month/{target.name}" in state.done]:
+        names = ", ".join(target.name for target in months)
+        live = ", ".join(sorted(set(filter(None, (_lifetime(target) for target in months)))))
+        notes.append(
+            f"latencies, cold starts and bills of {names} are of the whole trace in virtual time, on one and the same "
+            "plane" + (", and so are ceilings" if plan.how == "quick" else "")
+        )
+        notes.append(
+            "the phases were replayed live through the same engine; there "
+            + (f"instances go after {live} of idling, so that waking up shows within minutes: " if live else "")
+            + "they check the engine and show bursts and failures, and their latencies are in the list of phases only"
+        )
     if not slos and state.ceiling_slos:
         notes.append(f"ceilings were asked for with {', '.join(state.ceiling_slos)}, since no --slo was given")
     return notes + money.notes

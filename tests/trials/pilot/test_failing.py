@@ -13,7 +13,7 @@ from replay.trace.file import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.pilot import failing as module
 from replay.trials.pilot.failing import failing, requests_of
-from replay.trials.pilot.reading import has_struck
+from replay.trials.pilot.lives import has_struck
 
 DAY_S = 86_400.0
 
