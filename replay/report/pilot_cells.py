@@ -37,6 +37,19 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
     return _known(rows)
 
 
+def assumption_rows(verdict: PilotVerdict) -> list[tuple[str, str, str, str]]:
+    """Each assumption: what, of which plane, its value, and where it is from."""
+    return [
+        (
+            clean(one.name),
+            NOTHING if one.target is None else clean(one.target),
+            clean(f"{one.value} {one.unit}".strip(), 200),
+            one.where_from,
+        )
+        for one in verdict.assumptions
+    ]
+
+
 def boot_rows(verdict: PilotVerdict) -> list[tuple[str, ...]]:
     """The boots of each plane, and apart from them the steps that waited; nothing where no plane told of any."""
     planes = verdict.planes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.pilot_cells import boot_rows, money, pairs, side_by_side
+from replay.report.pilot_cells import assumption_rows, boot_rows, money, pairs, side_by_side
 from replay.report.words import clean
 
 
@@ -81,6 +81,9 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
         ]
     parts += ["## Effort", _bullets(verdict.effort)]
     parts += ["## In doubt", _bullets(verdict.doubts)]
+    if verdict.assumptions:
+        rows = [[_said(cell) for cell in row] for row in assumption_rows(verdict)]
+        parts += ["## Assumed", _table(["what", "plane", "value", "from"], rows)]
     parts += ["## Afterwards", _bullets([verdict.rollback, verdict.check_again, *verdict.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -60,6 +60,7 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
         (_SESSIONS, "Single sessions", drawn[_SESSIONS]),
         ("effort", "How much trouble it was", [pilot_tables.effort(verdict)]),
         ("doubts", "What remains in doubt", [pilot_tables.doubts(verdict)]),
+        ("assumed", "What was assumed", [pilot_tables.assumptions(verdict)]),
         ("afterwards", "The way back, and when to ask again", [pilot_tables.afterwards(verdict)]),
         ("phases", "Every phase", [pilot_tables.phases(verdict)]),
         ("audit", "Audit facts", [audit(main, material.manifests)]),

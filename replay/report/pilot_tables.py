@@ -2,7 +2,17 @@
 
 from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.pilot_cells import NOTHING, boot_rows, money, number, pairs, share, side_by_side, unit_price
+from replay.report.pilot_cells import (
+    NOTHING,
+    assumption_rows,
+    boot_rows,
+    money,
+    number,
+    pairs,
+    share,
+    side_by_side,
+    unit_price,
+)
 from replay.report.words import clean, count, milliseconds
 
 MOST_CHARACTERS = 400
@@ -34,6 +44,12 @@ def first_screen(verdict: PilotVerdict) -> str:
 
 def planes(verdict: PilotVerdict) -> str:
     return table(("", *_targets(verdict)), side_by_side(verdict))
+
+
+def assumptions(verdict: PilotVerdict) -> str:
+    """Everything that the figures rest on and that the trace does not say, in one box."""
+    rows = assumption_rows(verdict)
+    return prose_table(("what", "plane", "value", "from"), rows) if rows else ""
 
 
 def boots(verdict: PilotVerdict) -> str:

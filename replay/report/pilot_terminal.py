@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict
-from replay.report.pilot_cells import boot_rows, number, side_by_side
+from replay.report.pilot_cells import assumption_rows, boot_rows, number, side_by_side
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -50,8 +50,14 @@ def stage_line(phase: str, target: str, number: int, of: int, left_s: float) -> 
     return f"[{number}/{of}] {_PHASES.get(phase, phase)}: {clean(target)}{left}"
 
 
-def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console | None = None) -> None:
-    """The answer first, then what it rests on."""
+def print_pilot(
+    verdict: PilotVerdict,
+    directory: Path | None,
+    console: Console | None = None,
+    *,
+    has_assumptions: bool = False,
+) -> None:
+    """The answer first, then what it rests on. has_assumptions: with all that was assumed."""
     console = console or Console(highlight=False)
     console.print()
     console.print(Text(_wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
@@ -81,6 +87,10 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
             console.print(Text(_wrapped(to, "  ")))
     _list(console, "how much trouble it was", verdict.effort)
     _list(console, "what remains in doubt", verdict.doubts[:_MOST_DOUBTS])
+    if has_assumptions and verdict.assumptions:
+        console.print()
+        console.print(Text("what was assumed", style="bold"))
+        console.print(_assumptions(verdict))
     console.print()
     console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
@@ -96,6 +106,15 @@ def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
         table.add_column(Text(clean(plane.target, 20)), justify="right")
     for name, *cells in rows:
         table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
+    return table
+
+
+def _assumptions(verdict: PilotVerdict) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
+    for head in ("what", "plane", "value", "from"):
+        table.add_column(head)
+    for row in assumption_rows(verdict):
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

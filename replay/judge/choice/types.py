@@ -14,6 +14,7 @@ PlaneName = Literal["serverless", "vm", "hybrid"]
 Choice = Literal["serverless", "vm", "hybrid", "inconclusive"]
 Favours = Literal["serverless", "vm", "hybrid", "neither", "inconclusive"]
 Basis = Literal["measured", "simulated", "estimated", "missing"]
+WhereFrom = Literal["given", "default", "profile", "measured", "trace"]
 Met = Literal["requests", "no request", "no instance"]
 PhaseName = Literal["representative", "bursts", "idle-wake", "long-chains", "failure", "ceiling"]
 
@@ -268,6 +269,18 @@ class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
     flips_at_factor: float | None = None
 
 
+class Assumption(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Something that the figures rest on. target: of which plane; None: of all. where_from: the user gave it; nobody
+    did, so it is a default; a platform's profile has it; it was measured; it is the trace's.
+    """
+
+    name: str
+    target: str | None = None
+    value: str
+    unit: str = ""
+    where_from: WhereFrom = "default"
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
@@ -299,3 +312,4 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     slos: list[str] = []
     prices: list[dict[str, Any]] = []
     notes: list[str] = []
+    assumptions: list[Assumption] = []

@@ -24,6 +24,7 @@ from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.flipping import MOST_REQUESTS, simulate_variant, simulated_variants
 from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
 from replay.trials.pilot.searching import leave_no_ceiling, search_in_virtual_time, search_live
@@ -125,6 +126,21 @@ class Carrier:
             folder = self._folder("month", target.name)
             knobs = Knobs(seed=self._it.options.knobs.seed)
             simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
+            self._note(key, folder)
+
+    def variants(self, trace: Path, requests: int) -> None:
+        """Other set-ups of the planes that are simulated, by which it is told what would flip the answer. requests: in
+        the trace; of too many it takes too long.
+        """
+        it = self._it
+        simulated = it.targets if it.plan.how == "simulated" else list(it.imagined.values())
+        for target in simulated:
+            key = f"variant/{target.name}"
+            other = simulated_variants(target)
+            if key in self._state.done or other is None or requests > MOST_REQUESTS:
+                continue
+            folder = self._folder("variant", target.name)
+            simulate_variant(trace, other, it.options.knobs.seed, folder)
             self._note(key, folder)
 
     def ceilings(

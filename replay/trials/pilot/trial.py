@@ -30,6 +30,7 @@ from replay.target import Target, TargetError
 from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
+from replay.trials.pilot.assumptions import all_assumptions
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -41,8 +42,9 @@ from replay.trials.pilot.carrying import (
     read_state,
     write_state,
 )
-from replay.trials.pilot.embedded import CONCURRENCY
+from replay.trials.pilot.embedded import CONCURRENCY, embedded_targets
 from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.flipping import flips
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
@@ -123,14 +125,19 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
+        month = whole(trace, folder) if imagined else part
         if imagined:
-            carrier.months(whole(trace, folder).trace)
+            carrier.months(month.trace)
+        carrier.variants(month.trace, month.requests)
         carried = _carried(directory, state, targets, bounds, shape)
         carrier.ceilings(bounds, partial(_near_rps, shape, carried), _most_imagined_rps(shape))
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
-    verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults)
+    seed = options.knobs.seed
+    verdict, material = judge(
+        directory, state, shape, targets, plan, slos, part, faults, imagined=imagined, seed=seed
+    )
     write_verdict(directory, verdict)
     return PilotOutcome(directory, "finished", verdict, material)
 
@@ -231,8 +238,11 @@ def judge(
     slos: Sequence[Slo],
     part: Excerpt,
     faults: Mapping[str, str],
+    *,
+    imagined: Sequence[Target] = (),
+    seed: int = 1,
 ) -> tuple[PilotVerdict, Material]:
-    """Everything that was recorded, judged. faults: what was done to each target."""
+    """Everything that was recorded, judged. faults: what was done to each target. imagined: as run_pilot has them."""
     material = read_material(directory, state.done, [target.name for target in targets])
     bounds = list(slos) or [parse_slo(text) for text in state.ceiling_slos]
     months = {
@@ -258,7 +268,16 @@ def judge(
     for target, plane in zip(targets, planes, strict=True):
         if target.name in months:
             plane.answered += ended(read_evidence(months[target.name]).summary)
-    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
+    measured = _measured(directory, state, targets, material, plan, part)
+    money = price_planes(targets, planes, measured, shape)
+    as_priced = {target.name: target for target in imagined}
+    priced = [as_priced.get(target.name, target) for target in targets]
+    others = {
+        target.name: directory / folder
+        for target in targets
+        if (folder := state.done.get(f"variant/{target.name}")) is not None
+    }
+    flipping, staying = flips(priced, planes, measured, others, shape, slos)
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
     case = Case(
         workload=workload,
@@ -275,7 +294,7 @@ def judge(
         verdict=decided.choice,
         answer=decided.answer,
         reasons=decided.reasons,
-        doubts=decided.doubts + money.doubts,
+        doubts=flipping + decided.doubts + money.doubts,
         planes=planes,
         break_even=money.break_even,
         rules=decided.rules,
@@ -293,9 +312,29 @@ def judge(
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,
         prices=money.prices,
-        notes=_notes(plan, slos, state, targets, money, part),
+        notes=_notes(plan, slos, state, targets, money, part) + staying,
+        assumptions=all_assumptions(
+            priced,
+            _ours(priced, shape),
+            planes,
+            workload,
+            money.prices,
+            seed,
+            [slo.text for slo in bounds],
+            are_bounds_given=bool(slos),
+        ),
     )
     return verdict, material
+
+
+def _ours(priced: Sequence[Target], shape: Shape) -> frozenset[str]:
+    """The targets that are the embedded planes, which the user said nothing of."""
+    embedded = {target.name: target for target in embedded_targets(shape.workload, "simulated")}
+    return frozenset(
+        target.name
+        for target in priced
+        if target.name in embedded and target.simulate == embedded[target.name].simulate
+    )
 
 
 def _measured(
