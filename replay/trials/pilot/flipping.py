@@ -92,10 +92,10 @@ def flips(
         if plane.cost_month is None or plane.currency != other.currency:
             continue
         bills = _bills(target, measured, runs, shape, slos)
-        was_cheaper = plane.cost_month < (other.cost_month or 0.0)
-        turned = [(what, bill) for what, bill in bills if (bill < (other.cost_month or 0.0)) != was_cheaper]
-        if turned:
-            what, bill = min(turned, key=lambda item: item[1] if not was_cheaper else -item[1])
+        least = min(bills, key=lambda item: item[1], default=None)
+        # Nobody would choose a dearer set-up than the one that is cheaper already.
+        if least is not None and plane.cost_month >= (other.cost_month or 0.0) > least[1]:
+            what, bill = least
             doubts.append(
                 f"{what}, {target.name} is {bill:,.2f} instead of {plane.cost_month:,.2f} {plane.currency} a month; "
                 f"the cheaper plane flips ({other.target}: {other.cost_month:,.2f})"

@@ -5,8 +5,10 @@ large as the largest second of the recording, single sessions after growing idle
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -15,7 +17,7 @@ import numpy as np
 from replay.judge.choice.rules import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
-from replay.trace.types import Header, Session
+from replay.trace.types import Header, Session, Step
 from replay.trials.pilot.workload import Shape
 
 How = Literal["live", "quick", "simulated"]
@@ -23,7 +25,7 @@ How = Literal["live", "quick", "simulated"]
 _SAMPLED = 64
 _LONGEST = 12
 _MOST_STEPS = 500
-_MOST_EXCERPT_STEPS = 300_000
+MOST_EXCERPT_STEPS = 300_000
 WHOLE_S = 1e9
 REPRESENTATIVE_FILE = "representative.jsonl"
 
@@ -71,7 +73,8 @@ SIMULATED = Plan(
 class Excerpt(NamedTuple):
     """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts.
 
-    cut_s: by how much it was shortened at pauses; its times are not the trace's then.
+    cut_s: by how much it was shortened at pauses; its times are not the trace's then. failed: how many of its requests
+    were recorded with each status of 400 or more.
     """
 
     trace: Path
@@ -80,6 +83,7 @@ class Excerpt(NamedTuple):
     sessions: int
     requests: int
     cut_s: float = 0.0
+    failed: Mapping[int, int] = MappingProxyType({})
 
     @property
     def rps(self) -> float:
@@ -114,6 +118,7 @@ def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: floa
     sessions = requests = 0
     last_ms = cut_ms = 0.0
     busy_until_ms = offset_s * 1000
+    failed: Counter[int] = Counter()
     with TraceReader(trace, checked=False) as reader:
         header = _named(reader.header, out.stem)
         with TraceWriter(out, header) as writer:
@@ -124,15 +129,21 @@ def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: floa
                 if pause_s is not None and pause_ms > 1000 * pause_s:
                     cut_ms += pause_ms - (1000 * pause_s if sessions else 0.0)
                 start_ms = session.start_ms - 1000 * offset_s - cut_ms
-                if start_ms >= 1000 * length_s or requests >= _MOST_EXCERPT_STEPS:
+                if start_ms >= 1000 * length_s or requests >= MOST_EXCERPT_STEPS:
                     break
                 writer.write(msgspec.structs.replace(session, start_ms=start_ms))
                 sessions += 1
                 requests += sum(not step.is_wait for step in session.steps)
+                failed.update(status for step in session.steps if (status := _failed_status(step)))
                 last_ms = start_ms
                 lasts_ms = max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
                 busy_until_ms = max(busy_until_ms, session.start_ms + lasts_ms)
-    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000)
+    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000, dict(failed))
+
+
+def _failed_status(step: Step) -> int | None:
+    status = step.recorded.status if step.recorded is not None else None
+    return status if status is not None and status >= 400 else None
 
 
 def _most_alike(levels: np.ndarray, wanted: int) -> int:

@@ -42,12 +42,13 @@ from replay.trials.pilot.carrying import (
     read_state,
     write_state,
 )
+from replay.trials.pilot.caveats import are_many, left_out, recorded_failures
 from replay.trials.pilot.embedded import CONCURRENCY, embedded_targets
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.flipping import flips
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
-from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
+from replay.trials.pilot.phases import MOST_EXCERPT_STEPS, Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
@@ -294,7 +295,7 @@ def judge(
         verdict=decided.choice,
         answer=decided.answer,
         reasons=decided.reasons,
-        doubts=flipping + decided.doubts + money.doubts,
+        doubts=flipping + _doubts(plan, shape, part, imagined) + decided.doubts + money.doubts,
         planes=planes,
         break_even=money.break_even,
         rules=decided.rules,
@@ -437,6 +438,17 @@ _HOW = {
 }
 
 
+def _doubts(plan: Plan, shape: Shape, part: Excerpt, imagined: Sequence[Target]) -> list[str]:
+    """What of the trace was not seen."""
+    simulated = part.requests if plan.how == "simulated" else min(shape.workload.steps, MOST_EXCERPT_STEPS)
+    lacks = left_out(shape.workload, simulated) if plan.how == "simulated" or imagined else None
+    doubts = [] if lacks is None else [lacks]
+    if are_many(part.failed, part.requests):
+        share = sum(part.failed.values()) / part.requests
+        doubts.append(f"{share:.1%} of the requests were recorded as failed, and no plane was held to that")
+    return doubts
+
+
 def _notes(
     plan: Plan, slos: Sequence[Slo], state: State, targets: Sequence[Target], money: Money, part: Excerpt
 ) -> list[str]:
@@ -451,6 +463,9 @@ def _notes(
             "the planes are emulated ones: they answer after as long as the recording says, so real tools, models and "
             "networks were not tried"
         )
+    are_emulated = all((target.simulate or {}).get("as_recorded") for target in targets)
+    if failures := recorded_failures(part.failed, part.requests, are_emulated=are_emulated):
+        notes.append(failures)
     if months := [target for target in targets if f"month/{target.name}" in state.done]:
         names = ", ".join(target.name for target in months)
         live = ", ".join(sorted(set(filter(None, (_lifetime(target) for target in months)))))
