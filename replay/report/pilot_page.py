@@ -11,7 +11,7 @@ from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_ch
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart
 from replay.report.heat_chart import heat_map
-from replay.report.html import figure, page, section, text_of
+from replay.report.html import bullets, figure, page, section, text_of
 from replay.report.instance_chart import Series
 from replay.report.lanes import Recorded, lanes
 from replay.report.page import audit
@@ -127,4 +127,11 @@ def _no_cold_starts(material: PilotMaterial) -> str:
 
 def _no_ceilings(verdict: PilotVerdict, material: PilotMaterial) -> str:
     without = [clean(plane.target) for plane in verdict.planes if plane.target not in material.ceilings]
-    return f"<p>No ceiling was looked for on {text_of(', '.join(without))}.</p>" if without else ""
+    said = f"<p>No ceiling was looked for on {text_of(', '.join(without))}.</p>" if without else ""
+    return said + bullets(
+        [
+            f"{clean(plane.target)}: {clean(plane.ceiling_reason, 300)}"
+            for plane in verdict.planes
+            if plane.ceiling_reason and plane.ceiling_verdict != "found"
+        ]
+    )

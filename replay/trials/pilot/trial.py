@@ -295,7 +295,15 @@ def judge(
         verdict=decided.choice,
         answer=decided.answer,
         reasons=decided.reasons,
-        doubts=flipping + _doubts(plan, shape, part, imagined) + decided.doubts + money.doubts,
+        doubts=flipping
+        + _doubts(plan, shape, part, imagined)
+        + decided.doubts
+        + [
+            f"{p.target} has no ceiling: {p.ceiling_reason}"
+            for p in planes
+            if p.ceiling_rps is None and p.ceiling_reason
+        ]
+        + money.doubts,
         planes=planes,
         break_even=money.break_even,
         rules=decided.rules,
