@@ -244,13 +244,20 @@ class _Point(NamedTuple):
 class Search:
     """Which load to try next. Tell it what each level showed; `next_scale` is None when it is over.
 
-    first, most, least: loads. precision: the bracket's width at the end, as a share of the load.
+    first, most, least: loads. precision: the bracket's width at the end, as a share of the load. tries: how often a
+    load is asked for at most; once, where it would show the same again.
     """
 
     def __init__(
-        self, first: float = 1.0, most: float = 1e6, least: float = 1e-3, precision: float = 0.025
+        self,
+        first: float = 1.0,
+        most: float = 1e6,
+        least: float = 1e-3,
+        precision: float = 0.025,
+        tries: int = MOST_TRIES,
     ) -> None:
         self._first, self._most, self._least, self._precision = first, most, least, precision
+        self._most_tries = tries
         self._points: dict[float, _Point] = {}
         self._held: float | None = None
         self._broke: float | None = None
@@ -287,7 +294,7 @@ class Search:
             return
         weight = (LEAD if level.is_sure else 1) * {"pass": 1, "fail": -1, "inconclusive": 0}[level.verdict]
         point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
-        if abs(point.lead) < LEAD and point.tries < MOST_TRIES:
+        if abs(point.lead) < LEAD and point.tries < self._most_tries:
             return
         if not point.lead and level.verdict == "inconclusive":
             self.ended_by = "undecided"

@@ -11,6 +11,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
 from replay.judge.ceiling import (
+    MOST_TRIES,
     CeilingVerdict,
     Level,
     Search,
@@ -45,6 +46,7 @@ class CeilingPlan(NamedTuple):
 
     fill_s: how long the usual request takes; a level lasts five times as long, and is judged from then on. requests: so
     many are enough for a level, which may then be shorter than level_s. longest_s: of a level; None: six level_s.
+    tries: of a load that no interval decides.
     """
 
     first_scale: float = 1.0
@@ -56,6 +58,7 @@ class CeilingPlan(NamedTuple):
     fill_s: float = 0.0
     requests: int | None = None
     longest_s: float | None = None
+    tries: int = MOST_TRIES
 
 
 class CeilingOutcome(NamedTuple):
@@ -110,7 +113,7 @@ def find_ceiling(
     """
     directory = RunDir.create(out, f"ceiling-{trace.name.split('.')[0]}", target.name).path
     hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level, replay)
-    search = Search(plan.first_scale, plan.most_scale, precision=plan.precision)
+    search = Search(plan.first_scale, plan.most_scale, precision=plan.precision, tries=plan.tries)
     notes = []
     with gone_if_empty(directory):
         while (scale := search.next_scale()) is not None and not hunt.is_over:

@@ -22,7 +22,10 @@ _LONGEST_LEVEL, _LEAST_FILLS = 6.0, 2.0
 
 
 def search_in_virtual_time(load: Steady, near: float, most_rps: float) -> CeilingPlan:
-    """near: the scale of what the plane is likely to carry. most_rps: no load beyond this is tried."""
+    """near: the scale of what the plane is likely to carry. most_rps: no load beyond this is tried.
+
+    The same load shows the same each time, so each is tried once.
+    """
     most = max(_LEAST_SCALE, most_rps / load.rps)
     return CeilingPlan(
         _scale(min(near, most)),
@@ -34,6 +37,7 @@ def search_in_virtual_time(load: Steady, near: float, most_rps: float) -> Ceilin
         fill_s=load.usual_s,
         requests=_ENOUGH_REQUESTS,
         longest_s=inf,
+        tries=1,
     )
 
 

@@ -124,6 +124,8 @@ def test_a_plane_behind_office_hours_has_a_ceiling(tmp_path: Path):
     assert found.verdict == "found"
     assert found.ceiling is not None
     assert found.ceiling.rps == pytest.approx(8.0, rel=0.1)
+    scales = [level.scale for level in found.levels]
+    assert len(scales) == len(set(scales))
 
 
 def test_streams_of_half_an_hour_have_a_ceiling(tmp_path: Path):
