@@ -26,6 +26,7 @@ _SAMPLED = 64
 _LONGEST = 12
 _MOST_STEPS = 500
 MOST_EXCERPT_STEPS = 300_000
+_MOST_BURST_STEPS = 60_000
 WHOLE_S = 1e9
 REPRESENTATIVE_FILE = "representative.jsonl"
 
@@ -199,8 +200,11 @@ def pick(trace: Path, seed: int) -> Picked:
 
 
 def bursts(picked: Picked, folder: Path, plan: Plan, least: int = 4, most: int = 200) -> Path:
-    """As many sessions at once as ever start within a second, several times, with a pause between."""
-    size = min(max(picked.burst, least), most)
+    """As many sessions at once as ever start within a second, several times, with a pause between; 60,000 requests in
+    all at most.
+    """
+    requests = sum(not step.is_wait for session in picked.sample for step in session.steps) / len(picked.sample)
+    size = max(1, min(max(picked.burst, least), most, int(_MOST_BURST_STEPS / plan.burst_rounds / requests)))
     starts = [n * plan.burst_gap_s for n in range(plan.burst_rounds) for _ in range(size)]
     return _written(folder / "bursts.jsonl", picked.header, "bursts", _dealt(picked.sample, starts))
 

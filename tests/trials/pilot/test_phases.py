@@ -82,6 +82,16 @@ def test_bursts_are_as_large_as_the_fullest_second_and_come_again(tmp_path):
     assert starts.count(0.0) == 10
 
 
+def test_bursts_of_long_sessions_are_bounded_in_requests(tmp_path, monkeypatch):
+    monkeypatch.setattr("replay.trials.pilot.phases._MOST_BURST_STEPS", 300)
+    trace = written(tmp_path, [30.0 + n / 100 for n in range(90)], depth=9)
+
+    sessions = list(read_sessions(bursts(pick(trace, 1), tmp_path, QUICK)))
+
+    assert 250 <= sum(len(session.steps) for session in sessions) <= 320
+    assert len({session.start_ms for session in sessions}) == QUICK.burst_rounds
+
+
 def test_idle_times_grow_and_are_exact(tmp_path):
     trace = written(tmp_path, [t * 1.0 for t in range(60)], depth=4)
 
