@@ -32,7 +32,8 @@ def boots_of(lives: Sequence[Life], run: Evidence, *, is_as_recorded: bool) -> B
     """
     if not lives:
         return None
-    woken = [life for life in lives if life.requested_s > 0 or (life.ready_s or 0.0) > 0]
+    # What was asked for before the run, or is always on and ready as it begins, was not woken by it.
+    woken = [life for life in lives if life.requested_s >= 0 and life.ready_s != 0]
     took_s = np.sort([life.ready_s - life.requested_s for life in woken if life.ready_s is not None])
     waits_ms = _waits_ms(run.columns, is_as_recorded=is_as_recorded)
     found = Boots(

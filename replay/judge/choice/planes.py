@@ -149,9 +149,9 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
     if (
         verdict.verdict == "inconclusive"
         and verdict.ceiling
-        and all(one.verdict == "pass" for one in verdict.levels)
+        and all(one.verdict != "inconclusive" for one in verdict.levels)
     ):
-        # The search ran out of time while every load still held.
+        # The search ran out of time, and what held until then did.
         found.ceiling_verdict = "at_least"
     found.knee_rps = verdict.knee.rps if verdict.knee else None
     found.ceiling_reason = "; ".join(verdict.reasons) or None

@@ -27,7 +27,7 @@ from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.flipping import MOST_REQUESTS, simulate_variant, simulated_variants
 from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
-from replay.trials.pilot.searching import leave_no_ceiling, search_in_virtual_time, search_live
+from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
 from replay.trials.pilot.steady import steady
 
 STATE_FILE = "pilot.json"
@@ -144,9 +144,9 @@ class Carrier:
             self._note(key, folder)
 
     def ceilings(
-        self, slos: Sequence[Slo], near_rps: Callable[[Target], float | None], most_imagined_rps: float
+        self, slos: Sequence[Slo], expected: Callable[[Target], Expected], most_imagined_rps: float
     ) -> None:
-        """The ceilings under these SLOs. near_rps: near what a target is likely to carry, where that is known.
+        """The ceilings under these SLOs. expected: what is known of a target beforehand.
         most_imagined_rps: no load beyond this is tried in virtual time, where each request costs some of this
         machine's.
         """
@@ -162,11 +162,11 @@ class Carrier:
             self._begin("ceiling", aim.name)
             is_imagined = self._finds_ceiling_in_virtual_time(aim)
             target = it.imagined.get(aim.name, aim) if is_imagined else aim
-            near = (near_rps(target) or load.rps) / load.rps
+            known = expected(target)
             search = (
-                search_in_virtual_time(load, near, most_imagined_rps)
+                search_in_virtual_time(load, known, most_imagined_rps)
                 if is_imagined
-                else search_live(load, near, needed, it.plan)
+                else search_live(load, known, needed, it.plan)
             )
             folder = self._folder("ceiling", target.name)
             if isinstance(search, str):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
+from typing import NamedTuple
 
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.slo import Slo
@@ -21,45 +22,63 @@ _ENOUGH_REQUESTS = 5_000
 _LONGEST_LEVEL, _LEAST_FILLS = 6.0, 2.0
 
 
-def search_in_virtual_time(load: Steady, near: float, most_rps: float) -> CeilingPlan:
-    """near: the scale of what the plane is likely to carry. most_rps: no load beyond this is tried.
+class Expected(NamedTuple):
+    """What is known of a target before its search, each None if it is not: requests a second near what it is likely to
+    carry, and what all but the longest hundredth of its answers took.
+    """
+
+    near_rps: float | None = None
+    usual_s: float | None = None
+
+
+def search_in_virtual_time(load: Steady, known: Expected, most_rps: float) -> CeilingPlan:
+    """most_rps: no load beyond this is tried.
 
     The same load shows the same each time, so each is tried once.
     """
     most = max(_LEAST_SCALE, most_rps / load.rps)
     return CeilingPlan(
-        _scale(min(near, most)),
+        _scale(min(_near(load, known), most)),
         most,
         SIMULATED.precision,
         SIMULATED.level_s,
         SIMULATED.search_s,
         shows_recovery=False,
-        fill_s=load.usual_s,
+        fill_s=_usual_s(load, known),
         requests=_ENOUGH_REQUESTS,
         longest_s=inf,
         tries=1,
     )
 
 
-def search_live(load: Steady, near: float, needed: int, plan: Plan) -> CeilingPlan | str:
+def search_live(load: Steady, known: Expected, needed: int, plan: Plan) -> CeilingPlan | str:
     """needed: requests in a level, by the quantiles that are asked for. A text says why no search makes sense: levels
     would end before the requests in them do.
     """
-    longest_s = _LONGEST_LEVEL * plan.level_s
-    if _LEAST_FILLS * load.usual_s > longest_s:
+    longest_s, usual_s = _LONGEST_LEVEL * plan.level_s, _usual_s(load, known)
+    if _LEAST_FILLS * usual_s > longest_s:
         return (
-            f"a request may take {load.usual_s:,.0f} s, and a level of load lasts {longest_s:,.0f} s at most here, "
+            f"a request may take {usual_s:,.0f} s, and a level of load lasts {longest_s:,.0f} s at most here, "
             "so no ceiling was looked for; --simulate has the time"
         )
     return CeilingPlan(
-        _scale(max(near, needed / longest_s / load.rps)),
+        _scale(max(_near(load, known), needed / longest_s / load.rps)),
         _MOST_SCALE,
         plan.precision,
         plan.level_s,
         plan.search_s,
         shows_recovery=False,
-        fill_s=load.usual_s,
+        fill_s=usual_s,
     )
+
+
+def _near(load: Steady, known: Expected) -> float:
+    return (known.near_rps or load.rps) / load.rps
+
+
+def _usual_s(load: Steady, known: Expected) -> float:
+    """As was seen of the target, which need not take as long as what was recorded did; else as the recording says."""
+    return load.usual_s if known.usual_s is None else known.usual_s
 
 
 def _scale(scale: float) -> float:

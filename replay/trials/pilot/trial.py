@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,6 +49,7 @@ from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import MOST_EXCERPT_STEPS, Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
+from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -130,8 +130,8 @@ def run_pilot(
         if imagined:
             carrier.months(month.trace)
         carrier.variants(month.trace, month.requests)
-        carried = _carried(directory, state, targets, bounds, shape)
-        carrier.ceilings(bounds, partial(_near_rps, shape, carried), _most_imagined_rps(shape))
+        expected = _expected(directory, state, targets, bounds, shape)
+        carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
@@ -202,27 +202,33 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     return [parse_slo(text) for text in state.ceiling_slos]
 
 
-def _carried(
+def _expected(
     directory: Path, state: State, targets: Sequence[Target], bounds: Sequence[Slo], shape: Shape
-) -> dict[str, float]:
-    """What each target was seen to carry in representative traffic, or in the month that it was simulated for."""
+) -> dict[str, Expected]:
+    """By target: what it was seen to carry, and how long its answers took, in representative traffic or in the month
+    that it was simulated for.
+    """
     found = {}
     for target in targets:
         folder = state.done.get(f"month/{target.name}", f"{state.done['representative']}/{target.name}")
-        rps = most_carried(read_evidence(directory / folder), float(shape.workload.window_s), bounds)
-        if rps is not None:
-            found[target.name] = rps
+        run = read_evidence(directory / folder)
+        carried = most_carried(run, float(shape.workload.window_s), bounds)
+        response = run.summary.latency_ms.get("response")
+        usual_ms = response.p99 if response is not None and not run.summary.counts.failed else None
+        found[target.name] = Expected(
+            max(_by_slots_rps(shape, target), carried or 0.0) or None,
+            None if usual_ms is None else usual_ms / 1000,
+        )
     return found
 
 
-def _near_rps(shape: Shape, carried: Mapping[str, float], target: Target) -> float | None:
-    """Near what a target carries: as was seen, or half of what the slots in its file could take."""
+def _by_slots_rps(shape: Shape, target: Target) -> float:
+    """Half of what the slots of a plane could take, where its file tells of them; else 0."""
     workload = shape.workload
     took_s = (workload.mean_in_flight or 0.0) / workload.mean_rps
     plane = (target.simulate or {}).get("plane", {})
     slots = float(plane.get("concurrency", CONCURRENCY)) * float(plane.get("max_instances", 0))
-    by_slots = slots / 2 / took_s if slots and took_s else 0.0
-    return max(by_slots, carried.get(target.name, 0.0)) or None
+    return slots / 2 / took_s if slots and took_s else 0.0
 
 
 def _most_imagined_rps(shape: Shape) -> float:

@@ -35,7 +35,10 @@ def test_how_long_a_boot_takes_is_not_how_long_steps_waited():
 
 
 def test_what_was_there_when_the_run_began_was_not_booted():
-    assert boots_of([Life(0.0, 0.0), Life(-30.0, -28.0)], run_of(three_cold()), is_as_recorded=True).count == 0
+    before = [Life(0.0, 0.0), Life(-30.0, -28.0), Life(-1.3, 0.1)]
+
+    assert boots_of(before, run_of(three_cold()), is_as_recorded=True).count == 0
+    assert boots_of([Life(0.0, 1.3)], run_of(three_cold()), is_as_recorded=True).count == 1
 
 
 def test_boots_are_told_apart_by_what_woke_them():

@@ -83,6 +83,13 @@ def test_a_search_that_ran_out_of_time_with_every_load_held_says_at_least():
     assert figures(ceiling=ceiling("inconclusive", "pass", "pass")).ceiling_verdict == "at_least"
 
 
+def test_a_search_that_ran_out_of_time_between_two_loads_says_at_least_the_lower():
+    found = figures(ceiling=ceiling("inconclusive", "pass", "fail"), machines=2)
+
+    assert (found.ceiling_verdict, found.ceiling_rps, found.capacity_rps) == ("at_least", 50.0, 25.0)
+    assert found.ceiling_ci_rps == (50.0, 60.0)
+
+
 def test_a_search_that_could_not_decide_gives_no_ceiling():
     found = figures(ceiling=ceiling("inconclusive", "pass", "inconclusive"))
 

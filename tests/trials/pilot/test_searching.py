@@ -18,7 +18,7 @@ from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, 
 from replay.trials.ceiling import find_ceiling
 from replay.trials.evidence import read_verdict
 from replay.trials.pilot.phases import LIVE, QUICK
-from replay.trials.pilot.searching import leave_no_ceiling, search_in_virtual_time, search_live
+from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
 from replay.trials.pilot.steady import Steady, steady
 
 DAY_S = 86_400.0
@@ -66,7 +66,7 @@ def machines(slots: int) -> Target:
 
 def searched(trace: Path, folder: Path, slots: int, near_rps: float, slos: Any = SLOS) -> CeilingVerdict:
     load = steady(trace, folder)
-    plan = search_in_virtual_time(load, near_rps / load.rps, 1000.0)
+    plan = search_in_virtual_time(load, Expected(near_rps), 1000.0)
     return find_ceiling(
         load.trace, machines(slots), slos, RunOptions(), plan, out=folder / "c", replay=simulated
     ).verdict
@@ -151,7 +151,7 @@ def test_a_level_in_virtual_time_costs_no_more_than_its_requests_are_good_for(tm
 def test_a_live_search_whose_levels_would_end_before_their_requests_says_so(tmp_path: Path):
     load = Steady(tmp_path / "steady.jsonl", 1.0, 1800.0)
 
-    why = search_live(load, 1.0, 72, LIVE)
+    why = search_live(load, Expected(), 72, LIVE)
 
     assert isinstance(why, str)
     assert "a request may take 1,800 s" in why
@@ -163,7 +163,16 @@ def test_a_live_search_whose_levels_would_end_before_their_requests_says_so(tmp_
 
 @pytest.mark.parametrize("plan", [QUICK, LIVE])
 def test_a_live_search_begins_with_as_much_as_its_longest_level_needs(tmp_path: Path, plan: Any):
-    search = search_live(Steady(tmp_path, 0.01, 2.0), 1.0, 368, plan)
+    search = search_live(Steady(tmp_path, 0.01, 2.0), Expected(), 368, plan)
 
     assert not isinstance(search, str)
     assert search.first_scale * 0.01 * 6 * plan.level_s >= 367
+
+
+def test_levels_are_as_long_as_the_target_takes_and_not_as_the_recording_does(tmp_path: Path):
+    load = Steady(tmp_path, 1.0, 1800.0)
+
+    search = search_live(load, Expected(near_rps=20.0, usual_s=0.2), 72, LIVE)
+
+    assert not isinstance(search, str)
+    assert (search.fill_s, search.first_scale) == (0.2, 20.0)
