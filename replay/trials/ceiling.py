@@ -1,6 +1,7 @@
 """Looking for a target's ceiling: levels of load, one run each, until the search has closed its bracket."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,9 +45,10 @@ _FILLS = 5
 class CeilingPlan(NamedTuple):
     """How the search goes. level_s: how long a level lasts at least. most_s: when the whole search is ended.
 
-    fill_s: how long the usual request takes; a level lasts five times as long, and is judged from then on. requests: so
-    many are enough for a level, which may then be shorter than level_s. longest_s: of a level; None: six level_s.
-    tries: of a load that no interval decides.
+    fill_s: how long the usual request takes; a level lasts three times as long, and is judged from then on. requests:
+    so many are enough for a level, which may then be shorter than level_s. longest_s: of a level; None: six level_s.
+    most_requests: a level is no longer than so many take, whatever else it were to be. tries: of a load that no
+    interval decides.
     """
 
     first_scale: float = 1.0
@@ -59,6 +61,7 @@ class CeilingPlan(NamedTuple):
     requests: int | None = None
     longest_s: float | None = None
     tries: int = MOST_TRIES
+    most_requests: int | None = None
 
 
 class CeilingOutcome(NamedTuple):
@@ -210,7 +213,8 @@ class _Hunt:
         plan, rps = self._plan, max(1e-9, self._rps * scale)
         enough_s = plan.level_s if plan.requests is None else min(plan.level_s, plan.requests / rps)
         wanted_s = max(enough_s, 1.5 * self._needed / rps, (_FILLS - 1) * plan.fill_s) + plan.fill_s
-        return min(wanted_s, plan.longest_s or _LONGEST_LEVEL * plan.level_s)
+        longest_s = plan.longest_s or _LONGEST_LEVEL * plan.level_s
+        return min(wanted_s, longest_s, inf if plan.most_requests is None else plan.most_requests / rps)
 
     def _run(
         self, what: str, scale: float, length_s: float, phases: tuple[Phase, ...], guard: Guard

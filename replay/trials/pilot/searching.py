@@ -17,7 +17,9 @@ from replay.trials.pilot.steady import Steady
 _MOST_SCALE = 1e6
 _LEAST_SCALE = 1e-3
 # In virtual time a level costs what its requests do; throughput that falls short by 3 % shows in so many.
+# Long requests at a high load would make it more; a level of that many is judged even if the plane is hardly full.
 _ENOUGH_REQUESTS = 5_000
+_MOST_REQUESTS = 60_000
 # A live level lasts at most six times as long as the plan has it, and holds the usual request twice at least.
 _LONGEST_LEVEL, _LEAST_FILLS = 6.0, 2.0
 
@@ -48,6 +50,7 @@ def search_in_virtual_time(load: Steady, known: Expected, most_rps: float) -> Ce
         requests=_ENOUGH_REQUESTS,
         longest_s=inf,
         tries=1,
+        most_requests=_MOST_REQUESTS,
     )
 
 

@@ -58,7 +58,7 @@ _CEILING_ERRORS = "errors < 1%"
 _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
 _LONGEST_REQUEST_S = 3600.0
-_FAR_RPS, _FAR_RATIO = 1000.0, 20.0
+_FAR_RPS, _FAR_RATIO = 1000.0, 4.0
 _NS = 1_000_000_000
 
 
@@ -232,7 +232,7 @@ def _by_slots_rps(shape: Shape, target: Target) -> float:
 
 
 def _most_imagined_rps(shape: Shape) -> float:
-    """Twenty times the peak, and a thousand requests a second, are far enough to look in virtual time."""
+    """Four times the peak, and a thousand requests a second, are far enough to look in virtual time."""
     return max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps)
 
 

@@ -176,3 +176,14 @@ def test_levels_are_as_long_as_the_target_takes_and_not_as_the_recording_does(tm
 
     assert not isinstance(search, str)
     assert (search.fill_s, search.first_scale) == (0.2, 20.0)
+
+
+def test_a_level_of_long_requests_at_a_high_load_is_bounded_in_requests(tmp_path: Path, monkeypatch: Any):
+    monkeypatch.setattr("replay.trials.pilot.searching._MOST_REQUESTS", 400)
+    trace = written(tmp_path, [n / 4 for n in range(2_000)], took_ms=60_000.0)
+
+    found = searched(trace, tmp_path, slots=600, near_rps=10.0, slos=[parse_slo("p95 < 2m")])
+
+    assert found.levels
+    runs = [read for read in (tmp_path / "c").iterdir() if read.is_dir()]
+    assert all(len((run / "steps.jsonl").read_bytes().splitlines()) <= 402 for run in runs)
