@@ -11,6 +11,7 @@ from replay.report.pilot_cells import (
     pairs,
     share,
     side_by_side,
+    standing_lines,
     unit_price,
 )
 from replay.report.words import clean, count, milliseconds
@@ -43,7 +44,8 @@ def first_screen(verdict: PilotVerdict) -> str:
 
 
 def planes(verdict: PilotVerdict) -> str:
-    return table(("", *_targets(verdict)), side_by_side(verdict))
+    who = bullets([clean(line, MOST_CHARACTERS) for line in standing_lines(verdict)])
+    return table(("", *_targets(verdict)), side_by_side(verdict)) + who
 
 
 def assumptions(verdict: PilotVerdict) -> str:

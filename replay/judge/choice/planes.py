@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isinf
 from typing import NamedTuple
 
 import numpy as np
@@ -9,16 +10,25 @@ import numpy as np
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.carried import most_carried
 from replay.judge.choice.cold_tail import cold_tail_interval
-from replay.judge.choice.types import Boots, PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
+from replay.judge.choice.types import (
+    Boots,
+    PhaseFigures,
+    PhaseName,
+    PilotPlane,
+    PlaneName,
+    Recovered,
+    UndecidedSlo,
+)
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
-from replay.judge.gate import CONFIDENCE, judge_gate
+from replay.judge.gate import CONFIDENCE, judge_gate, keeps
 from replay.judge.phrases import number
 from replay.judge.slo import Slo, parse_slo
+from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.types import Summary
 
-_P99 = parse_slo("p99(answered) < 1s")
+_P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")
 _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
 
@@ -88,7 +98,15 @@ def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
         found.figures_of = "representative" if seen.month is None else "month"
         _put_latency(found, main)
         if slos:
-            found.budget = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0).verdict
+            judged = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0)
+            found.budget = judged.verdict
+            found.broken = [check.slo for check in judged.checks if check.verdict == "fail"]
+            asked = {slo.text: slo for slo in slos}
+            found.undecided = [
+                _undecided(check, asked[check.slo])
+                for check in judged.checks
+                if check.verdict == "inconclusive" and check.slo in asked
+            ]
         found.carried_rps = most_carried(main, seen.window_s, seen.bounds)
         most = main.summary.plane.most_instances if main.summary.plane else None
         found.carried_by = (seen.machines or most) if found.carried_rps is not None else None
@@ -112,8 +130,7 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
     if response is not None and response.n:
         found.mean_ms, found.p50_ms = response.mean, response.p50
         found.p95_ms, found.p99_ms = response.p95, response.p99
-    interval = figure_of(_P99, run, CONFIDENCE).interval
-    found.p99_ci_ms = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
+    found.p95_ci_ms, found.p99_ci_ms = (_interval(slo, run) for slo in (_P95, _P99))
     found.steps = ended(run.summary)
     if found.steps:
         found.error_share = round(run.summary.counts.failed / found.steps, 6)
@@ -122,6 +139,27 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
 def ended(summary: Summary) -> int:
     """Requests that came to an end, well or not."""
     return summary.counts.ok - summary.counts.waits + summary.counts.failed
+
+
+def _undecided(check: Check, slo: Slo) -> UndecidedSlo:
+    """Why a gate could not tell, and whether the run's own figure is any comfort."""
+    observed, limit, ci = (
+        (check.observed_ms, check.limit_ms, check.ci_ms)
+        if slo.unit == "ms"
+        else (check.observed, check.limit, check.ci)
+    )
+    far = None if ci is None else ci[1 if slo.operator in ("<", "<=") else 0]
+    return UndecidedSlo(
+        slo=slo.text,
+        why=check.reason,
+        is_broken=observed is None or limit is None or not keeps(slo.operator, observed, limit),
+        is_open=far is None or isinf(far),
+    )
+
+
+def _interval(slo: Slo, run: Evidence) -> tuple[float | None, float | None] | None:
+    interval = figure_of(slo, run, CONFIDENCE).interval
+    return None if interval is None else (_rounded(interval.low), _rounded(interval.high))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -143,15 +143,27 @@ class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):
     wait_longest_ms: float | None = None
 
 
+class UndecidedSlo(msgspec.Struct, kw_only=True):
+    """An SLO that a run could not decide, and why. is_broken: the run's own figure breaks it, or there is none.
+    is_open: nothing bounds the figure on the limit's side, so it may be anything.
+    """
+
+    slo: str
+    why: str
+    is_broken: bool = False
+    is_open: bool = False
+
+
 class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together; latencies are response times, of the run that figures_of names: the
     representative phase, or the whole trace simulated on the plane as it is priced.
 
-    budget: what the SLOs say of it. cold_added_ms: what a cold start adds: a boot in the median, where boots are known.
-    ceiling_ci_rps, cost_ci: 95 %.
+    budget: what the SLOs say of it; broken: those that it broke; undecided: those that its run was too short for.
+    cold_added_ms: what a cold start adds: a boot in the median, where boots are known. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
     seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
     run that the latencies are of; answered: in all phases, and in the month that it was simulated for.
+    staff_hours: a month, staff_rate: of an hour, where its file states them.
 
     carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
     kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
@@ -197,7 +209,12 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     steps: int = 0
     answered: int = 0
     generator: str = "ok"
+    p95_ci_ms: tuple[float | None, float | None] | None = None
     carried_rps: float | None = None
+    broken: list[str] = []
+    undecided: list[UndecidedSlo] = []
+    staff_hours: float | None = None
+    staff_rate: float | None = None
     carried_by: int | None = None
     ceiling_reason: str | None = None
     boots: Boots | None = None
@@ -243,7 +260,8 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+    workload stands. curve: (x, cost of the first, cost of the second) for a chart. crossings: all points at which they
+    cost the same, ascending; `at` is the one nearest to `now`.
     """
 
     between: tuple[str, str]
@@ -255,6 +273,7 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
     reason: str | None = None
     text: str = ""
     curve: list[tuple[float, float, float]] = []
+    crossings: list[float] = []
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -281,11 +300,30 @@ class Assumption(msgspec.Struct, omit_defaults=True, kw_only=True):
     where_from: WhereFrom = "default"
 
 
+class StaffLine(msgspec.Struct, kw_only=True):
+    """What money decides without staff time and with it. between: the plane with the lower bill, and the other.
+
+    month: what staff costs on each target that states it. rate: of an hour; is_rate_assumed: nobody stated it.
+    flips_at_hours: of staff a month that the first may take more than the second before it is no cheaper.
+    """
+
+    between: tuple[str, str]
+    without: Choice
+    with_staff: Choice
+    month: dict[str, float]
+    rate: float
+    is_rate_assumed: bool
+    flips_at_hours: float
+    text: str
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
     it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
+    out: the targets that cannot be chosen, and why. represents: the target that stands for its kind, by kind, and
+    represents_why how it was picked. leans: where the evidence points that did not suffice for a choice.
     """
 
     schema: str
@@ -312,4 +350,9 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     slos: list[str] = []
     prices: list[dict[str, Any]] = []
     notes: list[str] = []
+    out: dict[str, str] = {}
+    represents: dict[str, str] = {}
+    represents_why: dict[str, str] = {}
+    leans: PlaneName | None = None
+    staff: StaffLine | None = None
     assumptions: list[Assumption] = []

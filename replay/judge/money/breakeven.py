@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
@@ -23,12 +24,15 @@ from replay.judge.phrases import number
 
 _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4
-_POINTS = 97
+# Bills that cross twice within 2.4 % of the load cross nowhere that anybody could act on.
+_EVERYWHERE = np.geomspace(_LEAST, _MOST, 769)
+_NEAR, _POINTS_NEAR = 4.0, 97
 _CURVE_POINTS = 41
 _DRAWS = 200
 _CONFIDENCE = 0.95
 _NUDGE = 0.01
 _FARTHEST = 100.0
+_MOST_SAID = 5
 
 
 class Offer(NamedTuple):
@@ -131,23 +135,33 @@ def break_evens(offer: Offer, drawn: Sequence[Usage] = ()) -> list[BreakEvenFoun
         return [BreakEvenFound(between=offer.names, by=by, reason=reason, text=reason) for by in _UNITS]
     found = []
     for name, ways in (("load", ("utilisation", "requests")), ("concurrency", ("concurrency",))):
-        at = _crosses_at(offer, name)
-        others = [(month, _crosses_at(offer._replace(month=month), name)) for month in drawn]
+        factors = _crossings(offer, name, _EVERYWHERE)
+        at = _nearest(factors, 1.0)
+        others = [] if at is None else [(month, _redrawn(offer, month, name, at)) for month in drawn]
         for by in ways:
             ends = [factor * _scale(month, by) for month, factor in others if factor is not None]
-            found.append(_found(offer, by, name, at, _interval(ends, len(drawn))))
+            found.append(_found(offer, by, name, factors, _interval(ends, len(drawn))))
     return found
 
 
-def _crosses_at(offer: Offer, name: str) -> float | None:
-    """The factor of that input at which the bills meet. More load makes serverless dearer, more sharing cheaper."""
-    sign = -1 if name == "concurrency" else 1
+def _crossings(offer: Offer, name: str, factors: npt.NDArray[np.float64]) -> list[float]:
+    """The factors of that input at which the bills meet."""
 
     def difference(factor: float) -> float:
         serverless, machines = costs(offer, Change(**{name: factor}))
-        return sign * (serverless - machines)
+        return serverless - machines
 
-    return crossing(difference)
+    return crossings(difference, factors)
+
+
+def _redrawn(offer: Offer, month: Usage, name: str, at: float) -> float | None:
+    """The same crossing had the month been another."""
+    near = np.geomspace(max(at / _NEAR, _LEAST), min(at * _NEAR, _MOST), _POINTS_NEAR)
+    return _nearest(_crossings(offer._replace(month=month), name, near), at)
+
+
+def _nearest(factors: Sequence[float], at: float) -> float | None:
+    return min(factors, key=lambda factor: abs(float(np.log(factor / at))), default=None)
 
 
 def _scale(month: Usage, by: str) -> float:
@@ -182,25 +196,26 @@ def _around(at: float | None) -> tuple[float, float]:
     return max(low / 5, _LEAST), min(high * 5, _MOST)
 
 
-def crossing(difference: Callable[[float], float]) -> float | None:
-    """The first factor, from small to large, at which the difference turns from negative to not; None if it never does.
+def crossings(difference: Callable[[float], float], factors: npt.NDArray[np.float64]) -> list[float]:
+    """Every factor at which the difference changes its sign, ascending, as far as these factors tell them apart.
 
-    Machines come in whole ones, so that it may turn more than once; the first crossing is the one that is told.
+    Machines come in whole ones, so that bills may meet more than once: the machines get dearer by steps, and serverless
+    catches up with each step.
     """
-    factors = np.geomspace(_LEAST, _MOST, _POINTS)
-    before = None
-    for k in factors.tolist():
-        value = difference(k)
-        if value >= 0 and before is not None:
-            return _bisected(difference, before, k)
-        before = k if value < 0 else None
-    return None
+    found = []
+    values = factors.tolist()
+    signs = [difference(k) >= 0 for k in values]
+    for at in range(1, len(values)):
+        if signs[at] != signs[at - 1]:
+            found.append(_bisected(difference, values[at - 1], values[at], is_high_end=signs[at]))
+    return found
 
 
-def _bisected(difference: Callable[[float], float], low: float, high: float) -> float:
+def _bisected(difference: Callable[[float], float], low: float, high: float, *, is_high_end: bool) -> float:
+    """Where the sign turns between two factors. is_high_end: whether the difference is not negative at the upper."""
     for _ in range(30):
         middle = (low * high) ** 0.5
-        if difference(middle) >= 0:
+        if (difference(middle) >= 0) == is_high_end:
             high = middle
         else:
             low = middle
@@ -216,9 +231,11 @@ def _interval(ends: list[float], drawn: int) -> tuple[float, float] | None:
 
 
 def _found(
-    offer: Offer, by: str, name: str, factor: float | None, ci: tuple[float, float] | None
+    offer: Offer, by: str, name: str, crossed: Sequence[float], ci: tuple[float, float] | None
 ) -> BreakEvenFound:
+    """crossed: the factors at which the bills meet; the one that is nearest to the load as it is stands for them."""
     now = _scale(offer.month, by)
+    factor = _nearest(crossed, 1.0)
     at = None if factor is None else factor * now
     factors = np.geomspace(*_around(factor), _CURVE_POINTS).tolist()
     curve = [(k * now, *costs(offer, Change(**{name: k}))) for k in factors]
@@ -230,6 +247,10 @@ def _found(
     else:
         more = f"{number(at / now)} times as many" if now else "more"
         text = f"{cheaper} is cheaper at {number(now)} {unit}; both cost the same at {number(at)} ({more})"
+        others = [number(k * now) for k in crossed if k != factor]
+        if others:
+            text += f", and again at {', '.join(others[:_MOST_SAID])}"
+            text += f" and {len(others) - _MOST_SAID} more" if len(others) > _MOST_SAID else ""
     return BreakEvenFound(
         between=offer.names,
         by=by,
@@ -240,6 +261,7 @@ def _found(
         reason=None if at is not None else "the two bills do not cross",
         text=text,
         curve=[(round(x, 6), round(a, 4), round(b, 4)) for x, a, b in curve],
+        crossings=[round(k * now, 6) for k in crossed],
     )
 
 

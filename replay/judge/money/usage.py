@@ -200,23 +200,27 @@ def usage_by_window(
 def _active(
     columns: Columns, sent: Flags, window_s: float, windows: int, granularity_s: float
 ) -> tuple[Floats, Floats]:
-    """Seconds in which an instance had a request, summed over instances, by window; and as billed."""
-    active, billed = np.zeros(windows), np.zeros(windows)
+    """Seconds in which an instance had a request, summed over instances, by window; and as billed.
+
+    A stretch of many windows is billed where it was active, and what rounding adds where it began: a bootstrap over
+    windows would else find all of the stretch in one of them.
+    """
+    active, rounding = np.zeros(windows), np.zeros(windows)
     starts, ends = active_intervals(columns, sent)
     if not len(starts):
-        return active, billed
+        return active, rounding
     first, last = (starts / window_s).astype(np.int64), (ends / window_s).astype(np.int64)
     inside = (first == last) & (first < windows)
     lengths = ends - starts
     np.add.at(active, first[inside], lengths[inside])
     rounded = np.ceil(np.round(lengths / granularity_s, 9)) * granularity_s if granularity_s else lengths
     known = first < windows
-    np.add.at(billed, first[known], rounded[known])
+    np.add.at(rounding, first[known], (rounded - lengths)[known])
     for n in np.flatnonzero((first != last) & known):
         for place in range(int(first[n]), min(int(last[n]) + 1, windows)):
             begin, end = place * window_s, (place + 1) * window_s
             active[place] += min(float(ends[n]), end) - max(float(starts[n]), begin)
-    return active, billed
+    return active, active + rounding
 
 
 def active_intervals(columns: Columns, sent: Flags) -> tuple[Floats, Floats]:

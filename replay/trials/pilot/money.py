@@ -1,6 +1,6 @@
 """What each target costs a month, level by level, and where the planes' bills cross: from runs and price tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from math import ceil
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.engine.router import Router
-from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, Sensitive
+from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, PlaneName, Sensitive
 from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Offer, break_evens, resampled, sensitivity
 from replay.judge.money.cost import (
@@ -31,6 +31,7 @@ from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
 _MILLION = 1e6
+_BETWEEN: tuple[PlaneName, PlaneName] = ("serverless", "vm")
 
 
 class Money(NamedTuple):
@@ -67,9 +68,17 @@ class _Priced(NamedTuple):
 
 
 def price_planes(
-    targets: Sequence[Target], planes: Sequence[PilotPlane], measured: dict[str, Measured], shape: Shape
+    targets: Sequence[Target],
+    planes: Sequence[PilotPlane],
+    measured: dict[str, Measured],
+    shape: Shape,
+    represented: Callable[[], Mapping[PlaneName, str]] | None = None,
 ) -> Money:
-    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError."""
+    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError.
+
+    represented: asked when all months are known, which target stands for each kind of plane; break-evens are between
+    those. None: of the bills alone, without break-evens.
+    """
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
     for target, plane in zip(targets, planes, strict=True):
@@ -85,7 +94,8 @@ def price_planes(
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
         _share_out(one, found.buckets)
-    _cross(offers, shape, found)
+    if represented is not None:
+        _cross(offers, shape, found, represented())
     return found
 
 
@@ -137,6 +147,7 @@ def _priced(
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
     plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
     plane.staff_month = round(cost.staff_hours * cost.staff_rate, 2) if cost.staff_hours else None
+    plane.staff_hours, plane.staff_rate = cost.staff_hours or None, cost.staff_rate or None
     plane.cost_ci = _interval(target, cost, plane, measured, windows, table, shape)
     return _Priced(plane, cost, table, month, levels, windows, bill)
 
@@ -328,12 +339,14 @@ def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
         bucket.cost_month = {**bucket.cost_month, one.plane.target: round(one.bill.total * share, 4)}
 
 
-def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
-    """Where the first serverless target and the first of machines cost the same."""
-    serverless = next((one for one in priced if one.plane.plane == "serverless"), None)
-    machines = next((one for one in priced if one.plane.plane == "vm"), None)
+def _cross(priced: Sequence[_Priced], shape: Shape, found: Money, represented: Mapping[PlaneName, str]) -> None:
+    """Where the serverless target and that of machines that stand for their kinds cost the same."""
+    by_name = {one.plane.target: one for one in priced}
+    serverless, machines = (by_name.get(represented.get(kind, "")) for kind in _BETWEEN)
     if serverless is None or machines is None or not machines.plane.capacity_rps:
-        found.notes.append("no break-even: it takes a serverless target and one of machines, both with a price")
+        found.notes.append(
+            "no break-even: it takes a serverless target and one of machines that stand, both with a price"
+        )
         return
     offer = Offer(
         serverless.month,

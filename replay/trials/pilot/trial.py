@@ -12,10 +12,11 @@ from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
 from replay.judge.choice.boots import boots_of
 from replay.judge.choice.carried import most_carried
+from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.planes import Seen, ended, plane_figures
-from replay.judge.choice.rules import Case
+from replay.judge.choice.standing import represented
 from replay.judge.choice.types import Met, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.coldstart import judge_coldstart
@@ -48,8 +49,10 @@ from replay.trials.pilot.flipping import flips
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import MOST_EXCERPT_STEPS, Excerpt, Plan, excerpt, pick, whole
+from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.searching import Expected
+from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -275,8 +278,17 @@ def judge(
     for target, plane in zip(targets, planes, strict=True):
         if target.name in months:
             plane.answered += ended(read_evidence(months[target.name]).summary)
+    case = Case(
+        workload=shape.workload,
+        planes=planes,
+        request_limit_s={
+            target.name: limit_s for target in targets if (limit_s := _request_limit_s(target)) is not None
+        },
+        slos=[slo.text for slo in slos],
+        provides={target.name: provided_by(target) for target in targets},
+    )
     measured = _measured(directory, state, targets, material, plan, part)
-    money = price_planes(targets, planes, measured, shape)
+    money = price_planes(targets, planes, measured, shape, lambda: represented(case))
     as_priced = {target.name: target for target in imagined}
     priced = [as_priced.get(target.name, target) for target in targets]
     others = {
@@ -284,16 +296,22 @@ def judge(
         for target in targets
         if (folder := state.done.get(f"variant/{target.name}")) is not None
     }
-    flipping, staying = flips(priced, planes, measured, others, shape, slos)
     workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
-    case = Case(
+    split = next((target for target in targets if target.name == represented(case).get("hybrid")), None)
+    case = msgspec.structs.replace(
+        case,
         workload=workload,
-        planes=planes,
         break_even=money.break_even,
-        request_limit_s={target.name: _request_limit_s(target) for target in targets},
-        slos=[slo.text for slo in slos],
+        hybrid_routes=[] if split is None else routes_of(split, workload),
     )
     decided = decide(case)
+    left = [
+        (target, plane) for target, plane in zip(priced, planes, strict=True) if plane.target not in decided.out
+    ]
+    flipping, staying = flips(
+        [target for target, _ in left], [plane for _, plane in left], measured, others, shape, slos
+    )
+    shown = [plane for plane in planes if plane.target in decided.represents.values()] or planes
     today = datetime.now(UTC)
     verdict = PilotVerdict(
         schema=VERDICT_SCHEMA,
@@ -316,12 +334,12 @@ def judge(
         buckets=money.buckets,
         workload=workload,
         phases=material.figures,
-        headline=headline(planes),
+        headline=headline(shown),
         dimensions=dimensions(case),
         routes=decided.routes,
         sensitivity=money.sensitivity,
         effort=effort_words(planes),
-        rollback=rollback(decided.choice, planes),
+        rollback=rollback(decided.choice, shown),
         check_again=check_again(money.break_even, _in_days(today.date(), _REVIEW_DAYS)),
         how=plan.how,
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -338,6 +356,11 @@ def judge(
             [slo.text for slo in bounds],
             are_bounds_given=bool(slos),
         ),
+        out=decided.out,
+        represents=decided.represents,
+        represents_why=decided.represents_why,
+        leans=decided.leans,
+        staff=decided.staff,
     )
     return verdict, material
 
@@ -436,9 +459,12 @@ def _lifetime(target: Target) -> str | None:
     return None if idle_s is None else f"{idle_s:g} s"
 
 
-def _request_limit_s(target: Target) -> float:
-    plane = (target.simulate or {}).get("plane", {})
-    return float(plane.get("request_timeout_s", _LONGEST_REQUEST_S))
+def _request_limit_s(target: Target) -> float | None:
+    """As its file says; else the platform's for a serverless one, and none for machines."""
+    stated = (target.simulate or {}).get("plane", {}).get("request_timeout_s")
+    if stated is None:
+        return _LONGEST_REQUEST_S if target.plane == "serverless" else None
+    return float(stated)
 
 
 def _in_days(today: date, days: int) -> str:

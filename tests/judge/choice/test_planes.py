@@ -64,6 +64,7 @@ def test_a_latency_budget_is_judged_like_a_gate(rng):
     slow = plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 5ms")])
 
     assert (fast.budget, slow.budget) == ("pass", "fail")
+    assert (fast.broken, slow.broken) == ([], ["p99 < 5ms"])
 
 
 def test_a_p99_of_few_requests_has_no_upper_limit():
@@ -172,3 +173,37 @@ def test_why_there_is_no_ceiling_is_kept():
         ).ceiling_reason
         == "too slow"
     )
+
+
+@pytest.mark.parametrize(
+    ("slo", "n", "is_broken", "is_open"),
+    [
+        ("p99 < 1s", 200, False, True),
+        ("p99 < 197ms", 200, True, True),
+        ("p50 < 30ms", 40, True, False),
+        ("p50 < 33ms", 40, False, False),
+        ("p50 > 30ms", 40, False, False),
+        ("p99(failed) < 1s", 40, True, True),
+    ],
+)
+def test_an_slo_that_a_run_cannot_decide_says_whether_its_own_figure_is_any_comfort(slo, n, is_broken, is_open):
+    values = np.concatenate([np.arange(1.0, n), [150.0]]) if n > 100 else np.linspace(20.0, 43.0, n)
+    found = plane_figures(Seen("t", "vm", {"representative": evidence(values)}), [parse_slo(slo)])
+
+    assert found.budget == "inconclusive"
+    (one,) = found.undecided
+    assert (one.slo, one.is_broken, one.is_open) == (slo, is_broken, is_open)
+    assert one.why
+
+
+def test_an_slo_that_a_run_decides_is_not_among_the_undecided(rng):
+    run = evidence(rng.lognormal(3.0, 0.2, 2000))
+
+    assert plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 1s")]).undecided == []
+
+
+def test_p95_has_an_interval_where_p99_has_none():
+    found = figures(phases={"representative": evidence(np.arange(1.0, 201.0))})
+
+    assert found.p99_ci_ms[1] is None
+    assert found.p95_ci_ms[0] < 190.0 < found.p95_ci_ms[1]
