@@ -77,6 +77,9 @@ _PLANES = ("serverless", "vm", "hybrid")
     help="Its folder. One that holds a pilot that was interrupted: go on with that.  [default: runs/...]",
 )
 @click.option(
+    "--assumptions", "has_assumptions", is_flag=True, help="Also print all that was assumed, and where from."
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the verdict as JSON on stdout, and nothing else there."
 )
 @click.pass_context
@@ -98,6 +101,7 @@ def pilot(
     read_only: bool,
     to_origin: bool,
     out: Path | None,
+    has_assumptions: bool,
     as_json: bool,
 ) -> None:
     """Find out which plane fits TRACE: serverless, VMs or both. Leaves a report with the reasons.
@@ -145,7 +149,7 @@ def pilot(
     shown = material_of(verdict, outcome.directory, outcome.material)
     where = leave_report(verdict, shown, outcome.directory)
     if not as_json:
-        print_pilot(verdict, outcome.directory)
+        print_pilot(verdict, outcome.directory, has_assumptions=has_assumptions)
         click.echo(f"report: {where}")
     answer: Conclusion = "inconclusive" if verdict.verdict == "inconclusive" else "done"
     ctx.exit(EXIT_CODES[concluded(outcome.status, answer)])

@@ -96,7 +96,7 @@ def _show_verdict(verdict: AnyVerdict | None, path: Path) -> None:
         case RecoveryVerdict():
             print_recovery(verdict)
         case PilotVerdict():
-            print_pilot(verdict, path)
+            print_pilot(verdict, path, has_assumptions=True)
 
 
 def _tell(path: Path, session: str, as_json: bool) -> None:

@@ -104,9 +104,17 @@ class CeilingVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 def judge_level(
-    slos: Sequence[Slo], run: Evidence, scale: float, duration_s: float, gave_up: str | None
+    slos: Sequence[Slo],
+    run: Evidence,
+    scale: float,
+    duration_s: float,
+    gave_up: str | None,
+    fill_s: float = 0.0,
 ) -> Level:
-    """What one run at one load shows. duration_s: how long sessions arrived. gave_up: why it was ended early."""
+    """What one run at one load shows. duration_s: how long sessions arrived. gave_up: why it was ended early.
+
+    fill_s: how long an empty target takes to fill up, since requests last so long; before that fewer end than come.
+    """
     columns = run.columns
     to_ns = int(duration_s * _NS)
     if gave_up is not None and columns.n:
@@ -114,7 +122,7 @@ def judge_level(
     inside = columns.intended_ns < to_ns
     answered = inside & columns.ok
     steadiness = settled(columns.intended_ns[answered], (columns.end_ns - columns.intended_ns)[answered])
-    from_ns = steadiness.from_ns or 0
+    from_ns = max(steadiness.from_ns or 0, int(fill_s * _NS))
     flows = flow(columns, from_ns, to_ns)
     rows = inside & (columns.intended_ns >= from_ns)
     values = np.sort(measured(columns, "response", rows).sample.values)
@@ -157,7 +165,9 @@ def _decide(
 ) -> None:
     """Long, because it is the list of what can give way, in order."""
     generator = run.summary.generator
-    if generator.verdict != "ok":
+    # Lateness within a known bound can have made times no longer than by that: levels far from the limit stand.
+    late_ms = generator.late_ms if generator.verdict == "suspect" else 0.0
+    if generator.verdict == "saturated" or late_ms is None:
         level.limited_by, level.reason = "generator", "; ".join(generator.reasons)
         return
     if gave_up is not None:
@@ -196,6 +206,10 @@ def _decide(
     for check in checks:
         if check.verdict != "fail" and not (check.verdict == "inconclusive" and _breaks(check, slos)):
             continue
+        if check.verdict != "fail" and not _breaks(check, slos, late_ms):
+            level.limited_by = "generator"
+            level.reason = f"{'; '.join(generator.reasons)}, and {check.slo} may hold without"
+            return
         level.verdict, level.is_sure = "fail", check.verdict == "fail"
         level.limited_by = {"errors": "errors", "rate": "throughput"}.get(check.metric, "latency")  # type: ignore[assignment]
         level.reason = f"{check.slo} does not hold"
@@ -208,12 +222,14 @@ def _decide(
     level.is_sure = all(check.verdict == "pass" for check in checks)
 
 
-def _breaks(check: Check, slos: Sequence[Slo]) -> bool:
-    """Whether the figure itself, without its interval, breaks the limit."""
+def _breaks(check: Check, slos: Sequence[Slo], late_ms: float = 0.0) -> bool:
+    """Whether the figure itself, without its interval, breaks the limit; a time, even if it is so much too long."""
     slo = next(slo for slo in slos if slo.text == check.slo)
     observed, limit = (
         (check.observed_ms, check.limit_ms) if check.unit == "ms" else (check.observed, check.limit)
     )
+    if observed is not None and check.unit == "ms":
+        observed -= late_ms
     return observed is not None and limit is not None and not keeps(slo.operator, observed, limit)
 
 
@@ -228,13 +244,20 @@ class _Point(NamedTuple):
 class Search:
     """Which load to try next. Tell it what each level showed; `next_scale` is None when it is over.
 
-    first, most, least: loads. precision: the bracket's width at the end, as a share of the load.
+    first, most, least: loads. precision: the bracket's width at the end, as a share of the load. tries: how often a
+    load is asked for at most; once, where it would show the same again.
     """
 
     def __init__(
-        self, first: float = 1.0, most: float = 1e6, least: float = 1e-3, precision: float = 0.025
+        self,
+        first: float = 1.0,
+        most: float = 1e6,
+        least: float = 1e-3,
+        precision: float = 0.025,
+        tries: int = MOST_TRIES,
     ) -> None:
         self._first, self._most, self._least, self._precision = first, most, least, precision
+        self._most_tries = tries
         self._points: dict[float, _Point] = {}
         self._held: float | None = None
         self._broke: float | None = None
@@ -271,7 +294,7 @@ class Search:
             return
         weight = (LEAD if level.is_sure else 1) * {"pass": 1, "fail": -1, "inconclusive": 0}[level.verdict]
         point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
-        if abs(point.lead) < LEAD and point.tries < MOST_TRIES:
+        if abs(point.lead) < LEAD and point.tries < self._most_tries:
             return
         if not point.lead and level.verdict == "inconclusive":
             self.ended_by = "undecided"

@@ -1,9 +1,14 @@
 """What a fault in the middle of a run did: how soon it was felt, what failed or was lost, when it was over. Pure.
 
-Response times before the fault are the yardstick: a step is late if it takes more than half as much again as their 95th
-percentile. The target is back when, of ten steps in a row by intended time, no more than two are late or failed, and
-stays so to the end of the run; a run that ends before that has not recovered. Ten and two let one slow step pass, of
-which the time before the fault has some as well.
+Response times before the fault are the yardstick, of each kind and name by itself: a step is late if it takes more
+than half as much again as their 95th percentile. A kind and name that was answered fewer than five times before the
+fault is held to all of them together.
+
+The target is back when two things are so. Of ten steps in a row by intended time no more than two are late or failed,
+and that stays so to the end of the run; a run that ends before that has not recovered. Ten and two let one slow step
+pass, of which the time before the fault has some as well. And each kind and name that the fault silenced answers on
+time again: from the fault on, its steps failed or took longer than any before it did, until one that was sent after
+them did not. So a silence counts to its end, however few steps waited in it.
 """
 
 from collections import Counter
@@ -14,11 +19,13 @@ import msgspec
 import numpy as np
 
 from replay.judge.figures import Evidence
+from replay.judge.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 
 _NS = 1_000_000_000
 LATE_RATIO = 1.5
+LEAST_BEFORE = 5
 WINDOW = 10
 MOST_LATE = 0.2
 
@@ -41,6 +48,7 @@ class Amplification(msgspec.Struct, omit_defaults=True):
 class Fault(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One fault and what followed. detect_s: until the first step ended failed or late, absent if none did.
     recovered_s: until the target was back, absent if that was not seen; 0 if nothing was felt. retried: by step name.
+    under_way: requests that the fault found under way. sent_after: requests sent from then on.
     """
 
     what: str
@@ -54,6 +62,8 @@ class Fault(msgspec.Struct, omit_defaults=True, kw_only=True):
     retried: dict[str, int] = {}
     sessions_lost: int = 0
     amplification: Amplification = msgspec.field(default_factory=Amplification)
+    under_way: int = 0
+    sent_after: int = 0
 
 
 class RecoveryVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -87,15 +97,18 @@ def _after(columns: Columns, event: Event, until_ns: int | None) -> Fault:
     # What was under way when it happened may be its victim too.
     touched = sent & upto & (columns.end_ns >= event.at_ns)
     before = sent & (columns.intended_ns < event.at_ns) & (columns.end_ns < event.at_ns)
-    limit_ns = _limit_ns(columns, before)
     response_ns = columns.end_ns - columns.intended_ns
-    late = touched & ((response_ns > limit_ns) | ~columns.ok)
+    yard = _yardstick(columns, before)
+    late = touched & ((response_ns > yard.late_ns) | ~columns.ok)
     failed = touched & ~columns.ok
-    back_ns = _back_ns(columns, touched & (columns.intended_ns >= event.at_ns), late, event.at_ns)
+    after = touched & (columns.intended_ns >= event.at_ns)
+    back_ns = _back_ns(columns, after, late, event.at_ns) if touched.any() else None
     felt_ns = int(columns.end_ns[late].min()) if late.any() else None
     if felt_ns is not None and back_ns is not None:
         # The victims under way ended late even if everything sent afterwards was well.
         back_ns = max(back_ns, int(columns.end_ns[failed].max()) if failed.any() else back_ns)
+        silenced = touched & (~columns.ok | (response_ns > np.maximum(yard.late_ns, yard.longest_ns)))
+        back_ns = max(back_ns, _heard_ns(columns, touched, silenced, event.at_ns))
     during = touched & (columns.intended_ns < (back_ns if back_ns is not None else 1 << 62))
     retried = during & (columns.attempts > 1)
     return Fault(
@@ -114,13 +127,59 @@ def _after(columns: Columns, event: Event, until_ns: int | None) -> Fault:
             _attempts(columns, during),
             _attempts(columns, touched & ~during),
         ),
+        under_way=int(np.count_nonzero(touched & (columns.sent_ns < event.at_ns))),
+        sent_after=int(np.count_nonzero(touched & (columns.sent_ns >= event.at_ns))),
     )
 
 
-def _limit_ns(columns: Columns, before: Flags) -> float:
-    """What is late, by the steps before; without any, nothing is."""
-    calm = (columns.end_ns - columns.intended_ns)[before & columns.ok]
-    return LATE_RATIO * float(np.quantile(calm, 0.95)) if len(calm) else float("inf")
+class _Yardstick(NamedTuple):
+    """For each step, by those of its kind and name that were answered before: beyond what it is late, and the longest.
+    Infinite where nothing was answered before: nothing is late then.
+    """
+
+    late_ns: Floats
+    longest_ns: Floats
+
+
+def _yardstick(columns: Columns, before: Flags) -> _Yardstick:
+    calm = before & columns.ok
+    response_ns = columns.end_ns - columns.intended_ns
+    late_ns, longest_ns = (np.full(len(columns.series_names), np.inf) for _ in range(2))
+    if not calm.any():
+        return _Yardstick(late_ns[columns.series], longest_ns[columns.series])
+    late_ns[:] = LATE_RATIO * float(np.quantile(response_ns[calm], 0.95))
+    longest_ns[:] = float(response_ns[calm].max())
+    order = np.argsort(columns.series[calm], kind="stable")
+    codes, starts = np.unique(columns.series[calm][order], return_index=True)
+    for code, own_ns in zip(codes.tolist(), np.split(response_ns[calm][order], starts[1:]), strict=True):
+        if len(own_ns) >= LEAST_BEFORE:
+            late_ns[code], longest_ns[code] = LATE_RATIO * float(np.quantile(own_ns, 0.95)), float(own_ns.max())
+    return _Yardstick(late_ns[columns.series], longest_ns[columns.series])
+
+
+def _heard_ns(columns: Columns, touched: Flags, silenced: Flags, from_ns: int) -> int:
+    """When every kind and name that was silenced had answered on time again; from_ns if none was.
+
+    A late answer is one, so where none is known to be on time after it, the silence ends with it. A failure is none:
+    what is sent next and is well ends it.
+    """
+    heard_ns = from_ns
+    for code in np.unique(columns.series[silenced]).tolist():
+        rows = np.flatnonzero(touched & (columns.series == code))
+        rows = rows[np.argsort(columns.intended_ns[rows], kind="stable")]
+        silent_until_ns = from_ns
+        awaits_answer = False
+        for row in rows.tolist():
+            intended_ns, end_ns = int(columns.intended_ns[row]), int(columns.end_ns[row])
+            if silenced[row]:
+                silent_until_ns = max(silent_until_ns, end_ns)
+                awaits_answer = not columns.ok[row]
+            elif intended_ns >= from_ns:
+                if silent_until_ns > from_ns and (awaits_answer or intended_ns < silent_until_ns):
+                    silent_until_ns = intended_ns
+                break
+        heard_ns = max(heard_ns, silent_until_ns)
+    return heard_ns
 
 
 def _back_ns(columns: Columns, after: Flags, late: Flags, from_ns: int) -> int | None:
@@ -151,7 +210,7 @@ def back_after_s(columns: Columns, calm_ns: int, over_ns: int) -> float | None:
     after = sent & (columns.intended_ns >= over_ns)
     if not calm.any() or not after.any():
         return None
-    late = after & ((columns.end_ns - columns.intended_ns) > _limit_ns(columns, calm))
+    late = after & ((columns.end_ns - columns.intended_ns) > _yardstick(columns, calm).late_ns)
     back_ns = _back_ns(columns, after, late, over_ns)
     return None if back_ns is None else _seconds(back_ns - over_ns)
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from replay.judge.choice.types import PilotPlane, PilotVerdict
-from replay.report.words import clean, count, milliseconds
+from replay.judge.choice.types import Boots, PilotPlane, PilotVerdict
+from replay.report.words import clean, count, milliseconds, size
 
 NOTHING = "–"
 
@@ -35,6 +35,48 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("sessions lost", *(count(p.sessions_lost) for p in planes)),
         ("generator", *(clean(p.generator) for p in planes)),
     ]
+    return _known(rows)
+
+
+def assumption_rows(verdict: PilotVerdict) -> list[tuple[str, str, str, str]]:
+    """Each assumption: what, of which plane, its value, and where it is from."""
+    return [
+        (
+            clean(one.name),
+            NOTHING if one.target is None else clean(one.target),
+            clean(f"{one.value} {one.unit}".strip(), 200),
+            clean(f"{one.where_from}: {one.why}" if one.why else one.where_from, 200),
+        )
+        for one in verdict.assumptions
+    ]
+
+
+def boot_rows(verdict: PilotVerdict) -> list[tuple[str, ...]]:
+    """The boots of each plane, and apart from them the steps that waited; nothing where no plane told of any."""
+    planes = verdict.planes
+    boots = [plane.boots for plane in planes]
+    if not any(one is not None and one.count for one in boots):
+        return []
+    rows: list[tuple[str, ...]] = [
+        ("boots", *(NOTHING if b is None else count(b.count) for b in boots)),
+        ("woken by", *(_causes(b) for b in boots)),
+        ("a boot takes, median", *(_seconds(None if b is None else b.p50_s) for b in boots)),
+        ("a boot takes, p95", *(_seconds(None if b is None else b.p95_s) for b in boots)),
+        ("longest boot", *(_seconds(None if b is None else b.longest_s) for b in boots)),
+        ("steps that waited for one", *(NOTHING if b is None else count(b.waited) for b in boots)),
+        ("their wait, median", *(milliseconds(None if b is None else b.wait_p50_ms) for b in boots)),
+        ("longest wait", *(milliseconds(None if b is None else b.wait_longest_ms) for b in boots)),
+        ("cold starts lift the p99 by", *(milliseconds(p.cold_tail_ms) for p in planes)),
+        ("that, 95% interval", *(_latency_interval(p.cold_tail_ci_ms) for p in planes)),
+        (
+            "memory of an instance, most",
+            *(NOTHING if p.memory_peak_bytes is None else size(p.memory_peak_bytes) for p in planes),
+        ),
+    ]
+    return _known(rows)
+
+
+def _known(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [row for row in rows if any(cell != NOTHING for cell in row[1:])]
 
 
@@ -62,6 +104,16 @@ def other_months(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("if the month were", "requests", "peak/s", *(clean(target) for target in targets), "cheaper"),
         *rows,
     ]
+
+
+def _causes(boots: Boots | None) -> str:
+    if boots is None or not boots.woken_by:
+        return NOTHING
+    return ", ".join(f"{clean(cause)} {count(n)}" for cause, n in boots.woken_by.items())
+
+
+def _seconds(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:,.3g} s"
 
 
 def _stands(verdict: PilotVerdict, plane: PilotPlane) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.pilot_cells import money, other_months, pairs, side_by_side, standing_lines
+from replay.report.pilot_cells import (
+    assumption_rows,
+    boot_rows,
+    money,
+    other_months,
+    pairs,
+    side_by_side,
+    standing_lines,
+)
 from replay.report.words import clean
 
 
@@ -39,6 +47,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                 for row in verdict.dimensions
             ],
         ),
+        *_boots(verdict),
         "## Rules",
         _table(
             ["rule", "favours", "because", "flips at", "decided"],
@@ -88,6 +97,9 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
         ]
     parts += ["## Effort", _bullets(verdict.effort)]
     parts += ["## In doubt", _bullets(verdict.doubts)]
+    if verdict.assumptions:
+        rows = [[_said(cell) for cell in row] for row in assumption_rows(verdict)]
+        parts += ["## Assumed", _table(["what", "plane", "value", "from"], rows)]
     parts += ["## Afterwards", _bullets([verdict.rollback, verdict.check_again, *verdict.notes])]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -104,6 +116,14 @@ def _months(verdict: PilotVerdict) -> list[str]:
         if rows
         else []
     )
+
+
+def _boots(verdict: PilotVerdict) -> list[str]:
+    rows = boot_rows(verdict)
+    if not rows:
+        return []
+    heads = ["", *(_said(plane.target) for plane in verdict.planes)]
+    return ["## Boots", _table(heads, [[_said(cell) for cell in row] for row in rows])]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

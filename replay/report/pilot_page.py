@@ -11,7 +11,7 @@ from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_ch
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart
 from replay.report.heat_chart import heat_map
-from replay.report.html import figure, page, section, text_of
+from replay.report.html import bullets, figure, page, section, text_of
 from replay.report.instance_chart import Series
 from replay.report.lanes import Recorded, lanes
 from replay.report.page import audit
@@ -52,12 +52,17 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
         ("rules", "Why: the rules", [part(verdict) for part in _RULE_TABLES]),
         ("workload", "The workload", [pilot_tables.workload(verdict)]),
         (_LATENCY, "Latency", drawn[_LATENCY]),
-        (_INSTANCES, "Instances and cold starts", [*drawn[_INSTANCES], _no_cold_starts(material)]),
+        (
+            _INSTANCES,
+            "Instances and cold starts",
+            [pilot_tables.boots(verdict), *drawn[_INSTANCES], _no_cold_starts(material)],
+        ),
         (_CAPACITY, "Capacity", [*drawn[_CAPACITY], _no_ceilings(verdict, material)]),
         (_COST, "Cost", [*drawn[_COST], *(part(verdict) for part in _COST_TABLES)]),
         (_SESSIONS, "Single sessions", drawn[_SESSIONS]),
         ("effort", "How much trouble it was", [pilot_tables.effort(verdict)]),
         ("doubts", "What remains in doubt", [pilot_tables.doubts(verdict)]),
+        ("assumed", "What was assumed", [pilot_tables.assumptions(verdict)]),
         ("afterwards", "The way back, and when to ask again", [pilot_tables.afterwards(verdict)]),
         ("phases", "Every phase", [pilot_tables.phases(verdict)]),
         ("audit", "Audit facts", [audit(main, material.manifests)]),
@@ -124,4 +129,11 @@ def _no_cold_starts(material: PilotMaterial) -> str:
 
 def _no_ceilings(verdict: PilotVerdict, material: PilotMaterial) -> str:
     without = [clean(plane.target) for plane in verdict.planes if plane.target not in material.ceilings]
-    return f"<p>No ceiling was looked for on {text_of(', '.join(without))}.</p>" if without else ""
+    said = f"<p>No ceiling was looked for on {text_of(', '.join(without))}.</p>" if without else ""
+    return said + bullets(
+        [
+            f"{clean(plane.target)}: {clean(plane.ceiling_reason, 300)}"
+            for plane in verdict.planes
+            if plane.ceiling_reason and plane.ceiling_verdict != "found"
+        ]
+    )

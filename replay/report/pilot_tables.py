@@ -1,9 +1,11 @@
 """The parts of a pilot's page that are text and tables; names from traces are escaped in all of them."""
 
-from replay.judge.choice.types import PhaseFigures, PilotVerdict
+from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
     NOTHING,
+    assumption_rows,
+    boot_rows,
     money,
     number,
     other_months,
@@ -45,6 +47,18 @@ def first_screen(verdict: PilotVerdict) -> str:
 def planes(verdict: PilotVerdict) -> str:
     who = bullets([clean(line, MOST_CHARACTERS) for line in standing_lines(verdict)])
     return table(("", *_targets(verdict)), side_by_side(verdict)) + who
+
+
+def assumptions(verdict: PilotVerdict) -> str:
+    """Everything that the figures rest on and that the trace does not say, in one box."""
+    rows = assumption_rows(verdict)
+    return prose_table(("what", "plane", "value", "from"), rows) if rows else ""
+
+
+def boots(verdict: PilotVerdict) -> str:
+    """Boots, and apart from them the steps that waited."""
+    rows = boot_rows(verdict)
+    return f"<h3>Boots</h3>{table(('', *_targets(verdict)), rows)}" if rows else ""
 
 
 def dimensions(verdict: PilotVerdict) -> str:
@@ -228,7 +242,7 @@ def effort(verdict: PilotVerdict) -> str:
             clean(found.target),
             clean(found.what, 200),
             NOTHING if found.detect_s is None else f"{found.detect_s:,.3g} s",
-            "not within the run" if found.recovered_s is None else f"{found.recovered_s:,.3g} s",
+            _back(found),
             count(found.failed),
             count(found.retried_ok),
             count(found.sessions_lost),
@@ -247,6 +261,12 @@ def effort(verdict: PilotVerdict) -> str:
     )
     said = bullets([clean(line, MOST_CHARACTERS) for line in verdict.effort])
     return said + (f"<h3>What a failure did</h3>{table(heads, rows)}" if rows else "")
+
+
+def _back(found: Recovered) -> str:
+    if found.met in ("no request", "no instance") and not found.failed:
+        return f"nothing was running ({found.met})"
+    return "not within the run" if found.recovered_s is None else f"{found.recovered_s:,.3g} s"
 
 
 def doubts(verdict: PilotVerdict) -> str:

@@ -9,7 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
-from replay.report.pilot_cells import month_row, number, other_months, side_by_side, standing_lines
+from replay.report.pilot_cells import (
+    assumption_rows,
+    boot_rows,
+    month_row,
+    number,
+    other_months,
+    side_by_side,
+    standing_lines,
+)
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -32,6 +40,13 @@ _SHOWN = (
     "failed requests, all phases",
     "sessions lost",
 )
+_BOOTS_SHOWN = (
+    "boots",
+    "a boot takes, median",
+    "longest boot",
+    "steps that waited for one",
+    "their wait, median",
+)
 _WIDTH = 78
 _MOST_CHARACTERS = 500
 _MOST_DOUBTS = 4
@@ -43,8 +58,14 @@ def stage_line(phase: str, target: str, number: int, of: int, left_s: float) -> 
     return f"[{number}/{of}] {_PHASES.get(phase, phase)}: {clean(target)}{left}"
 
 
-def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console | None = None) -> None:
-    """The answer first, then what it rests on."""
+def print_pilot(
+    verdict: PilotVerdict,
+    directory: Path | None,
+    console: Console | None = None,
+    *,
+    has_assumptions: bool = False,
+) -> None:
+    """The answer first, then what it rests on. has_assumptions: with all that was assumed."""
     console = console or Console(highlight=False)
     console.print()
     console.print(Text(_wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
@@ -59,7 +80,12 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         )
     )
     console.print()
-    console.print(_planes(verdict))
+    console.print(
+        _planes(verdict, [row for row in side_by_side(verdict) if row[0] in (*_SHOWN, month_row(verdict))])
+    )
+    if boots := [row for row in boot_rows(verdict) if row[0] in _BOOTS_SHOWN]:
+        console.print()
+        console.print(_planes(verdict, boots))
     console.print()
     console.print(_rules(verdict))
     _months(console, verdict)
@@ -75,6 +101,10 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     _list(console, "what was answered of what no trace can tell", _answered(verdict))
     _list(console, "how much trouble it was", verdict.effort)
     _list(console, "what remains in doubt", _first(verdict.doubts, _MOST_DOUBTS))
+    if has_assumptions and verdict.assumptions:
+        console.print()
+        console.print(Text("what was assumed", style="bold"))
+        console.print(_assumptions(verdict))
     console.print()
     console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
@@ -83,14 +113,22 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
         console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
 
 
-def _planes(verdict: PilotVerdict) -> Table:
+def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("")
     for plane in verdict.planes:
         table.add_column(Text(clean(plane.target, 20)), justify="right")
-    for name, *cells in side_by_side(verdict):
-        if name in _SHOWN or name == month_row(verdict):
-            table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
+    for name, *cells in rows:
+        table.add_row(Text(name, style="dim"), *(Text(cell) for cell in cells))
+    return table
+
+
+def _assumptions(verdict: PilotVerdict) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
+    for head in ("what", "plane", "value", "from"):
+        table.add_column(head)
+    for row in assumption_rows(verdict):
+        table.add_row(*(Text(cell) for cell in row))
     return table
 
 

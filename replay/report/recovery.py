@@ -25,6 +25,8 @@ def print_recovery(verdict: RecoveryVerdict, console: Console | None = None) -> 
 
 
 def _rows(fault: Fault) -> list[tuple[str, Text]]:
+    if not fault.under_way and not fault.sent_after and fault.recovered_s is None:
+        return [("felt", Text("not known: no request was under way, and none was sent afterwards"))]
     rows = [("felt", Text("not at all" if fault.detect_s is None else f"{fault.detect_s:g} s later"))]
     if fault.recovered_s is None:
         rows.append(("recovered", Text("not within the run", style="red")))

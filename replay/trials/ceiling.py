@@ -1,6 +1,7 @@
 """Looking for a target's ceiling: levels of load, one run each, until the search has closed its bracket."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
 from replay.judge.ceiling import (
+    MOST_TRIES,
     CeilingVerdict,
     Level,
     Search,
@@ -37,10 +39,17 @@ _OVERLOAD, _RELIEF = 1.3, 0.5
 _FAILED_RATIO = 0.5
 _LEAST_ENDED = 100
 _LONGEST_LEVEL = 6.0
+_FILLS = 5
 
 
 class CeilingPlan(NamedTuple):
-    """How the search goes. level_s: how long a level lasts at least. most_s: when the whole search is ended."""
+    """How the search goes. level_s: how long a level lasts at least. most_s: when the whole search is ended.
+
+    fill_s: how long the usual request takes; a level lasts three times as long, and is judged from then on. requests:
+    so many are enough for a level, which may then be shorter than level_s. longest_s: of a level; None: six level_s.
+    most_requests: a level is no longer than so many take, whatever else it were to be. tries: of a load that no
+    interval decides.
+    """
 
     first_scale: float = 1.0
     most_scale: float = 1e6
@@ -48,6 +57,11 @@ class CeilingPlan(NamedTuple):
     level_s: float = 10.0
     most_s: float = 1800.0
     shows_recovery: bool = True
+    fill_s: float = 0.0
+    requests: int | None = None
+    longest_s: float | None = None
+    tries: int = MOST_TRIES
+    most_requests: int | None = None
 
 
 class CeilingOutcome(NamedTuple):
@@ -102,7 +116,7 @@ def find_ceiling(
     """
     directory = RunDir.create(out, f"ceiling-{trace.name.split('.')[0]}", target.name).path
     hunt = _Hunt(trace, target, slos, options, plan, directory, on_progress, on_level, replay)
-    search = Search(plan.first_scale, plan.most_scale, precision=plan.precision)
+    search = Search(plan.first_scale, plan.most_scale, precision=plan.precision, tries=plan.tries)
     notes = []
     with gone_if_empty(directory):
         while (scale := search.next_scale()) is not None and not hunt.is_over:
@@ -187,15 +201,20 @@ class _Hunt:
         run = self._run(f"x{scale:.4g}", scale, length_s, (), guard)
         if run is None:
             return None
-        level = judge_level(self._slos, read_evidence(run.directory, run.summary), scale, length_s, guard.why)
+        evidence = read_evidence(run.directory, run.summary)
+        fill_s = min(self._plan.fill_s, length_s / 2)
+        level = judge_level(self._slos, evidence, scale, length_s, guard.why, fill_s)
         if self._on_level is not None:
             self._on_level(level)
         return level
 
     def _length_s(self, scale: float) -> float:
-        """Long enough for the quantile that is asked for, within bounds."""
-        wanted_s = 1.5 * self._needed / max(1e-9, self._rps * scale)
-        return min(max(self._plan.level_s, wanted_s), _LONGEST_LEVEL * self._plan.level_s)
+        """Long enough for the quantile that is asked for, and for the target to fill up, within bounds."""
+        plan, rps = self._plan, max(1e-9, self._rps * scale)
+        enough_s = plan.level_s if plan.requests is None else min(plan.level_s, plan.requests / rps)
+        wanted_s = max(enough_s, 1.5 * self._needed / rps, (_FILLS - 1) * plan.fill_s) + plan.fill_s
+        longest_s = plan.longest_s or _LONGEST_LEVEL * plan.level_s
+        return min(wanted_s, longest_s, inf if plan.most_requests is None else plan.most_requests / rps)
 
     def _run(
         self, what: str, scale: float, length_s: float, phases: tuple[Phase, ...], guard: Guard

@@ -113,7 +113,24 @@ def test_answers_rule_a_plane_out_and_are_shown_in_each_report(simulated, tmp_pa
 def test_report_shows_it_again(simulated):
     out, _, _ = simulated
 
-    assert "Run it serverless" in replay("report", out, cwd=out.parent).stdout
+    shown = replay("report", out, cwd=out.parent).stdout
+
+    assert "Run it serverless" in shown
+    assert "what was assumed" in shown
+
+
+def test_what_was_assumed_is_printed_on_request_and_always_in_the_report(simulated):
+    out, ran, trace = simulated
+
+    asked = replay("pilot", trace, "--simulate", "--out", out, "--assumptions", cwd=out.parent)
+
+    assert "what was assumed" not in ran.stdout
+    said = " ".join(asked.stdout.split())
+    assert "at once in an instance serverless 8 requests default" in said
+    assert "idle lifetime serverless 900 s default" in said
+    assert "span of the trace" in said
+    assert "## Assumed" in (out / "report.md").read_text()
+    assert "What was assumed" in (out / "report.html").read_text()
 
 
 def test_json_is_the_only_thing_on_stdout_and_too_little_evidence_exits_with_3(tmp_path):

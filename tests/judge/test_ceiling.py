@@ -92,6 +92,46 @@ def test_a_generator_that_gives_out_makes_it_at_least(rng):
     assert reasons == ["this machine gave out first: CPU was at 99%"]
 
 
+def test_a_few_late_steps_far_below_the_limit_cost_no_ceiling(rng):
+    def measure(scale):
+        run = served(rng, 10 * scale, 2, 20, False, generator="suspect", late_ms=19.0)
+        return judge_level([parse_slo("p95 < 632ms")], run, scale, DURATION_S, None)
+
+    verdict, _, ceiling = conclude(search_with(measure))
+
+    assert verdict == "found"
+    assert ceiling.scale * 10 == pytest.approx(100, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "verdict", "limited_by"),
+    [(90.0, "pass", None), (105.0, "inconclusive", "generator"), (130.0, "fail", "latency")],
+)
+def test_lateness_near_the_limit_is_the_generators_and_no_other(took_ms, verdict, limited_by):
+    records = [step(f"s-{n}", took_ms + n % 3, n, at_ms=n * 10) for n in range(900)]
+    run = Evidence(summary(generator="suspect", late_ms=19.0), columns_of([records]), "r")
+
+    level = judge_level([parse_slo("p95 < 100ms")], run, 1.0, 9.0, None)
+
+    assert (level.verdict, level.limited_by) == (verdict, limited_by)
+
+
+def test_a_generator_late_for_another_reason_still_gives_out():
+    records = [step(f"s-{n}", 20.0, n, at_ms=n * 10) for n in range(900)]
+    run = Evidence(summary(generator="suspect"), columns_of([records]), "r")
+
+    assert judge_level([parse_slo("p95 < 632ms")], run, 1.0, 9.0, None).limited_by == "generator"
+
+
+def test_a_level_of_long_requests_is_judged_once_the_target_is_full(rng):
+    # A hundred workers of 2 s bear 50/s; within ten seconds from empty a fifth of what came has not ended.
+    def measure(scale, fill_s):
+        return judge_level([], served(rng, 45, 100, 2000, False, 10.0), scale, 10.0, None, fill_s)
+
+    assert measure(1.0, 0.0).verdict == "fail"
+    assert measure(1.0, 2.0).verdict == "pass"
+
+
 def test_refusals_and_errors_are_told_apart(rng):
     def failing(status):
         records = [

@@ -120,3 +120,64 @@ def test_outages_of_any_length_are_measured_within_a_tenth_of_a_second():
         fault = only_fault(steady(rng, ok=lambda at_ms, until=10_000 + length_ms: not 10_000 <= at_ms < until))
 
         assert fault.recovered_s == pytest.approx(length_ms / 1000, abs=0.1)
+
+
+def of_two_kinds(rng, wait_ms):
+    """Quick tool calls, and model calls of about 3 s; for wait_ms after the fault the few tool calls wait."""
+    found = [step(f"m-{n}", 3000.0 + n % 9, n, kind="llm", name="ask", at_ms=n * 100.0) for n in range(300)]
+    for n in range(60):
+        at_ms = n * 500.0 + 10
+        waits_ms = max(0.0, 10_000 + wait_ms - at_ms) if at_ms >= 10_000 else 0.0
+        found.append(
+            step(f"t-{n}", 60.0 + waits_ms + float(rng.uniform(0, 40)), 1000 + n, name="crm", at_ms=at_ms)
+        )
+    return found
+
+
+def test_a_step_is_late_by_those_of_its_own_kind_and_name(rng):
+    fault = only_fault(of_two_kinds(rng, wait_ms=1200.0))
+
+    # Two in twenty-four are late, and none takes as long as any model call: a yardstick of all together sees nothing.
+    assert fault.detect_s == pytest.approx(1.25, abs=0.06)
+    assert fault.recovered_s == pytest.approx(1.25, abs=0.3)
+
+
+def test_a_silence_of_two_steps_is_none_of_no_time(rng):
+    records = [step(f"s-{n}", 20.0 + n % 5, n, at_ms=n * 1000.0) for n in range(10)]
+    records += [
+        step("a", 1180.0, 10, at_ms=10_020.0),
+        step("b", 1100.0, 11, at_ms=10_100.0),
+        *(step(f"t-{n}", 20.0 + n % 5, 12 + n, at_ms=11_500.0 + n * 1000.0) for n in range(10)),
+    ]
+
+    assert only_fault(records).recovered_s == pytest.approx(1.2, abs=0.01)
+
+
+def test_after_failures_a_target_is_back_with_its_first_answer(rng):
+    records = [step(f"s-{n}", 20.0 + n % 5, n, at_ms=n * 1000.0) for n in range(10)]
+    records += [
+        step("a", 4.0, 10, at_ms=10_000.0, outcome="failed", error="reset", status=None),
+        *(step(f"t-{n}", 20.0 + n % 5, 12 + n, at_ms=12_500.0 + n * 1000.0) for n in range(10)),
+    ]
+
+    assert only_fault(records).recovered_s == pytest.approx(2.5, abs=0.01)
+
+
+def test_a_kind_seen_too_seldom_before_is_held_to_all_of_them(rng):
+    records = steady(rng)
+    records += [step(f"r-{n}", 30.0, 2000 + n, name="rare", at_ms=11_000.0 + n) for n in range(3)]
+
+    assert only_fault(records).recovered_s == 0.0
+
+
+def test_a_fault_that_meets_nothing_says_nothing_of_recovery(rng):
+    fault = only_fault(steady(rng, seconds=5), at_ns=9_000 * MS)
+
+    assert (fault.under_way, fault.sent_after, fault.recovered_s) == (0, 0, None)
+
+
+def test_what_the_fault_met_is_counted(rng):
+    records = [step("long", 3_000.0, 0, at_ms=9_000.0), step("next", 20.0, 1, at_ms=11_000.0)]
+    fault = only_fault(records)
+
+    assert (fault.under_way, fault.sent_after) == (1, 1)

@@ -4,6 +4,7 @@ import numpy as np
 
 from replay.judge.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.choice.types import (
+    Boots,
     BreakEvenFound,
     Bucket,
     Dimension,
@@ -154,10 +155,24 @@ def _serverless(name, nasty):
         p99_ms=2605.0,
         p99_ci_ms=(2220.0, None),
         cold_share=0.031,
-        cold_added_ms=38.0,
+        cold_added_ms=1400.0,
+        boots=Boots(
+            count=12,
+            finished=11,
+            p50_s=1.4,
+            p95_s=2.2,
+            longest_s=2.4,
+            woken_by={f"requests to none{nasty}": 9, "load beside others": 3},
+            waited=10,
+            wait_p50_ms=36.8,
+            wait_longest_ms=2380.0,
+        ),
+        cold_tail_ms=412.0,
+        memory_peak_bytes=187_000_000,
         keep_alive_s=(2.7, 4.0),
         ceiling_rps=2326.0,
         ceiling_verdict="at_least",
+        ceiling_reason=f"the search found 61.2 requests/s, but 2,326 were carried{nasty}",
         limited_by="throughput",
         utilisation=1.53,
         cost_month=121.16,

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from replay.judge.choice.types import Assumption
 from replay.report.pilot_files import export_charts, leave_report
 from replay.report.pilot_page import pilot_figures, pilot_page
 from tests.report.pilot_example import pilot_material, pilot_verdict
@@ -184,3 +185,21 @@ def test_it_opens_in_a_browser_without_an_error_or_a_request(hostile_page, tmp_p
     assert "CONSOLE" not in done.stderr
     asked = re.findall(r'"url":"(https?://[^"]+)"', log.read_text())
     assert not [url for url in asked if "google" not in url and "gvt1" not in url]
+
+
+def test_why_a_ceiling_is_what_it_is_is_said(page):
+    assert "serverless: the search found 61.2 requests/s, but 2,326 were carried" in Reading(page).text
+
+
+def test_boots_and_assumptions_have_tables_of_their_own():
+    verdict = pilot_verdict()
+    verdict.assumptions = [
+        Assumption(name="idle lifetime", target="serverless", value="900", unit="s"),
+        Assumption(name="span of the trace", value="65", unit="s", where_from="trace"),
+    ]
+
+    text = " ".join(Reading(pilot_page(verdict, pilot_material())).text.split())
+
+    assert "steps that waited for one 10" in text
+    assert "What was assumed what plane value from idle lifetime serverless 900 s default" in text
+    assert "span of the trace – 65 s trace" in text

@@ -61,6 +61,18 @@ def test_planes_stand_side_by_side():
     assert ["a", "month,", "flat", "121.16", "USD", "30.11", "USD"] in rows
 
 
+def test_boots_stand_apart_from_the_steps_that_waited():
+    verdict = pilot_verdict()
+    rows = [line.split() for line in printed(verdict).splitlines()]
+    markdown = pilot_markdown(verdict)
+
+    assert ["a", "boot", "takes,", "median", "1.4", "s", "–"] in rows
+    assert ["their", "wait,", "median", "36.8", "ms", "–"] in rows
+    assert "| longest wait | 2.38 s | – |" in markdown
+    assert "| woken by | requests to none 9, load beside others 3 | – |" in markdown
+    assert "| memory of an instance, most | 187 MB | – |" in markdown
+
+
 def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():
     text = " ".join(printed(pilot_verdict()).split())
 

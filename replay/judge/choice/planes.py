@@ -8,11 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.ceiling import CeilingVerdict
-from replay.judge.choice.standing import MOST_FAILED
-from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered, UndecidedSlo
+from replay.judge.choice.carried import most_carried
+from replay.judge.choice.cold_tail import cold_tail_interval
+from replay.judge.choice.types import (
+    Boots,
+    PhaseFigures,
+    PhaseName,
+    PilotPlane,
+    PlaneName,
+    Recovered,
+    UndecidedSlo,
+)
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
 from replay.judge.gate import CONFIDENCE, judge_gate, keeps
+from replay.judge.phrases import number
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
@@ -20,13 +30,16 @@ from replay.results.types import Summary
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")
-_NS = 1_000_000_000
 _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
 
 
 class Seen(NamedTuple):
     """What is known of one target. phases: its run of each phase that was carried out. cold: of all of them that show
-    idle times. machines: that the target stands for, where it is made of machines.
+    idle times. machines: that the target stands for, where it is made of machines. bounds: what a level of load had to
+    keep in the search for the ceiling. window_s: of the workload.
+
+    month: a simulation of the whole trace on the plane as it is priced. Where there is one, latencies, cold starts and
+    what was carried are of it, as the bill is, and cold and boots are to be of it, too.
     """
 
     target: str
@@ -37,6 +50,11 @@ class Seen(NamedTuple):
     ceiling: CeilingVerdict | None = None
     recovery: Recovered | None = None
     machines: int | None = None
+    bounds: Sequence[Slo] = ()
+    window_s: float = 10.0
+    boots: Boots | None = None
+    memory_peak_bytes: int | None = None
+    month: Evidence | None = None
 
 
 def phase_figures(phase: PhaseName, target: str, run: Evidence, folder: str) -> PhaseFigures:
@@ -75,8 +93,9 @@ def sessions_lost(run: Evidence) -> int:
 def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
     """All that is known of one target, without its costs."""
     found = PilotPlane(target=seen.target, plane=seen.plane, machines=seen.machines, recovery=seen.recovery)
-    main = seen.phases.get("representative")
+    main = seen.month or seen.phases.get("representative")
     if main is not None:
+        found.figures_of = "representative" if seen.month is None else "month"
         _put_latency(found, main)
         if slos:
             judged = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0)
@@ -88,12 +107,21 @@ def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
                 for check in judged.checks
                 if check.verdict == "inconclusive" and check.slo in asked
             ]
+        found.carried_rps = most_carried(main, seen.window_s, seen.bounds)
+        most = main.summary.plane.most_instances if main.summary.plane else None
+        found.carried_by = (seen.machines or most) if found.carried_rps is not None else None
+    found.boots, found.memory_peak_bytes = seen.boots, seen.memory_peak_bytes
     if seen.cold is not None:
         _put_cold(found, seen.cold)
         found.keep_alive_s = seen.keep_alive_s
+        if found.cold_tail_ms is not None and main is not None:
+            found.cold_tail_ci_ms = cold_tail_interval(main)
     if seen.ceiling is not None:
         _put_ceiling(found, seen.ceiling)
     _put_trouble(found, seen.phases)
+    if seen.month is not None:
+        # Its latencies owe nothing to how punctual this machine was; phases say that for themselves.
+        found.generator = seen.month.summary.generator.verdict
     return found
 
 
@@ -111,23 +139,6 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
 def ended(summary: Summary) -> int:
     """Requests that came to an end, well or not."""
     return summary.counts.ok - summary.counts.waits + summary.counts.failed
-
-
-def carried_rps(runs: Sequence[Evidence], window_s: float) -> float | None:
-    """The most requests a second that were due in a window of these runs and came to an end without more failures than
-    a plane may have. None where no window was like that.
-    """
-    most = 0.0
-    for run in runs:
-        columns = run.columns
-        sent = columns.end_ns != ABSENT_NS
-        windows = (columns.intended_ns[sent] // round(window_s * _NS)).astype(np.int64)
-        if not len(windows):
-            continue
-        due = np.bincount(windows - windows.min())
-        failed = np.bincount((windows - windows.min())[~columns.ok[sent]], minlength=len(due))
-        most = max(most, float(due[failed <= MOST_FAILED * due].max(initial=0)) / window_s)
-    return round(most, 6) or None
 
 
 def _undecided(check: Check, slo: Slo) -> UndecidedSlo:
@@ -160,8 +171,15 @@ def _put_cold(found: PilotPlane, verdict: ColdVerdict) -> None:
     if cold.method == "none":
         return
     found.cold_share, found.cold_method = cold.share, cold.method
-    found.cold_added_ms = cold.added_ms
+    boots = found.boots
+    found.cold_added_ms = cold.added_ms if boots is None else _boot_ms(boots)
     found.p99_without_cold_ms = verdict.tail.p99_without_cold_ms
+    if verdict.tail.p99_ms is not None and verdict.tail.p99_without_cold_ms is not None:
+        found.cold_tail_ms = round(verdict.tail.p99_ms - verdict.tail.p99_without_cold_ms, 3)
+
+
+def _boot_ms(boots: Boots) -> float | None:
+    return None if boots.p50_s is None else round(1000 * boots.p50_s, 3)
 
 
 def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
@@ -169,23 +187,30 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
     if (
         verdict.verdict == "inconclusive"
         and verdict.ceiling
-        and all(one.verdict == "pass" for one in verdict.levels)
+        and all(one.verdict != "inconclusive" for one in verdict.levels)
     ):
-        # The search ran out of time while every load still held.
+        # The search ran out of time, and what held until then did.
         found.ceiling_verdict = "at_least"
     found.knee_rps = verdict.knee.rps if verdict.knee else None
+    found.ceiling_reason = "; ".join(verdict.reasons) or None
     ceiling = verdict.ceiling
     if ceiling is None or not ceiling.scale or found.ceiling_verdict not in ("found", "at_least"):
         return
-    found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
     per_scale = ceiling.rps / ceiling.scale
-    low, high = ceiling.ci_scale
-    found.ceiling_ci_rps = (
-        round(low * per_scale, 3),
-        None if high is None else round(high * per_scale, 3),
-    )
+    low, high = (None if scale is None else round(scale * per_scale, 3) for scale in ceiling.ci_scale)
+    carried = found.carried_rps
+    if carried is not None and high is not None and carried > high:
+        # What was carried outweighs what a search says would break it.
+        found.ceiling_verdict, found.ceiling_rps, found.knee_rps = "at_least", carried, None
+        found.ceiling_reason = (
+            f"the search found {number(ceiling.rps)} requests/s, but {number(carried)} were carried in the replay of "
+            "the trace within the same bounds; that counts"
+        )
+    else:
+        found.ceiling_rps, found.limited_by = ceiling.rps, ceiling.limited_by
+        found.ceiling_ci_rps = low or 0.0, high
     if found.machines:
-        found.capacity_rps = round(ceiling.rps / found.machines, 3)
+        found.capacity_rps = round(found.ceiling_rps / found.machines, 3)
 
 
 def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> None:

@@ -14,6 +14,8 @@ PlaneName = Literal["serverless", "vm", "hybrid"]
 Choice = Literal["serverless", "vm", "hybrid", "inconclusive"]
 Favours = Literal["serverless", "vm", "hybrid", "neither", "inconclusive"]
 Basis = Literal["measured", "simulated", "estimated", "missing"]
+WhereFrom = Literal["given", "default", "chosen", "profile", "measured", "trace"]
+Met = Literal["requests", "no request", "no instance"]
 PhaseName = Literal["representative", "bursts", "idle-wake", "long-chains", "failure", "ceiling"]
 
 MONTH_H = 730.0
@@ -112,7 +114,10 @@ class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it."""
+    """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it.
+
+    met: what the fault found there; None where that is not known.
+    """
 
     target: str
     what: str
@@ -121,6 +126,25 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     failed: int = 0
     retried_ok: int = 0
     sessions_lost: int = 0
+    met: Met | None = None
+
+
+class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The instances that were booted in the run that the latencies are of, and apart from them the steps that waited.
+
+    count: boots; finished: of which an instance became ready, which the durations are of. woken_by: what each came of.
+    waited: steps that waited while an instance booted, whichever served them then; wait_*: how long.
+    """
+
+    count: int
+    finished: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    longest_s: float | None = None
+    woken_by: dict[str, int] = {}
+    waited: int = 0
+    wait_p50_ms: float | None = None
+    wait_longest_ms: float | None = None
 
 
 class UndecidedSlo(msgspec.Struct, kw_only=True):
@@ -135,15 +159,22 @@ class UndecidedSlo(msgspec.Struct, kw_only=True):
 
 
 class PilotPlane(msgspec.Struct, kw_only=True):
-    """One target, all phases together; latencies are of the representative phase, response time.
+    """One target, all phases together; latencies are response times, of the run that figures_of names: the
+    representative phase, or the whole trace simulated on the plane as it is priced.
 
     budget: what the SLOs say of it; broken: those that it broke; undecided: those that its run was too short for.
-    cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
+    cold_added_ms: what a cold start adds: a boot in the median, where boots are known. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
     seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
-    representative phase; answered: in all phases, and in the month that it was simulated for. carried_rps: the most
-    requests a second that it carried in a window of the workload's, with no more failures than a plane may have.
+    run that the latencies are of; answered: in all phases, and in the month that it was simulated for.
     staff_hours: a month, staff_rate: of an hour, where its file states them.
+
+    carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
+    kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
+    the ceiling is what it is, or why there is none.
+
+    cold_tail_ms: by how much cold starts lift the p99; cold_tail_ci_ms: its interval, None where the run is too short
+    to have one. memory_peak_bytes: the most that one instance held, where the plane tells.
     """
 
     target: str
@@ -188,6 +219,13 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     undecided: list[UndecidedSlo] = []
     staff_hours: float | None = None
     staff_rate: float | None = None
+    carried_by: int | None = None
+    ceiling_reason: str | None = None
+    boots: Boots | None = None
+    cold_tail_ms: float | None = None
+    cold_tail_ci_ms: tuple[float, float] | None = None
+    memory_peak_bytes: int | None = None
+    figures_of: Literal["representative", "month"] = "representative"
 
 
 class Rule(msgspec.Struct, kw_only=True):
@@ -280,6 +318,20 @@ class Answered(msgspec.Struct, kw_only=True):
     is_given: bool = True
 
 
+class Assumption(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Something that the figures rest on. target: of which plane; None: of all. where_from: the user gave it; nobody
+    did, so it is a default, or chosen by the pilot; a platform's profile has it; it was measured; it is the trace's.
+    why: it was chosen, or which profile.
+    """
+
+    name: str
+    target: str | None = None
+    value: str
+    unit: str = ""
+    where_from: WhereFrom = "default"
+    why: str = ""
+
+
 class StaffLine(msgspec.Struct, kw_only=True):
     """What money decides without staff time and with it. between: the plane with the lower bill, and the other.
 
@@ -341,3 +393,4 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     represents_why: dict[str, str] = {}
     leans: PlaneName | None = None
     staff: StaffLine | None = None
+    assumptions: list[Assumption] = []

@@ -33,13 +33,17 @@ def _effort(plane: PilotPlane) -> str:
     if plane.sessions_lost:
         parts.append(f"{counted(plane.sessions_lost, 'session')} lost")
     if plane.cold_share:
-        parts.append(f"{plane.cold_share:.1%} of representative requests were cold")
+        parts.append(f"{plane.cold_share:.1%} of the trace's requests were cold")
     said = f"{plane.target}: {'; '.join(parts)}."
     recovery = plane.recovery
     if recovery is None:
         return f"{said} No instance was made to go away, so recovery was not seen."
+    if recovery.met in ("no request", "no instance") and not recovery.failed:
+        return (
+            f"{said} Nothing was running when the fault came ({recovery.met}), so what one does was not seen."
+        )
     if not recovery.failed:
-        return f"{said} {_capital(recovery.what)}: no request failed."
+        return f"{said} {_capital(recovery.what)}: no request failed, {back(recovery)}."
     return (
         f"{said} {_capital(recovery.what)}: {counted(recovery.failed, 'request')} failed, "
         f"{counted(recovery.sessions_lost, 'session')} lost, {back(recovery)}."

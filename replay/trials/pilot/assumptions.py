@@ -1,11 +1,13 @@
-"""What is assumed of a target's plane: every parameter by which it is simulated or emulated, and where it is from."""
+"""What a pilot assumed: each parameter of its planes and their prices, and where it is from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from replay.engine.simulation import simulated_plane
+from replay.judge.choice.types import Assumption, PilotPlane, WhereFrom, Workload
+from replay.judge.phrases import number
 from replay.planes.profiles import MODELS
 from replay.planes.types import ACCEPT_QUEUE, USUAL_BOOTS, USUAL_CPU_SHARES, PlaneKind, SimulatedPlane
 from replay.target import Target
@@ -17,12 +19,13 @@ _WITHOUT_MEANING: Mapping[PlaneKind, tuple[str, ...]] = {
     "vm": (*_OF_PLATFORMS, "min_instances", "scaling"),
     "group": _OF_PLATFORMS,
 }
-_CHOSEN, _GIVEN, _PRICED = "chosen: {}", "given", "given in [cost]"
+_CHOSEN, _PROFILE = "chosen: ", "profile "
+_GIVEN, _PRICED = "given", "given in [cost]"
 # Which answers are given after the recorded time; then no time is drawn.
 _DRAWN = ("service", "by_path", "by_kind", "between_tokens", "default_tokens", "token_limit", "speed")
 
 
-class Assumption(NamedTuple):
+class Parameter(NamedTuple):
     """name: of the parameter, as a target file has it (plane.concurrency). where_from: given, a profile, a default of
     ours, or chosen with the reason.
     """
@@ -32,34 +35,104 @@ class Assumption(NamedTuple):
     where_from: str
 
 
-def assumptions_of(target: Target) -> list[Assumption]:
+def assumptions_of(target: Target) -> list[Parameter]:
     """Every parameter of the plane that a target is simulated or emulated by, then the size it is priced by.
 
     Empty for the plane's part where a target has no [simulate] table: nothing is assumed of it. Raises TargetError.
     """
-    found: list[Assumption] = []
+    found: list[Parameter] = []
     if target.simulate is not None:
         found += _of_plane(target.simulate, simulated_plane(target))
     cost = target.cost
     if cost is not None:
-        found.append(Assumption("cost.price", cost.price, _PRICED))
+        found.append(Parameter("cost.price", cost.price, _PRICED))
         if cost.machine is None or target.plane == "hybrid":
-            found.append(Assumption("cost.vcpu", f"{cost.vcpu:g}", _PRICED))
-            found.append(Assumption("cost.memory_gib", f"{cost.memory_gib:g}", _PRICED))
-            found.append(Assumption("cost.billing", cost.billing, _PRICED))
+            found.append(Parameter("cost.vcpu", f"{cost.vcpu:g}", _PRICED))
+            found.append(Parameter("cost.memory_gib", f"{cost.memory_gib:g}", _PRICED))
+            found.append(Parameter("cost.billing", cost.billing, _PRICED))
         if cost.machine is not None:
-            found.append(Assumption("cost.machine", cost.machine, _PRICED))
-            found.append(Assumption("cost.headroom_percent", f"{cost.headroom_percent:g}", _PRICED))
+            found.append(Parameter("cost.machine", cost.machine, _PRICED))
+            found.append(Parameter("cost.headroom_percent", f"{cost.headroom_percent:g}", _PRICED))
     return found
 
 
-def _of_plane(table: Mapping[str, Any], spec: SimulatedPlane) -> Iterator[Assumption]:
-    yield Assumption("as_recorded", _shown(spec.as_recorded), _origin("as_recorded", table, spec))
+def all_assumptions(
+    priced: Sequence[Target],
+    ours: frozenset[str],
+    planes: Sequence[PilotPlane],
+    workload: Workload,
+    prices: Sequence[dict[str, Any]],
+    seed: int,
+    bounds: Sequence[str],
+    *,
+    are_bounds_given: bool,
+) -> list[Assumption]:
+    """priced: the targets as they were priced. ours: the names of those that the user described nowhere: nothing of
+    them is given. planes: their figures. bounds: what a level of load had to keep.
+    """
+    found = [
+        Assumption(name="span of the trace", value=f"{workload.span_s:,.0f}", unit="s", where_from="trace"),
+        Assumption(name="seed", value=str(seed), where_from="default" if seed == 1 else "given"),
+    ]
+    if bounds:
+        found.append(
+            Assumption(
+                name="bounds of a level of load",
+                value=", ".join(bounds),
+                where_from="given" if are_bounds_given else "default",
+            )
+        )
+    are_all_ours = all(target.name in ours for target in priced)
+    for price in prices:
+        value = f"{price.get('name')}: {price.get('region')}, of {price.get('date')}"
+        unit = str(price.get("currency"))
+        chosen: WhereFrom = "default" if are_all_ours else "given"
+        found.append(Assumption(name="prices", value=value, unit=unit, where_from=chosen))
+    for target, plane in zip(priced, planes, strict=True):
+        found += [_told(one, target.name, is_ours=target.name in ours) for one in assumptions_of(target)]
+        found += _measured(plane)
+    return found
+
+
+def _told(one: Parameter, target: str, *, is_ours: bool) -> Assumption:
+    """A parameter as an assumption of that target. is_ours: the user described it nowhere, so nothing is given."""
+    where_from: WhereFrom
+    where_from, why = "default", ""
+    if one.where_from.startswith(_GIVEN):
+        where_from = "default" if is_ours else "given"
+    elif one.where_from.startswith(_PROFILE):
+        where_from, why = "profile", one.where_from.removeprefix(_PROFILE)
+    elif one.where_from.startswith(_CHOSEN):
+        where_from, why = "chosen", one.where_from.removeprefix(_CHOSEN)
+    return Assumption(name=one.name, target=target, value=one.value, where_from=where_from, why=why)
+
+
+def _measured(plane: PilotPlane) -> list[Assumption]:
+    """What was seen of a plane, and stands where nothing was given."""
+    found = []
+    if plane.boots is not None and plane.boots.p50_s is not None:
+        found.append(("boot, as it came, median", number(plane.boots.p50_s), "s"))
+    if plane.keep_alive_s is not None:
+        least, most = plane.keep_alive_s
+        value = f"more than {number(least)}" if most is None else f"{number(least)} to {number(most)}"
+        found.append(("an idle instance stays", value, "s"))
+    if plane.capacity_rps is not None:
+        found.append(("a machine carries", number(plane.capacity_rps), "requests/s"))
+    if plane.machines is not None:
+        found.append(("machines priced", str(plane.machines), ""))
+    return [
+        Assumption(name=name, target=plane.target, value=value, unit=unit, where_from="measured")
+        for name, value, unit in found
+    ]
+
+
+def _of_plane(table: Mapping[str, Any], spec: SimulatedPlane) -> Iterator[Parameter]:
+    yield Parameter("as_recorded", _shown(spec.as_recorded), _origin("as_recorded", table, spec))
     for name, value in _plane_values(spec):
         if name.partition(".")[0] not in _WITHOUT_MEANING[spec.plane.kind]:
-            yield Assumption(f"plane.{name}", _shown(value), _origin(f"plane.{name}", table, spec))
+            yield Parameter(f"plane.{name}", _shown(value), _origin(f"plane.{name}", table, spec))
     for name, value in _model_values(spec):
-        yield Assumption(f"instances.{name}", _shown(value), _origin(f"instances.{name}", table, spec))
+        yield Parameter(f"instances.{name}", _shown(value), _origin(f"instances.{name}", table, spec))
 
 
 def _plane_values(spec: SimulatedPlane) -> Iterator[tuple[str, Any]]:
@@ -105,7 +178,7 @@ def _model_values(spec: SimulatedPlane) -> Iterator[tuple[str, Any]]:
 def _origin(name: str, table: Mapping[str, Any], spec: SimulatedPlane) -> str:
     """Where a value is from: the table's reason or the table itself, before the profile, before our defaults."""
     if name in spec.why:
-        return _CHOSEN.format(spec.why[name])
+        return _CHOSEN + spec.why[name]
     inner: Any = table
     for part in name.split("."):
         inner = inner.get(part) if isinstance(inner, Mapping) else None
@@ -113,7 +186,7 @@ def _origin(name: str, table: Mapping[str, Any], spec: SimulatedPlane) -> str:
         return _GIVEN
     part, _, field = name.partition(".")
     if spec.profile is not None and (part == "plane" or field in MODELS.get(spec.profile, {})):
-        return f"profile {spec.profile}"
+        return _PROFILE + spec.profile
     return "default"
 
 

@@ -15,30 +15,36 @@ from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_tr
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PhaseName
+from replay.judge.gate import CONFIDENCE
+from replay.judge.quantile import least_n
 from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError
 from replay.results.types import RunStatus
 from replay.target import Target, redacted
-from replay.trials.ceiling import CeilingPlan, find_ceiling
+from replay.trials.ceiling import find_ceiling
+from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.phases import SIMULATED, Excerpt, Picked, Plan, bursts, chains, idle_wake, unchained
+from replay.trials.pilot.flipping import MOST_REQUESTS, simulate_variant, simulated_variants
+from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
+from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
+from replay.trials.pilot.steady import steady
 
 STATE_FILE = "pilot.json"
 STATE_SCHEMA = "replay.pilot/1"
 _LONGEST_TAIL_S = 10.0
-_MOST_SCALE = 1e6
 
 
 class State(msgspec.Struct, omit_defaults=True, kw_only=True):
     """pilot.json. question: what was asked; a pilot goes on only for the same. done: each phase's folder, by its name
-    (a ceiling's and a failure's with the target after a slash). limit_ms: that ceilings were asked for.
+    (a ceiling's and a failure's with the target after a slash). fault_at_s: when in the failure phase it came.
     """
 
     schema: str
     question: dict[str, Any]
     done: dict[str, str] = {}
     ceiling_slos: list[str] = []
+    fault_at_s: float | None = None
 
 
 class Stage(NamedTuple):
@@ -104,7 +110,7 @@ class Carrier:
         self._together("idle-wake", idle_wake(it.picked, folder, plan), it.options)
         self._together("long-chains", chains(it.picked, folder, plan), self._limited(plan.chains_s, calm))
         for group in self._struck():
-            self._fail(group, self._limited(plan.failure_s, calm))
+            self._fail(group, calm)
 
     def _struck(self) -> list[list[Target]]:
         """Targets to which a failure can be done: those that share a run."""
@@ -122,40 +128,58 @@ class Carrier:
             simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
             self._note(key, folder)
 
+    def variants(self, trace: Path, requests: int) -> None:
+        """Other set-ups of the planes that are simulated, by which it is told what would flip the answer. requests: in
+        the trace; of too many it takes too long.
+        """
+        it = self._it
+        simulated = it.targets if it.plan.how == "simulated" else list(it.imagined.values())
+        for target in simulated:
+            key = f"variant/{target.name}"
+            other = simulated_variants(target)
+            if key in self._state.done or other is None or requests > MOST_REQUESTS:
+                continue
+            folder = self._folder("variant", target.name)
+            simulate_variant(trace, other, it.options.knobs.seed, folder)
+            self._note(key, folder)
+
     def ceilings(
-        self, slos: Sequence[Slo], first_scale: Callable[[Target], float], most_imagined: float
+        self, slos: Sequence[Slo], expected: Callable[[Target], Expected], most_imagined_rps: float
     ) -> None:
-        """The ceilings under these SLOs. most_imagined: no load beyond this is tried in virtual time, where every
-        request costs some of this machine's.
+        """The ceilings under these SLOs. expected: what is known of a target beforehand.
+        most_imagined_rps: no load beyond this is tried in virtual time, where each request costs some of this
+        machine's.
         """
         it = self._it
         # A request that is taken out of its session has none of its cookies.
         has_cookies = any(target.session.cookies for target in it.targets)
-        trace = it.excerpt.trace if has_cookies else unchained(it.excerpt.trace, self.traces())
+        load = steady(it.excerpt.trace, self.traces(), keeps_sessions=has_cookies)
+        needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
         for aim in it.targets:
             key = f"ceiling/{aim.name}"
             if key in self._state.done:
                 continue
             self._begin("ceiling", aim.name)
             is_imagined = self._finds_ceiling_in_virtual_time(aim)
-            plan = SIMULATED if is_imagined else it.plan
             target = it.imagined.get(aim.name, aim) if is_imagined else aim
-            most = most_imagined if is_imagined else _MOST_SCALE
-            search = CeilingPlan(
-                min(first_scale(target), most),
-                most,
-                plan.precision,
-                plan.level_s,
-                plan.search_s,
-                shows_recovery=False,
+            known = expected(target)
+            search = (
+                search_in_virtual_time(load, known, most_imagined_rps)
+                if is_imagined
+                else search_live(load, known, needed, it.plan)
             )
+            folder = self._folder("ceiling", target.name)
+            if isinstance(search, str):
+                leave_no_ceiling(folder, target, load, slos, search)
+                self._note(key, folder)
+                continue
             outcome = find_ceiling(
-                trace,
+                load.trace,
                 target,
                 slos,
-                msgspec.structs.replace(it.options, knobs=self._knobs(plan.idle_cap_s)),
+                msgspec.structs.replace(it.options, knobs=self._knobs(it.plan.idle_cap_s)),
                 search,
-                out=self._folder("ceiling", target.name),
+                out=folder,
                 on_progress=it.on_progress,
                 replay=_simulated if is_imagined else replay_trace,
             )
@@ -173,19 +197,21 @@ class Carrier:
         self._finished(phase, self._replay(trace, jobs, options))
         self._note(phase, folder)
 
-    def _fail(self, targets: Sequence[Target], options: RunOptions) -> None:
-        """Representative traffic, over and over, in which an instance goes away."""
+    def _fail(self, targets: Sequence[Target], calm: Knobs) -> None:
+        """The busiest part of representative traffic, in which an instance goes away."""
         it = self._it
         names = ", ".join(target.name for target in targets)
         left = [target for target in targets if f"failure/{target.name}" not in self._state.done]
         if not left:
             return
         self._begin("failure", names)
-        options = msgspec.structs.replace(options, repeat=True)
-        struck = [it.fault.struck(target, options, it.plan.fault_at_s) for target in targets]
+        amid = failing(it.excerpt.trace, self.traces(), it.plan.failure_s, it.plan.idle_cap_s)
+        self._state.fault_at_s = amid.at_s
+        options = self._limited(amid.length_s, calm)
+        struck = [it.fault.struck(target, options, amid.at_s) for target in targets]
         folders = [self._folder("failure", target.name) for target in targets]
         jobs = [Job(one.target, folder) for one, folder in zip(struck, folders, strict=True)]
-        self._finished("failure", self._replay(it.excerpt.trace, jobs, struck[0].options))
+        self._finished("failure", self._replay(amid.trace, jobs, struck[0].options))
         for target, folder in zip(targets, folders, strict=True):
             self._note(f"failure/{target.name}", folder)
 

@@ -5,8 +5,10 @@ large as the largest second of the recording, single sessions after growing idle
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -15,9 +17,7 @@ import numpy as np
 from replay.judge.choice.standing import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
-from replay.trace.reserved import found_in
 from replay.trace.types import Header, Session, Step
-from replay.trace.values import MissingValue, filled
 from replay.trials.pilot.workload import Shape
 
 How = Literal["live", "quick", "simulated"]
@@ -25,7 +25,8 @@ How = Literal["live", "quick", "simulated"]
 _SAMPLED = 64
 _LONGEST = 12
 _MOST_STEPS = 500
-_MOST_EXCERPT_STEPS = 300_000
+MOST_EXCERPT_STEPS = 300_000
+_MOST_BURST_STEPS = 60_000
 WHOLE_S = 1e9
 REPRESENTATIVE_FILE = "representative.jsonl"
 
@@ -48,10 +49,6 @@ class Plan(NamedTuple):
     precision: float
     idle_cap_s: float
     pause_s: float
-
-    @property
-    def fault_at_s(self) -> float:
-        return self.failure_s / 3
 
 
 QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0, 5.0)
@@ -78,7 +75,8 @@ class Excerpt(NamedTuple):
     """A part of the trace. offset_s: where in the trace it begins. length_s: until its last session starts.
 
     cut_s: by how much it was shortened at pauses; its times are not the trace's then. left_out: requests that belong
-    to that part and are not in it, since they came after its 300,000.
+    to that part and are not in it, since they came after its 300,000. failed: how many of its requests were recorded
+    with each status of 400 or more.
     """
 
     trace: Path
@@ -88,6 +86,7 @@ class Excerpt(NamedTuple):
     requests: int
     cut_s: float = 0.0
     left_out: int = 0
+    failed: Mapping[int, int] = MappingProxyType({})
 
     @property
     def rps(self) -> float:
@@ -122,6 +121,7 @@ def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: floa
     sessions = requests = left_out = 0
     last_ms = cut_ms = 0.0
     busy_until_ms = offset_s * 1000
+    failed: Counter[int] = Counter()
     with TraceReader(trace, checked=False) as reader:
         header = _named(reader.header, out.stem)
         with TraceWriter(out, header) as writer:
@@ -135,16 +135,23 @@ def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: floa
                 if start_ms >= 1000 * length_s:
                     break
                 sends = sum(not step.is_wait for step in session.steps)
-                if left_out or requests >= _MOST_EXCERPT_STEPS:
+                if left_out or requests >= MOST_EXCERPT_STEPS:
                     left_out += sends
                     continue
                 writer.write(msgspec.structs.replace(session, start_ms=start_ms))
                 sessions += 1
                 requests += sends
+                failed.update(status for step in session.steps if (status := _failed_status(step)))
                 last_ms = start_ms
                 lasts_ms = max((step.at_ms + (step.took_ms or 0.0) for step in session.steps), default=0.0)
                 busy_until_ms = max(busy_until_ms, session.start_ms + lasts_ms)
-    return Excerpt(out, offset_s, max(last_ms / 1000, 1e-3), sessions, requests, cut_ms / 1000, left_out)
+    length_s = max(last_ms / 1000, 1e-3)
+    return Excerpt(out, offset_s, length_s, sessions, requests, cut_ms / 1000, left_out, dict(failed))
+
+
+def _failed_status(step: Step) -> int | None:
+    status = step.recorded.status if step.recorded is not None else None
+    return status if status is not None and status >= 400 else None
 
 
 def _most_alike(levels: np.ndarray, wanted: int) -> int:
@@ -200,8 +207,11 @@ def pick(trace: Path, seed: int) -> Picked:
 
 
 def bursts(picked: Picked, folder: Path, plan: Plan, least: int = 4, most: int = 200) -> Path:
-    """As many sessions at once as ever start within a second, several times, with a pause between."""
-    size = min(max(picked.burst, least), most)
+    """As many sessions at once as ever start within a second, several times, with a pause between; 60,000 requests in
+    all at most.
+    """
+    requests = sum(not step.is_wait for session in picked.sample for step in session.steps) / len(picked.sample)
+    size = max(1, min(max(picked.burst, least), most, int(_MOST_BURST_STEPS / plan.burst_rounds / requests)))
     starts = [n * plan.burst_gap_s for n in range(plan.burst_rounds) for _ in range(size)]
     return _written(folder / "bursts.jsonl", picked.header, "bursts", _dealt(picked.sample, starts))
 
@@ -218,45 +228,6 @@ def chains(picked: Picked, folder: Path, plan: Plan) -> Path:
     gap_s = min(1.0, plan.chains_s / 10 / max(1, len(picked.longest)))
     starts = [n * gap_s for n in range(len(picked.longest))]
     return _written(folder / "long-chains.jsonl", picked.header, "long chains", _dealt(picked.longest, starts))
-
-
-def unchained(representative: Path, folder: Path, most: int = 20_000) -> Path:
-    """The requests of the excerpt at their recorded times, each a session of its own, so that a level of load settles
-    at once. Requests that take values from others, or from who their session is, stay in their sessions, and so does
-    the whole trace then.
-    """
-    steps: list[tuple[float, Step]] = []
-    with TraceReader(representative, checked=False) as reader:
-        for session in reader:
-            for step in session.steps:
-                if step.is_wait:
-                    continue
-                if step.extract or _takes_values(step):
-                    return representative
-                steps.append((session.start_ms + step.at_ms, step))
-            if len(steps) >= most:
-                break
-        header = reader.header
-    steps.sort(key=lambda item: item[0])
-    first_ms = steps[0][0] if steps else 0.0
-    alone = (
-        Session(f"r-{n}", at_ms - first_ms, [msgspec.structs.replace(step, after=(), at_ms=0.0)])
-        for n, (at_ms, step) in enumerate(steps)
-    )
-    return _written(folder / "requests.jsonl", header, "single requests", alone)
-
-
-def _takes_values(step: Step) -> bool:
-    request = step.request
-    if request is None:
-        return False
-    if any(found_in(request)):
-        return True
-    try:
-        filled(request, {})
-    except MissingValue:
-        return True
-    return False
 
 
 def _first_alone(session: Session) -> Session:

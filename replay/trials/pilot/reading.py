@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-import msgspec
-
-from replay.engine.observe import PLANE_FILE
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.planes import phase_figures
 from replay.judge.choice.types import PhaseFigures, PhaseName
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
 from replay.results.rundir import RunDir
-from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Manifest
+from replay.results.types import MANIFEST_FILE, Manifest
 from replay.trace.file import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.pilot.lives import instances_over_time
 from replay.trials.pilot.phases import REPRESENTATIVE_FILE
 
 TRACES_FOLDER = "traces"
@@ -90,42 +88,3 @@ def _ceiling(directory: Path, folder: str | None) -> CeilingVerdict | None:
     if folder is None:
         return None
     return cast("CeilingVerdict | None", read_verdict(directory / folder))
-
-
-def instances_over_time(run_dir: Path) -> list[tuple[float, float]]:
-    """How many instances a plane of our own had, as it was polled or as it was simulated; nothing for others."""
-    try:
-        polled = (run_dir / PLANE_FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        return _simulated_instances(run_dir)
-    found: list[tuple[float, float]] = []
-    for line in polled:
-        try:
-            told = msgspec.json.decode(line, type=_Told)
-        except msgspec.DecodeError:
-            continue
-        found.append((told.at_s, float(sum(told.instances.values()))))
-    return found
-
-
-class _Told(msgspec.Struct):
-    """One line of plane.jsonl, as far as it matters here."""
-
-    at_s: float
-    instances: dict[str, int]
-
-
-def _simulated_instances(run_dir: Path) -> list[tuple[float, float]]:
-    try:
-        lines = (run_dir / INSTANCES_FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    lives = [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
-    changes = [(life.requested_ns, 1) for life in lives]
-    changes += [(life.gone_ns, -1) for life in lives if life.gone_ns is not None]
-    found: list[tuple[float, float]] = []
-    there = 0
-    for at_ns, change in sorted(changes):
-        there += change
-        found.append((at_ns / 1e9, float(there)))
-    return found

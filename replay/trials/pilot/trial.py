@@ -1,6 +1,6 @@
 """A pilot from beginning to end: look at the trace, carry the phases out on every plane, judge, and leave a verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,18 +12,19 @@ from replay.engine.progress import OnProgress
 from replay.engine.simulation import simulated_plane
 from replay.engine.types import RunOptions
 from replay.judge.choice.answered import answers_told
+from replay.judge.choice.boots import boots_of
+from replay.judge.choice.carried import most_carried
 from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
-from replay.judge.choice.planes import Seen, carried_rps, ended, plane_figures
+from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.standing import represented
-from replay.judge.choice.types import CalendarBill, PilotPlane, PilotVerdict, PlaneName, Recovered
+from replay.judge.choice.types import CalendarBill, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
+from replay.judge.coldstart import judge_coldstart
 from replay.judge.figures import Evidence
-from replay.judge.gate import CONFIDENCE
 from replay.judge.money.calendar import Calendar
-from replay.judge.quantile import least_n
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
@@ -35,6 +36,7 @@ from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
 from replay.trials.pilot.answers import with_upkeep
+from replay.trials.pilot.assumptions import all_assumptions
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -46,12 +48,17 @@ from replay.trials.pilot.carrying import (
     read_state,
     write_state,
 )
+from replay.trials.pilot.caveats import are_many, recorded_failures
+from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import Fault
+from replay.trials.pilot.flipping import flips
+from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
+from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
@@ -61,7 +68,7 @@ _CEILING_ERRORS = "errors < 1%"
 _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
 _LONGEST_REQUEST_S = 3600.0
-_FAR_RPS, _FAR_RATIO = 1000.0, 20.0
+_FAR_RPS, _FAR_RATIO = 1000.0, 4.0
 _NS = 1_000_000_000
 
 
@@ -140,16 +147,29 @@ def run_pilot(
         carrier.carry_out()
         _compare(directory, state, targets)
         bounds = _ceiling_slos(directory, state, targets, slos)
-        first = _first_scale(shape, part, bounds, plan.level_s)
-        carrier.ceilings(bounds, first, _most_imagined(shape, part))
-        priced_by = part
+        month = whole(trace, folder) if imagined else part
         if imagined:
-            priced_by = whole(trace, folder)
-            carrier.months(priced_by.trace)
+            carrier.months(month.trace)
+        carrier.variants(month.trace, month.requests)
+        expected = _expected(directory, state, targets, bounds, shape)
+        carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
     faults = {target.name: what for target in targets if (what := fault.what(target)) is not None}
-    verdict, material = judge(directory, state, shape, targets, plan, slos, part, faults, told, priced_by)
+    verdict, material = judge(
+        directory,
+        state,
+        shape,
+        targets,
+        plan,
+        slos,
+        part,
+        faults,
+        told,
+        priced_by=month,
+        imagined=imagined,
+        seed=options.knobs.seed,
+    )
     write_verdict(directory, verdict)
     return PilotOutcome(directory, "finished", verdict, material)
 
@@ -213,26 +233,38 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
     return [parse_slo(text) for text in state.ceiling_slos]
 
 
-def _first_scale(shape: Shape, part: Excerpt, slos: Sequence[Slo], level_s: float) -> Callable[[Target], float]:
-    """Where the search begins: near what the plane's slots could carry, where the target file tells of them, and with
-    as many requests in a level as the quantiles that are asked for need.
+def _expected(
+    directory: Path, state: State, targets: Sequence[Target], bounds: Sequence[Slo], shape: Shape
+) -> dict[str, Expected]:
+    """By target: what it was seen to carry, and how long its answers took, in representative traffic or in the month
+    that it was simulated for.
     """
+    found = {}
+    for target in targets:
+        folder = state.done.get(f"month/{target.name}", f"{state.done['representative']}/{target.name}")
+        run = read_evidence(directory / folder)
+        carried = most_carried(run, float(shape.workload.window_s), bounds)
+        response = run.summary.latency_ms.get("response")
+        usual_ms = response.p99 if response is not None and not run.summary.counts.failed else None
+        found[target.name] = Expected(
+            max(_by_slots_rps(shape, target), carried or 0.0) or None,
+            None if usual_ms is None else usual_ms / 1000,
+        )
+    return found
+
+
+def _by_slots_rps(shape: Shape, target: Target) -> float:
+    """Half of what the slots of a plane could take, where its file tells of them; else 0."""
     workload = shape.workload
     took_s = (workload.mean_in_flight or 0.0) / workload.mean_rps
-    needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
-
-    def first(target: Target) -> float:
-        plane = None if target.simulate is None else simulated_plane(target).plane
-        slots = 0 if plane is None else (plane.concurrency or DEFAULT_FULL) * plane.max_instances
-        carried_rps = slots / 2 / took_s if slots and took_s else 0.0
-        return max(1.0, round(max(carried_rps, needed / level_s) / part.rps, 2))
-
-    return first
+    plane = None if target.simulate is None else simulated_plane(target).plane
+    slots = 0 if plane is None else (plane.concurrency or DEFAULT_FULL) * plane.max_instances
+    return slots / 2 / took_s if slots and took_s else 0.0
 
 
-def _most_imagined(shape: Shape, part: Excerpt) -> float:
-    """Twenty times the peak, and a thousand requests a second, are far enough to look in virtual time."""
-    return max(1.0, max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps) / part.rps)
+def _most_imagined_rps(shape: Shape) -> float:
+    """Four times the peak, and a thousand requests a second, are far enough to look in virtual time."""
+    return max(_FAR_RPS, _FAR_RATIO * shape.workload.peak_rps)
 
 
 def judge(
@@ -245,26 +277,43 @@ def judge(
     part: Excerpt,
     faults: Mapping[str, str],
     told: Told = Told(),  # noqa: B008 - a NamedTuple
+    *,
     priced_by: Excerpt | None = None,
+    imagined: Sequence[Target] = (),
+    seed: int = 1,
 ) -> tuple[PilotVerdict, Material]:
     """Everything that was recorded, judged. faults: what was done to each target. priced_by: the part of the trace that
-    bills are of, where that is not `part`.
+    bills are of, where that is not `part`. imagined: as run_pilot has them.
 
     The phases know nothing of what was told, so the same pilot can be judged again for another month.
     """
     material = read_material(directory, state.done, [target.name for target in targets])
+    bounds = list(slos) or [parse_slo(text) for text in state.ceiling_slos]
+    months = {
+        target.name: directory / folder
+        for target in targets
+        if (folder := state.done.get(f"month/{target.name}")) is not None
+    }
     planes = [
-        plane_figures(_seen(target, material, faults.get(target.name), plan.fault_at_s), slos)
+        plane_figures(
+            _seen(
+                target,
+                material,
+                months.get(target.name),
+                faults.get(target.name),
+                state.fault_at_s,
+                bounds,
+                shape,
+            ),
+            slos,
+        )
         for target in targets
     ]
     for target, plane in zip(targets, planes, strict=True):
-        whole_runs = [run for name, run in material.runs[target.name].items() if name == "representative"]
-        if (month := state.done.get(f"month/{target.name}")) is not None:
-            whole_runs.append(read_evidence(directory / month))
-            plane.answered += ended(whole_runs[-1].summary)
-        plane.carried_rps = carried_rps(whole_runs, shape.workload.window_s)
-    priced = month_of_trace(shape, told.calendar, told.requests_a_day)
-    peak_rps = priced.shape.workload.peak_rps
+        if target.name in months:
+            plane.answered += ended(read_evidence(months[target.name]).summary)
+    month = month_of_trace(shape, told.calendar, told.requests_a_day)
+    peak_rps = month.shape.workload.peak_rps
     workload = msgspec.structs.replace(
         shape.workload, month_peak_rps=None if peak_rps == shape.workload.peak_rps else peak_rps
     )
@@ -275,15 +324,22 @@ def judge(
             target.name: limit_s for target in targets if (limit_s := _request_limit_s(target)) is not None
         },
         slos=[slo.text for slo in slos],
-        calendar=priced.calendar.name,
+        calendar=month.calendar.name,
         answers=told.answers,
         provides={target.name: provided_by(target) for target in targets},
     )
     measured = _measured(directory, state, targets, material, plan, part)
     paid, upkeep_doubts = with_upkeep(targets, told.answers)
-    bills = _other_months(priced, paid, planes, measured)
-    money = price_planes(paid, planes, measured, priced.shape, lambda: represented(case))
-    bills.insert(0, calendar_bill(priced.calendar, priced.shape, planes))
+    bills = _other_months(month, paid, planes, measured)
+    money = price_planes(paid, planes, measured, month.shape, lambda: represented(case))
+    bills.insert(0, calendar_bill(month.calendar, month.shape, planes))
+    as_priced = {target.name: target for target in imagined}
+    priced = [as_priced.get(target.name, target) for target in targets]
+    others = {
+        target.name: directory / folder
+        for target in targets
+        if (folder := state.done.get(f"variant/{target.name}")) is not None
+    }
     workload = msgspec.structs.replace(workload, buckets=money.buckets)
     split = next((target for target in targets if target.name == represented(case).get("hybrid")), None)
     case = msgspec.structs.replace(
@@ -293,6 +349,12 @@ def judge(
         hybrid_routes=[] if split is None else routes_of(split, workload),
     )
     decided = decide(case)
+    left = [
+        (target, plane) for target, plane in zip(priced, planes, strict=True) if plane.target not in decided.out
+    ]
+    flipping, staying = flips(
+        [target for target, _ in left], [plane for _, plane in left], measured, others, month.shape, slos
+    )
     shown = [plane for plane in planes if plane.target in decided.represents.values()] or planes
     today = datetime.now(UTC)
     verdict = PilotVerdict(
@@ -301,8 +363,15 @@ def judge(
         verdict=decided.choice,
         answer=decided.answer,
         reasons=decided.reasons,
-        doubts=month_doubts(priced, bills, shape.workload.span_s, priced_by or part)
+        doubts=month_doubts(month, bills, shape.workload.span_s, priced_by or part)
+        + flipping
+        + _doubts(part)
         + decided.doubts
+        + [
+            f"{p.target} has no ceiling: {p.ceiling_reason}"
+            for p in planes
+            if p.ceiling_rps is None and p.ceiling_reason
+        ]
         + money.doubts
         + upkeep_doubts,
         planes=planes,
@@ -311,7 +380,7 @@ def judge(
         buckets=money.buckets,
         workload=workload,
         phases=material.figures,
-        headline=headline(shown, priced.calendar.name),
+        headline=headline(shown, month.calendar.name),
         dimensions=dimensions(case),
         routes=decided.routes,
         sensitivity=money.sensitivity,
@@ -322,10 +391,20 @@ def judge(
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,
         prices=money.prices,
-        notes=_notes(plan, slos, state, targets, money, part) + month_notes(priced, shape),
-        calendar=priced.calendar.name,
+        notes=_notes(plan, slos, state, targets, money, part) + month_notes(month, shape) + staying,
+        calendar=month.calendar.name,
         calendars=bills,
         answers=answers_told(told.answers),
+        assumptions=all_assumptions(
+            priced,
+            _ours(priced, shape),
+            planes,
+            workload,
+            money.prices,
+            seed,
+            [slo.text for slo in bounds],
+            are_bounds_given=bool(slos),
+        ),
         out=decided.out,
         represents=decided.represents,
         represents_why=decided.represents_why,
@@ -347,6 +426,16 @@ def _other_months(
     return found
 
 
+def _ours(priced: Sequence[Target], shape: Shape) -> frozenset[str]:
+    """The targets that are the embedded planes, which the user said nothing of."""
+    embedded = {target.name: target for target in embedded_targets(shape.workload, "simulated")}
+    return frozenset(
+        target.name
+        for target in priced
+        if target.name in embedded and target.simulate == embedded[target.name].simulate
+    )
+
+
 def _measured(
     directory: Path, state: State, targets: Sequence[Target], material: Material, plan: Plan, part: Excerpt
 ) -> dict[str, Measured]:
@@ -362,27 +451,57 @@ def _measured(
     return found
 
 
-def _seen(target: Target, material: Material, fault: str | None, at_s: float) -> Seen:
+def _seen(
+    target: Target,
+    material: Material,
+    month: Path | None,
+    fault: str | None,
+    at_s: float | None,
+    bounds: Sequence[Slo],
+    shape: Shape,
+) -> Seen:
+    """month: where the simulation of the whole trace is, by which the target is priced, if it is."""
     name = target.name
     plane: PlaneName = target.plane or "serverless"
-    wake = material.wakes.get(name)
+    folders = material.folders[name]
     failure = material.runs[name].get("failure")
+    simulated = None if month is None else read_evidence(month)
+    main, main_folder = (
+        simulated or material.runs[name].get("representative"),
+        month or folders.get("representative"),
+    )
+    cold = material.colds.get(name) if simulated is None else judge_coldstart(simulated)
+    wake = material.wakes.get(name) if simulated is None else cold
     return Seen(
         target=name,
         plane=plane,
         phases=material.runs[name],
-        cold=material.colds.get(name),
+        cold=cold,
         keep_alive_s=wake.keep_alive_s if wake else None,
         ceiling=material.ceilings.get(name),
         recovery=None
-        if failure is None
-        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault")),
+        if failure is None or at_s is None
+        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault"), folders["failure"]),
         machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
+        bounds=bounds,
+        window_s=float(shape.workload.window_s),
+        boots=None
+        if main is None or main_folder is None
+        else boots_of(lives_of(main_folder), main, is_as_recorded=_answers_as_recorded(target)),
+        memory_peak_bytes=max(
+            (peak for folder in folders.values() if (peak := memory_peak_bytes(folder))), default=None
+        ),
+        month=simulated,
     )
 
 
-def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
+def _answers_as_recorded(target: Target) -> bool:
+    return bool((target.simulate or {}).get("as_recorded"))
+
+
+def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recovered:
     (fault,) = judge_recovery(run, [event]).faults
+    met: Met = "requests" if fault.under_way else "no request"
     return Recovered(
         target=target,
         what=fault.what,
@@ -391,7 +510,14 @@ def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
         failed=fault.failed_steps,
         retried_ok=fault.retried_ok,
         sessions_lost=fault.sessions_lost,
+        met="no instance" if has_struck(folder, event.at_ns) is False else met,
     )
+
+
+def _lifetime(target: Target) -> str | None:
+    """How long an instance of a live plane of our own stays idle before it goes."""
+    idle_s = (target.simulate or {}).get("plane", {}).get("idle_lifetime_s")
+    return None if idle_s is None else f"{idle_s:g} s"
 
 
 def _request_limit_s(target: Target) -> float | None:
@@ -412,6 +538,14 @@ _HOW = {
 }
 
 
+def _doubts(part: Excerpt) -> list[str]:
+    """What of the trace no plane was held to."""
+    if not are_many(part.failed, part.requests):
+        return []
+    share = sum(part.failed.values()) / part.requests
+    return [f"{share:.1%} of the requests were recorded as failed, and no plane was held to that"]
+
+
 def _notes(
     plan: Plan, slos: Sequence[Slo], state: State, targets: Sequence[Target], money: Money, part: Excerpt
 ) -> list[str]:
@@ -426,8 +560,21 @@ def _notes(
             "the planes are emulated ones: they answer after as long as the recording says, so real tools, models and "
             "networks were not tried"
         )
-    if plan.how == "quick" and any(name.startswith("month/") for name in state.done):
-        notes.append("ceilings and months were found in virtual time, on the same planes as simulated")
+    are_emulated = all((target.simulate or {}).get("as_recorded") for target in targets)
+    if failures := recorded_failures(part.failed, part.requests, are_emulated=are_emulated):
+        notes.append(failures)
+    if months := [target for target in targets if f"month/{target.name}" in state.done]:
+        names = ", ".join(target.name for target in months)
+        live = ", ".join(sorted(set(filter(None, (_lifetime(target) for target in months)))))
+        notes.append(
+            f"latencies, cold starts and bills of {names} are of the whole trace in virtual time, on one and the same "
+            "plane" + (", and so are ceilings" if plan.how == "quick" else "")
+        )
+        notes.append(
+            "the phases were replayed live through the same engine; there "
+            + (f"instances go after {live} of idling, so that waking up shows within minutes: " if live else "")
+            + "they check the engine and show bursts and failures, and their latencies are in the list of phases only"
+        )
     if not slos and state.ceiling_slos:
         notes.append(f"ceilings were asked for with {', '.join(state.ceiling_slos)}, since no --slo was given")
     return notes + money.notes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from replay.judge.ceiling import Ceiling, CeilingVerdict, Level
-from replay.judge.choice.planes import Seen, carried_rps, phase_figures, plane_figures, sessions_lost
+from replay.judge.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
 from replay.judge.figures import Evidence
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
@@ -84,6 +84,13 @@ def test_a_search_that_ran_out_of_time_with_every_load_held_says_at_least():
     assert figures(ceiling=ceiling("inconclusive", "pass", "pass")).ceiling_verdict == "at_least"
 
 
+def test_a_search_that_ran_out_of_time_between_two_loads_says_at_least_the_lower():
+    found = figures(ceiling=ceiling("inconclusive", "pass", "fail"), machines=2)
+
+    assert (found.ceiling_verdict, found.ceiling_rps, found.capacity_rps) == ("at_least", 50.0, 25.0)
+    assert found.ceiling_ci_rps == (50.0, 60.0)
+
+
 def test_a_search_that_could_not_decide_gives_no_ceiling():
     found = figures(ceiling=ceiling("inconclusive", "pass", "inconclusive"))
 
@@ -102,28 +109,70 @@ def test_a_session_that_failed_twice_is_lost_once():
     assert sessions_lost(Evidence(summary(), columns_of([records]), "run")) == 1
 
 
-def at_seconds(*seconds, failed=()):
-    """A run of one step at each of these seconds; those at `failed` did."""
-    records = [
-        step(
-            f"s-{n}",
-            20.0,
-            at_ms=1000.0 * at,
-            **({"outcome": "failed", "status": 503, "error": "status_5xx"} if at in failed else {}),
-        )
-        for n, at in enumerate(seconds)
-    ]
+def came(rps, seconds, took_ms=100.0, **fields):
+    records = [step(f"c-{n}", took_ms, n, at_ms=1000 * n / rps, **fields) for n in range(round(rps * seconds))]
     return Evidence(summary(), columns_of([records]), "run")
 
 
-def test_what_a_run_carried_is_its_fullest_window_without_more_failures_than_a_plane_may_have():
-    busy_later = at_seconds(0, 1, 2, 10, 11, 12, 13, 14)
+def test_what_a_run_carried_outweighs_a_search_that_found_less():
+    # 100 requests/s were answered in time; a search that says that 60 break it has not measured the plane.
+    found = figures(
+        phases={"representative": came(100, 60)},
+        ceiling=ceiling("found", "pass", "fail"),
+        machines=4,
+        bounds=[parse_slo("p95 < 1s")],
+    )
 
-    assert carried_rps([busy_later], 10) == pytest.approx(0.5)
-    assert carried_rps([at_seconds(0, 1, 2, 10, 11, 12, 13, 14, failed=(12,))], 10) == pytest.approx(0.3)
-    assert carried_rps([at_seconds(0, 1), busy_later], 10) == pytest.approx(0.5)
-    assert carried_rps([at_seconds(5, failed=(5,))], 10) is None
-    assert carried_rps([], 10) is None
+    assert (found.carried_rps, found.carried_by) == (pytest.approx(100, rel=0.02), 4)
+    assert (found.ceiling_verdict, found.ceiling_rps) == ("at_least", found.carried_rps)
+    assert found.capacity_rps == pytest.approx(25, rel=0.02)
+    assert found.ceiling_ci_rps is None
+    assert "the search found 50 requests/s, but 100 were carried" in found.ceiling_reason
+
+
+def test_a_search_that_found_no_less_than_was_carried_stands():
+    found = figures(
+        phases={"representative": came(55, 60)}, ceiling=ceiling("found", "pass", "fail"), machines=2
+    )
+
+    assert (found.ceiling_verdict, found.ceiling_rps) == ("found", 50.0)
+    assert found.carried_rps == pytest.approx(55, rel=0.02)
+
+
+def test_what_broke_its_bounds_or_failed_was_not_carried():
+    slow = figures(phases={"representative": came(100, 60, 1500.0)}, bounds=[parse_slo("p95 < 1s")])
+    failing = came(100, 60, outcome="failed", error="status_5xx", status=503)
+
+    assert (slow.carried_rps, slow.carried_by) == (None, None)
+    assert figures(phases={"representative": failing}).carried_rps is None
+
+
+def test_a_burst_that_is_worked_off_later_counts_for_what_was_answered_by_then():
+    # 300 requests at once, answered at 10 a second: no plane that carries 30 a second.
+    records = [step(f"b-{n}", 100.0 * (n + 1), n, at_ms=0.0) for n in range(300)]
+    run = Evidence(summary(), columns_of([records]), "run")
+
+    assert figures(phases={"representative": run}).carried_rps == pytest.approx(10, rel=0.02)
+
+
+def test_a_run_shorter_than_a_window_is_one():
+    assert figures(phases={"representative": came(100, 5)}).carried_rps == pytest.approx(100, rel=0.05)
+
+
+def test_why_there_is_no_ceiling_is_kept():
+    assert (
+        figures(
+            ceiling=CeilingVerdict(
+                schema="",
+                command="ceiling",
+                verdict="inconclusive",
+                reasons=["too slow"],
+                ceiling=None,
+                levels=[],
+            )
+        ).ceiling_reason
+        == "too slow"
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from replay.trials.pilot.phases import (
     excerpt,
     idle_wake,
     pick,
-    unchained,
     whole,
 )
 from replay.trials.pilot.workload import shape_of
@@ -102,6 +101,16 @@ def test_bursts_are_as_large_as_the_fullest_second_and_come_again(tmp_path):
     assert starts.count(0.0) == 10
 
 
+def test_bursts_of_long_sessions_are_bounded_in_requests(tmp_path, monkeypatch):
+    monkeypatch.setattr("replay.trials.pilot.phases._MOST_BURST_STEPS", 300)
+    trace = written(tmp_path, [30.0 + n / 100 for n in range(90)], depth=9)
+
+    sessions = list(read_sessions(bursts(pick(trace, 1), tmp_path, QUICK)))
+
+    assert 250 <= sum(len(session.steps) for session in sessions) <= 320
+    assert len({session.start_ms for session in sessions}) == QUICK.burst_rounds
+
+
 def test_idle_times_grow_and_are_exact(tmp_path):
     trace = written(tmp_path, [t * 1.0 for t in range(60)], depth=4)
 
@@ -118,13 +127,3 @@ def test_the_longest_chains_are_those_of_the_trace(tmp_path):
     sessions = list(read_sessions(chains(pick(trace, 1), tmp_path, QUICK)))
 
     assert {len(session.steps) for session in sessions} == {7}
-
-
-def test_single_requests_keep_the_times_of_the_steps_they_were(tmp_path):
-    trace = written(tmp_path, [0.0, 1.0, 2.0], depth=3)
-
-    sessions = list(read_sessions(unchained(trace, tmp_path)))
-
-    due = sorted(session.start_ms + one.at_ms for session in read_sessions(trace) for one in session.steps)
-    assert [session.start_ms for session in sessions] == pytest.approx(due)
-    assert all(not session.steps[0].after for session in sessions)

@@ -93,6 +93,7 @@ def piloted(trace: Path, out: Path, slos: tuple[Any, ...] = (), **changed: Any) 
         changed.pop("plan", PLAN),
         RunOptions(knobs=Knobs(seed=changed.pop("seed", 1))),
         KillInstance("simulated"),
+        imagined=changed.pop("imagined", ()),
         out=out,
         told=changed.pop("told", Told()),
         on_stage=changed.pop("on_stage", lambda _: None),
@@ -338,3 +339,58 @@ def test_model_calls_and_tokens_are_counted_by_load_level(tmp_path: Path):
     assert sum(bucket.tokens_month or 0 for bucket in workload.buckets) == pytest.approx(
         60 * 110 / workload.span_s * month_s, rel=0.1
     )
+
+
+@pytest.mark.parametrize("sessions", [rare_bursts, hot_stream, edges_and_builds])
+def test_an_instance_goes_away_amid_requests(sessions: Any, tmp_path: Path):
+    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out"))
+
+    for plane in verdict.planes:
+        assert plane.recovery is not None
+        assert plane.recovery.met == "requests"
+        assert plane.recovery.failed > 0
+
+
+def test_latencies_and_bill_are_of_one_and_the_same_plane(tmp_path: Path):
+    # As in a quick pilot: what is replayed lives 3 s idle, what is priced 900 s.
+    trace = written(tmp_path, rare_bursts)
+    priced = embedded_targets(shape_of(trace).workload, "simulated")
+    hasty = [
+        msgspec.structs.replace(target, simulate=with_plane(target, idle_lifetime_s=3.0))
+        if target.plane == "serverless"
+        else target
+        for target in priced
+    ]
+
+    hour_ago = {"idle_lifetime_s": 4000.0}
+    lasting = [
+        msgspec.structs.replace(target, simulate=with_plane(target, **hour_ago))
+        if target.plane == "serverless"
+        else target
+        for target in priced
+    ]
+    alone = verdict_of(piloted(trace, tmp_path / "alone", targets=lasting)).planes[0]
+    outcome = verdict_of(piloted(trace, tmp_path / "both", targets=hasty, imagined=lasting))
+    both = outcome.planes[0]
+
+    assert both.figures_of == "month"
+    assert (both.cold_share, both.p99_ms, both.cost_month) == (alone.cold_share, alone.p99_ms, alone.cost_month)
+    assert both.boots == alone.boots
+    replayed = next(phase for phase in outcome.phases if phase.phase == "representative")
+    assert replayed.cold_share > both.cold_share
+    assert any("on one and the same plane" in note for note in outcome.notes)
+    assert any("instances go after 3 s of idling" in note for note in outcome.notes)
+
+
+def with_plane(target: Target, **changed: Any) -> dict[str, Any]:
+    assert target.simulate is not None
+    return {**target.simulate, "plane": {**target.simulate["plane"], **changed}}
+
+
+def test_boots_are_as_long_as_the_plane_boots_and_waits_are_theirs(tmp_path: Path):
+    boots = verdict_of(piloted(written(tmp_path, rare_bursts), tmp_path / "out")).planes[0].boots
+
+    assert boots is not None
+    assert boots.p50_s == pytest.approx(1.2, rel=0.3)
+    assert boots.woken_by["requests to none"] >= 24
+    assert boots.waited > 0

@@ -1,0 +1,41 @@
+"""By how much cold starts lift a plane's p99, and how surely that is known. Pure."""
+
+import numpy as np
+
+from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
+from replay.judge.figures import Evidence
+from replay.judge.gate import CONFIDENCE
+from replay.judge.quantile import least_n
+from replay.judge.resampling import Resampling, quantile_differences
+from replay.judge.sample import Sample
+from replay.results.columns import ABSENT_NS
+
+_Q = 0.99
+
+
+def cold_tail_interval(run: Evidence) -> tuple[float, float] | None:
+    """The 95 % interval of the p99 of response times less that of the warm steps alone, in ms; None where the run is
+    too short to have one, or the target does not say which steps were cold.
+
+    Blocks of sessions are drawn again, the same for both, so that what they share cancels.
+    """
+    columns = run.columns
+    rows = (columns.sent_ns != ABSENT_NS) & columns.ok
+    warm = rows & (columns.cold != 1)
+    if not (columns.cold[rows] >= 0).any() or np.count_nonzero(warm) < least_n(_Q, CONFIDENCE):
+        return None
+    stretches = stretches_of(columns)
+    blocks = blocks_of([columns], stretches)
+    count = count_of(blocks)
+    if not are_enough(count, stretches, None, CONFIDENCE):
+        return None
+    codes = codes_in(columns, blocks)[columns.session]
+    response_ms = (columns.end_ns - columns.intended_ns) / 1e6
+    resampling = Resampling(count, count, is_paired=True, variance_shown=variance_shown_by(count, stretches))
+    (lift,) = quantile_differences(
+        resampling, Sample(response_ms[warm], codes[warm]), Sample(response_ms[rows], codes[rows]), [_Q]
+    )
+    if lift is None:
+        return None
+    low, high = lift.interval(CONFIDENCE)
+    return (round(low, 3), round(high, 3)) if np.isfinite(low) and np.isfinite(high) else None
