@@ -255,9 +255,12 @@ class SimulatedWire:
             timed_out=self._timed_out,
             busy_s=round(sum(life.busy_ns for life in lives) / _NS, 3),
             booting_s=round(
-                sum((life.ready_ns or life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3
+                sum(_first_known(life.ready_ns, life.gone_ns, now) - life.requested_ns for life in lives) / _NS,
+                3,
             ),
-            instance_s=round(sum((life.gone_ns or now) - life.requested_ns for life in lives) / _NS, 3),
+            instance_s=round(
+                sum(_first_known(life.gone_ns, now) - life.requested_ns for life in lives) / _NS, 3
+            ),
         )
 
     def _carry_out(self, decisions: list[Decision]) -> None:
@@ -463,10 +466,17 @@ class SimulatedWire:
         self._carry_out(self.plane.tick(self._time.now_ns))
 
 
+def _first_known(*instants_ns: int | None) -> int:
+    """The first that is known: zero is an instant, None is not. The last has to be known."""
+    return next(at_ns for at_ns in instants_ns if at_ns is not None)
+
+
 def most_at_once(lives: list[InstanceLife], now_ns: int) -> int:
     """The most instances that were there at one instant; one that goes makes room for one that comes then."""
     changes = sorted(
-        change for life in lives for change in ((life.requested_ns, 1), (life.gone_ns or now_ns, -1))
+        change
+        for life in lives
+        for change in ((life.requested_ns, 1), (_first_known(life.gone_ns, now_ns), -1))
     )
     most = there = 0
     for _, change in changes:

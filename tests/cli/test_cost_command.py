@@ -59,6 +59,25 @@ def test_each_figure_can_be_traced_to_what_it_was_made_of(simulated):
     assert "cloud.google.com/run/pricing" in told
 
 
+def test_an_instance_that_is_kept_costs_its_idle_price_and_no_boot(write_trace, tmp_path):
+    # A request of 100 ms every three minutes, from the start of a day to its end.
+    trace = write_trace(*[(n * 180_000.0, [write_trace.get("a", "/", took_ms=100.0)]) for n in range(481)])
+    target = tmp_path / "warm.toml"
+    target.write_text(
+        'url = "http://x"\n[simulate]\nas_recorded = true\n[simulate.plane]\nmin_instances = 1\n'
+        "idle_lifetime_s = 900\n"
+    )
+    simulate = ["plane", "simulate", str(trace), "-t", str(target), "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(cli, simulate).exit_code == 0
+
+    found = json.loads(cost(tmp_path / "run", *SERVERLESS, "--min-instances", "1", "--json").stdout)
+
+    # 2,628,000 s less 0.1 s in each of 14,630 requests, at 0.0000025 for one vCPU and half of it for half a GiB. What
+    # is active is within the free tier.
+    assert found["boot_s"] == 0.0
+    assert found["planes"][0]["bill"]["total"] == pytest.approx(9.85, abs=0.005)
+
+
 def test_json_is_one_document_whose_lines_add_up(simulated):
     found = json.loads(cost(simulated, *SERVERLESS, *MACHINE, "--json").stdout)
 
