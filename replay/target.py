@@ -233,7 +233,8 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """What the target is paid for with. price: a shipped price table, or the path of one.
 
     billing, vcpu, memory_gib, min_instances: of a serverless plane, by instance. machine: its kind in the price table;
-    machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak.
+    machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak. rps: the
+    requests/s that one machine carries, or slots: the requests that it has at once, where that is known beforehand.
     discount_percent: for a commitment. machine_price: of a hybrid, the table of its machines, where that is another.
     Beside the bill, never in it: staff_hours a month to keep the plane healthy, at staff_rate an hour; call_price for
     each model call, token_price_million for a million of its tokens.
@@ -253,9 +254,14 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     staff_rate: float = 0.0
     call_price: float = 0.0
     token_price_million: float = 0.0
+    rps: float | None = None
+    slots: float | None = None
 
     def __post_init__(self) -> None:
         _check_positive(self, "vcpu", "memory_gib", "machines")
+        _check_positive(self, *(name for name in ("rps", "slots") if getattr(self, name) is not None))
+        if self.rps is not None and self.slots is not None:
+            raise ValueError("rps and slots exclude each other; state the one that you know")
         for name in (
             "min_instances",
             "headroom_percent",

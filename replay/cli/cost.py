@@ -82,6 +82,7 @@ class _Hours(click.ParamType[tuple[float, ...]]):
     help="Price it on machines: a table and a kind in it, as gce-e2-us-central1:e2-standard-2.",
 )
 @click.option("--machine-rps", type=_POSITIVE, help="Requests a second that one machine carries, as measured.")
+@click.option("--machine-slots", type=_POSITIVE, help="Instead: requests that one machine has at once.")
 @click.option(
     "--headroom",
     type=PERCENT,
@@ -116,6 +117,7 @@ def cost(
     billing: str,
     machines: tuple[MachineWish, ...],
     machine_rps: float | None,
+    machine_slots: float | None,
     headroom: float,
     discount: float | None,
     requests_per_day: float | None,
@@ -132,10 +134,8 @@ def cost(
     """
     if not prices and not machines:
         raise click.UsageError("name a price table with --price, or a machine with --machine.")
-    if machines and machine_rps is None:
-        raise click.UsageError(
-            "say with --machine-rps what one machine carries; `replay ceiling` measures it on a target."
-        )
+    if machine_rps is not None and machine_slots is not None:
+        raise click.UsageError("--machine-rps and --machine-slots exclude each other.")
     if discount is not None and discount >= 100:
         raise click.UsageError("--discount must be less than 100%.")
     found = price_run(
@@ -143,7 +143,8 @@ def cost(
         prices,
         machines,
         size=Size(vcpu, memory, min_instances, billing),
-        machine_rps=machine_rps or 0.0,
+        machine_rps=machine_rps,
+        machine_slots=machine_slots,
         headroom=headroom / 100,
         discount=(discount or 0.0) / 100,
         beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),

@@ -28,21 +28,29 @@ def price_run(
     machines: Sequence[MachineWish] = (),
     *,
     size: Size,
-    machine_rps: float = 0.0,
+    machine_rps: float | None = None,
+    machine_slots: float | None = None,
     headroom: float = 0.3,
     discount: float = 0.0,
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
     today: datetime.date | None = None,
 ) -> RunCost:
-    """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent.
+    """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent. machine_rps: what
+    one machine carries, or machine_slots: requests that it has at once; neither: as the run's own machines held it.
 
     Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
     """
     serverless = [OnServerless(name, price_table(name), size) for name in prices]
     fleets = [
         OnMachines(
-            f"{wish.price}:{wish.kind}", price_table(wish.price), wish.kind, machine_rps, headroom, discount
+            f"{wish.price}:{wish.kind}",
+            price_table(wish.price),
+            wish.kind,
+            machine_rps,
+            headroom,
+            discount,
+            machine_slots,
         )
         for wish in machines
     ]

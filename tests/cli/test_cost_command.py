@@ -120,6 +120,7 @@ def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tm
         (["--price", "nowhere"], PriceTableError, "no such price table"),
         (["--machine", "gce-e2-us-central1:x", "--machine-rps", "1"], PriceTableError, "no machine 'x'"),
         (["--price", "fargate-us-east-1"], CostError, "no prices by request"),
+        (["--machine", "gce-e2-us-central1:e2-medium"], CostError, "--machine-rps"),
     ],
 )
 def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
@@ -133,7 +134,7 @@ def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
     ("options", "says"),
     [
         ([], "name a price table with --price, or a machine with --machine"),
-        (["--machine", "gce-e2-us-central1:e2-medium"], "say with --machine-rps"),
+        ([*MACHINE, "--machine-slots", "8"], "exclude each other"),
         (["--machine", "e2-medium"], "names no machine"),
         ([*SERVERLESS, "--staff-hours", "1,2"], "low, mid and high"),
         ([*SERVERLESS, *MACHINE, "--discount", "100%"], "must be less than 100%"),

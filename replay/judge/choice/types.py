@@ -123,9 +123,10 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together; latencies are of the representative phase, response time.
 
     budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
-    capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
-    seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
-    representative phase; answered: in all phases, and in the month that it was simulated for.
+    capacity_rps: what one machine carries, where the plane is made of machines; capacity_how: how that is known;
+    sizing: why so many machines are priced. cost_basis: how the instance seconds behind its cost are known. effort: how
+    much trouble it was, counted over all phases. steps: of the representative phase; answered: in all phases, and in
+    the month that it was simulated for.
     """
 
     target: str
@@ -164,6 +165,8 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     steps: int = 0
     answered: int = 0
     generator: str = "ok"
+    capacity_how: Literal["stated", "measured", "seen"] | None = None
+    sizing: str | None = None
 
 
 class Rule(msgspec.Struct, kw_only=True):

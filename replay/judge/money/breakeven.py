@@ -16,8 +16,9 @@ import msgspec
 import numpy as np
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
-from replay.judge.money.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
+from replay.judge.money.cost import Fleet, Size, machine_bill, serverless_bill
 from replay.judge.money.price_table import Extra, Machine, PriceTable, RequestBilling
+from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
 

@@ -6,7 +6,6 @@ Machines: as many as carry the peak with headroom, by the hour, with their disks
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
-from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -124,16 +123,6 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             f"{size.memory_gib:g} GiB x {of}",
         ),
     ]
-
-
-def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:
-    """Machines that carry the peak with headroom (0.3: thirty percent more than it); one at least.
-
-    Raises CostError if a machine carries nothing.
-    """
-    if not rps_per_machine > 0:
-        raise CostError("what a machine carries was not measured")
-    return max(1, ceil(round(peak_rps * (1 + headroom) / rps_per_machine, 9)))
 
 
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:

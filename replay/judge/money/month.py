@@ -16,11 +16,11 @@ from replay.judge.money.cost import (
     Fleet,
     Size,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
-from replay.judge.money.month_load import Seen, month_load, peak_rps
+from replay.judge.money.month_load import Seen, month_load, peak_in_flight, peak_rps
 from replay.judge.money.price_table import PriceTable
+from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, sized
 from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.results.types import InstanceRecord
 
@@ -36,16 +36,17 @@ class OnServerless(NamedTuple):
 
 
 class OnMachines(NamedTuple):
-    """Machines of one kind to be priced. rps: what one carries, as measured. headroom: 0.3 is thirty percent kept free
-    at the peak. discount: 0..1.
+    """Machines of one kind to be priced. rps: what one carries, or slots: the requests that it has at once; neither:
+    as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1.
     """
 
     name: str
     table: PriceTable
     kind: str
-    rps: float
+    rps: float | None = None
     headroom: float = 0.3
     discount: float = 0.0
+    slots: float | None = None
 
 
 class Beside(NamedTuple):
@@ -112,12 +113,19 @@ def cost_of_run(
     requests_a_day: float | None = None,
     instances: Sequence[InstanceRecord] = (),
 ) -> RunCost:
-    """Price the run's load. Raises CostError where a table lacks what is asked of it, or the run sent nothing."""
+    """Price the run's load. Raises CostError where a table lacks what is asked of it, the run sent nothing, or it is
+    not known what a machine carries.
+    """
     seen = Seen(run, requests_a_day, tuple(instances))
     month, _, factor = month_load(seen)
-    peak = peak_rps(run) * factor
+    load = Load(peak_rps(run) * factor, peak_in_flight(run) * factor)
+    held = _held(run)
+    capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
     planes = [_on_serverless(seen, one, today) for one in serverless]
-    planes += [_on_machines(month, one, peak, today) for one in machines]
+    planes += [
+        _on_machines(month, one, load, capacity, today)
+        for one, capacity in zip(machines, capacities, strict=True)
+    ]
     is_known = month.basis != "missing"
     found = RunCost(
         schema="replay.cost/1",
@@ -131,14 +139,24 @@ def cost_of_run(
         boot_s=month.boot_s,
         active_instances=month.active_instances if is_known else None,
         concurrency=month.concurrency if is_known else None,
-        peak_rps=peak,
+        peak_rps=load.peak_rps,
         planes=planes,
         beside=_beside(month, beside),
         notes=_notes(run, month),
     )
     if serverless and machines:
-        _cross(seen, serverless[0], machines[0], found)
+        _cross(seen, serverless[0], machines[0], capacities[0], found)
     return found
+
+
+def _held(run: Evidence) -> Held | None:
+    """What the run's own machines held; None where its plane was not made of machines, which are there from beginning
+    to end and keep nobody waiting for a boot.
+    """
+    plane = run.summary.plane
+    if plane is None or plane.cold or plane.instances != plane.most_instances:
+        return None
+    return Held(peak_rps(run), plane.most_instances, run.summary.counts.failed)
 
 
 def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
@@ -177,13 +195,11 @@ def _unknown(month: Usage, size: Size) -> str | None:
     return None
 
 
-def _on_machines(month: Usage, one: OnMachines, peak: float, today: datetime.date) -> PlaneCost:
+def _on_machines(
+    month: Usage, one: OnMachines, load: Load, capacity: Capacity, today: datetime.date
+) -> PlaneCost:
     found = _head(one.name, one.table, today)
-    found.machines = machines_for(peak, one.rps, one.headroom)
-    found.sizing = (
-        f"{found.machines} for {peak:,.3g} requests a second at the peak and {one.headroom:.0%} more, where one "
-        f"carries {one.rps:,.3g}"
-    )
+    found.machines, found.sizing = sized(load, capacity, one.headroom)
     found.bill = machine_bill(month, one.table, Fleet(one.kind, found.machines, one.discount))
     return found
 
@@ -228,7 +244,9 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
     return notes
 
 
-def _cross(seen: Seen, serverless: OnServerless, machines: OnMachines, found: RunCost) -> None:
+def _cross(
+    seen: Seen, serverless: OnServerless, machines: OnMachines, capacity: Capacity, found: RunCost
+) -> None:
     """Where the first of each cost the same."""
     load = month_load(seen, serverless.table)
     if serverless.size.billing == "instance" and load.month.live_s is None:
@@ -243,9 +261,9 @@ def _cross(seen: Seen, serverless: OnServerless, machines: OnMachines, found: Ru
         serverless.size,
         machines.table,
         Fleet(machines.kind, 1, machines.discount),
-        machines.rps,
+        capacity.rps,
         found.peak_rps,
-        machines.headroom,
+        capacity.keeps(machines.headroom),
         (serverless.name, machines.name),
     )
     # Lives cannot be resampled: an instance's life is longer than a block.

@@ -89,6 +89,14 @@ def _lived_s(instances: Sequence[InstanceRecord], end_s: float, minimum_s: float
     return sum(max(life_s, minimum_s) for life_s in lives)
 
 
+def peak_in_flight(run: Evidence) -> int:
+    """The most requests that were under way at once; one that ends makes room for one that is sent then."""
+    sent = run.columns.sent_ns != ABSENT_NS
+    at_ns = np.concatenate((run.columns.sent_ns[sent], run.columns.end_ns[sent]))
+    change = np.repeat(np.array([1, -1]), int(np.count_nonzero(sent)))
+    return int(np.cumsum(change[np.lexsort((change, at_ns))]).max(initial=0))
+
+
 def peak_rps(run: Evidence) -> float:
     """Requests a second in the fullest ten seconds, or in the whole of a shorter run."""
     sent_ns = run.columns.sent_ns

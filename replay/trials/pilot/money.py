@@ -20,17 +20,31 @@ from replay.judge.money.cost import (
     Size,
     hybrid_bill,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
+from replay.judge.money.month_load import peak_rps
 from replay.judge.money.price_table import PriceTable
+from replay.judge.money.sizing import (
+    Held,
+    Load,
+    Searched,
+    Stated,
+    capacity_of,
+    is_refuted,
+    machines_for,
+    sized,
+)
 from replay.judge.money.usage import Usage, Windows, month_of, usage_by_window
+from replay.judge.phrases import counted, number
 from replay.results.columns import Flags
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
 _MILLION = 1e6
+# Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
+# for with the same bound.
+_MOST_TIMES_BEST = 2.0
 
 
 class Money(NamedTuple):
@@ -72,6 +86,7 @@ def price_planes(
     """Put each plane's month into its figures; returns what they say together. Raises PriceTableError."""
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
+    best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
@@ -79,8 +94,12 @@ def price_planes(
         _name_tables(target.cost, found)
         if target.name not in measured:
             continue
+        run = measured[target.name]
         try:
-            offers.append(_priced(target, target.cost, plane, measured[target.name], shape, found))
+            if target.cost.machine is not None and target.plane != "hybrid":
+                is_slow = best_p95_ms is not None and (plane.p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
+                _put_capacity(target.cost, plane, run, shape, found, is_slow=is_slow)
+            offers.append(_priced(target, target.cost, plane, run, shape, found))
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
@@ -123,7 +142,7 @@ def _priced(
             f"{target.name}'s run did not show every load level; what it did not show is scaled"
         )
     bill = _bill(target, cost, plane, measured, month, table, shape)
-    if cost.machine is not None and plane.ceiling_verdict == "at_least":
+    if plane.capacity_how == "measured" and plane.ceiling_verdict == "at_least":
         found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
     if cost.machine is not None and plane.machines is not None and plane.machines != cost.machines:
         found.doubts.append(
@@ -132,7 +151,7 @@ def _priced(
         )
     plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
     plane.cost_basis = (
-        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(measured)
+        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(plane, measured)
     )
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
     plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
@@ -141,7 +160,37 @@ def _priced(
     return _Priced(plane, cost, table, month, levels, windows, bill)
 
 
-def _capacity_basis(measured: Measured) -> Any:
+def _put_capacity(
+    cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, found: Money, *, is_slow: bool
+) -> None:
+    """What one machine carries, how that is known, and how many it takes. Raises CostError where it is not known."""
+    summary = measured.run.summary
+    held = Held(
+        peak_rps(measured.run),
+        summary.plane.most_instances if summary.plane is not None else cost.machines,
+        summary.counts.failed,
+        broke_budget=plane.budget == "fail" or (plane.budget is None and is_slow),
+    )
+    ceiling = None if plane.ceiling_rps is None else Searched(plane.ceiling_rps, cost.machines)
+    if ceiling is not None and is_refuted(ceiling, held):
+        found.doubts.append(
+            f"the search found that {plane.target} carries {number(ceiling.rps)} requests/s on "
+            f"{counted(ceiling.machines, 'machine')}, but {counted(held.machines, 'machine')} carried "
+            f"{number(held.rps)} in its own run; the search is left out"
+        )
+    capacity = capacity_of(_load(shape), stated=Stated(cost.rps, cost.slots), ceiling=ceiling, held=held)
+    plane.capacity_rps, plane.capacity_how = round(capacity.rps, 6), capacity.how
+    plane.machines, plane.sizing = sized(_load(shape), capacity, cost.headroom_percent / 100)
+
+
+def _load(shape: Shape) -> Load:
+    workload = shape.workload
+    return Load(workload.peak_rps, workload.peak_in_flight)
+
+
+def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
+    if plane.capacity_how == "stated":
+        return "estimated"
     return "simulated" if measured.is_simulated else "measured"
 
 
@@ -216,15 +265,12 @@ def _bill(
         return _hybrid(target, cost, measured, table, shape)
     if cost.machine is None:
         return serverless_bill(month, table, _size(cost))
-    machines = _machines(cost, plane.capacity_rps, shape)
-    plane.machines = machines
-    return machine_bill(month, table, _fleet(cost, machines))
+    return machine_bill(month, table, _fleet(cost, plane.machines or 1))
 
 
-def _machines(cost: Cost, capacity_rps: float | None, shape: Shape) -> int:
-    if not capacity_rps:
-        raise CostError("how much a machine carries was not measured, since no ceiling was found")
-    return machines_for(shape.workload.peak_rps, capacity_rps, cost.headroom_percent / 100)
+def _kept(cost: Cost, plane: PilotPlane) -> float:
+    """The headroom that is kept at the peak."""
+    return 0.0 if plane.capacity_how == "seen" else cost.headroom_percent / 100
 
 
 def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, shape: Shape) -> Bill:
@@ -289,14 +335,17 @@ def _interval(
             return None
         low, high = np.quantile(bills, [0.025, 0.975])
         return round(float(low), 4), round(float(high), 4)
-    if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_rps is None:
+    if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_how != "measured":
         return None
     least, most = plane.ceiling_ci_rps
-    each = [plane.capacity_rps * end / plane.ceiling_rps for end in (most or plane.ceiling_rps, least) if end]
+    each = [end / cost.machines for end in (most or plane.ceiling_rps, plane.ceiling_rps, least) if end]
     month = windows.whole()
+    peak = shape.workload.peak_rps
     totals = [
         machine_bill(
-            msgspec.structs.replace(month, egress_bytes=0.0), table, _fleet(cost, _machines(cost, one, shape))
+            msgspec.structs.replace(month, egress_bytes=0.0),
+            table,
+            _fleet(cost, machines_for(peak, one, _kept(cost, plane))),
         ).total
         for one in each
     ]
@@ -343,7 +392,7 @@ def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
         _fleet(machines.cost, machines.plane.machines or 1),
         machines.plane.capacity_rps,
         shape.workload.peak_rps,
-        machines.cost.headroom_percent / 100,
+        _kept(machines.cost, machines.plane),
         (serverless.plane.target, machines.plane.target),
     )
     found.break_even.extend(break_evens(offer, _drawn(serverless.windows)))

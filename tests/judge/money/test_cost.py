@@ -15,10 +15,10 @@ from replay.judge.money.cost import (
     Size,
     hybrid_bill,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
 from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
 

@@ -1,0 +1,115 @@
+"""What a pilot's targets cost, from runs whose requests are counted by hand."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from replay.judge.choice.types import Bucket, PilotPlane, Workload
+from replay.judge.figures import Evidence
+from replay.results.columns import columns_of
+from replay.results.types import PlaneFigures
+from replay.target import Cost, Target
+from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.workload import Shape
+from tests.judge.conftest import step, summary
+
+MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
+# 730 h x 0.033506, a disk and an address.
+E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65
+
+
+def a_shape(peak_rps: float = 1.0, in_flight: int = 2, windows: int = 10) -> Shape:
+    """Ten windows of ten seconds, of one load."""
+    bucket = Bucket(name="normal", weight=1.0, requests_per_s=1.0)
+    workload = Workload(
+        trace="t",
+        sessions=100,
+        steps=100,
+        span_s=100.0,
+        pattern="bursty background",
+        pattern_rule="",
+        window_s=10,
+        mean_rps=1.0,
+        peak_rps=peak_rps,
+        peak_in_flight=in_flight,
+        buckets=[bucket],
+    )
+    return Shape(workload, np.zeros(windows, np.int8))
+
+
+def a_run(instances: int = 1, *, failed: int = 0, per_s: int = 1, **fields: Any) -> Evidence:
+    """A hundred seconds, so many requests of half a second in each, dealt to so many instances."""
+    steps = [
+        step(f"s-{n}-{k}", 500, at_ms=1000 * n, instance=f"i-{(n * per_s + k) % instances}", **fields)
+        for n in range(100)
+        for k in range(per_s)
+    ]
+    facts = summary(elapsed_s=100.0, failed=failed)
+    facts.plane = PlaneFigures(
+        instances=instances,
+        most_instances=instances,
+        cold=0,
+        refused=0,
+        timed_out=0,
+        instance_s=100.0 * instances,
+        busy_s=50.0 * per_s,
+        booting_s=0.0,
+    )
+    return Evidence(facts, columns_of([steps]), "run")
+
+
+def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) -> tuple[PilotPlane, Money]:
+    """One target, what its plane was found to cost, and all that is said."""
+    target = Target(url="http://x", name="vm1", plane="vm" if cost.machine else "serverless", cost=cost)
+    plane = PilotPlane(target="vm1", plane=target.plane, **known)
+    measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
+    return plane, price_planes([target], [plane], measured, shape or a_shape())
+
+
+def test_a_stated_rate_prices_machines_where_no_ceiling_was_found():
+    plane, _ = priced(msgspec.structs.replace(MACHINE, rps=10.0), a_run(), a_shape(peak_rps=20.0))
+
+    assert (plane.machines, plane.capacity_rps, plane.capacity_how) == (
+        3,
+        10.0,
+        "stated",
+    )  # 20 and thirty percent
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM, abs=1e-3)
+    assert plane.sizing is not None
+    assert "one carries 10 requests/s, as stated" in plane.sizing
+
+
+def test_stated_slots_price_machines_by_the_requests_at_once():
+    plane, _ = priced(msgspec.structs.replace(MACHINE, slots=8), a_run(), a_shape(in_flight=30))
+
+    assert plane.machines == 5  # 30 and thirty percent, by eights
+
+
+def test_machines_that_held_the_load_are_priced_as_they_were():
+    plane, money = priced(msgspec.structs.replace(MACHINE, machines=4), a_run(4))
+
+    assert (plane.machines, plane.capacity_how) == (4, "seen")
+    assert plane.cost_month == pytest.approx(4 * E2_MEDIUM, abs=1e-3)
+    assert not any("priced with" in doubt for doubt in money.doubts)
+
+
+def test_a_ceiling_below_what_the_run_carried_is_thrown_out_and_that_is_said():
+    plane, money = priced(
+        msgspec.structs.replace(MACHINE, machines=4), a_run(4), ceiling_rps=0.02, ceiling_verdict="found"
+    )
+
+    assert (plane.machines, plane.capacity_how) == (4, "seen")
+    assert (
+        "the search found that vm1 carries 0.02 requests/s on 4 machines, but 4 machines carried 1 in its own run; the "
+        "search is left out" in money.doubts
+    )
+
+
+@pytest.mark.parametrize(("failed", "known"), [(1, {}), (0, {"budget": "fail"})])
+def test_machines_that_failed_or_broke_the_budget_have_no_price(failed: int, known: dict[str, Any]):
+    plane, money = priced(MACHINE, a_run(failed=failed), **known)
+
+    assert plane.cost_month is None
+    assert any("vm1 has no price: how much a machine carries" in doubt for doubt in money.doubts)
