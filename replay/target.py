@@ -270,8 +270,8 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             "call_price",
             "token_price_million",
         ):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be a finite number, and not negative")
         if not 0 <= self.discount_percent < 100:
             raise ValueError("discount_percent must be from 0 to less than 100")
 

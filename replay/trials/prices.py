@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from replay.engine.simulation import simulated_plane
 from replay.engine.types import Budget
+from replay.judge.money.cost import CostError, Size, check_size
 from replay.judge.money.price_table import PriceTable, PriceTableError, parse_price_table
-from replay.target import Target, TargetError
+from replay.target import Cost, Target, TargetError
 
 _SUFFIX = ".toml"
 
@@ -31,6 +33,30 @@ def price_table(name: str) -> PriceTable:
         ) from cause
     except OSError as cause:
         raise PriceTableError(f"{name}: the price table cannot be read ({cause.strerror}).") from cause
+
+
+def check_prices(targets: Sequence[Target]) -> None:
+    """Raises PriceTableError for a table or a machine that is not there, and CostError for an instance that the
+    platform does not have, before an hour was spent on runs; TargetError where [simulate] cannot be read.
+    """
+    for target in targets:
+        cost = target.cost
+        if cost is None:
+            continue
+        tables = [price_table(name) for name in (cost.price, cost.machine_price) if name]
+        if cost.machine is not None:
+            tables[-1].machine(cost.machine)
+        if cost.machine is None or target.plane == "hybrid":
+            at_once = simulated_plane(target).plane.concurrency if target.simulate is not None else None
+            try:
+                check_size(tables[0], size_of(cost), at_once)
+            except CostError as cause:
+                raise CostError(f"{target.name}: {cause}.") from cause
+
+
+def size_of(cost: Cost) -> Size:
+    """The serverless instance that a target file describes."""
+    return Size(cost.vcpu, cost.memory_gib, cost.min_instances, cost.billing)
 
 
 def currency_of(target: Target) -> str | None:

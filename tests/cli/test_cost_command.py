@@ -119,7 +119,12 @@ def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tm
     [
         (["--price", "nowhere"], PriceTableError, "no such price table"),
         (["--machine", "gce-e2-us-central1:x", "--machine-rps", "1"], PriceTableError, "no machine 'x'"),
-        (["--price", "fargate-us-east-1"], CostError, "no prices by request"),
+        (["--price", "fargate-us-east-1", "--memory", "2"], CostError, "no prices by request"),
+        (
+            [*SERVERLESS, "--vcpu", "0.5", "--memory", "8"],
+            CostError,
+            "has no instance of 0.5 vCPU and 8 GiB: 0.08 to",
+        ),
         (["--machine", "gce-e2-us-central1:e2-medium"], CostError, "--machine-rps"),
     ],
 )

@@ -58,6 +58,16 @@ class CostError(ValueError):
     """A bill cannot be made; str() says what is missing."""
 
 
+def check_size(table: PriceTable, size: Size, at_once: float | None = None) -> None:
+    """Raises CostError where the platform has no such instance. at_once: requests that share one, if that is known."""
+    if table.limits is None:
+        return
+    by_request = size.billing == "request"
+    problem = table.limits.problem(size.vcpu, size.memory_gib, at_once=at_once, by_request=by_request)
+    if problem is not None:
+        raise CostError(f"{table.provider} {problem}")
+
+
 def serverless_bill(month: Usage, table: PriceTable, size: Size) -> Bill:
     """The bill for a month's usage. Raises CostError where the table or the usage lacks what it takes."""
     lines = _by_instance(month, table, size) if size.billing == "instance" else _by_request(month, table, size)

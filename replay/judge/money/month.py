@@ -15,6 +15,7 @@ from replay.judge.money.cost import (
     BillLine,
     Fleet,
     Size,
+    check_size,
     machine_bill,
     serverless_bill,
 )
@@ -118,6 +119,8 @@ def cost_of_run(
     """
     seen = Seen(run, requests_a_day, tuple(instances))
     month, _, factor = month_load(seen)
+    for one in serverless:
+        check_size(one.table, one.size)
     load = Load(peak_rps(run) * factor, peak_in_flight(run) * factor)
     held = _held(run)
     capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]

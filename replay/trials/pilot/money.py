@@ -17,7 +17,6 @@ from replay.judge.money.cost import (
     Bill,
     CostError,
     Fleet,
-    Size,
     hybrid_bill,
     machine_bill,
     serverless_bill,
@@ -39,7 +38,7 @@ from replay.judge.phrases import counted, number
 from replay.results.columns import Flags
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape
-from replay.trials.prices import price_table
+from replay.trials.prices import price_table, size_of
 
 _MILLION = 1e6
 # Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
@@ -244,10 +243,6 @@ def _month(levels: Sequence[Usage | None], shape: Shape) -> Usage:
         raise CostError(str(cause)) from cause
 
 
-def _size(cost: Cost) -> Size:
-    return Size(cost.vcpu, cost.memory_gib, cost.min_instances, cost.billing)
-
-
 def _fleet(cost: Cost, machines: int) -> Fleet:
     return Fleet(cost.machine or "", machines, cost.discount_percent / 100)
 
@@ -264,7 +259,7 @@ def _bill(
     if target.plane == "hybrid":
         return _hybrid(target, cost, measured, table, shape)
     if cost.machine is None:
-        return serverless_bill(month, table, _size(cost))
+        return serverless_bill(month, table, size_of(cost))
     return machine_bill(month, table, _fleet(cost, plane.machines or 1))
 
 
@@ -287,7 +282,7 @@ def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, s
     machines = price_table(cost.machine_price) if cost.machine_price else table
     rest = msgspec.structs.replace(month, egress_bytes=0.0)
     return hybrid_bill(
-        serverless_bill(month, table, _size(cost)), machine_bill(rest, machines, _fleet(cost, cost.machines))
+        serverless_bill(month, table, size_of(cost)), machine_bill(rest, machines, _fleet(cost, cost.machines))
     )
 
 
@@ -330,7 +325,7 @@ def _interval(
     if target.plane == "hybrid":
         return None
     if cost.machine is None:
-        bills = [serverless_bill(month, table, _size(cost)).total for month in _drawn(windows)]
+        bills = [serverless_bill(month, table, size_of(cost)).total for month in _drawn(windows)]
         if not bills:
             return None
         low, high = np.quantile(bills, [0.025, 0.975])
@@ -387,7 +382,7 @@ def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
     offer = Offer(
         serverless.month,
         serverless.table,
-        _size(serverless.cost),
+        size_of(serverless.cost),
         machines.table,
         _fleet(machines.cost, machines.plane.machines or 1),
         machines.plane.capacity_rps,

@@ -45,7 +45,7 @@ from replay.trials.pilot.money import Measured, Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape
-from replay.trials.prices import price_table
+from replay.trials.prices import check_prices
 
 _CEILING_LATENCY = 2.0
 _CEILING_ERRORS = "errors < 1%"
@@ -87,7 +87,8 @@ def run_pilot(
     targets: each says what plane it is. imagined: the same as planes to be simulated, by the same names. Those are
     priced by a simulation of the whole trace, and others by their representative run; a quick pilot also looks for
     their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError
-    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError and TargetUnreachable.
+    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError, CostError and
+    TargetUnreachable.
     """
     check_targets(targets)
     check_prices(targets)
@@ -143,17 +144,6 @@ def check_targets(targets: Sequence[Target]) -> None:
     names = [name_in_path(target.name) for target in targets]
     if len(set(names)) < len(names):
         raise TargetError("two targets have the same name. Give each a name of its own in its file.")
-
-
-def check_prices(targets: Sequence[Target]) -> None:
-    """Raises PriceTableError for a table or a machine that is not there, before an hour was spent on runs."""
-    for target in targets:
-        cost = target.cost
-        if cost is None:
-            continue
-        tables = [price_table(name) for name in (cost.price, cost.machine_price) if name]
-        if cost.machine is not None:
-            tables[-1].machine(cost.machine)
 
 
 def _directory(out: Path | None, trace: str) -> Path:

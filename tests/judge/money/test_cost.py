@@ -301,16 +301,56 @@ def test_every_shipped_table_reads_and_says_where_it_is_from(name: str):
     assert table.is_stale(table.date + datetime.timedelta(days=181))
 
 
+def a_table(rest: str, currency: str = "USD") -> str:
+    return f'provider="p"\nregion="r"\ncurrency="{currency}"\ndate=2026-01-01\nsource="s"\n{rest}\n'
+
+
+@pytest.mark.parametrize("currency", ["JPY", "IDR"])
+def test_a_currency_of_small_coin_may_have_large_figures(currency: str):
+    assert parse_price_table(
+        a_table("[machines.m]\nhour=1100\nvcpu=2\nmemory_gib=8", currency).encode(), "t.toml"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("provider = 3", "provider"),
         ("x = [", "not TOML"),
         (
-            'provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0',
+            'provider="p"\nregion="r"\ncurrency="USD"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0',
             "not a valid price",
         ),
         ('provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\nfoo=1', "foo"),
+        (
+            'provider="p"\nregion="r"\ncurrency="euro"\ndate=2026-01-01\nsource="s"\n',
+            "'euro' is not a valid code",
+        ),
+        (
+            a_table("[request]\nvcpu_s=1e6\ngib_s=1e-6\nrequest=0\ngranularity_ms=1"),
+            r"request\.vcpu_s = 1e\+06",
+        ),
+        (a_table("[request]\nvcpu_s=1e6\ngib_s=0\nrequest=0\ngranularity_ms=1", "IRR"), "plausible price"),
+        (a_table("[request]\nvcpu_s=inf\ngib_s=0\nrequest=0\ngranularity_ms=1"), "inf is not a valid price"),
+        (a_table("[request]\nvcpu_s=1e-5\ngib_s=0\nrequest=0.4\ngranularity_ms=1"), r"request\.request = 0\.4"),
+        (a_table("[request]\nvcpu_s=0\ngib_s=0\nrequest=1e-6\ngranularity_ms=1"), "time would cost nothing"),
+        (a_table("[instance]\nvcpu_s=0\ngib_s=0"), "instance.gib_s are both 0"),
+        (a_table("[machines.m]\nhour=0\nvcpu=1\nmemory_gib=1"), r"machines\.m\.hour must be more than 0"),
+        (
+            a_table("[machines.m]\nhour=1e6\nvcpu=1\nmemory_gib=1"),
+            r"machines\.m\.hour = 1e\+06 is not a plausible",
+        ),
+        (
+            a_table("[machines.m]\nhour=-1.0\nvcpu=1\nmemory_gib=1"),
+            r"machines\.m\.hour = -1 is not a valid price",
+        ),
+        (
+            a_table(
+                '[machines.m]\nhour=1\nvcpu=1\nmemory_gib=1\n[limits]\nrule="1 vCPU has 2 GB"\nsource="s"\n'
+                "sizes=[{vcpu=1,least_gib=2,most_gib=2}]"
+            ),
+            "machines.m: p has no instance of 1 vCPU and 1 GiB: 1 vCPU has 2 GB",
+        ),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_with_a_sentence(text: str, says: str):
