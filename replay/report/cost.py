@@ -42,7 +42,10 @@ def _load(cost: RunCost) -> str:
     times = "" if cost.factor == 1.0 else f", {cost.factor:,.3g} times the run's"
     if cost.active_instances is None:
         return f"{seen}{times}; seen for {clock(cost.observed_s)}"
-    shared = "" if cost.concurrency is None else f", {cost.concurrency:.3g} requests in each"
+    shared = ""
+    if cost.concurrency is not None:
+        several = f"{cost.concurrency:.3g} requests"
+        shared = f", {'one request' if several == '1 requests' else several} in each"
     return (
         f"{seen}{times}; {cost.active_instances:.3g} instances active in the mean{shared} ({cost.basis}); "
         f"seen for {clock(cost.observed_s)}"

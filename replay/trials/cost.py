@@ -5,13 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from replay.judge.money.cost import CostError, Size
 from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
-from replay.results.rundir import RunDirError
-from replay.results.types import INSTANCES_FILE, InstanceRecord
-from replay.trials.evidence import read_evidence
+from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.prices import price_table
 
 
@@ -64,19 +60,7 @@ def price_run(
             today or datetime.datetime.now(datetime.UTC).date(),
             beside=beside,
             requests_a_day=requests_a_day,
-            instances=_instances(run_dir),
+            instances=read_instances(run_dir),
         )
     except CostError as cause:
         raise CostError(f"{run_dir}: {cause}.") from cause
-
-
-def _instances(run_dir: Path) -> list[InstanceRecord]:
-    """What the run's plane told of its instances; none where it told nothing."""
-    path = run_dir / INSTANCES_FILE
-    if not path.exists():
-        return []
-    try:
-        lines = path.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
-    except msgspec.MsgspecError as cause:
-        raise RunDirError(f"{path}: cannot be read as instances ({cause}).") from cause

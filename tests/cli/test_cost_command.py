@@ -78,6 +78,64 @@ def test_an_instance_that_is_kept_costs_its_idle_price_and_no_boot(write_trace, 
     assert found["planes"][0]["bill"]["total"] == pytest.approx(9.85, abs=0.005)
 
 
+@pytest.fixture
+def simulated_as(tmp_path, write_trace):
+    """Simulates sessions on a plane that is given as the lines of its table; returns the run's directory."""
+
+    def simulated(sessions, *lines):
+        target = tmp_path / "plane.toml"
+        target.write_text("\n".join(['url = "http://x"', "[simulate]", "as_recorded = true", *lines]))
+        out = tmp_path / "run"
+        simulate = ["plane", "simulate", str(write_trace(*sessions)), "-t", str(target), "--out", str(out)]
+        result = CliRunner().invoke(cli, simulate)
+        assert result.exit_code == 0, result.output
+        return out
+
+    return simulated
+
+
+def test_the_wait_for_a_boot_is_not_billed_beside_the_boot_where_nothing_is_shared(simulated_as, write_trace):
+    # Two cold requests at once, one warm one after a minute: 0.2 s each, on one of two instances that boot for a second.
+    call = [write_trace.get("a", "/", took_ms=200.0)]
+    run = simulated_as(
+        [(0.0, call), (0.0, call), (60_000.0, call)],
+        "[simulate.plane]",
+        "concurrency = 1",
+        "idle_lifetime_s = 300",
+        'scaling = { policy = "request", windows_s = [] }',
+        '[simulate.instances.boot]\nof = "constant"\nms = 1000.0',
+    )
+
+    found = json.loads(cost(run, "--price", "lambda-us-east-1", "--json").stdout)
+
+    memory = found["planes"][0]["bill"]["lines"][1]
+    month_over_run = 730 * 3600 / found["observed_s"]
+    assert memory["quantity"] == pytest.approx(0.5 * (3 * 0.2 + 2 * 1.0) * month_over_run)
+    assert found["concurrency"] == pytest.approx(1.0)
+    assert "one request in each" in cost(run, "--price", "lambda-us-east-1").stdout
+
+
+def test_egress_of_a_simulated_run_is_what_the_trace_recorded(simulated_as, write_trace):
+    # Sixty answers of 10 MB in ten minutes.
+    call = [write_trace.get("a", "/", took_ms=100.0, recorded={"status": 200, "response_bytes": 10_000_000})]
+    run = simulated_as([(10_000.0 * n, call) for n in range(60)])
+
+    found = json.loads(cost(run, *SERVERLESS, *MACHINE, "--json").stdout)
+    told = cost(run, *SERVERLESS, "--explain").stdout
+
+    month_over_run = 730 * 3600 / found["observed_s"]
+    gib = 60 * 10_000_000 / 2**30 * month_over_run
+    for plane in found["planes"]:
+        (egress,) = (line for line in plane["bill"]["lines"] if line["name"] == "egress")
+        assert egress["quantity"] == pytest.approx(gib)
+        assert egress["amount"] == pytest.approx((gib - 1) * 0.12)
+    assert "egress: bytes of the responses, as the trace recorded them" in told
+
+
+def test_a_trace_without_sizes_says_that_egress_is_not_in_the_bill(simulated):
+    assert "no egress is in the bills" in cost(simulated, *SERVERLESS).stdout
+
+
 def test_json_is_one_document_whose_lines_add_up(simulated):
     found = json.loads(cost(simulated, *SERVERLESS, *MACHINE, "--json").stdout)
 

@@ -174,7 +174,8 @@ def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
     gib = month.egress_bytes / _GIB
     if not table.egress_gib or not gib:
         return []
-    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, "bytes of the responses")]
+    of = "bytes of the responses" + (", as the trace recorded them" if month.has_recorded_bytes else "")
+    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, of)]
 
 
 def _line(name: str, quantity: float, unit: str, unit_price: float, free: float, inputs: str) -> BillLine:

@@ -118,9 +118,12 @@ def cost_of_run(
     not known what a machine carries.
     """
     seen = Seen(run, requests_a_day, tuple(instances))
-    month, _, factor = month_load(seen)
+    alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
+    # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
+    month, _, factor = month_load(seen, alone[0] if alone and len(alone) == len(serverless) else None)
+    is_known = month.basis != "missing"
     for one in serverless:
-        check_size(one.table, one.size)
+        check_size(one.table, one.size, month.concurrency if is_known else None)
     load = Load(peak_rps(run) * factor, peak_in_flight(run) * factor)
     held = _held(run)
     capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
@@ -129,7 +132,6 @@ def cost_of_run(
         _on_machines(month, one, load, capacity, today)
         for one, capacity in zip(machines, capacities, strict=True)
     ]
-    is_known = month.basis != "missing"
     found = RunCost(
         schema="replay.cost/1",
         run=run.name,
@@ -182,8 +184,9 @@ def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> Plane
     found.bill = serverless_bill(load.month, one.table, one.size)
     if load.drawn and one.size.billing == "request":
         totals = [serverless_bill(month, one.table, one.size).total for month in load.drawn]
-        low, high = np.quantile(totals, [0.025, 0.975])
-        found.ci = float(low), float(high)
+        low, high = (float(end) for end in np.quantile(totals, [0.025, 0.975]))
+        # A share of the month that hardly any draw has can put the bill itself outside.
+        found.ci = min(low, found.bill.total), max(high, found.bill.total)
     return found
 
 
@@ -242,6 +245,10 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
         )
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")
+    if month.has_recorded_bytes and not month.egress_bytes:
+        notes.append(
+            "no egress is in the bills: nothing was answered, and the trace does not say how large answers were"
+        )
     if month.basis == "estimated":
         notes.append("the load is scaled: an instance serves as many requests at once as it did in the run")
     return notes

@@ -21,7 +21,7 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.month_load import peak_rps
+from replay.judge.money.month_load import peak_rps, plane_of
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import (
     Held,
@@ -36,6 +36,7 @@ from replay.judge.money.sizing import (
 from replay.judge.money.usage import Usage, Windows, month_of, usage_by_window
 from replay.judge.phrases import counted, number
 from replay.results.columns import Flags
+from replay.results.types import InstanceRecord
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table, size_of
@@ -59,16 +60,17 @@ class Money(NamedTuple):
 
 class Measured(NamedTuple):
     """The run by which a target is priced. offset_s: where in the trace the run begins; None if its times are not the
-    trace's, so that no level of load can be found in it.
+    trace's, so that no level of load can be found in it. instances: what its plane told of them.
     """
 
     run: Evidence
     offset_s: float | None
     is_simulated: bool
+    instances: tuple[InstanceRecord, ...] = ()
 
 
 class _Priced(NamedTuple):
-    """One target's month. levels: the usage at each load level."""
+    """One target's month. levels: the usage at each load level. drawn: months of resampled windows, level by level."""
 
     plane: PilotPlane
     cost: Cost
@@ -77,6 +79,7 @@ class _Priced(NamedTuple):
     levels: list[Usage | None]
     windows: Windows
     bill: Bill
+    drawn: list[Usage]
 
 
 def price_planes(
@@ -132,8 +135,7 @@ def _priced(
     target: Target, cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, found: Money
 ) -> _Priced:
     table = price_table(cost.price)
-    granularity_ms = table.request.granularity_ms if table.request else 0.0
-    windows = _windows(measured, shape, granularity_ms, None)
+    windows = _windows(measured, shape, table)
     levels, is_estimated = _levels(windows, measured, shape)
     month = _month(levels, shape)
     if is_estimated:
@@ -155,8 +157,9 @@ def _priced(
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
     plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
     plane.staff_month = round(cost.staff_hours * cost.staff_rate, 2) if cost.staff_hours else None
-    plane.cost_ci = _interval(target, cost, plane, measured, windows, table, shape)
-    return _Priced(plane, cost, table, month, levels, windows, bill)
+    one = _Priced(plane, cost, table, month, levels, windows, bill, _drawn(windows, measured, shape))
+    plane.cost_ci = _interval(target, one, shape)
+    return one
 
 
 def _put_capacity(
@@ -193,29 +196,25 @@ def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
     return "simulated" if measured.is_simulated else "measured"
 
 
-def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flags | None) -> Windows:
+def _windows(measured: Measured, shape: Shape, table: PriceTable, rows: Flags | None = None) -> Windows:
     window_s = float(shape.workload.window_s)
     first = round((measured.offset_s or 0.0) / window_s)
     return usage_by_window(
         measured.run,
         window_s,
         max(1, len(shape.levels) - first),
-        granularity_ms,
+        plane_of(table, measured.instances, is_simulated=measured.is_simulated),
         rows,
-        is_simulated=measured.is_simulated,
     )
 
 
 def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
     """The usage at each level; of a level that the run did not reach, that of the whole run at the level's rate."""
-    first = round((measured.offset_s or 0.0) / shape.workload.window_s)
-    seen = _reached(windows)
-    whole = windows.of(seen)
+    whole = windows.of(_reached(windows))
     found: list[Usage | None] = []
     is_estimated = False
     for level, bucket in enumerate(shape.workload.buckets):
-        there = shape.windows(level) - first
-        there = there[(there >= 0) & (there < len(seen)) & (measured.offset_s is not None)]
+        there = _seen_at(level, windows, measured, shape)
         if not bucket.weight:
             found.append(None)
         elif len(there):
@@ -275,14 +274,15 @@ def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, s
     columns = measured.run.columns
     router = Router(target)
     stays = np.array([router.place(kind, name) == 0 for kind, name in columns.series_names], np.bool_)
-    granularity_ms = table.request.granularity_ms if table.request else 0.0
-    windows = _windows(measured, shape, granularity_ms, stays[columns.series])
-    levels, _ = _levels(windows, measured, shape)
-    month = _month(levels, shape)
     machines = price_table(cost.machine_price) if cost.machine_price else table
-    rest = msgspec.structs.replace(month, egress_bytes=0.0)
+
+    def month_of_rows(rows: Flags, prices: PriceTable) -> Usage:
+        levels, _ = _levels(_windows(measured, shape, prices, rows), measured, shape)
+        return _month(levels, shape)
+
     return hybrid_bill(
-        serverless_bill(month, table, size_of(cost)), machine_bill(rest, machines, _fleet(cost, cost.machines))
+        serverless_bill(month_of_rows(stays[columns.series], table), table, size_of(cost)),
+        machine_bill(month_of_rows(~stays[columns.series], machines), machines, _fleet(cost, cost.machines)),
     )
 
 
@@ -312,39 +312,35 @@ def _aside(name: str, quantity: float, unit: str, price: float) -> dict[str, Any
     }
 
 
-def _interval(
-    target: Target,
-    cost: Cost,
-    plane: PilotPlane,
-    measured: Measured,
-    windows: Windows,
-    table: PriceTable,
-    shape: Shape,
-) -> tuple[float, float] | None:
-    """Of a serverless bill by resampled windows; of machines by the interval of what one carries."""
+def _interval(target: Target, one: _Priced, shape: Shape) -> tuple[float, float] | None:
+    """Of a serverless bill by resampled windows; of machines by the interval of what one carries. The bill itself is
+    always in it.
+    """
+    cost, plane = one.cost, one.plane
     if target.plane == "hybrid":
         return None
     if cost.machine is None:
-        bills = [serverless_bill(month, table, size_of(cost)).total for month in _drawn(windows)]
-        if not bills:
+        if cost.billing == "instance" or not one.drawn:
             return None
-        low, high = np.quantile(bills, [0.025, 0.975])
-        return round(float(low), 4), round(float(high), 4)
+        bills = [serverless_bill(month, one.table, size_of(cost)).total for month in one.drawn]
+        low, high = (float(end) for end in np.quantile(bills, [0.025, 0.975]))
+        return round(min(low, one.bill.total), 4), round(max(high, one.bill.total), 4)
     if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_how != "measured":
         return None
     least, most = plane.ceiling_ci_rps
-    each = [end / cost.machines for end in (most or plane.ceiling_rps, plane.ceiling_rps, least) if end]
-    month = windows.whole()
+    each = [end / cost.machines for end in (most or plane.ceiling_rps, least) if end]
     peak = shape.workload.peak_rps
-    totals = [
-        machine_bill(
-            msgspec.structs.replace(month, egress_bytes=0.0),
-            table,
-            _fleet(cost, machines_for(peak, one, _kept(cost, plane))),
-        ).total
-        for one in each
-    ]
+    fleets = [_fleet(cost, machines_for(peak, rps, _kept(cost, plane))) for rps in each]
+    totals = [one.bill.total] + [machine_bill(one.month, one.table, fleet).total for fleet in fleets]
     return round(min(totals), 4), round(max(totals), 4)
+
+
+def _seen_at(level: int, windows: Windows, measured: Measured, shape: Shape) -> npt.NDArray[np.intp]:
+    """The windows of the run in which the trace had that level; none where the run's times are not the trace's."""
+    if measured.offset_s is None:
+        return np.zeros(0, np.intp)
+    there = shape.windows(level) - round(measured.offset_s / shape.workload.window_s)
+    return there[(there >= 0) & (there < len(_reached(windows)))]
 
 
 def _reached(windows: Windows) -> npt.NDArray[np.intp]:
@@ -352,8 +348,24 @@ def _reached(windows: Windows) -> npt.NDArray[np.intp]:
     return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
 
 
-def _drawn(windows: Windows) -> list[Usage]:
-    return resampled([windows.of(np.array([n])) for n in _reached(windows)], seed=1)
+def _drawn(windows: Windows, measured: Measured, shape: Shape) -> list[Usage]:
+    """Months as this one is made, each level of its own windows drawn anew; nothing where no level has enough."""
+    if windows.basis == "missing":
+        return []
+    parts: list[tuple[float, list[Usage]]] = []
+    for level, bucket in enumerate(shape.workload.buckets):
+        there = _seen_at(level, windows, measured, shape)
+        of = there if len(there) else _reached(windows)
+        if not bucket.weight or not len(of):
+            continue
+        drawn = resampled([windows.of(np.array([n])) for n in of], seed=1 + level) or [windows.of(of)]
+        if not len(there):
+            drawn = [_at_rate(one, bucket.requests_per_s) for one in drawn]
+        parts.append((bucket.weight, drawn))
+    most = max((len(usages) for _, usages in parts), default=0)
+    if most <= 1:
+        return []
+    return [month_of([(weight, usages[n % len(usages)]) for weight, usages in parts]) for n in range(most)]
 
 
 def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
@@ -390,5 +402,5 @@ def _cross(priced: Sequence[_Priced], shape: Shape, found: Money) -> None:
         _kept(machines.cost, machines.plane),
         (serverless.plane.target, machines.plane.target),
     )
-    found.break_even.extend(break_evens(offer, _drawn(serverless.windows)))
+    found.break_even.extend(break_evens(offer, serverless.drawn))
     found.sensitivity.extend(sensitivity(offer))

@@ -27,7 +27,7 @@ from replay.results.types import RunStatus
 from replay.target import Target, TargetError
 from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
-from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
+from replay.trials.evidence import forget_verdict, read_evidence, read_instances, write_verdict
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -270,10 +270,12 @@ def _measured(
     for target in targets:
         name = target.name
         if (month := state.done.get(f"month/{name}")) is not None:
-            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True)
+            lives = tuple(read_instances(directory / month))
+            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True, instances=lives)
         elif (run := material.runs[name].get("representative")) is not None:
             offset_s = None if part.cut_s else part.offset_s
-            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated")
+            lives = tuple(read_instances(material.folders[name]["representative"]))
+            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated", instances=lives)
     return found
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from replay.judge.choice.types import Bucket, PilotPlane, Workload
 from replay.judge.figures import Evidence
@@ -66,6 +68,66 @@ def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) 
     plane = PilotPlane(target="vm1", plane=target.plane, **known)
     measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
     return plane, price_planes([target], [plane], measured, shape or a_shape())
+
+
+levels = st.lists(st.integers(0, 2), min_size=10, max_size=10)
+requests = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 90_000), st.integers(1, 20_000), st.integers(0, 10**9)),
+    min_size=5,
+    max_size=60,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests, levels, st.sampled_from([0.0, None]), st.floats(0.5, 50), st.floats(1, 3))
+def test_the_interval_of_a_plane_s_bill_holds_its_own_figure(
+    drawn: Any, level: list[int], offset_s: float | None, ceiling: float, wide: float
+):
+    steps = [
+        step(f"s-{n}", took, n, at_ms=at, instance=f"i-{instance}", response_bytes=size)
+        for n, (instance, at, took, size) in enumerate(drawn)
+    ]
+    run = Evidence(summary(elapsed_s=100.0), columns_of([steps]), "random")
+    buckets = [
+        Bucket(name=name, weight=level.count(n) / 10, requests_per_s=float(n))
+        for n, name in enumerate(("idle", "normal", "peak"))
+    ]
+    shape = a_shape(peak_rps=7.0)
+    shape = Shape(msgspec.structs.replace(shape.workload, buckets=buckets), np.array(level, np.int8))
+    targets = [
+        Target(url="http://x", name="sls", plane="serverless", cost=Cost(price="cloud-run-us-central1")),
+        Target(url="http://x", name="vm1", plane="vm", cost=MACHINE),
+    ]
+    planes = [
+        PilotPlane(target="sls", plane="serverless"),
+        PilotPlane(
+            target="vm1",
+            plane="vm",
+            budget="fail",
+            ceiling_rps=ceiling,
+            ceiling_ci_rps=(ceiling / wide, ceiling * wide),
+            ceiling_verdict="found",
+        ),
+    ]
+
+    price_planes(targets, planes, {name: Measured(run, offset_s, False) for name in ("sls", "vm1")}, shape)
+
+    for plane in planes:
+        assert plane.cost_month is not None
+        if plane.cost_ci is not None:
+            assert plane.cost_ci[0] <= plane.cost_month <= plane.cost_ci[1]
+    assert planes[1].cost_ci is not None
+
+
+def test_machines_with_egress_have_it_in_their_interval_too():
+    # One request of 1 GiB a second: 2,628,000 GiB a month less the free one, at 0.12.
+    run = a_run(response_bytes=2**30)
+    found = {"ceiling_rps": 1.0, "ceiling_ci_rps": (0.9, 1.1), "ceiling_verdict": "found", "budget": "fail"}
+
+    plane, _ = priced(MACHINE, run, **found)
+
+    assert plane.cost_month == pytest.approx(2 * E2_MEDIUM + (2_628_000 - 1) * 0.12, abs=0.01)
+    assert plane.cost_ci == (plane.cost_month, plane.cost_month)
 
 
 def test_a_stated_rate_prices_machines_where_no_ceiling_was_found():
