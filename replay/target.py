@@ -237,7 +237,8 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     requests/s that one machine carries, or slots: the requests that it has at once, where that is known beforehand.
     discount_percent: for a commitment. machine_price: of a hybrid, the table of its machines, where that is another.
     Beside the bill, never in it: staff_hours a month to keep the plane healthy, at staff_rate an hour; call_price for
-    each model call, token_price_million for a million of its tokens.
+    each model call, token_price_million for a million of its tokens. All of these are in the currency of `price`; rates
+    says what one unit of a currency is worth in that of another target's prices, so that bills can be compared.
     """
 
     price: str
@@ -256,10 +257,16 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     token_price_million: float = 0.0
     rps: float | None = None
     slots: float | None = None
+    rates: dict[str, float] = {}
 
     def __post_init__(self) -> None:
         _check_positive(self, "vcpu", "memory_gib", "machines")
         _check_positive(self, *(name for name in ("rps", "slots") if getattr(self, name) is not None))
+        for code, rate in self.rates.items():
+            if not re.fullmatch("[A-Z]{3}", code):
+                raise ValueError(f"rates: {_quoted(code)} is not a valid currency code; write it as EUR")
+            if not 0 < rate < math.inf:
+                raise ValueError(f"rates: one {code} must be worth more than 0")
         if self.rps is not None and self.slots is not None:
             raise ValueError("rps and slots exclude each other; state the one that you know")
         for name in (

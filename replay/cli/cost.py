@@ -1,5 +1,6 @@
 """`replay cost`: what a run's load costs a month on planes that have a price."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,26 @@ class _Hours(click.ParamType[tuple[float, ...]]):
         if len(hours) not in (1, 3) or not all(0 <= each < 1e6 for each in hours):
             self.fail(f"{value!r} is not a valid number of hours. Write 4, or low, mid and high as 2,4,8.")
         return hours
+
+
+class _Rate(click.ParamType[tuple[str, float]]):
+    """What one unit of a currency is worth, written as CODE=NUMBER."""
+
+    name = "code=number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        code, _, number = str(value).partition("=")
+        try:
+            rate = float(number)
+        except ValueError:
+            rate = 0.0
+        if not re.fullmatch("[A-Za-z]{3}", code) or not 0 < rate < float("inf"):
+            self.fail(
+                f"{value!r} is not a valid rate. Write EUR=1.08 where one euro is worth 1.08 of the bills' currency."
+            )
+        return code.upper(), rate
 
 
 @click.command()
@@ -101,6 +122,13 @@ class _Hours(click.ParamType[tuple[float, ...]]):
 @click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="What an hour of staff costs.")
 @click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Of a model call, beside the bill.")
 @click.option("--token-price", type=_NOT_NEGATIVE, default=0.0, help="Of a million tokens, beside the bill.")
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    type=_Rate(),
+    help="What one of another currency is worth in that of the bills, as EUR=1.08.",
+)
 @click.option("--explain", is_flag=True, help="Show what each figure was made of, and where prices are from.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the bills as JSON on stdout, and nothing else there."
@@ -125,6 +153,7 @@ def cost(
     staff_rate: float,
     call_price: float,
     token_price: float,
+    rates: tuple[tuple[str, float], ...],
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -149,6 +178,7 @@ def cost(
         discount=(discount or 0.0) / 100,
         beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
         requests_a_day=requests_per_day,
+        rates=dict(rates),
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

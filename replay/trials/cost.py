@@ -1,14 +1,14 @@
 """Pricing a run directory: its record, its instances, and price tables by name or from files."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from replay.judge.money.cost import CostError, Size
 from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
 from replay.trials.evidence import read_evidence, read_instances
-from replay.trials.prices import price_table
+from replay.trials.prices import one_currency
 
 
 class MachineWish(NamedTuple):
@@ -30,18 +30,21 @@ def price_run(
     discount: float = 0.0,
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
+    rates: Mapping[str, float] | None = None,
     today: datetime.date | None = None,
 ) -> RunCost:
     """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent. machine_rps: what
     one machine carries, or machine_slots: requests that it has at once; neither: as the run's own machines held it.
+    rates: what one of another currency is worth in that of the bills; what stands beside them is in that one, too.
 
     Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
     """
-    serverless = [OnServerless(name, price_table(name), size) for name in prices]
+    tables = one_currency([*prices, *(wish.price for wish in machines)], rates or {})
+    serverless = [OnServerless(name, tables[name], size) for name in prices]
     fleets = [
         OnMachines(
             f"{wish.price}:{wish.kind}",
-            price_table(wish.price),
+            tables[wish.price],
             wish.kind,
             machine_rps,
             headroom,

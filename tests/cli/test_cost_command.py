@@ -172,6 +172,24 @@ def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tm
     assert "these prices are of 2020-01-01, more than half a year old" in result.stdout
 
 
+def test_two_currencies_are_refused_or_converted_at_the_stated_rate(simulated, tmp_path):
+    table = tmp_path / "mine.toml"
+    table.write_text(
+        'provider = "Mine"\nregion = "here"\ncurrency = "EUR"\ndate = 2026-11-01\nsource = "a contract"\n'
+        "[machines.big]\nhour = 1.0\nvcpu = 4\nmemory_gib = 16\n"
+    )
+    both = [simulated, *SERVERLESS, "--machine", f"{table}:big", "--machine-rps", "1000"]
+
+    refused, converted = cost(*both), cost(*both, "--rate", "EUR=1.08")
+
+    assert isinstance(refused.exception, CostError)
+    assert "bills in different currencies cannot be compared" in str(refused.exception)
+    assert converted.exit_code == 0, converted.output
+    assert "788.40 USD a month" in converted.stdout  # 730 EUR
+    assert "EUR" not in converted.stdout.replace("EUR=", "")
+    assert cost(*both, "--rate", "EUR=0").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [

@@ -19,6 +19,7 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
+from replay.judge.money.currency import common_currency
 from replay.judge.money.month_load import Seen, month_load, peak_in_flight, peak_rps
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, sized
@@ -114,9 +115,13 @@ def cost_of_run(
     requests_a_day: float | None = None,
     instances: Sequence[InstanceRecord] = (),
 ) -> RunCost:
-    """Price the run's load. Raises CostError where a table lacks what is asked of it, the run sent nothing, or it is
-    not known what a machine carries.
+    """Price the run's load. Raises CostError where a table lacks what is asked of it, the tables are in several
+    currencies, the run sent nothing, or it is not known what a machine carries.
     """
+    offered = [(one.name, one.table.currency) for one in serverless]
+    offered += [(one.name, one.table.currency) for one in machines]
+    if offered:
+        common_currency(offered, {})
     seen = Seen(run, requests_a_day, tuple(instances))
     alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
     # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
@@ -261,9 +266,6 @@ def _cross(
     load = month_load(seen, serverless.table)
     if serverless.size.billing == "instance" and load.month.live_s is None:
         found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
-        return
-    if serverless.table.currency != machines.table.currency:
-        found.notes.append("no break-even: the two price tables are in different currencies")
         return
     offer = Offer(
         load.month,

@@ -26,6 +26,8 @@ _MOST_USD = {
     "balancer_month": 10_000.0,
     "egress_gib": 10.0,
 }
+# Every field of a table that is an amount of money.
+PRICES = frozenset(_MOST_USD)
 # Currencies that are worth a dollar within a factor of ten; any other may be worth as little as a hundred-thousandth.
 _ABOUT_A_DOLLAR = frozenset(
     ["AUD", "BRL", "CAD", "CHF", "CNY", "EUR", "GBP", "ILS", "NZD", "PLN", "SGD", "USD"]

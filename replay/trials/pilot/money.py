@@ -39,7 +39,7 @@ from replay.results.columns import Flags
 from replay.results.types import InstanceRecord
 from replay.target import Cost, Target
 from replay.trials.pilot.workload import Shape
-from replay.trials.prices import price_table, size_of
+from replay.trials.prices import Tables, size_of, tables_of
 
 _MILLION = 1e6
 # Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
@@ -88,12 +88,13 @@ def price_planes(
     """Put each plane's month into its figures; returns what they say together. Raises PriceTableError."""
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
+    tables = tables_of(targets)
     best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
             continue
-        _name_tables(target.cost, found)
+        _name_tables(target.cost, tables, found)
         if target.name not in measured:
             continue
         run = measured[target.name]
@@ -101,7 +102,7 @@ def price_planes(
             if target.cost.machine is not None and target.plane != "hybrid":
                 is_slow = best_p95_ms is not None and (plane.p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
                 _put_capacity(target.cost, plane, run, shape, found, is_slow=is_slow)
-            offers.append(_priced(target, target.cost, plane, run, shape, found))
+            offers.append(_priced(target, target.cost, plane, run, shape, tables, found))
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
@@ -110,10 +111,10 @@ def price_planes(
     return found
 
 
-def _name_tables(cost: Cost, found: Money) -> None:
+def _name_tables(cost: Cost, tables: Tables, found: Money) -> None:
     today = datetime.now(UTC).date()
     for name in filter(None, (cost.price, cost.machine_price)):
-        table = price_table(name)
+        table = tables.by_name[name]
         fact = {
             "name": name,
             "provider": table.provider,
@@ -132,9 +133,15 @@ def _name_tables(cost: Cost, found: Money) -> None:
 
 
 def _priced(
-    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, found: Money
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    shape: Shape,
+    tables: Tables,
+    found: Money,
 ) -> _Priced:
-    table = price_table(cost.price)
+    table = tables.of(cost)
     windows = _windows(measured, shape, table)
     levels, is_estimated = _levels(windows, measured, shape)
     month = _month(levels, shape)
@@ -142,7 +149,8 @@ def _priced(
         found.doubts.append(
             f"{target.name}'s run did not show every load level; what it did not show is scaled"
         )
-    bill = _bill(target, cost, plane, measured, month, table, shape)
+    bill = _bill(target, cost, plane, measured, month, tables, shape)
+    worth = tables.worth(cost)
     if plane.capacity_how == "measured" and plane.ceiling_verdict == "at_least":
         found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
     if cost.machine is not None and plane.machines is not None and plane.machines != cost.machines:
@@ -155,8 +163,8 @@ def _priced(
         month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(plane, measured)
     )
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
-    plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
-    plane.staff_month = round(cost.staff_hours * cost.staff_rate, 2) if cost.staff_hours else None
+    plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, shape, worth)
+    plane.staff_month = round(cost.staff_hours * cost.staff_rate * worth, 2) if cost.staff_hours else None
     one = _Priced(plane, cost, table, month, levels, windows, bill, _drawn(windows, measured, shape))
     plane.cost_ci = _interval(target, one, shape)
     return one
@@ -252,11 +260,12 @@ def _bill(
     plane: PilotPlane,
     measured: Measured,
     month: Usage,
-    table: PriceTable,
+    tables: Tables,
     shape: Shape,
 ) -> Bill:
+    table = tables.of(cost)
     if target.plane == "hybrid":
-        return _hybrid(target, cost, measured, table, shape)
+        return _hybrid(target, cost, measured, tables, shape)
     if cost.machine is None:
         return serverless_bill(month, table, size_of(cost))
     return machine_bill(month, table, _fleet(cost, plane.machines or 1))
@@ -267,14 +276,14 @@ def _kept(cost: Cost, plane: PilotPlane) -> float:
     return 0.0 if plane.capacity_how == "seen" else cost.headroom_percent / 100
 
 
-def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, shape: Shape) -> Bill:
+def _hybrid(target: Target, cost: Cost, measured: Measured, tables: Tables, shape: Shape) -> Bill:
     """What routes send elsewhere is on machines, as many as the file says; the rest is serverless."""
     if cost.machine is None:
         raise CostError("a hybrid's [cost] needs machine, and machine_price if that is in another table")
     columns = measured.run.columns
     router = Router(target)
     stays = np.array([router.place(kind, name) == 0 for kind, name in columns.series_names], np.bool_)
-    machines = price_table(cost.machine_price) if cost.machine_price else table
+    table, machines = tables.of(cost), tables.of_machines(cost)
 
     def month_of_rows(rows: Flags, prices: PriceTable) -> Usage:
         levels, _ = _levels(_windows(measured, shape, prices, rows), measured, shape)
@@ -286,18 +295,19 @@ def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, s
     )
 
 
-def _beside(cost: Cost, month: Usage, shape: Shape) -> list[dict[str, Any]]:
-    """What comes to the bill from elsewhere: the same on every plane, so never added to it."""
+def _beside(cost: Cost, shape: Shape, worth: float) -> list[dict[str, Any]]:
+    """What comes to the bill from elsewhere, never added to it. worth: of one unit of the target's own currency."""
     buckets = shape.workload.buckets
     calls = sum(bucket.external_calls_month or 0.0 for bucket in buckets)
     tokens = sum(bucket.tokens_month or 0.0 for bucket in buckets)
     lines: list[dict[str, Any]] = []
     if cost.call_price and calls:
-        lines.append(_aside("model calls", calls, "calls", cost.call_price))
+        lines.append(_aside("model calls", calls, "calls", cost.call_price * worth))
     if cost.token_price_million and tokens:
-        lines.append(_aside("model tokens", tokens / _MILLION, "million tokens", cost.token_price_million))
+        price = cost.token_price_million * worth
+        lines.append(_aside("model tokens", tokens / _MILLION, "million tokens", price))
     if cost.staff_hours:
-        lines.append(_aside("staff", cost.staff_hours, "hours", cost.staff_rate))
+        lines.append(_aside("staff", cost.staff_hours, "hours", cost.staff_rate * worth))
     return lines
 
 
