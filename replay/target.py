@@ -235,6 +235,7 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     billing, vcpu, memory_gib, min_instances: of a serverless plane, by instance. machine: its kind in the price table;
     machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak. rps: the
     requests/s that one machine carries, or slots: the requests that it has at once, where that is known beforehand.
+    scales: machines come and go with the load, as in a group that scales; else they are on all month.
     discount_percent: for a commitment. machine_price: of a hybrid, the table of its machines, where that is another.
     Beside the bill, never in it: staff_hours a month to keep the plane healthy, at staff_rate an hour; call_price for
     each model call, token_price_million for a million of its tokens. All of these are in the currency of `price`; rates
@@ -258,6 +259,7 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     rps: float | None = None
     slots: float | None = None
     rates: dict[str, float] = {}
+    scales: bool = False
 
     def __post_init__(self) -> None:
         _check_positive(self, "vcpu", "memory_gib", "machines")

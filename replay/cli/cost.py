@@ -112,6 +112,7 @@ class _Rate(click.ParamType[tuple[str, float]]):
     help="What machines carry beyond the peak.",
 )
 @click.option("--discount", type=PERCENT, help="Off the machines' price, for a commitment or sustained use.")
+@click.option("--scales", is_flag=True, help="Machines come and go with the load, as in a group that scales.")
 @click.option("--requests-per-day", type=_POSITIVE, help="Scale the load to this.")
 @click.option(
     "--staff-hours",
@@ -148,6 +149,7 @@ def cost(
     machine_slots: float | None,
     headroom: float,
     discount: float | None,
+    scales: bool,
     requests_per_day: float | None,
     staff_hours: tuple[float, ...],
     staff_rate: float,
@@ -176,6 +178,7 @@ def cost(
         machine_slots=machine_slots,
         headroom=headroom / 100,
         discount=(discount or 0.0) / 100,
+        scales=scales,
         beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
         requests_a_day=requests_per_day,
         rates=dict(rates),

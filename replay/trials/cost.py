@@ -28,6 +28,7 @@ def price_run(
     machine_slots: float | None = None,
     headroom: float = 0.3,
     discount: float = 0.0,
+    scales: bool = False,
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
     rates: Mapping[str, float] | None = None,
@@ -35,7 +36,8 @@ def price_run(
 ) -> RunCost:
     """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent. machine_rps: what
     one machine carries, or machine_slots: requests that it has at once; neither: as the run's own machines held it.
-    rates: what one of another currency is worth in that of the bills; what stands beside them is in that one, too.
+    scales: machines come and go with the load. rates: what one of another currency is worth in that of the bills; what
+    stands beside them is in that one, too.
 
     Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
     """
@@ -50,6 +52,7 @@ def price_run(
             headroom,
             discount,
             machine_slots,
+            scales,
         )
         for wish in machines
     ]

@@ -172,6 +172,26 @@ def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tm
     assert "these prices are of 2020-01-01, more than half a year old" in result.stdout
 
 
+def test_machines_that_scale_follow_the_load_minute_by_minute(simulated_as, write_trace):
+    # Half an hour of a request every two seconds; in its tenth minute ten of them.
+    call = [write_trace.get("a", "/", took_ms=100.0)]
+    starts = [2000.0 * n for n in range(900)] + [545_000.0 + 2000.0 * n for n in range(15) for _ in range(19)]
+    run = simulated_as([(at, call) for at in sorted(starts)])
+    options = ["--machine", "gce-e2-us-central1:e2-medium", "--machine-rps", "1"]
+
+    fixed = json.loads(cost(run, *options, "--json").stdout)["planes"][0]
+    group = json.loads(cost(run, *options, "--scales", "--json").stdout)["planes"][0]
+
+    # A minute with 30 + 19 x 15 = 315 requests is 5.25 a second, and thirty percent more seven machines, for eleven
+    # minutes of thirty; else it is one.
+    assert group["machines"] == 7
+    assert group["bill"]["lines"][0]["quantity"] == pytest.approx(730 * (11 * 7 + 19) / 30, rel=1e-3)
+    assert group["bill"]["total"] < fixed["bill"]["total"]
+    assert (
+        "7 at most: what each minute takes, 30% more, kept for 10 minutes; one carries 1 req" in group["sizing"]
+    )
+
+
 def test_two_currencies_are_refused_or_converted_at_the_stated_rate(simulated, tmp_path):
     table = tmp_path / "mine.toml"
     table.write_text(

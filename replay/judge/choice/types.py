@@ -206,6 +206,9 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
     workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+
+    Machines come whole, so that the bills may cross more than once: crossings has all of them, from small to large, and
+    `at` is the one nearest to now. cheaper_now: which of `between` costs less at now; None if neither, to the cent.
     """
 
     between: tuple[str, str]
@@ -217,6 +220,8 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
     reason: str | None = None
     text: str = ""
     curve: list[tuple[float, float, float]] = []
+    crossings: list[float] = []
+    cheaper_now: str | None = None
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):

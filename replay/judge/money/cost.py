@@ -2,7 +2,8 @@
 
 Serverless, request-based: active instance seconds, rounded up as published, and boots, times vCPU and GiB prices; idle
 seconds of instances that are kept; requests; less the free tier, once a month. Instance-based: instances' whole lives.
-Machines: as many as carry the peak with headroom, by the hour, with their disks and addresses. Egress with either.
+Machines: as many as carry the peak with headroom, by the hour, with their disks and addresses, and a load balancer from
+two on; or a group of them that comes and goes, by its machine seconds. Egress with either.
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
@@ -15,6 +16,7 @@ from replay.judge.money.usage import MONTH_S, Usage
 
 _GIB = 1 << 30
 _HOURS = 730.0
+_LEAST_BALANCED = 2
 
 
 class Size(NamedTuple):
@@ -31,6 +33,17 @@ class Fleet(NamedTuple):
 
     kind: str
     machines: int
+    discount: float = 0.0
+
+
+class Group(NamedTuple):
+    """Machines of one kind that come and go. machine_s: of all of them in the month, as they are paid. most: at once.
+    discount: 0..1, for a commitment.
+    """
+
+    kind: str
+    machine_s: float
+    most: float
     discount: float = 0.0
 
 
@@ -137,29 +150,42 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
 
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     """The bill for machines that are on all month. Raises CostError if the table has no such machine."""
+    of = f"{fleet.machines} x {_HOURS:g} h"
+    each = f"one for each of {fleet.machines}"
+    lines = _machines(table, fleet.kind, fleet.machines, fleet.discount, of, each)
+    return _bill(table, [*lines, *_balancer(table, fleet.machines), *_egress(month, table)])
+
+
+def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
+    """The bill for machines that come and go; their disks and addresses come and go with them. Raises CostError if the
+    table has no such machine.
+    """
+    mean = group.machine_s / MONTH_S
+    of = f"{mean:.4g} in the mean, {group.most:,.0f} at most"
+    lines = _machines(table, group.kind, mean, group.discount, of, "with each machine, as long as it is there")
+    return _bill(table, [*lines, *_balancer(table, group.most), *_egress(month, table)])
+
+
+def _machines(
+    table: PriceTable, kind: str, machines: float, discount: float, of: str, each: str
+) -> list[BillLine]:
+    """So many machines, in the mean, and what each of them needs beside itself."""
     try:
-        machine = table.machine(fleet.kind)
+        machine = table.machine(kind)
     except PriceTableError as cause:
         raise CostError(str(cause)) from cause
-    hour = machine.hour * (1 - fleet.discount)
-    less = f", {fleet.discount:.0%} off for a commitment" if fleet.discount else ""
-    lines = [
-        _line(
-            f"machines, {fleet.kind}",
-            fleet.machines * _HOURS,
-            "machine-h",
-            hour,
-            0.0,
-            f"{fleet.machines} x {_HOURS:g} h{less}",
-        )
+    hour = machine.hour * (1 - discount)
+    less = f", {discount:.0%} off for a commitment" if discount else ""
+    return [
+        _line(f"machines, {kind}", machines * _HOURS, "machine-h", hour, 0.0, of + less),
+        *(_line(extra.name, machines, "machine-months", extra.month, 0.0, each) for extra in table.extras),
     ]
-    lines += [
-        _line(
-            extra.name, fleet.machines, "machine-months", extra.month, 0.0, f"one for each of {fleet.machines}"
-        )
-        for extra in table.extras
-    ]
-    return _bill(table, [*lines, *_egress(month, table)])
+
+
+def _balancer(table: PriceTable, most: float) -> list[BillLine]:
+    if not table.balancer_month or most < _LEAST_BALANCED:
+        return []
+    return [_line("load balancer", 1, "months", table.balancer_month, 0.0, "from two machines on")]
 
 
 def hybrid_bill(serverless: Bill, machines: Bill) -> Bill:

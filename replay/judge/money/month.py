@@ -14,15 +14,18 @@ from replay.judge.money.cost import (
     Bill,
     BillLine,
     Fleet,
+    Group,
     Size,
     check_size,
+    group_bill,
     machine_bill,
     serverless_bill,
 )
 from replay.judge.money.currency import common_currency
-from replay.judge.money.month_load import Seen, month_load, peak_in_flight, peak_rps
+from replay.judge.money.following import Follows, as_group, kept, scaled
+from replay.judge.money.month_load import Seen, followed, month_load, peak_in_flight, peak_rps
 from replay.judge.money.price_table import PriceTable
-from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, sized
+from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
 from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.results.types import InstanceRecord
 
@@ -39,7 +42,8 @@ class OnServerless(NamedTuple):
 
 class OnMachines(NamedTuple):
     """Machines of one kind to be priced. rps: what one carries, or slots: the requests that it has at once; neither:
-    as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1.
+    as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1. scales: they come
+    and go with the load, where others are on all month.
     """
 
     name: str
@@ -49,6 +53,7 @@ class OnMachines(NamedTuple):
     headroom: float = 0.3
     discount: float = 0.0
     slots: float | None = None
+    scales: bool = False
 
 
 class Beside(NamedTuple):
@@ -134,7 +139,7 @@ def cost_of_run(
     capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
     planes = [_on_serverless(seen, one, today) for one in serverless]
     planes += [
-        _on_machines(month, one, load, capacity, today)
+        _on_machines(month, one, load, capacity, today, followed(run), factor)
         for one, capacity in zip(machines, capacities, strict=True)
     ]
     found = RunCost(
@@ -207,9 +212,21 @@ def _unknown(month: Usage, size: Size) -> str | None:
 
 
 def _on_machines(
-    month: Usage, one: OnMachines, load: Load, capacity: Capacity, today: datetime.date
+    month: Usage,
+    one: OnMachines,
+    load: Load,
+    capacity: Capacity,
+    today: datetime.date,
+    by_minute: Follows,
+    factor: float,
 ) -> PlaneCost:
     found = _head(one.name, one.table, today)
+    if one.scales:
+        there = kept(by_minute, capacity.rps, capacity.keeps(one.headroom), factor)
+        found.machines, found.sizing = there.most, following_words(there, capacity, one.headroom)
+        group = Group(one.kind, there.mean * MONTH_S, there.most, one.discount)
+        found.bill = group_bill(month, one.table, group)
+        return found
     found.machines, found.sizing = sized(load, capacity, one.headroom)
     found.bill = machine_bill(month, one.table, Fleet(one.kind, found.machines, one.discount))
     return found
@@ -267,7 +284,7 @@ def _cross(
     if serverless.size.billing == "instance" and load.month.live_s is None:
         found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
         return
-    offer = Offer(
+    fixed = Offer(
         load.month,
         serverless.table,
         serverless.size,
@@ -280,5 +297,9 @@ def _cross(
     )
     # Lives cannot be resampled: an instance's life is longer than a block.
     drawn = load.drawn if serverless.size.billing == "request" else []
-    found.break_even = break_evens(offer, drawn)
-    found.sensitivity = sensitivity(offer)
+    group = fixed._replace(follows=scaled(followed(seen.run), found.factor))
+    found.break_even = break_evens(group if machines.scales else fixed, drawn)
+    found.sensitivity = sensitivity(group if machines.scales else fixed)
+    if not machines.scales:
+        scaling = group._replace(names=(serverless.name, as_group(machines.name)))
+        found.break_even += break_evens(scaling, drawn, ("requests",))

@@ -5,6 +5,7 @@ another number of requests a day is asked for, what they share of an instance st
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import resampled
 from replay.judge.money.cost import CostError
+from replay.judge.money.following import WINDOW_S, Follows, follows
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.usage import MONTH_S, Basis, Plane, Usage, month_of, usage_by_window
 from replay.results.columns import ABSENT_NS
@@ -79,6 +81,17 @@ def _scaled(month: Usage, factor: float) -> Usage:
         return month
     basis: Basis = "missing" if month.basis == "missing" else "estimated"
     return msgspec.structs.replace(month.times(factor), seconds=month.seconds, basis=basis)
+
+
+def followed(run: Evidence) -> Follows:
+    """The run's load by minute, as machines that come and go would follow it."""
+    elapsed_s = run.summary.elapsed_s
+    window_s = min(WINDOW_S, elapsed_s)
+    windows = max(1, ceil(elapsed_s / window_s - 1e-9))
+    sent_ns = run.columns.sent_ns
+    at = np.minimum((sent_ns[sent_ns != ABSENT_NS] / _NS / window_s).astype(np.int64), windows - 1)
+    lengths = np.minimum(elapsed_s - window_s * np.arange(windows), window_s)
+    return follows(np.bincount(at, minlength=windows) / lengths, lengths, window_s=window_s)
 
 
 def peak_in_flight(run: Evidence) -> int:

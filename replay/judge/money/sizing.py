@@ -10,6 +10,7 @@ from math import ceil
 from typing import Literal, NamedTuple
 
 from replay.judge.money.cost import CostError
+from replay.judge.money.following import HOLD_S, Kept
 from replay.judge.phrases import number
 
 How = Literal["stated", "measured", "seen"]
@@ -134,6 +135,16 @@ def sized(load: Load, capacity: Capacity, headroom: float) -> Sized:
         f"{number(machines)} for {number(load.peak_rps)} requests/s at the peak{beyond}, {verb} {capacity.text}"
     )
     return Sized(machines, text)
+
+
+def following_words(there: Kept, capacity: Capacity, headroom: float) -> str:
+    """The sentence that says why a group has so many machines."""
+    kept = capacity.keeps(headroom)
+    beyond = f", {kept:.0%} more" if kept else ""
+    return (
+        f"{number(there.mean)} in the mean and {number(there.most)} at most: what each minute takes{beyond}, kept for "
+        f"{HOLD_S / 60:g} minutes; {capacity.text}"
+    )
 
 
 def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:

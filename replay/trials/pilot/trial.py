@@ -41,7 +41,8 @@ from replay.trials.pilot.carrying import (
 )
 from replay.trials.pilot.embedded import CONCURRENCY
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.workload import Shape

@@ -17,7 +17,7 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.price_table import FreeTier, Machine, PriceTable, PriceTableError, parse_price_table
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
@@ -169,6 +169,39 @@ def test_at_the_break_even_both_bills_are_the_same():
     a, b = costs(offer, Change(load=found.at / found.now))
 
     assert a == pytest.approx(b, rel=1e-3)
+
+
+def test_all_crossings_are_told_and_the_one_that_is_nearest_to_now_is_the_break_even():
+    # An active instance costs 76.21 USD a month; a machine costs 30.11, which is 0.395 of one, and carries half of one.
+    month = used(active_s=0.475 * MONTH_S, billed_s=0.475 * MONTH_S, request_s=0.475 * MONTH_S)
+    offer = an_offer(month=month, capacity_rps=0.5, peak_rps=0.475, headroom=0.0)
+
+    found = break_evens(offer)[0]
+
+    each = (730 * 0.033506 + 5.65) / (MONTH_S * (0.000024 + 2 * 0.0000025))
+    # One to four machines are worth it before they are full, and one to three no more when the next one is needed.
+    by_hand = sorted([each, 2 * each, 3 * each, 4 * each, 0.5, 1.0, 1.5])
+    assert found.crossings == pytest.approx(by_hand, rel=1e-4)
+    assert found.at == pytest.approx(0.5, rel=1e-4)
+    assert found.cheaper_now == "v"
+    assert found.text == (
+        "v is cheaper at 0.475 active instances; both cost the same at 0.5 (1.05 times as many), and again at 0.395, "
+        "0.79, 1, 1.19, 1.5 and 1 more, since machines come whole"
+    )
+
+
+def test_bills_that_are_the_same_to_the_cent_have_no_cheaper_one():
+    month = used(requests=0.0, active_s=1.0, billed_s=1.0, request_s=1.0)
+    # One kept instance at its idle price, and a machine at just that.
+    kept = MONTH_S * (0.0000025 + 2 * 0.0000025)
+    table = msgspec.structs.replace(GCE, extras=(), machines={"m": Machine(kept / 730, 1, 1)})
+
+    found = break_evens(
+        an_offer(month=month, size=Size(1.0, 2.0, 1), machines=table, fleet=Fleet("m", 1), capacity_rps=1e9)
+    )
+
+    assert [even.cheaper_now for even in found] == [None, None, None]
+    assert found[0].text.startswith("both cost the same at ")
 
 
 def test_a_break_even_is_refused_if_concurrency_was_not_measured():

@@ -20,9 +20,9 @@ from replay.judge.money.price_table import (
 )
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.target import Cost, Target, TargetError, load_target
-from replay.trials.pilot.money import Measured, price_planes
-from replay.trials.pilot.trial import check_prices
-from replay.trials.prices import check_currency, price_table, shipped_prices, tables_of
+from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.money import price_planes
+from replay.trials.prices import check_currency, check_prices, price_table, shipped_prices, tables_of
 from tests.trials.pilot.test_pricing import a_run, a_shape
 
 EURO = """

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from replay.judge.choice.types import Bucket, PilotPlane, Workload
 from replay.judge.figures import Evidence
 from replay.results.columns import columns_of
-from replay.results.types import PlaneFigures
+from replay.results.types import InstanceRecord, PlaneFigures
 from replay.target import Cost, Target
-from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.workload import Shape
 from tests.judge.conftest import step, summary
 
@@ -68,6 +69,74 @@ def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) 
     plane = PilotPlane(target="vm1", plane=target.plane, **known)
     measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
     return plane, price_planes([target], [plane], measured, shape or a_shape())
+
+
+SERVERLESS = Cost(price="cloud-run-us-central1", memory_gib=2.0)
+
+
+def side_by_side(
+    machines: Target, run: Evidence, lives: tuple[InstanceRecord, ...]
+) -> tuple[PilotPlane, Money]:
+    """Those machines beside a serverless plane."""
+    targets = [Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS), machines]
+    planes = [PilotPlane(target="sls", plane="serverless"), PilotPlane(target=machines.name, plane="vm")]
+    measured = {"sls": Measured(a_run(), 0.0, True), machines.name: Measured(run, 0.0, True, lives)}
+    return planes[1], price_planes(targets, planes, measured, a_shape())
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"cost": msgspec.structs.replace(MACHINE, scales=True)},
+        {"cost": MACHINE, "simulate": {"plane": {"kind": "group"}}},
+    ],
+    ids=["as its file says", "as it is simulated"],
+)
+def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[str, Any]):
+    # In a hundred seconds one machine all along, and one for thirty, of which a minute is paid.
+    lives = (
+        InstanceRecord("i-0", 0, 0, request_ns=25 * 10**9),
+        InstanceRecord("i-1", 20 * 10**9, 20 * 10**9, gone_ns=50 * 10**9, request_ns=25 * 10**9),
+    )
+
+    plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", **known), a_run(2), lives)
+
+    assert plane.cost_month == pytest.approx(1.6 * E2_MEDIUM, abs=1e-3)
+    assert (plane.machines, plane.sizing) == (2, "1.6 in the mean and 2 at most, as in its own run")
+    assert plane.cost_ci is None
+    now = next(even for even in money.break_even if even.by == "requests")
+    assert now.between == ("sls", "vm1")
+    # 33.13 against 48.17: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
+    assert now.cheaper_now == "sls"
+    assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
+
+
+def test_a_live_group_is_sized_minute_by_minute_where_nothing_tells_of_its_machines():
+    run = a_run()
+    run.summary.plane = None
+    cost = msgspec.structs.replace(MACHINE, scales=True, rps=0.5)
+
+    plane, _ = priced(cost, run)
+
+    # One request a second and thirty percent, by halves: three machines, in each minute.
+    assert plane.machines == 3
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM, abs=1e-3)
+
+
+def test_machines_that_are_on_all_month_are_also_set_against_the_same_as_a_group():
+    _, money = side_by_side(
+        Target(url="http://x", name="vm1", plane="vm", cost=msgspec.structs.replace(MACHINE, rps=10.0)),
+        a_run(),
+        (),
+    )
+
+    assert [(even.by, even.between[1]) for even in money.break_even] == [
+        ("utilisation", "vm1"),
+        ("requests", "vm1"),
+        ("concurrency", "vm1"),
+        ("requests", "vm1 as a group"),
+    ]
+    assert all(even.cheaper_now in even.between for even in money.break_even)
 
 
 levels = st.lists(st.integers(0, 2), min_size=10, max_size=10)
