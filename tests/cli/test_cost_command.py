@@ -192,6 +192,20 @@ def test_machines_that_scale_follow_the_load_minute_by_minute(simulated_as, writ
     )
 
 
+def test_staff_is_a_second_total_and_the_hours_that_flip_the_answer_are_printed(simulated):
+    options = [*SERVERLESS, *MACHINE, "--staff-hours", "2,4,8", "--staff-rate", "90"]
+
+    found = json.loads(cost(simulated, *options, "--json").stdout)
+    told = cost(simulated, *options).stdout
+
+    for plane in found["planes"]:
+        assert plane["bill"]["total_with_staff"] == pytest.approx(plane["bill"]["total"] + 360)
+    a, b = (plane["bill"]["total"] for plane in found["planes"])
+    assert found["staff"]["hours"] == pytest.approx(abs(a - b) / 90)
+    assert "with staff" in told
+    assert "at 90 an hour, make it the dearer" in told
+
+
 def test_two_currencies_are_refused_or_converted_at_the_stated_rate(simulated, tmp_path):
     table = tmp_path / "mine.toml"
     table.write_text(

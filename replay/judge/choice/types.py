@@ -124,7 +124,8 @@ class PilotPlane(msgspec.Struct, kw_only=True):
 
     budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: what one machine carries, where the plane is made of machines; capacity_how: how that is known;
-    sizing: why so many machines are priced. cost_basis: how the instance seconds behind its cost are known. effort: how
+    sizing: why so many machines are priced. cost_without_free: the bill with no free tier; cost_with_staff: with the
+    time of staff, where that is stated. cost_basis: how the instance seconds behind its cost are known. effort: how
     much trouble it was, counted over all phases. steps: of the representative phase; answered: in all phases, and in
     the month that it was simulated for.
     """
@@ -167,6 +168,8 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     generator: str = "ok"
     capacity_how: Literal["stated", "measured", "seen"] | None = None
     sizing: str | None = None
+    cost_without_free: float | None = None
+    cost_with_staff: float | None = None
 
 
 class Rule(msgspec.Struct, kw_only=True):

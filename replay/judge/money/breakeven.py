@@ -12,6 +12,8 @@ happens within a window together. Nothing is said unless active seconds were mea
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import ceil, floor
 from typing import NamedTuple
 
 import msgspec
@@ -356,18 +358,34 @@ def _value(offer: Offer, name: str) -> float | None:
 
 def _flip(offer: Offer, name: str, *, is_first_cheaper: bool) -> float | None:
     """The factor nearest to one, either way, at which the other plane is the cheaper; None within a hundredfold."""
-    nearest: float | None = None
-    steps = np.geomspace(1.0, _FARTHEST, 121).tolist()[1:]
+
+    def is_flipped(factor: float) -> bool:
+        a, b = costs(offer, Change(**{name: factor}))
+        return (a < b) != is_first_cheaper
+
+    found: list[float] = []
+    steps = np.geomspace(1.0, _FARTHEST, 121).tolist()
     for direction in (1, -1):
-        for step in steps:
-            factor = step**direction
-            if nearest is not None and abs(np.log(factor)) >= abs(np.log(nearest)):
+        for before, step in pairwise(steps):
+            if found and step > max(found[0], 1 / found[0]):
                 break
-            a, b = costs(offer, Change(**{name: factor}))
-            if (a < b) != is_first_cheaper:
-                nearest = factor
+            if is_flipped(step**direction):
+                found.append(_narrowed(is_flipped, before**direction, step**direction))
                 break
-    return None if nearest is None else round(nearest, 4)
+    nearest = _nearest(found, 1.0)
+    if nearest is None:
+        return None
+    # Away from one, so that it still flips.
+    away = ceil if nearest > 1 else floor
+    return away(nearest * 1e4) / 1e4
+
+
+def _narrowed(is_flipped: Callable[[float], bool], before: float, after: float) -> float:
+    """Where it flips between a factor at which it does not and one at which it does."""
+    for _ in range(20):
+        middle = (before * after) ** 0.5
+        before, after = (before, middle) if is_flipped(middle) else (middle, after)
+    return after
 
 
 def _soonest(one: Sensitive) -> float:

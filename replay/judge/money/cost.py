@@ -17,6 +17,9 @@ from replay.judge.money.usage import MONTH_S, Usage
 _GIB = 1 << 30
 _HOURS = 730.0
 _LEAST_BALANCED = 2
+# A bill that is less than half of what it were without the free tier rests on that; a cent is nothing to speak of.
+_MOST_LEFT = 0.5
+_LEAST_SAID = 0.01
 
 
 class Size(NamedTuple):
@@ -60,11 +63,15 @@ class BillLine(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Bill(msgspec.Struct, kw_only=True):
-    """A month. total: of all lines."""
+    """A month. total: of all lines. without_free: the same with no free tier, which is of a billing account, and so may
+    be used up by something else. total_with_staff: with the time of staff, where that was given.
+    """
 
     currency: str
     lines: list[BillLine]
     total: float
+    without_free: float | None = None
+    total_with_staff: float | None = None
 
 
 class CostError(ValueError):
@@ -188,12 +195,22 @@ def _balancer(table: PriceTable, most: float) -> list[BillLine]:
     return [_line("load balancer", 1, "months", table.balancer_month, 0.0, "from two machines on")]
 
 
+def free_tier_words(bill: Bill) -> str | None:
+    """Says so where the free tier is most of what a bill would be; None where it is not."""
+    without = bill.without_free
+    if without is None or without < _LEAST_SAID or bill.total > _MOST_LEFT * without:
+        return None
+    return (
+        f"{bill.total:,.2f} {bill.currency} by the free tier, which a billing account has once for all its services; "
+        f"without it {without:,.2f} {bill.currency}"
+    )
+
+
 def hybrid_bill(serverless: Bill, machines: Bill) -> Bill:
     """Both together. Raises CostError if they are in different currencies."""
     if serverless.currency != machines.currency:
         raise CostError(f"one part is priced in {serverless.currency}, the other in {machines.currency}")
-    lines = [*serverless.lines, *machines.lines]
-    return Bill(currency=serverless.currency, lines=lines, total=sum(line.amount for line in lines))
+    return _summed(serverless.currency, [*serverless.lines, *machines.lines])
 
 
 def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
@@ -218,4 +235,10 @@ def _line(name: str, quantity: float, unit: str, unit_price: float, free: float,
 
 
 def _bill(table: PriceTable, lines: list[BillLine]) -> Bill:
-    return Bill(currency=table.currency, lines=lines, total=sum(line.amount for line in lines))
+    return _summed(table.currency, lines)
+
+
+def _summed(currency: str, lines: list[BillLine]) -> Bill:
+    total = sum(line.amount for line in lines)
+    free = sum(line.free * line.unit_price for line in lines)
+    return Bill(currency=currency, lines=lines, total=total, without_free=total + free)

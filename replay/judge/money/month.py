@@ -17,6 +17,7 @@ from replay.judge.money.cost import (
     Group,
     Size,
     check_size,
+    free_tier_words,
     group_bill,
     machine_bill,
     serverless_bill,
@@ -26,6 +27,7 @@ from replay.judge.money.following import Follows, as_group, kept, scaled
 from replay.judge.money.month_load import Seen, followed, month_load, peak_in_flight, peak_rps
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
+from replay.judge.money.staff import StaffFlip, staff_flip, with_staff
 from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.results.types import InstanceRecord
 
@@ -88,7 +90,8 @@ class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours; basis: how the active seconds
-    are known. beside: what comes to every bill from elsewhere, in none of them.
+    are known. beside: what comes to every bill from elsewhere, in none of them. staff: the two cheapest planes, and how
+    much time of staff makes the other one the cheaper.
     """
 
     schema: str
@@ -108,6 +111,7 @@ class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     break_even: list[BreakEvenFound] = []
     sensitivity: list[Sensitive] = []
     notes: list[str] = []
+    staff: StaffFlip | None = None
 
 
 def cost_of_run(
@@ -142,6 +146,10 @@ def cost_of_run(
         _on_machines(month, one, load, capacity, today, followed(run), factor)
         for one, capacity in zip(machines, capacities, strict=True)
     ]
+    for plane in planes:
+        if plane.bill is not None and beside.staff_hours:
+            middle = beside.staff_hours[len(beside.staff_hours) // 2]
+            plane.bill = with_staff(plane.bill, middle, beside.staff_rate)
     found = RunCost(
         schema="replay.cost/1",
         run=run.name,
@@ -159,6 +167,14 @@ def cost_of_run(
         beside=_beside(month, beside),
         notes=_notes(run, month),
     )
+    bills = sorted(
+        ((plane.name, plane.bill) for plane in planes if plane.bill is not None), key=lambda one: one[1].total
+    )
+    if len(bills) > 1 and beside.staff_rate:
+        found.staff = staff_flip(bills[0], bills[1], beside.staff_rate)
+    found.notes += [
+        f"{name} costs {words}" for name, bill in bills if (words := free_tier_words(bill)) is not None
+    ]
     if serverless and machines:
         _cross(seen, serverless[0], machines[0], capacities[0], found)
     return found

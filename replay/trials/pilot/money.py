@@ -14,6 +14,7 @@ from replay.judge.money.cost import (
     Bill,
     CostError,
     Group,
+    free_tier_words,
     group_bill,
     hybrid_bill,
     machine_bill,
@@ -24,6 +25,7 @@ from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import (
     machines_for,
 )
+from replay.judge.money.staff import staff_flip
 from replay.judge.money.usage import MONTH_S, Usage, Windows
 from replay.results.columns import Flags
 from replay.target import Cost, Target
@@ -90,6 +92,7 @@ def price_planes(
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
         _share_out(one, found.buckets)
+    _staff(offers, tables, found)
     _cross(offers, targets, measured, shape, found)
     return found
 
@@ -155,6 +158,11 @@ def _priced(
     one = _Priced(
         plane, cost, table, month, levels, windows, bill, drawn_months(windows, measured, shape), group
     )
+    plane.cost_without_free = None if bill.without_free is None else round(bill.without_free, 4)
+    if plane.staff_month is not None:
+        plane.cost_with_staff = round(bill.total + plane.staff_month, 4)
+    if (words := free_tier_words(bill)) is not None:
+        found.doubts.append(f"{target.name} costs {words}")
     plane.cost_ci = _interval(target, one, shape)
     return one
 
@@ -252,6 +260,17 @@ def _interval(target: Target, one: _Priced, shape: Shape) -> tuple[float, float]
     fleets = [fleet_of(cost, machines_for(peak, rps, headroom_kept(cost, plane))) for rps in each]
     totals = [one.bill.total] + [machine_bill(one.month, one.table, fleet).total for fleet in fleets]
     return round(min(totals), 4), round(max(totals), 4)
+
+
+def _staff(priced: Sequence[_Priced], tables: Tables, found: Money) -> None:
+    """How much time of staff would make the cheaper of the two cheapest targets the dearer."""
+    cheapest = sorted(priced, key=lambda one: one.bill.total)[:2]
+    rates = [one.cost.staff_rate * tables.worth(one.cost) for one in cheapest]
+    rate = next((rate for rate in rates if rate), 0.0)
+    if len(cheapest) < 2 or not rate:
+        return
+    a, b = cheapest
+    found.notes.append(staff_flip((a.plane.target, a.bill), (b.plane.target, b.bill), rate).text)
 
 
 def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:

@@ -227,6 +227,16 @@ def test_what_moves_the_answer_most_comes_first_and_its_factor_does_flip_it():
     assert (before[0] < before[1]) != (after[0] < after[1])
 
 
+def test_the_factor_of_the_load_that_flips_the_answer_is_that_of_the_nearest_break_even():
+    for peak in (1.0, 3.0, 10.0):
+        offer = an_offer(peak_rps=peak)
+        (load,) = (one for one in sensitivity(offer) if one.input == "the load as a whole")
+        even = break_evens(offer)[0]
+
+        assert even.at is not None
+        assert load.flips_at_factor == pytest.approx(even.at / even.now, abs=2e-4)
+
+
 def test_the_interval_of_a_break_even_holds_it_and_narrows_with_more_windows():
     def interval(n: int) -> tuple[float, float]:
         windows = [

@@ -106,9 +106,43 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
     assert plane.cost_ci is None
     now = next(even for even in money.break_even if even.by == "requests")
     assert now.between == ("sls", "vm1")
-    # 33.13 against 48.17: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
+    # 33.14 against 48.17: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
     assert now.cheaper_now == "sls"
     assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
+
+
+def test_each_bill_has_its_totals_with_staff_and_without_the_free_tier_and_the_hours_that_flip_them():
+    vm1 = msgspec.structs.replace(MACHINE, rps=10.0, staff_hours=4.0, staff_rate=90.0)
+
+    plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", cost=vm1), a_run(), ())
+
+    assert (plane.staff_month, plane.cost_with_staff) == (360.0, pytest.approx(E2_MEDIUM + 360, abs=1e-3))
+    # 33.138 for half an instance, less the 30.109 of a machine, at 90 an hour.
+    flip = (
+        "vm1 is cheaper than sls by 3.03 USD a month without staff; 0.0336 hours of staff a month more than sls takes, "
+        "at 90 an hour, make it the dearer"
+    )
+    assert flip in money.notes
+
+
+def test_a_bill_that_the_free_tier_makes_zero_says_so():
+    run = a_run()
+    few = Evidence(run.summary, run.columns, "few")
+    shape = a_shape()
+    bucket = Bucket(name="idle", weight=1.0, requests_per_s=0.001)
+    shape = Shape(msgspec.structs.replace(shape.workload, buckets=[bucket]), shape.levels)
+    target = Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS)
+    plane = PilotPlane(target="sls", plane="serverless")
+
+    # Its times are not the trace's, so that it is scaled to a request in a thousand seconds: 1,314 s active.
+    money = price_planes([target], [plane], {"sls": Measured(few, None, True)}, shape)
+
+    assert plane.cost_month == 0.0
+    assert plane.cost_without_free == pytest.approx(1314 * (0.000024 + 2 * 0.0000025) + 2628 * 4e-7, abs=1e-3)
+    assert any(
+        "sls costs 0.00 USD by the free tier, which a billing account has once" in doubt
+        for doubt in money.doubts
+    )
 
 
 def test_a_live_group_is_sized_minute_by_minute_where_nothing_tells_of_its_machines():
