@@ -301,7 +301,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     of several that match, the last. answers: "kind" also looks into the answers of model APIs, MCP and JSON-RPC for
     errors that their status does not tell; "status" does not. simulate: the plane that
     `replay plane simulate` takes it for. slo: what `replay gate` holds it to. cost: what `replay pilot` prices it by.
-    session: what a session keeps from one step to the next.
+    session: what a session keeps from one step to the next. provides: what is there of that which steps of a trace may
+    need (their attribute `needs`): gpu, browser, or whatever it is.
     """
 
     url: str
@@ -330,6 +331,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     slo: tuple[str, ...] = ()
     cost: Cost | None = None
     session: SessionRules = SessionRules()
+    provides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_url(self.url)

@@ -120,6 +120,12 @@ def test_the_shipped_targets_load(path):
     assert load_target(str(path)).url
 
 
+def test_a_target_says_what_it_has_of_what_steps_may_need(written):
+    target = written('url = "http://x"\nprovides = ["gpu", "browser"]\n')
+
+    assert target.provides == ("gpu", "browser")
+
+
 def test_a_session_may_keep_cookies_unless_all_send_the_same_one(written):
     assert written('url = "http://x"\n[session]\ncookies = true\n').session.cookies
 

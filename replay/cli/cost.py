@@ -7,12 +7,12 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.price_tables import price_table_options
 from replay.cli.units import PERCENT
 from replay.judge.money.cost import Size
 from replay.judge.money.month import Beside
 from replay.report.cost import print_cost
 from replay.trials.cost import MachineWish, price_run
-from replay.trials.prices import shipped_prices
 
 EXIT_INCONCLUSIVE = 3
 _NOT_NEGATIVE = click.FloatRange(min=0)
@@ -75,7 +75,7 @@ class _Rate(click.ParamType[tuple[str, float]]):
     "prices",
     multiple=True,
     metavar="TABLE",
-    help=f"Price it as serverless by this table, a file or one of {', '.join(shipped_prices())}.",
+    help="Price it as serverless by this table: a file, or one of those that --tables lists.",
 )
 @click.option("--vcpu", type=_POSITIVE, default=1.0, show_default=True, help="Of one serverless instance.")
 @click.option(
@@ -90,10 +90,10 @@ class _Rate(click.ParamType[tuple[str, float]]):
 )
 @click.option(
     "--billing",
-    type=click.Choice(["request", "instance"]),
+    type=click.Choice(["request", "instance", "worker-pool"]),
     default="request",
     show_default=True,
-    help="Serverless time is paid while there are requests, or for instances' whole lives.",
+    help="Serverless time is paid while there are requests, or for instances' lives, or for a pool of --min-instances.",
 )
 @click.option(
     "--machine",
@@ -130,6 +130,7 @@ class _Rate(click.ParamType[tuple[str, float]]):
     type=_Rate(),
     help="What one of another currency is worth in that of the bills, as EUR=1.08.",
 )
+@price_table_options
 @click.option("--explain", is_flag=True, help="Show what each figure was made of, and where prices are from.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the bills as JSON on stdout, and nothing else there."

@@ -163,7 +163,7 @@ def _load_lines(found: TraceProfile) -> list[str]:
         lines.append(f"{'gaps':<15}CV {load.cv_of_gaps:.3g} between session starts (1: Poisson)")
     if load.under_way_mean is not None:
         lines.append(
-            f"{'under way':<15}{load.under_way_mean:.3g} steps in the mean, at most {load.under_way_most:,}"
+            f"{'under way':<15}{load.under_way_mean:.3g} requests in the mean, at most {load.under_way_most:,}"
         )
     for bucket in load.buckets:
         rate = bucket.mean_per_slot / load.window_s

@@ -123,6 +123,7 @@ class Outcomes:
         self._reads_answers = reads_answers
         self._rules = [(rule, self._usable(expected_of(rule))) for rule in reversed(target.expect)]
         self._reads_kinds = reads_answers and target.answers == "kind"
+        self._asks_nothing_more = not self._rules and not self._keeps_body
         self._ruled: dict[tuple[str, str], Expect | None] = {}
         self._known: dict[tuple[int | None, int | None, str | None], Expected] = {}
 
@@ -132,7 +133,11 @@ class Outcomes:
     def of(self, step: Step, body: bytes) -> Expected | None:
         """What this step is held to; None: to a status below 400 and nothing else. body: of its request."""
         family = None
-        if self._reads_kinds and (body or step.kind not in _PLAIN_KINDS):
+        is_read = self._reads_kinds and (body or step.kind not in _PLAIN_KINDS)
+        if not is_read and self._asks_nothing_more and step.expect is None and step.recorded is None:
+            # Most steps: 170 ns rather than 290, of some 20 us that a step costs.
+            return None
+        if is_read:
             request = step.request
             family = (
                 "model" if request is None else family_of_request(step.kind, request.method, request.path, body)

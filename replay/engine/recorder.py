@@ -367,6 +367,8 @@ def recorded_part(step: Step, encode: Callable[[object], bytes]) -> bytes:
     part = b"" if took_ms is None else b',"recorded_ms":' + encode(took_ms)
     if at_ms:
         part += b',"recorded_at_ms":' + encode(at_ms)
+    if recorded is None and llm is None and (request is None or not request.body_bytes):
+        return part
     if recorded is not None:
         if recorded.status is not None:
             part += b',"recorded_status":%d' % recorded.status

@@ -18,6 +18,7 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("p99 response", *(milliseconds(p.p99_ms) for p in planes)),
         ("p99, 95% interval", *(_latency_interval(p.p99_ci_ms) for p in planes)),
         ("latency budget", *(p.budget or NOTHING for p in planes)),
+        ("stands", *(_stands(verdict, p) for p in planes)),
         ("cold requests", *(share(p.cold_share) for p in planes)),
         ("p99 without cold starts", *(milliseconds(p.p99_without_cold_ms) for p in planes)),
         ("a cold start adds", *(milliseconds(p.cold_added_ms) for p in planes)),
@@ -35,6 +36,23 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("generator", *(clean(p.generator) for p in planes)),
     ]
     return [row for row in rows if any(cell != NOTHING for cell in row[1:])]
+
+
+def _stands(verdict: PilotVerdict, plane: PilotPlane) -> str:
+    """Whether it could be chosen, where there is more than one of a kind or one that is out; nothing else is news."""
+    if plane.target in verdict.out:
+        return "out"
+    if len(verdict.planes) <= len(verdict.represents):
+        return NOTHING
+    return "for its kind" if plane.target in verdict.represents.values() else "not the best"
+
+
+def standing_lines(verdict: PilotVerdict) -> list[str]:
+    """Which targets are out and why, and, where a kind has more than one, which stands for it and why."""
+    lines = [f"{target} is out: {why}" for target, why in verdict.out.items()]
+    if len(verdict.planes) > len(verdict.represents):
+        lines += verdict.represents_why.values()
+    return lines
 
 
 def number(value: float | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
 from replay.report.markdown import escaped
-from replay.report.pilot_cells import money, pairs, side_by_side
+from replay.report.pilot_cells import money, pairs, side_by_side, standing_lines
 from replay.report.words import clean
 
 
@@ -27,6 +27,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
             ["", *(_said(plane.target) for plane in verdict.planes)],
             [[_said(cell) for cell in row] for row in side_by_side(verdict)],
         ),
+        _bullets(standing_lines(verdict)),
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes), "better"],
             [

@@ -2,7 +2,16 @@
 
 from replay.judge.choice.types import PhaseFigures, PilotVerdict
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.pilot_cells import NOTHING, money, number, pairs, share, side_by_side, unit_price
+from replay.report.pilot_cells import (
+    NOTHING,
+    money,
+    number,
+    pairs,
+    share,
+    side_by_side,
+    standing_lines,
+    unit_price,
+)
 from replay.report.words import clean, count, milliseconds
 
 MOST_CHARACTERS = 400
@@ -33,7 +42,8 @@ def first_screen(verdict: PilotVerdict) -> str:
 
 
 def planes(verdict: PilotVerdict) -> str:
-    return table(("", *_targets(verdict)), side_by_side(verdict))
+    who = bullets([clean(line, MOST_CHARACTERS) for line in standing_lines(verdict)])
+    return table(("", *_targets(verdict)), side_by_side(verdict)) + who
 
 
 def dimensions(verdict: PilotVerdict) -> str:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from replay.judge.choice.types import BreakEvenFound, PilotVerdict
-from replay.report.pilot_cells import number, side_by_side
+from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
+from replay.report.pilot_cells import number, side_by_side, standing_lines
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -25,6 +25,7 @@ _SHOWN = (
     "p50 response",
     "p99 response",
     "latency budget",
+    "stands",
     "cold requests",
     "ceiling, requests/s",
     "machines for the peak",
@@ -62,6 +63,8 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
     console.print(_planes(verdict))
     console.print()
     console.print(_rules(verdict))
+    for line in standing_lines(verdict):
+        console.print(Text(_wrapped(line)))
     for even in verdict.break_even[:2]:
         console.print(Text(_wrapped(_crossing(even))))
     if verdict.routes:
@@ -70,7 +73,7 @@ def print_pilot(verdict: PilotVerdict, directory: Path | None, console: Console 
             to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
             console.print(Text(_wrapped(to, "  ")))
     _list(console, "how much trouble it was", verdict.effort)
-    _list(console, "what remains in doubt", verdict.doubts[:_MOST_DOUBTS])
+    _list(console, "what remains in doubt", _first(verdict.doubts, _MOST_DOUBTS))
     console.print()
     console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
@@ -91,21 +94,25 @@ def _planes(verdict: PilotVerdict) -> Table:
 
 
 def _rules(verdict: PilotVerdict) -> Table:
-    """Those that favour somebody; what decided is marked."""
+    """Those that favour somebody or decided, which is marked: a rule may decide that nothing can be told."""
     table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
     table.add_column("")
     table.add_column("rule", no_wrap=True)
     table.add_column("favours", no_wrap=True)
     table.add_column("because")
     for rule in verdict.rules:
-        if rule.favours == "neither":
+        if _is_silent(rule):
             continue
         mark = Text("●", style="bold") if rule.decides else Text("·", style="dim")
         table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, 200)))
-    silent = [clean(rule.name) for rule in verdict.rules if rule.favours == "neither"]
+    silent = [clean(rule.name) for rule in verdict.rules if _is_silent(rule)]
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
     return table
+
+
+def _is_silent(rule: Rule) -> bool:
+    return rule.favours == "neither" and not rule.decides
 
 
 def _crossing(even: BreakEvenFound) -> str:
@@ -120,6 +127,12 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
     console.print(Text(title, style="bold"))
     for line in lines:
         console.print(Text(_wrapped(line, "  ")))
+
+
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    """The first of them, and how many more the report has."""
+    left = len(lines) - most
+    return [*lines[:most], *([f"and {left} more in the report"] if left > 0 else [])]
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -229,13 +229,19 @@ class TraceWriter:
         fault = header_problem(header)
         if fault is not None:
             raise TraceError(f"{shown_path(self._path)}: {fault}")
+        self._header = header
         self._file = WholeFile(self._path)
         self._last_start_ms = 0.0
         self.sessions = 0
         self.steps = 0
-        self._file.write(encoded_with_extra(header) + b"\n")
 
     def __enter__(self) -> "TraceWriter":
+        self._file.__enter__()
+        try:
+            self._file.write(encoded_with_extra(self._header) + b"\n")
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(

@@ -1,11 +1,21 @@
 """What kind of load a recording is: interactive, bursty background, or steady state; by a rule that is shown.
 
-The rule and its constants are ours, to begin with: steady if less than 5 % of its windows are idle, its fullest window
-has less than twice the mean, and the dispersion of its windows is below 5; else interactive if at least a tenth of the
-think times are 2 s or longer, as a person's are; else bursty background. Windows are a minute, or 10 s for recordings
-of less than 10 minutes. A recording of fewer than 6 windows is not classified.
+The rule and its constants are ours, to begin with. Load is steady in either of two ways, as long as something is under
+way in at least half of the seconds:
+
+- requests come evenly: less than 5 % of the windows are idle, the fullest has less than twice the mean, and the
+  dispersion of the windows is below 5;
+- as much is under way all along, however unevenly it began: less than 5 % of the seconds are idle, and the fullest
+  window has less than twice the mean under way, or no more than chance makes of a constant rate: four standard
+  deviations of a Poisson count, which is what is under way where requests come at random at such a rate, however long
+  they take.
+
+Else it is interactive if at least a tenth of the think times are 2 s or longer, as a person's are; else bursty
+background. Windows are a minute, or 10 s for recordings of less than 10 minutes. A recording of fewer than 6 windows is
+not classified.
 """
 
+from math import sqrt
 from typing import Literal
 
 import msgspec
@@ -15,6 +25,8 @@ PatternName = Literal["interactive", "bursty background", "steady state", "not c
 MOST_IDLE = 0.05
 MOST_PEAK = 2.0
 MOST_DISPERSION = 5.0
+MOST_IDLE_SECONDS = 0.5
+CHANCE = 4.0
 LEAST_HUMAN = 0.1
 HUMAN_MS = 2_000.0
 LEAST_WINDOWS = 6
@@ -27,26 +39,53 @@ class Pattern(msgspec.Struct, omit_defaults=True):
     rule: str
 
 
+class UnderWay(msgspec.Struct, frozen=True):
+    """What is under way. idle_ratio: seconds in which nothing is. mean: in a second; most: the mean of a second, in the
+    window in which that is highest.
+    """
+
+    idle_ratio: float
+    mean: float
+    most: float
+
+
 def classify(
     windows: int,
     idle_ratio: float | None,
     peak_to_mean: float | None,
     dispersion: float | None,
     human_ratio: float | None,
+    under_way: UnderWay | None = None,
 ) -> Pattern:
     """By the rule at the head of this module.
 
-    idle_ratio: windows without a step. human_ratio: think times of HUMAN_MS or longer among all.
+    idle_ratio: windows without a step. human_ratio: think times of HUMAN_MS or longer among all. under_way: None where
+    no durations were recorded, so that only what begins is known.
     """
     if windows < LEAST_WINDOWS or idle_ratio is None or peak_to_mean is None or dispersion is None:
         return Pattern("not classified", f"{windows} windows of load are too few; it takes {LEAST_WINDOWS}")
-    numbers = f"{idle_ratio:.0%} of the windows idle, peak {peak_to_mean:.3g} times the mean, "
+    seconds = "" if under_way is None else f" and {under_way.idle_ratio:.0%} of the seconds"
+    numbers = f"{idle_ratio:.0%} of the windows{seconds} idle, peak {peak_to_mean:.3g} times the mean, "
     numbers += f"dispersion {dispersion:.3g}"
-    if idle_ratio < MOST_IDLE and peak_to_mean < MOST_PEAK and dispersion < MOST_DISPERSION:
+    is_mostly_idle = under_way is not None and under_way.idle_ratio > MOST_IDLE_SECONDS
+    is_even = idle_ratio < MOST_IDLE and peak_to_mean < MOST_PEAK and dispersion < MOST_DISPERSION
+    if is_even and not is_mostly_idle:
         return Pattern(
-            "steady state", f"{numbers}: all below {MOST_IDLE:.0%}, {MOST_PEAK:g} and {MOST_DISPERSION:g}"
+            "steady state",
+            f"{numbers}: it comes evenly, below {MOST_IDLE:.0%}, {MOST_PEAK:g} and {MOST_DISPERSION:g}",
+        )
+    if under_way is not None and _stays(under_way):
+        return Pattern(
+            "steady state",
+            f"{numbers}; but as much is under way all along: {under_way.mean:.3g} in the mean, at most "
+            f"{under_way.most:.3g} in a window",
         )
     if human_ratio is not None and human_ratio >= LEAST_HUMAN:
         said = f"{human_ratio:.0%} of the think times are {HUMAN_MS / 1000:g} s or longer, at least {LEAST_HUMAN:.0%}"
         return Pattern("interactive", f"{said}; not steady: {numbers}")
     return Pattern("bursty background", f"not steady: {numbers}; and few think times are as long as a person's")
+
+
+def _stays(under_way: UnderWay) -> bool:
+    by_chance = under_way.mean + CHANCE * sqrt(under_way.mean)
+    return under_way.idle_ratio < MOST_IDLE and under_way.most < max(MOST_PEAK * under_way.mean, by_chance)

@@ -11,7 +11,7 @@ from replay.trace.activity import Activity
 from replay.trace.buckets import Bucket, load_buckets
 from replay.trace.burstiness import Gaps, dispersion, peak_to_mean
 from replay.trace.file import TraceReader
-from replay.trace.pattern import HUMAN_MS, Pattern, classify
+from replay.trace.pattern import HUMAN_MS, Pattern, UnderWay, classify
 from replay.trace.types import Header, Session
 from replay.trace.uses import Uses
 
@@ -76,9 +76,10 @@ class TraceProfile(msgspec.Struct):
 class LoadProfile(msgspec.Struct, omit_defaults=True):
     """How the load comes, by recorded times. cv_of_gaps: of gaps between session starts, 1 for Poisson.
 
-    dispersion, peak_to_mean: of steps started, by window ("1s", "10s", "60s", "600s"); absent for windows of which
-    the recording has fewer than two. under_way_mean, under_way_most: steps under way in a second; idle_ratio: seconds
-    in which none is; absent where no durations were recorded. window_s: of the pattern and the buckets.
+    Of requests; waits are no load. dispersion, peak_to_mean: of requests started, by window ("1s", "10s", "60s",
+    "600s"); absent for windows of which the recording has fewer than two. under_way_mean: at an instant, in the mean;
+    under_way_most: in a second; idle_ratio: seconds in which none is; absent where no durations were recorded.
+    window_s: of the pattern and the buckets.
     steps_by_window, under_way_by_window: steps that start in, and most that are under way in, at most 60 windows,
     joined evenly.
     """
@@ -142,7 +143,7 @@ class _Spread:
 def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> TraceProfile:
     """Read a trace once and describe its shape. Raises TraceError for the first thing that is wrong."""
     sessions = steps = waits = edges = joins = input_tokens = output_tokens = 0
-    span_ms = last_start_ms = 0.0
+    span_ms = last_start_ms = busy_ms = 0.0
     first_start_ms = None
     series: dict[tuple[str, str], int] = {}
     per_session, fan_out, depth, gap_ms = _Spread(), _Spread(), _Spread(), _Spread()
@@ -181,7 +182,9 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
                     output_tokens += step.llm.output_tokens
                     inputs.add(step.llm.input_tokens)
                     outputs.add(step.llm.output_tokens)
-                activity.step(last_start_ms + step.at_ms, step.took_ms or 0.0)
+                if not step.is_wait:
+                    activity.step(last_start_ms + step.at_ms, step.took_ms or 0.0)
+                    busy_ms += step.took_ms or 0.0
                 span_ms = max(span_ms, last_start_ms + step.at_ms + (step.took_ms or 0.0))
             for count in followers.values():
                 fan_out.add(count)
@@ -207,7 +210,7 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
         output_tokens=output_tokens,
         input_tokens_per_call=inputs.quantiles(),
         output_tokens_per_call=outputs.quantiles(),
-        load=_load(activity, gaps, human / edges if edges else None, has_durations=took_ms.quantiles().n > 0),
+        load=_load(activity, gaps, human / edges if edges else None, busy_ms),
         references=uses.counts,
     )
 
@@ -217,8 +220,9 @@ _SHORT_S = 600
 _MOST_SHOWN = 60
 
 
-def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, *, has_durations: bool) -> LoadProfile:
-    """The figures by time, from the counts of every second."""
+def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, busy_ms: float) -> LoadProfile:
+    """The figures by time, from the counts of every second. busy_ms: of all steps, one after another."""
+    has_durations = busy_ms > 0
     starts, under_way = activity.starts(), activity.under_way()
     seconds = len(starts)
     window_s = 60 if seconds >= _SHORT_S else 10
@@ -230,8 +234,12 @@ def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, *, has_dura
     running = under_way[: whole * window_s].reshape(whole, window_s).max(axis=1, initial=0)
     idle_windows = float(np.count_nonzero(running == 0)) / whole if whole else None
     key = f"{window_s}s"
+    at_work = None
+    if idle is not None and whole:
+        by_second = under_way[: whole * window_s].reshape(whole, window_s).mean(axis=1)
+        at_work = UnderWay(idle, float(by_second.mean()), float(by_second.max()))
     return LoadProfile(
-        pattern=classify(whole, idle_windows, peaks[key], spread[key], human_ratio),
+        pattern=classify(whole, idle_windows, peaks[key], spread[key], human_ratio, at_work),
         window_s=window_s,
         buckets=load_buckets(by_window.tolist()),
         steps_by_window=[
@@ -243,7 +251,7 @@ def _load(activity: Activity, gaps: Gaps, human_ratio: float | None, *, has_dura
         cv_of_gaps=_rounded(gaps.cv()),
         dispersion={name: round(value, 4) for name, value in spread.items() if value is not None},
         peak_to_mean={name: round(value, 4) for name, value in peaks.items() if value is not None},
-        under_way_mean=_rounded(float(under_way.mean())) if seconds and has_durations else None,
+        under_way_mean=_rounded(busy_ms / 1000 / seconds) if seconds and has_durations else None,
         under_way_most=int(under_way.max()) if seconds and has_durations else None,
         idle_ratio=_rounded(idle),
     )

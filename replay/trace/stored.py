@@ -203,24 +203,30 @@ class _GzipWriter:
 class WholeFile:
     """A new file that appears under its name only once it is complete; compressed if it ends in .zst or .gz.
 
-    A context manager: leaving it by an exception leaves nothing behind, and an older file as it was.
+    A context manager, and nothing is on the disk before it is entered: leaving it by an exception, or an interrupt at
+    any instant, leaves nothing behind, and an older file as it was.
     """
+
+    _raw: io.FileIO
+    _file: BinaryIO
+    _sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter
 
     def __init__(self, path: Path) -> None:
         self._path = path = path.resolve() if path.is_symlink() else path
         if path.exists() and not path.is_file() and not path.is_dir():
             raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
         self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+
+    def _open(self) -> None:
         with self._translated():
-            if path.is_dir():
+            if self._path.is_dir():
                 raise IsADirectoryError(21, "Is a directory")
             self._raw = self._part.open("xb", buffering=0)
-        self._file: BinaryIO = io.BufferedWriter(self._raw, _BUFFER_BYTES)
-        self._sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter = self._file
-        if path.suffix == ".zst":
+        self._file = self._sink = io.BufferedWriter(self._raw, _BUFFER_BYTES)
+        if self._path.suffix == ".zst":
             compressor = zstandard.ZstdCompressor(level=3)
             self._sink = compressor.stream_writer(self._file, closefd=False)
-        elif path.suffix == ".gz":
+        elif self._path.suffix == ".gz":
             self._sink = _GzipWriter(self._file)
 
     def write(self, data: bytes) -> None:
@@ -228,6 +234,12 @@ class WholeFile:
             self._sink.write(data)
 
     def __enter__(self) -> "WholeFile":
+        try:
+            self._open()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self._part.unlink(missing_ok=True)
+            raise
         return self
 
     def __exit__(

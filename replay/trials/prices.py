@@ -9,7 +9,7 @@ from replay.engine.simulation import simulated_plane
 from replay.engine.types import Budget
 from replay.judge.money.cost import CostError, Size, check_size
 from replay.judge.money.currency import common_currency, in_currency
-from replay.judge.money.price_table import PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
 from replay.target import Cost, Target, TargetError
 
 _SUFFIX = ".toml"
@@ -22,7 +22,12 @@ def shipped_prices() -> list[str]:
 
 
 def price_table(name: str) -> PriceTable:
-    """A shipped table by its name, or one from a file. Raises PriceTableError."""
+    """A shipped table by its name, or one from a file, with the machines of its nodes. Raises PriceTableError."""
+    table = _written(name)
+    return on_nodes(table, _written(table.nodes_of)) if table.nodes_of else table
+
+
+def _written(name: str) -> PriceTable:
     if name in shipped_prices():
         return parse_price_table(
             (files("replay.judge.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name
@@ -31,7 +36,7 @@ def price_table(name: str) -> PriceTable:
         return parse_price_table(Path(name).read_bytes(), name)
     except FileNotFoundError as cause:
         raise PriceTableError(
-            f"{name}: no such price table. Name a file, or one of {', '.join(shipped_prices())}."
+            f"{name}: no such price table. Name a file, or one of those that `replay cost --tables` lists."
         ) from cause
     except OSError as cause:
         raise PriceTableError(f"{name}: the price table cannot be read ({cause.strerror}).") from cause

@@ -49,7 +49,7 @@ def test_a_gate_on_a_run_takes_bounds_by_the_recording(made):
 
 
 def test_a_target_is_held_to_the_recording_by_replaying(truth, write_trace, tmp_path):
-    trace = write_trace(*((n * 2.0, [write_trace.get("a", f"/{n}", took_ms=300.0)]) for n in range(200)))
+    trace = write_trace(*((n * 10.0, [write_trace.get("a", f"/{n}", took_ms=300.0)]) for n in range(200)))
 
     call("compare", trace, "-t", truth.url, "--recorded", "--metric", "mean", "--out", tmp_path / "o", "--json")
 

@@ -260,3 +260,108 @@ def test_options_that_cannot_be_used_are_refused(simulated, options, says):
 
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+def test_the_price_tables_are_listed_with_region_day_currency_and_source():
+    result = cost("--tables")
+
+    assert result.exit_code == 0, result.output
+    assert "ec2-us-east-1  Amazon EC2, us-east-1: 23 machines (arm, L4, T4, spot)" in result.stdout
+    assert "prices of 2026-07-20" in result.stdout
+    assert "in USD: AWS Price List as read into https://github.com/aws/karpenter-provider-aws" in result.stdout
+    assert (
+        "cloud-run-gpu-us-central1  Google Cloud Run with GPU, us-central1: by instance, a GPU (L4)"
+        in result.stdout
+    )
+
+
+def test_a_table_is_shown_with_its_machines_and_what_it_has_no_price_for(tmp_path):
+    table = tmp_path / "mine.toml"
+    table.write_text(
+        'provider = "Mine"\nregion = "here"\ncurrency = "EUR"\ndate = 2020-01-01\nsource = "a contract"\n'
+        "cluster_hour = 0.1\n"
+        "[machines]\nbig = { hour = 1.0, vcpu = 4, memory_gib = 16, gpu = 'T4', spot_hour = 0.4, sustained = 0.2 }\n"
+        "[instance]\nvcpu_s = 0.00001\ngib_s = 0.000001\ngpu = 'L4'\ngpu_s = 0.0002\n"
+        "[spot]\ndate = 2020-02-01\nsource = 'a call'\nnotice = 'they take it back'\n"
+        "[commitments]\ndate = 2020-03-01\nsource = 'a letter'\n"
+        "rates = [{ name = 'c', years = 3, discount = 0.5, covers = ['big', 'instance'] }]\n"
+        "[unpriced]\nhuge = 'we may not order it.'\n"
+    )
+
+    told = cost("--table", table).stdout
+
+    assert "prices of 2020-01-01, more than half a year old, in EUR: a contract" in told
+    row = next(line for line in told.splitlines() if line.startswith("big"))
+    assert row.split() == ["big", "1", "0.4", "4", "16", "-20.0%", "-50.0%", "T4"]
+    assert "by instance: 1e-05 a vCPU-s, 1e-06 a GiB-s, 0.0002 a second of L4; -50.0% for 3 years" in told
+    assert "cluster, an hour: 0.1" in told
+    assert "spot prices of 2020-02-01, which move; they take it back. a call" in told
+    assert "commitments of 2020-03-01: a letter" in told
+    assert "not priced: huge: we may not order it." in told
+
+
+def test_a_table_that_is_not_there_cannot_be_shown():
+    result = cost("--table", "nowhere")
+
+    assert isinstance(result.exception, PriceTableError)
+    assert str(result.exception) == (
+        "nowhere: no such price table. Name a file, or one of those that `replay cost --tables` lists."
+    )
+
+
+def test_a_spot_machine_is_priced_by_name_and_its_bill_says_that_it_may_be_reclaimed(simulated):
+    told = cost(
+        simulated, "--machine", "gce-us-central1:n2-standard-2-spot", "--machine-rps", "1000", "--explain"
+    )
+
+    assert told.exit_code == 0, told.output
+    assert "machines, n2-standard-2-spot, may be reclaimed" in told.stdout
+    assert "spot price of 2026-08-03, which moves; Google may reclaim it at any time" in told.stdout
+
+
+def test_a_spot_price_that_is_older_than_its_table_is_said_to_be_stale(simulated):
+    told = cost(simulated, "--machine", "ec2-us-east-1:t3.medium-spot", "--machine-rps", "1000").stdout
+
+    assert "these prices are of 2025-04-24, more than half a year old" in told
+
+
+def test_a_machine_with_no_price_is_refused_with_the_reason(simulated):
+    result = cost(simulated, "--machine", "azure-vm-eastus:Standard_D2s_v5-spot", "--machine-rps", "1000")
+
+    assert isinstance(result.exception, PriceTableError)
+    assert str(result.exception) == (
+        "the price table of Azure Virtual Machines has no price for Standard_D2s_v5-spot: "
+        "Azure gives spot prices by the hour and region; none was found in a source with a date."
+    )
+
+
+def test_instances_with_a_gpu_are_priced_by_the_second(simulated):
+    told = cost(
+        simulated,
+        *("--price", "cloud-run-gpu-us-central1", "--billing", "instance", "--vcpu", "4", "--memory", "16"),
+    )
+
+    assert told.exit_code == 0, told.output
+    assert "GPU time" in told.stdout
+
+
+def test_a_worker_pool_has_a_bill_and_no_break_even(simulated):
+    pool = ("--price", "cloud-run-us-central1", "--billing", "worker-pool", "--min-instances", "2")
+
+    told = cost(simulated, *pool, *MACHINE)
+
+    assert told.exit_code == 0, told.output
+    assert "5,256,000 vCPU-s" in told.stdout
+    assert "no break-even: a worker pool costs the same whatever the load is" in told.stdout
+
+
+def test_a_worker_pool_without_a_price_is_refused_with_the_reason(simulated):
+    result = cost(
+        simulated, "--price", "cloud-run-europe-west3", "--billing", "worker-pool", "--min-instances", "1"
+    )
+
+    assert isinstance(result.exception, CostError)
+    assert str(result.exception).endswith(
+        "the price table of Google Cloud Run has no prices of a worker pool: prices of worker pools in Tier 2 regions "
+        "were found in no source that could be read."
+    )

@@ -63,7 +63,7 @@ def test_a_likeness_at_another_rate_has_that_rate(tmp_path):
         (["steady"], "-o"),
         (["--recipe", "nosuch.toml", "-o", "a.jsonl"], "cannot be read"),
         (["--like", "nosuch.jsonl", "-o", "a.jsonl"], "no such file"),
-        (["steady", "--rate", "-3", "-o", "a.jsonl"], "is no rate"),
+        (["steady", "--rate", "-3", "-o", "a.jsonl"], "is not a valid rate"),
         (["steady", "-o", "nosuch/a.jsonl"], "nosuch"),
     ],
 )

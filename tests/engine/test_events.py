@@ -142,9 +142,9 @@ def test_ctrl_c_ends_a_command_that_is_under_way(truth, write_trace, tmp_path):
     ("arguments", "says"),
     [
         (["--fault", "kill@30s"], "control address"),
-        (["--fault", "explode@30s"], "is no fault"),
-        (["--fault", "kill"], "is no fault"),
-        (["--at", "soon", "true"], "is no length of time"),
+        (["--fault", "explode@30s"], "is not a known fault"),
+        (["--fault", "kill"], "is not a known fault"),
+        (["--at", "soon", "true"], "is not a valid duration"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_sent(truth, write_trace, tmp_path, arguments, says):

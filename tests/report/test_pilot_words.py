@@ -6,6 +6,8 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+from replay.judge.choice.types import Rule
+from replay.report import pilot_tables
 from replay.report.pilot_cells import number, unit_price
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
@@ -43,6 +45,41 @@ def test_the_rule_that_decided_the_crossing_and_the_doubts_are_said():
     assert "neither: local needs" in text
     assert "both cost the same at 0.43, 95% between 0.31 and 0.62" in text
     assert "what remains in doubt the instance seconds behind serverless's cost" in text
+
+
+def test_a_rule_that_left_the_answer_open_is_shown_though_it_favours_nobody():
+    tie = Rule(name="cost", favours="neither", evidence={}, text="too near each other", decides=True)
+
+    text = " ".join(printed(pilot_verdict(rules=[tie])).split())
+
+    assert "● cost neither too near each other" in text
+    assert "neither: cost" not in text
+
+
+def test_doubts_that_are_not_shown_are_counted():
+    six = [f"doubt {n}" for n in range(6)]
+
+    text = " ".join(printed(pilot_verdict(doubts=six)).split())
+    all_of_four = " ".join(printed(pilot_verdict(doubts=six[:4])).split())
+
+    assert "doubt 3 and 2 more in the report" in text
+    assert "doubt 4" not in text
+    assert "more in the report" not in all_of_four
+
+
+def test_a_target_that_is_out_is_named_with_its_reason_and_marked_in_the_table():
+    verdict = pilot_verdict(
+        out={"serverless": "broke p99 < 800ms"},
+        represents={"vm": "vm"},
+        represents_why={"vm": "vm is the only one of its kind that stands"},
+    )
+    text = printed(verdict)
+
+    assert "serverless is out: broke p99 < 800ms" in text
+    assert "vm is the only one of its kind that stands" in text
+    assert "- vm is the only one of its kind that stands" in pilot_markdown(verdict)
+    assert "serverless is out: broke p99 &lt; 800ms" in pilot_tables.planes(verdict)
+    assert ["stands", "out", "for", "its", "kind"] in [line.split() for line in text.splitlines()]
 
 
 def test_names_with_brackets_are_printed_as_they_are():

@@ -462,8 +462,26 @@ def test_a_writer_refuses_times_that_json_cannot_hold(tmp_path, value):
 
 def test_writing_to_a_folder_or_a_device_is_refused(tmp_path):
     for path in (tmp_path, Path("/dev/null"), tmp_path / "none" / "t.jsonl"):
-        with pytest.raises(TraceError):
-            TraceWriter(path, header())
+        with pytest.raises(TraceError), TraceWriter(path, header()):
+            pass
+
+
+def test_nothing_is_on_the_disk_before_a_writer_is_entered(tmp_path):
+    """An interrupt between the two would leave it there."""
+    writer = TraceWriter(tmp_path / "t.jsonl", header())
+    assert list(tmp_path.iterdir()) == []
+    with writer:
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_writer_that_cannot_begin_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(value):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("replay.trace.file.encoded_with_extra", interrupted)
+    with pytest.raises(KeyboardInterrupt), TraceWriter(tmp_path / "t.jsonl", header()):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_says_where_it_is(trace_of):

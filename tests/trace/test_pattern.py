@@ -61,6 +61,70 @@ def test_bursts_with_nothing_between_are_bursty(write_trace):
     assert sum(bucket.events_ratio for bucket in load.buckets) == pytest.approx(1.0)
 
 
+def held(write_trace, starts_ms, took_ms):
+    steps = [write_trace.get("a", took_ms=took_ms)]
+    return profile(write_trace(*[(float(start), steps) for start in starts_ms])).load
+
+
+@pytest.mark.parametrize("took_s", [120, 300, 1800])
+def test_a_constant_rate_of_long_requests_is_steady_however_few_begin_in_a_window(write_trace, took_s):
+    """About six are under way all along."""
+    rng = np.random.default_rng(3)
+    span_s = 20 * took_s
+    starts_s = np.sort(rng.uniform(0, span_s, 6 * 20))
+
+    load = held(write_trace, 1000 * starts_s, 1000.0 * took_s)
+
+    assert load.pattern.name == "steady state"
+    assert load.idle_ratio < 0.05
+    assert "as much is under way all along" in load.pattern.rule
+
+
+def test_long_requests_that_all_come_at_once_are_not_steady(write_trace):
+    many = [hour * 3_600_000 + n for hour in range(4) for n in range(50)]
+
+    load = held(write_trace, many, 900_000.0)
+
+    assert load.pattern.name == "bursty background"
+
+
+def test_a_base_that_stays_does_not_hide_a_peak_of_many_times_as_much(write_trace):
+    base = [n * 10_000 for n in range(360)]
+    peak = [1_800_000 + n * 100 for n in range(600)]
+
+    load = held(write_trace, sorted(base + peak), 10_000.0)
+
+    assert load.idle_ratio < 0.05
+    assert load.pattern.name == "bursty background"
+
+
+def test_an_even_trickle_with_nothing_under_way_most_of_the_time_is_not_called_steady(write_trace):
+    load = held(write_trace, range(0, 1_200_000, 4_000), 200.0)
+
+    assert load.pattern.name == "bursty background"
+    assert load.idle_ratio == pytest.approx(0.75, abs=0.01)
+    assert load.pattern.rule.startswith("not steady: 0% of the windows and 75% of the seconds idle")
+
+
+def test_waits_are_no_load(write_trace):
+    """A minute of an agent's own time between two short requests keeps no plane busy."""
+    get = write_trace.get
+    sleeps = {
+        "id": "b",
+        "kind": "tool",
+        "name": "sleep",
+        "after": [{"step": "a"}],
+        "at_ms": 200.0,
+        "took_ms": 59_000.0,
+    }
+    steps = [get("a", took_ms=200.0), sleeps]
+
+    load = profile(write_trace(*[(60_000.0 * n, steps) for n in range(20)])).load
+
+    assert load.idle_ratio > 0.9
+    assert load.under_way_mean == pytest.approx(0.2 / 60, rel=0.1)
+
+
 def test_a_persons_pauses_make_it_interactive(write_trace):
     rng = np.random.default_rng(2)
 

@@ -1,26 +1,34 @@
-"""The choice of plane: the rules in a fixed order, the first that decides decides, and its doubts beside it.
+"""The choice of plane: who is out, then money, and an open end wherever those do not settle it.
 
-Pure. A decision aid and no score: nothing is added up. The order is that of what cannot be bought off: evidence,
-then what a plane cannot do, then where the steps belong, then money, then habit of the load. Where the rules that are
-left contradict each other, or say nothing, the answer is inconclusive.
+Pure. A decision aid and no score: nothing is added up. The order is that of what cannot be bought off: evidence, what a
+target cannot do, then what the month costs with the staff time that was stated. The habit of the load, the cold tail
+and the like decide nothing by themselves: they are where an open answer leans, or doubts about a firm one. An answer
+that rests on an SLO which the run was too short to decide is open, unless its figures keep the SLO with both ends of an
+interval known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from replay.judge.choice.rules import RULES, Case, long_steps
-from replay.judge.choice.types import Choice, PilotPlane, PlannedRoute, Rule, StepClass
-from replay.judge.phrases import number
+from replay.judge.choice.bills import bill, bill_and_staff, compared
+from replay.judge.choice.case import Case
+from replay.judge.choice.doubts import doubts
+from replay.judge.choice.rules import RULES
+from replay.judge.choice.split import Split, forced_split, routes
+from replay.judge.choice.staff import flips_soon, hours_said, staff_line
+from replay.judge.choice.standing import Out, Standing, standing
+from replay.judge.choice.types import Choice, PlaneName, PlannedRoute, Rule, StaffLine
 
-# A bill this many times as high outweighs what the shape of the load suggests.
+# A bill this many times as high outweighs that the cheaper plane failed more often.
 HEAVY_RATIO = 2.0
-_RULES_OUT = ("availability", "latency budget", "capacity")
-_PLACES = ("request length", "local needs", "mixed steps")
-_HABITS = ("utilisation", "variability")
+_LEANING = ("variability", "cold tail", "operational surprises")
+_MOST_OUT_SAID = 2
 
 
 class Decided(NamedTuple):
-    """rules: all of them, those that made the choice marked. routes: where a hybrid's steps go."""
+    """rules: all of them, those that made the choice marked. routes: where a hybrid's steps go. The rest is as in
+    PilotVerdict.
+    """
 
     choice: Choice
     answer: str
@@ -28,153 +36,189 @@ class Decided(NamedTuple):
     doubts: list[str]
     rules: list[Rule]
     routes: list[PlannedRoute]
+    out: dict[str, str]
+    represents: dict[str, str]
+    represents_why: dict[str, str]
+    leans: PlaneName | None
+    staff: StaffLine | None
+
+
+class _Made(NamedTuple):
+    """A choice, the rules that made it, and why. opening: how an open answer begins. joint: between its reasons."""
+
+    choice: Choice
+    decisive: Sequence[str]
+    why: list[str]
+    opening: str = ""
+    leans: PlaneName | None = None
+    joint: str = "; "
 
 
 def decide(case: Case) -> Decided:
-    """Choose by the rules at the head of this module."""
+    """Choose by the order at the head of this module."""
+    stand = standing(case)
     rules = [rule(case) for rule in RULES]
     by_name = {rule.name: rule for rule in rules}
-    choice, decisive, why = _choose(case, by_name)
+    forced = forced_split(case, stand)
+    line = staff_line(stand)
+    made = _choose(case, by_name, stand, forced, line)
     for rule in rules:
-        rule.decides = rule.name in decisive
-    routes = _routes(case) if choice == "hybrid" else []
+        rule.decides = rule.name in made.decisive
+    sent = routes(case, forced) if made.choice == "hybrid" else []
     return Decided(
-        choice, _answer(choice, case, routes, why), why, _doubts(case, by_name, choice), rules, routes
+        choice=made.choice,
+        answer=_answer(made, stand, sent, line),
+        reasons=made.why,
+        doubts=doubts(case, stand, by_name, made.choice, line),
+        rules=rules,
+        routes=sent,
+        out={target: found.why for target, found in stand.out.items()},
+        represents={kind: plane.target for kind, plane in stand.represents.items()},
+        represents_why=stand.why,
+        leans=made.leans,
+        staff=line,
     )
 
 
-def _choose(case: Case, rules: dict[str, Rule]) -> tuple[Choice, list[str], list[str]]:
-    """The choice, the rules that made it, and why."""
+def _choose(
+    case: Case, rules: Mapping[str, Rule], stand: Standing, forced: Split | None, line: StaffLine | None
+) -> _Made:
     evidence = rules["enough evidence"]
     if evidence.favours == "inconclusive":
-        return "inconclusive", [evidence.name], [evidence.text]
-    named = [rules[name] for name in _RULES_OUT if rules[name].favours != "neither"]
-    for rule in named:
-        if rule.favours == "inconclusive":
-            return "inconclusive", [rule.name], [f"{rule.text}, so none is left"]
-    left = {rule.favours for rule in named}
-    if len(left) > 1:
-        return "inconclusive", [rule.name for rule in named], [_voice(rule) for rule in named]
-    places = [rules[name] for name in _PLACES if rules[name].favours != "neither"]
-    if named:
-        choice = named[0].favours
-        against = [rule for rule in places if rule.favours != choice]
-        if against and choice == "serverless":
-            return "inconclusive", [r.name for r in [*named, *against]], [_voice(r) for r in [*named, *against]]
-        return _as_choice(choice), [rule.name for rule in named], [rule.text for rule in named]
-    if places:
-        choice = "vm" if any(rule.favours == "vm" for rule in places) else "hybrid"
-        made = [rule for rule in places if rule.favours == choice]
-        return _as_choice(choice), [rule.name for rule in made], [rule.text for rule in made]
-    return _by_money(rules)
+        return _Made("inconclusive", [evidence.name], [evidence.text], "Not enough evidence for a choice")
+    if not stand.represents:
+        return _Made(
+            "inconclusive", _rules_out(stand.out), _said_out(stand.out), "Nothing that was tried will do"
+        )
+    if line is not None or {"serverless", "vm"} <= stand.represents.keys():
+        made = _by_money(rules, stand, line)
+    else:
+        made = _by_exclusion(case, rules, stand, forced)
+    return _held_to_slos(case, stand, made)
 
 
-def _by_money(rules: dict[str, Rule]) -> tuple[Choice, list[str], list[str]]:
-    cost = rules["cost"]
-    habits = [rules[name] for name in _HABITS if rules[name].favours != "neither"]
-    trouble, tail = rules["operational surprises"], rules["cold tail"]
-    if cost.favours != "neither":
-        against = [rule for rule in [*habits, trouble] if rule.favours not in ("neither", cost.favours)]
-        ratio = cost.evidence.get("ratio")
-        if not against or ratio is None or ratio >= HEAVY_RATIO:
-            agreed = [rule for rule in habits if rule.favours == cost.favours]
-            made = [cost, *agreed]
-            return _as_choice(cost.favours), [rule.name for rule in made], [rule.text for rule in made]
-        return "inconclusive", [r.name for r in [cost, *against]], [_voice(r) for r in [cost, *against]]
-    voices = [rule for rule in [*habits, trouble, tail] if rule.favours != "neither"]
-    sides = {rule.favours for rule in voices}
-    if len(sides) == 1 and any(rule.name in _HABITS for rule in voices):
-        return _as_choice(sides.pop()), [rule.name for rule in voices], [rule.text for rule in voices]
-    why = [_voice(rule) for rule in voices] or ["both planes carry it, at prices too near each other to decide"]
-    return "inconclusive", [rule.name for rule in voices] or [cost.name], why
+def _by_exclusion(case: Case, rules: Mapping[str, Rule], stand: Standing, forced: Split | None) -> _Made:
+    """The kind that is left; or a split, where what serverless cannot run is little of what the machines do."""
+    left: list[PlaneName] = [kind for kind in stand.represents if kind != "hybrid"]
+    left = left or list(stand.represents)
+    kinds = {plane.target: plane.plane for plane in case.candidates}
+    others = {target: found for target, found in stand.out.items() if kinds[target] != left[0]}
+    if forced is not None and forced.pays:
+        mixed = rules["mixed steps"]
+        return _Made("hybrid", [*_rules_out(others), mixed.name], [mixed.text, *_said_out(others)])
+    said = _said_out(others)
+    return _Made(left[0], _rules_out(others), ["; ".join(said[:_MOST_OUT_SAID]), *said[_MOST_OUT_SAID:]])
 
 
-def _voice(rule: Rule) -> str:
-    return f"{rule.name} favours {rule.favours} ({rule.text})"
+def _by_money(rules: Mapping[str, Rule], stand: Standing, line: StaffLine | None) -> _Made:
+    cost, staff, trouble = rules["cost"], rules["staff time"], rules["operational surprises"]
+    leans = _leaning(rules)
+    if line is None:
+        return _Made("inconclusive", [cost.name], [cost.text], "No choice without bills to compare", leans)
+    favoured = line.with_staff if line.month else line.without
+    if favoured == "inconclusive":
+        made = [staff] if line.without != "inconclusive" else [cost]
+        return _Made(
+            "inconclusive", [one.name for one in made], [one.text for one in made], "No clear choice", leans
+        )
+    by = [rule for rule in (cost, staff if line.month else None) if rule and rule.favours == favoured]
+    bills = compared(stand.represents, bill_and_staff if line.month else bill)
+    ratio = None if bills is None else bills.ratio
+    if trouble.favours not in ("neither", favoured) and ratio is not None and ratio < HEAVY_RATIO:
+        against = [*by, trouble]
+        return _Made(
+            "inconclusive",
+            [rule.name for rule in against],
+            [f"{rule.name} favours {rule.favours} ({rule.text})" for rule in against],
+            "The evidence contradicts itself",
+            joint="; but ",
+        )
+    return _Made(favoured, [rule.name for rule in by], [rule.text for rule in by])
 
 
-def _as_choice(favours: str) -> Choice:
-    return "inconclusive" if favours == "neither" else favours  # type: ignore[return-value]
+def _leaning(rules: Mapping[str, Rule]) -> PlaneName | None:
+    """Where all that says anything points; None where it points both ways or says nothing."""
+    sides = {rules[name].favours for name in _LEANING} - {"neither"}
+    side = sides.pop() if len(sides) == 1 else None
+    return side if side in ("serverless", "vm") else None
 
 
-_CONTRADICT = "The evidence contradicts itself"
-_SAID = {
+def _held_to_slos(case: Case, stand: Standing, made: _Made) -> _Made:
+    """Left open where nothing says that the chosen target keeps the SLOs."""
+    plane = None if made.choice == "inconclusive" else stand.represents.get(made.choice)
+    if not case.slos or plane is None or plane.budget == "pass":
+        return made
+    open_ones = [one for one in plane.undecided if one.is_broken or one.is_open]
+    if plane.undecided and not open_ones:
+        return made
+    slo, reason = (open_ones[0].slo, open_ones[0].why) if open_ones else (", ".join(case.slos), "")
+    others = [one.target for one in stand.represents.values() if one is not plane and one.budget == "pass"]
+    kept = f"; {' and '.join(others)} {'keeps' if len(others) == 1 else 'keep'} the SLOs" if others else ""
+    said = f"whether {plane.target} keeps {slo} cannot be told{f' ({reason})' if reason else ''}{kept}"
+    return _Made(
+        "inconclusive",
+        ["latency budget"],
+        [said, *made.why],
+        "No firm choice",
+        plane.plane,
+    )
+
+
+def _rules_out(out: Mapping[str, Out]) -> list[str]:
+    return list(dict.fromkeys(found.rule for found in out.values()))
+
+
+def _said_out(out: Mapping[str, Out]) -> list[str]:
+    return [f"{target} {found.why}" for target, found in out.items()]
+
+
+_SAID: dict[Choice, str] = {
     "serverless": "Run it serverless",
-    "vm": "Run it on VMs (or containers that are always on)",
-    "hybrid": "Split it: short steps serverless, long ones on VMs",
-    "inconclusive": "Not enough evidence for a choice",
+    "vm": "Run it on VMs or always-on containers",
+    "hybrid": "Split it: short steps serverless, the others on VMs",
 }
+_KIND = {"serverless": "serverless", "vm": "VMs", "hybrid": "a split"}
 
 
-def _answer(choice: Choice, case: Case, routes: Sequence[PlannedRoute], why: Sequence[str]) -> str:
-    said = _SAID[choice]
-    if choice == "inconclusive":
-        if len(why) > 1:
-            return f"{_CONTRADICT}: {why[0].rstrip('.')}; but {why[1].rstrip('.')}."
-        return _because(said, why)
-    if choice == "hybrid":
-        moved = [route for route in routes if route.to == "vm"]
-        names = ", ".join(f"{route.kind}:{route.name}" for route in moved[:3])
+def _answer(made: _Made, stand: Standing, sent: Sequence[PlannedRoute], line: StaffLine | None) -> str:
+    """The choice and its first reason; what staff time would change; who is out, where that is not the reason."""
+    if made.choice == "inconclusive":
+        lean = f" It leans to {_KIND[made.leans]}." if made.leans else ""
+        return f"{made.opening}: {made.joint.join(made.why).rstrip('.')}.{lean}"
+    said = _SAID[made.choice]
+    plane = stand.represents.get(made.choice)
+    if made.choice == "hybrid" and sent:
+        moved = [f"{route.kind}:{route.name}" for route in sent if route.to == "vm"]
         more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        return _because(f"{said} ({names}{more})", why)
-    return _because(said, why)
+        said += f" ({', '.join(moved[:3])}{more})"
+    elif plane is not None and plane.target != made.choice:
+        said += f", on {plane.target}"
+    sentences = [f"{said}: {made.why[0].rstrip('.')}."]
+    sentences += _staff_sentence(made, line)
+    if "cost" in made.decisive or "staff time" in made.decisive:
+        sentences += _out_sentences(stand)
+    return " ".join(sentences)
 
 
-def _because(said: str, why: Sequence[str]) -> str:
-    return f"{said}: {why[0].rstrip('.')}." if why else f"{said}."
-
-
-def _routes(case: Case) -> list[PlannedRoute]:
-    """Long and bound steps to machines, the rest to serverless."""
-    long = {(step.kind, step.name) for step in long_steps(case)}
+def _staff_sentence(made: _Made, line: StaffLine | None) -> list[str]:
+    """At how many hours the answer flips, where upkeep is stated or few hours of it would do."""
+    if line is None or "cost" not in made.decisive or line.without != made.choice:
+        return []
+    if not line.month and not _may_flip(made.choice, line):
+        return []
     return [
-        PlannedRoute(
-            kind=step.kind,
-            name=step.name,
-            to="vm" if (step.kind, step.name) in long else "serverless",
-            why=_why_there(step, is_long=(step.kind, step.name) in long),
-        )
-        for step in case.workload.series
+        f"With {hours_said(line.flips_at_hours)} more of staff a month on {line.between[0]}, {line.between[1]} is "
+        "cheaper."
     ]
 
 
-def _why_there(step: StepClass, *, is_long: bool) -> str:
-    took = "no duration recorded" if step.p50_ms is None else f"{number(step.p50_ms / 1000)} s in the median"
-    if step.needs:
-        return f"needs {step.needs}"
-    if is_long:
-        return f"{took}, {number(step.in_flight)} under way in the mean"
-    return f"{took}; waits on others" if step.kind == "llm" else took
+def _may_flip(choice: Choice, line: StaffLine) -> bool:
+    """Machines are patched and watched by somebody; that a plane without any takes more upkeep would be news."""
+    return choice != "serverless" and flips_soon(line)
 
 
-def _doubts(case: Case, rules: dict[str, Rule], choice: Choice) -> list[str]:
-    """What would change the answer, or is not known; the weightiest first."""
-    doubts = []
-    for rule in rules.values():
-        if (
-            choice != "inconclusive"
-            and not rule.decides
-            and rule.favours not in ("neither", "inconclusive", choice)
-        ):
-            doubts.append(f"{rule.name} favours {rule.favours}: {rule.text}")
-    doubts += [
-        f"this machine was late while it replayed {plane.target}, so its latencies are doubtful"
-        for plane in case.planes
-        if plane.generator == "suspect"
-    ]
-    if not case.slos:
-        doubts.append("no latency budget was given, so none was held against the planes")
-    if not rules["cost"].evidence:
-        doubts.append(f"cost: {rules['cost'].text}")
-    doubts += [_basis_doubt(plane) for plane in case.planes if plane.cost_basis not in ("measured",)]
-    if not any(step.needs for step in case.workload.series):
-        doubts.append(
-            "no step is marked as bound to a machine; a need that the trace does not name was not seen"
-        )
-    return [doubt for doubt in doubts if doubt]
-
-
-def _basis_doubt(plane: PilotPlane) -> str:
-    if plane.cost_month is None:
-        return f"{plane.target} has no cost"
-    return f"the instance seconds behind {plane.target}'s cost are {plane.cost_basis}, not measured"
+def _out_sentences(stand: Standing) -> list[str]:
+    said = _said_out(stand.out)
+    shown = [f"Out: {one.rstrip('.')}." for one in said[:_MOST_OUT_SAID]]
+    left = len(said) - len(shown)
+    return [*shown, *([f"{left} more are out."] if left > 0 else [])]

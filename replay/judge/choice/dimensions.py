@@ -5,7 +5,9 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 
 from collections.abc import Callable, Sequence
 
-from replay.judge.choice.rules import CLEAR_RATIO, Case
+from replay.judge.choice.bills import CLEAR_RATIO
+from replay.judge.choice.case import Case
+from replay.judge.choice.standing import standing
 from replay.judge.choice.types import Bucket, Dimension, PilotPlane
 from replay.judge.choice.words import back
 from replay.judge.phrases import counted, number
@@ -147,8 +149,13 @@ def _row(
     why: str,
     least_difference: float = 0.0,
 ) -> Dimension:
-    """The plane with the least value has the better of it, if it is clearly less."""
-    known = [(found, plane) for plane in case.planes if (found := value(plane)) is not None]
+    """The plane with the least value has the better of it, if it is clearly less; none that is out has the better."""
+    out = standing(case).out
+    known = [
+        (found, plane)
+        for plane in case.planes
+        if plane.target not in out and (found := value(plane)) is not None
+    ]
     return Dimension(
         name=name,
         by_plane={plane.target: said(plane) for plane in case.planes},

@@ -2,21 +2,25 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import isinf
 from typing import NamedTuple
 
 import numpy as np
 
 from replay.judge.ceiling import CeilingVerdict
-from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered
+from replay.judge.choice.standing import MOST_FAILED
+from replay.judge.choice.types import PhaseFigures, PhaseName, PilotPlane, PlaneName, Recovered, UndecidedSlo
 from replay.judge.coldstart import ColdVerdict
 from replay.judge.figures import Evidence, figure_of
-from replay.judge.gate import CONFIDENCE, judge_gate
+from replay.judge.gate import CONFIDENCE, judge_gate, keeps
 from replay.judge.slo import Slo, parse_slo
+from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.types import Summary
 
-_P99 = parse_slo("p99(answered) < 1s")
+_P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")
+_NS = 1_000_000_000
 _REFUSALS = {429: "refused (429)", 503: "unavailable (503)", 504: "timed out (504)"}
 
 
@@ -75,7 +79,15 @@ def plane_figures(seen: Seen, slos: Sequence[Slo]) -> PilotPlane:
     if main is not None:
         _put_latency(found, main)
         if slos:
-            found.budget = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0).verdict
+            judged = judge_gate(slos, main, (), CONFIDENCE, least_fidelity=0.0)
+            found.budget = judged.verdict
+            found.broken = [check.slo for check in judged.checks if check.verdict == "fail"]
+            asked = {slo.text: slo for slo in slos}
+            found.undecided = [
+                _undecided(check, asked[check.slo])
+                for check in judged.checks
+                if check.verdict == "inconclusive" and check.slo in asked
+            ]
     if seen.cold is not None:
         _put_cold(found, seen.cold)
         found.keep_alive_s = seen.keep_alive_s
@@ -90,8 +102,7 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
     if response is not None and response.n:
         found.mean_ms, found.p50_ms = response.mean, response.p50
         found.p95_ms, found.p99_ms = response.p95, response.p99
-    interval = figure_of(_P99, run, CONFIDENCE).interval
-    found.p99_ci_ms = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
+    found.p95_ci_ms, found.p99_ci_ms = (_interval(slo, run) for slo in (_P95, _P99))
     found.steps = ended(run.summary)
     if found.steps:
         found.error_share = round(run.summary.counts.failed / found.steps, 6)
@@ -100,6 +111,44 @@ def _put_latency(found: PilotPlane, run: Evidence) -> None:
 def ended(summary: Summary) -> int:
     """Requests that came to an end, well or not."""
     return summary.counts.ok - summary.counts.waits + summary.counts.failed
+
+
+def carried_rps(runs: Sequence[Evidence], window_s: float) -> float | None:
+    """The most requests a second that were due in a window of these runs and came to an end without more failures than
+    a plane may have. None where no window was like that.
+    """
+    most = 0.0
+    for run in runs:
+        columns = run.columns
+        sent = columns.end_ns != ABSENT_NS
+        windows = (columns.intended_ns[sent] // round(window_s * _NS)).astype(np.int64)
+        if not len(windows):
+            continue
+        due = np.bincount(windows - windows.min())
+        failed = np.bincount((windows - windows.min())[~columns.ok[sent]], minlength=len(due))
+        most = max(most, float(due[failed <= MOST_FAILED * due].max(initial=0)) / window_s)
+    return round(most, 6) or None
+
+
+def _undecided(check: Check, slo: Slo) -> UndecidedSlo:
+    """Why a gate could not tell, and whether the run's own figure is any comfort."""
+    observed, limit, ci = (
+        (check.observed_ms, check.limit_ms, check.ci_ms)
+        if slo.unit == "ms"
+        else (check.observed, check.limit, check.ci)
+    )
+    far = None if ci is None else ci[1 if slo.operator in ("<", "<=") else 0]
+    return UndecidedSlo(
+        slo=slo.text,
+        why=check.reason,
+        is_broken=observed is None or limit is None or not keeps(slo.operator, observed, limit),
+        is_open=far is None or isinf(far),
+    )
+
+
+def _interval(slo: Slo, run: Evidence) -> tuple[float | None, float | None] | None:
+    interval = figure_of(slo, run, CONFIDENCE).interval
+    return None if interval is None else (_rounded(interval.low), _rounded(interval.high))
 
 
 def _rounded(value: float | None) -> float | None:

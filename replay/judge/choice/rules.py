@@ -1,53 +1,45 @@
 """The rules by which a plane is chosen: each looks at measured figures, says whom it favours, and what would flip it.
 
 Pure. A rule never guesses: without its figures it favours neither, and its text says what is missing. Which of them
-decides is for replay/judge/choice/decision.py. The constants are ours; docs/pilot.md argues for each.
+decides is for replay/judge/choice/decision.py. Those that rule a target out ask replay/judge/choice/standing.py; those
+after them look only at the targets that stand for their kind. The constants are ours; docs/pilot.md argues for each.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
-from scipy.stats import beta, binomtest
+from scipy.stats import binomtest
 
-from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass, Workload
+from replay.judge.choice.bills import CLEAR_RATIO, Bills, compared, why_not_compared
+from replay.judge.choice.case import Case
+from replay.judge.choice.split import LEAST_LONG_MS, LONG_RATIO, forced_split, long_steps
+from replay.judge.choice.staff import staff_line
+from replay.judge.choice.standing import (
+    ALPHA,
+    LEAST_STEPS,
+    MOST_FAILED,
+    Standing,
+    cannot_do,
+    carries_rps,
+    standing,
+    step_name,
+    step_names,
+    thin,
+    too_long,
+)
+from replay.judge.choice.tail import cold_tail
+from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass
 from replay.judge.phrases import number
 
 LEAST_SESSIONS = 20
-LEAST_STEPS = 100
-MOST_FAILED = 0.01
-CLEAR_RATIO = 1.2
 MOST_IDLE_FOR_VM = 0.5
-# A step is long beside another if it takes ten times as long; and two seconds is the least to build a machine for.
-LONG_RATIO = 10.0
-LEAST_LONG_MS = 2_000.0
+LEAST_IDLE_FOR_SERVERLESS = 0.05
 LONG_BUSY_SHARE = 0.5
 SHORT_STEPS_SHARE = 0.3
 # Where one VM of the size of an instance begins to cost less than the instance: 0.27 to 0.40 by list prices.
 USUAL_BREAK_EVEN = 0.3
 LEAST_TROUBLE = 5
-_ALPHA = 0.05
 
-
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the rules may look at. request_limit_s: the longest request that a target allows, by its name.
-
-    slos: the latency budget, where one was given. mixed: the steps that would stay on machines of their own.
-    """
-
-    workload: Workload
-    planes: Sequence[PilotPlane]
-    break_even: Sequence[BreakEvenFound] = ()
-    request_limit_s: dict[str, float] = {}
-    slos: Sequence[str] = ()
-
-    def plane(self, name: PlaneName) -> PilotPlane | None:
-        """The first target of that plane."""
-        return next((plane for plane in self.planes if plane.plane == name), None)
-
-    @property
-    def utilisation_at_break_even(self) -> float:
-        found = (even.at for even in self.break_even if even.by == "utilisation" and even.at is not None)
-        return next(found, USUAL_BREAK_EVEN)
+_TRIED: tuple[PlaneName, ...] = ("serverless", "vm")
 
 
 def enough_evidence(case: Case) -> Rule:
@@ -59,22 +51,22 @@ def enough_evidence(case: Case) -> Rule:
         lacks.append(f"the trace has {workload.steps} requests; it takes {LEAST_STEPS}")
     if workload.pattern == "not classified":
         lacks.append(f"the trace is too short to tell how its load comes ({workload.pattern_rule})")
-    for name in ("serverless", "vm"):
-        plane = case.plane(name)
-        if plane is None:
-            lacks.append(f"no {name} plane was tried; add a target with plane = {name!r}".replace("'", '"'))
-        elif plane.answered < LEAST_STEPS:
-            lacks.append(f"{plane.target} answered {plane.answered} requests; it takes {LEAST_STEPS}")
-    lacks += [
-        f"this machine was late while it replayed {plane.target} ({plane.generator})"
-        for plane in case.planes
-        if plane.generator == "saturated"
-    ]
+    aside = []
+    for kind in _TRIED:
+        tried = [plane for plane in case.candidates if plane.plane == kind]
+        poor = [f"{plane.target} {why}" for plane in tried if (why := thin(plane)) is not None]
+        if not tried:
+            lacks.append(f'no {kind} plane was tried; add a target with plane = "{kind}"')
+        elif len(poor) == len(tried):
+            lacks += poor
+        else:
+            aside += poor
+    enough = "the trace and the planes' runs are long enough to judge"
     return Rule(
         name="enough evidence",
         favours="inconclusive" if lacks else "neither",
         evidence={"sessions": workload.sessions, "requests": workload.steps, "span_s": workload.span_s},
-        text="; ".join(lacks) if lacks else "the trace and both planes' runs are long enough to judge",
+        text="; ".join(lacks) if lacks else "; ".join([enough, *aside]),
         flips_at={"sessions": LEAST_SESSIONS, "requests": LEAST_STEPS},
         source="a break-even only after concurrency was measured, on representative traffic",
     )
@@ -82,26 +74,17 @@ def enough_evidence(case: Case) -> Rule:
 
 def availability(case: Case) -> Rule:
     """A plane that fails too many of the trace's own requests cannot carry it."""
-    shares = {plane.target: plane.error_share for plane in case.planes if plane.error_share is not None}
-    out = [plane for plane in case.planes if _fails_too_often(plane)]
+    shares = {plane.target: plane.error_share for plane in case.candidates if plane.error_share is not None}
+    stand = standing(case)
     return Rule(
         name="availability",
-        favours=_the_rest(case, out),
+        favours=_the_rest(case, stand, "availability"),
         evidence={"failed_share": shares},
-        text=f"{_names(out)} failed more than {MOST_FAILED:.0%} of the requests"
-        if out
-        else f"no plane failed more than {MOST_FAILED:.0%} of the requests for certain",
+        text=_who_is_out(stand, "availability")
+        or f"no plane failed more than {MOST_FAILED:.0%} of the requests for certain",
         flips_at={"failed_share": MOST_FAILED},
         source="availability and error budget",
     )
-
-
-def _fails_too_often(plane: PilotPlane) -> bool:
-    """By the lower limit of Clopper and Pearson's 95 % interval; a plane of which nothing ended did not carry it."""
-    if plane.error_share is None or not plane.steps:
-        return False
-    failed = round(plane.error_share * plane.steps)
-    return bool(failed) and float(beta.ppf(_ALPHA / 2, failed, plane.steps - failed + 1)) > MOST_FAILED
 
 
 def latency_budget(case: Case) -> Rule:
@@ -114,175 +97,280 @@ def latency_budget(case: Case) -> Rule:
             text="no latency budget was given; give one with --slo to have planes held to it",
             source="a tight latency budget rules out cold starts",
         )
-    said = {plane.target: plane.budget or "inconclusive" for plane in case.planes}
-    out = [plane for plane in case.planes if plane.budget == "fail"]
-    unsure = [plane for plane in case.planes if plane.budget in (None, "inconclusive")]
-    text = (
-        f"{_names(out)} broke it"
-        if out
-        else f"{_names(unsure)}: it cannot be told"
-        if unsure
-        else "all kept it"
-    )
+    stand = standing(case)
+    unsure = [
+        plane.target
+        for plane in case.candidates
+        if plane.target not in stand.out and plane.budget in (None, "inconclusive")
+    ]
+    said = [_who_is_out(stand, "latency budget")]
+    if unsure:
+        said.append(
+            f"whether {' and '.join(unsure)} {'keeps' if len(unsure) == 1 else 'keep'} it cannot be told"
+        )
     return Rule(
         name="latency budget",
-        favours=_the_rest(case, out),
+        favours=_the_rest(case, stand, "latency budget"),
         evidence={
             "slos": list(case.slos),
-            "verdicts": said,
-            "p99_ms": {plane.target: plane.p99_ms for plane in case.planes},
+            "verdicts": {plane.target: plane.budget or "inconclusive" for plane in case.candidates},
+            "p99_ms": {plane.target: plane.p99_ms for plane in case.candidates},
         },
-        text=f"{', '.join(case.slos)}: {text}",
+        text=f"{', '.join(case.slos)}: {'; '.join(filter(None, said)) or 'all that stand keep it'}",
         source="a tight latency budget rules out cold starts",
     )
 
 
-def cold_tail(case: Case) -> Rule:
-    """Whether cold starts make the slowest requests of the serverless plane clearly slower than the VM's."""
-    serverless, vm = case.plane("serverless"), case.plane("vm")
-    if serverless is None or vm is None or serverless.p99_ms is None or vm.p99_ms is None:
-        return Rule(
-            name="cold tail", favours="neither", evidence={}, text="no p99 was measured for both planes"
-        )
-    low = (serverless.p99_ci_ms or (None, None))[0]
-    high = (vm.p99_ci_ms or (None, None))[1]
-    slower = low is not None and high is not None and low > high and serverless.p99_ms > CLEAR_RATIO * vm.p99_ms
-    without = serverless.p99_without_cold_ms
-    by_cold = without is not None and without <= CLEAR_RATIO * vm.p99_ms
-    share = serverless.cold_share
-    cold = "" if share is None else f"; {share:.1%} of its requests were cold"
-    ratio = f"p99 {serverless.p99_ms:,.0f} ms on {serverless.target}, {vm.p99_ms:,.0f} ms on {vm.target}{cold}"
+def capacity(case: Case) -> Rule:
+    """Whether a plane takes the trace's own peak: as it is set up, or machines as many as are priced."""
+    peak = case.workload.peak_rps
+    carries = {plane.target: found for plane in case.candidates if (found := carries_rps(plane)) is not None}
+    stand = standing(case)
     return Rule(
-        name="cold tail",
-        favours="vm" if slower and by_cold else "neither",
-        evidence={
-            "p99_ms": {serverless.target: serverless.p99_ms, vm.target: vm.p99_ms},
-            "p99_without_cold_ms": without,
-            "cold_share": share,
-            "cold_added_ms": serverless.cold_added_ms,
-        },
-        text=f"{ratio}: {_tail_said(slower, by_cold)}",
-        flips_at={"p99_ms": round(CLEAR_RATIO * vm.p99_ms, 1)},
-        source="cold starts and tail events, never one average",
+        name="capacity",
+        favours=_the_rest(case, stand, "capacity"),
+        evidence={"peak_rps": peak, "carries_rps": carries},
+        text=_who_is_out(stand, "capacity")
+        or (
+            f"every plane whose ceiling was found takes the trace's peak of {number(peak)} requests/s"
+            if carries
+            else "no ceiling was measured"
+        ),
+        flips_at={"peak_rps": min(carries.values())} if carries else None,
+        source="the throughput ceiling, with the platform's own limits",
     )
 
 
-def _tail_said(slower: bool, by_cold: bool) -> str:
-    if not slower:
-        return "not clearly slower"
-    return "cold starts make the difference" if by_cold else "slower, but not by cold starts alone"
-
-
 def request_length(case: Case) -> Rule:
-    """Steps longer than a serverless request may last must run elsewhere."""
+    """A target that ends requests sooner than the trace's longest takes cannot run it."""
     longest = case.workload.longest_ms
-    serverless = case.plane("serverless")
-    limit_s = case.request_limit_s.get(serverless.target) if serverless else None
-    if longest is None or limit_s is None:
+    if longest is None or not case.request_limit_s:
         return Rule(
             name="request length",
             favours="neither",
             evidence={},
             text="no request durations, or no limit, known",
         )
-    over = [step for step in case.workload.series if (step.longest_ms or 0.0) > 1000 * limit_s]
-    share = sum(step.busy_share for step in over)
-    favours: Favours = "neither" if not over else "vm" if len(over) == len(case.workload.series) else "hybrid"
+    over = _unique(step for plane in case.planes for step in too_long(case, plane))
+    stand = standing(case)
+    least_s = min(case.request_limit_s.values())
     return Rule(
         name="request length",
-        favours=favours,
-        evidence={"longest_s": longest / 1000, "limit_s": limit_s, "busy_share_over": round(share, 4)},
-        text=f"{_step_names(over)} lasts longer than the {limit_s:g} s that a request may"
-        if over
-        else f"the longest request took {longest / 1000:,.1f} s of the {limit_s:g} s that one may",
-        flips_at={"longest_s": limit_s},
+        favours=_the_rest(case, stand, "request length"),
+        evidence={
+            "longest_s": longest / 1000,
+            "limit_s": dict(case.request_limit_s),
+            "busy_share_over": round(sum(step.busy_share for step in over), 4),
+        },
+        text=_who_is_out(stand, "request length")
+        or f"the longest request took {longest / 1000:,.1f} s of the {least_s:g} s that one may",
+        flips_at={"longest_s": least_s},
         source="workflow length against the platform's limits",
     )
 
 
 def local_needs(case: Case) -> Rule:
-    """Steps that the trace marks as bound to a machine: local state, a browser, a GPU, a private network."""
+    """Steps that the trace marks as bound to something: local state, a browser, a GPU, a private network."""
     bound = [step for step in case.workload.series if step.needs]
-    favours: Favours = "neither" if not bound else "hybrid" if len(bound) < len(case.workload.series) else "vm"
-    needs = {f"{step.kind}:{step.name}": step.needs for step in bound}
+    stand = standing(case)
+    lacking = {
+        plane.target: [step_name(step) for step in steps]
+        for plane in case.candidates
+        if (steps := cannot_do(case, plane))
+    }
     return Rule(
         name="local needs",
-        favours=favours,
-        evidence={"needs": needs},
-        text=f"{_step_names(bound)} is marked as bound to a machine"
-        if bound
-        else "no step is marked as bound to one",
+        favours=_the_rest(case, stand, "local needs"),
+        evidence={"needs": {step_name(step): step.needs for step in bound}, "cannot_run": lacking},
+        text=_who_is_out(stand, "local needs")
+        or (
+            f"{step_names(bound)} needs what the planes that stand have"
+            if bound
+            else "no step is marked as bound to a machine"
+        ),
         source="local state, special dependencies, local tools, placement",
     )
 
 
-def long_steps(case: Case) -> list[StepClass]:
-    """The steps that a machine of their own would take over: bound to one, or long among short ones.
-
-    Model calls are none, however long: they wait for somebody else's machine. What the agent did itself, without a
-    request, is one of the others.
-    """
-    bound = [step for step in case.workload.series if step.needs]
-    timed = [step for step in case.workload.series if step.p50_ms is not None and step.kind != "llm"]
-    timed.sort(key=lambda step: step.p50_ms or 0.0)
-    best: list[StepClass] = []
-    widest = LONG_RATIO
-    for at in range(1, len(timed)):
-        below, above = timed[at - 1].p50_ms or 0.0, timed[at].p50_ms or 0.0
-        if above >= LEAST_LONG_MS and above >= widest * below:
-            widest, best = above / max(below, 1e-9), timed[at:]
-    return bound + [step for step in best if not step.needs]
-
-
 def mixed_steps(case: Case) -> Rule:
-    """Short edge calls beside long, heavy steps: each belongs on another plane."""
-    workload, long = case.workload, long_steps(case)
-    if not long or len(long) == len(workload.series):
+    """Short edge calls beside long, heavy steps: whether each belongs on another plane, and whether that pays."""
+    source = "mixed behaviour: short and user-facing to serverless; long, local and heavy to VMs"
+    workload, long, stand = case.workload, long_steps(case), standing(case)
+    forced = forced_split(case, stand)
+    if not forced and (not long or len(long) == len(workload.series)):
         kinds = "long" if long else "short"
         return Rule(
             name="mixed steps",
             favours="neither",
-            evidence={"long": [_step_name(step) for step in long]},
+            evidence={"long": [step_name(step) for step in long], "fits": False},
             text=f"the steps are of one sort: all {kinds}, or model calls",
             flips_at={"longest_ms": LEAST_LONG_MS, "times_the_short": LONG_RATIO},
-            source="mixed behaviour: short and user-facing to serverless; long, local and heavy to VMs",
+            source=source,
         )
     steps = sum(step.steps for step in workload.series)
     short_share = 1 - sum(step.steps for step in long) / max(1, steps)
     own = sum(step.busy_share for step in workload.series if step.kind != "llm" or step.needs)
     busy = sum(step.busy_share for step in long) / own if own else 0.0
     in_flight = sum(step.in_flight for step in long)
-    least = case.utilisation_at_break_even
+    least_in_flight = min(1.0, _utilisation_at_break_even(case))
     is_bound = any(step.needs for step in long)
-    fires = is_bound or (
-        busy >= LONG_BUSY_SHARE and short_share >= SHORT_STEPS_SHARE and in_flight >= min(1.0, least)
+    fits = is_bound or (
+        busy >= LONG_BUSY_SHARE and short_share >= SHORT_STEPS_SHARE and in_flight >= least_in_flight
     )
+    text = (
+        f"{step_names(long)} makes up {busy:.0%} of the time outside of model calls and keeps {in_flight:.2g} "
+        f"under way, while {short_share:.0%} of the requests are short"
+    )
+    bills = compared(stand.represents)
+    favours: Favours = "neither"
+    evidence = {
+        "long": [step_name(step) for step in long],
+        "fits": fits,
+        "long_busy_share": round(busy, 4),
+        "long_in_flight": round(in_flight, 4),
+        "short_steps_share": round(short_share, 4),
+    }
+    if bills is not None and bills.cheaper.plane == "hybrid":
+        favours = "hybrid"
+        text += f"; split, {_months(bills)}"
+    elif forced is not None:
+        evidence["split_at_most_month"] = forced.at_most_month
+        favours = "hybrid" if forced.pays else "neither"
+        text = _forced_said(forced.steps, forced.machines, forced.at_most_month, forced.vm, pays=forced.pays)
     return Rule(
         name="mixed steps",
-        favours="hybrid" if fires else "neither",
-        evidence={
-            "long": [_step_name(step) for step in long],
-            "long_busy_share": round(busy, 4),
-            "long_in_flight": round(in_flight, 4),
-            "short_steps_share": round(short_share, 4),
-        },
-        text=f"{_step_names(long)} makes up {busy:.0%} of the time outside of model calls and keeps {in_flight:.2g} "
-        f"under way, while {short_share:.0%} of the requests are short",
-        flips_at={"long_in_flight": round(min(1.0, least), 4), "long_busy_share": LONG_BUSY_SHARE},
-        source="mixed behaviour: short and user-facing to serverless; long, local and heavy to VMs",
+        favours=favours,
+        evidence=evidence,
+        text=text,
+        flips_at={"long_in_flight": round(least_in_flight, 4), "long_busy_share": LONG_BUSY_SHARE},
+        source=source,
     )
+
+
+def _forced_said(steps: Sequence[StepClass], machines: int, month: float, vm: PilotPlane, *, pays: bool) -> str:
+    does = "pays" if pays else "does not pay"
+    return (
+        f"{step_names(steps)} cannot run serverless; with {machines} of {vm.machines} machines for it and the rest "
+        f"serverless a month is {month:,.2f} {vm.currency or ''} at most, beside {vm.cost_month or 0.0:,.2f} for "
+        f"{vm.target} alone, so a split {does}"
+    )
+
+
+def cost(case: Case) -> Rule:
+    """The month's bill at the observed shape, without staff time."""
+    represents = standing(case).represents
+    bills = compared(represents)
+    if bills is None:
+        return Rule(
+            name="cost",
+            favours="neither",
+            evidence={},
+            text=why_not_compared([plane for kind, plane in represents.items() if kind != "hybrid"])
+            or "there are no two bills to compare",
+        )
+    ratio = bills.ratio
+    return Rule(
+        name="cost",
+        favours=bills.cheaper.plane if bills.is_clear else "neither",
+        evidence={
+            "cost_month": {plane.target: plane.cost_month for plane in (bills.cheaper, bills.dearer)},
+            "currency": bills.cheaper.currency or "",
+            "ratio": None if ratio is None else round(ratio, 4),
+        },
+        text=_months(bills) + ("" if bills.is_clear else f": {bills.why_open}"),
+        flips_at={"cost_month": round(bills.higher / CLEAR_RATIO, 2)},
+        source="cost at the observed shape, never at one average",
+    )
+
+
+def _months(bills: Bills) -> str:
+    currency = bills.cheaper.currency or ""
+    said = f"{bills.cheaper.target} {bills.lower:,.2f}, {bills.dearer.target} {bills.higher:,.2f} {currency}"
+    return f"{said.strip()} a month"
+
+
+def staff_time(case: Case) -> Rule:
+    """The month with staff time in it, and how much of it would make the other plane cheaper."""
+    line = staff_line(standing(case))
+    if line is None:
+        return Rule(
+            name="staff time", favours="neither", evidence={}, text="there are no two bills to add it to"
+        )
+    stated = bool(line.month)
+    return Rule(
+        name="staff time",
+        favours="neither" if not stated or line.with_staff == "inconclusive" else line.with_staff,
+        evidence={
+            "staff_month": line.month,
+            "rate": line.rate,
+            "is_rate_assumed": line.is_rate_assumed,
+            "without": line.without,
+            "with_staff": line.with_staff,
+        },
+        text=line.text,
+        flips_at={"staff_hours": line.flips_at_hours},
+        source="patching and operations can outweigh the difference of two bills",
+    )
+
+
+def utilisation(case: Case) -> Rule:
+    """Which side of the crossings the workload is on, by the bills at the load as it is."""
+    even = _even(case)
+    if even is None or even.at is None or even.now is None:
+        why = (even.reason if even else None) or "no break-even was found"
+        return Rule(name="utilisation", favours="neither", evidence={}, text=why)
+    crossings = even.crossings or [even.at]
+    low, high = even.ci or (even.at, even.at)
+    is_apart = not low <= even.now <= high
+    bills = compared(standing(case).represents)
+    cheaper: Favours = "neither" if bills is None or not bills.is_clear else bills.cheaper.plane
+    at = ", ".join(number(one) for one in crossings)
+    side = (
+        f"the bills at the load as it is favour {cheaper}"
+        if cheaper != "neither"
+        else "the bills at the load as it is do not decide"
+    )
+    return Rule(
+        name="utilisation",
+        favours=cheaper if is_apart and cheaper in _kinds_of(case, even) else "neither",
+        evidence={"active_instances": even.now, "crossings": crossings, "ci": list(even.ci or ())},
+        text=f"{number(even.now)} instances are active in the mean; both cost the same at {at}; {side}",
+        flips_at={"active_instances": min(crossings, key=lambda one: abs(one - (even.now or 0.0)))},
+        source="the break-even utilisation",
+    )
+
+
+def _kinds_of(case: Case, even: BreakEvenFound) -> set[str]:
+    """The kinds of the planes that a break-even is between."""
+    return {plane.plane for plane in case.candidates if plane.target in even.between}
+
+
+def _even(case: Case) -> BreakEvenFound | None:
+    """The break-even by utilisation between targets that stand for their kinds."""
+    standing_for = {plane.target for plane in standing(case).represents.values()}
+    found = [even for even in case.break_even if even.by == "utilisation" and set(even.between) <= standing_for]
+    return found[0] if found else None
+
+
+def _utilisation_at_break_even(case: Case) -> float:
+    even = _even(case)
+    return USUAL_BREAK_EVEN if even is None or even.at is None else even.at
 
 
 def variability(case: Case) -> Rule:
-    """The default rule: load that comes and goes is for serverless, load that stays is for machines."""
+    """The habit of the load: what comes and goes is for serverless, what stays for machines. Never decides alone."""
     workload = case.workload
     idle = workload.idle_share
     is_idle = idle is not None and idle >= MOST_IDLE_FOR_VM
+    is_never_idle = idle is not None and idle < LEAST_IDLE_FOR_SERVERLESS
     favours: Favours = "neither"
-    if workload.pattern == "bursty background" or is_idle:
+    if workload.pattern == "steady state":
+        favours = "neither" if is_idle else "vm"
+    elif is_idle or (workload.pattern == "bursty background" and not is_never_idle):
         favours = "serverless"
-    elif workload.pattern == "steady state":
-        favours = "vm"
+    text = f"{workload.pattern}: {workload.pattern_rule}"
+    if workload.pattern == "steady state" and is_idle:
+        text += f"; but nothing is under way in {idle:.0%} of the seconds"
     return Rule(
         name="variability",
         favours=favours,
@@ -292,98 +380,28 @@ def variability(case: Case) -> Rule:
             "peak_to_mean": workload.peak_to_mean,
             "dispersion": workload.dispersion,
         },
-        text=f"{workload.pattern}: {workload.pattern_rule}",
+        text=text,
         flips_at={"idle_share": MOST_IDLE_FOR_VM},
         source="variable utilisation and state kept elsewhere: serverless; steady and a reason to stay warm: dedicated",
     )
 
 
-def utilisation(case: Case) -> Rule:
-    """Where the workload stands beside the utilisation at which both planes cost the same."""
-    even = next((even for even in case.break_even if even.by == "utilisation"), None)
-    if even is None or even.at is None or even.now is None:
-        why = (even.reason if even else None) or "no break-even was found"
-        return Rule(name="utilisation", favours="neither", evidence={}, text=why)
-    low, high = even.ci or (even.at, even.at)
-    favours: Favours = "serverless" if even.now < low else "vm" if even.now > high else "neither"
-    return Rule(
-        name="utilisation",
-        favours=favours,
-        evidence={"active_instances": even.now, "break_even": even.at, "ci": list(even.ci or ())},
-        text=f"{number(even.now)} instances are active in the mean; both cost the same at {number(even.at)}",
-        flips_at={"active_instances": even.at},
-        source="the break-even utilisation",
-    )
-
-
-def capacity(case: Case) -> Rule:
-    """Whether a plane takes the trace's own peak: as it is set up, or machines as many as are priced."""
-    peak = case.workload.peak_rps
-    carries = {plane.target: found for plane in case.planes if (found := _carries(plane)) is not None}
-    out = [p for p in case.planes if p.ceiling_verdict == "found" and carries.get(p.target, peak) < peak]
-    return Rule(
-        name="capacity",
-        favours=_the_rest(case, out),
-        evidence={"peak_rps": peak, "carries_rps": carries},
-        text=f"{_names(out)} breaks below the trace's peak of {number(peak)} requests/s"
-        if out
-        else "every ceiling that was found is above the trace's peak"
-        if carries
-        else "no ceiling was measured",
-        flips_at={"peak_rps": min(carries.values())} if carries else None,
-        source="the throughput ceiling, with the platform's own limits",
-    )
-
-
-def _carries(plane: PilotPlane) -> float | None:
-    if plane.capacity_rps is not None and plane.machines is not None:
-        return round(plane.capacity_rps * plane.machines, 3)
-    return plane.ceiling_rps
-
-
-def cost(case: Case) -> Rule:
-    """The month's bill at the observed shape."""
-    priced = sorted(
-        (plane for plane in case.planes if plane.cost_month is not None),
-        key=lambda plane: plane.cost_month or 0.0,
-    )
-    if len(priced) < 2:
-        return Rule(name="cost", favours="neither", evidence={}, text="fewer than two planes have a price")
-    first, second = priced[0], priced[1]
-    a, b = first.cost_month or 0.0, second.cost_month or 0.0
-    apart = first.cost_ci is None or second.cost_ci is None or first.cost_ci[1] < second.cost_ci[0]
-    is_clear = b >= CLEAR_RATIO * a and b - a >= 1.0 and apart and first.plane != second.plane
-    currency = first.currency or ""
-    ratio = b / a if a > 0 else None
-    return Rule(
-        name="cost",
-        favours=first.plane if is_clear else "neither",
-        evidence={
-            "cost_month": {plane.target: plane.cost_month for plane in priced},
-            "currency": currency,
-            "ratio": None if ratio is None else round(ratio, 4),
-        },
-        text=f"{first.target} {a:,.2f}, {second.target} {b:,.2f} {currency} a month"
-        + ("" if is_clear else ": too near each other to decide"),
-        flips_at={"cost_month": round(b / CLEAR_RATIO, 2)},
-        source="cost at the observed shape, never at one average",
-    )
-
-
 def trouble(case: Case) -> Rule:
     """Operational surprises: failures, lost sessions, refusals and time-outs, counted over the same phases."""
-    counts = {plane.target: sum(plane.effort.values()) for plane in case.planes}
-    serverless, vm = case.plane("serverless"), case.plane("vm")
+    represents = standing(case).represents
+    shown = list(represents.values()) or list(case.planes)
+    counts = {plane.target: sum(plane.effort.values()) for plane in shown}
+    serverless, vm = represents.get("serverless"), represents.get("vm")
     favours: Favours = "neither"
     if serverless and vm:
         a, b = counts[serverless.target], counts[vm.target]
         # Under equal rates each of them falls on either plane alike (conditional test of two Poisson rates).
-        if abs(a - b) >= LEAST_TROUBLE and float(binomtest(a, a + b).pvalue) < _ALPHA:
+        if abs(a - b) >= LEAST_TROUBLE and float(binomtest(a, a + b).pvalue) < ALPHA:
             favours = "serverless" if a < b else "vm"
     return Rule(
         name="operational surprises",
         favours=favours,
-        evidence={"surprises": counts, "kinds": {plane.target: plane.effort for plane in case.planes}},
+        evidence={"surprises": counts, "kinds": {plane.target: plane.effort for plane in shown}},
         text=", ".join(f"{n} on {target}" for target, n in counts.items()) or "nothing was counted",
         flips_at={"difference": LEAST_TROUBLE},
         source="fewer operational surprises",
@@ -399,6 +417,7 @@ RULES: tuple[Callable[[Case], Rule], ...] = (
     local_needs,
     mixed_steps,
     cost,
+    staff_time,
     utilisation,
     variability,
     cold_tail,
@@ -406,22 +425,18 @@ RULES: tuple[Callable[[Case], Rule], ...] = (
 )
 
 
-def _the_rest(case: Case, out: Sequence[PilotPlane]) -> Favours:
-    """Whom it favours that these planes are out: the one kind that is left."""
+def _the_rest(case: Case, stand: Standing, rule: str) -> Favours:
+    """Whom it favours that targets are out by this rule: the one kind that the rule leaves, if it leaves one."""
+    out = {target for target, found in stand.out.items() if found.rule == rule}
     if not out:
         return "neither"
-    left = {plane.plane for plane in case.planes if plane not in out}
+    left = {plane.plane for plane in case.candidates if plane.target not in out}
     return left.pop() if len(left) == 1 else "neither" if left else "inconclusive"
 
 
-def _names(planes: Sequence[PilotPlane]) -> str:
-    return " and ".join(plane.target for plane in planes)
+def _who_is_out(stand: Standing, rule: str) -> str:
+    return "; ".join(f"{target} {found.why}" for target, found in stand.out.items() if found.rule == rule)
 
 
-def _step_name(step: StepClass) -> str:
-    return f"{step.kind}:{step.name}"
-
-
-def _step_names(steps: Sequence[StepClass], most: int = 3) -> str:
-    shown = ", ".join(_step_name(step) for step in steps[:most])
-    return shown + (f" and {len(steps) - most} more" if len(steps) > most else "")
+def _unique(steps: Iterable[StepClass]) -> list[StepClass]:
+    return list({(step.kind, step.name): step for step in steps}.values())

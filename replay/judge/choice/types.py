@@ -119,15 +119,29 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     sessions_lost: int = 0
 
 
+class UndecidedSlo(msgspec.Struct, kw_only=True):
+    """An SLO that a run could not decide, and why. is_broken: the run's own figure breaks it, or there is none.
+    is_open: nothing bounds the figure on the limit's side, so it may be anything.
+    """
+
+    slo: str
+    why: str
+    is_broken: bool = False
+    is_open: bool = False
+
+
 class PilotPlane(msgspec.Struct, kw_only=True):
     """One target, all phases together; latencies are of the representative phase, response time.
 
-    budget: what the SLOs say of it. cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
+    budget: what the SLOs say of it; broken: those that it broke; undecided: those that its run was too short for.
+    cold_added_ms: what a cold start adds. ceiling_ci_rps, cost_ci: 95 %.
     capacity_rps: what one machine carries, where the plane is made of machines; capacity_how: how that is known;
     sizing: why so many machines are priced. cost_without_free: the bill with no free tier; cost_with_staff: with the
     time of staff, where that is stated. cost_basis: how the instance seconds behind its cost are known. effort: how
     much trouble it was, counted over all phases. steps: of the representative phase; answered: in all phases, and in
-    the month that it was simulated for.
+    the month that it was simulated for. carried_rps: the most requests a second that it carried in a window of the
+    workload's, with no more failures than a plane may have. staff_hours: a month, staff_rate: of an hour, where its
+    file states them.
     """
 
     target: str
@@ -166,6 +180,12 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     steps: int = 0
     answered: int = 0
     generator: str = "ok"
+    p95_ci_ms: tuple[float | None, float | None] | None = None
+    carried_rps: float | None = None
+    broken: list[str] = []
+    undecided: list[UndecidedSlo] = []
+    staff_hours: float | None = None
+    staff_rate: float | None = None
     capacity_how: Literal["stated", "measured", "seen"] | None = None
     sizing: str | None = None
     cost_without_free: float | None = None
@@ -239,11 +259,30 @@ class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
     flips_at_factor: float | None = None
 
 
+class StaffLine(msgspec.Struct, kw_only=True):
+    """What money decides without staff time and with it. between: the plane with the lower bill, and the other.
+
+    month: what staff costs on each target that states it. rate: of an hour; is_rate_assumed: nobody stated it.
+    flips_at_hours: of staff a month that the first may take more than the second before it is no cheaper.
+    """
+
+    between: tuple[str, str]
+    without: Choice
+    with_staff: Choice
+    month: dict[str, float]
+    rate: float
+    is_rate_assumed: bool
+    flips_at_hours: float
+    text: str
+
+
 class PilotVerdict(msgspec.Struct, kw_only=True):
     """The answer, and all it rests on.
 
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
     it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
+    out: the targets that cannot be chosen, and why. represents: the target that stands for its kind, by kind, and
+    represents_why how it was picked. leans: where the evidence points that did not suffice for a choice.
     """
 
     schema: str
@@ -270,3 +309,8 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     slos: list[str] = []
     prices: list[dict[str, Any]] = []
     notes: list[str] = []
+    out: dict[str, str] = {}
+    represents: dict[str, str] = {}
+    represents_why: dict[str, str] = {}
+    leans: PlaneName | None = None
+    staff: StaffLine | None = None

@@ -22,7 +22,7 @@ import numpy as np
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
 from replay.judge.money.following import Follows, kept, stretched
-from replay.judge.money.price_table import Extra, Machine, PriceTable, RequestBilling
+from replay.judge.money.price_table import Extra, PriceTable, RequestBilling, Tier
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
@@ -111,23 +111,31 @@ def _priced(table: PriceTable, factor: float) -> PriceTable:
     request = table.request
     if request is not None:
         request = msgspec.structs.replace(
-            request, **{name: getattr(request, name) * factor for name in _REQUEST_PRICES}
+            request,
+            tiers=tuple(Tier(tier.above_gib_s, tier.gib_s * factor) for tier in request.tiers),
+            **{name: getattr(request, name) * factor for name in _REQUEST_PRICES},
         )
     instance = table.instance
     if instance is not None:
         instance = msgspec.structs.replace(
-            instance, vcpu_s=instance.vcpu_s * factor, gib_s=instance.gib_s * factor
+            instance,
+            vcpu_s=instance.vcpu_s * factor,
+            gib_s=instance.gib_s * factor,
+            gpu_s=instance.gpu_s * factor,
         )
     return msgspec.structs.replace(
         table,
         request=request,
         instance=instance,
         machines={
-            kind: Machine(machine.hour * factor, machine.vcpu, machine.memory_gib)
+            kind: msgspec.structs.replace(machine, hour=machine.hour * factor)
             for kind, machine in table.machines.items()
         },
         extras=tuple(Extra(extra.name, extra.month * factor) for extra in table.extras),
         balancer_month=table.balancer_month * factor,
+        balancer_gib=table.balancer_gib * factor,
+        cluster_hour=table.cluster_hour * factor,
+        machine_request=table.machine_request * factor,
     )
 
 
@@ -208,6 +216,8 @@ def _refused(offer: Offer) -> str | None:
             "no break-even: active instance seconds and concurrency were neither measured nor simulated; name the "
             "target's instance_header in its file"
         )
+    if offer.size.billing == "worker-pool":
+        return "no break-even: a worker pool costs the same whatever the load is"
     return None
 
 
@@ -253,6 +263,7 @@ def _interval(ends: list[float], drawn: int) -> tuple[float, float] | None:
 def _found(
     offer: Offer, by: str, name: str, factors: list[float], ci: tuple[float, float] | None
 ) -> BreakEvenFound:
+    """crossed: the factors at which the bills meet; the one that is nearest to the load as it is stands for them."""
     now = _scale(offer.month, by)
     factor = _nearest(factors, 1.0)
     at = None if factor is None else factor * now

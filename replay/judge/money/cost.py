@@ -7,11 +7,12 @@ two on; or a group of them that comes and goes, by its machine seconds. Egress w
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
+from math import inf
 from typing import NamedTuple
 
 import msgspec
 
-from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError
+from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError, RequestBilling
 from replay.judge.money.usage import MONTH_S, Usage
 
 _GIB = 1 << 30
@@ -23,7 +24,7 @@ _LEAST_SAID = 0.01
 
 
 class Size(NamedTuple):
-    """One serverless instance, and how many are kept without a request. billing: request or instance."""
+    """One serverless instance, and how many are kept without a request. billing: request, instance or worker-pool."""
 
     vcpu: float
     memory_gib: float
@@ -90,7 +91,7 @@ def check_size(table: PriceTable, size: Size, at_once: float | None = None) -> N
 
 def serverless_bill(month: Usage, table: PriceTable, size: Size) -> Bill:
     """The bill for a month's usage. Raises CostError where the table or the usage lacks what it takes."""
-    lines = _by_instance(month, table, size) if size.billing == "instance" else _by_request(month, table, size)
+    lines = _BILLINGS.get(size.billing, _by_request)(month, table, size)
     return _bill(table, [*lines, *_egress(month, table)])
 
 
@@ -112,14 +113,7 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
         ),
-        _line(
-            "memory time",
-            seconds * size.memory_gib,
-            "GiB-s",
-            prices.gib_s,
-            free.gib_s,
-            f"{size.memory_gib:g} GiB x {of}",
-        ),
+        *_memory(seconds * size.memory_gib, prices, f"{size.memory_gib:g} GiB x {of}"),
         _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
     ]
     if idle_s:
@@ -131,6 +125,17 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     return lines
 
 
+def _memory(gib_s: float, prices: RequestBilling, inputs: str) -> list[BillLine]:
+    """Memory time, a line for each tier of it that is reached. The free tier comes off the first."""
+    ends = [*(tier.above_gib_s for tier in prices.tiers), inf]
+    lines = [_line("memory time", min(gib_s, ends[0]), "GiB-s", prices.gib_s, prices.free.gib_s, inputs)]
+    for tier, end in zip(prices.tiers, ends[1:], strict=True):
+        if gib_s > tier.above_gib_s:
+            name = f"memory time above {tier.above_gib_s:,.0f}"
+            lines.append(_line(name, min(gib_s, end) - tier.above_gib_s, "GiB-s", tier.gib_s, 0.0, inputs))
+    return lines
+
+
 def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     prices = table.instance
     if prices is None:
@@ -138,9 +143,26 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     if month.live_s is None:
         raise CostError("how long instances lived was neither measured nor simulated")
     seconds = max(month.live_s, size.min_instances * MONTH_S)
-    free: FreeTier = prices.free
-    of = f"{seconds:,.0f} s of instances' lives, {month.basis}"
-    return [
+    return _lives(seconds, prices, size, f"{seconds:,.0f} s of instances' lives, {month.basis}")
+
+
+def _by_pool(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
+    """A worker pool: no request reaches it and it does not scale by itself, so it is what it was set to, all month."""
+    prices = table.worker_pool
+    if prices is None:
+        why = table.unpriced.get("worker-pool")
+        because = f": {why.removesuffix('.')}" if why else ""
+        raise CostError(f"the price table of {table.provider} has no prices of a worker pool{because}")
+    if not size.min_instances:
+        raise CostError(
+            "a worker pool does not scale by itself: say how many instances are kept (min_instances)"
+        )
+    return _lives(size.min_instances * MONTH_S, prices, size, f"{size.min_instances} kept all month")
+
+
+def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list[BillLine]:
+    free = prices.free
+    lines = [
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
         ),
@@ -153,6 +175,12 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             f"{size.memory_gib:g} GiB x {of}",
         ),
     ]
+    if prices.gpu_s:
+        lines.append(_line("GPU time", seconds, "GPU-s", prices.gpu_s, 0.0, f"one {prices.gpu} x {of}"))
+    return lines
+
+
+_BILLINGS = {"request": _by_request, "instance": _by_instance, "worker-pool": _by_pool}
 
 
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
@@ -160,7 +188,7 @@ def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     of = f"{fleet.machines} x {_HOURS:g} h"
     each = f"one for each of {fleet.machines}"
     lines = _machines(table, fleet.kind, fleet.machines, fleet.discount, of, each)
-    return _bill(table, [*lines, *_balancer(table, fleet.machines), *_egress(month, table)])
+    return _bill(table, [*lines, *_shared(month, table, fleet.machines), *_egress(month, table)])
 
 
 def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
@@ -170,7 +198,7 @@ def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
     mean = group.machine_s / MONTH_S
     of = f"{mean:.4g} in the mean, {group.most:,.0f} at most"
     lines = _machines(table, group.kind, mean, group.discount, of, "with each machine, as long as it is there")
-    return _bill(table, [*lines, *_balancer(table, group.most), *_egress(month, table)])
+    return _bill(table, [*lines, *_shared(month, table, group.most), *_egress(month, table)])
 
 
 def _machines(
@@ -181,18 +209,36 @@ def _machines(
         machine = table.machine(kind)
     except PriceTableError as cause:
         raise CostError(str(cause)) from cause
-    hour = machine.hour * (1 - discount)
-    less = f", {discount:.0%} off for a commitment" if discount else ""
+    off = max(discount, machine.sustained)
+    hour = machine.hour * (1 - off)
+    less = f", {off:.0%} off for {'a commitment' if discount == off else 'sustained use'}" if off else ""
+    name = f"machines, {kind}"
+    if machine.is_reclaimable:
+        name += ", may be reclaimed"
+        less += f", {machine.note}"
     return [
-        _line(f"machines, {kind}", machines * _HOURS, "machine-h", hour, 0.0, of + less),
+        _line(name, machines * _HOURS, "machine-h", hour, 0.0, of + less),
         *(_line(extra.name, machines, "machine-months", extra.month, 0.0, each) for extra in table.extras),
     ]
 
 
-def _balancer(table: PriceTable, most: float) -> list[BillLine]:
-    if not table.balancer_month or most < _LEAST_BALANCED:
-        return []
-    return [_line("load balancer", 1, "months", table.balancer_month, 0.0, "from two machines on")]
+def _shared(month: Usage, table: PriceTable, most: float) -> list[BillLine]:
+    """What all machines together need once. most: of them at once."""
+    lines = []
+    if table.balancer_month and most >= _LEAST_BALANCED:
+        lines.append(_line("load balancer", 1, "months", table.balancer_month, 0.0, "from two machines on"))
+        gib = month.egress_bytes / _GIB
+        if table.balancer_gib and gib:
+            lines.append(
+                _line("load balancer, bytes", gib, "GiB", table.balancer_gib, 0.0, "bytes of the responses")
+            )
+    if table.cluster_hour:
+        fee = "one, however many machines it has"
+        lines.append(_line("cluster", _HOURS, "cluster-h", table.cluster_hour, 0.0, fee))
+    if table.machine_request:
+        sent = "as many as were sent"
+        lines.append(_line("requests", month.requests, "requests", table.machine_request, 0.0, sent))
+    return lines
 
 
 def free_tier_words(bill: Bill) -> str | None:

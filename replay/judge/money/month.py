@@ -236,7 +236,7 @@ def _on_machines(
     by_minute: Follows,
     factor: float,
 ) -> PlaneCost:
-    found = _head(one.name, one.table, today)
+    found = _head(one.name, one.table.of_kind(one.kind), today)
     if one.scales:
         there = kept(by_minute, capacity.rps, capacity.keeps(one.headroom), factor)
         found.machines, found.sizing = there.most, following_words(there, capacity, one.headroom)

@@ -293,17 +293,21 @@ def _lives(plane: Plane, end_s: float, window_s: float, windows: int) -> tuple[F
 def _by_window(
     starts: Floats, ends: Floats, window_s: float, windows: int, granularity_s: float
 ) -> tuple[Floats, Floats]:
-    """Seconds of intervals, summed, by window; and each rounded up, in the window in which it began."""
-    active, billed = np.zeros(windows), np.zeros(windows)
+    """Seconds of intervals, summed, by window; and as they are billed.
+
+    An interval of many windows is billed where it was active, and what rounding adds where it began: a bootstrap over
+    windows would else find all of the interval in one of them.
+    """
+    active, rounding = np.zeros(windows), np.zeros(windows)
     if not len(starts):
-        return active, billed
+        return active, rounding
     first, last = (starts / window_s).astype(np.int64), (ends / window_s).astype(np.int64)
     inside = (first == last) & (first < windows)
     lengths = ends - starts
     np.add.at(active, first[inside], lengths[inside])
     rounded = np.ceil(np.round(lengths / granularity_s, 9)) * granularity_s if granularity_s else lengths
     known = first < windows
-    np.add.at(billed, first[known], rounded[known])
+    np.add.at(rounding, first[known], (rounded - lengths)[known])
     longer = (first != last) & known
     begin, end = first[longer], last[longer]
     np.add.at(active, begin, (begin + 1) * window_s - starts[longer])
@@ -313,7 +317,8 @@ def _by_window(
     covered = np.zeros(windows + 1)
     np.add.at(covered, begin + 1, window_s)
     np.add.at(covered, np.minimum(end, windows), -window_s)
-    return active + np.cumsum(covered)[:windows], billed
+    active = active + np.cumsum(covered)[:windows]
+    return active, active + rounding
 
 
 def active_intervals(

@@ -1,6 +1,6 @@
 """What each target costs a month, level by level, and where the planes' bills cross: from runs and price tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from replay.engine.router import Router
-from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, Sensitive
+from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, PlaneName, Sensitive
 from replay.judge.money.breakeven import Offer, break_evens, sensitivity
 from replay.judge.money.cost import (
     Bill,
@@ -38,6 +38,7 @@ _MILLION = 1e6
 # Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
 # for with the same bound.
 _MOST_TIMES_BEST = 2.0
+_BETWEEN: tuple[PlaneName, PlaneName] = ("serverless", "vm")
 
 
 class Money(NamedTuple):
@@ -68,9 +69,17 @@ class _Priced(NamedTuple):
 
 
 def price_planes(
-    targets: Sequence[Target], planes: Sequence[PilotPlane], measured: dict[str, Measured], shape: Shape
+    targets: Sequence[Target],
+    planes: Sequence[PilotPlane],
+    measured: dict[str, Measured],
+    shape: Shape,
+    represented: Callable[[], Mapping[PlaneName, str]] | None = None,
 ) -> Money:
-    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError."""
+    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError.
+
+    represented: asked when all months are known, which target stands for each kind of plane; break-evens are between
+    those. None: of the bills alone, without break-evens.
+    """
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
     tables = tables_of(targets)
@@ -93,7 +102,8 @@ def price_planes(
     for one in offers:
         _share_out(one, found.buckets)
     _staff(offers, tables, found)
-    _cross(offers, targets, measured, shape, found)
+    if represented is not None:
+        _cross(offers, targets, measured, shape, found, represented())
     return found
 
 
@@ -155,6 +165,8 @@ def _priced(
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
     plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, shape, worth)
     plane.staff_month = round(cost.staff_hours * cost.staff_rate * worth, 2) if cost.staff_hours else None
+    plane.staff_hours = cost.staff_hours or None
+    plane.staff_rate = cost.staff_rate * worth or None
     one = _Priced(
         plane, cost, table, month, levels, windows, bill, drawn_months(windows, measured, shape), group
     )
@@ -300,14 +312,17 @@ def _cross(
     measured: dict[str, Measured],
     shape: Shape,
     found: Money,
+    represented: Mapping[PlaneName, str],
 ) -> None:
-    """Where the first serverless target and the first of machines cost the same; of machines that are on all month also
-    where the same ones would, if they came and went with the load.
+    """Where the serverless target and that of machines that stand for their kinds cost the same; of machines that are
+    on all month also where the same ones would, if they came and went with the load.
     """
-    serverless = next((one for one in priced if one.plane.plane == "serverless"), None)
-    machines = next((one for one in priced if one.plane.plane == "vm"), None)
+    by_name = {one.plane.target: one for one in priced}
+    serverless, machines = (by_name.get(represented.get(kind, "")) for kind in _BETWEEN)
     if serverless is None or machines is None or not machines.plane.capacity_rps:
-        found.notes.append("no break-even: it takes a serverless target and one of machines, both with a price")
+        found.notes.append(
+            "no break-even: it takes a serverless target and one of machines that stand, both with a price"
+        )
         return
     target = next(one for one in targets if one.name == machines.plane.target)
     load = followed(target, machines.windows, measured[target.name], shape)

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.rules import LEAST_STEPS
+from replay.judge.choice.standing import LEAST_STEPS
 from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.profile import session_depth
 from replay.trace.reserved import found_in

@@ -10,10 +10,11 @@ import msgspec
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
+from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
-from replay.judge.choice.planes import Seen, ended, plane_figures
-from replay.judge.choice.rules import Case
+from replay.judge.choice.planes import Seen, carried_rps, ended, plane_figures
+from replay.judge.choice.standing import represented
 from replay.judge.choice.types import PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.figures import Evidence
@@ -44,7 +45,9 @@ from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
+from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
+from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import check_prices
 
@@ -221,18 +224,32 @@ def judge(
         for target in targets
     ]
     for target, plane in zip(targets, planes, strict=True):
+        whole_runs = [run for name, run in material.runs[target.name].items() if name == "representative"]
         if (month := state.done.get(f"month/{target.name}")) is not None:
-            plane.answered += ended(read_evidence(directory / month).summary)
-    money = price_planes(targets, planes, _measured(directory, state, targets, material, plan, part), shape)
-    workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
+            whole_runs.append(read_evidence(directory / month))
+            plane.answered += ended(whole_runs[-1].summary)
+        plane.carried_rps = carried_rps(whole_runs, shape.workload.window_s)
     case = Case(
-        workload=workload,
+        workload=shape.workload,
         planes=planes,
-        break_even=money.break_even,
-        request_limit_s={target.name: _request_limit_s(target) for target in targets},
+        request_limit_s={
+            target.name: limit_s for target in targets if (limit_s := _request_limit_s(target)) is not None
+        },
         slos=[slo.text for slo in slos],
+        provides={target.name: provided_by(target) for target in targets},
+    )
+    measured = _measured(directory, state, targets, material, plan, part)
+    money = price_planes(targets, planes, measured, shape, lambda: represented(case))
+    workload = msgspec.structs.replace(shape.workload, buckets=money.buckets)
+    split = next((target for target in targets if target.name == represented(case).get("hybrid")), None)
+    case = msgspec.structs.replace(
+        case,
+        workload=workload,
+        break_even=money.break_even,
+        hybrid_routes=[] if split is None else routes_of(split, workload),
     )
     decided = decide(case)
+    shown = [plane for plane in planes if plane.target in decided.represents.values()] or planes
     today = datetime.now(UTC)
     verdict = PilotVerdict(
         schema=VERDICT_SCHEMA,
@@ -247,18 +264,23 @@ def judge(
         buckets=money.buckets,
         workload=workload,
         phases=material.figures,
-        headline=headline(planes),
+        headline=headline(shown),
         dimensions=dimensions(case),
         routes=decided.routes,
         sensitivity=money.sensitivity,
         effort=effort_words(planes),
-        rollback=rollback(decided.choice, planes),
+        rollback=rollback(decided.choice, shown),
         check_again=check_again(money.break_even, _in_days(today.date(), _REVIEW_DAYS)),
         how=plan.how,
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,
         prices=money.prices,
         notes=_notes(plan, slos, state, targets, money, part),
+        out=decided.out,
+        represents=decided.represents,
+        represents_why=decided.represents_why,
+        leans=decided.leans,
+        staff=decided.staff,
     )
     return verdict, material
 
@@ -312,9 +334,12 @@ def _recovered(target: str, run: Evidence, event: Event) -> Recovered:
     )
 
 
-def _request_limit_s(target: Target) -> float:
-    plane = (target.simulate or {}).get("plane", {})
-    return float(plane.get("request_timeout_s", _LONGEST_REQUEST_S))
+def _request_limit_s(target: Target) -> float | None:
+    """As its file says; else the platform's for a serverless one, and none for machines."""
+    stated = (target.simulate or {}).get("plane", {}).get("request_timeout_s")
+    if stated is None:
+        return _LONGEST_REQUEST_S if target.plane == "serverless" else None
+    return float(stated)
 
 
 def _in_days(today: date, days: int) -> str:

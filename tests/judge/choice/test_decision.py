@@ -7,63 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
-from replay.judge.choice.rules import Case
-from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, StepClass, Workload
-
-
-def workload(**changed: Any) -> Workload:
-    known: dict[str, Any] = {
-        "trace": "t",
-        "sessions": 200,
-        "steps": 1000,
-        "span_s": 600.0,
-        "pattern": "interactive",
-        "pattern_rule": "by its think times",
-        "window_s": 60,
-        "mean_rps": 1.7,
-        "peak_rps": 4.0,
-        "mean_in_flight": 1.0,
-        "peak_in_flight": 9,
-        "idle_share": 0.2,
-        "longest_ms": 900.0,
-        "series": [step("tool", "search", 100.0, 0.4), step("llm", "answer", 900.0, 0.6)],
-        "buckets": [Bucket(name="peak", weight=0.1, cost_month={"s": 5.0, "v": 3.0})],
-    }
-    return Workload(**(known | changed))
-
-
-def step(kind: str, name: str, p50_ms: float, busy: float, **changed: Any) -> StepClass:
-    known: dict[str, Any] = {"steps": 500, "longest_ms": 2 * p50_ms, "busy_share": busy, "in_flight": busy}
-    return StepClass(kind=kind, name=name, p50_ms=p50_ms, **(known | changed))
-
-
-def plane(target: str, kind: Any, **changed: Any) -> PilotPlane:
-    known: dict[str, Any] = {
-        "steps": 1000,
-        "answered": 1500,
-        "error_share": 0.0,
-        "p99_ms": 900.0,
-        "p99_ci_ms": (850.0, 950.0),
-        "cost_month": 30.0,
-        "currency": "USD",
-        "cost_basis": "measured",
-        "ceiling_rps": 50.0,
-        "ceiling_verdict": "found",
-    }
-    return PilotPlane(target=target, plane=kind, **(known | changed))
-
-
-def case(
-    serverless: dict[str, Any] | None = None,
-    vm: dict[str, Any] | None = None,
-    *,
-    load: Workload | None = None,
-    **changed: Any,
-) -> Case:
-    planes = [plane("s", "serverless", **(serverless or {})), plane("v", "vm", **(vm or {}))]
-    return Case(workload=load or workload(), planes=planes, **changed)
+from replay.judge.choice.types import BreakEvenFound, PlannedRoute
+from tests.judge.choice.cases import case, plane, step, workload
 
 
 def test_a_thin_trace_is_not_enough_evidence_whatever_it_costs():
@@ -87,7 +35,7 @@ def test_rare_bursts_at_a_small_bill_run_serverless():
     found = decide(case({"cost_month": 2.0}, {"cost_month": 49.0}, load=bursts))
 
     assert found.choice == "serverless"
-    assert {rule.name for rule in found.rules if rule.decides} == {"cost", "variability"}
+    assert [rule.name for rule in found.rules if rule.decides] == ["cost"]
 
 
 def test_a_flat_hot_stream_at_a_small_bill_runs_on_machines():
@@ -98,15 +46,45 @@ def test_a_flat_hot_stream_at_a_small_bill_runs_on_machines():
     assert found.choice == "vm"
 
 
-def test_short_calls_beside_long_local_steps_are_split_and_routed():
-    mixed = workload(
-        series=[step("http", "edge", 80.0, 0.05), step("tool", "build", 45_000.0, 0.95, in_flight=4.0)]
-    )
+BUILDS = workload(
+    series=[step("http", "edge", 80.0, 0.05), step("tool", "build", 45_000.0, 0.95, in_flight=4.0)]
+)
 
-    found = decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=mixed))
+
+def test_short_calls_beside_long_steps_are_no_reason_to_split_until_a_split_has_a_price():
+    found = decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS))
+
+    assert found.choice == "vm"
+    assert any("a split may fit, but was neither priced nor run" in doubt for doubt in found.doubts)
+
+
+def test_a_split_is_advised_and_routed_where_its_price_clearly_undercuts_both_planes():
+    priced = plane("split", "hybrid", cost_month=60.0)
+
+    found = decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=priced))
 
     assert found.choice == "hybrid"
     assert [(route.name, route.to) for route in found.routes] == [("edge", "serverless"), ("build", "vm")]
+    assert found.answer.startswith(
+        "Split it: short steps serverless, the others on VMs (tool:build): split 60.00"
+    )
+
+
+def test_a_split_that_costs_what_a_plane_alone_costs_is_not_advised():
+    dear = plane("split", "hybrid", cost_month=115.0)
+
+    assert decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=dear)).choice == "vm"
+
+
+def test_a_split_goes_as_it_was_priced():
+    priced = plane("split", "hybrid", cost_month=60.0)
+    sent = [PlannedRoute(kind="http", name="edge", to="vm", why="saves most")]
+
+    found = decide(
+        case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=priced, hybrid_routes=sent)
+    )
+
+    assert found.routes == sent
 
 
 def test_long_model_calls_beside_short_tools_are_no_reason_to_split():
@@ -125,15 +103,55 @@ def test_long_steps_that_are_rare_do_not_pay_for_a_machine_of_their_own():
     assert decide(case({"cost_month": 3.0}, {"cost_month": 120.0}, load=rare)).choice == "serverless"
 
 
-def test_a_step_that_needs_a_machine_goes_to_one_however_short_it_is():
-    bound = workload(
-        series=[step("http", "edge", 80.0, 0.9), step("tool", "click", 90.0, 0.1, needs="browser")]
-    )
+CLICKS = workload(series=[step("http", "edge", 80.0, 0.9), step("tool", "click", 90.0, 0.1, needs="browser")])
 
-    found = decide(case({"cost_month": 3.0}, {"cost_month": 120.0}, load=bound))
+
+def test_a_step_that_needs_a_machine_moves_alone_where_that_leaves_most_machines_unrented():
+    found = decide(case({"cost_month": 3.0}, {"cost_month": 120.0, "machines": 4}, load=CLICKS))
 
     assert found.choice == "hybrid"
+    assert "33.00 USD at most" in found.answer
     assert "needs browser" in {route.why for route in found.routes}
+    assert any("the split itself was not run" in doubt for doubt in found.doubts)
+
+
+def test_a_split_that_needs_the_same_machine_is_not_advised_over_that_machine_alone():
+    found = decide(case({"cost_month": 3.0}, {"cost_month": 30.0, "machines": 1}, load=CLICKS))
+
+    assert found.choice == "vm"
+    assert "s is not known to have what tool:click needs: browser" in found.answer
+    assert found.doubts[-1].startswith("v is taken to have what steps need (browser)")
+
+
+def test_what_a_machine_is_said_to_provide_is_not_taken_for_granted():
+    stated = decide(case({"cost_month": 3.0}, {"cost_month": 30.0}, load=CLICKS, provides={"v": ["browser"]}))
+
+    assert not any("is taken to have" in doubt for doubt in stated.doubts)
+
+
+def test_a_serverless_plane_that_provides_what_a_step_needs_is_judged_like_any():
+    found = decide(
+        case({"cost_month": 3.0}, {"cost_month": 30.0}, load=CLICKS, provides={"s": ["Browser"]}),
+    )
+
+    assert found.choice == "serverless"
+
+
+def test_special_hardware_is_not_taken_for_granted_on_a_machine():
+    infers = workload(
+        series=[step("http", "edge", 80.0, 0.9), step("tool", "infer", 90.0, 0.1, needs="gpu L4")]
+    )
+
+    unknown = decide(case(load=infers))
+    on_serverless = decide(case(load=infers, provides={"s": ["gpu", "L4"]}))
+    another_model = decide(case(load=infers, provides={"s": ["gpu", "T4"]}))
+
+    assert unknown.choice == "inconclusive"
+    assert unknown.answer.startswith(
+        "Nothing that was tried will do: s is not known to have what tool:infer needs"
+    )
+    assert on_serverless.choice == "serverless"
+    assert another_model.choice == "inconclusive"
 
 
 def test_a_request_longer_than_the_platform_allows_decides():
@@ -180,20 +198,51 @@ def test_a_few_failures_do_not_rule_a_plane_out_and_many_do():
     assert many.choice == "vm"
 
 
-def test_rules_that_contradict_each_other_leave_it_open_unless_the_bill_is_twice_as_high():
-    steady = workload(pattern="steady state")
+def test_more_failures_on_the_cheaper_plane_leave_it_open_unless_the_bill_is_twice_as_high():
+    troubled = {"cost_month": 30.0, "effort": {"timed out (504)": 40}}
 
-    near = decide(case({"cost_month": 30.0}, {"cost_month": 45.0}, load=steady))
-    far = decide(case({"cost_month": 30.0}, {"cost_month": 70.0}, load=steady))
+    near = decide(case(troubled, {"cost_month": 45.0}))
+    far = decide(case(troubled, {"cost_month": 70.0}))
 
     assert (near.choice, far.choice) == ("inconclusive", "serverless")
-    assert any("variability favours vm" in doubt for doubt in far.doubts)
+    assert near.answer.startswith("The evidence contradicts itself: cost favours serverless")
+    assert far.doubts[0].startswith("operational surprises favours vm")
 
 
-def test_bills_too_near_each_other_leave_it_to_the_habit_of_the_load():
-    bursts = workload(pattern="bursty background")
+def test_the_name_of_a_pattern_does_not_outweigh_a_clear_bill_and_is_a_doubt():
+    found = decide(case({"cost_month": 30.0}, {"cost_month": 45.0}, load=workload(pattern="steady state")))
 
-    assert decide(case({"cost_month": 30.0}, {"cost_month": 32.0}, load=bursts)).choice == "serverless"
+    assert found.choice == "serverless"
+    assert any("variability favours vm" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("pattern", ["bursty background", "steady state", "interactive"])
+@pytest.mark.parametrize("prices", [(30.0, 30.0), (30.0, 32.0), (0.4, 0.9)])
+def test_bills_too_near_each_other_are_open_whatever_the_habit_of_the_load(
+    pattern: str, prices: tuple[float, float]
+):
+    found = decide(case({"cost_month": prices[0]}, {"cost_month": prices[1]}, load=workload(pattern=pattern)))
+
+    assert found.choice == "inconclusive"
+    assert found.answer.startswith("No clear choice")
+
+
+def test_where_no_plane_has_a_price_the_habit_of_the_load_is_a_lean_and_no_answer():
+    bursts = workload(pattern="bursty background", idle_share=0.9)
+
+    found = decide(case({"cost_month": None}, {"cost_month": None}, load=bursts))
+
+    assert (found.choice, found.leans) == ("inconclusive", "serverless")
+    assert found.answer == (
+        "No choice without bills to compare: s and v have no price. It leans to serverless."
+    )
+
+
+def test_bills_in_two_currencies_are_not_compared():
+    found = decide(case({"cost_month": 3.0, "currency": "EUR"}, {"cost_month": 30.0}))
+
+    assert found.choice == "inconclusive"
+    assert "different currencies (s in EUR, v in USD)" in found.answer
 
 
 def test_bills_whose_intervals_overlap_are_not_clearly_different():
@@ -204,21 +253,106 @@ def test_bills_whose_intervals_overlap_are_not_clearly_different():
     assert next(rule for rule in found.rules if rule.name == "cost").favours == "neither"
 
 
-def test_the_break_even_says_how_far_the_workload_is_from_flipping():
-    even = BreakEvenFound(between=("s", "v"), by="utilisation", at=0.32, ci=(0.3, 0.34), now=0.05)
+def rule_named(name: str, given_case: Case) -> Any:
+    return next(rule for rule in decide(given_case).rules if rule.name == name)
 
-    rule = next(rule for rule in decide(case(break_even=[even])).rules if rule.name == "utilisation")
 
-    assert rule.favours == "serverless"
-    assert rule.flips_at == {"active_instances": 0.32}
+def test_utilisation_favours_what_the_bills_favour_now_and_lists_every_crossing():
+    even = BreakEvenFound(
+        between=("s", "v"),
+        by="utilisation",
+        at=0.6,
+        ci=(0.58, 0.62),
+        now=0.475,
+        crossings=[0.31, 0.38, 0.6, 0.79, 0.87],
+    )
+
+    found = rule_named("utilisation", case({"cost_month": 49.0}, {"cost_month": 60.0}, break_even=[even]))
+
+    assert found.favours == "serverless"
+    assert found.evidence["crossings"] == [0.31, 0.38, 0.6, 0.79, 0.87]
+    assert "0.31, 0.38, 0.6, 0.79, 0.87" in found.text
+
+
+@pytest.mark.parametrize(
+    ("prices", "now"), [((30.0, 30.0), 0.05), ((10.0, 60.0), 0.31)], ids=["a tie", "within the interval"]
+)
+def test_utilisation_says_nothing_where_the_bills_do_not_decide_or_the_crossing_may_be_here(
+    prices: tuple[float, float], now: float
+):
+    even = BreakEvenFound(between=("s", "v"), by="utilisation", at=0.32, ci=(0.3, 0.34), now=now)
+
+    found = rule_named(
+        "utilisation", case({"cost_month": prices[0]}, {"cost_month": prices[1]}, break_even=[even])
+    )
+
+    assert found.favours == "neither"
+
+
+def test_a_break_even_with_a_target_that_is_out_is_not_looked_at():
+    even = BreakEvenFound(between=("s", "v"), by="utilisation", at=0.32, now=0.05)
+    broken = {"budget": "fail", "cost_month": 1.0}
+
+    found = rule_named("utilisation", case(broken, break_even=[even], slos=["p99 < 1s"]))
+
+    assert found.favours == "neither"
+    assert found.text == "no break-even was found"
+
+
+COLD = {"p99_ms": 2228.0, "p95_ms": 2100.0, "cold_share": 0.51, "p99_without_cold_ms": 100.0}
+WARM = {"p99_ms": 100.0, "p95_ms": 95.0}
 
 
 def test_cold_starts_that_make_the_tail_favour_machines():
     slow = {"p99_ms": 2400.0, "p99_ci_ms": (2000.0, 2700.0), "p99_without_cold_ms": 910.0, "cold_share": 0.03}
 
-    rule = next(rule for rule in decide(case(slow)).rules if rule.name == "cold tail")
+    found = rule_named("cold tail", case(slow))
 
-    assert rule.favours == "vm"
+    assert found.favours == "vm"
+    assert "2.67 times as long" in found.text
+
+
+def test_a_tail_without_an_interval_cannot_be_told_says_how_much_and_is_in_doubt():
+    unknown = {"p99_ci_ms": None, "p95_ci_ms": None}
+
+    decided = decide(case(COLD | unknown | {"cost_month": 3.0}, WARM | unknown))
+    found = next(rule for rule in decided.rules if rule.name == "cold tail")
+
+    assert (decided.choice, found.favours) == ("serverless", "neither")
+    assert found.text == (
+        "p99 2,228 ms on s, 100 ms on v, 22.3 times as long; 51.0% of the requests to s were cold: most of its requests "
+        "waited for a boot; cannot tell how much that adds at p99, since the runs are too short for an interval of p99"
+    )
+    assert decided.doubts[0] == f"cold tail: {found.text}"
+
+
+def test_a_p95_that_is_apart_tells_where_p99_has_no_interval():
+    found = rule_named(
+        "cold tail",
+        case(
+            COLD | {"p99_ci_ms": (2100.0, None), "p95_ci_ms": (1900.0, 2200.0)},
+            WARM | {"p99_ci_ms": (90.0, None), "p95_ci_ms": (90.0, 99.0)},
+        ),
+    )
+
+    assert found.favours == "vm"
+    assert found.text.startswith("p95 2,100 ms on s, 95 ms on v, 22.1 times as long; 51.0%")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.6])
+def test_overlapping_intervals_wave_nothing_through_that_is_many_times_slower_or_mostly_cold(share: float):
+    wide = {"p99_ms": 1900.0, "p99_ci_ms": (880.0, 4000.0), "cold_share": share}
+
+    found = rule_named("cold tail", case(wide))
+
+    assert found.evidence["told"] == "cannot tell"
+    assert "not clearly slower" not in found.text
+
+
+def test_a_tail_that_is_as_long_on_both_planes_is_not_clearly_slower():
+    found = rule_named("cold tail", case({"cold_share": 0.01}))
+
+    assert found.text.endswith("not clearly slower")
 
 
 def test_a_generator_that_was_late_leaves_it_open():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from replay.judge.ceiling import Ceiling, CeilingVerdict, Level
-from replay.judge.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
+from replay.judge.choice.planes import Seen, carried_rps, phase_figures, plane_figures, sessions_lost
 from replay.judge.figures import Evidence
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
@@ -64,6 +64,7 @@ def test_a_latency_budget_is_judged_like_a_gate(rng):
     slow = plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 5ms")])
 
     assert (fast.budget, slow.budget) == ("pass", "fail")
+    assert (fast.broken, slow.broken) == ([], ["p99 < 5ms"])
 
 
 def test_a_p99_of_few_requests_has_no_upper_limit():
@@ -99,3 +100,61 @@ def test_a_session_that_failed_twice_is_lost_once():
     records = [step("s", 20.0, n, outcome="failed", error="reset", status=None) for n in range(3)]
 
     assert sessions_lost(Evidence(summary(), columns_of([records]), "run")) == 1
+
+
+def at_seconds(*seconds, failed=()):
+    """A run of one step at each of these seconds; those at `failed` did."""
+    records = [
+        step(
+            f"s-{n}",
+            20.0,
+            at_ms=1000.0 * at,
+            **({"outcome": "failed", "status": 503, "error": "status_5xx"} if at in failed else {}),
+        )
+        for n, at in enumerate(seconds)
+    ]
+    return Evidence(summary(), columns_of([records]), "run")
+
+
+def test_what_a_run_carried_is_its_fullest_window_without_more_failures_than_a_plane_may_have():
+    busy_later = at_seconds(0, 1, 2, 10, 11, 12, 13, 14)
+
+    assert carried_rps([busy_later], 10) == pytest.approx(0.5)
+    assert carried_rps([at_seconds(0, 1, 2, 10, 11, 12, 13, 14, failed=(12,))], 10) == pytest.approx(0.3)
+    assert carried_rps([at_seconds(0, 1), busy_later], 10) == pytest.approx(0.5)
+    assert carried_rps([at_seconds(5, failed=(5,))], 10) is None
+    assert carried_rps([], 10) is None
+
+
+@pytest.mark.parametrize(
+    ("slo", "n", "is_broken", "is_open"),
+    [
+        ("p99 < 1s", 200, False, True),
+        ("p99 < 197ms", 200, True, True),
+        ("p50 < 30ms", 40, True, False),
+        ("p50 < 33ms", 40, False, False),
+        ("p50 > 30ms", 40, False, False),
+        ("p99(failed) < 1s", 40, True, True),
+    ],
+)
+def test_an_slo_that_a_run_cannot_decide_says_whether_its_own_figure_is_any_comfort(slo, n, is_broken, is_open):
+    values = np.concatenate([np.arange(1.0, n), [150.0]]) if n > 100 else np.linspace(20.0, 43.0, n)
+    found = plane_figures(Seen("t", "vm", {"representative": evidence(values)}), [parse_slo(slo)])
+
+    assert found.budget == "inconclusive"
+    (one,) = found.undecided
+    assert (one.slo, one.is_broken, one.is_open) == (slo, is_broken, is_open)
+    assert one.why
+
+
+def test_an_slo_that_a_run_decides_is_not_among_the_undecided(rng):
+    run = evidence(rng.lognormal(3.0, 0.2, 2000))
+
+    assert plane_figures(Seen("t", "vm", {"representative": run}), [parse_slo("p99 < 1s")]).undecided == []
+
+
+def test_p95_has_an_interval_where_p99_has_none():
+    found = figures(phases={"representative": evidence(np.arange(1.0, 201.0))})
+
+    assert found.p99_ci_ms[1] is None
+    assert found.p95_ci_ms[0] < 190.0 < found.p95_ci_ms[1]

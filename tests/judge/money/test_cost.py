@@ -23,7 +23,8 @@ from replay.judge.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
 
 RUN = price_table("cloud-run-us-central1")
-GCE = price_table("gce-e2-us-central1")
+# Without a load balancer, which has tests of its own.
+GCE = msgspec.structs.replace(price_table("gce-e2-us-central1"), balancer_month=0.0, balancer_gib=0.0)
 LAMBDA = price_table("lambda-us-east-1")
 
 
@@ -202,6 +203,30 @@ def test_bills_that_are_the_same_to_the_cent_have_no_cheaper_one():
 
     assert [even.cheaper_now for even in found] == [None, None, None]
     assert found[0].text.startswith("both cost the same at ")
+
+
+def test_machines_that_come_whole_make_bills_meet_more_than_once_and_each_time_is_listed():
+    """A machine costs what 0.321 active instances do, and another is needed with each 0.4 of them."""
+    bare = msgspec.structs.replace(GCE, extras=())
+    active_s = 0.475 * MONTH_S
+    offer = Offer(
+        used(active_s=active_s, billed_s=active_s, request_s=active_s, requests=0.0),
+        without_free(RUN),
+        Size(1, 2),
+        bare,
+        Fleet("e2-medium", 1),
+        capacity_rps=0.4 / 0.475,
+        peak_rps=1.0,
+        headroom=0.0,
+        names=("s", "v"),
+    )
+    found = break_evens(offer)[0]
+    assert found.now is not None
+    assert found.at is not None
+
+    assert found.crossings[:5] == pytest.approx([0.321, 0.4, 0.642, 0.8, 0.963], abs=0.001)
+    assert found.at == pytest.approx(0.4, abs=0.001)  # the nearest to the load as it is
+    assert "and again at 0.321, 0.642, 0.8, 0.963, 1.2 and 3 more" in found.text
 
 
 def test_a_break_even_is_refused_if_concurrency_was_not_measured():

@@ -16,6 +16,7 @@ from replay.judge.money.price_table import (
     Machine,
     PriceTable,
     RequestBilling,
+    Tier,
     parse_price_table,
 )
 from replay.judge.money.usage import MONTH_S, Usage
@@ -151,7 +152,9 @@ def test_a_rate_that_is_none_is_refused(tmp_path, rate: str, says: str):
 def test_every_price_of_a_table_is_known_as_one():
     # A field that is added to a table and is not known as a price would stay in the other currency.
     amounts = {"egress_free_gib", "granularity_ms", "machine_minimum_s", "minimum_s", "vcpu", "memory_gib"}
-    kinds = (PriceTable, RequestBilling, InstanceBilling, Machine, Extra)
-    figures = {field.name for kind in kinds for field in msgspec.structs.fields(kind) if field.type is float}
+    amounts |= {"sustained", "above_gib_s"}
+    kinds = (PriceTable, RequestBilling, InstanceBilling, Machine, Extra, Tier)
+    fields = [field for kind in kinds for field in msgspec.structs.fields(kind)]
+    figures = {field.name for field in fields if field.type in (float, float | None)}
 
     assert figures == PRICES | amounts

@@ -39,9 +39,9 @@ def test_a_search_that_says_less_than_the_run_carried_is_thrown_out():
         "306 for 2,459 requests/s at the peak, as 306 held 2,459 requests/s in the run with no failure; what they had "
         "left is not known"
     )
-    # 306 x (730 h x 0.033506 + 2.00 + 3.65).
+    # 306 x (730 h x 0.033506 + 2.00 + 3.65), and a load balancer.
     bill = machine_bill(Usage(seconds=MONTH_S), price_table("gce-e2-us-central1"), Fleet("e2-medium", machines))
-    assert bill.total == pytest.approx(306 * 30.10938)
+    assert bill.total == pytest.approx(306 * 30.10938 + 18.25)
 
 
 @pytest.mark.parametrize("held", [None, Held(9.0, 2, failed=1), Held(9.0, 2, broke_budget=True), Held(0.0, 0)])

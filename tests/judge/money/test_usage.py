@@ -61,6 +61,14 @@ def test_what_is_billed_is_active_time_rounded_up_interval_by_interval(drawn):
     assert usage.billed_s * 10 == pytest.approx(round(usage.billed_s * 10), abs=1e-6)
 
 
+def test_an_instance_that_is_busy_all_along_is_billed_in_every_window_alike():
+    held = run_of([(0, 0, 9_950)])
+
+    windows = usage_by_window(held, 1.0, 10, Plane(granularity_ms=100.0))
+
+    assert windows.billed_s == pytest.approx([1.05, *[1.0] * 8, 0.95])
+
+
 @given(requests)
 def test_the_first_instances_have_the_most_of_it_and_all_together_everything(drawn):
     usage = usage_by_window(run_of(drawn), 10.0, 1).whole()

@@ -21,6 +21,8 @@ from tests.judge.conftest import step, summary
 MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
 # 730 h x 0.033506, a disk and an address.
 E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65
+# From two machines on; and for each GiB.
+BALANCER, BALANCED_GIB = 18.25, 0.008
 
 
 def a_shape(peak_rps: float = 1.0, in_flight: int = 2, windows: int = 10) -> Shape:
@@ -68,7 +70,7 @@ def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) 
     target = Target(url="http://x", name="vm1", plane="vm" if cost.machine else "serverless", cost=cost)
     plane = PilotPlane(target="vm1", plane=target.plane, **known)
     measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
-    return plane, price_planes([target], [plane], measured, shape or a_shape())
+    return plane, price_planes([target], [plane], measured, shape or a_shape(), dict)
 
 
 SERVERLESS = Cost(price="cloud-run-us-central1", memory_gib=2.0)
@@ -81,7 +83,8 @@ def side_by_side(
     targets = [Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS), machines]
     planes = [PilotPlane(target="sls", plane="serverless"), PilotPlane(target=machines.name, plane="vm")]
     measured = {"sls": Measured(a_run(), 0.0, True), machines.name: Measured(run, 0.0, True, lives)}
-    return planes[1], price_planes(targets, planes, measured, a_shape())
+    stand = {"serverless": "sls", "vm": machines.name}
+    return planes[1], price_planes(targets, planes, measured, a_shape(), lambda: stand)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +104,12 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
 
     plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", **known), a_run(2), lives)
 
-    assert plane.cost_month == pytest.approx(1.6 * E2_MEDIUM, abs=1e-3)
+    assert plane.cost_month == pytest.approx(1.6 * E2_MEDIUM + BALANCER, abs=1e-3)
     assert (plane.machines, plane.sizing) == (2, "1.6 in the mean and 2 at most, as in its own run")
     assert plane.cost_ci is None
     now = next(even for even in money.break_even if even.by == "requests")
     assert now.between == ("sls", "vm1")
-    # 33.14 against 48.17: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
+    # 33.14 against 66.42: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
     assert now.cheaper_now == "sls"
     assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
 
@@ -154,7 +157,7 @@ def test_a_live_group_is_sized_minute_by_minute_where_nothing_tells_of_its_machi
 
     # One request a second and thirty percent, by halves: three machines, in each minute.
     assert plane.machines == 3
-    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM, abs=1e-3)
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM + BALANCER, abs=1e-3)
 
 
 def test_machines_that_are_on_all_month_are_also_set_against_the_same_as_a_group():
@@ -229,7 +232,9 @@ def test_machines_with_egress_have_it_in_their_interval_too():
 
     plane, _ = priced(MACHINE, run, **found)
 
-    assert plane.cost_month == pytest.approx(2 * E2_MEDIUM + (2_628_000 - 1) * 0.12, abs=0.01)
+    assert plane.cost_month == pytest.approx(
+        2 * E2_MEDIUM + BALANCER + 2_628_000 * BALANCED_GIB + (2_628_000 - 1) * 0.12, abs=0.01
+    )
     assert plane.cost_ci == (plane.cost_month, plane.cost_month)
 
 
@@ -241,7 +246,7 @@ def test_a_stated_rate_prices_machines_where_no_ceiling_was_found():
         10.0,
         "stated",
     )  # 20 and thirty percent
-    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM, abs=1e-3)
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM + BALANCER, abs=1e-3)
     assert plane.sizing is not None
     assert "one carries 10 requests/s, as stated" in plane.sizing
 
@@ -256,7 +261,7 @@ def test_machines_that_held_the_load_are_priced_as_they_were():
     plane, money = priced(msgspec.structs.replace(MACHINE, machines=4), a_run(4))
 
     assert (plane.machines, plane.capacity_how) == (4, "seen")
-    assert plane.cost_month == pytest.approx(4 * E2_MEDIUM, abs=1e-3)
+    assert plane.cost_month == pytest.approx(4 * E2_MEDIUM + BALANCER, abs=1e-3)
     assert not any("priced with" in doubt for doubt in money.doubts)
 
 

@@ -11,6 +11,7 @@ import pytest
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PilotVerdict
+from replay.judge.slo import parse_slo
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
 from replay.trace.file import TraceWriter
@@ -106,7 +107,7 @@ def verdict_of(outcome: PilotOutcome) -> PilotVerdict:
     [
         (rare_bursts, "serverless"),
         (hot_stream, "vm"),
-        (edges_and_builds, "hybrid"),
+        (edges_and_builds, "vm"),
         (a_handful, "inconclusive"),
     ],
 )
@@ -115,6 +116,33 @@ def test_a_trace_with_an_obvious_answer_gets_it(sessions: Any, choice: str, tmp_
 
     assert verdict.verdict == choice
     assert any(rule.decides for rule in verdict.rules)
+
+
+def test_a_target_that_breaks_the_budget_is_in_no_comparison_and_another_of_its_kind_is_judged(tmp_path: Path):
+    trace = written(tmp_path, rare_bursts)
+    cold, machines = embedded_targets(shape_of(trace).workload, "simulated")
+    assert cold.simulate is not None
+    assert cold.cost is not None
+    plane = {**cold.simulate["plane"], "min_instances": 3}
+    warm = msgspec.structs.replace(
+        cold,
+        name="warm",
+        simulate={**cold.simulate, "plane": plane},
+        cost=msgspec.structs.replace(cold.cost, min_instances=3),
+    )
+
+    verdict = verdict_of(
+        piloted(trace, tmp_path / "out", (parse_slo("p90 < 900ms"),), targets=[cold, warm, machines])
+    )
+
+    assert set(verdict.out) == {"serverless"}
+    assert verdict.represents == {"serverless": "warm", "vm": "vm"}
+    assert {even.between for even in verdict.break_even} == {("warm", "vm")}
+    assert set(verdict.headline[0][1]) == {"warm", "vm"}
+    assert next(rule for rule in verdict.rules if rule.name == "cost").evidence["cost_month"].keys() == {
+        "warm",
+        "vm",
+    }
 
 
 def test_the_verdict_holds_what_the_contract_names(tmp_path: Path):

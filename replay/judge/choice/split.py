@@ -1,0 +1,115 @@
+"""What a split of the steps between planes would be: which steps go to machines, and what that would cost. Pure.
+
+A split is advised where it was priced and clearly undercuts each plane that could do it all, or where steps cannot run
+on the serverless plane at all and the bills of both planes bound what the split costs. Else it is an idea, and said so.
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+from replay.judge.choice.bills import CLEAR_RATIO, LEAST_GAP
+from replay.judge.choice.case import Case
+from replay.judge.choice.standing import Standing, cannot_do, too_long
+from replay.judge.choice.types import PilotPlane, PlannedRoute, StepClass
+from replay.judge.phrases import number
+
+# A step is long beside another if it takes ten times as long; and two seconds is the least to build a machine for.
+LONG_RATIO = 10.0
+LEAST_LONG_MS = 2_000.0
+
+
+class Split(NamedTuple):
+    """Steps that serverless cannot run on machines of the VM target, the rest serverless.
+
+    at_most_month: the serverless bill as if it ran everything, and as many of the VM's machines as the steps' part of
+    the load takes. pays: that is clearly below the VM target's own bill, and both are known to keep the SLOs, if any.
+    """
+
+    steps: list[StepClass]
+    serverless: PilotPlane
+    vm: PilotPlane
+    machines: int
+    at_most_month: float
+    pays: bool
+
+
+def long_steps(case: Case) -> list[StepClass]:
+    """The steps that a machine of their own would take over: bound to one, or long among short ones.
+
+    Model calls are none, however long: they wait for somebody else's machine. What the agent did itself, without a
+    request, is one of the others.
+    """
+    bound = [step for step in case.workload.series if step.needs]
+    timed = [step for step in case.workload.series if step.p50_ms is not None and step.kind != "llm"]
+    timed.sort(key=lambda step: step.p50_ms or 0.0)
+    best: list[StepClass] = []
+    widest = LONG_RATIO
+    for at in range(1, len(timed)):
+        below, above = timed[at - 1].p50_ms or 0.0, timed[at].p50_ms or 0.0
+        if above >= LEAST_LONG_MS and above >= widest * below:
+            widest, best = above / max(below, 1e-9), timed[at:]
+    return bound + [step for step in best if not step.needs]
+
+
+def forced_split(case: Case, stand: Standing) -> Split | None:
+    """The split that steps ask for which no serverless target can run; None where there is none, or no price of it."""
+    vm = stand.represents.get("vm")
+    if "serverless" in stand.represents or vm is None or not vm.machines or vm.cost_month is None:
+        return None
+    able = [
+        plane
+        for plane in case.planes
+        if plane.plane == "serverless"
+        and plane.cost_month is not None
+        and plane.currency in (None, vm.currency)
+        and (found := stand.out.get(plane.target)) is not None
+        and found.rule in ("request length", "local needs")
+    ]
+    if not able:
+        return None
+    serverless = min(able, key=lambda plane: (plane.cost_month or 0.0, plane.target))
+    steps = _unique([*too_long(case, serverless), *cannot_do(case, serverless)])
+    if len(steps) == len(case.workload.series):
+        return None
+    machines = max(1, ceil(vm.machines * _part_of_load(case, steps)))
+    month = (serverless.cost_month or 0.0) + vm.cost_month * machines / vm.machines
+    are_kept = not case.slos or serverless.budget == vm.budget == "pass"
+    pays = are_kept and vm.cost_month >= CLEAR_RATIO * month and vm.cost_month - month >= LEAST_GAP
+    return Split(steps, serverless, vm, machines, round(month, 2), pays)
+
+
+def _part_of_load(case: Case, steps: list[StepClass]) -> float:
+    """By what is under way at most, or by time, whichever is the larger part."""
+    peak = case.workload.peak_in_flight
+    under_way = sum(step.peak_in_flight for step in steps) / peak if peak else 0.0
+    return min(1.0, max(under_way, sum(step.busy_share for step in steps)))
+
+
+def _unique(steps: list[StepClass]) -> list[StepClass]:
+    return list({(step.kind, step.name, step.is_local): step for step in steps}.values())
+
+
+def routes(case: Case, forced: Split | None) -> list[PlannedRoute]:
+    """Where each step goes: as the hybrid was priced, or what must leave serverless to machines, or what is long."""
+    if case.hybrid_routes and forced is None:
+        return list(case.hybrid_routes)
+    moved = forced.steps if forced is not None else long_steps(case)
+    names = {(step.kind, step.name) for step in moved}
+    return [
+        PlannedRoute(
+            kind=step.kind,
+            name=step.name,
+            to="vm" if (step.kind, step.name) in names else "serverless",
+            why=_why_there(step, is_moved=(step.kind, step.name) in names),
+        )
+        for step in case.workload.series
+    ]
+
+
+def _why_there(step: StepClass, *, is_moved: bool) -> str:
+    took = "no duration recorded" if step.p50_ms is None else f"{number(step.p50_ms / 1000)} s in the median"
+    if step.needs:
+        return f"needs {step.needs}"
+    if is_moved:
+        return f"{took}, {number(step.in_flight)} under way in the mean"
+    return f"{took}; waits on others" if step.kind == "llm" else took

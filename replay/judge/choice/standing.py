@@ -1,0 +1,220 @@
+"""Who stands: the targets that cannot be chosen, with the reason, and the target that stands for each kind of plane.
+
+Pure, and asked by every rule that comes after: a target that is out is in no comparison, no bill beside another, no
+break-even and no answer. Of several targets of a kind that stand, the one that is known to keep the SLOs goes before
+one that may not, then the cheaper (its staff time with it), or, where one of them has no price, the one with the better
+latency; names decide between equals, so that the order in which targets were named never does.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from scipy.stats import beta
+
+from replay.judge.choice.bills import bill_and_staff
+from replay.judge.choice.case import Case
+from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
+from replay.judge.phrases import number
+
+LEAST_STEPS = 100
+MOST_FAILED = 0.01
+ALPHA = 0.05
+# A machine that somebody rents has a disk, a browser and a network; these it has only if its target says so.
+_HARDWARE = frozenset({"gpu", "gpus", "tpu", "tpus", "npu", "cuda", "fpga", "accelerator"}) | frozenset(
+    {"l4", "l40s", "t4", "a10", "a10g", "a100", "h100", "h200", "b200", "v100", "mi300x"}
+)
+
+
+class Out(NamedTuple):
+    """Why a target cannot be chosen: by which rule, in words that follow its name."""
+
+    rule: str
+    why: str
+
+
+class Standing(NamedTuple):
+    """out: by target. represents: the target that stands for its kind. why: how it was picked, by kind."""
+
+    out: dict[str, Out]
+    represents: dict[PlaneName, PilotPlane]
+    why: dict[str, str]
+
+
+def standing(case: Case) -> Standing:
+    """Who is out, and who stands for each kind that is left."""
+    out = {plane.target: found for plane in case.candidates if (found := _out(case, plane)) is not None}
+    represents: dict[PlaneName, PilotPlane] = {}
+    why: dict[str, str] = {}
+    kinds: tuple[PlaneName, ...] = ("serverless", "vm", "hybrid")
+    for kind in kinds:
+        left = [plane for plane in case.candidates if plane.plane == kind and plane.target not in out]
+        if left:
+            represents[kind], why[kind] = _best(left, has_slos=bool(case.slos))
+    return Standing(out, represents, why)
+
+
+def represented(case: Case) -> dict[PlaneName, str]:
+    """The name of the target that stands for each kind."""
+    return {kind: plane.target for kind, plane in standing(case).represents.items()}
+
+
+def thin(plane: PilotPlane) -> str | None:
+    """Why a target's runs are no evidence; None where they are some."""
+    if plane.answered < LEAST_STEPS:
+        return f"answered {plane.answered} requests; it takes {LEAST_STEPS}"
+    if plane.generator == "saturated":
+        return "was replayed by a machine that was late itself (saturated)"
+    return None
+
+
+def fails_too_often(plane: PilotPlane) -> bool:
+    """By the lower limit of Clopper and Pearson's 95 % interval; a plane of which nothing ended did not carry it."""
+    if plane.error_share is None or not plane.steps:
+        return False
+    failed = round(plane.error_share * plane.steps)
+    return bool(failed) and float(beta.ppf(ALPHA / 2, failed, plane.steps - failed + 1)) > MOST_FAILED
+
+
+def carries_rps(plane: PilotPlane) -> float | None:
+    """Requests a second that the plane takes: by its ceiling, as many machines as are priced, unless its own run
+    carried more.
+    """
+    ceiling = plane.ceiling_rps
+    if plane.capacity_rps is not None and plane.machines is not None:
+        ceiling = round(plane.capacity_rps * plane.machines, 3)
+    if ceiling is None or plane.carried_rps is None:
+        return ceiling
+    return max(ceiling, plane.carried_rps)
+
+
+def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
+    carries = carries_rps(plane)
+    return plane.ceiling_verdict == "found" and carries is not None and carries < case.workload.peak_rps
+
+
+def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:
+    """The steps that last longer than one request to this target may; a hybrid sends those elsewhere."""
+    limit_s = case.request_limit_s.get(plane.target)
+    if limit_s is None or plane.plane == "hybrid":
+        return []
+    return [
+        step for step in case.workload.series if not step.is_local and (step.longest_ms or 0.0) > 1000 * limit_s
+    ]
+
+
+def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
+    """The steps that need something which this target is not known to have."""
+    return [step for step in case.workload.series if step.needs and not has(case, plane, step.needs)]
+
+
+def has(case: Case, plane: PilotPlane, needs: str) -> bool:
+    """Whether a target has what a step needs; a plane with machines has anything but special hardware."""
+    if is_provided(case, plane, needs):
+        return True
+    return plane.plane != "serverless" and not _HARDWARE & _words(needs)
+
+
+def is_provided(case: Case, plane: PilotPlane, needs: str) -> bool:
+    """Whether a target is said to have it, in whatever order the words are."""
+    asked = _words(needs)
+    stated = {word for thing in case.provides.get(plane.target, ()) for word in _words(thing)}
+    return bool(asked) and asked <= stated
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def step_name(step: StepClass) -> str:
+    return f"{step.kind}:{step.name}"
+
+
+def step_names(steps: Sequence[StepClass], most: int = 3) -> str:
+    shown = ", ".join(step_name(step) for step in steps[:most])
+    return shown + (f" and {len(steps) - most} more" if len(steps) > most else "")
+
+
+def _thin(_: Case, plane: PilotPlane) -> str | None:
+    return thin(plane)
+
+
+def _failing(_: Case, plane: PilotPlane) -> str | None:
+    if not fails_too_often(plane):
+        return None
+    return f"failed {plane.error_share or 0.0:.1%} of the requests, where {MOST_FAILED:.0%} is the most"
+
+
+def _over_budget(case: Case, plane: PilotPlane) -> str | None:
+    if plane.budget != "fail":
+        return None
+    p99 = "" if plane.p99_ms is None else f" (its p99 is {number(plane.p99_ms)} ms)"
+    return f"broke {' and '.join(plane.broken) or ', '.join(case.slos) or 'its SLOs'}{p99}"
+
+
+def _below_peak(case: Case, plane: PilotPlane) -> str | None:
+    if not breaks_below_the_peak(case, plane):
+        return None
+    peak, carries = number(case.workload.peak_rps), number(carries_rps(plane) or 0.0)
+    return f"takes {carries} requests/s, below the trace's peak of {peak}"
+
+
+def _too_short_a_limit(case: Case, plane: PilotPlane) -> str | None:
+    steps = too_long(case, plane)
+    if not steps:
+        return None
+    longest_s = max(step.longest_ms or 0.0 for step in steps) / 1000
+    return (
+        f"ends a request after {case.request_limit_s[plane.target]:g} s, and {step_names(steps)} takes up to "
+        f"{longest_s:,.0f} s"
+    )
+
+
+def _lacking(case: Case, plane: PilotPlane) -> str | None:
+    steps = cannot_do(case, plane)
+    if not steps:
+        return None
+    needs = " and ".join(dict.fromkeys(step.needs or "" for step in steps))
+    return f"is not known to have what {step_names(steps)} needs: {needs}"
+
+
+# In the order in which the rules come; the first that a target breaks is told.
+_RULES_OUT: tuple[tuple[str, Callable[[Case, PilotPlane], str | None]], ...] = (
+    ("enough evidence", _thin),
+    ("availability", _failing),
+    ("latency budget", _over_budget),
+    ("capacity", _below_peak),
+    ("request length", _too_short_a_limit),
+    ("local needs", _lacking),
+)
+
+
+def _out(case: Case, plane: PilotPlane) -> Out | None:
+    for rule, breaks in _RULES_OUT:
+        if (why := breaks(case, plane)) is not None:
+            return Out(rule, why)
+    return None
+
+
+def _best(planes: Sequence[PilotPlane], *, has_slos: bool) -> tuple[PilotPlane, str]:
+    """Of targets of one kind that stand, the one to stand for them, and why it is that."""
+    if len(planes) == 1:
+        return planes[0], f"{planes[0].target} is the only one of its kind that stands"
+    kept = [plane for plane in planes if plane.budget == "pass"]
+    left = kept or list(planes)
+    among = f"of {' and '.join(sorted(plane.target for plane in left))}"
+    slos = " that keep the SLOs" if kept and has_slos else " that stand"
+    if len(left) == 1:
+        return left[0], f"{left[0].target} is the only one of its kind that is known to keep the SLOs"
+    amounts = [bill_and_staff(plane) for plane in left]
+    is_priced = None not in amounts and len({plane.currency for plane in left}) == 1
+    if is_priced:
+        best = min(left, key=lambda plane: (bill_and_staff(plane) or 0.0, plane.target))
+        return best, f"{best.target} is the cheapest {among}{slos}"
+    best = min(left, key=lambda plane: (*_slowness(plane), plane.target))
+    return best, f"{best.target} is the fastest {among}{slos}; not all of them have a bill to compare"
+
+
+def _slowness(plane: PilotPlane) -> tuple[float, ...]:
+    far = float("inf")
+    return tuple(far if value is None else value for value in (plane.p99_ms, plane.p95_ms, plane.p50_ms))
