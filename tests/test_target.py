@@ -62,6 +62,11 @@ def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
         ("plane = 'vm'", 'the key "url" is missing.'),
         ('url = "http://x"\nplane = "cloud"', "plane: Invalid enum value 'cloud'."),
         ('url = "http://x"\n[timeouts]\ntotal_s = 0', "timeouts: total_s must be more than 0."),
+        ('url = "http://x"\n[cost]\nprice = "p"\nrps = 0', "cost: rps must be more than 0."),
+        (
+            'url = "http://x"\n[cost]\nprice = "p"\nrps = 1\nslots = 8',
+            "cost: rps and slots exclude each other; state the one that you know.",
+        ),
         ('url = "http://x"\n[timeouts]\ntotal_s = "1m"', 'timeouts.total_s: Expected "float", got "str".'),
         ('url = "http://x"\n[[routes]]\nkind = "tool"', "routes[0]: a route needs one of send_to and wait."),
         ('url = "ftp://x"', "url must begin with http://, https:// or asgi:."),

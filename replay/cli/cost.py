@@ -1,5 +1,6 @@
 """`replay cost`: what a run's load costs a month on planes that have a price."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,26 @@ class _Hours(click.ParamType[tuple[float, ...]]):
         return hours
 
 
+class _Rate(click.ParamType[tuple[str, float]]):
+    """What one unit of a currency is worth, written as CODE=NUMBER."""
+
+    name = "code=number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        code, _, number = str(value).partition("=")
+        try:
+            rate = float(number)
+        except ValueError:
+            rate = 0.0
+        if not re.fullmatch("[A-Za-z]{3}", code) or not 0 < rate < float("inf"):
+            self.fail(
+                f"{value!r} is not a valid rate. Write EUR=1.08 where one euro is worth 1.08 of the bills' currency."
+            )
+        return code.upper(), rate
+
+
 @click.command()
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
@@ -84,6 +105,7 @@ class _Hours(click.ParamType[tuple[float, ...]]):
     help="Price it on machines: a table and a kind in it, as gce-e2-us-central1:e2-standard-2.",
 )
 @click.option("--machine-rps", type=_POSITIVE, help="Requests a second that one machine carries, as measured.")
+@click.option("--machine-slots", type=_POSITIVE, help="Instead: requests that one machine has at once.")
 @click.option(
     "--headroom",
     type=PERCENT,
@@ -92,6 +114,7 @@ class _Hours(click.ParamType[tuple[float, ...]]):
     help="What machines carry beyond the peak.",
 )
 @click.option("--discount", type=PERCENT, help="Off the machines' price, for a commitment or sustained use.")
+@click.option("--scales", is_flag=True, help="Machines come and go with the load, as in a group that scales.")
 @month_options
 @click.option(
     "--staff-hours",
@@ -102,6 +125,13 @@ class _Hours(click.ParamType[tuple[float, ...]]):
 @click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="What an hour of staff costs.")
 @click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Of a model call, beside the bill.")
 @click.option("--token-price", type=_NOT_NEGATIVE, default=0.0, help="Of a million tokens, beside the bill.")
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    type=_Rate(),
+    help="What one of another currency is worth in that of the bills, as EUR=1.08.",
+)
 @price_table_options
 @click.option("--explain", is_flag=True, help="Show what each figure was made of, and where prices are from.")
 @click.option(
@@ -119,14 +149,17 @@ def cost(
     billing: str,
     machines: tuple[MachineWish, ...],
     machine_rps: float | None,
+    machine_slots: float | None,
     headroom: float,
     discount: float | None,
+    scales: bool,
     month: Calendar | None,
     requests_per_day: float | None,
     staff_hours: tuple[float, ...],
     staff_rate: float,
     call_price: float,
     token_price: float,
+    rates: tuple[tuple[str, float], ...],
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -136,10 +169,8 @@ def cost(
     """
     if not prices and not machines:
         raise click.UsageError("name a price table with --price, or a machine with --machine.")
-    if machines and machine_rps is None:
-        raise click.UsageError(
-            "say with --machine-rps what one machine carries; `replay ceiling` measures it on a target."
-        )
+    if machine_rps is not None and machine_slots is not None:
+        raise click.UsageError("--machine-rps and --machine-slots exclude each other.")
     if discount is not None and discount >= 100:
         raise click.UsageError("--discount must be less than 100%.")
     found = price_run(
@@ -147,12 +178,15 @@ def cost(
         prices,
         machines,
         size=Size(vcpu, memory, min_instances, billing),
-        machine_rps=machine_rps or 0.0,
+        machine_rps=machine_rps,
+        machine_slots=machine_slots,
         headroom=headroom / 100,
         discount=(discount or 0.0) / 100,
+        scales=scales,
         beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
         requests_a_day=requests_per_day,
         calendar=month,
+        rates=dict(rates),
     )
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())

@@ -480,6 +480,9 @@ class SimulatedWire:
             exchange.status = self._model.faults.error_status if fate in ("fails", "away") else 200
             if fate == "resets":
                 exchange.error, exchange.phase = "reset", "body"
+            elif exchange.status == 200 and exchange.step.recorded is not None:
+                # Nothing is answered here; what an answer weighs is known from the recording, if at all.
+                exchange.response_bytes = exchange.step.recorded.response_bytes or 0
             self._done(exchange, now)
         self._carry_out(decisions)
 

@@ -93,7 +93,7 @@ def judge_recovery(run: Evidence, events: Sequence[Event]) -> RecoveryVerdict:
 
 def _after(columns: Columns, event: Event, until_ns: int | None) -> Fault:
     sent = columns.sent_ns != ABSENT_NS
-    upto = columns.intended_ns < (until_ns or 1 << 62)
+    upto = columns.intended_ns < (1 << 62 if until_ns is None else until_ns)
     # What was under way when it happened may be its victim too.
     touched = sent & upto & (columns.end_ns >= event.at_ns)
     before = sent & (columns.intended_ns < event.at_ns) & (columns.end_ns < event.at_ns)

@@ -28,8 +28,10 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
         console.print()
         console.print(Text("beside every bill, in none of them", style="bold"))
         _print_lines(cost.beside, currency, console, explain=explain)
+    if cost.staff is not None:
+        console.print(Text(cost.staff.text), soft_wrap=True)
     for even in cost.break_even:
-        _print_break_even(even, console)
+        _print_break_even(even, console, {plane.name for plane in cost.planes})
     if cost.sensitivity:
         console.print()
         console.print(Text("what would make the other plane the cheaper one, the nearest first"))
@@ -43,7 +45,10 @@ def _load(cost: RunCost) -> str:
     times = "" if cost.factor == 1.0 else f", {cost.factor:,.3g} times the run's"
     if cost.active_instances is None:
         return f"{seen}{times}; seen for {clock(cost.observed_s)}"
-    shared = "" if cost.concurrency is None else f", {cost.concurrency:.3g} requests in each"
+    shared = ""
+    if cost.concurrency is not None:
+        several = f"{cost.concurrency:.3g} requests"
+        shared = f", {'one request' if several == '1 requests' else several} in each"
     return (
         f"{seen}{times}; {cost.active_instances:.3g} instances active in the mean{shared} ({cost.basis}); "
         f"seen for {clock(cost.observed_s)}"
@@ -58,6 +63,8 @@ def _print_plane(plane: PlaneCost, console: Console, *, explain: bool) -> None:
     else:
         line.append(money(plane.bill.total, plane.bill.currency), style="bold")
         line.append(" a month")
+        if plane.bill.total_with_staff is not None:
+            line.append(f", {money(plane.bill.total_with_staff)} with staff")
         if plane.ci is not None:
             low, high = (money(end) for end in plane.ci)
             line.append(f" ({low} to {high} at 95 %, over blocks of the run)", style="dim")
@@ -107,8 +114,10 @@ def money(amount: float, currency: str = "") -> str:
     return f"{shown} {currency}".rstrip()
 
 
-def _print_break_even(even: BreakEvenFound, console: Console) -> None:
-    text = Text.assemble((f"break-even by {even.by}: ", "bold"), even.text)
+def _print_break_even(even: BreakEvenFound, console: Console, priced: set[str]) -> None:
+    """priced: the planes that have bills above; another one, as the same machines in a group, is named."""
+    other = "" if even.between[1] in priced else f", {clean(even.between[1])}"
+    text = Text.assemble((f"break-even by {even.by}{other}: ", "bold"), even.text)
     if even.ci is not None:
         low, high = even.ci
         text.append(f"; 95 %: {low:,.4g} to {high:,.4g}")

@@ -1,19 +1,15 @@
 """Pricing a run directory: its record, its instances, and price tables by name or from files."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-import msgspec
 
 from replay.judge.money.calendar import Calendar
 from replay.judge.money.cost import CostError, Size
 from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
-from replay.results.rundir import RunDirError
-from replay.results.types import INSTANCES_FILE, InstanceRecord
-from replay.trials.evidence import read_evidence
-from replay.trials.prices import price_table
+from replay.trials.evidence import read_evidence, read_instances
+from replay.trials.prices import one_currency
 
 
 class MachineWish(NamedTuple):
@@ -29,22 +25,36 @@ def price_run(
     machines: Sequence[MachineWish] = (),
     *,
     size: Size,
-    machine_rps: float = 0.0,
+    machine_rps: float | None = None,
+    machine_slots: float | None = None,
     headroom: float = 0.3,
     discount: float = 0.0,
+    scales: bool = False,
     beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
     requests_a_day: float | None = None,
     calendar: Calendar | None = None,
+    rates: Mapping[str, float] | None = None,
     today: datetime.date | None = None,
 ) -> RunCost:
-    """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent.
+    """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent. machine_rps: what
+    one machine carries, or machine_slots: requests that it has at once; neither: as the run's own machines held it.
+    scales: machines come and go with the load. rates: what one of another currency is worth in that of the bills; what
+    stands beside them is in that one, too.
 
     Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
     """
-    serverless = [OnServerless(name, price_table(name), size) for name in prices]
+    tables = one_currency([*prices, *(wish.price for wish in machines)], rates or {})
+    serverless = [OnServerless(name, tables[name], size) for name in prices]
     fleets = [
         OnMachines(
-            f"{wish.price}:{wish.kind}", price_table(wish.price), wish.kind, machine_rps, headroom, discount
+            f"{wish.price}:{wish.kind}",
+            tables[wish.price],
+            wish.kind,
+            machine_rps,
+            headroom,
+            discount,
+            machine_slots,
+            scales,
         )
         for wish in machines
     ]
@@ -58,20 +68,8 @@ def price_run(
             today or datetime.datetime.now(datetime.UTC).date(),
             beside=beside,
             requests_a_day=requests_a_day,
-            instances=_instances(run_dir),
+            instances=read_instances(run_dir),
             calendar=calendar,
         )
     except CostError as cause:
         raise CostError(f"{run_dir}: {cause}.") from cause
-
-
-def _instances(run_dir: Path) -> list[InstanceRecord]:
-    """What the run's plane told of its instances; none where it told nothing."""
-    path = run_dir / INSTANCES_FILE
-    if not path.exists():
-        return []
-    try:
-        lines = path.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
-    except msgspec.MsgspecError as cause:
-        raise RunDirError(f"{path}: cannot be read as instances ({cause}).") from cause

@@ -15,7 +15,7 @@ from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE, Summary
+from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Summary
 
 MOST_BASELINES = 10
 
@@ -23,6 +23,18 @@ MOST_BASELINES = 10
 def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     """A run's figures and steps. Raises RunDirError if there is no run there."""
     return Evidence(summary or rebuild(run_dir), read_columns(run_dir), run_dir.name or str(run_dir))
+
+
+def read_instances(run_dir: Path) -> list[InstanceRecord]:
+    """What the run's plane told of its instances; none where it told nothing. Raises RunDirError."""
+    path = run_dir / INSTANCES_FILE
+    if not path.exists():
+        return []
+    try:
+        lines = path.read_bytes().splitlines()
+        return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
+    except msgspec.MsgspecError as cause:
+        raise RunDirError(f"{path}: cannot be read as instances ({cause}).") from cause
 
 
 def read_baselines(

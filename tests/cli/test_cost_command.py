@@ -61,6 +61,83 @@ def test_each_figure_can_be_traced_to_what_it_was_made_of(simulated):
     assert "cloud.google.com/run/pricing" in told
 
 
+def test_an_instance_that_is_kept_costs_its_idle_price_and_no_boot(write_trace, tmp_path):
+    # A request of 100 ms every three minutes, from the start of a day to its end.
+    trace = write_trace(*[(n * 180_000.0, [write_trace.get("a", "/", took_ms=100.0)]) for n in range(481)])
+    target = tmp_path / "warm.toml"
+    target.write_text(
+        'url = "http://x"\n[simulate]\nas_recorded = true\n[simulate.plane]\nmin_instances = 1\n'
+        "idle_lifetime_s = 900\n"
+    )
+    simulate = ["plane", "simulate", str(trace), "-t", str(target), "--out", str(tmp_path / "run")]
+    assert CliRunner().invoke(cli, simulate).exit_code == 0
+
+    found = json.loads(cost(tmp_path / "run", *SERVERLESS, "--min-instances", "1", "--json").stdout)
+
+    # 2,628,000 s less 0.1 s in each of 14,630 requests, at 0.0000025 for one vCPU and half of it for half a GiB. What
+    # is active is within the free tier.
+    assert found["boot_s"] == 0.0
+    assert found["planes"][0]["bill"]["total"] == pytest.approx(9.85, abs=0.005)
+
+
+@pytest.fixture
+def simulated_as(tmp_path, write_trace):
+    """Simulates sessions on a plane that is given as the lines of its table; returns the run's directory."""
+
+    def simulated(sessions, *lines):
+        target = tmp_path / "plane.toml"
+        target.write_text("\n".join(['url = "http://x"', "[simulate]", "as_recorded = true", *lines]))
+        out = tmp_path / "run"
+        simulate = ["plane", "simulate", str(write_trace(*sessions)), "-t", str(target), "--out", str(out)]
+        result = CliRunner().invoke(cli, simulate)
+        assert result.exit_code == 0, result.output
+        return out
+
+    return simulated
+
+
+def test_the_wait_for_a_boot_is_not_billed_beside_the_boot_where_nothing_is_shared(simulated_as, write_trace):
+    # Two cold requests at once, one warm one after a minute: 0.2 s each, on one of two instances that boot for a second.
+    call = [write_trace.get("a", "/", took_ms=200.0)]
+    run = simulated_as(
+        [(0.0, call), (0.0, call), (60_000.0, call)],
+        "[simulate.plane]",
+        "concurrency = 1",
+        "idle_lifetime_s = 300",
+        'scaling = { policy = "request", windows_s = [] }',
+        '[simulate.instances.boot]\nof = "constant"\nms = 1000.0',
+    )
+
+    found = json.loads(cost(run, "--price", "lambda-us-east-1", "--json").stdout)
+
+    memory = found["planes"][0]["bill"]["lines"][1]
+    month_over_run = 730 * 3600 / found["observed_s"]
+    assert memory["quantity"] == pytest.approx(0.5 * (3 * 0.2 + 2 * 1.0) * month_over_run)
+    assert found["concurrency"] == pytest.approx(1.0)
+    assert "one request in each" in cost(run, "--price", "lambda-us-east-1").stdout
+
+
+def test_egress_of_a_simulated_run_is_what_the_trace_recorded(simulated_as, write_trace):
+    # Sixty answers of 10 MB in ten minutes.
+    call = [write_trace.get("a", "/", took_ms=100.0, recorded={"status": 200, "response_bytes": 10_000_000})]
+    run = simulated_as([(10_000.0 * n, call) for n in range(60)])
+
+    found = json.loads(cost(run, *SERVERLESS, *MACHINE, "--json").stdout)
+    told = cost(run, *SERVERLESS, "--explain").stdout
+
+    month_over_run = 730 * 3600 / found["observed_s"]
+    gib = 60 * 10_000_000 / 2**30 * month_over_run
+    for plane in found["planes"]:
+        (egress,) = (line for line in plane["bill"]["lines"] if line["name"] == "egress")
+        assert egress["quantity"] == pytest.approx(gib)
+        assert egress["amount"] == pytest.approx((gib - 1) * 0.12)
+    assert "egress: bytes of the responses, as the trace recorded them" in told
+
+
+def test_a_trace_without_sizes_says_that_egress_is_not_in_the_bill(simulated):
+    assert "no egress is in the bills" in cost(simulated, *SERVERLESS).stdout
+
+
 def test_json_is_one_document_whose_lines_add_up(simulated):
     found = json.loads(cost(simulated, *SERVERLESS, *MACHINE, "--json").stdout)
 
@@ -97,12 +174,70 @@ def test_a_price_file_of_ones_own_is_taken_and_a_stale_one_is_said(simulated, tm
     assert "these prices are of 2020-01-01, more than half a year old" in result.stdout
 
 
+def test_machines_that_scale_follow_the_load_minute_by_minute(simulated_as, write_trace):
+    # Half an hour of a request every two seconds; in its tenth minute ten of them.
+    call = [write_trace.get("a", "/", took_ms=100.0)]
+    starts = [2000.0 * n for n in range(900)] + [545_000.0 + 2000.0 * n for n in range(15) for _ in range(19)]
+    run = simulated_as([(at, call) for at in sorted(starts)])
+    options = ["--machine", "gce-e2-us-central1:e2-medium", "--machine-rps", "1"]
+
+    fixed = json.loads(cost(run, *options, "--json").stdout)["planes"][0]
+    group = json.loads(cost(run, *options, "--scales", "--json").stdout)["planes"][0]
+
+    # A minute with 30 + 19 x 15 = 315 requests is 5.25 a second, and thirty percent more seven machines, for eleven
+    # minutes of thirty; else it is one.
+    assert group["machines"] == 7
+    assert group["bill"]["lines"][0]["quantity"] == pytest.approx(730 * (11 * 7 + 19) / 30, rel=1e-3)
+    assert group["bill"]["total"] < fixed["bill"]["total"]
+    assert (
+        "7 at most: what each minute takes, 30% more, kept for 10 minutes; one carries 1 req" in group["sizing"]
+    )
+
+
+def test_staff_is_a_second_total_and_the_hours_that_flip_the_answer_are_printed(simulated):
+    options = [*SERVERLESS, *MACHINE, "--staff-hours", "2,4,8", "--staff-rate", "90"]
+
+    found = json.loads(cost(simulated, *options, "--json").stdout)
+    told = cost(simulated, *options).stdout
+
+    for plane in found["planes"]:
+        assert plane["bill"]["total_with_staff"] == pytest.approx(plane["bill"]["total"] + 360)
+    a, b = (plane["bill"]["total"] for plane in found["planes"])
+    assert found["staff"]["hours"] == pytest.approx(abs(a - b) / 90)
+    assert "with staff" in told
+    assert "at 90 an hour, make it the dearer" in told
+
+
+def test_two_currencies_are_refused_or_converted_at_the_stated_rate(simulated, tmp_path):
+    table = tmp_path / "mine.toml"
+    table.write_text(
+        'provider = "Mine"\nregion = "here"\ncurrency = "EUR"\ndate = 2026-11-01\nsource = "a contract"\n'
+        "[machines.big]\nhour = 1.0\nvcpu = 4\nmemory_gib = 16\n"
+    )
+    both = [simulated, *SERVERLESS, "--machine", f"{table}:big", "--machine-rps", "1000"]
+
+    refused, converted = cost(*both), cost(*both, "--rate", "EUR=1.08")
+
+    assert isinstance(refused.exception, CostError)
+    assert "bills in different currencies cannot be compared" in str(refused.exception)
+    assert converted.exit_code == 0, converted.output
+    assert "788.40 USD a month" in converted.stdout  # 730 EUR
+    assert "EUR" not in converted.stdout.replace("EUR=", "")
+    assert cost(*both, "--rate", "EUR=0").exit_code == 2
+
+
 @pytest.mark.parametrize(
     ("options", "error", "says"),
     [
         (["--price", "nowhere"], PriceTableError, "no such price table"),
         (["--machine", "gce-e2-us-central1:x", "--machine-rps", "1"], PriceTableError, "no machine 'x'"),
-        (["--price", "fargate-us-east-1"], CostError, "no prices by request"),
+        (["--price", "fargate-us-east-1", "--memory", "2"], CostError, "no prices by request"),
+        (
+            [*SERVERLESS, "--vcpu", "0.5", "--memory", "8"],
+            CostError,
+            "has no instance of 0.5 vCPU and 8 GiB: 0.08 to",
+        ),
+        (["--machine", "gce-e2-us-central1:e2-medium"], CostError, "--machine-rps"),
     ],
 )
 def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
@@ -116,7 +251,7 @@ def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
     ("options", "says"),
     [
         ([], "name a price table with --price, or a machine with --machine"),
-        (["--machine", "gce-e2-us-central1:e2-medium"], "say with --machine-rps"),
+        ([*MACHINE, "--machine-slots", "8"], "exclude each other"),
         (["--machine", "e2-medium"], "names no machine"),
         ([*SERVERLESS, "--staff-hours", "1,2"], "low, mid and high"),
         ([*SERVERLESS, *MACHINE, "--discount", "100%"], "must be less than 100%"),

@@ -59,6 +59,16 @@ def test_an_instance_is_gone_after_its_idle_lifetime(simulate, write_trace):
     assert summary.plane.instance_s == pytest.approx((1.0 + 0.1) + 18.9 + 0.1 + 30.0 + 1.1)
 
 
+def test_an_instance_that_is_ready_as_the_run_begins_did_not_boot_all_along(simulate, write_trace):
+    trace = write_trace(*calls(write_trace.get, [0.0, 5000.0, 60_000.0]))
+
+    summary, lines = simulate(trace, {"plane": {**ONE_AT_A_TIME, "min_instances": 1}, **FIXED_BOOT})
+
+    assert [line["cold"] for line in lines] == [False, False, False]
+    assert summary.plane.booting_s == 0.0
+    assert summary.plane.instance_s == pytest.approx(60.1, abs=0.1)
+
+
 def test_steps_follow_the_simulated_responses_of_their_parents(simulate, write_trace):
     get = write_trace.get
     steps = [
@@ -245,3 +255,4 @@ def test_instances_that_take_turns_are_not_there_at_once():
         return InstanceLife(1, start, start, None, gone, 0, 0, 0, 0)
 
     assert most_at_once([life(0, 10), life(10, 20), life(12, 30)], 100) == 2
+    assert most_at_once([life(0, 0), life(5, None)], 100) == 1

@@ -39,6 +39,14 @@ def test_an_outage_is_felt_counted_and_over_when_it_is(rng):
     assert fault.recovered_s == pytest.approx(4.0, abs=0.1)
 
 
+def test_a_fault_that_another_follows_at_once_has_no_time_of_its_own_even_at_the_start(rng):
+    records = steady(rng, ok=lambda at_ms: at_ms >= 4_000)
+
+    first, second = judge_recovery(run_of(records), [Event(0, "deploy"), Event(0, "kill")]).faults
+
+    assert (first.failed_steps, second.failed_steps) == (0, 80)
+
+
 def test_slowness_alone_is_felt_too(rng):
     fault = only_fault(
         steady(rng, took_ms=lambda at_ms, drawn: drawn * (10 if 10_000 <= at_ms < 12_000 else 1))

@@ -164,10 +164,12 @@ class PilotPlane(msgspec.Struct, kw_only=True):
 
     budget: what the SLOs say of it; broken: those that it broke; undecided: those that its run was too short for.
     cold_added_ms: what a cold start adds: a boot in the median, where boots are known. ceiling_ci_rps, cost_ci: 95 %.
-    capacity_rps: the ceiling for each machine, where the plane is made of machines. cost_basis: how the instance
-    seconds behind its cost are known. effort: how much trouble it was, counted over all phases. steps: of the
-    run that the latencies are of; answered: in all phases, and in the month that it was simulated for.
-    staff_hours: a month, staff_rate: of an hour, where its file states them.
+    capacity_rps: what one machine carries, where the plane is made of machines; capacity_how: how that is known;
+    sizing: why so many machines are priced. cost_without_free: the bill with no free tier; cost_with_staff: with the
+    time of staff, where that is stated. cost_basis: how the instance seconds behind its cost are known. effort: how
+    much trouble it was, counted over all phases. steps: of the run that the latencies are of; answered: in all phases,
+    and in the month that it was simulated for. staff_hours: a month, staff_rate: of an hour, where its file states
+    them.
 
     carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
     kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
@@ -226,6 +228,10 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     cold_tail_ci_ms: tuple[float, float] | None = None
     memory_peak_bytes: int | None = None
     figures_of: Literal["representative", "month"] = "representative"
+    capacity_how: Literal["stated", "measured", "seen"] | None = None
+    sizing: str | None = None
+    cost_without_free: float | None = None
+    cost_with_staff: float | None = None
 
 
 class Rule(msgspec.Struct, kw_only=True):
@@ -264,8 +270,10 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart. crossings: all points at which they
-    cost the same, ascending; `at` is the one nearest to `now`.
+    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+
+    Machines come whole, so that the bills may cross more than once: crossings has all of them, from small to large, and
+    `at` is the one nearest to now. cheaper_now: which of `between` costs less at now; None if neither, to the cent.
     """
 
     between: tuple[str, str]
@@ -278,6 +286,7 @@ class BreakEvenFound(msgspec.Struct, kw_only=True):
     text: str = ""
     curve: list[tuple[float, float, float]] = []
     crossings: list[float] = []
+    cheaper_now: str | None = None
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):

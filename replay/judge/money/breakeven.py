@@ -1,43 +1,52 @@
 """Where serverless and machines cost the same, how sure that is, and which input moves it most. Pure.
 
 The load is scaled as a whole: k times the requests, k times the active seconds, k times the peak, and so as many
-machines as that takes. The crossing is where the two bills meet, told as utilisation (instances active in the mean),
-requests a day, and, with the load as it is, requests in an instance at once. With one machine and no free tier this is
-U* = (M r_v - l p) / r_s, where r_v is a machine's price, r_s an active instance's, and l p the price of the requests.
+machines as that takes: at the peak, where they are on all month, or window by window, where they follow the load. The
+crossing is where the two bills meet, told as utilisation (instances active in the mean), requests a day, and, with the
+load as it is, requests in an instance at once. With one machine and no free tier this is U* = (M r_v - l p) / r_s,
+where r_v is a machine's price, r_s an active instance's, and l p the price of the requests. Machines come whole, so
+that the bills may meet again: between two sizes of a fleet the difference grows, and at the next size it falls.
 
 Intervals are percentiles of a bootstrap over windows of the run (Efron and Tibshirani 1993, ch. 13), which keeps what
 happens within a window together. Nothing is said unless active seconds were measured or simulated.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import ceil, floor
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
-from replay.judge.money.cost import Fleet, Size, machine_bill, machines_for, serverless_bill
+from replay.judge.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
+from replay.judge.money.following import Follows, kept, stretched
 from replay.judge.money.price_table import Extra, PriceTable, RequestBilling, Tier
+from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
 
 _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4
-# Bills that cross twice within 2.4 % of the load cross nowhere that anybody could act on.
-_EVERYWHERE = np.geomspace(_LEAST, _MOST, 769)
-_NEAR, _POINTS_NEAR = 4.0, 97
+_POINTS = 97
 _CURVE_POINTS = 41
 _DRAWS = 200
 _CONFIDENCE = 0.95
 _NUDGE = 0.01
 _FARTHEST = 100.0
-_MOST_SAID = 5
+# Fleets of so many machines are looked at one by one; of larger ones, a machine more is a percent of the bill. For an
+# interval, two hundred months are looked at, and each of them less closely.
+_MOST_JUMPS = 100
+_FEW_JUMPS = 10
+_BEYOND = 1e-6
+_OTHERS_SHOWN = 5
 
 
 class Offer(NamedTuple):
     """Both planes' prices for one workload. capacity_rps: of one machine; peak_rps: of the workload. names: of the
-    serverless target, and that of machines.
+    serverless target, and that of machines. follows: the load, where machines come and go with it; None: they are on
+    all month. following: how many more there were in the plane's own run than that would have it.
     """
 
     month: Usage
@@ -49,6 +58,8 @@ class Offer(NamedTuple):
     peak_rps: float
     headroom: float
     names: tuple[str, str]
+    follows: Follows | None = None
+    following: float = 1.0
 
 
 class Change(NamedTuple):
@@ -78,14 +89,19 @@ def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # no
     )
     size = offer.size._replace(memory_gib=offer.size.memory_gib * change.memory)
     table = _priced(offer.serverless, change.serverless_price)
-    machines = machines_for(
-        offer.peak_rps * change.load * change.peak,
-        offer.capacity_rps * change.capacity / change.duration,
-        offer.headroom,
-    )
-    fleet = offer.fleet._replace(machines=machines)
-    other = _priced(offer.machines, change.machine_price)
-    return serverless_bill(month, table, size).total, machine_bill(month, other, fleet).total
+    return serverless_bill(month, table, size).total, _machines_cost(offer, month, change)
+
+
+def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
+    prices = _priced(offer.machines, change.machine_price)
+    capacity_rps = offer.capacity_rps * change.capacity / change.duration
+    if offer.follows is None:
+        machines = machines_for(offer.peak_rps * change.load * change.peak, capacity_rps, offer.headroom)
+        return machine_bill(month, prices, offer.fleet._replace(machines=machines)).total
+    load = offer.follows if change.peak == 1.0 else stretched(offer.follows, change.peak)
+    there = kept(load, capacity_rps, offer.headroom, change.load)
+    machine_s = there.mean * MONTH_S * offer.following
+    return group_bill(month, prices, Group(offer.fleet.kind, machine_s, there.most, offer.fleet.discount)).total
 
 
 def _priced(table: PriceTable, factor: float) -> PriceTable:
@@ -116,6 +132,8 @@ def _priced(table: PriceTable, factor: float) -> PriceTable:
             for kind, machine in table.machines.items()
         },
         extras=tuple(Extra(extra.name, extra.month * factor) for extra in table.extras),
+        balancer_month=table.balancer_month * factor,
+        balancer_gib=table.balancer_gib * factor,
         cluster_hour=table.cluster_hour * factor,
         machine_request=table.machine_request * factor,
     )
@@ -128,40 +146,52 @@ _REQUEST_PRICES = tuple(
 )
 
 
-def break_evens(offer: Offer, drawn: Sequence[Usage] = ()) -> list[BreakEvenFound]:
-    """The crossing, by utilisation, by requests a day and by concurrency. drawn: months made of resampled windows."""
+def break_evens(
+    offer: Offer, drawn: Sequence[Usage] = (), ways: Sequence[str] = ("utilisation", "requests", "concurrency")
+) -> list[BreakEvenFound]:
+    """Where the bills cross, by each of these ways. drawn: months made of resampled windows."""
     reason = _refused(offer)
     if reason is not None:
-        return [BreakEvenFound(between=offer.names, by=by, reason=reason, text=reason) for by in _UNITS]
+        return [BreakEvenFound(between=offer.names, by=by, reason=reason, text=reason) for by in ways]
     found = []
-    for name, ways in (("load", ("utilisation", "requests")), ("concurrency", ("concurrency",))):
-        factors = _crossings(offer, name, _EVERYWHERE)
-        at = _nearest(factors, 1.0)
-        others = [] if at is None else [(month, _redrawn(offer, month, name, at)) for month in drawn]
-        for by in ways:
-            ends = [factor * _scale(month, by) for month, factor in others if factor is not None]
+    for name in dict.fromkeys(_SCALED[by] for by in ways):
+        factors = _cross_at(offer, name, _MOST_JUMPS)
+        nearest = _nearest(factors, 1.0)
+        others = [
+            (month, _cross_at(offer._replace(month=month), name, _FEW_JUMPS))
+            for month in (drawn if nearest is not None else ())
+        ]
+        for by in (way for way in ways if _SCALED[way] == name):
+            at = (nearest or 0.0) * _scale(offer.month, by)
+            # Of each drawn month, the crossing that is this one.
+            ends = [
+                end
+                for month, several in others
+                if (end := _nearest([factor * _scale(month, by) for factor in several], at)) is not None
+            ]
             found.append(_found(offer, by, name, factors, _interval(ends, len(drawn))))
     return found
 
 
-def _crossings(offer: Offer, name: str, factors: npt.NDArray[np.float64]) -> list[float]:
-    """The factors of that input at which the bills meet."""
+def _cross_at(offer: Offer, name: str, jumps: int) -> list[float]:
+    """The factors of that input at which the bills meet. jumps: sizes of the fleet that are looked at one by one."""
 
     def difference(factor: float) -> float:
         serverless, machines = costs(offer, Change(**{name: factor}))
         return serverless - machines
 
-    return crossings(difference, factors)
+    grid = np.geomspace(_LEAST, _MOST, _POINTS)
+    if name == "load" and offer.follows is None:
+        # Up to n machines carry this; a little more takes another one.
+        full = np.arange(1, jumps + 1) * offer.capacity_rps / (offer.peak_rps * (1 + offer.headroom))
+        grid = np.unique(np.concatenate((grid, full, full * (1 + _BEYOND))))
+        grid = grid[(grid >= _LEAST) & (grid <= _MOST)]
+    return crossings(difference, grid.tolist())
 
 
-def _redrawn(offer: Offer, month: Usage, name: str, at: float) -> float | None:
-    """The same crossing had the month been another."""
-    near = np.geomspace(max(at / _NEAR, _LEAST), min(at * _NEAR, _MOST), _POINTS_NEAR)
-    return _nearest(_crossings(offer._replace(month=month), name, near), at)
-
-
-def _nearest(factors: Sequence[float], at: float) -> float | None:
-    return min(factors, key=lambda factor: abs(float(np.log(factor / at))), default=None)
+def _nearest(values: Sequence[float], to: float) -> float | None:
+    """The one that is the fewest times larger or smaller."""
+    return min(values, key=lambda value: abs(np.log(value / to)) if value > 0 < to else np.inf, default=None)
 
 
 def _scale(month: Usage, by: str) -> float:
@@ -171,6 +201,7 @@ def _scale(month: Usage, by: str) -> float:
     return month.requests / month.seconds * _DAY_S if by == "requests" else month.concurrency or 0.0
 
 
+_SCALED = {"utilisation": "load", "requests": "load", "concurrency": "concurrency"}
 _UNITS = {
     "utilisation": "active instances",
     "requests": "requests a day",
@@ -196,26 +227,25 @@ def _around(at: float | None) -> tuple[float, float]:
     return max(low / 5, _LEAST), min(high * 5, _MOST)
 
 
-def crossings(difference: Callable[[float], float], factors: npt.NDArray[np.float64]) -> list[float]:
-    """Every factor at which the difference changes its sign, ascending, as far as these factors tell them apart.
+def crossings(difference: Callable[[float], float], grid: Sequence[float]) -> list[float]:
+    """Every factor, from small to large, at which the difference turns from negative to not, or back.
 
-    Machines come in whole ones, so that bills may meet more than once: the machines get dearer by steps, and serverless
-    catches up with each step.
+    Two turns between neighbours in the grid are not seen.
     """
     found = []
-    values = factors.tolist()
-    signs = [difference(k) >= 0 for k in values]
-    for at in range(1, len(values)):
-        if signs[at] != signs[at - 1]:
-            found.append(_bisected(difference, values[at - 1], values[at], is_high_end=signs[at]))
+    before: tuple[float, bool] | None = None
+    for factor in grid:
+        is_dearer = difference(factor) >= 0
+        if before is not None and is_dearer != before[1]:
+            found.append(_bisected(difference, before[0], factor, is_dearer=is_dearer))
+        before = factor, is_dearer
     return found
 
 
-def _bisected(difference: Callable[[float], float], low: float, high: float, *, is_high_end: bool) -> float:
-    """Where the sign turns between two factors. is_high_end: whether the difference is not negative at the upper."""
+def _bisected(difference: Callable[[float], float], low: float, high: float, *, is_dearer: bool) -> float:
     for _ in range(30):
         middle = (low * high) ** 0.5
-        if (difference(middle) >= 0) == is_high_end:
+        if (difference(middle) >= 0) == is_dearer:
             high = middle
         else:
             low = middle
@@ -231,26 +261,17 @@ def _interval(ends: list[float], drawn: int) -> tuple[float, float] | None:
 
 
 def _found(
-    offer: Offer, by: str, name: str, crossed: Sequence[float], ci: tuple[float, float] | None
+    offer: Offer, by: str, name: str, factors: list[float], ci: tuple[float, float] | None
 ) -> BreakEvenFound:
     """crossed: the factors at which the bills meet; the one that is nearest to the load as it is stands for them."""
     now = _scale(offer.month, by)
-    factor = _nearest(crossed, 1.0)
+    factor = _nearest(factors, 1.0)
     at = None if factor is None else factor * now
-    factors = np.geomspace(*_around(factor), _CURVE_POINTS).tolist()
-    curve = [(k * now, *costs(offer, Change(**{name: k}))) for k in factors]
-    serverless, machines = costs(offer)
-    cheaper = offer.names[0] if serverless < machines else offer.names[1]
+    around = np.geomspace(*_around(factor), _CURVE_POINTS).tolist()
+    curve = [(k * now, *costs(offer, Change(**{name: k}))) for k in around]
+    serverless, machines = (round(amount, 2) for amount in costs(offer))
+    cheaper = None if serverless == machines else offer.names[0] if serverless < machines else offer.names[1]
     unit = _UNITS[by]
-    if at is None:
-        text = f"{cheaper} is cheaper at all of {number(now * _LEAST)} to {number(now * _MOST)} {unit}"
-    else:
-        more = f"{number(at / now)} times as many" if now else "more"
-        text = f"{cheaper} is cheaper at {number(now)} {unit}; both cost the same at {number(at)} ({more})"
-        others = [number(k * now) for k in crossed if k != factor]
-        if others:
-            text += f", and again at {', '.join(others[:_MOST_SAID])}"
-            text += f" and {len(others) - _MOST_SAID} more" if len(others) > _MOST_SAID else ""
     return BreakEvenFound(
         between=offer.names,
         by=by,
@@ -259,10 +280,27 @@ def _found(
         ci=ci,
         now=round(now, 6),
         reason=None if at is not None else "the two bills do not cross",
-        text=text,
+        text=_in_words(now, unit, cheaper, factor, [each * now for each in factors]),
         curve=[(round(x, 6), round(a, 4), round(b, 4)) for x, a, b in curve],
-        crossings=[round(k * now, 6) for k in crossed],
+        crossings=[round(each * now, 6) for each in factors],
+        cheaper_now=cheaper,
     )
+
+
+def _in_words(
+    now: float, unit: str, cheaper: str | None, factor: float | None, crossings_at: list[float]
+) -> str:
+    says = "both cost the same" if cheaper is None else f"{cheaper} is cheaper"
+    if factor is None:
+        return f"{says} at all of {number(now * _LEAST)} to {number(now * _MOST)} {unit}"
+    more = f"{number(factor)} times as many" if now else "more"
+    text = f"{says} at {number(now)} {unit}; both cost the same at {number(factor * now)} ({more})"
+    others = [number(at) for at in crossings_at if at != factor * now]
+    if not others:
+        return text
+    shown = others[:_OTHERS_SHOWN]
+    rest = f" and {len(others) - len(shown)} more" if len(others) > len(shown) else ""
+    return f"{text}, and again at {', '.join(shown)}{rest}, since machines come whole"
 
 
 INPUTS: tuple[tuple[str, str], ...] = (
@@ -331,18 +369,34 @@ def _value(offer: Offer, name: str) -> float | None:
 
 def _flip(offer: Offer, name: str, *, is_first_cheaper: bool) -> float | None:
     """The factor nearest to one, either way, at which the other plane is the cheaper; None within a hundredfold."""
-    nearest: float | None = None
-    steps = np.geomspace(1.0, _FARTHEST, 121).tolist()[1:]
+
+    def is_flipped(factor: float) -> bool:
+        a, b = costs(offer, Change(**{name: factor}))
+        return (a < b) != is_first_cheaper
+
+    found: list[float] = []
+    steps = np.geomspace(1.0, _FARTHEST, 121).tolist()
     for direction in (1, -1):
-        for step in steps:
-            factor = step**direction
-            if nearest is not None and abs(np.log(factor)) >= abs(np.log(nearest)):
+        for before, step in pairwise(steps):
+            if found and step > max(found[0], 1 / found[0]):
                 break
-            a, b = costs(offer, Change(**{name: factor}))
-            if (a < b) != is_first_cheaper:
-                nearest = factor
+            if is_flipped(step**direction):
+                found.append(_narrowed(is_flipped, before**direction, step**direction))
                 break
-    return None if nearest is None else round(nearest, 4)
+    nearest = _nearest(found, 1.0)
+    if nearest is None:
+        return None
+    # Away from one, so that it still flips.
+    away = ceil if nearest > 1 else floor
+    return away(nearest * 1e4) / 1e4
+
+
+def _narrowed(is_flipped: Callable[[float], bool], before: float, after: float) -> float:
+    """Where it flips between a factor at which it does not and one at which it does."""
+    for _ in range(20):
+        middle = (before * after) ** 0.5
+        before, after = (before, middle) if is_flipped(middle) else (middle, after)
+    return after
 
 
 def _soonest(one: Sensitive) -> float:

@@ -2,11 +2,12 @@
 
 Serverless, request-based: active instance seconds, rounded up as published, and boots, times vCPU and GiB prices; idle
 seconds of instances that are kept; requests; less the free tier, once a month. Instance-based: instances' whole lives.
-Machines: as many as carry the peak with headroom, by the hour, with their disks and addresses. Egress with either.
+Machines: as many as carry the peak with headroom, by the hour, with their disks and addresses, and a load balancer from
+two on; or a group of them that comes and goes, by its machine seconds. Egress with either.
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
-from math import ceil, inf
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -16,6 +17,10 @@ from replay.judge.money.usage import MONTH_S, Usage
 
 _GIB = 1 << 30
 _HOURS = 730.0
+_LEAST_BALANCED = 2
+# A bill that is less than half of what it were without the free tier rests on that; a cent is nothing to speak of.
+_MOST_LEFT = 0.5
+_LEAST_SAID = 0.01
 
 
 class Size(NamedTuple):
@@ -35,6 +40,17 @@ class Fleet(NamedTuple):
     discount: float = 0.0
 
 
+class Group(NamedTuple):
+    """Machines of one kind that come and go. machine_s: of all of them in the month, as they are paid. most: at once.
+    discount: 0..1, for a commitment.
+    """
+
+    kind: str
+    machine_s: float
+    most: float
+    discount: float = 0.0
+
+
 class BillLine(msgspec.Struct, omit_defaults=True, kw_only=True):
     """quantity of unit at unit_price, less what is free: amount. inputs: the figures that it was made of."""
 
@@ -48,15 +64,29 @@ class BillLine(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Bill(msgspec.Struct, kw_only=True):
-    """A month. total: of all lines."""
+    """A month. total: of all lines. without_free: the same with no free tier, which is of a billing account, and so may
+    be used up by something else. total_with_staff: with the time of staff, where that was given.
+    """
 
     currency: str
     lines: list[BillLine]
     total: float
+    without_free: float | None = None
+    total_with_staff: float | None = None
 
 
 class CostError(ValueError):
     """A bill cannot be made; str() says what is missing."""
+
+
+def check_size(table: PriceTable, size: Size, at_once: float | None = None) -> None:
+    """Raises CostError where the platform has no such instance. at_once: requests that share one, if that is known."""
+    if table.limits is None:
+        return
+    by_request = size.billing == "request"
+    problem = table.limits.problem(size.vcpu, size.memory_gib, at_once=at_once, by_request=by_request)
+    if problem is not None:
+        raise CostError(f"{table.provider} {problem}")
 
 
 def serverless_bill(month: Usage, table: PriceTable, size: Size) -> Bill:
@@ -153,67 +183,88 @@ def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list
 _BILLINGS = {"request": _by_request, "instance": _by_instance, "worker-pool": _by_pool}
 
 
-def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:
-    """Machines that carry the peak with headroom (0.3: thirty percent more than it); one at least.
-
-    Raises CostError if a machine carries nothing.
-    """
-    if not rps_per_machine > 0:
-        raise CostError("what a machine carries was not measured")
-    return max(1, ceil(round(peak_rps * (1 + headroom) / rps_per_machine, 9)))
-
-
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     """The bill for machines that are on all month. Raises CostError if the table has no such machine."""
+    of = f"{fleet.machines} x {_HOURS:g} h"
+    each = f"one for each of {fleet.machines}"
+    lines = _machines(table, fleet.kind, fleet.machines, fleet.discount, of, each)
+    return _bill(table, [*lines, *_shared(month, table, fleet.machines), *_egress(month, table)])
+
+
+def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
+    """The bill for machines that come and go; their disks and addresses come and go with them. Raises CostError if the
+    table has no such machine.
+    """
+    mean = group.machine_s / MONTH_S
+    of = f"{mean:.4g} in the mean, {group.most:,.0f} at most"
+    lines = _machines(table, group.kind, mean, group.discount, of, "with each machine, as long as it is there")
+    return _bill(table, [*lines, *_shared(month, table, group.most), *_egress(month, table)])
+
+
+def _machines(
+    table: PriceTable, kind: str, machines: float, discount: float, of: str, each: str
+) -> list[BillLine]:
+    """So many machines, in the mean, and what each of them needs beside itself."""
     try:
-        machine = table.machine(fleet.kind)
+        machine = table.machine(kind)
     except PriceTableError as cause:
         raise CostError(str(cause)) from cause
-    off = max(fleet.discount, machine.sustained)
+    off = max(discount, machine.sustained)
     hour = machine.hour * (1 - off)
-    less = f", {off:.0%} off for {'a commitment' if fleet.discount == off else 'sustained use'}" if off else ""
-    name = f"machines, {fleet.kind}"
+    less = f", {off:.0%} off for {'a commitment' if discount == off else 'sustained use'}" if off else ""
+    name = f"machines, {kind}"
     if machine.is_reclaimable:
         name += ", may be reclaimed"
         less += f", {machine.note}"
-    lines = [
-        _line(
-            name,
-            fleet.machines * _HOURS,
-            "machine-h",
-            hour,
-            0.0,
-            f"{fleet.machines} x {_HOURS:g} h{less}",
-        )
+    return [
+        _line(name, machines * _HOURS, "machine-h", hour, 0.0, of + less),
+        *(_line(extra.name, machines, "machine-months", extra.month, 0.0, each) for extra in table.extras),
     ]
-    lines += [
-        _line(
-            extra.name, fleet.machines, "machine-months", extra.month, 0.0, f"one for each of {fleet.machines}"
-        )
-        for extra in table.extras
-    ]
+
+
+def _shared(month: Usage, table: PriceTable, most: float) -> list[BillLine]:
+    """What all machines together need once. most: of them at once."""
+    lines = []
+    if table.balancer_month and most >= _LEAST_BALANCED:
+        lines.append(_line("load balancer", 1, "months", table.balancer_month, 0.0, "from two machines on"))
+        gib = month.egress_bytes / _GIB
+        if table.balancer_gib and gib:
+            lines.append(
+                _line("load balancer, bytes", gib, "GiB", table.balancer_gib, 0.0, "bytes of the responses")
+            )
     if table.cluster_hour:
         fee = "one, however many machines it has"
         lines.append(_line("cluster", _HOURS, "cluster-h", table.cluster_hour, 0.0, fee))
     if table.machine_request:
         sent = "as many as were sent"
         lines.append(_line("requests", month.requests, "requests", table.machine_request, 0.0, sent))
-    return _bill(table, [*lines, *_egress(month, table)])
+    return lines
+
+
+def free_tier_words(bill: Bill) -> str | None:
+    """Says so where the free tier is most of what a bill would be; None where it is not."""
+    without = bill.without_free
+    if without is None or without < _LEAST_SAID or bill.total > _MOST_LEFT * without:
+        return None
+    return (
+        f"{bill.total:,.2f} {bill.currency} by the free tier, which a billing account has once for all its services; "
+        f"without it {without:,.2f} {bill.currency}"
+    )
 
 
 def hybrid_bill(serverless: Bill, machines: Bill) -> Bill:
     """Both together. Raises CostError if they are in different currencies."""
     if serverless.currency != machines.currency:
         raise CostError(f"one part is priced in {serverless.currency}, the other in {machines.currency}")
-    lines = [*serverless.lines, *machines.lines]
-    return Bill(currency=serverless.currency, lines=lines, total=sum(line.amount for line in lines))
+    return _summed(serverless.currency, [*serverless.lines, *machines.lines])
 
 
 def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
     gib = month.egress_bytes / _GIB
     if not table.egress_gib or not gib:
         return []
-    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, "bytes of the responses")]
+    of = "bytes of the responses" + (", as the trace recorded them" if month.has_recorded_bytes else "")
+    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, of)]
 
 
 def _line(name: str, quantity: float, unit: str, unit_price: float, free: float, inputs: str) -> BillLine:
@@ -230,4 +281,10 @@ def _line(name: str, quantity: float, unit: str, unit_price: float, free: float,
 
 
 def _bill(table: PriceTable, lines: list[BillLine]) -> Bill:
-    return Bill(currency=table.currency, lines=lines, total=sum(line.amount for line in lines))
+    return _summed(table.currency, lines)
+
+
+def _summed(currency: str, lines: list[BillLine]) -> Bill:
+    total = sum(line.amount for line in lines)
+    free = sum(line.free * line.unit_price for line in lines)
+    return Bill(currency=currency, lines=lines, total=total, without_free=total + free)

@@ -15,13 +15,27 @@ from replay.judge.money.cost import (
     Bill,
     BillLine,
     Fleet,
+    Group,
     Size,
+    check_size,
+    free_tier_words,
+    group_bill,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
-from replay.judge.money.month_load import MonthLoad, Seen, month_load, peak_rps
+from replay.judge.money.currency import common_currency
+from replay.judge.money.following import Follows, as_group, kept, scaled
+from replay.judge.money.month_load import (
+    MonthLoad,
+    Seen,
+    followed,
+    month_load,
+    peak_in_flight,
+    peak_rps,
+)
 from replay.judge.money.price_table import PriceTable
+from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
+from replay.judge.money.staff import StaffFlip, staff_flip, with_staff
 from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.judge.phrases import number
 from replay.results.types import InstanceRecord
@@ -39,16 +53,19 @@ class OnServerless(NamedTuple):
 
 
 class OnMachines(NamedTuple):
-    """Machines of one kind to be priced. rps: what one carries, as measured. headroom: 0.3 is thirty percent kept free
-    at the peak. discount: 0..1.
+    """Machines of one kind to be priced. rps: what one carries, or slots: the requests that it has at once; neither:
+    as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1. scales: they come
+    and go with the load, where others are on all month.
     """
 
     name: str
     table: PriceTable
     kind: str
-    rps: float
+    rps: float | None = None
     headroom: float = 0.3
     discount: float = 0.0
+    slots: float | None = None
+    scales: bool = False
 
 
 class Beside(NamedTuple):
@@ -84,7 +101,8 @@ class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
 class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours, which looks as the
     calendar has it; factor: its load over the run's. basis: how the active seconds are known. beside: what comes to
-    every bill from elsewhere, in none of them.
+    every bill from elsewhere, in none of them. staff: the two cheapest planes, and how much time of staff makes the
+    other one the cheaper.
     """
 
     schema: str
@@ -105,6 +123,7 @@ class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     break_even: list[BreakEvenFound] = []
     sensitivity: list[Sensitive] = []
     notes: list[str] = []
+    staff: StaffFlip | None = None
 
 
 def cost_of_run(
@@ -120,15 +139,33 @@ def cost_of_run(
 ) -> RunCost:
     """Price the run's load. calendar None: a flat one, for which a run of less than a day gets a note.
 
-    Raises CostError where a table lacks what is asked of it, or the run sent nothing.
+    Raises CostError where a table lacks what is asked of it, the tables are in several currencies, the run sent
+    nothing, or it is not known what a machine carries.
     """
+    offered = [(one.name, one.table.currency) for one in serverless]
+    offered += [(one.name, one.table.currency) for one in machines]
+    if offered:
+        common_currency(offered, {})
     seen = Seen(run, requests_a_day, tuple(instances), calendar or flat())
-    load = month_load(seen)
-    month, factor = load.month, load.factor
-    peak = peak_rps(run) * load.peak_factor
-    planes = [_on_serverless(seen, one, today) for one in serverless]
-    planes += [_on_machines(month, one, peak, today) for one in machines]
+    alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
+    # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
+    of_month = month_load(seen, alone[0] if alone and len(alone) == len(serverless) else None)
+    month, factor = of_month.month, of_month.factor
     is_known = month.basis != "missing"
+    for one in serverless:
+        check_size(one.table, one.size, month.concurrency if is_known else None)
+    load = Load(peak_rps(run) * of_month.peak_factor, peak_in_flight(run) * of_month.peak_factor)
+    held = _held(run)
+    capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
+    planes = [_on_serverless(seen, one, today) for one in serverless]
+    planes += [
+        _on_machines(month, one, load, capacity, today, followed(run), factor)
+        for one, capacity in zip(machines, capacities, strict=True)
+    ]
+    for plane in planes:
+        if plane.bill is not None and beside.staff_hours:
+            middle = beside.staff_hours[len(beside.staff_hours) // 2]
+            plane.bill = with_staff(plane.bill, middle, beside.staff_rate)
     found = RunCost(
         schema="replay.cost/1",
         run=run.name,
@@ -142,14 +179,32 @@ def cost_of_run(
         boot_s=month.boot_s,
         active_instances=month.active_instances if is_known else None,
         concurrency=month.concurrency if is_known else None,
-        peak_rps=peak,
+        peak_rps=load.peak_rps,
         planes=planes,
         beside=_beside(month, beside),
-        notes=[*_calendar_notes(run, calendar, load), *_notes(run, month)],
+        notes=[*_calendar_notes(run, calendar, of_month), *_notes(run, month)],
     )
+    bills = sorted(
+        ((plane.name, plane.bill) for plane in planes if plane.bill is not None), key=lambda one: one[1].total
+    )
+    if len(bills) > 1 and beside.staff_rate:
+        found.staff = staff_flip(bills[0], bills[1], beside.staff_rate)
+    found.notes += [
+        f"{name} costs {words}" for name, bill in bills if (words := free_tier_words(bill)) is not None
+    ]
     if serverless and machines:
-        _cross(seen, serverless[0], machines[0], found)
+        _cross(seen, serverless[0], machines[0], capacities[0], found)
     return found
+
+
+def _held(run: Evidence) -> Held | None:
+    """What the run's own machines held; None where its plane was not made of machines, which are there from beginning
+    to end and keep nobody waiting for a boot.
+    """
+    plane = run.summary.plane
+    if plane is None or plane.cold or plane.instances != plane.most_instances:
+        return None
+    return Held(peak_rps(run), plane.most_instances, run.summary.counts.failed)
 
 
 def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
@@ -172,8 +227,9 @@ def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> Plane
     found.bill = serverless_bill(load.month, one.table, one.size)
     if load.drawn and one.size.billing == "request":
         totals = [serverless_bill(month, one.table, one.size).total for month in load.drawn]
-        low, high = np.quantile(totals, [0.025, 0.975])
-        found.ci = float(low), float(high)
+        low, high = (float(end) for end in np.quantile(totals, [0.025, 0.975]))
+        # A share of the month that hardly any draw has can put the bill itself outside.
+        found.ci = min(low, found.bill.total), max(high, found.bill.total)
     return found
 
 
@@ -188,13 +244,23 @@ def _unknown(month: Usage, size: Size) -> str | None:
     return None
 
 
-def _on_machines(month: Usage, one: OnMachines, peak: float, today: datetime.date) -> PlaneCost:
+def _on_machines(
+    month: Usage,
+    one: OnMachines,
+    load: Load,
+    capacity: Capacity,
+    today: datetime.date,
+    by_minute: Follows,
+    factor: float,
+) -> PlaneCost:
     found = _head(one.name, one.table.of_kind(one.kind), today)
-    found.machines = machines_for(peak, one.rps, one.headroom)
-    found.sizing = (
-        f"{found.machines} for {peak:,.3g} requests a second at the peak and {one.headroom:.0%} more, where one "
-        f"carries {one.rps:,.3g}"
-    )
+    if one.scales:
+        there = kept(by_minute, capacity.rps, capacity.keeps(one.headroom), factor)
+        found.machines, found.sizing = there.most, following_words(there, capacity, one.headroom)
+        group = Group(one.kind, there.mean * MONTH_S, there.most, one.discount)
+        found.bill = group_bill(month, one.table, group)
+        return found
+    found.machines, found.sizing = sized(load, capacity, one.headroom)
     found.bill = machine_bill(month, one.table, Fleet(one.kind, found.machines, one.discount))
     return found
 
@@ -251,32 +317,39 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
         )
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")
+    if month.has_recorded_bytes and not month.egress_bytes:
+        notes.append(
+            "no egress is in the bills: nothing was answered, and the trace does not say how large answers were"
+        )
     if month.basis == "estimated":
         notes.append("the load is scaled: an instance serves as many requests at once as it did in the run")
     return notes
 
 
-def _cross(seen: Seen, serverless: OnServerless, machines: OnMachines, found: RunCost) -> None:
+def _cross(
+    seen: Seen, serverless: OnServerless, machines: OnMachines, capacity: Capacity, found: RunCost
+) -> None:
     """Where the first of each cost the same."""
     load = month_load(seen, serverless.table)
     if serverless.size.billing == "instance" and load.month.live_s is None:
         found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
         return
-    if serverless.table.currency != machines.table.currency:
-        found.notes.append("no break-even: the two price tables are in different currencies")
-        return
-    offer = Offer(
+    fixed = Offer(
         load.month,
         serverless.table,
         serverless.size,
         machines.table,
         Fleet(machines.kind, 1, machines.discount),
-        machines.rps,
+        capacity.rps,
         found.peak_rps,
-        machines.headroom,
+        capacity.keeps(machines.headroom),
         (serverless.name, machines.name),
     )
     # Lives cannot be resampled: an instance's life is longer than a block.
     drawn = load.drawn if serverless.size.billing == "request" else []
-    found.break_even = break_evens(offer, drawn)
-    found.sensitivity = sensitivity(offer)
+    group = fixed._replace(follows=scaled(followed(seen.run), found.factor))
+    found.break_even = break_evens(group if machines.scales else fixed, drawn)
+    found.sensitivity = sensitivity(group if machines.scales else fixed)
+    if not machines.scales:
+        scaling = group._replace(names=(serverless.name, as_group(machines.name)))
+        found.break_even += break_evens(scaling, drawn, ("requests",))

@@ -6,6 +6,7 @@ of an instance stays as the run had it; so the month is the sum, over its hours,
 """
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -15,8 +16,9 @@ from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import resampled
 from replay.judge.money.calendar import Calendar, flat, load_of
 from replay.judge.money.cost import CostError
+from replay.judge.money.following import WINDOW_S, Follows, follows
 from replay.judge.money.price_table import PriceTable
-from replay.judge.money.usage import MONTH_S, Basis, Usage, month_of, usage_by_window
+from replay.judge.money.usage import MONTH_S, Basis, Plane, Usage, month_of, usage_by_window
 from replay.results.columns import ABSENT_NS
 from replay.results.types import InstanceRecord
 
@@ -52,24 +54,14 @@ class MonthLoad(NamedTuple):
 
 def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
     """A month of the run, rounded as the table bills it. Raises CostError where the run sent nothing."""
-    run, prices = seen.run, None if table is None else table.request
+    run = seen.run
     window_s = run.summary.elapsed_s / _BLOCKS * (1 + 1e-9)
     if not (run.columns.sent_ns != ABSENT_NS).any() or not window_s:
         raise CostError("nothing was sent in this run, so there is nothing to price")
-    windows = usage_by_window(
-        run,
-        window_s,
-        _BLOCKS,
-        prices.granularity_ms if prices is not None else 0.0,
-        is_simulated=run.summary.plane is not None,
-    )
+    billed = plane_of(table, seen.instances, is_simulated=run.summary.plane is not None)
+    windows = usage_by_window(run, window_s, _BLOCKS, billed)
     whole = windows.whole()
-    if seen.instances and table is not None and table.instance is not None:
-        lived_s = _lived_s(seen.instances, run.summary.elapsed_s, table.instance.minimum_s)
-        whole = msgspec.structs.replace(whole, live_s=lived_s)
     blocks = [windows.of(np.array([n])) for n in range(_BLOCKS)]
-    if prices is not None and prices.is_unshared:
-        whole, blocks = _unshared(whole), [_unshared(block) for block in blocks]
     month = month_of([(1.0, whole)])
     counts = run.summary.counts
     load = load_of(
@@ -81,9 +73,19 @@ def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
     )
 
 
-def _unshared(usage: Usage) -> Usage:
-    """As if each request had had an instance of its own."""
-    return msgspec.structs.replace(usage, active_s=usage.request_s)
+def plane_of(table: PriceTable | None, instances: Sequence[InstanceRecord], *, is_simulated: bool) -> Plane:
+    """How a table bills what a run's instances did."""
+    prices = None if table is None else table.request
+    minimum_s = 0.0
+    if table is not None:
+        minimum_s = table.machine_minimum_s if table.instance is None else table.instance.minimum_s
+    return Plane(
+        granularity_ms=0.0 if prices is None else prices.granularity_ms,
+        is_unshared=prices is not None and prices.is_unshared,
+        instances=instances,
+        minimum_s=minimum_s,
+        is_simulated=is_simulated,
+    )
 
 
 def _scaled(month: Usage, factor: float) -> Usage:
@@ -94,12 +96,23 @@ def _scaled(month: Usage, factor: float) -> Usage:
     return msgspec.structs.replace(month.times(factor), seconds=month.seconds, basis=basis)
 
 
-def _lived_s(instances: Sequence[InstanceRecord], end_s: float, minimum_s: float) -> float:
-    """Of all instances, boots included, until they were gone or the run ended; each minimum_s at least."""
-    lives = [
-        (end_s if one.gone_ns is None else one.gone_ns / _NS) - one.requested_ns / _NS for one in instances
-    ]
-    return sum(max(life_s, minimum_s) for life_s in lives)
+def followed(run: Evidence) -> Follows:
+    """The run's load by minute, as machines that come and go would follow it."""
+    elapsed_s = run.summary.elapsed_s
+    window_s = min(WINDOW_S, elapsed_s)
+    windows = max(1, ceil(elapsed_s / window_s - 1e-9))
+    sent_ns = run.columns.sent_ns
+    at = np.minimum((sent_ns[sent_ns != ABSENT_NS] / _NS / window_s).astype(np.int64), windows - 1)
+    lengths = np.minimum(elapsed_s - window_s * np.arange(windows), window_s)
+    return follows(np.bincount(at, minlength=windows) / lengths, lengths, window_s=window_s)
+
+
+def peak_in_flight(run: Evidence) -> int:
+    """The most requests that were under way at once; one that ends makes room for one that is sent then."""
+    sent = run.columns.sent_ns != ABSENT_NS
+    at_ns = np.concatenate((run.columns.sent_ns[sent], run.columns.end_ns[sent]))
+    change = np.repeat(np.array([1, -1]), int(np.count_nonzero(sent)))
+    return int(np.cumsum(change[np.lexsort((change, at_ns))]).max(initial=0))
 
 
 def peak_rps(run: Evidence) -> float:

@@ -5,10 +5,42 @@ What nobody publishes in a form that can be read is listed as unpriced, with the
 """
 
 import datetime
+import math
+import re
 import tomllib
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
+
+from replay.judge.money.sizes import SizeRule
+
+# The most that is taken for a price, in dollars: some hundred times what is asked anywhere, so that an amount of a
+# month or of a million in the place of one second's or one request's is seen.
+_MOST_USD = {
+    "vcpu_s": 0.01,
+    "gib_s": 0.01,
+    "idle_vcpu_s": 0.01,
+    "idle_gib_s": 0.01,
+    "request": 0.01,
+    "gpu_s": 0.1,
+    "hour": 1_000.0,
+    "spot_hour": 1_000.0,
+    "cluster_hour": 100.0,
+    "machine_request": 0.01,
+    "balancer_gib": 10.0,
+    "month": 100_000.0,
+    "balancer_month": 10_000.0,
+    "egress_gib": 10.0,
+}
+# Every field of a table that is an amount of money.
+PRICES = frozenset(_MOST_USD)
+# Currencies that are worth a dollar within a factor of ten; any other may be worth as little as a hundred-thousandth.
+_ABOUT_A_DOLLAR = frozenset(
+    ["AUD", "BRL", "CAD", "CHF", "CNY", "EUR", "GBP", "ILS", "NZD", "PLN", "SGD", "USD"]
+)
+_LEAST_WORTH = 1e-5
+_ABOUT = 10.0
 
 STALE_AFTER = datetime.timedelta(days=180)
 # A machine's kind with this at its end is that machine at its spot price.
@@ -125,6 +157,8 @@ class Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One provider's prices in one region on one day. egress_gib: a GiB to the internet, after egress_free_gib.
 
+    machine_minimum_s: for how long a machine that is started is paid at least, where machines come and go. limits: the
+    sizes that instances come in.
     checked: a second source that says the same. worker_pool: instances that are kept, and that no request reaches.
     balancer_month, balancer_gib: a load balancer before several machines, by the month and by each GiB through it.
     cluster_hour: what machines need once, however many they are. machine_request: a request to a machine.
@@ -152,6 +186,8 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     spot: Spot | None = None
     commitments: Commitments | None = None
     unpriced: dict[str, str] = {}
+    machine_minimum_s: float = 0.0
+    limits: SizeRule | None = None
 
     def is_stale(self, today: datetime.date) -> bool:
         """Whether the table is older than half a year."""
@@ -241,9 +277,14 @@ def parse_price_table(content: bytes, where: str) -> PriceTable:
         raise PriceTableError(f"{where}: is not TOML: {cause}.") from cause
     except msgspec.ValidationError as cause:
         raise PriceTableError(f"{where}: {str(cause).replace('`', chr(34))}.") from cause
-    for figure in _figures(table):
-        if not 0 <= figure < 1e9:
-            raise PriceTableError(f"{where}: {figure:g} is not a valid price; prices are zero or more.")
+    for problem in (
+        _currency_problem(table),
+        _price_problem(table),
+        _zero_problem(table),
+        _size_problem(table),
+    ):
+        if problem is not None:
+            raise PriceTableError(f"{where}: {problem}.")
     wrong = _contradiction(table)
     if wrong:
         raise PriceTableError(f"{where}: {wrong}")
@@ -271,20 +312,59 @@ def _contradiction(table: PriceTable) -> str:
     return f"{both[0]} has a price and is among the unpriced." if both else ""
 
 
-def _figures(table: PriceTable) -> list[float]:
-    """Every number in the table but where tiers begin, which are billions of seconds."""
-    found: list[float] = []
+def _currency_problem(table: PriceTable) -> str | None:
+    if re.fullmatch("[A-Z]{3}", table.currency):
+        return None
+    return f"currency {table.currency[:20]!r} is not a valid code; write three capital letters, as USD or EUR"
 
-    def look(value: object) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                if name != "above_gib_s":
-                    look(inner)
-        elif isinstance(value, list | tuple):
-            for inner in value:
-                look(inner)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found.append(float(value))
 
-    look(msgspec.to_builtins(table))
-    return found
+def _price_problem(table: PriceTable) -> str | None:
+    """A figure that is no price: negative, not finite, or far more than anyone asks."""
+    worth = _ABOUT if table.currency in _ABOUT_A_DOLLAR else 1 / _LEAST_WORTH
+    for place, figure in _figures(msgspec.to_builtins(table), ""):
+        if place.endswith("above_gib_s"):
+            # Where a tier begins is no price, and is looked at by itself.
+            continue
+        if not (figure >= 0 and math.isfinite(figure)):
+            return f"{place} = {figure:g} is not a valid price; prices are zero or more"
+        rest, _, name = place.rpartition(".")
+        most = None if rest.endswith(".free") else _MOST_USD.get(name)
+        if most is not None and figure > most * worth:
+            return (
+                f"{place} = {figure:g} is not a plausible price, being more than {most * worth:g} {table.currency}; "
+                "prices are of one second, one request, one hour or one GiB, as the name says"
+            )
+    return None
+
+
+def _zero_problem(table: PriceTable) -> str | None:
+    """A zero where there has to be a price."""
+    for name, billing in (("request", table.request), ("instance", table.instance)):
+        if billing is not None and not billing.vcpu_s and not billing.gib_s:
+            return f"{name}.vcpu_s and {name}.gib_s are both 0, so that time would cost nothing"
+    for kind, machine in table.machines.items():
+        for field in ("hour", "vcpu", "memory_gib"):
+            if not getattr(machine, field):
+                return f"machines.{kind}.{field} must be more than 0"
+    return None
+
+
+def _size_problem(table: PriceTable) -> str | None:
+    """A machine of a size that the platform does not have."""
+    for kind, machine in table.machines.items() if table.limits is not None else ():
+        problem = table.limits.problem(machine.vcpu, machine.memory_gib) if table.limits is not None else None
+        if problem is not None:
+            return f"machines.{kind}: {table.provider} {problem}"
+    return None
+
+
+def _figures(value: object, place: str) -> Iterator[tuple[str, float]]:
+    """Every number in the table, and where it stands."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _figures(inner, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list | tuple):
+        for n, inner in enumerate(value):
+            yield from _figures(inner, f"{place}.{n}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield place, float(value)

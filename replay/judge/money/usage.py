@@ -2,9 +2,14 @@
 
 An instance is active while it has at least one request; the union of its requests' times is what a serverless plane
 bills, so that requests that share an instance share its seconds. It takes the target's own word for which instance
-served what. Without it, active seconds are not known, and nothing is priced by them.
+served what. Without it, active seconds are not known, and nothing is priced by them; but for a plane that gives each
+request an instance of its own, where the requests' own times are enough.
+
+A request is on its instance from when it was sent, or from when the instance was ready where the plane says when that
+was: the wait for a boot is the boot's time, which is counted by itself.
 """
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
@@ -14,6 +19,7 @@ import numpy.typing as npt
 
 from replay.judge.figures import Evidence
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.types import InstanceRecord
 
 _NS = 1_000_000_000
 MONTH_S = 730 * 3600.0
@@ -28,6 +34,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     rounded up as the price table has it. request_s: the sum of the requests' own times. boot_s: of instances that
     booted. live_s: from boot to end, None where the plane does not say. ranks: of the active seconds, the shares in
     which they were those of the first instance that was active at the time, of the second beside it, and so on.
+    has_recorded_bytes: egress is of the sizes that the trace recorded, since nothing was answered.
     """
 
     seconds: float
@@ -42,6 +49,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     tokens: float = 0.0
     ranks: tuple[float, ...] = ()
     basis: Basis = "measured"
+    has_recorded_bytes: bool = False
 
     def active_of_kept_s(self, kept: int) -> float:
         """The active seconds of so many instances that are kept: requests go to them before any other."""
@@ -74,7 +82,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             summed[name] = None if a is None or b is None else a + b
         worst = max(self.basis, other.basis, key=_BASES.index)
         ranks = _mixed(self.ranks, self.active_s, other.ranks, other.active_s)
-        return msgspec.structs.replace(self, basis=worst, ranks=ranks, **summed)
+        recorded = self.has_recorded_bytes or other.has_recorded_bytes
+        return msgspec.structs.replace(self, basis=worst, ranks=ranks, has_recorded_bytes=recorded, **summed)
 
 
 def _mixed(a: tuple[float, ...], of_a: float, b: tuple[float, ...], of_b: float) -> tuple[float, ...]:
@@ -103,6 +112,8 @@ _BASES: tuple[Basis, ...] = ("measured", "simulated", "estimated", "missing")
 class Windows(NamedTuple):
     """A run's usage by window of window_s from its start; arrays of shape (windows,). ends_s: when the run ended, which
     may be within the last window. ranks: as of Usage, of the whole run. basis: of the active seconds.
+
+    boot_s, live_s: by when it was, where the plane told of its instances; else shared out by active seconds.
     """
 
     window_s: float
@@ -114,55 +125,68 @@ class Windows(NamedTuple):
     egress_bytes: Floats
     model_calls: Floats
     tokens: Floats
-    boot_s: float
-    live_s: float | None
+    boot_s: Floats
+    live_s: Floats | None
     ranks: tuple[float, ...]
     basis: Basis
+    has_recorded_bytes: bool
 
     def of(self, which: npt.NDArray[np.intp]) -> Usage:
-        """The windows of these numbers together. Boots and lives are shared out by active seconds."""
+        """The windows of these numbers together."""
         inside = which[which < len(self.requests)]
-        active = float(self.active_s[inside].sum())
-        whole = float(self.active_s.sum())
-        share = active / whole if whole else 0.0
         return Usage(
             seconds=float(np.clip(self.ends_s - inside * self.window_s, 0.0, self.window_s).sum()),
             requests=float(self.requests[inside].sum()),
-            active_s=active,
+            active_s=float(self.active_s[inside].sum()),
             billed_s=float(self.billed_s[inside].sum()),
             request_s=float(self.request_s[inside].sum()),
-            boot_s=self.boot_s * share,
-            live_s=None if self.live_s is None else self.live_s * share,
+            boot_s=float(self.boot_s[inside].sum()),
+            live_s=None if self.live_s is None else float(self.live_s[inside].sum()),
             egress_bytes=float(self.egress_bytes[inside].sum()),
             model_calls=float(self.model_calls[inside].sum()),
             tokens=float(self.tokens[inside].sum()),
             ranks=self.ranks,
             basis=self.basis,
+            has_recorded_bytes=self.has_recorded_bytes,
         )
 
     def whole(self) -> Usage:
         return self.of(np.arange(len(self.requests)))
 
 
+class Plane(NamedTuple):
+    """How a plane bills, and what it told. granularity_ms: an active interval is rounded up to it. is_unshared: each
+    request has an instance of its own, whatever the run's had. instances: what the run's plane told of them; minimum_s:
+    for how long each of them is paid at least. is_simulated: nothing was sent, so sizes are the recorded ones.
+    """
+
+    granularity_ms: float = 100.0
+    is_unshared: bool = False
+    instances: Sequence[InstanceRecord] = ()
+    minimum_s: float = 0.0
+    is_simulated: bool = False
+
+
 def usage_by_window(
     run: Evidence,
     window_s: float,
     windows: int,
-    granularity_ms: float = 100.0,
+    plane: Plane = Plane(),  # noqa: B008 - a NamedTuple
     rows: Flags | None = None,
-    *,
-    is_simulated: bool = False,
 ) -> Windows:
     """A run's usage in so many windows; what came later is left out. rows: of these steps alone."""
-    columns = run.columns
-    sent = columns.sent_ns != ABSENT_NS
-    if rows is not None:
-        sent = sent & rows
+    columns, figures = run.columns, run.summary.plane
+    everything = columns.sent_ns != ABSENT_NS
+    sent = everything if rows is None else everything & rows
+    served_ns = _served_ns(columns, plane.instances)
     at_s, end_s = columns.sent_ns[sent] / _NS, columns.end_ns[sent] / _NS
     window = np.minimum((at_s / window_s).astype(np.int64), windows)
-    active, billed = _active(columns, sent, window_s, windows, granularity_ms / 1000)
-    plane = run.summary.plane
-    told = bool((columns.instance[sent] >= 0).all()) and bool(sent.any())
+    starts, ends = _intervals(columns, sent, served_ns, plane)
+    active, billed = _by_window(starts, ends, window_s, windows, plane.granularity_ms / 1000)
+    own, own_requests = _own_shares(run, served_ns, plane)
+    # Only a plane of our own is known to have had no instance busy with what it refused.
+    has_instance = sent & columns.ok if figures is not None else sent
+    is_told = bool((columns.instance[has_instance] >= 0).all()) and bool(sent.any())
     is_llm = np.array([kind == "llm" for kind, _ in columns.series_names], np.bool_)
 
     def summed(values: npt.NDArray[np.float64]) -> Floats:
@@ -172,41 +196,109 @@ def usage_by_window(
         return np.where(values == ABSENT_NS, 0, values).astype(np.float64)
 
     calls = is_llm[columns.series[sent]].astype(np.float64) if len(is_llm) else np.zeros(len(at_s))
+    active, billed = active * own, billed * own
     share = 1.0
-    if plane is not None:
-        everything, _ = _active(columns, columns.sent_ns != ABSENT_NS, window_s, windows, 0.0)
-        whole_s = float(everything.sum())
-        share = float(active.sum()) / whole_s if whole_s else 0.0
-        # From outside, a wait for a boot looks active; boots are counted by themselves.
-        own = min(1.0, plane.busy_s / whole_s) if whole_s else 1.0
-        active, billed = active * own, billed * own
+    if rows is not None:
+        whole, _ = _by_window(*_intervals(columns, everything, served_ns, plane), window_s, windows, 0.0)
+        share = float(active.sum()) / (float(whole.sum()) * own) if whole.any() else 0.0
+    boot_s = live_s = None
+    if plane.instances:
+        boot_s, live_s = _lives(plane, run.summary.elapsed_s, window_s, windows)
+    elif figures is not None:
+        by_active = active / active.sum() if active.any() else np.full(windows, 1 / windows)
+        boot_s, live_s = figures.booting_s * by_active, figures.instance_s * by_active
     return Windows(
         window_s,
         run.summary.elapsed_s,
         summed(np.ones(len(at_s))),
         active,
         billed,
-        summed(end_s - at_s),
+        summed(end_s - served_ns[sent] / _NS) * own_requests,
         summed(known(columns.response_bytes[sent])),
         summed(calls),
         summed(known(columns.tokens[sent])),
-        share * plane.booting_s if plane else 0.0,
-        share * plane.instance_s if plane else None,
-        _ranks(*active_intervals(columns, sent)),
-        "missing" if not told else "simulated" if is_simulated else "measured",
+        np.zeros(windows) if boot_s is None else share * boot_s,
+        None if live_s is None else share * live_s,
+        _ranks(starts, ends),
+        "missing" if not (is_told or plane.is_unshared) else "simulated" if plane.is_simulated else "measured",
+        plane.is_simulated,
     )
 
 
-def _active(
-    columns: Columns, sent: Flags, window_s: float, windows: int, granularity_s: float
-) -> tuple[Floats, Floats]:
-    """Seconds in which an instance had a request, summed over instances, by window; and as billed.
+def _served_ns(columns: Columns, instances: Sequence[InstanceRecord]) -> npt.NDArray[np.int64]:
+    """Since when each step was on its instance: sent, or when the instance was ready, where that was later."""
+    ready = {one.instance: one.ready_ns for one in instances if one.ready_ns is not None}
+    by_code = np.array([ready.get(name, 0) for name in columns.instances], np.int64)
+    told = columns.instance >= 0
+    served = columns.sent_ns.copy()
+    if len(by_code):
+        served[told] = np.maximum(served[told], by_code[columns.instance[told]])
+    return np.where(columns.sent_ns == ABSENT_NS, columns.sent_ns, np.minimum(served, columns.end_ns))
 
-    A stretch of many windows is billed where it was active, and what rounding adds where it began: a bootstrap over
-    windows would else find all of the stretch in one of them.
+
+def _own_shares(run: Evidence, served_ns: npt.NDArray[np.int64], plane: Plane) -> tuple[float, float]:
+    """What part of the time that is seen from outside the plane itself says that it was busy, and that requests were on
+    its instances: from outside, a wait for a boot or for a place looks active.
+    """
+    figures, columns = run.summary.plane, run.columns
+    if figures is None:
+        return 1.0, 1.0
+    sent = columns.sent_ns != ABSENT_NS
+    on_instance = sent & (columns.instance >= 0)
+    starts, ends = _intervals(columns, sent, served_ns, plane)
+    requests_s = float((columns.end_ns[on_instance] - served_ns[on_instance]).sum()) / _NS
+    busy = _part(figures.busy_s, float((ends - starts).sum()))
+    if not plane.instances:
+        return (1.0, 1.0) if plane.is_unshared else (busy, busy)
+    requests = _part(sum(one.request_ns for one in plane.instances) / _NS, requests_s)
+    return (requests if plane.is_unshared else busy), requests
+
+
+def _part(told_s: float, seen_s: float) -> float:
+    return min(1.0, told_s / seen_s) if seen_s else 1.0
+
+
+def _intervals(
+    columns: Columns, sent: Flags, served_ns: npt.NDArray[np.int64], plane: Plane
+) -> tuple[Floats, Floats]:
+    if plane.is_unshared:
+        # What no instance served is no time of one, where it is known which served what.
+        told = sent & (columns.instance >= 0)
+        rows = told if told.any() else sent
+        return served_ns[rows] / _NS, columns.end_ns[rows] / _NS
+    return active_intervals(columns, sent, served_ns)
+
+
+def _lives(plane: Plane, end_s: float, window_s: float, windows: int) -> tuple[Floats, Floats]:
+    """Instance seconds of boots, and of whole lives, boots included, by window. What is paid beyond a short life is put
+    where it began.
+    """
+
+    def seconds(at_ns: int | None) -> float:
+        return end_s if at_ns is None else min(max(at_ns / _NS, 0.0), end_s)
+
+    begins = np.array([seconds(one.requested_ns) for one in plane.instances])
+    gone = np.array([seconds(one.gone_ns) for one in plane.instances])
+    ready = np.array(
+        [seconds(one.gone_ns if one.ready_ns is None else one.ready_ns) for one in plane.instances]
+    )
+    boots, _ = _by_window(begins, ready, window_s, windows, 0.0)
+    lives, _ = _by_window(begins, gone, window_s, windows, 0.0)
+    place = (begins / window_s).astype(np.int64)
+    inside = place < windows
+    np.add.at(lives, place[inside], np.maximum(plane.minimum_s - (gone - begins), 0.0)[inside])
+    return boots, lives
+
+
+def _by_window(
+    starts: Floats, ends: Floats, window_s: float, windows: int, granularity_s: float
+) -> tuple[Floats, Floats]:
+    """Seconds of intervals, summed, by window; and as they are billed.
+
+    An interval of many windows is billed where it was active, and what rounding adds where it began: a bootstrap over
+    windows would else find all of the interval in one of them.
     """
     active, rounding = np.zeros(windows), np.zeros(windows)
-    starts, ends = active_intervals(columns, sent)
     if not len(starts):
         return active, rounding
     first, last = (starts / window_s).astype(np.int64), (ends / window_s).astype(np.int64)
@@ -216,19 +308,31 @@ def _active(
     rounded = np.ceil(np.round(lengths / granularity_s, 9)) * granularity_s if granularity_s else lengths
     known = first < windows
     np.add.at(rounding, first[known], (rounded - lengths)[known])
-    for n in np.flatnonzero((first != last) & known):
-        for place in range(int(first[n]), min(int(last[n]) + 1, windows)):
-            begin, end = place * window_s, (place + 1) * window_s
-            active[place] += min(float(ends[n]), end) - max(float(starts[n]), begin)
+    longer = (first != last) & known
+    begin, end = first[longer], last[longer]
+    np.add.at(active, begin, (begin + 1) * window_s - starts[longer])
+    reached = end < windows
+    np.add.at(active, end[reached], ends[longer][reached] - end[reached] * window_s)
+    # The windows between are covered whole: from the one after the first up to the last.
+    covered = np.zeros(windows + 1)
+    np.add.at(covered, begin + 1, window_s)
+    np.add.at(covered, np.minimum(end, windows), -window_s)
+    active = active + np.cumsum(covered)[:windows]
     return active, active + rounding
 
 
-def active_intervals(columns: Columns, sent: Flags) -> tuple[Floats, Floats]:
-    """Where an instance had at least one request: starts and ends in seconds, all instances one after another."""
+def active_intervals(
+    columns: Columns, sent: Flags, served_ns: npt.NDArray[np.int64] | None = None
+) -> tuple[Floats, Floats]:
+    """Where an instance had at least one request: starts and ends in seconds, all instances one after another.
+
+    served_ns: since when each step was on its instance; None: since it was sent.
+    """
+    since_ns = columns.sent_ns if served_ns is None else served_ns
     told = sent & (columns.instance >= 0)
-    order = np.lexsort((columns.sent_ns[told], columns.instance[told]))
+    order = np.lexsort((since_ns[told], columns.instance[told]))
     instance = columns.instance[told][order]
-    starts, ends = columns.sent_ns[told][order], columns.end_ns[told][order]
+    starts, ends = since_ns[told][order], columns.end_ns[told][order]
     if not len(starts):
         return np.zeros(0), np.zeros(0)
     # Within an instance the latest end so far; a step up between instances keeps them apart.

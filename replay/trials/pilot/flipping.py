@@ -17,8 +17,9 @@ from replay.judge.gate import CONFIDENCE, judge_gate
 from replay.judge.slo import Slo
 from replay.planes.types import PlaneSpec
 from replay.target import Target
-from replay.trials.evidence import read_evidence
-from replay.trials.pilot.money import Measured, price_planes
+from replay.trials.evidence import read_evidence, read_instances
+from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.money import price_planes
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import price_table
 
@@ -118,8 +119,12 @@ def _bills(
         if variant.is_simulated:
             if target.name not in runs:
                 continue
+            run = runs[target.name]
             basis = Measured(
-                read_evidence(runs[target.name]), basis.offset_s if basis else None, is_simulated=True
+                read_evidence(run),
+                basis.offset_s if basis else None,
+                is_simulated=True,
+                instances=tuple(read_instances(run)),
             )
         if basis is None:
             continue

@@ -2,35 +2,39 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from math import ceil
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from replay.engine.router import Router
 from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, PlaneName, Sensitive
-from replay.judge.figures import Evidence
-from replay.judge.money.breakeven import Offer, break_evens, resampled, sensitivity
+from replay.judge.money.breakeven import Offer, break_evens, sensitivity
 from replay.judge.money.cost import (
     Bill,
     CostError,
-    Fleet,
-    Size,
+    Group,
+    free_tier_words,
+    group_bill,
     hybrid_bill,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
+from replay.judge.money.following import as_group, kept
 from replay.judge.money.price_table import PriceTable
-from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
+from replay.judge.money.sizing import machines_for
+from replay.judge.money.usage import MONTH_S, Usage, Windows
 from replay.results.columns import Flags
 from replay.target import Cost, Target
+from replay.trials.pilot.levels import Measured, drawn_months, month_at, usage_by_level, windows_of
+from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_kept, is_group, put_capacity
 from replay.trials.pilot.workload import Shape
-from replay.trials.prices import price_table
+from replay.trials.prices import Tables, size_of, tables_of
 
 _MILLION = 1e6
+# Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched
+# for with the same bound.
+_MOST_TIMES_BEST = 2.0
 _BETWEEN: tuple[PlaneName, PlaneName] = ("serverless", "vm")
 
 
@@ -45,18 +49,10 @@ class Money(NamedTuple):
     notes: list[str]
 
 
-class Measured(NamedTuple):
-    """The run by which a target is priced. offset_s: where in the trace the run begins; None if its times are not the
-    trace's, so that no level of load can be found in it.
-    """
-
-    run: Evidence
-    offset_s: float | None
-    is_simulated: bool
-
-
 class _Priced(NamedTuple):
-    """One target's month. levels: the usage at each load level."""
+    """One target's month. levels: the usage at each load level. drawn: months of resampled windows, level by level.
+    group: the machine time, where machines come and go.
+    """
 
     plane: PilotPlane
     cost: Cost
@@ -65,6 +61,8 @@ class _Priced(NamedTuple):
     levels: list[Usage | None]
     windows: Windows
     bill: Bill
+    drawn: list[Usage]
+    group: Group | None = None
 
 
 def price_planes(
@@ -81,28 +79,34 @@ def price_planes(
     """
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
     offers: list[_Priced] = []
+    tables = tables_of(targets)
+    best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
         if target.cost is None:
             found.doubts.append(f"{target.name} has no [cost] table in its file, so it has no price")
             continue
-        _name_tables(target.cost, found)
+        _name_tables(target.cost, tables, found)
         if target.name not in measured:
             continue
+        run = measured[target.name]
         try:
-            offers.append(_priced(target, target.cost, plane, measured[target.name], shape, found))
+            if target.cost.machine is not None and target.plane != "hybrid":
+                is_slow = best_p95_ms is not None and (plane.p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
+                found.doubts.extend(put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow))
+            offers.append(_priced(target, target.cost, plane, run, shape, tables, found))
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
     for one in offers:
         _share_out(one, found.buckets)
     if represented is not None:
-        _cross(offers, shape, found, represented())
+        _cross(offers, targets, measured, shape, found, represented())
     return found
 
 
-def _name_tables(cost: Cost, found: Money) -> None:
+def _name_tables(cost: Cost, tables: Tables, found: Money) -> None:
     today = datetime.now(UTC).date()
     for name in filter(None, (cost.price, cost.machine_price)):
-        table = price_table(name)
+        table = tables.by_name[name]
         fact = {
             "name": name,
             "provider": table.provider,
@@ -121,124 +125,60 @@ def _name_tables(cost: Cost, found: Money) -> None:
 
 
 def _priced(
-    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, shape: Shape, found: Money
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    shape: Shape,
+    tables: Tables,
+    found: Money,
 ) -> _Priced:
-    table = price_table(cost.price)
-    granularity_ms = table.request.granularity_ms if table.request else 0.0
-    windows = _windows(measured, shape, granularity_ms, None)
-    levels, is_estimated = _levels(windows, measured, shape)
-    month = _month(levels, shape)
+    table = tables.of(cost)
+    windows = windows_of(measured, shape, table)
+    levels, is_estimated = usage_by_level(windows, measured, shape)
+    month = month_at(levels, shape)
     if is_estimated:
         found.doubts.append(
             f"{target.name}'s run did not show every load level; what it did not show is scaled"
         )
-    bill = _bill(target, cost, plane, measured, month, table, shape)
-    if cost.machine is not None and plane.ceiling_verdict == "at_least":
+    group = None
+    if is_group(target):
+        group = group_of(target, cost, plane, measured, month, followed(target, windows, measured, shape))
+    bill = _bill(target, cost, plane, measured, month, tables, shape, group)
+    worth = tables.worth(cost)
+    if plane.capacity_how == "measured" and plane.ceiling_verdict == "at_least":
         found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
-    if cost.machine is not None and plane.machines is not None and plane.machines != cost.machines:
+    is_fixed = cost.machine is not None and group is None
+    if is_fixed and plane.machines is not None and plane.machines != cost.machines:
         found.doubts.append(
             f"{target.name} was measured with {cost.machines} machines and is priced with {plane.machines}; its "
             "latencies are those of the former"
         )
     plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
     plane.cost_basis = (
-        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(measured)
+        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(plane, measured)
     )
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
-    plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, month, shape)
-    plane.staff_month = round(cost.staff_hours * cost.staff_rate, 2) if cost.staff_hours else None
-    plane.staff_hours, plane.staff_rate = cost.staff_hours or None, cost.staff_rate or None
-    plane.cost_ci = _interval(target, cost, plane, measured, windows, table, shape)
-    return _Priced(plane, cost, table, month, levels, windows, bill)
-
-
-def _capacity_basis(measured: Measured) -> Any:
-    return "simulated" if measured.is_simulated else "measured"
-
-
-def _windows(measured: Measured, shape: Shape, granularity_ms: float, rows: Flags | None) -> Windows:
-    window_s = float(shape.workload.window_s)
-    first = round((measured.offset_s or 0.0) / window_s)
-    return usage_by_window(
-        measured.run,
-        window_s,
-        max(1, len(shape.levels) - first),
-        granularity_ms,
-        rows,
-        is_simulated=measured.is_simulated,
+    plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, shape, worth)
+    plane.staff_month = round(cost.staff_hours * cost.staff_rate * worth, 2) if cost.staff_hours else None
+    plane.staff_hours = cost.staff_hours or None
+    plane.staff_rate = cost.staff_rate * worth or None
+    one = _Priced(
+        plane, cost, table, month, levels, windows, bill, drawn_months(windows, measured, shape), group
     )
+    plane.cost_without_free = None if bill.without_free is None else round(bill.without_free, 4)
+    if plane.staff_month is not None:
+        plane.cost_with_staff = round(bill.total + plane.staff_month, 4)
+    if (words := free_tier_words(bill)) is not None:
+        found.doubts.append(f"{target.name} costs {words}")
+    plane.cost_ci = _interval(target, one, shape)
+    return one
 
 
-def _levels(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
-    """The usage at each level of the month.
-
-    Of a level of the trace that the run did not reach it is that of the whole run at the level's rate.
-    """
-    first = round((measured.offset_s or 0.0) / shape.workload.window_s)
-    seen = _reached(windows)
-    whole = windows.of(seen)
-    found: list[Usage | None] = []
-    is_estimated = False
-    for level, bucket in enumerate(shape.recorded or shape.workload.buckets):
-        there = shape.windows(level) - first
-        there = there[(there >= 0) & (there < len(seen)) & (measured.offset_s is not None)]
-        if not bucket.weight:
-            found.append(None)
-        elif len(there):
-            found.append(windows.of(there))
-        else:
-            is_estimated = True
-            found.append(_at_rate(whole, bucket.requests_per_s))
-    return _in_month(found, shape), is_estimated
-
-
-def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | None]:
-    """The usage at the month's levels, from that at the trace's: each part as long as it lasts in a month.
-
-    So many times the requests use so many times the seconds; what they share of an instance is left as it is.
-    """
-    if not shape.mix:
-        return list(recorded)
-    found: list[Usage | None] = [None] * len(shape.workload.buckets)
-    for part in shape.mix:
-        usage = recorded[part.of]
-        if usage is None or not usage.seconds:
-            continue
-        lasts = usage.times(part.weight * MONTH_S / usage.seconds)
-        if part.level != 1.0:
-            lasts = _at_level(lasts, part.level)
-        before = found[part.bucket]
-        found[part.bucket] = lasts if before is None else before.plus(lasts)
-    return found
-
-
-def _at_rate(usage: Usage, requests_per_s: float) -> Usage:
-    """As if the same requests came at another rate; what they share is left as it is."""
-    now = usage.requests / usage.seconds if usage.seconds else 0.0
-    return _at_level(usage, requests_per_s / now if now else 1.0)
-
-
-def _at_level(usage: Usage, level: float) -> Usage:
-    """So many times the load in the same time, requests that began before it and run into it as well."""
-    basis = "missing" if usage.basis == "missing" else "estimated"
-    return msgspec.structs.replace(usage.times(level), seconds=usage.seconds, basis=basis)
-
-
-def _month(levels: Sequence[Usage | None], shape: Shape) -> Usage:
-    weights = [bucket.weight for bucket in shape.workload.buckets]
-    parts = [(weight, usage) for weight, usage in zip(weights, levels, strict=True) if usage is not None]
-    try:
-        return month_of(parts)
-    except ValueError as cause:
-        raise CostError(str(cause)) from cause
-
-
-def _size(cost: Cost) -> Size:
-    return Size(cost.vcpu, cost.memory_gib, cost.min_instances, cost.billing)
-
-
-def _fleet(cost: Cost, machines: int) -> Fleet:
-    return Fleet(cost.machine or "", machines, cost.discount_percent / 100)
+def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
+    if plane.capacity_how == "stated":
+        return "estimated"
+    return "simulated" if measured.is_simulated else "measured"
 
 
 def _bill(
@@ -247,54 +187,52 @@ def _bill(
     plane: PilotPlane,
     measured: Measured,
     month: Usage,
-    table: PriceTable,
+    tables: Tables,
     shape: Shape,
+    group: Group | None,
 ) -> Bill:
+    table = tables.of(cost)
+    if group is not None:
+        return group_bill(month, table, group)
     if target.plane == "hybrid":
-        return _hybrid(target, cost, measured, table, shape)
+        return _hybrid(target, cost, measured, tables, shape)
     if cost.machine is None:
-        return serverless_bill(month, table, _size(cost))
-    machines = _machines(cost, plane.capacity_rps, shape)
-    plane.machines = machines
-    return machine_bill(month, table, _fleet(cost, machines))
+        return serverless_bill(month, table, size_of(cost))
+    return machine_bill(month, table, fleet_of(cost, plane.machines or 1))
 
 
-def _machines(cost: Cost, capacity_rps: float | None, shape: Shape) -> int:
-    if not capacity_rps:
-        raise CostError("how much a machine carries was not measured, since no ceiling was found")
-    return machines_for(shape.workload.peak_rps, capacity_rps, cost.headroom_percent / 100)
-
-
-def _hybrid(target: Target, cost: Cost, measured: Measured, table: PriceTable, shape: Shape) -> Bill:
+def _hybrid(target: Target, cost: Cost, measured: Measured, tables: Tables, shape: Shape) -> Bill:
     """What routes send elsewhere is on machines, as many as the file says; the rest is serverless."""
     if cost.machine is None:
         raise CostError("a hybrid's [cost] needs machine, and machine_price if that is in another table")
     columns = measured.run.columns
     router = Router(target)
     stays = np.array([router.place(kind, name) == 0 for kind, name in columns.series_names], np.bool_)
-    granularity_ms = table.request.granularity_ms if table.request else 0.0
-    windows = _windows(measured, shape, granularity_ms, stays[columns.series])
-    levels, _ = _levels(windows, measured, shape)
-    month = _month(levels, shape)
-    machines = price_table(cost.machine_price) if cost.machine_price else table
-    rest = msgspec.structs.replace(month, egress_bytes=0.0)
+    table, machines = tables.of(cost), tables.of_machines(cost)
+
+    def month_of_rows(rows: Flags, prices: PriceTable) -> Usage:
+        levels, _ = usage_by_level(windows_of(measured, shape, prices, rows), measured, shape)
+        return month_at(levels, shape)
+
     return hybrid_bill(
-        serverless_bill(month, table, _size(cost)), machine_bill(rest, machines, _fleet(cost, cost.machines))
+        serverless_bill(month_of_rows(stays[columns.series], table), table, size_of(cost)),
+        machine_bill(month_of_rows(~stays[columns.series], machines), machines, fleet_of(cost, cost.machines)),
     )
 
 
-def _beside(cost: Cost, month: Usage, shape: Shape) -> list[dict[str, Any]]:
-    """What comes to the bill from elsewhere: the same on every plane, so never added to it."""
+def _beside(cost: Cost, shape: Shape, worth: float) -> list[dict[str, Any]]:
+    """What comes to the bill from elsewhere, never added to it. worth: of one unit of the target's own currency."""
     buckets = shape.workload.buckets
     calls = sum(bucket.external_calls_month or 0.0 for bucket in buckets)
     tokens = sum(bucket.tokens_month or 0.0 for bucket in buckets)
     lines: list[dict[str, Any]] = []
     if cost.call_price and calls:
-        lines.append(_aside("model calls", calls, "calls", cost.call_price))
+        lines.append(_aside("model calls", calls, "calls", cost.call_price * worth))
     if cost.token_price_million and tokens:
-        lines.append(_aside("model tokens", tokens / _MILLION, "million tokens", cost.token_price_million))
+        price = cost.token_price_million * worth
+        lines.append(_aside("model tokens", tokens / _MILLION, "million tokens", price))
     if cost.staff_hours:
-        lines.append(_aside("staff", cost.staff_hours, "hours", cost.staff_rate))
+        lines.append(_aside("staff", cost.staff_hours, "hours", cost.staff_rate * worth))
     return lines
 
 
@@ -309,69 +247,61 @@ def _aside(name: str, quantity: float, unit: str, price: float) -> dict[str, Any
     }
 
 
-def _interval(
-    target: Target,
-    cost: Cost,
-    plane: PilotPlane,
-    measured: Measured,
-    windows: Windows,
-    table: PriceTable,
-    shape: Shape,
-) -> tuple[float, float] | None:
-    """Of a serverless bill by resampled windows; of machines by the interval of what one carries."""
-    if target.plane == "hybrid":
+def _interval(target: Target, one: _Priced, shape: Shape) -> tuple[float, float] | None:
+    """Of a serverless bill by resampled windows; of machines by the interval of what one carries. The bill itself is
+    always in it.
+    """
+    cost, plane = one.cost, one.plane
+    if target.plane == "hybrid" or one.group is not None:
         return None
     if cost.machine is None:
-        bills = [serverless_bill(month, table, _size(cost)).total for month in _drawn(windows, shape)]
-        if not bills:
+        if cost.billing == "instance" or not one.drawn:
             return None
-        low, high = np.quantile(bills, [0.025, 0.975])
-        return round(float(low), 4), round(float(high), 4)
-    if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_rps is None:
+        bills = [serverless_bill(month, one.table, size_of(cost)).total for month in one.drawn]
+        low, high = (float(end) for end in np.quantile(bills, [0.025, 0.975]))
+        return round(min(low, one.bill.total), 4), round(max(high, one.bill.total), 4)
+    if plane.ceiling_ci_rps is None or plane.ceiling_rps is None or plane.capacity_how != "measured":
         return None
     least, most = plane.ceiling_ci_rps
-    each = [plane.capacity_rps * end / plane.ceiling_rps for end in (most or plane.ceiling_rps, least) if end]
-    month = windows.whole()
-    totals = [
-        machine_bill(
-            msgspec.structs.replace(month, egress_bytes=0.0), table, _fleet(cost, _machines(cost, one, shape))
-        ).total
-        for one in each
-    ]
+    each = [end / cost.machines for end in (most or plane.ceiling_rps, least) if end]
+    peak = shape.workload.peak_rps
+    fleets = [fleet_of(cost, machines_for(peak, rps, headroom_kept(cost, plane))) for rps in each]
+    totals = [one.bill.total] + [machine_bill(one.month, one.table, fleet).total for fleet in fleets]
     return round(min(totals), 4), round(max(totals), 4)
 
 
-def _reached(windows: Windows) -> npt.NDArray[np.intp]:
-    """The windows that the run came to."""
-    return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
-
-
-def _drawn(windows: Windows, shape: Shape) -> list[Usage]:
-    """Months of resampled windows, with as much load as the calendar has."""
-    drawn = resampled([windows.of(np.array([n])) for n in _reached(windows)], seed=1)
-    if shape.scale == 1.0:
-        return drawn
-    return [msgspec.structs.replace(month.times(shape.scale), seconds=month.seconds) for month in drawn]
-
-
 def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
-    """Each level's part of the month's bill: by time where machines are paid for, else by what it used."""
+    """Each level's part of the month's bill: by what it used, in active time or in that of machines which come and go;
+    by time where machines are on all month.
+    """
     weights = [bucket.weight for bucket in buckets]
-    if one.cost.machine is None:
+    used = weights
+    if one.cost.machine is None or one.group is not None:
         used = [
-            0.0 if usage is None or not usage.seconds else weight * usage.active_s / usage.seconds
+            0.0 if usage is None or not usage.seconds else weight * _paid_s(one, usage) / usage.seconds
             for weight, usage in zip(weights, one.levels, strict=True)
         ]
-    else:
-        used = weights
     whole = sum(used)
     for bucket, part in zip(buckets, used, strict=True):
         share = part / whole if whole else bucket.weight
         bucket.cost_month = {**bucket.cost_month, one.plane.target: round(one.bill.total * share, 4)}
 
 
-def _cross(priced: Sequence[_Priced], shape: Shape, found: Money, represented: Mapping[PlaneName, str]) -> None:
-    """Where the serverless target and that of machines that stand for their kinds cost the same."""
+def _paid_s(one: _Priced, usage: Usage) -> float:
+    return usage.active_s if one.group is None or usage.live_s is None else usage.live_s
+
+
+def _cross(
+    priced: Sequence[_Priced],
+    targets: Sequence[Target],
+    measured: dict[str, Measured],
+    shape: Shape,
+    found: Money,
+    represented: Mapping[PlaneName, str],
+) -> None:
+    """Where the serverless target and that of machines that stand for their kinds cost the same; of machines that are
+    on all month also where the same ones would, if they came and went with the load.
+    """
     by_name = {one.plane.target: one for one in priced}
     serverless, machines = (by_name.get(represented.get(kind, "")) for kind in _BETWEEN)
     if serverless is None or machines is None or not machines.plane.capacity_rps:
@@ -379,16 +309,28 @@ def _cross(priced: Sequence[_Priced], shape: Shape, found: Money, represented: M
             "no break-even: it takes a serverless target and one of machines that stand, both with a price"
         )
         return
-    offer = Offer(
+    target = next(one for one in targets if one.name == machines.plane.target)
+    load = followed(target, machines.windows, measured[target.name], shape)
+    fixed = Offer(
         serverless.month,
         serverless.table,
-        _size(serverless.cost),
+        size_of(serverless.cost),
         machines.table,
-        _fleet(machines.cost, machines.plane.machines or 1),
+        fleet_of(machines.cost, machines.plane.machines or 1),
         machines.plane.capacity_rps,
         shape.workload.peak_rps,
-        machines.cost.headroom_percent / 100,
+        headroom_kept(machines.cost, machines.plane),
         (serverless.plane.target, machines.plane.target),
     )
-    found.break_even.extend(break_evens(offer, _drawn(serverless.windows, shape)))
-    found.sensitivity.extend(sensitivity(offer))
+    if machines.group is not None:
+        own = kept(load, fixed.capacity_rps, fixed.headroom).mean * MONTH_S
+        group = fixed._replace(follows=load, following=machines.group.machine_s / own)
+        found.break_even.extend(break_evens(group, serverless.drawn))
+        found.sensitivity.extend(sensitivity(group))
+        return
+    found.break_even.extend(break_evens(fixed, serverless.drawn))
+    found.sensitivity.extend(sensitivity(fixed))
+    names = serverless.plane.target, as_group(machines.plane.target)
+    found.break_even.extend(
+        break_evens(fixed._replace(follows=load, names=names), serverless.drawn, ("requests",))
+    )

@@ -34,7 +34,7 @@ from replay.results.types import RunStatus
 from replay.target import Target, TargetError
 from replay.trace.file import scan
 from replay.trials.compare import Question, judge_sides
-from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
+from replay.trials.evidence import forget_verdict, read_evidence, read_instances, write_verdict
 from replay.trials.pilot.answers import with_upkeep
 from replay.trials.pilot.assumptions import all_assumptions
 from replay.trials.pilot.carrying import (
@@ -52,8 +52,9 @@ from replay.trials.pilot.caveats import are_many, recorded_failures
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.flipping import flips
+from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
-from replay.trials.pilot.money import Measured, Money, price_planes
+from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
 from replay.trials.pilot.providing import provided_by
@@ -61,7 +62,7 @@ from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload import Shape
-from replay.trials.prices import price_table
+from replay.trials.prices import check_prices
 
 _CEILING_LATENCY = 2.0
 _CEILING_ERRORS = "errors < 1%"
@@ -114,7 +115,8 @@ def run_pilot(
     targets: each says what plane it is. imagined: the same as planes to be simulated, by the same names. Those are
     priced by a simulation of the whole trace, and others by their representative run; a quick pilot also looks for
     their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError
-    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError and TargetUnreachable.
+    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError, CostError and
+    TargetUnreachable.
     """
     check_targets(targets)
     check_prices(targets)
@@ -185,17 +187,6 @@ def check_targets(targets: Sequence[Target]) -> None:
     names = [name_in_path(target.name) for target in targets]
     if len(set(names)) < len(names):
         raise TargetError("two targets have the same name. Give each a name of its own in its file.")
-
-
-def check_prices(targets: Sequence[Target]) -> None:
-    """Raises PriceTableError for a table or a machine that is not there, before an hour was spent on runs."""
-    for target in targets:
-        cost = target.cost
-        if cost is None:
-            continue
-        tables = [price_table(name) for name in (cost.price, cost.machine_price) if name]
-        if cost.machine is not None:
-            tables[-1].machine(cost.machine)
 
 
 def _directory(out: Path | None, trace: str) -> Path:
@@ -444,10 +435,12 @@ def _measured(
     for target in targets:
         name = target.name
         if (month := state.done.get(f"month/{name}")) is not None:
-            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True)
+            lives = tuple(read_instances(directory / month))
+            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True, instances=lives)
         elif (run := material.runs[name].get("representative")) is not None:
             offset_s = None if part.cut_s else part.offset_s
-            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated")
+            lives = tuple(read_instances(material.folders[name]["representative"]))
+            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated", instances=lives)
     return found
 
 

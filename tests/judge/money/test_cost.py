@@ -15,15 +15,16 @@ from replay.judge.money.cost import (
     Size,
     hybrid_bill,
     machine_bill,
-    machines_for,
     serverless_bill,
 )
-from replay.judge.money.price_table import FreeTier, PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.price_table import FreeTier, Machine, PriceTable, PriceTableError, parse_price_table
+from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, month_of
 from replay.trials.prices import price_table, shipped_prices
 
 RUN = price_table("cloud-run-us-central1")
-GCE = price_table("gce-e2-us-central1")
+# Without a load balancer, which has tests of its own.
+GCE = msgspec.structs.replace(price_table("gce-e2-us-central1"), balancer_month=0.0, balancer_gib=0.0)
 LAMBDA = price_table("lambda-us-east-1")
 
 
@@ -171,6 +172,39 @@ def test_at_the_break_even_both_bills_are_the_same():
     assert a == pytest.approx(b, rel=1e-3)
 
 
+def test_all_crossings_are_told_and_the_one_that_is_nearest_to_now_is_the_break_even():
+    # An active instance costs 76.21 USD a month; a machine costs 30.11, which is 0.395 of one, and carries half of one.
+    month = used(active_s=0.475 * MONTH_S, billed_s=0.475 * MONTH_S, request_s=0.475 * MONTH_S)
+    offer = an_offer(month=month, capacity_rps=0.5, peak_rps=0.475, headroom=0.0)
+
+    found = break_evens(offer)[0]
+
+    each = (730 * 0.033506 + 5.65) / (MONTH_S * (0.000024 + 2 * 0.0000025))
+    # One to four machines are worth it before they are full, and one to three no more when the next one is needed.
+    by_hand = sorted([each, 2 * each, 3 * each, 4 * each, 0.5, 1.0, 1.5])
+    assert found.crossings == pytest.approx(by_hand, rel=1e-4)
+    assert found.at == pytest.approx(0.5, rel=1e-4)
+    assert found.cheaper_now == "v"
+    assert found.text == (
+        "v is cheaper at 0.475 active instances; both cost the same at 0.5 (1.05 times as many), and again at 0.395, "
+        "0.79, 1, 1.19, 1.5 and 1 more, since machines come whole"
+    )
+
+
+def test_bills_that_are_the_same_to_the_cent_have_no_cheaper_one():
+    month = used(requests=0.0, active_s=1.0, billed_s=1.0, request_s=1.0)
+    # One kept instance at its idle price, and a machine at just that.
+    kept = MONTH_S * (0.0000025 + 2 * 0.0000025)
+    table = msgspec.structs.replace(GCE, extras=(), machines={"m": Machine(kept / 730, 1, 1)})
+
+    found = break_evens(
+        an_offer(month=month, size=Size(1.0, 2.0, 1), machines=table, fleet=Fleet("m", 1), capacity_rps=1e9)
+    )
+
+    assert [even.cheaper_now for even in found] == [None, None, None]
+    assert found[0].text.startswith("both cost the same at ")
+
+
 def test_machines_that_come_whole_make_bills_meet_more_than_once_and_each_time_is_listed():
     """A machine costs what 0.321 active instances do, and another is needed with each 0.4 of them."""
     bare = msgspec.structs.replace(GCE, extras=())
@@ -192,7 +226,7 @@ def test_machines_that_come_whole_make_bills_meet_more_than_once_and_each_time_i
 
     assert found.crossings[:5] == pytest.approx([0.321, 0.4, 0.642, 0.8, 0.963], abs=0.001)
     assert found.at == pytest.approx(0.4, abs=0.001)  # the nearest to the load as it is
-    assert "and again at 0.321, 0.642, 0.8, 0.963, 1.2 and 1 more" in found.text
+    assert "and again at 0.321, 0.642, 0.8, 0.963, 1.2 and 3 more" in found.text
 
 
 def test_a_break_even_is_refused_if_concurrency_was_not_measured():
@@ -216,6 +250,16 @@ def test_what_moves_the_answer_most_comes_first_and_its_factor_does_flip_it():
     before, after = costs(offer), costs(offer, Change(**{name: first.flips_at_factor}))
 
     assert (before[0] < before[1]) != (after[0] < after[1])
+
+
+def test_the_factor_of_the_load_that_flips_the_answer_is_that_of_the_nearest_break_even():
+    for peak in (1.0, 3.0, 10.0):
+        offer = an_offer(peak_rps=peak)
+        (load,) = (one for one in sensitivity(offer) if one.input == "the load as a whole")
+        even = break_evens(offer)[0]
+
+        assert even.at is not None
+        assert load.flips_at_factor == pytest.approx(even.at / even.now, abs=2e-4)
 
 
 def test_the_interval_of_a_break_even_holds_it_and_narrows_with_more_windows():
@@ -325,16 +369,56 @@ def test_every_shipped_table_reads_and_says_where_it_is_from(name: str):
     assert table.is_stale(table.date + datetime.timedelta(days=181))
 
 
+def a_table(rest: str, currency: str = "USD") -> str:
+    return f'provider="p"\nregion="r"\ncurrency="{currency}"\ndate=2026-01-01\nsource="s"\n{rest}\n'
+
+
+@pytest.mark.parametrize("currency", ["JPY", "IDR"])
+def test_a_currency_of_small_coin_may_have_large_figures(currency: str):
+    assert parse_price_table(
+        a_table("[machines.m]\nhour=1100\nvcpu=2\nmemory_gib=8", currency).encode(), "t.toml"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("provider = 3", "provider"),
         ("x = [", "not TOML"),
         (
-            'provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0',
+            'provider="p"\nregion="r"\ncurrency="USD"\ndate=2026-01-01\nsource="s"\negress_gib=-1.0',
             "not a valid price",
         ),
         ('provider="p"\nregion="r"\ncurrency="c"\ndate=2026-01-01\nsource="s"\nfoo=1', "foo"),
+        (
+            'provider="p"\nregion="r"\ncurrency="euro"\ndate=2026-01-01\nsource="s"\n',
+            "'euro' is not a valid code",
+        ),
+        (
+            a_table("[request]\nvcpu_s=1e6\ngib_s=1e-6\nrequest=0\ngranularity_ms=1"),
+            r"request\.vcpu_s = 1e\+06",
+        ),
+        (a_table("[request]\nvcpu_s=1e6\ngib_s=0\nrequest=0\ngranularity_ms=1", "IRR"), "plausible price"),
+        (a_table("[request]\nvcpu_s=inf\ngib_s=0\nrequest=0\ngranularity_ms=1"), "inf is not a valid price"),
+        (a_table("[request]\nvcpu_s=1e-5\ngib_s=0\nrequest=0.4\ngranularity_ms=1"), r"request\.request = 0\.4"),
+        (a_table("[request]\nvcpu_s=0\ngib_s=0\nrequest=1e-6\ngranularity_ms=1"), "time would cost nothing"),
+        (a_table("[instance]\nvcpu_s=0\ngib_s=0"), "instance.gib_s are both 0"),
+        (a_table("[machines.m]\nhour=0\nvcpu=1\nmemory_gib=1"), r"machines\.m\.hour must be more than 0"),
+        (
+            a_table("[machines.m]\nhour=1e6\nvcpu=1\nmemory_gib=1"),
+            r"machines\.m\.hour = 1e\+06 is not a plausible",
+        ),
+        (
+            a_table("[machines.m]\nhour=-1.0\nvcpu=1\nmemory_gib=1"),
+            r"machines\.m\.hour = -1 is not a valid price",
+        ),
+        (
+            a_table(
+                '[machines.m]\nhour=1\nvcpu=1\nmemory_gib=1\n[limits]\nrule="1 vCPU has 2 GB"\nsource="s"\n'
+                "sizes=[{vcpu=1,least_gib=2,most_gib=2}]"
+            ),
+            "machines.m: p has no instance of 1 vCPU and 1 GiB: 1 vCPU has 2 GB",
+        ),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_with_a_sentence(text: str, says: str):

@@ -242,6 +242,28 @@ def test_what_is_rounded_is_the_instance_s_time_and_not_each_request_s():
     assert vcpu.quantity == pytest.approx(0.1 / 10 * MONTH_S)  # 70 ms, all three together
 
 
+requests = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 90_000), st.integers(1, 20_000), st.integers(0, 10**9)),
+    min_size=1,
+    max_size=60,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests)
+def test_the_interval_of_a_bill_holds_its_own_figure(drawn):
+    steps = [
+        step(f"s-{n}", took, n, at_ms=at, instance=f"i-{instance}", response_bytes=size)
+        for n, (instance, at, took, size) in enumerate(drawn)
+    ]
+    run = Evidence(summary(elapsed_s=120.0), columns_of([steps]), "random")
+
+    for plane in cost_of_run(run, [CLOUD_RUN, LAMBDA], [], TODAY).planes:
+        assert plane.ci is not None
+        low, high = plane.ci
+        assert low <= plane.bill.total <= high
+
+
 def test_bills_that_do_not_meet_say_how_far_was_looked():
     rare = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY, requests_a_day=0.001)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.judge.figures import Evidence
-from replay.judge.money.usage import Usage, active_intervals, usage_by_window
+from replay.judge.money.usage import Plane, Usage, active_intervals, usage_by_window
 from replay.results.columns import columns_of
-from replay.results.types import PlaneFigures
+from replay.results.types import InstanceRecord, PlaneFigures
 from tests.judge.conftest import step, summary
 
 requests = st.lists(
@@ -54,7 +54,7 @@ def test_windows_share_it_out_without_loss(drawn, window_s):
 
 @given(requests)
 def test_what_is_billed_is_active_time_rounded_up_interval_by_interval(drawn):
-    usage = usage_by_window(run_of(drawn), 10.0, 1, granularity_ms=100.0).whole()
+    usage = usage_by_window(run_of(drawn), 10.0, 1, Plane(granularity_ms=100.0)).whole()
 
     assert usage.billed_s >= usage.active_s - 1e-9
     assert usage.billed_s <= usage.active_s + 0.1 * len(drawn) + 1e-9
@@ -64,7 +64,7 @@ def test_what_is_billed_is_active_time_rounded_up_interval_by_interval(drawn):
 def test_an_instance_that_is_busy_all_along_is_billed_in_every_window_alike():
     held = run_of([(0, 0, 9_950)])
 
-    windows = usage_by_window(held, 1.0, 10, granularity_ms=100.0)
+    windows = usage_by_window(held, 1.0, 10, Plane(granularity_ms=100.0))
 
     assert windows.billed_s == pytest.approx([1.05, *[1.0] * 8, 0.95])
 
@@ -116,3 +116,79 @@ def test_two_parts_of_a_month_mix_their_ranks_by_their_active_time():
     b = Usage(seconds=10.0, active_s=3.0, ranks=(0.5, 0.5))
 
     assert a.plus(b).ranks == pytest.approx((10.5 / 12, 1.5 / 12))
+
+
+def lives(*told):
+    """Instances as (name, requested, ready, gone) in seconds, and the sum of their requests' seconds."""
+    return [
+        InstanceRecord(
+            name,
+            round(requested * 1e9),
+            None if ready is None else round(ready * 1e9),
+            gone_ns=None if gone is None else round(gone * 1e9),
+            request_ns=round(request * 1e9),
+        )
+        for name, requested, ready, gone, request in told
+    ]
+
+
+def test_a_request_that_waited_for_its_own_boot_is_on_its_instance_from_when_that_was_ready():
+    # Two requests sent at once, each to an instance of its own that boots for a second, and then takes a fifth of one.
+    drawn = [(0, 0, 1_200), (1, 0, 1_200)]
+    told = lives(("i-0", 0, 1.0, None, 0.2), ("i-1", 0, 1.0, None, 0.2))
+    plane = PlaneFigures(
+        instances=2,
+        most_instances=2,
+        cold=2,
+        refused=0,
+        timed_out=0,
+        instance_s=20.0,
+        busy_s=0.4,
+        booting_s=2.0,
+    )
+
+    for is_unshared in (False, True):
+        how = Plane(0.0, is_unshared, told)
+        usage = usage_by_window(run_of(drawn, plane=plane), 10.0, 1, how).whole()
+
+        assert usage.active_s == usage.billed_s == usage.request_s == pytest.approx(0.4)
+        assert usage.boot_s == pytest.approx(2.0)
+        assert usage.concurrency == pytest.approx(1.0)
+
+
+@given(requests)
+def test_unshared_requests_have_their_own_seconds_whatever_they_shared(drawn):
+    usage = usage_by_window(run_of(drawn), 10.0, 1, Plane(0.0, is_unshared=True)).whole()
+
+    assert usage.active_s == pytest.approx(sum(took for _, _, took in drawn) / 1000)
+    assert usage.concurrency == pytest.approx(1.0)
+
+
+def test_a_plane_without_sharing_needs_no_word_of_its_instances():
+    run = Evidence(summary(), columns_of([[step("s", 100.0)]]), "run")
+
+    assert usage_by_window(run, 10.0, 1, Plane(0.0, is_unshared=True)).whole().basis == "measured"
+
+
+life = st.tuples(st.floats(-1, 12), st.floats(0, 5), st.floats(0, 20))
+
+
+@given(st.lists(life, min_size=1, max_size=20), st.sampled_from([0.5, 1.0, 2.5, 10.0]), st.floats(0, 60))
+def test_lives_and_boots_are_shared_out_over_the_windows_without_loss(drawn, window_s, minimum_s):
+    told = lives(*[(f"i-{n}", at, at + boot, at + boot + more, 0) for n, (at, boot, more) in enumerate(drawn)])
+
+    windows = usage_by_window(
+        run_of([(0, 0, 100)]), window_s, round(10 / window_s), Plane(0.0, instances=told, minimum_s=minimum_s)
+    )
+
+    def within(at):
+        return min(max(at, 0.0), 10.0)
+
+    boots = sum(within(at + boot) - within(at) for at, boot, _ in drawn)
+    alive = [(within(at), within(at + boot + more) - within(at)) for at, boot, more in drawn]
+    assert windows.boot_s.sum() == pytest.approx(boots, abs=1e-6)
+    assert windows.live_s.sum() == pytest.approx(
+        sum(max(length, minimum_s) if at < 10 else length for at, length in alive), abs=1e-6
+    )
+    assert (windows.boot_s >= -1e-9).all()
+    assert (windows.live_s >= -1e-9).all()

@@ -140,7 +140,7 @@ def test_a_target_that_breaks_the_budget_is_in_no_comparison_and_another_of_its_
 
     assert set(verdict.out) == {"serverless"}
     assert verdict.represents == {"serverless": "warm", "vm": "vm"}
-    assert {even.between for even in verdict.break_even} == {("warm", "vm")}
+    assert {even.between for even in verdict.break_even} == {("warm", "vm"), ("warm", "vm as a group")}
     assert set(verdict.headline[0][1]) == {"warm", "vm"}
     assert next(rule for rule in verdict.rules if rule.name == "cost").evidence["cost_month"].keys() == {
         "warm",

@@ -1,0 +1,63 @@
+"""Which sizes of an instance a platform has: its own rule, as data of its price table. Pure."""
+
+import msgspec
+
+_EXACT = 1e-6
+
+
+class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """vcpu, or vcpu to most_vcpu, with memory from least_gib to most_gib, in steps of step_gib where that is not 0."""
+
+    vcpu: float
+    least_gib: float
+    most_gib: float
+    most_vcpu: float | None = None
+    step_gib: float = 0.0
+
+    def has(self, vcpu: float, memory_gib: float) -> bool:
+        """Whether that is a size of this range."""
+        top = self.vcpu if self.most_vcpu is None else self.most_vcpu
+        return self.vcpu - _EXACT <= vcpu <= top + _EXACT and self.has_memory(memory_gib)
+
+    def has_memory(self, memory_gib: float) -> bool:
+        """Whether so much memory is in it, with whatever vCPUs."""
+        if not self.least_gib - _EXACT <= memory_gib <= self.most_gib + _EXACT:
+            return False
+        steps = (memory_gib - self.least_gib) / self.step_gib if self.step_gib else 0.0
+        return abs(steps - round(steps)) < _EXACT
+
+
+class SizeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What sizes there are. rule: the platform's own words for it, in short; source: where they are from.
+
+    one_request_below_vcpu: an instance with less than so many vCPUs takes one request at once, and is paid by request.
+    gib_per_vcpu: memory alone is chosen, and brings a vCPU with so many GiB.
+    """
+
+    rule: str
+    source: str
+    sizes: tuple[SizeRange, ...]
+    one_request_below_vcpu: float = 0.0
+    gib_per_vcpu: float | None = None
+
+    def problem(
+        self, vcpu: float, memory_gib: float, *, at_once: float | None = None, by_request: bool = True
+    ) -> str | None:
+        """Why the platform has no such instance, as the rest of a sentence; None where it has. at_once: requests that
+        share an instance, where that is known. by_request: how it is paid.
+        """
+        if self.gib_per_vcpu is not None:
+            size = f"{memory_gib:g} GiB"
+            is_had = any(one.has_memory(memory_gib) for one in self.sizes)
+        else:
+            size = f"{vcpu:g} vCPU and {memory_gib:g} GiB"
+            is_had = any(one.has(vcpu, memory_gib) for one in self.sizes)
+        if not is_had:
+            return f"has no instance of {size}: {self.rule}"
+        if vcpu < self.one_request_below_vcpu:
+            less = f"an instance with less than {self.one_request_below_vcpu:g} vCPU"
+            if not by_request:
+                return f"has {less} paid by request only"
+            if at_once is not None and at_once > 1 + _EXACT:
+                return f"gives {less} one request at once, and here {at_once:.3g} share one"
+        return None

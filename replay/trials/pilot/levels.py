@@ -1,0 +1,142 @@
+"""A target's run by the load levels of the trace: what it used at each, and the month that they make. Pure."""
+
+from collections.abc import Sequence
+from math import ceil
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from replay.judge.choice.types import Bucket
+from replay.judge.figures import Evidence
+from replay.judge.money.breakeven import resampled
+from replay.judge.money.cost import CostError
+from replay.judge.money.month_load import plane_of
+from replay.judge.money.price_table import PriceTable
+from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
+from replay.results.columns import Flags
+from replay.results.types import InstanceRecord
+from replay.trials.pilot.workload import Shape
+
+
+class Measured(NamedTuple):
+    """The run by which a target is priced. offset_s: where in the trace the run begins; None if its times are not the
+    trace's, so that no level of load can be found in it. instances: what its plane told of them.
+    """
+
+    run: Evidence
+    offset_s: float | None
+    is_simulated: bool
+    instances: tuple[InstanceRecord, ...] = ()
+
+
+def windows_of(measured: Measured, shape: Shape, table: PriceTable, rows: Flags | None = None) -> Windows:
+    window_s = float(shape.workload.window_s)
+    first = round((measured.offset_s or 0.0) / window_s)
+    return usage_by_window(
+        measured.run,
+        window_s,
+        max(1, len(shape.levels) - first),
+        plane_of(table, measured.instances, is_simulated=measured.is_simulated),
+        rows,
+    )
+
+
+def usage_by_level(windows: Windows, measured: Measured, shape: Shape) -> tuple[list[Usage | None], bool]:
+    """The usage at each level of the month.
+
+    Of a level of the trace that the run did not reach it is that of the whole run at the level's rate.
+    """
+    whole = windows.of(reached(windows))
+    found: list[Usage | None] = []
+    is_estimated = False
+    for level, bucket in enumerate(recorded_levels(shape)):
+        there = seen_at(level, windows, measured, shape)
+        if not bucket.weight:
+            found.append(None)
+        elif len(there):
+            found.append(windows.of(there))
+        else:
+            is_estimated = True
+            found.append(_at_rate(whole, bucket.requests_per_s))
+    return _in_month(found, shape), is_estimated
+
+
+def recorded_levels(shape: Shape) -> Sequence[Bucket]:
+    """The trace's own load levels, whatever those of the month are."""
+    return shape.recorded or shape.workload.buckets
+
+
+def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | None]:
+    """The usage at the month's levels, from that at the trace's: each part as long as it lasts in a month.
+
+    So many times the requests use so many times the seconds; what they share of an instance is left as it is.
+    """
+    if not shape.mix:
+        return list(recorded)
+    found: list[Usage | None] = [None] * len(shape.workload.buckets)
+    for part in shape.mix:
+        usage = recorded[part.of]
+        if usage is None or not usage.seconds:
+            continue
+        lasts = usage.times(part.weight * MONTH_S / usage.seconds)
+        if part.level != 1.0:
+            lasts = _at_level(lasts, part.level)
+        before = found[part.bucket]
+        found[part.bucket] = lasts if before is None else before.plus(lasts)
+    return found
+
+
+def _at_rate(usage: Usage, requests_per_s: float) -> Usage:
+    """As if the same requests came at another rate; what they share is left as it is."""
+    now = usage.requests / usage.seconds if usage.seconds else 0.0
+    return _at_level(usage, requests_per_s / now if now else 1.0)
+
+
+def _at_level(usage: Usage, level: float) -> Usage:
+    """So many times the load in the same time, requests that began before it and run into it as well."""
+    basis = "missing" if usage.basis == "missing" else "estimated"
+    return msgspec.structs.replace(usage.times(level), seconds=usage.seconds, basis=basis)
+
+
+def month_at(levels: Sequence[Usage | None], shape: Shape) -> Usage:
+    weights = [bucket.weight for bucket in shape.workload.buckets]
+    parts = [(weight, usage) for weight, usage in zip(weights, levels, strict=True) if usage is not None]
+    try:
+        return month_of(parts)
+    except ValueError as cause:
+        raise CostError(str(cause)) from cause
+
+
+def seen_at(level: int, windows: Windows, measured: Measured, shape: Shape) -> npt.NDArray[np.intp]:
+    """The windows of the run in which the trace had that level; none where the run's times are not the trace's."""
+    if measured.offset_s is None:
+        return np.zeros(0, np.intp)
+    there = shape.windows(level) - round(measured.offset_s / shape.workload.window_s)
+    return there[(there >= 0) & (there < len(reached(windows)))]
+
+
+def reached(windows: Windows) -> npt.NDArray[np.intp]:
+    """The windows that the run came to."""
+    return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
+
+
+def drawn_months(windows: Windows, measured: Measured, shape: Shape) -> list[Usage]:
+    """Months as this one is made, each level of its own windows drawn anew; nothing where no level has enough."""
+    if windows.basis == "missing":
+        return []
+    drawn: list[list[Usage | None]] = []
+    for level, bucket in enumerate(recorded_levels(shape)):
+        there = seen_at(level, windows, measured, shape)
+        of = there if len(there) else reached(windows)
+        if not bucket.weight or not len(of):
+            drawn.append([None])
+            continue
+        usages = resampled([windows.of(np.array([n])) for n in of], seed=1 + level) or [windows.of(of)]
+        drawn.append([one if len(there) else _at_rate(one, bucket.requests_per_s) for one in usages])
+    most = max((len(usages) for usages in drawn), default=0)
+    if most <= 1:
+        return []
+    months = ([usages[n % len(usages)] for usages in drawn] for n in range(most))
+    return [month_at(_in_month(recorded, shape), shape) for recorded in months]

@@ -1,0 +1,285 @@
+"""What a pilot's targets cost, from runs whose requests are counted by hand."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.judge.choice.types import Bucket, PilotPlane, Workload
+from replay.judge.figures import Evidence
+from replay.results.columns import columns_of
+from replay.results.types import InstanceRecord, PlaneFigures
+from replay.target import Cost, Target
+from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.money import Money, price_planes
+from replay.trials.pilot.workload import Shape
+from tests.judge.conftest import step, summary
+
+MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
+# 730 h x 0.033506, a disk and an address.
+E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65
+# From two machines on; and for each GiB.
+BALANCER, BALANCED_GIB = 18.25, 0.008
+
+
+def a_shape(peak_rps: float = 1.0, in_flight: int = 2, windows: int = 10) -> Shape:
+    """Ten windows of ten seconds, of one load."""
+    bucket = Bucket(name="normal", weight=1.0, requests_per_s=1.0)
+    workload = Workload(
+        trace="t",
+        sessions=100,
+        steps=100,
+        span_s=100.0,
+        pattern="bursty background",
+        pattern_rule="",
+        window_s=10,
+        mean_rps=1.0,
+        peak_rps=peak_rps,
+        peak_in_flight=in_flight,
+        buckets=[bucket],
+    )
+    return Shape(workload, np.zeros(windows, np.int8))
+
+
+def a_run(instances: int = 1, *, failed: int = 0, per_s: int = 1, **fields: Any) -> Evidence:
+    """A hundred seconds, so many requests of half a second in each, dealt to so many instances."""
+    steps = [
+        step(f"s-{n}-{k}", 500, at_ms=1000 * n, instance=f"i-{(n * per_s + k) % instances}", **fields)
+        for n in range(100)
+        for k in range(per_s)
+    ]
+    facts = summary(elapsed_s=100.0, failed=failed)
+    facts.plane = PlaneFigures(
+        instances=instances,
+        most_instances=instances,
+        cold=0,
+        refused=0,
+        timed_out=0,
+        instance_s=100.0 * instances,
+        busy_s=50.0 * per_s,
+        booting_s=0.0,
+    )
+    return Evidence(facts, columns_of([steps]), "run")
+
+
+def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) -> tuple[PilotPlane, Money]:
+    """One target, what its plane was found to cost, and all that is said."""
+    target = Target(url="http://x", name="vm1", plane="vm" if cost.machine else "serverless", cost=cost)
+    plane = PilotPlane(target="vm1", plane=target.plane, **known)
+    measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
+    return plane, price_planes([target], [plane], measured, shape or a_shape(), dict)
+
+
+SERVERLESS = Cost(price="cloud-run-us-central1", memory_gib=2.0)
+
+
+def side_by_side(
+    machines: Target, run: Evidence, lives: tuple[InstanceRecord, ...]
+) -> tuple[PilotPlane, Money]:
+    """Those machines beside a serverless plane."""
+    targets = [Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS), machines]
+    planes = [PilotPlane(target="sls", plane="serverless"), PilotPlane(target=machines.name, plane="vm")]
+    measured = {"sls": Measured(a_run(), 0.0, True), machines.name: Measured(run, 0.0, True, lives)}
+    stand = {"serverless": "sls", "vm": machines.name}
+    return planes[1], price_planes(targets, planes, measured, a_shape(), lambda: stand)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"cost": msgspec.structs.replace(MACHINE, scales=True)},
+        {"cost": MACHINE, "simulate": {"plane": {"kind": "group"}}},
+    ],
+    ids=["as its file says", "as it is simulated"],
+)
+def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[str, Any]):
+    # In a hundred seconds one machine all along, and one for thirty, of which a minute is paid.
+    lives = (
+        InstanceRecord("i-0", 0, 0, request_ns=25 * 10**9),
+        InstanceRecord("i-1", 20 * 10**9, 20 * 10**9, gone_ns=50 * 10**9, request_ns=25 * 10**9),
+    )
+
+    plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", **known), a_run(2), lives)
+
+    assert plane.cost_month == pytest.approx(1.6 * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert (plane.machines, plane.sizing) == (2, "1.6 in the mean and 2 at most, as in its own run")
+    assert plane.cost_ci is None
+    now = next(even for even in money.break_even if even.by == "requests")
+    assert now.between == ("sls", "vm1")
+    # 33.14 against 66.42: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
+    assert now.cheaper_now == "sls"
+    assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
+
+
+def test_each_bill_has_its_totals_with_staff_and_without_the_free_tier_and_the_hours_that_flip_them():
+    vm1 = msgspec.structs.replace(MACHINE, rps=10.0, staff_hours=4.0, staff_rate=90.0)
+
+    plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", cost=vm1), a_run(), ())
+
+    assert (plane.staff_month, plane.cost_with_staff) == (360.0, pytest.approx(E2_MEDIUM + 360, abs=1e-3))
+    # 33.138 for half an instance, less the 30.109 of a machine, at 90 an hour.
+    flip = (
+        "vm1 is cheaper than sls by 3.03 USD a month without staff; 0.0336 hours of staff a month more than sls takes, "
+        "at 90 an hour, make it the dearer"
+    )
+    assert flip in money.notes
+
+
+def test_a_bill_that_the_free_tier_makes_zero_says_so():
+    run = a_run()
+    few = Evidence(run.summary, run.columns, "few")
+    shape = a_shape()
+    bucket = Bucket(name="idle", weight=1.0, requests_per_s=0.001)
+    shape = Shape(msgspec.structs.replace(shape.workload, buckets=[bucket]), shape.levels)
+    target = Target(url="http://x", name="sls", plane="serverless", cost=SERVERLESS)
+    plane = PilotPlane(target="sls", plane="serverless")
+
+    # Its times are not the trace's, so that it is scaled to a request in a thousand seconds: 1,314 s active.
+    money = price_planes([target], [plane], {"sls": Measured(few, None, True)}, shape)
+
+    assert plane.cost_month == 0.0
+    assert plane.cost_without_free == pytest.approx(1314 * (0.000024 + 2 * 0.0000025) + 2628 * 4e-7, abs=1e-3)
+    assert any(
+        "sls costs 0.00 USD by the free tier, which a billing account has once" in doubt
+        for doubt in money.doubts
+    )
+
+
+def test_a_live_group_is_sized_minute_by_minute_where_nothing_tells_of_its_machines():
+    run = a_run()
+    run.summary.plane = None
+    cost = msgspec.structs.replace(MACHINE, scales=True, rps=0.5)
+
+    plane, _ = priced(cost, run)
+
+    # One request a second and thirty percent, by halves: three machines, in each minute.
+    assert plane.machines == 3
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM + BALANCER, abs=1e-3)
+
+
+def test_machines_that_are_on_all_month_are_also_set_against_the_same_as_a_group():
+    _, money = side_by_side(
+        Target(url="http://x", name="vm1", plane="vm", cost=msgspec.structs.replace(MACHINE, rps=10.0)),
+        a_run(),
+        (),
+    )
+
+    assert [(even.by, even.between[1]) for even in money.break_even] == [
+        ("utilisation", "vm1"),
+        ("requests", "vm1"),
+        ("concurrency", "vm1"),
+        ("requests", "vm1 as a group"),
+    ]
+    assert all(even.cheaper_now in even.between for even in money.break_even)
+
+
+levels = st.lists(st.integers(0, 2), min_size=10, max_size=10)
+requests = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 90_000), st.integers(1, 20_000), st.integers(0, 10**9)),
+    min_size=5,
+    max_size=60,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(requests, levels, st.sampled_from([0.0, None]), st.floats(0.5, 50), st.floats(1, 3))
+def test_the_interval_of_a_plane_s_bill_holds_its_own_figure(
+    drawn: Any, level: list[int], offset_s: float | None, ceiling: float, wide: float
+):
+    steps = [
+        step(f"s-{n}", took, n, at_ms=at, instance=f"i-{instance}", response_bytes=size)
+        for n, (instance, at, took, size) in enumerate(drawn)
+    ]
+    run = Evidence(summary(elapsed_s=100.0), columns_of([steps]), "random")
+    buckets = [
+        Bucket(name=name, weight=level.count(n) / 10, requests_per_s=float(n))
+        for n, name in enumerate(("idle", "normal", "peak"))
+    ]
+    shape = a_shape(peak_rps=7.0)
+    shape = Shape(msgspec.structs.replace(shape.workload, buckets=buckets), np.array(level, np.int8))
+    targets = [
+        Target(url="http://x", name="sls", plane="serverless", cost=Cost(price="cloud-run-us-central1")),
+        Target(url="http://x", name="vm1", plane="vm", cost=MACHINE),
+    ]
+    planes = [
+        PilotPlane(target="sls", plane="serverless"),
+        PilotPlane(
+            target="vm1",
+            plane="vm",
+            budget="fail",
+            ceiling_rps=ceiling,
+            ceiling_ci_rps=(ceiling / wide, ceiling * wide),
+            ceiling_verdict="found",
+        ),
+    ]
+
+    price_planes(targets, planes, {name: Measured(run, offset_s, False) for name in ("sls", "vm1")}, shape)
+
+    for plane in planes:
+        assert plane.cost_month is not None
+        if plane.cost_ci is not None:
+            assert plane.cost_ci[0] <= plane.cost_month <= plane.cost_ci[1]
+    assert planes[1].cost_ci is not None
+
+
+def test_machines_with_egress_have_it_in_their_interval_too():
+    # One request of 1 GiB a second: 2,628,000 GiB a month less the free one, at 0.12.
+    run = a_run(response_bytes=2**30)
+    found = {"ceiling_rps": 1.0, "ceiling_ci_rps": (0.9, 1.1), "ceiling_verdict": "found", "budget": "fail"}
+
+    plane, _ = priced(MACHINE, run, **found)
+
+    assert plane.cost_month == pytest.approx(
+        2 * E2_MEDIUM + BALANCER + 2_628_000 * BALANCED_GIB + (2_628_000 - 1) * 0.12, abs=0.01
+    )
+    assert plane.cost_ci == (plane.cost_month, plane.cost_month)
+
+
+def test_a_stated_rate_prices_machines_where_no_ceiling_was_found():
+    plane, _ = priced(msgspec.structs.replace(MACHINE, rps=10.0), a_run(), a_shape(peak_rps=20.0))
+
+    assert (plane.machines, plane.capacity_rps, plane.capacity_how) == (
+        3,
+        10.0,
+        "stated",
+    )  # 20 and thirty percent
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert plane.sizing is not None
+    assert "one carries 10 requests/s, as stated" in plane.sizing
+
+
+def test_stated_slots_price_machines_by_the_requests_at_once():
+    plane, _ = priced(msgspec.structs.replace(MACHINE, slots=8), a_run(), a_shape(in_flight=30))
+
+    assert plane.machines == 5  # 30 and thirty percent, by eights
+
+
+def test_machines_that_held_the_load_are_priced_as_they_were():
+    plane, money = priced(msgspec.structs.replace(MACHINE, machines=4), a_run(4))
+
+    assert (plane.machines, plane.capacity_how) == (4, "seen")
+    assert plane.cost_month == pytest.approx(4 * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert not any("priced with" in doubt for doubt in money.doubts)
+
+
+def test_a_ceiling_below_what_the_run_carried_is_thrown_out_and_that_is_said():
+    plane, money = priced(
+        msgspec.structs.replace(MACHINE, machines=4), a_run(4), ceiling_rps=0.02, ceiling_verdict="found"
+    )
+
+    assert (plane.machines, plane.capacity_how) == (4, "seen")
+    assert (
+        "the search found that vm1 carries 0.02 requests/s on 4 machines, but 4 machines carried 1 in its own run; the "
+        "search is left out" in money.doubts
+    )
+
+
+@pytest.mark.parametrize(("failed", "known"), [(1, {}), (0, {"budget": "fail"})])
+def test_machines_that_failed_or_broke_the_budget_have_no_price(failed: int, known: dict[str, Any]):
+    plane, money = priced(MACHINE, a_run(failed=failed), **known)
+
+    assert plane.cost_month is None
+    assert any("vm1 has no price: how much a machine carries" in doubt for doubt in money.doubts)
