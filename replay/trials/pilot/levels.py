@@ -60,7 +60,7 @@ def usage_by_level(windows: Windows, measured: Measured, shape: Shape) -> tuple[
         else:
             is_estimated = True
             found.append(_at_rate(whole, bucket.requests_per_s))
-    return _in_month(found, shape), is_estimated
+    return by_month_level(found, shape), is_estimated
 
 
 def recorded_levels(shape: Shape) -> Sequence[Bucket]:
@@ -68,7 +68,7 @@ def recorded_levels(shape: Shape) -> Sequence[Bucket]:
     return shape.recorded or shape.workload.buckets
 
 
-def _in_month(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | None]:
+def by_month_level(recorded: Sequence[Usage | None], shape: Shape) -> list[Usage | None]:
     """The usage at the month's levels, from that at the trace's: each part as long as it lasts in a month.
 
     So many times the requests use so many times the seconds; what they share of an instance is left as it is.
@@ -139,4 +139,4 @@ def drawn_months(windows: Windows, measured: Measured, shape: Shape) -> list[Usa
     if most <= 1:
         return []
     months = ([usages[n % len(usages)] for usages in drawn] for n in range(most))
-    return [month_at(_in_month(recorded, shape), shape) for recorded in months]
+    return [month_at(by_month_level(recorded, shape), shape) for recorded in months]

@@ -13,7 +13,7 @@ from replay.judge.money.calendar_file import named_calendar, parse_calendar
 from replay.judge.money.usage import Usage
 from replay.trace.file import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
-from replay.trials.pilot.money import _in_month
+from replay.trials.pilot.levels import by_month_level
 from replay.trials.pilot.month import OWN, in_month, month_doubts, month_of_trace, own_hours
 from replay.trials.pilot.phases import Excerpt
 from replay.trials.pilot.workload import Shape, shape_of
@@ -236,7 +236,7 @@ def test_seconds_of_requests_that_began_before_a_window_are_scaled_as_all_others
     busy = Usage(seconds=200.0, requests=400.0, active_s=90.0, billed_s=100.0, boot_s=5.0)
     levels = [idle, None, busy]
 
-    found = [usage for usage in _in_month(levels, shape) if usage is not None]
+    found = [usage for usage in by_month_level(levels, shape) if usage is not None]
 
     weights = [bucket.weight for bucket in short.workload.buckets]
     flat_s = sum(

@@ -114,18 +114,12 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
     assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
 
 
-def test_each_bill_has_its_totals_with_staff_and_without_the_free_tier_and_the_hours_that_flip_them():
+def test_a_bill_has_its_total_with_staff():
     vm1 = msgspec.structs.replace(MACHINE, rps=10.0, staff_hours=4.0, staff_rate=90.0)
 
-    plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", cost=vm1), a_run(), ())
+    plane, _ = side_by_side(Target(url="http://x", name="vm1", plane="vm", cost=vm1), a_run(), ())
 
     assert (plane.staff_month, plane.cost_with_staff) == (360.0, pytest.approx(E2_MEDIUM + 360, abs=1e-3))
-    # 33.138 for half an instance, less the 30.109 of a machine, at 90 an hour.
-    flip = (
-        "vm1 is cheaper than sls by 3.03 USD a month without staff; 0.0336 hours of staff a month more than sls takes, "
-        "at 90 an hour, make it the dearer"
-    )
-    assert flip in money.notes
 
 
 def test_a_bill_that_the_free_tier_makes_zero_says_so():
