@@ -9,6 +9,7 @@ import pytest
 from replay.target import Connections, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.dialing import Dialler
+from replay.wire.errors import TargetUnreachable
 from replay.wire.racing import first_to_succeed, interleaved
 from replay.wire.shortage import ShortageError
 
@@ -74,6 +75,16 @@ async def test_where_all_fail_the_last_says_why():
 
     with pytest.raises(OSError, match="b"):
         await race.run()
+
+
+async def test_a_host_that_no_name_server_can_be_asked_for_is_unreachable_in_words():
+    book = AddressBook(Target(url="http://x"), "http://a..b/")
+
+    with pytest.raises(TargetUnreachable) as raised:
+        await book.resolve()
+    assert str(raised.value) == (
+        "http://a..b/: the name 'a..b' has no address (it is not a valid host name). Check the host in the target's url."
+    )
 
 
 @pytest.mark.parametrize("order", [["ports", "refuses"], ["refuses", "ports"]])
