@@ -4,6 +4,7 @@ A target file holds no secrets: they come from environment variables that it nam
 """
 
 import difflib
+import ipaddress
 import math
 import os
 import re
@@ -41,21 +42,48 @@ def check_url(url: str) -> None:
         raise ValueError("url must begin with http://, https:// or asgi:")
     if not parts.hostname:
         raise ValueError("url has no host")
+    _check_host(parts.hostname)
     if "@" in parts.netloc:
         raise ValueError("url holds a user or password; take them from the environment with [auth]")
     if parts.query or parts.fragment:
         raise ValueError("url must end before ? and #; paths and queries come from the trace")
 
 
-def _split(url: str) -> SplitResult:
+def _check_host(host: str) -> None:
+    """Raises ValueError, with a reason, if no name server can be asked for this name (RFC 1035, section 2.3.4)."""
+    labels = host.removesuffix(".").split(".")
+    if ":" not in host and (len(host) > 254 or not all(0 < len(label) < 64 for label in labels)):
+        shown = host if len(host) < 64 else f"{host[:60]}…"
+        raise ValueError(
+            f"{shown!r} is not a valid host name: a name has at most 253 characters, with 1 to 63 between two dots"
+        )
+
+
+def _split(url: str, what: str = "url") -> SplitResult:
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise ValueError("url holds a character that must be percent-encoded")
+        raise ValueError(f"{what} holds a character that must be percent-encoded")
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as cause:
-        raise ValueError(f"url cannot be read: {cause}") from cause
+        raise ValueError(f"{what} cannot be read: {cause}") from cause
+    if "[" in parts.netloc:
+        try:
+            ipaddress.IPv6Address(parts.hostname or "")
+        except ValueError as cause:
+            raise ValueError(f"{what} has something in brackets that is not an IPv6 address") from cause
     return parts
+
+
+def _check_other_url(what: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Raises ValueError, with a reason, if what the target file calls so is not a URL of one of these schemes."""
+    parts = _split(url, what)
+    if parts.scheme not in schemes:
+        *first, last = (f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"{what} must begin with {', '.join(first)} or {last}")
+    if not parts.hostname:
+        raise ValueError(f"{what} has no host")
+    _check_host(parts.hostname)
 
 
 def _quoted(key: str) -> str:
@@ -104,6 +132,10 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     client_cert: str | None = None
     client_key: str | None = None
     server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.server_name is not None:
+            _check_host(self.server_name)
 
 
 class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -341,10 +373,10 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
                 raise ValueError("a cookie header for all and [session] cookies exclude each other; choose one")
         for name, value in self.headers.items():
             _check_header(name, value)
-        if self.observe is not None and urlsplit(self.observe).scheme not in ("http", "https"):
-            raise ValueError("observe must begin with http:// or https://")
-        if self.proxy is not None and urlsplit(self.proxy).scheme not in ("http", "https", "socks5", "socks5h"):
-            raise ValueError("proxy must begin with http://, https:// or socks5://")
+        if self.observe is not None:
+            _check_other_url("observe", self.observe, ("http", "https"))
+        if self.proxy is not None:
+            _check_other_url("proxy", self.proxy, ("http", "https", "socks5", "socks5h"))
         if self.transport == "fast":
             for needs, what in ((self.http2, "http2"), (self.proxy, "proxy"), (self.is_asgi, "an asgi: url")):
                 if needs:
@@ -403,7 +435,11 @@ def redacted(target: Target) -> dict[str, Any]:
 
 def shown_url(url: str) -> str:
     """A URL without the user and password that may be in it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        scheme, slashes, rest = url.rpartition("://")
+        return f"{scheme}{slashes}{REDACTED}@{rest.rpartition('@')[2]}" if "@" in rest else url
     if "@" not in parts.netloc:
         return url
     return parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}").geturl()

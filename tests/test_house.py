@@ -61,3 +61,35 @@ def test_types_import_no_behaviour(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("replay."):
             assert node.module.endswith("types"), f"{path} imports {node.module}"
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_people_read_takes_no_string_for_markup(path):
+    """rich's own tables and text do, and print escape codes: a step named [/x] ended a run."""
+    tree = ast.parse(path.read_text())
+    taken = {
+        node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in ("rich.table", "rich.text")
+    }
+    bare = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "print"
+        and any(not _is_safe(argument) for argument in node.args)
+    ]
+
+    assert not taken, "take Table and Text from replay.report.plain"
+    assert not bare, "put what is printed into Text"
+
+
+def _is_safe(argument: ast.expr) -> bool:
+    """Whether what is printed is written out here, or is no string that was put together on the spot."""
+    is_made = isinstance(argument, ast.JoinedStr | ast.BinOp) or (
+        isinstance(argument, ast.Call)
+        and isinstance(argument.func, ast.Attribute)
+        and argument.func.attr in ("join", "format")
+    )
+    return not is_made

@@ -53,6 +53,11 @@ def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
     assert written(text).transport == "httpx"
 
 
+LONG_LABEL = "a" * 64
+LONG_NAME = "a." * 127 + "a"
+NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 to 63 between two dots."
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -73,6 +78,22 @@ def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
         ('url = "http://u:p@x"', "url holds a user or password; take them from the environment with [auth]."),
         ('url = "http://x?q=1"', "url must end before ? and #; paths and queries come from the trace."),
         ('url = "http://x:99999"', "url cannot be read: Port out of range 0-65535."),
+        ('url = "http://[::1"', "url cannot be read: Invalid IPv6 URL."),
+        ('url = "http://a..b"', f"'a..b' {NO_NAME}"),
+        ('url = "http://[v1.x]"', "url has something in brackets that is not an IPv6 address."),
+        ('url = "http://.a"', f"'.a' {NO_NAME}"),
+        (f'url = "http://{LONG_LABEL}.example"', f"'{LONG_LABEL[:60]}…' {NO_NAME}"),
+        (f'url = "http://{LONG_NAME}"', f"'{LONG_NAME[:60]}…' {NO_NAME}"),
+        ('url = "http://x"\n[[routes]]\nsend_to = "http://a..b"', f"routes[0]: 'a..b' {NO_NAME}"),
+        ('url = "http://x"\n[tls]\nserver_name = "a..b"', f"tls: 'a..b' {NO_NAME}"),
+        ('url = "http://x"\n[tls]\nserver_name = ""', f"tls: '' {NO_NAME}"),
+        ('url = "http://x"\nobserve = "http://[x"', "observe cannot be read: Invalid IPv6 URL."),
+        ('url = "http://x"\nobserve = "ftp://x"', "observe must begin with http:// or https://."),
+        ('url = "http://x"\nproxy = "http://"', "proxy has no host."),
+        (
+            'url = "http://x"\nproxy = "gopher://x"',
+            "proxy must begin with http://, https://, socks5:// or socks5h://.",
+        ),
         ('url = "https://x"\nhttp2 = true\ntransport = "fast"', 'http2 needs transport = "httpx".'),
         ('url = "http://x"\n[headers]\n"a b" = "1"', '"a b" is not a valid header name.'),
         ('url = "http://x"\n[headers]\na = "1\\n2"', 'the value of header "a" holds a control character.'),
@@ -81,6 +102,20 @@ def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
 )  # fmt: skip
 def test_a_mistake_is_told_with_its_place_and_its_cure(written, text, message):
     assert message_of(written, text) == message
+
+
+@pytest.mark.parametrize(
+    "host", ["a", "a.", "a_b", "-a", f"{'a' * 63}.example", "a." * 126 + "a", "[::1]", "127.1"]
+)
+def test_names_that_a_name_server_may_know_are_let_through(host):
+    assert load_target(f"http://{host}/").url == f"http://{host}/"
+
+
+def test_a_url_that_cannot_be_read_is_told_without_the_password_in_it():
+    with pytest.raises(TargetError) as raised:
+        load_target("http://me:pass@[::1/")
+
+    assert str(raised.value) == "http://(redacted)@[::1/: url cannot be read: Invalid IPv6 URL."
 
 
 def test_a_file_that_is_not_there_is_told_from_a_url():

@@ -19,6 +19,7 @@ from replay.cli.plane import plane
 from replay.cli.report import report
 from replay.cli.run import run
 from replay.cli.trace import trace
+from replay.report.words import printable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -53,4 +54,4 @@ def _tell(error: BaseException, sentence: str) -> None:
     if isinstance(error, click.ClickException):
         error.show()
     elif not isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        click.echo(f"replay: {sentence}", err=True)
+        click.echo("replay: " + printable(sentence, keep="\n"), err=True)

@@ -1,8 +1,18 @@
 """Token counts as model APIs tell them: the `usage` of OpenAI chat completions, completions and Responses, of
-Anthropic messages (whose input counts leave cached tokens out: they are added here), and of those that follow them.
+Anthropic messages, and of those that follow them.
+
+What counts cached tokens, and what leaves them out:
+
+| count | of | cached tokens |
+|---|---|---|
+| `prompt_tokens` | chat completions, completions; DeepSeek, xAI, LiteLLM | within, whatever else tells of them |
+| `input_tokens` with `input_tokens_details` | Responses | within |
+| `input_tokens` alone | Anthropic messages | beside it, as `cache_read_input_tokens`, `cache_creation_…` |
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
-https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion
+https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion,
+https://docs.x.ai/developers/advanced-api-usage/prompt-caching/usage-and-pricing,
+https://docs.litellm.ai/docs/completion/prompt_caching
 """
 
 from typing import Any
@@ -48,14 +58,21 @@ def usage_of(parts: dict[str, Any]) -> Usage | None:
     details = parts.get("prompt_tokens_details", parts.get("input_tokens_details"))
     read = _count(parts.get("cache_read_input_tokens"))
     written = _count(parts.get("cache_creation_input_tokens"))
-    given = _count(parts.get("input_tokens", parts.get("prompt_tokens")))
-    if isinstance(details, dict):
-        cached = _count(details.get("cached_tokens"))
-    else:
+    prompt = _count(parts.get("prompt_tokens"))
+    given = _count(parts.get("input_tokens"))
+    if prompt or given is None:
+        given = prompt
+    elif not isinstance(details, dict):
+        given += (read or 0) + (written or 0)
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    if cached is None:
         cached = read if read is not None else _count(parts.get("prompt_cache_hit_tokens"))
+    completion = _count(parts.get("completion_tokens"))
+    output = _count(parts.get("output_tokens"))
     usage = Usage(
-        input_tokens=None if given is None else given + (read or 0) + (written or 0),
-        output_tokens=_count(parts.get("output_tokens", parts.get("completion_tokens"))),
+        input_tokens=given,
+        # Gateways that fill in both forms leave a zero in the one that they do not use.
+        output_tokens=completion if completion or output is None else output,
         cached_tokens=cached,
     )
     return None if usage == _NOTHING else usage

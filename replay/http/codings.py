@@ -4,15 +4,18 @@ gzip and deflate (with or without zlib's wrapper, since servers send both), br (
 of them one after the other. What is not to be trusted is how large a body unfolds: a kilobyte may hold a gigabyte.
 """
 
-import io
 import zlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import brotli
 import zstandard
 
 _GZIP_OR_ZLIB = 47  # wbits: 32 to tell the two apart, 15 for the window
 _RAW_DEFLATE = -15
+_GZIP_MAGIC = b"\x1f\x8b"
+_SLICE_BYTES = 4096
+# A block of four bytes may stand for 128 KiB of one byte (RFC 8878, section 3.1.1.2): no more than 2 MiB at a time.
+_ZSTD_SLICE_BYTES = 64
 _LARGEST_WINDOW_BYTES = 8 << 20
 _MOST_CODINGS = 3
 _PLAIN = ("", "identity")
@@ -63,42 +66,80 @@ def uncoder(content_encoding: str, most_bytes: int) -> Uncoder | None:
 
 
 class _Inflate:
-    """gzip and deflate, the latter with zlib's wrapper or without."""
+    """gzip, of one member or several (RFC 1952, section 2.2), and deflate, with zlib's wrapper or without.
+
+    What follows the last member is no part of the body, and is passed over as browsers do.
+    """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        # None: between members, or before the first.
+        self._inflate: Any = None
         # The wrapper shows in the first two bytes, which may come one by one.
         self._head = b""
-        self._has_begun = False
+        self._is_first = True
+        self._is_gzip = False
+        self._is_over = False
 
     @property
     def is_whole(self) -> bool:
-        return self._inflate.eof
+        return self._inflate is None and not self._is_first
 
     def feed(self, data: bytes) -> bytes:
-        if not self._has_begun:
-            data = self._head + data
-            if len(data) < 2:
-                self._head = data
-                return b""
+        if self._is_over:
+            return b""
+        # What follows a member is copied when it ends: in small slices, so that many members cost no more than few.
+        rest = memoryview(self._head + data)
+        self._head = b""
+        plain = bytearray()
+        left = b""
         try:
-            plain = self._decompressed(data)
+            while (left or rest) and not self._is_over:
+                if not left:
+                    left, rest = bytes(rest[:_SLICE_BYTES]), rest[_SLICE_BYTES:]
+                if self._inflate is None:
+                    if len(left) < 2:
+                        left, rest = left + bytes(rest[:_SLICE_BYTES]), rest[_SLICE_BYTES:]
+                    if len(left) < 2:
+                        self._head = left
+                        break
+                    left = self._begun(left, plain)
+                else:
+                    left = self._inflated(left, plain)
         except zlib.error as cause:
             raise CodingError(str(cause)) from cause
-        if self._inflate.unconsumed_tail:
-            raise CodingError("larger than allowed")
-        self._has_begun = True
-        return plain
+        return bytes(plain)
 
-    def _decompressed(self, data: bytes) -> bytes:
+    def _begun(self, data: bytes, plain: bytearray) -> bytes:
+        """Take the beginning of a member; what is left after its end."""
+        self._is_gzip = data.startswith(_GZIP_MAGIC)
+        if not self._is_first and not self._is_gzip:
+            self._is_over = True
+            return b""
+        self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
         try:
-            return self._inflate.decompress(data, self._most_bytes)
+            left = self._inflated(data, plain)
         except zlib.error:
-            if self._has_begun:
+            if self._is_gzip:
                 raise
             self._inflate = zlib.decompressobj(_RAW_DEFLATE)
-            return self._inflate.decompress(data, self._most_bytes)
+            left = self._inflated(data, plain)
+        self._is_first = False
+        return left
+
+    def _inflated(self, data: bytes, plain: bytearray) -> bytes:
+        """Add what these bytes bring to the plain ones; what is left after the end of the member."""
+        # One more than allowed, since 0 would be no bound at all.
+        plain += self._inflate.decompress(data, self._most_bytes - len(plain) + 1)
+        if len(plain) > self._most_bytes:
+            raise CodingError("larger than allowed")
+        if not self._inflate.eof:
+            return b""
+        left: bytes = self._inflate.unused_data
+        self._inflate = None
+        # Only gzip has members.
+        self._is_over = not self._is_gzip
+        return left
 
 
 class _Brotli:
@@ -130,13 +171,23 @@ def _whole(body: bytes, coding: str, most_bytes: int) -> bytes | None:
 
 
 def _unzstd(body: bytes, most_bytes: int) -> bytes | None:
+    """Of one frame or several (RFC 8878, section 3.1); a frame that was cut is none."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW_BYTES)
+    plain = bytearray()
+    frame = None
+    rest = memoryview(body)
+    left = b""
     try:
-        with decompressor.stream_reader(io.BytesIO(body), read_across_frames=True) as reader:
-            plain = reader.read(most_bytes + 1)
+        while left or rest:
+            if not left:
+                left, rest = bytes(rest[:_ZSTD_SLICE_BYTES]), rest[_ZSTD_SLICE_BYTES:]
+            frame = frame or decompressor.decompressobj()
+            plain += frame.decompress(left)
+            if len(plain) > most_bytes:
+                return None
+            left = frame.unused_data
+            if frame.eof:
+                frame = None
     except zstandard.ZstdError:
         return None
-    # A frame that was cut reads as a shorter one; its header tells how long it is, where it does.
-    stated = zstandard.frame_content_size(body) if body else -1
-    is_cut = stated > len(plain)
-    return None if len(plain) > most_bytes or is_cut else plain
+    return bytes(plain) if frame is None else None

@@ -6,12 +6,11 @@ Names, paths, statuses and examples come from targets. Here they are cleaned and
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.answers import sentences
 from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredStep, AnswersVerdict
 from replay.judge.phrases import number
+from replay.report.plain import Table, Text
 from replay.report.words import clean, count
 
 _SENTENCE_LENGTH = 600

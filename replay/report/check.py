@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.check import CheckReport
 from replay.judge.phrases import counted
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "problem": ("✗", "bold red")}
@@ -16,7 +15,7 @@ _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "problem": ("✗", "b
 
 def print_check(report: CheckReport, directory: Path | None = None, console: Console | None = None) -> None:
     """Print a check's findings, and what to do at the end, where it is seen last."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     problems = sum(finding.level == "problem" for finding in report.findings)
     warnings = sum(finding.level == "warn" for finding in report.findings)
     console.print()
@@ -58,7 +57,7 @@ def _headline(problems: int, warnings: int) -> str:
     return f"{said}; {'a replay here would mislead' if problems else 'a replay means something here'}"
 
 
-def _numbered(n: int, text: str) -> Table:
+def _numbered(n: int, text: str) -> RenderableType:
     row = Table.grid(padding=(0, 1, 0, 0))
     row.add_column(no_wrap=True)
     row.add_column(overflow="fold")

@@ -1,12 +1,11 @@
 """Bills on the terminal: each plane's lines, what they are made of, and where two planes cost the same."""
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import BillLine
 from replay.judge.money.month import PlaneCost, RunCost
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock
 
 _SENSITIVE_SHOWN = 5
@@ -14,7 +13,7 @@ _SENSITIVE_SHOWN = 5
 
 def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool = False) -> None:
     """Print the month on each plane. explain: with what each line was made of, and where prices are from."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     console.print()
     console.print(
         Text.assemble((clean(cost.run), "bold"), f"  a month of 730 hours, {clean(cost.calendar, 60)}"),

@@ -1,14 +1,13 @@
 """Why a run took as long as it did, on the terminal."""
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.attribution import Attribution, Cause
 from replay.judge.critical_path import CriticalPaths, PathSeries
 from replay.judge.explain import ExplainVerdict, SessionPath
 from replay.judge.saturation import InFlight, Saturation
 from replay.report.failures import failure_name, print_failures
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count, milliseconds
 
 _BAR = 12
@@ -41,7 +40,7 @@ _DRIFT_STYLE = {"slower": "bold red", "faster": "bold yellow", "steady": "green"
 
 def print_explain(verdict: ExplainVerdict, console: Console | None = None) -> None:
     """Print the tail's causes, what failed, the critical paths (or the one that was asked for), and saturation."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     console.print()
     console.print(Text.assemble((clean(verdict.run), "bold"), " → ", (clean(verdict.target), "bold")))
     if verdict.generator != "ok":
@@ -206,10 +205,12 @@ def _print_saturation(found: Saturation, console: Console) -> None:
         table.add_row(line.kind, f"{line.mean:.3g}", count(line.peak), Text(_spark(line), style="cyan"))
     console.print(table)
     backlog = f", {count(found.backlog)} under way when the last was due" if found.backlog else ""
-    console.print(f"offered {found.offered_rps:,.1f}/s, achieved {found.achieved_rps:,.1f}/s{backlog}")
+    console.print(Text(f"offered {found.offered_rps:,.1f}/s, achieved {found.achieved_rps:,.1f}/s{backlog}"))
     if found.little_ratio is not None:
         says = "holds" if found.little_holds else "does not hold: do not trust this record"
-        console.print(f"Little's law {says} (in flight over rate × service time: {found.little_ratio:.3f})")
+        console.print(
+            Text(f"Little's law {says} (in flight over rate × service time: {found.little_ratio:.3f})")
+        )
     drift = found.drift
     text = Text.assemble("drift over the run: ", (drift.trend, _DRIFT_STYLE[drift.trend]), f", {drift.why}")
     if drift.change_percent is not None and drift.ci_percent is not None:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.failures import FailureGroup, Failures
+from replay.report.plain import Table, Text
 from replay.report.words import clean, clock, count, milliseconds, share_percent
 
 FAILURE_HEADS = ("failed", "step", "steps", "share", "median", "first at", "in session")

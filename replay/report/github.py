@@ -12,6 +12,7 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
+from replay.report.words import printable
 
 # GitHub refuses a summary of more than 1 MiB a step.
 _SUMMARY_BYTES = 1 << 20
@@ -62,7 +63,7 @@ def _command(level: str, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return printable(text, keep="\r\n").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

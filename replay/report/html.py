@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from replay.report.charts import Chart, as_svg
+from replay.report.words import printable
 
 _CSS = """
 :root{color-scheme:light dark;--fg:#1f2937;--dim:#5b6472;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
@@ -73,7 +74,7 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 def text_of(text: str) -> str:
     """Any text, safe within an element or an attribute's quotes."""
-    return escape(text, quote=True)
+    return escape(printable(text, keep="\n"), quote=True)
 
 
 def section(title: str, parts: Sequence[str], name: str) -> str:

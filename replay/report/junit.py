@@ -4,17 +4,13 @@ There is no standard; the elements and attributes are those that Jenkins, GitLab
 https://github.com/testmoapp/junitxml
 """
 
-import re
 import xml.etree.ElementTree as ET
 
 from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
-from replay.report.words import clean
-
-# What XML 1.0 (section 2.2) has no way to write, not even escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from replay.report.words import clean, printable
 
 
 def gate_junit(verdict: GateVerdict, strict: bool = False) -> str:
@@ -141,4 +137,5 @@ class _Suite:
 
 
 def _xml(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Text without what XML 1.0 (section 2.2) has no way to write, and what a log viewer would act on."""
+    return printable(text, keep="\n")

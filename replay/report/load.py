@@ -3,11 +3,10 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.ceiling import CeilingVerdict, Level
 from replay.judge.coldstart import ColdVerdict, IdleBucket
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count, milliseconds, or_failing
 
 _BAR = 16
@@ -41,7 +40,7 @@ def print_ceiling(
     verdict: CeilingVerdict, directory: Path | None = None, console: Console | None = None
 ) -> None:
     """Print what the search found, and the levels that it is made of."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     console.print()
     console.print(Text.assemble(_headline(verdict)))
     for reason in verdict.reasons:
@@ -115,7 +114,7 @@ def print_coldstart(
     verdict: ColdVerdict, directory: Path | None = None, console: Console | None = None
 ) -> None:
     """Print how many steps were cold, what that adds, and after which idle times."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     cold = verdict.cold
     console.print()
     target = clean(verdict.target or "")

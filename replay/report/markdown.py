@@ -11,7 +11,7 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
-from replay.report.words import clean, count
+from replay.report.words import clean, count, printable
 
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _COMPARE_MARKS = {"a_faster": "❌", "b_faster": "✅", "no_difference": "✅", "inconclusive": "⚠️"}
@@ -156,5 +156,5 @@ def _notes(notes: Sequence[str]) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Text that means nothing to Markdown or HTML, and mentions nobody. Control characters must be gone already."""
-    return text.translate(_ENTITIES).replace("://", "&#58;//").replace("www.", "www&#46;")
+    """Text that means nothing to Markdown or HTML, mentions nobody, and stays on its line."""
+    return printable(text).translate(_ENTITIES).replace("://", "&#58;//").replace("www.", "www&#46;")

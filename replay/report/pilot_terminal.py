@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
 from replay.report.pilot_cells import (
@@ -18,6 +16,7 @@ from replay.report.pilot_cells import (
     side_by_side,
     standing_lines,
 )
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -66,7 +65,7 @@ def print_pilot(
     has_assumptions: bool = False,
 ) -> None:
     """The answer first, then what it rests on. has_assumptions: with all that was assumed."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     console.print()
     console.print(Text(_wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
     load = verdict.workload

@@ -4,10 +4,9 @@ import datetime
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean
 
 _LONGEST = 600
@@ -17,7 +16,7 @@ def print_tables(
     tables: Mapping[str, PriceTable], today: datetime.date, console: Console | None = None
 ) -> None:
     """Print each table's name, region, day, currency, what it prices and its source."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     for name, table in tables.items():
         line = Text.assemble(
             (name, "bold"), f"  {clean(table.provider)}, {clean(table.region)}: {_holds(table)}"
@@ -28,7 +27,7 @@ def print_tables(
 
 def print_table(name: str, table: PriceTable, today: datetime.date, console: Console | None = None) -> None:
     """Print one table: its machines, its other prices, and what has none, with the reason."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     title = Text.assemble((clean(name), "bold"), f"  {clean(table.provider)}, {clean(table.region)}")
     console.print(title, soft_wrap=True)
     _print_source(table, today, console)

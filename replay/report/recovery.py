@@ -1,10 +1,9 @@
 """What faults in a run did, for the terminal."""
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.recovery import Fault, RecoveryVerdict
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count
 
 _MOST_NAMES = 3
@@ -12,7 +11,7 @@ _MOST_NAMES = 3
 
 def print_recovery(verdict: RecoveryVerdict, console: Console | None = None) -> None:
     """A block for each fault."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     for fault in verdict.faults:
         console.print()
         console.print(Text(f"at {fault.at_s:g} s: {clean(fault.what)}", style="bold"))

@@ -13,9 +13,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
+from replay.report.plain import Table, Text
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Snapshot
 
@@ -56,7 +55,7 @@ def draw(snapshot: Snapshot) -> RenderableType:
     )
 
 
-def _figure(label: str, value: str, note: str, style: str = "default") -> Text:
+def _figure(label: str, value: str, note: str, style: str = "default") -> RenderableType:
     return Text.assemble((f"{label}\n", "dim"), (f"{value}\n", f"bold {style}"), (note, "dim"))
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.report.failures import failure_name
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, milliseconds
 from replay.results.types import StepRecord
 
@@ -16,7 +15,7 @@ _STYLES = {"ok": "green", "failed": "red", "unsent": "yellow"}
 
 def print_story(session: str, records: Sequence[StepRecord], console: Console | None = None) -> None:
     """Print every attempt of every step of a session, in order of time. records: of this session alone."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     ordered = sorted(records, key=_when)
     first_ns = next((record.intended_ns for record in ordered if record.intended_ns is not None), 0) or 0
     last_ns = max((record.end_ns for record in ordered if record.end_ns is not None), default=first_ns)
@@ -32,7 +31,7 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     for n, what in ((failed, "failed"), (unsent, "unsent"), (len(ordered) - len(finals), "attempts repeated")):
         if n:
             said += f", {n} {what}"
-    console.print(f"{said}; it began {milliseconds(first_ns / _NS_PER_MS)} into the run")
+    console.print(Text(f"{said}; it began {milliseconds(first_ns / _NS_PER_MS)} into the run"))
     shared = _shared(finals)
     for name, value in shared.items():
         console.print(Text(f"  {clean(name, 40)}: {clean(value, 200)}", style="dim"), soft_wrap=True)

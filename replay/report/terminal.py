@@ -4,11 +4,10 @@ from math import isinf
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock, count, milliseconds, money, size
 from replay.results.types import Forecast, Quantiles, Series, Summary
 
@@ -39,7 +38,7 @@ _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 def print_summary(summary: Summary, directory: Path | None = None, console: Console | None = None) -> None:
     """Print the final figures of a run."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     _print_head(summary, console)
     if summary.counts.sent:
         console.print(_latency_table(summary))
@@ -64,7 +63,7 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
         calls = (
             f"{count(spent.calls)} model calls, {count(spent.counted)} counted, {count(spent.assumed)} assumed"
         )
-        console.print(f"spent: {of}, on {calls}")
+        console.print(Text(f"spent: {of}, on {calls}"))
     if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
         style = "dim" if not summary.fidelity.reasons else "yellow"
         console.print(Text(said, style=style))
@@ -91,7 +90,7 @@ def _print_head(summary: Summary, console: Console) -> None:
         parts.append(f"the run was ended by {summary.ended.option}")
     elif summary.status != "finished":
         parts.append(f"the run was {summary.status}")
-    console.print("; ".join(parts))
+    console.print(Text("; ".join(parts)))
     line = Text()
     line.append(f"{count(counts.ok)} ok", style="green" if counts.ok else "default")
     line.append(", ")
@@ -113,7 +112,7 @@ def _print_head(summary: Summary, console: Console) -> None:
     rate = summary.rate
     if rate.achieved_rps is not None and rate.offered_rps is not None:
         peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"
-        console.print(f"offered {rate.offered_rps:,.1f}/s, achieved {rate.achieved_rps:,.1f}/s{peak}")
+        console.print(Text(f"offered {rate.offered_rps:,.1f}/s, achieved {rate.achieved_rps:,.1f}/s{peak}"))
     console.print()
 
 
@@ -244,7 +243,7 @@ def _waits(forecast: Forecast) -> str:
 
 def print_dry_run(forecast: Forecast, console: Console | None = None, currency: str | None = None) -> None:
     """Print what a run would send. currency: of the target's prices, where it is known."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()

@@ -7,12 +7,11 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import verdict_words as words
 from replay.report.answers import print_answers
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean
 
 _MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow")}
@@ -24,7 +23,7 @@ _Justify = Literal["left", "right"]
 
 def print_gate(verdict: GateVerdict, directory: Path | None, console: Console | None = None) -> None:
     """Print a gate's verdict: the headline, a row for each SLO, and why where one did not hold."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     headline = Text(words.gate_headline(verdict), style=f"bold {_MARKS[verdict.verdict][1]}")
     console.print()
     console.print(headline)
@@ -86,7 +85,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> 
 
 def print_compare(verdict: CompareVerdict, directory: Path | None, console: Console | None = None) -> None:
     """Print a comparison: the headline, who is who, and a row for each difference."""
-    console = console or Console(highlight=False)
+    console = console or plain_console()
     for number, one in enumerate([verdict, *verdict.further]):
         _print_comparison(one, console)
         if one.answers is not None:

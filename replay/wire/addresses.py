@@ -82,9 +82,11 @@ class AddressBook:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except OSError as cause:
+        except (OSError, UnicodeError) as cause:
+            # UnicodeError: IDNA has no form of this name, so that nobody can be asked for it.
+            why = (cause.strerror if isinstance(cause, OSError) else "it is not a valid host name") or cause
             raise TargetUnreachable(
-                f"{self._url}: the name {self._host!r} has no address ({cause.strerror or cause}). "
+                f"{self._url}: the name {self._host!r} has no address ({why}). "
                 "Check the host in the target's url."
             ) from cause
         self._known = list(dict.fromkeys(Address(family, sockaddr) for family, _, _, _, sockaddr in found))

@@ -39,6 +39,7 @@ class Credentials:
         self._sleep = sleep
         self._now = now
         self._renewed_ns = 0
+        self._tried_ns = 0
         self._is_asleep = False
         self._renewal: asyncio.Task[None] | None = None
         self._fixed: list[Header] = []
@@ -60,10 +61,10 @@ class Credentials:
     def refused(self, sent_ns: int) -> None:
         """The target answered 401 to what was sent then: renew early, once for each value that it refuses.
 
-        Not within some seconds of the last renewal.
+        Not within some seconds of the last try.
         """
         is_of_this_value = sent_ns >= self._renewed_ns
-        if is_of_this_value and self._is_asleep and self._now() >= self._renewed_ns + _REFUSED_NS:
+        if is_of_this_value and self._is_asleep and self._now() >= self._tried_ns + _REFUSED_NS:
             assert self._renewal is not None
             assert self._auth.command is not None
             self._is_asleep = False
@@ -95,11 +96,12 @@ class Credentials:
                 wait_s = renew_after_s(self._auth.command_ttl_s)
             except TargetUnreachable:
                 self.failed_renewals += 1
-                wait_s = min(_RETRY_S, wait_s)
+                # Not from how long was waited before: that is nothing where the target had refused the value.
+                wait_s = min(_RETRY_S, renew_after_s(self._auth.command_ttl_s))
 
     async def _renew(self, command: str) -> None:
         # Counts from before the command was run: what it prints may be as old as that.
-        began_ns = self._now()
+        began_ns = self._tried_ns = self._now()
         token = (await self._run(command)).strip()
         problem = "printed nothing" if not token else None
         if not token.isprintable():

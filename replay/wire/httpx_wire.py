@@ -148,7 +148,7 @@ class HttpxWire:
         self.url = url
         self.is_asgi = url.startswith(ASGI_PREFIX)
         self.is_http2 = target.http2 and not self.is_asgi
-        self.base = httpx.URL("http://asgi" if self.is_asgi else url)
+        self.base = _taken_by_httpx("http://asgi" if self.is_asgi else url)
         limits = target.timeouts
         self.connect_ns = int(limits.connect_s * _NS)
         self._first_byte_ns = int(limits.first_byte_s * _NS)
@@ -230,6 +230,7 @@ class HttpxWire:
         # Put together anew, so that no message can show the user and password that may be in it.
         shown = f"{parts.scheme}://{host}:{parts.port or _PROXY_PORTS[parts.scheme]}"
         context, _ = AddressBook(self.target, shown).tls()
+        _taken_by_httpx(shown, "the proxy ")
         self._proxy = httpx.Proxy(proxy, ssl_context=context)
         await self._check(
             shown, msgspec.structs.replace(self.target, unix_socket=None), None, None, "the proxy "
@@ -1031,6 +1032,18 @@ def _is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _taken_by_httpx(url: str, what: str = "") -> httpx.URL:
+    """The URL as httpx has it; raises TargetUnreachable for a host that is none for httpx, as a broken IDN."""
+    try:
+        taken = httpx.URL(url)
+        _ = taken.host
+    except (httpx.InvalidURL, UnicodeError) as cause:
+        raise TargetUnreachable(
+            f"{what}{url}: {str(cause).rstrip('.')}. Check the host in the target's url."
+        ) from cause
+    return taken
 
 
 class _ExactUrl(httpx.URL):

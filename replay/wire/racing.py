@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from replay.wire.shortage import ShortageError
+
 # RFC 8305, section 8: recommended; from 100 ms to 2 s.
 ATTEMPT_DELAY_S = 0.25
 
@@ -34,12 +36,14 @@ async def first_to_succeed(
     """The first address whose attempt succeeds, and what came of it.
 
     discard: called with what came of an attempt that succeeded too late. failed: called with each address whose attempt
-    raised OSError, and with that; with None where it was still silent when another succeeded. Raises the OSError of the
-    last attempt to fail where all do. Cancelling this cancels every attempt.
+    raised OSError, and with that; with None where it was still silent when another succeeded. Where all fail, raises
+    the ShortageError of one that met it, and without such the OSError of the last: with a shortage here, what
+    the other addresses said does not tell whether the target can be reached. Cancelling this cancels every attempt.
     """
     left = list(addresses)
     running: dict[asyncio.Task[_T], _A] = {}
     last: OSError | None = None
+    shortage: ShortageError | None = None
 
     def give_up(task: "asyncio.Task[_T]") -> None:
         if not task.cancelled() and task.exception() is None:
@@ -64,7 +68,9 @@ async def first_to_succeed(
                     raise fault
                 failed(address, fault)
                 last = fault
-        raise last or OSError("no address")
+                if isinstance(fault, ShortageError):
+                    shortage = fault
+        raise shortage or last or OSError("no address")
     finally:
         for task in running:
             task.add_done_callback(give_up)

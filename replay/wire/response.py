@@ -325,12 +325,13 @@ def says_cold(value: bytes) -> bool:
 def retry_after_s(value: bytes) -> float | None:
     """What a Retry-After header asks for: seconds, or a date (RFC 9110, section 10.2.3); None if it is neither."""
     text = value.decode("latin-1").strip()
-    if text.isdigit() and len(text) < 10:
+    # As bytes, of which only ASCII's digits are digits: as text, a superscript two would be one.
+    if value.strip().isdigit() and len(text) < 10:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        if at.tzinfo is None:
+            return None
+        return max(0.0, (at - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if at.tzinfo is None:
-        return None
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replay.engine.retries import Retries
 from replay.engine.run import replay_trace
@@ -75,6 +77,28 @@ def test_a_budget_keeps_retries_to_a_share_of_the_requests():
 )
 def test_retry_after_is_read(value, seconds):
     assert retry_after_s(value) == seconds
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\xb2",
+        b"1\xb2",
+        b"",
+        b"Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        b"Mon, 01 Jan 2020 00:00:00 +9999999999",
+        b"Mon, 01 Jan 0001 00:00:00 +2359",
+    ],
+)
+def test_a_retry_after_that_means_nothing_does_not_spoil_the_answer(value):
+    assert retry_after_s(value) in (None, 0.0)
+
+
+@given(st.one_of(st.binary(max_size=40), st.from_regex(rb"[A-Z][a-z]{2}, \d+ Jan \d+ [\d:]+ [+-]?\w*")))
+def test_no_retry_after_raises(value):
+    found = retry_after_s(value)
+
+    assert found is None or 0 <= found < float("inf")
 
 
 def test_retry_after_may_be_a_date():

@@ -58,6 +58,50 @@ CASES = {
         sse({"delta": "x"}, RESPONSES),
         {"input_tokens": 7, "output_tokens": 8, "cached_tokens": 2},
     ),
+    "chat of a gateway that tells of the cache as Anthropic does": (
+        "application/json",
+        # https://github.com/BerriAI/litellm/issues/11364: 10 tokens were in no cache.
+        json.dumps(
+            {
+                "usage": {
+                    "prompt_tokens": 98_805,
+                    "completion_tokens": 5_120,
+                    "prompt_tokens_details": {"cached_tokens": 66_360, "cache_creation_tokens": 32_435},
+                    "cache_read_input_tokens": 66_360,
+                    "cache_creation_input_tokens": 32_435,
+                }
+            }
+        ).encode(),
+        {"input_tokens": 98_805, "output_tokens": 5_120, "cached_tokens": 66_360},
+    ),
+    "chat of a gateway, without details": (
+        "application/json",
+        b'{"usage":{"prompt_tokens":100,"completion_tokens":5,"cache_read_input_tokens":80}}',
+        {"input_tokens": 100, "output_tokens": 5, "cached_tokens": 80},
+    ),
+    "chat of a gateway that fills in the fields of Responses with zeros": (
+        "application/json",
+        b'{"usage":{"prompt_tokens":100,"completion_tokens":5,"input_tokens":0,"output_tokens":0,'
+        b'"input_tokens_details":null}}',
+        {"input_tokens": 100, "output_tokens": 5},
+    ),
+    "responses of a gateway that tells of the cache twice": (
+        "application/json",
+        b'{"usage":{"input_tokens":100,"output_tokens":5,"input_tokens_details":{"cached_tokens":80},'
+        b'"cache_read_input_tokens":80}}',
+        {"input_tokens": 100, "output_tokens": 5, "cached_tokens": 80},
+    ),
+    "chat of DeepSeek": (
+        "application/json",
+        b'{"usage":{"prompt_tokens":100,"completion_tokens":5,"prompt_cache_hit_tokens":64}}',
+        {"input_tokens": 100, "output_tokens": 5, "cached_tokens": 64},
+    ),
+    "details that do not tell of a cache": (
+        "application/json",
+        b'{"usage":{"prompt_tokens":100,"completion_tokens":5,"prompt_tokens_details":{},'
+        b'"prompt_cache_hit_tokens":64}}',
+        {"input_tokens": 100, "output_tokens": 5, "cached_tokens": 64},
+    ),
     "no usage": ("application/json", b'{"a":1}', {}),
     "not JSON after all": ("application/json", b"oops", {}),
     "hostile": (

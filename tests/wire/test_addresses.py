@@ -9,7 +9,9 @@ import pytest
 from replay.target import Connections, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.dialing import Dialler
+from replay.wire.errors import TargetUnreachable
 from replay.wire.racing import first_to_succeed, interleaved
+from replay.wire.shortage import ShortageError
 
 pytestmark = pytest.mark.anyio
 V4, V6 = socket.AF_INET, socket.AF_INET6
@@ -73,6 +75,24 @@ async def test_where_all_fail_the_last_says_why():
 
     with pytest.raises(OSError, match="b"):
         await race.run()
+
+
+async def test_a_host_that_no_name_server_can_be_asked_for_is_unreachable_in_words():
+    book = AddressBook(Target(url="http://x"), "http://a..b/")
+
+    with pytest.raises(TargetUnreachable) as raised:
+        await book.resolve()
+    assert str(raised.value) == (
+        "http://a..b/: the name 'a..b' has no address (it is not a valid host name). Check the host in the target's url."
+    )
+
+
+@pytest.mark.parametrize("order", [["ports", "refuses"], ["refuses", "ports"]])
+async def test_where_all_fail_what_this_machine_lacks_is_said_whatever_came_last(order):
+    ends = {"ports": ShortageError("out of local ports"), "refuses": ConnectionRefusedError("refused")}
+
+    with pytest.raises(ShortageError, match="out of local ports"):
+        await Race(**{name: ends[name] for name in order}).run()
 
 
 async def test_the_rest_are_given_up_when_one_has_won_or_all_is_cancelled():

@@ -275,10 +275,10 @@ def test_a_tenth_of_a_values_life_is_left_for_its_renewal_and_at_most_30_s(ttl_s
 class Refusing:
     """Credentials whose command prints one value after the other, and a clock for their age in seconds."""
 
-    def __init__(self) -> None:
-        self.command = Command("one", "two", "three")
+    def __init__(self, command: Command | None = None, clock: Clock | None = None) -> None:
+        self.command = command or Command("one", "two", "three")
         self.at_s = 100.0
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.credentials = Credentials(
             Auth(command="c", command_ttl_s=300.0), self.command, self.clock.sleep, lambda: int(self.at_s * 1e9)
         )
@@ -323,3 +323,38 @@ async def test_a_target_that_refuses_everything_has_the_command_run_only_now_and
     refusing.at_s = 105.0
     assert await refusing.answers_401(sent_s=104.0) == 2
     assert await refusing.answers_401(sent_s=105.0) == 2
+
+
+async def test_a_command_that_fails_after_a_refusal_is_run_only_now_and_then():
+    fails = TargetUnreachable("down")
+    command, clock = Command("one", fails, fails, "two"), Clock()
+    refusing = Refusing(command, clock)
+    await refusing.credentials.open()
+    await asyncio.sleep(0)
+    refusing.at_s = 110.0
+
+    assert await refusing.answers_401(sent_s=109.0) == 2
+    assert clock.slept_s == [270.0, 5.0]
+    for tenth in range(1, 50):
+        refusing.at_s = 110.0 + tenth / 10
+        assert await refusing.answers_401(sent_s=refusing.at_s) == 2
+    refusing.at_s = 115.0
+    assert await refusing.answers_401(sent_s=115.0) == 3
+    assert (clock.slept_s, refusing.credentials.failed_renewals) == ([270.0, 5.0, 5.0], 2)
+    await clock.pass_one()
+    assert refusing.credentials.headers() == [(b"authorization", b"Bearer two")]
+    await refusing.credentials.close()
+
+
+async def test_a_short_lived_value_is_tried_again_as_often_as_it_is_renewed():
+    clock = Clock()
+    credentials = Credentials(
+        Auth(command="c", command_ttl_s=1.0), Command("one", TargetUnreachable("down"), "two"), clock.sleep
+    )
+    await credentials.open()
+    await asyncio.sleep(0)
+    await clock.pass_one()
+    await clock.pass_one()
+
+    assert clock.slept_s == [0.9] * 3
+    await credentials.close()

@@ -71,6 +71,15 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return await reader.readuntil(b"\r\n\r\n")
 
 
+def test_a_host_that_httpx_does_not_take_is_told_in_words():
+    with pytest.raises(TargetUnreachable) as refused:
+        HttpxWire(Target(url="http://xn--", transport="httpx"), "http://xn--/")
+
+    assert str(refused.value) == (
+        "http://xn--/: Malformed A-label, no Punycode eligible content found. Check the host in the target's url."
+    )
+
+
 def answers(*parts: bytes) -> Serve:
     """Every request is answered with these bytes, a read of the client's for each part."""
 

@@ -290,7 +290,7 @@ def _clock(seen: Seen) -> Iterator[Finding]:
 def _offset_s(date: str, at_unix_s: float) -> float | None:
     try:
         stamp = parsedate_to_datetime(date[:100])
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     stamp = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
     try:

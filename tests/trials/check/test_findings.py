@@ -180,6 +180,7 @@ def test_the_clock_of_the_target_is_told_from_its_dates():
     )
     assert levels("clock", answers=[answer(date=formatdate(NOW_S + 3, usegmt=True))]) == ["ok"]
     assert levels("clock", answers=[answer(date="yesterday"), answer()]) == []
+    assert levels("clock", answers=[answer(date="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")]) == []
 
 
 @pytest.mark.parametrize(
