@@ -1,12 +1,10 @@
-"""What of the trace a pilot does not show: failures that were recorded, and what there was too much of. Pure."""
+"""What of the trace a pilot does not show: failures that were recorded. Pure."""
 
 from collections.abc import Mapping
 
 from replay.judge.choice.standing import MOST_FAILED
-from replay.judge.choice.types import Workload
 from replay.judge.phrases import counted
 from replay.results.types import is_transient
-from replay.trials.pilot.phases import MOST_EXCERPT_STEPS
 
 
 def recorded_failures(failed: Mapping[int, int], requests: int, *, are_emulated: bool) -> str | None:
@@ -33,13 +31,3 @@ def recorded_failures(failed: Mapping[int, int], requests: int, *, are_emulated:
 def are_many(failed: Mapping[int, int], requests: int) -> bool:
     """Whether so many were recorded as failed that a plane would be out for them."""
     return sum(failed.values()) > MOST_FAILED * requests
-
-
-def left_out(workload: Workload, replayed: int) -> str | None:
-    """That a trace was too long to be simulated whole; None where it was not. replayed: requests."""
-    if workload.steps <= MOST_EXCERPT_STEPS or replayed >= workload.steps:
-        return None
-    return (
-        f"of the trace's {workload.steps:,} requests the first {replayed:,} were simulated; what came later is in no "
-        "latency and in no bill"
-    )

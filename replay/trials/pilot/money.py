@@ -322,15 +322,15 @@ def _cross(
         headroom_kept(machines.cost, machines.plane),
         (serverless.plane.target, machines.plane.target),
     )
+    # Lives cannot be drawn anew: an instance's is longer than a window.
+    drawn = serverless.drawn if serverless.cost.billing == "request" else []
     if machines.group is not None:
         own = kept(load, fixed.capacity_rps, fixed.headroom).mean * MONTH_S
         group = fixed._replace(follows=load, following=machines.group.machine_s / own)
-        found.break_even.extend(break_evens(group, serverless.drawn))
+        found.break_even.extend(break_evens(group, drawn))
         found.sensitivity.extend(sensitivity(group))
         return
-    found.break_even.extend(break_evens(fixed, serverless.drawn))
+    found.break_even.extend(break_evens(fixed, drawn))
     found.sensitivity.extend(sensitivity(fixed))
     names = serverless.plane.target, as_group(machines.plane.target)
-    found.break_even.extend(
-        break_evens(fixed._replace(follows=load, names=names), serverless.drawn, ("requests",))
-    )
+    found.break_even.extend(break_evens(fixed._replace(follows=load, names=names), drawn, ("requests",)))

@@ -1,4 +1,4 @@
-"""What a pilot does not show of a trace is said: failures that were recorded, and what it was too long for."""
+"""What a pilot does not show of a trace is said: failures that were recorded, and its end, where it is too long."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from replay.judge.choice.types import Workload
 from replay.trace.types import Recorded, Session
 from replay.trials.pilot import phases
-from replay.trials.pilot.caveats import are_many, left_out, recorded_failures
+from replay.trials.pilot.caveats import are_many, recorded_failures
 from tests.trials.pilot.test_simulated_pilots import call, piloted, verdict_of, written
 
 
@@ -40,28 +39,6 @@ def test_more_than_one_in_a_hundred_are_many(count: int, many: bool):
     assert are_many({500: count}, 300) is many
 
 
-def workload(steps: int) -> Workload:
-    return Workload(
-        trace="t",
-        sessions=1,
-        steps=steps,
-        span_s=1.0,
-        pattern="",
-        pattern_rule="",
-        window_s=10,
-        mean_rps=1.0,
-        peak_rps=1.0,
-    )
-
-
-def test_a_trace_that_was_not_simulated_whole_is_said_to_be():
-    assert left_out(workload(400_000), 300_001) == (
-        "of the trace's 400,000 requests the first 300,001 were simulated; what came later is in no latency and in no bill"
-    )
-    assert left_out(workload(300_000), 300_000) is None
-    assert left_out(workload(400), 100) is None
-
-
 def failing() -> Iterator[Session]:
     for n in range(200):
         status = 503 if n % 25 == 0 else 200
@@ -76,13 +53,11 @@ def test_a_pilot_says_what_it_made_of_recorded_failures(tmp_path: Path):
 
 
 def test_a_pilot_of_a_part_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for module in ("phases", "caveats", "trial"):
-        monkeypatch.setattr(f"replay.trials.pilot.{module}.MOST_EXCERPT_STEPS", 150)
+    monkeypatch.setattr(phases, "MOST_EXCERPT_STEPS", 150)
 
     verdict = verdict_of(piloted(written(tmp_path, failing), tmp_path / "out"))
 
-    assert phases.MOST_EXCERPT_STEPS == 150
-    assert any("of the trace's 200 requests the first 150 were simulated" in doubt for doubt in verdict.doubts)
+    assert any("150 of 200 requests were (25% left out)" in doubt for doubt in verdict.doubts)
 
 
 def test_the_same_seed_gives_the_same_verdict(tmp_path: Path):

@@ -75,7 +75,7 @@ def test_in_virtual_time_the_whole_trace_is_the_part(tmp_path):
 
 
 def test_requests_beyond_the_most_that_are_replayed_are_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(phases, "_MOST_EXCERPT_STEPS", 30)
+    monkeypatch.setattr(phases, "MOST_EXCERPT_STEPS", 30)
     trace = written(tmp_path, [t * 60.0 for t in range(40)])
 
     shown, all_of_it = excerpt(trace, tmp_path, shape_of(trace), SIMULATED), whole(trace, tmp_path)

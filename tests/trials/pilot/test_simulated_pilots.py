@@ -241,7 +241,7 @@ def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months
     assert "with office-hours a month is serverless" in verdict.doubts[0]
     flat, office, launch = verdict.calendars
     assert flat.cost_month == {plane.target: plane.cost_month for plane in verdict.planes}
-    assert flat.cheaper == office.cheaper == "vm"
+    assert (flat.cheaper, office.cheaper) == ("vm", "serverless")
     assert office.cost_month["vm"] == flat.cost_month["vm"]
     assert launch.machines["vm"] == pytest.approx(4 * flat.machines["vm"], abs=3)
     assert "(flat)" in verdict.headline[1][0]
@@ -391,6 +391,6 @@ def test_boots_are_as_long_as_the_plane_boots_and_waits_are_theirs(tmp_path: Pat
     boots = verdict_of(piloted(written(tmp_path, rare_bursts), tmp_path / "out")).planes[0].boots
 
     assert boots is not None
-    assert boots.p50_s == pytest.approx(1.2, rel=0.3)
+    assert boots.p50_s == pytest.approx(1.75, rel=0.3)  # of the profile of Cloud Run
     assert boots.woken_by["requests to none"] >= 24
     assert boots.waited > 0
