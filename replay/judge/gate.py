@@ -14,11 +14,11 @@ Against baselines the limit is itself uncertain; see replay/judge/baselines.py.
 """
 
 from collections.abc import Sequence
-from math import ceil, isinf
+from math import ceil, inf, isfinite, isinf, isnan
 
 import msgspec
 
-from replay.judge.baselines import FEW, against_baselines, limit_from
+from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.lateness import withstands_lateness
 from replay.judge.recording import HeldToRecording, held_to_recording
@@ -211,9 +211,16 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
             check.reason = "there is no baseline; name one with --baseline"
             return check
         others = [figure_of(slo, baseline, confidence) for baseline in baselines]
+        absent = [other.why_absent for other in others if other.observed is None]
+        if absent:
+            check.reason = f"a baseline has no such figure: {absent[0]}"
+            return check
         known = [other.observed for other in others if other.observed is not None]
-        if len(known) < len(others):
-            check.reason = f"a baseline has no such figure: {others[0].why_absent}"
+        if not are_finite(known):
+            _put(check, slo, figure.observed, None, None)
+            check.reason = (
+                "the baseline's figure falls among its own failures, so there is no limit to hold this run to"
+            )
             return check
         limit = limit_from(slo, known)
         interval = against_baselines(slo, run, baselines, figure, known, limit, confidence)
@@ -246,7 +253,7 @@ def _against_recording(check: Check, slo: Slo, held: HeldToRecording) -> Check:
     return check
 
 
-def _put(check: Check, slo: Slo, observed: float, limit: float, interval: Interval | None) -> None:
+def _put(check: Check, slo: Slo, observed: float, limit: float | None, interval: Interval | None) -> None:
     bounds = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
     if slo.unit == "ms":
         check.observed_ms, check.limit_ms, check.ci_ms = _rounded(observed), _rounded(limit), bounds
@@ -275,21 +282,24 @@ def _decide(
     """By the interval, or for a fact of the run by the figure itself."""
     observed = figure.observed
     assert observed is not None
+    if not isfinite(limit):
+        return "inconclusive", "there is no finite limit to hold this to"
     among = ""
     if figure.failed and (isinf(observed) or (interval is not None and isinf(interval.high or 0.0))):
         among = f": {figure.failed} of {figure.n} failed, and a failure is infinitely slow"
     if interval is None:
         is_kept = keeps(operator, observed, limit) and not isinf(observed)
         return ("pass", "holds in this run") if is_kept else ("fail", f"does not hold in this run{among}")
-    good, bad = (interval.high, interval.low) if operator in ("<", "<=") else (interval.low, interval.high)
+    low, high = (None if side is None or isnan(side) else side for side in interval)
+    good, bad = (high, low) if operator in ("<", "<=") else (low, high)
     if good is not None and keeps(operator, good, limit) and not isinf(good):
         if figure.censored_ms is not None and good >= figure.censored_ms:
             return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"
         return "pass", "the whole interval keeps the limit"
-    if bad is not None and (isinf(bad) or not keeps(operator, bad, limit)):
-        return "fail", f"it falls among the failures{among}" if isinf(
-            bad
-        ) else "the whole interval breaks the limit"
+    if low == inf:
+        return "fail", f"it falls among the failures{among}"
+    if bad is not None and isfinite(bad) and not keeps(operator, bad, limit):
+        return "fail", "the whole interval breaks the limit"
     if figure.why_unbounded is not None:
         return "inconclusive", figure.why_unbounded
     if good is None:
