@@ -116,7 +116,7 @@ class EarlyCheck:
         self._most = max(1, most)
         theta = _allowed(slo)
         self._theta = theta if theta is not None and 0 < theta < 1 else None
-        self._is_fact = theta == 0.0 or (slo.statistic in ("min", "max") and not slo.needs_recording)
+        self._is_fact = theta == 0.0 or (slo.statistic in ("min", "max") and slo.limit.factor is None)
         self._parts: list[_Seen] = []
         self._sessions = 0
         self._next_look = LEAST_SESSIONS

@@ -37,19 +37,22 @@ def judge_gate(
     confidence: float = CONFIDENCE,
     early: dict[str, Check] | None = None,
     least_fidelity: float = LEAST_FIDELITY,
+    *,
+    is_stopped_early: bool = False,
 ) -> GateVerdict:
     """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text.
 
-    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged.
+    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. is_stopped_early:
+    the run was ended once all was decided, so that it is not whole says nothing against it.
     """
     decided = early or {}
     checks = [
-        _borne_out(decided[slo.text], slo, run, baselines, confidence)
+        _borne_out(decided[slo.text], slo, run, baselines, confidence, is_stopped_early)
         if slo.text in decided
         else _check(slo, run, baselines, confidence)
         for slo in slos
     ]
-    doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
+    doubts = run_doubts(run.summary, is_stopped_early=is_stopped_early)
     is_generator = run.summary.generator.verdict != "ok"
     checks = [
         _late_but_standing(check, doubts[1:], run.summary)
@@ -57,7 +60,7 @@ def judge_gate(
         else _doubted(check, doubts, is_generator)
         for check, slo in zip(checks, slos, strict=True)
     ]
-    unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=bool(decided))
+    unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=is_stopped_early)
     checks = [_unlike(check, unlike) for check in checks]
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
@@ -133,13 +136,19 @@ def _unlike(check: Check, unlike: list[str]) -> Check:
 
 
 def _borne_out(
-    early: Check, slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: float
+    early: Check,
+    slo: Slo,
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    confidence: float,
+    is_stopped_early: bool,
 ) -> Check:
     """An early decision, if the evidence at the end says the same; else what that says, short of a pass."""
     if _check(slo, run, baselines, early.confidence).verdict == early.verdict:
         return early
     at_end = _check(slo, run, baselines, confidence)
-    why = f"the run was ended early, for a {early.verdict} that what was seen by its end does not bear out"
+    how = "the run was ended early, for" if is_stopped_early else "it was decided early, as"
+    why = f"{how} a {early.verdict} that what was seen by its end does not bear out"
     if at_end.verdict != "fail":
         at_end.verdict, at_end.reason = "inconclusive", why
     return at_end
