@@ -11,7 +11,7 @@ the interval is never narrower than the widths on both sides make it, and open w
 """
 
 from collections.abc import Sequence
-from math import exp, inf, isinf, log
+from math import exp, log
 
 import numpy as np
 from scipy.stats import t as student
@@ -19,6 +19,7 @@ from scipy.stats import t as student
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of
+from replay.judge.own_intervals import widened
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, quantile_differences
 from replay.judge.sample import Sample
@@ -102,23 +103,15 @@ def _with_baseline_width(
     baselines: Sequence[Evidence],
     confidence: float,
 ) -> Interval:
-    """Widths of independent intervals added in quadrature (Zou and Donner 2008, MOVER)."""
+    """Widths of independent intervals added in quadrature."""
     factor = (slo.limit.factor or 1.0) / len(known)
-    below = 0.0 if own.low is None else (observed - own.low) ** 2
-    above = 0.0 if own.high is None else (own.high - observed) ** 2
-    if len(known) < FEW:
-        # The standard error of the mean of two: where they disagree, neither is what a run has to be like.
-        apart = (factor * (max(known) - min(known))) ** 2
-        below, above = below + apart, above + apart
-    for baseline, value in zip(baselines, known, strict=True):
-        theirs = figure_of(slo, baseline, confidence).interval or Interval(value, value)
-        # A side that the baseline does not bound bounds nothing of the difference.
-        below += inf if theirs.high is None else (factor * (theirs.high - value)) ** 2
-        above += inf if theirs.low is None else (factor * (value - theirs.low)) ** 2
-    return Interval(
-        None if own.low is None or isinf(below) else observed - below**0.5,
-        None if own.high is None or isinf(above) else observed + above**0.5,
-    )
+    # The standard error of the mean of two: where they disagree, neither is what a run has to be like.
+    apart = factor * (max(known) - min(known)) if len(known) < FEW else 0.0
+    theirs = [figure_of(slo, baseline, confidence).interval for baseline in baselines]
+    others = [
+        (value, interval or Interval(value, value)) for value, interval in zip(known, theirs, strict=True)
+    ]
+    return widened(own, observed, others, factor, apart)
 
 
 def _wider(one: Interval, other: Interval) -> Interval:

@@ -18,7 +18,9 @@ import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence, Figure, figure_of
-from replay.judge.metrics import measured, rows_of
+from replay.judge.metrics import measured, rows_of, sample_of
+from replay.judge.own_intervals import widened
+from replay.judge.proportion import share_interval
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.sample import Floats, Sample
@@ -150,7 +152,8 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     if readings[0] is None:
         return _absent("the recording has no durations to hold this to")
     recording, ours = _comparable(readings[0], slo)
-    known = figure_of(slo, recording, confidence).observed
+    recorded = figure_of(slo, recording, confidence)
+    known = recorded.observed
     figure = figure_of(slo, ours, confidence)
     if known is None:
         return _absent(f"the recording has no {slo.measure} time of these steps")
@@ -165,6 +168,8 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     limit = factor * known + value
     if slo.statistic in ("quantile", "mean"):
         figure.interval = _paired_interval(slo, recording, ours, limit - value, confidence, figure.interval)
+    elif figure.interval is not None and recorded.interval is not None:
+        figure.interval = widened(figure.interval, figure.observed, [(known, recorded.interval)], factor)
     return HeldToRecording(figure, limit, (min(limits), max(limits)), coarse_ms)
 
 
@@ -233,8 +238,16 @@ def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
     if figure.observed is None:
         return HeldToRecording(figure)
     asked = rows_of(ours, slo.selector, slo.window)
-    known = 100 * float(_failed_by_chance(ours)[asked].mean())
-    limit = (slo.limit.factor or 1.0) * known + slo.limit.value
+    factor = slo.limit.factor or 1.0
+    hits = _failed_by_chance(ours)[asked]
+    known = 100 * float(hits.mean())
+    limit = factor * known + slo.limit.value
+    if figure.interval is not None:
+        # That a recording without failures is held to none would fail every run, which may fail by chance as well.
+        sample = sample_of(ours, np.zeros(len(hits)), asked)
+        low, high = share_interval(hits, sample, confidence)[0]
+        theirs = Interval(None if low is None else 100 * low, None if high is None else 100 * high)
+        figure.interval = widened(figure.interval, figure.observed, [(known, theirs)], factor)
     return HeldToRecording(figure, limit, (limit, limit))
 
 
