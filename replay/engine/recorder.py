@@ -156,6 +156,9 @@ class Recorder:
         self._line(record)
 
     def session_over(self, walk: Walk, end_ns: int) -> None:
+        if walk.is_cut and not walk.has_failed:
+            # It took no time of its own: it was cut off, and nobody knows how long it would have been.
+            return
         fold = self._fold
         (fold.makespan_failed if walk.has_failed else fold.makespan)(end_ns - walk.start_ns)
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.figures import Evidence, Figure
 from replay.judge.metrics import measured, rows_of
 from replay.judge.own_intervals import widened
 from replay.judge.quantile import least_n
@@ -50,22 +50,27 @@ def against_baselines(
     run: Evidence,
     baselines: Sequence[Evidence],
     figure: Figure,
-    known: Sequence[float],
+    others: Sequence[Figure],
     limit: float,
     confidence: float,
 ) -> Interval | None:
-    """The interval of the run's figure; None where it is a fact of the run."""
+    """The interval of the run's figure; None where it is a fact of the run. others: of each baseline."""
     observed = figure.observed
     assert observed is not None
+    known = [other.observed for other in others if other.observed is not None]
     is_scatter_known = len(known) >= FEW
-    if figure.interval is None:
+    is_open = any(one.is_open for one in (figure, *others))
+    interval = figure.interval
+    if interval is None and is_open:
+        interval = Interval(observed, observed)
+    if interval is None:
         return _predicted(slo, observed, known, confidence) if is_scatter_known else None
-    if len(known) == 1 and slo.statistic == "quantile":
+    if len(known) == 1 and slo.statistic == "quantile" and not is_open:
         stretches = min(stretches_of(one.columns) for one in (run, *baselines))
         blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
         if are_enough(blocks, stretches, slo.q, confidence):
             return _by_resampling(slo, run, baselines[0], limit, confidence, stretches)
-    own = _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
+    own = _with_baseline_width(interval, observed, slo, others)
     return _wider(own, _predicted(slo, observed, known, confidence)) if is_scatter_known else own
 
 
@@ -95,23 +100,18 @@ def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
     return Sample(sample.values, block[sample.cluster])
 
 
-def _with_baseline_width(
-    own: Interval,
-    observed: float,
-    known: Sequence[float],
-    slo: Slo,
-    baselines: Sequence[Evidence],
-    confidence: float,
-) -> Interval:
+def _with_baseline_width(own: Interval, observed: float, slo: Slo, others: Sequence[Figure]) -> Interval:
     """Widths of independent intervals added in quadrature."""
+    widths = [
+        (other.observed, other.interval or Interval(other.observed, other.observed))
+        for other in others
+        if other.observed is not None
+    ]
+    known = [value for value, _ in widths]
     factor = (slo.limit.factor or 1.0) / len(known)
     # The standard error of the mean of two: where they disagree, neither is what a run has to be like.
     apart = factor * (max(known) - min(known)) if len(known) < FEW else 0.0
-    theirs = [figure_of(slo, baseline, confidence).interval for baseline in baselines]
-    others = [
-        (value, interval or Interval(value, value)) for value, interval in zip(known, theirs, strict=True)
-    ]
-    return widened(own, observed, others, factor, apart)
+    return widened(own, observed, widths, factor, apart)
 
 
 def _wider(one: Interval, other: Interval) -> Interval:

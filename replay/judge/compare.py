@@ -186,6 +186,7 @@ class _Pair:
         self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
         named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
         self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
+        self.cut = int(sum(np.count_nonzero(columns.cut_sessions) for columns in (*self.a, *self.b)))
         counts = count_of(blocks_a), count_of(blocks_b)
         shown = variance_shown_by(max(counts), self.stretches)
         self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
@@ -361,6 +362,11 @@ def _compared(
     _put(difference, found.a, found.b, scale)
     if isinf(found.a) and isinf(found.b):
         difference.reason = "both fall among failures, so there are no times to compare"
+        return difference
+    if metric.measure == "makespan" and pair.cut:
+        # The slow ones are cut off first, so what is left is not alike on both sides.
+        cut = counted(pair.cut, "session")
+        difference.reason = f"{cut} cut off before the end, so nobody knows what makespans would have been"
         return difference
     _put_doubt(difference, found, scale, confidence)
     difference.p_value = difference.p_adjusted = round(found.p_value, 6)

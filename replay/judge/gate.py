@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from math import ceil, inf, isfinite, isinf, isnan
 
 import msgspec
+import numpy as np
 
 from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.lateness import withstands_lateness
+from replay.judge.phrases import counted
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
@@ -186,6 +188,9 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
             f"{len(baselines)} baseline(s): noise from run to run is not known; name {FEW} or more to "
             "have it estimated"
         )
+    cut = int(np.count_nonzero(run.columns.cut_sessions))
+    if cut and any(slo.measure == "makespan" for slo in slos):
+        notes.append(f"{counted(cut, 'session')} cut off before the end; the makespans shown are of the others")
     traces = {baseline.summary.trace.sha256 for baseline in baselines} - {run.summary.trace.sha256}
     if traces:
         notes.append("a baseline replayed another trace than this run, so the difference may be the trace's")
@@ -232,7 +237,7 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
             )
             return check
         limit = limit_from(slo, known)
-        interval = against_baselines(slo, run, baselines, figure, known, limit, confidence)
+        interval = against_baselines(slo, run, baselines, figure, others, limit, confidence)
     _put(check, slo, figure.observed, limit, interval)
     check.verdict, check.reason = _decide(slo.operator, figure, limit, interval)
     if check.verdict == "inconclusive" and figure.n_needed is not None:
@@ -301,6 +306,10 @@ def _decide(
         return ("pass", "holds in this run") if is_kept else ("fail", f"does not hold in this run{among}")
     low, high = (None if side is None or isnan(side) else side for side in interval)
     good, bad = (high, low) if operator in ("<", "<=") else (low, high)
+    if operator == "==":
+        # Only what cannot be anything else is equal, and what lies beyond the limit on either side is not.
+        good = low if low == high else None
+        bad = low if low is not None and low > limit else high if high is not None and high < limit else None
     if good is not None and keeps(operator, good, limit) and not isinf(good):
         if figure.censored_ms is not None and good >= figure.censored_ms:
             return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"

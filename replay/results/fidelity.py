@@ -19,6 +19,8 @@ _NS = 1_000_000_000
 _ON_TIME_NS = 50_000_000
 # Left out because the user said so: no shortfall.
 _BY_CHOICE = ("duration", "read_only")
+# Left out because a step of the session failed, which its makespan tells.
+_BY_FAILURE = "skip-rest"
 
 SHORTFALLS = {
     "sessions": "only {} of the sessions were replayed whole",
@@ -73,13 +75,15 @@ class FidelityFold:
         trace = manifest.trace
         self._trace = trace
         self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
-        self._tried, self._left_out = array("q"), array("q")
+        self._tried, self._left_out, self._cut = array("q"), array("q"), array("q")
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
         self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = 0
 
     def unsent(self, record: StepRecord) -> None:
         self._kept_back += record.error == "read_only"
+        if record.error != _BY_FAILURE:
+            self._cut.append(hash(record.session))
         if record.error not in _BY_CHOICE:
             self._left_out.append(hash(record.session))
 
@@ -144,6 +148,12 @@ class FidelityFold:
         found.ratio = min(known) if known else None
         found.reasons = shortfalls(found, LEAST_FIDELITY)
         return found
+
+    def cut_sessions(self) -> int:
+        """Sessions that were begun and of which a step was left out for another reason than a failure."""
+        cut = np.unique(np.frombuffer(self._cut, np.int64)) if self._cut else np.empty(0, np.int64)
+        tried = np.frombuffer(self._tried, np.int64) if self._tried else np.empty(0, np.int64)
+        return int(np.count_nonzero(np.isin(cut, tried)))
 
     def _whole_sessions(self) -> float | None:
         """Sessions that were begun and have no step left out, of those planned."""

@@ -212,6 +212,9 @@ def test_nothing_is_sent_after_the_duration(run, truth, write_trace):
     assert sorted(seen["path"] for seen in truth.arrivals) == ["/a", "/c"]
     assert (summary.counts.steps, summary.counts.ok, summary.counts.unsent) == (3, 2, 1)
     assert summary.counts.unsent_reasons == {"duration": 1}
+    # The chain was cut off after /a, so the makespan is that of the other session alone.
+    assert summary.latency_ms["makespan"].n == 1
+    assert summary.notes[-1].startswith("1 session was cut off before the end, as a step was left unsent")
 
 
 def test_scale_replays_copies_with_ids_of_their_own(run, truth, write_trace):
