@@ -188,8 +188,8 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
     if value.has_few_sessions:
         sessions = counted(sample.clusters, "session")
         return (
-            f"all {sample.n} steps come from {sessions}, which do not tell how much sessions differ; "
-            f"{LEAST_SESSIONS} are the least"
+            f"all {sample.n} steps come from {sessions}, too few to show how much sessions differ; "
+            f"at least {LEAST_SESSIONS} are needed"
         )
     if not value.is_unseen or value.stretches is None:
         return None
