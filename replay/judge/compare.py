@@ -34,7 +34,7 @@ from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.own_intervals import Known, OwnIntervals
-from replay.judge.phrases import counted
+from replay.judge.phrases import counted, were
 from replay.judge.proportion import mean_bounds, mean_known, share_bounds
 from replay.judge.quantile import least_n, quantile, quantile_bounds, quantile_worth
 from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
@@ -365,8 +365,9 @@ def _compared(
         return difference
     if metric.measure == "makespan" and pair.cut:
         # The slow ones are cut off first, so what is left is not alike on both sides.
-        cut = counted(pair.cut, "session")
-        difference.reason = f"{cut} cut off before the end, so nobody knows what makespans would have been"
+        difference.reason = (
+            f"{were(pair.cut, 'session')} cut off before the end, so not all makespans are known"
+        )
         return difference
     _put_doubt(difference, found, scale, confidence)
     difference.p_value = difference.p_adjusted = round(found.p_value, 6)

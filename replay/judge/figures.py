@@ -172,7 +172,7 @@ def _opened(figure: Figure, low: float | None, high: float | None, found: Measur
 def _why_open(found: Measured) -> str:
     if found.cut is not None:
         n, of = found.cut.n, found.cut.n + found.sample.n
-        return f"{n:,} of {counted(of, 'session')} cut off before the end, which may have taken any longer"
+        return f"of {counted(of, 'session')} {n:,} {'was' if n == 1 else 'were'} cut off, and may have taken far longer"
     return f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
 
 

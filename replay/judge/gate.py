@@ -22,7 +22,7 @@ import numpy as np
 from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.lateness import withstands_lateness
-from replay.judge.phrases import counted
+from replay.judge.phrases import were
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
@@ -193,7 +193,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
         )
     cut = int(np.count_nonzero(run.columns.cut_sessions))
     if cut and any(slo.measure == "makespan" for slo in slos):
-        notes.append(f"{counted(cut, 'session')} cut off before the end; the makespans shown are of the others")
+        notes.append(f"{were(cut, 'session')} cut off before the end; the makespans shown are of the others")
     traces = {baseline.summary.trace.sha256 for baseline in baselines} - {run.summary.trace.sha256}
     if traces:
         notes.append("a baseline replayed another trace than this run, so the difference may be the trace's")

@@ -22,7 +22,7 @@ from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stret
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.own_intervals import widened
-from replay.judge.phrases import counted
+from replay.judge.phrases import were
 from replay.judge.proportion import share_interval
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, mean_difference, quantile_differences
@@ -171,7 +171,7 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     known = recorded.observed
     figure = figure_of(slo, ours, confidence)
     if known is None:
-        return _absent(_why_unknown(slo, run))
+        return _absent(_why_unknown(slo))
     if figure.observed is None:
         return HeldToRecording(figure)
     factor, value = slo.limit.factor or 1.0, slo.limit.value
@@ -190,7 +190,7 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     return HeldToRecording(figure, limit, (min(limits), max(limits)), coarse_ms)
 
 
-def _why_unknown(slo: Slo, run: Evidence) -> str:
+def _why_unknown(slo: Slo) -> str:
     if slo.measure == "makespan":
         return "no session went to its end and has all of its steps in the recording"
     return f"the recording has no {slo.measure} time of these steps"
@@ -202,7 +202,7 @@ def _open_for_cut(figure: Figure, slo: Slo, run: Evidence) -> None:
     """
     cut = int(np.count_nonzero(run.columns.cut_sessions))
     figure.why_unbounded = (
-        f"{counted(cut, 'session')} cut off before the end, and the others may be the quick ones"
+        f"{were(cut, 'session')} cut off before the end, and the others may be the quick ones"
     )
     if figure.interval is None:
         return

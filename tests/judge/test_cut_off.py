@@ -57,21 +57,21 @@ def test_nothing_passes_that_the_sessions_which_were_cut_off_might_have_broken(t
 
     assert whole.verdict == "pass"
     assert cut.verdict == "inconclusive"
-    assert cut.reason == "200 of 400 sessions cut off before the end, which may have taken any longer"
+    assert cut.reason == "of 400 sessions 200 were cut off, and may have taken far longer"
 
 
 def test_a_few_sessions_that_were_cut_off_leave_the_median_known():
     verdict = judge_gate([parse_slo("p50(makespan) < 20s")], sessions(400, cut=range(5)))
 
     assert verdict.verdict == "pass"
-    assert "5 sessions cut off before the end; the makespans shown are of the others" in verdict.notes
+    assert "5 sessions were cut off before the end; the makespans shown are of the others" in verdict.notes
 
 
 def test_all_cut_off_is_no_figure():
     found = check("p50(makespan) < 20s", sessions(30, cut=range(30)))
 
     assert (found.verdict, found.observed_ms) == ("inconclusive", None)
-    assert found.reason == "30 of 30 sessions cut off before the end, which may have taken any longer"
+    assert found.reason == "of 30 sessions 30 were cut off, and may have taken far longer"
 
 
 def test_a_session_that_failed_is_a_failure_and_not_one_that_was_cut_off():
@@ -104,9 +104,7 @@ def test_a_comparison_of_makespans_is_open_where_sessions_were_cut_off(rng):
     verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired", parse_metric("p50(makespan)"))
 
     assert verdict.verdict == "inconclusive"
-    assert verdict.reasons == [
-        "9 sessions cut off before the end, so nobody knows what makespans would have been"
-    ]
+    assert verdict.reasons == ["9 sessions were cut off before the end, so not all makespans are known"]
 
 
 def test_makespans_are_held_to_recorded_ones_over_sessions_that_are_whole_on_both_sides():
