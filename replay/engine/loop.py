@@ -686,6 +686,7 @@ class RunLoop:
 
     def _leave_unsent(self, walk: Walk, index: int, step: Step, due_ns: int, reason: str) -> None:
         self.progress.unsent += 1
+        walk.is_cut = True
         self._recorder.unsent(walk, step, due_ns, reason)
         self._release(walk, walk.started(index, due_ns))
         # Steps that follow count from when this one was due, as if it had taken no time.

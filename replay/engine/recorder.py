@@ -41,6 +41,10 @@ _PLAIN_LINE = (
 )
 
 
+# Less than that is the time that a send takes.
+_WAITED_NS = 1_000_000
+
+
 class _Series(NamedTuple):
     """Of one kind and name: its part of a line, and where its times go."""
 
@@ -156,6 +160,9 @@ class Recorder:
         self._line(record)
 
     def session_over(self, walk: Walk, end_ns: int) -> None:
+        if walk.is_cut and not walk.has_failed:
+            # It took no time of its own: it was cut off, and nobody knows how long it would have been.
+            return
         fold = self._fold
         (fold.makespan_failed if walk.has_failed else fold.makespan)(end_ns - walk.start_ns)
 
@@ -250,6 +257,7 @@ class Recorder:
                 and x.cold is None
                 and x.attempt == 1
                 and intended_ns - origin >= warmup_ns
+                and sent_ns - x.started_ns < _WAITED_NS
             ):
                 lines.append(
                     _PLAIN_LINE
@@ -294,6 +302,7 @@ class Recorder:
         told = events if x.facts is None else x.facts
         usage = None if told is None else told.usage
         recorded = step.recorded
+        waited_ns = x.sent_ns - x.started_ns - x.held_ns if x.sent_ns else 0
         return StepRecord(
             session=x.walk.id,
             step=step.id,
@@ -325,6 +334,7 @@ class Recorder:
             connect_ns=x.connect_ns or None,
             tls_ns=x.tls_ns or None,
             dns_ns=x.dns_ns or None,
+            waited_ns=waited_ns if waited_ns >= _WAITED_NS else None,
             instance=x.instance,
             cold=x.cold,
             warmup=x.intended_ns - origin < self._warmup_ns,

@@ -109,7 +109,7 @@ class Walk:
     steps holds the steps that were not started yet; `started` drops them. is_flat: no step waits for another, so
     nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: the run's own; what
     the session's requests are filled with (replay/engine/users), None where nothing is. has_failed: a step of it has;
-    told by the run.
+    is_cut: one was left unsent. Both are told by the run.
     """
 
     __slots__ = (
@@ -119,6 +119,7 @@ class Walk:
         "attributes",
         "has_failed",
         "id",
+        "is_cut",
         "is_flat",
         "left",
         "rendered",
@@ -145,6 +146,7 @@ class Walk:
         self.left = len(steps)
         self.is_flat = True
         self.has_failed = False
+        self.is_cut = False
         self._children: list[list[tuple[int, int, int]] | None] | None = None
         self._waits_for: list[int] | None = None
         self._due: list[int] | None = None

@@ -7,8 +7,13 @@
 The left side is that of an SLO, of the steps that *ended* in the window; of fewer than ten no share or percentile is
 taken. A target that hangs ends no steps before their time limits, so only `rate`, which may be of none, sees it soon.
 No rule holds before the run is as old as its window.
+
+A rate is counted, whatever it is. Of the steps that all else is of so many are kept that memory stays bounded; where a
+window has more, each is as likely to be kept as any other, so that a share and a percentile are still of the whole
+window, and not of its end.
 """
 
+import random
 import re
 from collections import deque
 from collections.abc import Sequence
@@ -23,8 +28,9 @@ from replay.results.columns import Columns, columns_of
 from replay.results.types import INTERRUPTED, StepRecord
 
 LEAST_STEPS = 10
-# A window keeps its last so many steps, which is 170 a second of the longest, so that memory stays bounded.
 MOST_STEPS = 100_000
+# Rates are counted in parts of a second; a window reaches back to the start of the one that it begins in.
+_PART_NS = 10_000_000
 _LONGEST_S = 600.0
 _NS = 1_000_000_000
 _OVER = re.compile(r"(?P<slo>.*\S)\s+over\s+(?P<window>[^\"]*\S)\s*", re.IGNORECASE | re.DOTALL).fullmatch
@@ -75,13 +81,25 @@ class Observed(NamedTuple):
     n: int
 
 
+class _Counts:
+    """Steps that ended in a part of a second, and those of them that were answered."""
+
+    __slots__ = ("answered", "ended")
+
+    def __init__(self) -> None:
+        self.ended = self.answered = 0
+
+
 class AbortCheck:
     """One rule, told of a run's records as they come."""
 
     def __init__(self, rule: AbortRule) -> None:
         self.rule = rule
         self._window_ns = int(rule.window_s * _NS)
-        self._ended: deque[StepRecord] = deque(maxlen=MOST_STEPS)
+        self._ended: deque[StepRecord] = deque()
+        self._kept = 1.0
+        self._draw = random.Random(1)
+        self._parts: dict[int, _Counts] = {}
 
     def __repr__(self) -> str:
         return f"<AbortCheck {self.rule.text!r} of {len(self._ended)} steps>"
@@ -92,30 +110,53 @@ class AbortCheck:
             was_tried = record.final and record.outcome != "unsent" and record.error != INTERRUPTED
             is_wait = record.outcome == "ok" and record.sent_ns is None
             if was_tried and not is_wait and record.end_ns is not None:
-                self._ended.append(record)
+                self._add(record, record.end_ns)
+
+    def _add(self, record: StepRecord, end_ns: int) -> None:
+        slo = self.rule.slo
+        if slo.statistic == "rate":
+            if slo.selector.matches(record.kind, record.name):
+                part = self._parts.setdefault(end_ns // _PART_NS, _Counts())
+                part.ended += 1
+                part.answered += record.outcome == "ok"
+            return
+        if self._kept < 1 and self._draw.random() >= self._kept:
+            return
+        self._ended.append(record)
+        if len(self._ended) > MOST_STEPS:
+            self._kept /= 2
+            self._ended = deque(one for one in self._ended if self._draw.random() < 0.5)
 
     def holds(self, now_ns: int) -> str | None:
         """What was seen, if the rule holds over the window that ends now; now_ns: from the run's start."""
         from_ns = now_ns - self._window_ns
         while self._ended and (self._ended[0].end_ns or 0) <= from_ns:
             self._ended.popleft()
+        if not self._ended:
+            self._kept = 1.0
+        first = from_ns // _PART_NS
+        self._parts = {n: part for n, part in self._parts.items() if n >= first}
         if from_ns < 0:
             return None
-        within = [record for record in self._ended if from_ns < (record.end_ns or 0) <= now_ns]
-        seen = observed(self.rule, columns_of([within]))
         slo = self.rule.slo
+        if slo.statistic == "rate":
+            counts = [part for n, part in self._parts.items() if n * _PART_NS <= now_ns]
+            answered = sum(part.answered for part in counts)
+            seen = Observed(answered / self.rule.window_s, sum(part.ended for part in counts))
+        else:
+            within = [record for record in self._ended if from_ns < (record.end_ns or 0) <= now_ns]
+            seen = observed(self.rule, columns_of([within]))
         if seen.value is None or not _COMPARE[slo.operator](seen.value, slo.limit.value):
             return None
-        return f"{_in_words(slo, seen.value)} of {seen.n} steps that ended in the last {self.rule.window_s:g} s"
+        part = "" if self._kept == 1 else ", drawn from those"
+        return f"{_in_words(slo, seen.value)} of {seen.n} steps{part} that ended in the last {self.rule.window_s:g} s"
 
 
 def observed(rule: AbortRule, columns: Columns) -> Observed:
-    """The rule's left side, of these steps."""
+    """The rule's left side, of these steps; not for a rate, which is counted."""
     slo = rule.slo
     rows = rows_of(columns, slo.selector, SloWindow())
     n = int(np.count_nonzero(rows))
-    if slo.statistic == "rate":
-        return Observed(int(np.count_nonzero(rows & columns.ok)) / rule.window_s, n)
     if slo.statistic == "errors":
         failed = ~columns.ok
         if slo.error is not None:

@@ -1,23 +1,25 @@
 """A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
 
-One or two baselines: blocks of sessions of both sides are drawn again (quantiles), or, for other figures and where
-the runs hold too few blocks, the widths of both intervals are added in quadrature (Zou and Donner 2008, MOVER). The
-noise from run to run is not in that.
+One baseline: blocks of sessions of both sides are drawn again (quantiles), or, for other figures and where the runs
+hold too few blocks, the widths of both intervals are added in quadrature (Zou and Donner 2008, MOVER). Two: their
+widths are, and the standard error of their mean, half of what they differ by. Noise from run to run is not in that.
 
 Three or more: the scatter of the baselines' own figures is that noise, and a new run's figure is held to their mean
-by the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale. Shares
-scatter by counting alone, too: their interval is never narrower than that of the counts on both sides.
+by the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale. A few
+figures scatter less than chance would have them, by chance, and say nothing of a run that is smaller than theirs: so
+the interval is never narrower than the widths on both sides make it, and open where one of them is.
 """
 
 from collections.abc import Sequence
-from math import exp, inf, isinf, log
+from math import exp, log
 
 import numpy as np
 from scipy.stats import t as student
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.figures import Evidence, Figure
 from replay.judge.metrics import measured, rows_of
+from replay.judge.own_intervals import widened
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, quantile_differences
 from replay.judge.sample import Sample
@@ -27,6 +29,11 @@ from replay.results.columns import Codes
 
 FEW = 3
 """As many baselines tell how much runs differ among themselves."""
+
+
+def are_finite(known: Sequence[float]) -> bool:
+    """Whether a limit can be made from these figures: one that falls among a baseline's failures makes none."""
+    return bool(np.isfinite(known).all())
 
 
 def limit_from(slo: Slo, known: Sequence[float]) -> float:
@@ -43,52 +50,42 @@ def against_baselines(
     run: Evidence,
     baselines: Sequence[Evidence],
     figure: Figure,
-    known: Sequence[float],
+    others: Sequence[Figure],
     limit: float,
     confidence: float,
 ) -> Interval | None:
-    """The interval of the run's figure; None where it is a fact of the run."""
+    """The interval of the run's figure; None where it is a fact of the run. others: of each baseline."""
     observed = figure.observed
     assert observed is not None
-    if len(known) >= FEW:
-        predicted = _predicted(slo, observed, known, confidence)
-        if figure.interval is None or (slo.unit == "ms" and predicted.low != predicted.high):
-            return predicted
-        # A few counts scatter less than chance would have them, by chance, and clean runs not at all.
-        own = _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
-        return _wider(own, predicted)
-    if figure.interval is None:
-        return None
-    stretches = min(stretches_of(one.columns) for one in (run, *baselines))
-    blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
-    if slo.statistic == "quantile" and are_enough(blocks, stretches, slo.q, confidence):
-        return _by_resampling(slo, run, baselines, limit, confidence, stretches)
-    return _with_baseline_width(figure.interval, observed, known, slo, baselines, confidence)
+    known = [other.observed for other in others if other.observed is not None]
+    is_scatter_known = len(known) >= FEW
+    is_open = any(one.is_open for one in (figure, *others))
+    interval = figure.interval
+    if interval is None and is_open:
+        interval = Interval(observed, observed)
+    if interval is None:
+        return _predicted(slo, observed, known, confidence) if is_scatter_known else None
+    if len(known) == 1 and slo.statistic == "quantile" and not is_open:
+        stretches = min(stretches_of(one.columns) for one in (run, *baselines))
+        blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
+        if are_enough(blocks, stretches, slo.q, confidence):
+            return _by_resampling(slo, run, baselines[0], limit, confidence, stretches)
+    own = _with_baseline_width(interval, observed, slo, others)
+    return _wider(own, _predicted(slo, observed, known, confidence)) if is_scatter_known else own
 
 
 def _by_resampling(
-    slo: Slo,
-    run: Evidence,
-    baselines: Sequence[Evidence],
-    limit: float,
-    confidence: float,
-    stretches: float,
+    slo: Slo, run: Evidence, baseline: Evidence, limit: float, confidence: float, stretches: float
 ) -> Interval | None:
     assert slo.q is not None
-    ours = blocks_of([run.columns], stretches)
+    ours, theirs = blocks_of([run.columns], stretches), blocks_of([baseline.columns], stretches)
     own = _in_blocks(slo, run, codes_in(run.columns, ours))
-    parts, clusters, offset = [], [], 0
-    for baseline in baselines:
-        blocks = blocks_of([baseline.columns], stretches)
-        theirs = _in_blocks(slo, baseline, codes_in(baseline.columns, blocks))
-        parts.append(theirs.values * (slo.limit.factor or 1.0))
-        clusters.append(theirs.cluster + offset)
-        offset += count_of(blocks)
-    base = Sample(np.concatenate(parts), np.concatenate(clusters).astype(np.int32))
+    base = _in_blocks(slo, baseline, codes_in(baseline.columns, theirs))
+    base = base._replace(values=base.values * (slo.limit.factor or 1.0))
     if min(own.n, base.n) < least_n(slo.q, confidence):
         return Interval(None, None)
     shown = variance_shown_by(count_of(ours), stretches)
-    resampling = Resampling(offset, count_of(ours), is_paired=False, variance_shown=shown)
+    resampling = Resampling(count_of(theirs), count_of(ours), is_paired=False, variance_shown=shown)
     found = quantile_differences(resampling, base, own, (slo.q,))[0]
     if found is None:
         return None
@@ -99,31 +96,22 @@ def _by_resampling(
 
 def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
     """The SLO's values, in blocks of sessions rather than in sessions."""
-    sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window)).sample
+    sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
     return Sample(sample.values, block[sample.cluster])
 
 
-def _with_baseline_width(
-    own: Interval,
-    observed: float,
-    known: Sequence[float],
-    slo: Slo,
-    baselines: Sequence[Evidence],
-    confidence: float,
-) -> Interval:
-    """Widths of two independent intervals added in quadrature (Zou and Donner 2008, MOVER)."""
+def _with_baseline_width(own: Interval, observed: float, slo: Slo, others: Sequence[Figure]) -> Interval:
+    """Widths of independent intervals added in quadrature."""
+    widths = [
+        (other.observed, other.interval or Interval(other.observed, other.observed))
+        for other in others
+        if other.observed is not None
+    ]
+    known = [value for value, _ in widths]
     factor = (slo.limit.factor or 1.0) / len(known)
-    below = 0.0 if own.low is None else (observed - own.low) ** 2
-    above = 0.0 if own.high is None else (own.high - observed) ** 2
-    for baseline, value in zip(baselines, known, strict=True):
-        theirs = figure_of(slo, baseline, confidence).interval or Interval(value, value)
-        # A side that the baseline does not bound bounds nothing of the difference.
-        below += inf if theirs.high is None else (factor * (theirs.high - value)) ** 2
-        above += inf if theirs.low is None else (factor * (value - theirs.low)) ** 2
-    return Interval(
-        None if own.low is None or isinf(below) else observed - below**0.5,
-        None if own.high is None or isinf(above) else observed + above**0.5,
-    )
+    # The standard error of the mean of two: where they disagree, neither is what a run has to be like.
+    apart = factor * (max(known) - min(known)) if len(known) < FEW else 0.0
+    return widened(own, observed, widths, factor, apart)
 
 
 def _wider(one: Interval, other: Interval) -> Interval:
@@ -137,8 +125,6 @@ def _wider(one: Interval, other: Interval) -> Interval:
 def _predicted(slo: Slo, observed: float, known: Sequence[float], confidence: float) -> Interval:
     """Where the figure of a run like this one lies, by the scatter of the baselines from run to run."""
     k = len(known)
-    if not np.isfinite(known).all():
-        return Interval(None, None)
     width = float(student.ppf((1 + confidence) / 2, k - 1)) * (1 + 1 / k) ** 0.5
     if slo.unit == "ms":
         logs = np.log(np.maximum(np.asarray(known), 1e-6))

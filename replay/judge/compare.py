@@ -34,7 +34,7 @@ from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.own_intervals import Known, OwnIntervals
-from replay.judge.phrases import counted
+from replay.judge.phrases import counted, were
 from replay.judge.proportion import mean_bounds, mean_known, share_bounds
 from replay.judge.quantile import least_n, quantile, quantile_bounds, quantile_worth
 from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
@@ -186,6 +186,7 @@ class _Pair:
         self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
         named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
         self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
+        self.cut = int(sum(np.count_nonzero(columns.cut_sessions) for columns in (*self.a, *self.b)))
         counts = count_of(blocks_a), count_of(blocks_b)
         shown = variance_shown_by(max(counts), self.stretches)
         self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
@@ -361,6 +362,12 @@ def _compared(
     _put(difference, found.a, found.b, scale)
     if isinf(found.a) and isinf(found.b):
         difference.reason = "both fall among failures, so there are no times to compare"
+        return difference
+    if metric.measure == "makespan" and pair.cut:
+        # The slow ones are cut off first, so what is left is not alike on both sides.
+        difference.reason = (
+            f"{were(pair.cut, 'session')} cut off before the end, so not all makespans are known"
+        )
         return difference
     _put_doubt(difference, found, scale, confidence)
     difference.p_value = difference.p_adjusted = round(found.p_value, 6)

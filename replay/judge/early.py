@@ -116,7 +116,7 @@ class EarlyCheck:
         self._most = max(1, most)
         theta = _allowed(slo)
         self._theta = theta if theta is not None and 0 < theta < 1 else None
-        self._is_fact = theta == 0.0 or (slo.statistic in ("min", "max") and not slo.needs_recording)
+        self._is_fact = theta == 0.0 or _is_broken_by_one(slo)
         self._parts: list[_Seen] = []
         self._sessions = 0
         self._next_look = LEAST_SESSIONS
@@ -126,7 +126,10 @@ class EarlyCheck:
     @property
     def can_decide(self) -> bool:
         """Whether this SLO can be decided at all before the end."""
-        return (self._theta is not None or self._is_fact) and not self.slo.window.is_steady
+        if self.slo.window.is_steady or self.slo.part == "failed":
+            # How long a step would have taken that a time limit ended is weighed with all of them, at the end.
+            return False
+        return self._theta is not None or self._is_fact
 
     def add(self, columns: Columns) -> None:
         """More sessions, whole ones, in order of start; columns hold nothing else."""
@@ -231,6 +234,13 @@ def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float)
     else:
         check.observed, check.limit, check.ci = observed, slo.limit.value, bounds  # type: ignore[assignment]
     return check
+
+
+def _is_broken_by_one(slo: Slo) -> bool:
+    """Whether one value is enough to break it: an extreme on the side of its limit."""
+    upper, lower = slo.operator in ("<", "<="), slo.operator in (">", ">=")
+    is_bounded = (slo.statistic == "max" and upper) or (slo.statistic == "min" and lower)
+    return is_bounded and slo.limit.factor is None
 
 
 def _allowed(slo: Slo) -> float | None:

@@ -30,7 +30,8 @@ class Figure(msgspec.Struct):
 
     observed, interval: infinite where they lie among failures. failed: how many of n failed. n_needed: the least number
     of values that could bound it on the side that a pass needs. why_unbounded: why a side of the interval is None,
-    where that is not for want of values. errors: failures that it is made of, or falls among, by class.
+    where that is not for want of values. is_open: because values that are only known to be at least so much may be any
+    more. errors: failures that it is made of, or falls among, by class.
     """
 
     observed: float | None
@@ -42,6 +43,7 @@ class Figure(msgspec.Struct):
     n_needed: int | None = None
     failed: int = 0
     why_unbounded: str | None = None
+    is_open: bool = False
     why_absent: str = "no step of that kind was measured"
     errors: dict[str, int] = {}
 
@@ -101,16 +103,20 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
     found = measured(columns, slo.measure, rows, slo.part)
     sample = found.sample
     if not sample.n:
-        return Figure(None, 0, 0, why_absent=why_unmeasured(slo))
+        return Figure(None, 0, 0, why_absent=why_unmeasured(slo) if found.cut is None else _why_open(found))
+    least, most = _readings(found)
     if slo.statistic in ("min", "max"):
-        edge = float(sample.values.min() if slo.statistic == "min" else sample.values.max())
-        return Figure(edge, sample.n, sample.clusters, failed=found.failed)
+        edge = np.min if slo.statistic == "min" else np.max
+        figure = Figure(float(edge(sample.values)), sample.n, sample.clusters, failed=found.failed)
+        at_least, at_most = float(edge(least.values)), float(edge(most.values))
+        # An extreme is a fact of the run, unless it is of values that are not known.
+        return figure if at_least == at_most else _opened(figure, at_least, at_most, found)
     if slo.statistic == "mean":
         return _mean_figure(found, confidence)
     assert slo.q is not None
     interval, value = quantile_interval(sample, slo.q, confidence)
     why = why_unseen(value, sample)
-    return Figure(
+    figure = Figure(
         quantile(np.sort(sample.values), slo.q),
         sample.n,
         sample.clusters,
@@ -121,6 +127,53 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
         found.failed,
         why,
     )
+    if most is sample:
+        return figure
+    (low, _), (_, high) = (quantile_interval(one, slo.q, confidence)[0] for one in (least, most))
+    if high == interval.high and low == interval.low:
+        return figure
+    return _opened(figure, _least(low, interval.low), high, found)
+
+
+def _least(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else min(one, other)
+
+
+def _readings(found: Measured) -> tuple[Sample, Sample]:
+    """The values as small as they may be, and as large: those of which only a least is known, and infinite."""
+    sample, cut = found.sample, found.cut
+    if cut is not None:
+        assert sample.at is not None
+        assert cut.at is not None
+        open_from = sample.n
+        sample = Sample(
+            np.concatenate([sample.values, cut.values]),
+            np.concatenate([sample.cluster, cut.cluster]),
+            np.concatenate([sample.at, cut.at]),
+        )
+        is_open = np.arange(sample.n) >= open_from
+    elif found.censored is not None:
+        is_open = found.censored
+    else:
+        return sample, sample
+    return sample, sample._replace(values=np.where(is_open, np.inf, sample.values))
+
+
+def _opened(figure: Figure, low: float | None, high: float | None, found: Measured) -> Figure:
+    """The figure with what is not known of its values in its interval."""
+    if high == np.inf and not (figure.interval and figure.interval.high == np.inf):
+        # Not among failures: it has an end, which nobody saw.
+        high = None
+    return msgspec.structs.replace(
+        figure, interval=Interval(low, high), why_unbounded=_why_open(found), n_needed=None, is_open=True
+    )
+
+
+def _why_open(found: Measured) -> str:
+    if found.cut is not None:
+        n, of = found.cut.n, found.cut.n + found.sample.n
+        return f"of {counted(of, 'session')} {n:,} {'was' if n == 1 else 'were'} cut off, and may have taken far longer"
+    return f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
 
 
 def _needed(value: Worth, otherwise: int | None) -> int | None:
@@ -135,8 +188,8 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
     if value.has_few_sessions:
         sessions = counted(sample.clusters, "session")
         return (
-            f"all {sample.n} steps come from {sessions}, which do not tell how much sessions differ; "
-            f"{LEAST_SESSIONS} are the least"
+            f"all {sample.n} steps come from {sessions}, too few to show how much sessions differ; "
+            f"at least {LEAST_SESSIONS} are needed"
         )
     if not value.is_unseen or value.stretches is None:
         return None
@@ -158,7 +211,8 @@ def why_unmeasured(slo: Slo) -> str:
 def _mean_figure(found: Measured, confidence: float) -> Figure:
     """A failure has no time to add, so with one among them a mean is bounded from below only, by the others."""
     sample = found.sample
-    if found.censored_ms is None and not np.isinf(sample.values).any():
+    is_open = found.censored_ms is not None or found.cut is not None
+    if not is_open and not np.isinf(sample.values).any():
         interval, value = mean_interval(sample, confidence)
         return Figure(
             float(sample.values.mean()),
@@ -170,9 +224,10 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
             failed=found.failed,
             why_unbounded=why_unseen(value, sample),
         )
-    if found.censored_ms is not None:
-        (low, _), _ = mean_interval(sample, confidence)
-        why = f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
+    if is_open and not np.isinf(sample.values).any():
+        own = mean_interval(sample, confidence)[0].low
+        low = _least(mean_interval(_readings(found)[0], confidence)[0].low, own)
+        why = _why_open(found)
         observed = float(sample.values.mean())
     else:
         timed = np.isfinite(sample.values)
@@ -184,12 +239,19 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
         )
         observed = float(answered.values.mean()) if answered.n else np.inf
     return Figure(
-        observed, sample.n, sample.clusters, Interval(low, None), failed=found.failed, why_unbounded=why
+        observed,
+        sample.n,
+        sample.clusters,
+        Interval(low, None),
+        failed=found.failed,
+        why_unbounded=why,
+        is_open=is_open,
     )
 
 
 def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) -> Figure:
     failed_n = 0
+    found: Measured | None = None
     if slo.statistic == "errors":
         failed = ~columns.ok
         if slo.error is not None:
@@ -209,23 +271,46 @@ def _share_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) ->
     else:
         found = measured(columns, slo.measure, rows, slo.part)
         if not found.sample.n:
-            return Figure(None, 0, 0, why_absent=why_unmeasured(slo))
+            return Figure(None, 0, 0, why_absent=why_unmeasured(slo) if found.cut is None else _why_open(found))
         failed_n = found.failed
         assert slo.within is not None
         assert slo.within_ms is not None
-        compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[slo.within]
-        hits, base = compare(found.sample.values, slo.within_ms), found.sample
+        hits, base = _within(slo, found.sample), found.sample
     observed = 100 * float(np.count_nonzero(hits)) / base.n
+    readings = (base, base) if found is None else _readings(found)
     if slo.operator == "==":
-        return Figure(observed, base.n, base.clusters)
+        figure = Figure(observed, base.n, base.clusters)
+        if found is None or readings[0] is readings[1]:
+            return figure
+        edges = [100 * float(np.mean(_within(slo, reading))) for reading in readings]
+        return figure if edges == [observed] * 2 else _opened(figure, min(edges), max(edges), found)
     interval, value = share_interval(hits, base, confidence)
-    low, high = interval
-    bounds = Interval(None if low is None else 100 * low, None if high is None else 100 * high)
+    bounds = _in_percent(interval)
     needed = None if value.has_few_sessions else _least_share_n(slo, confidence)
     why = why_unseen(value, base) if value.has_few_sessions else None
-    return Figure(
+    figure = Figure(
         observed, base.n, base.clusters, bounds, value, n_needed=needed, failed=failed_n, why_unbounded=why
     )
+    if found is None or readings[0] is readings[1]:
+        return figure
+    either = [_in_percent(share_interval(_within(slo, one), one, confidence)[0]) for one in readings]
+    low = _least(either[0].low, either[1].low)
+    high = None if None in (either[0].high, either[1].high) else max(one.high or 0.0 for one in either)
+    return figure if (low, high) == bounds else _opened(figure, low, high, found)
+
+
+def _within(slo: Slo, sample: Sample) -> Flags:
+    """Which values lie within the limit of a share."""
+    assert slo.within is not None
+    assert slo.within_ms is not None
+    compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}[slo.within]
+    found: Flags = compare(sample.values, slo.within_ms)
+    return found
+
+
+def _in_percent(interval: Interval) -> Interval:
+    low, high = interval
+    return Interval(None if low is None else 100 * low, None if high is None else 100 * high)
 
 
 def _least_share_n(slo: Slo, confidence: float) -> int | None:

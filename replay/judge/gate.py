@@ -14,13 +14,15 @@ Against baselines the limit is itself uncertain; see replay/judge/baselines.py.
 """
 
 from collections.abc import Sequence
-from math import ceil, isinf
+from math import ceil, inf, isfinite, isinf, isnan
 
 import msgspec
+import numpy as np
 
-from replay.judge.baselines import FEW, against_baselines, limit_from
+from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.lateness import withstands_lateness
+from replay.judge.phrases import were
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
@@ -37,27 +39,30 @@ def judge_gate(
     confidence: float = CONFIDENCE,
     early: dict[str, Check] | None = None,
     least_fidelity: float = LEAST_FIDELITY,
+    *,
+    is_stopped_early: bool = False,
 ) -> GateVerdict:
     """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text.
 
-    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged.
+    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. is_stopped_early:
+    the run was ended once all was decided, so that it is not whole says nothing against it.
     """
     decided = early or {}
     checks = [
-        _borne_out(decided[slo.text], slo, run, baselines, confidence)
+        _borne_out(decided[slo.text], slo, run, baselines, confidence, is_stopped_early)
         if slo.text in decided
         else _check(slo, run, baselines, confidence)
         for slo in slos
     ]
-    doubts = run_doubts(run.summary, is_stopped_early=bool(decided))
+    doubts = run_doubts(run.summary, is_stopped_early=is_stopped_early)
     is_generator = run.summary.generator.verdict != "ok"
     checks = [
-        _late_but_standing(check, doubts[1:], run.summary)
+        _late_but_standing(check, slo, doubts[1:], run.summary)
         if withstands_lateness(check, slo, run.summary)
         else _doubted(check, doubts, is_generator)
         for check, slo in zip(checks, slos, strict=True)
     ]
-    unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=bool(decided))
+    unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=is_stopped_early)
     checks = [_unlike(check, unlike) for check in checks]
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
@@ -133,13 +138,19 @@ def _unlike(check: Check, unlike: list[str]) -> Check:
 
 
 def _borne_out(
-    early: Check, slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: float
+    early: Check,
+    slo: Slo,
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    confidence: float,
+    is_stopped_early: bool,
 ) -> Check:
     """An early decision, if the evidence at the end says the same; else what that says, short of a pass."""
     if _check(slo, run, baselines, early.confidence).verdict == early.verdict:
         return early
     at_end = _check(slo, run, baselines, confidence)
-    why = f"the run was ended early, for a {early.verdict} that what was seen by its end does not bear out"
+    how = "the run was ended early, for" if is_stopped_early else "it was decided early, as"
+    why = f"{how} a {early.verdict} that what was seen by its end does not bear out"
     if at_end.verdict != "fail":
         at_end.verdict, at_end.reason = "inconclusive", why
     return at_end
@@ -152,8 +163,11 @@ def _doubted(check: Check, doubts: list[str], is_generator: bool) -> Check:
     return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
 
 
-def _late_but_standing(check: Check, doubts: list[str], summary: Summary) -> Check:
+def _late_but_standing(check: Check, slo: Slo, doubts: list[str], summary: Summary) -> Check:
     """Judged in spite of the generator, whose doubt is the first; the others count as ever."""
+    if slo.measure == "lag" and slo.statistic != "errors":
+        # Its lateness is what was asked for, and what the figure is of.
+        return _doubted(check, doubts, is_generator=False)
     reason = f"{check.reason}; this machine was late by up to {summary.generator.late_ms:.4g} ms, which changes nothing"
     return _doubted(msgspec.structs.replace(check, reason=reason), doubts, is_generator=False)
 
@@ -177,6 +191,9 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
             f"{len(baselines)} baseline(s): noise from run to run is not known; name {FEW} or more to "
             "have it estimated"
         )
+    cut = int(np.count_nonzero(run.columns.cut_sessions))
+    if cut and any(slo.measure == "makespan" for slo in slos):
+        notes.append(f"{were(cut, 'session')} cut off before the end; the makespans shown are of the others")
     traces = {baseline.summary.trace.sha256 for baseline in baselines} - {run.summary.trace.sha256}
     if traces:
         notes.append("a baseline replayed another trace than this run, so the difference may be the trace's")
@@ -211,12 +228,19 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
             check.reason = "there is no baseline; name one with --baseline"
             return check
         others = [figure_of(slo, baseline, confidence) for baseline in baselines]
+        absent = [other.why_absent for other in others if other.observed is None]
+        if absent:
+            check.reason = f"a baseline has no such figure: {absent[0]}"
+            return check
         known = [other.observed for other in others if other.observed is not None]
-        if len(known) < len(others):
-            check.reason = f"a baseline has no such figure: {others[0].why_absent}"
+        if not are_finite(known):
+            _put(check, slo, figure.observed, None, None)
+            check.reason = (
+                "the baseline's figure falls among its own failures, so there is no limit to hold this run to"
+            )
             return check
         limit = limit_from(slo, known)
-        interval = against_baselines(slo, run, baselines, figure, known, limit, confidence)
+        interval = against_baselines(slo, run, baselines, figure, others, limit, confidence)
     _put(check, slo, figure.observed, limit, interval)
     check.verdict, check.reason = _decide(slo.operator, figure, limit, interval)
     if check.verdict == "inconclusive" and figure.n_needed is not None:
@@ -246,7 +270,7 @@ def _against_recording(check: Check, slo: Slo, held: HeldToRecording) -> Check:
     return check
 
 
-def _put(check: Check, slo: Slo, observed: float, limit: float, interval: Interval | None) -> None:
+def _put(check: Check, slo: Slo, observed: float, limit: float | None, interval: Interval | None) -> None:
     bounds = None if interval is None else (_rounded(interval.low), _rounded(interval.high))
     if slo.unit == "ms":
         check.observed_ms, check.limit_ms, check.ci_ms = _rounded(observed), _rounded(limit), bounds
@@ -275,21 +299,28 @@ def _decide(
     """By the interval, or for a fact of the run by the figure itself."""
     observed = figure.observed
     assert observed is not None
+    if not isfinite(limit):
+        return "inconclusive", "there is no finite limit to hold this to"
     among = ""
     if figure.failed and (isinf(observed) or (interval is not None and isinf(interval.high or 0.0))):
         among = f": {figure.failed} of {figure.n} failed, and a failure is infinitely slow"
     if interval is None:
         is_kept = keeps(operator, observed, limit) and not isinf(observed)
         return ("pass", "holds in this run") if is_kept else ("fail", f"does not hold in this run{among}")
-    good, bad = (interval.high, interval.low) if operator in ("<", "<=") else (interval.low, interval.high)
+    low, high = (None if side is None or isnan(side) else side for side in interval)
+    good, bad = (high, low) if operator in ("<", "<=") else (low, high)
+    if operator == "==":
+        # Only what cannot be anything else is equal, and what lies beyond the limit on either side is not.
+        good = low if low == high else None
+        bad = low if low is not None and low > limit else high if high is not None and high < limit else None
     if good is not None and keeps(operator, good, limit) and not isinf(good):
         if figure.censored_ms is not None and good >= figure.censored_ms:
             return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"
         return "pass", "the whole interval keeps the limit"
-    if bad is not None and (isinf(bad) or not keeps(operator, bad, limit)):
-        return "fail", f"it falls among the failures{among}" if isinf(
-            bad
-        ) else "the whole interval breaks the limit"
+    if low == inf:
+        return "fail", f"it falls among the failures{among}"
+    if bad is not None and isfinite(bad) and not keeps(operator, bad, limit):
+        return "fail", "the whole interval breaks the limit"
     if figure.why_unbounded is not None:
         return "inconclusive", figure.why_unbounded
     if good is None:

@@ -3,6 +3,9 @@
 Nothing that fails is fast: a step that failed, in whatever way, is infinitely slow in every measure that it would have
 had, also where it ended at a time limit or could not be sent; and so is a session in which a step failed. `answered`
 leaves failures out, `failed` is of them alone, by their own times. Shares of errors are of all steps that were tried.
+
+Nor is a session quick that was cut off: a step of it was left unsent without a failure. Its makespan is only known to
+be no less than it came to by then, and as the long ones are cut off first, what the others took is not all.
 """
 
 from typing import NamedTuple
@@ -12,7 +15,7 @@ import numpy as np
 from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Selector, SloWindow
 from replay.judge.types import Part
-from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s
 
 _NS = 1_000_000_000
@@ -21,13 +24,16 @@ _RAMP_RATIO = 0.1
 
 class Measured(NamedTuple):
     """sample: in ms. rows: the steps that the values are of, in order; None for makespans. failed: how many of them
-    failed. censored_ms: the least value that is a time limit and not an end; None: there is none.
+    failed. censored_ms: the least value that is a time limit and not an end; None: there is none. censored: which are;
+    None: none. cut: of sessions that were cut off, what they came to by then; these are not in sample.
     """
 
     sample: Sample
     rows: Flags | None = None
     failed: int = 0
     censored_ms: float | None = None
+    censored: Flags | None = None
+    cut: Sample | None = None
 
 
 def rows_of(columns: Columns, selector: Selector, window: SloWindow) -> Flags:
@@ -72,9 +78,12 @@ def measured(columns: Columns, measure: str, rows: Flags, part: Part = "all") ->
         censored = counted & columns.censored
         least = float(values[censored].min()) / 1e6 if censored.any() else None
         n = int(np.count_nonzero(counted))
-        return Measured(sample_of(columns, _ms(values[counted]), counted), counted, n, least)
+        flags = columns.censored[counted] if least is not None else None
+        return Measured(sample_of(columns, _ms(values[counted]), counted), counted, n, least, flags)
     counted = rows & columns.ok & known
     if part == "answered":
+        if columns.other_ok is not None:
+            counted &= columns.other_ok
         return Measured(sample_of(columns, _ms(values[counted]), counted), counted)
     counted |= failed
     ms = _ms(values)
@@ -96,10 +105,14 @@ def timed(columns: Columns, measure: str) -> tuple[Int64s, Flags, Flags]:
     if measure == "ttfb":
         return columns.first_byte_ns - sent, was_sent & (columns.first_byte_ns != ABSENT_NS), everything
     has_tokens = was_sent & (columns.first_token_ns != ABSENT_NS)
+    are_alike = everything
+    if columns.other_tokens is not None and measure in ("ttft", "tpot"):
+        are_alike = columns.other_tokens > (measure == "tpot")
     if measure == "ttft":
-        return columns.first_token_ns - sent, has_tokens, _of_streams(columns)
+        return columns.first_token_ns - sent, has_tokens & are_alike, _of_streams(columns) & are_alike
     if measure == "tpot":
-        return *_time_per_token(columns, has_tokens), _of_streams(columns)
+        times, counted = _time_per_token(columns, has_tokens)
+        return times, counted & are_alike, _of_streams(columns) & are_alike
     raise ValueError(f"no measure is called {measure}")
 
 
@@ -126,15 +139,27 @@ def _of_streams(columns: Columns) -> Flags:
 def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
     """A session's own time, whatever became of its steps, only where part asks for failed ones."""
     sessions = np.unique(columns.session[rows]).astype(np.int32)
+    sessions = sessions[columns.makespan_ns[sessions] != ABSENT_NS]
+    ok = columns.ok
+    if part == "answered" and columns.other_ok is not None:
+        ok = ok & columns.other_ok
     has_failed = np.zeros(max(1, len(columns.sessions)), np.bool_)
-    has_failed[columns.session[~columns.ok]] = True
-    failed = has_failed[sessions] if len(sessions) else np.zeros(0, np.bool_)
-    if part != "all":
-        sessions = sessions[failed if part == "failed" else ~failed]
-        return Measured(Sample(_ms(columns.makespan_ns[sessions]), sessions, starts_of(columns)[sessions]))
-    ms = _ms(columns.makespan_ns[sessions])
-    ms[failed] = np.inf
-    return Measured(Sample(ms, sessions, starts_of(columns)[sessions]), None, int(np.count_nonzero(failed)))
+    has_failed[columns.session[~ok]] = True
+    if part == "failed":
+        return Measured(_makespans_of(columns, sessions[has_failed[sessions]]))
+    is_cut = columns.cut_sessions[sessions] & ~has_failed[sessions]
+    cut = _makespans_of(columns, sessions[is_cut]) if is_cut.any() else None
+    sessions = sessions[~is_cut]
+    failed = has_failed[sessions]
+    if part == "answered":
+        return Measured(_makespans_of(columns, sessions[~failed]), cut=cut)
+    sample = _makespans_of(columns, sessions)
+    sample.values[failed] = np.inf
+    return Measured(sample, None, int(np.count_nonzero(failed)), cut=cut)
+
+
+def _makespans_of(columns: Columns, sessions: Codes) -> Sample:
+    return Sample(_ms(columns.makespan_ns[sessions]), sessions, starts_of(columns)[sessions])
 
 
 def starts_of(columns: Columns) -> Int64s:

@@ -7,7 +7,7 @@ none at all. The p-value is one minus the confidence at which the interval just 
 contradict each other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf, isinf
 from typing import NamedTuple
 
@@ -52,6 +52,30 @@ class OwnIntervals(NamedTuple):
     def _is_other(self, confidence: float) -> bool:
         low, high = self.interval(confidence)
         return low > 0 or high < 0
+
+
+def widened(
+    own: Interval,
+    observed: float,
+    others: Iterable[tuple[float, Interval]],
+    factor: float = 1.0,
+    apart: float = 0.0,
+) -> Interval:
+    """A figure's interval with the doubt of a limit in it that is the sum of other figures, each times the factor.
+
+    apart: a standard error of the limit's own, in its unit. A side is None where it, or what it is held to,
+    has no bound.
+    """
+    below = apart**2 + (0.0 if own.low is None else (observed - own.low) ** 2)
+    above = apart**2 + (0.0 if own.high is None else (own.high - observed) ** 2)
+    for value, theirs in others:
+        # A side that the other does not bound bounds nothing of the difference.
+        below += inf if theirs.high is None else (factor * (theirs.high - value)) ** 2
+        above += inf if theirs.low is None else (factor * (value - theirs.low)) ** 2
+    return Interval(
+        None if own.low is None or isinf(below) else observed - below**0.5,
+        None if own.high is None or isinf(above) else observed + above**0.5,
+    )
 
 
 def _below(

@@ -14,3 +14,8 @@ def number(value: float) -> str:
 def counted(n: int, thing: str) -> str:
     """`1 request`, `3 requests`."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def were(n: int, thing: str) -> str:
+    """`1 session was`, `3 sessions were`."""
+    return f"{counted(n, thing)} {'was' if n == 1 else 'were'}"

@@ -1,10 +1,12 @@
 """A run held to its own recording: the same quantity of the same steps, step by step.
 
 Every step carries the duration that it had when it was recorded. Steps without one, and those that failed by chance
-in the recording (a status that says nothing of how fast it is: 5xx, 408, 425, 429), are left out on both sides. What
-is left is a paired comparison: blocks of sessions are drawn for both sides at once (replay/judge/resampling.py), so
-that what makes a session long on both sides cancels, and a target that is exactly as fast has a difference near zero,
-however wide its times are spread. Error rates are simulated in tests/judge/test_recording.py.
+in the recording (a status that says nothing of how fast it is: 5xx, 408, 425, 429), are left out on both sides; of
+times to a token also those that have none on one side, unless they failed here, and of makespans the sessions of which
+a step is left out. What is left is a paired comparison: blocks of sessions are drawn for both sides at once
+(replay/judge/resampling.py), so that what makes a session long on both sides cancels, and a target that is exactly as
+fast has a difference near zero, however wide its times are spread. Error rates are simulated in
+tests/judge/test_recording.py.
 
 Recorded times are only as good as the recording's clock: a duration is the difference of two stamps, and so it is off
 by up to one resolution either way. The resolution is what the trace says, or, where it does not, what whole seconds
@@ -18,7 +20,10 @@ import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Evidence, Figure, figure_of
-from replay.judge.metrics import measured, rows_of
+from replay.judge.metrics import measured, rows_of, sample_of
+from replay.judge.own_intervals import widened
+from replay.judge.phrases import were
+from replay.judge.proportion import share_interval
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.sample import Floats, Sample
@@ -63,26 +68,38 @@ def pair(run: Evidence, shift_ms: float = 0.0) -> tuple[Evidence, Evidence] | No
     ours = columns.where(rows)
     shift_ns = int(shift_ms * _MS)
     took_ns = np.maximum(0, ours.numbers("recorded_ns") + shift_ns)
-    ttft_ns = ours.numbers("recorded_ttft_ns")
     start = ours.intended_ns
     end = start + took_ns
     n = ours.n
     absent = np.full(n, ABSENT_NS, np.int64)
-    first_token = np.where(ttft_ns == ABSENT_NS, ABSENT_NS, start + np.minimum(ttft_ns, took_ns))
-    tokens = ours.numbers("recorded_output_tokens")
+    ttft_ns, tokens = ours.numbers("recorded_ttft_ns"), ours.numbers("recorded_output_tokens")
+    is_streamed = ttft_ns != ABSENT_NS
+    first_token = np.where(is_streamed, start + np.clip(ttft_ns + shift_ns, 0, took_ns), ABSENT_NS)
+    # From the first token to the last is a recorded time of its own, as coarse as the others.
+    streaming_ns = np.maximum(0, ours.numbers("recorded_ns") - ttft_ns + shift_ns)
+    makespan_ns = np.where(_are_whole(columns, rows), _recorded_makespans(ours, shift_ns), ABSENT_NS)
+    both_tokens = np.where(is_streamed, np.maximum(1, tokens), 0)
+    here = np.where(ours.first_token_ns == ABSENT_NS, 0, np.maximum(1, ours.tokens))
+    both_tokens = np.where(ours.ok, np.minimum(both_tokens, here), both_tokens)
     recording = ours._replace(
         ok=np.ones(n, np.bool_),
         error=np.full(n, -1, np.int32),
         sent_ns=start,
         first_byte_ns=absent,
         first_token_ns=first_token,
-        last_token_ns=np.where(first_token == ABSENT_NS, ABSENT_NS, end),
+        last_token_ns=np.where(is_streamed, first_token + streaming_ns, ABSENT_NS),
         end_ns=end,
         tokens=tokens,
         output_tokens=tokens,
         cold=np.full(n, -1, np.int32),
         censored=np.zeros(n, np.bool_),
-        makespan_ns=_recorded_makespans(ours, shift_ns),
+        makespan_ns=makespan_ns,
+        cut=None,
+        other_ok=ours.ok,
+        other_tokens=both_tokens,
+    )
+    ours = ours._replace(
+        makespan_ns=np.where(makespan_ns == ABSENT_NS, ABSENT_NS, ours.makespan_ns), other_tokens=both_tokens
     )
     return (
         Evidence(_summary_of_recording(run, n), recording, f"{run.name}, as recorded"),
@@ -133,7 +150,7 @@ def makespans_beside(run: Evidence) -> tuple[Floats, Floats] | None:
     recording, ours = (side.columns for side in both)
     has_failed = np.zeros(len(ours.sessions), np.bool_)
     has_failed[run.columns.session[~run.columns.ok]] = True
-    whole = np.setdiff1d(ours.session, np.flatnonzero(has_failed))
+    whole = np.setdiff1d(ours.session, np.flatnonzero(has_failed | (ours.makespan_ns == ABSENT_NS)))
     if not len(whole):
         return None
     return ours.makespan_ns[whole] / 1e6, recording.makespan_ns[whole] / 1e6
@@ -149,44 +166,50 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     readings = [pair(run, shift_ms) for shift_ms in (0.0, -coarse_ms, coarse_ms)]
     if readings[0] is None:
         return _absent("the recording has no durations to hold this to")
-    recording, ours = _comparable(readings[0], slo)
-    known = figure_of(slo, recording, confidence).observed
+    recording, ours = readings[0]
+    recorded = figure_of(slo, recording, confidence)
+    known = recorded.observed
     figure = figure_of(slo, ours, confidence)
     if known is None:
-        return _absent(f"the recording has no {slo.measure} time of these steps")
+        return _absent(_why_unknown(slo))
     if figure.observed is None:
         return HeldToRecording(figure)
     factor, value = slo.limit.factor or 1.0, slo.limit.value
     limits = [
-        factor * (figure_of(slo, _comparable(reading, slo)[0], confidence).observed or 0.0) + value
+        factor * (figure_of(slo, reading[0], confidence).observed or 0.0) + value
         for reading in readings[1:]
         if reading is not None
     ]
     limit = factor * known + value
     if slo.statistic in ("quantile", "mean"):
         figure.interval = _paired_interval(slo, recording, ours, limit - value, confidence, figure.interval)
+    elif figure.interval is not None and recorded.interval is not None:
+        figure.interval = widened(figure.interval, figure.observed, [(known, recorded.interval)], factor)
+    if slo.measure == "makespan" and run.columns.cut_sessions.any():
+        _open_for_cut(figure, slo, run)
     return HeldToRecording(figure, limit, (min(limits), max(limits)), coarse_ms)
 
 
-def _comparable(both: tuple[Evidence, Evidence], slo: Slo) -> tuple[Evidence, Evidence]:
-    """Only the steps that have the measure in the recording, on both sides; of these only the answered, if those are
-    asked for.
+def _why_unknown(slo: Slo) -> str:
+    if slo.measure == "makespan":
+        return "no session went to its end and has all of its steps in the recording"
+    return f"the recording has no {slo.measure} time of these steps"
+
+
+def _open_for_cut(figure: Figure, slo: Slo, run: Evidence) -> None:
+    """Sessions that were cut off are left out on both sides; as the slow ones are cut off first, those that are left
+    are too quick, so that nothing shows how long makespans are at most.
     """
-    recording, ours = both
-    if slo.measure in ("ttft", "tpot"):
-        rows = recording.columns.first_token_ns != ABSENT_NS
-        if slo.measure == "tpot":
-            rows = rows & (recording.columns.tokens > 1)
-    else:
-        rows = np.ones(recording.columns.n, np.bool_)
-    if slo.part == "answered":
-        rows = rows & ours.columns.ok
-    if rows.all():
-        return both
-    return (
-        msgspec.structs.replace(recording, columns=recording.columns.where(rows)),
-        msgspec.structs.replace(ours, columns=ours.columns.where(rows)),
+    cut = int(np.count_nonzero(run.columns.cut_sessions))
+    figure.why_unbounded = (
+        f"{were(cut, 'session')} cut off before the end, and the others may be the quick ones"
     )
+    if figure.interval is None:
+        return
+    low, high = figure.interval
+    is_too_high = slo.statistic == "share" and slo.within in ("<", "<=")
+    figure.interval = Interval(None, high) if is_too_high else Interval(low, None)
+    figure.n_needed = None
 
 
 def _paired_interval(
@@ -233,8 +256,16 @@ def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
     if figure.observed is None:
         return HeldToRecording(figure)
     asked = rows_of(ours, slo.selector, slo.window)
-    known = 100 * float(_failed_by_chance(ours)[asked].mean())
-    limit = (slo.limit.factor or 1.0) * known + slo.limit.value
+    factor = slo.limit.factor or 1.0
+    hits = _failed_by_chance(ours)[asked]
+    known = 100 * float(hits.mean())
+    limit = factor * known + slo.limit.value
+    if figure.interval is not None:
+        # That a recording without failures is held to none would fail every run, which may fail by chance as well.
+        sample = sample_of(ours, np.zeros(len(hits)), asked)
+        low, high = share_interval(hits, sample, confidence)[0]
+        theirs = Interval(None if low is None else 100 * low, None if high is None else 100 * high)
+        figure.interval = widened(figure.interval, figure.observed, [(known, theirs)], factor)
     return HeldToRecording(figure, limit, (limit, limit))
 
 
@@ -255,6 +286,14 @@ def _recorded_makespans(columns: Columns, shift_ns: int) -> Int64s:
     np.maximum.at(last, columns.session, at + columns.numbers("recorded_ns"))
     makespans: Int64s = np.maximum(0, last - np.minimum(first, last) + shift_ns)
     return makespans
+
+
+def _are_whole(columns: Columns, rows: Flags) -> Flags:
+    """Of each session, whether it went to its end and all of its steps are among these rows."""
+    is_whole = np.ones(len(columns.sessions), np.bool_)
+    is_whole[columns.session[~rows]] = False
+    is_whole[columns.cut_sessions] = False
+    return is_whole
 
 
 def _absent(why: str) -> HeldToRecording:

@@ -41,7 +41,7 @@ def print_check(report: CheckReport, directory: Path | None = None, console: Con
     console.print(table)
     console.print()
     if not report.to_do:
-        console.print("nothing to do: a replay means something here")
+        console.print("nothing to do: a replay against this target is meaningful")
     else:
         console.print(Text("what to do", style="bold"))
         for n, to_do in enumerate(report.to_do, 1):
@@ -51,10 +51,12 @@ def print_check(report: CheckReport, directory: Path | None = None, console: Con
 
 
 def _headline(problems: int, warnings: int) -> str:
-    said = "1 problem" if problems == 1 else f"{problems} problems" if problems else "no problem"
+    said = "1 problem" if problems == 1 else f"{problems} problems" if problems else "no problems"
     if warnings:
-        said += f", {warnings} {'thing' if warnings == 1 else 'things'} to mind"
-    return f"{said}; {'a replay here would mislead' if problems else 'a replay means something here'}"
+        warned = counted(warnings, "warning")
+        said = f"{said}, {warned}" if problems else warned
+    meaning = "would be misleading" if problems else "is meaningful"
+    return f"{said}; a replay against this target {meaning}"
 
 
 def _numbered(n: int, text: str) -> RenderableType:

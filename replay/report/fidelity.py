@@ -9,7 +9,7 @@ _MEANINGS = {
     "output_tokens": ("output tokens", "counted against recorded, the smaller over the larger"),
     "input_tokens": ("prompt tokens", "counted against recorded, the smaller over the larger"),
     "streams": ("streams", "model calls streamed as in the recording"),
-    "arrivals": ("arrivals", "steps sent when they were due"),
+    "arrivals": ("arrivals", "steps ready to be sent when they were due"),
     "made_up_bodies": ("bodies", "requests whose body did not have to be made up"),
 }
 

@@ -54,11 +54,15 @@ class Columns(NamedTuple):
     ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
     attempts: tries of the step, the last one included. retried_ns: from the first try's intended time to the
     last one's sending, 0 for one try. makespan_ns: of each session, from its first intended time to its last end,
-    waits included. unsent: steps that were not sent, which have no row, by reason.
+    waits included, ABSENT_NS where that is not known. cut: of each session, whether a step of it was left unsent, or
+    interrupted, so that its makespan is only the least that it can be. unsent: steps that were not sent, which have
+    no row, by reason.
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
     recorded_at_ns counts from the session's start. check: codes into checks, the names of expectations not met.
+    other_ok, other_tokens: of a side of a pair, whether the other one answered the step, and the tokens that both have
+    of it at least; None where there is no other.
     """
 
     sessions: list[str]
@@ -108,17 +112,27 @@ class Columns(NamedTuple):
     made_up: Flags | None = None
     checks: list[str] | None = None
     check: Codes | None = None
+    cut: Flags | None = None
+    other_ok: Flags | None = None
+    other_tokens: Int64s | None = None
 
     @property
     def n(self) -> int:
         return len(self.session)
+
+    @property
+    def cut_sessions(self) -> Flags:
+        """Of each session, whether it was cut off before its end without a failure."""
+        found = np.zeros(len(self.sessions), np.bool_) if self.cut is None else self.cut.copy()
+        found[self.session[~self.ok]] = False
+        return found
 
     def where(self, rows: Flags) -> "Columns":
         """These rows alone; sessions keep their codes and their makespans."""
         of_rows: dict[str, Any] = {
             name: value[rows]
             for name, value in zip(self._fields, self, strict=True)
-            if isinstance(value, np.ndarray) and name != "makespan_ns"
+            if isinstance(value, np.ndarray) and name not in ("makespan_ns", "cut")
         }
         steps = [step for step, is_there in zip(self.step, rows.tolist(), strict=True) if is_there]
         return self._replace(step=steps, **of_rows)
@@ -181,6 +195,7 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
     retried: list[Int64s] = []
     unsent: dict[str, int] = {}
     earlier: dict[tuple[str, str], int] = {}
+    cut: set[str] = set()
     first_ns: list[int] = []
     last_ns: list[int] = []
     for records in blocks:
@@ -194,6 +209,8 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
                 else:
                     first_ns[code] = min(first_ns[code], record.intended_ns)
                     last_ns[code] = max(last_ns[code], record.end_ns)
+            if record.outcome == "unsent" or record.error == INTERRUPTED:
+                cut.add(record.session)
             if record.outcome == "unsent":
                 reason = record.error or "unknown"
                 unsent[reason] = unsent.get(reason, 0) + 1
@@ -256,6 +273,7 @@ def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = Non
         step=steps,
         attempts=_joined(tries, np.int32),
         retried_ns=_joined(retried, np.int64),
+        cut=np.array([session in cut for session in sessions.values], np.bool_),
         makespan_ns=np.array(last_ns, np.int64) - np.array(first_ns, np.int64),
         unsent=unsent,
         unreadable=0 if tally is None else tally.unreadable,

@@ -19,18 +19,22 @@ _NS = 1_000_000_000
 _ON_TIME_NS = 50_000_000
 # Left out because the user said so: no shortfall.
 _BY_CHOICE = ("duration", "read_only")
+# Left out because a step of the session failed, which its makespan tells.
+_BY_FAILURE = "skip-rest"
 
 SHORTFALLS = {
     "sessions": "only {} of the sessions were replayed whole",
     "steps": "only {} of the steps were tried",
     "statuses": "only {} of the answers have the recorded status",
-    "output_tokens": "answers and recording agree on {} of the output tokens",
-    "input_tokens": "answers and recording agree on {} of the prompt tokens",
+    "output_tokens": "of the numbers of output tokens, counted and recorded, the smaller is {} of the larger",
+    "input_tokens": "of the numbers of prompt tokens, counted and recorded, the smaller is {} of the larger",
     "streams": "only {} of the model calls were streamed as in the recording",
-    "arrivals": "only {} of the steps were sent when they were due",
+    "arrivals": "only {} of the steps were ready to be sent when they were due",
     "made_up_bodies": "only {} of the requests have the recorded body; the others were filled to its size",
 }
 """What each ratio says where it falls short, its value standing for {}."""
+
+_TOKENS = {"output_tokens": "output tokens", "input_tokens": "prompt tokens"}
 
 
 class _Ratio:
@@ -73,13 +77,15 @@ class FidelityFold:
         trace = manifest.trace
         self._trace = trace
         self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
-        self._tried, self._left_out = array("q"), array("q")
+        self._tried, self._left_out, self._cut = array("q"), array("q"), array("q")
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
         self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = 0
 
     def unsent(self, record: StepRecord) -> None:
         self._kept_back += record.error == "read_only"
+        if record.error != _BY_FAILURE:
+            self._cut.append(hash(record.session))
         if record.error not in _BY_CHOICE:
             self._left_out.append(hash(record.session))
 
@@ -101,9 +107,9 @@ class FidelityFold:
             self._add_answer(record)
 
     def _is_late(self, record: StepRecord, lag_ns: int) -> bool:
-        """What opening a connection took is the target's."""
+        """What waiting for a connection took is the target's: it has all that are allowed, or is slow to accept one."""
         opening_ns = (record.dns_ns or 0) + (record.connect_ns or 0) + (record.tls_ns or 0)
-        return lag_ns - opening_ns > self._on_time_ns
+        return lag_ns - max(opening_ns, record.waited_ns or 0) > self._on_time_ns
 
     def _add_answer(self, record: StepRecord) -> None:
         status = record.recorded_status
@@ -139,11 +145,22 @@ class FidelityFold:
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(float((end_ns - sent_ns).sum()) / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=self._trace.recorded_in_flight,
+            tokens={
+                name: (tokens.counted, tokens.recorded)
+                for name, tokens in (("output_tokens", self._output), ("input_tokens", self._input))
+                if tokens.recorded
+            },
         )
         known = [value for name in SHORTFALLS if (value := getattr(found, name)) is not None]
         found.ratio = min(known) if known else None
         found.reasons = shortfalls(found, LEAST_FIDELITY)
         return found
+
+    def cut_sessions(self) -> int:
+        """Sessions that were begun and of which a step was left out for another reason than a failure."""
+        cut = np.unique(np.frombuffer(self._cut, np.int64)) if self._cut else np.empty(0, np.int64)
+        tried = np.frombuffer(self._tried, np.int64) if self._tried else np.empty(0, np.int64)
+        return int(np.count_nonzero(np.isin(cut, tried)))
 
     def _whole_sessions(self) -> float | None:
         """Sessions that were begun and have no step left out, of those planned."""
@@ -157,11 +174,19 @@ class FidelityFold:
 def shortfalls(fidelity: Fidelity, least: float, passed_over: Sequence[str] = ()) -> list[str]:
     """Each ratio below this level, in words, the least first. passed_over: names of ratios that are of no account."""
     short = [
-        (value, text)
-        for name, text in SHORTFALLS.items()
+        (value, name)
+        for name in SHORTFALLS
         if name not in passed_over and (value := getattr(fidelity, name)) is not None and value < least
     ]
-    return [text.format(f"{100 * value:.3g}%") for value, text in sorted(short, key=lambda pair: pair[0])]
+    return [shortfall(fidelity, name, value) for value, name in sorted(short, key=lambda pair: pair[0])]
+
+
+def shortfall(fidelity: Fidelity, name: str, value: float) -> str:
+    """One ratio in words; of tokens the numbers themselves, where they are known."""
+    if name in fidelity.tokens:
+        counted, recorded = fidelity.tokens[name]
+        return f"the answers count {counted:,} {_TOKENS[name]}, and the recording {recorded:,}"
+    return SHORTFALLS[name].format(f"{100 * value:.3g}%")
 
 
 def _rounded(ratio: float) -> float:

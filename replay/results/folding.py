@@ -36,9 +36,9 @@ class SeriesAppends(NamedTuple):
 
 class IntervalFold:
     """Gathers durations in ns by tag. Tags: response, service, ttfb, ttft and itl of the steps that were answered,
-    failed for the response times of those that failed, makespan of the sessions in which nothing failed and
-    makespan_failed of the others; and `response:KIND:NAME`, `service:KIND:NAME` and `failed:KIND:NAME` for each series.
-    total: all response times so far.
+    failed for the response times of those that failed, makespan of the whole sessions in which nothing failed and
+    makespan_failed of those in which a step did; and `response:KIND:NAME`, `service:KIND:NAME` and `failed:KIND:NAME`
+    for each series. total: all response times so far.
     """
 
     def __init__(self, hlog: HlogWriter) -> None:

@@ -199,6 +199,12 @@ class _Fold:
         kept_back = self._unsent["read_only"]
         if self._withheld or kept_back:
             notes.append(_read_only_note(self._withheld, kept_back))
+        cut = self._fidelity.cut_sessions()
+        if cut:
+            said = "1 session was" if cut == 1 else f"{cut:,} sessions were"
+            notes.append(
+                f"{said} cut off before the end, as a step was left unsent; makespans are of the others"
+            )
         if self._unknown_streams:
             notes.append(
                 f"{self._unknown_streams} streams are in no layout that is known here: each of their events was "

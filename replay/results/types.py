@@ -70,6 +70,8 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     transport failed (connect, send, first_byte, body). check: the name of the expectation that was not met, never
     the value. final: False for an attempt that was retried. censored: the response had not ended when the limit
     came; end_ns is then the limit. connect_ns, tls_ns, dns_ns: time spent on a connection opened for this attempt.
+    waited_ns: how much of the lag it waited for a connection, until one came free or was open, where that is a
+    millisecond or more; the rest of it is this client's own.
     lag is sent_ns - intended_ns; response time end_ns - intended_ns; service time end_ns - sent_ns.
 
     streamed: the answer was an event stream; stream: one was asked for. layout: the stream's, where it is known.
@@ -113,6 +115,7 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     connect_ns: int | None = None
     tls_ns: int | None = None
     dns_ns: int | None = None
+    waited_ns: int | None = None
     instance: str | None = None
     cold: bool | None = None
     warmup: bool = False
@@ -374,14 +377,15 @@ class Spent(msgspec.Struct, omit_defaults=True):
 class Fidelity(msgspec.Struct, omit_defaults=True):
     """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
 
-    ratio: the least of the others but for requests and the last two. sessions: those of which every step was tried, of
-    those planned; steps: steps tried, of those planned. statuses: steps with the recorded status, of those that are ok.
-    output_tokens, input_tokens: tokens counted against recorded, the smaller over the larger. streams: answers
-    streamed as in the recording. arrivals: steps sent when they were due, within a twentieth of a second or the
-    recording's resolution. made_up_bodies: requests whose body did not have to be made up. requests: those sent, of
-    those that would have been had the run not been read-only; it was to be, so that is no shortfall. in_flight,
-    recorded_in_flight: requests under way at once in the mean, of the run and of the recording; no ratios, since a
-    target that is faster has fewer.
+    ratio: the least of the others but for requests, in_flight and what follows it. sessions: those of which every
+    step was tried, of those planned; steps: steps tried, of those planned. statuses: steps with the recorded
+    status, of those that are ok. output_tokens, input_tokens: tokens counted against recorded, the smaller over the
+    larger. streams: answers streamed as in the recording. arrivals: steps that this client was ready to send when
+    they were due, within a twentieth of a second or the recording's resolution. made_up_bodies: requests whose body
+    did not have to be made up. requests: those sent, of those that would have been had the run not been read-only;
+    it was to be, so that is no shortfall. in_flight, recorded_in_flight: requests under way at once in the mean, of
+    the run and of the recording; no ratios, since a target that is faster has fewer. tokens: of output_tokens and
+    input_tokens, the numbers counted and recorded.
     """
 
     ratio: float | None = None
@@ -397,6 +401,7 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
     in_flight: float | None = None
     recorded_in_flight: float | None = None
     reasons: list[str] = []
+    tokens: dict[str, tuple[int, int]] = {}
 
 
 class Summary(msgspec.Struct, omit_defaults=True):

@@ -110,7 +110,12 @@ def judge_live(asking: Asking, question: AnswersQuestion, confidence: float) -> 
             )
     verdicts = []
     for other in others:
-        asked = Asked(first, other, again, question.keeps, asking.options.knobs.seed)
+        ours = first
+        if asking.is_interleaved:
+            # The first was asked what was dealt to all others; each of them is held to its own part.
+            part = sessions_of(other)
+            ours = {where: answered for where, answered in first.items() if where[0] in part}
+        asked = Asked(ours, other, again, question.keeps, asking.options.knobs.seed)
         verdict = judge_answers(asked, confidence, question.margin_percent, asking.digests.example)
         verdict.notes = [*notes, *verdict.notes]
         verdicts.append(verdict)

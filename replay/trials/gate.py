@@ -67,7 +67,10 @@ def gate_trace(
             for slo in slos
             if decided is not None and decided.decisions[slo.text] != "inconclusive"
         }
-        verdict = judge_gate(slos, seen, known, at_end, checks, least_fidelity)
+        is_stopped_early = run.ended_early is not None
+        verdict = judge_gate(
+            slos, seen, known, at_end, checks, least_fidelity, is_stopped_early=is_stopped_early
+        )
     write_verdict(run.directory, verdict)
     return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early, run.summary.ended)
 

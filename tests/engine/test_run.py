@@ -13,7 +13,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Walk
 from replay.results.histogram import HIGHEST
 from replay.results.summary import rebuild
-from replay.target import Auth, Retry, Route, Target, TargetError, Timeouts, load_target
+from replay.target import Auth, Connections, Retry, Route, Target, TargetError, Timeouts, load_target
 from replay.trace.errors import TraceError
 from replay.wire.errors import TargetUnreachable
 
@@ -212,6 +212,23 @@ def test_nothing_is_sent_after_the_duration(run, truth, write_trace):
     assert sorted(seen["path"] for seen in truth.arrivals) == ["/a", "/c"]
     assert (summary.counts.steps, summary.counts.ok, summary.counts.unsent) == (3, 2, 1)
     assert summary.counts.unsent_reasons == {"duration": 1}
+    # The chain was cut off after /a, so the makespan is that of the other session alone.
+    assert summary.latency_ms["makespan"].n == 1
+    assert summary.notes[-1].startswith("1 session was cut off before the end, as a step was left unsent")
+
+
+def test_waiting_for_a_connection_that_the_target_is_slow_to_free_is_no_lateness_of_ours(
+    run, truth, write_trace
+):
+    """Five requests of 150 ms over one connection; the last is sent 600 ms after it was due."""
+    target = Target(url=truth.url, name="truth", connections=Connections(max=1))
+
+    summary, lines = run(write_trace(*many(write_trace.get, ["/x?ms=150"] * 5)), target)
+
+    waited_ns = sorted(line.get("waited_ns", 0) for line in lines)
+    assert waited_ns[-1] >= 500 * MS
+    assert [w >= 100 * MS for w in waited_ns] == [False, True, True, True, True]
+    assert summary.fidelity.arrivals == 1.0
 
 
 def test_scale_replays_copies_with_ids_of_their_own(run, truth, write_trace):

@@ -111,6 +111,28 @@ def test_of_fewer_than_ten_steps_nothing_is_said_but_a_rate_may_be_of_none():
     assert seen("rate < 1/s over 5s", [], 22.0) == "rate 0/s of 0 steps that ended in the last 5 s"
 
 
+@pytest.mark.parametrize("per_s", [100, 2_000])
+def test_a_rate_is_of_the_whole_window_however_many_steps_ended_in_it(per_s):
+    steps = [record(n / per_s) for n in range(70 * per_s)]
+
+    assert seen(f"rate < {0.9 * per_s:g}/s over 1min", steps, 69.0) is None
+    assert seen(f"rate < {1.1 * per_s:g}/s over 1min", steps, 69.0) is not None
+    assert seen(f"rate(tool:y) < {0.9 * per_s:g}/s over 1min", steps, 69.0) is not None
+    assert seen(f"rate < {0.9 * per_s:g}/s over 1min", steps, 90.0) is not None
+
+
+def test_a_share_is_of_the_whole_window_however_many_steps_ended_in_it(monkeypatch):
+    """Half of what ended in the last twelve seconds failed, and none of what ended before."""
+    monkeypatch.setattr("replay.judge.abort.MOST_STEPS", 2_000)
+    calm = [record(n / 100) for n in range(4_800)]
+    bad = [failed(48 + n / 100) if n % 2 else record(48 + n / 100) for n in range(1_200)]
+
+    assert seen("errors > 20% over 1min", calm + bad, 60.0) is None
+    assert seen("errors > 20% over 20s", calm + bad, 60.0) is not None
+    holds = seen("errors > 8% over 1min", calm + bad, 60.0)
+    assert holds.endswith(" steps, drawn from those that ended in the last 60 s")
+
+
 def test_a_failure_is_infinitely_slow_as_in_verdicts():
     steps = [record(10 + n / 10, took_s=0.1) for n in range(40)] + [failed(14 + n / 10) for n in range(10)]
 

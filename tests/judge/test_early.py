@@ -1,5 +1,6 @@
 """Looking after every session inflates no error."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -120,7 +121,21 @@ def test_a_maximum_fails_at_once_and_never_passes_early():
     assert check.decision == "fail"
 
 
-@pytest.mark.parametrize("text", ["p99 < baseline * 1.1", "mean < 10ms", "rate > 3/s", "p99 < 1s steady"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "p99 < baseline * 1.1",
+        "max < baseline * 1.1",
+        "min > baseline",
+        "max > 60ms",
+        "min < 40ms",
+        "max(failed) < 40ms",
+        "p99(failed) < 40ms",
+        "mean < 10ms",
+        "rate > 3/s",
+        "p99 < 1s steady",
+    ],
+)
 def test_what_needs_the_whole_run_waits_for_it(text):
     check = EarlyCheck(parse_slo(text), 1, 0.95)
 
@@ -203,6 +218,30 @@ def test_an_early_decision_that_the_end_bears_out_stands(rng):
     (check,) = judge_gate([slo], run, early={slo.text: early_check(slo, run, "pass", 0.95)}).checks
 
     assert (check.verdict, check.decided_early) == ("pass", True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"status": "interrupted"}, "would pass, but the run was interrupted, so the trace was not completed"),
+        (
+            {"unsent_reasons": {"late": 400}},
+            "would pass, but 400 steps were left unsent, so the trace was not completed",
+        ),
+    ],
+)
+def test_that_one_slo_was_decided_early_excuses_no_run_that_went_on_and_was_not_whole(rng, facts, reason):
+    early, late = parse_slo("p95 < 100ms"), parse_slo("p50 < 100ms")
+    run = slowing(rng, slow_from=400)
+    cut = msgspec.structs.replace(run, summary=summary(**facts))
+    decided = {early.text: early_check(early, run, "pass", 0.95)}
+
+    went_on = judge_gate([early, late], cut, early=decided)
+    stopped = judge_gate([early, late], cut, early=decided, is_stopped_early=True)
+
+    assert [check.reason for check in went_on.checks] == [reason] * 2
+    assert went_on.verdict == "inconclusive"
+    assert stopped.verdict == "pass"
 
 
 def test_many_bets_at_once_are_the_same_as_one_after_the_other(rng):

@@ -85,3 +85,15 @@ def test_taking_the_whole_lateness_off_every_step_changes_no_fail_that_stands(rn
         for limit in np.linspace(40, 300, 14):
             if check(f"p95 < {limit:.0f}ms", run).verdict == "fail":
                 assert check(f"p95 < {limit:.0f}ms", evidence(own)).verdict == "fail"
+
+
+def test_lateness_is_what_a_bound_on_lag_is_about():
+    steps = [step(f"s-{n}", 5.0, n, sent_ns=int((n * 10 + 30) * 1e6)) for n in range(100)]
+    said = summary(generator="suspect", late_ms=300.0)
+    found = [
+        judge_gate([parse_slo(text)], Evidence(said, columns_of([steps]), "run")).checks[0]
+        for text in ("max(lag) < 50ms", "max(lag) < 5ms")
+    ]
+
+    assert [check.verdict for check in found] == ["pass", "fail"]
+    assert [check.reason for check in found] == ["holds in this run", "does not hold in this run"]

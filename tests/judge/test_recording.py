@@ -79,6 +79,50 @@ def test_steps_that_failed_by_chance_in_the_recording_are_left_out():
     assert check("errors <= recorded", run).limit == 10.0
 
 
+def counted_steps(failed, failed_in_recording):
+    records = []
+    for n, (bad, was_bad) in enumerate(zip(failed, failed_in_recording, strict=True)):
+        said = {"outcome": "failed", "status": 503, "error": "status_5xx"} if bad else {}
+        records.append(step(f"s-{n}", 5.0, n, recorded_ms=5.0, recorded_status=503 if was_bad else 200, **said))
+    return Evidence(summary(), columns_of([records]), "r")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "errors < recorded * 1.2",
+        "errors < recorded",
+        "errors <= recorded",
+        "share(response < 500ms) > recorded",
+        "share(response < 500ms) >= recorded",
+        "share(response > 500ms) < recorded * 1.2",
+    ],
+)
+def test_a_clean_run_does_not_fail_against_a_clean_recording(text):
+    clean = counted_steps([False] * 3000, [False] * 3000)
+
+    assert check(text, clean).verdict == "inconclusive"
+    assert check("errors < recorded + 0.5%", clean).verdict == "pass"
+
+
+@pytest.mark.parametrize("share", [0.002, 0.03])
+def test_at_the_error_rate_of_its_recording_a_run_is_rarely_decided(rng, share):
+    decided = []
+    for _ in range(100):
+        failed, was = rng.random(500) < share, rng.random(500) < share
+        decided.append(check("errors < recorded", counted_steps(failed, was)).verdict)
+
+    for side in ("pass", "fail"):
+        assert decided.count(side) <= 100 * 0.025 + 4 * (100 * 0.025) ** 0.5
+
+
+def test_a_run_with_far_more_errors_than_its_recording_fails(rng):
+    assert (
+        check("errors < recorded * 1.2", counted_steps(rng.random(1000) < 0.1, [False] * 1000)).verdict
+        == "fail"
+    )
+
+
 @pytest.mark.parametrize("stated", [1000.0, None])
 def test_whole_second_stamps_decide_nothing_that_lies_within_a_second(rng, stated):
     took = 1000.0 * rng.integers(1, 4, 1000)

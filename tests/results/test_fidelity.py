@@ -128,6 +128,9 @@ def test_lateness_counts_but_not_the_opening_of_a_connection():
     late, opening = record(0, lag_ms=80.0), record(1, lag_ms=80.0, connect_ns=70 * MS)
 
     assert folded([late, opening]).arrivals == 0.5
+    # It waited 70 ms for a connection to come free, and was late by 10 of its own; or by 60.
+    assert folded([record(0, lag_ms=80.0, waited_ns=70 * MS)]).arrivals == 1.0
+    assert folded([record(0, lag_ms=80.0, waited_ns=20 * MS)]).arrivals == 0.0
     assert folded([late], resolution_ms=1000.0).arrivals == 1.0
 
 
@@ -144,7 +147,7 @@ def test_the_ratio_is_the_least_and_the_reasons_say_what_falls_short():
     assert found.ratio == 0.0
     assert found.reasons == [
         "only 0% of the answers have the recorded status",
-        "answers and recording agree on 50% of the output tokens",
+        "the answers count 50 output tokens, and the recording 100",
     ]
 
 

@@ -15,7 +15,8 @@ _SECOND, _FIRST, _AGAIN = range(3)
 
 
 class Asked(NamedTuple):
-    """What the sides were answered: the first target, the second, and the first again (None: it was not asked).
+    """What the sides were answered: the first target, the second, and the first again (None: it was not asked). Both
+    are of the sessions that both were to be asked.
 
     keeps: "shape" or "values". seed: draws sessions where not all are needed.
     """
@@ -149,11 +150,11 @@ def counted(asked: Asked, differing: Differing) -> Counted:
 
 def _paired(asked: Asked, differing: Differing) -> tuple[list[StepTally], int]:
     steps: dict[Series, StepTally] = {}
-    sessions = {session for session, _ in asked.a} & {session for session, _ in asked.b}
+    """The steps that both sides answered, by name. A step of a session that only one side has is as unanswered by the
+    other as one that it gave no whole answer to: what it would have answered, nobody knows.
+    """
     unanswered = 0
     for where in dict.fromkeys((*asked.a, *asked.b)):
-        if where[0] not in sessions:
-            continue
         a, b = asked.a.get(where), asked.b.get(where)
         series = (a or b or Answered(("", ""), None)).series
         step = steps.setdefault(series, StepTally(series))

@@ -15,6 +15,7 @@ from replay.engine.read_only import may_change_something
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
 from replay.judge.phrases import counted
+from replay.results.fidelity import shortfall
 from replay.results.types import ERROR_CLASSES, StepRecord, Summary
 from replay.target import Target
 from replay.trace.errors import shortened, shown
@@ -238,24 +239,25 @@ def _tokens(seen: Seen) -> Iterator[Finding]:
     fidelity = None if seen.summary is None else seen.summary.fidelity
     if fidelity is None:
         return
-    for what, ratio, to_do in (
+    for what, name, to_do in (
         (
             "output",
-            fidelity.output_tokens,
+            "output_tokens",
             "Let the server answer with as many tokens as are asked for: ignore_eos = true under [shape] (vLLM and "
             "others), and see that no limit cuts answers.",
         ),
         (
             "prompt",
-            fidelity.input_tokens,
+            "input_tokens",
             "See which tokeniser and chat template the model has: its prompts are of another size.",
         ),
     ):
+        ratio: float | None = getattr(fidelity, name)
         if ratio is not None and ratio < _LEAST_TOKENS:
             yield Finding(
                 "tokens",
                 "problem",
-                f"answers and recording agree on {100 * ratio:.3g}% of the {what} tokens",
+                shortfall(fidelity, name, ratio),
                 to_do,
             )
         elif ratio is not None:

@@ -161,6 +161,21 @@ def test_steps_without_an_answer_make_doubt_and_are_counted():
     assert (verdict.steps[0].b.unanswered, verdict.steps[0].pairs) == (30, 270)
 
 
+@pytest.mark.parametrize("is_first_short", [False, True])
+def test_sessions_that_only_one_side_has_are_unanswered_by_the_other(is_first_short):
+    names = [f"s-{n}" for n in range(1_000)]
+    server = Server(random.Random(1))
+    whole, part = said(server, names), said(server, names[:200])
+    a, b = (part, whole) if is_first_short else (whole, part)
+
+    verdict = judge_answers(Asked(a, b, said(server, names[:200])), 0.95)
+
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == ["800 of 1,000 steps had no whole answer on one side at least"]
+    (row,) = verdict.steps
+    assert (row.a.unanswered, row.b.unanswered) == ((800, 0) if is_first_short else (0, 800))
+
+
 def test_sides_that_answered_nothing_in_common_are_inconclusive():
     verdict = judge_answers(Asked({}, {}, None), 0.95)
 

@@ -107,7 +107,7 @@ def test_it_is_printed_within_80_columns_with_what_to_do_at_its_end(trace, truth
     print_check(report, console=Console(file=out, width=80, highlight=False))
 
     lines = [line.rstrip() for line in out.getvalue().strip().splitlines()]
-    assert lines[0] == "1 problem, 1 thing to mind; a replay here would mislead"
+    assert lines[0] == "1 problem, 1 warning; a replay against this target would be misleading"
     assert max(map(len, lines)) <= 80
     assert "what to do" in lines
     assert any(line.startswith("2. If the target is not yours to change") for line in lines)
