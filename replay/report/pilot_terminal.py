@@ -125,7 +125,8 @@ def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
 def _assumptions(verdict: PilotVerdict) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
     for head in ("what", "plane", "value", "from"):
-        table.add_column(head)
+        # Names are what a target file calls them: whole, or they cannot be looked up.
+        table.add_column(head, overflow="fold", min_width=30 if head == "what" else None)
     for row in assumption_rows(verdict):
         table.add_row(*(Text(cell) for cell in row))
     return table

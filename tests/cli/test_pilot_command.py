@@ -127,7 +127,7 @@ def test_what_was_assumed_is_printed_on_request_and_always_in_the_report(simulat
     assert "what was assumed" not in ran.stdout
     said = " ".join(asked.stdout.split())
     assert "plane.concurrency serverless 80 profile: cloud-run" in said
-    assert "plane.idle_lifetime_s serverless 900 profile: cloud-run" in said
+    assert "plane.idle_lifetime_s serverless 900" in said
     assert "span of the trace" in said
     assert "## Assumed" in (out / "report.md").read_text()
     assert "What was assumed" in (out / "report.html").read_text()

@@ -55,11 +55,24 @@ def hot() -> Iterator[Session]:
         yield Session(f"h-{n}", n * 1000 / 12, [call(0, "http", "embed", 1000.0 + n % 7)])
 
 
+def waiting(target: Target, **plane: Any) -> Target:
+    """The target with these rules of its plane, where steps take no CPU."""
+    table = target.simulate
+    return msgspec.structs.replace(
+        target,
+        simulate={
+            **table,
+            "plane": {**table.get("plane", {}), **plane},
+            "instances": {**table["instances"], "cpu_by_kind": {"http": 0.0}},
+        },
+    )
+
+
 def eights(trace: Path) -> list[Target]:
-    """The embedded planes, the serverless one with eight requests to an instance and not with Cloud Run's eighty."""
+    """The embedded planes with eight requests to an instance and to a machine, not with Cloud Run's eighty."""
     serverless, vm = embedded_targets(shape_of(trace).workload, "simulated")
-    plane = {**serverless.simulate.get("plane", {}), "concurrency": 8}
-    return [msgspec.structs.replace(serverless, simulate={**serverless.simulate, "plane": plane}), vm]
+    three = msgspec.structs.replace(vm, cost=msgspec.structs.replace(vm.cost, machines=3))
+    return [waiting(serverless, concurrency=8), waiting(three, concurrency=8, max_instances=3)]
 
 
 def doubt_of_a_flip(verdict: PilotVerdict) -> str:
@@ -82,9 +95,9 @@ def test_an_assumption_that_flips_the_cheaper_plane_is_doubted_first_but_for_the
 
 def test_the_bill_of_a_variant_is_that_of_a_target_set_up_so(tmp_path: Path):
     trace = written(tmp_path, hot)
-    serverless, vm = embedded_targets(shape_of(trace).workload, "simulated")
+    serverless, vm = eights(trace)
     set_up = msgspec.structs.replace(
-        serverless, cost=msgspec.structs.replace(serverless.cost, billing="instance")
+        waiting(serverless, concurrency=80), cost=msgspec.structs.replace(serverless.cost, billing="instance")
     )
 
     said = doubt_of_a_flip(verdict_of(piloted(trace, tmp_path / "a", targets=eights(trace))))
