@@ -124,9 +124,9 @@ def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
 
 def _assumptions(verdict: PilotVerdict) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
-    for head in ("what", "plane", "value", "from"):
-        # Names are what a target file calls them: whole, or they cannot be looked up.
-        table.add_column(head, overflow="fold", min_width=30 if head == "what" else None)
+    # Names are what a target file calls them: whole, or they cannot be looked up.
+    for head, characters in (("what", 31), ("plane", 10), ("value", 16), ("from", 19)):
+        table.add_column(head, overflow="fold", width=characters)
     for row in assumption_rows(verdict):
         table.add_row(*(Text(cell) for cell in row))
     return table
