@@ -125,7 +125,7 @@ def _planes(verdict: PilotVerdict, rows: Sequence[tuple[str, ...]]) -> Table:
 def _assumptions(verdict: PilotVerdict) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
     # Names are what a target file calls them: whole, or they cannot be looked up.
-    for head, characters in (("what", 31), ("plane", 10), ("value", 16), ("from", 19)):
+    for head, characters in (("what", 30), ("plane", 10), ("value", 12), ("from", 18)):
         table.add_column(head, overflow="fold", width=characters)
     for row in assumption_rows(verdict):
         table.add_row(*(Text(cell) for cell in row))
