@@ -22,6 +22,8 @@ section>h2{font-size:1.3rem;margin-top:48px;padding-top:12px;border-top:1px soli
 h3{font-size:1.05rem;margin:28px 0 4px;overflow-wrap:anywhere}
 p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:20px 0}
+.cards.brief{grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr))}
+.brief ul{margin:6px 0 0;padding-left:18px}.brief li{margin:3px 0;overflow-wrap:anywhere}
 .cards.wider{grid-template-columns:repeat(auto-fit,minmax(250px,1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}

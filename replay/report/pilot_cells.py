@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from replay.judge.choice.brief import brief_of
 from replay.judge.choice.types import Boots, PilotPlane, PilotVerdict
 from replay.report.words import clean, count, milliseconds, size
 
 NOTHING = "–"
+MOST_CHARACTERS = 400
+_SURE = {"high": "high", "fair": "fair", "low": "low", "none": "not at all"}
 
 
 def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
@@ -36,6 +39,18 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("generator", *(clean(p.generator) for p in planes)),
     ]
     return _known(rows)
+
+
+def in_short(verdict: PilotVerdict) -> list[tuple[str, list[str]]]:
+    """What a decision hangs on: a heading and its lines, each; those without a line are left out."""
+    brief = brief_of(verdict)
+    found = [
+        ("how sure", [f"{_SURE[brief.confidence]}: {brief.why}"]),
+        ("what would flip it", brief.flips),
+        ("what it assumes", brief.assumed),
+        ("what to do next", brief.steps),
+    ]
+    return [(name, [clean(line, MOST_CHARACTERS) for line in lines]) for name, lines in found if lines]
 
 
 def assumption_rows(verdict: PilotVerdict) -> list[tuple[str, str, str, str]]:

@@ -7,6 +7,7 @@ from replay.report.markdown import escaped
 from replay.report.pilot_cells import (
     assumption_rows,
     boot_rows,
+    in_short,
     money,
     other_months,
     pairs,
@@ -30,6 +31,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
                 for name, found in verdict.headline
             ],
         ),
+        *(part for name, lines in in_short(verdict) for part in (f"### {name.capitalize()}", _bullets(lines))),
         "## Side by side",
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes)],

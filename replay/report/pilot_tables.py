@@ -3,9 +3,11 @@
 from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
+    MOST_CHARACTERS,
     NOTHING,
     assumption_rows,
     boot_rows,
+    in_short,
     money,
     number,
     other_months,
@@ -17,7 +19,6 @@ from replay.report.pilot_cells import (
 )
 from replay.report.words import clean, count, milliseconds
 
-MOST_CHARACTERS = 400
 _MOST_STEPS = 40
 
 
@@ -36,11 +37,15 @@ def first_screen(verdict: PilotVerdict) -> str:
     )
     doubt = clean(verdict.doubts[0], MOST_CHARACTERS).rstrip(".") if verdict.doubts else ""
     said = f'<p class="verdict doubt"><b>In doubt:</b> {text_of(doubt)}.</p>' if doubt else ""
+    brief = "".join(
+        f'<div class="card"><span>{text_of(name)}</span>{bullets(lines)}</div>'
+        for name, lines in in_short(verdict)
+    )
     kind = "inconclusive" if verdict.verdict == "inconclusive" else "pass"
     return (
         f'<header><p class="dim">{text_of(about)}</p><div class="verdict {kind}">'
         f'<h1 class="answer">{text_of(clean(verdict.answer, MOST_CHARACTERS))}</h1></div>'
-        f'<div class="cards wider">{cards}</div>{said}</header>'
+        f'<div class="cards wider">{cards}</div>{said}<div class="cards brief">{brief}</div></header>'
     )
 
 

@@ -10,6 +10,7 @@ from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
 from replay.report.pilot_cells import (
     assumption_rows,
     boot_rows,
+    in_short,
     month_row,
     number,
     other_months,
@@ -39,6 +40,8 @@ _SHOWN = (
     "failed requests, all phases",
     "sessions lost",
 )
+# In the terminal the table of all assumptions is printed on request, and ends with the same.
+_ASSUMED = "what it assumes"
 _BOOTS_SHOWN = (
     "boots",
     "a boot takes, median",
@@ -78,6 +81,9 @@ def print_pilot(
             style="dim",
         )
     )
+    for name, lines in in_short(verdict):
+        if name != _ASSUMED:
+            _list(console, name, lines)
     console.print()
     console.print(
         _planes(verdict, [row for row in side_by_side(verdict) if row[0] in (*_SHOWN, month_row(verdict))])
@@ -105,7 +111,6 @@ def print_pilot(
         console.print(Text("what was assumed", style="bold"))
         console.print(_assumptions(verdict))
     console.print()
-    console.print(Text(_wrapped(verdict.check_again), style="dim"))
     for note in verdict.notes:
         console.print(Text(_wrapped(note), style="dim"))
     if directory is not None:

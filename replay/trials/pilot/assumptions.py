@@ -9,7 +9,15 @@ from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Assumption, PilotPlane, WhereFrom, Workload
 from replay.judge.phrases import number
 from replay.planes.profiles import MODELS
-from replay.planes.types import ACCEPT_QUEUE, USUAL_BOOTS, USUAL_CPU_SHARES, PlaneKind, SimulatedPlane
+from replay.planes.types import (
+    ACCEPT_QUEUE,
+    USUAL_BOOTS,
+    USUAL_CPU_SHARES,
+    Constant,
+    Lognormal,
+    PlaneKind,
+    SimulatedPlane,
+)
 from replay.target import Target
 
 _OF_PLATFORMS = ("idle_lifetime_s", "binding", "startup_boost", "boost_after_ready_s")
@@ -190,6 +198,10 @@ def _origin(name: str, table: Mapping[str, Any], spec: SimulatedPlane) -> str:
     return "default"
 
 
+def _seconds(ms: float) -> str:
+    return f"{number(ms / 1000)} s"
+
+
 def _shown(value: Any) -> str:
     """A value as a reader takes it in at a glance."""
     if value is None:
@@ -202,6 +214,10 @@ def _shown(value: Any) -> str:
         return ", ".join(f"{key} {_shown(one)}" for key, one in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(_shown(one) for one in value) or "none"
+    if isinstance(value, Lognormal):
+        return f"{_seconds(value.p50_ms)} in the median, {_seconds(value.p99_ms)} at p99 (lognormal)"
+    if isinstance(value, Constant):
+        return _seconds(value.ms)
     if isinstance(value, msgspec.Struct):
         changed = msgspec.to_builtins(value)
         return ", ".join(f"{key} {_shown(one)}" for key, one in changed.items()) or "none"

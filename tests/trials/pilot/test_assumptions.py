@@ -45,7 +45,7 @@ def test_a_value_is_given_or_a_profile_s_or_a_default_and_says_which():
 
     assert found["plane.concurrency"] == ("20", "given")
     assert found["plane.idle_lifetime_s"] == ("900", "profile cloud-run")
-    assert found["instances.boot"] == ("of lognormal, p50_ms 1750, p99_ms 3000", "profile cloud-run")
+    assert found["instances.boot"] == ("1.75 s in the median, 3 s at p99 (lognormal)", "profile cloud-run")
     assert found["instances.seed"] == ("7", "given")
     assert found["instances.sharing"] == ("slots", "default")
 
@@ -64,7 +64,7 @@ def test_what_follows_from_the_kind_is_told_as_what_it_comes_to():
         ("none", "default"),
     )
     assert machines["plane.pending_limit"] == ("an accept queue of 2048", "default")
-    assert machines["instances.boot"][0] == "of lognormal, p50_ms 45000, p99_ms 120000"
+    assert machines["instances.boot"][0] == "45 s in the median, 120 s at p99 (lognormal)"
     assert "plane.idle_lifetime_s" not in machines
 
 
@@ -112,10 +112,10 @@ def test_a_quick_pilot_says_that_machines_boot_in_less_time_than_they_do():
     _, live = (rows(one) for one in embedded_targets(workload(), "live"))
 
     assert quick["instances.boot"] == (
-        "of lognormal, p50_ms 5625, p99_ms 15000",
+        "5.62 s in the median, 15 s at p99 (lognormal)",
         "chosen: a machine's 45 s, shortened to 0.125 of it as a quick failure phase is",
     )
-    assert live["instances.boot"] == ("of lognormal, p50_ms 45000, p99_ms 120000", "default")
+    assert live["instances.boot"] == ("45 s in the median, 120 s at p99 (lognormal)", "default")
 
 
 def test_streams_of_nearly_an_hour_are_within_what_either_plane_allows():
