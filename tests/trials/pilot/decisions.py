@@ -1,0 +1,44 @@
+"""Print what a pilot answers for each known case beside what is right: change a constant, and see which answers flip."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from replay.judge.choice.types import PilotVerdict
+from tests.trials.pilot.cases import CASES, Case
+from tests.trials.pilot.test_decisions import answered
+
+
+def main(words: list[str]) -> int:
+    """Print a row for each case whose name has one of the words. Returns how many are wrong."""
+    wrong = 0
+    for case in CASES:
+        if words and not any(word in case.name for word in words):
+            continue
+        began_s = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            verdict = answered(case, Path(folder))
+        is_right = verdict.verdict in case.right and (case.on is None or case.on in verdict.answer)
+        wrong += not is_right
+        print(_row(case, verdict, is_right=is_right, cpu_s=time.process_time() - began_s), flush=True)
+    return wrong
+
+
+def _row(case: Case, verdict: PilotVerdict, *, is_right: bool, cpu_s: float) -> str:
+    bills = ", ".join(
+        f"{plane.target} {'no bill' if plane.cost_month is None else format(plane.cost_month, ',.2f')}"
+        for plane in verdict.planes
+    )
+    deciding = ", ".join(rule.name for rule in verdict.rules if rule.decides)
+    return "\n  ".join(
+        [
+            f"{'right' if is_right else 'WRONG'}  {case.name}: {verdict.verdict} (right: {' or '.join(case.right)})",
+            f"by {deciding or 'no rule'}; {bills}; {cpu_s:.1f} s of CPU",
+            verdict.answer,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))
