@@ -214,7 +214,10 @@ def _put_ceiling(found: PilotPlane, verdict: CeilingVerdict) -> None:
 
 
 def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> None:
-    """What went wrong, over all phases but the search for the ceiling, which breaks the target on purpose."""
+    """What went wrong, over all phases but the search for the ceiling, which breaks the target on purpose.
+
+    What failed while we killed an instance is no surprise to anybody: recovery tells of it, and effort does not.
+    """
     effort: Counter[str] = Counter()
     for phase, run in phases.items():
         if phase == "ceiling":
@@ -223,7 +226,8 @@ def _put_trouble(found: PilotPlane, phases: Mapping[PhaseName, Evidence]) -> Non
         found.errors += run.summary.counts.failed
         found.retries += run.summary.counts.retries
         found.sessions_lost += sessions_lost(run)
-        effort += _kinds(run)
+        if phase != "failure":
+            effort += _kinds(run)
         found.generator = max(found.generator, run.summary.generator.verdict, key=_WORST.index)
     found.effort = dict(effort.most_common())
 

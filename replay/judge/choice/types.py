@@ -167,9 +167,9 @@ class PilotPlane(msgspec.Struct, kw_only=True):
     capacity_rps: what one machine carries, where the plane is made of machines; capacity_how: how that is known;
     sizing: why so many machines are priced. cost_without_free: the bill with no free tier; cost_with_staff: with the
     time of staff, where that is stated. cost_basis: how the instance seconds behind its cost are known. effort: how
-    much trouble it was, counted over all phases. steps: of the run that the latencies are of; answered: in all phases,
-    and in the month that it was simulated for. staff_hours: a month, staff_rate: of an hour, where its file states
-    them.
+    much trouble it was, counted over all phases but the one in which an instance was killed. steps: of the run that
+    the latencies are of; answered: in all phases, and in the month that it was simulated for. staff_hours: a month,
+    staff_rate: of an hour, where its file states them.
 
     carried_rps: the most requests a second that it was seen to answer in one window of the workload with its bounds
     kept, outside of the search for the ceiling; carried_by: with how many machines, or instances. ceiling_reason: why
@@ -364,10 +364,9 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     answer: it in a sentence. doubts: what is not known, most important first. headline: the three figures that carry
     it, as (name, value) by plane. pages of audit facts are in the run directories, which `phases` names.
     out: the targets that cannot be chosen, and why. represents: the target that stands for its kind, by kind, and
-    represents_why how it was picked. leans: where the evidence points that did not suffice for a choice.
-    calendar: how
-    the month looks that all bills are of; calendars: its bills, and the same load's in other months. answers: to
-    what no trace can tell; empty where nobody was asked.
+    represents_why how it was picked. leans: where the evidence points that did not suffice for a choice. calendar: how
+    the month looks that all bills are of; calendars: its bills, and the same load's in other months. answers: to what
+    no trace can tell; empty where nobody was asked.
     """
 
     schema: str

@@ -25,8 +25,9 @@ def effort_words(planes: Sequence[PilotPlane]) -> list[str]:
 def _effort(plane: PilotPlane) -> str:
     parts = []
     kinds = ", ".join(f"{n} {kind}" for kind, n in plane.effort.items())
+    said_kinds = f" ({kinds})" if kinds else ""
     parts.append(
-        f"{counted(plane.errors, 'request')} failed ({kinds})" if plane.errors else "no request failed"
+        f"{counted(plane.errors, 'request')} failed{said_kinds}" if plane.errors else "no request failed"
     )
     if plane.retries:
         parts.append(f"{counted(plane.retries, 'attempt')} more than once")

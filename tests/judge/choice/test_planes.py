@@ -57,6 +57,13 @@ def test_the_share_of_failures_is_that_of_representative_traffic():
     assert found.steps == 100
 
 
+def test_what_failed_when_we_killed_an_instance_is_no_surprise():
+    found = figures(phases={"representative": with_failures(100, 3), "failure": with_failures(10, 9)})
+
+    assert found.errors == 12
+    assert sum(found.effort.values()) == 3
+
+
 def test_a_latency_budget_is_judged_like_a_gate(rng):
     run = evidence(rng.lognormal(3.0, 0.2, 2000))
 
