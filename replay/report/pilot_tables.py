@@ -1,6 +1,8 @@
 """The parts of a pilot's page that are text and tables; names from traces are escaped in all of them."""
 
-from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered
+from collections.abc import Sequence
+
+from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
     MOST_CHARACTERS,
@@ -81,7 +83,25 @@ def dimensions(verdict: PilotVerdict) -> str:
 
 
 def rules(verdict: PilotVerdict) -> str:
-    """Every rule with the numbers that fired it; those that decided stand out."""
+    """Every rule with the numbers that fired it: those that decided stand out, those that favour nobody are folded."""
+    if not verdict.rules:
+        return ""
+    marked = [rule for rule in verdict.rules if rule.decides]
+    telling = [rule for rule in verdict.rules if rule.decides or rule.favours != "neither"]
+    silent = [rule for rule in verdict.rules if rule not in telling]
+    shown = _rules(telling) if telling else ""
+    if silent:
+        shown += f"<details><summary>{count(len(silent))} rules that favour neither</summary>{_rules(silent)}</details>"
+    said = "● carried the choice. " if marked else "No rule carried a choice. "
+    sources = bullets(
+        [f"{clean(r.name)}: {clean(r.source, MOST_CHARACTERS)}" for r in verdict.rules if r.source]
+    )
+    where = f"<details><summary>where the rules are from</summary>{sources}</details>" if sources else ""
+    said += "Each rule says by itself what it favours, and at which value it would not."
+    return f'<p class="dim">{said}</p>{shown}{where}'
+
+
+def _rules(rules: Sequence[Rule]) -> str:
     rows = [
         (
             ("● " if rule.decides else "") + clean(rule.name),
@@ -90,19 +110,10 @@ def rules(verdict: PilotVerdict) -> str:
             pairs(rule.evidence),
             pairs(rule.flips_at or {}),
         )
-        for rule in verdict.rules
+        for rule in rules
     ]
-    if not rows:
-        return ""
-    marked = frozenset(n for n, rule in enumerate(verdict.rules) if rule.decides)
-    shown = prose_table(("rule", "favours", "because", "its numbers", "flips at"), rows, marked)
-    said = "● carried the choice. " if marked else "No rule carried a choice. "
-    sources = bullets(
-        [f"{clean(r.name)}: {clean(r.source, MOST_CHARACTERS)}" for r in verdict.rules if r.source]
-    )
-    where = f"<details><summary>where the rules are from</summary>{sources}</details>" if sources else ""
-    said += "Each rule says by itself what it favours, and at which value it would not."
-    return f'<p class="dim">{said}</p>{shown}{where}'
+    marked = frozenset(n for n, rule in enumerate(rules) if rule.decides)
+    return prose_table(("rule", "favours", "because", "its numbers", "flips at"), rows, marked)
 
 
 def routes(verdict: PilotVerdict) -> str:
@@ -187,17 +198,18 @@ def bills(verdict: PilotVerdict) -> str:
         rows = [
             (
                 clean(str(line.get("name", ""))) + (" (beside the bill)" if line.get("beside") else ""),
+                money(line.get("amount", 0)),
                 f"{number(line.get('quantity', 0))} {clean(str(line.get('unit', '')))}",
                 number(line.get("free", 0)),
                 unit_price(line.get("unit_price", 0)),
-                money(line.get("amount", 0)),
                 clean(str(line.get("inputs", "")), 200),
             )
             for line in plane.cost_lines
         ]
         if rows:
-            rows.append((f"a month, {clean(verdict.calendar, 40)}", "", "", "", money(plane.cost_month), ""))
-            heads = ("line", "quantity", "free", "unit price", clean(plane.currency or "amount"), "made of")
+            rows.append((f"a month, {clean(verdict.calendar, 40)}", money(plane.cost_month), "", "", "", ""))
+            # The amount first: on a phone the rest is scrolled to.
+            heads = ("line", clean(plane.currency or "amount"), "quantity", "free", "unit price", "made of")
             parts.append(
                 f"<h3>{text_of('The bill of ' + clean(plane.target))}</h3>{table(heads, rows, 'bill')}"
             )

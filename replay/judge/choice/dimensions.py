@@ -4,6 +4,7 @@ A decision aid, not a scorecard: rows are not added up, and what was not measure
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from replay.judge.choice.answered import security
 from replay.judge.choice.bills import CLEAR_RATIO
@@ -15,6 +16,8 @@ from replay.judge.phrases import counted, number
 
 EVEN = "even"
 NOT_MEASURED = "not measured"
+# Seconds by which one has to be back sooner, beyond the ratio, for anybody to notice.
+_LEAST_RECOVERY_S = 5.0
 
 
 def dimensions(case: Case) -> list[Dimension]:
@@ -87,7 +90,7 @@ def _operations(case: Case) -> Dimension:
             if plane.machines
             else "no machine to patch"
         )
-        return f"{kept}; {counted(sum(plane.effort.values()), 'failure')} in all phases"
+        return f"{kept}; {counted(sum(plane.effort.values()), 'failure')} but for the kill"
 
     return _row(
         case,
@@ -106,7 +109,7 @@ def _state(case: Case) -> Dimension:
             return "no instance was made to go away"
         return f"{counted(lost.sessions_lost, 'session')} lost when an instance went away; {back(lost)}"
 
-    return _row(
+    lost = _row(
         case,
         "state and recovery",
         lambda plane: None if plane.recovery is None else float(plane.recovery.sessions_lost),
@@ -114,14 +117,33 @@ def _state(case: Case) -> Dimension:
         why="sessions lost with an instance",
         least_difference=2.0,
     )
+    if lost.better != EVEN:
+        return lost
+    back_again = _row(
+        case,
+        lost.name,
+        _back_after_s,
+        said,
+        why="how long until answers came at their usual pace again, as many sessions were lost on either",
+        least_difference=_LEAST_RECOVERY_S,
+    )
+    return back_again if back_again.better not in (EVEN, NOT_MEASURED) else lost
+
+
+def _back_after_s(plane: PilotPlane) -> float | None:
+    """Infinite where it was not back within the run."""
+    if plane.recovery is None:
+        return None
+    return inf if plane.recovery.recovered_s is None else plane.recovery.recovered_s
 
 
 def _autoscaling(case: Case) -> Dimension:
     def said(plane: PilotPlane) -> str:
         if plane.ceiling_rps is None:
             return NOT_MEASURED
-        least = "at least " if plane.ceiling_verdict == "at_least" else ""
-        return f"{least}{number(plane.ceiling_rps)} requests/s, then {plane.limited_by} gives way"
+        if plane.ceiling_verdict == "at_least":
+            return f"at least {number(plane.ceiling_rps)} requests/s, the most that was tried"
+        return f"{number(plane.ceiling_rps)} requests/s, then {plane.limited_by} gives way"
 
     return _row(
         case,

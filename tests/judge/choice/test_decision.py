@@ -11,7 +11,7 @@ from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import BreakEvenFound, PlannedRoute
+from replay.judge.choice.types import BreakEvenFound, PlannedRoute, Recovered
 from tests.judge.choice.cases import case, plane, step, workload
 
 
@@ -462,3 +462,24 @@ def test_compliance_is_not_measured_until_it_is_answered():
 
     assert (row.better, told.better) == ("not measured", "v")
     assert told.by_plane["s"] == "does not satisfy data residency"
+
+
+@pytest.mark.parametrize(
+    ("lost", "back_s", "better"),
+    [
+        ((8, 8), (1.9, 46.5), "s"),
+        ((8, 8), (1.9, 4.0), "even"),
+        ((8, 8), (1.9, None), "s"),
+        ((8, 8), (None, None), "even"),
+        ((8, 1), (1.9, 46.5), "v"),
+    ],
+)
+def test_where_as_many_sessions_are_lost_who_is_back_sooner_has_the_better(lost, back_s, better):
+    one, other = (
+        {"recovery": Recovered(target=name, what="killed", recovered_s=s, failed=n, sessions_lost=n)}
+        for name, n, s in zip(("s", "v"), lost, back_s, strict=True)
+    )
+
+    row = next(row for row in dimensions(case(one, other)) if row.name == "state and recovery")
+
+    assert row.better == better
