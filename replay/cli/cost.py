@@ -173,6 +173,10 @@ def cost(
         raise click.UsageError("--machine-rps and --machine-slots exclude each other.")
     if discount is not None and discount >= 100:
         raise click.UsageError("--discount must be less than 100%.")
+    if any(staff_hours) and not staff_rate:
+        raise click.UsageError("--staff-hours needs --staff-rate, what an hour of it costs.")
+    if list(staff_hours) != sorted(staff_hours):
+        raise click.UsageError("--staff-hours has low, mid and high in this order, for example 2,4,8.")
     found = price_run(
         run_dir,
         prices,

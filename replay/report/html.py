@@ -28,7 +28,7 @@ p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}
 .card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
-.card dt{color:var(--dim);overflow-wrap:anywhere}.card dd{margin:0;font-weight:650;text-align:right}
+.card dt{color:var(--dim);overflow-wrap:break-word;min-width:5.5em}.card dd{margin:0;font-weight:650;text-align:right}
 .verdict{border-left:4px solid var(--dim);padding:8px 14px;background:var(--card);margin:16px 0}
 .pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
 .inconclusive,.at_least,.not_reached,.doubt{border-color:#f59e0b}

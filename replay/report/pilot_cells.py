@@ -27,7 +27,10 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("a cold start adds", *(milliseconds(p.cold_added_ms) for p in planes)),
         ("stays warm for", *(_keep_alive(p.keep_alive_s) for p in planes)),
         ("ceiling, requests/s", *(ceiling(p) for p in planes)),
-        ("gives way first", *(p.limited_by or NOTHING for p in planes)),
+        (
+            "gives way first",
+            *("not reached" if p.ceiling_verdict == "at_least" else p.limited_by or NOTHING for p in planes),
+        ),
         ("active instances, mean", *(number(p.utilisation) for p in planes)),
         ("machines for the peak", *(NOTHING if p.machines is None else count(p.machines) for p in planes)),
         (month_row(verdict), *(money(p.cost_month, p.currency) for p in planes)),

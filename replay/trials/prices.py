@@ -5,6 +5,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from replay.engine.simulation import simulated_plane
 from replay.engine.types import Budget
 from replay.judge.money.cost import CostError, Size, check_size
@@ -24,6 +26,8 @@ def shipped_prices() -> list[str]:
 def price_table(name: str) -> PriceTable:
     """A shipped table by its name, or one from a file, with the machines of its nodes. Raises PriceTableError."""
     table = _written(name)
+    if table.limits_of:
+        table = msgspec.structs.replace(table, limits=_written(table.limits_of).limits)
     return on_nodes(table, _written(table.nodes_of)) if table.nodes_of else table
 
 

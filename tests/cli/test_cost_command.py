@@ -194,6 +194,20 @@ def test_machines_that_scale_follow_the_load_minute_by_minute(simulated_as, writ
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--staff-hours", "4"], "--staff-hours needs --staff-rate"),
+        (["--staff-hours", "8,4,2", "--staff-rate", "90"], "low, mid and high in this order"),
+    ],
+)
+def test_what_nobody_can_mean_is_refused_with_2(words, said, simulated):
+    result = CliRunner().invoke(cli, ["cost", str(simulated), *SERVERLESS, *words])
+
+    assert result.exit_code == 2
+    assert said in result.output
+
+
 def test_staff_is_a_second_total_and_the_hours_that_flip_the_answer_are_printed(simulated):
     options = [*SERVERLESS, *MACHINE, "--staff-hours", "2,4,8", "--staff-rate", "90"]
 

@@ -60,7 +60,7 @@ def _confidence(verdict: PilotVerdict) -> tuple[Confidence, str]:
         return "low", f"in a month like {flipping} {_other(verdict)} is the cheaper plane"
     if any("the cheaper plane flips" in doubt for doubt in verdict.doubts):
         return "low", "an assumption that nobody checked flips the cheaper plane"
-    near = _nearest(verdict.break_even)
+    near = None if _is_by_staff(verdict) else _nearest(verdict.break_even)
     if near is not None and near < _NEAR:
         return "low", f"the bills cross at {near:.2g} times the present load"
     if verdict.how != "live":
@@ -88,7 +88,14 @@ def _other(verdict: PilotVerdict) -> str:
 
 
 def _by_requests(break_even: Sequence[BreakEvenFound]) -> BreakEvenFound | None:
-    return next((even for even in break_even if even.by == "requests" and even.at and even.now), None)
+    """Between the two that stand; further ones are of machines as a group, which nobody priced."""
+    even = next((even for even in break_even if even.by == "requests"), None)
+    return even if even is not None and even.at and even.now else None
+
+
+def _is_by_staff(verdict: PilotVerdict) -> bool:
+    """Whether the time of staff decided, so that bills that cross change nothing by themselves."""
+    return verdict.staff is not None and verdict.staff.with_staff != verdict.staff.without
 
 
 def _nearest(break_even: Sequence[BreakEvenFound]) -> float | None:
@@ -101,11 +108,11 @@ def _nearest(break_even: Sequence[BreakEvenFound]) -> float | None:
 
 def _flips(verdict: PilotVerdict) -> Iterator[str]:
     even = _by_requests(verdict.break_even)
-    if even is not None and even.at and even.now:
+    if even is not None and even.at and even.now and not _is_by_staff(verdict):
         way = "more" if even.at > even.now else "less"
         yield f"{way} load: {even.at:,.0f} requests a day, where it is {even.now:,.0f} now"
     staff = verdict.staff
-    if staff is not None and staff.with_staff != staff.without:
+    if staff is not None and _is_by_staff(verdict):
         yield f"staff time: {staff.text}"
     elif staff is not None and staff.flips_at_hours:
         first, second = staff.between

@@ -10,7 +10,7 @@ from replay.judge.choice.answered import security
 from replay.judge.choice.bills import CLEAR_RATIO
 from replay.judge.choice.case import Case
 from replay.judge.choice.standing import standing
-from replay.judge.choice.types import Bucket, Dimension, PilotPlane
+from replay.judge.choice.types import Dimension, PilotPlane
 from replay.judge.choice.words import back
 from replay.judge.phrases import counted, number
 
@@ -51,9 +51,9 @@ def _steady_cost(case: Case) -> Dimension:
     peak = next((bucket for bucket in case.workload.buckets if bucket.name == "peak"), None)
 
     def at_peak(plane: PilotPlane) -> float | None:
-        if peak is None or not peak.weight or plane.target not in peak.cost_month:
+        if peak is None or not peak.weight or plane.target not in peak.cost_all_month:
             return None
-        return _all_month(peak, plane.target)
+        return peak.cost_all_month[plane.target]
 
     return _row(
         case,
@@ -62,10 +62,6 @@ def _steady_cost(case: Case) -> Dimension:
         lambda plane: _money(at_peak(plane), plane.currency),
         why="as if the peak level lasted all month",
     )
-
-
-def _all_month(bucket: Bucket, target: str) -> float:
-    return bucket.cost_month[target] / bucket.weight
 
 
 def _tools(case: Case) -> Dimension:

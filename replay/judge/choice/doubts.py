@@ -124,7 +124,7 @@ def _basis(answer: _Answer) -> Iterator[str]:
     for plane in answer.shown:
         if plane.cost_month is None:
             yield f"{plane.target} has no cost"
-        elif plane.cost_basis != "measured":
+        elif plane.cost_basis != "measured" and plane.machines is None:
             yield f"the instance seconds behind {plane.target}'s cost are {plane.cost_basis}, not measured"
 
 

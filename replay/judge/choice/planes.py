@@ -159,7 +159,12 @@ def _undecided(check: Check, slo: Slo) -> UndecidedSlo:
 
 def _interval(slo: Slo, run: Evidence) -> tuple[float | None, float | None] | None:
     interval = figure_of(slo, run, CONFIDENCE).interval
-    return None if interval is None else (_rounded(interval.low), _rounded(interval.high))
+    if interval is None:
+        return None
+    response = run.summary.latency_ms.get("response")
+    # A bound beyond all that was seen is there for verdicts; of the plane it says no more than "or more".
+    is_beyond = interval.high is not None and response is not None and interval.high > (response.max or 0.0)
+    return _rounded(interval.low), None if is_beyond else _rounded(interval.high)
 
 
 def _rounded(value: float | None) -> float | None:

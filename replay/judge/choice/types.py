@@ -43,7 +43,8 @@ class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class Bucket(msgspec.Struct, kw_only=True):
     """One load level of the trace: idle, normal or peak. weight: its share of the month, which is its share of the
-    trace's time. requests_month: at its rate for its hours. cost_month: by target, this level's part of the month.
+    trace's time. requests_month: at its rate for its hours. cost_month: by target, this level's part of the month;
+    cost_all_month: what a month costs that is at this level all the time.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Bucket(msgspec.Struct, kw_only=True):
     external_calls_month: float | None = None
     tokens_month: float | None = None
     cost_month: dict[str, float] = {}
+    cost_all_month: dict[str, float] = {}
 
 
 class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):

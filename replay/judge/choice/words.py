@@ -70,12 +70,12 @@ def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:
     )
 
 
-def check_again(break_even: Sequence[BreakEvenFound], by_date: str) -> str:
-    """When the answer is to be asked for again: a date, and the load at which the bills would cross."""
-    even = next(
-        (even for even in break_even if even.by == "requests" and even.at and even.now is not None), None
-    )
-    if even is None or even.at is None or even.now is None:
+def check_again(break_even: Sequence[BreakEvenFound], by_date: str, *, is_by_staff: bool = False) -> str:
+    """When the answer is to be asked for again: a date, and the load at which the bills would cross. is_by_staff: the
+    time of staff decided, so that bills that cross change nothing by themselves.
+    """
+    even = next((even for even in break_even if even.by == "requests"), None)
+    if even is None or even.at is None or even.now is None or is_by_staff:
         return f"Ask again by {by_date}, with a newer trace."
     way = "rises above" if even.now < even.at else "falls below"
     return f"Ask again by {by_date}, or as soon as the load {way} {even.at:,.0f} requests a day (now {even.now:,.0f})."

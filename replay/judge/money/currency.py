@@ -31,8 +31,8 @@ def common_currency(currencies: Sequence[tuple[str, str]], rates: Mapping[str, f
     ]
     raise CostError(
         f"{', '.join(said[:-1])} and {said[-1]}, and bills in different currencies cannot be compared; say what one "
-        f"{left[0]} is worth in {left[-1]} (--rate {left[0]}=..., or rates = {{ {left[0]} = ... }} in [cost]), or name "
-        "tables of one currency"
+        f"{left[0]} is worth in {left[-1]} (rates = {{ {left[0]} = ... }} in [cost]; for `replay cost` "
+        f"--rate {left[0]}=...), or name tables of one currency"
     )
 
 

@@ -6,7 +6,6 @@ of an instance stays as the run had it; so the month is the sum, over its hours,
 """
 
 from collections.abc import Sequence
-from math import ceil
 from typing import NamedTuple
 
 import msgspec
@@ -100,10 +99,12 @@ def followed(run: Evidence) -> Follows:
     """The run's load by minute, as machines that come and go would follow it."""
     elapsed_s = run.summary.elapsed_s
     window_s = min(WINDOW_S, elapsed_s)
-    windows = max(1, ceil(elapsed_s / window_s - 1e-9))
+    # The rest that is no whole window belongs to the last: a burst in three seconds is no rate for a minute.
+    windows = max(1, int(elapsed_s / window_s + 1e-9))
     sent_ns = run.columns.sent_ns
     at = np.minimum((sent_ns[sent_ns != ABSENT_NS] / _NS / window_s).astype(np.int64), windows - 1)
-    lengths = np.minimum(elapsed_s - window_s * np.arange(windows), window_s)
+    lengths = np.full(windows, window_s)
+    lengths[-1] = elapsed_s - window_s * (windows - 1)
     return follows(np.bincount(at, minlength=windows) / lengths, lengths, window_s=window_s)
 
 

@@ -162,7 +162,8 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     checked: a second source that says the same. worker_pool: instances that are kept, and that no request reaches.
     balancer_month, balancer_gib: a load balancer before several machines, by the month and by each GiB through it.
     cluster_hour: what machines need once, however many they are. machine_request: a request to a machine.
-    nodes_of: another table, whose machines these are. unpriced: what has no price here, and why.
+    nodes_of: another table, whose machines these are. limits_of: another table of the same platform, whose limits
+    hold. unpriced: what has no price here, and why.
     """
 
     provider: str
@@ -188,6 +189,7 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     unpriced: dict[str, str] = {}
     machine_minimum_s: float = 0.0
     limits: SizeRule | None = None
+    limits_of: str = ""
 
     def is_stale(self, today: datetime.date) -> bool:
         """Whether the table is older than half a year."""

@@ -45,7 +45,8 @@ def followed(target: Target, windows: Windows, measured: Measured, shape: Shape)
             rates.append(bucket.requests_per_s)
             shares.append(bucket.weight)
     together = max(1, round(WINDOW_S / window_s))
-    starts = np.arange(0, len(seen), together)
+    # As there, what is no whole minute belongs to the last.
+    starts = np.arange(0, max(1, len(seen) // together) * together, together)
     requests, seconds, minutes = (
         np.add.reduceat(values, starts) for values in (windows.requests[seen], lengths, weights)
     )

@@ -23,7 +23,7 @@ from replay.judge.money.cost import (
 from replay.judge.money.following import as_group, kept
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import machines_for
-from replay.judge.money.usage import MONTH_S, Usage, Windows
+from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.results.columns import Flags
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured, drawn_months, month_at, usage_by_level, windows_of
@@ -282,9 +282,22 @@ def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
             for weight, usage in zip(weights, one.levels, strict=True)
         ]
     whole = sum(used)
-    for bucket, part in zip(buckets, used, strict=True):
+    for bucket, part, usage in zip(buckets, used, one.levels, strict=True):
         share = part / whole if whole else bucket.weight
         bucket.cost_month = {**bucket.cost_month, one.plane.target: round(one.bill.total * share, 4)}
+        if usage is not None and (all_month := _all_month(one, usage)) is not None:
+            bucket.cost_all_month = {**bucket.cost_all_month, one.plane.target: round(all_month, 4)}
+
+
+def _all_month(one: _Priced, usage: Usage) -> float | None:
+    """The bill of a month that is at that level all the time; None where machines come and go or do a part of it, of
+    which the level alone does not tell how many there would be.
+    """
+    if one.group is not None or one.plane.plane == "hybrid":
+        return None
+    if one.cost.machine is not None:
+        return one.bill.total
+    return serverless_bill(month_of([(1.0, usage)]), one.table, size_of(one.cost)).total
 
 
 def _paid_s(one: _Priced, usage: Usage) -> float:

@@ -177,13 +177,18 @@ def run_pilot(
 
 
 def check_targets(targets: Sequence[Target]) -> None:
-    """Raises TargetError unless each target says what plane it is, under a name of its own."""
+    """Raises TargetError unless each target says what plane it is, under a name of its own, and can be simulated if it
+    says how.
+    """
     for target in targets:
         if target.plane is None:
             raise TargetError(
                 f'{target.name}: does not say what plane it is. Add plane = "serverless" (or "vm", "hybrid") to its '
                 "file, or write -t serverless=URL."
             )
+        if target.simulate is not None:
+            # Before a folder is made, which would be that of another pilot once the file is mended.
+            simulated_plane(target)
     names = [name_in_path(target.name) for target in targets]
     if len(set(names)) < len(names):
         raise TargetError("two targets have the same name. Give each a name of its own in its file.")
@@ -377,7 +382,11 @@ def judge(
         sensitivity=money.sensitivity,
         effort=effort_words(planes),
         rollback=rollback(decided.choice, shown),
-        check_again=check_again(money.break_even, _in_days(today.date(), _REVIEW_DAYS)),
+        check_again=check_again(
+            money.break_even,
+            _in_days(today.date(), _REVIEW_DAYS),
+            is_by_staff=decided.staff is not None and decided.staff.with_staff != decided.staff.without,
+        ),
         how=plan.how,
         made_at=today.strftime("%Y-%m-%dT%H:%M:%SZ"),
         slos=[slo.text for slo in slos] or state.ceiling_slos,

@@ -7,12 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Change, Offer, break_evens, costs
 from replay.judge.money.cost import CostError, Fleet, Group, Size, group_bill, machine_bill
 from replay.judge.money.following import follows, kept, stretched
+from replay.judge.money.month_load import followed
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
+from replay.results.columns import columns_of
 from replay.trials.prices import price_table
+from tests.judge.conftest import step, summary
 
 # Without a load balancer but where a test is about it.
 GCE = msgspec.structs.replace(price_table("gce-e2-us-central1"), balancer_month=0.0, balancer_gib=0.0)
@@ -144,3 +148,15 @@ def test_a_group_never_costs_more_than_a_fleet_for_its_peak(rps, factor: float):
     fixed, group = an_offer(rps), an_offer(rps, follows=follows(rps))
 
     assert costs(group, Change(load=factor))[1] <= costs(fixed, Change(load=factor))[1] * (1 + 1e-9)
+
+
+def test_a_burst_in_the_last_seconds_of_a_run_is_no_rate_for_a_minute():
+    """Two minutes and three seconds: what came in the three belongs to the second minute."""
+    at_s = [*(n * 1.0 for n in range(120)), *([121.0] * 30)]
+    records = [step(f"s-{n}", 5.0, n, at_ms=1000 * at) for n, at in enumerate(at_s)]
+    run = Evidence(summary(elapsed_s=123.0), columns_of([records]), "run")
+
+    load = followed(run)
+
+    assert load.held_rps.max() == pytest.approx((60 + 30) / 63)
+    assert load.weights.sum() == pytest.approx(1.0)

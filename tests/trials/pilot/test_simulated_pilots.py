@@ -197,6 +197,17 @@ def test_the_months_of_load_levels_add_up_to_the_bill(tmp_path: Path):
         )
 
 
+def test_a_month_at_its_peak_all_the_time_is_billed_anew(tmp_path: Path):
+    """What is free is free once in it, and machines cost what they cost at any level."""
+    verdict = verdict_of(piloted(written(tmp_path, edges_and_builds), tmp_path / "out"))
+    serverless, vm = verdict.planes
+    peak = next(bucket for bucket in verdict.buckets if bucket.name == "peak")
+
+    assert peak.cost_all_month[vm.target] == pytest.approx(vm.cost_month, abs=1e-3)
+    assert peak.cost_all_month[serverless.target] > serverless.cost_month
+    assert peak.cost_all_month[serverless.target] > peak.cost_month[serverless.target] / peak.weight
+
+
 def test_the_same_seed_gives_the_same_figures(tmp_path: Path):
     trace = written(tmp_path, rare_bursts)
 
@@ -317,6 +328,16 @@ def test_a_folder_of_another_pilot_is_left_alone(tmp_path: Path):
 def test_a_target_must_say_what_plane_it_is(tmp_path: Path):
     with pytest.raises(TargetError, match="does not say what plane"):
         piloted(written(tmp_path, a_handful), tmp_path / "out", targets=[Target(url="http://x", name="x")])
+
+
+def test_a_target_that_cannot_be_simulated_is_refused_before_a_folder_is_made(tmp_path: Path):
+    serverless, vm = embedded_targets(shape_of(written(tmp_path, a_handful)).workload, "simulated")
+    misspelt = msgspec.structs.replace(vm, simulate={"plane": {"max_instance": 1}})
+
+    with pytest.raises(TargetError, match="max_instance"):
+        piloted(written(tmp_path, a_handful), tmp_path / "out", targets=[serverless, misspelt])
+
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_from_a_trace_take_no_path_of_the_disk(tmp_path: Path):
