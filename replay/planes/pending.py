@@ -10,6 +10,8 @@ _DID_NOT_WAIT = 1 << 62
 
 # What Cloud Run's log says of a request that found no instance in time.
 NO_INSTANCE = "The request was aborted because there was no available instance."
+# What a proxy answers whose machines refuse connections.
+NO_MACHINE = "no machine accepts connections"
 # What Knative's activator answers; pkg/activator/net/throttler.go.
 QUEUE_FULL = "pending request queue full"
 

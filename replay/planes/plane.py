@@ -42,7 +42,7 @@ from collections.abc import Callable
 from replay.planes.averages import Averages
 from replay.planes.group_scaling import GroupPolicy
 from replay.planes.instances import Instance, boosted_vcpu
-from replay.planes.pending import NO_INSTANCE, QUEUE_FULL, Pending, Request
+from replay.planes.pending import NO_INSTANCE, NO_MACHINE, QUEUE_FULL, Pending, Request
 from replay.planes.routing import router
 from replay.planes.scaling import DEFAULT_FULL, RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
 from replay.planes.types import (
@@ -99,6 +99,8 @@ class Plane:
         self._now_ns = start_ns
         self._router = router(spec.router, spec.concurrency)
         self._pending = Pending(spec.queue)
+        self._waits_in_machines = spec.kind != "serverless" and spec.pending_limit is None
+        self._has_been_up = False
         limit_s = spec.request_limit_s
         self._timeout_ns = None if limit_s is None else _ns(limit_s)
         drain_s = spec.drain_limit_s
@@ -249,6 +251,9 @@ class Plane:
         if self._tick_ns is None and self._period_ns:
             self._resume(at_ns)
         instance = self._router.take()
+        if instance is None and self._is_down:
+            out.append(Refuse(request, self._pending.limit.status, NO_MACHINE))
+            return out
         if instance is None and not self._can_wait:
             out.append(Refuse(request, self._pending.limit.status, NO_INSTANCE if self._binds else QUEUE_FULL))
             return out
@@ -278,6 +283,7 @@ class Plane:
         if ready is None:
             return out
         ready.move_to("ready")
+        self._has_been_up = True
         ready.ready_ns = ready.last_ns = ready.low_mark_ns = at_ns
         self._pending.started_up(at_ns - ready.requested_ns)
         self._ready[instance] = ready
@@ -338,6 +344,11 @@ class Plane:
         self._forget(dead, at_ns)
         if bound is not None:
             self._bind(bound, at_ns, out)
+        while self._is_down and len(self._pending):
+            # They waited in the accept queue of the machine that died.
+            waiting = self._pending.pop()
+            del self._open[waiting.id]
+            out.append(Refuse(waiting.id, self._pending.limit.status, NO_MACHINE))
         self._boot_missing(at_ns, out)
         self._roll_on(at_ns, out)
         self._note_load(at_ns)
@@ -663,6 +674,13 @@ class Plane:
         self._wake_for_waiting()
         if self._alive < self._most:
             self._boot_missing(at_ns, out)
+
+    @property
+    def _is_down(self) -> bool:
+        """Whether there is no machine that could take a connection: where requests wait in machines' own queues, nobody
+        waits for one that boots. Before the first was up, whoever comes waits for it.
+        """
+        return self._waits_in_machines and self._has_been_up and not self._ready
 
     @property
     def _can_wait(self) -> bool:

@@ -472,8 +472,39 @@ def test_a_worker_that_died_is_booted_again():
 
     assert plane.instance_died(1, at(2)) == [
         Lose("a", 1, 503, "The instance died while it served this request."),
+        Refuse("b", 503, "no machine accepts connections"),
         Boot(2, 1.0),
     ]
+    assert plane.request_arrived("c", at(3)) == [Refuse("c", 503, "no machine accepts connections")]
+    assert plane.instance_ready(2, at(4)) == []
+    assert plane.request_arrived("d", at(5)) == [Start("d", 2, fresh=True, waited_for_boot=False, waited_ns=0)]
+
+
+def test_while_another_machine_is_there_nobody_is_refused():
+    plane = Plane(PlaneSpec(kind="vm", max_instances=2, concurrency=1))
+    plane.start(0)
+    plane.instance_ready(1, 0)
+    plane.instance_ready(2, 0)
+    for request in ("a", "b", "c"):
+        plane.request_arrived(request, at(1))
+
+    assert plane.instance_died(1, at(2)) == [
+        Lose("b", 1, 503, "The instance died while it served this request."),
+        Boot(3, 1.0),
+    ]
+    assert plane.request_ended("a", at(3)) == [
+        Start("c", 2, fresh=False, waited_for_boot=True, waited_ns=at(2))
+    ]
+
+
+def test_a_queue_that_a_file_names_is_before_the_machines_and_outlives_them():
+    plane = Plane(PlaneSpec(kind="vm", max_instances=1, concurrency=1, pending_limit="30s"))
+    plane.start(0)
+    plane.instance_ready(1, 0)
+    plane.request_arrived("a", at(1))
+    plane.request_arrived("b", at(1))
+    plane.instance_died(1, at(2))
+
     assert plane.instance_ready(2, at(4)) == [Start("b", 2, fresh=True, waited_for_boot=True, waited_ns=at(3))]
 
 
