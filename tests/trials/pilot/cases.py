@@ -134,7 +134,7 @@ def release_windows() -> Iterator[Session]:
 def builds() -> Iterator[Session]:
     """A webhook, a build of a minute and tests of one and a half, a comment; one every fifty seconds."""
     drawn = random.Random(2)
-    for n, at_s in enumerate(poisson(lambda _: 0.02, 0.02, 2 * HOUR_S, 2)):
+    for n, at_s in enumerate(poisson(lambda _: 0.02, 0.02, HOUR_S, 2)):
         yield chain(
             f"b-{n}",
             at_s,
@@ -148,7 +148,7 @@ def builds() -> Iterator[Session]:
 def held_streams() -> Iterator[Session]:
     """Streams of twenty to fifty minutes, thirty at once."""
     drawn = random.Random(3)
-    for n, at_s in enumerate(poisson(lambda _: 30 / 2100, 30 / 2100, 4 * HOUR_S, 3)):
+    for n, at_s in enumerate(poisson(lambda _: 30 / 2100, 30 / 2100, 3 * HOUR_S, 3)):
         yield chain(f"h-{n}", at_s, ("http", "stream", 1000 * drawn.uniform(1200, 3000)))
 
 
