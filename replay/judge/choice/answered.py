@@ -172,8 +172,6 @@ _RULES: tuple[Callable[[Answers, Sequence[PilotPlane], Sequence[StepClass]], Rul
     _upkeep,
     _way_back,
 )
-RULES_OUT = ("state", "compliance")
-PLACES = ("open sockets", "local tools")
 
 
 def answered_rules(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file import TraceReader, TraceWriter
 from replay.trace.importers.types import ImportOptions
 from replay.trace.importers.vegeta import LARGEST_BODY_BYTES, Vegeta
 
@@ -141,3 +141,5 @@ def test_whatever_the_bytes_there_is_a_trace_or_a_plain_error(tmp_path_factory, 
     with TraceWriter(path.with_suffix(".jsonl"), result.header) as writer:
         for session in result.sessions():
             writer.write(session)
+    with TraceReader(path.with_suffix(".jsonl")) as reader:
+        assert len(list(reader)) == writer.sessions
