@@ -22,7 +22,7 @@ the last 300 s holds when it shrinks; it grows by 4 pods or 100 %, whichever is 
 from collections import deque
 
 from replay.planes.scaling import DEFAULT_FULL, SECOND_NS, ceiling
-from replay.planes.types import DayWindow, GroupDriven
+from replay.planes.types import GroupDriven
 
 _DAY_H = 24.0
 _HOUR_NS = 3600 * SECOND_NS
@@ -54,7 +54,7 @@ class GroupPolicy:
     def least(self, at_ns: int) -> int:
         """Return how many machines the schedule asks for now."""
         hour = (self._rules.starts_at_h + (at_ns - self._start_ns) / _HOUR_NS) % _DAY_H
-        return max((window.machines for window in self._rules.schedule if _is_within(window, hour)), default=0)
+        return self._rules.scheduled_at(hour)
 
     def _asked_for(self, load: float, machines: int) -> int:
         if machines and abs(load / (machines * self.target) - 1) <= self._rules.tolerance_ratio:
@@ -85,10 +85,3 @@ class GroupPolicy:
         if grown > machines:
             self._added.append((at_ns, grown - machines))
         return grown
-
-
-def _is_within(window: DayWindow, hour: float) -> bool:
-    """Whether the window is open; one that ends before it begins goes over midnight."""
-    if window.from_h <= window.until_h:
-        return window.from_h <= hour < window.until_h
-    return hour >= window.from_h or hour < window.until_h

@@ -214,6 +214,12 @@ class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.machines < 1:
             raise ValueError(f"machines must be 1 or more, not {self.machines}")
 
+    def is_open(self, hour: float) -> bool:
+        """Whether it holds at that hour of the day; one that ends before it begins goes over midnight."""
+        if self.from_h <= self.until_h:
+            return self.from_h <= hour < self.until_h
+        return hour >= self.from_h or hour < self.until_h
+
 
 class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
     """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
@@ -254,6 +260,10 @@ class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
             raise ValueError("a group must be allowed to grow: most_added or most_added_ratio must be above 0")
         if not 0 <= self.starts_at_h < 24:
             raise ValueError("starts_at_h must be 0 or more and less than 24")
+
+    def scheduled_at(self, hour: float) -> int:
+        """How many machines the schedule asks for at that hour of the day."""
+        return max((window.machines for window in self.schedule if window.is_open(hour)), default=0)
 
 
 class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -46,7 +46,7 @@ _OTHERS_SHOWN = 5
 class Offer(NamedTuple):
     """Both planes' prices for one workload. capacity_rps: of one machine; peak_rps: of the workload. names: of the
     serverless target, and that of machines. follows: the load, where machines come and go with it; None: they are on
-    all month. following: how many more there were in the plane's own run than that would have it.
+    all month. following: how many times as many machines the plane's own run had as that load takes.
     """
 
     month: Usage
@@ -99,8 +99,8 @@ def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
         machines = machines_for(offer.peak_rps * change.load * change.peak, capacity_rps, offer.headroom)
         return machine_bill(month, prices, offer.fleet._replace(machines=machines)).total
     load = offer.follows if change.peak == 1.0 else stretched(offer.follows, change.peak)
-    there = kept(load, capacity_rps, offer.headroom, change.load)
-    machine_s = there.mean * MONTH_S * offer.following
+    there = kept(load, capacity_rps, offer.headroom, change.load, offer.following)
+    machine_s = there.mean * MONTH_S
     return group_bill(month, prices, Group(offer.fleet.kind, machine_s, there.most, offer.fleet.discount)).total
 
 

@@ -2,11 +2,12 @@
 
 A level is a multiple of the load that was recorded: at level 1 the trace comes as it is, at 0.05 a twentieth of its
 requests come in an hour. A month is one of 730 hours, in which every minute of the week comes 730 / 168 times. What a
-calendar is folded to is a list of slots, hours of the month at one level; bills are sums over them, and machines are
-sized for the highest.
+calendar is folded to is a list of slots, hours of the month at one level and between two times of day; bills are sums
+over them, and machines are sized for the highest.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,8 @@ WEEK_MINUTES = 7 * DAY_MINUTES
 _WORKDAYS = 5
 _DAY_S = 86_400.0
 _MONTHS = 12
+# Of a minute of the day there are half an hour in a month; less than this is rounding.
+_ALIKE_H = 1e-12
 # Weeks in a month of 730 hours: 4.345.
 WEEKS = MONTH_H / (7 * 24)
 
@@ -32,10 +35,14 @@ class CalendarError(ValueError):
 
 
 class Slot(NamedTuple):
-    """So many hours of the month at one level."""
+    """So many hours of the month at one level, spread evenly over each day between two times of it. from_h None: at the
+    times of day at which the trace itself was recorded.
+    """
 
     hours: float
     level: float
+    from_h: float | None = None
+    until_h: float = 24.0
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +71,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_even(self) -> bool:
         """Whether all hours have one level."""
-        return len(self.slots) == 1
+        return self.slots[0].level == self.peak_level
 
 
 class Load(NamedTuple):
@@ -96,7 +103,7 @@ def load_of(
 
 def times_recorded(calendar: Calendar, load: Load) -> tuple[Slot, ...]:
     """The hours of the month, each with how many times the recorded load it has, growth and all."""
-    return tuple(Slot(slot.hours, load.level * slot.level) for slot in calendar.slots)
+    return tuple(slot._replace(level=load.level * slot.level) for slot in calendar.slots)
 
 
 class Window(NamedTuple):
@@ -134,13 +141,26 @@ def calendar_of(
     levels = np.round(np.concatenate((window_level, week, holiday_level)), 9)
     shares = np.concatenate((in_window, (1 - in_window) * (1 - on_holiday), (1 - in_window) * on_holiday))
     found, place = np.unique(levels, return_inverse=True)
-    hours = np.bincount(place.ravel(), weights=shares) * (MONTH_H / WEEK_MINUTES)
-    slots = tuple(Slot(float(h), float(level)) for h, level in zip(hours, found, strict=True) if h > 1e-9)
+    cell = place.ravel() * DAY_MINUTES + np.arange(len(levels)) % DAY_MINUTES
+    minutes = np.bincount(cell, weights=shares, minlength=len(found) * DAY_MINUTES)
+    hours = minutes.reshape(len(found), DAY_MINUTES) * (MONTH_H / WEEK_MINUTES)
+    slots = tuple(slot for level, day in zip(found, hours, strict=True) for slot in _slots(float(level), day))
     if not any(slot.level for slot in slots):
         raise ValueError("the levels of the month add up to zero. Give at least one hour a level above it")
     return Calendar(name=name, slots=slots, **more)  # type: ignore[arg-type]
 
 
+def _slots(level: float, day: Floats) -> list[Slot]:
+    """The stretches of a day that have that level. day: hours of the month that have it, by minute of the day."""
+    turns = np.flatnonzero(np.abs(np.diff(day)) > _ALIKE_H) + 1
+    ends = [0, *turns.tolist(), DAY_MINUTES]
+    return [
+        Slot(float(day[begin:end].sum()), level, begin / 60, end / 60)
+        for begin, end in pairwise(ends)
+        if day[begin] > _ALIKE_H
+    ]
+
+
 def flat(name: str = "flat") -> Calendar:
     """The recorded load, all month long."""
-    return Calendar(name=name, slots=(Slot(MONTH_H, 1.0),))
+    return Calendar(name=name, slots=(Slot(MONTH_H, 1.0, 0.0),))

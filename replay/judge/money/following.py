@@ -17,16 +17,18 @@ from replay.judge.money.cost import CostError
 Floats = npt.NDArray[np.float64]
 WINDOW_S = 60.0
 HOLD_S = 600.0
+_MOST_FOLLOWING = 1e6
 
 
 class Follows(NamedTuple):
     """The load that machines follow. held_rps: of each window, the most within the time that machines are kept;
-    weights: the share of the month that is like this window, together 1. least: machines that are always there.
+    weights: the share of the month that is like this window, together 1. least: machines that are there then whatever
+    the load is, one number for all windows or one for each.
     """
 
     held_rps: Floats
     weights: Floats
-    least: int = 1
+    least: int | Floats = 1
 
 
 class Kept(NamedTuple):
@@ -70,10 +72,28 @@ def stretched(load: Follows, factor: float) -> Follows:
     return load._replace(held_rps=np.maximum(mean + (load.held_rps - mean) * factor, 0.0))
 
 
-def kept(load: Follows, capacity_rps: float, headroom: float, factor: float = 1.0) -> Kept:
-    """Machines where the load is so many times what it was. Raises CostError if a machine carries nothing."""
+def kept(
+    load: Follows, capacity_rps: float, headroom: float, factor: float = 1.0, following: float = 1.0
+) -> Kept:
+    """Machines where the load is so many times what it was. following: how many times as many machines there are as the
+    load takes by itself; it leaves alone those that are there whatever the load is. Raises CostError if a machine
+    carries nothing.
+    """
     if not capacity_rps > 0:
         raise CostError("what a machine carries was not measured")
     need = np.ceil(np.round(load.held_rps * (factor * (1 + headroom) / capacity_rps), 9))
-    need = np.maximum(need, load.least)
-    return Kept(float((need * load.weights).sum()), int(need.max()))
+    there = np.maximum(need * following, load.least)
+    return Kept(float((there * load.weights).sum()), int(np.maximum(need, load.least).max()))
+
+
+def following_of(load: Follows, capacity_rps: float, headroom: float, mean: float) -> float:
+    """How many times as many machines as the load takes there are, where there are so many in the mean of the month."""
+    low, high = 0.0, 1.0
+    while high < _MOST_FOLLOWING and kept(load, capacity_rps, headroom, following=high).mean < mean:
+        high *= 2
+    for _ in range(40):
+        middle = (low + high) / 2
+        # As many times as may be: machines that are there anyway leave it open.
+        is_below = kept(load, capacity_rps, headroom, following=middle).mean <= mean * (1 + 1e-9)
+        low, high = (middle, high) if is_below else (low, middle)
+    return low

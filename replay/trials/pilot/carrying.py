@@ -27,6 +27,7 @@ from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.flipping import MOST_REQUESTS, simulate_variant, simulated_variants
 from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
+from replay.trials.pilot.schedule import unscheduled
 from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
 from replay.trials.pilot.steady import steady
 
@@ -126,6 +127,22 @@ class Carrier:
             folder = self._folder("month", target.name)
             knobs = Knobs(seed=self._it.options.knobs.seed)
             simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
+            self._note(key, folder)
+
+    def unscheduled(self, trace: Path) -> None:
+        """The trace on each simulated group that has a daily schedule, without it: a bill needs to know how many
+        machines the load takes at hours that the run did not come to.
+        """
+        if self._it.plan.how != "simulated":
+            return
+        for target in self._it.targets:
+            key = f"unscheduled/{target.name}"
+            other = unscheduled(target)
+            if key in self._state.done or other is None:
+                continue
+            folder = self._folder("unscheduled", target.name)
+            knobs = Knobs(seed=self._it.options.knobs.seed)
+            simulate_trace(trace, other, RunOptions(knobs=knobs), folder)
             self._note(key, folder)
 
     def variants(self, trace: Path, requests: int) -> None:

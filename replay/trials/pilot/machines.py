@@ -1,17 +1,20 @@
 """How many machines a target is priced with: a fleet for the peak, or a group that comes and goes. Pure."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import MONTH_H, PilotPlane
+from replay.judge.choice.types import MONTH_H, Bucket, PilotPlane
 from replay.judge.money.cost import CostError, Fleet, Group
-from replay.judge.money.following import WINDOW_S, Follows, follows, kept
+from replay.judge.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.judge.money.month_load import peak_rps
 from replay.judge.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized
-from replay.judge.money.usage import MONTH_S, Usage, Windows
+from replay.judge.money.usage import MONTH_S, Windows
 from replay.judge.phrases import counted, number
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured, reached, recorded_levels, seen_at
+from replay.trials.pilot.schedule import Schedule, schedule_of
 from replay.trials.pilot.workload import Shape
 
 
@@ -22,28 +25,11 @@ def is_group(target: Target) -> bool:
     return target.cost.scales or (target.simulate is not None and simulated_plane(target).plane.kind == "group")
 
 
-def _least(target: Target) -> int:
-    """Machines of a group that are always there."""
-    return 1 if target.simulate is None else max(1, simulated_plane(target).plane.min_instances)
-
-
 def followed(target: Target, windows: Windows, measured: Measured, shape: Shape) -> Follows:
-    """The load by minute, each minute with the weight of its level in the trace; of a level that the run did not show,
-    its rate. All of it again for the hours of the month at each of the calendar's levels, so many times as much.
-    """
+    """The load by minute, over the hours of the month."""
     window_s = windows.window_s
     seen = reached(windows)
-    lengths = np.clip(windows.ends_s - seen * window_s, 0.0, window_s)
-    weights = np.zeros(len(seen))
-    rates, shares = [], []
-    for level, bucket in enumerate(recorded_levels(shape)):
-        there = seen_at(level, windows, measured, shape)
-        time_s = float(lengths[there].sum())
-        if time_s:
-            weights[there] += bucket.weight * lengths[there] / time_s
-        elif bucket.weight:
-            rates.append(bucket.requests_per_s)
-            shares.append(bucket.weight)
+    lengths, weights, missing = _weighed(windows, measured, shape)
     together = max(1, round(WINDOW_S / window_s))
     # As there, what is no whole minute belongs to the last.
     starts = np.arange(0, max(1, len(seen) // together) * together, together)
@@ -51,33 +37,101 @@ def followed(target: Target, windows: Windows, measured: Measured, shape: Shape)
         np.add.reduceat(values, starts) for values in (windows.requests[seen], lengths, weights)
     )
     rps = np.divide(requests, seconds, out=np.zeros(len(starts)), where=seconds > 0)
-    load = follows(rps, None, window_s=together * window_s, least=_least(target))
-    held_rps, weights = np.concatenate((load.held_rps, rates)), np.concatenate((minutes, shares))
-    return load._replace(
-        held_rps=np.concatenate([held_rps * slot.level for slot in shape.hours]),
-        weights=np.concatenate([weights * (slot.hours / MONTH_H) for slot in shape.hours]),
+    held_rps = follows(rps, None, window_s=together * window_s).held_rps
+    rates = [bucket.requests_per_s for bucket in missing]
+    return _over_month(
+        schedule_of(target),
+        np.concatenate((held_rps, rates)),
+        np.concatenate((minutes, [bucket.weight for bucket in missing])),
+        (starts * window_s).tolist(),
+        shape,
     )
 
 
+def _own_machines(target: Target, windows: Windows, lives: Floats, measured: Measured, shape: Shape) -> Follows:
+    """As `followed` has the load, the machines of a run by window. lives: seconds of them by window."""
+    seen = reached(windows)
+    lengths, weights, missing = _weighed(windows, measured, shape)
+    machines = np.divide(lives[seen], lengths, out=np.zeros(len(seen)), where=lengths > 0)
+    sent, whole_s = float(windows.requests[seen].sum()), float(lives[seen].sum())
+    of_a_request = whole_s / sent if sent else 0.0
+    return _over_month(
+        schedule_of(target),
+        np.concatenate((machines, [bucket.requests_per_s * of_a_request for bucket in missing])),
+        np.concatenate((weights, [bucket.weight for bucket in missing])),
+        (seen * windows.window_s).tolist(),
+        shape,
+    )
+
+
+def _weighed(windows: Windows, measured: Measured, shape: Shape) -> tuple[Floats, Floats, list[Bucket]]:
+    """Of the windows that the run came to: how long each is, and its share of the trace's time by its load level. And
+    the levels that the run did not show.
+    """
+    window_s = windows.window_s
+    seen = reached(windows)
+    lengths = np.clip(windows.ends_s - seen * window_s, 0.0, window_s)
+    weights = np.zeros(len(seen))
+    missing = []
+    for level, bucket in enumerate(recorded_levels(shape)):
+        there = seen_at(level, windows, measured, shape)
+        time_s = float(lengths[there].sum())
+        if time_s:
+            weights[there] += bucket.weight * lengths[there] / time_s
+        elif bucket.weight:
+            missing.append(bucket)
+    return lengths, weights, missing
+
+
+def _over_month(
+    schedule: Schedule, values: Floats, weights: Floats, recorded_s: Sequence[float], shape: Shape
+) -> Follows:
+    """Values by window of a run, again for each of the calendar's hours, so many times as much; and the machines that
+    the schedule keeps then. recorded_s: when in the run each of the first ones began.
+    """
+    parts, shares, least = [], [], []
+    for slot in shape.hours:
+        if slot.from_h is None:
+            # What has no time of its own may have been at any.
+            floors = np.full(len(values), schedule.mean)
+            floors[: len(recorded_s)] = [schedule.in_run(at_s) for at_s in recorded_s]
+            kept_then = [(1.0, floors)]
+        else:
+            kept_then = [
+                (share, np.full(len(values), float(machines)))
+                for machines, share in schedule.between(slot.from_h, slot.until_h)
+            ]
+        for share, floors in kept_then:
+            parts.append(values * slot.level)
+            shares.append(weights * (slot.hours / MONTH_H * share))
+            least.append(floors)
+    return Follows(np.concatenate(parts), np.concatenate(shares), np.concatenate(least))
+
+
 def group_of(
-    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, month: Usage, load: Follows
+    target: Target, cost: Cost, plane: PilotPlane, measured: Measured, windows: Windows, shape: Shape
 ) -> Group:
-    """The machine time of a group: as its own run had it, or as following the load takes. Raises CostError."""
+    """The machine time of a group: as its own run had it, or as following the load takes; and what its schedule keeps
+    at the hours of the calendar. Raises CostError.
+    """
     discount = cost.discount_percent / 100
     figures = measured.run.summary.plane
-    if month.live_s is not None and figures is not None:
-        plane.machines = most = figures.most_instances
-        # However little an hour of the calendar has, those that are always there are paid for.
-        live_s = max(month.live_s, _least(target) * MONTH_S)
-        plane.sizing = f"{number(live_s / MONTH_S)} in the mean and {number(most)} at most, as in its own run"
-        return Group(cost.machine or "", live_s, most, discount)
+    if windows.live_s is not None and figures is not None:
+        own = _own_machines(target, windows, windows.live_s, measured, shape)
+        scheduled = float(np.max(own.least, initial=0.0, where=own.weights > 0))
+        plane.machines = most = max(figures.most_instances, round(scheduled))
+        mean = float((np.maximum(own.held_rps, own.least) * own.weights).sum())
+        plane.sizing = f"{number(mean)} in the mean and {number(most)} at most, as in its own run"
+        if schedule_of(target).rules is not None:
+            plane.sizing += " and by its schedule"
+        return Group(cost.machine or "", mean * MONTH_S, most, discount)
     if plane.capacity_rps is None:
         raise CostError(
             "neither how long its machines were there nor what one of them carries is known; state rps or slots in "
             "[cost]"
         )
     kept_free = headroom_kept(cost, plane)
-    there = kept(load, plane.capacity_rps, kept_free)
+    there = kept(followed(target, windows, measured, shape), plane.capacity_rps, kept_free)
     plane.machines = there.most
     plane.sizing = (
         f"{number(there.mean)} in the mean and {number(there.most)} at most, as each minute takes them"

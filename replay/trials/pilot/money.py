@@ -20,7 +20,7 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.following import as_group, kept
+from replay.judge.money.following import as_group, following_of
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
@@ -143,7 +143,7 @@ def _priced(
         )
     group = None
     if is_group(target):
-        group = group_of(target, cost, plane, measured, month, followed(target, windows, measured, shape))
+        group = group_of(target, cost, plane, measured, windows, shape)
     bill = _bill(target, cost, plane, measured, month, tables, shape, group)
     worth = tables.worth(cost)
     if plane.capacity_how == "measured" and plane.ceiling_verdict == "at_least":
@@ -338,8 +338,9 @@ def _cross(
     # Lives cannot be drawn anew: an instance's is longer than a window.
     drawn = serverless.drawn if serverless.cost.billing == "request" else []
     if machines.group is not None:
-        own = kept(load, fixed.capacity_rps, fixed.headroom).mean * MONTH_S
-        group = fixed._replace(follows=load, following=machines.group.machine_s / own)
+        mean = machines.group.machine_s / MONTH_S
+        following = following_of(load, fixed.capacity_rps, fixed.headroom, mean)
+        group = fixed._replace(follows=load, following=following)
         found.break_even.extend(break_evens(group, drawn))
         found.sensitivity.extend(sensitivity(group))
         return

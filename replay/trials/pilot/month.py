@@ -131,7 +131,7 @@ def in_month(shape: Shape, calendar: Calendar, requests_a_day: float | None = No
         ]
         peak = load.peak
         if all(level == 1.0 for _, level, _ in parts):
-            return shape
+            return shape._replace(hours=hours)
     mix = _parted(workload, [part for part in parts if part[2]])
     most = workload.peak_in_flight
     return shape._replace(

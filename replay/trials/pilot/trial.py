@@ -152,6 +152,7 @@ def run_pilot(
         month = whole(trace, folder) if imagined else part
         if imagined:
             carrier.months(month.trace)
+        carrier.unscheduled(month.trace)
         carrier.variants(month.trace, month.requests)
         expected = _expected(directory, state, targets, bounds, shape)
         carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
@@ -443,9 +444,13 @@ def _measured(
     found: dict[str, Measured] = {}
     for target in targets:
         name = target.name
-        if (month := state.done.get(f"month/{name}")) is not None:
+        whole_trace = state.done.get(f"month/{name}")
+        begins_s = 0.0 if whole_trace is not None else part.offset_s
+        if (month := whole_trace or state.done.get(f"unscheduled/{name}")) is not None:
             lives = tuple(read_instances(directory / month))
-            found[name] = Measured(read_evidence(directory / month), 0.0, is_simulated=True, instances=lives)
+            found[name] = Measured(
+                read_evidence(directory / month), begins_s, is_simulated=True, instances=lives
+            )
         elif (run := material.runs[name].get("representative")) is not None:
             offset_s = None if part.cut_s else part.offset_s
             lives = tuple(read_instances(material.folders[name]["representative"]))

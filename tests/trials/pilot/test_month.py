@@ -60,7 +60,8 @@ def test_a_short_trace_without_a_calendar_is_as_it_was_all_month_and_that_is_in_
     month = month_of_trace(short, None)
 
     assert month.calendar.name == "flat"
-    assert month.shape is short
+    assert month.shape.workload is short.workload
+    assert not month.shape.mix
     assert not month.is_told
     assert [calendar.name for calendar, _ in month.others] == ["office-hours", "launch-week"]
 
@@ -69,7 +70,8 @@ def test_whoever_says_flat_has_said_so(short):
     month = month_of_trace(short, flat())
 
     assert month.is_told
-    assert month.shape is short
+    assert month.shape.workload is short.workload
+    assert not month.shape.mix
     assert month.others == []
 
 

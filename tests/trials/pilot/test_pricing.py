@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Bucket, PilotPlane, Workload
 from replay.judge.figures import Evidence
+from replay.judge.money.calendar_file import named_calendar
+from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.money import Money, price_planes
+from replay.trials.pilot.month import in_month
+from replay.trials.pilot.schedule import unscheduled
 from replay.trials.pilot.workload import Shape
 from tests.judge.conftest import step, summary
 
@@ -112,6 +117,94 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
     # 33.14 against 66.42: half an instance for (1,314,000 - 180,000) vCPU-s and (2,628,000 - 360,000) GiB-s.
     assert now.cheaper_now == "sls"
     assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
+
+
+DAYTIME = {"policy": "group", "schedule": [{"from_h": 8, "until_h": 18, "machines": 3}], "starts_at_h": 9}
+
+
+def scheduled(**plane: Any) -> Target:
+    """Machines that come and go, of which there are three at least from 8 to 18."""
+    rules = {"kind": "group", "scaling": DAYTIME, **plane}
+    return Target(url="http://x", name="vm1", plane="vm", cost=MACHINE, simulate={"plane": rules})
+
+
+def in_calendar(name: str) -> Shape:
+    """The shape of a run in a month that looks so."""
+    return in_month(a_shape(), named_calendar(name))
+
+
+# Of all hours, and of the hours of a week, those from 8 to 18.
+@pytest.mark.parametrize(
+    ("calendar", "machines_by_load", "mean"),
+    [
+        ("flat", 1, (10 * 3 + 14) / 24),
+        ("flat", 4, 4.0),
+        ("office-hours", 1, (10 * 3 + 14) / 24),
+        # Five by load from 9 to 17 on workdays, and a quarter of one else.
+        ("office-hours", 5, (5 * (8 * 5 + 2 * 3) + 2 * 10 * 3 + 7 * 14) / 168),
+    ],
+)
+def test_a_schedule_is_in_the_bill_at_its_hours_of_the_calendar(calendar, machines_by_load, mean):
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=10**9) for n in range(machines_by_load))
+    plane = PilotPlane(target="vm1", plane="vm")
+    measured = Measured(a_run(machines_by_load), 0.0, True, lives)
+
+    price_planes([scheduled()], [plane], {"vm1": measured}, in_calendar(calendar))
+
+    assert plane.cost_month == pytest.approx(mean * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert plane.machines == max(3, machines_by_load)
+    assert (plane.sizing or "").endswith("as in its own run and by its schedule")
+
+
+def test_a_trace_with_hours_of_its_own_has_its_schedule_at_these():
+    # A hundred seconds from nine o'clock on.
+    plane = PilotPlane(target="vm1", plane="vm")
+    measured = Measured(a_run(), 0.0, True, (InstanceRecord("i-0", 0, 0, request_ns=10**9),))
+
+    price_planes([scheduled()], [plane], {"vm1": measured}, a_shape())
+
+    assert plane.cost_month == pytest.approx(3 * E2_MEDIUM + BALANCER, abs=1e-3)
+
+
+def test_machines_that_are_always_there_are_paid_for_in_quiet_hours_as_well():
+    # Five in the hours of the office, and two at night, though a twentieth of the load takes a quarter of one.
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=10**9) for n in range(5))
+    target = msgspec.structs.replace(
+        scheduled(), simulate={"plane": {"kind": "group", "min_instances": 2, "max_instances": 9}}
+    )
+    plane = PilotPlane(target="vm1", plane="vm")
+
+    price_planes([target], [plane], {"vm1": Measured(a_run(5), 0.0, True, lives)}, in_calendar("office-hours"))
+
+    assert plane.cost_month == pytest.approx((5 * 40 + 2 * 128) / 168 * E2_MEDIUM + BALANCER, abs=1e-3)
+
+
+@pytest.mark.parametrize("is_scheduled", [False, True])
+def test_the_curve_of_a_group_never_falls_below_the_machines_that_are_always_there(is_scheduled):
+    target = scheduled() if is_scheduled else msgspec.structs.replace(scheduled(), simulate=None)
+    target = msgspec.structs.replace(target, cost=msgspec.structs.replace(MACHINE, scales=True, rps=10.0))
+    # As many machines as its own run had, where following the load takes one.
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=10**9) for n in range(4))
+
+    plane, money = side_by_side(target, a_run(4, per_s=10), lives)
+
+    least = (3 if is_scheduled else 1) * E2_MEDIUM
+    for even in money.break_even:
+        assert min(amount for _, _, amount in even.curve) >= least
+        now = min(even.curve, key=lambda point: abs(point[0] - (even.now or 0.0)))
+        assert now[2] == pytest.approx(plane.cost_month or 0.0, rel=0.01)
+    assert min(amount for _, _, amount in money.break_even[0].curve) < 4 * E2_MEDIUM
+
+
+def test_a_group_without_its_schedule_is_what_the_load_takes_by_itself():
+    other = unscheduled(scheduled(min_instances=2))
+
+    assert other is not None
+    assert simulated_plane(other).plane == simulated_plane(scheduled(min_instances=2)).plane.__replace__(
+        scaling=msgspec.convert({**DAYTIME, "schedule": []}, GroupDriven)
+    )
+    assert unscheduled(other) is None
+    assert unscheduled(Target(url="http://x")) is None
 
 
 def test_a_bill_has_its_total_with_staff():

@@ -1,0 +1,63 @@
+"""How many machines of a group are there whatever the load is, by the hour of the day. Pure."""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from replay.engine.simulation import simulated_plane
+from replay.planes.types import GroupDriven
+from replay.target import Target
+
+_DAY_H = 24.0
+
+
+class Schedule(NamedTuple):
+    """least: machines at any hour. rules: those of a group with daily windows, in which there are more."""
+
+    least: int
+    rules: GroupDriven | None = None
+
+    def at(self, hour: float) -> int:
+        """Machines at that hour of the day, 0 to 24."""
+        return self.least if self.rules is None else max(self.least, self.rules.scheduled_at(hour))
+
+    def in_run(self, at_s: float) -> int:
+        """Machines when a run on that plane has lasted so long."""
+        starts_at_h = 0.0 if self.rules is None else self.rules.starts_at_h
+        return self.at((starts_at_h + at_s / 3600) % _DAY_H)
+
+    def between(self, from_h: float = 0.0, until_h: float = _DAY_H) -> list[tuple[int, float]]:
+        """So many machines, and the share of the time between two hours of a day in which it is so many."""
+        windows = () if self.rules is None else self.rules.schedule
+        edges = {
+            edge for window in windows for edge in (window.from_h, window.until_h) if from_h < edge < until_h
+        }
+        shares: dict[int, float] = {}
+        for begin, end in pairwise([from_h, *sorted(edges), until_h]):
+            machines = self.at((begin + end) / 2)
+            shares[machines] = shares.get(machines, 0.0) + (end - begin) / (until_h - from_h)
+        return list(shares.items())
+
+    @property
+    def mean(self) -> float:
+        """Machines in the mean of a day."""
+        return sum(machines * share for machines, share in self.between())
+
+
+def schedule_of(target: Target) -> Schedule:
+    """The schedule of the plane that a target is simulated as; one machine at any hour where it has none."""
+    if target.simulate is None:
+        return Schedule(1)
+    plane = simulated_plane(target).plane
+    rules = plane.scaling if isinstance(plane.scaling, GroupDriven) and plane.scaling.schedule else None
+    return Schedule(max(1, plane.min_instances), rules)
+
+
+def unscheduled(target: Target) -> Target | None:
+    """The target without its schedule: how many machines the load takes by itself is seen there. None: it has none."""
+    if target.simulate is None or schedule_of(target).rules is None:
+        return None
+    simulate = target.simulate
+    plane = {**simulate["plane"], "scaling": {**simulate["plane"]["scaling"], "schedule": []}}
+    return msgspec.structs.replace(target, simulate={**simulate, "plane": plane})
