@@ -160,22 +160,28 @@ def _conclude(outcome: "GateOutcome", is_strict: bool) -> None:
         _fail(_table(verdict, directory))
     from replay.report.verdict_words import gate_headline, sentence
 
-    pytest.skip("; ".join([gate_headline(verdict), *map(sentence, verdict.reasons)]))
+    pytest.skip(_for_the_log("; ".join([gate_headline(verdict), *map(sentence, verdict.reasons)])))
 
 
 def _table(verdict: "GateVerdict", directory: Path) -> str:
-    from rich.console import Console
-
+    from replay.report.plain import plain_console
     from replay.report.verdicts import print_gate
 
     out = io.StringIO()
-    print_gate(verdict, directory, Console(file=out, width=_TABLE_WIDTH, highlight=False))
+    print_gate(verdict, directory, plain_console(file=out, width=_TABLE_WIDTH))
     return "\n".join(line.rstrip() for line in out.getvalue().strip().splitlines())
 
 
 def _fail(message: str) -> NoReturn:
     __tracebackhide__ = True
-    pytest.fail(message, pytrace=False)
+    pytest.fail(_for_the_log(message), pytrace=False)
+
+
+def _for_the_log(text: str) -> str:
+    """Text that pytest prints as it is, by no way that leads past our own outlets."""
+    from replay.report.log_commands import is_read_for_commands, without_commands
+
+    return without_commands(text) if is_read_for_commands() else text
 
 
 def _options(given: dict[str, Any]) -> "RunOptions":

@@ -85,6 +85,22 @@ def test_what_people_read_takes_no_string_for_markup(path):
     assert not bare, "put what is printed into Text"
 
 
+def test_json_and_consoles_come_by_one_door_each():
+    """There what a terminal or a CI system would act on is taken away."""
+    calls = {"json.format": "cli/documents.py", "Console": "report/plain.py"}
+    found = {
+        (called, str(path.relative_to(PACKAGE)))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        for called in calls
+        if f".{ast.unparse(node.func)}".endswith(f".{called}")
+        if called == "Console" or path.parent.name == "cli"
+    }
+
+    assert found == set(calls.items())
+
+
 def _is_safe(argument: ast.expr) -> bool:
     """Whether what is printed is written out here, or is no string that was put together on the spot."""
     is_made = isinstance(argument, ast.JoinedStr | ast.BinOp) or (

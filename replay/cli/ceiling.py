@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options, safety_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT
@@ -131,7 +131,7 @@ def ceiling(
                 on_level=None if is_quiet else lambda found: click.echo(level_line(found), err=True),
             )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(outcome.verdict)).decode())
+        print_json(outcome.verdict)
     else:
         print_ceiling(outcome.verdict, outcome.directory)
     ctx.exit(EXIT_CODES[concluded(outcome.status, _ANSWERS[outcome.verdict.verdict], ended=outcome.ended)])

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import output_options
 from replay.cli.units import DURATION, PERCENT
 from replay.judge.coldstart import judge_coldstart
@@ -85,7 +85,7 @@ def coldstart(
         step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
         verdict, directory = probe_coldstart(aim, step, plan, out=out, on_wait=_say)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+        print_json(verdict)
     else:
         print_coldstart(verdict, directory)
 

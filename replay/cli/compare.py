@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import (
     answers_option,
     budget_option,
@@ -16,6 +16,7 @@ from replay.cli.options import (
     run_options,
     safety_options,
 )
+from replay.cli.outlets import print_commands
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.answers.again import AGAIN_SHARE
@@ -188,7 +189,7 @@ def compare(
             )
     # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+        print_json(verdict)
     else:
         print_compare(verdict, directory)
     answer = _answer(verdict, fail_if_slower=fail_if_slower, fail_if_different=fail_if_different, is_aa=aa)
@@ -197,8 +198,7 @@ def compare(
         ctx, compare_junit(verdict), compare_markdown(verdict), broken_off(conclusion, directory)
     )
     if is_github():
-        for line in annotations(verdict):
-            click.echo(line, err=as_json)
+        print_commands(annotations(verdict), err=as_json)
         write_job_summary(compare_markdown(verdict))
     ctx.exit(EXIT_CODES[conclusion])
 

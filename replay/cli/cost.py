@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.months import month_options
 from replay.cli.price_tables import price_table_options
 from replay.cli.units import PERCENT
@@ -193,7 +193,7 @@ def cost(
         rates=dict(rates),
     )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
+        print_json(found)
     else:
         print_cost(found, explain=explain)
     if any(plane.bill is None for plane in found.planes):

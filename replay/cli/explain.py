@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.judge.explain import explain_run, path_of_session
 from replay.report.explain import print_explain
 from replay.results.rundir import RunDir, RunDirError
@@ -39,7 +39,7 @@ def explain(run_dir: Path, quantile: float, session: str | None, as_json: bool) 
                 f"{run_dir}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
             )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+        print_json(verdict)
     else:
         print_explain(verdict)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import (
     budget_option,
     fidelity_option,
@@ -15,6 +15,7 @@ from replay.cli.options import (
     run_options,
     safety_options,
 )
+from replay.cli.outlets import print_commands
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.judge.gate import CONFIDENCE
@@ -113,7 +114,7 @@ def gate(
     verdict = outcome.verdict
     # Said before it is written: a file that cannot be written must not cost the answer of an hour's run.
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+        print_json(verdict)
     else:
         print_gate(verdict, outcome.directory)
     conclusion = concluded(
@@ -122,7 +123,6 @@ def gate(
     why = broken_off(conclusion, outcome.directory)
     leave_verdict_files(ctx, gate_junit(verdict, strict), gate_markdown(verdict), why)
     if is_github():
-        for line in annotations(verdict):
-            click.echo(line, err=as_json)
+        print_commands(annotations(verdict), err=as_json)
         write_job_summary(gate_markdown(verdict))
     ctx.exit(EXIT_CODES[conclusion])

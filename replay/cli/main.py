@@ -13,7 +13,7 @@ from replay.cli.cost import cost
 from replay.cli.explain import explain
 from replay.cli.failures import failure_of
 from replay.cli.gate import gate
-from replay.cli.outlets import outlive_readers
+from replay.cli.outlets import guard_outlets
 from replay.cli.pilot import pilot
 from replay.cli.plane import plane
 from replay.cli.report import report
@@ -34,7 +34,7 @@ for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, expl
 
 def main() -> None:
     """Run the command line; never ends in a traceback for what a user or a target did."""
-    outlive_readers()
+    guard_outlets()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()

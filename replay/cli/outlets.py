@@ -1,13 +1,19 @@
-"""Standard output and error, which may lose their readers: `replay gate … | head -1` ends as it would alone.
+"""Standard output and error, as those at the other end may be: gone, or a CI system that takes lines for commands.
 
 What is printed is not what a command is for. A gate whose reader has gone still has a verdict to end with and files to
-write, and a run still has steps to send.
+write, and a run still has steps to send: `replay gate … | head -1` ends as it would alone. Whatever is printed goes by
+here, so no line of it is a command of a CI system, but for those that we mean.
 """
 
 import io
 import os
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from replay.report.log_commands import CommandBreaker, is_read_for_commands
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -33,23 +39,52 @@ class _Outlet(io.FileIO):
         os.close(nowhere)
 
 
-def outlive_readers() -> None:
-    """Have what is printed from here on fail for no reader that has gone."""
-    sys.stdout = _outliving(sys.stdout)
-    sys.stderr = _outliving(sys.stderr)
+class _Printed(io.TextIOWrapper):
+    """Text in which a CI system that looks for commands finds only those that are given to `command`."""
+
+    _breaker: CommandBreaker | None = None
+
+    def write(self, text: str, /) -> int:
+        super().write(text if self._breaker is None else self._breaker.broken(text))
+        return len(text)
+
+    def command(self, line: str) -> None:
+        super().write(line + "\n")
+
+    def look_out_for_commands(self) -> None:
+        self._breaker = CommandBreaker()
 
 
-def _outliving(stream: TextIO | None) -> TextIO:
+def guard_outlets() -> None:
+    """Have what is printed from here on fail for no reader that has gone, and command no CI system."""
+    sys.stdout = _guarded(sys.stdout)
+    sys.stderr = _guarded(sys.stderr)
+
+
+def print_commands(lines: Iterable[str], *, err: bool = False) -> None:
+    """Print workflow commands of our own, a line each; on standard error if err."""
+    stream = sys.stderr if err else sys.stdout
+    for line in lines:
+        if isinstance(stream, _Printed):
+            stream.command(line)
+        else:
+            click.echo(line, err=err)
+
+
+def _guarded(stream: TextIO | None) -> TextIO:
     if stream is None:
         # Closed by whoever started the command.
         return open(os.devnull, "w")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.flush()
-    return io.TextIOWrapper(
+    printed = _Printed(
         io.BufferedWriter(_Outlet(stream.fileno(), "wb", closefd=False)),
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+    if is_read_for_commands():
+        printed.look_out_for_commands()
+    return printed

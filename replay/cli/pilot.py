@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from replay.cli.asking import ANSWERS_FILE, ask
+from replay.cli.documents import print_json
 from replay.cli.months import month_options
 from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
@@ -145,7 +146,7 @@ def pilot(
         click.echo(f"replay: {why}. Go on with the same command and --out {outcome.directory}", err=True)
         ctx.exit(EXIT_CODES[conclusion])
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdict)).decode())
+        print_json(verdict)
     shown = material_of(verdict, outcome.directory, outcome.material)
     where = leave_report(verdict, shown, outcome.directory)
     if not as_json:

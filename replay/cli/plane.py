@@ -13,6 +13,7 @@ import anyio
 import click
 import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, FACTOR
 from replay.engine.simulation import simulate_trace
@@ -381,7 +382,7 @@ def simulate(
     """
     outcome = simulate_trace(trace, load_target(target), options_from(chosen), out)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
+        print_json(outcome.summary)
     else:
         print_summary(outcome.summary, outcome.directory)
     ctx.exit(0 if outcome.summary.status == "finished" else 4)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
 from replay.judge.ceiling import CeilingVerdict
@@ -76,7 +76,7 @@ def _show(path: Path, as_json: bool) -> None:
         RunDir(path).read_manifest()  # says what is missing
     if as_json:
         document = rebuild(path) if is_run else verdict
-        click.echo(msgspec.json.format(msgspec.json.encode(document)).decode())
+        print_json(document)
         return
     if is_run:
         print_summary(rebuild(path), path)
@@ -109,7 +109,7 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
             f"{path}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
         )
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(records)).decode())
+        print_json(records)
     else:
         print_story(session, records)
 

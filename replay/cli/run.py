@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.options import (
     answers_option,
     budget_option,
@@ -99,14 +100,14 @@ def run(
     if dry_run:
         forecast = foresee(trace, aim, options)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(forecast)).decode())
+            print_json(forecast)
         else:
             print_dry_run(forecast, currency=currency_of(aim))
         return
     if is_check:
         checked = check_target(trace, aim, options, out=out)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(checked.report)).decode())
+            print_json(checked.report)
         else:
             print_check(checked.report, checked.directory)
         ctx.exit(EXIT_CODES[_check_conclusion(checked)])
@@ -114,7 +115,7 @@ def run(
         outcome = replay_one(trace, aim, options, out, view.show, aborts=chosen["aborts"])
     recovery = judge_faults(outcome.directory) if events else None
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(outcome.summary)).decode())
+        print_json(outcome.summary)
     else:
         print_summary(outcome.summary, outcome.directory)
         if recovery is not None:

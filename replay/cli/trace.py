@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
 from replay.cli.trace_correlate import correlate
 from replay.cli.trace_import import import_
@@ -49,7 +49,7 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
     if plot is not None:
         draw(_load_chart(found), plot)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print_json(found)
         return
     for line in _described(found, top):
         click.echo(line)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.documents import print_json
 from replay.trace.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -49,8 +50,7 @@ def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> 
     found = find_correlation(path)
     written = None if out is None else write_correlated(path, out, found, min_share)
     if as_json:
-        document = msgspec.json.encode(_Document(found, written))
-        click.echo(msgspec.json.format(document, indent=2).decode())
+        print_json(_Document(found, written))
         return
     for line in _table(found, min_share):
         click.echo(line)

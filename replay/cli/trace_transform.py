@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from replay.cli.documents import print_json
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter, open_trace, scan
@@ -235,6 +236,6 @@ def _print(out: Path, writer: TraceWriter, done: list[tuple[str, Tally]], as_jso
         click.echo(f"{shown_path(out)}: no session is left.", err=True)
     if as_json:
         document = _Document(writer.sessions, writer.steps, [_Done(text, dict(tally)) for text, tally in done])
-        click.echo(msgspec.json.encode(document).decode())
+        print_json(document, indent=-1)
         return
     click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")

@@ -35,9 +35,9 @@ class Table(rich.table.Table):
         super().add_row(*map(_shown, cells), **kwargs)
 
 
-def plain_console() -> Console:
-    """Standard output, for those who name no other."""
-    return Console(highlight=False, markup=False, emoji=False)
+def plain_console(**options: Any) -> Console:
+    """Standard output, for those who name no other. options: of rich's Console, such as file, stderr and width."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def _shown(cell: Any) -> Any:

@@ -9,12 +9,12 @@ import signal
 import sys
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 
-from replay.report.plain import Table, Text
+from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Snapshot
 
@@ -65,7 +65,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(OSError):
         os.nice(10)
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     decoder = msgspec.json.Decoder(Snapshot)
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         for line in sys.stdin.buffer:

@@ -83,6 +83,21 @@ def test_a_trace_with_hostile_names_is_run_and_told(truth, hostile_trace, tmp_pa
         assert name in told
 
 
+def test_what_a_target_says_of_its_instances_is_told_and_not_obeyed(truth, hostile_trace, tmp_path):
+    run = tmp_path / "run"
+    assert replay("run", hostile_trace, "-t", truth.url, "--out", run).returncode == 0
+    steps = run / "steps.jsonl"
+    lines = [json.loads(line) for line in steps.read_text().splitlines()]
+    hostile = f"{HOSTILE}[link=http://evil.test]x[/link]"
+    steps.write_text("".join(json.dumps({**line, "instance": hostile}) + "\n" for line in lines))
+
+    for command in (["report", run, "--session", "s-0"], ["report", run], ["explain", run]):
+        done = CliRunner().invoke(cli, [*map(str, command)], terminal_width=200)
+
+        assert done.exception is None
+        assert ACTED_ON.search(done.output) is None
+
+
 def leaves(document, path=()):
     """Where a document holds strings."""
     if isinstance(document, str):
