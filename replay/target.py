@@ -406,6 +406,8 @@ def load_target(target: str) -> Target:
         raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise TargetError(f"{target}: is not TOML: {cause}.") from cause
+    except RecursionError as cause:
+        raise TargetError(f"{target}: is nested too deeply for a target.") from cause
     return _named(_converted(written, target), path.stem)
 
 

@@ -5,7 +5,6 @@ A question that is left open stays open: its answer is None, which is a doubt wi
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -322,8 +321,10 @@ def _read(question: Question, value: Any) -> Any:
 def _number(value: Any, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"must be a number from 0 to {most:,.0f}")
-    if not (isfinite(value) and 0 <= value <= most):
-        raise ValueError(f"must be from 0 to {most:,.0f}, and is {float(value):g}")
+    if not 0 <= value <= most:
+        # A whole number in TOML may have more digits than any float.
+        said = f"{value:g}" if isinstance(value, float) or abs(value) < 1e15 else "far from it"
+        raise ValueError(f"must be from 0 to {most:,.0f}, and is {said}")
     return float(value)
 
 

@@ -193,7 +193,7 @@ def _row(time: Any, count: Any, at: str) -> _Row:
 def _count(written: Any, at: str) -> float:
     try:
         count = float(written)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, OverflowError) as cause:
         raise CalendarError(f"{at}: {quoted(written)} is not a count.") from cause
     if isinstance(written, bool) or not (isfinite(count) and 0 <= count <= _MOST_COUNT):
         raise CalendarError(f"{at}: {quoted(written)} is not a count; counts are from 0 to {_MOST_COUNT:,.0f}.")
@@ -211,7 +211,7 @@ def _seconds(written: Any, at: str) -> float:
             return time.replace(tzinfo=datetime.UTC).timestamp()
     try:
         seconds = float(written)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = float("nan")
     if isinstance(written, bool) or not isfinite(seconds):
         raise CalendarError(

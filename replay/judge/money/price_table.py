@@ -277,6 +277,8 @@ def parse_price_table(content: bytes, where: str) -> PriceTable:
         table = msgspec.convert(written, PriceTable)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise PriceTableError(f"{where}: is not TOML: {cause}.") from cause
+    except RecursionError as cause:
+        raise PriceTableError(f"{where}: is nested too deeply for a price table.") from cause
     except msgspec.ValidationError as cause:
         raise PriceTableError(f"{where}: {str(cause).replace('`', chr(34))}.") from cause
     for problem in (

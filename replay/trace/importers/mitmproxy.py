@@ -158,11 +158,12 @@ def _calls(
             counts.flows += 1
             try:
                 call = _call(flow, options, counts, grain)
+                if call is not None:
+                    _add_origins(flow.request, went_to)
             except Exception as error:  # the library checks a flow's fields only when they are asked for
                 raise _unreadable(file, n, error) from error
             if call is None:
                 continue
-            _add_origins(flow.request, went_to)
             calls.append(call)
             kept_bytes += _kept_bytes(call.step)
             if len(calls) > _MOST_REQUESTS or kept_bytes > _MOST_KEPT_BYTES:

@@ -136,6 +136,8 @@ def parse_recipe(text: str, where: str) -> Recipe:
         return msgspec.convert(tomllib.loads(text), Recipe)
     except tomllib.TOMLDecodeError as cause:
         raise RecipeError(f"{where}: is not TOML: {cause}.") from cause
+    except RecursionError as cause:
+        raise RecipeError(f"{where}: is nested too deeply for a recipe.") from cause
     except msgspec.ValidationError as cause:
         what, _, at = str(cause).partition(" - at `$")
         key = at.rstrip("`").lstrip(".")

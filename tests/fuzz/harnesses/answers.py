@@ -1,0 +1,171 @@
+"""What targets answer: responses over both wires' readers, event streams, model answers, planes that speak of themselves."""
+
+import random
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+
+from replay.dialects.bodies import read_body
+from replay.dialects.documents import read_cut_document, read_document
+from replay.dialects.families import family_of_request
+from replay.dialects.streams import StreamReader
+from replay.engine.answers.shape import shape_of
+from replay.engine.observe import PlaneObserver, understood
+from replay.http.codings import uncoded
+from replay.planes.asking import BodyScan, kind_and_name
+from replay.target import Target
+from replay.wire.addresses import AddressBook
+from replay.wire.connection import Connection
+from replay.wire.http1 import Http1Wire
+from replay.wire.httpx_wire import read_head
+from replay.wire.types import ALWAYS, Exchange
+from tests.fuzz import seeds
+from tests.fuzz.contract import Harness
+
+_TARGET = Target(url="http://127.0.0.1:1", instance_header="x-instance", cold_header="server-timing")
+
+
+class Transport:
+    """A connection without a socket. is_closed: whether our side has ended it."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.written = bytearray()
+
+    def set_write_buffer_limits(self, high: int) -> None: ...
+
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        return ("127.0.0.1", 1)
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def pieces(data: bytes, most: int = 40) -> list[bytes]:
+    """The same bytes cut in places that depend on nothing but them."""
+    chance = random.Random(data)
+    cuts = sorted({chance.randrange(len(data) + 1) for _ in range(chance.randrange(most))} | {0, len(data)})
+    return [data[begin:end] for begin, end in pairwise(cuts)]
+
+
+def _answered(parts: list[bytes], method: str, is_stream: bool, wire: Http1Wire) -> tuple[object, ...]:
+    done: list[Exchange] = []
+    exchange = Exchange(
+        b"X / HTTP/1.1\r\n\r\n", b"", method, done.append, is_stream=is_stream, keeps_body=ALWAYS
+    )
+    exchange.captured_headers = []
+    conn = Connection(wire)
+    conn.connection_made(Transport())
+    wire._open.add(conn)
+    conn.start(exchange)
+    for part in parts:
+        if not done:
+            conn.data_received(part)
+    if not done:
+        conn.connection_lost(None)
+    assert done == [exchange]
+    assert exchange.end_ns
+    return (
+        exchange.error,
+        exchange.status,
+        exchange.response_bytes if exchange.error is None else None,
+        exchange.token_count if exchange.error is None else None,
+        bytes(exchange.captured or b"") if exchange.error is None else None,
+        exchange.instance,
+        exchange.cold,
+    )
+
+
+def _response(data: bytes, folder: Path) -> bool:
+    """However the bytes are cut, and whether or not the head was seen before, the response is the same."""
+    method, is_stream = ("GET", "HEAD", "POST")[len(data) % 3], bool(len(data) & 4)
+    wire = Http1Wire(_TARGET, AddressBook(_TARGET, _TARGET.url))
+    whole = _answered([data], method, is_stream, wire)
+    assert _answered([data], method, is_stream, wire) == whole, "a head that is known changes it"
+    fresh = Http1Wire(_TARGET, AddressBook(_TARGET, _TARGET.url))
+    assert _answered(pieces(data), method, is_stream, fresh) == whole, "cuts change it"
+    return whole[0] is None
+
+
+def _events(data: bytes, folder: Path) -> bool:
+    """However the bytes are cut, a stream has the same tokens and says the same."""
+    whole, cut = StreamReader("model"), StreamReader("model")
+    whole.feed(data, 1)
+    for at, part in enumerate(pieces(data), 2):
+        cut.feed(part, at)
+    for reader in (whole, cut):
+        reader.finish()
+    assert _said(whole) == _said(cut)
+    return whole.token_count > 0
+
+
+def _said(reader: StreamReader) -> tuple[object, ...]:
+    return (
+        reader.token_count, reader.layout, reader.error, reader.has_ended, reader.is_cut_short, reader.usage,
+        reader.finish_reasons, reader.tool_names, len(reader.itl_ns),
+    )  # fmt: skip
+
+
+def _body(data: bytes, folder: Path) -> bool:
+    """Bodies of answers, with their coding in the first line; of requests, as a plane understands them."""
+    coding, _, body = data.partition(b"\n")
+    plain = uncoded(body, coding.decode("latin-1"), 1 << 20)
+    body = body if plain is None else plain
+    for family in ("model", "rpc"):
+        read_body(body, family)
+    document = read_document(body)
+    read_cut_document(body)
+    if document is not None:
+        msgspec.json.encode(shape_of(document).paths)
+    family_of_request("http", "POST", "/v1/chat/completions", body)
+    kind_and_name(body[:100])
+    scan = BodyScan()
+    for part in pieces(body):
+        scan.feed(part)
+    scan.asked()
+    return document is not None
+
+
+def _request_head(data: bytes, folder: Path) -> bool:
+    read_head(data)
+    return True
+
+
+def _observe(data: bytes, folder: Path) -> bool:
+    """Whatever a plane says of itself, a poll is taken or missed, and the run has its figures or has none."""
+    observer = PlaneObserver("http://127.0.0.1:1/state", folder)
+    said = [understood(part) for part in data.split(b"\n--\n")]
+    observer._first, observer._last = said[0], said[-1]
+    figures = observer.figures()
+    msgspec.json.encode([said, figures])
+    return figures is not None
+
+
+HARNESSES = (
+    Harness(
+        "response", _response, (), seeds.responses, ("replay.wire.response", "replay.wire.connection", "replay.wire.heads"),
+        seeds.HEAD_WORDS,
+    ),
+    Harness("events", _events, (), seeds.streams, ("replay.dialects.moulds", "replay.dialects.sse"), seeds.STREAM_WORDS),
+    Harness(
+        "body", _body, (), seeds.bodies,
+        ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
+         "replay.planes.asking"),
+    ),
+    Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx_wire",), seeds.HEAD_WORDS),
+    Harness("observe", _observe, (ValueError,), seeds.states, ("replay.engine.observe",)),
+)  # fmt: skip

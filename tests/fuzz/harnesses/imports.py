@@ -1,0 +1,82 @@
+"""Every importer, by the table of them: what it makes of any bytes is a trace, or an error in one sentence."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from replay.trace.errors import TraceError
+from replay.trace.file import TraceWriter
+from replay.trace.importers import IMPORTERS
+from replay.trace.importers.types import Importer, ImportOptions
+from tests.fuzz.contract import Harness
+from tests.fuzz.seeds import imports_of
+
+_READS = {
+    "access-log": ("access_log", "log_times", "log_fields", "logged_requests"),
+    "claude-code": ("claude_code", "claude_code_log", "tool_requests"),
+    "cloud-run": ("cloud_run", "log_records"),
+    "codex": ("codex", "codex_log"),
+    "dynamo": ("dynamo", "prompt_blocks"),
+    "envoy-log": ("envoy_log",),
+    "gor": ("gor",),
+    "har": ("har",),
+    "json-log": ("json_log",),
+    "langfuse": ("langfuse", "json_items", "timestamps"),
+    "langsmith": ("langsmith",),
+    "mitmproxy": ("mitmproxy",),
+    "mooncake": ("mooncake", "inputs"),
+    "otlp": ("otlp", "otlp_files", "otlp_requests", "names"),
+    "vegeta": ("vegeta",),
+}
+
+
+class _FlowReader:
+    """Stands in for the library's: flows are JSON, of which any field may be of any type, as after unpacking."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def stream(self) -> Iterator[Any]:
+        text = self._source.read(1 << 20).partition(b"\n")[2]
+        for line in text.decode().splitlines():
+            yield json.loads(line, object_hook=lambda fields: SimpleNamespace(**fields))
+
+
+def _without_library() -> None:
+    package, inner = ModuleType("mitmproxy"), ModuleType("mitmproxy.io")
+    inner.FlowReader = _FlowReader
+    sys.modules.update({"mitmproxy": package, "mitmproxy.io": inner})
+
+
+def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
+    path = folder / "input"
+    path.write_bytes(data)
+    importer.sniff(data[:4096])
+    chosen = ImportOptions(
+        session_by="x-run"
+        if importer.name in ("gor", "har", "json-log", "mitmproxy") and data[-1:] > b"m"
+        else None,
+        responses="keep" if importer.name == "har" else "drop",
+    )
+    result = importer.read([path], chosen)
+    with TraceWriter(folder / "out.jsonl", result.header) as writer:
+        for session in result.sessions():
+            writer.write(session)
+    assert result.notes
+    return True
+
+
+def _harness_of(importer: Importer) -> Harness:
+    def feed(data: bytes, folder: Path) -> bool:
+        if importer.name == "mitmproxy":
+            _without_library()
+        return _imported(importer, data, folder)
+
+    covers = tuple(f"replay.trace.importers.{module}" for module in _READS.get(importer.name, ()))
+    return Harness(f"import:{importer.name}", feed, (TraceError,), lambda: imports_of(importer.name), covers)
+
+
+HARNESSES = tuple(_harness_of(importer) for importer in IMPORTERS.values())

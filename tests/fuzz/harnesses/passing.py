@@ -1,0 +1,158 @@
+"""Requests that a gateway or a recorder passes on: where they end, what is written of them, and without which secrets."""
+
+from pathlib import Path
+
+import msgspec
+
+from replay.planes.framing import Body, FramingError, read_head, response_body, status_of
+from replay.planes.gateway import Doorway as GatewayDoorway
+from replay.planes.gateway import Visit
+from replay.recording.capture import step_of
+from replay.recording.heads import read_response
+from replay.recording.journal import JournalReader
+from replay.recording.output import write_trace
+from replay.recording.proxy import Doorway as ProxyDoorway
+from replay.recording.proxy import Passage, Proxy
+from replay.recording.redaction import Redactor
+from replay.recording.sessions import Sessions
+from replay.recording.types import Exchange, SessionRules
+from replay.recording.upstreams import parse_routes
+from replay.trace.errors import TraceError
+from replay.trace.redaction import redacted_body, redacted_path
+from tests.fuzz import seeds
+from tests.fuzz.contract import Harness
+from tests.fuzz.harnesses.answers import Transport, pieces
+
+CANARY = "sk-proj-AbCdEf0123456789AbCdEf0123456789AbCdEf01"
+_RULES = SessionRules(header="x-session", cookie="sid")
+
+
+class _Gateway:
+    """Takes requests as the gateway does, and answers each one once it is there."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bytes, bytes]] = []
+
+    def came(self, doorway: GatewayDoorway) -> None: ...
+
+    def left(self, doorway: GatewayDoorway, visit: Visit | None) -> None: ...
+
+    def arrived(self, doorway: GatewayDoorway, method: bytes, body: Body) -> Visit:
+        return Visit(len(self.seen), doorway, method, body)
+
+    def decide(self, visit: Visit) -> None:
+        self.seen.append((visit.method, visit.chunks[0]))
+        if visit.doorway is not None and visit.body.is_over:
+            visit.doorway.visit_over(True)
+
+
+def _gateway(data: bytes, folder: Path) -> bool:
+    return _framed(data, lambda: _at_gateway([data]), lambda: _at_gateway(pieces(data)))
+
+
+def _framed(data: bytes, whole, cut) -> bool:
+    """A client that sends all at once and one that sends bit by bit are understood alike."""
+    seen = whole()
+    assert cut() == seen, "cuts change it"
+    return bool(seen)
+
+
+def _at_gateway(parts: list[bytes]) -> list[tuple[bytes, bytes]]:
+    gateway, transport = _Gateway(), Transport()
+    doorway = GatewayDoorway(gateway)
+    doorway.connection_made(transport)
+    for part in parts:
+        if not transport.is_closed:
+            doorway.data_received(part)
+        visit = doorway._visit
+        if visit is not None and visit.body.is_over:
+            doorway.visit_over(True)
+    return gateway.seen
+
+
+class _StillProxy(Proxy):
+    """A recorder whose upstream refuses every connection at once."""
+
+    def _connect(self, passage: Passage) -> None:
+        if passage.body.is_over:
+            self._fail(passage, "upstream unreachable")
+
+
+def _recorder(data: bytes, folder: Path) -> bool:
+    """What is recorded of a request can be written, and replayed as a trace."""
+    over: list[Exchange] = []
+    proxy = _StillProxy(
+        parse_routes(["http://127.0.0.1:1"], []), Sessions(_RULES, b"key"), over.append, hash_key=b"key"
+    )
+    transport = Transport()
+    doorway = ProxyDoorway(proxy)
+    doorway.connection_made(transport)
+    for part in pieces(data):
+        if not transport.is_closed:
+            doorway.data_received(part)
+        if doorway._passage is not None and doorway._passage.body.is_over:
+            proxy._fail(doorway._passage, "upstream unreachable")
+    doorway.connection_lost(None)
+    for exchange in over:
+        step = step_of(exchange, 0, Redactor(["tok_[a-z]+"]), "keep")
+        written = msgspec.json.encode(step)
+        own = [value for name, value in exchange.headers if name.lower() == "authorization" and CANARY in value]
+        assert not own or CANARY.encode() not in written, "a secret of its own header is written"
+    return bool(over)
+
+
+def _response_head(data: bytes, folder: Path) -> bool:
+    """Heads as both read them, and where the body that follows ends, however it is cut."""
+    end = data.find(b"\r\n\r\n")
+    head_bytes, rest = (data, b"") if end < 0 else (data[:end], data[end + 4 :])
+    read_response(head_bytes)
+    head = read_head(head_bytes)
+    status = status_of(head)
+    ends = []
+    for parts in ([rest], pieces(rest)):
+        body = response_body(head, status, b"GET")
+        ends.append((sum(body.take(part) for part in parts), body.is_over))
+    assert ends[0] == ends[1], "cuts change it"
+    return True
+
+
+def _redaction(data: bytes, folder: Path) -> bool:
+    """No secret with a shape of its own outlives redaction, wherever it stands; what is left can be written."""
+    kind, _, body = data.partition(b"\n")
+    content_type = kind.decode("latin-1")
+    clean = Redactor(["tok_[a-z]+"]).of_request(
+        [("authorization", f"Bearer {CANARY}"), ("content-type", content_type)]
+    )
+    made = clean.body(body, content_type)
+    written = msgspec.json.encode([made, clean.headers(), clean.path("/" + body[:500].decode("latin-1"))])
+    assert CANARY.encode() not in written
+    text = body.decode("utf-8", "replace")
+    redacted_body(text, content_type)
+    redacted_path("/a?" + text[:2000])
+    return made.json is not None
+
+
+def _journal(data: bytes, folder: Path) -> bool:
+    path = folder / "x.journal"
+    path.write_bytes(data)
+    with JournalReader(path) as reader:
+        reader.scan()
+    write_trace(path, folder / "out.jsonl")
+    return True
+
+
+HARNESSES = (
+    Harness("gateway", _gateway, (), seeds.requests, ("replay.planes.framing", "replay.planes.gateway"), seeds.HEAD_WORDS),
+    Harness(
+        "recorder", _recorder, (), seeds.requests,
+        ("replay.recording.heads", "replay.recording.capture", "replay.recording.sessions", "replay.recording.proxy"),
+        seeds.HEAD_WORDS,
+    ),
+    Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.planes.framing",), seeds.HEAD_WORDS),
+    Harness(
+        "redaction", _redaction, (), seeds.secrets,
+        ("replay.recording.redaction", "replay.trace.redaction", "replay.trace.secrets", "replay.trace.responses"),
+        (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"%22", b"--x\r\n"),
+    ),
+    Harness("journal", _journal, (TraceError,), seeds.journals, ("replay.recording.journal", "replay.recording.output")),
+)  # fmt: skip

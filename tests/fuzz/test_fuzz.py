@@ -1,0 +1,97 @@
+"""A short run of every fuzzing harness, the inputs that once broke a parser, and that no parser goes without."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from replay.trace.importers import IMPORTERS
+from tests.fuzz.contract import tried
+from tests.fuzz.fuzzing import by_mutation
+from tests.fuzz.harnesses import HARNESSES
+
+ROOT = Path(__file__).parent.parent.parent
+CRASHES = Path(__file__).parent / "crashes"
+SEED = 20261128
+
+# Modules that decode bytes, but no one's but ours or the user's own program's.
+NOT_FUZZED = {
+    "replay.cli.plane": "a model file, converted as the run options of its command line are",
+    "replay.pytest_plugin": "options of the user's own configuration",
+    "replay.report.screen": "snapshots of our own process",
+    "replay.trials.aborting": "lines of our own process",
+    "replay.trials.early": "lines of our own process",
+    "replay.trials.watching": "lines of a run that our own process writes",
+}
+# What is known to be open: names of harnesses, each with what is found there.
+OPEN = {
+    "observe": "JSON of another form raises",
+    "run:steps.jsonl": "numbers that no 64 bits hold raise",
+    "run:run.json": "numbers that no float holds, and invalid UTF-8, raise",
+    "run:instances.jsonl": "invalid UTF-8 raises",
+    "run:events.jsonl": "invalid UTF-8 raises",
+    "run:verdict.json": "invalid UTF-8 raises",
+    "gateway": "many requests at once recurse, and a long head is taken if it comes at once",
+    "recorder": "many requests at once recurse",
+}
+_DECODES = {"decode_lines", "loads", "decompressobj", "convert"}
+
+
+def _decodes(path: Path) -> bool:
+    """Whether a module turns bytes into values by a decoder of JSON, TOML or a compression."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Attribute):
+            continue
+        owner = node.value.id if isinstance(node.value, ast.Name) else ""
+        if node.attr in _DECODES and owner in ("json", "tomllib", "zlib", "msgspec"):
+            return True
+        if (
+            node.attr in ("decode", "Decoder")
+            and isinstance(node.value, ast.Attribute)
+            and node.value.attr == "json"
+        ):
+            return True
+    return False
+
+
+def test_every_importer_is_fuzzed():
+    assert {f"import:{name}" for name in IMPORTERS} <= HARNESSES.keys()
+
+
+def test_every_module_that_decodes_bytes_is_fuzzed_or_says_why_not():
+    covered = {module for harness in HARNESSES.values() for module in harness.covers}
+    decoding = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "replay").rglob("*.py")
+        if _decodes(path)
+    }
+    assert decoding <= covered | NOT_FUZZED.keys()
+    assert decoding - covered >= NOT_FUZZED.keys()
+
+
+def test_what_a_harness_claims_to_cover_is_there():
+    for harness in HARNESSES.values():
+        for module in harness.covers:
+            assert (ROOT / f"{module.replace('.', '/')}.py").exists(), f"{harness.name} covers {module}"
+
+
+@pytest.mark.parametrize("name", HARNESSES)
+def test_a_parser_takes_bytes_or_refuses_them_as_documented(name, tmp_path):
+    harness = HARNESSES[name]
+    tally = by_mutation(harness, harness.short_run, SEED, tmp_path)
+    if tally.findings and name in OPEN:
+        pytest.xfail(OPEN[name])
+    assert not tally.findings, list(tally.findings.values())
+    assert tally.inputs == harness.short_run
+    assert tally.accepted, "the seeds are refused, so nothing behind the first check was tried"
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in CRASHES.rglob("*") if path.is_file()),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_what_once_broke_a_parser_does_so_no_more(path, tmp_path):
+    [harness] = [harness for name, harness in HARNESSES.items() if name.replace(":", "-") == path.parent.name]
+    found = tried(harness, path.read_bytes(), tmp_path)
+    assert found.finding is None, f"{found.finding}: {found.why}"
