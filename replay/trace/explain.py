@@ -12,6 +12,7 @@ import msgspec
 from replay.trace.errors import escaped, shortened, shown
 from replay.trace.graph import Problem
 from replay.trace.types import FORMAT, VERSION
+from replay.trace.weight import is_too_heavy
 
 _WORDS = {
     "str": "a string",
@@ -101,6 +102,9 @@ def _syntax_fault(line: bytes, message: str) -> str:
 
 
 def _decoded(line: bytes) -> Any:
+    """The line as Python has it; None where it cannot be, or would take too much memory for an explanation."""
+    if is_too_heavy(line):
+        return None
     try:
         return msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

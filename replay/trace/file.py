@@ -24,13 +24,16 @@ from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.explain import decoding_fault, header_fault, sentence
 from replay.trace.origins import MOST_ORIGINS, origin_of
 from replay.trace.rules import LONGEST_MS, LONGEST_NAME, find_problem
-from replay.trace.stored import StoredBytes, WholeFile, open_lines
+from replay.trace.stored import BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.types import Header, Request, Session
 from replay.trace.unknown import encoded_with_extra, has_extra, set_aside
 from replay.trace.uses import Uses
+from replay.trace.weight import is_too_heavy
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
+# How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
+_LEVELS = 5
 
 # Called as a file is read, with the stored bytes read so far and the file's size.
 Progress = Callable[[int, int], None]
@@ -106,6 +109,7 @@ class TraceReader:
         self._is_checked = checked
         self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
         self._lines: BinaryIO = open_lines(self._stored, self._path)
+        self._blank = BlankLines(self._path)
         self.line = 0
         self._last_start_ms = 0.0
         try:
@@ -122,10 +126,12 @@ class TraceReader:
 
     def __next__(self) -> Session:
         line = self._next_line(LONGEST_LINE_BYTES)
-        while line.isspace():
+        while self._blank.passes_over(line):
             line = self._next_line(LONGEST_LINE_BYTES)
         if not line:
             raise StopIteration
+        if is_too_heavy(line, _LEVELS):
+            self._fail("holds more values than a session may: they would take over a gigabyte of memory.")
         try:
             session = _decode_session(line)
             if not line.isascii():

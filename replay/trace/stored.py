@@ -24,6 +24,10 @@ _LARGEST_WINDOW_BYTES = 1 << 27  # zstd's own default limit for decompression
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW_BITS = 31  # zlib's way to ask for a gzip header with the largest window
+# Agents send the same long prompt with every call, so honest recordings come to 200 or 300 times their stored size.
+MOST_UNPACKED_RATIO = 500
+_SMALL_BYTES = 64 << 20
+_MOST_BLANK_LINES = 1_000_000
 
 
 class StoredBytes(io.RawIOBase):
@@ -114,6 +118,7 @@ class _Decompressed(io.RawIOBase):
         self._in_frame = self._is_later_frame = False
         self._unused = b""
         self._ready = memoryview(b"")
+        self._packed_bytes = self._unpacked_bytes = 0
 
     def readable(self) -> bool:
         return True
@@ -129,7 +134,10 @@ class _Decompressed(io.RawIOBase):
         return n
 
     def _fill(self) -> bool:
-        piece = self._unused or self._source.read(_SLICE_BYTES)
+        piece = self._unused
+        if not piece:
+            piece = self._source.read(_SLICE_BYTES)
+            self._packed_bytes += len(piece)
         self._unused = b""
         if not piece:
             if self._in_frame:
@@ -145,6 +153,9 @@ class _Decompressed(io.RawIOBase):
         except (zstandard.ZstdError, zlib.error) as error:
             text = f"not a readable {self._name} stream ({error})."
             raise TraceError(f"{shown_path(self._path)}: {text}") from error
+        self._unpacked_bytes += len(self._ready)
+        if unfolds_too_far(self._packed_bytes, self._unpacked_bytes):
+            raise TraceError(f"{shown_path(self._path)}: {unfolded_too_far(self._name)}")
         self._in_frame = True
         if self._frame.eof:
             self._unused = self._frame.unused_data
@@ -155,6 +166,36 @@ class _Decompressed(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+
+def unfolds_too_far(packed_bytes: int, unpacked_bytes: int) -> bool:
+    """Whether so many bytes are more than may come of so few: a small file must not cost gigabytes of memory."""
+    return unpacked_bytes > max(_SMALL_BYTES, packed_bytes * MOST_UNPACKED_RATIO)
+
+
+def unfolded_too_far(name: str) -> str:
+    """What to say of it, behind the place. name: the compression's."""
+    return (
+        f"unpacks to more than {MOST_UNPACKED_RATIO} times its size, as hostile files do. If it is sound, "
+        f"decompress it with {name}, and name what comes out."
+    )
+
+
+class BlankLines:
+    """Lines to be passed over, up to a million in a file: beyond, they are there to cost time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._n = 0
+
+    def passes_over(self, line: bytes) -> bool:
+        """Whether this line is blank. Raises TraceError for one too many."""
+        if not line.isspace():
+            return False
+        self._n += 1
+        if self._n > _MOST_BLANK_LINES:
+            raise TraceError(f"{shown_path(self._path)}: more than {_MOST_BLANK_LINES:,} blank lines.")
+        return True
 
 
 def cannot_read(path: Path, error: OSError) -> str:

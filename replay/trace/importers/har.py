@@ -138,7 +138,7 @@ def _origins(calls: Sequence[_Call]) -> tuple[str, ...]:
 
 
 def _calls(file: Path, options: ImportOptions, counts: _Counts, grain: Grain) -> Iterator[_Call]:
-    entries = read_document(file, _Document).log.entries
+    entries = read_document(file, _Document, levels=4).log.entries
     if len(entries) > _MOST_ENTRIES:
         raise TraceError(
             f"{shown_path(file)}: more than {_MOST_ENTRIES:,} entries. Import a part of it at a time."

@@ -1,6 +1,7 @@
 """The files that an importer was given: found in folders, read, and refused in plain words."""
 
 import contextlib
+import io
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,8 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trace.stored import StoredBytes, cannot_read, open_lines
+from replay.trace.stored import BlankLines, StoredBytes, cannot_read, open_lines
+from replay.trace.weight import is_too_heavy
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
 LONGEST_ROW_BYTES = 64 << 20
@@ -93,18 +95,21 @@ def trace_name(paths: Sequence[Path]) -> str:
     return (name.split(".")[0] or name or "trace")[:200]
 
 
-def read_document(path: Path, kind: type[_Document]) -> _Document:
-    """One JSON document as a value of this type. Raises TraceError that names the field."""
+def read_document(path: Path, kind: type[_Document], levels: int | None = None) -> _Document:
+    """One JSON document as a value of this type. Raises TraceError that names the field.
+
+    levels: how deep the type decodes, where what lies deeper stays JSON.
+    """
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
-        data = source.read(LARGEST_DOCUMENT_BYTES + 1)
-    if len(data) > LARGEST_DOCUMENT_BYTES:
-        raise TraceError(f"{shown_path(path)}: larger than {LARGEST_DOCUMENT_BYTES >> 20} MiB.")
+        data = rest_of(source, shown_path(path))
+    refuse_heavy(data, shown_path(path), levels)
     return decoded(data, kind, shown_path(path))
 
 
 def read_rows(path: Path, kind: type[_Document]) -> Iterator[tuple[int, _Document]]:
     """The rows of a JSON Lines file with their line numbers. Raises TraceError that names line and field."""
     decoder = msgspec.json.Decoder(kind)
+    blank = BlankLines(path)
     n = 0
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
         while line := source.readline(LONGEST_ROW_BYTES + 1):
@@ -112,12 +117,32 @@ def read_rows(path: Path, kind: type[_Document]) -> Iterator[tuple[int, _Documen
             if len(line) > LONGEST_ROW_BYTES:
                 text = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{shown_path(path)}, line {n}: {text}")
-            if line.isspace():
+            if blank.passes_over(line):
                 continue
+            refuse_heavy(line, f"{shown_path(path)}, line {n}")
             try:
                 yield n, decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 decoded(line, kind, f"{shown_path(path)}, line {n}")
+
+
+def rest_of(source: BinaryIO, place: str, start: bytes = b"") -> bytes:
+    """What is left of a document that begins with start. Raises TraceError past 1 GiB."""
+    # Asked for all that it may be at once, Python would reserve a gigabyte for a document of a line.
+    whole = io.BytesIO()
+    whole.write(start)
+    while piece := source.read(_SPOOL_BYTES):
+        if whole.write(piece) and whole.tell() > LARGEST_DOCUMENT_BYTES:
+            raise TraceError(f"{place}: larger than {LARGEST_DOCUMENT_BYTES >> 20} MiB.")
+    return whole.getvalue()
+
+
+def refuse_heavy(data: bytes, place: str, levels: int | None = None) -> None:
+    """Raises TraceError, which begins with place, for JSON that would take too much memory once decoded."""
+    if is_too_heavy(data, levels):
+        raise TraceError(
+            f"{place}: holds more values than can be read: they would take over a gigabyte of memory."
+        )
 
 
 def decoded(data: bytes, kind: type[_Document], place: str) -> _Document:

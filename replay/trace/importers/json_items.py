@@ -10,9 +10,9 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.importers.inputs import LARGEST_DOCUMENT_BYTES, LONGEST_ROW_BYTES, decoded
+from replay.trace.importers.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy, rest_of
 from replay.trace.importers.log_records import without_halves
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.stored import BlankLines, StoredBytes, open_lines
 
 _Value = TypeVar("_Value")
 _Object = dict[str, msgspec.Raw]
@@ -49,7 +49,7 @@ class Item:
         raw = self.raw(*names)
         if raw is None or not raw.startswith(b"{"):
             return None
-        return Item(_decoded(raw, _Object, self.place), self.place, self)
+        return Item(_decoded(raw, _Object, self.place, 1), self.place, self)
 
     def objects(self, name: str) -> "list[Item]":
         """The objects in the array in a field; none where it is something else. Raises TraceError."""
@@ -57,7 +57,7 @@ class Item:
         if raw is None or not raw.startswith(b"["):
             return []
         place = f"{self.place}, {name}"
-        found = _decoded(raw, list[_Object], place)
+        found = _decoded(raw, list[_Object], place, 2)
         return [Item(fields, f"{place}, object {n}", self) for n, fields in enumerate(found, 1)]
 
     def plain(self, name: str) -> str | None:
@@ -80,10 +80,11 @@ def read_items(path: Path, arrays: Sequence[str]) -> Iterator[Item]:
     """
     file = shown_path(path)
     n, is_first = 0, True
+    blank = BlankLines(path)
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
         while line := source.readline(LONGEST_ROW_BYTES + 1):
             n += 1
-            if line.isspace():
+            if blank.passes_over(line):
                 continue
             text = line.strip()
             if is_first and (text.startswith(b"[") or (text.startswith(b"{") and not text.endswith(b"}"))):
@@ -95,17 +96,15 @@ def read_items(path: Path, arrays: Sequence[str]) -> Iterator[Item]:
             if len(line) > LONGEST_ROW_BYTES:
                 what = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{place}: {what}")
-            yield from _items(Item(_decoded(line, _Object, place), place), arrays, 0)
+            yield from _items(Item(_decoded(line, _Object, place, 1), place), arrays, 0)
 
 
 def _document(start: bytes, source: BinaryIO, file: str, arrays: Sequence[str]) -> Iterator[Item]:
-    data = start + source.read(LARGEST_DOCUMENT_BYTES + 1 - len(start))
-    if len(data) > LARGEST_DOCUMENT_BYTES:
-        raise TraceError(f"{file}: larger than {LARGEST_DOCUMENT_BYTES >> 20} MiB.")
+    data = rest_of(source, file, start)
     if data.lstrip().startswith(b"{"):
-        yield from _items(Item(_decoded(data, _Object, file), file), arrays, 0)
+        yield from _items(Item(_decoded(data, _Object, file, 1), file), arrays, 0)
     else:
-        yield from _inside(_decoded(data, list[_Object], file), file, None, arrays, 0)
+        yield from _inside(_decoded(data, list[_Object], file, 2), file, None, arrays, 0)
 
 
 def _items(item: Item, arrays: Sequence[str], depth: int) -> Iterator[Item]:
@@ -114,7 +113,7 @@ def _items(item: Item, arrays: Sequence[str], depth: int) -> Iterator[Item]:
         raw = item.raw(name)
         if raw is not None and raw.startswith(b"[") and depth < _DEEPEST:
             place = f"{item.place}, {name}"
-            yield from _inside(_decoded(raw, list[_Object], place), place, item, arrays, depth + 1)
+            yield from _inside(_decoded(raw, list[_Object], place, 2), place, item, arrays, depth + 1)
             return
     yield item
 
@@ -126,7 +125,8 @@ def _inside(
         yield from _items(Item(fields, f"{place}, object {n}", outer), arrays, depth)
 
 
-def _decoded(data: bytes, kind: type[_Value], place: str) -> _Value:
+def _decoded(data: bytes, kind: type[_Value], place: str, levels: int | None = None) -> _Value:
+    refuse_heavy(data, place, levels)
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

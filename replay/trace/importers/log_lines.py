@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.stored import BlankLines, StoredBytes, open_lines
 
 LONGEST_LINE_BYTES = 1 << 16
 
@@ -16,9 +16,12 @@ def read_log_lines(path: Path) -> Iterator[tuple[int, str | None]]:
     None for a line of more than 64 KiB, or one that is not UTF-8. Raises TraceError where the file cannot be read.
     """
     n = 0
+    blank = BlankLines(path)
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
+            if blank.passes_over(line):
+                continue
             if len(line) > LONGEST_LINE_BYTES:
                 while line and not line.endswith(b"\n"):
                     line = source.readline(LONGEST_LINE_BYTES)

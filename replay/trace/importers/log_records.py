@@ -12,8 +12,8 @@ from typing import TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.importers.inputs import LONGEST_ROW_BYTES, decoded
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.importers.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy
+from replay.trace.stored import BlankLines, StoredBytes, open_lines
 
 _Record = TypeVar("_Record")
 _ESCAPE = re.compile(
@@ -26,6 +26,7 @@ _ESCAPE = re.compile(
 def read_records(path: Path, kind: type[_Record]) -> Iterator[tuple[int, _Record]]:
     """The records of a file with their line numbers. Raises TraceError that names line and field."""
     decoder = msgspec.json.Decoder(kind)
+    blank = BlankLines(path)
     n = 0
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
         while line := source.readline(LONGEST_ROW_BYTES + 1):
@@ -33,8 +34,9 @@ def read_records(path: Path, kind: type[_Record]) -> Iterator[tuple[int, _Record
             if len(line) > LONGEST_ROW_BYTES:
                 text = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{shown_path(path)}, line {n}: {text}")
-            if line.isspace():
+            if blank.passes_over(line):
                 continue
+            refuse_heavy(line, f"{shown_path(path)}, line {n}")
             try:
                 yield n, decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -48,6 +48,7 @@ _LARGEST_FLOW_BYTES = 256 << 20
 _MOST_REQUESTS = 2_000_000
 _MOST_BODY_BYTES = 1 << 20
 _MOST_KEPT_BYTES = 1 << 30
+_MOST_VALUES = 10_000_000
 _MOST_METHOD = 20
 _END_S = 1 << 33  # the year 2242
 _TICK_NS = 1_000
@@ -141,7 +142,11 @@ class _Bounded:
                 f"{shown_path(self._file)}: a flow is longer than {_LARGEST_FLOW_BYTES >> 20} MiB; "
                 "is it a dump of mitmproxy?"
             )
-        return self._source.read(n)
+        data = self._source.read(n)
+        # Each value has a length and a colon before it, so there are no more values than colons.
+        if data.count(b":") > _MOST_VALUES:
+            raise TraceError(f"{shown_path(self._file)}: a flow holds more than {_MOST_VALUES:,} values.")
+        return data
 
     def peek(self, n: int) -> bytes:
         return self._source.peek(n)  # type: ignore[attr-defined,no-any-return]

@@ -16,12 +16,12 @@ import msgspec
 import zstandard
 
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.importers.inputs import decoded
+from replay.trace.importers.inputs import decoded, refuse_heavy
 from replay.trace.importers.json_items import Item, read_items
 from replay.trace.importers.otlp_json import spans_in_item
 from replay.trace.importers.otlp_protobuf import WireError, spans_in_message, spans_of_resource, varint
 from replay.trace.importers.otlp_spans import OtlpSpan, Wanted
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.stored import StoredBytes, open_lines, unfolded_too_far, unfolds_too_far
 
 LARGEST_MESSAGE_BYTES = 256 << 20
 
@@ -61,6 +61,7 @@ def read_spans(path: Path, wanted: Wanted) -> Iterator[OtlpSpan | None]:
             if framing == "length":
                 message = _decompressed(message, place)
                 if _JSON(message):
+                    refuse_heavy(message, place, 1)
                     yield from _item_spans(Item(decoded(message, dict[str, msgspec.Raw], place), place), wanted)
                     continue
             try:
@@ -205,6 +206,8 @@ def _decompressed(message: bytes, place: str) -> bytes:
             raise TraceError(f"{place}: not a readable zstandard stream ({error}).") from error
         if len(data) > LARGEST_MESSAGE_BYTES:
             raise _too_long(place)
+        if unfolds_too_far(len(message), len(data)):
+            raise TraceError(f"{place}: {unfolded_too_far('zstandard')}")
         if frame.eof:
             return bytes(data)
     raise TraceError(f"{place}: not a readable zstandard stream (it ends too early).")

@@ -22,6 +22,7 @@ from replay.trace.importers.otlp_spans import (
 _LONGEST_ID_BYTES = 100
 _LONGEST_NAME_BYTES = 200
 _DEEPEST = 16
+_MOST_SCOPES = 1_000_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Tags of fields: the number, shifted, with the wire type.
 _FIRST, _SECOND = 1 << 3 | _BYTES, 2 << 3 | _BYTES
@@ -92,6 +93,8 @@ def _resource_spans(data: bytes, start: int, end: int, wanted: Wanted) -> Iterat
                     _add_attribute(data, c, d, resource, wanted)
         elif tag in (_SECOND, _OLD_SCOPE_SPANS):
             scopes.append((a, b))
+            if len(scopes) > _MOST_SCOPES:
+                raise WireError(f"a resource has more than {_MOST_SCOPES:,} scopes")
     for a, b in scopes:
         for tag, c, d in _fields(data, a, b):
             if tag == _SECOND:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.stored import BlankLines, StoredBytes, open_lines
 
 LONGEST_LINE_BYTES = 1 << 20
 
@@ -14,9 +14,11 @@ _BOM = b"\xef\xbb\xbf"
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Every line with its number and its line break. Raises TraceError where one is too long or not UTF-8."""
     n = 0
+    blank = BlankLines(path)
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
+            blank.passes_over(line)
             if len(line) > LONGEST_LINE_BYTES:
                 text = f"longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{shown_path(path)}, line {n}: {text}")
