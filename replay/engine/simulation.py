@@ -5,10 +5,14 @@ the plane's core (replay/planes/plane.py), which decides where it is served. Boo
 their models draw, or that the recording has; the network takes none. So a run of a day takes as long as its
 steps take to compute, and the same seed gives the same figures.
 
+Where a target's routes send steps to other URLs, what is there is a second plane, as `[simulate.elsewhere]` describes
+it. Both are on the one clock, so that a session's steps go from one to the other and back as their edges say.
+
 A step that the plane refuses ends with its status at once. One that it times out ends then, with 504, while its
 handler goes on and holds its slot. Boots that the plane gives up are forgotten.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -50,8 +54,8 @@ from replay.planes.types import (
 )
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.results.types import INSTANCES_FILE, Generator, InstanceRecord, PlaneFigures
-from replay.target import Target, TargetError
+from replay.results.types import INSTANCES_FILE, OWN, PARTS, Generator, InstanceRecord, Part, PlaneFigures
+from replay.target import Target, TargetError, shown_url
 from replay.trace.types import Kind, Step
 from replay.wire.types import Exchange
 
@@ -68,19 +72,21 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
 
     target: its `simulate` table says what plane it is. Raises TraceError, TargetError and RunDirError.
     """
-    spec = simulated_plane(target)
+    specs = simulated_planes(target)
     found = read_trace(trace, references=options.references)
     planned = planned_counts(trace, found, options)
     directory = RunDir.create(out, found.header.name, target.name)
     manifest = manifest_of(found, planned, target, options)
     directory.write_manifest(manifest)
     time = VirtualTime()
-    wire = SimulatedWire(spec, time, target.shape.path)
+    wires = [
+        SimulatedWire(spec, time, target.shape.path, part) for spec, part in zip(specs, PARTS, strict=False)
+    ]
     pace = Pace(options.knobs)
     recorder = Recorder(directory.path, target.name, FileWriter(), options.warmup_s)
     loop = RunLoop(
         planned_sessions(trace, found, options, pace),
-        SimulatedSender(target, wire, options.read_only),
+        SimulatedSender(target, wires, options.read_only),
         recorder,
         options,
         pace,
@@ -89,7 +95,8 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         partial(Pacer, idle_ns=_IDLE_NS, hard_spin_ns=0),
     )
     loop.begin(time, time.make_alarm)
-    wire.begin(loop.start_ns)
+    for wire in wires:
+        wire.begin(loop.start_ns)
     time.run_until(lambda: loop.is_over)
     loop.finish()
     recorder.finish(time.now_ns)
@@ -99,12 +106,14 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     manifest.elapsed_s = round((loop.finished_ns - loop.start_ns) / _NS, 6)
     manifest.removed_s = pace.removed_s()
     manifest.generator = Generator(verdict="ok", reasons=[])
-    manifest.plane = wire.figures()
-    lives = msgspec.json.Encoder().encode_lines(wire.instances(loop.start_ns))
+    manifest.plane = _together(wires, time.now_ns)
+    lives = msgspec.json.Encoder().encode_lines(
+        [life for wire in wires for life in wire.instances(loop.start_ns)]
+    )
     (directory.path / INSTANCES_FILE).write_bytes(lives)
     manifest.notes = [
         "simulated in virtual time: nothing was sent, and the network took no time",
-        *wire.notes(),
+        *_notes(wires),
     ]
     directory.write_manifest(manifest)
     summary = rebuild(directory.path)
@@ -117,12 +126,7 @@ def simulated_plane(target: Target) -> SimulatedPlane:
     if target.simulate is None:
         raise TargetError(f"{target.name}: has no [simulate] table, so there is no plane to simulate. Add one.")
     try:
-        table = target.simulate
-        if (name := table.get("profile")) is not None and name not in PROFILES:
-            raise TargetError(
-                f"{target.name}: [simulate] profile: {name!r} is not known. Use one of {', '.join(sorted(PROFILES))}."
-            )
-        return msgspec.convert(with_profile(table), SimulatedPlane)
+        return msgspec.convert(_filled_in(target.simulate, f"{target.name}: [simulate]"), SimulatedPlane)
     except msgspec.ValidationError as cause:
         what, _, at = str(cause).partition(" - at `$")
         raise TargetError(
@@ -130,15 +134,42 @@ def simulated_plane(target: Target) -> SimulatedPlane:
         ) from cause
 
 
+def _filled_in(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """A [simulate] table with what profiles say, its own and that of elsewhere. where: how it is called."""
+    if (name := table.get("profile")) is not None and name not in PROFILES:
+        raise TargetError(f"{where} profile: {name!r} is not known. Use one of {', '.join(sorted(PROFILES))}.")
+    filled = with_profile(table)
+    if isinstance(elsewhere := table.get("elsewhere"), dict):
+        filled["elsewhere"] = _filled_in(elsewhere, f"{where} elsewhere")
+    return filled
+
+
+def simulated_planes(target: Target) -> list[SimulatedPlane]:
+    """The plane at the target's own URL, then what is at all others to which its routes send steps, if any do.
+
+    Raises TargetError where its file does not say what is there.
+    """
+    own = simulated_plane(target)
+    urls = Router(target).urls
+    if len(urls) == 1:
+        return [own]
+    if own.elsewhere is None:
+        raise TargetError(
+            f"{target.name}: sends steps to {shown_url(urls[1])}, and its [simulate] table does not say what plane is "
+            "there. Add [simulate.elsewhere]."
+        )
+    return [own, own.elsewhere]
+
+
 class SimulatedSender:
-    """The target's side of a simulated run: one wire, and nothing to render."""
+    """The target's side of a simulated run: a wire for each of its planes, and nothing to render."""
 
     keeps_by_session = False
 
-    def __init__(self, target: Target, wire: "SimulatedWire", read_only: bool = False) -> None:
+    def __init__(self, target: Target, wires: "Sequence[SimulatedWire]", read_only: bool = False) -> None:
         router = Router(target, read_only=read_only)
         self.decide, self.withholds = router.decide, router.withholds
-        self.wires = [wire] * len(router.urls)
+        self.wires = [wires[0], *[wires[-1]] * (len(router.urls) - 1)]
         self.renderers = [_Nothing()] * len(router.urls)
 
     def sweep(self, now: int) -> None:
@@ -171,9 +202,11 @@ class _Job(NamedTuple):
 
 
 class SimulatedWire:
-    """Hands exchanges to a plane's core, and plays its instances by their model."""
+    """Hands exchanges to a plane's core, and plays its instances by their model. part: which of the run's planes."""
 
-    def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str) -> None:
+    def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str, part: Part = OWN) -> None:
+        self.part = part
+        self._prefix = "i-" if part == OWN else f"{part}-"
         self.plane = Plane(spec.plane, time.now_ns)
         self._model = spec.instances
         if spec.as_recorded:
@@ -199,9 +232,9 @@ class SimulatedWire:
         self._needs_cpu_alone = self._has_cpu and not leaves_work
         self._next = 0
         self._wake_ns = 0
-        self._unknown = 0
+        self.unknown = 0
         self._boots = 0
-        self._cold = self._refused = self._timed_out = self._background_lost = 0
+        self._cold = self._refused = self._timed_out = self.background_lost = 0
 
     def __repr__(self) -> str:
         return f"<SimulatedWire {self.plane!r}>"
@@ -226,16 +259,6 @@ class SimulatedWire:
         self._open[self._next] = exchange
         self._carry_out(self.plane.request_arrived(self._next, now))
 
-    def notes(self) -> list[str]:
-        notes = []
-        if self._unknown:
-            notes.append(f"{self._unknown} steps have no recorded duration; they were answered at once")
-        if self._background_lost:
-            notes.append(
-                f"{self._background_lost} requests left background work that was lost with their instance"
-            )
-        return notes
-
     def instances(self, start_ns: int) -> list[InstanceRecord]:
         """What each instance did; instants count from start_ns."""
 
@@ -244,7 +267,7 @@ class SimulatedWire:
 
         return [
             InstanceRecord(
-                instance=f"i-{life.instance}",
+                instance=f"{self._prefix}{life.instance}",
                 requested_ns=life.requested_ns - start_ns,
                 ready_ns=since(life.ready_ns),
                 first_request_ns=since(life.first_request_ns),
@@ -252,14 +275,17 @@ class SimulatedWire:
                 served=life.served,
                 busy_ns=life.busy_ns,
                 request_ns=life.request_ns,
+                part=self.part,
             )
-            for life in self.plane.ledger(self._time.now_ns)
+            for life in self.ledger()
         ]
+
+    def ledger(self) -> list[InstanceLife]:
+        return self.plane.ledger(self._time.now_ns)
 
     def figures(self) -> PlaneFigures:
         """What the plane did, for the summary."""
-        now = self._time.now_ns
-        lives = self.plane.ledger(now)
+        now, lives = self._time.now_ns, self.ledger()
         return PlaneFigures(
             instances=self._boots,
             most_instances=most_at_once(lives, now),
@@ -297,7 +323,7 @@ class SimulatedWire:
     def _start(self, start: Start, now: int) -> None:
         number: int = start.request  # type: ignore[assignment]
         exchange = self._open[number]
-        exchange.instance, exchange.cold = f"i-{start.instance}", start.waited_for_boot
+        exchange.instance, exchange.cold = f"{self._prefix}{start.instance}", start.waited_for_boot
         self._cold += start.waited_for_boot
         self._instance_of[number] = start.instance
         self._under_way.setdefault(start.instance, set()).add(number)
@@ -314,7 +340,7 @@ class SimulatedWire:
         step: Step = exchange.step
         if self._is_recorded:
             if step.took_ms is None:
-                self._unknown += 1
+                self.unknown += 1
             took_ms = step.took_ms or 0.0
             ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
             first_ms = took_ms if ttft_ms is None else min(ttft_ms, took_ms)
@@ -451,7 +477,7 @@ class SimulatedWire:
         for number in self._under_way.pop(instance, ()):
             self._instance_of.pop(number, None)
         if work is not None:
-            self._background_lost += work.left
+            self.background_lost += work.left
 
     def _ready(self, instance: InstanceId) -> None:
         if self._has_cpu:
@@ -516,6 +542,29 @@ class SimulatedWire:
             return
         self._wake_ns = 0
         self._carry_out(self.plane.tick(self._time.now_ns))
+
+
+def _together(wires: Sequence[SimulatedWire], now_ns: int) -> PlaneFigures:
+    """What the planes of a run did in all, with the parts of it where there are several."""
+    parts = {wire.part: wire.figures() for wire in wires}
+    if len(wires) == 1:
+        return parts[OWN]
+    summed = {
+        name: round(sum(getattr(figures, name) for figures in parts.values()), 3)
+        for name in PlaneFigures.__struct_fields__
+        if name not in ("most_instances", "parts")
+    }
+    lives = [life for wire in wires for life in wire.ledger()]
+    return PlaneFigures(most_instances=most_at_once(lives, now_ns), parts=parts, **summed)
+
+
+def _notes(wires: Sequence[SimulatedWire]) -> list[str]:
+    notes = []
+    if unknown := sum(wire.unknown for wire in wires):
+        notes.append(f"{unknown} steps have no recorded duration; they were answered at once")
+    if lost := sum(wire.background_lost for wire in wires):
+        notes.append(f"{lost} requests left background work that was lost with their instance")
+    return notes
 
 
 def most_at_once(lives: list[InstanceLife], now_ns: int) -> int:

@@ -668,7 +668,8 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
     takes as long as the recording says, and not what the model draws; faults and background work befall it too.
     profile: of a known platform, whose rules hold where plane and instances name none (profiles.py). why: reasons for
-    values, by their names ("plane.concurrency"), for whoever lists what was assumed.
+    values, by their names ("plane.concurrency"), for whoever lists what was assumed. elsewhere: the plane to which the
+    target's routes send steps, whatever URLs they name.
     """
 
     plane: PlaneSpec = PlaneSpec()
@@ -676,10 +677,13 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     as_recorded: bool = False
     profile: str | None = None
     why: Mapping[str, str] = {}
+    elsewhere: "SimulatedPlane | None" = None
 
     def __post_init__(self) -> None:
         if self.plane.needs_cpu and self.instances.sharing != "processor":
             raise ValueError(CPU_UNKNOWN)
+        if self.elsewhere is not None and self.elsewhere.elsewhere is not None:
+            raise ValueError("elsewhere must not have an elsewhere of its own")
 
 
 class Served(NamedTuple):

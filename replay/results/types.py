@@ -4,13 +4,18 @@ Instants are integer ns from the start of the run (CLOCK_MONOTONIC); wall time a
 A field that was not measured is None, and absent from the file.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 Outcome = Literal["ok", "failed", "unsent"]
 GeneratorVerdict = Literal["ok", "suspect", "saturated"]
+# Of a run with two planes: the one at the target's own URL, and the one to which its routes send steps.
+Part = Literal["own", "elsewhere"]
+OWN: Final = "own"
+ELSEWHERE: Final = "elsewhere"
+PARTS: tuple[Part, ...] = (OWN, ELSEWHERE)
 AnswersKept = Literal["shape", "values"]
 """What is recorded of answers: their shapes; or digests of their values too."""
 
@@ -251,7 +256,7 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of instances.jsonl: what one instance of a plane of our own did, in ns from the run's start.
 
     busy_ns: time with at least one request; request_ns: the sum of its requests' times. gone_ns absent: it was there
-    at the end.
+    at the end. part: which plane it was of, in a run that had two.
     """
 
     instance: str
@@ -262,6 +267,7 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     served: int = 0
     busy_ns: int = 0
     request_ns: int = 0
+    part: Part = OWN
 
 
 class EventRecord(msgspec.Struct, omit_defaults=True):
@@ -332,7 +338,8 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
 
 class PlaneFigures(msgspec.Struct, omit_defaults=True):
     """What a plane of our own did: instances that were booted, and at most at once; requests that waited for a boot,
-    were refused, or timed out; and its instance time, in all, busy and booting.
+    were refused, or timed out; and its instance time, in all, busy and booting. parts: of a run with two planes, what
+    each of them did.
     """
 
     instances: int
@@ -343,6 +350,7 @@ class PlaneFigures(msgspec.Struct, omit_defaults=True):
     instance_s: float
     busy_s: float
     booting_s: float
+    parts: dict[Part, "PlaneFigures"] = {}
 
 
 class Ended(msgspec.Struct, frozen=True):

@@ -188,7 +188,8 @@ def test_a_hybrid_is_not_simulated_as_if_it_were_one_plane(tmp_path):
     ran = replay("pilot", "few.jsonl", "--simulate", "-t", "h.toml", cwd=tmp_path)
 
     assert ran.returncode == 2
-    assert "Pilot it live" in ran.stderr
+    assert "Add [simulate.elsewhere]" in ran.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_price_table_that_is_not_there_is_named(tmp_path):

@@ -18,6 +18,7 @@ from replay.judge.money.usage import MONTH_S, Usage
 _GIB = 1 << 30
 _HOURS = 730.0
 _LEAST_BALANCED = 2
+_EGRESS = "egress"
 # A bill that is less than half of what it were without the free tier rests on that; a cent is nothing to speak of.
 _MOST_LEFT = 0.5
 _LEAST_SAID = 0.01
@@ -252,11 +253,20 @@ def free_tier_words(bill: Bill) -> str | None:
     )
 
 
-def hybrid_bill(serverless: Bill, machines: Bill) -> Bill:
-    """Both together. Raises CostError if they are in different currencies."""
+def hybrid_bill(serverless: Bill, machines: Bill, egress_free_gib: float = 0.0) -> Bill:
+    """Both together. egress_free_gib: of a cloud's account, once for both parts where they pay one price for egress.
+
+    Raises CostError if they are in different currencies.
+    """
     if serverless.currency != machines.currency:
         raise CostError(f"one part is priced in {serverless.currency}, the other in {machines.currency}")
-    return _summed(serverless.currency, [*serverless.lines, *machines.lines])
+    lines = [*serverless.lines, *machines.lines]
+    egress = [line for line in lines if line.name == _EGRESS]
+    if len(egress) > 1 and len({line.unit_price for line in egress}) == 1:
+        gib = sum(line.quantity for line in egress)
+        both = _line(_EGRESS, gib, "GiB", egress[0].unit_price, egress_free_gib, egress[0].inputs)
+        lines = [*(line for line in lines if line.name != _EGRESS), both]
+    return _summed(serverless.currency, lines)
 
 
 def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
@@ -264,7 +274,7 @@ def _egress(month: Usage, table: PriceTable) -> list[BillLine]:
     if not table.egress_gib or not gib:
         return []
     of = "bytes of the responses" + (", as the trace recorded them" if month.has_recorded_bytes else "")
-    return [_line("egress", gib, "GiB", table.egress_gib, table.egress_free_gib, of)]
+    return [_line(_EGRESS, gib, "GiB", table.egress_gib, table.egress_free_gib, of)]
 
 
 def _line(name: str, quantity: float, unit: str, unit_price: float, free: float, inputs: str) -> BillLine:

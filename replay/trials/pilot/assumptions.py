@@ -50,7 +50,11 @@ def assumptions_of(target: Target) -> list[Parameter]:
     """
     found: list[Parameter] = []
     if target.simulate is not None:
-        found += _of_plane(target.simulate, simulated_plane(target))
+        spec = simulated_plane(target)
+        found += _of_plane(target.simulate, spec)
+        if spec.elsewhere is not None:
+            elsewhere = _of_plane(target.simulate["elsewhere"], spec.elsewhere)
+            found += [one._replace(name=f"elsewhere.{one.name}") for one in elsewhere]
     cost = target.cost
     if cost is not None:
         found.append(Parameter("cost.price", cost.price, _PRICED))

@@ -32,7 +32,9 @@ class Fault(Protocol):
 
 
 class KillInstance:
-    """For planes of our own, behind their gateway or simulated: the busiest instance dies."""
+    """For planes of our own, behind their gateway or simulated: the busiest instance dies. Of a simulated hybrid it is
+    that of each of its planes.
+    """
 
     is_shared = True
 
@@ -69,4 +71,7 @@ class Commands:
 def _with_kill(simulate: dict[str, Any], at_s: float) -> dict[str, Any]:
     instances = simulate.get("instances", {})
     faults = {**instances.get("faults", {}), "kills_s": [at_s]}
-    return {**simulate, "instances": {**instances, "faults": faults}}
+    mortal = {**simulate, "instances": {**instances, "faults": faults}}
+    if "elsewhere" in simulate:
+        mortal["elsewhere"] = _with_kill(simulate["elsewhere"], at_s)
+    return mortal

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.engine.router import Router
 from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, PlaneName, Sensitive
 from replay.judge.money.breakeven import Offer, break_evens, sensitivity
 from replay.judge.money.cost import (
@@ -24,10 +23,11 @@ from replay.judge.money.following import as_group, following_of
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
-from replay.results.columns import Flags
+from replay.judge.phrases import counted
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured, drawn_months, month_at, usage_by_level, windows_of
 from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_kept, is_group, put_capacity
+from replay.trials.pilot.parts import parts_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import Tables, size_of, tables_of
 
@@ -65,6 +65,16 @@ class _Priced(NamedTuple):
     group: Group | None = None
 
 
+class _Both(NamedTuple):
+    """A hybrid's month: what stays on its own plane, and what is sent elsewhere."""
+
+    plane: PilotPlane
+    cost: Cost
+    own: _Priced
+    elsewhere: _Priced
+    bill: Bill
+
+
 def price_planes(
     targets: Sequence[Target],
     planes: Sequence[PilotPlane],
@@ -78,7 +88,7 @@ def price_planes(
     those. None: of the bills alone, without break-evens.
     """
     found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
-    offers: list[_Priced] = []
+    offers: list[_Priced | _Both] = []
     tables = tables_of(targets)
     best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
@@ -89,18 +99,33 @@ def price_planes(
         if target.name not in measured:
             continue
         run = measured[target.name]
+        is_slow = is_too_slow(plane.p95_ms, best_p95_ms)
+        one: _Priced | _Both
         try:
-            if target.cost.machine is not None and target.plane != "hybrid":
-                is_slow = best_p95_ms is not None and (plane.p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
-                found.doubts.extend(put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow))
-            offers.append(_priced(target, target.cost, plane, run, shape, tables, found))
+            if target.plane == "hybrid":
+                one = _both(target, target.cost, plane, run, shape, tables, found, is_slow=is_slow)
+            else:
+                if target.cost.machine is not None:
+                    found.doubts.extend(put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow))
+                one = _priced(target, target.cost, plane, run, shape, tables, found)
         except CostError as reason:
             found.doubts.append(f"{target.name} has no price: {reason}")
+            continue
+        _put_bill(target, one, shape, tables)
+        if (words := free_tier_words(one.bill)) is not None:
+            found.doubts.append(f"{target.name} costs {words}")
+        offers.append(one)
     for one in offers:
         _share_out(one, found.buckets)
     if represented is not None:
-        _cross(offers, targets, measured, shape, found, represented())
-    return found
+        alone = [one for one in offers if isinstance(one, _Priced)]
+        _cross(alone, targets, measured, shape, found, represented())
+    return found._replace(doubts=list(dict.fromkeys(found.doubts)))
+
+
+def is_too_slow(p95_ms: float | None, best_p95_ms: float | None) -> bool:
+    """Whether a plane was clearly slower than the best, where no budget of the user's says what is slow."""
+    return best_p95_ms is not None and (p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
 
 
 def _name_tables(cost: Cost, tables: Tables, found: Money) -> None:
@@ -133,6 +158,7 @@ def _priced(
     tables: Tables,
     found: Money,
 ) -> _Priced:
+    """The month of a target of one plane, or of one part of a hybrid."""
     table = tables.of(cost)
     windows = windows_of(measured, shape, table)
     levels, is_estimated = usage_by_level(windows, measured, shape)
@@ -144,8 +170,6 @@ def _priced(
     group = None
     if is_group(target):
         group = group_of(target, cost, plane, measured, windows, shape)
-    bill = _bill(target, cost, plane, measured, month, tables, shape, group)
-    worth = tables.worth(cost)
     if plane.capacity_how == "measured" and plane.ceiling_verdict == "at_least":
         found.doubts.append(f"{target.name} carries at least as much as was tried, so fewer machines may do")
     is_fixed = cost.machine is not None and group is None
@@ -154,25 +178,73 @@ def _priced(
             f"{target.name} was measured with {cost.machines} machines and is priced with {plane.machines}; its "
             "latencies are those of the former"
         )
-    plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
-    plane.cost_basis = (
-        month.basis if cost.machine is None or target.plane == "hybrid" else _capacity_basis(plane, measured)
-    )
+    plane.cost_basis = month.basis if cost.machine is None else _capacity_basis(plane, measured)
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None
+    return _Priced(
+        plane,
+        cost,
+        table,
+        month,
+        levels,
+        windows,
+        _bill(cost, plane, month, table, group),
+        drawn_months(windows, measured, shape),
+        group,
+    )
+
+
+def _both(
+    target: Target,
+    cost: Cost,
+    plane: PilotPlane,
+    measured: Measured,
+    shape: Shape,
+    tables: Tables,
+    found: Money,
+    *,
+    is_slow: bool,
+) -> _Both:
+    """The month of a hybrid: each part as a target of its kind."""
+    own, elsewhere = parts_of(target, cost, measured, shape)
+    budget = plane.budget
+    stays, goes = (PilotPlane(target=target.name, plane=kind, budget=budget) for kind in _BETWEEN)
+    try:
+        found.doubts.extend(
+            put_capacity(
+                elsewhere.target, elsewhere.cost, goes, elsewhere.measured, elsewhere.shape, is_slow=is_slow
+            )
+        )
+    except CostError:
+        goes.machines, goes.sizing = cost.machines, "as many as its file says"
+        found.doubts.append(
+            f"{target.name} is priced with {counted(cost.machines, 'machine')}, as its file says, which were not seen "
+            "to hold their part of the load"
+        )
+    at_home, away = (
+        _priced(part.target, part.cost, figures, part.measured, part.shape, tables, found)
+        for part, figures in ((own, stays), (elsewhere, goes))
+    )
+    free_gib = max(at_home.table.egress_free_gib, away.table.egress_free_gib)
+    plane.machines = goes.machines
+    plane.sizing = f"of what is sent elsewhere: {goes.sizing}"
+    plane.cost_basis = stays.cost_basis
+    used = [stays.utilisation, goes.utilisation]
+    plane.utilisation = None if None in used else round(sum(filter(None, used)), 6)
+    return _Both(plane, cost, at_home, away, hybrid_bill(at_home.bill, away.bill, free_gib))
+
+
+def _put_bill(target: Target, one: _Priced | _Both, shape: Shape, tables: Tables) -> None:
+    """The bill, its interval and what comes beside it, put into the plane's figures."""
+    plane, cost, bill, worth = one.plane, one.cost, one.bill, tables.worth(one.cost)
+    plane.cost_month, plane.currency = round(bill.total, 4), bill.currency
     plane.cost_lines = [msgspec.to_builtins(line) for line in bill.lines] + _beside(cost, shape, worth)
     plane.staff_month = round(cost.staff_hours * cost.staff_rate * worth, 2) if cost.staff_hours else None
     plane.staff_hours = cost.staff_hours or None
     plane.staff_rate = cost.staff_rate * worth or None
-    one = _Priced(
-        plane, cost, table, month, levels, windows, bill, drawn_months(windows, measured, shape), group
-    )
     plane.cost_without_free = None if bill.without_free is None else round(bill.without_free, 4)
     if plane.staff_month is not None:
         plane.cost_with_staff = round(bill.total + plane.staff_month, 4)
-    if (words := free_tier_words(bill)) is not None:
-        found.doubts.append(f"{target.name} costs {words}")
-    plane.cost_ci = _interval(target, one, shape)
-    return one
+    plane.cost_ci = _interval(one, shape) if isinstance(one, _Priced) else _interval_of_both(one, shape)
 
 
 def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
@@ -181,43 +253,12 @@ def _capacity_basis(plane: PilotPlane, measured: Measured) -> Any:
     return "simulated" if measured.is_simulated else "measured"
 
 
-def _bill(
-    target: Target,
-    cost: Cost,
-    plane: PilotPlane,
-    measured: Measured,
-    month: Usage,
-    tables: Tables,
-    shape: Shape,
-    group: Group | None,
-) -> Bill:
-    table = tables.of(cost)
+def _bill(cost: Cost, plane: PilotPlane, month: Usage, table: PriceTable, group: Group | None) -> Bill:
     if group is not None:
         return group_bill(month, table, group)
-    if target.plane == "hybrid":
-        return _hybrid(target, cost, measured, tables, shape)
     if cost.machine is None:
         return serverless_bill(month, table, size_of(cost))
     return machine_bill(month, table, fleet_of(cost, plane.machines or 1))
-
-
-def _hybrid(target: Target, cost: Cost, measured: Measured, tables: Tables, shape: Shape) -> Bill:
-    """What routes send elsewhere is on machines, as many as the file says; the rest is serverless."""
-    if cost.machine is None:
-        raise CostError("a hybrid's [cost] needs machine, and machine_price if that is in another table")
-    columns = measured.run.columns
-    router = Router(target)
-    stays = np.array([router.place(kind, name) == 0 for kind, name in columns.series_names], np.bool_)
-    table, machines = tables.of(cost), tables.of_machines(cost)
-
-    def month_of_rows(rows: Flags, prices: PriceTable) -> Usage:
-        levels, _ = usage_by_level(windows_of(measured, shape, prices, rows), measured, shape)
-        return month_at(levels, shape)
-
-    return hybrid_bill(
-        serverless_bill(month_of_rows(stays[columns.series], table), table, size_of(cost)),
-        machine_bill(month_of_rows(~stays[columns.series], machines), machines, fleet_of(cost, cost.machines)),
-    )
 
 
 def _beside(cost: Cost, shape: Shape, worth: float) -> list[dict[str, Any]]:
@@ -247,12 +288,24 @@ def _aside(name: str, quantity: float, unit: str, price: float) -> dict[str, Any
     }
 
 
-def _interval(target: Target, one: _Priced, shape: Shape) -> tuple[float, float] | None:
+def _interval_of_both(one: _Both, shape: Shape) -> tuple[float, float] | None:
+    """The parts' intervals together, about the hybrid's own bill; None where neither has one."""
+    known = [
+        (part, found) for part in (one.own, one.elsewhere) if (found := _interval(part, shape)) is not None
+    ]
+    if not known:
+        return None
+    below = sum(part.bill.total - low for part, (low, _) in known)
+    above = sum(high - part.bill.total for part, (_, high) in known)
+    return round(one.bill.total - below, 4), round(one.bill.total + above, 4)
+
+
+def _interval(one: _Priced, shape: Shape) -> tuple[float, float] | None:
     """Of a serverless bill by resampled windows; of machines by the interval of what one carries. The bill itself is
     always in it.
     """
     cost, plane = one.cost, one.plane
-    if target.plane == "hybrid" or one.group is not None:
+    if one.group is not None:
         return None
     if cost.machine is None:
         if cost.billing == "instance" or not one.drawn:
@@ -270,9 +323,25 @@ def _interval(target: Target, one: _Priced, shape: Shape) -> tuple[float, float]
     return round(min(totals), 4), round(max(totals), 4)
 
 
-def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
-    """Each level's part of the month's bill: by what it used, in active time or in that of machines which come and go;
-    by time where machines are on all month.
+def _share_out(one: _Priced | _Both, buckets: Sequence[Bucket]) -> None:
+    """Each level's part of the month's bill."""
+    parts = [one] if isinstance(one, _Priced) else [one.own, one.elsewhere]
+    whole = sum(part.bill.total for part in parts)
+    # What a hybrid's parts have once for both.
+    factor = one.bill.total / whole if whole else 1.0
+    shares = [_shares(part, buckets) for part in parts]
+    for n, bucket in enumerate(buckets):
+        amount = factor * sum(share[n] for share in shares)
+        bucket.cost_month = {**bucket.cost_month, one.plane.target: round(amount, 4)}
+        all_month = [_all_month(part, n) for part in parts]
+        if None not in all_month:
+            amount = sum(filter(None, all_month))
+            bucket.cost_all_month = {**bucket.cost_all_month, one.plane.target: round(amount, 4)}
+
+
+def _shares(one: _Priced, buckets: Sequence[Bucket]) -> list[float]:
+    """The bill by level: by what each used, in active time or in that of machines which come and go; by time where
+    machines are on all month.
     """
     weights = [bucket.weight for bucket in buckets]
     used = weights
@@ -282,18 +351,17 @@ def _share_out(one: _Priced, buckets: Sequence[Bucket]) -> None:
             for weight, usage in zip(weights, one.levels, strict=True)
         ]
     whole = sum(used)
-    for bucket, part, usage in zip(buckets, used, one.levels, strict=True):
-        share = part / whole if whole else bucket.weight
-        bucket.cost_month = {**bucket.cost_month, one.plane.target: round(one.bill.total * share, 4)}
-        if usage is not None and (all_month := _all_month(one, usage)) is not None:
-            bucket.cost_all_month = {**bucket.cost_all_month, one.plane.target: round(all_month, 4)}
+    return [
+        one.bill.total * (part / whole if whole else weight) for part, weight in zip(used, weights, strict=True)
+    ]
 
 
-def _all_month(one: _Priced, usage: Usage) -> float | None:
-    """The bill of a month that is at that level all the time; None where machines come and go or do a part of it, of
-    which the level alone does not tell how many there would be.
+def _all_month(one: _Priced, level: int) -> float | None:
+    """The bill of a month that is at that level all the time; None where machines come and go, of which the level alone
+    does not tell how many there would be.
     """
-    if one.group is not None or one.plane.plane == "hybrid":
+    usage = one.levels[level]
+    if usage is None or one.group is not None:
         return None
     if one.cost.machine is not None:
         return one.bill.total

@@ -9,7 +9,7 @@ import msgspec
 
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
-from replay.engine.simulation import simulated_plane
+from replay.engine.simulation import simulated_plane, simulated_planes
 from replay.engine.types import RunOptions
 from replay.judge.choice.answered import answers_told
 from replay.judge.choice.boots import boots_of
@@ -121,7 +121,11 @@ def run_pilot(
     check_targets(targets)
     check_prices(targets)
     found = scan(trace)
-    if plan.how != "simulated":
+    if plan.how == "simulated":
+        for target in targets:
+            # Also that each plane to which its routes send steps is described.
+            simulated_planes(target)
+    else:
         refuse_own_origin(trace, found.header, targets, to_origin=options.to_origin)
     directory = _directory(out, found.header.name)
     question = question_of(found.sha256, targets, plan, options)
@@ -489,7 +493,7 @@ def _seen(
         recovery=None
         if failure is None or at_s is None
         else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault"), folders["failure"]),
-        machines=target.cost.machines if target.cost is not None and target.cost.machine else None,
+        machines=_machines(target),
         bounds=bounds,
         window_s=float(shape.workload.window_s),
         boots=None
@@ -500,6 +504,12 @@ def _seen(
         ),
         month=simulated,
     )
+
+
+def _machines(target: Target) -> int | None:
+    """How many machines answer all that is sent to the target; None where other planes answer some of it."""
+    cost = target.cost
+    return cost.machines if cost is not None and cost.machine and target.plane != "hybrid" else None
 
 
 def _answers_as_recorded(target: Target) -> bool:

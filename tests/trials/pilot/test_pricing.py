@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Bucket, PilotPlane, Workload
 from replay.judge.figures import Evidence
+from replay.judge.money.calendar import Slot
 from replay.judge.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
-from replay.target import Cost, Target
+from replay.target import Cost, Route, Target
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.month import in_month
@@ -28,6 +29,7 @@ MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
 E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65
 # From two machines on; and for each GiB.
 BALANCER, BALANCED_GIB = 18.25, 0.008
+NS = 10**9
 
 
 def a_shape(peak_rps: float = 1.0, in_flight: int = 2, windows: int = 10) -> Shape:
@@ -370,3 +372,151 @@ def test_machines_that_failed_or_broke_the_budget_have_no_price(failed: int, kno
 
     assert plane.cost_month is None
     assert any("vm1 has no price: how much a machine carries" in doubt for doubt in money.doubts)
+
+
+BOTH = Cost(
+    price="cloud-run-us-central1",
+    memory_gib=2.0,
+    machine_price="gce-e2-us-central1",
+    machine="e2-medium",
+    machines=2,
+)
+# Half an instance all month: (1,314,000 - 180,000) vCPU-s, (2,628,000 - 360,000) GiB-s, 628,000 requests that are paid.
+HALF_AN_INSTANCE = 1_134_000 * 0.000024 + 2_268_000 * 0.0000025 + 628_000 * 0.0000004
+
+
+def a_hybrid_run(*, size: int | None = None, failed: int = 0) -> Evidence:
+    """A hundred seconds with a short ask on one instance, and a build on one of two machines, in each of them."""
+    steps = [
+        step(
+            f"s-{n}",
+            500,
+            k,
+            name=name,
+            at_ms=1000 * n,
+            instance=instance,
+            response_bytes=size,
+            outcome="failed" if k and n < failed else "ok",
+        )
+        for n in range(100)
+        for k, (name, instance) in enumerate((("ask", "i-1"), ("build", f"elsewhere-{n % 2}")))
+    ]
+    facts = summary(elapsed_s=100.0, failed=failed)
+    own, elsewhere = (
+        PlaneFigures(
+            instances=n,
+            most_instances=n,
+            cold=0,
+            refused=0,
+            timed_out=0,
+            instance_s=100.0 * n,
+            busy_s=50.0,
+            booting_s=0.0,
+        )
+        for n in (1, 2)
+    )
+    facts.plane = msgspec.structs.replace(
+        own,
+        instances=3,
+        most_instances=3,
+        instance_s=300.0,
+        busy_s=100.0,
+        parts={"own": own, "elsewhere": elsewhere},
+    )
+    return Evidence(facts, columns_of([steps]), "run")
+
+
+def priced_hybrid(
+    cost: Cost,
+    run: Evidence,
+    shape: Shape | None = None,
+    lives: tuple[InstanceRecord, ...] = (),
+    **changed: Any,
+) -> tuple[PilotPlane, Money]:
+    routes = (Route(name="build", send_to="http://machines"),)
+    fields: dict[str, Any] = {
+        "url": "http://x",
+        "name": "both",
+        "plane": "hybrid",
+        "routes": routes,
+        "cost": cost,
+    }
+    target = Target(**(fields | changed))
+    plane = PilotPlane(target="both", plane="hybrid")
+    return plane, price_planes([target], [plane], {"both": Measured(run, 0.0, True, lives)}, shape or a_shape())
+
+
+def test_a_hybrid_pays_what_stays_by_the_second_and_what_is_sent_elsewhere_by_machines():
+    plane, money = priced_hybrid(BOTH, a_hybrid_run())
+
+    assert plane.cost_month == pytest.approx(HALF_AN_INSTANCE + 2 * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert (plane.machines, plane.capacity_rps) == (2, None)
+    assert plane.sizing is not None
+    assert plane.sizing.startswith("of what is sent elsewhere: 2 for 1 requests/s at the peak")
+    # Half of an instance here, and half of one there, is active.
+    assert plane.utilisation == pytest.approx(1.0)
+    # Every second is like any other, so that months drawn anew are the same.
+    assert plane.cost_ci == (plane.cost_month, plane.cost_month)
+    assert sum(line["amount"] for line in plane.cost_lines) == pytest.approx(plane.cost_month, abs=1e-3)
+    (bucket,) = money.buckets
+    assert bucket.cost_month == {"both": plane.cost_month}
+
+
+def test_egress_of_both_parts_has_its_free_tier_once():
+    # 2,628,000 answers a month here and as many there, of 512 bytes: 1.2531 GiB each.
+    plane, _ = priced_hybrid(BOTH, a_hybrid_run(size=512))
+
+    gib = 2 * 2_628_000 * 512 / 2**30
+    (egress,) = [line for line in plane.cost_lines if line["name"] == "egress"]
+    assert (egress["quantity"], egress["free"]) == (pytest.approx(gib), 1.0)
+    assert egress["amount"] == pytest.approx((gib - 1) * 0.12)
+    # Only what the machines answer passes the load balancer.
+    assert plane.cost_month == pytest.approx(
+        HALF_AN_INSTANCE + 2 * E2_MEDIUM + BALANCER + gib / 2 * BALANCED_GIB + (gib - 1) * 0.12, abs=1e-3
+    )
+
+
+def test_a_hybrid_has_more_machines_in_a_month_whose_peak_is_higher():
+    shape = a_shape()._replace(hours=(Slot(365.0, 1.0), Slot(365.0, 3.0)))
+
+    plane, _ = priced_hybrid(BOTH, a_hybrid_run(), shape)
+
+    assert plane.machines == 6
+
+
+def test_machines_of_a_hybrid_that_come_and_go_are_paid_by_the_time_that_they_were_there():
+    # In a hundred seconds one machine all along, and one for thirty, of which a minute is paid; the other is Cloud Run's.
+    lives = (
+        InstanceRecord("i-1", 0, 0, request_ns=50 * NS, busy_ns=50 * NS),
+        InstanceRecord("elsewhere-0", 0, 0, request_ns=25 * NS, part="elsewhere"),
+        InstanceRecord("elsewhere-1", 20 * NS, 20 * NS, gone_ns=50 * NS, request_ns=25 * NS, part="elsewhere"),
+    )
+    cost = msgspec.structs.replace(BOTH, scales=True)
+
+    plane, _ = priced_hybrid(cost, a_hybrid_run(), lives=lives)
+
+    assert plane.cost_month == pytest.approx(HALF_AN_INSTANCE + 1.6 * E2_MEDIUM + BALANCER, abs=1e-3)
+
+
+def test_machines_of_a_hybrid_that_failed_are_priced_as_its_file_says_and_that_is_said():
+    plane, money = priced_hybrid(BOTH, a_hybrid_run(failed=1))
+
+    assert plane.cost_month == pytest.approx(HALF_AN_INSTANCE + 2 * E2_MEDIUM + BALANCER, abs=1e-3)
+    assert (
+        "both is priced with 2 machines, as its file says, which were not seen to hold their part of the load"
+        in money.doubts
+    )
+
+
+@pytest.mark.parametrize(
+    ("routes", "says"),
+    [
+        ((Route(send_to="http://machines"),), "no step stays on its own plane"),
+        ((Route(name="compile", send_to="http://machines"),), "no step is sent elsewhere"),
+    ],
+)
+def test_a_hybrid_of_which_one_plane_gets_nothing_has_no_price(routes: Any, says: str):
+    plane, money = priced_hybrid(BOTH, a_hybrid_run(), routes=routes)
+
+    assert plane.cost_month is None
+    assert any(f"both has no price: {says}" in doubt for doubt in money.doubts)
