@@ -76,7 +76,8 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     "patterns",
     multiple=True,
     metavar="REGEX",
-    help="Replace what matches in paths, header values and bodies. May be given several times.",
+    help="Replace what matches (or of it, a group named secret) in paths, header values and bodies; RE2's syntax."
+    " May be given several times.",
 )
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst compresses."

@@ -12,7 +12,8 @@ from typing import Any
 
 from replay.dialects.documents import read_document
 
-_STRING = re.compile(rb'"((?:[^"\\]|\\.)*+)"')
+# One without its end is found too, and is no JSON: else what it holds would be looked through from each quote in it.
+_STRING = re.compile(rb'"((?:[^"\\]|\\.)*+)"?')
 _match_inside = re.compile(rb"(?:[^\"\\\r\n]++|\\(?:[\"\\/bfnrt]|u[0-9a-fA-F]{4}))++").match
 _match_number = re.compile(rb"0|[1-9][0-9]*+").match
 # A quotation mark inside of a string is escaped: what stands here is the name of a member, or ends like it.

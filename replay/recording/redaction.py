@@ -7,11 +7,12 @@ secret headers wherever else they stand. See replay/trace/secrets.py for names a
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import unquote_plus
 
 import msgspec
 
+from replay.trace.patterns import Match, Pattern, PatternProblem, compiled, replaced
 from replay.trace.redaction import REDACTED, kept_headers, redacted_path
 from replay.trace.secrets import (
     is_secret_header,
@@ -21,16 +22,14 @@ from replay.trace.secrets import (
     without_secret_shapes,
 )
 
-_PART = re.compile(
-    r'(name="([^"\r\n]*)"[^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n)(.*?)(?=\r\n--|\Z)', re.IGNORECASE | re.DOTALL
-)
+_PART_NAME = re.compile(r'\bname=(?:"([^"\r\n]*)|([^\s;"]+))', re.IGNORECASE)
 _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 # Shorter values are likely to be words, which stand in bodies for other reasons.
 _SHORTEST_OWN = 12
 
 
 class PatternError(ValueError):
-    """A pattern that is no regular expression; str() is the whole message."""
+    """A pattern that cannot be used; str() is the whole message."""
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -48,14 +47,12 @@ class Redactor:
     """Takes secrets out of texts. patterns: regular expressions of the user's. Raises PatternError."""
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
-        self._patterns: list[re.Pattern[str]] = []
+        self._patterns: list[Pattern] = []
         for pattern in patterns:
             try:
-                self._patterns.append(re.compile(pattern))
-            except re.error as error:
-                raise PatternError(
-                    f"--redact {pattern!r} is not a valid regular expression: {error}."
-                ) from error
+                self._patterns.append(compiled(pattern))
+            except PatternProblem as problem:
+                raise PatternError(f"--redact {pattern!r} {problem}.") from problem
 
     def is_harmless(self, text: str) -> bool:
         """Whether no pattern finds anything in the text."""
@@ -73,7 +70,7 @@ class RequestRedactor:
     """Takes the secrets out of one request. own: values that are secrets in this request."""
 
     def __init__(
-        self, patterns: Sequence[re.Pattern[str]], own: Sequence[str], headers: Sequence[tuple[str, str]]
+        self, patterns: Sequence[Pattern], own: Sequence[str], headers: Sequence[tuple[str, str]]
     ) -> None:
         self._patterns = patterns
         self._own = own
@@ -88,7 +85,7 @@ class RequestRedactor:
 
     def _by_patterns(self, text: str) -> str:
         for pattern in self._patterns:
-            text = pattern.sub(_replacement, text)
+            text = replaced(pattern, _replacement_by(pattern), text)
         return text
 
     def headers(self) -> dict[str, str]:
@@ -147,7 +144,12 @@ class RequestRedactor:
         return Body(json=final.encode())
 
     def _multipart(self, text: str) -> str:
-        return _PART.sub(lambda found: found[1] + (REDACTED if is_secret_member(found[2]) else found[3]), text)
+        parts = text.split("\r\n--")
+        for n, part in enumerate(parts):
+            head, blank, _ = part.partition("\r\n\r\n")
+            if blank and any(map(is_secret_member, _names_in(head))):
+                parts[n] = head + blank + REDACTED
+        return "\r\n--".join(parts)
 
     def _component(self, part: str) -> str:
         """A piece of a path or form; secrets also show when it is percent-decoded."""
@@ -155,6 +157,11 @@ class RequestRedactor:
             return part
         decoded = unquote_plus(part)
         return part if self.text(decoded) == decoded else REDACTED
+
+
+def _names_in(head: str) -> Iterator[str]:
+    """What the head of a part of a form calls the part."""
+    return (found[1] or found[2] or "" for found in _PART_NAME.finditer(head))
 
 
 def _secrets_in(name: str, value: str) -> list[str]:
@@ -168,8 +175,18 @@ def _secrets_in(name: str, value: str) -> list[str]:
     return [piece for piece in pieces if len(piece) >= _SHORTEST_OWN]
 
 
-def _replacement(found: "re.Match[str]") -> str:
-    return REDACTED if found[0] else ""
+def _replacement_by(pattern: Pattern) -> Callable[[Match], str]:
+    """What takes the place of a match: the word, or what was found with its group named secret replaced by the word."""
+    group = pattern.groupindex.get("secret", 0)
+
+    def replacement(found: Match) -> str:
+        begin, end = found.span(group)
+        if begin == end:
+            return found[0] or ""
+        text = found[0] or ""
+        return text[: begin - found.start()] + REDACTED + text[end - found.start() :]
+
+    return replacement
 
 
 def _is_json(text: str) -> bool:

@@ -1,6 +1,6 @@
 """What an answer has to be: whether an expectation can be used, and whether an answer meets it. Pure.
 
-A trace is not to be trusted, so its patterns are held to what cannot run for long (replay/trace/values.py), and only
+A trace is not to be trusted, so its patterns are held to what cannot run for long (replay/trace/patterns.py), and only
 the first 16 KiB of a body are searched for them.
 """
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
+from replay.trace.patterns import pattern_problem
 from replay.trace.pointer import MISSING, pointed
 from replay.trace.types import Expect, JsonCheck
-from replay.trace.values import found_in_body, pattern_problem
+from replay.trace.values import found_in_body
 
 _MOST_CHECKS = 100
 _CLASSES = {f"{hundred}xx": range(100 * hundred, 100 * hundred + 100) for hundred in range(1, 6)}

@@ -11,7 +11,7 @@ from replay.trace.errors import shown
 from replay.trace.expect import expect_problem
 from replay.trace.graph import Problem, find_graph_problem
 from replay.trace.types import LlmCall, Request, Session, Step
-from replay.trace.values import extract_problem
+from replay.trace.values import extract_problem, extracts_problem
 
 MOST_STEPS = 1_000_000
 LONGEST_NAME = 1_000  # characters of an id, name, model, header name or attribute name
@@ -66,6 +66,10 @@ def find_problem(session: Session) -> Problem | None:
                 return Problem(
                     step.id, f"extract.{shown(name)}", f"asks in extract for {shown(name)}, which {why}"
                 )
+        if step.extract:
+            why = extracts_problem(step.extract)
+            if why is not None:
+                return Problem(step.id, "extract", f"asks in extract for {why}")
         if step.expect is not None:
             why = expect_problem(step.expect)
             if why is not None:

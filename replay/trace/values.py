@@ -1,27 +1,25 @@
 """Values that later requests take from earlier responses: what may be asked for, taking it, and filling it in.
 
-Pure. A trace is not to be trusted, so patterns are held to what cannot run for long: no repetition inside another,
-at most two without an end, and only the first 16 KiB of a body are searched.
+Pure. A trace is not to be trusted, so patterns are held to what cannot run for long (replay/trace/patterns.py), a step
+to 100 values, and only the first 16 KiB of a body are searched.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from re import _parser as regex_parser  # type: ignore[attr-defined]
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import msgspec
 
 from replay.http.codings import uncoded
+from replay.trace.patterns import MOST_INSTRUCTIONS, Match, compiled, pattern_problem
 from replay.trace.pointer import MISSING, pointed
 from replay.trace.reserved import RESERVED
 from replay.trace.types import Extract, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
 _MOST_SEARCHED_BYTES = 16 * 1024
-_MOST_REPEATS = 2
-_LONGEST_PATTERN = 300
+_MOST_VALUES = 100
 _LONGEST_VALUE = 16 * 1024
 REFERENCE = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99})\}\}")
 _ANY = re.compile(r"\{\{([A-Za-z_][A-Za-z0-9_-]{0,99}|" + RESERVED + r")\}\}")
@@ -50,54 +48,19 @@ def extract_problem(name: str, extract: Extract) -> str | None:
     return None
 
 
-def pattern_problem(pattern: str) -> str | None:
-    """Why a regular expression cannot be read or could run for long, to follow its name; None if neither."""
-    if len(pattern) > _LONGEST_PATTERN:
-        return f"has a regex of {len(pattern)} characters; at most {_LONGEST_PATTERN} are allowed"
-    try:
-        parsed = regex_parser.parse(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"has a regex that cannot be read: {error}"
-    endless = _endless(parsed, is_inside=False)
-    if endless is None:
-        return "has a regex with a repetition inside another, which can run for ever"
-    if endless > _MOST_REPEATS:
-        return f"has a regex with {endless} endless repetitions; at most {_MOST_REPEATS} are allowed"
+def extracts_problem(extracts: Mapping[str, Extract]) -> str | None:
+    """Why values that can each be taken are together too much for one answer, to follow "asks in extract for"."""
+    if len(extracts) > _MOST_VALUES:
+        return f"{len(extracts):,} values; at most {_MOST_VALUES} are allowed"
+    size = sum(
+        compiled(extract.regex).programsize for extract in extracts.values() if extract.regex is not None
+    )
+    if size > MOST_INSTRUCTIONS:
+        return (
+            f"values by regexes that take {size:,} instructions to match; at most {MOST_INSTRUCTIONS:,} are"
+            " allowed in a step"
+        )
     return None
-
-
-def _endless(parsed: Any, *, is_inside: bool) -> int | None:
-    """How many repetitions without an end a parsed pattern has; None if one is inside another."""
-    count = 0
-    for operation, argument in parsed:
-        name = str(operation)
-        if name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            _, most, body = argument
-            is_long = most == regex_parser.MAXREPEAT or most > 1000
-            if is_inside and most > 1:
-                return None
-            inner = _endless(body, is_inside=is_inside or most > 1)
-            if inner is None:
-                return None
-            count += inner + is_long
-            continue
-        if name in ("GROUPREF", "GROUPREF_EXISTS", "ASSERT", "ASSERT_NOT"):
-            return None
-        for part in _parts(argument):
-            inner = _endless(part, is_inside=is_inside)
-            if inner is None:
-                return None
-            count += inner
-    return count
-
-
-def _parts(argument: Any) -> list[Any]:
-    """The patterns inside of one operation."""
-    if isinstance(argument, regex_parser.SubPattern):
-        return [argument]
-    if isinstance(argument, tuple | list):
-        return [part for item in argument for part in _parts(item)]
-    return []
 
 
 def taken(step: Step, headers: Headers, body: bytes, into: dict[str, str]) -> str | None:
@@ -130,21 +93,16 @@ def _header(name: str, headers: Headers) -> str | None:
     return next((value.decode("latin-1").strip() for key, value in headers if key.lower() == wanted), None)
 
 
-@lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def found_in_body(pattern: str, body: bytes) -> re.Match[str] | None:
+def found_in_body(pattern: str, body: bytes) -> Match | None:
     """Where a pattern is first found in as much of a body as is searched."""
-    return _compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
+    return compiled(pattern).search(body[:_MOST_SEARCHED_BYTES].decode("utf-8", "replace"))
 
 
 def _matched(pattern: str, body: bytes) -> str | None:
     found = found_in_body(pattern, body)
     if found is None:
         return None
-    return found[1] if found.re.groups else found[0]
+    return found[1] if compiled(pattern).groups else found[0]
 
 
 def _pointed(document: Any, pointer: str) -> str | None:

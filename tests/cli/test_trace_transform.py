@@ -165,7 +165,7 @@ def test_think_times_are_capped(tmp_path):
         ("--debounce", "2s", "--by", "attr."),
         ("--speed", "2", "--by", "attr.agent"),
         ("--idle-cap", "-1s"),
-        ("--rewrite-path", "(a+)+$=>x"),
+        ("--rewrite-path", "(?=a)b=>x"),
     ],
 )
 def test_options_that_cannot_be_meant_are_bad_usage_and_write_nothing(path, tmp_path, words):

@@ -2,6 +2,8 @@
 
 import gzip
 import re
+import time
+import warnings
 import zlib
 
 import msgspec
@@ -9,8 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.trace.patterns import pattern_problem
 from replay.trace.types import Extract, Request, Step
-from replay.trace.values import MissingValue, extract_problem, filled, taken
+from replay.trace.values import (
+    MissingValue,
+    extract_problem,
+    extracts_problem,
+    filled,
+    found_in_body,
+    taken,
+)
 
 BODY = b'{"id":"t-1","items":[{"n":7},{"n":null}],"a/b":{"~":true}}'
 
@@ -109,20 +119,80 @@ def test_no_value_breaks_out_of_the_request(value):
         (
             "id",
             Extract(regex="("),
-            "has a regex that cannot be read: missing ), unterminated subpattern at position 0",
+            "has a regex that cannot be used: missing ): (",
         ),
-        ("id", Extract(regex="(a+)+$"), "has a regex with a repetition inside another, which can run for ever"),
+        ("id", Extract(regex="(a+)+$"), None),
         (
             "id",
-            Extract(regex="(a|b*)*c"),
-            "has a regex with a repetition inside another, which can run for ever",
+            Extract(regex=r"(a)\1"),
+            "has a regex that cannot be used: invalid escape sequence: \\1 (as of RE2: no look-around, no"
+            " back-references, no possessive repetition; \\z is the end of a text)",
         ),
-        ("id", Extract(regex=".*.*.*x"), "has a regex with 3 endless repetitions; at most 2 are allowed"),
+        (
+            "id",
+            Extract(regex=".{1,1000}.{1,1000}x"),
+            "has a regex that takes 18,003 instructions to match, since it counts far or names large classes;"
+            " at most 2,000 are allowed",
+        ),
+        ("id", Extract(regex="a\ud800"), "has a regex with half of a surrogate pair in it"),
         ("id", Extract(regex="x" * 400), "has a regex of 400 characters; at most 300 are allowed"),
     ],
 )
 def test_what_cannot_be_taken_or_could_run_for_ever_is_refused(name, extract, why):
     assert extract_problem(name, extract) == why
+
+
+@pytest.mark.parametrize(
+    ("extracts", "why"),
+    [
+        ({f"v{n}": Extract(json="/id") for n in range(100)}, None),
+        ({f"v{n}": Extract(json="/id") for n in range(101)}, "101 values; at most 100 are allowed"),
+        (
+            {f"v{n}": Extract(regex=".{1,100}x") for n in range(3)},
+            "values by regexes that take 2,712 instructions to match; at most 2,000 are allowed in a step",
+        ),
+    ],
+)
+def test_what_is_too_much_for_one_answer_is_refused(extracts, why):
+    assert extracts_problem(extracts) == why
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a?" * 40 + "b",
+        "(?:a|aa)" * 20 + "b",
+        "a*a*b",
+        r"\w*\d",
+        "(a*)*b",
+        "(?:(a|aa)+)+$",
+        ".*.*.*.*=",
+        "(?i)(é|e)*x",
+    ],
+)
+def test_a_pattern_never_takes_more_than_time_in_proportion_to_a_body(pattern):
+    """A pattern of a trace hung the engine: neither a time limit nor a signal ended it."""
+    assert extract_problem("v", Extract(regex=pattern)) is None
+
+    began = time.process_time()
+    for body in (b"a" * 64, b"a" * (1 << 14), b"ab" * (1 << 13), "é".encode() * (1 << 13)):
+        take(body, regex=pattern)
+
+    assert time.process_time() - began < 1.0  # of processor time; 16 KiB took a backtracking engine for ever
+
+
+@given(pattern=st.text("ab*+?()[]{}|.^$\\dwsz0123,", max_size=40), body=st.text("ab01 \n", max_size=200))
+def test_a_pattern_finds_what_the_re_module_finds_where_both_can_read_it(pattern, body):
+    if pattern_problem(pattern) is not None or sum(map(pattern.count, "*+?{")) > 3:
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            known = re.compile(pattern.replace("$", r"\Z"), re.ASCII)
+    except re.error:
+        return
+    found, expected = found_in_body(pattern, body.encode()), known.search(body)
+    assert (found and found[0]) == (expected and expected[0])
 
 
 @pytest.mark.parametrize(

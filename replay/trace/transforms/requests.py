@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import msgspec
 
 from replay.trace.errors import shown
+from replay.trace.patterns import Pattern, PatternProblem, Replacement, compiled, replaced
 from replay.trace.transforms.types import Tally, TransformError
 from replay.trace.types import Request, Session
-from replay.trace.values import pattern_problem
 
-# A pattern with two endless repetitions can take time with the cube of the length: a second or two at this one.
+# Between two matches a search may look at the rest of a path, so that all of them take time with its square.
 _LONGEST_PATH = 2_048
 
 
@@ -24,8 +24,8 @@ class RewritePath(msgspec.Struct, frozen=True):
     Paths of more than 2,048 characters stay as they are, so that no recording can make a pattern run for long.
     """
 
-    pattern: re.Pattern[str]
-    text: str
+    pattern: Pattern
+    replacement: Replacement
 
     def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
         for session in sessions:
@@ -33,7 +33,7 @@ class RewritePath(msgspec.Struct, frozen=True):
                 if len(request.path) > _LONGEST_PATH:
                     tally[f"paths longer than {_LONGEST_PATH:,} characters left as they were"] += 1
                     continue
-                path = self.pattern.sub(self.text, request.path)
+                path = replaced(self.pattern, self.replacement, request.path)
                 tally["paths rewritten"] += path != request.path
                 request.path = path
             yield session
@@ -62,15 +62,11 @@ def parse_rewrite(text: str) -> RewritePath:
     regex, arrow, replacement = text.partition("=>")
     if not arrow or not regex:
         raise TransformError(f"{shown(text)}: write REGEX=>TEXT, for example '^/v1/=>/v2/'.")
-    problem = pattern_problem(regex)
-    if problem is not None:
-        raise TransformError(f"{shown(text)} {problem}.")
     try:
-        pattern = re.compile(regex)
-        pattern.sub(replacement, "")  # raises for a replacement that cannot be used, also without a match
-    except (re.error, IndexError) as error:
-        raise TransformError(f"{shown(text)} is not a valid rewrite: {error}.") from error
-    return RewritePath(pattern, replacement)
+        pattern = compiled(regex)
+        return RewritePath(pattern, Replacement(replacement, pattern))
+    except PatternProblem as problem:
+        raise TransformError(f"{shown(text)} {problem}.") from problem
 
 
 def parse_header(text: str) -> SetHeader:

@@ -32,7 +32,7 @@ _REFUSED = (401, 403)
 # What an answer says when an id of another run means nothing to it.
 _NOT_KNOWN = (401, 403, 404, 409, 410, 422)
 _LOOKS_LIKE_AN_ID = re.compile(
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b\d{6,}\b|\b(?=[0-9a-z_-]*\d)[0-9a-z_-]{16,}\b",
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\b\d{6,}\b|(?<![0-9a-z_-])(?=[0-9a-z_-]*\d)[0-9a-z_-]{16,}\b",
     re.IGNORECASE,
 ).search
 
