@@ -1,6 +1,7 @@
 """Imports run downwards through the rooms, as the design says."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,38 @@ PACKAGE = Path(__file__).parent.parent / "replay"
 KNOWS = {
     "__main__": {"cli"},
     "pytest_plugin": {"trials", "report", "judge", "engine", "wire", "results", "trace", "target"},
-    "cli": {"trials", "report", "recording", "judge", "engine", "planes", "wire", "results", "trace", "target"},
-    "report": {"judge", "results"},
-    "trials": {"judge", "engine", "planes", "wire", "trace", "target", "results"},
+    "cli": {
+        "files",
+        "trials",
+        "report",
+        "recording",
+        "judge",
+        "engine",
+        "planes",
+        "wire",
+        "results",
+        "trace",
+        "target",
+    },
+    "report": {"files", "judge", "results"},
+    "trials": {"files", "judge", "engine", "planes", "wire", "trace", "target", "results"},
     "judge": {"results"},
     "recording": {"http", "planes", "dialects", "trace"},
-    "engine": {"http", "planes", "wire", "dialects", "trace", "target", "results"},
+    "engine": {"files", "http", "planes", "wire", "dialects", "trace", "target", "results"},
     "planes": {"wire", "dialects", "trace", "target"},
     "wire": {"http", "dialects", "target"},
     "dialects": set(),
     "target": {"trace"},
-    "results": set(),
-    "trace": {"http"},
+    "results": {"files"},
+    "trace": {"http", "files"},
     "http": set(),
+    "files": set(),
 }
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
 
 
 def room_of(path: Path) -> str:
@@ -34,7 +53,7 @@ def room_of(path: Path) -> str:
 
 def imported_rooms(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -58,7 +77,7 @@ def test_a_room_imports_only_rooms_below_it(path):
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("types.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_types_import_no_behaviour(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("replay."):
             assert node.module.endswith("types"), f"{path} imports {node.module}"
 
@@ -66,7 +85,7 @@ def test_types_import_no_behaviour(path):
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_what_people_read_takes_no_string_for_markup(path):
     """rich's own tables and text do, and print escape codes: a step named [/x] ended a run."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     taken = {
         node.module
         for node in ast.walk(tree)
@@ -91,7 +110,7 @@ def test_json_and_consoles_come_by_one_door_each():
     found = {
         (called, str(path.relative_to(PACKAGE)))
         for path in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         for called in calls
         if f".{ast.unparse(node.func)}".endswith(f".{called}")
@@ -99,6 +118,20 @@ def test_json_and_consoles_come_by_one_door_each():
     }
 
     assert found == set(calls.items())
+
+
+def test_files_are_written_whole_by_one_door():
+    """Written in place, a full disk or a crash leaves half of one under its name."""
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("write_text", "write_bytes")
+    }
+
+    assert found == {"files.py"}
 
 
 def _is_safe(argument: ast.expr) -> bool:

@@ -1,11 +1,11 @@
 """Asking, in a terminal, what no trace can tell: one question after another, and the answers kept in a file."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
+from replay.files import write_whole
 from replay.judge.choice.questionnaire import (
     QUESTIONS,
     UNKNOWN,
@@ -49,9 +49,7 @@ def ask(path: Path) -> Answers:
             continue
         given[question.id] = _asked(question, given[question.id], f"{number}/{len(QUESTIONS)}")
     answers = Answers(**given)
-    unfinished = path.with_name(f".{path.name}.new")
-    unfinished.write_text(written_answers(answers), encoding="utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, written_answers(answers))
     click.echo(f"answers: {path}", err=True)
     return answers
 

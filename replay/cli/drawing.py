@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from replay.files import write_whole
 from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.html import figure, page
 
@@ -16,10 +17,10 @@ def draw(chart: Chart | None, path: Path) -> None:
         raise click.UsageError("there is nothing to draw: the trace is too short.")
     try:
         if path.suffix == ".png":
-            path.write_bytes(as_png(chart))
+            write_whole(path, as_png(chart))
         elif path.suffix == ".svg":
-            path.write_text(as_svg(chart), encoding="utf-8")
+            write_whole(path, as_svg(chart))
         else:
-            path.write_text(page(chart.title, [figure(chart)]), encoding="utf-8")
+            write_whole(path, page(chart.title, [figure(chart)]))
     except ChartError as error:
         raise click.UsageError(str(error)) from error

@@ -7,6 +7,7 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
+from replay.files import write_whole
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
@@ -57,7 +58,7 @@ def report(
     """
     if html is not None:
         try:
-            html.write_text(_page(paths), encoding="utf-8")
+            write_whole(html, _page(paths))
         except ChartError as error:
             raise click.UsageError(str(error)) from error
     if any(verdict_files(ctx)):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from replay.cli.failures import failure_of
+from replay.files import write_whole
 from replay.report.junit import error_junit
 from replay.report.markdown import error_markdown
 
@@ -104,4 +105,4 @@ def _error_texts(ctx: click.Context, why: str) -> tuple[str, str]:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)

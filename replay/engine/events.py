@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from replay.engine.types import At
+from replay.files import as_private
 from replay.results.types import EVENTS_FILE, EventRecord
 
 EVENTS_LOG = "events.log"
@@ -72,7 +73,7 @@ class _Stage:
         return time.monotonic_ns() - self._start_ns
 
     async def _command(self, command: str, record: EventRecord) -> None:
-        with (self._directory / EVENTS_LOG).open("ab") as log:
+        with open(self._directory / EVENTS_LOG, "ab", opener=as_private) as log:
             process = await asyncio.create_subprocess_shell(
                 command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

@@ -121,6 +121,11 @@ def complete(
         manifest.error = f"a fault of the replay itself ended the run ({loop.fault!r}{place}); please report it"
 
 
+def unwritten(cause: OSError) -> str:
+    """What to say of a file that could not be written at the end of a run."""
+    return f"could not write {cause.filename}: {cause.strerror}; what was recorded before is kept"
+
+
 def ended_by(manifest: Manifest, cause: BaseException) -> None:
     """An exception ended the run: an interruption, if it was Ctrl-C, and else a failure, with its words."""
     manifest.finished_at = now_utc()

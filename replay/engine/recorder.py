@@ -102,7 +102,7 @@ class Recorder:
 
     def keep_answers(self, digests: Digests | None) -> None:
         """Record what steps are answered too; to be said before the run's loop is made. digests: for their values."""
-        file = self._writer.open(self._directory / ANSWERS_FILE)
+        file = self._writer.open(self._directory / ANSWERS_FILE, is_private=True)
         answers = self.answers = AnswersRecorder(lambda data: self._writer.write(file, data), digests)
         note, tell = self._batch.append, answers.ended
 

@@ -17,7 +17,7 @@ from replay.engine.budget import Purse, Till
 from replay.engine.event_loop import Host, run_to_end
 from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
-from replay.engine.manifest import complete, ended_by, manifest_of
+from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.observe import PlaneObserver
 from replay.engine.outcome import Outcomes
 from replay.engine.own_origin import refuse_own_origin
@@ -128,12 +128,7 @@ def replay_together(
                 f"{runs[0].target.url}: the application cancelled the run that it was tested by."
             ) from cause
         raise
-    outcomes = []
-    for run in runs:
-        summary = rebuild(run.directory.path)
-        run.directory.write_summary(summary)
-        outcomes.append(Outcome(summary, run.directory.path, run.ended_early))
-    return outcomes
+    return [run.outcome() for run in runs]
 
 
 class _Run:
@@ -178,6 +173,7 @@ class _Run:
         """Make the directory, write what is known, and get ready to start."""
         options, arm = self._options, self._job.arm
         self.directory = RunDir.create(self._job.out, self.trace_name, self.target.name)
+        self.directory.reserve()
         self.manifest = manifest_of(self._found, self.planned, self.target, options)
         self.manifest.run_id = self._run_id
         self.manifest.notes = notes_on(self._rows, self._found.uses, self.planned.sessions)
@@ -243,8 +239,23 @@ class _Run:
                     *manifest.notes,
                     f"{self.observer.missed} of {self.observer.polls} polls of {self.observe} failed",
                 ]
-        self.directory.write_manifest(manifest)
+        self.directory.release()
+        try:
+            self.directory.write_manifest(manifest)
+        except OSError as cause:
+            manifest.status = "failed"
+            manifest.error = manifest.error or unwritten(cause)
         self._is_settled = True
+
+    def outcome(self) -> Outcome:
+        """The figures, from what was recorded, on the disk as far as it takes them."""
+        assert self.manifest is not None
+        summary = rebuild(self.directory.path, self.manifest)
+        try:
+            self.directory.write_summary(summary)
+        except OSError as cause:
+            summary.notes = [*summary.notes, unwritten(cause)]
+        return Outcome(summary, self.directory.path, self.ended_early)
 
     def break_off(self, cause: BaseException) -> None:
         """An exception ended everything: keep what was recorded, unless the end of the run is written already."""
@@ -256,6 +267,7 @@ class _Run:
                 self.recorder.finish(time.monotonic_ns())
                 complete(self.manifest, "failed", self.loop, self.recorder, self.sender, self._pace)
             ended_by(self.manifest, cause)
+            self.directory.release()
             self.directory.write_manifest(self.manifest)
 
 

@@ -33,6 +33,7 @@ from replay.engine.types import RunOptions
 from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
+from replay.files import write_whole
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled_instances import Plan, Recorded, Script
@@ -110,7 +111,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     lives = msgspec.json.Encoder().encode_lines(
         [life for wire in wires for life in wire.instances(loop.start_ns)]
     )
-    (directory.path / INSTANCES_FILE).write_bytes(lives)
+    write_whole(directory.path / INSTANCES_FILE, lives)
     manifest.notes = [
         "simulated in virtual time: nothing was sent, and the network took no time",
         *_notes(wires),

@@ -5,6 +5,8 @@ import queue
 import threading
 from pathlib import Path
 
+from replay.files import as_private
+
 
 class FileWriter:
     """Appends to several files from one thread. The writes release the interpreter's lock while they wait.
@@ -20,9 +22,10 @@ class FileWriter:
         self._is_started = False
         self.failure: str | None = None
 
-    def open(self, path: Path) -> int:
-        """Open a file for appending; returns its number for `write`."""
-        self._fds.append(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644))
+    def open(self, path: Path, *, is_private: bool = False) -> int:
+        """Open a file for appending; returns its number for `write`. is_private: it is for its owner alone."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._fds.append(as_private(str(path), flags) if is_private else os.open(path, flags, 0o644))
         self._paths.append(path)
         return len(self._fds) - 1
 

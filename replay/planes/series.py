@@ -5,6 +5,7 @@ those of the lines themselves: one that is written late says so.
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -45,9 +46,13 @@ async def series_file(
     def append() -> bool:
         at_ns = now()
         line = msgspec.json.encode({"at_s": round((at_ns - begin_ns) / 1e9, 3), **state(at_ns)}) + b"\n"
+        whole_bytes = file.tell()
         try:
-            file.write(line)
+            while line:
+                line = line[file.write(line) :]
         except OSError as cause:
+            with contextlib.suppress(OSError):
+                file.truncate(whole_bytes)
             told = sys.stderr if output is None else output
             print(f"[plane] the series in {path} ends here: {cause.strerror}", file=told, flush=True)
             return False

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from replay.files import write_whole
 from replay.judge.choice.types import PilotVerdict
 from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.pilot_markdown import pilot_markdown
@@ -17,9 +18,9 @@ CHARTS_FOLDER = "charts"
 
 def leave_report(verdict: PilotVerdict, material: PilotMaterial, directory: Path) -> str:
     """Write them; returns which of them to open, in words."""
-    (directory / MARKDOWN_FILE).write_text(pilot_markdown(verdict), encoding="utf-8")
+    write_whole(directory / MARKDOWN_FILE, pilot_markdown(verdict))
     try:
-        (directory / PAGE_FILE).write_text(pilot_page(verdict, material), encoding="utf-8")
+        write_whole(directory / PAGE_FILE, pilot_page(verdict, material))
     except ChartError as error:
         return f"{directory / MARKDOWN_FILE} (a page with charts: {error})"
     export_charts(pilot_figures(verdict, material), directory / CHARTS_FOLDER)
@@ -32,6 +33,6 @@ def export_charts(charts: Sequence[Chart], folder: Path, kind: Literal["svg", "p
     written = []
     for n, chart in enumerate(charts, 1):
         path = folder / f"{n:02d}-{name_in_path(chart.title).lower()}.{kind}"
-        path.write_bytes(as_png(chart) if kind == "png" else as_svg(chart).encode())
+        write_whole(path, as_png(chart) if kind == "png" else as_svg(chart))
         written.append(path)
     return written

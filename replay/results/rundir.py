@@ -1,16 +1,20 @@
 """The run directory: making one, and reading and writing its manifest and its summary."""
 
-import os
+import contextlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from replay.files import write_whole
 from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
 
 _RUNS = Path("runs")
 _NAME_MOST = 40
+# A manifest and a summary take some kilobytes, and more with many names.
+_RESERVE_FILE = ".reserve"
+_RESERVES_BYTES = (64 << 10, 16 << 10, 8 << 10)
 
 
 class RunDirError(Exception):
@@ -46,6 +50,7 @@ class RunDir:
         return cls(path)
 
     def write_manifest(self, manifest: Manifest) -> None:
+        """Raises OSError that names the file, as write_summary does."""
         self._write(MANIFEST_FILE, msgspec.json.format(msgspec.json.encode(manifest)))
 
     def write_summary(self, summary: Summary) -> None:
@@ -66,11 +71,19 @@ class RunDir:
             raise RunDirError(f"{path}: is not a run's manifest ({cause}).") from cause
 
     def _write(self, name: str, data: bytes) -> None:
-        """Whole or not at all: a reader, or a crash, never meets half a file."""
-        path = self.path / name
-        unfinished = path.with_name(f".{name}.new")
-        unfinished.write_bytes(data + b"\n")
-        os.replace(unfinished, path)
+        write_whole(self.path / name, data + b"\n")
+
+    def reserve(self) -> None:
+        """Keep room on the disk for the end of the run, as far as there is any, in a hidden file."""
+        for size in _RESERVES_BYTES:
+            with contextlib.suppress(OSError):
+                write_whole(self.path / _RESERVE_FILE, bytes(size))
+                return
+
+    def release(self) -> None:
+        """Give that room back."""
+        with contextlib.suppress(OSError):
+            (self.path / _RESERVE_FILE).unlink(missing_ok=True)
 
 
 def name_in_path(name: str) -> str:

@@ -52,10 +52,12 @@ _RAMP_RATIO = 0.1
 _LEAST_STEADY_STEPS = 20
 
 
-def rebuild(run_dir: Path) -> Summary:
-    """The figures of a run, from its files. Raises RunDirError if there is no run there."""
-    directory = RunDir(run_dir)
-    manifest = directory.read_manifest()
+def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
+    """The figures of a run, from its files. Raises RunDirError if there is no run there.
+
+    manifest: what its own would say, where the disk has no room for that.
+    """
+    manifest = manifest or RunDir(run_dir).read_manifest()
     fold = _Fold(manifest)
     steps = run_dir / STEPS_FILE
     tally = ReadTally()

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import io
 import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
+from replay.files import as_private, part_of
 from replay.trace.errors import TraceError, shown_path
 
 _BUFFER_BYTES = 1 << 20
@@ -244,6 +244,8 @@ class _GzipWriter:
 class WholeFile:
     """A new file that appears under its name only once it is complete; compressed if it ends in .zst or .gz.
 
+    It is for its owner alone: a trace may hold prompts, bodies, and what no redaction knows for a secret.
+
     A context manager, and nothing is on the disk before it is entered: leaving it by an exception, or an interrupt at
     any instant, leaves nothing behind, and an older file as it was.
     """
@@ -256,13 +258,13 @@ class WholeFile:
         self._path = path = path.resolve() if path.is_symlink() else path
         if path.exists() and not path.is_file() and not path.is_dir():
             raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
-        self._part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+        self._part = part_of(path)
 
     def _open(self) -> None:
         with self._translated():
             if self._path.is_dir():
                 raise IsADirectoryError(21, "Is a directory")
-            self._raw = self._part.open("xb", buffering=0)
+            self._raw = io.FileIO(self._part, "xb", opener=as_private)
         self._file = self._sink = io.BufferedWriter(self._raw, _BUFFER_BYTES)
         if self._path.suffix == ".zst":
             compressor = zstandard.ZstdCompressor(level=3)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.files import write_whole
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
@@ -114,12 +115,8 @@ class _Command(msgspec.Struct):
 
 
 def write_verdict(directory: Path, verdict: msgspec.Struct) -> None:
-    """verdict.json at the top of the directory."""
-    data = msgspec.json.format(msgspec.json.encode(verdict)) + b"\n"
-    try:
-        (directory / VERDICT_FILE).write_bytes(data)
-    except OSError as cause:
-        raise RunDirError(f"{directory / VERDICT_FILE}: cannot be written ({cause.strerror}).") from cause
+    """verdict.json at the top of the directory. Raises OSError that names it."""
+    write_whole(directory / VERDICT_FILE, msgspec.json.format(msgspec.json.encode(verdict)) + b"\n")
 
 
 @contextlib.contextmanager

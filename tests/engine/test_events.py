@@ -34,6 +34,7 @@ def test_a_command_runs_at_its_time_and_its_exit_code_and_output_are_kept(truth,
     assert event["exit_code"] == 3
     assert event["at_ns"] >= 290_000_000
     assert (out / "events.log").read_text() == "done\n"
+    assert (out / "events.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_command_that_outlives_the_run_is_ended_with_all_that_it_started(truth, write_trace, tmp_path):

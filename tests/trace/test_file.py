@@ -488,3 +488,13 @@ def test_a_reader_says_where_it_is(trace_of):
     with TraceReader(trace_of(session([STEP]))) as reader:
         next(reader)
         assert repr(reader).endswith("at line 2>")
+
+
+def test_a_trace_is_for_its_owner_alone(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.touch(0o644)
+
+    with TraceWriter(path, header()):
+        pass
+
+    assert path.stat().st_mode & 0o777 == 0o600

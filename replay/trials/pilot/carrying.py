@@ -14,6 +14,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
+from replay.files import write_whole
 from replay.judge.choice.types import PhaseName
 from replay.judge.gate import CONFIDENCE
 from replay.judge.quantile import least_n
@@ -360,10 +361,5 @@ def done_phases(directory: Path) -> dict[str, str]:
 
 
 def write_state(directory: Path, state: State) -> None:
-    """Whole or not at all."""
-    unfinished = directory / f".{STATE_FILE}.new"
-    try:
-        unfinished.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
-        unfinished.replace(directory / STATE_FILE)
-    except OSError as cause:
-        raise RunDirError(f"{directory / STATE_FILE}: cannot be written ({cause.strerror}).") from cause
+    """Raises OSError that names the file."""
+    write_whole(directory / STATE_FILE, msgspec.json.format(msgspec.json.encode(state)) + b"\n")

@@ -38,6 +38,7 @@ def test_every_answer_of_a_run_is_recorded(trace, answering, tmp_path):
         ("search", "json"),
         ("chat", "stream"),
     }
+    assert (tmp_path / "run" / ANSWERS_FILE).stat().st_mode & 0o777 == 0o600
     text = (tmp_path / "run" / ANSWERS_FILE).read_text()
     assert "Ada" not in text
     assert "sku-" not in text
