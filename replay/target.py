@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from replay.trace.expect import expect_problem
+from replay.trace.secrets import may_hold_secret
 from replay.trace.types import Expect
 
 Plane = Literal["serverless", "vm", "hybrid"]
@@ -24,7 +25,6 @@ ASGI_PREFIX = "asgi:"
 REDACTED = "(redacted)"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|password|api[-_]?key|credential", re.IGNORECASE)
 
 
 class TargetError(Exception):
@@ -185,18 +185,25 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Steps of this kind and name (a glob; None matches all): send them elsewhere, or wait instead."""
+    """Steps of this kind and name (a glob; None matches all): send them elsewhere, or wait instead.
+
+    auth: how requests there are authorised. "target": with all that goes to the target's own URL. Otherwise another
+    origin gets nothing of that: no [auth], no header that may hold a secret, no client certificate, no cookies.
+    """
 
     kind: str | None = None
     name: str | None = None
     send_to: str | None = None
     wait: bool = False
+    auth: Auth | Literal["target"] | None = None
 
     def __post_init__(self) -> None:
         if self.wait == (self.send_to is not None):
             raise ValueError("a route needs one of send_to and wait")
         if self.send_to is not None:
             check_url(self.send_to)
+        elif self.auth is not None:
+            raise ValueError("auth of a route goes with send_to: nothing is sent for a wait")
 
 
 class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
@@ -368,7 +375,11 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     def __post_init__(self) -> None:
         check_url(self.url)
         if self.session.cookies:
-            named = [*self.headers, *self.auth.header_env, self.auth.command_header or ""]
+            auths = [self.auth, *(route.auth for route in self.routes if isinstance(route.auth, Auth))]
+            named = [
+                *self.headers,
+                *(n for auth in auths for n in (*auth.header_env, auth.command_header or "")),
+            ]
             if any(name.lower() == "cookie" for name in named):
                 raise ValueError("a cookie header for all and [session] cookies exclude each other; choose one")
         for name, value in self.headers.items():
@@ -378,7 +389,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         if self.proxy is not None:
             _check_other_url("proxy", self.proxy, ("http", "https", "socks5", "socks5h"))
         if self.transport == "fast":
-            for needs, what in ((self.http2, "http2"), (self.proxy, "proxy"), (self.is_asgi, "an asgi: url")):
+            is_asgi = self.is_asgi or any((r.send_to or "").startswith(ASGI_PREFIX) for r in self.routes)
+            for needs, what in ((self.http2, "http2"), (self.proxy, "proxy"), (is_asgi, "an asgi: url")):
                 if needs:
                     raise ValueError(f'{what} needs transport = "httpx"')
 
@@ -426,25 +438,27 @@ def redacted(target: Target) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(target)
     if target.headers:
         shown["headers"] = {
-            name: REDACTED if _SECRET_HEADER.search(name) else value for name, value in target.headers.items()
+            name: REDACTED if may_hold_secret(name) else value for name, value in target.headers.items()
         }
-    if target.auth.command is not None:
-        shown["auth"]["command"] = REDACTED
-    if target.proxy is not None:
-        shown["proxy"] = shown_url(target.proxy)
+    for part in (shown, *shown.get("routes", ())):
+        if isinstance(part.get("auth"), dict) and "command" in part["auth"]:
+            part["auth"]["command"] = REDACTED
+    for name in ("proxy", "observe"):
+        if name in shown:
+            shown[name] = shown_url(shown[name])
     return shown
 
 
 def shown_url(url: str) -> str:
-    """A URL without the user and password that may be in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        scheme, slashes, rest = url.rpartition("://")
-        return f"{scheme}{slashes}{REDACTED}@{rest.rpartition('@')[2]}" if "@" in rest else url
-    if "@" not in parts.netloc:
-        return url
-    return parts._replace(netloc=f"{REDACTED}@{parts.netloc.rpartition('@')[2]}").geturl()
+    """A URL without the user and password that may be in it, and without its query and fragment."""
+    scheme, slashes, rest = url.rpartition("://") if "://" in url.partition("?")[0] else ("", "", url)
+    authority, slash, path = rest.partition("/")
+    if "@" in authority:
+        # Even where a password holds what ends an authority: such a URL is shown to say what is wrong with it.
+        authority = f"{REDACTED}@{authority.rpartition('@')[2]}"
+    shown = f"{scheme}{slashes}{authority}{slash}{path}"
+    end = min((at for mark in "?#" if (at := shown.find(mark)) >= 0), default=len(shown) - 1) + 1
+    return shown[:end] + (REDACTED if end < len(shown) else "")
 
 
 def _named(target: Target, name: str) -> Target:

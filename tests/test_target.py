@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.target import Route, TargetError, load_target, redacted, secret_from_env
+from replay.target import Auth, Route, Target, TargetError, load_target, redacted, secret_from_env, shown_url
 
 SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
 
@@ -171,3 +171,53 @@ def test_a_session_may_keep_cookies_unless_all_send_the_same_one(written):
             TargetError, match=r"a cookie header for all and \[session\] cookies exclude each other"
         ):
             written(f'url = "http://x"\n[session]\ncookies = true\n{same}')
+
+
+SECRET = "CANARY"
+
+
+def test_no_secret_of_a_target_is_written_or_shown():
+    names = (
+        "x-functions-key",
+        "x-session-id",
+        "x-sig",
+        "X-Amzn-Oidc-Data",
+        "DPoP",
+        "x-otp",
+        "Ocp-Apim-Subscription-Key",
+    )
+    target = Target(
+        url="http://a",
+        transport="httpx",
+        observe=f"http://user:{SECRET}@127.0.0.1:9190/state?token={SECRET}",
+        proxy=f"http://user:{SECRET}@127.0.0.1:3128?{SECRET}",
+        headers={**dict.fromkeys(names, SECRET), "x-environment": "staging", "idempotency-key": "k"},
+        auth=Auth(command=SECRET),
+        routes=(Route(send_to="http://b", auth=Auth(command=SECRET, bearer_env="B")),),
+    )
+
+    found = redacted(target)
+
+    assert SECRET not in str(found)
+    assert found["observe"] == "http://(redacted)@127.0.0.1:9190/state?(redacted)"
+    assert found["headers"]["x-environment"] == "staging"
+    assert found["headers"]["idempotency-key"] == "k"
+    assert found["routes"][0]["auth"] == {"command": "(redacted)", "bearer_env": "B"}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a:80/b", "http://a:80/b"),
+        (f"http://u:{SECRET}@a/b", "http://(redacted)@a/b"),
+        (f"http://u:{SECRET}@b@a/b@c", "http://(redacted)@a/b@c"),
+        (f"http://a?x={SECRET}", "http://a?(redacted)"),
+        (f"http://a/b#{SECRET}", "http://a/b#(redacted)"),
+        (f"http://u:{SECRET}@[::1/b", "http://(redacted)@[::1/b"),
+        (f"http://u:a?{SECRET}@h/b", "http://(redacted)@h/b"),
+        (f"h://a?to=http://{SECRET}", "h://a?(redacted)"),
+        ("asgi:app:app", "asgi:app:app"),
+    ],
+)
+def test_a_url_is_shown_without_what_may_be_secret_in_it(url, shown):
+    assert shown_url(url) == shown

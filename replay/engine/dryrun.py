@@ -44,7 +44,7 @@ def foresee(
     router = Router(target, read_only=options.read_only)
     casting = casting_for(
         target,
-        router.urls,
+        router.places,
         options.knobs.seed,
         fills=found.has_references,
         rows=rows,
@@ -52,7 +52,7 @@ def foresee(
     )
     alike = Alike(target, casting)
     pace = Pace(options.knobs)
-    weighing = Weighing(target, router.urls)
+    weighing = Weighing(target, router.places)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()
     sessions = steps = waits = withheld = unsent = 0

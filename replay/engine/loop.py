@@ -94,8 +94,8 @@ class Sender(Protocol):
 
     def prepare(self, connections: int) -> None: ...
 
-    def refused(self, sent_ns: int) -> None:
-        """A request that was sent then was answered with 401."""
+    def refused(self, step: Step, sent_ns: int) -> None:
+        """The request of this step that was sent then was answered with 401."""
 
     keeps_by_session: bool
 
@@ -556,7 +556,7 @@ class RunLoop:
             self._till.settle(exchange)
         is_failed = exchange.error is not None
         if exchange.status == 401:
-            self._sender.refused(exchange.sent_ns)
+            self._sender.refused(exchange.step, exchange.sent_ns)
         if is_failed and self._retries is not None and self._retried(exchange):
             return
         self._recorded(exchange)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from replay.engine.router import Router
-from replay.target import ASGI_PREFIX, Target, TargetError
+from replay.engine.destinations import destinations
+from replay.target import Target, TargetError
 from replay.trace.errors import shown_path
 from replay.trace.origins import is_loopback, is_same_service, origin_at, origin_of
 from replay.trace.types import Header
@@ -28,13 +28,13 @@ def origins_of(target: Target) -> list[str]:
     """
     if target.unix_socket is not None:
         return []
-    named = next((value for name, value in target.headers.items() if name.lower() == "host"), None)
     found: list[str | None] = []
-    for url in Router(target).urls:
-        if not url.startswith(ASGI_PREFIX):
-            found.append(origin_of(url))
+    for place in destinations(target):
+        named = next((value for name, value in place.headers.items() if name.lower() == "host"), None)
+        if not place.is_asgi:
+            found.append(origin_of(place.url))
             if named is not None:
-                found.append(origin_at(urlsplit(url).scheme, named))
+                found.append(origin_at(urlsplit(place.url).scheme, named))
     return list(dict.fromkeys(origin for origin in found if origin is not None))
 
 

@@ -1,7 +1,8 @@
-"""Where a step goes, by its kind and name: to which URL of the target, or nowhere (a wait)."""
+"""Where a step goes, by its kind and name: to which place of the target, or nowhere (a wait)."""
 
 from fnmatch import fnmatchcase
 
+from replay.engine.destinations import destination, destinations
 from replay.engine.read_only import may_change_something
 from replay.target import Route, Target
 from replay.trace.types import Step
@@ -13,14 +14,19 @@ _KNOWN_MOST = 65_536
 class Router:
     """The first route that matches decides; a step that none matches goes to the target's own URL.
 
-    urls: every URL that steps are sent to, the target's own first. read_only: what may change something goes nowhere,
-    which is decided here alone, so that no retry and no route can lead past it.
+    places: the target as each place that steps are sent to may see it, its own URL first; urls: theirs. read_only: what
+    may change something goes nowhere, which is decided here alone, so that no retry and no route can lead past it.
     """
 
     def __init__(self, target: Target, *, read_only: bool = False) -> None:
         self._routes = target.routes
         self._read_only = read_only
-        self.urls = list(dict.fromkeys([target.url, *(r.send_to for r in target.routes if r.send_to)]))
+        self.places = destinations(target)
+        self.urls = [place.url for place in self.places]
+        self._where = [
+            WAIT if route.send_to is None else self.places.index(destination(target, route))
+            for route in target.routes
+        ]
         self._known: dict[tuple[str, str], int] = {}
 
     def __repr__(self) -> str:
@@ -51,9 +57,9 @@ class Router:
 
     def place(self, kind: str, name: str) -> int:
         """The same for any step of that kind and name that is no wait in the trace."""
-        for route in self._routes:
+        for route, where in zip(self._routes, self._where, strict=True):
             if _matches(route, kind, name):
-                return WAIT if route.send_to is None else self.urls.index(route.send_to)
+                return where
         return 0
 
 

@@ -200,7 +200,7 @@ class _Run:
             till=self._till,
             casting=casting_for(
                 self.target,
-                self.sender.urls,
+                self.sender.places,
                 options.knobs.seed,
                 fills=self._found.has_references,
                 rows=self._rows,

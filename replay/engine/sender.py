@@ -3,9 +3,11 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
+from replay.engine.destinations import bare_urls
 from replay.engine.render import Renderer
 from replay.engine.router import Router
 from replay.target import ASGI_PREFIX, Target
+from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials
 from replay.wire.http1 import Http1Wire
@@ -16,23 +18,26 @@ class TargetSender:
     """Routes, renders and sends the steps of one run to one target.
 
     decide(step): the index in renderers and wires that this step belongs to, or WAIT. withholds(step): whether it is a
-    wait only because the run is read-only. urls: what each of the renderers and wires is for.
+    wait only because the run is read-only. places: for each renderer and wire, the target as that place may see it.
     """
 
     def __init__(self, target: Target, run_id: str, *, read_only: bool = False) -> None:
         self._target = target
         self._router = Router(target, read_only=read_only)
-        self._credentials = Credentials(target.auth)
+        self.places = self._router.places
+        # One for each place; places that are authorised alike share it, so that a command runs once.
+        self._credentials: list[Credentials] = []
         self.wires: list[Wire] = []
         self.renderers: list[Renderer] = []
         self._opened = AsyncExitStack()
-        self.urls = self._router.urls
-        for url in self.urls:
-            self.wires.append(_wire(target, url))
-            self.renderers.append(Renderer(target, url, self._credentials, run_id))
+        for n, place in enumerate(self.places):
+            alike = next((m for m in range(n) if self.places[m].auth == place.auth), None)
+            self._credentials.append(Credentials(place.auth) if alike is None else self._credentials[alike])
+            self.wires.append(_wire(place, place.url))
+            self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
-        self.has_guest = any(url.startswith(ASGI_PREFIX) for url in self.urls)
+        self.has_guest = any(place.url.startswith(ASGI_PREFIX) for place in self.places)
         # Through httpx an answer waits for the turn of its task, for which there is no bound.
         self.stamps_at_once = target.transport == "fast"
         self.keeps_by_session = target.connections.reuse == "session"
@@ -42,9 +47,10 @@ class TargetSender:
 
     async def open(self) -> None:
         """Get ready; raises TargetUnreachable if a URL of the target cannot be reached."""
-        await self._credentials.open()
-        self._opened.push_async_callback(self._credentials.close)
         try:
+            for credentials in dict.fromkeys(self._credentials):
+                await credentials.open()
+                self._opened.push_async_callback(credentials.close)
             for wire in self.wires:
                 await wire.open()
                 self._opened.push_async_callback(wire.close)
@@ -64,9 +70,9 @@ class TargetSender:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
         self.wires[0].prepare(connections)
 
-    def refused(self, sent_ns: int) -> None:
-        """A request that was sent then was answered with 401."""
-        self._credentials.refused(sent_ns)
+    def refused(self, step: Step, sent_ns: int) -> None:
+        """The request of this step that was sent then was answered with 401."""
+        self._credentials[self.decide(step)].refused(sent_ns)
 
     def end_session(self, session_key: Any) -> None:
         for wire in self.wires:
@@ -100,10 +106,13 @@ class TargetSender:
         clamped = sum(renderer.clamped_prompts for renderer in self.renderers)
         if clamped:
             notes.append(f"{clamped} prompts were cut to the longest that is sent")
-        if self._credentials.failed_renewals:
+        if bare := bare_urls(self._target):
             notes.append(
-                f"auth.command failed {self._credentials.failed_renewals} times; the old value was used"
+                f"requests to {', '.join(bare)} went without the target's credentials, which belong to its own origin"
             )
+        failed = sum(credentials.failed_renewals for credentials in dict.fromkeys(self._credentials))
+        if failed:
+            notes.append(f"auth.command failed {failed} times; the old value was used")
         return notes
 
 

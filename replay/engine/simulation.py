@@ -182,7 +182,7 @@ class SimulatedSender:
     def end_session(self, walk: Any) -> None:
         pass
 
-    def refused(self, sent_ns: int) -> None:
+    def refused(self, step: Step, sent_ns: int) -> None:
         pass
 
 

@@ -21,17 +21,17 @@ _OTHER = "others"
 class Weighing:
     """Adds up requests. methods, hosts: how many of each; bytes: of all, with their heads."""
 
-    def __init__(self, target: Target, urls: list[str]) -> None:
+    def __init__(self, target: Target, places: list[Target]) -> None:
         self._cost = target.cost
         credentials = Credentials(Auth())
-        self._renderers = [Renderer(target, url, credentials, "forecast") for url in urls]
-        self._hosts = [_host(target, url) for url in urls]
+        self._renderers = [Renderer(place, place.url, credentials, "forecast") for place in places]
+        self._hosts = [_host(place) for place in places]
         self.methods: Counter[str] = Counter()
         self.hosts: Counter[str] = Counter()
         self.bytes = self.model_calls = self.input_tokens = self.output_tokens = 0
 
     def add(self, where: int, step: Step, session_id: str) -> None:
-        """A request that would be sent; where: the index of its URL."""
+        """A request that would be sent; where: the index of its place."""
         rendered = self._renderers[where].render(step, session_id)
         method, head, body = rendered.method, rendered.head, rendered.body
         is_known = method in self.methods or len(self.methods) < _MOST_METHODS
@@ -54,5 +54,5 @@ class Weighing:
         return round(rest + self.model_calls * cost.call_price, 6)
 
 
-def _host(target: Target, url: str) -> str:
-    return target.unix_socket or origin_of(url) or url
+def _host(place: Target) -> str:
+    return place.unix_socket or origin_of(place.url) or place.url

@@ -20,6 +20,15 @@ _NO_SECRET = re.compile(
     r"tokeni[sz]e|(?:max|min|num|total|prompt|completion|input|output)_?tokens?", re.I
 ).search
 _IS_COUNT = re.compile(r"tokens$|count|limit", re.IGNORECASE).search
+# Words of names such as x-functions-key, x-session-id, x-sig, x-amzn-oidc-data, dpop, x-forwarded-client-cert.
+_IS_PERSONAL = re.compile(
+    r"(?<![a-z0-9])(?:sessions?|sess|sid|sig|signed|hmac|cert|certificate|dpop|t?otp|mfa|pin|ticket|assertion|principal"
+    r"|oidc|saml|sso|identity|code|pass|pw)(?![a-z0-9])|signature$|key$|session$|sessionid$",
+    re.IGNORECASE,
+).search
+_IS_HARMLESS_KEY = re.compile(
+    r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]key", re.IGNORECASE
+).fullmatch
 # The shapes that providers document for their keys, and bearer (RFC 6750); JWT (RFC 7519) is below.
 # Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
 # as much. The words of the first column must stand in a text for the second to be tried at all.
@@ -73,6 +82,15 @@ def without_secret_pairs(text: str) -> str:
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name is taken to hold a secret."""
     return is_secret_name(name) or _ALSO_SECRET(name) is not None
+
+
+@lru_cache(_MOST_NAMES)
+def may_hold_secret(name: str) -> bool:
+    """Whether a header of this name is better not shown, nor sent to anyone else.
+
+    Wider than what a recording leaves out, which needs a session's id to tell sessions apart.
+    """
+    return is_secret_header(name) or (_IS_PERSONAL(name) is not None and _IS_HARMLESS_KEY(name) is None)
 
 
 @lru_cache(_MOST_NAMES)

@@ -4,21 +4,22 @@ Most runs have no references, no rows and no cookies; a session then costs the l
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from urllib.parse import urlsplit
 
+from replay.engine.destinations import shares_cookies
 from replay.engine.users.cookies import Cookies
 from replay.engine.users.rows import Rows
 from replay.engine.users.values import SessionValues, User
-from replay.target import ASGI_PREFIX, Target
+from replay.target import Target
 from replay.trace.copies import Copy
 from replay.trace.reserved import found_in
 from replay.trace.types import Session
 
 
 class Casting:
-    """origins: scheme and host of each URL that steps go to, as cookies see them.
+    """origins: scheme and host of each place that steps go to, as cookies see them; apart: those that keep their own.
 
     fills: whether the trace has reserved references. seed: of UUIDs. wall_ns: the time, in ns since 1970.
     """
@@ -31,6 +32,7 @@ class Casting:
         rows: Rows | None = None,
         seed: int = 1,
         cookies: bool = False,
+        apart: Set[str] = frozenset(),
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         self.origins = origins
@@ -38,6 +40,7 @@ class Casting:
         self._rows = rows
         self._seed = seed
         self._cookies = cookies
+        self._apart = apart
         self._wall_ns = wall_ns
         self._is_idle = not (fills or cookies)
 
@@ -57,7 +60,7 @@ class Casting:
         user = self._user(session) if self._fills and _asks(session) else None
         if user is None and not names and not self._cookies:
             return None
-        return SessionValues(names, user, Cookies() if self._cookies else None)
+        return SessionValues(names, user, Cookies(self._apart) if self._cookies else None)
 
     def _user(self, session: Session) -> User:
         copy, place = (session.copy, session.place) if isinstance(session, Copy) else (0, 0)
@@ -67,33 +70,32 @@ class Casting:
 
 def casting_for(
     target: Target,
-    urls: Sequence[str],
+    places: Sequence[Target],
     seed: int,
     *,
     fills: bool = False,
     rows: Rows | None = None,
     wall_ns: Callable[[], int] = time.time_ns,
 ) -> Casting:
-    """The casting of a run at this target, whose steps go to these URLs."""
+    """The casting of a run at this target, whose steps go to these places of it."""
     return Casting(
-        _as_cookies_see(target, urls),
+        [_as_cookies_see(place) for place in places],
         fills=fills,
         rows=rows,
         seed=seed,
         cookies=target.session.cookies,
+        apart=frozenset(_as_cookies_see(place) for place in places if not shares_cookies(place, target)),
         wall_ns=wall_ns,
     )
 
 
-def _as_cookies_see(target: Target, urls: Sequence[str]) -> list[str]:
-    """Scheme and host of each URL, the host as the target's own headers name it, if they do."""
-    named = next((value for name, value in target.headers.items() if name.lower() == "host"), None)
-    return [
-        f"http://{named or 'asgi'}"
-        if url.startswith(ASGI_PREFIX)
-        else f"{urlsplit(url).scheme}://{named or urlsplit(url).netloc}"
-        for url in urls
-    ]
+def _as_cookies_see(place: Target) -> str:
+    """Scheme and host of what is sent there, the host as the headers of the target file name it, if they do."""
+    named = next((value for name, value in place.headers.items() if name.lower() == "host"), None)
+    if place.is_asgi:
+        return f"http://{named or 'asgi'}"
+    parts = urlsplit(place.url)
+    return f"{parts.scheme}://{named or parts.netloc}"
 
 
 def _asks(session: Session) -> bool:

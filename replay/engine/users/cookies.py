@@ -1,10 +1,12 @@
 """The cookies of one session, by the rules of the standard library's http.cookiejar, in memory only.
 
 A jar keeps to domain, path, Secure, Expires and Max-Age; what it holds goes to the hosts that the rules name, on
-whatever port. Targets are not trusted: a cookie is at most 4 KiB long, and a session keeps at most 100.
+whatever port. An origin that is apart, since a route leads there without the target's credentials, has a jar of its
+own: no other's cookies go there, and its own nowhere else. Targets are not trusted: a cookie is at most 4 KiB long, and
+a session keeps at most 100 in a jar.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
@@ -37,16 +39,27 @@ class _Answer:
 
 
 class Cookies:
-    """What one session was given to keep. The jar is made with the first cookie, since many sessions get none."""
+    """What one session was given to keep. A jar is made with its first cookie, since many sessions get none.
 
-    __slots__ = ("_jar", "_names")
+    apart: origins with a jar each; all others share one.
+    """
 
-    def __init__(self) -> None:
-        self._jar: _Jar | None = None
+    __slots__ = ("_apart", "_jars", "_names")
+
+    def __init__(self, apart: Set[str] = frozenset()) -> None:
+        self._apart = apart
+        self._jars: dict[str, _Jar] = {}
         self._names: set[str] = set()
 
     def __repr__(self) -> str:
-        return f"<Cookies {0 if self._jar is None else len(self._jar)}>"
+        return f"<Cookies {sum(map(len, self._jars.values()))}>"
+
+    def _jar_of(self, url: str) -> str:
+        """The origin that the jar for this URL belongs to; "" for the one that is shared."""
+        if not self._apart:
+            return ""
+        origin = url[: url.find("/", url.find("://") + 3)]
+        return origin if origin in self._apart else ""
 
     def take(self, url: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep, or forget, what the headers of an answer from this URL say."""
@@ -57,12 +70,11 @@ class Cookies:
         ][:MOST_COOKIES]
         if not said:
             return
-        if self._jar is None:
-            self._jar = _Jar(_POLICY)
+        jar = self._jars.setdefault(self._jar_of(url), _Jar(_POLICY))
         for value in said:
             if len(self._names) < 10 * MOST_COOKIES:
                 self._names.add(value.partition(";")[0].partition("=")[0].strip())
-        self._jar.extract_cookies(_Answer(said), Request(url))  # type: ignore[arg-type]
+        jar.extract_cookies(_Answer(said), Request(url))  # type: ignore[arg-type]
 
     def header_for(self, url: str, recorded: str) -> str:
         """The value of the Cookie header of a request; "" for none.
@@ -70,9 +82,10 @@ class Cookies:
         recorded: that of the recording. Of it stays what the target has not set anew in this session, or taken back.
         """
         given = ""
-        if self._jar is not None:
+        jar = self._jars.get(self._jar_of(url)) if self._jars else None
+        if jar is not None:
             request = Request(url)
-            self._jar.add_cookie_header(request)
+            jar.add_cookie_header(request)
             given = request.get_header("Cookie", "") or ""
         kept = [pair for pair in map(str.strip, recorded.split(";")) if self._stays(pair)]
         return "; ".join([*kept, given] if given else kept)

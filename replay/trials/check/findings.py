@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from replay.engine.destinations import bare_urls, has_secrets
 from replay.engine.own_origin import origins_of
 from replay.engine.read_only import may_change_something
 from replay.engine.types import RunOptions
@@ -115,8 +116,13 @@ def _connection(seen: Seen) -> Iterator[Finding]:
 
 def _credentials(seen: Seen) -> Iterator[Finding]:
     refused = [r for r in seen.records if r.status in _REFUSED and r.recorded_status != r.status]
-    auth = seen.target.auth
-    has_some = bool(auth.bearer_env or auth.header_env or auth.command) or bool(seen.target.headers)
+    has_some = has_secrets(seen.target) or bool(seen.target.headers)
+    for url in bare_urls(seen.target):
+        yield Finding(
+            "credentials",
+            "ok",
+            f"{shortened(url)} is another origin and gets none of the target's; auth of its route would name some",
+        )
     if not refused:
         how = "credentials were sent, and none" if has_some else "none"
         yield Finding("credentials", "ok", f"{how} of {counted(len(seen.records), 'answer')} asked for others")

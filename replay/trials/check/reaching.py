@@ -7,8 +7,8 @@ from time import monotonic_ns, time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from replay.engine.router import Router
-from replay.target import ASGI_PREFIX, Target
+from replay.engine.destinations import destinations
+from replay.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
@@ -36,17 +36,17 @@ def reach(target: Target) -> list[Reached]:
     """
     if target.proxy is not None:
         return []
-    urls = [url for url in Router(target).urls if not url.startswith(ASGI_PREFIX)]
     if target.unix_socket is not None:
-        urls = [target.url]
-    return asyncio.run(_reach_all(target, urls))
+        return asyncio.run(_reach_all([target]))
+    return asyncio.run(_reach_all([place for place in destinations(target) if not place.is_asgi]))
 
 
-async def _reach_all(target: Target, urls: list[str]) -> list[Reached]:
-    return [await _reach(target, url) for url in urls]
+async def _reach_all(places: list[Target]) -> list[Reached]:
+    return [await _reach(place) for place in places]
 
 
-async def _reach(target: Target, url: str) -> Reached:
+async def _reach(target: Target) -> Reached:
+    url = target.url
     reached = Reached(target.unix_socket or url)
     parts = urlsplit(url)
     book = AddressBook(target, url)

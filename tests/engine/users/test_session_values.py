@@ -84,12 +84,13 @@ def test_a_session_that_asks_for_nothing_costs_nothing():
 
 
 def test_cookies_see_the_host_that_the_target_file_names():
-    urls = ["http://10.0.0.1:8080/base", "https://b.example.org"]
+    own = Target(url="http://10.0.0.1:8080/base")
+    named = Target(url="http://10.0.0.1:8080/base", headers={"Host": "shop.example.org"})
+    app = Target(url="asgi:app:app", transport="httpx", headers={"Host": "shop.example.org"})
 
-    assert casting_for(Target(url=urls[0]), urls, 1).origins == [
+    assert casting_for(own, [own, Target(url="https://b.example.org")], 1).origins == [
         "http://10.0.0.1:8080",
         "https://b.example.org",
     ]
-    named = Target(url=urls[0], headers={"Host": "shop.example.org"})
-    assert casting_for(named, urls[:1], 1).origins == ["http://shop.example.org"]
-    assert casting_for(named, ["asgi:app:app"], 1).origins == ["http://shop.example.org"]
+    assert casting_for(named, [named], 1).origins == ["http://shop.example.org"]
+    assert casting_for(app, [app], 1).origins == ["http://shop.example.org"]
