@@ -11,6 +11,7 @@ the tests try it for ever after. Exit code 1 if anything was found.
 import argparse
 import hashlib
 import mmap
+import os
 import resource
 import subprocess
 import sys
@@ -28,8 +29,8 @@ from tests.fuzz.fuzzing import Finding, Tally, by_coverage, by_mutation, shorten
 ROOT = Path(__file__).parent.parent
 CRASHES = ROOT / "tests" / "fuzz" / "crashes"
 MOST_ADDRESS_BYTES = 8 << 30
-# Longer than any input is given before it is called slow, on a machine that others use too.
-SILENT_S = 90.0
+# Code that no signal interrupts, as in a library in C; also longer than it takes to import and instrument replay.
+SILENT_CPU_S = 60.0
 _LOOK_S = 0.2
 _MOST_DEATHS = 20
 _TOLD_BYTES = 1 << 20
@@ -106,21 +107,33 @@ def _one_process(
     command += ["--engine", asked.engine, str(folder)]
     if ends_at is not None:
         command += ["--seconds", str(max(1.0, ends_at - time.monotonic()))]
-    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seen, since = -1, time.monotonic()
+    said = folder / "said"
+    with said.open("wb") as stderr:
+        child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stderr)
+    seen, since_s = -1, 0.0
     while child.poll() is None:
         time.sleep(_LOOK_S)
         n, data = _under_way(under_way)
         if n != seen:
-            seen, since = n, time.monotonic()
-        elif time.monotonic() - since > SILENT_S:
+            seen, since_s = n, _cpu_s(child.pid)
+        elif _cpu_s(child.pid) - since_s > SILENT_CPU_S:
             child.kill()
             child.wait()
-            return _died(name, asked.engine, n, data, f"silent for {SILENT_S:g} s")
+            return _died(name, asked.engine, n, data, f"computed {SILENT_CPU_S:g} s without an end")
     if out.exists():
         return msgspec.json.decode(out.read_bytes(), type=Tally)
     n, data = _under_way(under_way)
-    return _died(name, asked.engine, n, data, f"ended with {child.returncode}")
+    last_words = said.read_bytes().decode("utf-8", "replace").strip()[-300:]
+    return _died(name, asked.engine, n, data, f"ended with {child.returncode}: {last_words}")
+
+
+def _cpu_s(pid: int) -> float:
+    """What a process has computed; 0 once it is gone."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    except (OSError, IndexError):
+        return 0.0
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def _under_way(path: Path) -> tuple[int, bytes]:
