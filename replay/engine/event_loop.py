@@ -70,6 +70,13 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
+def alone(error: BaseException) -> BaseException:
+    """The exception that ended a group of tasks, rather than the group: the others were cancelled for it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def run_to_end(main: Callable[[Host], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine in an event loop of its own, and return what it returns.
 

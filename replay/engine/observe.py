@@ -1,26 +1,53 @@
 """What the plane under the target says of itself while a run goes on: polled once a second into plane.jsonl.
 
 The address is named in the target file (`observe`). Planes of our own answer `/state` with JSON; any other address may
-answer in Prometheus's text format, of which each sample becomes a number under its name and labels.
+answer in Prometheus's text format, of which each sample becomes a number under its name and labels. What it answers is
+not trusted: whatever is wrong with it makes a poll that was missed, and it can take neither much time nor much room.
 """
 
 import asyncio
-import json
+from base64 import b64encode
 from collections.abc import Callable
+from io import StringIO
+from itertools import islice
 from pathlib import Path
 from time import monotonic_ns
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
 from replay.results.types import PlaneFigures
+from replay.target import shown_url
 
 PLANE_FILE = "plane.jsonl"
 _EVERY_S = 1.0
 _ANSWER_S = 2.0
-_MOST_BYTES = 4 << 20
+# Reading an answer of that size keeps the loop for some ms, and only once a second.
+_MOST_BYTES = 1 << 20
+_MOST_JSON_BYTES = 512 << 10
+_MOST_LINES = 20_000
 _MOST_SAMPLES = 10_000
+# A run of a day at 700 bytes a poll.
+_MOST_WRITTEN_BYTES = 64 << 20
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+_Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+
+
+class _Requests(msgspec.Struct):
+    booted: _Count = 0
+    cold: _Count = 0
+    refused: _Count = 0
+    timed_out: _Count = 0
+
+
+class _Plane(msgspec.Struct):
+    """What a plane of ours says, as far as figures are made of it."""
+
+    instances: dict[str, _Count]
+    requests: _Requests
+    seconds: dict[str, _Seconds]
 
 
 class PlaneObserver:
@@ -29,13 +56,14 @@ class PlaneObserver:
     def __init__(self, url: str, directory: Path) -> None:
         self._url = url
         self._path = directory / PLANE_FILE
-        self._first: dict[str, Any] | None = None
-        self._last: dict[str, Any] | None = None
+        self._first: _Plane | None = None
+        self._last: _Plane | None = None
         self._most = 0
+        self._written_bytes = 0
         self.missed = self.polls = 0
 
     def __repr__(self) -> str:
-        return f"<PlaneObserver of {self._url}, {self.polls} polls, {self.missed} missed>"
+        return f"<PlaneObserver of {shown_url(self._url)}, {self.polls} polls, {self.missed} missed>"
 
     async def watch(self, origin_ns: Callable[[], int]) -> None:
         """Poll until cancelled. origin_ns: tells the run's start, from which at_s counts."""
@@ -44,56 +72,66 @@ class PlaneObserver:
             await asyncio.sleep(_EVERY_S)
 
     async def poll(self, origin_ns: int) -> None:
-        """Poll once."""
+        """Poll once. Nothing that is answered, nor a file that cannot be written, raises anything."""
         self.polls += 1
         try:
             async with asyncio.timeout(_ANSWER_S):
-                found = understood(await _fetched(self._url))
-        except (OSError, ValueError, TimeoutError):
+                body = await _fetched(self._url)
+            found = understood(body)
+            line = msgspec.json.encode({**found, "at_s": round((monotonic_ns() - origin_ns) / 1e9, 3)}) + b"\n"
+            self._learn(found)
+            if self._written_bytes + len(line) <= _MOST_WRITTEN_BYTES:
+                with self._path.open("ab") as file:
+                    file.write(line)
+                self._written_bytes += len(line)
+        except Exception:
             self.missed += 1
+
+    def _learn(self, found: dict[str, Any]) -> None:
+        """Remember what a plane of ours says; any other says something else."""
+        try:
+            plane = msgspec.convert(found, _Plane)
+        except msgspec.ValidationError:
             return
-        self._first = self._first or found
-        self._last = found
-        states = found.get("instances")
-        if isinstance(states, dict):
-            self._most = max(self._most, sum(n for n in states.values() if isinstance(n, int)))
-        line = msgspec.json.encode({"at_s": round((monotonic_ns() - origin_ns) / 1e9, 3), **found})
-        with self._path.open("ab") as file:
-            file.write(line + b"\n")
+        self._first = self._first or plane
+        self._last = plane
+        self._most = max(self._most, sum(plane.instances.values()))
 
     def figures(self) -> PlaneFigures | None:
-        """What one of our planes did between the first poll and the last; None for any other."""
+        """What one of our planes did between the first poll and the last; None for any other.
+
+        None as well where a count went back, since it is a plane that was started anew.
+        """
         first, last = self._first, self._last
-        if first is None or last is None or not {"instances", "requests", "seconds"} <= last.keys():
+        if first is None or last is None:
             return None
-        requests, seconds = (
-            {name: last[part][name] - first[part].get(name, 0) for name in last[part]}
-            for part in ("requests", "seconds")
-        )
-        return PlaneFigures(
-            instances=requests["booted"],
+        seconds = {name: spent - first.seconds.get(name, 0.0) for name, spent in last.seconds.items()}
+        figures = PlaneFigures(
+            instances=last.requests.booted - first.requests.booted,
             most_instances=self._most,
-            cold=requests["cold"],
-            refused=requests["refused"],
-            timed_out=requests["timed_out"],
+            cold=last.requests.cold - first.requests.cold,
+            refused=last.requests.refused - first.requests.refused,
+            timed_out=last.requests.timed_out - first.requests.timed_out,
             instance_s=round(sum(seconds.values()), 3),
-            busy_s=round(seconds["busy"], 3),
-            booting_s=round(seconds["booting"], 3),
+            busy_s=round(seconds.get("busy", 0.0), 3),
+            booting_s=round(seconds.get("booting", 0.0), 3),
         )
+        counted = (figures.instances, figures.cold, figures.refused, figures.timed_out, *seconds.values())
+        return figures if min(counted) >= 0 else None
 
 
 def understood(body: bytes) -> dict[str, Any]:
     """JSON as it is; Prometheus text as {"samples": {name and labels: value}}. Raises ValueError."""
     if body.lstrip().startswith(b"{"):
-        found = json.loads(body)
-        if not isinstance(found, dict):
-            raise ValueError("not an object")
+        if len(body) > _MOST_JSON_BYTES:
+            raise ValueError("too long")
+        found: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
         return found
     samples: dict[str, float] = {}
-    for line in body.decode().splitlines():
-        if not line or line.startswith("#"):
+    for line in islice(StringIO(body.decode()), _MOST_LINES):
+        if not line.strip() or line.startswith("#"):
             continue
-        name, _, value = line.rpartition(" ") if "}" not in line else _labelled(line)
+        name, _, value = line.rstrip().rpartition(" ") if "}" not in line else _labelled(line)
         if len(samples) < _MOST_SAMPLES:
             samples[name] = float(value)
     return {"samples": samples}
@@ -108,19 +146,30 @@ def _labelled(line: str) -> tuple[str, str, str]:
 async def _fetched(url: str) -> bytes:
     """The body that a plain GET of this address brings. Raises OSError or ValueError."""
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    reader, writer = await asyncio.open_connection(parts.hostname, port, ssl=parts.scheme == "https")
+    is_tls = parts.scheme == "https"
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or (443 if is_tls else 80), ssl=is_tls
+    )
     try:
-        path = parts.path or "/"
-        writer.write(f"GET {path} HTTP/1.0\r\nhost: {parts.netloc}\r\n\r\n".encode())
-        answer = b""
+        writer.write(_request(parts))
+        answer = bytearray()
         while chunk := await reader.read(65536):
             answer += chunk
             if len(answer) > _MOST_BYTES:
                 raise ValueError("too long")
     finally:
         writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = bytes(answer).partition(b"\r\n\r\n")
     if head.split(b" ")[1:2] != [b"200"]:
         raise ValueError("not 200")
     return body
+
+
+def _request(parts: SplitResult) -> bytes:
+    """A GET; a user and password in the address are sent as such, and stand nowhere else."""
+    query = f"?{parts.query}" if parts.query else ""
+    lines = [f"GET {parts.path or '/'}{query} HTTP/1.0", f"host: {parts.netloc.rpartition('@')[2]}"]
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+        lines.append(f"authorization: Basic {b64encode(pair).decode()}")
+    return "\r\n".join((*lines, "", "")).encode()

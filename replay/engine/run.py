@@ -14,7 +14,7 @@ import anyio
 from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
 from replay.engine.budget import Purse, Till
-from replay.engine.event_loop import Host, run_to_end
+from replay.engine.event_loop import Host, alone, run_to_end
 from replay.engine.events import carry_out
 from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
@@ -34,7 +34,7 @@ from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
-from replay.target import Target
+from replay.target import Target, shown_url
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
 from replay.wire.shortage import most_descriptors
@@ -120,14 +120,17 @@ def replay_together(
     try:
         with most_descriptors():
             run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse))
-    except BaseException as cause:
+    except BaseException as raised:
+        cause = alone(raised)
         for run in runs:
             run.break_off(cause)
         if isinstance(cause, asyncio.CancelledError):
             raise TargetUnreachable(
                 f"{runs[0].target.url}: the application cancelled the run that it was tested by."
             ) from cause
-        raise
+        if cause is raised:
+            raise
+        raise cause from None
     return [run.outcome() for run in runs]
 
 
@@ -237,7 +240,7 @@ class _Run:
             if self.observer.missed:
                 manifest.notes = [
                     *manifest.notes,
-                    f"{self.observer.missed} of {self.observer.polls} polls of {self.observe} failed",
+                    f"{self.observer.missed} of {self.observer.polls} polls of {shown_url(self.observe or '')} failed",
                 ]
         self.directory.release()
         try:
