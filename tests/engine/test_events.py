@@ -85,10 +85,19 @@ def test_a_fault_of_a_target_without_a_control_address_says_that_nothing_was_don
     assert "nothing was done" in verdict.notes[0]
 
 
+def until(has_come):
+    """Look again until it has; for twenty seconds at most, and then fail."""
+    for _ in range(1000):
+        if has_come():
+            return
+        time.sleep(0.02)
+    pytest.fail("it did not come")
+
+
 @pytest.mark.parametrize("path", ["/drain", "/deploy", "/kill"])
 def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):  # noqa: F811
     served = serve("--plane", "vm", "--max-instances", "2")
-    served.get()
+    until(lambda: served.state()["instances"]["idle"] == 2)
 
     with urllib.request.urlopen(
         urllib.request.Request(served.control + path, method="POST"), timeout=10
@@ -96,10 +105,7 @@ def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):  #
         said = json.load(answer)
 
     assert said in ({"instance": "i-1"}, {"instance": "i-2"}, {"replacing": 2})
-    for _ in range(500):
-        if {alive["instance"] for alive in served.state()["alive"]} - {"i-1", "i-2"}:
-            break
-        time.sleep(0.02)
+    until(lambda: {alive["instance"] for alive in served.state()["alive"]} - {"i-1", "i-2"})
     assert served.get()[0] == 200
 
 
