@@ -243,7 +243,6 @@ class Recorder:
                             fold.itl(x.itl_ns)
             elif (sent_ns or x.censored) and error != INTERRUPTED:
                 series.failed(end_ns - intended_ns)
-            recorded = recorded_part(step, encode)
             if (
                 first_byte_ns
                 and error is None
@@ -259,6 +258,7 @@ class Recorder:
                 and intended_ns - origin >= warmup_ns
                 and sent_ns - x.started_ns < _WAITED_NS
             ):
+                recorded = recorded_part(step, encode)
                 lines.append(
                     _PLAIN_LINE
                     % (

@@ -13,6 +13,7 @@ event makes a late step, and never a lost one.
 
 import math
 from collections.abc import Sequence
+from operator import itemgetter
 from sys import intern
 from typing import Any
 
@@ -165,6 +166,7 @@ class Walk:
         children: list[list[tuple[int, int, int]] | None] = [None] * len(steps)
         waits_for = [0] * len(steps)
         due = [0] * len(steps)
+        are_mixed = False
         for i, step in enumerate(steps):
             if step.after:
                 waits_for[i] = len(step.after)
@@ -176,8 +178,14 @@ class Walk:
                         children[parent] = [released]
                     else:
                         siblings.append(released)
+                        are_mixed = are_mixed or siblings[0][1] != released[1]
             elif step.at_ms:
                 due[i] = pace.offset_ns(step.at_ms)
+        if are_mixed:
+            # As the events come, so that a look at the first edge says whether any waits for this one.
+            for edges in children:
+                if edges is not None:
+                    edges.sort(key=itemgetter(1))
         self._children, self._waits_for, self._due = children, waits_for, due
 
     def __repr__(self) -> str:
@@ -203,27 +211,16 @@ class Walk:
     def started(self, i: int, at_ns: int) -> Sequence[Due]:
         """Step i was started (handed to the wire) at at_ns."""
         self.steps[i] = None
-        children = self._children
-        if children is None or children[i] is None:
-            return _NONE
         return self._release(i, at_ns, _START)
 
     def first_byte(self, i: int, at_ns: int) -> Sequence[Due]:
         """The first byte of step i's response came at at_ns."""
-        children = self._children
-        if children is None or children[i] is None:
-            return _NONE
         return self._release(i, at_ns, _FIRST_BYTE)
 
     def ended(self, i: int, at_ns: int) -> Sequence[Due]:
         """Step i ended at at_ns, in whatever way; edges from events that never came are released too."""
         self.left -= 1
-        children = self._children
-        if children is None or children[i] is None:
-            return _NONE
-        due = self._release(i, at_ns, _END)
-        children[i] = None
-        return due
+        return self._release(i, at_ns, _END)
 
     def abandon(self) -> list[Step]:
         """Give up every step that was not started, and return them."""
@@ -237,21 +234,27 @@ class Walk:
         children = self._children
         if children is None:
             return False
-        edges = children[i]
-        return edges is not None and any(anchor == _FIRST_BYTE for _, anchor, _ in edges)
+        for _, anchor, _ in children[i] or ():
+            if anchor >= _FIRST_BYTE:
+                return anchor == _FIRST_BYTE
+        return False
 
     def _release(self, i: int, at_ns: int, event: int) -> Sequence[Due]:
-        children, waits_for, due = self._children, self._waits_for, self._due
+        """Let go of the edges from step i that wait for this event, or for one before it; returns who waits no more."""
+        children = self._children
+        edges = None if children is None else children[i]
+        if not edges or edges[0][1] > event:
+            return _NONE
+        waits_for, due = self._waits_for, self._due
         assert children is not None
         assert waits_for is not None
         assert due is not None
         ready: list[Due] = []
-        kept: list[tuple[int, int, int]] = []
-        for edge in children[i] or ():
-            child, anchor, delay_ns = edge
+        kept = None
+        for nth, (child, anchor, delay_ns) in enumerate(edges):
             if anchor > event:
-                kept.append(edge)
-                continue
+                kept = edges[nth:]
+                break
             at = at_ns + delay_ns
             if at > due[child]:
                 due[child] = at

@@ -1,6 +1,10 @@
 """The graph walk: what is due, and when, from values alone."""
 
+from heapq import heappop, heappush
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk, recorded_offsets
@@ -87,3 +91,58 @@ def test_recorded_offsets_follow_a_capped_gap(anchor, due_ms):
     ]
 
     assert recorded_offsets(steps, Pace(Knobs(idle_cap_s=0.005)))[1] == due_ms * MS
+
+
+ANCHORS = ("start", "first_byte", "end")
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[Step]:
+    """Steps that each wait for up to four events of steps before them, an event of one more than once as well."""
+    steps = []
+    for i in range(draw(st.integers(1, 12))):
+        edge = st.builds(
+            Edge, st.integers(0, i - 1).map("s{}".format), st.sampled_from(ANCHORS), st.integers(0, 9)
+        )
+        edges = draw(st.lists(edge, max_size=4)) if i else []
+        steps.append(step(f"s{i}", *edges, at_ms=float(draw(st.integers(0, 20)))))
+    return steps
+
+
+@given(graphs(), st.randoms(use_true_random=False))
+def test_any_graph_is_walked_once_through_and_each_step_is_due_at_the_latest_of_its_edges(steps, random):
+    # What each step does once it is due: how late it starts, when its first byte comes (None: never), when it ends.
+    lives = [(random.randrange(5), random.choice([None, *range(8)]), random.randrange(8, 16)) for _ in steps]
+    seen: dict[tuple[str, str], int] = {}
+    due_of: dict[int, int] = {}
+    events: list[tuple[int, int, str]] = []
+    walk = walk_of(*steps, start_ns=3 * MS)
+
+    def release(due):
+        for i, at in due:
+            assert i not in due_of
+            due_of[i] = at
+            heappush(events, (max(at, now) + lives[i][0] * MS, i, "start"))
+
+    now = 0
+    release(walk.begin())
+    while events:
+        now, i, event = heappop(events)
+        seen[steps[i].id, event] = now
+        if event == "start":
+            _, first_byte, end = lives[i]
+            if walk.wants_first_byte(i) and first_byte is not None:
+                heappush(events, (now + first_byte * MS, i, "first_byte"))
+            heappush(events, (now + end * MS, i, "end"))
+            release(walk.started(i, now))
+        else:
+            release(walk.first_byte(i, now) if event == "first_byte" else walk.ended(i, now))
+
+    assert walk.left == 0
+    assert due_of.keys() == set(range(len(steps)))
+    for i, one in enumerate(steps):
+        met = [
+            seen.get((edge.step, edge.anchor), seen[edge.step, "end"]) + int(edge.delay_ms) * MS
+            for edge in one.after
+        ]
+        assert due_of[i] == max(met, default=3 * MS + int(one.at_ms) * MS)
