@@ -20,7 +20,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, Protocol, cast
 
-from replay.planes.framing import (
+from replay.http.framing import (
     MOST_HEAD_BYTES,
     Body,
     FramingError,

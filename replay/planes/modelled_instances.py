@@ -18,11 +18,11 @@ from time import monotonic_ns
 from typing import Any, Literal, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
+from replay.http.framing import Body, FramingError, method_of, read_head, request_body
 from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.distributions import draw
-from replay.planes.framing import Body, FramingError, method_of, read_head, request_body
 from replay.planes.gateway import Address
 from replay.planes.model import time_ms
 from replay.planes.processes import Owner

@@ -6,7 +6,7 @@ RFC 9110, section 7.6; RFC 9112, sections 3, 5 and 9.
 import re
 from typing import NamedTuple
 
-from replay.planes.framing import FramingError, Head, method_of, read_head, status_of
+from replay.http.framing import FramingError, Head, method_of, read_head, status_of
 from replay.recording.types import Upstream
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import cast
 
+from replay.http.framing import MOST_HEAD_BYTES, Body, FramingError, request_body, response_body
 from replay.http.methods import SAFE_METHODS
-from replay.planes.framing import MOST_HEAD_BYTES, Body, FramingError, request_body, response_body
 from replay.recording.capture import BodyCapture, Unchunked, is_llm_path
 from replay.recording.heads import (
     Refused,

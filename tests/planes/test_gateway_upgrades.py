@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from replay.planes.framing import read_head, without_upgrade
+from replay.http.framing import read_head, without_upgrade
 from tests.planes.test_gateway import Client, answer_ok, plane_of, read_request
 
 pytestmark = pytest.mark.anyio

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.planes.framing import (
+from replay.http.framing import (
     Body,
     FramingError,
     method_of,
