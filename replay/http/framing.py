@@ -1,42 +1,58 @@
-"""Where an HTTP/1.1 message ends, found while its bytes pass through unchanged. Sans I/O.
+"""Where the body of an HTTP/1.1 message ends, found while its bytes pass through unchanged. Sans I/O.
 
-A gateway forwards bytes as they are; it must only know when a message is over, so that the next one can go to
-another instance. RFC 9112, sections 6 and 7.
+Whoever passes bytes on as they are must know when a message is over, and must not know it differently from whoever
+reads them next: two readers that disagree take a part of one client's request for the next client's. So what could
+be read in two ways is an error here, also where RFC 9112 lets a recipient guess. RFC 9112, sections 6 and 7.
 """
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable
 
 MOST_HEAD_BYTES = 64 * 1024
-_MOST_LINE_BYTES = 16 * 1024
 UNTIL_CLOSE = -1
+
+_MOST_LINE_BYTES = 16 * 1024
+# Of all trailers together: as of a head, which they are merged with.
+_MOST_TRAILER_BYTES = MOST_HEAD_BYTES
+_CRLF = b"\r\n"
+# An extension follows the size at once: blanks before it are read by some, and end the size for others.
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?").fullmatch
+_TRAILER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[\t\x20-\x7e\x80-\xff]*").fullmatch
+# Whoever merges trailers into the head must not find another length, or another host, there (RFC 9110, section 6.5.1).
+_NOT_IN_TRAILERS = frozenset((b"content-length", b"transfer-encoding", b"host"))
 
 
 class FramingError(ValueError):
     """These bytes are no HTTP/1.1 message; str() says why."""
 
 
-class Head(NamedTuple):
-    """What a message's head says of its framing. first: its first line. length: None where it gives none. upgrade: the
-    protocols that it asks for instead of HTTP/1.1, in lower case.
+class Body:
+    """How much of a message's body is still to come. length: in bytes, or UNTIL_CLOSE.
+
+    on_data: called with what is in the chunks, without their framing, as it comes; not called for other bodies.
     """
 
-    first: bytes
-    length: int | None
-    is_chunked: bool
-    keeps_alive: bool
-    upgrade: bytes = b""
+    __slots__ = (
+        "_in_trailer",
+        "_is_chunked",
+        "_left",
+        "_line",
+        "_line_end",
+        "_on_data",
+        "_trailer_bytes",
+        "is_over",
+    )
 
-
-class Body:
-    """How much of a message's body is still to come. length: in bytes, or UNTIL_CLOSE."""
-
-    __slots__ = ("_in_trailer", "_is_chunked", "_left", "_line", "is_over")
-
-    def __init__(self, length: int, is_chunked: bool = False) -> None:
+    def __init__(
+        self, length: int, is_chunked: bool = False, on_data: Callable[[bytes], object] | None = None
+    ) -> None:
         self._is_chunked = is_chunked
         self._left = 0 if is_chunked else length
         self._line = b""
+        self._line_end = b""  # what is still to come of the line end after a chunk's data
         self._in_trailer = False
+        self._trailer_bytes = 0
+        self._on_data = on_data
         self.is_over = not is_chunked and length == 0
 
     def __repr__(self) -> str:
@@ -64,113 +80,51 @@ class Body:
         while at < end and not self.is_over:
             if self._left:
                 step = min(self._left, end - at)
+                if self._on_data is not None:
+                    self._on_data(data[at : at + step])
                 self._left -= step
                 at += step
-                continue
-            line_end = data.find(b"\n", at)
-            if line_end < 0:
-                self._line += data[at:]
-                at = end
-                if len(self._line) > _MOST_LINE_BYTES:
-                    raise FramingError("a chunk's size or a trailer is too long")
-                continue
-            line = (self._line + data[at:line_end]).rstrip(b"\r")
-            self._line = b""
-            at = line_end + 1
-            if self._in_trailer:
-                self.is_over = not line
-                continue
-            size = _hex(line.partition(b";")[0].strip())
-            # The line end that follows a chunk's data is passed over with it.
-            self._left = size + 2 if size else 0
-            self._in_trailer = not size
+                if not self._left:
+                    self._line_end = _CRLF
+            elif self._line_end:
+                step = min(len(self._line_end), end - at)
+                if data[at : at + step] != self._line_end[:step]:
+                    raise FramingError("a chunk is longer than its size")
+                self._line_end = self._line_end[step:]
+                at += step
+            else:
+                at = self._take_line(data, at)
         return at
 
+    def _take_line(self, data: bytes, at: int) -> int:
+        """Take the line of a chunk's size, or of a trailer, as far as it has come; where it ends."""
+        line_end = data.find(b"\n", at)
+        stop = len(data) if line_end < 0 else line_end + 1
+        self._line += data[at:stop]
+        if len(self._line) > _MOST_LINE_BYTES:
+            raise FramingError("a chunk's size or a trailer is too long")
+        if line_end < 0:
+            return stop
+        line, self._line = self._line, b""
+        if not line.endswith(_CRLF):
+            raise FramingError("a line between the chunks does not end with CR LF")
+        if self._in_trailer:
+            self._take_trailer(line[:-2])
+            return stop
+        size = _SIZE(line, 0, len(line) - 2)
+        if size is None:
+            raise FramingError("a chunk's size that is not a number")
+        self._left = int(size[1], 16)
+        self._in_trailer = not self._left
+        return stop
 
-def read_head(head: bytes) -> Head:
-    """Read a head, its last empty line left off. Raises FramingError."""
-    lines = head.split(b"\r\n")
-    length: int | None = None
-    is_chunked = False
-    first = lines[0]
-    upgrade = b""
-    is_old = b"HTTP/1.0" in first
-    keeps_alive = not is_old
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if not colon:
-            raise FramingError("a header line has no colon")
-        key = name.lower()
-        if key == b"content-length":
-            found = _decimal(value.strip())
-            if length is not None and length != found:
-                raise FramingError("two different lengths")
-            length = found
-        elif key == b"transfer-encoding":
-            is_chunked = value.strip().lower().endswith(b"chunked")
-        elif key == b"upgrade":
-            upgrade += value.strip().lower() + b" "
-        elif key == b"connection":
-            options = value.lower()
-            keeps_alive = b"close" not in options and (not is_old or b"keep-alive" in options)
-    if is_chunked and length is not None:
-        # The classic way to make two parties disagree on where a request ends.
-        raise FramingError("both a length and chunks")
-    return Head(first, length, is_chunked, keeps_alive, upgrade.strip())
-
-
-def without_upgrade(head: bytes) -> bytes:
-    """A head as it would be had it not asked to go on in another protocol, which whoever passes it on may leave out.
-
-    Source: RFC 9110, section 7.8: a server may ignore the field; 7.6.1: it belongs to one connection alone.
-    """
-    lines = head.split(b"\r\n")
-    kept = [
-        line
-        for line in lines
-        if line.partition(b":")[0].lower() not in (b"upgrade", b"http2-settings")
-        and not (line.lower().startswith(b"connection:") and b"upgrade" in line.lower())
-    ]
-    return b"\r\n".join(kept)
-
-
-def request_body(head: Head) -> Body:
-    """The body that follows a request's head."""
-    return Body(head.length or 0, head.is_chunked)
-
-
-def response_body(head: Head, status: int, method: bytes) -> Body:
-    """The body that follows a final response's head, in answer to this method."""
-    if method == b"HEAD" or status in (204, 304):
-        return Body(0)
-    if head.is_chunked:
-        return Body(0, True)
-    return Body(UNTIL_CLOSE if head.length is None else head.length)
-
-
-def status_of(head: Head) -> int:
-    """A response's status. Raises FramingError."""
-    parts = head.first.split(b" ", 2)
-    if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not (parts[1].isdigit() and len(parts[1]) == 3):
-        raise FramingError("no status line")
-    return int(parts[1])
-
-
-def method_of(head: Head) -> bytes:
-    """A request's method. Raises FramingError."""
-    parts = head.first.split(b" ")
-    if len(parts) != 3 or not parts[2].startswith(b"HTTP/1."):
-        raise FramingError("no request line")
-    return parts[0]
-
-
-def _decimal(digits: bytes) -> int:
-    if not digits.isdigit() or len(digits) > 18:
-        raise FramingError("a length that is not a number")
-    return int(digits)
-
-
-def _hex(digits: bytes) -> int:
-    if not digits or len(digits) > 15 or any(digit not in b"0123456789abcdefABCDEF" for digit in digits):
-        raise FramingError("a chunk's size that is not a number")
-    return int(digits, 16)
+    def _take_trailer(self, line: bytes) -> None:
+        self._trailer_bytes += len(line)
+        if not line:
+            self.is_over = True
+            return
+        found = _TRAILER(line)
+        if found is None or self._trailer_bytes > _MOST_TRAILER_BYTES:
+            raise FramingError("a trailer that is malformed, or too many of them")
+        if found[1].lower() in _NOT_IN_TRAILERS:
+            raise FramingError("a trailer that belongs into the head")

@@ -18,7 +18,8 @@ from time import monotonic_ns
 from typing import Any, Literal, NamedTuple, Protocol, cast
 from urllib.parse import unquote
 
-from replay.http.framing import Body, FramingError, method_of, read_head, request_body
+from replay.http.framing import Body, FramingError
+from replay.http.heads import Refused, read_request, request_body
 from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.cpu import InstanceCpu, cpu_rules
@@ -463,7 +464,7 @@ class _Line(asyncio.Protocol):
         self._buffer += data
         try:
             self._read()
-        except FramingError:
+        except (FramingError, Refused):
             self._transport.write(_plain(400, b"", False, False))
             self._transport.close()
 
@@ -488,11 +489,11 @@ class _Line(asyncio.Protocol):
             self._begin()
 
     def _read_head(self, text: bytes) -> None:
-        head = read_head(text)
-        self._method = method_of(head)
-        self._path = head.first.split(b" ")[1].partition(b"?")[0]
+        head = read_request(text)
+        self._method = head.method
+        self._path = head.target.partition(b"?")[0]
         self._keeps_alive = head.keeps_alive
-        self._can_stream = not head.first.endswith(b"HTTP/1.0")  # no chunks before 1.1
+        self._can_stream = not head.is_old
         key = _KEY.search(text)
         self._key = key[1] if key is not None else b""
         self._recorded = _recorded(text) if self._house.is_as_recorded else None

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from replay.http.framing import read_head, without_upgrade
 from tests.planes.test_gateway import Client, answer_ok, plane_of, read_request
 
 pytestmark = pytest.mark.anyio
@@ -79,10 +78,3 @@ async def test_a_plain_request_after_a_refused_one_is_served_on_a_connection_of_
         status, *_ = await asyncio.wait_for(second.ask(), 5)
 
     assert status == 200
-
-
-async def test_a_head_without_a_wish_stays_as_it_is():
-    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Upgrade: y\r\n\r\n"
-
-    assert without_upgrade(head) == head
-    assert read_head(head[:-4]).upgrade == b""

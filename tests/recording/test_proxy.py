@@ -149,7 +149,7 @@ async def test_requests_that_come_together_are_answered_in_order():
 
 @pytest.mark.parametrize("step", [1, 7])
 async def test_a_request_may_come_in_pieces(step):
-    request = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
+    request = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
     async with scene_of(answer_ok) as scene:
         reader, writer = await scene.client()
         for at in range(0, len(request), step):
@@ -166,7 +166,7 @@ async def test_a_request_may_come_in_pieces(step):
 async def test_a_chunked_request_passes_as_it_came_and_is_recorded_without_its_chunks():
     async with scene_of(answer_ok) as scene:
         await scene.ask(
-            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+            b"POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         )
 
     assert scene.over[0].body == b"abcde"
@@ -274,7 +274,7 @@ async def test_an_upstream_that_reads_slowly_slows_its_client():
 
     async with scene_of(serve) as scene:
         reader, writer = await scene.client()
-        writer.write(b"POST /a HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+        writer.write(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
         sent = 0
 
         async def upload():
@@ -300,13 +300,19 @@ async def test_an_upstream_that_reads_slowly_slows_its_client():
     ("request_", "status"),
     [
         (b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", b"501 Not Implemented"),
-        (b"GET /a HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"501 Not Implemented"),
+        (
+            b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"501 Not Implemented",
+        ),
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"501 Not Implemented"),
         (b"nonsense\r\n\r\n", b"400 Bad Request"),
-        (b"GET /a HTTP/1.1\r\nContent-Length : 5\r\n\r\nhello", b"400 Bad Request"),
-        (b"GET /a HTTP/1.1\r\nX: a\nContent-Length: 5\r\n\r\nhello", b"400 Bad Request"),
-        (b"GET /a HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", b"400 Bad Request"),
-        (b"GET /a HTTP/1.1\r\nX: " + b"x" * 70_000, b"431 Request Header Fields Too Large"),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello", b"400 Bad Request"),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nX: a\nContent-Length: 5\r\n\r\nhello", b"400 Bad Request"),
+        (
+            b"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"400 Bad Request",
+        ),
+        (b"GET /a HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000, b"431 Request Header Fields Too Large"),
     ],
 )
 async def test_what_a_recorder_of_http_cannot_pass_on_is_refused(request_, status):
@@ -323,7 +329,7 @@ async def test_what_a_recorder_of_http_cannot_pass_on_is_refused(request_, statu
 async def test_an_offer_to_speak_http2_is_passed_over():
     async with scene_of(answer_ok) as scene:
         answer = await scene.ask(
-            b"GET /a HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n"
+            b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n\r\n"
         )
 
     assert answer.endswith(b"ok")
@@ -422,7 +428,7 @@ async def test_a_kept_connection_that_its_upstream_closed_is_forgotten():
 
     async with scene_of(serve) as scene:
         for _ in range(3):
-            await scene.ask(b"POST /a HTTP/1.1\r\nContent-Length: 0\r\n\r\n")
+            await scene.ask(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             await closed.wait()
             await until(lambda: not any(scene.proxy._kept.values()))
 
@@ -474,7 +480,7 @@ async def test_informational_responses_pass_and_do_not_count_as_the_answer():
 
     async with scene_of(serve) as scene:
         reader, writer = await scene.client()
-        writer.write(b"POST /a HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        writer.write(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b"hello")
         await reader.readuntil(b"ok")
@@ -538,7 +544,7 @@ async def test_whenever_clients_and_upstreams_leave_every_request_is_recorded_on
                 return
 
     async def one(scene):
-        request = dice.choice([GET, b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"])
+        request = dice.choice([GET, b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"])
         reader, writer = await scene.client()
         with contextlib.suppress(OSError):
             for _ in range(dice.randrange(1, 4)):
@@ -552,7 +558,7 @@ async def test_whenever_clients_and_upstreams_leave_every_request_is_recorded_on
 
     async with scene_of(serve) as scene:
         await asyncio.gather(*(one(scene) for _ in range(200)))
-        await until(lambda: not scene.proxy.open_exchanges and not scene.proxy._doorways)
+        await until(lambda: not scene.proxy.open_exchanges and not len(scene.proxy._clients))
 
     numbers = [exchange.number for exchange in scene.over]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))

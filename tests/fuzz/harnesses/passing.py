@@ -4,19 +4,18 @@ from pathlib import Path
 
 import msgspec
 
-from replay.planes.framing import Body, FramingError, read_head, response_body, status_of
-from replay.planes.gateway import Doorway as GatewayDoorway
-from replay.planes.gateway import Visit
+from replay.http.framing import FramingError
+from replay.http.heads import RequestHead, read_response, response_body
 from replay.recording.capture import step_of
-from replay.recording.heads import read_response
 from replay.recording.journal import JournalReader
 from replay.recording.output import write_trace
-from replay.recording.proxy import Doorway as ProxyDoorway
-from replay.recording.proxy import Passage, Proxy
+from replay.recording.proxy import Proxy, RecordedPassage
 from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
 from replay.recording.types import Exchange, SessionRules
 from replay.recording.upstreams import parse_routes
+from replay.relay.doorway import Doorway
+from replay.relay.front import Passage
 from replay.trace.errors import TraceError
 from replay.trace.redaction import redacted_body, redacted_path
 from tests.fuzz import seeds
@@ -27,23 +26,33 @@ CANARY = "sk-proj-AbCdEf0123456789AbCdEf0123456789AbCdEf01"
 _RULES = SessionRules(header="x-session", cookie="sid")
 
 
+class _AnyNumber:
+    """Clients, however many."""
+
+    def add(self, connection: Doorway, descriptor: int) -> bool:
+        return True
+
+    def discard(self, connection: Doorway) -> None: ...
+
+
 class _Gateway:
-    """Takes requests as the gateway does, and answers each one once it is there."""
+    """Takes requests as a gateway does, and answers each one once it is there."""
+
+    own_line = b""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bytes, bytes]] = []
 
-    def came(self, doorway: GatewayDoorway) -> None: ...
+    def left(self, passage: Passage, why: str) -> None: ...
 
-    def left(self, doorway: GatewayDoorway, visit: Visit | None) -> None: ...
+    def arrived(self, doorway: Doorway, request: RequestHead) -> Passage:
+        passage = Passage(doorway, request)
+        self.seen.append((request.method, request.target))
+        return passage
 
-    def arrived(self, doorway: GatewayDoorway, method: bytes, body: Body) -> Visit:
-        return Visit(len(self.seen), doorway, method, body)
-
-    def decide(self, visit: Visit) -> None:
-        self.seen.append((visit.method, visit.chunks[0]))
-        if visit.doorway is not None and visit.body.is_over:
-            visit.doorway.visit_over(True)
+    def send(self, passage: Passage) -> None:
+        if passage.doorway is not None and passage.body.is_over:
+            passage.doorway.passage_over()
 
 
 def _gateway(data: bytes, folder: Path) -> bool:
@@ -59,23 +68,23 @@ def _framed(data: bytes, whole, cut) -> bool:
 
 def _at_gateway(parts: list[bytes]) -> list[tuple[bytes, bytes]]:
     gateway, transport = _Gateway(), Transport()
-    doorway = GatewayDoorway(gateway)
+    doorway = Doorway(gateway, _AnyNumber())
     doorway.connection_made(transport)
     for part in parts:
         if not transport.is_closed:
             doorway.data_received(part)
-        visit = doorway._visit
-        if visit is not None and visit.body.is_over:
-            doorway.visit_over(True)
+        passage = doorway._passage
+        if passage is not None and passage.body.is_over:
+            doorway.passage_over()
     return gateway.seen
 
 
 class _StillProxy(Proxy):
     """A recorder whose upstream refuses every connection at once."""
 
-    def _connect(self, passage: Passage) -> None:
+    def _connect(self, passage: RecordedPassage) -> None:
         if passage.body.is_over:
-            self._fail(passage, "upstream unreachable")
+            self._fail(passage, 502, "upstream unreachable")
 
 
 def _recorder(data: bytes, folder: Path) -> bool:
@@ -85,13 +94,13 @@ def _recorder(data: bytes, folder: Path) -> bool:
         parse_routes(["http://127.0.0.1:1"], []), Sessions(_RULES, b"key"), over.append, hash_key=b"key"
     )
     transport = Transport()
-    doorway = ProxyDoorway(proxy)
+    doorway = Doorway(proxy, _AnyNumber())
     doorway.connection_made(transport)
     for part in pieces(data):
         if not transport.is_closed:
             doorway.data_received(part)
         if doorway._passage is not None and doorway._passage.body.is_over:
-            proxy._fail(doorway._passage, "upstream unreachable")
+            proxy._fail(doorway._passage, 502, "upstream unreachable")
     doorway.connection_lost(None)
     for exchange in over:
         step = step_of(exchange, 0, Redactor(["tok_[a-z]+"]), "keep")
@@ -102,15 +111,13 @@ def _recorder(data: bytes, folder: Path) -> bool:
 
 
 def _response_head(data: bytes, folder: Path) -> bool:
-    """Heads as both read them, and where the body that follows ends, however it is cut."""
+    """Heads, and where the body that follows ends, however it is cut."""
     end = data.find(b"\r\n\r\n")
     head_bytes, rest = (data, b"") if end < 0 else (data[:end], data[end + 4 :])
-    read_response(head_bytes)
-    head = read_head(head_bytes)
-    status = status_of(head)
+    head = read_response(head_bytes)
     ends = []
     for parts in ([rest], pieces(rest)):
-        body = response_body(head, status, b"GET")
+        body = response_body(head, b"GET")
         ends.append((sum(body.take(part) for part in parts), body.is_over))
     assert ends[0] == ends[1], "cuts change it"
     return True
@@ -142,13 +149,13 @@ def _journal(data: bytes, folder: Path) -> bool:
 
 
 HARNESSES = (
-    Harness("gateway", _gateway, (), seeds.requests, ("replay.planes.framing", "replay.planes.gateway"), seeds.HEAD_WORDS),
+    Harness("gateway", _gateway, (), seeds.requests, ("replay.http.framing", "replay.http.heads", "replay.relay.doorway"), seeds.HEAD_WORDS),
     Harness(
         "recorder", _recorder, (), seeds.requests,
-        ("replay.recording.heads", "replay.recording.capture", "replay.recording.sessions", "replay.recording.proxy"),
+        ("replay.recording.capture", "replay.recording.sessions", "replay.recording.proxy"),
         seeds.HEAD_WORDS,
     ),
-    Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.planes.framing",), seeds.HEAD_WORDS),
+    Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.http.framing", "replay.http.heads"), seeds.HEAD_WORDS),
     Harness(
         "redaction", _redaction, (), seeds.secrets,
         ("replay.recording.redaction", "replay.trace.redaction", "replay.trace.secrets", "replay.trace.responses"),
