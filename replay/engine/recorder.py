@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.dialects.streams import MOST_GAPS
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.recorder import AnswersRecorder
 from replay.engine.walker import Walk
@@ -241,6 +242,8 @@ class Recorder:
                         fold.ttft(x.first_token_ns - sent_ns)
                         if x.itl_ns:
                             fold.itl(x.itl_ns)
+                            if len(x.itl_ns) >= MOST_GAPS and x.events is not None:
+                                fold.further_itl(x.events.further_itl_ns)
             elif (sent_ns or x.censored) and error != INTERRUPTED:
                 series.failed(end_ns - intended_ns)
             if (

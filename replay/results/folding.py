@@ -6,7 +6,8 @@ name every step differently.
 """
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class IntervalFold:
         self.ttfb = self._by_tag["ttfb"].append
         self.ttft = self._by_tag["ttft"].append
         self.itl = self._by_tag["itl"].extend
+        self._further_itl: Counter[int] = Counter()
         self.makespan = self._by_tag["makespan"].append
         self.makespan_failed = self._by_tag["makespan_failed"].append
         self._series: list[tuple[str, tuple[array[int], ...]]] = []
@@ -58,6 +60,11 @@ class IntervalFold:
 
     def __repr__(self) -> str:
         return f"<IntervalFold {len(self._series)} series>"
+
+    def further_itl(self, counts: Mapping[int, int]) -> None:
+        """Gaps between tokens of a stream that has too many to be handed over one by one: how often each came."""
+        for gap_ns, times in counts.items():
+            self._further_itl[gap_ns] += times
 
     def series(self, kind: str, name: str) -> SeriesAppends:
         """Where the times of a series go."""
@@ -81,13 +88,18 @@ class IntervalFold:
                     del values[:]
         for values in self._by_tag.values():
             del values[:]
+        further, self._further_itl = self._further_itl, Counter()
         taken[:0] = [(measure, values) for measure, values in whole.items() if values]
-        return self._write_lines(taken, start_s, length_s)
+        return self._write_lines(taken, further, start_s, length_s)
 
-    def _write_lines(self, taken: Taken, start_s: float, length_s: float) -> Iterator[str]:
+    def _write_lines(
+        self, taken: Taken, further_itl: Mapping[int, int], start_s: float, length_s: float
+    ) -> Iterator[str]:
         for tag, values in taken:
             histogram = Histogram()
             histogram.record_many(np.frombuffer(values, np.int64))
+            if tag == "itl":
+                histogram.record_counts(further_itl)
             if tag == "response":
                 self.total.add(histogram)
             self._hlog.interval(tag, start_s, length_s, histogram)

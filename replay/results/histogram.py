@@ -9,7 +9,7 @@ numpy's, which for thousands of values a second is far cheaper than a call for e
 import base64
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,21 @@ class Histogram:
         self._greatest_ns = max(self._greatest_ns, greatest)
         self._sum_ns += float(ns.sum(dtype=np.float64))
         self.n += len(ns)
+
+    def record_counts(self, durations_ns: Mapping[int, int]) -> None:
+        """Count durations, each so many times."""
+        if not durations_ns:
+            return
+        ns = np.fromiter(durations_ns, np.int64, len(durations_ns))
+        times = np.fromiter(durations_ns.values(), np.int64, len(durations_ns))
+        once = Histogram(self.unit_ns)
+        once.record_many(ns)
+        once._counts[:] = 0
+        units = np.clip((ns + self.unit_ns // 2) // self.unit_ns, 0, HIGHEST)
+        np.add.at(once._counts, indexes(units), times)
+        once.n = int(times.sum())
+        once._sum_ns = float((ns * times.astype(np.float64)).sum())
+        self.add(once)
 
     def add(self, other: "Histogram") -> None:
         """Add another histogram of the same unit; raises ValueError if it has another."""

@@ -1,6 +1,7 @@
 """One connection to a target: writes a request, reads its response, keeps the stamps."""
 
 import asyncio
+from collections import deque
 from time import monotonic_ns
 from typing import Any, Protocol, cast
 
@@ -8,6 +9,10 @@ import httptools
 
 from replay.wire.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
 from replay.wire.types import Exchange
+
+# A read may bring 256 KiB, and libuv reads 32 times before it looks at anything else: an event stream that is flooded
+# would keep time limits and Ctrl-C waiting for seconds. So much is read at a turn of the loop: some ms of work.
+_SLICE_BYTES = 16 * 1024
 
 
 class Pool(Protocol):
@@ -36,6 +41,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_head",
         "_is_blocked",
+        "_late",
         "_left",
         "_pool",
         "_reader",
@@ -58,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._left = -1
         self._head: Head | None = None
         self._reader: ResponseReader | None = None
+        # What of a stream came, and when, and is yet to be read.
+        self._late: deque[tuple[bytes, int]] | None = None
         self.exchange: Exchange | None = None
         self.owner: Any = None
         self.served = self.read_ns = 0
@@ -160,6 +168,17 @@ class Connection(asyncio.Protocol):
         reader = self._reader
         if reader is None:
             reader = self._reader = ResponseReader(exchange, self._pool.tells)
+        if self._late is not None or (
+            len(data) > _SLICE_BYTES and self._is_stream(reader, data[: head_end + 4])
+        ):
+            data = self._sliced(data, now)
+            if not data:
+                return
+        self._feed(data, now, exchange, head_end)
+
+    def _feed(self, data: bytes, now: int, exchange: Exchange, head_end: int) -> None:
+        reader = self._reader
+        assert reader is not None
         try:
             reader.feed(data, now)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
@@ -168,7 +187,41 @@ class Connection(asyncio.Protocol):
         if head_end > 0 and reader.has_head:
             self._pool.learn(data[:head_end], reader.head_to_learn())
         if reader.ended:
-            self._finish(exchange, now, reader.is_reusable)
+            # What was put by comes after the end.
+            self._finish(exchange, now, reader.is_reusable and self._late is None)
+
+    def _is_stream(self, reader: ResponseReader, head: bytes) -> bool:
+        """Whether events are to be looked for in a response, of which this is the first read's head or nothing."""
+        if reader.has_head:
+            return reader.events is not None
+        return self.exchange.is_stream or b"text/event-stream" in head.lower()  # type: ignore[union-attr]
+
+    def _sliced(self, data: bytes, now: int) -> bytes:
+        """The part of data that is to be read now; the rest is put by, and nothing more is received meanwhile."""
+        if self._late is not None:
+            self._late.append((data, now))
+            return b""
+        self._late = deque(((data[_SLICE_BYTES:], now),))
+        self._transport.pause_reading()  # type: ignore[union-attr]
+        asyncio.get_running_loop().call_soon(self._read_late)
+        return data[:_SLICE_BYTES]
+
+    def _read_late(self) -> None:
+        """Read the next of what was put by. It happened when it came, whenever it is looked at."""
+        exchange, late = self.exchange, self._late
+        if late is None or exchange is None:
+            return
+        data, came_ns = late.popleft()
+        if len(data) > _SLICE_BYTES:
+            late.appendleft((data[_SLICE_BYTES:], came_ns))
+            data = data[:_SLICE_BYTES]
+        if not late:
+            self._late = None
+            if not self.is_closed:
+                self._transport.resume_reading()  # type: ignore[union-attr]
+        self._feed(data, came_ns, exchange, -1)
+        if self._late is not None and not self.is_closed:
+            asyncio.get_running_loop().call_soon(self._read_late)
 
     def _finish(self, exchange: Exchange, now: int, is_reusable: bool) -> None:
         exchange.end_ns = now
@@ -178,7 +231,7 @@ class Connection(asyncio.Protocol):
             is_reusable = False
         if self._reader is not None:
             self._reader.settle()
-            self._reader = None
+            self._reader = self._late = None
         self._left = -1
         self.exchange = None
         self.served += 1
@@ -190,7 +243,7 @@ class Connection(asyncio.Protocol):
         exchange.error, exchange.phase, exchange.censored = error, phase, is_censored
         if self._reader is not None:
             self._reader.settle()
-            self._reader = None
+            self._reader = self._late = None
         self.exchange = None
         self.close(is_abrupt=self._is_blocked)
         self._pool.failed()
@@ -221,6 +274,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         was_open = not self.is_closed
         self.is_closed = True
+        while self._late is not None and self.exchange is not None:
+            self._read_late()
         exchange = self.exchange
         self._pool.lost(self, while_idle=was_open and exchange is None)
         if exchange is None:

@@ -56,6 +56,7 @@ class ResponseReader:
         "_is_event_stream",
         "_is_keep_alive",
         "_is_unusual",
+        "_last_body_bytes",
         "_length",
         "_now_ns",
         "_parser",
@@ -63,6 +64,7 @@ class ResponseReader:
         "_retry_after_s",
         "_saw_interim",
         "_tells",
+        "_unproductive_bytes",
         "_unread",
         "ended",
         "events",
@@ -75,6 +77,7 @@ class ResponseReader:
         self._tells = tells
         self._parser = httptools.HttpResponseParser(self)
         self._now_ns = self._reads = self._head_bytes = 0
+        self._unproductive_bytes = self._last_body_bytes = 0
         self._saw_interim = self._has_spare = self._is_unusual = self._is_bad = False
         self._unread = b""
         self.events: StreamReader | None = None
@@ -120,10 +123,21 @@ class ResponseReader:
             raise ValueError("a status below 100")
         if self.has_head:
             self._unread = b""
+            self._bound_what_is_no_body(len(data))
         else:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_MOST_BYTES:
                 raise ValueError("the head of the response has no end")
+
+    def _bound_what_is_no_body(self, size: int) -> None:
+        """Raises ValueError where trailers, or extensions of chunks, go on and on: llhttp keeps a value to its end."""
+        body_bytes = self._exchange.response_bytes
+        if body_bytes != self._last_body_bytes:
+            self._last_body_bytes, self._unproductive_bytes = body_bytes, 0
+            return
+        self._unproductive_bytes += size
+        if self._unproductive_bytes > _HEAD_MOST_BYTES and not self.ended:
+            raise ValueError("what follows the body has no end")
 
     def _feed_unusual(self) -> None:
         """llhttp has refused the head: give it the head in the form that it takes, once that has come whole."""
@@ -181,6 +195,11 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.lower()
+        if self.has_head:
+            # A trailer says nothing of how the response is to be read (RFC 9110, section 6.5.1).
+            if self._exchange.captured_headers is not None:
+                self._exchange.captured_headers.append((key, value))
+            return
         if self._exchange.captured_headers is not None:
             self._exchange.captured_headers.append((key, value))
         if key == b"content-length":

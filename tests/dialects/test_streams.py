@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.dialects.streams import StreamReader
+from replay.dialects.streams import MOST_GAPS, StreamReader
 
 
 def chunk(delta: dict[str, Any], **fields: Any) -> bytes:
@@ -251,3 +251,20 @@ def test_any_cutting_has_the_same_tokens_and_gaps_that_sum_to_the_whole(stream, 
 def test_bytes_that_are_no_stream_do_no_harm(reads):
     timer = fed(*reads)
     assert timer.token_count == fed(b"".join(reads)).token_count
+
+
+def test_the_gaps_of_a_flood_are_counted_in_bounded_room():
+    reader, at_ns, further_ns = StreamReader(), 0, []
+    for n in range(MOST_GAPS + 50_001):
+        gap_ns = (n * 7919) % 2_000_000
+        at_ns += gap_ns
+        if n > MOST_GAPS:
+            further_ns.append(gap_ns)
+        reader.feed(b"data: x\n\n", at_ns)
+
+    assert reader.token_count == MOST_GAPS + 50_001
+    assert len(reader.itl_ns) == MOST_GAPS
+    assert sum(reader.further_itl_ns.values()) == len(further_ns) == 50_000
+    assert len(reader.further_itl_ns) < 20_000
+    folded_ns = sum(gap_ns * times for gap_ns, times in reader.further_itl_ns.items())
+    assert 0.999 * sum(further_ns) < folded_ns <= sum(further_ns)

@@ -120,3 +120,13 @@ def test_what_is_no_histogram_is_refused(text):
 def test_a_histogram_of_another_range_is_refused():
     with pytest.raises(ValueError, match="range or precision"):
         decode(HdrHistogram(1, 3_600_000_000, 3).encode())
+
+
+@given(st.dictionaries(st.integers(-(10**6), 10**17), st.integers(1, 50), max_size=30))
+def test_counts_are_recorded_as_each_value_by_itself_is(counts):
+    told, one_by_one = Histogram(), Histogram()
+    told.record_counts(counts)
+    one_by_one.record_many([ns for ns, times in counts.items() for _ in range(times)])
+
+    assert told.encode() == one_by_one.encode()
+    assert (told.n, told.quantiles().max) == (one_by_one.n, one_by_one.quantiles().max)

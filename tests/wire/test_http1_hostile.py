@@ -1,6 +1,7 @@
 """Targets that break the rules, or bend them: every step still ends once, in bounded memory, and harms no other."""
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +18,16 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 class FakeTransport:
     def __init__(self) -> None:
-        self.is_closed = self.is_aborted = False
+        self.is_closed = self.is_aborted = self.is_paused = False
+
+    def pause_reading(self) -> None:
+        assert not self.is_paused
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        assert self.is_paused
+        assert not self.is_closed
+        self.is_paused = False
 
     def set_write_buffer_limits(self, high: int) -> None: ...
 
@@ -406,3 +416,114 @@ async def test_once_an_interim_response_has_come_nothing_is_sent_again():
 
     assert done == [exchange]
     assert (exchange.error, wire.stale_resent) == ("reset", 0)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"X-A: b\r\n", b"X-A: " + b"b" * 1000 + b"\r\n", b"a"],
+    ids=["short trailers", "long trailers", "one name"],
+)
+@pytest.mark.parametrize("captures", [False, True])
+def test_trailers_without_end_are_a_protocol_error(wire, piece, captures):
+    """They took 2.2 GB in 21 s, where a step takes a value of a header."""
+    conn = connection(wire)
+    exchange, done = exchange_of()
+    exchange.captured_headers = [] if captures else None
+    conn.start(exchange)
+    reads = 0
+    conn.data_received(CHUNKED + b"5\r\nhello\r\n0\r\n")
+    while not done and reads < 40:
+        reads += 1
+        conn.data_received(piece * (65_536 // len(piece)))
+
+    assert (exchange.error, exchange.phase) == ("protocol", "body")
+    assert reads <= 17
+    assert conn.is_closed
+
+
+def test_a_trailers_value_without_end_is_a_protocol_error(wire):
+    exchange, conn = answered(wire, CHUNKED + b"5\r\nhello\r\n0\r\nx: ", *[b"a" * 65_536] * 17)
+
+    assert (exchange.error, exchange.phase) == ("protocol", "body")
+    assert conn.is_closed
+
+
+def test_an_extension_of_a_chunk_without_end_is_a_protocol_error(wire):
+    exchange, _ = answered(wire, CHUNKED + b"5;x=", *[b"a" * 65_536] * 17)
+
+    assert (exchange.error, exchange.phase) == ("protocol", "body")
+
+
+def test_a_long_stream_of_tiny_chunks_is_no_endless_trailer(wire):
+    exchange, _ = answered(wire, CHUNKED, *[b"1\r\nx\r\n" * 10_000] * 40, b"0\r\nX: y\r\n\r\n")
+
+    assert (exchange.error, exchange.response_bytes) == (None, 400_000)
+
+
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def test_a_flood_of_events_is_read_in_slices_and_happened_when_it_came(wire):
+    """One turn of the loop read 8 MiB of events of each connection, while time limits and Ctrl-C waited for seconds."""
+    flood = chunk(b"data: x\n\n" * 29_000)
+    turns: list[int] = []
+
+    async def read() -> tuple[Exchange, FakeTransport]:
+        conn = connection(wire)
+        exchange, done = exchange_of()
+        conn.start(exchange)
+        conn.data_received(EVENTS + flood + b"0\r\n\r\n")
+        came_ns = conn.read_ns
+        while not done:
+            assert conn._transport.is_paused  # type: ignore[union-attr]
+            turns.append(conn._reader.events.token_count if conn._reader else 0)
+            await asyncio.sleep(0)
+        assert (exchange.first_token_ns, exchange.end_ns) == (came_ns, came_ns)
+        return exchange, conn._transport  # type: ignore[return-value]
+
+    exchange, transport = asyncio.run(read())
+
+    assert (exchange.error, exchange.token_count) == (None, 29_000)
+    assert not transport.is_paused
+    assert max(later - earlier for earlier, later in itertools.pairwise([0, *turns])) <= 16 * 1024 / 9 + 1
+
+
+@pytest.mark.parametrize("ending", ["lost", "expired", "interrupted", "spare"])
+def test_what_was_put_by_of_a_flood_ends_with_its_connection(wire, ending):
+    flood = EVENTS + chunk(b"data: x\n\n" * 5_000)
+    end = b"0\r\n\r\n"
+
+    async def read() -> tuple[Exchange, Connection]:
+        conn = connection(wire)
+        exchange, done = exchange_of()
+        conn.start(exchange)
+        conn.data_received(flood + end + (b"HTTP/1.1 200 OK\r\n\r\n" * 2_000 if ending == "spare" else b""))
+        conn.data_received(b"")
+        if ending == "lost":
+            conn.connection_lost(None)
+        elif ending == "expired":
+            conn.expire(conn.read_ns + 10, 1, 1, 1)
+        elif ending == "interrupted":
+            conn.interrupt(conn.read_ns)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(done) == 1
+        return exchange, conn
+
+    exchange, conn = asyncio.run(read())
+
+    whole = ending in ("lost", "spare")
+    assert exchange.error == (None if whole else {"expired": "timeout"}.get(ending, ending))
+    assert (exchange.token_count == 5_000) == whole
+    assert conn.is_closed
+
+
+def test_other_large_bodies_are_read_at_once(wire):
+    exchange, conn = answered(wire, CHUNKED + chunk(b"x" * 250_000) + b"0\r\n\r\n")
+
+    assert (exchange.error, exchange.response_bytes) == (None, 250_000)
+    assert not conn.is_closed
