@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.results.rundir import RunDirError
 from replay.results.types import StepRecord
 
 _BLOCK_BYTES = 1 << 20
@@ -17,7 +18,10 @@ class ReadTally:
 
 
 def read_steps(path: Path, tally: ReadTally | None = None) -> Iterator[StepRecord]:
-    """Every line, in order of writing. A last line without its end, and lines that are no records, are left out."""
+    """Every line, in order of writing. A last line without its end, and lines that are no JSON, are left out.
+
+    Raises RunDirError for an object that is no record: no crash writes one.
+    """
     for records in read_blocks(path, tally):
         yield from records
 
@@ -26,6 +30,7 @@ def read_blocks(path: Path, tally: ReadTally | None = None) -> Iterator[list[Ste
     """As read_steps, many lines at a time, which is several times as fast."""
     decoder = msgspec.json.Decoder(StepRecord)
     rest = b""
+    n = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             block = rest + block
@@ -35,20 +40,24 @@ def read_blocks(path: Path, tally: ReadTally | None = None) -> Iterator[list[Ste
                 continue
             try:
                 yield decoder.decode_lines(whole)
-            except msgspec.DecodeError:
-                yield _readable(decoder, whole, tally)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield _readable(decoder, whole, path, n, tally)
+            n += whole.count(b"\n")
     if rest and tally is not None:
         tally.unreadable += 1
 
 
 def _readable(
-    decoder: msgspec.json.Decoder[StepRecord], lines: bytes, tally: ReadTally | None
+    decoder: msgspec.json.Decoder[StepRecord], lines: bytes, path: Path, before: int, tally: ReadTally | None
 ) -> list[StepRecord]:
+    """The records of these lines. before: how many lines stand before them in the file."""
     found = []
-    for line in lines.splitlines():
+    for n, line in enumerate(lines.split(b"\n")[:-1], before + 1):
         try:
             found.append(decoder.decode(line))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if isinstance(error, msgspec.ValidationError) and line.lstrip().startswith(b"{"):
+                raise RunDirError(f"{path}, line {n}: is not a record of a step ({error}).") from error
             if tally is not None:
                 tally.unreadable += 1
     return found

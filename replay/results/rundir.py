@@ -4,12 +4,14 @@ import contextlib
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from replay.files import write_whole
 from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
 
+_Value = TypeVar("_Value")
 _RUNS = Path("runs")
 _NAME_MOST = 40
 # A manifest and a summary take some kilobytes, and more with many names.
@@ -19,6 +21,30 @@ _RESERVES_BYTES = (64 << 10, 16 << 10, 8 << 10)
 
 class RunDirError(Exception):
     """A run directory cannot be made or read; str() is the whole message."""
+
+
+def decoded(data: bytes, kind: type[_Value], place: str, fault: str) -> _Value:
+    """JSON out of a run directory, which may be anybody's, as a value of this type.
+
+    Raises RunDirError: the place, the fault, and what the decoder says.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except UnicodeDecodeError as cause:
+        raise RunDirError(f"{place}: {fault} (it is not valid UTF-8).") from cause
+    except RecursionError as cause:
+        raise RunDirError(f"{place}: {fault} (it is nested too deeply to be read).") from cause
+    except msgspec.DecodeError as cause:
+        raise RunDirError(f"{place}: {fault} ({cause}).") from cause
+
+
+def read_lines(path: Path, kind: type[_Value], fault: str) -> list[_Value]:
+    """The lines of a file of a run, each as a value of this type. Raises RunDirError as `decoded` does."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as cause:
+        raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
+    return [decoded(line, kind, f"{path}, line {n}", fault) for n, line in enumerate(lines, 1) if line]
 
 
 class RunDir:
@@ -60,15 +86,13 @@ class RunDir:
         """Raises RunDirError if there is none, or it cannot be read."""
         path = self.path / MANIFEST_FILE
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Manifest)
+            return decoded(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
         except (FileNotFoundError, NotADirectoryError) as cause:
             raise RunDirError(
                 f"{self.path}: no run is recorded here ({MANIFEST_FILE} is missing). Name a run directory."
             ) from cause
         except OSError as cause:
             raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
-        except msgspec.DecodeError as cause:
-            raise RunDirError(f"{path}: is not a run's manifest ({cause}).") from cause
 
     def _write(self, name: str, data: bytes) -> None:
         write_whole(self.path / name, data + b"\n")

@@ -4,9 +4,17 @@ Instants are integer ns from the start of the run (CLOCK_MONOTONIC); wall time a
 A field that was not measured is None, and absent from the file.
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+
+# What numbers may be in files that anybody may have written; so many ns are 73 years.
+Ns = Annotated[int, msgspec.Meta(ge=0, le=1 << 61)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 56)]
+Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e13)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e10)]
+Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
+Attempt = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
 RunStatus = Literal["running", "finished", "interrupted", "failed"]
 Outcome = Literal["ok", "failed", "unsent"]
@@ -95,41 +103,41 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     name: str
     target: str
     outcome: Outcome
-    intended_ns: int | None = None
-    sent_ns: int | None = None
-    first_byte_ns: int | None = None
-    first_token_ns: int | None = None
-    last_token_ns: int | None = None
-    end_ns: int | None = None
-    attempt: int = 1
+    intended_ns: Ns | None = None
+    sent_ns: Ns | None = None
+    first_byte_ns: Ns | None = None
+    first_token_ns: Ns | None = None
+    last_token_ns: Ns | None = None
+    end_ns: Ns | None = None
+    attempt: Attempt = 1
     final: bool = True
-    status: int | None = None
-    request_bytes: int | None = None
-    response_bytes: int | None = None
+    status: Status | None = None
+    request_bytes: Count | None = None
+    response_bytes: Count | None = None
     stream: bool = False
     streamed: bool = False
     layout: str | None = None
-    tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    tokens: Count | None = None
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
     error: str | None = None
     phase: str | None = None
     check: str | None = None
     censored: bool = False
     connection: Literal["new", "reused"] | None = None
-    connect_ns: int | None = None
-    tls_ns: int | None = None
-    dns_ns: int | None = None
-    waited_ns: int | None = None
+    connect_ns: Ns | None = None
+    tls_ns: Ns | None = None
+    dns_ns: Ns | None = None
+    waited_ns: Ns | None = None
     instance: str | None = None
     cold: bool | None = None
     warmup: bool = False
-    recorded_ms: float | None = None
-    recorded_at_ms: float = 0.0
-    recorded_status: int | None = None
-    recorded_ttft_ms: float | None = None
-    recorded_input_tokens: int | None = None
-    recorded_output_tokens: int | None = None
+    recorded_ms: Milliseconds | None = None
+    recorded_at_ms: Milliseconds = 0.0
+    recorded_status: Status | None = None
+    recorded_ttft_ms: Milliseconds | None = None
+    recorded_input_tokens: Count | None = None
+    recorded_output_tokens: Count | None = None
     recorded_stream: bool = False
     made_up: bool = False
     withheld: bool = False
@@ -164,9 +172,9 @@ class TraceFacts(msgspec.Struct, omit_defaults=True):
 
     name: str
     sha256: str
-    sessions: int
-    steps: int
-    resolution_ms: float | None = None
+    sessions: Count
+    steps: Count
+    resolution_ms: Milliseconds | None = None
     recorded_in_flight: float | None = None
     synthetic: bool = False
 
@@ -260,13 +268,13 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """
 
     instance: str
-    requested_ns: int
-    ready_ns: int | None = None
-    first_request_ns: int | None = None
-    gone_ns: int | None = None
-    served: int = 0
-    busy_ns: int = 0
-    request_ns: int = 0
+    requested_ns: Ns
+    ready_ns: Ns | None = None
+    first_request_ns: Ns | None = None
+    gone_ns: Ns | None = None
+    served: Count = 0
+    busy_ns: Ns = 0
+    request_ns: Ns = 0
     part: Part = OWN
 
 
@@ -276,9 +284,9 @@ class EventRecord(msgspec.Struct, omit_defaults=True):
     ended_ns absent: it was ended with the run. exit_code: of a command. answer: of a plane that was asked for a fault.
     """
 
-    at_ns: int
+    at_ns: Ns
     what: str
-    ended_ns: int | None = None
+    ended_ns: Ns | None = None
     exit_code: int | None = None
     answer: str | None = None
 
@@ -324,9 +332,9 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
     step: str
     kind: str
     name: str
-    status: int | None = None
+    status: Status | None = None
     error: str | None = None
-    bytes: int = 0
+    bytes: Count = 0
     content: AnswerContent = "empty"
     layout: str | None = None
     shape: int | None = None
@@ -468,12 +476,12 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     clock: dict[str, Any]
     run_id: str | None = None
     finished_at: str | None = None
-    elapsed_s: float | None = None
+    elapsed_s: Seconds | None = None
     target_facts: TargetFacts | None = None
     generator: Generator | None = None
     plane: PlaneFigures | None = None
     removed_s: dict[str, float] = {}
-    connections: dict[str, int] = {}
+    connections: dict[str, Count] = {}
     notes: list[str] = []
     data: DataFacts | None = None
     error: str | None = None

@@ -78,6 +78,11 @@ def find_problem(session: Session) -> Problem | None:
             ttft_ms = step.recorded.ttft_ms
             if ttft_ms is not None and not 0.0 <= ttft_ms <= LONGEST_MS:
                 return Problem(step.id, "recorded.ttft_ms", _time_text("recorded.ttft_ms", ttft_ms))
+            status = step.recorded.status
+            if status is not None and not 0 <= status <= 999:
+                return Problem(
+                    step.id, "recorded.status", f"has recorded.status {status}, which is not an HTTP status"
+                )
     return find_graph_problem(session)
 
 

@@ -14,7 +14,7 @@ from replay.judge.figures import Evidence
 from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
-from replay.results.rundir import RunDir, RunDirError
+from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Summary
 
@@ -31,11 +31,7 @@ def read_instances(run_dir: Path) -> list[InstanceRecord]:
     path = run_dir / INSTANCES_FILE
     if not path.exists():
         return []
-    try:
-        lines = path.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
-    except msgspec.MsgspecError as cause:
-        raise RunDirError(f"{path}: cannot be read as instances ({cause}).") from cause
+    return read_lines(path, InstanceRecord, "is not a record of instances")
 
 
 def read_baselines(
@@ -73,10 +69,10 @@ def _is_same(path: Path, other: Path | None) -> bool:
 
 def _has_passed(run_dir: Path, *, is_finished: bool) -> bool:
     try:
-        verdict = msgspec.json.decode((run_dir / VERDICT_FILE).read_bytes(), type=_Verdict)
+        verdict = decoded((run_dir / VERDICT_FILE).read_bytes(), _Verdict, "", "")
     except OSError:
         return is_finished
-    except msgspec.DecodeError:
+    except RunDirError:
         return False
     return verdict.verdict == "pass"
 
@@ -103,11 +99,9 @@ def read_verdict(directory: Path) -> AnyVerdict | None:
         "run": RecoveryVerdict,
         "pilot": PilotVerdict,
     }
-    try:
-        kind = kinds.get(msgspec.json.decode(data, type=_Command).command)
-        return None if kind is None else msgspec.json.decode(data, type=kind)
-    except msgspec.DecodeError as cause:
-        raise RunDirError(f"{path}: is not a verdict ({cause}).") from cause
+    place, fault = str(path), "is not a verdict"
+    kind = kinds.get(decoded(data, _Command, place, fault).command)
+    return None if kind is None else decoded(data, kind, place, fault)
 
 
 class _Command(msgspec.Struct):

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import msgspec
-
 from replay.judge.figures import Evidence
 from replay.judge.recovery import Event, RecoveryVerdict, judge_recovery
-from replay.results.rundir import RunDirError
+from replay.results.rundir import read_lines
 from replay.results.types import EVENTS_FILE, EventRecord
 from replay.trials.evidence import read_evidence, write_verdict
 
@@ -14,16 +12,7 @@ from replay.trials.evidence import read_evidence, write_verdict
 def read_events(run_dir: Path) -> list[EventRecord]:
     """What was done to the target in a run, nothing for a run without. Raises RunDirError if it cannot be read."""
     path = run_dir / EVENTS_FILE
-    try:
-        lines = path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    except OSError as cause:
-        raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
-    try:
-        return [msgspec.json.decode(line, type=EventRecord) for line in lines if line]
-    except msgspec.DecodeError as cause:
-        raise RunDirError(f"{path}: is not a valid record of events ({cause}).") from cause
+    return read_lines(path, EventRecord, "is not a valid record of events") if path.exists() else []
 
 
 def judge_faults(run_dir: Path, run: Evidence | None = None) -> RecoveryVerdict | None:

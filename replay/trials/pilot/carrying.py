@@ -19,7 +19,7 @@ from replay.judge.choice.types import PhaseName
 from replay.judge.gate import CONFIDENCE
 from replay.judge.quantile import least_n
 from replay.judge.slo import Slo
-from replay.results.rundir import RunDirError
+from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus
 from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling
@@ -33,6 +33,7 @@ from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_
 from replay.trials.pilot.steady import steady
 
 STATE_FILE = "pilot.json"
+_NO_STATE = "does not say how far a pilot came"
 STATE_SCHEMA = "replay.pilot/1"
 _LONGEST_TAIL_S = 10.0
 
@@ -338,11 +339,9 @@ def read_state(directory: Path, question: dict[str, Any]) -> State:
     if not path.exists():
         return State(schema=STATE_SCHEMA, question=question)
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
+        state = decoded(path.read_bytes(), State, str(path), _NO_STATE)
     except OSError as cause:
         raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
-    except msgspec.DecodeError as cause:
-        raise RunDirError(f"{path}: does not say how far a pilot came ({cause}).") from cause
     if state.question != question:
         raise RunDirError(
             f"{directory}: holds a pilot of another trace, other targets or other options. Choose another --out."
@@ -352,12 +351,11 @@ def read_state(directory: Path, question: dict[str, Any]) -> State:
 
 def done_phases(directory: Path) -> dict[str, str]:
     """The folders of a pilot's phases, whatever was asked of it. Raises RunDirError if the folder holds no pilot."""
+    path = directory / STATE_FILE
     try:
-        return msgspec.json.decode((directory / STATE_FILE).read_bytes(), type=State).done
+        return decoded(path.read_bytes(), State, str(path), _NO_STATE).done
     except OSError as cause:
-        raise RunDirError(f"{directory / STATE_FILE}: cannot be read ({cause.strerror}).") from cause
-    except msgspec.DecodeError as cause:
-        raise RunDirError(f"{directory / STATE_FILE}: does not say how far a pilot came ({cause}).") from cause
+        raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
 
 
 def write_state(directory: Path, state: State) -> None:

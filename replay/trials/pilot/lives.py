@@ -7,6 +7,7 @@ import msgspec
 
 from replay.engine.observe import PLANE_FILE
 from replay.judge.choice.boots import Life
+from replay.results.rundir import read_lines
 from replay.results.types import INSTANCES_FILE, InstanceRecord
 from replay.trials.faults import read_events
 
@@ -75,11 +76,8 @@ class _Struck(msgspec.Struct):
 
 def read_instances(run_dir: Path) -> list[InstanceRecord] | None:
     """The instances of a simulated plane; None for a run of any other."""
-    try:
-        lines = (run_dir / INSTANCES_FILE).read_bytes().splitlines()
-    except FileNotFoundError:
-        return None
-    return [msgspec.json.decode(line, type=InstanceRecord) for line in lines if line]
+    path = run_dir / INSTANCES_FILE
+    return read_lines(path, InstanceRecord, "is not a record of instances") if path.exists() else None
 
 
 def read_polled(run_dir: Path) -> Iterator[Polled]:
@@ -91,7 +89,7 @@ def read_polled(run_dir: Path) -> Iterator[Polled]:
     for line in lines:
         try:
             yield msgspec.json.decode(line, type=Polled)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
 
 
