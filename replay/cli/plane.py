@@ -352,7 +352,6 @@ def serve(
                     if number not in _DEPLOY_SIGNALS:
                         return number
                     if deploy is not None:
-                        click.echo("replacing every instance", err=True)
                         deploy()
         raise AssertionError("signals do not end")
 

@@ -91,6 +91,7 @@ class Gateway:
         self._timer_ns = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+        self._boot_fault: str | None = None
         self._next = 0
         self.counts = {
             "requests": 0,
@@ -135,6 +136,7 @@ class Gateway:
 
     def ready(self, instance: InstanceId) -> None:
         """The instance takes requests from now on."""
+        self._boot_fault = None
         if not self._is_closing:
             self._carry_out(self.plane.instance_ready(instance, self._now()))
 
@@ -143,6 +145,12 @@ class Gateway:
         self._forget(instance)
         if not self._is_closing:
             self._carry_out(self.plane.instance_died(instance, self._now()))
+
+    def cannot_boot(self, why: str) -> None:
+        """Boots fail one after another: until one is ready, say so at once to those who would wait for it."""
+        self._boot_fault = why
+        if not self._is_closing:
+            self._carry_out(self.plane.cannot_boot(why, self._now()))
 
     def drain(self, instance: InstanceId) -> None:
         """Give the instance no further request, and stop it after its last one."""
@@ -188,7 +196,11 @@ class Gateway:
         return visit
 
     def send(self, passage: Passage) -> None:
-        self._carry_out(self.plane.request_arrived(cast(Visit, passage).id, self._now()))
+        visit = cast(Visit, passage)
+        self._carry_out(self.plane.request_arrived(visit.id, self._now()))
+        if self._boot_fault is not None and visit.start is None:
+            # It has asked for a boot like any other, but does not wait for that.
+            self._carry_out(self.plane.cannot_boot(self._boot_fault, self._now()))
 
     def finished(self, backend: Backend, passage: Passage, is_reusable: bool) -> None:
         """An instance's response is complete."""

@@ -12,6 +12,7 @@ Who sees which event:
   early binding there is no queue: the request boots an instance of its own, or is refused.
 - instance_ready, request_ended: the free slot goes to whoever waited longest; else the instance may be idle.
 - instance_died, client_left: what was lost is answered, and what is then missing is booted.
+- cannot_boot: those who wait are refused.
 - drain: the instance gets nothing more, and what is then missing is booted.
 - deploy: every instance of now is replaced, one after another: a successor boots, and when it is ready its
   predecessor drains.
@@ -67,7 +68,7 @@ from replay.planes.types import (
 
 _SECOND_NS = 1_000_000_000
 _NEVER = 1 << 62
-# What Cloud Run answers for an instance that failed under a request; its Troubleshooting page, HTTP 503.
+# What Cloud Run answers for an instance that failed under a request, or does not start; Troubleshooting page, HTTP 503.
 _LOST_STATUS = 503
 _DIED = "The instance died while it served this request."
 _DRAINED = "The instance was stopped before this request ended."
@@ -351,6 +352,21 @@ class Plane:
             out.append(Refuse(waiting.id, self._pending.limit.status, NO_MACHINE))
         self._boot_missing(at_ns, out)
         self._roll_on(at_ns, out)
+        self._note_load(at_ns)
+        return out
+
+    def cannot_boot(self, why: str, at_ns: int) -> list[Decision]:
+        """Refuse those who wait, where no instance is up and none that was asked for starts. Boots go on."""
+        out = self._reach(at_ns)
+        if self._ready:
+            return out
+        waiting = [*self._bound.values()]
+        self._bound.clear()
+        while len(self._pending):
+            waiting.append(self._pending.pop())
+        for entry in waiting:
+            del self._open[entry.id]
+            out.append(Refuse(entry.id, _LOST_STATUS, why))
         self._note_load(at_ns)
         return out
 

@@ -11,10 +11,10 @@ import os
 import shlex
 import signal
 import socket
-import sys
-from typing import IO, Protocol
+from typing import Protocol
 
 from replay.planes.gateway import Address
+from replay.planes.output import Output
 from replay.planes.reaper import Reaper
 from replay.planes.types import InstanceId, ProcessSpec
 
@@ -23,6 +23,13 @@ _POLL_S = 0.005
 _OUTPUT_LINE_MOST = 8192
 _BACKOFF_S = 0.05
 _MOST_BACKOFF_S = 5.0
+# A probe of the health path may hang where the next one is answered. The first gets as long as Kubernetes and Cloud Run
+# give by default, each that hung doubles it, for an application whose health takes longer.
+_FIRST_PROBE_S = 1.0
+_MOST_PROBE_S = 16.0
+# Boots in a row that failed before requests are told so at once.
+_HOPELESS_BOOTS = 3
+_ports_given: set[int] = set()  # of this process, and not bound yet
 
 
 class Owner(Protocol):
@@ -32,6 +39,9 @@ class Owner(Protocol):
 
     def died(self, instance: InstanceId) -> None: ...
 
+    def cannot_boot(self, why: str) -> None:
+        """Boots fail one after another; others are tried. why: a sentence."""
+
 
 class CommandError(Exception):
     """The command of the instances cannot be used; str() is the whole message."""
@@ -40,10 +50,11 @@ class CommandError(Exception):
 class _Running:
     """One instance's process."""
 
-    __slots__ = ("is_ready", "is_stopping", "port", "process", "task")
+    __slots__ = ("fault", "is_ready", "is_stopping", "port", "process", "task")
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.fault = ""  # why it was ended by us
         self.process: asyncio.subprocess.Process | None = None
         self.task: asyncio.Task[None] | None = None
         self.is_stopping = self.is_ready = False
@@ -52,10 +63,10 @@ class _Running:
 class ProcessInstances:
     """Boots and stops the processes of one plane. output: where their lines go, each with its instance's name."""
 
-    def __init__(self, spec: ProcessSpec, owner: Owner, output: IO[str] | None = None) -> None:
+    def __init__(self, spec: ProcessSpec, owner: Owner, output: Output) -> None:
         self._spec = spec
         self._owner = owner
-        self._output = sys.stderr if output is None else output
+        self._output = output
         self._running: dict[InstanceId, _Running] = {}
         self._reaper = Reaper()
         self.crashes = self._failed_boots = 0
@@ -111,7 +122,7 @@ class ProcessInstances:
             # A command that cannot start is not started in a tight loop while requests wait for it.
             await asyncio.sleep(min(_MOST_BACKOFF_S, _BACKOFF_S * 2**self._failed_boots))
             if running.is_stopping:
-                self._running.pop(instance, None)
+                self._forget(instance)
                 return
         words = [
             word.replace("${PORT}", str(running.port)).replace("$PORT", str(running.port))
@@ -144,53 +155,77 @@ class ProcessInstances:
             self._reaper.forget(process.pid)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(copying, 1)
-        self._gone(instance, f"ended with exit status {code}")
+        self._gone(instance, running.fault or f"ended with exit status {code}")
 
     def _gone(self, instance: InstanceId, why: str) -> None:
-        running = self._running.pop(instance, None)
+        running = self._forget(instance)
         if running is None or running.is_stopping:
             return
         self.crashes += 1
         self._failed_boots = 0 if running.is_ready else self._failed_boots + 1
         self.last_fault = f"instance i-{instance} {'' if running.is_ready else 'did not become ready: '}{why}"
-        print(f"[plane] {self.last_fault}", file=self._output, flush=True)
+        self._output.say(f"[plane] {self.last_fault}")
         self._owner.died(instance)
+        if self._failed_boots >= _HOPELESS_BOOTS:
+            self._owner.cannot_boot(
+                f"No instance can be started: the last {self._failed_boots} boots failed, and {self.last_fault}."
+            )
+
+    def _forget(self, instance: InstanceId) -> _Running | None:
+        running = self._running.pop(instance, None)
+        if running is not None:
+            _ports_given.discard(running.port)
+        return running
 
     async def _until_ready(self, instance: InstanceId, running: _Running) -> None:
+        probe_s = _FIRST_PROBE_S
         try:
             async with asyncio.timeout(self._spec.boot_timeout_s):
-                while not await self._answers(running.port):
+                while not (answered := await self._answers(running.port, probe_s)):
+                    if answered is None:
+                        probe_s = min(2 * probe_s, _MOST_PROBE_S)
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
-            print(
-                f"[plane] instance i-{instance} was not ready within {self._spec.boot_timeout_s:g} s",
-                file=self._output,
-                flush=True,
-            )
+            running.fault = await self._not_ready(running.port)
             if running.process is not None:
                 _signal(running.process, signal.SIGKILL)
             return
+        _ports_given.discard(running.port)
         if not running.is_stopping:
             running.is_ready = True
             self._failed_boots = 0
             self._owner.ready(instance)
 
-    async def _answers(self, port: int) -> bool:
+    async def _answers(self, port: int, probe_s: float) -> bool | None:
+        """Whether an instance is ready; None where it took longer than probe_s to say so."""
         try:
-            reader, writer = await asyncio.open_connection(_HOST, port)
-        except OSError:
-            return False
-        try:
-            if self._spec.health_path is None:
-                return True
-            writer.write(
-                f"GET {self._spec.health_path} HTTP/1.1\r\nhost: {_HOST}\r\nconnection: close\r\n\r\n".encode()
-            )
-            return (await reader.readline()).split(b" ")[1:2] in ([b"200"], [b"204"])
+            async with asyncio.timeout(probe_s):
+                reader, writer = await asyncio.open_connection(_HOST, port)
+                try:
+                    if self._spec.health_path is None:
+                        return True
+                    writer.write(
+                        f"GET {self._spec.health_path} HTTP/1.1\r\nhost: {_HOST}\r\nconnection: close\r\n\r\n".encode()
+                    )
+                    return (await reader.readline()).split(b" ")[1:2] in ([b"200"], [b"204"])
+                finally:
+                    writer.close()
+        except TimeoutError:
+            return None
         except (OSError, ValueError):
             return False
-        finally:
-            writer.close()
+
+    async def _not_ready(self, port: int) -> str:
+        """Why an instance's time to boot is over."""
+        within = f"within {self._spec.boot_timeout_s:g} s"
+        if await _accepts(_HOST, port):
+            return f"{self._spec.health_path} did not answer 200 or 204 {within}"
+        if await _accepts("::1", port):
+            return (
+                f"nothing accepted connections on {_HOST} port {port} {within}, though something does on ::1. Have the "
+                f"application listen on {_HOST} or 0.0.0.0"
+            )
+        return f"nothing accepted connections on {_HOST} port {port} {within}"
 
     async def _copy_output(self, instance: InstanceId, process: asyncio.subprocess.Process) -> None:
         """Its lines, with its name before each; what no terminal should see is left out."""
@@ -206,7 +241,7 @@ class ProcessInstances:
                 c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}"
                 for c in line.decode(errors="replace").rstrip()
             )
-            print(f"[i-{instance}] {text}", file=self._output, flush=True)
+            self._output.say(f"[i-{instance}] {text}")
 
 
 def check_command(command: str) -> None:
@@ -220,10 +255,30 @@ def check_command(command: str) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((_HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that is free, and given to no other instance that has yet to bind its own."""
+    held: list[socket.socket] = []
+    try:
+        while True:
+            sock = socket.socket()
+            held.append(sock)
+            sock.bind((_HOST, 0))
+            port: int = sock.getsockname()[1]
+            if port not in _ports_given:
+                _ports_given.add(port)
+                return port
+    finally:
+        for sock in held:
+            sock.close()
+
+
+async def _accepts(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(_FIRST_PROBE_S):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

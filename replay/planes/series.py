@@ -6,12 +6,11 @@ those of the lines themselves: one that is written late says so.
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic_ns
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -26,13 +25,13 @@ class SeriesError(Exception):
 async def series_file(
     path: Path | None,
     state: Callable[[int], dict[str, Any]],
-    output: IO[str] | None = None,
+    say: Callable[[str], None],
     now: Callable[[], int] = monotonic_ns,
 ) -> AsyncIterator[None]:
     """Append to the file while the context lasts; None: write nothing. state: the plane's, at an instant in ns.
 
     Raises SeriesError if the file cannot be opened. When it cannot be written to later, the plane goes on without, and
-    output (None: stderr) is told why, once.
+    says why, once.
     """
     if path is None:
         yield
@@ -53,8 +52,7 @@ async def series_file(
         except OSError as cause:
             with contextlib.suppress(OSError):
                 file.truncate(whole_bytes)
-            told = sys.stderr if output is None else output
-            print(f"[plane] the series in {path} ends here: {cause.strerror}", file=told, flush=True)
+            say(f"[plane] the series in {path} ends here: {cause.strerror}")
             return False
         return True
 

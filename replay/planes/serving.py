@@ -1,6 +1,7 @@
 """A whole plane on this machine: its gateway listening, its instances real or modelled, its control address."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from typing import IO
 from replay.planes.control import control_server, state
 from replay.planes.gateway import Gateway
 from replay.planes.modelled_instances import ModelledInstances
+from replay.planes.output import Output
 from replay.planes.plane import Plane
 from replay.planes.processes import ProcessInstances
 from replay.planes.series import series_file
@@ -40,25 +42,31 @@ async def plane_server(
     if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
         raise ValueError(f"{CPU_UNKNOWN}.")
     loop = asyncio.get_running_loop()
+    told = Output(sys.stderr if output is None else output)
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
     running: ProcessInstances | ModelledInstances
     if isinstance(instances, ModelSpec):
         running = ModelledInstances(instances, gateway, spec)
     else:
-        running = ProcessInstances(instances, gateway, output)
+        running = ProcessInstances(instances, gateway, told)
     try:
         listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
         try:
             async with (
                 control_server(gateway, running, host, control_port) as control_url,
-                series_file(series, partial(state, gateway, running), output),
+                series_file(series, partial(state, gateway, running), told.say),
             ):
                 _open(gateway, running)
                 bound = listening.sockets[0].getsockname()[1]
+
+                def deploy() -> None:
+                    told.say("[plane] replacing every instance")
+                    gateway.deploy()
+
                 yield Served(
                     f"http://{shown_host(host)}:{bound}",
                     control_url,
-                    gateway.deploy,
+                    deploy,
                     lambda: gateway.plane.census().booting > 0,
                 )
         finally:
@@ -66,6 +74,7 @@ async def plane_server(
             await gateway.close()
     finally:
         await running.close()
+        told.close()
 
 
 def _open(gateway: Gateway, running: ProcessInstances | ModelledInstances) -> None:

@@ -496,3 +496,22 @@ async def test_a_deploy_keeps_a_request_that_is_under_way_with_its_old_instance(
         assert headers["x-replay-instance"] == "i-2"
         assert (await held)[0] == 200
         await until(lambda: played.stopped == [1])
+
+
+@pytest.mark.parametrize("binding", ["late", "early"])
+async def test_an_application_that_cannot_start_is_told_as_such_and_at_once(binding):
+    async with plane_of(answer_ok, binding=binding) as (port, played, gateway):
+        played.boots_at_once = False
+        client = await Client.to(port)
+        answer = client.begin_to_ask()
+        await until(lambda: played.booting)
+        gateway.cannot_boot("No instance can be started: exit status 3.")
+
+        assert (await answer)[::2] == (503, b"No instance can be started: exit status 3.\n")
+        assert (await client.ask())[0] == 503
+        played.boots_at_once = True
+        for instance in list(played.booting):
+            await until(lambda instance=instance: instance in played._ports)
+            played.ready(instance)
+        assert (await client.ask())[0] == 200
+        assert gateway.plane.census().waiting == 0

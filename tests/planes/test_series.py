@@ -1,7 +1,6 @@
 """What a plane says of itself, in a file: a line a second, on a clock that the test moves, and of real processes."""
 
 import asyncio
-import io
 import json
 import sys
 from pathlib import Path
@@ -57,7 +56,7 @@ def lines_of(path):
 
 
 async def test_there_is_a_line_each_second_and_one_at_the_end(tmp_path, clock):
-    async with series_file(tmp_path / "s", lambda at_ns: {"at_ns": at_ns}, now=clock.now):
+    async with series_file(tmp_path / "s", lambda at_ns: {"at_ns": at_ns}, print, clock.now):
         await clock.pass_to(3.4)
 
     assert [line["at_s"] for line in lines_of(tmp_path / "s")] == [0.0, 1.0, 2.0, 3.0, 3.4]
@@ -66,7 +65,7 @@ async def test_there_is_a_line_each_second_and_one_at_the_end(tmp_path, clock):
 
 async def test_a_late_line_says_so_and_delays_no_other(tmp_path, clock):
     clock.late_ns = 300_000_000
-    async with series_file(tmp_path / "s", lambda at_ns: {}, now=clock.now):
+    async with series_file(tmp_path / "s", lambda at_ns: {}, print, clock.now):
         await clock.pass_to(3.4)
 
     assert [line["at_s"] for line in lines_of(tmp_path / "s")] == [0.0, 1.3, 2.3, 3.3, 3.4]
@@ -74,7 +73,7 @@ async def test_a_late_line_says_so_and_delays_no_other(tmp_path, clock):
 
 async def test_lines_are_added_to_those_that_are_there(tmp_path, clock):
     (tmp_path / "s").write_text('{"at_s":0}\n')
-    async with series_file(tmp_path / "s", lambda at_ns: {}, now=clock.now):
+    async with series_file(tmp_path / "s", lambda at_ns: {}, print, clock.now):
         await clock.pass_to(0.5)
 
     assert len(lines_of(tmp_path / "s")) == 3
@@ -82,21 +81,21 @@ async def test_lines_are_added_to_those_that_are_there(tmp_path, clock):
 
 async def test_a_file_that_cannot_be_opened_is_told_before_anything_is_served(tmp_path):
     with pytest.raises(SeriesError, match=r"cannot write the series to .*/s: No such file or directory\."):
-        async with series_file(tmp_path / "nowhere" / "s", lambda at_ns: {}):
+        async with series_file(tmp_path / "nowhere" / "s", lambda at_ns: {}, print):
             raise AssertionError("served")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a device that is always full")
 async def test_a_disk_that_is_full_ends_the_series_and_not_the_plane(tmp_path, clock):
-    told = io.StringIO()
-    async with series_file(Path("/dev/full"), lambda at_ns: {}, told, clock.now):
+    told = []
+    async with series_file(Path("/dev/full"), lambda at_ns: {}, told.append, clock.now):
         await clock.pass_to(5.0)
 
-    assert told.getvalue() == "[plane] the series in /dev/full ends here: No space left on device\n"
+    assert told == ["[plane] the series in /dev/full ends here: No space left on device"]
 
 
 async def test_without_a_file_nothing_is_written():
-    async with series_file(None, lambda at_ns: {}):
+    async with series_file(None, lambda at_ns: {}, print):
         pass
 
 
