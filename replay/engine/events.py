@@ -2,7 +2,7 @@
 
 A command is run by a shell in a process group of its own, beside the steps and never before them; what it prints goes
 to events.log. A fault is asked for at the control address of a plane of our own. When each began and ended, and how,
-goes to events.jsonl. What still runs when the run ends is ended.
+goes to events.jsonl. What still runs when the run ends is ended, also where the run was killed.
 """
 
 import asyncio
@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import anyio
 import msgspec
 
 from replay.engine.types import At
 from replay.files import as_private
+from replay.planes.reaper import Reaper
 from replay.results.types import EVENTS_FILE, EventRecord
 
 EVENTS_LOG = "events.log"
@@ -34,25 +36,34 @@ async def carry_out(
     control: any address of the plane's control server; faults are left out without one. start_of: the run's start on
     CLOCK_MONOTONIC in ns, 0 as long as it is not known.
     """
-    while not (start_ns := start_of()):
-        await asyncio.sleep(0.01)
-    stage = _Stage(control, start_ns, directory)
-    tasks = [asyncio.create_task(stage.do(event)) for event in events]
+    # Begun before the run is, since starting a process takes time from it.
+    reaper = Reaper() if any(event.command is not None for event in events) else None
+    tasks: list[asyncio.Task[None]] = []
     try:
+        while not (start_ns := start_of()):
+            await asyncio.sleep(0.01)
+        stage = _Stage(control, start_ns, directory, reaper)
+        tasks += [asyncio.create_task(stage.do(event)) for event in events]
         await asyncio.gather(*tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Shielded, since a scope that was cancelled cancels whatever is awaited in it.
+        with anyio.CancelScope(shield=True):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if reaper is not None:
+                # In a thread: it is waited for, and steps may still be due.
+                await asyncio.to_thread(reaper.close)
 
 
 class _Stage:
     """Where events are done and written down."""
 
-    def __init__(self, control: str | None, start_ns: int, directory: Path) -> None:
+    def __init__(self, control: str | None, start_ns: int, directory: Path, reaper: Reaper | None) -> None:
         self._control = control
         self._start_ns = start_ns
         self._directory = directory
+        self._reaper = reaper
 
     async def do(self, event: At) -> None:
         at_ns = self._start_ns + int(event.at_s * _NS)
@@ -73,16 +84,26 @@ class _Stage:
         return time.monotonic_ns() - self._start_ns
 
     async def _command(self, command: str, record: EventRecord) -> None:
-        with open(self._directory / EVENTS_LOG, "ab", opener=as_private) as log:
-            process = await asyncio.create_subprocess_shell(
-                command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        try:
+            with open(self._directory / EVENTS_LOG, "ab", opener=as_private) as log:
+                process = await asyncio.create_subprocess_shell(
+                    command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+        except (OSError, ValueError) as cause:
+            # Of this machine's: no process, no descriptor, or a NUL in the command. The steps go on.
+            record.answer = f"could not be run: {getattr(cause, 'strerror', None) or cause}"
+            return
+        if self._reaper is not None:
+            self._reaper.watch(process.pid)
         try:
             record.exit_code = await process.wait()
             record.ended_ns = self._elapsed_ns()
         except asyncio.CancelledError:
             await asyncio.shield(_end(process))
             raise
+        finally:
+            if self._reaper is not None:
+                self._reaper.forget(process.pid)
 
     async def _fault(self, fault: str, record: EventRecord) -> None:
         if self._control is None:

@@ -57,8 +57,11 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
 
 
 def _told(options: RunOptions) -> dict[str, Any]:
-    """The options as they may be written: of the file of users its name alone."""
+    """The options as they may be written: of the file of users its name alone, of a command its program."""
     told: dict[str, Any] = msgspec.to_builtins(options)
+    for written, event in zip(told.get("at", ()), options.at, strict=True):
+        if "command" in written:
+            written["command"] = event.what
     if options.data is not None:
         told["data"] = Path(options.data).name
     return told

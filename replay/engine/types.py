@@ -1,5 +1,6 @@
 """How a run is to be carried out: the knobs of timing, the limits, and what to do when things go wrong."""
 
+import re
 from typing import Literal
 
 import msgspec
@@ -37,6 +38,9 @@ class Phase(msgspec.Struct, frozen=True):
 FaultKind = Literal["kill", "drain", "deploy"]
 
 
+_PROGRAM = re.compile(r"(?:/?(?:[\w.-]+/)*)(?P<name>[A-Za-z][A-Za-z0-9_.-]{0,39})").fullmatch
+
+
 class At(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is done to the target so long after the run's start: a command for the shell, or a fault of a plane of our
     own, which its control address (the target's `observe`) is asked for.
@@ -48,8 +52,14 @@ class At(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def what(self) -> str:
-        """In a few words."""
-        return self.command or f"fault: {self.fault}"
+        """In a few words, as it may be written and shown: of a command its program alone, for what follows that, or
+        stands before it, may hold a secret.
+        """
+        if self.command is None:
+            return f"fault: {self.fault}"
+        words = (word for word in self.command.split() if "=" not in word)
+        program = _PROGRAM(next(words, ""))
+        return f"{program['name']} …" if program is not None else "a command"
 
 
 class Budget(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,7 +1,7 @@
-"""Ends what a gateway leaves behind, however it ended: a process of its own that outlives it by a moment.
+"""Ends what a gateway or a run leaves behind, however it ended: a process of its own that outlives it by a moment.
 
-The gateway writes a line for each process group it starts (`+ID`) and for each that has ended (`-ID`). When the
-pipe closes, because the gateway has closed it or is no more, every group that is left is killed.
+They write a line for each process group that they start (`+ID`) and for each that has ended (`-ID`). When the
+pipe closes, because it was closed or they are no more, every group that is left is killed.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import sys
 
 
 class Reaper:
-    """The gateway's end of it."""
+    """Our end of it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(

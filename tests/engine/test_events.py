@@ -1,5 +1,6 @@
 """What is done to a target in the middle of a real run: commands, and faults of a plane of our own."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -30,7 +31,7 @@ def test_a_command_runs_at_its_time_and_its_exit_code_and_output_are_kept(truth,
     replay_trace(even(write_trace), target, RunOptions(at=(At(0.3, command="echo done; exit 3"),)), out)
 
     (event,) = events_of(out)
-    assert event["what"] == "echo done; exit 3"
+    assert event["what"] == "echo …"
     assert event["exit_code"] == 3
     assert event["at_ns"] >= 290_000_000
     assert (out / "events.log").read_text() == "done\n"
@@ -166,3 +167,87 @@ def test_what_cannot_be_done_is_refused_before_anything_is_sent(truth, write_tra
     assert ran.returncode == 2
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("kubectl delete pod web-1", "kubectl …"),
+        ("/opt/x-1/bin/kill.sh CANARY", "kill.sh …"),
+        ("TOKEN=CANARY curl -H CANARY http://a", "curl …"),
+        ("TOKEN='CANARY CANARY' curl", "a command"),
+        ("'CANARY'", "a command"),
+        ("$CANARY", "a command"),
+        ("curl;CANARY", "a command"),
+        ("https://u:CANARY@a", "a command"),
+        (" ", "a command"),
+    ],
+)
+def test_of_a_command_its_program_alone_is_told(command, what):
+    assert At(1.0, command=command).what == what
+
+
+def test_no_file_of_a_run_holds_what_a_command_was_told(truth, write_trace, tmp_path):
+    target, out = Target(url=truth.url, name="t"), tmp_path / "run"
+
+    replay_trace(
+        even(write_trace, 20), target, RunOptions(at=(At(0.1, command="true --password CANARY"),)), out
+    )
+    judge_faults(out)
+
+    assert not [path.name for path in out.iterdir() if b"CANARY" in path.read_bytes()]
+    assert json.loads((out / "run.json").read_text())["options"]["at"] == [{"at_s": 0.1, "command": "true …"}]
+
+
+def test_a_command_that_cannot_be_started_ends_no_run(truth, write_trace, tmp_path, monkeypatch):
+    target, out = Target(url=truth.url, name="t"), tmp_path / "run"
+
+    async def fails(*_, **__):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("asyncio.create_subprocess_shell", fails)
+
+    outcome = replay_trace(even(write_trace, 20), target, RunOptions(at=(At(0.1, command="true"),)), out)
+
+    (event,) = events_of(out)
+    assert outcome.summary.counts.ok == 20
+    assert event["answer"] == "could not be run: Resource temporarily unavailable"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_command_is_ended_also_where_its_run_is_killed(truth, write_trace, tmp_path):
+    pid_file = tmp_path / "pid"
+    trace = write_trace((0.0, [write_trace.get("a")]), (60_000.0, [write_trace.get("a")]))
+    command = f"sleep 600 & echo $! > {pid_file}.new; mv {pid_file}.new {pid_file}; wait"
+    run = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "replay",
+            "run",
+            str(trace),
+            "-t",
+            truth.url,
+            "--out",
+            str(tmp_path / "run"),
+            "--at",
+            "0.1s",
+            command,
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _until(pid_file.exists)
+    finally:
+        run.kill()
+        run.wait()
+
+    _until(lambda: not is_alive(int(pid_file.read_text())))
+
+
+def _until(is_so, patience_s=20.0):
+    end = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)

@@ -61,7 +61,7 @@ class Commands:
 
     def what(self, target: Target) -> str | None:
         command = self._commands.get(target.name)
-        return None if command is None else f"`{command}` was run"
+        return None if command is None else f"`{At(0.0, command=command).what}` was run"
 
     def struck(self, target: Target, options: RunOptions, at_s: float) -> Struck:
         command = At(at_s, command=self._commands[target.name])
