@@ -339,7 +339,7 @@ def idle_curve(waves: Waves, is_cold: Flags) -> list[IdleBucket]:
         return []
     steps = np.floor(_BUCKETS_A_DECADE * np.log10(np.maximum(idle_s, _SHORTEST_IDLE_S)) + 1e-9).astype(int)
     found = []
-    for step in np.unique(steps):
+    for step in np.unique(steps).tolist():
         inside = steps == step
         n, hits = int(np.count_nonzero(inside)), int(np.count_nonzero(cold[inside]))
         from_s, to_s = 10 ** (step / _BUCKETS_A_DECADE), 10 ** ((step + 1) / _BUCKETS_A_DECADE)
