@@ -14,6 +14,7 @@ from replay.trace.errors import TraceError
 from replay.trials.coldstart import ProbeFailed
 from replay.trials.endings import EXIT_BAD_INPUT, EXIT_CODES
 from replay.wire.errors import TargetUnreachable
+from replay.wire.shortage import shortage_of
 
 # Whose fault it is decides the exit code: the user's input, or a run that could not be carried out.
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -43,6 +44,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(EXIT_CODES["interrupted"], "the run was interrupted")
     if isinstance(error, click.ClickException):
         return Failure(error.exit_code, error.format_message())
+    if isinstance(error, OSError) and (shortage := shortage_of(error)) is not None:
+        return Failure(EXIT_CODES["not_carried_out"], f"{shortage}.")
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Failure(EXIT_CODES["not_carried_out"], f"{where}{error.strerror or error}")

@@ -36,6 +36,7 @@ from replay.planes.types import (
 )
 from replay.report.terminal import print_summary
 from replay.target import load_target
+from replay.wire.shortage import check_room_for_loop
 
 _MODEL = ServiceModel()
 _SPEC = PlaneSpec()
@@ -355,6 +356,7 @@ def serve(
                         deploy()
         raise AssertionError("signals do not end")
 
+    check_room_for_loop()
     try:
         stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
     except (CommandError, SeriesError, ValueError) as error:

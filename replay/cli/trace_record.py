@@ -17,6 +17,7 @@ from replay.recording.redaction import PatternError
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.trace.errors import TraceError, escaped, shown_path
+from replay.wire.shortage import check_room_for_loop
 
 _RULES = SessionRules()
 _DEFAULT_LISTEN = "127.0.0.1:9000"
@@ -107,6 +108,7 @@ def record(out: Path, name: str | None, recover: Path | None, **chosen: Any) -> 
             "the upstreams through it.",
             err=True,
         )
+    check_room_for_loop()
     try:
         failure = anyio.run(
             _record, options, chosen["duration"], backend_options={"use_uvloop": sys.platform != "win32"}

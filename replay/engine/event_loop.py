@@ -7,12 +7,14 @@ bounds, even if it ignores that it is cancelled.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from replay.engine.signals import Signals
+from replay.wire.shortage import check_room_for_loop
 
 # An application was given longer when its transport closed; this is for what it left beside it.
 _CLOSING_S = 1.0
@@ -81,10 +83,11 @@ def run_to_end(main: Callable[[Host], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine in an event loop of its own, and return what it returns.
 
     Raises what it raises, or rather what a signal handler raised meanwhile, and KeyboardInterrupt for a Ctrl-C while
-    there was no run to stop. asyncio.CancelledError: an application cancelled the coroutine. RuntimeError: this thread
-    runs an event loop already.
+    there was no run to stop. asyncio.CancelledError: an application cancelled the coroutine. OSError: this machine has
+    not enough of something for an event loop. RuntimeError: this thread runs an event loop already.
     """
     _refuse_running_loop()
+    check_room_for_loop()
     loop = _new_loop()
     host = Host(loop)
     loop.set_exception_handler(host.on_fault)
@@ -96,8 +99,10 @@ def run_to_end(main: Callable[[Host], Coroutine[Any, Any, _T]]) -> _T:
         _turn(loop, loop.create_task(loop.shutdown_asyncgens()), host)
     finally:
         host.signals.give_back()
-        # Without waiting for threads that the application has at work; they may never end.
-        loop.close()
+        # uvloop takes a loop that could not begin to turn for one that runs.
+        with contextlib.suppress(RuntimeError):
+            # Without waiting for threads that the application has at work; they may never end.
+            loop.close()
     if host.signals.raised is not None:
         if not task.cancelled():
             task.exception()
@@ -130,7 +135,9 @@ def _turn(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any]", host: Host
         except BaseException as error:
             if task.done():
                 return
-            if loop.is_closed():
+            # What callbacks and tasks raise stays in the loop, but for ends of the whole program; an OSError is the
+            # loop's own, and it would not turn the next time either.
+            if loop.is_closed() or isinstance(error, OSError):
                 raise
             if error is not host.signals.raised:
                 host.note_stray(described(error))

@@ -102,9 +102,8 @@ class Http1Wire:
         try:
             conn = await self._connect()
         except ConnectError as failed:
-            raise TargetUnreachable(
-                f"cannot connect to {self._target.url}: {failed}. Is the target running there?"
-            ) from failed
+            hint = "" if failed.error == LOCAL else " Is the target running there?"
+            raise TargetUnreachable(f"cannot connect to {self._target.url}: {failed}.{hint}") from failed
         if self._reuse == "none":
             conn.close()
         else:

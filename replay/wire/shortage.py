@@ -6,6 +6,7 @@ connections.max, for as long as a connection may take to open; then it ends in t
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ except ImportError:  # Windows has no such limit.
 LOCAL = "local"
 # The highest descriptors are left for files, name look-ups and commands that a run needs while it goes on.
 RESERVED_DESCRIPTORS = 32
+# What uvloop 0.22 was seen to open before it turns for the first time, ten, and some for what is opened next.
+_LOOP_DESCRIPTORS = 16
 # More than one address has ports for; some children walk through all that they may open when they start.
 _MOST_DESCRIPTORS = 1 << 18
 
@@ -49,6 +52,20 @@ def most_descriptors() -> Iterator[None]:
         if is_raised:
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def check_room_for_loop() -> None:
+    """Raises OSError (EMFILE) where too few descriptors are left for an event loop.
+
+    To be asked before one is made: where a loop gets some of what it needs, uvloop ends the process, or the loop can
+    neither turn nor be closed.
+    """
+    taken: list[int] = []
+    try:
+        taken.extend(os.open(os.devnull, os.O_RDONLY) for _ in range(_LOOP_DESCRIPTORS))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 class ShortageError(OSError):

@@ -1,6 +1,7 @@
 """Runs that something tries to break off: an application in this process, a signal handler, a thread."""
 
 import asyncio
+import errno
 import json
 import signal
 import sys
@@ -9,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from replay.engine import event_loop
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.target import Target, Timeouts
@@ -220,3 +222,20 @@ def test_a_run_goes_on_beside_an_event_loop_but_not_in_it(serve):
     assert counts_of(asyncio.run(beside())) == ("finished", STEPS, {})
     with pytest.raises(RuntimeError, match=r"call it in a thread, with asyncio\.to_thread"):
         asyncio.run(inside())
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_an_event_loop_that_cannot_turn_ends_the_run(monkeypatch):
+    """It was turned again for ever, since nothing that is raised in a loop ends it."""
+
+    class Stuck(asyncio.SelectorEventLoop):
+        def run_until_complete(self, future):
+            future._log_destroy_pending = False
+            raise OSError(errno.ENFILE, "Too many open files in system")
+
+    async def main(host):
+        pass
+
+    monkeypatch.setattr(event_loop, "_new_loop", Stuck)
+    with pytest.raises(OSError, match="in system"):
+        event_loop.run_to_end(main)

@@ -58,3 +58,30 @@ def test_no_target_fails_for_what_this_machine_lacked(truth, crowd, tmp_path):
     assert summary["counts"]["errors"]["local"] > 1
     assert (code, verdict["verdict"]) == (3, "inconclusive")
     assert [check["verdict"] for check in verdict["checks"]] == ["inconclusive"] * 2
+
+
+COMMANDS = {
+    "run": ("run", "trace.jsonl", "-t", "http://127.0.0.1:9", "--out", "run"),
+    "gate": ("gate", "trace.jsonl", "-t", "http://127.0.0.1:9", "--slo", "p99 < 1s", "--out", "gate"),
+    "record": ("trace", "record", "--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9", "-o", "rec.jsonl"),
+    "serve": ("plane", "serve", "--modelled", "--port", "0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("limit", [6, 10])
+def test_too_few_descriptors_for_an_event_loop_are_told_in_a_sentence(write_trace, tmp_path, name, limit):
+    """With ten a run turned its loop for ever, deaf to Ctrl-C; with six uvloop aborted the process."""
+    write_trace((0.0, [write_trace.get("a")]))
+
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED.format(limit=limit), *COMMANDS[name]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        check=False,
+    )
+
+    assert done.returncode == 4
+    assert done.stderr == f"replay: out of file descriptors (limit {limit}): raise it with ulimit -n.\n"

@@ -18,8 +18,8 @@ def main() -> None:
         log = Path(told["log"]) if told.get("log") else None
         Disk(Path(told["folder"]), log, Full(*told["full"]) if told.get("full") else None).install()
     for name, limit in told.get("limits", {}).items():
-        number = getattr(resource, f"RLIMIT_{name}")
-        resource.setrlimit(number, (limit, resource.getrlimit(number)[1]))
+        # The hard limit too: a run raises the soft one of descriptors as far as it may.
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
     from replay.cli.entry import main as replay
 
     replay()
