@@ -11,12 +11,14 @@ import anyio
 import click
 
 from replay.cli.units import DURATION
-from replay.recording.output import Written, write_trace
+from replay.planes.output import Output
+from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
 from replay.recording.redaction import PatternError
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.trace.errors import TraceError, escaped, shown_path
+from replay.trials.endings import EXIT_CODES
 from replay.wire.shortage import check_room_for_loop
 
 _RULES = SessionRules()
@@ -91,7 +93,8 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     metavar="JOURNAL",
     help="Record nothing; make the trace of what a killed recording left.",
 )
-def record(out: Path, name: str | None, recover: Path | None, **chosen: Any) -> None:
+@click.pass_context
+def record(ctx: click.Context, /, out: Path, name: str | None, recover: Path | None, **chosen: Any) -> None:
     """Record requests through a reverse proxy, and write a trace when it is interrupted.
 
     Credentials, cookies, keys and tokens are replaced before anything is written. While it records, steps are in
@@ -110,7 +113,7 @@ def record(out: Path, name: str | None, recover: Path | None, **chosen: Any) -> 
         )
     check_room_for_loop()
     try:
-        failure = anyio.run(
+        incomplete = anyio.run(
             _record, options, chosen["duration"], backend_options={"use_uvloop": sys.platform != "win32"}
         )
     except PatternError as error:
@@ -119,14 +122,29 @@ def record(out: Path, name: str | None, recover: Path | None, **chosen: Any) -> 
         raise TraceError(
             f"cannot listen on {chosen['listen']}: {error.strerror or error}. Try another --listen, or port 0."
         ) from error
-    if failure is not None:
-        raise failure
-    written = finish_recording(options)
-    _report(out, written)
+    if incomplete is None:
+        _report(out, finish_recording(options))
+        return
+    # What was recorded is kept; whoever asks for the exit code must not take it for all.
+    try:
+        written = finish_recording(options)
+    except TraceError as error:
+        where = "" if isinstance(error, NothingRecorded) else f" {_kept_in(options)}"
+        click.echo(f"replay: {error}{where}", err=True)
+    else:
+        _report(out, written)
+    click.echo(f"replay: {incomplete}", err=True)
+    ctx.exit(EXIT_CODES["not_carried_out"])
 
 
-async def _record(options: RecordOptions, duration_s: float | None) -> TraceError | None:
-    """Record until a signal, the end of the duration, or a failure, which is returned."""
+def _kept_in(options: RecordOptions) -> str:
+    journal = shown_path(journal_path(options.out))
+    return f"What was recorded is in {journal}: make a trace of it with --recover when there is room."
+
+
+async def _record(options: RecordOptions, duration_s: float | None) -> str | None:
+    """Record until a signal or the end of the duration; what is missing of the recording, and why, or None."""
+    told = Output(sys.stderr)
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with recording(options) as going_on:
             # A full collection would look through all that was imported, which takes tens of milliseconds.
@@ -140,7 +158,7 @@ async def _record(options: RecordOptions, duration_s: float | None) -> TraceErro
 
             async def until_failure() -> None:
                 await going_on.failed.wait()
-                group.cancel_scope.cancel()
+                told.say(f"replay: {going_on.failure} Nothing more is recorded; requests are still passed on.")
 
             with anyio.move_on_after(duration_s):
                 async with anyio.create_task_group() as group:
@@ -152,7 +170,12 @@ async def _record(options: RecordOptions, duration_s: float | None) -> TraceErro
                 f"program itself: {going_on.recorder.fault!r}. Please report it.",
                 err=True,
             )
-        return going_on.failure
+        told.close()
+        if going_on.failure is None:
+            return None
+        return (
+            f"the recording is incomplete: {going_on.recorder.missed} requests are missing. {going_on.failure}"
+        )
 
 
 def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:

@@ -5,6 +5,7 @@ JSON Lines: a header, then an entry a line. Only its owner may read it. What a k
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -13,6 +14,11 @@ import msgspec
 
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
 from replay.trace.errors import TraceError, shown_path
+
+try:
+    import fcntl
+except ImportError:  # Windows: a recording there cannot be told from one that was killed
+    fcntl = None  # type: ignore[assignment]
 
 _LONGEST_LINE_BYTES = 64 << 20
 
@@ -27,25 +33,33 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class JournalWriter:
-    """A new journal. What is added reaches the file with the next `flush`.
+    """A new journal, locked while it is written. What is added reaches the file with the next `flush`.
 
     Raises TraceError if the file is there already, since it may be the only copy of a recording, or on a full disk.
+    unwritten: entries that a flush which failed has left.
     """
 
     def __init__(self, path: Path, header: JournalHeader) -> None:
         self.path = path
         self._waiting: list[bytes] = []
+        self._left = b""
         try:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         except FileExistsError as error:
-            raise TraceError(
-                f"{shown_path(path)}: is there already, left by a recording that was killed. Make a trace of it with "
-                f"--recover, or remove it."
-            ) from error
+            raise TraceError(_why_taken(path)) from error
         except OSError as error:
             raise self._error(error) from error
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._waiting.append(msgspec.json.encode(header) + b"\n")
-        self.flush()
+        try:
+            self.flush()
+        except TraceError:
+            # Nothing is in it that the next recording should have to be told about.
+            os.close(self._descriptor)
+            path.unlink(missing_ok=True)
+            raise
 
     def __enter__(self) -> "JournalWriter":
         return self
@@ -54,9 +68,14 @@ class JournalWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.flush()
+            if not self.unwritten:
+                self.flush()
         finally:
             os.close(self._descriptor)
+
+    @property
+    def unwritten(self) -> int:
+        return self._left.count(b"\n")
 
     def add(self, entry: JournalEntry) -> None:
         line = msgspec.json.encode(entry)
@@ -64,19 +83,42 @@ class JournalWriter:
 
     def flush(self) -> None:
         """Hand everything to the operating system, which keeps it when this process is killed."""
-        data = memoryview(b"".join(self._waiting))
-        self._waiting = []
+        data = memoryview(b"".join((self._left, *self._waiting)))
+        self._left, self._waiting = b"", []
         while data:
             try:
                 data = data[os.write(self._descriptor, data) :]
             except OSError as error:
                 # The next attempt goes on in the middle of the line, so that no other line is spoiled.
-                self._waiting = [bytes(data)]
+                self._left = bytes(data)
                 raise self._error(error) from error
 
     def _error(self, error: OSError) -> TraceError:
         why = (error.strerror or str(error)).lower()
         return TraceError(f"{shown_path(self.path)}: cannot be written: {why}.")
+
+
+def _why_taken(path: Path) -> str:
+    if _is_being_written(path):
+        return f"{shown_path(path)}: another recording is writing it now. Stop that one, or name another OUT."
+    return (
+        f"{shown_path(path)}: is there already, left by a recording that was killed. Make a trace of it with "
+        f"--recover, or remove it."
+    )
+
+
+def _is_being_written(path: Path) -> bool:
+    """Whether a recording that lives holds the journal's lock; those that were killed hold none."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class Found(NamedTuple):
@@ -107,8 +149,8 @@ class JournalReader:
         self._file.close()
 
     def scan(self) -> Found:
-        """Find every entry. A last line without its end is left out; any other fault is an error."""
-        places: list[Place] = []
+        """Find the last entry of every step. A last line without its end is left out; any other fault is an error."""
+        places: dict[str, Place] = {}
         header: JournalHeader | None = None
         sessions: dict[str, str] = {}
         cut_bytes = 0
@@ -125,10 +167,10 @@ class JournalReader:
                 text = f"{shown_path(self._path)}, line {number}: no entry of a journal: {error}."
                 raise TraceError(text) from error
             session = sessions.setdefault(entry.session, entry.session)
-            places.append(Place(session, entry.step.at_ms, offset, len(line)))
+            places[entry.step.id] = Place(session, entry.step.at_ms, offset, len(line))
         if header is None:
             raise TraceError(f"{shown_path(self._path)}: not a recording's journal. Name an OUT.journal file.")
-        return Found(header, places, cut_bytes)
+        return Found(header, list(places.values()), cut_bytes)
 
     def entry(self, offset: int) -> JournalEntry:
         self._file.seek(offset)

@@ -87,8 +87,7 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
 
 
 def _session(session_id: str, entries: list[JournalEntry], start_ms: float, tally: Tally) -> Session:
-    latest: dict[str, Step] = {entry.step.id: entry.step for entry in entries}
-    begin_ms = min(step.at_ms for step in latest.values())
+    begin_ms = min(entry.step.at_ms for entry in entries)
     calls = [
         Call(
             step.id,
@@ -97,7 +96,7 @@ def _session(session_id: str, entries: list[JournalEntry], start_ms: float, tall
             step.recorded.ttft_ms if step.recorded is not None else None,
             payload=step,
         )
-        for step in latest.values()
+        for step in (entry.step for entry in entries)
     ]
     steps: list[Step] = []
     for call in infer_edges(Lane(calls, RESOLUTION_MS), tally):

@@ -40,6 +40,7 @@ class RecordedPassage(Passage):
         "_feed_usage",
         "_now",
         "_response_capture",
+        "_sessions",
         "_usage",
         "capture",
         "exchange",
@@ -55,6 +56,7 @@ class RecordedPassage(Passage):
         upstream: Upstream,
         capture: BodyCapture,
         keeps_response: bool,
+        sessions: Sessions,
         now: Callable[[], int],
     ) -> None:
         super().__init__(doorway, request)
@@ -62,6 +64,7 @@ class RecordedPassage(Passage):
         self.upstream = upstream
         self.capture = capture
         self.keeps_response = keeps_response
+        self._sessions = sessions
         self._now = now
         self._response_capture: BodyCapture | None = None
         self._usage: UsageReader | None = None
@@ -85,6 +88,7 @@ class RecordedPassage(Passage):
         exchange = self.exchange
         exchange.first_byte_ns = self._now()
         exchange.status = response.status
+        exchange.session = self._sessions.answered(exchange.session, response.headers, exchange.first_byte_ns)
         content_type = response.value(b"content-type")
         if self.keeps_response:
             exchange.response_headers = response.headers
@@ -210,7 +214,7 @@ class Proxy:
         )
         capture = BodyCapture(request.is_chunked, self._hash_key)
         passage = RecordedPassage(
-            doorway, request, exchange, upstream, capture, self._keeps_responses, self._now
+            doorway, request, exchange, upstream, capture, self._keeps_responses, self._sessions, self._now
         )
         path = (upstream.base_path + destination.path).encode("utf-8", "surrogateescape")
         lines = [(b"host", b"Host: " + upstream.authority.encode())]

@@ -27,7 +27,7 @@ class Recorder:
 
     recorded: exchanges so far. faults: how many of them are recorded by their times only, because of an error of
     this program; fault: the last such error. open_exchanges: those that are not over yet. on_failure: called once
-    when the journal cannot be written.
+    when the journal cannot be written; from then on nothing more is recorded. missed: exchanges that were not.
     """
 
     def __init__(
@@ -54,10 +54,15 @@ class Recorder:
         self._written_early: set[int] = set()
         self._timer: asyncio.Handle | None = None
         self._has_failed = False
+        self._dropped = 0
         self._flushed_ns = self.begin_ns
 
     def __repr__(self) -> str:
         return f"<Recorder {self.recorded} recorded, {len(self._waiting)} waiting>"
+
+    @property
+    def missed(self) -> int:
+        return self._dropped + self._journal.unwritten
 
     def start(self) -> None:
         """Begin to write from time to time, on the running loop."""
@@ -65,22 +70,29 @@ class Recorder:
 
     def add(self, exchange: Exchange) -> None:
         """An exchange is over."""
+        if self._has_failed:
+            self._dropped += 1
+            return
         self._waiting.append(exchange)
         self._waiting_bytes += _held_bytes(exchange)
         while self._waiting_bytes > _MOST_WAITING_BYTES:
             self._take_one()
 
     def stop(self, unfinished: Iterable[Exchange]) -> None:
-        """Write what is left; the exchanges that go on are recorded as they are. Raises TraceError."""
+        """Write what is left; the exchanges that go on are recorded as they are."""
         if self._timer is not None:
             self._timer.cancel()
-        self._waiting.extend(unfinished)
+        for exchange in unfinished:
+            self.add(exchange)
         while self._waiting:
             self._take_one()
-        self._journal.flush()
+        # After a failure once more: there may be room again for what was cut off.
+        self._flush()
 
     def _turn(self) -> None:
         """One slice of what waits; the rest in the next pass of the loop, which serves requests first."""
+        if self._has_failed:
+            return
         loop = asyncio.get_running_loop()
         until_ns = self._now() + _SLICE_NS
         while self._waiting and self._now() < until_ns:
@@ -105,6 +117,9 @@ class Recorder:
         except TraceError as error:
             if not self._has_failed:
                 self._has_failed = True
+                self._dropped += len(self._waiting)
+                self._waiting.clear()
+                self._waiting_bytes = 0
                 self._on_failure(error)
 
     def _take_one(self) -> None:

@@ -48,7 +48,10 @@ class RecordOptions(msgspec.Struct, frozen=True):
 
 
 class Recording(msgspec.Struct):
-    """A recording that is going on. failed: set, with `failure`, when the journal cannot be written any more."""
+    """A recording that is going on.
+
+    failed: set, with `failure`, when the journal cannot be written any more; requests are passed on all the same.
+    """
 
     url: str
     recorder: Recorder
@@ -65,8 +68,8 @@ def journal_path(out: Path) -> Path:
 async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
     """Record while the context lasts; at its end the journal holds everything, and no trace is written yet.
 
-    Raises OSError if the address cannot be listened on, TraceError if the journal cannot be written, PatternError if
-    a pattern is none.
+    Raises OSError if the address cannot be listened on, TraceError if the journal cannot be begun, PatternError if a
+    pattern is none.
     """
     loop = asyncio.get_running_loop()
     key = token_bytes(32)

@@ -1,10 +1,11 @@
 """Which session a request belongs to. Sans I/O.
 
 In this order, the first that a request has: the header that the user named; the trace id of `traceparent`
-(https://www.w3.org/TR/trace-context/); the cookie that the user named; its client's address. A header and a trace id
-name a session for as long as the recording lasts, which takes no memory. A session told by cookie or address ends
-with a silence of the idle gap in which none of its requests was open; of these, only so many are open at once, and
-the one that was silent longest ends to make room.
+(https://www.w3.org/TR/trace-context/); the cookie that the user named, its own or given
+with its answer; its client's
+address. A header and a trace id name a session for as long as the recording lasts, which takes no memory. A session
+told by cookie or address ends with a silence of the idle gap in which none of its requests was open; of these, only so
+many are open at once, and the one that was silent longest ends to make room.
 
 Ids go into a file, so those that may be secrets, and addresses, are replaced: cookies by a keyed hash, addresses by
 a number.
@@ -71,6 +72,21 @@ class Sessions:
             if cookie is None
             else self._idle_session("cookie", cookie, at_ns)
         )
+
+    def answered(self, ref: SessionRef, headers: Sequence[tuple[str, str]], at_ns: int) -> SessionRef:
+        """The session of a request whose answer has these headers.
+
+        Whoever is given the session's cookie came without it: by address alone, all logins would be one session.
+        """
+        if self._cookie is None or ref.told_by != "client":
+            return ref
+        for name, value in headers:
+            if name.lower() == "set-cookie":
+                given = _cookie_value(value.partition(";")[0], self._cookie)
+                if given is not None:
+                    self.ended(ref, at_ns)
+                    return self._idle_session("cookie", given, at_ns)
+        return ref
 
     def ended(self, ref: SessionRef, at_ns: int) -> None:
         """A request of this session is over."""

@@ -96,7 +96,8 @@ class JournalHeader(msgspec.Struct, omit_defaults=True):
 class JournalEntry(msgspec.Struct, omit_defaults=True):
     """Every other line of the journal: a step, without edges, at_ms from the recording's start.
 
-    A later line with the same session and step replaces an earlier one, which was written while the step went on.
+    A later line with the same step replaces an earlier one, which was written while the step went on; its session may
+    be another, where the answer told it.
     """
 
     session: str

@@ -80,6 +80,19 @@ def test_a_step_that_was_written_while_it_went_on_is_replaced_by_its_end(journal
     assert written.unfinished == 1
 
 
+def test_a_step_whose_answer_told_its_session_is_in_that_one_alone(journal, tmp_path):
+    path = journal(
+        ("client-1", step("r1", 0.0, None)), ("client-1", step("r2", 1.0)), ("cookie-2", step("r1", 0.0, 900.0))
+    )
+
+    _, found = sessions(path, tmp_path)
+
+    assert {one.id: [made.id for made in one.steps] for one in found} == {
+        "cookie-2": ["r1"],
+        "client-1": ["r2"],
+    }
+
+
 def test_only_a_last_line_that_was_cut_off_is_lost(journal, tmp_path):
     path = journal(("s", step("r1", 0.0)), ("s", step("r2", 20.0)))
     whole = path.read_bytes()

@@ -67,7 +67,7 @@ async def scene_of(
     upstream_port = upstream.sockets[0].getsockname()[1]
     found = parse_routes([text.format(port=upstream_port) for text in upstreams], routes)
     scene = Scene(0)
-    sessions = Sessions(SessionRules(header="x-session"), b"key")
+    sessions = Sessions(SessionRules(header="x-session", cookie="sid"), b"key")
     scene.proxy = Proxy(
         found, sessions, scene.over.append, hash_key=b"key", keeps_responses=keeps_responses, tls=tls
     )
@@ -598,3 +598,27 @@ async def test_small_json_of_responses_is_kept_where_it_was_asked_for(answer, ke
         assert exchange.response_body == (kept if keeps else None)
         assert bool(exchange.response_headers) == keeps
         assert exchange.fault is None
+
+
+async def test_a_login_is_in_the_session_of_the_cookie_that_it_is_given():
+    async def serve(reader, writer, scene):
+        await head_of(reader, scene)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=%d; Path=/\r\nContent-Length: 0\r\n\r\n" % len(scene.seen)
+        )
+        while True:
+            await head_of(reader, scene)
+            writer.write(OK)
+
+    async with scene_of(serve) as scene:
+        for user in (b"1", b"2"):
+            await scene.ask(b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            await scene.ask(b"GET /a HTTP/1.1\r\nHost: x\r\nCookie: sid=%s\r\n\r\n" % user)
+            # The next user's login is asked for on a connection that has not given a cookie yet.
+            for kept in scene.proxy._kept.values():
+                kept.pop().close()
+            scene.seen[:] = [b""] * int(user)
+
+    logins, others = scene.over[0::2], scene.over[1::2]
+    assert [one.session for one in logins] == [one.session for one in others]
+    assert logins[0].session != logins[1].session

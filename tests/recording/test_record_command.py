@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -21,9 +22,9 @@ LONGEST_S = 30.0
 
 
 class Recorded:
-    """A running `replay trace record`. url: where it listens."""
+    """A running `replay trace record`. url: where it listens. most_file_bytes: as if the disk had no room for more."""
 
-    def __init__(self, out, *options):
+    def __init__(self, out, *options, most_file_bytes=None):
         self.out = out
         self.journal = out.with_name(out.name + ".journal")
         self._process = subprocess.Popen(
@@ -42,6 +43,9 @@ class Recorded:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=None
+            if most_file_bytes is None
+            else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most_file_bytes, most_file_bytes)),
         )
         self.first_lines = []
         for line in self._process.stderr:
@@ -270,7 +274,7 @@ def test_listening_for_other_machines_is_warned_about(record, tmp_path, truth):
         ),
         (
             ["--upstream", "http://a", "--redact", "("],
-            "--redact '(' is not a valid regular expression: missing ), unterminated subpattern at position 0.",
+            "--redact '(' has a regex that cannot be used: missing ): (.",
         ),
         (
             ["--upstream", "http://127.0.0.1:9000"],
@@ -294,3 +298,42 @@ def test_an_address_that_is_taken_is_told_plainly(record, truth, tmp_path):
     assert refused.returncode == 2
     assert refused.stderr.startswith(f"replay: cannot listen on {taken}: ")
     assert not (tmp_path / "o.jsonl.journal").exists()
+
+
+def test_a_recorder_without_room_goes_on_serving_and_says_that_the_recording_is_incomplete(truth, tmp_path):
+    recorded = Recorded(
+        tmp_path / "o.jsonl.zst", "--upstream", truth.url, "--bodies", "keep", most_file_bytes=20_000
+    )
+    with httpx.Client(base_url=recorded.url) as client:
+        statuses = []
+        for n in range(60):
+            statuses.append(client.post(f"/a?n={n}", json={"text": "x" * 1_000}).status_code)
+            if n % 10 == 9:
+                time.sleep(0.25)  # the journal is written every 200 ms
+
+    code, said, told = recorded.stop()
+
+    assert statuses == [200] * 60
+    with open_trace(recorded.out) as trace:
+        kept = sum(len(session.steps) for session in trace)
+    assert 5 <= kept < 20
+    assert code == 4
+    assert f"{kept} steps" in said
+    why = f"{recorded.journal}: cannot be written: file too large."
+    assert told.count(f"replay: {why} Nothing more is recorded; requests are still passed on.\n") == 1
+    missing = int(re.search(r"the recording is incomplete: (\d+) requests are missing", told)[1])
+    assert kept + missing == 60
+
+
+def test_two_recordings_to_one_file_are_told_apart_from_one_that_was_killed(record, truth):
+    recorded = record("--upstream", truth.url)
+
+    second = command("-o", str(recorded.out), "--upstream", truth.url, "--listen", "127.0.0.1:0")
+    recorded.stop(signal.SIGKILL)
+    third = command("-o", str(recorded.out), "--upstream", truth.url, "--listen", "127.0.0.1:0")
+
+    assert (second.returncode, third.returncode) == (2, 2)
+    assert second.stderr == (
+        f"replay: {recorded.journal}: another recording is writing it now. Stop that one, or name another OUT.\n"
+    )
+    assert "left by a recording that was killed" in third.stderr

@@ -105,3 +105,31 @@ def test_an_id_that_a_pattern_matches_is_hashed_and_still_tells_sessions_apart()
 
     assert one != other
     assert "user" not in one.id + other.id
+
+
+GIVEN = [("Content-Type", "x"), ("Set-Cookie", "theme=dark"), ("Set-Cookie", "sid=secret-1; Path=/; HttpOnly")]
+
+
+def test_whoever_is_given_the_cookie_belongs_to_its_session():
+    of = sessions(cookie="sid")
+    logins = [of.began([], "10.0.0.1", 0), of.began([], "10.0.0.1", 1)]
+
+    first = of.answered(logins[0], GIVEN, 2)
+    second = of.answered(logins[1], [("set-cookie", "sid=secret-2")], 3)
+
+    assert first == of.began([("cookie", "sid=secret-1")], "10.0.0.1", 4)
+    assert second == of.began([("cookie", "sid=secret-2")], "10.0.0.1", 5)
+    assert (first.told_by, first != second, "secret" in first.id) == ("cookie", True, False)
+    for ref in (first, first, second, second):
+        of.ended(ref, 6)
+    assert [one.in_flight for one in of._open.values()] == [0, 0, 0]
+
+
+def test_a_session_that_is_told_otherwise_is_not_told_by_an_answer():
+    of = sessions(header="x-session", cookie="sid")
+    for headers in ([("x-session", "run-7")], [TRACEPARENT], [("cookie", "sid=old")]):
+        told = of.began(headers, "10.0.0.1", 0)
+        assert of.answered(told, GIVEN, 1) == told
+    by_address = of.began([], "10.0.0.1", 0)
+    assert of.answered(by_address, [("set-cookie", "sid="), ("set-cookie", "other=sid=1")], 1) == by_address
+    assert sessions().answered(by_address, GIVEN, 1) == by_address
