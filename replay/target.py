@@ -97,11 +97,18 @@ def _check_header(name: str, value: str) -> None:
         raise ValueError(f"the value of header {_quoted(name)} holds a control character")
 
 
-def _check_positive(options: msgspec.Struct, *names: str) -> None:
+# 31 years: what no clock of ours overflows at, and nobody means.
+_LONGEST_S = 1e9
+_MOST = 1e12
+
+
+def _check_positive(options: msgspec.Struct, *names: str, most: float = _MOST) -> None:
     for name in names:
         value = getattr(options, name)
-        if not (value > 0 and math.isfinite(value)):
+        if not value > 0:
             raise ValueError(f"{name} must be more than 0")
+        if value > most:
+            raise ValueError(f"{name} must be at most {most:,.0f}")
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -123,7 +130,7 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             _check_header(name, "")
         if self.command is not None and not self.command.strip():
             raise ValueError("command must not be empty")
-        _check_positive(self, "command_ttl_s")
+        _check_positive(self, "command_ttl_s", most=_LONGEST_S)
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -151,7 +158,7 @@ class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     dns_ttl_s: float = 60.0
 
     def __post_init__(self) -> None:
-        _check_positive(self, "max", "dns_ttl_s")
+        _check_positive(self, "max", "dns_ttl_s", most=_LONGEST_S)
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -163,7 +170,7 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     total_s: float = 600.0
 
     def __post_init__(self) -> None:
-        _check_positive(self, "connect_s", "first_byte_s", "idle_s", "total_s")
+        _check_positive(self, "connect_s", "first_byte_s", "idle_s", "total_s", most=_LONGEST_S)
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -263,7 +270,7 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     stale_unsafe: bool = False
 
     def __post_init__(self) -> None:
-        _check_positive(self, "attempts", "backoff_s", "max_backoff_s", "budget_percent")
+        _check_positive(self, "attempts", "backoff_s", "max_backoff_s", "budget_percent", most=_LONGEST_S)
         if self.idempotency_header is not None:
             _check_header(self.idempotency_header, "")
 
@@ -318,8 +325,8 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             "call_price",
             "token_price_million",
         ):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be a finite number, and not negative")
+            if not 0 <= getattr(self, name) <= _MOST:
+                raise ValueError(f"{name} must be from 0 to {_MOST:,.0f}")
         if not 0 <= self.discount_percent < 100:
             raise ValueError("discount_percent must be from 0 to less than 100")
 

@@ -5,7 +5,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.target import Auth, Route, Target, TargetError, load_target, redacted, secret_from_env, shown_url
+from replay.target import (
+    Auth,
+    Connections,
+    Cost,
+    Retry,
+    Route,
+    Target,
+    TargetError,
+    Timeouts,
+    load_target,
+    redacted,
+    secret_from_env,
+    shown_url,
+)
 
 SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
 
@@ -221,3 +234,34 @@ def test_no_secret_of_a_target_is_written_or_shown():
 )
 def test_a_url_is_shown_without_what_may_be_secret_in_it(url, shown):
     assert shown_url(url) == shown
+
+
+BIG = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        (name, field.name)
+        for name, kind in (
+            ("connections", Connections),
+            ("timeouts", Timeouts),
+            ("retry", Retry),
+            ("auth", Auth),
+            ("cost", Cost),
+        )
+        for field in msgspec.structs.fields(kind)
+        if field.type in (int, float)
+    ],
+)
+@pytest.mark.parametrize("number", [BIG, f"-{BIG}", "1e308", "nan", "inf", "-inf"])
+def test_a_number_that_no_clock_and_no_bill_can_hold_is_refused(table, key, number, tmp_path):
+    path = tmp_path / "t.toml"
+    price = 'price = "cloud-run-us-central1"\n' if table == "cost" else ""
+    path.write_text(f'url = "http://a"\n[{table}]\n{price}{key} = {number}\n')
+
+    with pytest.raises(TargetError) as refused:
+        load_target(str(path))
+
+    assert str(refused.value).startswith(f"{path}: {table}")
+    assert len(str(refused.value)) < 300 + len(str(path))

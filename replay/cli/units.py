@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from replay.engine.types import Budget
+from replay.trace.errors import shortened
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
 _MONEY = re.compile(
@@ -15,6 +16,9 @@ _MONEY = re.compile(
 ).fullmatch
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _FAULTS = ("kill", "drain", "deploy")
+# What no clock of ours overflows at.
+_LONGEST_S = 1e9
+_MOST_FACTOR = 1e6
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -31,7 +35,10 @@ class Duration(click.ParamType[float]):
             self.fail(
                 f"{value!r} is not a valid duration. Write it with a unit, for example 800ms, 30s, 2m or 1h."
             )
-        return float(found[1]) * _SECONDS[found[2]]
+        seconds = float(found[1]) * _SECONDS[found[2]]
+        if seconds > _LONGEST_S:
+            self.fail(f"{shortened(str(value))} is too long; at most 31 years are allowed.")
+        return seconds
 
 
 class Factor(click.ParamType[float]):
@@ -47,7 +54,8 @@ class Factor(click.ParamType[float]):
             number = float(str(value).strip().removesuffix("x"))
         except ValueError:
             self.fail(f"{value!r} is not a number. Write a factor, for example 4 or 0.5.")
-        if not math.isfinite(number) or number < 0 or (number == 0 and not self._may_be_zero):
+        is_usable = 1 / _MOST_FACTOR <= number <= _MOST_FACTOR or (number == 0 and self._may_be_zero)
+        if not is_usable:
             self.fail(f"{value!r} cannot be used as a factor. Write a finite number above 0, for example 4.")
         return number
 

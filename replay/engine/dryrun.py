@@ -27,6 +27,8 @@ from replay.results.types import Forecast
 from replay.target import Target
 from replay.trace.types import Session, Step
 
+# Of a trace of decades, slowed down: what an array holds.
+_LAST_NS = (1 << 63) - 1
 _NS = 1_000_000_000
 _STARTED, _FIRST_BYTE, _ENDED = 0, 1, 2
 
@@ -77,8 +79,8 @@ def foresee(
             weighing.add(where, step, session.id)
             sent_at_ns = began_ns + due_ns
             alike.add(where, session, step, values)
-            sent_ns.append(due_ns)
-            end_ns.append(ended_ns)
+            sent_ns.append(min(due_ns, _LAST_NS))
+            end_ns.append(min(ended_ns, _LAST_NS))
             by_second[due_ns // _NS] += 1
     notes = []
     if (origin := recorded_at(found.header, target)) is not None:

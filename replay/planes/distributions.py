@@ -6,10 +6,13 @@ from random import Random
 from statistics import NormalDist
 
 from replay.planes.types import Constant, Distribution, Empirical, Lognormal, Mixture
+from replay.trace.errors import shortened
 
 _P99 = NormalDist().inv_cdf(0.99)
 _TIME = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)")
 _UNIT_MS = {"ms": 1.0, "s": 1000.0, "m": 60_000.0, "min": 60_000.0, "h": 3_600_000.0}
+# What no clock of ours overflows at.
+_LONGEST_MS = 1e12
 _FORMS = "800ms, lognormal:P50,P99, empirical:T1,T2,... or mixture:WEIGHT*TIME+WEIGHT*TIME"
 
 
@@ -66,4 +69,7 @@ def _time_ms(text: str) -> float:
     found = _TIME.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"{text.strip()!r} is not a valid time or distribution. Write {_FORMS}.")
-    return float(found[1]) * _UNIT_MS[found[2]]
+    ms = float(found[1]) * _UNIT_MS[found[2]]
+    if ms > _LONGEST_MS:
+        raise ValueError(f"{shortened(text.strip())} is too long; at most 31 years are allowed.")
+    return ms

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.cli.units import MONEY
+from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY
 from replay.engine.types import Budget
 
 
@@ -43,3 +43,23 @@ def test_any_text_is_an_amount_above_nothing_or_an_error(text):
     except click.BadParameter:
         return
     assert 0 < budget.amount < 1e12
+
+
+BIG = "9" * 400
+
+
+@pytest.mark.parametrize("text", [f"{BIG}s", f"{BIG}ms", "1000000000.5s", "300000h"])
+def test_a_time_that_overflows_a_clock_is_too_long(text):
+    with pytest.raises(click.BadParameter, match="too long; at most 31 years are allowed") as refused:
+        DURATION.convert(text, None, None)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("text", [BIG, "1e308", "1e-308", "0", "-1", "nan", "inf"])
+def test_a_factor_that_no_time_can_be_divided_by_is_refused(text):
+    with pytest.raises(click.BadParameter, match="cannot be used as a factor"):
+        FACTOR.convert(text, None, None)
+
+
+def test_a_factor_may_be_zero_where_that_means_something():
+    assert FACTOR_OR_ZERO.convert("0", None, None) == 0.0

@@ -93,3 +93,15 @@ def test_the_advice_is_given_where_there_are_copies(write_trace):
 
     assert NOTE in foresee(trace, TARGET, RunOptions(knobs=Knobs(scale=2))).notes
     assert NOTE not in foresee(trace, TARGET, RunOptions()).notes
+
+
+def test_a_forecast_holds_a_trace_of_decades_that_is_slowed_down(write_trace):
+    decades_ms = 1e12
+    trace = write_trace(
+        (0.0, [write_trace.get("a"), write_trace.get("b", after=[{"step": "a", "delay_ms": decades_ms}])]),
+        (decades_ms, [write_trace.get("a")]),
+    )
+
+    found = foresee(trace, Target(url="http://127.0.0.1:1", name="t"), RunOptions(knobs=Knobs(speed=1e-6)))
+
+    assert found.requests == 3
