@@ -4,7 +4,8 @@ from rich.console import Console
 
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import BillLine
-from replay.judge.money.month import PlaneCost, RunCost
+from replay.judge.money.month import LaterMonth, PlaneCost, RunCost
+from replay.judge.phrases import number
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock
 
@@ -27,6 +28,9 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
         console.print()
         console.print(Text("beside every bill, in none of them", style="bold"))
         _print_lines(cost.beside, currency, console, explain=explain)
+    if cost.later is not None and cost.later.totals:
+        console.print()
+        console.print(Text(_later(cost.later)), soft_wrap=True)
     if cost.staff is not None:
         console.print(Text(cost.staff.text), soft_wrap=True)
     for even in cost.break_even:
@@ -52,6 +56,12 @@ def _load(cost: RunCost) -> str:
         f"{seen}{times}; {cost.active_instances:.3g} instances active in the mean{shared} ({cost.basis}); "
         f"seen for {clock(cost.observed_s)}"
     )
+
+
+def _later(later: LaterMonth) -> str:
+    """The month that this one grows to, in a line."""
+    totals = ", ".join(f"{clean(name)} {money(total, later.currency)}" for name, total in later.totals.items())
+    return f"{clean(later.calendar, 80)}, at {number(later.requests)} requests a month: {totals}"
 
 
 def _print_plane(plane: PlaneCost, console: Console, *, explain: bool) -> None:

@@ -397,6 +397,27 @@ def test_a_months_calendar_is_named_in_the_bill_and_nights_make_it_smaller(simul
     assert desk["planes"][1]["bill"]["total"] == pytest.approx(flat["planes"][1]["bill"]["total"])
 
 
+def test_a_load_that_grows_is_billed_for_the_month_of_now_and_the_later_one_is_named(simulated, tmp_path):
+    grows = "[growth]\npercent_a_month = 10\nmonths = 2\n"
+    (tmp_path / "now.toml").write_text("base = 0.5\n")
+    (tmp_path / "desk.toml").write_text(f"base = 0.5\n{grows}")
+    (tmp_path / "then.toml").write_text("base = 0.605\n")
+    now, desk, then = (
+        json.loads(
+            cost(simulated, *SERVERLESS, *MACHINE, "--month", tmp_path / f"{name}.toml", "--json").stdout
+        )
+        for name in ("now", "desk", "then")
+    )
+
+    assert [plane["bill"] for plane in desk["planes"]] == [plane["bill"] for plane in now["planes"]]
+    later = desk["later"]
+    assert (later["calendar"], later["requests"]) == ("desk in 2 months", pytest.approx(then["requests"]))
+    assert list(later["totals"].values()) == pytest.approx([plane["bill"]["total"] for plane in then["planes"]])
+    assert "later" not in now
+    printed = cost(simulated, *SERVERLESS, *MACHINE, "--month", tmp_path / "desk.toml").stdout
+    assert "\ndesk in 2 months, at " in printed
+
+
 @pytest.mark.parametrize(
     ("month", "says"),
     [

@@ -6,6 +6,8 @@ Without a questionnaire there are none of these rules, and one doubt instead of 
 
 from collections.abc import Callable, Sequence
 
+from replay.judge.choice.case import Case
+from replay.judge.choice.having import has, unfit
 from replay.judge.choice.questionnaire import (
     NONE,
     QUESTIONS,
@@ -16,7 +18,8 @@ from replay.judge.choice.questionnaire import (
     said,
     zones_of,
 )
-from replay.judge.choice.types import Answered, Dimension, Favours, PilotPlane, Rule, StepClass
+from replay.judge.choice.types import Answered, Dimension, Favours, PilotPlane, Rule
+from replay.judge.needs import words_of
 from replay.judge.phrases import counted, number
 
 _SOURCE = "answered by you; no trace can tell"
@@ -58,12 +61,18 @@ def cuts_sockets(answers: Answers, plane: PilotPlane) -> str | None:
     return "ends a request within the hour, and connections are held open for hours"
 
 
-def lacks_tools(answers: Answers, plane: PilotPlane) -> str | None:
-    """Why a plane does not have what the agent uses on its own machine; None if it does, or nobody said."""
-    tools = bound_tools(answers)
-    if not tools or plane.plane != "serverless":
+def lacks_tools(answers: Answers, plane: PilotPlane, case: Case) -> str | None:
+    """Why a plane does not have what the agent uses on its own machine; None if it does, or nobody said. What the
+    trace marks steps with is left to those.
+    """
+    marked = {word for step in case.workload.series for word in words_of(step.needs or "")}
+    tools = [tool for tool in bound_tools(answers) if tool not in marked and not has(case, plane, tool)]
+    if not tools:
         return None
-    return f"is no machine with {' and '.join(tools)}, which the agent needs"
+    said = f"is no machine with {' and '.join(tools)}, which the agent needs"
+    if plane.plane != "serverless":
+        said = f"is not known to have {' and '.join(tools)}, which the agent needs"
+    return "; it ".join([said, *filter(None, (unfit(case, plane, tool) for tool in tools))])
 
 
 def bound_tools(answers: Answers) -> list[str]:
@@ -71,7 +80,7 @@ def bound_tools(answers: Answers) -> list[str]:
     return [tool for tool in answers.local or () if tool not in _SHIPPED]
 
 
-def _state(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass]) -> Rule:
+def _state(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     out = _out(state_lost, answers, planes)
     if answers.memory is None:
         text = "not answered: what lives in memory"
@@ -90,7 +99,7 @@ def _state(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass
     )
 
 
-def _compliance(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass]) -> Rule:
+def _compliance(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     out, zones = _out(outside_zones, answers, planes), zones_of(answers)
     if answers.zones is None:
         text = "not answered: which compliance zones there are"
@@ -109,7 +118,7 @@ def _compliance(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[Step
     return _rule("compliance", answers, ("zones", "zone_allows"), _the_rest(planes, out), text, out)
 
 
-def _sockets(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass]) -> Rule:
+def _sockets(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     out = _out(cuts_sockets, answers, planes)
     text = (
         "; ".join(f"{target} {why}" for target, why in out.items())
@@ -119,20 +128,25 @@ def _sockets(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepCla
     return _rule("open sockets", answers, ("sockets",), "vm" if out else "neither", text, out)
 
 
-def _local(answers: Answers, planes: Sequence[PilotPlane], steps: Sequence[StepClass]) -> Rule:
-    out, tools = _out(lacks_tools, answers, planes), bound_tools(answers)
+def _local(answers: Answers, planes: Sequence[PilotPlane], case: Case) -> Rule:
+    out = _out(lambda answers, plane: lacks_tools(answers, plane, case), answers, planes)
+    tools, steps = bound_tools(answers), case.workload.series
     is_part = any(step.needs for step in steps) and not all(step.needs for step in steps)
-    favours: Favours = "neither" if not tools else "hybrid" if is_part else "vm"
-    text = (
-        f"{' and '.join(tools)} on the agent's own machine"
-        + (": the steps that the trace marks go there" if is_part else ": it takes machines")
-        if tools
-        else f"local tools: {said(answers.local)}; {follows(QUESTIONS[4], answers.local)}"
-    )
-    return _rule("local tools", answers, ("local",), favours, text, {} if is_part else out)
+    if not tools:
+        text = f"local tools: {said(answers.local)}; {follows(QUESTIONS[4], answers.local)}"
+    elif out:
+        text = "; ".join(f"{target} {why}" for target, why in out.items())
+    elif is_part:
+        text = f"{' and '.join(tools)} on the agent's own machine: the steps that the trace marks go there"
+    elif any(step.needs for step in steps):
+        text = f"{' and '.join(tools)} on the agent's own machine: judged by the steps that the trace marks"
+    else:
+        text = f"{' and '.join(tools)} on the agent's own machine, which all planes have"
+    favours: Favours = "hybrid" if tools and is_part and not out else _the_rest(planes, out)
+    return _rule("local tools", answers, ("local",), favours, text, out)
 
 
-def _upkeep(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass]) -> Rule:
+def _upkeep(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     parts = []
     if answers.patching is not None:
         parts.append(
@@ -154,7 +168,7 @@ def _rate(answers: Answers) -> str:
     return f" at {answers.staff_rate:,.2f} {answers.currency or ''}".rstrip() + " an hour"
 
 
-def _way_back(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepClass]) -> Rule:
+def _way_back(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     minutes = answers.rollback_minutes
     text = (
         "not answered: how long a roll-back takes"
@@ -164,7 +178,7 @@ def _way_back(answers: Answers, planes: Sequence[PilotPlane], _: Sequence[StepCl
     return _rule("way back", answers, ("rollback_minutes",), "neither", text, {})
 
 
-_RULES: tuple[Callable[[Answers, Sequence[PilotPlane], Sequence[StepClass]], Rule], ...] = (
+_RULES: tuple[Callable[[Answers, Sequence[PilotPlane], Case], Rule], ...] = (
     _state,
     _compliance,
     _sockets,
@@ -174,11 +188,9 @@ _RULES: tuple[Callable[[Answers, Sequence[PilotPlane], Sequence[StepClass]], Rul
 )
 
 
-def answered_rules(
-    answers: Answers | None, planes: Sequence[PilotPlane], steps: Sequence[StepClass]
-) -> list[Rule]:
+def answered_rules(case: Case) -> list[Rule]:
     """All of them, in the order in which they decide; none where nobody was asked."""
-    return [] if answers is None else [rule(answers, planes, steps) for rule in _RULES]
+    return [] if case.answers is None else [rule(case.answers, case.planes, case) for rule in _RULES]
 
 
 def answer_doubts(answers: Answers | None) -> list[str]:

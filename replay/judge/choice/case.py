@@ -12,7 +12,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """All that the rules may look at.
 
     request_limit_s: the longest request that a target allows, by its name; one that has no limit is not in it.
-    provides: what a target is known to have of what steps may need, by its name. hybrid: a split of the steps between
+    provides: what a target is known to have of what steps may need, by its name. unfit: by target, and by what is
+    needed, why the hardware that it is priced with does not have it. hybrid: a split of the steps between
     planes that was simulated and priced like the others; a hybrid that was tried as a target is one of the planes.
     hybrid_routes: where the hybrid that stands for its kind sends the steps. calendar: how the month looks that the
     bills are of. answers: to what no trace can tell; None: nobody was asked.
@@ -24,6 +25,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     request_limit_s: dict[str, float] = {}
     slos: Sequence[str] = ()
     provides: dict[str, Sequence[str]] = {}
+    unfit: dict[str, dict[str, str]] = {}
     hybrid: PilotPlane | None = None
     hybrid_routes: Sequence[PlannedRoute] = ()
     calendar: str = ""

@@ -59,7 +59,7 @@ def decide(case: Case) -> Decided:
     """Choose by the order at the head of this module."""
     stand = standing(case)
     rules = [rule(case) for rule in RULES]
-    rules += answered_rules(case.answers, case.planes, case.workload.series)
+    rules += answered_rules(case)
     by_name = {rule.name: rule for rule in rules}
     forced = forced_split(case, stand)
     line = staff_line(stand)

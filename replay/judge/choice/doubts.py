@@ -10,8 +10,9 @@ from typing import NamedTuple
 from replay.judge.choice.answered import answer_doubts
 from replay.judge.choice.bills import CLEAR_RATIO
 from replay.judge.choice.case import Case
+from replay.judge.choice.having import is_provided
 from replay.judge.choice.staff import flips_soon
-from replay.judge.choice.standing import Standing, is_provided
+from replay.judge.choice.standing import Standing
 from replay.judge.choice.types import Choice, PilotPlane, Rule, StaffLine
 from replay.judge.phrases import number
 

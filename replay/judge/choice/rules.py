@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from replay.judge.choice.bills import CLEAR_RATIO, Bills, compared, why_not_compared
 from replay.judge.choice.case import Case
+from replay.judge.choice.having import cannot_do
 from replay.judge.choice.split import LEAST_LONG_MS, LONG_RATIO, forced_split, long_steps
 from replay.judge.choice.staff import staff_line
 from replay.judge.choice.standing import (
@@ -18,7 +19,6 @@ from replay.judge.choice.standing import (
     LEAST_STEPS,
     MOST_FAILED,
     Standing,
-    cannot_do,
     carries_rps,
     standing,
     step_name,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from replay.judge.choice.bills import CLEAR_RATIO, LEAST_GAP
 from replay.judge.choice.case import Case
-from replay.judge.choice.standing import Standing, cannot_do, too_long
+from replay.judge.choice.having import cannot_do
+from replay.judge.choice.standing import Standing, too_long
 from replay.judge.choice.types import PilotPlane, PlannedRoute, StepClass
 from replay.judge.phrases import number
 

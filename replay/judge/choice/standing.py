@@ -6,7 +6,6 @@ one that may not, then the cheaper (its staff time with it), or, where one of th
 latency; names decide between equals, so that the order in which targets were named never does.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from scipy.stats import beta
 from replay.judge.choice.answered import cuts_sockets, lacks_tools, outside_zones, state_lost
 from replay.judge.choice.bills import bill_and_staff
 from replay.judge.choice.case import Case
+from replay.judge.choice.having import cannot_do, unfit
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
 from replay.judge.phrases import number
@@ -22,10 +22,6 @@ from replay.judge.phrases import number
 LEAST_STEPS = 100
 MOST_FAILED = 0.01
 ALPHA = 0.05
-# A machine that somebody rents has a disk, a browser and a network; these it has only if its target says so.
-_HARDWARE = frozenset({"gpu", "gpus", "tpu", "tpus", "npu", "cuda", "fpga", "accelerator"}) | frozenset(
-    {"l4", "l40s", "t4", "a10", "a10g", "a100", "h100", "h200", "b200", "v100", "mi300x"}
-)
 
 
 class Out(NamedTuple):
@@ -105,29 +101,6 @@ def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:
     ]
 
 
-def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
-    """The steps that need something which this target is not known to have."""
-    return [step for step in case.workload.series if step.needs and not has(case, plane, step.needs)]
-
-
-def has(case: Case, plane: PilotPlane, needs: str) -> bool:
-    """Whether a target has what a step needs; a plane with machines has anything but special hardware."""
-    if is_provided(case, plane, needs):
-        return True
-    return plane.plane != "serverless" and not _HARDWARE & _words(needs)
-
-
-def is_provided(case: Case, plane: PilotPlane, needs: str) -> bool:
-    """Whether a target is said to have it, in whatever order the words are."""
-    asked = _words(needs)
-    stated = {word for thing in case.provides.get(plane.target, ()) for word in _words(thing)}
-    return bool(asked) and asked <= stated
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
-
-
 def step_name(step: StepClass) -> str:
     return f"{step.kind}:{step.name}"
 
@@ -176,8 +149,9 @@ def _lacking(case: Case, plane: PilotPlane) -> str | None:
     steps = cannot_do(case, plane)
     if not steps:
         return None
-    needs = " and ".join(dict.fromkeys(step.needs or "" for step in steps))
-    return f"is not known to have what {step_names(steps)} needs: {needs}"
+    asked = dict.fromkeys(step.needs or "" for step in steps)
+    said = f"is not known to have what {step_names(steps)} needs: {' and '.join(asked)}"
+    return "; it ".join([said, *filter(None, (unfit(case, plane, need) for need in asked))])
 
 
 def _by_answer(why: Callable[[Answers, PilotPlane], str | None]) -> Callable[[Case, PilotPlane], str | None]:
@@ -187,9 +161,7 @@ def _by_answer(why: Callable[[Answers, PilotPlane], str | None]) -> Callable[[Ca
 
 def _without_its_tools(case: Case, plane: PilotPlane) -> str | None:
     """Tools of the whole agent; where the trace marks the steps that need them, the rule on local needs judges."""
-    if case.answers is None or any(step.needs for step in case.workload.series):
-        return None
-    return lacks_tools(case.answers, plane)
+    return None if case.answers is None else lacks_tools(case.answers, plane, case)
 
 
 # In the order in which the rules come; the first that a target breaks is told.

@@ -46,9 +46,10 @@ class Slot(NamedTuple):
 
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
-    """A month. slots: ascending by level, 730 hours together. growth: what the levels are multiplied by, since the
-    month that is billed is a later one. requests_a_day, sessions_a_day: the month's own load in the mean, before it
-    grew; None where the trace says how much level 1 is. notes: how it was found.
+    """A month. slots: ascending by level, 730 hours together. growth: what the levels are multiplied by, where this
+    month is a later one. requests_a_day, sessions_a_day: the month's own load in the mean, before it grew; None where
+    the trace says how much level 1 is. notes: how it was found. later: the same month when it has grown; None where it
+    does not grow.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     requests_a_day: float | None = None
     sessions_a_day: float | None = None
     notes: tuple[str, ...] = ()
+    later: "Calendar | None" = None
 
     @property
     def mean_level(self) -> float:

@@ -77,7 +77,7 @@ class _Holidays(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class _Growth(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The month that is billed comes so many months from now."""
+    """The month that comes so many months from now is billed as well, beside the one of now."""
 
     percent_a_month: float
     months: float = 12.0
@@ -176,16 +176,15 @@ def _calendar(written: _Written, name: str) -> Calendar:
             raise ValueError(f"[holidays] like: {quoted(holidays.like)} is not a day of the week")
     if written.requests_per_day is not None:
         _check_within("requests_per_day", written.requests_per_day, 1e-9, _MOST_REQUESTS)
-    return calendar_of(
+    found = calendar_of(
         written.name or name,
         week,
         _windows(written.window),
         holidays_a_year=holidays.days_a_year if holidays else 0.0,
         holiday_like=holidays.like.lower() if holidays else "sunday",
-        growth=_factor(written.growth),
         requests_a_day=written.requests_per_day,
-        notes=_grown(written.growth),
     )
+    return _growing(found, written.growth)
 
 
 def _windows(written: list[_Window]) -> list[Window]:
@@ -268,9 +267,21 @@ def _check_within(what: str, value: float, low: float, high: float) -> None:
         raise ValueError(f"{what} must be from {least}{most}, and is {value:g}")
 
 
-def _factor(growth: _Growth | None) -> float:
-    if growth is None:
-        return 1.0
+def _growing(now: Calendar, growth: _Growth | None) -> Calendar:
+    """The month of now, with the one that it grows to."""
+    factor = 1.0 if growth is None else _factor(growth)
+    if growth is None or factor == 1.0:
+        return now
+    when = f"{growth.months:g} month{'' if growth.months == 1 else 's'}"
+    later = msgspec.structs.replace(now, name=f"{now.name} in {when}", growth=factor)
+    note = (
+        f"this is the month of now; in {when}, at {growth.percent_a_month:+g} % a month, it has {factor:.3g} times the "
+        "load, which is billed beside it"
+    )
+    return msgspec.structs.replace(now, later=later, notes=(*now.notes, note))
+
+
+def _factor(growth: _Growth) -> float:
     _check_within("[growth] months", growth.months, 0.0, _MOST_MONTHS)
     _check_within("[growth] percent_a_month", growth.percent_a_month, -90.0, 1000.0)
     factor = float((1 + growth.percent_a_month / 100) ** growth.months)
@@ -280,12 +291,3 @@ def _factor(growth: _Growth | None) -> float:
             f"load; more than {_MOST_GROWTH:g} times, either way, is a guess that no bill should rest on"
         )
     return factor
-
-
-def _grown(growth: _Growth | None) -> tuple[str, ...]:
-    if growth is None or not growth.percent_a_month or not growth.months:
-        return ()
-    return (
-        f"the month is the one {growth.months:g} months from now, at {growth.percent_a_month:+g} % a month: "
-        f"{_factor(growth):.3g} times the load of today",
-    )

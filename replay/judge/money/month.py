@@ -98,11 +98,21 @@ class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     reason: str | None = None
 
 
+class LaterMonth(msgspec.Struct, kw_only=True):
+    """The same load when it has grown, by the calendar's own [growth]. factor: over the run's; totals: by plane."""
+
+    calendar: str
+    factor: float
+    requests: float
+    currency: str
+    totals: dict[str, float]
+
+
 class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours, which looks as the
     calendar has it; factor: its load over the run's. basis: how the active seconds are known. beside: what comes to
     every bill from elsewhere, in none of them. staff: the two cheapest planes, and how much time of staff makes the
-    other one the cheaper.
+    other one the cheaper. later: the month that this one grows to.
     """
 
     schema: str
@@ -124,6 +134,7 @@ class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     sensitivity: list[Sensitive] = []
     notes: list[str] = []
     staff: StaffFlip | None = None
+    later: LaterMonth | None = None
 
 
 def cost_of_run(
@@ -194,7 +205,29 @@ def cost_of_run(
     ]
     if serverless and machines:
         _cross(seen, serverless[0], machines[0], capacities[0], found)
+    if seen.calendar.later is not None:
+        grown = cost_of_run(
+            run,
+            serverless,
+            machines,
+            today,
+            requests_a_day=requests_a_day,
+            instances=instances,
+            calendar=seen.calendar.later,
+        )
+        found.later = _later(grown)
     return found
+
+
+def _later(grown: RunCost) -> LaterMonth:
+    bills = {plane.name: plane.bill for plane in grown.planes if plane.bill is not None}
+    return LaterMonth(
+        calendar=grown.calendar,
+        factor=grown.factor,
+        requests=grown.requests,
+        currency=next((bill.currency for bill in bills.values()), ""),
+        totals={name: bill.total for name, bill in bills.items()},
+    )
 
 
 def _held(run: Evidence) -> Held | None:

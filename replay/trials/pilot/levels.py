@@ -100,7 +100,27 @@ def _at_level(usage: Usage, level: float) -> Usage:
     return msgspec.structs.replace(usage.times(level), seconds=usage.seconds, basis=basis)
 
 
+def too_few(levels: Sequence[Usage | None], shape: Shape) -> float:
+    """By what a run's usage is to be multiplied, so that a month of it has the requests that the trace has in a month.
+
+    A run ends sooner or later than its trace, and what was sent after the last window is in none: a bill would count
+    other requests than the workload that it is of.
+    """
+    month = month_at(levels, shape)
+    wanted = sum(bucket.requests_month for bucket in shape.workload.buckets)
+    return wanted / month.requests if month.requests and wanted else 1.0
+
+
+def at_times(levels: Sequence[Usage | None], factor: float) -> list[Usage | None]:
+    """So many times as much in the same time."""
+    return [
+        None if usage is None else msgspec.structs.replace(usage.times(factor), seconds=usage.seconds)
+        for usage in levels
+    ]
+
+
 def month_at(levels: Sequence[Usage | None], shape: Shape) -> Usage:
+    """The month of these levels. Raises CostError where there is none."""
     weights = [bucket.weight for bucket in shape.workload.buckets]
     parts = [(weight, usage) for weight, usage in zip(weights, levels, strict=True) if usage is not None]
     try:
@@ -122,8 +142,10 @@ def reached(windows: Windows) -> npt.NDArray[np.intp]:
     return np.arange(min(max(1, ceil(windows.ends_s / windows.window_s)), len(windows.requests)))
 
 
-def drawn_months(windows: Windows, measured: Measured, shape: Shape) -> list[Usage]:
-    """Months as this one is made, each level of its own windows drawn anew; nothing where no level has enough."""
+def drawn_months(windows: Windows, measured: Measured, shape: Shape, factor: float) -> list[Usage]:
+    """Months as this one is made, each level of its own windows drawn anew; nothing where no level has enough.
+    factor: as too_few has it.
+    """
     if windows.basis == "missing":
         return []
     drawn: list[list[Usage | None]] = []
@@ -139,4 +161,4 @@ def drawn_months(windows: Windows, measured: Measured, shape: Shape) -> list[Usa
     if most <= 1:
         return []
     months = ([usages[n % len(usages)] for usages in drawn] for n in range(most))
-    return [month_at(by_month_level(recorded, shape), shape) for recorded in months]
+    return [month_at(at_times(by_month_level(recorded, shape), factor), shape) for recorded in months]

@@ -25,7 +25,15 @@ from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.judge.phrases import counted
 from replay.target import Cost, Target
-from replay.trials.pilot.levels import Measured, drawn_months, month_at, usage_by_level, windows_of
+from replay.trials.pilot.levels import (
+    Measured,
+    at_times,
+    drawn_months,
+    month_at,
+    too_few,
+    usage_by_level,
+    windows_of,
+)
 from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_kept, is_group, put_capacity
 from replay.trials.pilot.parts import parts_of
 from replay.trials.pilot.workload import Shape
@@ -162,6 +170,8 @@ def _priced(
     table = tables.of(cost)
     windows = windows_of(measured, shape, table)
     levels, is_estimated = usage_by_level(windows, measured, shape)
+    factor = too_few(levels, shape)
+    levels = at_times(levels, factor)
     month = month_at(levels, shape)
     if is_estimated:
         found.doubts.append(
@@ -188,7 +198,7 @@ def _priced(
         levels,
         windows,
         _bill(cost, plane, month, table, group),
-        drawn_months(windows, measured, shape),
+        drawn_months(windows, measured, shape, factor),
         group,
     )
 

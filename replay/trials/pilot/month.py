@@ -53,6 +53,8 @@ def month_of_trace(shape: Shape, told: Calendar | None, requests_a_day: float | 
         calendar, others = own, []
     else:
         calendar, others = flat(), [named_calendar(name) for name in _OTHERS]
+    if calendar.later is not None:
+        others.append(calendar.later)
     return Month(
         calendar,
         in_month(shape, calendar, requests_a_day),
@@ -258,6 +260,12 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
         )
         others = "; ".join(_beside(bills[0], bill) for bill in bills[1:])
         doubts.append(f"{said}{': ' if others else ''}{others}; say with --month how the month looks")
+    later = month.calendar.later
+    for bill in bills[1:]:
+        if later is not None and bill.name == later.name and bill.cheaper not in (None, bills[0].cheaper):
+            doubts.append(
+                f"the load grows: {_beside(bills[0], bill)}; decide for how long the answer has to hold"
+            )
     if month.is_laid_over:
         doubts.append(
             f"the trace has {_long(span_s)} of its own hours, and {month.calendar.name} is laid over all of them "

@@ -94,4 +94,11 @@ def _of(part: Part, rows: Flags, measured: Measured, shape: Shape) -> tuple[Meas
 
 def _shared(buckets: list[Bucket] | tuple[Bucket, ...], share: float) -> list[Bucket]:
     """Load levels with so much of their requests."""
-    return [msgspec.structs.replace(bucket, requests_per_s=bucket.requests_per_s * share) for bucket in buckets]
+    return [
+        msgspec.structs.replace(
+            bucket,
+            requests_per_s=bucket.requests_per_s * share,
+            requests_month=bucket.requests_month * share,
+        )
+        for bucket in buckets
+    ]

@@ -57,7 +57,7 @@ from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
 from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
-from replay.trials.pilot.providing import provided_by
+from replay.trials.pilot.providing import needed, provided_by, unfit_of
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, read_material
 from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.sending import routes_of
@@ -328,6 +328,9 @@ def judge(
         calendar=month.calendar.name,
         answers=told.answers,
         provides={target.name: provided_by(target) for target in targets},
+        unfit={
+            target.name: unfit_of(target, needed(shape.workload.series, told.answers)) for target in targets
+        },
     )
     measured = _measured(directory, state, targets, material, plan, part)
     paid, upkeep_doubts = with_upkeep(targets, told.answers)

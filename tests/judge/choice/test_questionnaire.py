@@ -14,6 +14,7 @@ from replay.judge.choice.answered import (
     answers_told,
     security,
 )
+from replay.judge.choice.case import Case
 from replay.judge.choice.questionnaire import (
     QUESTIONS,
     Answers,
@@ -24,13 +25,19 @@ from replay.judge.choice.questionnaire import (
     written_answers,
 )
 from replay.judge.choice.types import PilotPlane, StepClass
+from tests.judge.choice.cases import workload
 
 PLANES = [PilotPlane(target="run", plane="serverless"), PilotPlane(target="gce", plane="vm", machines=2)]
 STATEFUL = {"memory": "sessions", "state_external": "no", "lost_sessions": "no"}
 
 
-def rule(name: str, steps: Any = (), planes: Any = PLANES, **answers: Any):
-    return next(one for one in answered_rules(Answers(**answers), planes, steps) if one.name == name)
+def asked(answers: Answers | None, steps: Any = (), planes: Any = PLANES, **known: Any) -> Case:
+    return Case(workload=workload(series=list(steps)), planes=planes, answers=answers, **known)
+
+
+def rule(name: str, steps: Any = (), planes: Any = PLANES, known: Any = None, **answers: Any):
+    case = asked(Answers(**answers), steps, planes, **(known or {}))
+    return next(one for one in answered_rules(case) if one.name == name)
 
 
 def read(text: str) -> Answers:
@@ -91,7 +98,7 @@ def test_connections_that_are_held_for_hours_go_to_machines(sockets, favours):
     ("local", "favours"),
     [
         (("browser",), "vm"),
-        (("gpu", "binaries"), "vm"),
+        (("disk", "binaries"), "vm"),
         (("binaries",), "neither"),
         (("none",), "neither"),
         (None, "neither"),
@@ -99,6 +106,42 @@ def test_connections_that_are_held_for_hours_go_to_machines(sockets, favours):
 )
 def test_local_tools_go_to_machines_but_for_what_an_image_holds(local, favours):
     assert rule("local tools", local=local).favours == favours
+
+
+E2_HAS_NONE = "is priced as e2-medium, which has no GPU; of t, eye has"
+
+
+@pytest.mark.parametrize(
+    ("known", "favours", "says"),
+    [
+        # Nothing is known of either.
+        ({}, "inconclusive", "gce is not known to have gpu, which the agent needs"),
+        (
+            {"unfit": {"gce": {"gpu": E2_HAS_NONE}}},
+            "inconclusive",
+            f"gce is not known to have gpu, which the agent needs; it {E2_HAS_NONE}",
+        ),
+        ({"provides": {"gce": ["gpu", "L4"]}}, "vm", "run is no machine with gpu, which the agent needs"),
+        ({"provides": {"run": ["GPU"]}, "unfit": {"gce": {"gpu": E2_HAS_NONE}}}, "serverless", E2_HAS_NONE),
+        (
+            {"provides": {"run": ["gpu"], "gce": ["gpu"]}},
+            "neither",
+            "gpu on the agent's own machine, which all",
+        ),
+    ],
+)
+def test_an_answered_gpu_goes_where_one_is(known, favours, says):
+    found = rule("local tools", known=known, local=("gpu",))
+
+    assert found.favours == favours
+    assert says in found.text
+
+
+def test_a_gpu_that_was_answered_is_asked_for_though_the_trace_marks_steps_with_something_else():
+    steps = [StepClass(kind="tool", name="click", steps=9, needs="browser")]
+
+    assert rule("local tools", steps, local=("gpu", "browser")).favours == "inconclusive"
+    assert rule("local tools", steps, local=("browser",)).favours == "neither"
 
 
 def test_local_tools_split_an_agent_whose_trace_says_which_steps_use_them():
@@ -118,14 +161,14 @@ def test_machines_that_nobody_patches_speak_for_serverless():
 
 
 def test_each_answer_is_evidence_and_each_rule_names_its_source():
-    rules = answered_rules(Answers(rollback_minutes=12.0), PLANES, [])
+    rules = answered_rules(asked(Answers(rollback_minutes=12.0)))
 
     assert rules[-1].evidence == {"rollback_minutes": "12"}
     assert all(one.source == "answered by you; no trace can tell" for one in rules)
 
 
 def test_without_a_questionnaire_there_is_no_rule_and_one_doubt():
-    assert answered_rules(None, PLANES, []) == []
+    assert answered_rules(asked(None)) == []
     assert answer_doubts(None) == [NOT_ASKED]
     assert answers_told(None) == []
 
@@ -235,7 +278,7 @@ def test_a_file_of_answers_gives_them_back(given_answers):
 
 @given(ANSWERS)
 def test_rules_of_any_answers_say_something_and_rule_out_only_what_is_there(given_answers):
-    for one in answered_rules(Answers(**given_answers), PLANES, []):
+    for one in answered_rules(asked(Answers(**given_answers))):
         assert one.text
         assert set(one.evidence.get("out", ())) <= {"run", "gce"}
 

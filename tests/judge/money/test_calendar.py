@@ -78,12 +78,24 @@ def test_holidays_are_workdays_that_look_like_another_day():
     assert hours_at(calendar, 1.0) == pytest.approx(5 / 7 * MONTH_H - 24.0)
 
 
-def test_growth_multiplies_the_load_of_a_later_month_and_says_so():
-    calendar = written("base = 1.0\n[growth]\npercent_a_month = 10\nmonths = 2\n")
+@pytest.mark.parametrize(("months", "later"), [(2, "c in 2 months"), (1, "c in 1 month")])
+def test_growth_is_of_a_later_month_beside_the_one_of_now(months, later):
+    calendar = written(f"base = 1.0\n[growth]\npercent_a_month = 10\nmonths = {months}\n")
 
-    assert load_of(calendar, 1000.0).mean == pytest.approx(1.21)
-    assert load_of(calendar, 1000.0, 500.0).mean == pytest.approx(0.605)
-    assert "2 months from now" in calendar.notes[0]
+    assert load_of(calendar, 1000.0).mean == 1.0
+    assert load_of(calendar, 1000.0, 500.0).mean == pytest.approx(0.5)
+    assert calendar.later is not None
+    assert calendar.later.name == later
+    assert load_of(calendar.later, 1000.0).mean == pytest.approx(1.1**months)
+    assert load_of(calendar.later, 1000.0, 500.0).mean == pytest.approx(0.5 * 1.1**months)
+    assert calendar.notes[0].startswith("this is the month of now; in ")
+
+
+@pytest.mark.parametrize("growth", ["percent_a_month = 0", "percent_a_month = 5\nmonths = 0"])
+def test_a_month_that_does_not_grow_has_no_later_one(growth):
+    calendar = written(f"base = 1.0\n[growth]\n{growth}\n")
+
+    assert (calendar.later, calendar.notes) == (None, ())
 
 
 def test_requests_a_day_are_what_the_month_has_in_the_mean_whatever_its_levels():

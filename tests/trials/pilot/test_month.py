@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.judge.choice.types import CalendarBill
 from replay.judge.money.calendar import Calendar, Slot, flat
 from replay.judge.money.calendar_file import named_calendar, parse_calendar
 from replay.judge.money.usage import Usage
@@ -213,10 +214,34 @@ def test_sessions_a_day_are_as_many_requests_as_sessions_of_the_trace_have(short
     assert requests(month_of_trace(short, calendar).shape) == pytest.approx(200 * 730 / 24, rel=1e-4)
 
 
-def test_growth_is_on_top(short):
-    grown = parse_calendar(b"base = 1\n[growth]\npercent_a_month = 10\nmonths = 1\n", "c.toml", "c")
+def test_a_load_that_grows_is_billed_as_it_is_now_and_as_it_will_be(short):
+    growing = parse_calendar(b"base = 1\n[growth]\npercent_a_month = 10\nmonths = 1\n", "c.toml", "c")
 
-    assert month_of_trace(short, grown).shape.scale == pytest.approx(1.1)
+    month = month_of_trace(short, growing)
+
+    assert (month.calendar.name, month.shape.scale) == ("c", 1.0)
+    assert [(other.name, shape.scale) for other, shape in month.others] == [
+        ("c in 1 month", pytest.approx(1.1))
+    ]
+
+
+@pytest.mark.parametrize(("cheaper", "is_doubted"), [("vm", True), ("serverless", False)])
+def test_a_later_month_that_has_another_answer_is_in_doubt(short, cheaper, is_doubted):
+    growing = parse_calendar(b"base = 1\n[growth]\npercent_a_month = 10\nmonths = 1\n", "c.toml", "c")
+    bills = [
+        CalendarBill(
+            name=name, requests_month=1.0, peak_rps=1.0, cost_month={"a": 1.0, "b": 2.0}, cheaper=which
+        )
+        for name, which in (("c", "serverless"), ("c in 1 month", cheaper))
+    ]
+
+    doubts = month_doubts(month_of_trace(short, growing), bills, 86_400.0, Excerpt(Path("x"), 0.0, 60.0, 1, 1))
+
+    said = [
+        "the load grows: with c in 1 month a month is a 1.00, b 2.00, and vm is then the cheaper; decide for how long "
+        "the answer has to hold"
+    ]
+    assert doubts == (said if is_doubted else [])
 
 
 def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):

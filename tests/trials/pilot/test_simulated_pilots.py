@@ -197,6 +197,20 @@ def test_the_months_of_load_levels_add_up_to_the_bill(tmp_path: Path):
         )
 
 
+@pytest.mark.parametrize("name", ["flat", "office-hours"])
+@pytest.mark.parametrize("sessions", [edges_and_builds, a_handful])
+def test_a_month_has_one_number_of_requests(sessions: Any, name: str, tmp_path: Path):
+    told = Told(named_calendar(name))
+    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out", told=told))
+
+    requests = verdict.calendars[0].requests_month
+    assert sum(bucket.requests_month for bucket in verdict.buckets) == pytest.approx(requests, rel=1e-6)
+    assert quantities(verdict, "serverless")["requests"] == pytest.approx(requests, rel=1e-6)
+    for even in verdict.break_even:
+        if even.by == "requests" and even.now is not None:
+            assert even.now == pytest.approx(requests / (730 / 24), rel=1e-6)
+
+
 def test_a_month_at_its_peak_all_the_time_is_billed_anew(tmp_path: Path):
     """What is free is free once in it, and machines cost what they cost at any level."""
     verdict = verdict_of(piloted(written(tmp_path, edges_and_builds), tmp_path / "out"))

@@ -1,0 +1,33 @@
+"""Whether a target has what steps, or the agent as a whole, need: as said, and by the hardware priced."""
+
+from replay.judge.choice.case import Case
+from replay.judge.choice.types import PilotPlane, StepClass
+from replay.judge.needs import is_special, words_of
+
+
+def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
+    """The steps that need something which this target is not known to have."""
+    return [step for step in case.workload.series if step.needs and not has(case, plane, step.needs)]
+
+
+def has(case: Case, plane: PilotPlane, needs: str) -> bool:
+    """Whether a target has it. A machine that somebody rents has a disk, a browser and a network; special hardware it
+    has only if its file says so, or the kind that it is priced as.
+    """
+    if is_provided(case, plane, needs):
+        return True
+    return plane.plane != "serverless" and not is_special(needs) and unfit(case, plane, needs) is None
+
+
+def unfit(case: Case, plane: PilotPlane, needs: str) -> str | None:
+    """Why the hardware that it is priced with does not have it, in words that follow its name; None if nothing is known
+    against it.
+    """
+    return None if is_provided(case, plane, needs) else case.unfit.get(plane.target, {}).get(needs)
+
+
+def is_provided(case: Case, plane: PilotPlane, needs: str) -> bool:
+    """Whether a target is said to have it, in whatever order the words are."""
+    asked = words_of(needs)
+    stated = {word for thing in case.provides.get(plane.target, ()) for word in words_of(thing)}
+    return bool(asked) and asked <= stated
