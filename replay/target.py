@@ -3,7 +3,6 @@
 A target file holds no secrets: they come from environment variables that it names, or from a command's output.
 """
 
-import difflib
 import ipaddress
 import math
 import os
@@ -15,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from replay.keys import explained
 from replay.trace.expect import expect_problem
 from replay.trace.secrets import may_hold_secret
 from replay.trace.types import Expect
@@ -476,7 +476,6 @@ def _named(target: Target, name: str) -> Target:
 
 def _converted(written: dict[str, Any], where: str) -> Target:
     """The Target that was written, its transport chosen where the file leaves it open."""
-    _check_keys(written, Target, where, "")
     if "transport" not in written:
         url = written.get("url")
         needs_httpx = written.get("http2") or written.get("proxy") or str(url).startswith(ASGI_PREFIX)
@@ -484,42 +483,4 @@ def _converted(written: dict[str, Any], where: str) -> Target:
     try:
         return msgspec.convert(written, Target)
     except msgspec.ValidationError as cause:
-        what, _, at = str(cause).partition(" - at `$")
-        key = at.rstrip("`").lstrip(".")
-        raise TargetError(f"{where}: {key + ': ' if key else ''}{_plain(what)}.") from cause
-
-
-def _plain(what: str) -> str:
-    missing = re.fullmatch(r"Object missing required field `(\w+)`", what)
-    return f'the key "{missing[1]}" is missing' if missing else what.replace("`", '"')
-
-
-def _check_keys(written: dict[str, Any], kind: Any, where: str, inside: str) -> None:
-    """Raises TargetError for the first key that is not known, with the nearest that is."""
-    known = {field.name: field.type for field in msgspec.structs.fields(kind)}
-    for key, value in written.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f' Did you mean "{near[0]}"?' if near else f" Known are: {', '.join(known)}."
-            place = f" in [{inside}]" if inside else ""
-            raise TargetError(f"{where}: unknown key {_quoted(key)}{place}.{hint}")
-        below = _STRUCTS.get(key) if kind is Target else None
-        if below is None:
-            continue
-        for part in value if isinstance(value, list) else [value]:
-            if isinstance(part, dict):
-                _check_keys(part, below, where, key)
-
-
-_STRUCTS: dict[str, type[msgspec.Struct]] = {
-    "auth": Auth,
-    "tls": Tls,
-    "connections": Connections,
-    "timeouts": Timeouts,
-    "shape": Shape,
-    "routes": Route,
-    "expect": ExpectRule,
-    "retry": Retry,
-    "cost": Cost,
-    "session": SessionRules,
-}
+        raise TargetError(f"{where}: {explained(cause, Target, written)}") from cause

@@ -14,6 +14,7 @@ KNOWS = {
     "pytest_plugin": {"trials", "report", "judge", "engine", "wire", "results", "trace", "target"},
     "cli": {
         "files",
+        "keys",
         "trials",
         "report",
         "recording",
@@ -27,18 +28,19 @@ KNOWS = {
     },
     "report": {"files", "judge", "results"},
     "trials": {"files", "judge", "engine", "planes", "wire", "trace", "target", "results"},
-    "judge": {"results"},
+    "judge": {"keys", "results"},
     "recording": {"http", "relay", "wire", "dialects", "trace"},
-    "engine": {"files", "http", "planes", "wire", "dialects", "trace", "target", "results"},
+    "engine": {"files", "keys", "http", "planes", "wire", "dialects", "trace", "target", "results"},
     "planes": {"http", "relay", "wire", "dialects", "trace", "target"},
     "relay": {"http", "wire"},
     "wire": {"http", "dialects", "target"},
     "dialects": set(),
-    "target": {"trace"},
+    "target": {"keys", "trace"},
     "results": {"files"},
     "trace": {"http", "files"},
     "http": set(),
     "files": set(),
+    "keys": set(),
 }
 
 

@@ -85,7 +85,7 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
             'url = "http://x"\n[cost]\nprice = "p"\nrps = 1\nslots = 8',
             "cost: rps and slots exclude each other; state the one that you know.",
         ),
-        ('url = "http://x"\n[timeouts]\ntotal_s = "1m"', 'timeouts.total_s: Expected "float", got "str".'),
+        ('url = "http://x"\n[timeouts]\ntotal_s = "1m"', 'timeouts.total_s: must be a number, and is text.'),
         ('url = "http://x"\n[[routes]]\nkind = "tool"', "routes[0]: a route needs one of send_to and wait."),
         ('url = "ftp://x"', "url must begin with http://, https:// or asgi:."),
         ('url = "http://u:p@x"', "url holds a user or password; take them from the environment with [auth]."),

@@ -43,20 +43,22 @@ def ask(path: Path) -> Answers:
         f"What no trace can tell. Enter keeps what stands in brackets; {UNKNOWN!r} leaves it open.", err=True
     )
     given = {question.id: getattr(answers, question.id) for question in QUESTIONS}
-    for number, question in enumerate(QUESTIONS, 1):
+    number = 0
+    for question in QUESTIONS:
         if question not in open_questions(Answers(**{**given, question.id: None})):
             given[question.id] = None
             continue
-        given[question.id] = _asked(question, given[question.id], f"{number}/{len(QUESTIONS)}")
+        number += 1
+        given[question.id] = _asked(question, given[question.id], number)
     answers = Answers(**given)
     write_whole(path, written_answers(answers))
     click.echo(f"answers: {path}", err=True)
     return answers
 
 
-def _asked(question: Question, before: object, place: str) -> object:
+def _asked(question: Question, before: object, number: int) -> object:
     """One answer; asked again as long as it cannot be one."""
-    click.echo(f"\n{place}  {question.text}", err=True)
+    click.echo(f"\n{number}  {question.text}", err=True)
     for n, option in enumerate(question.options, 1):
         click.echo(f"  {n}  {option.value}: {option.follows}", err=True)
     several = " (several with commas)" if question.kind == "several" else ""

@@ -17,6 +17,7 @@ from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options
 from replay.cli.units import DURATION, FACTOR
 from replay.engine.simulation import simulate_trace
+from replay.keys import explained
 from replay.planes.distributions import parse_distribution
 from replay.planes.modelled import modelled_server
 from replay.planes.processes import CommandError
@@ -408,11 +409,14 @@ def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]
 def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = None) -> ModelSpec:
     """Read a model's file, over what is known of the profile's instances; the defaults where there is neither."""
     known = dict(MODELS.get(profile, {})) if profile is not None else {}
+    written: dict[str, Any] = known
     try:
-        given = {} if file is None else tomllib.loads(file.read_text())
-        return msgspec.convert({**known, **given}, ModelSpec)
+        written = {**known, **({} if file is None else tomllib.loads(file.read_text()))}
+        return msgspec.convert(written, ModelSpec)
     except OSError as fault:
         _refuse(ctx, f"cannot read {file}: {fault.strerror}.")
+    except msgspec.ValidationError as fault:
+        _refuse(ctx, f"{file}: {explained(fault, ModelSpec, written)}")
     except (msgspec.DecodeError, ValueError) as fault:
         _refuse(ctx, f"{file}: {fault}.")
 

@@ -14,6 +14,7 @@ from replay.cli.trace_import import import_
 from replay.cli.trace_record import record
 from replay.cli.trace_synth import synth
 from replay.cli.trace_transform import transform
+from replay.judge.phrases import counted
 from replay.report.charts import Chart
 from replay.report.trace_chart import trace_load
 from replay.report.words import clean
@@ -69,7 +70,7 @@ def validate(path: Path, show_all: bool) -> None:
             more = " or more" if errors == _MOST_ERRORS else ""
             raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
     found = scan(path, progress=_progress())
-    click.echo(f"ok: {found.sessions} sessions, {found.steps} steps")
+    click.echo(f"ok: {counted(found.sessions, 'session')}, {counted(found.steps, 'step')}")
     if found.uses is not None and found.uses.counts:
         click.echo(f"references: {_references(found.uses.counts)}")
 

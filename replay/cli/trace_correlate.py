@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from replay.cli.documents import print_json
+from replay.judge.phrases import counted
 from replay.trace.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -63,7 +64,7 @@ def _table(found: Correlation, min_share: float) -> list[str]:
     for place in found.redacted[:_MOST_REDACTED]:
         lines.append(
             f"not known: {_shown(place.step)}, {shortened(place.place)}, which the recording redacted in "
-            f"{place.sessions:,} sessions"
+            f"{counted(place.sessions, 'session')}"
         )
     if len(found.redacted) > _MOST_REDACTED:
         lines.append(f"not known: {len(found.redacted) - _MOST_REDACTED:,} more such places")
@@ -74,7 +75,7 @@ def _proposed(found: Correlation, min_share: float) -> list[str]:
     if not found.proposals:
         return [
             f"no value of {found.responses:,} kept responses reappears in a later request of "
-            f"{found.sessions:,} sessions{_constants(found)}"
+            f"{counted(found.sessions, 'session')}{_constants(found)}"
         ]
     lines = []
     for proposal in found.proposals:
@@ -82,7 +83,7 @@ def _proposed(found: Correlation, min_share: float) -> list[str]:
         lines.append(f"    such as {shortened(proposal.example, _LONGEST_STEP)}")
         for use in proposal.uses:
             place = f"{_shown(use.step)}, {shortened(use.place)}"
-            held = f"{use.sessions:,} of {use.possible:,} sessions"
+            held = f"{use.sessions:,} of {counted(use.possible, 'session')}"
             low = "" if use.share >= min_share else f"; below --min-share {min_share:g}"
             lines.append(f"    into {place}: {held}{low}")
     if found.sessions == 1:
@@ -114,6 +115,6 @@ def _report(out: Path | None, written: Written) -> None:
             err=True,
         )
     click.echo(
-        f"{shown_path(out)}: {written.sessions:,} sessions; {written.places:,} places take "
-        f"{written.extracts:,} values in {written.changed:,} of them"
+        f"{shown_path(out)}: {counted(written.sessions, 'session')}; {written.places:,} places take "
+        f"{counted(written.extracts, 'value')} in {written.changed:,} of them"
     )

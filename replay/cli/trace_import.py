@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import click
 
 from replay.cli.units import DURATION
+from replay.judge.phrases import counted
 from replay.trace.arrivals import ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter
@@ -104,7 +105,7 @@ def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen
             for spool, name in names.items():
                 note = note.replace(spool, name)
             click.echo(escaped(note), err=True)
-        click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")
+        click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
 
 
 def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) -> str:

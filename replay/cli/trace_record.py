@@ -11,6 +11,7 @@ import anyio
 import click
 
 from replay.cli.units import DURATION
+from replay.judge.phrases import counted
 from replay.planes.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
@@ -232,4 +233,4 @@ def _report(out: Path, written: Written) -> None:
         click.echo(f"{written.unfinished} steps did not end while they were recorded", err=True)
     if written.cut_bytes:
         click.echo(f"the journal's last line was cut off ({written.cut_bytes} bytes), and left out", err=True)
-    click.echo(f"{shown_path(out)}: {written.sessions} sessions, {written.steps} steps")
+    click.echo(f"{shown_path(out)}: {counted(written.sessions, 'session')}, {counted(written.steps, 'step')}")

@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from replay.cli.units import DURATION
+from replay.judge.phrases import counted
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceWriter
 from replay.trace.synthesis.likeness import likeness_of
@@ -113,4 +114,4 @@ def _in_likeness(
 
 
 def _say(writer: TraceWriter, output: Path) -> None:
-    click.echo(f"{output}: {writer.sessions:,} sessions, {writer.steps:,} steps", err=True)
+    click.echo(f"{output}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}", err=True)

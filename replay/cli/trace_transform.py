@@ -11,6 +11,7 @@ import msgspec
 
 from replay.cli.documents import print_json
 from replay.cli.units import DURATION, Factor, Percent
+from replay.judge.phrases import counted
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
@@ -238,4 +239,4 @@ def _print(out: Path, writer: TraceWriter, done: list[tuple[str, Tally]], as_jso
         document = _Document(writer.sessions, writer.steps, [_Done(text, dict(tally)) for text, tally in done])
         print_json(document, indent=-1)
         return
-    click.echo(f"{shown_path(out)}: {writer.sessions} sessions, {writer.steps} steps")
+    click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")

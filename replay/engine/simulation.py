@@ -34,6 +34,7 @@ from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.files import write_whole
+from replay.keys import explained
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled_instances import Plan, Recorded, Script
@@ -129,9 +130,8 @@ def simulated_plane(target: Target) -> SimulatedPlane:
     try:
         return msgspec.convert(_filled_in(target.simulate, f"{target.name}: [simulate]"), SimulatedPlane)
     except msgspec.ValidationError as cause:
-        what, _, at = str(cause).partition(" - at `$")
         raise TargetError(
-            f"{target.name}: [simulate] {at.rstrip('`').lstrip('.')}: {what.replace('`', chr(34))}."
+            f"{target.name}: {explained(cause, SimulatedPlane, target.simulate, 'simulate')}"
         ) from cause
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.metrics import measured, rows_of
+from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloError, SloWindow, parse_slo
 from replay.results.columns import Columns, columns_of
@@ -102,7 +103,7 @@ class AbortCheck:
         self._parts: dict[int, _Counts] = {}
 
     def __repr__(self) -> str:
-        return f"<AbortCheck {self.rule.text!r} of {len(self._ended)} steps>"
+        return f"<AbortCheck {self.rule.text!r} of {counted(len(self._ended), 'step')}>"
 
     def add(self, records: Sequence[StepRecord]) -> None:
         """More lines of the audit trail, about in order of their ends."""
@@ -149,7 +150,8 @@ class AbortCheck:
         if seen.value is None or not _COMPARE[slo.operator](seen.value, slo.limit.value):
             return None
         part = "" if self._kept == 1 else ", drawn from those"
-        return f"{_in_words(slo, seen.value)} of {seen.n} steps{part} that ended in the last {self.rule.window_s:g} s"
+        of = f"{counted(seen.n, 'step')}{part}"
+        return f"{_in_words(slo, seen.value)} of {of} that ended in the last {self.rule.window_s:g} s"
 
 
 def observed(rule: AbortRule, columns: Columns) -> Observed:

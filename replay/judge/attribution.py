@@ -15,6 +15,7 @@ from scipy.stats import binom
 
 from replay.judge.causes import CHARGED, Charges, charge
 from replay.judge.figures import Evidence
+from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
 from replay.results.columns import Codes, Columns, Flags
@@ -239,11 +240,11 @@ def _notes(columns: Columns, tail: Rows) -> list[str]:
     notes = []
     if len(tail) < _LEAST_TAIL:
         notes.append(
-            f"the tail has only {len(tail)} steps, so the shares are rough; a lower --quantile has more"
+            f"the tail has only {counted(len(tail), 'step')}, so the shares are rough; a lower --quantile has more"
         )
     limited = int(np.count_nonzero(columns.censored[tail]))
     if limited:
-        notes.append(f"{limited} steps of the tail were ended by a time limit; they took at least as long")
+        notes.append(f"{counted(limited, 'step')} of the tail ended by a time limit, and took at least as long")
     if not (columns.instance >= 0).any():
         notes.append("the target names no instances, so a slow one cannot be told; see instance_header")
     return notes

@@ -21,6 +21,7 @@ from replay.judge.figures import Evidence
 from replay.judge.gate import judge_gate, keeps
 from replay.judge.load import flow, settled
 from replay.judge.metrics import measured
+from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloWindow
 from replay.judge.types import Check, Decision
@@ -266,7 +267,7 @@ class Search:
         self.ended_by: Literal["precision", "generator", "max", "least", "undecided"] | None = None
 
     def __repr__(self) -> str:
-        return f"<Search between {self._held} and {self._broke}, {len(self.levels)} levels>"
+        return f"<Search between {self._held} and {self._broke}, {counted(len(self.levels), 'level')}>"
 
     @property
     def held(self) -> float | None:

@@ -188,7 +188,7 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
     if value.has_few_sessions:
         sessions = counted(sample.clusters, "session")
         return (
-            f"all {sample.n} steps come from {sessions}, too few to show how much sessions differ; "
+            f"all {counted(sample.n, 'step')} come from {sessions}, too few to show how much sessions differ; "
             f"at least {LEAST_SESSIONS} are needed"
         )
     if not value.is_unseen or value.stretches is None:
@@ -234,7 +234,7 @@ def _mean_figure(found: Measured, confidence: float) -> Figure:
         answered = sample.where(timed)
         low = mean_interval(answered, confidence)[0].low if answered.n else None
         why = (
-            f"{found.failed} of {sample.n} steps failed, and a failure has no time to take the mean of; "
+            f"{found.failed} of {counted(sample.n, 'step')} failed, and a failure has no time to take the mean of; "
             "bound errors, and write mean(answered)"
         )
         observed = float(answered.values.mean()) if answered.n else np.inf

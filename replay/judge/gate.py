@@ -22,7 +22,7 @@ import numpy as np
 from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
 from replay.judge.figures import Evidence, Figure, figure_of
 from replay.judge.lateness import withstands_lateness
-from replay.judge.phrases import were
+from replay.judge.phrases import counted, were
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
@@ -179,7 +179,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
     if failed and not any(slo.statistic == "errors" for slo in slos):
         share = 100 * failed / max(1, counts.ok + failed)
         notes.append(
-            f"{failed} steps failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
+            f"{counted(failed, 'step')} failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
         )
     if counts.withheld:
         notes.append(

@@ -5,9 +5,9 @@ from rich.console import Console
 from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import BillLine
 from replay.judge.money.month import LaterMonth, PlaneCost, RunCost
-from replay.judge.phrases import number
+from replay.judge.phrases import counted, number
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, clock
+from replay.report.words import clean, clock, unit_price
 
 _SENSITIVE_SHOWN = 5
 
@@ -44,16 +44,13 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
 
 
 def _load(cost: RunCost) -> str:
-    seen = f"{_quantity(cost.requests_a_day)} requests a day, at the peak {cost.peak_rps:,.3g}/s"
-    times = "" if cost.factor == 1.0 else f", {cost.factor:,.3g} times the run's"
+    seen = f"{counted(cost.requests_a_day, 'request')} a day, at the peak {number(cost.peak_rps)}/s"
+    times = "" if cost.factor == 1.0 else f", {number(cost.factor)} times the run's"
     if cost.active_instances is None:
         return f"{seen}{times}; seen for {clock(cost.observed_s)}"
-    shared = ""
-    if cost.concurrency is not None:
-        several = f"{cost.concurrency:.3g} requests"
-        shared = f", {'one request' if several == '1 requests' else several} in each"
+    shared = "" if cost.concurrency is None else f", {counted(cost.concurrency, 'request')} in each"
     return (
-        f"{seen}{times}; {cost.active_instances:.3g} instances active in the mean{shared} ({cost.basis}); "
+        f"{seen}{times}; {counted(cost.active_instances, 'instance')} active in the mean{shared} ({cost.basis}); "
         f"seen for {clock(cost.observed_s)}"
     )
 
@@ -104,7 +101,7 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
             Text(line.name),
             f"{_quantity(line.quantity)} {line.unit}",
             _quantity(line.free) if line.free else "",
-            f"{line.unit_price:.6g}",
+            unit_price(line.unit_price),
             money(line.amount),
         )
     console.print(table)
@@ -113,13 +110,13 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
             console.print(Text(f"{line.name}: {line.inputs}", style="dim"), soft_wrap=True)
 
 
-def _quantity(number: float) -> str:
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+def _quantity(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.4g}" if amount >= 0.01 else number(amount)
 
 
 def money(amount: float, currency: str = "") -> str:
     """An amount to the hundredth, or to three digits where it is less than that."""
-    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.3g}"
+    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else number(amount)
     return f"{shown} {currency}".rstrip()
 
 
@@ -129,7 +126,7 @@ def _print_break_even(even: BreakEvenFound, console: Console, priced: set[str]) 
     text = Text.assemble((f"break-even by {even.by}{other}: ", "bold"), even.text)
     if even.ci is not None:
         low, high = even.ci
-        text.append(f"; 95 %: {low:,.4g} to {high:,.4g}")
+        text.append(f"; 95 %: {number(low)} to {number(high)}")
     console.print(text, soft_wrap=True)
 
 
@@ -140,8 +137,8 @@ def _sensitive(found: list[Sensitive]) -> Table:
     table.add_column("flips at", justify="right")
     table.add_column("elasticity", justify="right")
     for one in found:
-        now = "" if one.value is None else f"{one.value:,.4g} {one.unit}".rstrip()
-        flips = "never" if one.flips_at_factor is None else f"{one.flips_at_factor:,.3g}x"
+        now = "" if one.value is None else f"{number(one.value)} {one.unit}".rstrip()
+        flips = "never" if one.flips_at_factor is None else f"{number(one.flips_at_factor)}x"
         elasticity = "" if one.elasticity is None else f"{one.elasticity:+.2f}"
         table.add_row(one.input, now, flips, elasticity)
     return table

@@ -5,6 +5,7 @@ from rich.console import Console
 from replay.judge.attribution import Attribution, Cause
 from replay.judge.critical_path import CriticalPaths, PathSeries
 from replay.judge.explain import ExplainVerdict, SessionPath
+from replay.judge.phrases import counted
 from replay.judge.saturation import InFlight, Saturation
 from replay.report.failures import failure_name, print_failures
 from replay.report.plain import Table, Text, plain_console
@@ -76,7 +77,7 @@ def _print_tail(found: Attribution, console: Console) -> None:
         return
     console.print(
         Text.assemble(
-            (f"the tail: {count(found.steps)} of {count(found.of_steps)} steps", "bold"),
+            (f"the tail: {count(found.steps)} of {counted(found.of_steps, 'step')}", "bold"),
             f" took {milliseconds(found.edge_ms)} ({name}) or longer; the median is {milliseconds(found.normal_ms)}",
         )
     )
@@ -102,7 +103,7 @@ def _print_tail(found: Attribution, console: Console) -> None:
         console.print(
             Text(
                 f"{who} stood still from {window.from_s:.2f} to {window.to_s:.2f} s of the run "
-                f"({count(window.steps)} steps of the tail)"
+                f"({counted(window.steps, 'step')} of the tail)"
             )
         )
     if len(found.windows) > _WINDOWS_SHOWN:
@@ -123,7 +124,7 @@ def _such_as(cause: Cause) -> str:
 def _print_paths(found: CriticalPaths, console: Console) -> None:
     console.print(
         Text.assemble(
-            (f"critical paths of {count(found.sessions)} sessions", "bold"),
+            (f"critical paths of {counted(found.sessions, 'session')}", "bold"),
             f": makespan p50 {milliseconds(found.p50_ms)}, p99 {milliseconds(found.p99_ms)}",
         )
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from replay.judge.failures import FailureGroup, Failures
+from replay.judge.phrases import counted
 from replay.report.plain import Table, Text
 from replay.report.words import clean, clock, count, milliseconds, share_percent
 
@@ -25,7 +26,7 @@ def errors_line(errors: Mapping[str, int]) -> str:
 def failures_headline(found: Failures) -> str:
     """How many, of how many."""
     share = share_percent(found.steps / found.of_steps) if found.of_steps else "0%"
-    return f"{count(found.steps)} of {count(found.of_steps)} steps failed ({share})"
+    return f"{count(found.steps)} of {counted(found.of_steps, 'step')} failed ({share})"
 
 
 def failure_rows(found: Failures) -> list[tuple[str, ...]]:
@@ -70,7 +71,7 @@ def print_failures(found: Failures, console: Console) -> None:
     console.print(table)
     hidden = found.steps - sum(group.steps for group in shown)
     if hidden:
-        console.print(Text(f"and {count(hidden)} failures of other kinds; --json has them", style="dim"))
+        console.print(Text(f"and {counted(hidden, 'failure')} of other kinds; --json has them", style="dim"))
     for meaning in failure_meanings(shown):
         console.print(Text(meaning, style="dim"))
     console.print(Text("share: of the steps of that name; median: of the failures' own times", style="dim"))

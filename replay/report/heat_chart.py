@@ -6,6 +6,7 @@ import numpy as np
 
 from replay.judge.coldstart import find_cold, find_waves
 from replay.judge.figures import Evidence
+from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
 from replay.report.charts import FAILED_COLOUR, Chart, spec_of
 from replay.report.words import count, milliseconds
@@ -59,7 +60,7 @@ def heat_map(run: Evidence) -> Chart | None:
         says += f" Amber crosses are {count(len(cold))} cold steps."
     if failed:
         says += (
-            f" The red triangles above are the {count(int(per_bin.sum()))} steps that failed, when they were due; "
+            f" The red triangles above are the {counted(int(per_bin.sum()), 'step')} that failed, when they were due; "
             "larger is more of them."
         )
     heads = ("time", "answered", "p50", "p99", "max", "failed")

@@ -13,6 +13,7 @@ from typing import IO, Protocol
 
 import msgspec
 
+from replay.judge.phrases import counted
 from replay.results.types import Snapshot
 
 _PLAIN_EVERY_S = 5.0
@@ -105,7 +106,7 @@ def plain_line(snapshot: Snapshot) -> str:
     lag = "" if snapshot.lag_p99_us is None else f", lag p99 {snapshot.lag_p99_us / 1000:.2f} ms"
     left = "" if snapshot.left_s is None else f", about {snapshot.left_s:.0f} s left"
     return (
-        f"{snapshot.elapsed_s:6.0f} s  {snapshot.done} of {snapshot.steps} steps, "
+        f"{snapshot.elapsed_s:6.0f} s  {snapshot.done} of {counted(snapshot.steps, 'step')}, "
         f"{snapshot.in_flight} in flight, {snapshot.achieved_rps:.1f}/s of {snapshot.offered_rps:.1f}/s offered, "
         f"{snapshot.failed} failed{latency}{lag}{left}"
     )

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from replay.judge.ceiling import CeilingVerdict, Level
 from replay.judge.coldstart import ColdVerdict, IdleBucket
+from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count, milliseconds, or_failing
 
@@ -122,7 +123,7 @@ def print_coldstart(
         console.print(Text(f"{target}: no cold start was seen", style="bold"))
     else:
         total = cold.latency_ms.n + cold.warm_ms.n
-        of = f" of {count(total)} steps ({100 * cold.share:.3g}%)" if verdict.probes is None else " probes"
+        of = f" of {counted(total, 'step')} ({100 * cold.share:.3g}%)" if verdict.probes is None else " probes"
         console.print(Text(f"{target}: {count(cold.count)}{of} were cold", style="bold"))
     console.print(
         Text(f"  {_METHODS[cold.method]}, confidence {cold.confidence}: {clean(cold.why, 200)}", style="dim")
@@ -156,7 +157,7 @@ def print_coldstart(
         console.print()
         console.print(_curve(verdict.idle_curve))
     for burst in verdict.bursts:
-        woke = "" if burst.instances is None else f", {burst.instances} instances"
+        woke = "" if burst.instances is None else f", {counted(burst.instances, 'instance')}"
         console.print(
             Text(
                 f"burst of {burst.size}: {burst.cold} cold{woke}, slowest {milliseconds(burst.slowest_ms)}, "

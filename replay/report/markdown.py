@@ -8,6 +8,7 @@ number is found by GitHub later, in the rendered text, so those are broken with 
 from collections.abc import Iterable, Sequence
 
 from replay.judge.answers.types import AnswersVerdict
+from replay.judge.phrases import counted
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
@@ -64,7 +65,7 @@ def _comparison(verdict: CompareVerdict) -> str:
     for target in verdict.targets:
         line = f"- **{escaped(clean(target.label))}** is {escaped(clean(target.name))}"
         if target.failed:
-            line += f", {count(target.failed)} of {count(target.steps)} steps failed"
+            line += f", {count(target.failed)} of {counted(target.steps, 'step')} failed"
         sides.append(line)
     if sides:
         parts.append("\n".join(sides))

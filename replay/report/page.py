@@ -7,6 +7,7 @@ import msgspec
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.figures import Evidence
+from replay.judge.phrases import counted
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers, verdict_charts, verdict_words
 from replay.report.beside import ratio
@@ -82,7 +83,7 @@ def _head(summary: Summary) -> str:
     counts = summary.counts
     status = "" if summary.status == "finished" else f"; the run was {summary.status}"
     said = (
-        f"{count(counts.sessions)} sessions, {count(counts.steps)} steps in {clock(summary.elapsed_s)} against "
+        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {clock(summary.elapsed_s)} against "
         f"{clean(summary.target.url, 200)}{status}"
     )
     parts = [f'<p class="dim">{text_of(said)}</p>']
@@ -172,7 +173,7 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
             milliseconds(response.p99),
             f"p99 response, n = {count(response.n)}{_of_answered(response.p99, answered.p99)}",
         ),
-        (f"{failed:.3g}%", f"failed, {count(summary.counts.failed)} steps"),
+        (f"{failed:.3g}%", f"failed, {counted(summary.counts.failed, 'step')}"),
         (achieved, "answered"),
     ]
     recorded = summary.latency_ms.get("recorded")

@@ -57,7 +57,7 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
                     line.label,
                     f"p{100 * point.q:.4g}",
                     milliseconds(point.ms),
-                    *(milliseconds(bound) if line.has_interval else "–" for bound in point.interval),
+                    *_bounds(line, point),
                 )
             )
     if not values:
@@ -112,17 +112,33 @@ def _value(line: _Line, point: _Point) -> dict[str, Any]:
     found = {"line": line.label, "colour": line.colour, "nines": -log10(1 - point.q), "ms": ms}
     if not line.has_interval:
         return found
-    timed = line.sample.values[np.isfinite(line.sample.values)]
     low, high = point.interval
-    # Where a bound is not known, or lies among failures, the shade goes as far as there are times.
-    most = float(timed.max())
+    # Where a bound is not known, or lies beyond what was seen, the shade goes as far as there are times.
+    most_ms = max(_most_seen_ms(line), _LEAST_MS)
     found["low"] = max(ms if low is None or not isfinite(low) else low, _LEAST_MS)
-    found["high"] = most if high is None or not isfinite(high) else max(high, _LEAST_MS)
+    found["high"] = most_ms if high is None else min(max(high, _LEAST_MS), most_ms)
     return found
 
 
+def _most_seen_ms(line: _Line) -> float:
+    """The longest time that anything took; what failed has none."""
+    return float(line.sample.values[np.isfinite(line.sample.values)].max(initial=_LEAST_MS))
+
+
+def _bounds(line: _Line, point: _Point) -> tuple[str, str]:
+    """Both ends of the interval; beyond what was seen nothing is known but that it may be more."""
+    low, high = point.interval
+    if not line.has_interval:
+        return "–", "–"
+    most_ms = _most_seen_ms(line)
+    is_open = high is None or not isfinite(high) or high > most_ms
+    return milliseconds(low), f"{milliseconds(most_ms)} or more" if is_open else milliseconds(high)
+
+
 def _says(lines: Sequence[_Line]) -> str:
-    said = ["Response time by percentile of steps; the shade is the 95% interval of each."]
+    said = [
+        "Response time by percentile of steps; the shade is the 95% interval of each, as far as anything was seen."
+    ]
     failing = [line for line in lines if line.failed]
     several = sum(line.has_interval for line in lines) > 1
     for line in failing:

@@ -37,6 +37,7 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("a month, 95% interval", *(_money_interval(p.cost_ci) for p in planes)),
         ("instance seconds", *(p.cost_basis for p in planes)),
         ("staff, beside the bill", *(money(p.staff_month, p.currency) for p in planes)),
+        ("a month with staff", *(money(p.cost_with_staff, p.currency) for p in planes)),
         ("failed requests, all phases", *(count(p.errors) for p in planes)),
         ("sessions lost", *(count(p.sessions_lost) for p in planes)),
         ("generator", *(clean(p.generator) for p in planes)),
@@ -166,11 +167,6 @@ def share(value: float | None) -> str:
 def money(value: float | None, currency: str | None = None) -> str:
     """An amount, with its currency where that is not said elsewhere."""
     return NOTHING if value is None else f"{value:,.2f} {currency or ''}".strip()
-
-
-def unit_price(value: float) -> str:
-    """A price of one, however small, without an exponent."""
-    return f"{value:.12f}".rstrip("0").rstrip(".")
 
 
 def ceiling(plane: PilotPlane) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from replay.judge.choice.types import PilotVerdict
+from replay.judge.phrases import counted
 from replay.report.markdown import escaped
 from replay.report.pilot_cells import (
     assumption_rows,
@@ -22,8 +23,8 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     load = verdict.workload
     parts = [
         f"# {_said(verdict.answer)}",
-        f"{_said(load.trace)}: {load.sessions:,} sessions, {load.steps:,} requests over {load.span_s:,.0f} s; "
-        f"{_said(load.pattern)}. Made {verdict.made_at}, {verdict.how}.",
+        f"{_said(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')} over "
+        f"{load.span_s:,.0f} s; {_said(load.pattern)}. Made {verdict.made_at}, {verdict.how}.",
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes)],
             [

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
+from replay.judge.phrases import counted
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
     MOST_CHARACTERS,
@@ -17,9 +18,8 @@ from replay.report.pilot_cells import (
     share,
     side_by_side,
     standing_lines,
-    unit_price,
 )
-from replay.report.words import clean, count, milliseconds
+from replay.report.words import clean, count, milliseconds, unit_price
 
 _MOST_STEPS = 40
 
@@ -28,7 +28,7 @@ def first_screen(verdict: PilotVerdict) -> str:
     """The answer, the figures that carry it, and the doubt that remains."""
     load = verdict.workload
     about = (
-        f"{clean(load.trace)}: {count(load.sessions)} sessions, {count(load.steps)} requests over "
+        f"{clean(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')} over "
         f"{load.span_s:,.0f} s, {load.pattern}. Made {verdict.made_at}, {verdict.how}."
     )
     cards = "".join(

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
+from replay.judge.phrases import counted
 from replay.report.pilot_cells import (
     assumption_rows,
     boot_rows,
@@ -37,6 +38,8 @@ _SHOWN = (
     "cold requests",
     "ceiling, requests/s",
     "machines for the peak",
+    "staff, beside the bill",
+    "a month with staff",
     "failed requests, all phases",
     "sessions lost",
 )
@@ -75,8 +78,8 @@ def print_pilot(
     console.print(
         Text(
             _wrapped(
-                f"{clean(load.trace)}: {load.sessions:,} sessions, {load.steps:,} requests, {load.pattern}; "
-                f"{verdict.how}"
+                f"{clean(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')}, "
+                f"{load.pattern}; {verdict.how}"
             ),
             style="dim",
         )

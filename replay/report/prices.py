@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from rich.console import Console
 
 from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError
+from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean
 
@@ -75,7 +76,7 @@ def _holds(table: PriceTable) -> str:
         arm = ["arm"] if any(machine.arch == "arm" for machine in table.machines.values()) else []
         spot = ["spot"] if any(machine.spot_hour is not None for machine in table.machines.values()) else []
         among = [*arm, *gpus, *spot]
-        parts.append(f"{len(table.machines)} machines" + (f" ({', '.join(among)})" if among else ""))
+        parts.append(f"{counted(len(table.machines), 'machine')}" + (f" ({', '.join(among)})" if among else ""))
     return ", ".join(parts)
 
 

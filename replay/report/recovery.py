@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from replay.judge.phrases import counted
 from replay.judge.recovery import Fault, RecoveryVerdict
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count
@@ -32,16 +33,18 @@ def _rows(fault: Fault) -> list[tuple[str, Text]]:
     else:
         rows.append(("recovered", Text(f"after {fault.recovered_s:g} s" if fault.recovered_s else "at once")))
     errors = ", ".join(f"{count(n)} {clean(kind)}" for kind, n in fault.errors.items())
-    rows.append(("failed", Text(f"{count(fault.failed_steps)} steps" + (f" ({errors})" if errors else ""))))
+    rows.append(("failed", Text(f"{counted(fault.failed_steps, 'step')}" + (f" ({errors})" if errors else ""))))
     if fault.retried_steps:
         names = ", ".join(f"{clean(name)} {n}" for name, n in list(fault.retried.items())[:_MOST_NAMES])
         rows.append(
             (
                 "retried",
-                Text(f"{count(fault.retried_steps)} steps, {count(fault.retried_ok)} in the end ok ({names})"),
+                Text(
+                    f"{counted(fault.retried_steps, 'step')}, {count(fault.retried_ok)} in the end ok ({names})"
+                ),
             )
         )
-    rows.append(("lost", Text(f"{count(fault.sessions_lost)} sessions")))
+    rows.append(("lost", Text(f"{counted(fault.sessions_lost, 'session')}")))
     attempts = fault.amplification
     known = [("before", attempts.before), ("during", attempts.during), ("after", attempts.after)]
     said = ", ".join(f"{value:.3g} {when}" for when, value in known if value is not None)

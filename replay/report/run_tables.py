@@ -6,6 +6,7 @@ import numpy as np
 
 from replay.judge.failures import failures
 from replay.judge.figures import Evidence
+from replay.judge.phrases import counted
 from replay.judge.recording import makespans_beside
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.failures import FAILURE_HEADS, failure_meanings, failure_rows, failures_headline
@@ -71,7 +72,7 @@ def failures_table(run: Evidence, of: str) -> str:
     if not found.steps:
         return ""
     said = f"{failures_headline(found)}. Share: of the steps of that name; median: of the failures' own times."
-    more = [f"and {count(found.left_out)} failures of other kinds"] if found.left_out else []
+    more = [f"and {counted(found.left_out, 'failure')} of other kinds"] if found.left_out else []
     return (
         f'<h2>{text_of("Failures" + of)}</h2><p class="dim">{text_of(said)}</p>'
         f"{table(FAILURE_HEADS, failure_rows(found), 'failures')}"

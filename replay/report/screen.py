@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 
+from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Snapshot
@@ -28,7 +29,7 @@ def draw(snapshot: Snapshot) -> RenderableType:
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
     head.add_row(
-        Text(f"{count(done)} of {count(snapshot.steps)} steps", style="bold"),
+        Text(f"{count(done)} of {counted(snapshot.steps, 'step')}", style="bold"),
         ProgressBar(total=max(1, snapshot.steps), completed=done, complete_style="cyan", finished_style="cyan"),
         Text(f"{clock(snapshot.elapsed_s)}{left}", style="dim"),
     )
@@ -38,7 +39,7 @@ def draw(snapshot: Snapshot) -> RenderableType:
     body.add_row(
         _figure("achieved", f"{snapshot.achieved_rps:,.1f}/s", f"of {snapshot.offered_rps:,.1f}/s offered"),
         _figure("response", f"p50 {milliseconds(snapshot.p50_ms)}", f"p99 {milliseconds(snapshot.p99_ms)}"),
-        _figure("in flight", count(snapshot.in_flight), f"{count(snapshot.sessions_done)} sessions done"),
+        _figure("in flight", count(snapshot.in_flight), f"{counted(snapshot.sessions_done, 'session')} done"),
         _figure(
             "failed",
             count(snapshot.failed),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from replay.judge.phrases import counted
 from replay.report.failures import failure_name
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, milliseconds
@@ -24,7 +25,7 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     unsent = sum(record.outcome == "unsent" for record in finals)
     console.print()
     console.print(Text(f"session {clean(session, 80)}", style="bold"))
-    said = f"{len(finals)} steps in {milliseconds((last_ns - first_ns) / _NS_PER_MS)}"
+    said = f"{counted(len(finals), 'step')} in {milliseconds((last_ns - first_ns) / _NS_PER_MS)}"
     recorded_ms = _recorded_makespan_ms(finals)
     if recorded_ms is not None:
         said += f" ({milliseconds(recorded_ms)} when it was recorded)"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from replay.judge.phrases import counted
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
 from replay.report.plain import Table, Text, plain_console
@@ -85,7 +86,9 @@ def _print_head(summary: Summary, console: Console) -> None:
         ),
         soft_wrap=True,
     )
-    parts = [f"{count(counts.sessions)} sessions, {count(counts.steps)} steps in {clock(summary.elapsed_s)}"]
+    parts = [
+        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {clock(summary.elapsed_s)}"
+    ]
     if summary.ended is not None:
         parts.append(f"the run was ended by {summary.ended.option}")
     elif summary.status != "finished":
@@ -249,7 +252,7 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
     table.add_column()
     peak = f"{forecast.peak_rps:,.0f}/s" if forecast.peak_rps is not None else "–"
     rows = [
-        ("would send", f"{count(forecast.requests)} requests of {count(forecast.steps)} steps"),
+        ("would send", f"{counted(forecast.requests, 'request')} of {counted(forecast.steps, 'step')}"),
         ("sessions", count(forecast.sessions)),
         ("waits", _waits(forecast)),
         ("wall time", f"about {clock(forecast.wall_s)}, with the recorded durations"),
@@ -260,7 +263,7 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
     rows += _weight(forecast, currency)
     if forecast.identical_requests is not None:
         alike = "byte for byte like one before them, traceparent and idempotency key aside"
-        rows.append(("identical", f"{count(forecast.identical_requests)} requests, {alike}"))
+        rows.append(("identical", f"{counted(forecast.identical_requests, 'request')}, {alike}"))
     for name, seconds in forecast.removed_s.items():
         if seconds:
             rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))

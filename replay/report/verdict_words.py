@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from replay.judge.phrases import counted
 from replay.judge.recording import RECORDED
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
 from replay.report.failures import errors_line
@@ -129,7 +130,7 @@ def check_figures(check: Check) -> str:
     parts = [f"observed {observed(check)}, limit {limit(check)}"]
     if (check.ci_ms if check.unit == "ms" else check.ci) is not None:
         parts.append(f"{confidence(check.confidence)} interval {check_interval(check)}")
-    of = f" of {count(check.sessions)} sessions" if check.sessions else ""
+    of = f" of {counted(check.sessions, 'session')}" if check.sessions else ""
     parts.append(f"n = {count(check.n)}{of}")
     return ", ".join(parts)
 

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 
+from replay.judge.phrases import counted
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import verdict_words as words
 from replay.report.answers import print_answers
@@ -105,7 +106,7 @@ def _print_comparison(verdict: CompareVerdict, console: Console) -> None:
         url = f"  {clean(target.url, 200)}" if target.url else ""
         line = Text.assemble((clean(target.label), "bold"), f" is {clean(target.name)}{url}")
         if target.failed:
-            line.append(f"  {target.failed:,} of {target.steps:,} steps failed", style="red")
+            line.append(f"  {target.failed:,} of {counted(target.steps, 'step')} failed", style="red")
         console.print(line)
     console.print(Text(words.how(verdict), style="dim"))
     console.print(

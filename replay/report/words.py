@@ -39,6 +39,11 @@ def money(amount: float, currency: str | None) -> str:
     return f"{digits} {clean(currency, 8)}" if currency else digits
 
 
+def unit_price(value: float) -> str:
+    """A price of one, however small, without an exponent."""
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
 def milliseconds(value: float | None) -> str:
     """A duration given in ms, in the unit that reads best, with three significant digits. Infinite: a failure's."""
     if value is None or math.isnan(value):

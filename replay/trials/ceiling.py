@@ -21,6 +21,7 @@ from replay.judge.ceiling import (
     knee_of,
     usl_of,
 )
+from replay.judge.phrases import counted, were
 from replay.judge.quantile import least_n
 from replay.judge.recovery import back_after_s
 from replay.judge.slo import Slo
@@ -92,9 +93,9 @@ class Guard:
         if progress is None:
             return None
         if progress.ended >= _LEAST_ENDED and progress.failed > _FAILED_RATIO * progress.ended:
-            self.why = f"{progress.failed} of {progress.ended} requests failed"
+            self.why = f"{progress.failed} of {counted(progress.ended, 'request')} failed"
         elif progress.in_flight > self._most_in_flight:
-            self.why = f"{progress.in_flight} requests were waiting"
+            self.why = f"{were(progress.in_flight, 'request')} waiting"
         return self.why
 
 

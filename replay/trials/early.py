@@ -14,6 +14,7 @@ from replay.engine.plan import planned_sessions
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.judge.early import EarlyCheck, overall_early
+from replay.judge.phrases import counted
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
@@ -71,7 +72,7 @@ class EarlyWatch:
             self.decided = msgspec.json.decode(line, type=Decided)
         if self.decided is None or self.decided.overall == "inconclusive":
             return None
-        return f"the verdict, {self.decided.overall}, was certain after {self.decided.sessions} sessions"
+        return f"the verdict, {self.decided.overall}, was certain after {counted(self.decided.sessions, 'session')}"
 
 
 class SessionWatcher:

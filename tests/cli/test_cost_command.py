@@ -114,7 +114,7 @@ def test_the_wait_for_a_boot_is_not_billed_beside_the_boot_where_nothing_is_shar
     month_over_run = 730 * 3600 / found["observed_s"]
     assert memory["quantity"] == pytest.approx(0.5 * (3 * 0.2 + 2 * 1.0) * month_over_run)
     assert found["concurrency"] == pytest.approx(1.0)
-    assert "one request in each" in cost(run, "--price", "lambda-us-east-1").stdout
+    assert "1 request in each" in cost(run, "--price", "lambda-us-east-1").stdout
 
 
 def test_egress_of_a_simulated_run_is_what_the_trace_recorded(simulated_as, write_trace):

@@ -163,10 +163,10 @@ def test_a_plane_that_no_file_describes_is_asked_for(simulate, write_trace):
         ({"profile": "vms"}, "both: [simulate] elsewhere profile: 'vms' is not known. Use one of "),
         (
             {"plane": {"concurency": 1}},
-            'both: [simulate] elsewhere.plane: Object contains unknown field "concurency".',
+            'both: unknown key "concurency" in [simulate.elsewhere.plane]. Did you mean "concurrency"?',
         ),
-        ({"elsewhere": {}}, "both: [simulate] : elsewhere must not have an elsewhere of its own."),
-        ("vm", "both: [simulate] elsewhere: Expected "),
+        ({"elsewhere": {}}, "both: [simulate]: elsewhere must not have an elsewhere of its own."),
+        ("vm", "both: [simulate] elsewhere: must be a table, and is text."),
     ],
 )
 def test_what_is_wrong_elsewhere_is_told_with_its_place(elsewhere, message):

@@ -227,8 +227,11 @@ def test_a_streamed_model_call_has_its_first_byte_and_its_tokens(simulate, write
     ("simulate_table", "message"),
     [
         (None, "t: has no [simulate] table, so there is no plane to simulate. Add one."),
-        ({"plan": {}}, 't: [simulate] : Object contains unknown field "plan".'),
-        ({"plane": {"concurency": 1}}, 't: [simulate] plane: Object contains unknown field "concurency".'),
+        ({"plan": {}}, 't: unknown key "plan" in [simulate]. Did you mean "plane"?'),
+        (
+            {"plane": {"concurency": 1}},
+            't: unknown key "concurency" in [simulate.plane]. Did you mean "concurrency"?',
+        ),
         ({"plane": {"max_instances": 0}}, "t: [simulate] plane: max_instances must be 1 or more, not 0."),
     ],
 )

@@ -37,3 +37,13 @@ def test_one_is_not_several():
         "2 requests",
         "0 sessions",
     )
+
+
+def test_figures_are_counted_as_they_are_shown():
+    assert [counted(value, "instance") for value in (1.0, 0.25, 1.0004, 4306.2)] == [
+        "1 instance",
+        "0.25 instances",
+        "1 instance",
+        "4,306 instances",
+    ]
+    assert counted(2, "batch", "batches") == "2 batches"

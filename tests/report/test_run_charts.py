@@ -85,6 +85,16 @@ def test_a_run_without_failures_has_one_curve_and_nothing_to_say_of_them():
     assert "failed" not in chart.says
 
 
+@pytest.mark.parametrize("failed", [0, 2, 20])
+def test_the_shade_ends_where_anything_was_seen_and_beyond_it_is_or_more(failed):
+    chart = percentiles([a_run(failed)])
+
+    shaded = [value for value in chart.spec["data"]["values"] if "high" in value]
+    assert max(value["high"] for value in shaded) <= 140.0
+    # Of 400 steps, nothing bounds the last percentile from above.
+    assert [row[4] for row in chart.rows if row[:2] == ("run", "p99.5")] == ["140 ms or more"]
+
+
 def test_the_recording_is_a_curve_of_its_own_once_for_all_runs():
     chart = percentiles([a_run(0, recorded_ms=80.0, name="a"), a_run(0, recorded_ms=80.0, name="b")])
 

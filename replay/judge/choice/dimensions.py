@@ -11,7 +11,7 @@ from replay.judge.choice.bills import CLEAR_RATIO
 from replay.judge.choice.case import Case
 from replay.judge.choice.standing import standing
 from replay.judge.choice.types import Dimension, PilotPlane
-from replay.judge.choice.words import back
+from replay.judge.choice.words import back, of_how_many
 from replay.judge.phrases import counted, number
 
 EVEN = "even"
@@ -103,7 +103,8 @@ def _state(case: Case) -> Dimension:
         lost = plane.recovery
         if lost is None:
             return "no instance was made to go away"
-        return f"{counted(lost.sessions_lost, 'session')} lost when an instance went away; {back(lost)}"
+        sessions = counted(lost.sessions_lost, "session")
+        return f"{sessions} lost when an instance went away; {back(lost)}{of_how_many(plane)}"
 
     lost = _row(
         case,

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from replay.judge.keys import ended, quoted, unknown_key
+from replay.keys import ended, quoted, unknown_key
 
 UNKNOWN = "don't know"
 NONE = "none"

@@ -28,7 +28,7 @@ from replay.judge.choice.standing import (
 )
 from replay.judge.choice.tail import cold_tail
 from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass
-from replay.judge.phrases import number
+from replay.judge.phrases import counted, number
 
 LEAST_SESSIONS = 20
 MOST_IDLE_FOR_VM = 0.5
@@ -46,9 +46,9 @@ def enough_evidence(case: Case) -> Rule:
     """Refuse to choose on a thin trace, on planes that were not all measured, or with a generator that was late."""
     workload, lacks = case.workload, []
     if workload.sessions < LEAST_SESSIONS:
-        lacks.append(f"the trace has {workload.sessions} sessions; it takes {LEAST_SESSIONS}")
+        lacks.append(f"the trace has {counted(workload.sessions, 'session')}; it takes {LEAST_SESSIONS}")
     if workload.steps < LEAST_STEPS:
-        lacks.append(f"the trace has {workload.steps} requests; it takes {LEAST_STEPS}")
+        lacks.append(f"the trace has {counted(workload.steps, 'request')}; it takes {LEAST_STEPS}")
     if workload.pattern == "not classified":
         lacks.append(f"the trace is too short to tell how its load comes ({workload.pattern_rule})")
     aside = []
@@ -163,10 +163,24 @@ def request_length(case: Case) -> Rule:
             "busy_share_over": round(sum(step.busy_share for step in over), 4),
         },
         text=_who_is_out(stand, "request length")
-        or f"the longest request took {longest / 1000:,.1f} s of the {least_s:g} s that one may",
-        flips_at={"longest_s": least_s},
+        or (_limits_that_decide_nothing(case, stand, longest) if longest / 1000 > least_s else "")
+        or f"the longest request took {longest / 1000:,.1f} s, and each target lets one take {least_s:g} s or longer",
+        flips_at={"longest_s": least_s} if longest / 1000 <= least_s else None,
         source="workflow length against the platform's limits",
     )
+
+
+def _limits_that_decide_nothing(case: Case, stand: Standing, longest_ms: float) -> str:
+    """Why a request that is longer than some target allows puts no target out."""
+    said = []
+    for plane in case.candidates:
+        limit_s = case.request_limit_s.get(plane.target)
+        if limit_s is None or longest_ms / 1000 <= limit_s:
+            continue
+        gone = stand.out.get(plane.target)
+        why = "sends such requests elsewhere" if gone is None else f"is out already ({gone.rule})"
+        said.append(f"{plane.target}, which ends a request after {limit_s:g} s, {why}")
+    return f"the longest request took {longest_ms / 1000:,.1f} s; {'; '.join(said)}" if said else ""
 
 
 def local_needs(case: Case) -> Rule:
@@ -250,9 +264,9 @@ def mixed_steps(case: Case) -> Rule:
 def _forced_said(steps: Sequence[StepClass], machines: int, month: float, vm: PilotPlane, *, pays: bool) -> str:
     does = "pays" if pays else "does not pay"
     return (
-        f"{step_names(steps)} cannot run serverless; with {machines} of {vm.machines} machines for it and the rest "
-        f"serverless a month is {month:,.2f} {vm.currency or ''} at most, beside {vm.cost_month or 0.0:,.2f} for "
-        f"{vm.target} alone, so a split {does}"
+        f"{step_names(steps)} cannot run serverless; with {machines} of {counted(vm.machines or 0, 'machine')} for it "
+        f"and the rest serverless a month is {month:,.2f} {vm.currency or ''} at most, beside "
+        f"{vm.cost_month or 0.0:,.2f} for {vm.target} alone, so a split {does}"
     )
 
 

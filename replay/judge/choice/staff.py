@@ -57,22 +57,24 @@ def _choice(bills: Bills) -> Choice:
 def _said(
     bills: Bills, with_staff: Bills, month: dict[str, float], rate: float, hours: float, *, is_assumed: bool
 ) -> str:
-    currency = bills.cheaper.currency or ""
-    hour = f"{rate:,.2f} {currency}".strip()
+    hour = f"{rate:,.2f} {bills.cheaper.currency or ''}".strip()
     assumed = " (assumed, since no staff_rate is stated)" if is_assumed else ""
-    said = f"without staff time {_leads(bills)}"
-    if month:
-        stated = ", ".join(f"{target} {amount:,.2f}" for target, amount in month.items())
-        said += f"; with it ({stated}) {_leads(with_staff)}"
-    return (
-        f"{said}; {bills.cheaper.target} is no longer cheaper once it takes {hours_said(hours)} of staff a month more "
-        f"than {bills.dearer.target}, at {hour} an hour{assumed}"
+    flip = (
+        f"the turn is at {hours_said(hours)} of staff a month more on {bills.cheaper.target} than on "
+        f"{bills.dearer.target}, at {hour} an hour{assumed}"
     )
+    if not month:
+        return f"no staff time is stated; without it {_leads(bills)}; {flip}"
+    stated = ", ".join(f"{amount:,.2f} on {target}" for target, amount in month.items())
+    return f"with staff time ({stated}) {_leads(with_staff)}; without it {_leads(bills)}; {flip}"
 
 
 def _leads(bills: Bills) -> str:
-    gap = f"{bills.gap:,.2f} {bills.cheaper.currency or ''}".strip()
-    if not bills.is_clear:
-        near = "too near to decide" if bills.are_near else "with intervals that overlap"
-        return f"{near}, {gap} a month apart"
-    return f"{bills.cheaper.plane} by {gap} a month"
+    """Which month is the lower, with both amounts."""
+    currency = bills.cheaper.currency or ""
+    if bills.is_clear:
+        amounts = f"{bills.lower:,.2f} against {bills.higher:,.2f} {currency}".rstrip()
+        return f"{bills.cheaper.target} is cheaper, {amounts} a month"
+    why = "are too near to decide" if bills.are_near else "cannot be told apart"
+    amounts = f"{bills.lower:,.2f} and {bills.higher:,.2f} {currency}".rstrip()
+    return f"{bills.cheaper.target} and {bills.dearer.target} {why}, {amounts} a month"

@@ -17,7 +17,7 @@ from replay.judge.choice.case import Case
 from replay.judge.choice.having import cannot_do, unfit
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
-from replay.judge.phrases import number
+from replay.judge.phrases import counted, number
 
 LEAST_STEPS = 100
 MOST_FAILED = 0.01
@@ -60,7 +60,7 @@ def represented(case: Case) -> dict[PlaneName, str]:
 def thin(plane: PilotPlane) -> str | None:
     """Why a target's runs are no evidence; None where they are some."""
     if plane.answered < LEAST_STEPS:
-        return f"answered {plane.answered} requests; it takes {LEAST_STEPS}"
+        return f"answered {counted(plane.answered, 'request')}; it takes {LEAST_STEPS}"
     if plane.generator == "saturated":
         return "was replayed by a machine that was late itself (saturated)"
     return None

@@ -60,9 +60,22 @@ def cold_tail(case: Case) -> Rule:
             "cold_added_ms": serverless.cold_added_ms,
         },
         text=f"{_figures(tail, serverless, vm)}: {_said(tail, told, serverless, by_cold=by_cold)}",
-        flips_at={f"{tail.name}_ms": round(CLEAR_RATIO * tail.vm_ms, 1)},
+        flips_at=_flips_at(tail, told, vm, by_cold=by_cold),
         source=_SOURCE,
     )
+
+
+def _flips_at(tail: _Tail, told: Told, vm: PilotPlane, *, by_cold: bool) -> dict[str, float] | None:
+    """The figure of the serverless plane at which the rule would say otherwise, which is never one that it has passed:
+    its quantile, or what that is at least. None where no figure would.
+    """
+    clearly_ms = CLEAR_RATIO * tail.vm_ms
+    if told == "slower":
+        return {f"{tail.name}_ms": round(clearly_ms, 1)} if by_cold else None
+    if tail.serverless_ms <= clearly_ms:
+        return {f"{tail.name}_ms": round(clearly_ms, 1)}
+    most_ms = ((vm.p99_ci_ms if tail.name == "p99" else vm.p95_ci_ms) or (None, None))[1]
+    return None if most_ms is None else {f"{tail.name}_is_at_least_ms": round(most_ms, 1)}
 
 
 def _tails(serverless: PilotPlane, vm: PilotPlane) -> list[_Tail]:

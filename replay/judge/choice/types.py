@@ -118,7 +118,8 @@ class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
 class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a failure did to one plane. recovered_s None: not within the run. what: what was done to it.
 
-    met: what the fault found there; None where that is not known.
+    met: what the fault found there; None where that is not known. machines: that there were then, the one that went
+    among them; None for a plane that is not made of them.
     """
 
     target: str
@@ -129,6 +130,7 @@ class Recovered(msgspec.Struct, omit_defaults=True, kw_only=True):
     retried_ok: int = 0
     sessions_lost: int = 0
     met: Met | None = None
+    machines: int | None = None
 
 
 class Boots(msgspec.Struct, omit_defaults=True, kw_only=True):

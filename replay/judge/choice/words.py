@@ -44,10 +44,10 @@ def _effort(plane: PilotPlane) -> str:
             f"{said} Nothing was running when the fault came ({recovery.met}), so what one does was not seen."
         )
     if not recovery.failed:
-        return f"{said} {_capital(recovery.what)}: no request failed, {back(recovery)}."
+        return f"{said} {_capital(recovery.what)}: no request failed, {back(recovery)}{of_how_many(plane)}."
     return (
         f"{said} {_capital(recovery.what)}: {counted(recovery.failed, 'request')} failed, "
-        f"{counted(recovery.sessions_lost, 'session')} lost, {back(recovery)}."
+        f"{counted(recovery.sessions_lost, 'session')} lost, {back(recovery)}{of_how_many(plane)}."
     )
 
 
@@ -56,6 +56,15 @@ def back(recovery: Recovered) -> str:
     if recovery.recovered_s is None:
         return "it was not seen to recover"
     return "back at once" if recovery.recovered_s < 0.1 else f"back after {number(recovery.recovered_s)} s"
+
+
+def of_how_many(plane: PilotPlane) -> str:
+    """Where a machine went away among more, or fewer, than are priced: of how many that was seen."""
+    there = None if plane.recovery is None else plane.recovery.machines
+    if there is None or plane.machines is None or there == plane.machines:
+        return ""
+    priced = f"{plane.machines:,} {'is' if plane.machines == 1 else 'are'} priced"
+    return f"; that was one of {counted(there, 'machine')}, and {priced}"
 
 
 def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:

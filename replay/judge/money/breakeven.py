@@ -280,19 +280,20 @@ def _found(
         ci=ci,
         now=round(now, 6),
         reason=None if at is not None else "the two bills do not cross",
-        text=_in_words(now, unit, cheaper, factor, [each * now for each in factors]),
+        text=_in_words(now, by, cheaper, factor, [each * now for each in factors]),
         curve=[(round(x, 6), round(a, 4), round(b, 4)) for x, a, b in curve],
         crossings=[round(each * now, 6) for each in factors],
         cheaper_now=cheaper,
     )
 
 
-def _in_words(
-    now: float, unit: str, cheaper: str | None, factor: float | None, crossings_at: list[float]
-) -> str:
+def _in_words(now: float, by: str, cheaper: str | None, factor: float | None, crossings_at: list[float]) -> str:
     says = "both cost the same" if cheaper is None else f"{cheaper} is cheaper"
+    unit = _UNITS[by]
     if factor is None:
-        return f"{says} at all of {number(now * _LEAST)} to {number(now * _MOST)} {unit}"
+        if by == "concurrency":
+            return f"{says} however many requests share an instance"
+        return f"{says} at any load from a ten-thousandth of the present one to ten thousand times as much"
     more = f"{number(factor)} times as many" if now else "more"
     text = f"{says} at {number(now)} {unit}; both cost the same at {number(factor * now)} ({more})"
     others = [number(at) for at in crossings_at if at != factor * now]

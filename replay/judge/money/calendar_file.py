@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.keys import ended, in_words, quoted, unknown_key
 from replay.judge.money.calendar import (
     DAY_MINUTES,
     DAYS,
@@ -21,6 +20,7 @@ from replay.judge.money.calendar import (
     Window,
     calendar_of,
 )
+from replay.keys import ended, explained, quoted
 
 _MOST_LEVEL = 1000.0
 _MOST_GROWTH = 100.0
@@ -95,14 +95,6 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     growth: _Growth | None = None
 
 
-_TABLES: dict[str, type[msgspec.Struct]] = {
-    "hours": _Hours,
-    "window": _Window,
-    "holidays": _Holidays,
-    "growth": _Growth,
-}
-
-
 def named_calendar(name: str) -> Calendar:
     """One of NAMED. Raises KeyError for another name."""
     return _read(NAMED[name], name, name)
@@ -121,35 +113,17 @@ def parse_calendar(content: bytes, where: str, name: str) -> Calendar:
 
 def _read(written: dict[str, Any], where: str, name: str) -> Calendar:
     try:
-        _check_keys(written)
         return _calendar(_converted(written), name)
     except ValueError as cause:
         raise CalendarError(f"{where}: {ended(str(cause))}") from cause
 
 
-def _check_keys(written: dict[str, Any]) -> None:
-    """Raises ValueError for the first key that is not known."""
-    problem = unknown_key(written, _keys(_Written))
-    for table, kind in _TABLES.items():
-        value = written.get(table, ())
-        for part in value if isinstance(value, list) else [value]:
-            if problem is None and isinstance(part, dict):
-                problem = unknown_key(part, _keys(kind), f" in [{table}]")
-    if problem is not None:
-        raise ValueError(problem)
-
-
-def _keys(kind: type[msgspec.Struct]) -> list[str]:
-    return [field.encode_name for field in msgspec.structs.fields(kind)]
-
-
 def _converted(written: dict[str, Any]) -> _Written:
+    plain = _plain_times(written)
     try:
-        return msgspec.convert(_plain_times(written), _Written)
+        return msgspec.convert(plain, _Written)
     except msgspec.ValidationError as cause:
-        what, _, at = str(cause).partition(" - at `$")
-        key = at.rstrip("`").lstrip(".")
-        raise ValueError(f"{key}: {in_words(what)}" if key else in_words(what)) from cause
+        raise ValueError(explained(cause, _Written, plain)) from cause
 
 
 def _plain_times(value: Any) -> Any:

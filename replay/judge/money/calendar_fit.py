@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.keys import quoted
 from replay.judge.money.calendar import DAYS, Calendar, CalendarError, calendar_of
+from replay.keys import quoted
 
 _HOUR_S = 3600
 _DAY_H, _WEEK_H = 24, 7 * 24

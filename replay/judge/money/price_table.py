@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from replay.judge.money.sizes import SizeRule
+from replay.keys import explained
 
 # The most that is taken for a price, in dollars: some hundred times what is asked anywhere, so that an amount of a
 # month or of a million in the place of one second's or one request's is seen.
@@ -274,13 +275,14 @@ def parse_price_table(content: bytes, where: str) -> PriceTable:
     """A table from its TOML. Raises PriceTableError, saying what is wrong and where."""
     try:
         written = tomllib.loads(content.decode())
-        table = msgspec.convert(written, PriceTable)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
         raise PriceTableError(f"{where}: is not TOML: {cause}.") from cause
     except RecursionError as cause:
         raise PriceTableError(f"{where}: is nested too deeply for a price table.") from cause
+    try:
+        table = msgspec.convert(written, PriceTable)
     except msgspec.ValidationError as cause:
-        raise PriceTableError(f"{where}: {str(cause).replace('`', chr(34))}.") from cause
+        raise PriceTableError(f"{where}: {explained(cause, PriceTable, written)}") from cause
     for problem in (
         _currency_problem(table),
         _price_problem(table),

@@ -185,8 +185,8 @@ def _priced(
     is_fixed = cost.machine is not None and group is None
     if is_fixed and plane.machines is not None and plane.machines != cost.machines:
         found.doubts.append(
-            f"{target.name} was measured with {cost.machines} machines and is priced with {plane.machines}; its "
-            "latencies are those of the former"
+            f"{target.name} was measured with {counted(cost.machines, 'machine')} and is priced with {plane.machines}; "
+            "its latencies and its recovery are those of the former"
         )
     plane.cost_basis = month.basis if cost.machine is None else _capacity_basis(plane, measured)
     plane.utilisation = round(month.active_instances, 6) if month.basis != "missing" else None

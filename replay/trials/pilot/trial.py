@@ -54,6 +54,7 @@ from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.flipping import flips
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
+from replay.trials.pilot.machines import is_group
 from replay.trials.pilot.money import Money, price_planes
 from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.phases import Excerpt, Plan, excerpt, pick, whole
@@ -495,7 +496,7 @@ def _seen(
         ceiling=material.ceilings.get(name),
         recovery=None
         if failure is None or at_s is None
-        else _recovered(name, failure, Event(round(at_s * _NS), fault or "a fault"), folders["failure"]),
+        else _recovered(target, failure, Event(round(at_s * _NS), fault or "a fault"), folders["failure"]),
         machines=_machines(target),
         bounds=bounds,
         window_s=float(shape.workload.window_s),
@@ -519,11 +520,11 @@ def _answers_as_recorded(target: Target) -> bool:
     return bool((target.simulate or {}).get("as_recorded"))
 
 
-def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recovered:
+def _recovered(target: Target, run: Evidence, event: Event, folder: Path) -> Recovered:
     (fault,) = judge_recovery(run, [event]).faults
     met: Met = "requests" if fault.under_way else "no request"
     return Recovered(
-        target=target,
+        target=target.name,
         what=fault.what,
         detect_s=fault.detect_s,
         recovered_s=fault.recovered_s,
@@ -531,6 +532,7 @@ def _recovered(target: str, run: Evidence, event: Event, folder: Path) -> Recove
         retried_ok=fault.retried_ok,
         sessions_lost=fault.sessions_lost,
         met="no instance" if has_struck(folder, event.at_ns) is False else met,
+        machines=None if is_group(target) else _machines(target),
     )
 
 

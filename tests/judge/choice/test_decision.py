@@ -12,6 +12,7 @@ from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import BreakEvenFound, PlannedRoute, Recovered
+from replay.judge.choice.words import effort_words
 from tests.judge.choice.cases import case, plane, step, workload
 
 
@@ -483,3 +484,70 @@ def test_where_as_many_sessions_are_lost_who_is_back_sooner_has_the_better(lost,
     row = next(row for row in dimensions(case(one, other)) if row.name == "state and recovery")
 
     assert row.better == better
+
+
+def rule_of(found: Any, name: str) -> Any:
+    return next(rule for rule in found.rules if rule.name == name)
+
+
+def test_a_request_that_is_too_long_for_a_target_which_is_out_already_says_so():
+    long = workload(longest_ms=400_000.0, series=[step("http", "crawl", 200_000.0, 1.0)])
+
+    found = decide(case({"answered": 3}, load=long, request_limit_s={"s": 300.0, "v": 900.0}))
+
+    rule = rule_of(found, "request length")
+    assert rule.favours == "neither"
+    assert rule.text == (
+        "the longest request took 400.0 s; s, which ends a request after 300 s, is out already (enough evidence)"
+    )
+    assert rule.flips_at is None
+
+
+def test_requests_that_are_short_enough_flip_at_the_shortest_limit():
+    rule = rule_of(decide(case(request_limit_s={"s": 300.0, "v": 900.0})), "request length")
+
+    assert rule.text == "the longest request took 0.9 s, and each target lets one take 300 s or longer"
+    assert rule.flips_at == {"longest_s": 300.0}
+
+
+@pytest.mark.parametrize(
+    ("serverless", "vm", "flips_at"),
+    [
+        # Faster: it flips where it is a fifth slower.
+        ({"p99_ms": 900.0}, {"p99_ms": 1000.0, "p99_ci_ms": (900.0, 1100.0)}, {"p99_ms": 1200.0}),
+        # Slower in its figure, with intervals that overlap: where it is slower for certain.
+        (
+            {"p99_ms": 1500.0, "p99_ci_ms": (1000.0, 2000.0)},
+            {"p99_ms": 1000.0, "p99_ci_ms": (900.0, 1300.0)},
+            {"p99_is_at_least_ms": 1300.0},
+        ),
+        # No interval: no figure would tell.
+        ({"p99_ms": 1500.0, "p99_ci_ms": None}, {"p99_ms": 1000.0, "p99_ci_ms": None}, None),
+        # Slower for certain, and not by cold starts.
+        (
+            {"p99_ms": 1500.0, "p99_ci_ms": (1400.0, 1600.0), "p99_without_cold_ms": 1500.0},
+            {"p99_ms": 1000.0, "p99_ci_ms": (900.0, 1100.0)},
+            None,
+        ),
+    ],
+)
+def test_the_cold_tail_flips_at_no_figure_that_it_has_passed(serverless, vm, flips_at):
+    rule = rule_of(decide(case(serverless, vm)), "cold tail")
+
+    assert rule.favours == "neither"
+    assert rule.flips_at == flips_at
+
+
+@pytest.mark.parametrize(
+    ("there", "priced", "says"),
+    [
+        (2, 1, "back after 3 s; that was one of 2 machines, and 1 is priced."),
+        (1, 4, "back after 3 s; that was one of 1 machine, and 4 are priced."),
+        (2, 2, "back after 3 s."),
+        (None, 2, "back after 3 s."),
+    ],
+)
+def test_a_recovery_says_of_how_many_machines_it_is(there, priced, says):
+    recovery = Recovered(target="v", what="a machine was killed", recovered_s=3.0, failed=2, machines=there)
+
+    assert effort_words([plane("v", "vm", machines=priced, recovery=recovery)])[0].endswith(says)

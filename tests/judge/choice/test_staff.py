@@ -18,9 +18,9 @@ def test_a_few_hours_that_would_flip_the_answer_are_a_doubt_with_their_figure():
         "on v, s is cheaper."
     )
     assert found.doubts[0] == (
-        "staff time: without staff time vm by 89.00 USD a month; v is no longer cheaper once it takes 1 hour of staff a "
-        "month more than s, at 90.00 USD an hour (assumed, since no staff_rate is stated); state staff_hours and "
-        "staff_rate to have it decided"
+        "staff time: no staff time is stated; without it v is cheaper, 30.00 against 119.00 USD a month; the turn is at 1 "
+        "hour of staff a month more on v than on s, at 90.00 USD an hour (assumed, since no staff_rate is stated); state "
+        "staff_hours and staff_rate to have it decided"
     )
 
 
@@ -32,8 +32,8 @@ def test_staff_that_was_stated_and_outweighs_the_bills_decides_and_says_so():
     assert found.choice == "serverless"
     assert [rule.name for rule in found.rules if rule.decides] == ["staff time"]
     assert found.answer.startswith(
-        "Run it serverless, on s: without staff time vm by 89.00 USD a month; with it (v 360.00) serverless by 271.00 "
-        "USD a month"
+        "Run it serverless, on s: with staff time (360.00 on v) s is cheaper, 119.00 against 390.00 USD a month; without "
+        "it v is cheaper, 30.00 against 119.00 USD a month; the turn is at 1 hour of staff a month more on v than on s"
     )
     assert found.staff is not None
     assert (found.staff.without, found.staff.with_staff) == ("vm", "serverless")
@@ -46,7 +46,10 @@ def test_staff_that_was_stated_and_brings_the_months_together_leaves_it_open():
     found = decide(case(DEAR, stated))
 
     assert found.choice == "inconclusive"
-    assert "with it (v 85.00) too near to decide, 4.00 USD a month apart" in found.answer
+    assert (
+        "with staff time (85.00 on v) v and s are too near to decide, 115.00 and 119.00 USD a month"
+        in found.answer
+    )
 
 
 def test_hours_without_a_rate_are_taken_at_the_assumed_one():
@@ -55,7 +58,7 @@ def test_hours_without_a_rate_are_taken_at_the_assumed_one():
     found = decide(case(DEAR, hours))
 
     assert found.choice == "serverless"
-    assert "with it (v 360.00)" in found.answer
+    assert "with staff time (360.00 on v)" in found.answer
     assert "at 90.00 USD an hour (assumed" in found.answer
 
 

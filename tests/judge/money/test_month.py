@@ -269,4 +269,7 @@ def test_bills_that_do_not_meet_say_how_far_was_looked():
 
     even = rare.break_even[1]
     assert even.at is None
-    assert even.text == "run is cheaper at all of 0.0000001 to 10 requests a day"
+    assert (
+        even.text
+        == "run is cheaper at any load from a ten-thousandth of the present one to ten thousand times as much"
+    )

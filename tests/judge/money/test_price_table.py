@@ -238,8 +238,8 @@ def test_memory_time_gets_cheaper_by_what_is_above_each_tier(gib_s: float, amoun
         ),
         (TIERED.replace("1000", "-1"), "the tiers of [request] must begin above 0 and ascend by above_gib_s."),
         (FLEET + SPOT + '[unpriced]\neye = "no."\n', "eye has a price and is among the unpriced."),
-        (FLEET.replace('"arm"', '"armour"') + SPOT, "Invalid enum value 'armour' - at "),
-        ("[commitments]\ndate = 2025-01-01\nrates = []\n", "missing required field"),
+        (FLEET.replace('"arm"', '"armour"') + SPOT, "machines[...].arch: Invalid enum value 'armour'."),
+        ("[commitments]\ndate = 2025-01-01\nrates = []\n", 'commitments: the key "source" is missing.'),
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused_and_says_where(body: str, says: str):
