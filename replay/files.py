@@ -35,7 +35,11 @@ def write_whole(path: Path, data: bytes | str) -> None:
             return
         part = part_of(path)
         try:
-            part.write_bytes(data)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                # Or a power cut may keep the new name and lose what it was given for.
+                os.fsync(file.fileno())
             part.replace(path)
         finally:
             with contextlib.suppress(OSError):

@@ -56,16 +56,16 @@ class Disk:
 
         def opened(file: Any, mode: str = "r", buffering: int = -1, encoding: Any = None, errors: Any = None,
                    newline: Any = None, closefd: bool = True, opener: Any = None) -> Any:  # fmt: skip
-            if isinstance(file, int) or not set(mode) & set("wax+") or not self._is_watched(file):
+            if isinstance(file, int) or not set(mode) & set("wax+") or not self.is_watched(file):
                 return real_open(file, mode, buffering, encoding, errors, newline, closefd, opener)
-            raw = _File(self, file, mode.replace("b", "").replace("t", ""), opener)
+            raw = io.FileIO(file, mode.replace("b", "").replace("t", ""), True, opener)
             if buffering == 0:
                 return raw
             buffered = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
             return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding, errors, newline)
 
         def os_opened(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
-            if not flags & (os.O_WRONLY | os.O_RDWR) or not self._is_watched(path):
+            if not flags & (os.O_WRONLY | os.O_RDWR) or not self.is_watched(path):
                 return real_os_open(path, flags, mode, **more)
             with self._lock:
                 was_there = os.path.exists(path)
@@ -77,6 +77,8 @@ class Disk:
             return self.write(fd, data, lambda: self._write(fd, data))
 
         builtins.open = io.open = opened  # type: ignore[assignment]
+        # A class of its own, for programs derive from it.
+        io.FileIO = type("FileIO", (_File,), {"_disk": self})  # type: ignore[misc]
         os.open, os.write = os_opened, written  # type: ignore[assignment]
         for name in ("fsync", "fdatasync"):
             setattr(os, name, self._of_file(getattr(os, name), "sync"))
@@ -130,7 +132,7 @@ class Disk:
             return None
         return self._files.get((found.st_dev, found.st_ino))
 
-    def _is_watched(self, path: Any) -> bool:
+    def is_watched(self, path: Any) -> bool:
         return os.path.realpath(os.fsdecode(path)).startswith(self._folder)
 
     def _below(self, path: Any) -> str:
@@ -158,9 +160,7 @@ class Disk:
     def _of_path(self, real: Callable[..., None], what: str) -> Callable[..., None]:
         def called(path: Any, *rest: Any, **more: Any) -> None:
             with self._lock:
-                is_watched = self._is_watched(os.path.dirname(os.fsdecode(path)) or ".") or self._is_watched(
-                    path
-                )
+                is_watched = self.is_watched(os.path.dirname(os.fsdecode(path)) or ".") or self.is_watched(path)
                 below = self._below(path)
                 real(path, *rest, **more)
                 if is_watched:
@@ -173,7 +173,7 @@ class Disk:
             with self._lock:
                 below, below_to = self._below(path), self._below(to)
                 real(path, to, **more)
-                if self._is_watched(to):
+                if self.is_watched(to):
                     self._note(Change("rename", path=below, to=below_to))
 
         return called
@@ -185,17 +185,20 @@ class Disk:
 
 
 class _File(io.FileIO):
-    """A file opened by Python's own `open`, whose writes pass by the disk."""
+    """A file opened by Python's own `open`, or by this name, whose writes pass by the disk."""
 
-    def __init__(self, disk: Disk, path: Any, mode: str, opener: Any) -> None:
-        was_there = os.path.exists(path)
-        super().__init__(path, mode, opener=opener)
-        self._disk = disk
-        if opener is None:  # which opens by os.open, and so is known
-            disk.opened(self.fileno(), path, is_new=not was_there, is_cut="w" in mode)
+    _disk: Disk
+
+    def __init__(self, file: Any, mode: str = "r", closefd: bool = True, opener: Any = None) -> None:
+        is_named = not isinstance(file, int) and opener is None  # an opener opens by os.open, and so is known
+        is_noted = is_named and bool(set(mode) & set("wax+")) and self._disk.is_watched(file)
+        was_there = is_noted and os.path.exists(file)
+        super().__init__(file, mode, closefd, opener)
+        if is_noted:
+            self._disk.opened(self.fileno(), file, is_new=not was_there, is_cut="w" in mode)
 
     def write(self, data: Any) -> int:
-        return self._disk.write(self.fileno(), data, lambda: super(_File, self).write(data) or 0)
+        return self._disk.write(self.fileno(), data, lambda: super(_File, self).write(data))
 
 
 def _appends(fd: int) -> bool:

@@ -29,6 +29,19 @@ def state_after(changes: list[Change], at: int, chance: random.Random) -> dict[s
     return {path: None if file is None else _content(done, file, chance) for path, file in tree.items()}
 
 
+def whole_state(changes: list[Change]) -> dict[str, bytes | None]:
+    """What the disk holds when all of it has reached it."""
+    return state_after(
+        [*changes, Change("sync"), *(Change("sync", n) for n in _files(changes))],
+        len(changes) * 3,
+        random.Random(0),
+    )
+
+
+def _files(changes: list[Change]) -> set[int]:
+    return {change.file for change in changes if change.file}
+
+
 def _renamed(tree: dict[str, int | None], change: Change) -> None:
     if change.what == "create":
         tree[change.path] = change.file

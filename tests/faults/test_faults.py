@@ -41,7 +41,7 @@ def test_what_a_fault_leaves_is_whole(name, fault, tmp_path, target):
     assert outcome.problems == [], outcome.words
 
 
-@pytest.mark.parametrize("name", ["record", "import"])
+@pytest.mark.parametrize("name", ["gate", "record", "import"])
 def test_what_a_power_cut_leaves_is_whole(name, tmp_path, target):
     outcomes = list(power_cuts(COMMANDS[name], 25, SEED, tmp_path / "trial", target))
 

@@ -1,6 +1,7 @@
 """One trial: a command, a fault at a random instant, and what must hold afterwards. The same for the same seed, as far as
 the machine's own timing allows."""
 
+import http.client
 import json
 import os
 import random
@@ -20,13 +21,14 @@ from typing import Any, NamedTuple
 from tests.faults.checks import gate_problems, problems_of
 from tests.faults.commands import Command, prepare
 from tests.faults.disk import changes_in
-from tests.faults.powercut import state_after, write_out
+from tests.faults.powercut import state_after, whole_state, write_out
 
 CHILD = Path(__file__).parent / "child.py"
 # A command that goes on for longer after its fault does not end.
 MOST_S = 120.0
 _GONE_WITHIN_S = 5.0
 _DOCUMENTED = (0, 1, 2, 3, 4, 130)
+_OF_BEFORE = ("junit.xml",)
 _MARK = "REPLAY_FAULTS_TRIAL"
 
 
@@ -219,6 +221,10 @@ def power_cuts(command: Command, cuts: int, seed: int, folder: Path, target: Tar
         yield Outcome([f"ends with {ended.code}: {ended.said}"], ended.took_s, ended.code)
         return
     changes = changes_in(log)
+    noted = {path: content for path, content in whole_state(changes).items() if content is not None}
+    if noted != _contents(folder / "out", noted):
+        yield Outcome(["what was noted is not what was done"], ended.took_s, ended.code, str(folder))
+        return
     chance = random.Random(f"{command.name} power {seed}")
     for n in range(cuts):
         at = chance.randint(0, len(changes))
@@ -231,6 +237,13 @@ def power_cuts(command: Command, cuts: int, seed: int, folder: Path, target: Tar
         yield Outcome(
             problems, 0.0, ended.code, f"the power goes before change {at} of {len(changes)}: {after}"
         )
+
+
+def _contents(folder: Path, noted: dict[str, bytes]) -> dict[str, bytes]:
+    """What the files there hold, but for those of before the command that it left alone."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+    return {path: content for path, content in found.items() if path in noted or path not in _OF_BEFORE}
 
 
 class _Ended(NamedTuple):
@@ -299,7 +312,7 @@ def _ask(url: str) -> None:
                 answer.read()
         except urllib.error.HTTPError:
             pass
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return
         time.sleep(0.005)
 
