@@ -15,10 +15,10 @@ RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["dependency-groups"]["dev"]]
 
 
-def locked():
-    """The versions in the lock, by name: several where they differ by Python; and how many hashes each has."""
+def locked(name="requirements-ci.lock"):
+    """The versions in a lock, by name: several where they differ by Python; and how many hashes each has."""
     found: dict[str, dict[str, int]] = {}
-    for entry in re.split(r"\n(?=\w)", (ROOT / "requirements-ci.lock").read_text()):
+    for entry in re.split(r"\n(?=\w)", (ROOT / name).read_text()):
         pinned = re.match(r"([\w.-]+)==(\S+)", entry)
         if pinned:
             found.setdefault(canonicalize_name(pinned[1]), {})[pinned[2]] = entry.count("--hash=sha256:")
@@ -36,6 +36,14 @@ def test_the_lock_has_what_the_project_needs(requirement):
 
     assert versions, "not in requirements-ci.lock: run ./scripts/lock"
     assert all(requirement.specifier.contains(version) for version in versions), "run ./scripts/lock"
+
+
+def test_the_lock_for_users_is_a_part_of_that_for_ci():
+    whole, part = locked(), locked("requirements.lock")
+
+    assert {canonicalize_name(requirement.name) for requirement in RUNTIME} <= part.keys(), "run ./scripts/lock"
+    assert all(whole[name] == versions for name, versions in part.items()), "run ./scripts/lock"
+    assert "openai" not in part
 
 
 def test_all_that_ci_installs_is_pinned_by_hash():

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from replay.cli.gate import gate
+from replay.judge.slo import parse_slo_file
 
 ACTION = (Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8")
 SECRET_SHELL = "$(touch pwned) `touch pwned` \"; touch pwned; '"
@@ -46,13 +47,16 @@ class Ran:
         calls = folder / "calls"
         self.words = calls.read_text().split("\0")[:-1] if calls.exists() else None
         output = folder / "output"
+        slos = [file.read_text() for file in folder.glob("replay-gate.*/slos")]
+        self.slos = slos[0] if slos else None
         lines = output.read_text().splitlines() if output.exists() else []
         self.outputs = dict(line.split("=", 1) for line in lines)
 
     @property
     def options(self):
         """The words but for those about files, which lie in a folder that is new each time."""
-        return [word for word in self.words if not word.startswith(("--out=", "--markdown=", "--junit="))]
+        elsewhere = ("--out=", "--markdown=", "--junit=", "--slo-file=")
+        return [word for word in self.words if not word.startswith(elsewhere)]
 
 
 @pytest.fixture
@@ -99,7 +103,7 @@ def act(tmp_path):
 
 def test_the_inputs_become_options_of_replay_gate(act):
     ran = act(
-        slo="p99 < 800ms\n  errors < 1%\r\n\n",
+        slo="# why\np99 < 800ms\n  errors < 1%\r\n\n",
         baseline="runs/main",
         early="true",
         args="--speed 4 --idle-cap '30s'",
@@ -108,8 +112,6 @@ def test_the_inputs_become_options_of_replay_gate(act):
     assert ran.options == [
         "gate",
         "--target=http://h",
-        "--slo=p99 < 800ms",
-        "--slo=  errors < 1%",
         "--baseline=runs/main",
         "--early",
         "--speed",
@@ -119,6 +121,7 @@ def test_the_inputs_become_options_of_replay_gate(act):
         "--",
         "t.jsonl",
     ]
+    assert [slo.text for slo in parse_slo_file(ran.slos, "slos")] == ["p99 < 800ms", "errors < 1%"]
 
 
 def test_the_least_is_a_trace_and_a_target(act):
@@ -130,7 +133,7 @@ def test_replay_gate_takes_what_the_action_gives_it(act):
 
     context = gate.make_context("gate", ran.words[1:])
 
-    assert context.params["slos"] == ("p99 < 800ms",)
+    assert [file.read_text() for file in context.params["slo_files"]] == ["p99 < 800ms\n"]
     assert context.params["trace"] == Path("t.jsonl")
     assert context.params["strict"]
     assert isinstance(context, click.Context)
@@ -167,21 +170,38 @@ def test_no_input_runs_as_shell(act):
     assert ran.options == [
         "gate",
         f"--target={SECRET_SHELL}",
-        f"--slo={SECRET_SHELL}",
         f"--baseline={SECRET_SHELL}",
         "$(touch pwned)",
         "*",
         "--",
         SECRET_SHELL,
     ]
+    assert ran.slos == f"{SECRET_SHELL}\n"
 
 
-def test_a_quote_left_open_is_bad_usage(act):
-    ran = act(args="--speed '4")
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ({"args": "--speed '4"}, "args cannot be read; is a quote left open"),
+        ({"args": "--speed '4\n'"}, "args cannot be read; is a quote left open"),
+        ({"trace": ""}, "the input trace is empty; name the trace to replay."),
+        ({"target": " \n"}, "the input target is empty; name a URL or a target file."),
+    ],
+    ids=["quote", "line end in quotes", "trace", "target"],
+)
+def test_what_cannot_be_meant_is_bad_usage_with_all_outputs(act, inputs, says):
+    ran = act(**inputs)
 
     assert ran.code == 2
-    assert "::error title=replay gate::args cannot be read" in ran.text
+    assert f"::error title=replay gate::{says}" in ran.text
     assert ran.words is None
+    assert (ran.outputs["exit-code"], ran.outputs["verdict"]) == ("2", "")
+
+
+def test_what_others_made_is_named_by_digest():
+    used = re.findall(r"uses: (\S+)", ACTION)
+    assert used
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", name) for name in used)
 
 
 def test_no_expression_is_written_into_a_script():
@@ -202,4 +222,5 @@ def test_the_package_is_installed_from_where_the_action_is():
 
     assert environment == {"ACTION_PATH": "github.action_path"}
     assert script.rstrip().endswith('"$ACTION_PATH"')
+    assert '--require-hashes --requirement "$ACTION_PATH/requirements.lock"' in script
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
