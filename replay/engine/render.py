@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from replay import __version__
+from replay.engine.dot_segments import below_root
 from replay.engine.shapes import OpenAiChat
 from replay.http.methods import SAFE_METHODS
 from replay.target import ASGI_PREFIX, Target
@@ -123,6 +124,8 @@ class Renderer:
             extra += f"{self._idempotency}: {self._key(session_id, step.id)}\r\n"
         if "#" in path:
             path = path.partition("#")[0]
+        if self._prefix:
+            path = below_root(path)
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
         try:
             head_bytes = head.encode("latin-1")

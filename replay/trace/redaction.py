@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_plus
 
+from replay.http.fields import is_not_for_value
+
 REDACTED = "redacted"
 
 # A field of a JSON object with a text or a number as its value.
@@ -39,7 +41,6 @@ _NOT_REPLAYED = frozenset(
     }
 )
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch
-_NOT_IN_VALUE = re.compile(r"[\r\n\0]").search
 
 
 def is_secret_name(name: str) -> bool:
@@ -61,7 +62,7 @@ def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tupl
         lower = name.lower()
         if is_secret_name(lower):
             dropped += 1
-        elif lower not in _NOT_REPLAYED and _TOKEN(name) and not _NOT_IN_VALUE(value):
+        elif lower not in _NOT_REPLAYED and _TOKEN(name) and not is_not_for_value(value):
             first = names.setdefault(lower, name)
             kept[first] = f"{kept[first]}, {value}" if first in kept else value
     return kept, dropped

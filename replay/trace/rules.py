@@ -7,6 +7,7 @@ overflow a clock (int64 ns end after 292 years) or fill the memory.
 import binascii
 import re
 
+from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
 from replay.trace.expect import expect_problem
 from replay.trace.graph import Problem, find_graph_problem
@@ -21,7 +22,6 @@ MOST_BODY_BYTES = 1 << 30
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
 _PATH = re.compile(r"/[!-~]*").fullmatch  # RFC 3986 leaves nothing but visible ASCII
-_NOT_IN_VALUE = re.compile(r"[\r\n\0]").search  # RFC 9110, section 5.5
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]").search
 
 
@@ -120,8 +120,8 @@ def _request_problem(request: Request) -> tuple[str, str] | None:
         if not _TOKEN(name):
             text = f"has the header name {shown(name)}, which is not an HTTP token"
             return "request.headers", text
-        if _NOT_IN_VALUE(value):
-            text = f"has a line break or NUL in the value of header {shown(name)}"
+        if is_not_for_value(value):
+            text = f"has a line break or another control character in the value of header {shown(name)}"
             return "request.headers", text
     bodies = (
         (request.body is not None)

@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus
 import msgspec
 
 from replay.http.codings import uncoded
+from replay.http.fields import NOT_IN_VALUE
 from replay.trace.patterns import MOST_INSTRUCTIONS, Match, compiled, pattern_problem
 from replay.trace.pointer import MISSING, pointed
 from replay.trace.reserved import RESERVED
@@ -117,8 +118,8 @@ def filled(request: Request, values: Mapping[str, str], own: Own | None = None) 
     """The request with its references filled in; the same one if it has none.
 
     own: asked for what is not among the values; without it such names are missing. Raises MissingValue.
-    In a path values are percent-encoded, in JSON and in forms escaped, in headers cut at line ends; a body that is
-    neither JSON nor a form has them as they are.
+    In a path values are percent-encoded, in JSON and in forms escaped, in headers cut at line ends and other control
+    characters; a body that is neither JSON nor a form has them as they are.
     """
     path = _replaced(request.path, values, own, _encoded)
     headers = {name: _replaced(text, values, own, _in_one_line) for name, text in request.headers.items()}
@@ -139,7 +140,7 @@ def _encoded(value: str) -> str:
 
 
 def _in_one_line(value: str) -> str:
-    return re.split(r"[\r\n\0]", value)[0]
+    return re.split(NOT_IN_VALUE, value, maxsplit=1)[0]
 
 
 def _escaped(value: str) -> str:

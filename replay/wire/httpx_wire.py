@@ -692,7 +692,7 @@ class Call:
             headers=http2_headers(headers) if wire.is_http2 else headers,
             stream=httpx.ByteStream(exchange.body),
             extensions={**wire.extensions, "trace": self._trace},
-        ).to(_quoted(target))
+        ).to(exchange.method, _quoted(target))
 
     async def _trace(self, event: str, info: dict[str, Any]) -> None:
         now = monotonic_ns()
@@ -1059,9 +1059,12 @@ class _ExactUrl(httpx.URL):
 
 
 class _ExactRequest(httpx.Request):
-    """A request for exactly this target, which a URL of httpx could not say."""
+    """A request with exactly this method, which httpx writes in capitals, for exactly this target, which a URL of httpx
+    could not say.
+    """
 
-    def to(self, target: bytes) -> "_ExactRequest":
+    def to(self, method: str, target: bytes) -> "_ExactRequest":
+        self.method = method
         self.url = _ExactUrl(self.url, target)
         return self
 

@@ -414,6 +414,20 @@ async def test_a_body_that_ends_with_the_connection_is_whole(wire_to):
 
 
 @pytest.mark.anyio
+async def test_a_method_goes_out_in_the_case_in_which_it_was_recorded(wire_to):
+    """Methods are case-sensitive (RFC 9110, section 9.1), and one wire wrote them in capitals."""
+
+    async def serve(reader, writer, n):
+        server.heads.append(await read_request(reader))
+        writer.write(OK)
+
+    async with serving(serve) as (url, server), wire_to(Target(url=url)) as wire:
+        await ask(wire, "get")
+
+    assert server.heads[0].startswith(b"get / HTTP/1.1\r\n")
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("method", "answer"),
     [

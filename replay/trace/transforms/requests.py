@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
 from replay.trace.patterns import Pattern, PatternProblem, Replacement, compiled, replaced
 from replay.trace.transforms.types import Tally, TransformError
@@ -72,6 +73,6 @@ def parse_rewrite(text: str) -> RewritePath:
 def parse_header(text: str) -> SetHeader:
     """name: value. Raises TransformError."""
     name, colon, value = text.partition(":")
-    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or re.search(r"[\r\n\0]", value):
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or is_not_for_value(value):
         raise TransformError(f"{shown(text)} is not a valid header. Write 'name: value'.")
     return SetHeader(name, value.strip())
