@@ -24,6 +24,7 @@ Plane = Literal["serverless", "vm", "hybrid"]
 ASGI_PREFIX = "asgi:"
 REDACTED = "(redacted)"
 
+_CONTROL_TOKEN = re.compile(r"/token-[A-Za-z0-9_-]{16,}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -457,7 +458,7 @@ def redacted(target: Target) -> dict[str, Any]:
 
 
 def shown_url(url: str) -> str:
-    """A URL without the user and password that may be in it, and without its query and fragment."""
+    """A URL without its secrets: user and password, query and fragment, and the token of a plane's control address."""
     scheme, slashes, rest = url.rpartition("://") if "://" in url.partition("?")[0] else ("", "", url)
     authority, slash, path = rest.partition("/")
     if "@" in authority:
@@ -465,7 +466,7 @@ def shown_url(url: str) -> str:
         authority = f"{REDACTED}@{authority.rpartition('@')[2]}"
     shown = f"{scheme}{slashes}{authority}{slash}{path}"
     end = min((at for mark in "?#" if (at := shown.find(mark)) >= 0), default=len(shown) - 1) + 1
-    return shown[:end] + (REDACTED if end < len(shown) else "")
+    return _CONTROL_TOKEN.sub(f"/token-{REDACTED}", shown[:end]) + (REDACTED if end < len(shown) else "")
 
 
 def _named(target: Target, name: str) -> Target:

@@ -230,6 +230,8 @@ def test_no_secret_of_a_target_is_written_or_shown():
         (f"http://u:a?{SECRET}@h/b", "http://(redacted)@h/b"),
         (f"h://a?to=http://{SECRET}", "h://a?(redacted)"),
         ("asgi:app:app", "asgi:app:app"),
+        ("http://a:1/token-pE3bvS0lq1rT7WmYyJ2kXw4d/state", "http://a:1/token-(redacted)/state"),
+        ("http://a:1/token-service/state", "http://a:1/token-service/state"),
     ],
 )
 def test_a_url_is_shown_without_what_may_be_secret_in_it(url, shown):

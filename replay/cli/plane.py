@@ -1,6 +1,7 @@
 """`replay plane`: an execution plane on this machine."""
 
 import ipaddress
+import os
 import signal
 import sys
 import tomllib
@@ -25,6 +26,7 @@ from replay.planes.profiles import MODELS, PROFILES, ProfileName
 from replay.planes.series import SeriesError
 from replay.planes.serving import plane_server
 from replay.planes.types import (
+    CONTROL_TOKEN,
     DRAIN_S,
     PENDING_LIMITS,
     PLATFORM_TIMEOUT_S,
@@ -166,7 +168,10 @@ def plane() -> None:
     help="Say in each response which instance served it, and whether it was cold.",
 )
 @click.option(
-    "--control-port", type=click.IntRange(0, 65535), help="Serve /state and /metrics here; 0 takes a free one."
+    "--control-port",
+    type=click.IntRange(0, 65535),
+    help="Serve /state and /metrics here, and /kill, /drain and /deploy to whoever has the token, which is printed "
+    f"unless {CONTROL_TOKEN} in the environment sets it; 0 takes a free one.",
 )
 @click.option(
     "--series",
@@ -339,11 +344,19 @@ def serve(
             "router": router,
         }
         spec = _spec(ctx, profile, rules)
+        token = os.environ.get(CONTROL_TOKEN) or None
         async with plane_server(
-            spec, instances, address, port, control_port=control_port, tells=tells, series=series
+            spec,
+            instances,
+            address,
+            port,
+            control_port=control_port,
+            control_token=token,
+            tells=tells,
+            series=series,
         ) as where:
             if where.control_url is not None:
-                click.echo(f"control on {where.control_url}", err=True)
+                _tell_control(where.control_url, is_known=token is not None)
             yield where.url, where.deploy
 
     async def until_signal() -> signal.Signals:
@@ -419,6 +432,25 @@ def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = 
         _refuse(ctx, f"{file}: {explained(fault, ModelSpec, written)}")
     except (msgspec.DecodeError, ValueError) as fault:
         _refuse(ctx, f"{file}: {fault}.")
+
+
+def _tell_control(url: str, is_known: bool) -> None:
+    """Say where the control address is, and how it takes orders; a token that the user knows is not shown."""
+    plain, _, token = url.rpartition("/token-")
+    if is_known:
+        click.echo(f"control on {plain}", err=True)
+        click.echo(
+            f"  {plain}/state and /metrics are for all on this machine. POST /kill, /drain and /deploy need the header "
+            f"x-replay-control with what {CONTROL_TOKEN} holds.",
+            err=True,
+        )
+        return
+    click.echo(f"control on {url}", err=True)
+    click.echo(
+        f"  {plain}/state and /metrics are for all on this machine. To change the plane: curl -X POST {url}/kill (or "
+        f"/drain, /deploy), or the header x-replay-control: {token}",
+        err=True,
+    )
 
 
 def _loopback(host: str) -> str | None:

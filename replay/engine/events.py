@@ -19,6 +19,7 @@ import msgspec
 from replay.engine.types import At
 from replay.files import as_private
 from replay.planes.reaper import Reaper
+from replay.planes.types import CONTROL_TOKEN
 from replay.results.types import EVENTS_FILE, EventRecord
 
 EVENTS_LOG = "events.log"
@@ -118,17 +119,25 @@ class _Stage:
 
 
 async def _posted(url: str, path: str) -> str:
-    """The body of the answer to an empty POST."""
+    """The body of the answer to an empty POST beside this address, with the token that it has or the environment."""
     parts = urlsplit(url)
+    target = parts.path.rpartition("/")[0] + path
+    token = os.environ.get(CONTROL_TOKEN, "")
+    lines = [f"POST {target} HTTP/1.1", f"host: {parts.netloc}", "content-length: 0", "connection: close"]
+    if token and token.isascii() and token.isprintable():
+        lines.append(f"x-replay-control: {token}")
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
     try:
-        writer.write(
-            f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
-        )
+        writer.write("\r\n".join((*lines, "", "")).encode())
         answer = await reader.read(_MOST_ANSWER_BYTES)
     finally:
         writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
+    if b" 403 " in head.partition(b"\r\n")[0]:
+        raise ValueError(
+            "the plane wants the token that it printed when it started: take the whole address that it printed for "
+            f"observe, or put the token into {CONTROL_TOKEN}"
+        )
     if b" 200 " not in head.partition(b"\r\n")[0]:
         raise ValueError(head.partition(b"\r\n")[0].decode("latin-1") or "no answer")
     return body.decode("utf-8", "replace").strip()

@@ -37,6 +37,7 @@ _OF_CHUNKS = frozenset((b"transfer-encoding", b"trailer"))
 _KNOWN_CODINGS = frozenset((b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"))
 _REASONS = {
     400: b"Bad Request",
+    403: b"Forbidden",
     404: b"Not Found",
     408: b"Request Timeout",
     429: b"Too Many Requests",

@@ -16,7 +16,7 @@ from typing import Protocol
 from replay.planes.gateway import Address
 from replay.planes.output import Output
 from replay.planes.reaper import Reaper
-from replay.planes.types import InstanceId, ProcessSpec
+from replay.planes.types import CONTROL_TOKEN, InstanceId, ProcessSpec
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.005
@@ -134,7 +134,7 @@ class ProcessInstances:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, "PORT": str(running.port), "K_REVISION": "replay", "K_SERVICE": "replay"},
+                env=_environment(running.port),
                 start_new_session=True,
                 limit=_OUTPUT_LINE_MOST,
             )
@@ -252,6 +252,12 @@ def check_command(command: str) -> None:
         raise CommandError(f"the command cannot be read: {cause}. Check its quotes.") from cause
     if not words:
         raise CommandError("the command is empty. Say how an instance is started.")
+
+
+def _environment(port: int) -> dict[str, str]:
+    """Ours, less what is no business of an instance's, and what the container contract gives it."""
+    own = {name: value for name, value in os.environ.items() if name != CONTROL_TOKEN}
+    return {**own, "PORT": str(port), "K_REVISION": "replay", "K_SERVICE": "replay"}
 
 
 def _free_port() -> int:

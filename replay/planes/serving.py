@@ -27,17 +27,20 @@ async def plane_server(
     port: int = 0,
     *,
     control_port: int | None = None,
+    control_token: str | None = None,
     tells: bool = True,
     series: Path | None = None,
     output: IO[str] | None = None,
 ) -> AsyncIterator[Served]:
     """Serve while the context lasts; when it ends nothing of the instances is left.
 
-    control_port: of the control address; 0 takes a free one, None serves none. tells: whether responses carry the
+    control_port: of the control address; 0 takes a free one, None serves none. control_token: what changes the plane
+    there needs; None: a new one, which is in the address that is yielded. tells: whether responses carry the
     plane's headers. series: a file to which what the plane says of itself is appended each second. output: where the
     processes' output goes; None: stderr.
     Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read, SeriesError if
-    the series cannot be written, ValueError if the plane scales by CPU that nobody knows.
+    the series cannot be written, ValueError if the plane scales by CPU that nobody knows,
+    or the token is none.
     """
     if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
         raise ValueError(f"{CPU_UNKNOWN}.")
@@ -53,7 +56,7 @@ async def plane_server(
         listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
         try:
             async with (
-                control_server(gateway, running, host, control_port) as control_url,
+                control_server(gateway, running, host, control_port, control_token) as control_url,
                 series_file(series, partial(state, gateway, running), told.say),
             ):
                 _open(gateway, running)

@@ -656,6 +656,9 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 # Why a group that scales by CPU is refused.
+CONTROL_TOKEN = "REPLAY_CONTROL_TOKEN"
+"""The variable of the environment that may hold the token of a control address, for who serves and who asks."""
+
 CPU_UNKNOWN = (
     'a group with target = "cpu" needs instances whose CPU is known: modelled ones with sharing = "processor". '
     'Add that, or scale by target = "slots"'
@@ -687,7 +690,7 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Served(NamedTuple):
-    """Where a plane listens. control_url: of its control address, None where it has none.
+    """Where a plane listens. control_url: of its control address, with its token in the path, or None.
 
     deploy: call it on the plane's loop to begin a rolling deploy. is_booting: whether an instance boots now.
     """
