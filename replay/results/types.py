@@ -10,6 +10,8 @@ import msgspec
 
 # What numbers may be in files that anybody may have written; so many ns are 73 years.
 Ns = Annotated[int, msgspec.Meta(ge=0, le=1 << 61)]
+# From the run's start; what was there before it has one below zero.
+Instant = Annotated[int, msgspec.Meta(ge=-(1 << 61), le=1 << 61)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 56)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=1e13)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e10)]
@@ -264,14 +266,15 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of instances.jsonl: what one instance of a plane of our own did, in ns from the run's start.
 
     busy_ns: time with at least one request; request_ns: the sum of its requests' times. gone_ns absent: it was there
-    at the end. part: which plane it was of, in a run that had two.
+    at the end. What was there before the run was asked for, and ready, before its start. part: which plane it was of, in
+    a run that had two.
     """
 
     instance: str
-    requested_ns: Ns
-    ready_ns: Ns | None = None
+    requested_ns: Instant
+    ready_ns: Instant | None = None
     first_request_ns: Ns | None = None
-    gone_ns: Ns | None = None
+    gone_ns: Instant | None = None
     served: Count = 0
     busy_ns: Ns = 0
     request_ns: Ns = 0

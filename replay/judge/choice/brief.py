@@ -6,6 +6,7 @@ All of it is in the verdict already; here the few things that a decision hangs o
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from replay.judge.choice.staff import hours_said
 from replay.judge.choice.types import Assumption, BreakEvenFound, PilotPlane, PilotVerdict
 
 Confidence = Literal["high", "fair", "low", "none"]
@@ -116,8 +117,8 @@ def _flips(verdict: PilotVerdict) -> Iterator[str]:
         yield f"staff time: {staff.text}"
     elif staff is not None and staff.flips_at_hours:
         first, second = staff.between
-        hours = f"{staff.flips_at_hours:.2g} hours of staff a month"
-        yield f"{hours} more on {first} than on {second}, at {staff.rate:g} an hour"
+        hours = hours_said(staff.flips_at_hours)
+        yield f"{hours} of staff a month more on {first} than on {second}, at {staff.rate:g} an hour"
     own = verdict.calendars[0].cheaper if verdict.calendars else None
     for bill in verdict.calendars[1:]:
         if own and bill.cheaper not in (None, own):

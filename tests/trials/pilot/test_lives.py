@@ -53,3 +53,12 @@ def test_a_plane_that_does_not_tell_has_none(tmp_path: Path):
     assert lives_of(tmp_path) == []
     assert memory_peak_bytes(tmp_path) is None
     assert lives_of(polled(tmp_path, {"samples": {"up": 1}}, {"at_s": 1.0, "instances": {}})) == []
+
+
+def test_an_instance_that_was_there_before_the_run_is_read(tmp_path):
+    (tmp_path / "instances.jsonl").write_text(
+        '{"instance":"i-1","requested_ns":-50000000,"ready_ns":-50000000}\n'
+        '{"instance":"i-2","requested_ns":-90000000,"ready_ns":-60000000,"gone_ns":-1}\n'
+    )
+
+    assert lives_of(tmp_path) == [Life(-0.05, -0.05), Life(-0.09, -0.06, -1e-9)]
