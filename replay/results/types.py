@@ -266,8 +266,8 @@ class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of instances.jsonl: what one instance of a plane of our own did, in ns from the run's start.
 
     busy_ns: time with at least one request; request_ns: the sum of its requests' times. gone_ns absent: it was there
-    at the end. What was there before the run was asked for, and ready, before its start. part: which plane it was of, in
-    a run that had two.
+    at the end. What was there before the run was asked for, and ready, before its start. part: which plane it was
+    of, in a run that had two.
     """
 
     instance: str
