@@ -54,7 +54,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> ReplayGate:
+def replay_gate(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> ReplayGate:
     """Replay a trace against a target and judge it by SLOs.
 
     trace, and a target that is a file, are looked for in the working directory and then in pytest's root. target: a
@@ -65,6 +67,12 @@ def replay_gate(tmp_path: Path, pytestconfig: pytest.Config, monkeypatch: pytest
     the run directory, which lies in tmp_path.
     """
     numbers = itertools.count(1)
+    try:
+        tmp_path: Path = request.getfixturevalue("tmp_path")
+    except pytest.FixtureLookupError:
+        _fail(
+            "replay_gate leaves its runs in tmp_path, which is not there: was it turned off with -p no:tmpdir?"
+        )
 
     def gate(
         trace: str | Path,
@@ -185,7 +193,8 @@ def _for_the_log(text: str) -> str:
 
 
 def _options(given: dict[str, Any]) -> "RunOptions":
-    """Raises TypeError for an option that does not exist."""
+    """Raises TypeError for an option that does not exist, and fails the test for one of another type."""
+    __tracebackhide__ = True
     import msgspec
 
     from replay.engine.types import Knobs, RunOptions
@@ -199,7 +208,12 @@ def _options(given: dict[str, Any]) -> "RunOptions":
         )
     chosen: dict[str, Any] = {name: value for name, value in given.items() if name not in knobs}
     chosen["knobs"] = {name: value for name, value in given.items() if name in knobs}
-    return msgspec.convert(chosen, RunOptions)
+    try:
+        return msgspec.convert(chosen, RunOptions)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$.")
+        name = where.rstrip("`").removeprefix("knobs.")
+        _fail(f"replay_gate cannot take {name}={given.get(name)!r}: {what[:1].lower()}{what[1:]}.")
 
 
 def _refuse_running_loop() -> None:

@@ -12,9 +12,9 @@ from hashlib import blake2b
 
 import numpy as np
 
-from replay.engine.render import NOT_RECORDED
 from replay.engine.users.casting import Casting
 from replay.engine.users.values import SessionValues
+from replay.http.fields import NOT_OF_A_TRACE
 from replay.target import Target
 from replay.trace.types import LlmCall, Request, Session, Step
 from replay.trace.values import MissingValue
@@ -27,7 +27,7 @@ class Alike:
         self._casting = casting
         self._has_cookies = target.session.cookies
         self._sends_recorded = target.send_recorded_ms
-        self._left_out = NOT_RECORDED | {name.lower() for name in target.headers}
+        self._left_out = NOT_OF_A_TRACE | {name.lower() for name in target.headers}
         if target.traceparent:
             self._left_out |= {"traceparent", "tracestate"}
         if target.retry.idempotency_header is not None:

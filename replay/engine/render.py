@@ -15,28 +15,13 @@ from urllib.parse import quote, urlsplit
 from replay import __version__
 from replay.engine.dot_segments import below_root
 from replay.engine.shapes import OpenAiChat
+from replay.http.fields import NOT_OF_A_TRACE
 from replay.http.methods import SAFE_METHODS
 from replay.target import ASGI_PREFIX, Target
 from replay.trace.types import Request, Step
 from replay.wire.credentials import Credentials
 
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
-NOT_RECORDED = frozenset(
-    (
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
 
@@ -102,7 +87,7 @@ class Renderer:
         if request is not None and request.headers:
             for name, value in request.headers.items():
                 key = name.lower()
-                if key in NOT_RECORDED or key in self._replaced:
+                if key in NOT_OF_A_TRACE or key in self._replaced:
                     continue
                 if key == "content-type":
                     content_type = ""

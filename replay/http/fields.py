@@ -1,4 +1,4 @@
-"""What the value of a header may hold (RFC 9110, section 5.5)."""
+"""Headers: what a value may hold (RFC 9110, section 5.5), and which are not of a request but of how it is sent."""
 
 import re
 
@@ -9,3 +9,21 @@ Not those of ISO 8859-1 (U+0080 to U+009F, NEL among them): on the wire they are
 """
 
 is_not_for_value = re.compile(NOT_IN_VALUE).search
+
+NOT_OF_A_TRACE = frozenset(
+    (
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+"""Of one connection or hop (RFC 9110, section 7.6.1), or decided by framing or the target: a run writes its own."""

@@ -160,6 +160,41 @@ def test_what_is_written_wrong_fails_with_a_sentence(session):
     )
 
 
+def test_an_option_of_another_type_fails_with_a_sentence(session):
+    result = session("""
+        import pytest
+
+        @pytest.mark.parametrize("options", [{"speed": "2"}, {"grace_s": [1]}, {"timing": "often"}])
+        def test_p99(replay_gate, options):
+            replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms"], **options)
+    """)
+
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "replay_gate cannot take speed='2': expected `float`, got `str`.",
+            "replay_gate cannot take grace_s=[[]1[]]: expected `float`, got `array`.",
+            "replay_gate cannot take timing='often': invalid enum value 'often'.",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*msgspec*")
+
+
+def test_without_a_folder_for_runs_it_fails_with_a_sentence(session):
+    result = session(
+        """
+        def test_p99(replay_gate):
+            replay_gate("t.jsonl", target="http://h/pass", slos=["p99 < 800ms"])
+        """,
+        "-p",
+        "no:tmpdir",
+    )
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["replay_gate leaves its runs in tmp_path, which is not there*"])
+
+
 def test_nothing_heavy_is_imported_before_a_gate_is_run(session):
     result = session(
         """

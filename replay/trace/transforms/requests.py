@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from replay.http.fields import is_not_for_value
+from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
 from replay.trace.errors import shown
 from replay.trace.patterns import Pattern, PatternProblem, Replacement, compiled, replaced
 from replay.trace.transforms.types import Tally, TransformError
@@ -75,4 +75,9 @@ def parse_header(text: str) -> SetHeader:
     name, colon, value = text.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or is_not_for_value(value):
         raise TransformError(f"{shown(text)} is not a valid header. Write 'name: value'.")
+    if name.lower() in NOT_OF_A_TRACE:
+        raise TransformError(
+            f"{shown(name)} would have no effect, since a run writes it for its own target and connection. "
+            "Headers of a target are set in [headers] of its file."
+        )
     return SetHeader(name, value.strip())

@@ -178,3 +178,14 @@ def test_a_path_too_long_to_search_stays_and_is_counted():
     [found] = parse_rewrite("a=>b").apply(iter([Session("s", 0.0, [step])]), tally)
     assert found.steps[0].request.path == path
     assert sum(tally.values()) == 1
+
+
+@pytest.mark.parametrize("name", ["host", "Content-Length", "transfer-encoding", "connection"])
+def test_a_header_that_a_run_would_leave_out_is_refused(name):
+    with pytest.raises(TransformError) as caught:
+        parse_header(f"{name}: 5")
+
+    assert str(caught.value) == (
+        f'"{name}" would have no effect, since a run writes it for its own target and connection. '
+        "Headers of a target are set in [headers] of its file."
+    )
