@@ -27,7 +27,9 @@ def main() -> int:
         room = Path(asked.room or made)
         for name in asked.commands:
             command = COMMANDS[name]
-            usual_s = trial(command, "none", 0, room / f"{name}-none", target, 1.0).took_s
+            usual = trial(command, "none", 0, room / f"{name}-none", target, 1.0)
+            if usual.problems or usual.code != 0:
+                sys.exit(f"{name} ends with {usual.code} without any fault: {usual.problems}")
             for fault in asked.faults:
                 found = table.setdefault((name, fault), [])
                 for seed in range(asked.seed, asked.seed + asked.trials):
@@ -35,7 +37,7 @@ def main() -> int:
                     if fault == POWER:
                         outcomes = list(power_cuts(command, _CUTS_A_TRIAL, seed, folder, target))
                     else:
-                        outcomes = [trial(command, fault, seed, folder, target, usual_s)]
+                        outcomes = [trial(command, fault, seed, folder, target, usual.took_s)]
                     found += outcomes
                     for outcome in outcomes:
                         for problem in outcome.problems:

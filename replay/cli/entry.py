@@ -1,15 +1,25 @@
-"""Where the `replay` command begins: before anything else is imported, since Ctrl-C may come that early."""
+"""Where the `replay` command begins: before anything else is imported, since Ctrl-C may come that early, and since
+there may be too little memory to import it all.
+"""
 
+import os
 import sys
 
+_EXIT_NOT_CARRIED_OUT = 4
 _EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line."""
     try:
-        from replay.cli.main import main as run
-
+        try:
+            from replay.cli.main import main as run
+        except (ImportError, MemoryError, OSError) as error:
+            if os.environ.get("REPLAY_DEBUG"):
+                raise
+            why = str(error) or "out of memory"
+            print(f"replay: cannot be started on this machine: {why}.", file=sys.stderr)
+            sys.exit(_EXIT_NOT_CARRIED_OUT)
         run()
     except KeyboardInterrupt:
         sys.exit(_EXIT_INTERRUPTED)

@@ -33,7 +33,7 @@ _RUN_FILES = ("steps.jsonl", "latency.hlog", ".run.json*", ".summary.json*", "*"
 COMMANDS = {
     command.name: command
     for command in (
-        Command("run", lambda url: ("run", "trace.jsonl", "-t", url, "--grace", "1s", "--out", "out/run"), _RUN_FILES),
+        Command("run", lambda url: ("run", "trace.jsonl", "-t", url, "--abort", "errors > 99% over 30s", "--grace", "1s", "--out", "out/run"), _RUN_FILES),
         Command(
             "gate",
             lambda url: ("gate", "trace.jsonl", "-t", url, *_SLOS, "--grace", "1s", "--out", "out/run", *_FILES),

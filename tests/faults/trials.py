@@ -152,7 +152,8 @@ def _descriptors(command: Command, chance: random.Random, usual_s: float) -> Pla
 
 
 def _memory(command: Command, chance: random.Random, usual_s: float) -> Plan:
-    most_mb = chance.randint(250, 1200)
+    # With less the libraries in C end the process themselves, or wait for ever, before a line of ours has run.
+    most_mb = chance.randint(420, 1200)
     return Plan(
         told={"limits": {"AS": most_mb << 20}}, ends_by=(-6, -11, -9, 127), words=f"{most_mb} MB of addresses"
     )
@@ -164,6 +165,24 @@ def _target_gone(command: Command, chance: random.Random, usual_s: float) -> Pla
         acts=((at_s, lambda _, target: target.end()), (at_s + for_s, lambda _, target: target.begin())),
         words=f"the target goes after {at_s:.2f} s for {for_s:.2f} s",
     )
+
+
+def _helper_killed(command: Command, chance: random.Random, usual_s: float) -> Plan:
+    at_s = chance.uniform(0.0, usual_s)
+    return Plan(acts=((at_s, _kill_helpers),), words=f"its own processes are killed after {at_s:.2f} s")
+
+
+def _kill_helpers(child: "subprocess.Popen[str]", _: Target) -> None:
+    """Kill what the command has started by now."""
+    try:
+        started = [path.read_text() for path in Path(f"/proc/{child.pid}/task").glob("*/children")]
+    except OSError:
+        return
+    for pid in " ".join(started).split():
+        try:
+            os.kill(int(pid), signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def _send(child: "subprocess.Popen[str]", number: int) -> None:
@@ -183,6 +202,7 @@ FAULTS: dict[str, Fault] = {
     "descriptors": _descriptors,
     "memory": _memory,
     "target": _target_gone,
+    "helper": _helper_killed,
 }
 POWER = "power"
 

@@ -1,0 +1,28 @@
+"""Where the command begins: a machine on which it cannot even be imported is told of in a sentence."""
+
+import sys
+
+import pytest
+
+from replay.cli import entry
+
+
+def test_what_cannot_be_imported_is_told_and_not_carried_out(monkeypatch, capsys):
+    """With too little memory the libraries in C cannot be mapped, which ended in thirty lines of traceback."""
+    monkeypatch.setitem(sys.modules, "replay.cli.main", None)
+
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+
+    assert ended.value.code == 4
+    said = capsys.readouterr().err
+    assert said.startswith("replay: cannot be started on this machine: ")
+    assert said.count("\n") == 1
+
+
+def test_a_developer_gets_the_traceback(monkeypatch):
+    monkeypatch.setitem(sys.modules, "replay.cli.main", None)
+    monkeypatch.setenv("REPLAY_DEBUG", "1")
+
+    with pytest.raises(ImportError):
+        entry.main()
