@@ -56,7 +56,12 @@ tbody th{white-space:normal}th,td{padding-right:10px}
 .prose,.prose tbody,.prose tr,.prose th,.prose td{display:block;border:0;padding:0}
 .prose thead,.prose td:empty{display:none}
 .prose tr{padding:8px 0;border-bottom:1px solid var(--line)}.prose tbody th{font-weight:650}
-.prose td::before{content:attr(data-head);color:var(--dim)}}
+.prose td::before{content:attr(data-head);color:var(--dim)}
+.many,.many tbody,.many tr,.many tbody th{display:block}.many thead,.many td:empty{display:none}
+.many th,.many td{border:0;padding:1px 0}.many tr{padding:8px 0;border-bottom:1px solid var(--line)}
+.many tbody th{font-weight:650}.many td{display:flex;justify-content:space-between;gap:14px;white-space:normal}
+.many td::before{content:attr(data-head);color:var(--dim);text-align:left}
+.many td:last-child,.failures td:nth-child(2){text-align:right;min-width:0}}
 @media print{nav,details:not([open]){display:none}h2,h3{break-after:avoid}figure,tr,.card{break-inside:avoid}
 body{font-size:11pt}main{max-width:none;padding:0}.wide{overflow:visible}td{white-space:normal}}
 """
@@ -100,8 +105,16 @@ def figure(chart: Chart | None, of: str = "", level: int = 2) -> str:
     )
 
 
+_MOST_ON_A_PHONE = 4
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -> str:
-    """Cells are escaped; the first of a row heads it. kind: a class of the style."""
+    """Cells are escaped; the first of a row heads it. kind: a class of the style.
+
+    Where there are many columns, a phone shows each row as a list of its own, every figure with its head.
+    """
+    if len(heads) > _MOST_ON_A_PHONE:
+        return _listing(heads, rows, f"{kind} many".strip())
     head = "".join(f'<th scope="col">{text_of(name)}</th>' if name else "<td></td>" for name in heads)
     body = "".join(
         f'<tr><th scope="row">{text_of(row[0])}</th>'
@@ -116,10 +129,14 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -
     )
 
 
-def prose_table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], marked: frozenset[int] = frozenset()
+def _listing(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    kind: str,
+    marked: frozenset[int] = frozenset(),
+    after: str = "",
 ) -> str:
-    """A table whose cells hold sentences: they wrap, and on a phone stand below one another. marked: rows to stand out.
+    """A table whose rows may be laid out as lists. after: what follows a head there. marked: rows to stand out.
 
     Roles are said outright, since browsers forget them where rows are laid out as blocks.
     """
@@ -128,14 +145,27 @@ def prose_table(
         ('<tr role="row" class="decides">' if n in marked else '<tr role="row">')
         + f'<th scope="row" role="rowheader">{text_of(row[0])}</th>'
         + "".join(
-            f'<td role="cell" data-head="{text_of(name and name + ": ")}">{text_of(cell)}</td>'
+            f'<td role="cell" data-head="{text_of(name and name + after)}">{text_of(cell)}</td>'
             for name, cell in zip(heads[1:], row[1:], strict=True)
         )
         + "</tr>"
         for n, row in enumerate(rows)
     )
     shown = f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>' if any(heads) else ""
-    return f'<table class="prose" role="table">{shown}<tbody role="rowgroup">{body}</tbody></table>'
+    made = f'<table class="{kind}" role="table">{shown}<tbody role="rowgroup">{body}</tbody></table>'
+    # Where it is a table, and wider than the screen, it is scrolled by itself, by keyboard too.
+    return (
+        made
+        if kind == "prose"
+        else f'<div class="wide" tabindex="0" role="group" aria-label="table">{made}</div>'
+    )
+
+
+def prose_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], marked: frozenset[int] = frozenset()
+) -> str:
+    """A table whose cells hold sentences: they wrap, and on a phone stand below one another."""
+    return _listing(heads, rows, "prose", marked, ": ")
 
 
 def bullets(lines: Sequence[str]) -> str:

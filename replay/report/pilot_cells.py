@@ -50,7 +50,7 @@ def in_short(verdict: PilotVerdict) -> list[tuple[str, list[str]]]:
     brief = brief_of(verdict)
     found = [
         ("how sure", [f"{_SURE[brief.confidence]}: {brief.why}"]),
-        ("what would flip it", brief.flips),
+        ("what would tip it" if verdict.verdict == "inconclusive" else "what would flip it", brief.flips),
         ("what it assumes", brief.assumed),
         ("what to do next", brief.steps),
     ]

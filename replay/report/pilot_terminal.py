@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from replay.report.pilot_cells import (
     side_by_side,
     standing_lines,
 )
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words import clean, clock
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -72,12 +73,13 @@ def print_pilot(
 ) -> None:
     """The answer first, then what it rests on. has_assumptions: with all that was assumed."""
     console = console or plain_console()
+    wrapped = partial(_wrapped, width=_width(console))
     console.print()
-    console.print(Text(_wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
+    console.print(Text(wrapped(verdict.answer), style=f"bold {_COLOURS[verdict.verdict]}"))
     load = verdict.workload
     console.print(
         Text(
-            _wrapped(
+            wrapped(
                 f"{clean(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')}, "
                 f"{load.pattern}; {verdict.how}"
             ),
@@ -89,23 +91,26 @@ def print_pilot(
             _list(console, name, lines)
     console.print()
     console.print(
-        _planes(verdict, [row for row in side_by_side(verdict) if row[0] in (*_SHOWN, month_row(verdict))])
+        fitted(
+            _planes(verdict, [row for row in side_by_side(verdict) if row[0] in (*_SHOWN, month_row(verdict))]),
+            console,
+        )
     )
     if boots := [row for row in boot_rows(verdict) if row[0] in _BOOTS_SHOWN]:
         console.print()
-        console.print(_planes(verdict, boots))
+        console.print(fitted(_planes(verdict, boots), console))
     console.print()
-    console.print(_rules(verdict))
+    console.print(_rules(verdict, _width(console)))
     _months(console, verdict)
     for line in standing_lines(verdict):
-        console.print(Text(_wrapped(line)))
+        console.print(Text(wrapped(line)))
     for even in verdict.break_even[:2]:
-        console.print(Text(_wrapped(_crossing(even))))
+        console.print(Text(wrapped(_crossing(even))))
     if verdict.routes:
         console.print(Text("where steps go", style="bold"))
         for route in verdict.routes:
             to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
-            console.print(Text(_wrapped(to, "  ")))
+            console.print(Text(wrapped(to, "  ")))
     _list(console, "what was answered of what no trace can tell", _answered(verdict))
     _list(console, "how much trouble it was", verdict.effort)
     _list(console, "what remains in doubt", _first(verdict.doubts, _MOST_DOUBTS))
@@ -115,7 +120,7 @@ def print_pilot(
         console.print(_assumptions(verdict))
     console.print()
     for note in verdict.notes:
-        console.print(Text(_wrapped(note), style="dim"))
+        console.print(Text(wrapped(note), style="dim"))
     if directory is not None:
         console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
 
@@ -140,9 +145,9 @@ def _assumptions(verdict: PilotVerdict) -> Table:
     return table
 
 
-def _rules(verdict: PilotVerdict) -> Table:
+def _rules(verdict: PilotVerdict, width: int) -> Table:
     """Those that favour somebody or decided, which is marked: a rule may decide that nothing can be told."""
-    table = Table(box=None, padding=(0, 1), header_style="dim", width=_WIDTH)
+    table = Table(box=None, padding=(0, 1), header_style="dim", width=width)
     table.add_column("")
     table.add_column("rule", no_wrap=True)
     table.add_column("favours", no_wrap=True)
@@ -151,7 +156,7 @@ def _rules(verdict: PilotVerdict) -> Table:
         if _is_silent(rule):
             continue
         mark = Text("●", style="bold") if rule.decides else Text("·", style="dim")
-        table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, 200)))
+        table.add_row(mark, Text(clean(rule.name)), rule.favours, Text(clean(rule.text, _MOST_CHARACTERS)))
     silent = [clean(rule.name) for rule in verdict.rules if _is_silent(rule)]
     if silent:
         table.add_row("", Text("the rest", style="dim"), "", Text(f"neither: {', '.join(silent)}", style="dim"))
@@ -168,7 +173,7 @@ def _months(console: Console, verdict: PilotVerdict) -> None:
         table.add_column(Text(clean(name, 20)), justify="right" if 0 < n < len(head) - 1 else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console.print(table)
+    console.print(fitted(table, console))
 
 
 def _answered(verdict: PilotVerdict) -> list[str]:
@@ -193,7 +198,7 @@ def _list(console: Console, title: str, lines: Sequence[str]) -> None:
     console.print()
     console.print(Text(title, style="bold"))
     for line in lines:
-        console.print(Text(_wrapped(line, "  ")))
+        console.print(Text(_wrapped(line, "  ", _width(console))))
 
 
 def _first(lines: Sequence[str], most: int) -> list[str]:
@@ -202,6 +207,10 @@ def _first(lines: Sequence[str], most: int) -> list[str]:
     return [*lines[:most], *([f"and {left} more in the report"] if left > 0 else [])]
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def _width(console: Console) -> int:
+    return min(_WIDTH, console.width)
+
+
+def _wrapped(text: str, indent: str = "", width: int = _WIDTH) -> str:
     """Safe to print: what it says may name things of a trace."""
-    return textwrap.fill(clean(text, _MOST_CHARACTERS), _WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return textwrap.fill(clean(text, _MOST_CHARACTERS), width, initial_indent=indent, subsequent_indent=indent)

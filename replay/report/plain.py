@@ -5,13 +5,19 @@ types here has neither: each string becomes text, and what cannot be printed is 
 people to read, they come from here; a test holds us to it.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import rich.table
 import rich.text
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 
 from replay.report.words import printable
+
+_ANY_WIDTH = 1000
+_INDENT = "  "
+_NOTHING = ("", "–")
 
 
 class Text(rich.text.Text):
@@ -33,6 +39,42 @@ class Table(rich.table.Table):
 
     def add_row(self, *cells: RenderableType | None, **kwargs: Any) -> None:
         super().add_row(*map(_shown, cells), **kwargs)
+
+
+def fitted(table: Table, console: Console) -> RenderableType:
+    """The table, or, where the console is too narrow for it, each row as a list of its figures: none is cut."""
+    natural = Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).maximum
+    if natural <= console.width:
+        return table
+    heads = [_plain(column.header) for column in table.columns]
+    listing = Text()
+    for name, *cells in zip(*(column.cells for column in table.columns), strict=True):
+        figures = [
+            " ".join(f"{head} {said}".split())
+            for head, cell in zip(heads[1:], cells, strict=True)
+            if (said := _plain(cell)) not in _NOTHING
+        ]
+        listing.append("\n" if listing else "").append(_plain(name), style="bold")
+        for line in _packed(figures, console.width - len(_INDENT)):
+            listing.append(f"\n{_INDENT}{line}")
+    return listing
+
+
+def _packed(figures: list[str], width: int) -> Iterator[str]:
+    """Lines of as many figures as fit, each whole: with its head, and with its unit."""
+    line = ""
+    for figure in figures:
+        longer = f"{line}  {figure}" if line else figure
+        if line and len(longer) > width:
+            yield line
+            longer = figure
+        line = longer
+    if line:
+        yield line
+
+
+def _plain(cell: Any) -> str:
+    return cell.plain if isinstance(cell, rich.text.Text) else str(cell)
 
 
 def plain_console(**options: Any) -> Console:

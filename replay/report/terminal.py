@@ -8,7 +8,7 @@ from rich.console import Console
 from replay.judge.phrases import counted
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words import clean, clock, count, milliseconds, money, size
 from replay.results.types import Forecast, Quantiles, Series, Summary
 
@@ -42,7 +42,7 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
     console = console or plain_console()
     _print_head(summary, console)
     if summary.counts.sent:
-        console.print(_latency_table(summary))
+        console.print(fitted(_latency_table(summary), console))
         console.print(Text(_MEANINGS, style="dim"))
         if "recorded" in summary.latency_ms:
             console.print(Text(_RECORDED, style="dim"))
@@ -50,10 +50,10 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
             console.print(Text(_FAILURES, style="dim"))
         if len(summary.series) > 1:
             console.print()
-            console.print(_series_table(summary))
+            console.print(fitted(_series_table(summary), console))
         if "recorded" in summary.latency_ms:
             console.print()
-            console.print(_recorded_table(summary))
+            console.print(fitted(_recorded_table(summary), console))
         if len(summary.series) > 1:
             hidden = len(summary.series) - _SERIES_SHOWN
             if hidden > 0:

@@ -12,6 +12,7 @@ from replay.judge.coldstart import judge_coldstart
 from replay.judge.compare import Side, judge_compare
 from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
+from replay.report.html import table
 from replay.report.page import run_page, verdict_page
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
@@ -265,3 +266,13 @@ def test_it_opens_in_a_browser_without_an_error_or_a_request(hostile_page, tmp_p
     assert "CONSOLE" not in done.stderr
     asked = re.findall(r'"url":"(https?://[^"]+)"', log.read_text())
     assert not [url for url in asked if "google" not in url and "gvt1" not in url]
+
+
+@pytest.mark.parametrize(("columns", "is_list"), [(4, False), (5, True), (9, True)])
+def test_a_table_of_many_columns_is_a_list_of_figures_on_a_phone(columns, is_list):
+    heads = ["level", *(f"<{n}>" for n in range(columns - 1))]
+    html = table(heads, [["idle", *("1" for _ in heads[1:])]])
+
+    assert ('class="many"' in html) == is_list
+    assert html.count('data-head="&lt;') == (columns - 1 if is_list else 0)
+    assert "<0>" not in html

@@ -3,8 +3,10 @@
 import io
 from math import inf
 
+import pytest
 from rich.console import Console
 
+from replay.report.plain import Table, fitted
 from replay.report.terminal import print_summary
 from replay.results.types import Fidelity, Quantiles, Series
 from tests.judge.conftest import summary
@@ -107,3 +109,22 @@ def test_everything_fits_into_eighty_columns():
     ]
 
     assert max(map(len, printed(said).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 200])
+def test_a_table_of_figures_is_cut_on_no_terminal(width):
+    table = Table(box=None)
+    for head in ("latency", "n", "p50", "p99.9", "max"):
+        table.add_column(head, no_wrap=True)
+    table.add_row("response", "320", "236 ms", "2.95 s*", "–")
+    table.add_row("[red]llm[/red]", "76", "1.84 s", "2.79 s*", "2.79 s")
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+
+    console.print(fitted(table, console))
+
+    said = console.file.getvalue()
+    assert all(len(line.rstrip()) <= width for line in said.splitlines())
+    assert "…" not in said
+    for figure in ("236 ms", "2.95 s*", "1.84 s", "2.79 s", "[red]llm[/red]"):
+        assert figure in said
+    assert ("p50 236 ms" in said) == (width < 60)

@@ -8,13 +8,14 @@ from typing import Literal, NamedTuple
 
 from replay.judge.choice.staff import hours_said
 from replay.judge.choice.types import Assumption, BreakEvenFound, PilotPlane, PilotVerdict
+from replay.judge.phrases import counted
 
 Confidence = Literal["high", "fair", "low", "none"]
 
 # What decides latency and money, in words; the rest is in the list of all assumptions.
 _DECISIVE = {
     "plane.concurrency": "{} requests at once in an instance",
-    "plane.min_instances": "{} instances kept warm",
+    "plane.min_instances": "{} kept warm",
     "plane.idle_lifetime_s": "idle ones go after {} s",
     "instances.boot": "boots take {}",
     "cost.vcpu": "{} vCPU",
@@ -129,12 +130,14 @@ def _flips(verdict: PilotVerdict) -> Iterator[str]:
 def _assumed(verdict: PilotVerdict) -> Iterator[str]:
     for plane in _standing(verdict):
         known = {one.name: one for one in verdict.assumptions if one.target == plane.target}
-        parts = [said.format(_value(known[name])) for name, said in _DECISIVE.items() if name in known]
+        parts = [said.format(_told(known[name])) for name, said in _DECISIVE.items() if name in known]
         if parts:
             yield f"{plane.target}: {', '.join(parts)}"
 
 
-def _value(one: Assumption) -> str:
+def _told(one: Assumption) -> str:
+    if one.name == "plane.min_instances":
+        return counted(int(one.value), "instance") if one.value.isdigit() and int(one.value) else "no instance"
     return f"{one.value} {one.unit}".strip()
 
 
