@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.judge.phrases import counted
 from replay.trace.arrivals import ArrivalsError
@@ -18,6 +19,8 @@ from replay.trace.importers.claude_sessions import DEFAULT_ARRIVALS
 from replay.trace.importers.inputs import first_bytes, spooled
 from replay.trace.importers.mooncake import DEFAULT_BLOCK_SIZE
 from replay.trace.importers.types import ImportOptions
+from replay.trace.transforms.personal import RedactPersonal
+from replay.trace.transforms.types import Tally
 
 _SNIFFED_BYTES = 1 << 16
 _IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
@@ -87,7 +90,10 @@ _IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
     show_default=True,
     help="har, mitmproxy: keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate`.",
 )
-def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen: Any) -> None:
+@personal_option
+def import_(
+    words: tuple[str, ...], from_format: str | None, out: Path, redact_personal: bool, **chosen: Any
+) -> None:
     with contextlib.ExitStack() as spools:
         names: dict[str, str] = {}
         words = tuple(_readable(word, spools, names) for word in words)
@@ -99,12 +105,15 @@ def import_(words: tuple[str, ...], from_format: str | None, out: Path, **chosen
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
         with TraceWriter(out, result.header) as writer:
-            for session in result.sessions():
+            sessions, tally = result.sessions(), Tally()
+            for session in RedactPersonal().apply(sessions, tally) if redact_personal else sessions:
                 writer.write(session)
         for note in result.notes:
             for spool, name in names.items():
                 note = note.replace(spool, name)
             click.echo(escaped(note), err=True)
+        if redact_personal:
+            click.echo(f"{', '.join(f'{n:,} {what}' for what, n in tally.items())}.", err=True)
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
 
 

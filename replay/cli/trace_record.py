@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import click
 
+from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.judge.phrases import counted
 from replay.planes.output import Output
@@ -83,6 +84,7 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     help="Replace what matches (or of it, a group named secret) in paths, header values and bodies; RE2's syntax."
     " May be given several times.",
 )
+@personal_option
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst compresses."
 )
@@ -202,6 +204,7 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
         bodies=chosen["bodies"],
         responses=chosen["responses"],
         patterns=chosen["patterns"],
+        takes_personal=chosen["redact_personal"],
         name=name,
     )
 

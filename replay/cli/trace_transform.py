@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from replay.cli.documents import print_json
+from replay.cli.options import personal_option
 from replay.cli.units import DURATION, Factor, Percent
 from replay.judge.phrases import counted
 from replay.trace.errors import TraceError, escaped, shown, shown_path
@@ -17,6 +18,7 @@ from replay.trace.file import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.idle import IdleCap
 from replay.trace.transforms.merging import Scale, merged, merged_header
+from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.requests import SetHeader, parse_header, parse_rewrite
 from replay.trace.transforms.selecting import Between, Filter, Sample, Waits, parse_selector
 from replay.trace.transforms.timing import Shift, Speed
@@ -62,6 +64,7 @@ _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
     "rewrite_path": lambda value, common: parse_rewrite(value),
     "set_header": lambda value, common: parse_header(value),
     "anonymise": lambda value, common: Anonymise(common.key, common.names),
+    "redact_personal": lambda value, common: RedactPersonal(),
     "remove_header": lambda value, common: SetHeader(value, None),
 }
 # How a converted value is written again.
@@ -175,6 +178,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("remove-header", str, "Off every request.")
 @click.option("--anonymise", is_flag=True, help="Pseudonyms for who and where, sizes for what was said.")
 @click.option("--anonymise-names", is_flag=True, help="With --anonymise: step names, too.")
+@personal_option
 @click.option("--seed", type=int, help="Of samples (default 1) and pseudonyms (default: a new secret).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def transform(
@@ -183,6 +187,7 @@ def transform(
     seed: int | None,
     anonymise: bool,
     anonymise_names: bool,
+    redact_personal: bool,
     by: str | None,
     as_json: bool,
     **chosen: Any,
@@ -192,6 +197,8 @@ def transform(
         raise click.UsageError("--anonymise-names adds to --anonymise. Give both.")
     if anonymise:
         chosen["anonymise"] = (True,)
+    if redact_personal:
+        chosen["redact_personal"] = (True,)
     if out.exists() and any(path.exists() and out.samefile(path) for path in paths):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
     names = [name for name in click.get_current_context().meta["replay.order"] if name in chosen]

@@ -12,6 +12,7 @@ from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.importers.names import LONGEST_NAME, grouped_name
+from replay.trace.personal import personal_taken_out
 from replay.trace.types import Kind, Recorded, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
@@ -109,7 +110,7 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     attributes |= {key: str(count) for key, count in exchange.usage.items()}
     first_ns, end_ns = exchange.first_byte_ns, exchange.end_ns
     response_json, response_headers = kept_response(exchange, redactor)
-    return Step(
+    step = Step(
         id=f"r{exchange.number}",
         kind=kind,
         name=name[:LONGEST_NAME],
@@ -126,6 +127,9 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
         ),
         attributes=attributes,
     )
+    if redactor.takes_personal:
+        personal_taken_out(step)
+    return step
 
 
 def wait_of(exchange: Exchange, begin_ns: int) -> Step:

@@ -33,7 +33,10 @@ _BACKLOG = 1024
 
 
 class RecordOptions(msgspec.Struct, frozen=True):
-    """What to record, and how. port 0: a free one. patterns: regular expressions of what must not be written."""
+    """What to record, and how. port 0: a free one. patterns: regular expressions of what must not be written.
+
+    takes_personal: nor may personal data, as far as they are found.
+    """
 
     routes: tuple[Route, ...]
     out: Path
@@ -43,6 +46,7 @@ class RecordOptions(msgspec.Struct, frozen=True):
     bodies: Bodies = "keep"
     responses: Responses = "drop"
     patterns: tuple[str, ...] = ()
+    takes_personal: bool = False
     name: str | None = None
     tls: ssl.SSLContext | None = None
 
@@ -73,7 +77,7 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
     """
     loop = asyncio.get_running_loop()
     key = token_bytes(32)
-    redactor = Redactor(options.patterns)
+    redactor = Redactor(options.patterns, takes_personal=options.takes_personal)
     sessions = Sessions(options.sessions, key, redactor.is_harmless)
     proxy = Proxy(
         options.routes,

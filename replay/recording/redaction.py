@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 import msgspec
 
 from replay.trace.patterns import Match, Pattern, PatternProblem, compiled, replaced
+from replay.trace.personal import without_personal
 from replay.trace.redaction import REDACTED, kept_headers, redacted_path
 from replay.trace.secrets import (
     is_secret_header,
@@ -44,9 +45,13 @@ NO_BODY = Body()
 
 
 class Redactor:
-    """Takes secrets out of texts. patterns: regular expressions of the user's. Raises PatternError."""
+    """Takes secrets out of texts. patterns: regular expressions of the user's. Raises PatternError.
 
-    def __init__(self, patterns: Sequence[str] = ()) -> None:
+    takes_personal: whether personal data are to be taken out, too, of the steps that are made.
+    """
+
+    def __init__(self, patterns: Sequence[str] = (), *, takes_personal: bool = False) -> None:
+        self.takes_personal = takes_personal
         self._patterns: list[Pattern] = []
         for pattern in patterns:
             try:
@@ -55,7 +60,9 @@ class Redactor:
                 raise PatternError(f"--redact {pattern!r} {problem}.") from problem
 
     def is_harmless(self, text: str) -> bool:
-        """Whether no pattern finds anything in the text."""
+        """Whether nothing is found in the text that would be taken out."""
+        if self.takes_personal and without_personal(text) != text:
+            return False
         return RequestRedactor(self._patterns, (), ()).text(text) == text
 
     def of_request(self, headers: Iterable[tuple[str, str]]) -> "RequestRedactor":
