@@ -11,10 +11,16 @@ instance that was not seen before, if it took longer than warm steps do). Where 
 - A slow mode is cold starts only if it comes after idle times of the *target*: steps that found it idle, and those
   that came before it gave its first byte again (a wave), must be in the mode far more often after long idle times
   than after short ones (rank test, p < 0.01). Queueing, pauses and large answers are not.
+- Steps that come while the target boots wait for the rest of the boot, so that many of them fill the gap between the
+  modes. Where no mode of all steps stands, it is looked for among the steps alone that begin a wave: those are warm, or
+  have waited for a whole boot. Where there are no two modes of those either, since a target's own times vary as much as
+  a boot takes, the idle time is looked for from which on they are slower. Who came into the boot of a cold one was cold
+  as well.
 
 The idle curve is of waves: how many of those that came after so long an idle time were cold.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -33,6 +39,9 @@ _LEAST_ADDED_NS = 10_000_000
 _LEAST_RATIO = 1.5
 _LEAST_BIC = 10.0
 _RANK_TEST = 0.01
+# Where every possible limit is looked at; and so many waves are wanted on each side of it.
+_LIMIT_TEST = 0.001
+_LEAST_OF_A_LIMIT = 5
 _BUCKETS_A_DECADE = 5
 _SHORTEST_IDLE_S = 0.01
 
@@ -107,12 +116,13 @@ class ColdVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Waves(NamedTuple):
-    """Of each step, in order of rows: the idle time before its wave in ns, and whether it begins the wave. Steps
-    that met a target at work have none (ABSENT_NS).
+    """Of each step, in order of rows: the idle time before its wave in ns, whether it begins the wave, and the row of
+    the step that does. Steps that met a target at work have none (ABSENT_NS, -1).
     """
 
     idle_ns: np.ndarray
     is_first: Flags
+    first_row: np.ndarray
 
 
 def judge_coldstart(run: Evidence) -> ColdVerdict:
@@ -138,22 +148,23 @@ def find_waves(columns: Columns, sent: Flags) -> Waves:
     """Which steps found the target idle, and since when. Before the first step nothing is known, so it has no wave."""
     idle = np.full(columns.n, ABSENT_NS, np.int64)
     first = np.zeros(columns.n, np.bool_)
+    first_row = np.full(columns.n, -1, np.int64)
     rows = np.flatnonzero(sent)
     rows = rows[np.argsort(columns.sent_ns[rows], kind="stable")]
     busy_until = None
-    wave_idle, wave_answered = ABSENT_NS, -1
+    wave_idle, wave_answered, wave_row = ABSENT_NS, -1, -1
     for row in rows.tolist():
         at, end = int(columns.sent_ns[row]), int(columns.end_ns[row])
         byte = int(columns.first_byte_ns[row])
         answered = end if byte == ABSENT_NS else byte
         if busy_until is not None and at >= busy_until:
-            wave_idle, wave_answered = at - busy_until, answered
-            idle[row], first[row] = wave_idle, True
+            wave_idle, wave_answered, wave_row = at - busy_until, answered, row
+            idle[row], first[row], first_row[row] = wave_idle, True, row
         elif wave_idle != ABSENT_NS and at < wave_answered:
-            idle[row] = wave_idle
+            idle[row], first_row[row] = wave_idle, wave_row
             wave_answered = min(wave_answered, answered)
         busy_until = end if busy_until is None else max(busy_until, end)
-    return Waves(idle, first)
+    return Waves(idle, first, first_row)
 
 
 def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Method, Confidence, str]:
@@ -163,12 +174,24 @@ def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Metho
         return none, "none", "none", "no step was sent"
     if (columns.cold[sent] >= 0).any():
         return sent & (columns.cold == 1), "header", "certain", "the target says which steps were cold"
-    excess = _log_excess(columns, sent)
-    slow, split = _slow_mode(columns, sent, excess)
+    modes = (_slow_steps, _slow_waves, _slow_after_a_limit)
     if (columns.instance[sent] >= 0).any():
-        new = _first_of_instances(columns, sent) & slow
+        new = _first_of_instances(columns, sent)
+        cold = next((found for mode in modes if (found := new & mode(columns, sent, waves)[0]).any()), none)
         why = "steps that were the first of a new instance, and slow"
-        return new, "instance", "high" if new.any() else "low", why
+        return cold, "instance", "high" if cold.any() else "low", why
+    looks = [_after_idle_times(columns, sent, waves, *modes[0](columns, sent, waves))]
+    while not looks[-1][0].any() and len(looks) < len(modes):
+        looks.append(_after_idle_times(columns, sent, waves, *modes[len(looks)](columns, sent, waves)))
+    # Where none finds any, what the first says.
+    return looks[-1] if looks[-1][0].any() else looks[0]
+
+
+def _after_idle_times(
+    columns: Columns, sent: Flags, waves: Waves, slow: Flags, split: float
+) -> tuple[Flags, Method, Confidence, str]:
+    """The steps of a slow mode, if it comes after idle times of the target. split: how far off it lies, as a log."""
+    none = np.zeros(columns.n, np.bool_)
     if not slow.any():
         return none, "inferred", "low", "no steps form a slow mode of their own"
     in_wave = sent & (waves.idle_ns != ABSENT_NS)
@@ -197,14 +220,83 @@ def find_cold(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, Metho
     )
 
 
-def _log_excess(columns: Columns, sent: Flags) -> Floats:
-    """The log of each service time over the median of its kind and name; 0 for steps that were not sent."""
+def _log_excess(columns: Columns, sent: Flags, usual: Flags) -> Floats:
+    """The log of each service time over the median of its kind and name; 0 for steps that were not sent.
+
+    usual: the steps that medians are taken of; of all that were sent, where a kind and name has none of them.
+    """
     service = np.maximum(columns.end_ns - columns.sent_ns, 1).astype(np.float64)
     excess = np.zeros(columns.n)
     for code in np.unique(columns.series[sent]):
         rows = sent & (columns.series == code)
-        excess[rows] = np.log(service[rows] / np.median(service[rows]))
+        known = rows & usual
+        excess[rows] = np.log(service[rows] / np.median(service[known if known.any() else rows]))
     return excess
+
+
+def _slow_steps(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, float]:
+    """The steps of the upper of two modes among all, and how far apart those lie."""
+    return _slow_mode(columns, sent, _log_excess(columns, sent, sent))
+
+
+def _slow_waves(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, float]:
+    """The waves that begin with a step of the upper of two modes among such steps, and how far apart those lie."""
+    is_follower = _followers(sent, waves)
+    slow, apart = _slow_mode(columns, sent & waves.is_first, _log_excess(columns, sent, sent & ~is_follower))
+    return _with_followers(columns, sent, waves, slow), apart
+
+
+def _slow_after_a_limit(columns: Columns, sent: Flags, waves: Waves) -> tuple[Flags, float]:
+    """The waves after more than one idle time, if from there on they begin slower; and how much slower, as a log.
+
+    For targets whose own times vary as much as a boot takes, so that there are no two modes. The idle time is the one
+    that parts the times of first steps best by their ranks (Mann and Whitney), of all that are possible; what it parts
+    by must be beyond chance even so (Bonferroni), and as much slower as a mode must be.
+    """
+    none = np.zeros(columns.n, np.bool_)
+    is_follower = _followers(sent, waves)
+    excess = _log_excess(columns, sent, sent & ~is_follower)
+    rows = np.flatnonzero(sent & waves.is_first)
+    rows = rows[np.argsort(waves.idle_ns[rows], kind="stable")]
+    n = len(rows)
+    if n < 2 * _LEAST_OF_A_LIMIT:
+        return none, 0.0
+    ranks = np.empty(n)
+    ranks[np.argsort(excess[rows], kind="stable")] = np.arange(1, n + 1)
+    above = np.arange(n - _LEAST_OF_A_LIMIT, _LEAST_OF_A_LIMIT - 1, -1)
+    sums = np.cumsum(ranks[::-1])[above - 1]
+    below = n - above
+    z = (sums - above * (n + 1) / 2) / np.sqrt(above * below * (n + 1) / 12)
+    best = int(np.argmax(z))
+    slow_rows, warm_rows = rows[below[best] :], rows[: below[best]]
+    apart = float(np.median(excess[slow_rows]) - np.median(excess[warm_rows]))
+    service = columns.end_ns - columns.sent_ns
+    added_ns = np.median(service[slow_rows]) - np.median(service[warm_rows])
+    p_value = 0.5 * math.erfc(float(z[best]) / math.sqrt(2)) * len(z)
+    if p_value > _LIMIT_TEST or apart < np.log(_LEAST_RATIO) or added_ns < _LEAST_ADDED_NS:
+        return none, apart
+    slow = none
+    slow[slow_rows] = True
+    return _with_followers(columns, sent, waves, slow), apart
+
+
+def _with_followers(columns: Columns, sent: Flags, waves: Waves, slow: Flags) -> Flags:
+    """The slow first steps, and those that came into what they waited for: not more than what slow ones take longer."""
+    if not slow.any():
+        return slow
+    service = columns.end_ns - columns.sent_ns
+    boot_ns = np.median(service[slow]) - np.median(service[sent & waves.is_first & ~slow])
+    rows = np.flatnonzero(_followers(sent, waves))
+    first_rows = waves.first_row[rows]
+    came_in = columns.sent_ns[rows] - columns.sent_ns[first_rows] < boot_ns
+    found = slow.copy()
+    found[rows] = slow[first_rows] & came_in
+    return found
+
+
+def _followers(sent: Flags, waves: Waves) -> Flags:
+    """The steps that came before the one that began their wave had an answer."""
+    return sent & (waves.first_row >= 0) & ~waves.is_first
 
 
 def _slow_mode(columns: Columns, sent: Flags, excess: Floats) -> tuple[Flags, float]:

@@ -136,3 +136,46 @@ def test_a_run_without_steps_says_so():
     verdict = judge_coldstart(Evidence(summary(), columns_of([[]]), "run"))
 
     assert (verdict.cold.method, verdict.cold.count, verdict.idle_curve) == ("none", 0, [])
+
+
+SLEEPS_S, BOOTS_S = 1.0, 0.8
+
+
+def asked(rng, n, *, work_s, sigma, sleeps_s=SLEEPS_S, boots_s=BOOTS_S, at_once=80):
+    """Steps with gaps from 40 ms to 2.5 s, of which many come while the target boots. Returns how many of them waited."""
+    records, at_s, ready_s, answered_s, waited = [], 0.0, -1e9, [], 0
+    for place, gap_s in enumerate(np.exp(rng.uniform(np.log(0.04), np.log(2.5), n)).tolist()):
+        at_s += gap_s
+        if at_s >= ready_s and at_s - max(answered_s, default=-1e9) > sleeps_s:
+            ready_s = at_s + boots_s
+        waited += ready_s > at_s
+        begins_s = max(at_s, ready_s, sorted(answered_s)[-at_once] if len(answered_s) >= at_once else 0.0)
+        answered_s.append(begins_s + work_s * float(np.exp(rng.normal(0.0, sigma))))
+        records.append(step(f"s-{place}", (answered_s[-1] - at_s) * 1000, 0, at_ms=at_s * 1000))
+        records[-1].first_byte_ns = records[-1].end_ns
+    return Evidence(summary(), columns_of([records]), "run"), waited
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("work_s", "sigma"), [(0.02, 0.3), (0.02, 1.0), (0.1, 0.5), (0.3, 0.5)])
+def test_steps_that_come_while_the_target_boots_hide_no_cold_start(seed, work_s, sigma):
+    """They fill the gap between warm and cold ones, so that no slow mode of all steps stands out."""
+    run, waited = asked(np.random.default_rng(seed), 300, work_s=work_s, sigma=sigma)
+
+    verdict = judge_coldstart(run)
+
+    assert verdict.cold.method == "inferred"
+    assert verdict.cold.count == pytest.approx(waited, rel=0.3)
+    low, high = verdict.keep_alive_s
+    assert 0.75 * SLEEPS_S < low < high < 1.25 * SLEEPS_S
+
+
+def test_a_target_that_never_sleeps_has_no_cold_start():
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        for work_s, sigma in ((0.02, 0.3), (0.1, 0.5), (0.1, 1.0), (0.3, 1.0)):
+            run, _ = asked(rng, 120, work_s=work_s, sigma=sigma, sleeps_s=np.inf, boots_s=0.0)
+            found.append(judge_coldstart(run).cold.count)
+
+    assert sum(count > 0 for count in found) <= 2
