@@ -145,11 +145,34 @@ def _stands(verdict: PilotVerdict, plane: PilotPlane) -> str:
 
 
 def standing_lines(verdict: PilotVerdict) -> list[str]:
-    """Which targets are out and why, and, where a kind has more than one, which stands for it and why."""
+    """Which targets are out and why; where a kind has more than one, which stands for it and why; and what came of
+    looking for a split.
+    """
     lines = [f"{target} is out: {why}" for target, why in verdict.out.items()]
     if len(verdict.planes) > len(verdict.represents):
         lines += verdict.represents_why.values()
+    if verdict.hybrid is not None:
+        lines.append(verdict.hybrid.text)
     return lines
+
+
+SPLIT_HEADS = ("on machines, the rest serverless", "machines", "estimated", "simulated", "p99", "why not")
+
+
+def split_rows(verdict: PilotVerdict) -> list[tuple[str, ...]]:
+    """The splits that were looked at, a row each, with their month; nothing where there were none."""
+    tried = [] if verdict.hybrid is None else verdict.hybrid.tried
+    return [
+        (
+            clean(", ".join(one.steps), 200),
+            count(one.machines),
+            money(one.estimated_month),
+            NOTHING if one.cost_month is None else money(one.cost_month, one.currency),
+            milliseconds(one.p99_ms),
+            clean(one.out or NOTHING, 200),
+        )
+        for one in tried
+    ]
 
 
 def number(value: float | None) -> str:

@@ -6,6 +6,7 @@ from replay.judge.choice.types import PilotVerdict
 from replay.judge.phrases import counted
 from replay.report.markdown import escaped
 from replay.report.pilot_cells import (
+    SPLIT_HEADS,
     assumption_rows,
     boot_rows,
     in_short,
@@ -13,6 +14,7 @@ from replay.report.pilot_cells import (
     other_months,
     pairs,
     side_by_side,
+    split_rows,
     standing_lines,
 )
 from replay.report.words import clean
@@ -85,6 +87,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
             ],
         ),
         *_months(verdict),
+        *_splits(verdict),
         _bullets([even.text for even in verdict.break_even if even.text]),
         _bullets(
             [f"prices: {price['name']}, of {price['date']}, {price['source']}" for price in verdict.prices]
@@ -119,6 +122,11 @@ def _months(verdict: PilotVerdict) -> list[str]:
         if rows
         else []
     )
+
+
+def _splits(verdict: PilotVerdict) -> list[str]:
+    rows = [[_said(cell) for cell in row] for row in split_rows(verdict)]
+    return ["### Splits that were tried", _table(list(SPLIT_HEADS), rows)] if rows else []
 
 
 def _boots(verdict: PilotVerdict) -> list[str]:

@@ -23,7 +23,7 @@ from replay.results.types import Manifest
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"
 _COST, _SESSIONS = "cost", "sessions"
 _RULE_TABLES = (pilot_tables.rules, pilot_tables.routes, pilot_tables.answers)
-_COST_TABLES = (pilot_tables.months, pilot_tables.crossings, pilot_tables.bills)
+_COST_TABLES = (pilot_tables.months, pilot_tables.splits, pilot_tables.crossings, pilot_tables.bills)
 
 
 class PilotMaterial(NamedTuple):

@@ -8,6 +8,7 @@ from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
     MOST_CHARACTERS,
     NOTHING,
+    SPLIT_HEADS,
     assumption_rows,
     boot_rows,
     in_short,
@@ -17,6 +18,7 @@ from replay.report.pilot_cells import (
     pairs,
     share,
     side_by_side,
+    split_rows,
     standing_lines,
 )
 from replay.report.words import clean, count, milliseconds, unit_price
@@ -229,6 +231,12 @@ def months(verdict: PilotVerdict) -> str:
     """The same load in months that look otherwise."""
     head, *rows = other_months(verdict) or [()]
     return f"<h3>If the month were another</h3>{table(head, rows)}" if rows else ""
+
+
+def splits(verdict: PilotVerdict) -> str:
+    """The splits of the steps that were looked at, with their months."""
+    rows = split_rows(verdict)
+    return f"<h3>Splits that were tried</h3>{table(SPLIT_HEADS, rows)}" if rows else ""
 
 
 def answers(verdict: PilotVerdict) -> str:

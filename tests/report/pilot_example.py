@@ -8,6 +8,7 @@ from replay.judge.choice.types import (
     BreakEvenFound,
     Bucket,
     Dimension,
+    Hybrid,
     PhaseFigures,
     PilotPlane,
     PilotVerdict,
@@ -16,6 +17,7 @@ from replay.judge.choice.types import (
     Rule,
     Sensitive,
     StepClass,
+    TriedSplit,
     Workload,
 )
 from replay.judge.coldstart import Cold, ColdVerdict, IdleBucket, Tail
@@ -117,6 +119,22 @@ def pilot_verdict(nasty="", **changes):
             }
         ],
         "notes": ["a quick look"],
+        "hybrid": Hybrid(
+            serverless=a,
+            vm=b,
+            text=f"a split does not pay: simulated with tool:search{nasty} on 1 machine and the rest serverless it is 33.20",
+            tried=[
+                TriedSplit(
+                    steps=[f"tool:search{nasty}"],
+                    machines=1,
+                    estimated_month=32.9,
+                    cost_month=33.2,
+                    currency="USD",
+                    p99_ms=2570.0,
+                    out=f"broke p99 < 3s{nasty}",
+                )
+            ],
+        ),
     }
     return PilotVerdict(**(fields | changes))
 

@@ -53,6 +53,19 @@ def test_the_same_load_in_other_months_is_a_small_table_in_each_report():
     assert pilot_tables.months(pilot_verdict()) == ""
 
 
+def test_what_came_of_looking_for_a_split_is_a_line_and_its_figures_a_table():
+    verdict = pilot_verdict()
+
+    line = "a split does not pay: simulated with tool:search on 1 machine and the rest serverless it is 33.20"
+    assert line in " ".join(printed(verdict).split())
+    assert f"- {line}" in pilot_markdown(verdict)
+    assert "| tool:search | 1 | 32.90 | 33.20 USD | 2.57 s | broke p99" in pilot_markdown(verdict)
+    assert "Splits that were tried" in pilot_tables.splits(verdict)
+    assert "33.20 USD" in pilot_tables.splits(verdict)
+    assert line in pilot_tables.planes(verdict)
+    assert pilot_tables.splits(pilot_verdict(hybrid=None)) == ""
+
+
 def test_planes_stand_side_by_side():
     rows = [line.split() for line in printed(pilot_verdict()).splitlines()]
 

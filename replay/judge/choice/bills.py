@@ -85,9 +85,10 @@ def compared(represents: Mapping[PlaneName, PilotPlane], amount: Amount = bill) 
     hybrid = represents.get("hybrid")
     if hybrid is None or not singles or why_not_compared([*singles, hybrid]) is not None:
         return between
-    least = between.cheaper if between is not None else singles[0]
-    undercut = _pair([hybrid, least], amount)
-    return undercut if undercut.is_clear and undercut.cheaper is hybrid else between
+    undercut = [_pair([hybrid, single], amount) for single in singles]
+    if not all(pair.is_clear and pair.cheaper is hybrid for pair in undercut):
+        return between
+    return min(undercut, key=lambda pair: (pair.higher, pair.dearer.target))
 
 
 def why_not_compared(planes: Sequence[PilotPlane]) -> str | None:

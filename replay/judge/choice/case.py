@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import BreakEvenFound, PilotPlane, PlannedRoute, Workload
+from replay.judge.choice.types import BreakEvenFound, Hybrid, PilotPlane, PlannedRoute, Workload
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,10 +13,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     request_limit_s: the longest request that a target allows, by its name; one that has no limit is not in it.
     provides: what a target is known to have of what steps may need, by its name. unfit: by target, and by what is
-    needed, why the hardware that it is priced with does not have it. hybrid: a split of the steps between
-    planes that was simulated and priced like the others; a hybrid that was tried as a target is one of the planes.
-    hybrid_routes: where the hybrid that stands for its kind sends the steps. calendar: how the month looks that the
-    bills are of. answers: to what no trace can tell; None: nobody was asked.
+    needed, why the hardware that it is priced with does not have it. routes: where a hybrid sends the steps, by its
+    name. hybrid: what came of looking for a split that nobody named; None: nobody looked. calendar: how the month looks
+    that the bills are of. answers: to what no trace can tell; None: nobody was asked.
     """
 
     workload: Workload
@@ -26,8 +25,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     slos: Sequence[str] = ()
     provides: dict[str, Sequence[str]] = {}
     unfit: dict[str, dict[str, str]] = {}
-    hybrid: PilotPlane | None = None
-    hybrid_routes: Sequence[PlannedRoute] = ()
+    routes: dict[str, Sequence[PlannedRoute]] = {}
+    hybrid: Hybrid | None = None
     calendar: str = ""
     answers: Answers | None = None
 
@@ -39,8 +38,3 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def whose_peak(self) -> str:
         return "month's" if self.workload.month_peak_rps else "trace's"
-
-    @property
-    def candidates(self) -> list[PilotPlane]:
-        """Every plane that could be chosen."""
-        return [*self.planes, *([self.hybrid] if self.hybrid is not None else [])]

@@ -17,7 +17,7 @@ from replay.judge.choice.doubts import doubts
 from replay.judge.choice.rules import RULES
 from replay.judge.choice.split import Split, forced_split, routes
 from replay.judge.choice.staff import flips_soon, hours_said, staff_line
-from replay.judge.choice.standing import Out, Standing, standing
+from replay.judge.choice.standing import Out, Standing, listed, standing
 from replay.judge.choice.types import Choice, PlaneName, PlannedRoute, Rule, StaffLine
 
 # A bill this many times as high outweighs that the cheaper plane failed more often.
@@ -43,6 +43,10 @@ class Decided(NamedTuple):
     leans: PlaneName | None
     staff: StaffLine | None
 
+    def decides(self, name: str) -> bool:
+        """Whether the choice was made by the rule of that name."""
+        return any(rule.decides for rule in self.rules if rule.name == name)
+
 
 class _Made(NamedTuple):
     """A choice, the rules that made it, and why. opening: how an open answer begins. joint: between its reasons."""
@@ -66,7 +70,7 @@ def decide(case: Case) -> Decided:
     made = _choose(case, by_name, stand, forced, line)
     for rule in rules:
         rule.decides = rule.name in made.decisive
-    sent = routes(case, forced) if made.choice == "hybrid" else []
+    sent = routes(case, forced, stand.represents.get("hybrid")) if made.choice == "hybrid" else []
     return Decided(
         choice=made.choice,
         answer=_answer(made, stand, sent, line),
@@ -103,7 +107,7 @@ def _by_exclusion(case: Case, rules: Mapping[str, Rule], stand: Standing, forced
     """The kind that is left; or a split, where what serverless cannot run is little of what the machines do."""
     left: list[PlaneName] = [kind for kind in stand.represents if kind != "hybrid"]
     left = left or list(stand.represents)
-    kinds = {plane.target: plane.plane for plane in case.candidates}
+    kinds = {plane.target: plane.plane for plane in case.planes}
     others = {target: found for target, found in stand.out.items() if kinds[target] != left[0]}
     if forced is not None and forced.pays:
         mixed = rules["mixed steps"]
@@ -177,7 +181,7 @@ def _said_out(out: Mapping[str, Out]) -> list[str]:
 _SAID: dict[Choice, str] = {
     "serverless": "Run it serverless",
     "vm": "Run it on VMs or always-on containers",
-    "hybrid": "Split it: short steps serverless, the others on VMs",
+    "hybrid": "Split it",
 }
 _KIND = {"serverless": "serverless", "vm": "VMs", "hybrid": "a split"}
 
@@ -190,9 +194,7 @@ def _answer(made: _Made, stand: Standing, sent: Sequence[PlannedRoute], line: St
     said = _SAID[made.choice]
     plane = stand.represents.get(made.choice)
     if made.choice == "hybrid" and sent:
-        moved = [f"{route.kind}:{route.name}" for route in sent if route.to == "vm"]
-        more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-        said += f" ({', '.join(moved[:3])}{more})"
+        said += f": {_who_goes_where(sent)}"
     elif plane is not None and plane.target != made.choice:
         said += f", on {plane.target}"
     sentences = [f"{said}: {made.why[0].rstrip('.')}."]
@@ -200,6 +202,16 @@ def _answer(made: _Made, stand: Standing, sent: Sequence[PlannedRoute], line: St
     if "cost" in made.decisive or "staff time" in made.decisive:
         sentences += _out_sentences(stand)
     return " ".join(sentences)
+
+
+def _who_goes_where(sent: Sequence[PlannedRoute]) -> str:
+    """The steps of the part that has fewer kinds of them, by name, and the rest."""
+    by_part = {
+        part: [f"{one.kind}:{one.name}" for one in sent if one.to == part] for part in ("vm", "serverless")
+    }
+    on = {"vm": "on VMs", "serverless": "serverless"}
+    few, rest = sorted(by_part, key=lambda part: len(by_part[part]))
+    return f"{listed(by_part[few])} {on[few]}, the rest {on[rest]}"
 
 
 def _staff_sentence(made: _Made, line: StaffLine | None) -> list[str]:

@@ -16,6 +16,8 @@ from replay.judge.choice.standing import Standing
 from replay.judge.choice.types import Choice, PilotPlane, Rule, StaffLine
 from replay.judge.phrases import number
 
+_WITHIN = ("variability", "utilisation")
+
 
 class _Answer(NamedTuple):
     case: Case
@@ -53,7 +55,7 @@ def _warmth(answer: _Answer) -> Iterator[str]:
     vm = answer.stand.represents.get("vm")
     if "serverless" in answer.stand.represents or vm is None or vm.p99_ms is None:
         return
-    for plane in answer.case.candidates:
+    for plane in answer.case.planes:
         out, without = answer.stand.out.get(plane.target), plane.p99_without_cold_ms
         if plane.plane != "serverless" or out is None or out.rule != "latency budget" or without is None:
             continue
@@ -69,7 +71,11 @@ def _against(answer: _Answer) -> Iterator[str]:
     if answer.choice == "inconclusive":
         return
     names = ["cold tail", "operational surprises", *answer.rules]
+    # A split is for load of either habit, and on either side of where its two planes cost the same.
+    within = _WITHIN if answer.choice == "hybrid" else ()
     for name in dict.fromkeys(names):
+        if name in within:
+            continue
         rule = answer.rules[name]
         if not rule.decides and rule.favours not in ("neither", "inconclusive", answer.choice):
             yield f"{rule.name} favours {rule.favours}: {rule.text}"

@@ -1,13 +1,31 @@
 """Whether a target has what steps, or the agent as a whole, need: as said, and by the hardware priced."""
 
 from replay.judge.choice.case import Case
-from replay.judge.choice.types import PilotPlane, StepClass
+from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
 from replay.judge.needs import is_special, words_of
 
 
 def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
     """The steps that need something which this target is not known to have."""
-    return [step for step in case.workload.series if step.needs and not has(case, plane, step.needs)]
+    return [
+        step
+        for step in case.workload.series
+        if step.needs and not _has_where_it_runs(case, plane, step, step.needs)
+    ]
+
+
+def runs_on(case: Case, plane: PilotPlane, step: StepClass) -> PlaneName:
+    """What kind of plane a target has for a step; machines, where nothing says where a hybrid sends it."""
+    if plane.plane != "hybrid":
+        return plane.plane
+    routes = case.routes.get(plane.target, ())
+    return next((route.to for route in routes if (route.kind, route.name) == (step.kind, step.name)), "vm")
+
+
+def _has_where_it_runs(case: Case, plane: PilotPlane, step: StepClass, needs: str) -> bool:
+    if runs_on(case, plane, step) == "serverless":
+        return is_provided(case, plane, needs)
+    return has(case, plane, needs)
 
 
 def has(case: Case, plane: PilotPlane, needs: str) -> bool:

@@ -27,7 +27,15 @@ from replay.judge.choice.standing import (
     too_long,
 )
 from replay.judge.choice.tail import cold_tail
-from replay.judge.choice.types import BreakEvenFound, Favours, PilotPlane, PlaneName, Rule, StepClass
+from replay.judge.choice.types import (
+    BreakEvenFound,
+    Favours,
+    Hybrid,
+    PilotPlane,
+    PlaneName,
+    Rule,
+    StepClass,
+)
 from replay.judge.phrases import counted, number
 
 LEAST_SESSIONS = 20
@@ -53,7 +61,7 @@ def enough_evidence(case: Case) -> Rule:
         lacks.append(f"the trace is too short to tell how its load comes ({workload.pattern_rule})")
     aside = []
     for kind in _TRIED:
-        tried = [plane for plane in case.candidates if plane.plane == kind]
+        tried = [plane for plane in case.planes if plane.plane == kind]
         poor = [f"{plane.target} {why}" for plane in tried if (why := thin(plane)) is not None]
         if not tried:
             lacks.append(f'no {kind} plane was tried; add a target with plane = "{kind}"')
@@ -74,7 +82,7 @@ def enough_evidence(case: Case) -> Rule:
 
 def availability(case: Case) -> Rule:
     """A plane that fails too many of the trace's own requests cannot carry it."""
-    shares = {plane.target: plane.error_share for plane in case.candidates if plane.error_share is not None}
+    shares = {plane.target: plane.error_share for plane in case.planes if plane.error_share is not None}
     stand = standing(case)
     return Rule(
         name="availability",
@@ -100,7 +108,7 @@ def latency_budget(case: Case) -> Rule:
     stand = standing(case)
     unsure = [
         plane.target
-        for plane in case.candidates
+        for plane in case.planes
         if plane.target not in stand.out and plane.budget in (None, "inconclusive")
     ]
     said = [_who_is_out(stand, "latency budget")]
@@ -113,8 +121,8 @@ def latency_budget(case: Case) -> Rule:
         favours=_the_rest(case, stand, "latency budget"),
         evidence={
             "slos": list(case.slos),
-            "verdicts": {plane.target: plane.budget or "inconclusive" for plane in case.candidates},
-            "p99_ms": {plane.target: plane.p99_ms for plane in case.candidates},
+            "verdicts": {plane.target: plane.budget or "inconclusive" for plane in case.planes},
+            "p99_ms": {plane.target: plane.p99_ms for plane in case.planes},
         },
         text=f"{', '.join(case.slos)}: {'; '.join(filter(None, said)) or 'all that stand keep it'}",
         source="a tight latency budget rules out cold starts",
@@ -124,7 +132,7 @@ def latency_budget(case: Case) -> Rule:
 def capacity(case: Case) -> Rule:
     """Whether a plane takes the trace's own peak: as it is set up, or machines as many as are priced."""
     peak = case.peak_rps
-    carries = {plane.target: found for plane in case.candidates if (found := carries_rps(plane)) is not None}
+    carries = {plane.target: found for plane in case.planes if (found := carries_rps(plane)) is not None}
     stand = standing(case)
     return Rule(
         name="capacity",
@@ -173,7 +181,7 @@ def request_length(case: Case) -> Rule:
 def _limits_that_decide_nothing(case: Case, stand: Standing, longest_ms: float) -> str:
     """Why a request that is longer than some target allows puts no target out."""
     said = []
-    for plane in case.candidates:
+    for plane in case.planes:
         limit_s = case.request_limit_s.get(plane.target)
         if limit_s is None or longest_ms / 1000 <= limit_s:
             continue
@@ -189,7 +197,7 @@ def local_needs(case: Case) -> Rule:
     stand = standing(case)
     lacking = {
         plane.target: [step_name(step) for step in steps]
-        for plane in case.candidates
+        for plane in case.planes
         if (steps := cannot_do(case, plane))
     }
     return Rule(
@@ -209,6 +217,8 @@ def local_needs(case: Case) -> Rule:
 def mixed_steps(case: Case) -> Rule:
     """Short edge calls beside long, heavy steps: whether each belongs on another plane, and whether that pays."""
     source = "mixed behaviour: short and user-facing to serverless; long, local and heavy to VMs"
+    if case.hybrid is not None:
+        return _tried(case, case.hybrid, source)
     workload, long, stand = case.workload, long_steps(case), standing(case)
     forced = forced_split(case, stand)
     if not forced and (not long or len(long) == len(workload.series)):
@@ -257,6 +267,29 @@ def mixed_steps(case: Case) -> Rule:
         evidence=evidence,
         text=text,
         flips_at={"long_in_flight": round(least_in_flight, 4), "long_busy_share": LONG_BUSY_SHARE},
+        source=source,
+    )
+
+
+def _tried(case: Case, hybrid: Hybrid, source: str) -> Rule:
+    """What came of looking for a split, where that was done."""
+    stand = standing(case)
+    bills, chosen = compared(stand.represents), stand.represents.get("hybrid")
+    is_alone = chosen is not None and len(stand.represents) == 1
+    pays = is_alone or (bills is not None and bills.cheaper.plane == "hybrid")
+    out = None if hybrid.target is None else stand.out.get(hybrid.target)
+    return Rule(
+        name="mixed steps",
+        favours="hybrid" if pays else "neither",
+        evidence={
+            "month": {
+                f"{' and '.join(one.steps)} on {counted(one.machines, 'machine')}": (
+                    one.estimated_month if one.cost_month is None else one.cost_month
+                )
+                for one in hybrid.tried
+            },
+        },
+        text=hybrid.text if out is None else f"{hybrid.text}; but {hybrid.target} {out.why}",
         source=source,
     )
 
@@ -356,7 +389,7 @@ def utilisation(case: Case) -> Rule:
 
 def _kinds_of(case: Case, even: BreakEvenFound) -> set[str]:
     """The kinds of the planes that a break-even is between."""
-    return {plane.plane for plane in case.candidates if plane.target in even.between}
+    return {plane.plane for plane in case.planes if plane.target in even.between}
 
 
 def _even(case: Case) -> BreakEvenFound | None:
@@ -444,7 +477,7 @@ def _the_rest(case: Case, stand: Standing, rule: str) -> Favours:
     out = {target for target, found in stand.out.items() if found.rule == rule}
     if not out:
         return "neither"
-    left = {plane.plane for plane in case.candidates if plane.target not in out}
+    left = {plane.plane for plane in case.planes if plane.target not in out}
     return left.pop() if len(left) == 1 else "neither" if left else "inconclusive"
 
 

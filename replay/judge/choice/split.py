@@ -10,9 +10,9 @@ from typing import NamedTuple
 from replay.judge.choice.bills import CLEAR_RATIO, LEAST_GAP
 from replay.judge.choice.case import Case
 from replay.judge.choice.having import cannot_do
-from replay.judge.choice.standing import Standing, too_long
-from replay.judge.choice.types import PilotPlane, PlannedRoute, StepClass
-from replay.judge.phrases import number
+from replay.judge.choice.standing import Standing, listed, too_long
+from replay.judge.choice.types import PilotPlane, PlannedRoute, StepClass, TriedSplit
+from replay.judge.phrases import counted, number
 
 # A step is long beside another if it takes ten times as long; and two seconds is the least to build a machine for.
 LONG_RATIO = 10.0
@@ -57,6 +57,9 @@ def forced_split(case: Case, stand: Standing) -> Split | None:
     vm = stand.represents.get("vm")
     if "serverless" in stand.represents or vm is None or not vm.machines or vm.cost_month is None:
         return None
+    if case.hybrid is not None or any(plane.plane == "hybrid" and plane.cost_month for plane in case.planes):
+        # What a split costs is known, and needs no bounds.
+        return None
     able = [
         plane
         for plane in case.planes
@@ -90,12 +93,16 @@ def _unique(steps: list[StepClass]) -> list[StepClass]:
     return list({(step.kind, step.name, step.is_local): step for step in steps}.values())
 
 
-def routes(case: Case, forced: Split | None) -> list[PlannedRoute]:
+def routes(case: Case, forced: Split | None, hybrid: PilotPlane | None) -> list[PlannedRoute]:
     """Where each step goes: as the hybrid was priced, or what must leave serverless to machines, or what is long."""
-    if case.hybrid_routes and forced is None:
-        return list(case.hybrid_routes)
-    moved = forced.steps if forced is not None else long_steps(case)
-    names = {(step.kind, step.name) for step in moved}
+    sent = [] if hybrid is None else list(case.routes.get(hybrid.target, ()))
+    if sent and (case.hybrid is None or hybrid is None or case.hybrid.target != hybrid.target):
+        return sent
+    if sent:
+        names = {(route.kind, route.name) for route in sent if route.to == "vm"}
+    else:
+        moved = forced.steps if forced is not None else long_steps(case)
+        names = {(step.kind, step.name) for step in moved}
     return [
         PlannedRoute(
             kind=step.kind,
@@ -104,7 +111,22 @@ def routes(case: Case, forced: Split | None) -> list[PlannedRoute]:
             why=_why_there(step, is_moved=(step.kind, step.name) in names),
         )
         for step in case.workload.series
+        if not sent or not step.is_local
     ]
+
+
+def split_words(tried: TriedSplit, beside: str, *, pays: bool) -> str:
+    """What came of a split, in a line. beside: the months of the planes that stand."""
+    steps = listed(tried.steps)
+    how = f"{steps} on {counted(tried.machines, 'machine')} and the rest serverless"
+    if tried.out is not None:
+        return f"no split will do: with {how} it {tried.out}"
+    other = f", beside {beside}" if beside else ""
+    if tried.cost_month is None:
+        month = f"{tried.estimated_month:,.2f} {tried.currency or ''}".strip()
+        return f"no split saves anything: {how} would be about {month} a month by both planes' own runs{other}"
+    month = f"{tried.cost_month:,.2f} {tried.currency or ''}".strip()
+    return f"a split {'pays' if pays else 'does not pay'}: simulated with {how} it is {month} a month{other}"
 
 
 def _why_there(step: StepClass, *, is_moved: bool) -> str:

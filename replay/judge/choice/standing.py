@@ -14,7 +14,7 @@ from scipy.stats import beta
 from replay.judge.choice.answered import cuts_sockets, lacks_tools, outside_zones, state_lost
 from replay.judge.choice.bills import bill_and_staff
 from replay.judge.choice.case import Case
-from replay.judge.choice.having import cannot_do, unfit
+from replay.judge.choice.having import cannot_do, runs_on, unfit
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
 from replay.judge.phrases import counted, number
@@ -41,12 +41,12 @@ class Standing(NamedTuple):
 
 def standing(case: Case) -> Standing:
     """Who is out, and who stands for each kind that is left."""
-    out = {plane.target: found for plane in case.candidates if (found := _out(case, plane)) is not None}
+    out = {plane.target: found for plane in case.planes if (found := _out(case, plane)) is not None}
     represents: dict[PlaneName, PilotPlane] = {}
     why: dict[str, str] = {}
     kinds: tuple[PlaneName, ...] = ("serverless", "vm", "hybrid")
     for kind in kinds:
-        left = [plane for plane in case.candidates if plane.plane == kind and plane.target not in out]
+        left = [plane for plane in case.planes if plane.plane == kind and plane.target not in out]
         if left:
             represents[kind], why[kind] = _best(left, has_slos=bool(case.slos))
     return Standing(out, represents, why)
@@ -92,12 +92,16 @@ def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
 
 
 def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:
-    """The steps that last longer than one request to this target may; a hybrid sends those elsewhere."""
+    """The steps that last longer than one request to this target may; of a hybrid, to its serverless part."""
     limit_s = case.request_limit_s.get(plane.target)
-    if limit_s is None or plane.plane == "hybrid":
+    if limit_s is None:
         return []
     return [
-        step for step in case.workload.series if not step.is_local and (step.longest_ms or 0.0) > 1000 * limit_s
+        step
+        for step in case.workload.series
+        if not step.is_local
+        and (step.longest_ms or 0.0) > 1000 * limit_s
+        and (plane.plane != "hybrid" or runs_on(case, plane, step) == "serverless")
     ]
 
 
@@ -106,8 +110,13 @@ def step_name(step: StepClass) -> str:
 
 
 def step_names(steps: Sequence[StepClass], most: int = 3) -> str:
-    shown = ", ".join(step_name(step) for step in steps[:most])
-    return shown + (f" and {len(steps) - most} more" if len(steps) > most else "")
+    return listed([step_name(step) for step in steps], most)
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _thin(_: Case, plane: PilotPlane) -> str | None:

@@ -272,6 +272,38 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
     why: str
 
 
+class TriedSplit(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A split of the steps that was looked at. steps: on machines, as kind:name, in the order in which they were peeled
+    off; the rest is serverless. machines: for them. estimated_month: its bill by what both planes' own runs used.
+
+    The rest is of its simulation, where there was one. run: its run directory. out: why it cannot be chosen.
+    """
+
+    steps: list[str]
+    machines: int
+    estimated_month: float
+    cost_month: float | None = None
+    cost_ci: tuple[float, float] | None = None
+    currency: str | None = None
+    p99_ms: float | None = None
+    budget: Decision | None = None
+    out: str | None = None
+    run: str | None = None
+
+
+class Hybrid(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What came of looking for a split of the steps between two targets. serverless, vm: those. tried: in the order in
+    which it was looked at them. target: the hybrid among the planes that is the best of them; None where none pays.
+    text: it in a sentence.
+    """
+
+    serverless: str
+    vm: str
+    text: str
+    tried: list[TriedSplit] = []
+    target: str | None = None
+
+
 class BreakEvenFound(msgspec.Struct, kw_only=True):
     """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
     workload stands. curve: (x, cost of the first, cost of the second) for a chart.
@@ -370,7 +402,8 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     out: the targets that cannot be chosen, and why. represents: the target that stands for its kind, by kind, and
     represents_why how it was picked. leans: where the evidence points that did not suffice for a choice. calendar: how
     the month looks that all bills are of; calendars: its bills, and the same load's in other months. answers: to what
-    no trace can tell; empty where nobody was asked.
+    no trace can tell; empty where nobody was asked. hybrid: what came of looking for a split of the steps; None where
+    nobody looked for one, or the user's own was tried.
     """
 
     schema: str
@@ -406,3 +439,4 @@ class PilotVerdict(msgspec.Struct, kw_only=True):
     leans: PlaneName | None = None
     staff: StaffLine | None = None
     assumptions: list[Assumption] = []
+    hybrid: Hybrid | None = None

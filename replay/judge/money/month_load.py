@@ -116,9 +116,9 @@ def peak_in_flight(run: Evidence) -> int:
     return int(np.cumsum(change[np.lexsort((change, at_ns))]).max(initial=0))
 
 
-def peak_rps(run: Evidence) -> float:
-    """Requests a second in the fullest ten seconds, or in the whole of a shorter run."""
+def peak_rps(run: Evidence, window_s: float = _PEAK_S) -> float:
+    """Requests a second in the fullest window, or in the whole of a shorter run."""
     sent_ns = run.columns.sent_ns
     at_s = sent_ns[sent_ns != ABSENT_NS] / _NS
-    window_s = min(_PEAK_S, run.summary.elapsed_s)
+    window_s = min(window_s, run.summary.elapsed_s)
     return float(np.bincount((at_s / window_s).astype(np.int64)).max()) / window_s

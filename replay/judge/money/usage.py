@@ -225,6 +225,29 @@ def usage_by_window(
     )
 
 
+def in_flight_by_window(
+    run: Evidence,
+    window_s: float,
+    windows: int,
+    instances: Sequence[InstanceRecord],
+    rows: Flags,
+    *,
+    as_recorded: bool,
+) -> Floats:
+    """How many of these steps were on their instances in the mean of each window; the wait for a boot is no part.
+
+    as_recorded: for as long as the recording has them, where it says so, since the run's plane may have cut them short.
+    """
+    columns = run.columns
+    told = rows & (columns.sent_ns != ABSENT_NS)
+    starts_ns, ends_ns = _served_ns(columns, instances)[told], columns.end_ns[told]
+    if as_recorded:
+        recorded_ns = columns.numbers("recorded_ns")[told]
+        ends_ns = np.where(recorded_ns == ABSENT_NS, ends_ns, starts_ns + recorded_ns)
+    seconds, _ = _by_window(starts_ns / _NS, ends_ns / _NS, window_s, windows, 0.0)
+    return seconds / window_s
+
+
 def _served_ns(columns: Columns, instances: Sequence[InstanceRecord]) -> npt.NDArray[np.int64]:
     """Since when each step was on its instance: sent, or when the instance was ready, where that was later."""
     ready = {one.instance: one.ready_ns for one in instances if one.ready_ns is not None}

@@ -128,7 +128,7 @@ def _measured(plane: PilotPlane) -> list[Assumption]:
         least, most = plane.keep_alive_s
         value = f"more than {number(least)}" if most is None else f"{number(least)} to {number(most)}"
         found.append(("an idle instance stays", value, "s"))
-    if plane.capacity_rps is not None:
+    if plane.capacity_rps is not None and plane.plane != "hybrid":
         found.append(("a machine carries", number(plane.capacity_rps), "requests/s"))
     if plane.machines is not None:
         found.append(("machines priced", str(plane.machines), ""))

@@ -4,6 +4,7 @@ What is done is kept in pilot.json, so that a pilot that was interrupted goes on
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -97,6 +98,7 @@ class Carrier:
         self._it = experiment
         self._state = state
         self._stages = self._planned()
+        self._joined: list[Target] = []
 
     def traces(self) -> Path:
         folder = self._it.directory / TRACES_FOLDER
@@ -105,15 +107,62 @@ class Carrier:
 
     def carry_out(self) -> None:
         """All phases but the ceilings. Raises BrokenOff, and what replay_trace raises."""
-        it, plan = self._it, self._it.plan
-        folder = self.traces()
-        calm = self._knobs(plan.idle_cap_s)
-        self._together("representative", it.excerpt.trace, self._limited(plan.representative_s))
-        self._together("bursts", bursts(it.picked, folder, plan), self._limited(_bursts_s(plan), calm))
-        self._together("idle-wake", idle_wake(it.picked, folder, plan), it.options)
-        self._together("long-chains", chains(it.picked, folder, plan), self._limited(plan.chains_s, calm))
+        for phase, trace, options in self._shared():
+            self._together(phase, trace, options)
         for group in self._struck():
-            self._fail(group, calm)
+            self._fail(group, self._calm)
+
+    @property
+    def _calm(self) -> Knobs:
+        return self._knobs(self._it.plan.idle_cap_s)
+
+    def _shared(self) -> list[tuple[PhaseName, Path, RunOptions]]:
+        """The phases that all targets go through at once, each with its trace."""
+        it, plan, folder = self._it, self._it.plan, self.traces()
+        bursts_s, chains_s = _bursts_s(plan), plan.chains_s
+        return [
+            ("representative", it.excerpt.trace, self._limited(plan.representative_s)),
+            ("bursts", bursts(it.picked, folder, plan), self._limited(bursts_s, self._calm)),
+            ("idle-wake", idle_wake(it.picked, folder, plan), it.options),
+            ("long-chains", chains(it.picked, folder, plan), self._limited(chains_s, self._calm)),
+        ]
+
+    def split(self, hybrid: Target, trace: Path) -> Path:
+        """The whole trace on a hybrid that may be the answer; returns where. The same split is simulated once."""
+        what = msgspec.json.encode([hybrid.routes, hybrid.simulate])
+        key = f"split/{sha256(what).hexdigest()[:16]}"
+        if key not in self._state.done:
+            folder = self._folder("splits", "split")
+            options = self._limited(self._it.plan.representative_s)
+            if self._it.imagined:
+                options = RunOptions(knobs=Knobs(seed=self._it.options.knobs.seed))
+            simulate_trace(trace, hybrid, options, folder)
+            self._note(key, folder)
+        return self._it.directory / self._state.done[key]
+
+    def join(self, hybrid: Target, run: Path) -> None:
+        """A hybrid that may be the answer goes through what the others did, where they did it in virtual time; its
+        ceiling is to be looked for as theirs. run: of its whole trace. Raises BrokenOff.
+        """
+        it, done, name = self._it, self._state.done, hybrid.name
+        self._joined = [hybrid]
+        main = f"{'month' if it.imagined else 'representative'}/{name}"
+        if done.get(main) != str(run.relative_to(it.directory)):
+            # Whatever another split by that name went through.
+            for key in [key for key in done if key.endswith(f"/{name}")]:
+                del done[key]
+            self._note(main, run)
+        if it.imagined:
+            return
+        for phase, trace, options in self._shared()[1:]:
+            key = f"{phase}/{name}"
+            if key not in done:
+                self._begin(phase, name)
+                folder = self._folder(phase, name)
+                simulate_trace(trace, hybrid, options, folder)
+                self._note(key, folder)
+        if it.fault.what(hybrid) is not None:
+            self._fail([hybrid], self._calm)
 
     def _struck(self) -> list[list[Target]]:
         """Targets to which a failure can be done: those that share a run."""
@@ -174,7 +223,7 @@ class Carrier:
         has_cookies = any(target.session.cookies for target in it.targets)
         load = steady(it.excerpt.trace, self.traces(), keeps_sessions=has_cookies)
         needed = max([least_n(slo.q, CONFIDENCE) for slo in slos if slo.q is not None] or [0])
-        for aim in it.targets:
+        for aim in [*it.targets, *self._joined]:
             key = f"ceiling/{aim.name}"
             if key in self._state.done:
                 continue
@@ -246,7 +295,8 @@ class Carrier:
 
     def _finds_ceiling_in_virtual_time(self, target: Target) -> bool:
         how = self._it.plan.how
-        return how == "simulated" or (how == "quick" and target.name in self._it.imagined)
+        is_only_simulated = how == "simulated" or target in self._joined
+        return is_only_simulated or (how == "quick" and target.name in self._it.imagined)
 
     def _limited(self, duration_s: float, knobs: Knobs | None = None) -> RunOptions:
         """For so long at most."""
@@ -283,7 +333,12 @@ class Carrier:
         return stages
 
     def _begin(self, phase: PhaseName, target: str) -> None:
-        at = next((n for n, stage in enumerate(self._stages) if stage[:2] == (phase, target)), 0)
+        known = [stage[:2] for stage in self._stages]
+        if (phase, target) not in known:
+            # Of a hybrid, of which nobody knew beforehand.
+            known.append((phase, target))
+            self._stages.append((phase, target, 0.0))
+        at = known.index((phase, target))
         left_s = sum(takes_s for _, _, takes_s in self._stages[at:])
         self._it.on_stage(Stage(phase, target, at + 1, len(self._stages), self._stages[at][2], left_s))
 

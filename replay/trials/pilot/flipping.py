@@ -81,9 +81,10 @@ def flips(
 ) -> tuple[list[str], list[str]]:
     """What would flip which plane is cheaper, as doubts; and what was looked at and does not, as notes.
 
-    measured: the run by which each target is priced. runs: the simulation of a target's variants, where there is one.
+    planes: those that the choice was between. measured: the run by which each target is priced.
+    runs: the simulation of a target's variants, where there is one.
     """
-    machines = [plane for plane in planes if plane.plane == "vm" and plane.cost_month is not None]
+    machines = [plane for plane in planes if plane.plane != "serverless" and plane.cost_month is not None]
     doubts: list[str] = []
     notes: list[str] = []
     if not machines:

@@ -154,7 +154,7 @@ def put_capacity(
     doubts = []
     summary = measured.run.summary
     held = Held(
-        peak_rps(measured.run),
+        _held_rps(measured, shape),
         summary.plane.most_instances if summary.plane is not None else cost.machines,
         summary.counts.failed,
         broke_budget=plane.budget == "fail" or (plane.budget is None and is_slow),
@@ -179,6 +179,17 @@ def put_capacity(
     plane.capacity_rps, plane.capacity_how = round(capacity.rps, 6), capacity.how
     plane.machines, plane.sizing = sized(_load(shape), capacity, cost.headroom_percent / 100)
     return doubts
+
+
+def _held_rps(measured: Measured, shape: Shape) -> float:
+    """Requests a second at the peak of what a run held, over windows as long as those of the load's own peak.
+
+    A run of the whole trace held the trace's: in its own windows, which begin elsewhere, it may look like less.
+    """
+    workload = shape.workload
+    if measured.run.summary.counts.sent < workload.steps:
+        return peak_rps(measured.run, float(workload.window_s))
+    return workload.peak_rps / max(slot.level for slot in shape.hours)
 
 
 def _load(shape: Shape) -> Load:

@@ -1,6 +1,6 @@
 """What each target costs a month, level by level, and where the planes' bills cross: from runs and price tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -35,7 +35,7 @@ from replay.trials.pilot.levels import (
     windows_of,
 )
 from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_kept, is_group, put_capacity
-from replay.trials.pilot.parts import parts_of
+from replay.trials.pilot.parts import elsewhere_p95_ms, parts_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import Tables, size_of, tables_of
 
@@ -44,17 +44,6 @@ _MILLION = 1e6
 # for with the same bound.
 _MOST_TIMES_BEST = 2.0
 _BETWEEN: tuple[PlaneName, PlaneName] = ("serverless", "vm")
-
-
-class Money(NamedTuple):
-    """prices: the tables that were used, as facts for the report."""
-
-    buckets: list[Bucket]
-    break_even: list[BreakEvenFound]
-    sensitivity: list[Sensitive]
-    prices: list[dict[str, Any]]
-    doubts: list[str]
-    notes: list[str]
 
 
 class _Priced(NamedTuple):
@@ -83,20 +72,30 @@ class _Both(NamedTuple):
     bill: Bill
 
 
+class Money(NamedTuple):
+    """prices: the tables that were used, as facts for the report. offers: the months of the targets that have one."""
+
+    buckets: list[Bucket]
+    break_even: list[BreakEvenFound]
+    sensitivity: list[Sensitive]
+    prices: list[dict[str, Any]]
+    doubts: list[str]
+    notes: list[str]
+    offers: list["_Priced | _Both"]
+
+
 def price_planes(
     targets: Sequence[Target],
     planes: Sequence[PilotPlane],
     measured: dict[str, Measured],
     shape: Shape,
-    represented: Callable[[], Mapping[PlaneName, str]] | None = None,
 ) -> Money:
-    """Put each plane's month into its figures; returns what they say together. Raises PriceTableError.
-
-    represented: asked when all months are known, which target stands for each kind of plane; break-evens are between
-    those. None: of the bills alone, without break-evens.
+    """Put each plane's month into its figures; returns what they say together, without break-evens. Raises
+    PriceTableError.
     """
-    found = Money([msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [])
-    offers: list[_Priced | _Both] = []
+    found = Money(
+        [msgspec.structs.replace(bucket) for bucket in shape.workload.buckets], [], [], [], [], [], []
+    )
     tables = tables_of(targets)
     best_p95_ms = min((plane.p95_ms for plane in planes if plane.p95_ms), default=None)
     for target, plane in zip(targets, planes, strict=True):
@@ -107,13 +106,14 @@ def price_planes(
         if target.name not in measured:
             continue
         run = measured[target.name]
-        is_slow = is_too_slow(plane.p95_ms, best_p95_ms)
         one: _Priced | _Both
         try:
             if target.plane == "hybrid":
+                is_slow = is_slow_elsewhere(target, run, measured.values())
                 one = _both(target, target.cost, plane, run, shape, tables, found, is_slow=is_slow)
             else:
                 if target.cost.machine is not None:
+                    is_slow = _is_too_slow(plane.p95_ms, best_p95_ms)
                     found.doubts.extend(put_capacity(target, target.cost, plane, run, shape, is_slow=is_slow))
                 one = _priced(target, target.cost, plane, run, shape, tables, found)
         except CostError as reason:
@@ -122,16 +122,19 @@ def price_planes(
         _put_bill(target, one, shape, tables)
         if (words := free_tier_words(one.bill)) is not None:
             found.doubts.append(f"{target.name} costs {words}")
-        offers.append(one)
-    for one in offers:
+        found.offers.append(one)
+    for one in found.offers:
         _share_out(one, found.buckets)
-    if represented is not None:
-        alone = [one for one in offers if isinstance(one, _Priced)]
-        _cross(alone, targets, measured, shape, found, represented())
     return found._replace(doubts=list(dict.fromkeys(found.doubts)))
 
 
-def is_too_slow(p95_ms: float | None, best_p95_ms: float | None) -> bool:
+def is_slow_elsewhere(target: Target, run: Measured, all_runs: Iterable[Measured]) -> bool:
+    """Whether the machines of a hybrid were clearly slower than the best plane at what is sent to them."""
+    known = [p95_ms for one in all_runs if (p95_ms := elsewhere_p95_ms(target, one)) is not None]
+    return _is_too_slow(elsewhere_p95_ms(target, run), min(known, default=None))
+
+
+def _is_too_slow(p95_ms: float | None, best_p95_ms: float | None) -> bool:
     """Whether a plane was clearly slower than the best, where no budget of the user's says what is slow."""
     return best_p95_ms is not None and (p95_ms or 0.0) > _MOST_TIMES_BEST * best_p95_ms
 
@@ -382,18 +385,17 @@ def _paid_s(one: _Priced, usage: Usage) -> float:
     return usage.active_s if one.group is None or usage.live_s is None else usage.live_s
 
 
-def _cross(
-    priced: Sequence[_Priced],
+def put_break_evens(
+    found: Money,
     targets: Sequence[Target],
     measured: dict[str, Measured],
     shape: Shape,
-    found: Money,
     represented: Mapping[PlaneName, str],
 ) -> None:
     """Where the serverless target and that of machines that stand for their kinds cost the same; of machines that are
     on all month also where the same ones would, if they came and went with the load.
     """
-    by_name = {one.plane.target: one for one in priced}
+    by_name = {one.plane.target: one for one in found.offers if isinstance(one, _Priced)}
     serverless, machines = (by_name.get(represented.get(kind, "")) for kind in _BETWEEN)
     if serverless is None or machines is None or not machines.plane.capacity_rps:
         found.notes.append(

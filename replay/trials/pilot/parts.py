@@ -19,6 +19,8 @@ from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.workload import Shape
 
+_MS = 1_000_000
+
 
 class HybridPart(NamedTuple):
     """One part of a hybrid: a target of its own, the run of the steps that went there, and the shape of their load."""
@@ -58,6 +60,15 @@ def stays_of(target: Target, measured: Measured) -> Flags:
     return by_series[columns.series]
 
 
+def elsewhere_p95_ms(target: Target, measured: Measured) -> float | None:
+    """The p95 of the response times of what a hybrid sends elsewhere, in the run of any target; None without any."""
+    columns = measured.run.columns
+    rows = ~stays_of(target, measured) & columns.ok & (columns.end_ns != ABSENT_NS)
+    if not rows.any():
+        return None
+    return float(np.quantile(columns.end_ns[rows] - columns.intended_ns[rows], 0.95)) / _MS
+
+
 def _of(part: Part, rows: Flags, measured: Measured, shape: Shape) -> tuple[Measured, Shape]:
     run = measured.run
     sent = run.columns.sent_ns != ABSENT_NS
@@ -85,7 +96,7 @@ def _of(part: Part, rows: Flags, measured: Measured, shape: Shape) -> tuple[Meas
     level = max(slot.level for slot in shape.hours)
     workload = msgspec.structs.replace(
         shape.workload,
-        peak_rps=peak_rps(alone) * level,
+        peak_rps=peak_rps(alone, float(shape.workload.window_s)) * level,
         peak_in_flight=ceil(round(peak_in_flight(alone) * level, 6)),
         buckets=_shared(shape.workload.buckets, share),
     )

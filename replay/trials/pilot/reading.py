@@ -59,6 +59,11 @@ def read_material(directory: Path, done: dict[str, str], names: Sequence[str]) -
     return found
 
 
+def folder_of(done: dict[str, str], phase: PhaseName, target: str) -> str:
+    """Where a target's run is of a phase that all go through at once; a hybrid that came later has its own folder."""
+    return done.get(f"{phase}/{target}", f"{done[phase]}/{target}")
+
+
 def recorded_sessions(directory: Path, wanted: Sequence[str]) -> dict[str, Session]:
     """The sessions of these ids as the representative trace has them; a folder without the trace has none."""
     path = directory / TRACES_FOLDER / REPRESENTATIVE_FILE
@@ -77,7 +82,7 @@ def recorded_sessions(directory: Path, wanted: Sequence[str]) -> dict[str, Sessi
 
 def _run_dirs(directory: Path, done: dict[str, str], target: str) -> list[tuple[PhaseName, Path]]:
     folders: list[tuple[PhaseName, Path]] = [
-        (phase, directory / done[phase] / target) for phase in _SHARED if phase in done
+        (phase, directory / folder_of(done, phase, target)) for phase in _SHARED if phase in done
     ]
     if (failure := done.get(f"failure/{target}")) is not None:
         folders.append(("failure", directory / failure))

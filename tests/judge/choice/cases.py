@@ -53,7 +53,10 @@ def case(
     vm: dict[str, Any] | None = None,
     *,
     load: Workload | None = None,
+    split: PilotPlane | None = None,
     **changed: Any,
 ) -> Case:
+    """split: a hybrid that was tried beside the two."""
     planes = [plane("s", "serverless", **(serverless or {})), plane("v", "vm", **(vm or {}))]
+    planes += [] if split is None else [split]
     return Case(workload=load or workload(), planes=planes, **changed)

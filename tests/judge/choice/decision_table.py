@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
-from replay.judge.choice.types import Choice, PilotPlane, StepClass, UndecidedSlo, Workload
+from replay.judge.choice.types import (
+    Choice,
+    Hybrid,
+    PilotPlane,
+    PlannedRoute,
+    StepClass,
+    UndecidedSlo,
+    Workload,
+)
 from tests.judge.choice.cases import case, plane, step, workload
 
 
@@ -58,6 +66,7 @@ EDGE = step("http", "edge", 80.0, 0.05)
 GPU = series(step("http", "edge", 80.0, 0.983), step("tool", "infer", 4_000.0, 0.017, needs="gpu"))
 BROWSER = series(step("http", "edge", 80.0, 0.9), step("tool", "click", 90.0, 0.1, needs="browser"))
 STREAM = series(step("http", "stream", 5.4e6, 1.0, longest_ms=1.44e7), longest_ms=1.44e7)
+STREAM_TO_VM = PlannedRoute(kind="http", name="stream", to="vm", why="")
 STAFF = {"staff_month": 360.0, "staff_hours": 4.0, "staff_rate": 90.0}
 SLOW = {"p99_ms": 2228.0, "p99_ci_ms": None, "p95_ms": 2100.0, "p95_ci_ms": None, "cold_share": 0.51}
 FAST = {"p99_ms": 100.0, "p99_ci_ms": None, "p95_ms": 95.0, "p95_ci_ms": None}
@@ -206,7 +215,7 @@ TABLE: tuple[Row, ...] = (
             {"cost_month": 400.0},
             {"cost_month": 120.0},
             load=series(EDGE, BUILD),
-            hybrid=plane("split", "hybrid", cost_month=61.0),
+            split=plane("split", "hybrid", cost_month=61.0),
         ),
         "hybrid",
         "half of either alone, as simulated",
@@ -217,10 +226,110 @@ TABLE: tuple[Row, ...] = (
             {"cost_month": 400.0},
             {"cost_month": 60.22},
             load=series(EDGE, BUILD),
-            hybrid=plane("split", "hybrid", cost_month=63.0),
+            split=plane("split", "hybrid", cost_month=63.0),
         ),
         "vm",
         "the same machines, and serverless on top",
+        "v",
+    ),
+    Row(
+        "builds beside edges, a split that saves little",
+        lambda: case(
+            {"cost_month": 400.0},
+            {"cost_month": 60.22},
+            load=series(EDGE, BUILD),
+            split=plane("split", "hybrid", cost_month=57.5),
+        ),
+        "vm",
+        "two planes to keep, for three a month",
+        "v",
+    ),
+    Row(
+        "builds beside edges, a split that may save nothing",
+        lambda: case(
+            {"cost_month": 400.0},
+            {"cost_month": 120.0},
+            load=series(EDGE, BUILD),
+            split=plane("split", "hybrid", cost_month=80.0, cost_ci=(60.0, 125.0)),
+        ),
+        "vm",
+        "its interval reaches the machines' bill",
+        "v",
+    ),
+    Row(
+        "a split below the cheaper plane, within the dearer one's interval",
+        lambda: case(
+            {"cost_month": 100.0, "cost_ci": (60.0, 140.0)},
+            {"cost_month": 90.0},
+            load=series(EDGE, BUILD),
+            split=plane("split", "hybrid", cost_month=61.0),
+        ),
+        "inconclusive",
+        "serverless may be the cheapest of the three",
+    ),
+    Row(
+        "a split that saves, and somebody looks after its machine",
+        lambda: case(
+            {"cost_month": 400.0},
+            {"cost_month": 480.0, **STAFF},
+            load=series(EDGE, BUILD),
+            split=plane("split", "hybrid", cost_month=61.0, **STAFF),
+        ),
+        "serverless",
+        "with its staff it is 421, beside 400 for nothing to keep",
+        "s",
+    ),
+    Row(
+        "a split that is too slow",
+        lambda: case(
+            {"cost_month": 400.0, "budget": "pass"},
+            {"cost_month": 120.0, "budget": "pass"},
+            load=series(EDGE, BUILD),
+            split=plane("split", "hybrid", cost_month=61.0, budget="fail", broken=SLO),
+            slos=SLO,
+        ),
+        "vm",
+        "what breaks the budget is out, whatever it saves",
+        "v",
+    ),
+    Row(
+        "neither alone keeps the budget, a split does",
+        lambda: case(
+            {"cost_month": 3.0, "budget": "pass"},
+            {"cost_month": 90.0, "budget": "fail"},
+            load=series(EDGE, step("http", "stream", 5.4e6, 0.9, longest_ms=1.44e7), longest_ms=1.44e7),
+            request_limit_s={"s": 3600.0, "split": 3600.0},
+            slos=SLO,
+            split=plane("split", "hybrid", cost_month=33.0, budget="pass"),
+            routes={"split": [STREAM_TO_VM]},
+        ),
+        "hybrid",
+        "streams on a machine, which the storms of edges do not queue behind",
+    ),
+    Row(
+        "a split that leaves streams where they are cut",
+        lambda: case(
+            {"cost_month": 3.0},
+            {"cost_month": 90.0},
+            load=series(EDGE, step("http", "stream", 5.4e6, 0.9, longest_ms=1.44e7), longest_ms=1.44e7),
+            request_limit_s={"s": 3600.0, "split": 3600.0},
+            split=plane("split", "hybrid", cost_month=33.0),
+            routes={"split": [PlannedRoute(kind="http", name="stream", to="serverless", why="")]},
+        ),
+        "vm",
+        "its serverless part ends requests, too",
+        "v",
+    ),
+    Row(
+        "a browser, four machines, and no split that was tried pays",
+        lambda: case(
+            {"cost_month": 3.0},
+            {"cost_month": 120.0, "machines": 4},
+            load=BROWSER,
+            hybrid=Hybrid(serverless="s", vm="v", text="a split does not pay"),
+        ),
+        "vm",
+        "what was simulated goes before what two bills bound",
         "v",
     ),
     Row(

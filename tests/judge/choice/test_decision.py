@@ -63,19 +63,19 @@ def test_short_calls_beside_long_steps_are_no_reason_to_split_until_a_split_has_
 def test_a_split_is_advised_and_routed_where_its_price_clearly_undercuts_both_planes():
     priced = plane("split", "hybrid", cost_month=60.0)
 
-    found = decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=priced))
+    found = decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, split=priced))
 
     assert found.choice == "hybrid"
     assert [(route.name, route.to) for route in found.routes] == [("edge", "serverless"), ("build", "vm")]
     assert found.answer.startswith(
-        "Split it: short steps serverless, the others on VMs (tool:build): split 60.00"
+        "Split it: tool:build on VMs, the rest serverless: split 60.00, v 120.00 USD a month."
     )
 
 
 def test_a_split_that_costs_what_a_plane_alone_costs_is_not_advised():
     dear = plane("split", "hybrid", cost_month=115.0)
 
-    assert decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=dear)).choice == "vm"
+    assert decide(case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, split=dear)).choice == "vm"
 
 
 def test_a_split_goes_as_it_was_priced():
@@ -83,7 +83,7 @@ def test_a_split_goes_as_it_was_priced():
     sent = [PlannedRoute(kind="http", name="edge", to="vm", why="saves most")]
 
     found = decide(
-        case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, hybrid=priced, hybrid_routes=sent)
+        case({"cost_month": 400.0}, {"cost_month": 120.0}, load=BUILDS, split=priced, routes={"split": sent})
     )
 
     assert found.routes == sent

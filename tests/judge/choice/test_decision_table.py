@@ -89,7 +89,6 @@ def cases(draw: st.DrawFn) -> Case:
         break_even=[BreakEvenFound(between=("t0", "t1"), by="utilisation", at=at, now=now, crossings=[at])],
         slos=draw(st.sampled_from([[], SLOS])),
         provides=draw(st.sampled_from([{}, {"t0": ["gpu", "browser"]}])),
-        hybrid=_plane(draw, "split", "hybrid") if draw(st.booleans()) else None,
     )
 
 

@@ -261,6 +261,30 @@ def steady_minute() -> Iterator[Session]:
     return agents(lambda _: 4.0, 4.0, 65.0, 14)
 
 
+def streams_and_storms() -> Iterator[Session]:
+    """Three streams that are always open, two minutes each; and every four minutes sixty short calls at once."""
+    drawn = random.Random(16)
+    for n in range(30):
+        for k in range(3):
+            yield chain(f"s-{n}-{k}", 40.0 * k + 120.0 * n, ("llm", "stream", 119_000.0))
+    for storm in range(15):
+        for n in range(60):
+            at_s = 30 + 240 * storm + drawn.random()
+            yield chain(f"t-{storm}-{n}", at_s, ("tool", "check", took_ms(drawn, 700)))
+
+
+def jobs_and_storms() -> Iterator[Session]:
+    """Six jobs of ten minutes that are always under way; and every four minutes sixty short calls at once."""
+    drawn = random.Random(17)
+    for n in range(9):
+        for k in range(6):
+            yield chain(f"j-{n}-{k}", 100.0 * k + 600.0 * n, ("tool", "render", 599_000.0))
+    for storm in range(22):
+        for n in range(60):
+            at_s = 30 + 240 * storm + drawn.random()
+            yield chain(f"t-{storm}-{n}", at_s, ("http", "triage", took_ms(drawn, 500)))
+
+
 def in_order(sessions: Sessions) -> Sessions:
     """Sessions by their starts, as a trace has them."""
 
@@ -381,6 +405,19 @@ def _two_sizes(_: Workload) -> list[Target]:
 def _many_machines(_: Workload) -> list[Target]:
     """Enough of either for more than a hundred requests a second."""
     return [serverless(concurrency=8, max_instances=200), machines(count=16)]
+
+
+def _fours(count: int, **staff: float) -> Offered:
+    """Cloud Run with four requests to an instance, and machines with four places each."""
+    return lambda _: [
+        serverless(concurrency=4, max_instances=20),
+        machines(count=count, concurrency=4, cost=staff),
+    ]
+
+
+def _short_requests_only(_: Workload) -> list[Target]:
+    """A service whose requests may last for five minutes."""
+    return [serverless(concurrency=4, max_instances=20, request_timeout_s=300.0), machines(count=8)]
 
 
 CASES = (
@@ -579,6 +616,41 @@ CASES = (
         "the smaller carries it as well, for half of the price",
         _two_sizes,
         on="small",
+    ),
+    Case(
+        "streams beside storms",
+        streams_and_storms,
+        ("hybrid",),
+        "streams fill one machine all month; storms would take six, and are free by request",
+        _fours(6),
+        ("p90(tool) < 5s",),
+        says=("llm:stream on VMs, the rest serverless",),
+        never=("neither priced nor run",),
+    ),
+    Case(
+        "jobs that no request may last for, beside storms",
+        jobs_and_storms,
+        ("hybrid",),
+        "jobs of ten minutes need a machine, and eight of them for storms are seven too many",
+        _short_requests_only,
+        ("p90(http) < 5s",),
+        says=("tool:render on VMs, the rest serverless",),
+    ),
+    Case(
+        "streams beside storms that may wait",
+        streams_and_storms,
+        ("vm",),
+        "one machine carries both, so that there is nothing to peel off",
+        _fours(1),
+        never=("neither priced nor run",),
+    ),
+    Case(
+        "streams beside storms, and machines that somebody looks after",
+        streams_and_storms,
+        ("serverless",),
+        "four hours at 90 for a machine are more than all of it costs by request",
+        _fours(6, staff_hours=4.0, staff_rate=90.0),
+        ("p90(tool) < 5s",),
     ),
     Case(
         "a run too short for its budget",

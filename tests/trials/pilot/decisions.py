@@ -36,6 +36,7 @@ def _row(case: Case, verdict: PilotVerdict, *, is_right: bool, cpu_s: float) -> 
             f"{'right' if is_right else 'WRONG'}  {case.name}: {verdict.verdict} (right: {' or '.join(case.right)})",
             f"by {deciding or 'no rule'}; {bills}; {cpu_s:.1f} s of CPU",
             verdict.answer,
+            *([] if verdict.hybrid is None else [verdict.hybrid.text]),
         ]
     )
 

@@ -18,7 +18,7 @@ from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.target import Cost, Route, Target
 from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.money import Money, price_planes
+from replay.trials.pilot.money import Money, price_planes, put_break_evens
 from replay.trials.pilot.month import in_month
 from replay.trials.pilot.schedule import unscheduled
 from replay.trials.pilot.workload import Shape
@@ -77,7 +77,7 @@ def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) 
     target = Target(url="http://x", name="vm1", plane="vm" if cost.machine else "serverless", cost=cost)
     plane = PilotPlane(target="vm1", plane=target.plane, **known)
     measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
-    return plane, price_planes([target], [plane], measured, shape or a_shape(), dict)
+    return plane, price_planes([target], [plane], measured, shape or a_shape())
 
 
 SERVERLESS = Cost(price="cloud-run-us-central1", memory_gib=2.0)
@@ -91,7 +91,9 @@ def side_by_side(
     planes = [PilotPlane(target="sls", plane="serverless"), PilotPlane(target=machines.name, plane="vm")]
     measured = {"sls": Measured(a_run(), 0.0, True), machines.name: Measured(run, 0.0, True, lives)}
     stand = {"serverless": "sls", "vm": machines.name}
-    return planes[1], price_planes(targets, planes, measured, a_shape(), lambda: stand)
+    money = price_planes(targets, planes, measured, a_shape())
+    put_break_evens(money, targets, measured, a_shape(), stand)
+    return planes[1], money
 
 
 @pytest.mark.parametrize(
@@ -520,3 +522,39 @@ def test_a_hybrid_of_which_one_plane_gets_nothing_has_no_price(routes: Any, says
 
     assert plane.cost_month is None
     assert any(f"both has no price: {says}" in doubt for doubt in money.doubts)
+
+
+def test_machines_are_priced_as_they_were_however_their_load_came_within_a_minute():
+    # Sixty requests in a minute, of which forty come within its first ten seconds: 1 a second over the minute.
+    steps = [
+        step(f"s-{n}", 500, at_ms=250 * n if n < 40 else 10_000 + 2_000 * (n - 40), instance="i-1")
+        for n in range(60)
+    ]
+    run = Evidence(summary(elapsed_s=60.0), columns_of([steps]), "run")
+    run.summary.counts.sent = 60
+    run.summary.plane = PlaneFigures(
+        instances=4,
+        most_instances=4,
+        cold=0,
+        refused=0,
+        timed_out=0,
+        instance_s=240.0,
+        busy_s=20.0,
+        booting_s=0.0,
+    )
+    shape = a_shape()
+    shape = Shape(msgspec.structs.replace(shape.workload, steps=60, window_s=60), np.zeros(1, np.int8))
+
+    plane, _ = priced(msgspec.structs.replace(MACHINE, machines=4), run, shape)
+
+    assert (plane.machines, plane.capacity_rps) == (4, 0.25)
+
+
+def test_a_run_of_the_whole_trace_held_its_peak_wherever_its_own_windows_begin():
+    # By its own minutes it never had more than 0.9 a second, where the trace has 1 in one.
+    run = a_run(4)
+    run.summary.counts.sent = 100
+
+    plane, _ = priced(msgspec.structs.replace(MACHINE, machines=4), run, a_shape(peak_rps=1.1))
+
+    assert plane.machines == 4

@@ -22,8 +22,9 @@ from replay.trials.pilot import carrying
 from replay.trials.pilot.carrying import STATE_FILE
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import KillInstance
+from replay.trials.pilot.judging import Told
 from replay.trials.pilot.phases import SIMULATED
-from replay.trials.pilot.trial import PilotOutcome, Told, run_pilot
+from replay.trials.pilot.trial import PilotOutcome, run_pilot
 from replay.trials.pilot.workload import shape_of
 
 # A plan of the same phases, shorter where virtual time still costs the steps of it.
