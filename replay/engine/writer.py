@@ -36,13 +36,24 @@ class FileWriter:
         self._queue.put((file, data))
 
     def close(self) -> None:
-        """Write what is queued, then close the files."""
+        """Write what is queued, have it on the disk, and close the files.
+
+        Whoever says afterwards, in a file, that the run is over says it of lines that a power cut cannot take.
+        """
         if self._is_started:
             self._queue.put(None)
             self._thread.join()
-        for fd in self._fds:
+        for fd, path in zip(self._fds, self._paths, strict=True):
+            try:
+                os.fsync(fd)
+            except OSError as cause:
+                self._note(path, cause)
             os.close(fd)
         self._fds.clear()
+        self._paths.clear()
+
+    def _note(self, path: Path, cause: OSError) -> None:
+        self.failure = self.failure or f"{path}: {cause.strerror or cause}"
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -54,4 +65,4 @@ class FileWriter:
                 while view:
                     view = view[os.write(self._fds[file], view) :]
             except OSError as cause:
-                self.failure = f"{self._paths[file]}: {cause.strerror or cause}"
+                self._note(self._paths[file], cause)

@@ -58,11 +58,11 @@ def _run_problems(run: Path, *, may_be_torn: bool) -> Iterator[str]:
         return
     counts = summary.counts
     told = counts.ok + counts.failed + counts.unsent
-    is_settled = manifest.status != "running"
-    if is_settled and not may_be_torn and told != counts.steps:
-        yield f"{name} ({manifest.status}): {counts.ok} ok, {counts.failed} failed, {counts.unsent} unsent of {counts.steps}"
-    if told > counts.steps:
-        yield f"{name}: more steps than were planned: {told} of {counts.steps}"
+    if told != counts.steps:
+        yield f"{name}: {counts.ok} ok, {counts.failed} failed, {counts.unsent} unsent of {counts.steps} steps"
+    # Steps of which nothing is recorded are told as unsent, which is right only for a run that did not come to its end.
+    if manifest.status == "finished" and (lost := counts.unsent_reasons.get("not_reached", 0)):
+        yield f"{name}: says that it is finished, and nothing is recorded of {lost} steps"
     if (run / STEPS_FILE).exists():
         tally = ReadTally()
         seen = [(record.session, record.step) for record in read_steps(run / STEPS_FILE, tally) if record.final]

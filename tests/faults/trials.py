@@ -45,8 +45,17 @@ class Target:
         return f"http://127.0.0.1:{self.port}"
 
     def begin(self) -> None:
-        if self._server is None:
-            self._server = _Server(("127.0.0.1", self.port), _Answers)
+        """Listen, at the same port as before; done again while somebody's connection still has it."""
+        for tries_left in range(100, -1, -1):
+            if self._server is not None:
+                return
+            try:
+                self._server = _Server(("127.0.0.1", self.port), _Answers)
+            except OSError:
+                if not tries_left:
+                    raise
+                time.sleep(0.05)
+                continue
             self.port = self._server.server_address[1]
             threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 

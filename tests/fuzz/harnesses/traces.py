@@ -12,10 +12,11 @@ from replay.trace.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError
 from replay.trace.expect import expect_problem, unmet
 from replay.trace.file import TraceReader, TraceWriter, find_errors, read_sessions, scan
+from replay.trace.patterns import PatternProblem, Replacement, compiled, pattern_problem, replaced
 from replay.trace.profile import profile
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.types import Expect, Extract, Step
-from replay.trace.values import MissingValue, extract_problem, filled, taken
+from replay.trace.values import MissingValue, extract_problem, filled, found_in_body, taken
 from replay.wire.credentials import Credentials
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import BODIES, correlated_traces, sessions_of_traces
@@ -109,6 +110,47 @@ def _values(data: bytes, folder: Path) -> bool:
     return True
 
 
+def _pattern(data: bytes, folder: Path) -> bool:
+    """Whatever pattern is taken is searched for, and replaced, in time that is linear in the text."""
+    pattern, _, rest = data.partition(b"\n")
+    replacement, _, body = rest.partition(b"\n")
+    text = pattern.decode("utf-8", "replace")
+    if pattern_problem(text) is not None:
+        return False
+    found_in_body(text, body * (1 + 20_000 // (len(body) + 1)))
+    try:
+        made = Replacement(replacement.decode("utf-8", "replace"), compiled(text))
+    except PatternProblem:
+        return True
+    replaced(compiled(text), made, body.decode("utf-8", "replace")[:16_384])
+    return True
+
+
+def _pattern_seeds() -> list[bytes]:
+    patterns = (
+        "id=([0-9]+)",
+        "(?P<a>[a-z]+)|b?",
+        r"a?a?a?a?aaaa",
+        r"(x+x+)+y",
+        r"\w*\d",
+        r"[^\"]{1,100}",
+        "(?i)é|\\pL",
+        "^$",
+        "a{3,5}?",
+    )
+    texts = (
+        b"id=17 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        b'"name": "abc", 7',
+    )
+    return [
+        f"{pattern}\n{with_}\n".encode() + text
+        for pattern in patterns
+        for with_ in (r"[\1]", r"\g<a>")
+        for text in texts
+    ]
+
+
 def _value_seeds() -> list[bytes]:
     asked = (
         {"extract": {"json": "/a/0/b"}, "expect": {"json": {"/a": {"exists": True, "type": "array"}}}},
@@ -128,6 +170,14 @@ def _value_seeds() -> list[bytes]:
 
 
 HARNESSES = (
+    Harness(
+        "pattern",
+        _pattern,
+        (),
+        _pattern_seeds,
+        ("replay.trace.patterns",),
+        (b"(", b")", b"*", b"+?", b"{1,1000}", b"{0,9}", b"[^a]", b"\\b", b"\\pL", b"(?s)", b"(?:", b"(?=", b"\\1", b"|", b".*", b"\\g<0>"),
+    ),
     Harness(
         "trace",
         _trace,
