@@ -115,7 +115,7 @@ def pilot(
     \b
     Examples:
       replay pilot traces/support-agent.jsonl --quick --month office-hours
-      replay pilot traces/support-agent.jsonl -t targets/cloud-run.toml -t targets/vm.toml --slo 'p99 < 3s'
+      replay pilot traces/support-agent.jsonl -t targets/cloud-run.toml -t targets/vm.toml --slo 'p95 < 3s'
     """
     if quick and simulate:
         raise click.UsageError("--quick and --simulate exclude each other: virtual time needs no hurry.")

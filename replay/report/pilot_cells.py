@@ -9,6 +9,8 @@ from replay.report.words import clean, count, milliseconds, size
 
 NOTHING = "–"
 MOST_CHARACTERS = 400
+# "idle" is a load level; this is a share of time.
+_FACTS = {"idle_share": "nothing under way, share of time"}
 _SURE = {"high": "high", "fair": "fair", "low": "low", "none": "not at all"}
 
 
@@ -202,7 +204,7 @@ def ceiling(plane: PilotPlane) -> str:
 def pairs(values: Mapping[str, Any]) -> str:
     """The numbers of a rule in a line."""
     return "; ".join(
-        f"{clean(name.replace('_', ' '))}: {_value(value)}"
+        f"{clean(_FACTS.get(name, name.replace('_', ' ')))}: {_value(value)}"
         for name, value in values.items()
         if value not in (None, {})
     )

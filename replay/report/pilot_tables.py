@@ -140,7 +140,7 @@ def workload(verdict: PilotVerdict) -> str:
             f"{number(load.mean_rps)} and {number(load.peak_rps)} (windows of {load.window_s} s)",
         ),
         ("under way, mean and peak", f"{number(load.mean_in_flight)} and {number(load.peak_in_flight)}"),
-        ("idle", share(load.idle_share)),
+        ("nothing under way", f"{share(load.idle_share)} of the time"),
         ("waits on tools", f"{share(load.tool_share)} of the request time"),
         ("longest request", milliseconds(load.longest_ms)),
         ("longest session", span),

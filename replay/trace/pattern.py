@@ -65,8 +65,8 @@ def classify(
     if windows < LEAST_WINDOWS or idle_ratio is None or peak_to_mean is None or dispersion is None:
         return Pattern("not classified", f"{windows} windows of load are too few; it takes {LEAST_WINDOWS}")
     seconds = "" if under_way is None else f" and {under_way.idle_ratio:.0%} of the seconds"
-    numbers = f"{idle_ratio:.0%} of the windows{seconds} idle, peak {peak_to_mean:.3g} times the mean, "
-    numbers += f"dispersion {dispersion:.3g}"
+    numbers = f"{idle_ratio:.0%} of the windows{seconds} with nothing under way, "
+    numbers += f"peak {peak_to_mean:.3g} times the mean, dispersion {dispersion:.3g}"
     is_mostly_idle = under_way is not None and under_way.idle_ratio > MOST_IDLE_SECONDS
     is_even = idle_ratio < MOST_IDLE and peak_to_mean < MOST_PEAK and dispersion < MOST_DISPERSION
     if is_even and not is_mostly_idle:

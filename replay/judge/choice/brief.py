@@ -142,6 +142,10 @@ def _told(one: Assumption) -> str:
 
 
 def _steps(verdict: PilotVerdict) -> Iterator[str]:
+    if verdict.verdict == "inconclusive":
+        open_ones = {one.slo: one.why for plane in _standing(verdict) for one in plane.undecided}
+        for slo, why in open_ones.items():
+            yield f"have {slo} decided by a longer trace, or bound a lower quantile: {why}"
     if verdict.how != "live":
         yield "try the two that stand with your own code: replay pilot TRACE -t FILE -t FILE, with their target files"
     if any("no calendar was given" in doubt for doubt in verdict.doubts):

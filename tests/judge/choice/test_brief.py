@@ -10,6 +10,7 @@ from replay.judge.choice.types import (
     CalendarBill,
     PilotPlane,
     PilotVerdict,
+    UndecidedSlo,
     Workload,
 )
 
@@ -110,3 +111,28 @@ def test_what_was_done_is_not_asked_for_again():
     assert "--slo" in " ".join(brief_of(told).steps)
     assert "--slo" not in " ".join(brief_of(done).steps)
     assert brief_of(done).steps[-1] == "Ask again by May."
+
+
+def test_an_answer_that_an_slo_leaves_open_says_first_what_would_decide_it():
+    unsure = UndecidedSlo(slo="p99 < 3s", why="320 steps, at least 426 are needed", is_open=True)
+    planes = [
+        PilotPlane(target=name, plane=kind, undecided=[unsure])
+        for name, kind in (("run", "serverless"), ("vm", "vm"))
+    ]
+
+    steps = brief_of(verdict(verdict="inconclusive", planes=planes)).steps
+
+    assert steps[0] == (
+        "have p99 < 3s decided by a longer trace, or bound a lower quantile: 320 steps, at least 426 are needed"
+    )
+    assert sum("p99 < 3s" in step for step in steps) == 1
+    assert not any("p99 < 3s" in step for step in brief_of(verdict(planes=planes)).steps)
+
+
+@pytest.mark.parametrize(
+    ("kept", "says"), [("0", "no instance kept warm"), ("1", "1 instance kept warm"), ("3", "3 instances")]
+)
+def test_instances_that_are_kept_are_counted_as_people_do(kept, says):
+    assumed = [Assumption(name="plane.min_instances", target="run", value=kept)]
+
+    assert brief_of(verdict(assumptions=assumed)).assumed[0].startswith(f"run: {says}")
