@@ -14,7 +14,7 @@ from replay.trace.errors import TraceError
 from replay.trials.coldstart import ProbeFailed
 from replay.trials.endings import EXIT_BAD_INPUT, EXIT_CODES
 from replay.wire.errors import TargetUnreachable
-from replay.wire.shortage import shortage_of
+from replay.wire.shortage import shortage_of, starved_of
 
 # Whose fault it is decides the exit code: the user's input, or a run that could not be carried out.
 _EXIT_CODES: tuple[tuple[type[Exception], int], ...] = (
@@ -42,6 +42,11 @@ def failure_of(error: BaseException) -> Failure:
     """The exit code and the sentence for whatever a command raised, but for an Exit of click, which is no failure."""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return Failure(EXIT_CODES["interrupted"], "the run was interrupted")
+    while isinstance(error, BaseExceptionGroup):
+        # What ended a group of tasks; the others of it were cancelled for that.
+        error = error.exceptions[0]
+    if (shortage := starved_of(error)) is not None:
+        return Failure(EXIT_CODES["not_carried_out"], f"{shortage}.")
     if isinstance(error, click.ClickException):
         return Failure(error.exit_code, error.format_message())
     if isinstance(error, OSError) and (shortage := shortage_of(error)) is not None:

@@ -22,7 +22,7 @@ from replay.engine.walker import Pace
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.target import Target, redacted
 from replay.trace.file import TraceScan
-from replay.wire.shortage import descriptor_limit
+from replay.wire.shortage import descriptor_limit, starved_of
 
 _NS = 1_000_000_000
 MANIFEST_SCHEMA = "replay.run/1"
@@ -118,6 +118,8 @@ def complete(
         manifest.error = f"could not write {recorder.failure}; what was recorded before is kept"
     elif loop.read_error is not None:
         manifest.error = str(loop.read_error)
+    elif loop.fault is not None and (shortage := starved_of(loop.fault)) is not None:
+        manifest.error = f"{shortage}; what was recorded before is kept"
     elif loop.fault is not None:
         where = traceback.extract_tb(loop.fault.__traceback__)[-1:]
         place = f" at {Path(where[0].filename).name}:{where[0].lineno}" if where else ""

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,7 +90,7 @@ class RunDir:
             return decoded(path.read_bytes(), Manifest, str(path), "is not a run's manifest")
         except (FileNotFoundError, NotADirectoryError) as cause:
             raise RunDirError(
-                f"{self.path}: no run is recorded here ({MANIFEST_FILE} is missing). Name a run directory."
+                f"{self.path}: no run is recorded here ({MANIFEST_FILE} is missing). {_advice(self.path)}"
             ) from cause
         except OSError as cause:
             raise RunDirError(f"{path}: cannot be read ({cause.strerror}).") from cause
@@ -127,3 +128,33 @@ def _fresh(folder: Path, name: str) -> Path:
         n += 1
         path = folder / f"{name}-{n}"
     return path
+
+
+_MOST_DEPTH = 3
+_MOST_FOUND = 1_000
+_MOST_NAMED = 6
+
+
+def runs_within(folder: Path) -> list[Path]:
+    """The run directories inside of a folder, in order of their names: of levels, phases or targets; 1,000 at most.
+
+    A ceiling, a comparison or a pilot that was killed leaves no verdict, but each run that it made is whole.
+    """
+    found: list[Path] = []
+    try:
+        for depth in range(1, _MOST_DEPTH + 1):
+            found += islice(folder.glob(f"{'*/' * depth}{MANIFEST_FILE}"), _MOST_FOUND - len(found))
+    except OSError:
+        pass
+    return sorted(manifest.parent for manifest in found)
+
+
+def _advice(folder: Path) -> str:
+    inside = runs_within(folder)
+    if not inside:
+        return "Name a run directory."
+    names = ", ".join(str(path.relative_to(folder)) for path in inside[:_MOST_NAMED])
+    more = f" and {len(inside) - _MOST_NAMED:,} more" if len(inside) > _MOST_NAMED else ""
+    if len(inside) == 1:
+        return f"A run is in it: {names}. Name that."
+    return f"{len(inside):,} runs are in it, each of which can be read by itself: {names}{more}."

@@ -83,6 +83,15 @@ def open_socket(family: int) -> socket.socket:
     return sock
 
 
+def starved_of(error: BaseException) -> str | None:
+    """What this machine has run out of where Python itself could go on no longer, and what to do; None if nothing."""
+    if isinstance(error, MemoryError):
+        return "out of memory: raise the memory limit of this process (ulimit -v), or replay less at once (--sessions)"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "this machine starts no further thread: raise ulimit -u, or the memory limit of this process (ulimit -v)"
+    return None
+
+
 def shortage_of(cause: OSError, *, was_reached: bool = True) -> str | None:
     """What this machine has run out of, and what to raise; None if the failure is not of that kind.
 

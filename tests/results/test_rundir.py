@@ -45,3 +45,30 @@ def test_a_directory_without_a_run_says_so(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunDirError, match="is not a run's manifest"):
         RunDir(tmp_path).read_manifest()
+
+
+@pytest.mark.parametrize(
+    ("inside", "advice"),
+    [
+        ([], "Name a run directory."),
+        (["levels/1"], "A run is in it: levels/1. Name that."),
+        (
+            ["steady/b", "steady/a", "ceiling/levels/x1"],
+            "3 runs are in it, each of which can be read by itself: ceiling/levels/x1, steady/a, steady/b.",
+        ),
+        (
+            [f"x{n}" for n in range(9)],
+            "9 runs are in it, each of which can be read by itself: x0, x1, x2, x3, x4, x5 and 3 more.",
+        ),
+    ],
+)
+def test_a_folder_of_runs_that_broke_off_names_those_that_are_there(tmp_path, inside, advice):
+    """A ceiling, a comparison or a pilot that was killed was said to hold nothing, though its levels are whole."""
+    for name in inside:
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "run.json").write_text("{}")
+
+    with pytest.raises(RunDirError) as refused:
+        RunDir(tmp_path).read_manifest()
+
+    assert str(refused.value) == f"{tmp_path}: no run is recorded here (run.json is missing). {advice}"
