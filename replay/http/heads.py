@@ -20,7 +20,7 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e\x80-\xff]++) HTTP/1
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: " + _TEXT + rb")?").fullmatch
 _FIELDS = re.compile(rb"(?:\r\n" + _TOKEN + rb":" + _TEXT + rb")*+").fullmatch
 # An upstream's odd control characters are its client's business, as long as they end no line.
-_ANSWERED_LINE = re.compile(rb"(" + _TOKEN + rb")[ \t]*+:([^\r\n\0]*+)").fullmatch
+_ANSWERED_FIELDS = re.compile(rb"(?:\r\n" + _TOKEN + rb"[ \t]*+:[^\r\n\0]*+)*+").fullmatch
 _DIGITS = re.compile(rb"[0-9]{1,18}").fullmatch
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE).match
 _HOST = re.compile(rb"[!$%&'()*+,\-.:;=\[\]_~0-9A-Za-z]*").fullmatch
@@ -110,10 +110,8 @@ def value_of(line: bytes) -> bytes:
 
 def pairs_of(lines: Lines) -> list[tuple[str, str]]:
     """Header lines as names, as they were written, and values."""
-    return [
-        (line.partition(b":")[0].rstrip(_BLANKS).decode("latin-1"), value_of(line).decode("latin-1"))
-        for _, line in lines
-    ]
+    parts = [line.decode("latin-1").partition(":") for _, line in lines]
+    return [(name.rstrip(" \t"), value.strip(" \t")) for name, _, value in parts]
 
 
 def read_request(data: bytes) -> RequestHead:
@@ -137,29 +135,33 @@ def _request(data: bytes) -> RequestHead:
     is_old = minor == b"0"
     fields: Lines = []
     found: dict[bytes, list[bytes]] = {}
+    framing_line = b""
     for line in data.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         key = name.lower()
         fields.append((key, line))
         if key in _READ_IN_REQUESTS:
             found.setdefault(key, []).append(value.strip(_BLANKS))
-    if any(b"websocket" in value.lower() for value in found.get(b"upgrade", ())):
+            if key in _FRAMING:
+                framing_line = line
+    if b"upgrade" in found and any(b"websocket" in value.lower() for value in found[b"upgrade"]):
         raise Refused(501, "HTTP requests and their answers are passed on here, and no WebSocket.")
     options = _options(found.get(b"connection", ()))
-    if options & _OF_THE_MESSAGE:
+    if not _OF_THE_MESSAGE.isdisjoint(options):
         raise FramingError("Connection names what the whole message needs")
     length, is_chunked = _framing_of_request(found, is_old)
     target, authority = _origin_form(target, method)
     _check_hosts(found.get(b"host", []), is_old)
-    left_out = _NOT_SENT_ON | options if found.keys() & _NOT_SENT_ON else frozenset()
     expects = b"expect" in found
-    lines = [
-        pair for pair in fields if pair[0] not in left_out and not (expects and is_old and pair[0] == b"expect")
-    ]
+    lines = fields
+    if expects or not _NOT_SENT_ON.isdisjoint(found):
+        left_out = _NOT_SENT_ON | options | ({b"expect"} if is_old else frozenset())
+        lines = [pair for pair in fields if pair[0] not in left_out]
     if length is not None or is_chunked:
         # As everybody reads it: no tabs, no odd letters, no zeros that some take for an octal number.
         framing = b": chunked" if length is None else b": %d" % length
-        lines = [(key, line.partition(b":")[0] + framing if key in _FRAMING else line) for key, line in lines]
+        if not framing_line.endswith(framing):
+            lines = [(key, line[: len(key)] + framing if key in _FRAMING else line) for key, line in lines]
     if authority is not None:
         # RFC 9112, section 3.2.2: the host of such a target counts, and the header does not.
         lines = [(b"host", b"Host: " + authority), *(pair for pair in lines if pair[0] != b"host")]
@@ -193,7 +195,7 @@ def _fault_of(fields: bytes) -> str:
 
 def _options(values: "list[bytes] | tuple[()]") -> frozenset[bytes]:
     """What Connection headers name, in lower case."""
-    return frozenset(option.strip(_BLANKS).lower() for value in values for option in value.split(b","))
+    return frozenset([option.strip(_BLANKS).lower() for value in values for option in value.split(b",")])
 
 
 def _framing_of_request(found: dict[bytes, list[bytes]], is_old: bool) -> tuple[int | None, bool]:
@@ -256,39 +258,41 @@ def request_body(head: RequestHead) -> Body:
 
 def request_bytes(head: RequestHead, target: bytes, lines: Lines) -> bytes:
     """A request's head as it goes to a server, whatever version its client speaks (RFC 9110, section 2.5)."""
-    return (
-        b"%s %s HTTP/1.1\r\n" % (head.method, target) + b"".join(line + b"\r\n" for _, line in lines) + b"\r\n"
-    )
+    first = b"%s %s HTTP/1.1" % (head.method, target)
+    return b"\r\n".join([first, *[line for _, line in lines], b"", b""])
 
 
 def read_response(data: bytes) -> ResponseHead:
     """Read a response's head, its last empty line left off. Raises FramingError."""
-    first, *texts = data.split(b"\r\n")
+    line_end = data.find(b"\r\n")
+    first = data if line_end < 0 else data[:line_end]
     status_line = _STATUS_LINE(first)
     if status_line is None:
         raise FramingError("no status line")
     status = int(status_line[2])
     if status == 101:
         raise FramingError("another protocol was not asked for")
-    fields: Lines = []
+    if line_end >= 0 and not _ANSWERED_FIELDS(data, line_end):
+        raise FramingError("a header line is malformed")
+    lines: Lines = []
     lengths: list[bytes] = []
     codings: list[bytes] = []
     connection: list[bytes] = []
-    for line in texts:
-        parts = _ANSWERED_LINE(line)
-        if parts is None:
-            raise FramingError("a header line is malformed")
-        key, value = parts[1].lower(), parts[2].strip(_BLANKS)
+    for line in data.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        key = name.lower().rstrip(_BLANKS)
         if key == b"content-length":
-            if value in lengths:
+            if value.strip(_BLANKS) in lengths:
                 continue  # said twice (RFC 9110, section 8.6): once is enough
-            lengths.append(value)
+            lengths.append(value.strip(_BLANKS))
         elif key == b"transfer-encoding":
-            codings.append(value.lower())
-        elif key == b"connection":
-            connection.append(value)
+            codings.append(value.strip(_BLANKS).lower())
+        elif key in _OF_THE_CONNECTION:
+            if key == b"connection":
+                connection.append(value.strip(_BLANKS))
+            continue
         # A blank before the colon has to go (RFC 9112, section 5.1).
-        fields.append((key, line if len(parts[1]) == line.find(b":") else parts[1] + b":" + parts[2]))
+        lines.append((key, line if len(name) == len(key) else name.rstrip(_BLANKS) + b":" + value))
     if len(lengths) > 1:
         raise FramingError("two different lengths")
     if codings and lengths:
@@ -296,12 +300,12 @@ def read_response(data: bytes) -> ResponseHead:
     if codings and codings != [b"chunked"]:
         raise FramingError("a transfer coding that was not asked for")
     options = _options(connection)
-    left_out = (_OF_THE_CONNECTION | options) - _OF_THE_MESSAGE
+    named = options - _OF_THE_MESSAGE
     is_old = status_line[1] == b"0"
     return ResponseHead(
         status,
         b"HTTP/1.1" + first[8:],
-        [pair for pair in fields if pair[0] not in left_out],
+        [pair for pair in lines if pair[0] not in named] if named else lines,
         _length(lengths[0]) if lengths else None,
         bool(codings),
         # Chunks in HTTP/1.0 are read, but nothing after them is trusted (RFC 9112, section 6.1).
@@ -324,9 +328,10 @@ def response_bytes(head: ResponseHead, own: bytes, connection: bytes, without_ch
     own: header lines of whoever passes it on, with their ends. connection: what the client is told of its connection,
     empty for nothing. without_chunks: for a body whose chunks are taken off.
     """
-    lines = b"".join(line + b"\r\n" for key, line in head.lines if not (without_chunks and key in _OF_CHUNKS))
-    told = b"Connection: " + connection + b"\r\n" if connection else b""
-    return head.first + b"\r\n" + own + lines + told + b"\r\n"
+    lines = [line for key, line in head.lines if not (without_chunks and key in _OF_CHUNKS)]
+    if connection:
+        lines.append(b"Connection: " + connection)
+    return head.first + b"\r\n" + own + b"\r\n".join([*lines, b"", b""])
 
 
 def own_answer(status: int, why: str, own: bytes, connection: bytes, has_body: bool) -> bytes:

@@ -189,7 +189,7 @@ class Gateway:
         self.counts["requests"] += 1
         visit = self._visits[self._next] = Visit(self._next, doorway, request, self._tells)
         lines = request.lines
-        if not any(key == b"host" for key, _ in lines):
+        if request.is_old and not any(key == b"host" for key, _ in lines):
             # A client of HTTP/1.0 may name no host; whoever is asked in HTTP/1.1 insists on one.
             lines = [(b"host", b"Host: " + doorway.own_address), *lines]
         visit.chunks.append(request_bytes(request, request.target, lines))

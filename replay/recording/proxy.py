@@ -88,7 +88,9 @@ class RecordedPassage(Passage):
         exchange = self.exchange
         exchange.first_byte_ns = self._now()
         exchange.status = response.status
-        exchange.session = self._sessions.answered(exchange.session, response.headers, exchange.first_byte_ns)
+        if self._sessions.may_be_told_by_answer(exchange.session):
+            headers = response.headers
+            exchange.session = self._sessions.answered(exchange.session, headers, exchange.first_byte_ns)
         content_type = response.value(b"content-type")
         if self.keeps_response:
             exchange.response_headers = response.headers
@@ -218,7 +220,7 @@ class Proxy:
         )
         path = (upstream.base_path + destination.path).encode("utf-8", "surrogateescape")
         lines = [(b"host", b"Host: " + upstream.authority.encode())]
-        lines += (pair for pair in request.lines if pair[0] != b"host")
+        lines += [pair for pair in request.lines if pair[0] != b"host"]
         passage.chunks.append(request_bytes(request, path, lines))
         self._passages[exchange.number] = passage
         return passage

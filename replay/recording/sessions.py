@@ -73,12 +73,15 @@ class Sessions:
             else self._idle_session("cookie", cookie, at_ns)
         )
 
+    def may_be_told_by_answer(self, ref: SessionRef) -> bool:
+        return self._cookie is not None and ref.told_by == "client"
+
     def answered(self, ref: SessionRef, headers: Sequence[tuple[str, str]], at_ns: int) -> SessionRef:
         """The session of a request whose answer has these headers.
 
         Whoever is given the session's cookie came without it: by address alone, all logins would be one session.
         """
-        if self._cookie is None or ref.told_by != "client":
+        if self._cookie is None or not self.may_be_told_by_answer(ref):
             return ref
         for name, value in headers:
             if name.lower() == "set-cookie":

@@ -26,7 +26,7 @@ _BLANK_LINES = re.compile(rb"\A(?:\r\n)++")
 class Doorway(asyncio.Protocol):
     """One client's connection: one request at a time, the next ones wait in the buffer.
 
-    is_full: whether the client reads so slowly that nothing more should be written.
+    client: its address, without the port. is_full: whether it reads so slowly that nothing more should be written.
     """
 
     def __init__(self, front: Front, clients: Clients) -> None:
@@ -44,16 +44,11 @@ class Doorway(asyncio.Protocol):
         self._sweeps = 0  # since the client last did what is expected of it
         self._unsent_bytes = 0  # when last looked at
         self._lingering: asyncio.TimerHandle | None = None
+        self.client = ""
         self.is_full = False
 
     def __repr__(self) -> str:
         return f"<Doorway {'over' if self._is_over else self._passage or 'idle'}>"
-
-    @property
-    def client(self) -> str:
-        """The client's address, without its port."""
-        peer = self._transport.get_extra_info("peername")
-        return str(peer[0]) if isinstance(peer, tuple) else "local"
 
     @property
     def own_address(self) -> bytes:
@@ -66,6 +61,8 @@ class Doorway(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's by their methods, not by their class.
         self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.client = str(peer[0]) if isinstance(peer, tuple) else "local"
         socket = transport.get_extra_info("socket")
         if not self._clients.add(self, 0 if socket is None else socket.fileno()):
             self._refuse(503, "There are more connections here than this process may have open.")
