@@ -29,7 +29,9 @@ _FIRST_PROBE_S = 1.0
 _MOST_PROBE_S = 16.0
 # Boots in a row that failed before requests are told so at once.
 _HOPELESS_BOOTS = 3
-_ports_given: set[int] = set()  # of this process, and not bound yet
+# Ports given by this process and not bound yet, the latest last. More boots than that are not under way at once.
+_ports_given: dict[int, None] = {}
+_MOST_PORTS_GIVEN = 4096
 
 
 class Owner(Protocol):
@@ -174,7 +176,7 @@ class ProcessInstances:
     def _forget(self, instance: InstanceId) -> _Running | None:
         running = self._running.pop(instance, None)
         if running is not None:
-            _ports_given.discard(running.port)
+            _ports_given.pop(running.port, None)
         return running
 
     async def _until_ready(self, instance: InstanceId, running: _Running) -> None:
@@ -190,7 +192,7 @@ class ProcessInstances:
             if running.process is not None:
                 _signal(running.process, signal.SIGKILL)
             return
-        _ports_given.discard(running.port)
+        _ports_given.pop(running.port, None)
         if not running.is_stopping:
             running.is_ready = True
             self._failed_boots = 0
@@ -270,7 +272,9 @@ def _free_port() -> int:
             sock.bind((_HOST, 0))
             port: int = sock.getsockname()[1]
             if port not in _ports_given:
-                _ports_given.add(port)
+                _ports_given[port] = None
+                if len(_ports_given) > _MOST_PORTS_GIVEN:
+                    del _ports_given[next(iter(_ports_given))]
                 return port
     finally:
         for sock in held:

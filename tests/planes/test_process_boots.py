@@ -146,8 +146,17 @@ async def test_no_port_is_given_twice_before_it_is_bound(monkeypatch):
         def close(self): ...
 
     monkeypatch.setattr(processes.socket, "socket", Socket)
-    monkeypatch.setattr(processes, "_ports_given", set())
+    monkeypatch.setattr(processes, "_ports_given", {})
 
     first, second = processes._free_port(), processes._free_port()
-    processes._ports_given.discard(first)  # bound, or gone
+    del processes._ports_given[first]  # bound, or gone
     assert (first, second, processes._free_port()) == (5001, 5002, 5001)
+
+
+async def test_ports_that_nobody_binds_are_not_remembered_for_ever(monkeypatch):
+    monkeypatch.setattr(processes, "_ports_given", {})
+    monkeypatch.setattr(processes, "_MOST_PORTS_GIVEN", 3)
+
+    given = [processes._free_port() for _ in range(10)]
+
+    assert list(processes._ports_given) == given[-3:]
