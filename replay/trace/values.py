@@ -82,7 +82,10 @@ def taken(step: Step, headers: Headers, body: bytes, into: dict[str, str]) -> st
                     document = msgspec.json.decode(body)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     return name
-            value = _pointed(document, extract.json or "")
+            try:
+                value = _pointed(document, extract.json or "")
+            except RecursionError:
+                return name
         if value is None or len(value) > _LONGEST_VALUE:
             return name
         into[name] = value

@@ -146,3 +146,13 @@ def test_a_pointer_never_raises(pointer, document):
 @pytest.mark.parametrize("key", ["²", "٣", "01", "-1", "1" * 5000, "+1"])
 def test_what_only_looks_like_an_index_leads_nowhere(key):
     assert pointed([1, 2, 3, 4], f"/{key}") is MISSING
+
+
+@pytest.mark.parametrize("depth", [10, 400, 600, 900])
+def test_a_value_nested_as_deep_as_json_goes_ends_no_run(depth):
+    """Comparing it takes two calls a level, so that a trace could end a run by what it expects."""
+    nested = b"[" * depth + b"1" + b"]" * depth
+    expected = msgspec.json.decode(b'{"json":{"":{"equals":' + nested + b"}}}", type=Expect)
+
+    assert unmet(expected, {}, nested, len(nested)) in (None, "json (whole) equals")
+    assert unmet(expected, {}, b"[1]", 3) == "json (whole) equals"
