@@ -110,6 +110,13 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     kept_s = month.active_of_kept_s(size.min_instances)
     idle_s = max(0.0, size.min_instances * MONTH_S - kept_s) if size.min_instances else 0.0
     free, of = prices.free, f"{billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
+    if prices.is_paid_until_gone:
+        if month.live_s is None:
+            of += "; for how long instances stayed before they went is not known, and not in it"
+        else:
+            waiting_s = max(0.0, month.live_s - idle_s - seconds)
+            seconds += waiting_s
+            of = f"{of}, and {waiting_s:,.0f} s until they were taken away"
     lines = [
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
@@ -124,6 +131,12 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
             _line("idle memory time", idle_s * size.memory_gib, "GiB-s", prices.idle_gib_s, 0.0, kept),
         ]
     return lines
+
+
+def is_of_lives(table: PriceTable, size: Size) -> bool:
+    """Whether instances are paid as long as they live, which is longer than a part of a run that could be resampled."""
+    by_request = size.billing == "request" and table.request is not None
+    return not by_request or (table.request is not None and table.request.is_paid_until_gone)
 
 
 def _memory(gib_s: float, prices: RequestBilling, inputs: str) -> list[BillLine]:

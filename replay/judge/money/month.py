@@ -20,6 +20,7 @@ from replay.judge.money.cost import (
     check_size,
     free_tier_words,
     group_bill,
+    is_of_lives,
     machine_bill,
     serverless_bill,
 )
@@ -258,7 +259,7 @@ def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> Plane
     if found.reason is not None:
         return found
     found.bill = serverless_bill(load.month, one.table, one.size)
-    if load.drawn and one.size.billing == "request":
+    if load.drawn and not is_of_lives(one.table, one.size):
         totals = [serverless_bill(month, one.table, one.size).total for month in load.drawn]
         low, high = (float(end) for end in np.quantile(totals, [0.025, 0.975]))
         # A share of the month that hardly any draw has can put the bill itself outside.
@@ -379,7 +380,7 @@ def _cross(
         (serverless.name, machines.name),
     )
     # Lives cannot be resampled: an instance's life is longer than a block.
-    drawn = load.drawn if serverless.size.billing == "request" else []
+    drawn = [] if is_of_lives(serverless.table, serverless.size) else load.drawn
     group = fixed._replace(follows=scaled(followed(seen.run), found.factor))
     found.break_even = break_evens(group if machines.scales else fixed, drawn)
     found.sensitivity = sensitivity(group if machines.scales else fixed)

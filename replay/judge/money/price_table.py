@@ -72,7 +72,8 @@ class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     idle_vcpu_s, idle_gib_s: of instances that are kept without a request (min_instances). has_boots: the time of a
     boot is billed as an active one. is_unshared: an instance takes one request at once, whatever the run's did.
-    tiers: what memory time costs beyond gib_s's own share, ascending.
+    tiers: what memory time costs beyond gib_s's own share, ascending. is_paid_until_gone: an instance that is not kept
+    costs the same while it waits to be taken away.
     """
 
     vcpu_s: float
@@ -85,6 +86,7 @@ class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     is_unshared: bool = False
     free: FreeTier = FreeTier()
     tiers: tuple[Tier, ...] = ()
+    is_paid_until_gone: bool = False
 
 
 class InstanceBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

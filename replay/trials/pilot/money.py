@@ -16,6 +16,7 @@ from replay.judge.money.cost import (
     free_tier_words,
     group_bill,
     hybrid_bill,
+    is_of_lives,
     machine_bill,
     serverless_bill,
 )
@@ -321,7 +322,7 @@ def _interval(one: _Priced, shape: Shape) -> tuple[float, float] | None:
     if one.group is not None:
         return None
     if cost.machine is None:
-        if cost.billing == "instance" or not one.drawn:
+        if is_of_lives(one.table, size_of(cost)) or not one.drawn:
             return None
         bills = [serverless_bill(month, one.table, size_of(cost)).total for month in one.drawn]
         low, high = (float(end) for end in np.quantile(bills, [0.025, 0.975]))
@@ -416,7 +417,7 @@ def put_break_evens(
         (serverless.plane.target, machines.plane.target),
     )
     # Lives cannot be drawn anew: an instance's is longer than a window.
-    drawn = serverless.drawn if serverless.cost.billing == "request" else []
+    drawn = [] if is_of_lives(serverless.table, size_of(serverless.cost)) else serverless.drawn
     if machines.group is not None:
         mean = machines.group.machine_s / MONTH_S
         following = following_of(load, fixed.capacity_rps, fixed.headroom, mean)

@@ -14,6 +14,7 @@ from replay.judge.money.cost import (
     Fleet,
     Size,
     hybrid_bill,
+    is_of_lives,
     machine_bill,
     serverless_bill,
 )
@@ -51,6 +52,37 @@ def test_a_million_seconds_of_one_vcpu_and_half_a_gib_on_cloud_run():
     # (1,000,000 - 180,000) x 0.000024; (500,000 - 360,000) x 0.0000025; (10 M - 2 M) x 0.40 / M.
     assert amounts(bill) == {"vCPU time": 19.68, "memory time": 0.35, "requests": 3.2}
     assert bill.total == pytest.approx(23.23)
+
+
+@pytest.mark.parametrize(
+    ("kept", "live_s", "active_s", "idle_s"),
+    [
+        # Until they are taken away, at the active price.
+        (0, 10_000.0, 10_000.0, 0.0),
+        # Nobody told for how long they were there.
+        (0, None, 1_100.0, 0.0),
+        # One that is kept has the idle price while it has no request; another was there for 3,000 s beside it.
+        (1, MONTH_S + 3_000.0, 4_000.0, MONTH_S - 1_000.0),
+    ],
+)
+def test_a_replica_costs_as_much_while_it_cools_down(kept, live_s, active_s, idle_s):
+    azure = without_free(price_table("azure-container-apps"))
+    month = used(active_s=1_000.0, billed_s=1_000.0, boot_s=100.0, live_s=live_s)
+
+    bill = serverless_bill(month, azure, Size(0.5, 1.0, kept))
+
+    quantities = {line.name: line.quantity for line in bill.lines}
+    assert quantities["vCPU time"] == pytest.approx(active_s * 0.5)
+    assert quantities["memory time"] == pytest.approx(active_s)
+    assert quantities.get("idle vCPU time", 0.0) == pytest.approx(idle_s * 0.5)
+
+
+def test_lives_that_are_longer_than_a_part_of_a_run_have_no_interval():
+    azure, request = price_table("azure-container-apps"), Size(0.5, 1.0)
+
+    assert is_of_lives(azure, request)
+    assert not is_of_lives(RUN, request)
+    assert is_of_lives(RUN, Size(1.0, 0.5, billing="instance"))
 
 
 def test_the_free_tier_of_cloud_run_is_worth_as_much_as_published():
