@@ -46,7 +46,7 @@ def in_words(problem: str) -> str:
     missing = re.fullmatch(r"Object missing required field `(\w+)`", problem)
     if missing:
         return f'the key "{missing[1]}" is missing'
-    wrong = re.fullmatch(r"Expected `(.+)`, got `(.+)`", problem)
+    wrong = re.fullmatch(r"Expected `([^`]+)`, got `([^`]+)`", problem)
     if wrong:
         wanted, got = (
             " or ".join(_KINDS.get(kind, kind) for kind in part.split(" | ") if kind != "null")
@@ -67,7 +67,7 @@ def explained(cause: msgspec.ValidationError, kind: type, written: Any, table: s
     table: what is written, where that is a table of a larger file.
     """
     what, _, at = str(cause).partition(" - at `")
-    path = re.findall(r"\.([^.\[\]`]+)|(\[[^\]]*\])", at)
+    path = re.findall(r"\.([^.\[\]`]+)|(\[[^\[\]]*\])", at)
     unknown = re.fullmatch(r"Object contains unknown field `(.+)`", what)
     if unknown is not None:
         inside = ".".join(filter(None, (table, *(name for name, _ in path))))

@@ -29,16 +29,31 @@ _MOST_ANSWER_BYTES = 4096
 _NS = 1_000_000_000
 
 
+def reaper_for(events: Sequence[At]) -> Reaper | None:
+    """What ends commands even where this process is killed; to be begun before the run, from which it would take time.
+
+    None where there are no commands, or this machine has no room for a process more.
+    """
+    if all(event.command is None for event in events):
+        return None
+    try:
+        return Reaper()
+    except OSError:
+        return None
+
+
 async def carry_out(
-    events: Sequence[At], control: str | None, start_of: Callable[[], int], directory: Path
+    events: Sequence[At],
+    control: str | None,
+    start_of: Callable[[], int],
+    directory: Path,
+    reaper: Reaper | None = None,
 ) -> None:
     """Do each at its time, and return when all have ended. Cancelled: end what runs, then return.
 
     control: any address of the plane's control server; faults are left out without one. start_of: the run's start on
-    CLOCK_MONOTONIC in ns, 0 as long as it is not known.
+    CLOCK_MONOTONIC in ns, 0 as long as it is not known. reaper: of reaper_for; it is closed at the end.
     """
-    # Begun before the run is, since starting a process takes time from it.
-    reaper = Reaper() if any(event.command is not None for event in events) else None
     tasks: list[asyncio.Task[None]] = []
     try:
         while not (start_ns := start_of()):

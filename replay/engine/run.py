@@ -15,7 +15,7 @@ from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
 from replay.engine.budget import Purse, Till
 from replay.engine.event_loop import Host, alone, run_to_end
-from replay.engine.events import carry_out
+from replay.engine.events import carry_out, reaper_for
 from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.observe import PlaneObserver
@@ -317,7 +317,12 @@ async def _replay(
                 for n, run in enumerate(runs):
                     if events := _events_of(options, is_first=n == 0):
                         tasks.start_soon(
-                            carry_out, events, run.observe, _start_of(run.loop), run.directory.path
+                            carry_out,
+                            events,
+                            run.observe,
+                            _start_of(run.loop),
+                            run.directory.path,
+                            reaper_for(events),
                         )
                 await run_together(loops, host.excuses)
                 tasks.cancel_scope.cancel()
