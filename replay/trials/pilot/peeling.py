@@ -40,7 +40,8 @@ _MOST_KINDS = 8
 
 class Ground(NamedTuple):
     """What splits are estimated from. measured: the run by which the serverless target is priced. plane: the machines,
-    as they are simulated; scales: they come and go. most: machines that carry everything, where that is known.
+    as they are simulated; scales: they come and go. most: of them carry everything, where that is known; offered: no
+    split has more.
     """
 
     serverless: Cost
@@ -50,6 +51,7 @@ class Ground(NamedTuple):
     plane: SimulatedPlane
     scales: bool
     most: int | None
+    offered: float
     measured: Measured
     shape: Shape
 
@@ -73,9 +75,12 @@ def peeled(ground: Ground, bound: Sequence[StepClass], free: Sequence[StepClass]
     left = sorted(free, key=lambda step: -step.busy_share)[:_MOST_KINDS]
     ways = _Ways(ground, [*bound, *left])
     moved = list(bound)
-    found = [ways.split(moved)] if moved and ways.leave_some(moved) else []
+    found = [ways.split(moved)] if moved else []
+    if found and found[0].machines > ground.offered:
+        return []
     while left:
         nexts = [ways.split([*moved, step]) for step in left if ways.leave_some([*moved, step])]
+        nexts = [split for split in nexts if split.machines <= ground.offered]
         if not nexts:
             break
         best = min(nexts, key=lambda split: (split.month, split.steps[-1].kind, split.steps[-1].name))

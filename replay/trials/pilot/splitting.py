@@ -142,14 +142,14 @@ def _steps(case: Case, pair: _Pair) -> tuple[list[StepClass], list[StepClass]] |
         if not step.is_local and router.place(step.kind, step.name) != WAIT
     ]
     bound = [step for step in sent if (step.kind, step.name) in not_serverless]
-    if len(sent) < 2 or not_serverless & not_vm or any(step.name == OTHER for step in bound):
+    if len(bound) == len(sent) or not_serverless & not_vm or any(step.name == OTHER for step in bound):
         return None
     free = [
         step
         for step in sent
         if (step.kind, step.name) not in not_serverless | not_vm and step.name != OTHER and step.steps
     ]
-    return bound, free
+    return (bound, free) if len(sent) > 1 and bound + free else None
 
 
 def _names(steps: Sequence[StepClass]) -> set[tuple[str, str]]:
@@ -192,7 +192,7 @@ class _Look:
         except CostError as cause:
             return self._told(f"no split was tried: {cause}")
         if not splits:
-            return None
+            return self._told(f"no split was tried: each takes more machines than {self._pair.vm.name} has")
         for split in splits:
             self._try(split, a_machine)
         if not self._judged:
@@ -234,6 +234,7 @@ class _Look:
             simulated_plane(vm),
             is_group(vm),
             most,
+            self._offered(),
             weighed.measured[serverless.name],
             weighed.month.shape,
         )
@@ -248,10 +249,8 @@ class _Look:
         is known.
         """
         machines = split.machines
-        most = max(machines, self._pair.figures["vm"].machines or self._machines())
-        if is_group(self._pair.vm):
-            # They come as they are needed.
-            most = machines
+        # Those that come and go do so as they are needed.
+        most = machines if is_group(self._pair.vm) else self._offered()
         while self._left and machines <= most:
             estimated = split.month + a_machine * (machines - split.machines)
             known = min((one.amount for one in self._judged if one.pays), default=self._least)
@@ -264,9 +263,12 @@ class _Look:
                 return
             machines += 1
 
-    def _machines(self) -> int:
-        cost = self._pair.vm.cost
-        return 1 if cost is None else cost.machines
+    def _offered(self) -> float:
+        """Machines that a split may have: as many as the target stands for, or is priced with where it stands."""
+        vm, figures = self._pair.vm, self._pair.figures["vm"]
+        if is_group(vm) or vm.cost is None:
+            return inf
+        return vm.cost.machines if vm.name in self._stand.out else max(vm.cost.machines, figures.machines or 0)
 
     def _simulated(self, split: Peeled, machines: int, estimated: float) -> _Judged:
         done, weighed = self._done, self._weighed

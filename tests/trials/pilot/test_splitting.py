@@ -189,6 +189,43 @@ def test_a_split_that_saves_less_than_a_fifth_is_not_advised_and_its_figures_are
     )
 
 
+def test_no_split_has_more_machines_than_the_target_stands_for(tmp_path: Path):
+    def six_streams_and_storms() -> Iterator[Session]:
+        """Six streams and thirty percent take two machines of four places."""
+        streams = [(20.0 * k + 120.0 * n, ("llm", "stream", 119_000.0)) for n in range(10) for k in range(6)]
+        storms = [(30.0 + 120.0 * n, ("tool", "check", 600.0)) for n in range(10) for _ in range(20)]
+        for n, (at_s, call) in enumerate(sorted(streams + storms)):
+            yield chain(f"s-{n}", at_s, call)
+
+    verdict = pilot(tmp_path, six_streams_and_storms, [fours(), four_places(1)], "p90(tool) < 3s").verdict
+
+    assert verdict is not None
+    assert verdict.verdict == "serverless"
+    assert verdict.hybrid is not None
+    assert [(one.steps, one.cost_month) for one in verdict.hybrid.tried] == [(["tool:check"], None)]
+    assert verdict.hybrid.text.startswith(
+        "no split saves anything: tool:check on 1 machine and the rest serverless"
+    )
+
+
+def test_a_hybrid_of_planes_that_are_priced_by_a_simulation_is_of_one_and_the_same(tmp_path: Path):
+    """As in a quick pilot: others are replayed, and priced by the whole trace simulated."""
+    targets = [fours(), four_places(3)]
+
+    verdict = pilot(tmp_path, streams_and_storms, targets, "p90(tool) < 3s", imagined=targets).verdict
+
+    assert verdict is not None
+    assert verdict.verdict == "hybrid"
+    hybrid = verdict.planes[2]
+    assert (hybrid.target, hybrid.figures_of) == ("hybrid", "month")
+    assert hybrid.answered == hybrid.steps == 260
+    assert "hybrid" not in {one.target for one in verdict.phases}
+    assert any(
+        note.startswith("latencies, cold starts and bills of serverless, vm, hybrid are")
+        for note in verdict.notes
+    )
+
+
 def test_two_planes_to_keep_take_the_staff_time_of_both(tmp_path: Path):
     costly = four_places(3, staff_hours=4.0, staff_rate=90.0)
 
