@@ -22,6 +22,7 @@ class Output:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._dropped = 0
@@ -42,7 +43,7 @@ class Output:
             with suppress(OSError, ValueError):
                 print(line, file=self._stream, flush=True)
             return
-        data = (line + "\n").encode(errors="replace")
+        data = (line + "\n").encode(self._encoding, "backslashreplace")
         with self._changed:
             if self._is_gone or self._is_closing:
                 return
