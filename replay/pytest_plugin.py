@@ -182,7 +182,8 @@ def _table(verdict: "GateVerdict", directory: Path) -> str:
 
 def _fail(message: str) -> NoReturn:
     __tracebackhide__ = True
-    pytest.fail(_for_the_log(message), pytrace=False)
+    # From none: pytest would tell the chain of what was raised before it, in words that are not ours.
+    raise pytest.fail.Exception(_for_the_log(message), pytrace=False) from None
 
 
 def _for_the_log(text: str) -> str:

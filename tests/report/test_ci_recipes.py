@@ -46,6 +46,17 @@ def test_the_command_line_takes_each_command(words):
         assert read_slos(context.params["slos"], (), ())
 
 
+def test_no_image_runs_as_root():
+    # What is built on one of ours keeps its user.
+    images = [
+        block for _, block in BLOCKS if block.startswith("FROM ") and "FROM YOUR-REGISTRY/replay" not in block
+    ]
+    images.append((PAGE.parents[1] / "targets" / "app" / "Dockerfile").read_text())
+
+    assert len(images) > 1
+    assert all(re.findall(r"^USER (\d+)$", image, re.MULTILINE)[-1:] == ["10001"] for image in images)
+
+
 def test_the_exit_codes_are_those_of_the_command():
     rows = dict(re.findall(r"^\| (\d+) \| (\w+(?: \w+)?)", TEXT, re.MULTILINE))
 

@@ -181,6 +181,19 @@ def test_an_option_of_another_type_fails_with_a_sentence(session):
     result.stdout.no_fnmatch_line("*msgspec*")
 
 
+def test_what_a_name_says_commands_no_ci_system(session, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    result = session("""
+        def test_p99(replay_gate):
+            replay_gate("t.jsonl", target="::add-mask::e", slos=["p99 < 800ms"])
+    """)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([":\\:add-mask::e: no such target file*"])
+    assert not [line for line in result.outlines if line.lstrip().startswith("::")]
+
+
 def test_without_a_folder_for_runs_it_fails_with_a_sentence(session):
     result = session(
         """

@@ -369,3 +369,11 @@ def test_a_response_that_unfolds_to_more_than_is_kept_is_left_out(imported):
     _, (session,) = imported(made, responses="keep")
 
     assert session.steps[0].recorded.response_json is None
+
+
+def test_a_flow_of_nothing_but_tiny_values_is_refused_before_it_is_taken_apart(monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "_MOST_VALUES", 100)
+    source = module._Bounded(io.BytesIO(b"0:]" * 101), tmp_path / "dump")
+
+    with pytest.raises(TraceError, match="a flow holds more than 100 values"):
+        source.read(303)
