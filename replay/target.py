@@ -7,7 +7,6 @@ import ipaddress
 import math
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -15,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from replay.keys import explained
+from replay.toml import TomlError, read_toml
 from replay.trace.expect import expect_problem
 from replay.trace.secrets import may_hold_secret
 from replay.trace.types import Expect
@@ -417,17 +417,15 @@ def load_target(target: str) -> Target:
         return _named(_converted({"url": target}, shown_url(target)), "")
     path = Path(target)
     try:
-        written = tomllib.loads(path.read_bytes().decode())
+        written = read_toml(path.read_bytes())
     except FileNotFoundError as cause:
         raise TargetError(
             f"{target}: no such target file. Name a file, or a URL that begins with http:// or https://."
         ) from cause
     except OSError as cause:
         raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise TargetError(f"{target}: is not TOML: {cause}.") from cause
-    except RecursionError as cause:
-        raise TargetError(f"{target}: is nested too deeply for a target.") from cause
+    except TomlError as cause:
+        raise TargetError(f"{target}: {cause}.") from cause
     return _named(_converted(written, target), path.stem)
 
 

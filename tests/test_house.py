@@ -15,6 +15,7 @@ KNOWS = {
     "cli": {
         "files",
         "keys",
+        "toml",
         "trials",
         "report",
         "recording",
@@ -28,19 +29,20 @@ KNOWS = {
     },
     "report": {"files", "judge", "results"},
     "trials": {"files", "judge", "engine", "planes", "wire", "trace", "target", "results"},
-    "judge": {"keys", "results"},
+    "judge": {"keys", "toml", "results"},
     "recording": {"http", "relay", "wire", "dialects", "trace"},
     "engine": {"files", "keys", "http", "planes", "wire", "dialects", "trace", "target", "results"},
     "planes": {"http", "relay", "wire", "dialects", "trace", "target"},
     "relay": {"http", "wire"},
     "wire": {"http", "dialects", "target"},
     "dialects": set(),
-    "target": {"keys", "trace"},
+    "target": {"keys", "toml", "trace"},
     "results": {"files"},
-    "trace": {"http", "files"},
+    "trace": {"http", "files", "toml"},
     "http": set(),
     "files": set(),
     "keys": set(),
+    "toml": set(),
 }
 
 

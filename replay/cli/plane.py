@@ -4,7 +4,6 @@ import ipaddress
 import os
 import signal
 import sys
-import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,6 +38,7 @@ from replay.planes.types import (
 )
 from replay.report.terminal import print_summary
 from replay.target import load_target
+from replay.toml import read_toml
 from replay.wire.shortage import check_room_for_loop
 
 _MODEL = ServiceModel()
@@ -424,7 +424,7 @@ def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = 
     known = dict(MODELS.get(profile, {})) if profile is not None else {}
     written: dict[str, Any] = known
     try:
-        written = {**known, **({} if file is None else tomllib.loads(file.read_text()))}
+        written = {**known, **({} if file is None else read_toml(file.read_bytes()))}
         return msgspec.convert(written, ModelSpec)
     except OSError as fault:
         _refuse(ctx, f"cannot read {file}: {fault.strerror}.")

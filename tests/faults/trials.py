@@ -26,7 +26,8 @@ from tests.faults.powercut import state_after, whole_state, write_out
 CHILD = Path(__file__).parent / "child.py"
 # A command that goes on for longer after its fault does not end.
 MOST_S = 120.0
-_GONE_WITHIN_S = 5.0
+# On a busy machine one that had just been started hears of its end late.
+_GONE_WITHIN_S = 20.0
 _DOCUMENTED = (0, 1, 2, 3, 4, 130)
 _OF_BEFORE = ("junit.xml",)
 _MARK = "REPLAY_FAULTS_TRIAL"

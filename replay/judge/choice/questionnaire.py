@@ -3,13 +3,13 @@
 A question that is left open stays open: its answer is None, which is a doubt with a name and never a guess.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from replay.keys import ended, quoted, unknown_key
+from replay.toml import TomlError, read_toml
 
 UNKNOWN = "don't know"
 NONE = "none"
@@ -207,11 +207,9 @@ QUESTIONS: tuple[Question, ...] = (
 def parse_answers(content: bytes, where: str) -> Answers:
     """Answers from their TOML. Raises AnswersError, saying what is wrong and where."""
     try:
-        written = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise AnswersError(f"{where}: is not TOML: {cause}.") from cause
-    except RecursionError as cause:
-        raise AnswersError(f"{where}: is nested too deeply for answers.") from cause
+        written = read_toml(content)
+    except TomlError as cause:
+        raise AnswersError(f"{where}: {cause}.") from cause
     problem = unknown_key(written, [question.id for question in QUESTIONS])
     if problem is not None:
         raise AnswersError(f"{where}: {ended(problem)}")

@@ -2,7 +2,6 @@
 
 import datetime
 import re
-import tomllib
 from math import isfinite
 from typing import Any
 
@@ -21,6 +20,7 @@ from replay.judge.money.calendar import (
     calendar_of,
 )
 from replay.keys import ended, explained, quoted
+from replay.toml import TomlError, read_toml
 
 _MOST_LEVEL = 1000.0
 _MOST_GROWTH = 100.0
@@ -103,11 +103,9 @@ def named_calendar(name: str) -> Calendar:
 def parse_calendar(content: bytes, where: str, name: str) -> Calendar:
     """A calendar from its TOML. name: where the file gives none. Raises CalendarError: what is wrong, and where."""
     try:
-        written = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise CalendarError(f"{where}: is not TOML: {cause}.") from cause
-    except RecursionError as cause:
-        raise CalendarError(f"{where}: is nested too deeply for a calendar.") from cause
+        written = read_toml(content)
+    except TomlError as cause:
+        raise CalendarError(f"{where}: {cause}.") from cause
     return _read(written, where, name)
 
 

@@ -7,7 +7,6 @@ What nobody publishes in a form that can be read is listed as unpriced, with the
 import datetime
 import math
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Literal
 
@@ -15,6 +14,7 @@ import msgspec
 
 from replay.judge.money.sizes import SizeRule
 from replay.keys import explained
+from replay.toml import TomlError, read_toml
 
 # The most that is taken for a price, in dollars: some hundred times what is asked anywhere, so that an amount of a
 # month or of a million in the place of one second's or one request's is seen.
@@ -276,11 +276,9 @@ def on_nodes(cluster: PriceTable, nodes: PriceTable) -> PriceTable:
 def parse_price_table(content: bytes, where: str) -> PriceTable:
     """A table from its TOML. Raises PriceTableError, saying what is wrong and where."""
     try:
-        written = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
-        raise PriceTableError(f"{where}: is not TOML: {cause}.") from cause
-    except RecursionError as cause:
-        raise PriceTableError(f"{where}: is nested too deeply for a price table.") from cause
+        written = read_toml(content)
+    except TomlError as cause:
+        raise PriceTableError(f"{where}: {cause}.") from cause
     try:
         table = msgspec.convert(written, PriceTable)
     except msgspec.ValidationError as cause:

@@ -3,11 +3,11 @@
 Pure. Times of steps are lognormal, given by their median and 99th percentile; counts are uniform between two ends.
 """
 
-import tomllib
 from typing import Literal
 
 import msgspec
 
+from replay.toml import TomlError, read_toml
 from replay.trace.types import Kind
 
 ProcessName = Literal["poisson", "gamma", "on-off", "bursts", "even"]
@@ -133,11 +133,9 @@ def _check_ends(name: str, ends: Ends, least: int, most: int) -> None:
 def parse_recipe(text: str, where: str) -> Recipe:
     """A recipe from its TOML. Raises RecipeError, saying what is wrong and where."""
     try:
-        return msgspec.convert(tomllib.loads(text), Recipe)
-    except tomllib.TOMLDecodeError as cause:
-        raise RecipeError(f"{where}: is not TOML: {cause}.") from cause
-    except RecursionError as cause:
-        raise RecipeError(f"{where}: is nested too deeply for a recipe.") from cause
+        return msgspec.convert(read_toml(text.encode("utf-8", "surrogatepass")), Recipe)
+    except TomlError as cause:
+        raise RecipeError(f"{where}: {cause}.") from cause
     except msgspec.ValidationError as cause:
         what, _, at = str(cause).partition(" - at `$")
         key = at.rstrip("`").lstrip(".")

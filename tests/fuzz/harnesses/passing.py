@@ -1,6 +1,7 @@
 """Requests that a gateway or a recorder passes on: where they end, what is written of them, and without which secrets."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +18,9 @@ from replay.recording.upstreams import parse_routes
 from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.trace.errors import TraceError
+from replay.trace.personal import personal_taken_out
 from replay.trace.redaction import redacted_body, redacted_path
+from replay.trace.types import Request, Step
 from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
 from tests.fuzz.harnesses.answers import Transport, pieces
@@ -136,6 +139,11 @@ def _redaction(data: bytes, folder: Path) -> bool:
     text = body.decode("utf-8", "replace")
     redacted_body(text, content_type)
     redacted_path("/a?" + text[:2000])
+    step = Step("s", "http", "n", at_ms=0.0, request=Request("POST", "/a?" + quote(text[:200]), {"x-a": "b"}))
+    assert step.request is not None
+    step.request.body = text
+    personal_taken_out(step)
+    msgspec.json.encode(step)
     return made.json is not None
 
 
@@ -158,8 +166,8 @@ HARNESSES = (
     Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.http.framing", "replay.http.heads"), seeds.HEAD_WORDS),
     Harness(
         "redaction", _redaction, (), seeds.secrets,
-        ("replay.recording.redaction", "replay.trace.redaction", "replay.trace.secrets", "replay.trace.responses"),
-        (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"%22", b"--x\r\n"),
+        ("replay.recording.redaction", "replay.trace.personal", "replay.trace.redaction", "replay.trace.secrets", "replay.trace.responses"),
+        (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"a@b.example", b"4111 1111 1111 1111", b"DE89370400440532013000", b"+49 30 1234567", b"%22", b"--x\r\n"),
     ),
     Harness("journal", _journal, (TraceError,), seeds.journals, ("replay.recording.journal", "replay.recording.output")),
 )  # fmt: skip

@@ -107,7 +107,7 @@ HARNESSES = (
     Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.slo", "replay.judge.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
-        ("replay.target", "replay.engine.simulation", "replay.judge.money.currency"), seeds.TARGET_WORDS,
+        ("replay.target", "replay.toml", "replay.engine.simulation", "replay.judge.money.currency"), seeds.TARGET_WORDS,
     ),
     Harness(
         "calendar", _calendar, (CalendarError,), seeds.calendars,

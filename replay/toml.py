@@ -1,0 +1,47 @@
+"""TOML that a user wrote: read, or refused in words. Pure."""
+
+import tomllib
+from typing import Any
+
+# https://toml.io/en/v1.0.0#integer: what does not fit is an error.
+_LEAST, _MOST = -(1 << 63), (1 << 63) - 1
+_MOST_CHARACTERS = 60
+
+
+class TomlError(ValueError):
+    """What is wrong with the file, as the end of a sentence that begins with its name, without the full stop."""
+
+
+def read_toml(content: bytes) -> dict[str, Any]:
+    """The tables of a file. Raises TomlError."""
+    try:
+        written = tomllib.loads(content.decode())
+        place = _too_large(written)
+    except RecursionError as cause:
+        raise TomlError("is nested too deeply") from cause
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as cause:
+        raise TomlError(f"is not TOML: {cause}") from cause
+    except ValueError as cause:
+        # Python reads no number of more than some thousand digits.
+        raise TomlError("is not TOML: it holds a whole number beyond 64 bits") from cause
+    if place is not None:
+        raise TomlError(f"{place[:_MOST_CHARACTERS]}: is a whole number beyond 64 bits")
+    return written
+
+
+def _too_large(value: object) -> str | None:
+    """Where the first whole number stands that does not fit; empty for the value itself, None if there is none."""
+    if isinstance(value, int):
+        return None if _LEAST <= value <= _MOST else ""
+    if isinstance(value, dict):
+        inside = value.items()
+    elif isinstance(value, list):
+        inside = dict(enumerate(value)).items()
+    else:
+        return None
+    for key, inner in inside:
+        place = _too_large(inner)
+        if place is not None:
+            name = ascii(key).strip("'")
+            return f"{name}.{place}" if place else name
+    return None

@@ -1,0 +1,47 @@
+"""TOML of the user's that nobody would write is refused in words by each of its readers."""
+
+import re
+
+import pytest
+
+from replay.judge.choice.questionnaire import AnswersError, parse_answers
+from replay.judge.money.calendar import CalendarError
+from replay.judge.money.calendar_file import parse_calendar
+from replay.judge.money.price_table import PriceTableError, parse_price_table
+from replay.target import TargetError, load_target
+from replay.trace.synthesis.recipe import RecipeError, parse_recipe
+
+BAD = {
+    "is nested too deeply": "x = " + "[" * 5_000,
+    "x.1.y: is a whole number beyond 64 bits": "x = [1, {y = 18446744073709551616}]",
+    "is not TOML: it holds a whole number beyond 64 bits": "x = " + "9" * 5_000,
+    "is not TOML: Invalid value (at line 1, column 5)": "x = ?",
+}
+
+
+def target(content, where, tmp_path):
+    path = tmp_path / where
+    path.write_bytes(content)
+    return load_target(str(path))
+
+
+@pytest.mark.parametrize(
+    ("read", "error"),
+    [
+        (target, TargetError),
+        (lambda content, where, _: parse_price_table(content, where), PriceTableError),
+        (lambda content, where, _: parse_calendar(content, where, "x"), CalendarError),
+        (lambda content, where, _: parse_answers(content, where), AnswersError),
+        (lambda content, where, _: parse_recipe(content.decode(), where), RecipeError),
+    ],
+)
+@pytest.mark.parametrize("said", BAD)
+def test_toml_that_is_none_is_refused(read, error, said, tmp_path):
+    with pytest.raises(error, match=re.escape(f"x.toml: {said}.") + "$"):
+        read(BAD[said].encode(), "x.toml", tmp_path)
+
+
+@pytest.mark.parametrize("written", ["9" * 18, "-" + "9" * 18, "1e300", "nan"])
+def test_a_number_that_is_far_too_large_is_out_of_range(written):
+    with pytest.raises(AnswersError, match=r"team_size: must be from 0 to [0-9,]+, and is "):
+        parse_answers(f"team_size = {written}".encode(), "answers.toml")
