@@ -221,8 +221,8 @@ def _staff_sentence(made: _Made, line: StaffLine | None) -> list[str]:
     if not line.month and not _may_flip(made.choice, line):
         return []
     return [
-        f"With {hours_said(line.flips_at_hours)} more of staff a month on {line.between[0]}, {line.between[1]} is "
-        "cheaper."
+        f"With {hours_said(line.flips_at_hours)} of staff a month more on {line.between[0]} than on {line.between[1]}, "
+        f"{line.between[1]} is cheaper."
     ]
 
 

@@ -66,7 +66,9 @@ def _said(
     if not month:
         return f"no staff time is stated; without it {_leads(bills)}; {flip}"
     stated = ", ".join(f"{amount:,.2f} on {target}" for target, amount in month.items())
-    return f"with staff time ({stated}) {_leads(with_staff)}; without it {_leads(bills)}; {flip}"
+    is_same = bills.is_clear and with_staff.is_clear and bills.cheaper is with_staff.cheaper
+    without = ", as it is without" if is_same else f"; without it {_leads(bills)}"
+    return f"with staff time ({stated}) {_leads(with_staff)}{without}; {flip}"
 
 
 def _leads(bills: Bills) -> str:

@@ -340,7 +340,8 @@ class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
 class CalendarBill(msgspec.Struct, kw_only=True):
     """What the same load costs in a month that looks so. peak_rps: of its fullest window, by which machines are sized.
 
-    cost_month, machines: by target. cheaper: the target with the lower bill; None where fewer than two have one.
+    cost_month, machines: by target. cheaper: the target with the lower bill, its staff time with it where that is
+    stated; None where fewer than two have one.
     """
 
     name: str

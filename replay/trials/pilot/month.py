@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.judge.choice.bills import bill_and_staff
 from replay.judge.choice.types import MONTH_H, Bucket, CalendarBill, PilotPlane, Workload
 from replay.judge.money.calendar import Calendar, Slot, calendar_of, flat, load_of, times_recorded
 from replay.judge.money.calendar_file import named_calendar
@@ -236,10 +237,12 @@ def _for_all_of_it(bucket: Bucket, in_month: float | None) -> float | None:
 
 
 def calendar_bill(calendar: Calendar, shape: Shape, planes: Sequence[PilotPlane]) -> CalendarBill:
-    """What the planes, priced for that calendar, cost there. shape: the month's."""
+    """What the planes, priced for that calendar, cost there, and which is the cheaper with the staff time that is
+    stated. shape: the month's.
+    """
     workload = shape.workload
     priced = [plane for plane in planes if plane.cost_month is not None]
-    cheapest = min(priced, key=lambda plane: plane.cost_month or 0.0, default=None)
+    cheapest = min(priced, key=lambda plane: bill_and_staff(plane) or 0.0, default=None)
     return CalendarBill(
         name=calendar.name,
         requests_month=round(sum(bucket.requests_month for bucket in workload.buckets), 3),
@@ -304,7 +307,8 @@ def _beside(chosen: CalendarBill, other: CalendarBill) -> str:
         return f"with {other.name} there would be {number(other.requests_month)} requests a month"
     costs = ", ".join(f"{target} {amount:,.2f}" for target, amount in other.cost_month.items())
     still = "still" if other.cheaper == chosen.cheaper else "then"
-    return f"with {other.name} a month is {costs}, and {other.cheaper} is {still} the cheaper"
+    by_staff = ", with its staff" if other.cost_month[other.cheaper] > min(other.cost_month.values()) else ""
+    return f"with {other.name} a month is {costs}, and {other.cheaper} is {still} the cheaper{by_staff}"
 
 
 def _long(seconds: float) -> str:

@@ -14,8 +14,8 @@ def test_a_few_hours_that_would_flip_the_answer_are_a_doubt_with_their_figure():
 
     assert found.choice == "vm"
     assert found.answer == (
-        "Run it on VMs or always-on containers, on v: v 30.00, s 119.00 USD a month. With 1 hour more of staff a month "
-        "on v, s is cheaper."
+        "Run it on VMs or always-on containers, on v: v 30.00, s 119.00 USD a month. With 1 hour of staff a month more "
+        "on v than on s, s is cheaper."
     )
     assert found.doubts[0] == (
         "staff time: no staff time is stated; without it v is cheaper, 30.00 against 119.00 USD a month; the turn is at 1 "
@@ -116,3 +116,14 @@ def test_hours_are_said_as_people_say_them():
         "2.5 hours",
         "40 hours",
     ]
+
+
+def test_staff_that_changes_nothing_is_said_in_few_words():
+    found = decide(
+        case({"cost_month": 3.0}, MACHINE | {"staff_month": 360.0, "staff_hours": 4.0, "staff_rate": 90.0})
+    )
+
+    assert found.staff is not None
+    assert found.staff.text.startswith(
+        "with staff time (360.00 on v) s is cheaper, 3.00 against 390.00 USD a month, as it is without; the turn is at "
+    )

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.judge.choice.types import CalendarBill
+from replay.judge.choice.types import CalendarBill, PilotPlane
 from replay.judge.money.calendar import Calendar, Slot, flat
 from replay.judge.money.calendar_file import named_calendar, parse_calendar
 from replay.judge.money.usage import Usage
 from replay.trace.file import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
 from replay.trials.pilot.levels import by_month_level
-from replay.trials.pilot.month import OWN, in_month, month_doubts, month_of_trace, own_hours
+from replay.trials.pilot.month import OWN, calendar_bill, in_month, month_doubts, month_of_trace, own_hours
 from replay.trials.pilot.phases import Excerpt
 from replay.trials.pilot.workload import Shape, shape_of
 
@@ -230,7 +230,11 @@ def test_a_later_month_that_has_another_answer_is_in_doubt(short, cheaper, is_do
     growing = parse_calendar(b"base = 1\n[growth]\npercent_a_month = 10\nmonths = 1\n", "c.toml", "c")
     bills = [
         CalendarBill(
-            name=name, requests_month=1.0, peak_rps=1.0, cost_month={"a": 1.0, "b": 2.0}, cheaper=which
+            name=name,
+            requests_month=1.0,
+            peak_rps=1.0,
+            cost_month={"serverless": 2.0, "vm": 1.0},
+            cheaper=which,
         )
         for name, which in (("c", "serverless"), ("c in 1 month", cheaper))
     ]
@@ -238,7 +242,7 @@ def test_a_later_month_that_has_another_answer_is_in_doubt(short, cheaper, is_do
     doubts = month_doubts(month_of_trace(short, growing), bills, 86_400.0, Excerpt(Path("x"), 0.0, 60.0, 1, 1))
 
     said = [
-        "the load grows: with c in 1 month a month is a 1.00, b 2.00, and vm is then the cheaper; decide for how long "
+        "the load grows: with c in 1 month a month is serverless 2.00, vm 1.00, and vm is then the cheaper; decide for how long "
         "the answer has to hold"
     ]
     assert doubts == (said if is_doubted else [])
@@ -272,4 +276,21 @@ def test_seconds_of_requests_that_began_before_a_window_are_scaled_as_all_others
     assert sum(usage.active_s for usage in found) == pytest.approx(office.mean_level * flat_s, rel=1e-5)
     assert sum(usage.boot_s for usage in found) == pytest.approx(
         office.mean_level * weights[2] * 5.0 / 200.0 * MONTH_S, rel=1e-5
+    )
+
+
+def test_the_cheaper_plane_of_another_month_is_so_with_the_staff_that_is_stated(short):
+    planes = [
+        PilotPlane(target="run", plane="serverless", cost_month=60.0),
+        PilotPlane(
+            target="vm", plane="vm", cost_month=30.0, staff_hours=4.0, staff_rate=90.0, staff_month=360.0
+        ),
+    ]
+
+    bill = calendar_bill(flat(), short, planes)
+
+    assert (bill.cost_month, bill.cheaper) == ({"run": 60.0, "vm": 30.0}, "run")
+    assert (
+        calendar_bill(flat(), short, [planes[0], PilotPlane(target="v", plane="vm", cost_month=3.0)]).cheaper
+        == "v"
     )
