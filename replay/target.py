@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from replay.errors import InputError
 from replay.keys import explained
 from replay.toml import TomlError, read_toml
 from replay.trace.expect import expect_problem
@@ -28,7 +29,7 @@ _CONTROL_TOKEN = re.compile(r"/token-[A-Za-z0-9_-]{16,}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class TargetError(Exception):
+class TargetError(InputError):
     """A target cannot be used as it is written; str() is the whole message."""
 
 

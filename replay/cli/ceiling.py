@@ -12,13 +12,14 @@ from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options, safety_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT
+from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.report.live import open_view
 from replay.report.load import level_line, print_ceiling
 from replay.target import load_target
 from replay.trace.synthesis.presets import PRESETS
 from replay.trials.aborting import replay_one
 from replay.trials.ceiling import CeilingPlan, find_ceiling
-from replay.trials.endings import EXIT_CODES, Conclusion, concluded
+from replay.trials.endings import concluded
 from replay.trials.shapes import write_constant, write_preset
 
 _PLAN = CeilingPlan()

@@ -19,6 +19,7 @@ from replay.cli.options import (
 from replay.cli.outlets import print_commands
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
+from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.answers.again import AGAIN_SHARE
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
 from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
@@ -39,7 +40,7 @@ from replay.trials.compare import (
     compare_runs,
     compare_targets,
 )
-from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
+from replay.trials.endings import broken_off, concluded
 from replay.trials.prices import check_currency
 
 

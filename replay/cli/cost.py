@@ -10,13 +10,13 @@ from replay.cli.documents import print_json
 from replay.cli.months import month_options
 from replay.cli.price_tables import price_table_options
 from replay.cli.units import PERCENT
+from replay.exit_codes import EXIT_CODES
 from replay.judge.money.calendar import Calendar
 from replay.judge.money.cost import Size
 from replay.judge.money.month import Beside
 from replay.report.cost import print_cost
 from replay.trials.cost import MachineWish, price_run
 
-EXIT_INCONCLUSIVE = 3
 _NOT_NEGATIVE = click.FloatRange(min=0)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -197,4 +197,4 @@ def cost(
     else:
         print_cost(found, explain=explain)
     if any(plane.bill is None for plane in found.planes):
-        ctx.exit(EXIT_INCONCLUSIVE)
+        ctx.exit(EXIT_CODES["inconclusive"])

@@ -18,6 +18,7 @@ from replay.cli.options import (
 from replay.cli.outlets import print_commands
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
+from replay.exit_codes import EXIT_CODES
 from replay.judge.gate import CONFIDENCE
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import gate_junit
@@ -25,7 +26,7 @@ from replay.report.live import open_view
 from replay.report.markdown import gate_markdown
 from replay.report.verdicts import print_gate
 from replay.target import load_target
-from replay.trials.endings import EXIT_CODES, broken_off, concluded
+from replay.trials.endings import broken_off, concluded
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 

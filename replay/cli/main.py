@@ -6,30 +6,48 @@ import sys
 import click
 
 from replay import __version__
-from replay.cli.ceiling import ceiling
-from replay.cli.coldstart import coldstart
-from replay.cli.compare import compare
-from replay.cli.cost import cost
-from replay.cli.explain import explain
 from replay.cli.failures import failure_of
-from replay.cli.gate import gate
+from replay.cli.lazy import LazyGroup, Member
 from replay.cli.outlets import guard_outlets
-from replay.cli.pilot import pilot
-from replay.cli.plane import plane
-from replay.cli.report import report
-from replay.cli.run import run
-from replay.cli.trace import trace
 from replay.report.words import printable
 
+_MEMBERS = {
+    "Replay and judge": {
+        "run": Member("replay.cli.run:run", "Replay a trace against a target, and record everything."),
+        "gate": Member("replay.cli.gate:gate", "Hold a run, or a trace replayed now, to SLOs: pass or fail."),
+        "compare": Member("replay.cli.compare:compare", "Say which target is faster, and how sure that is."),
+        "ceiling": Member("replay.cli.ceiling:ceiling", "Find the highest load that a target bears."),
+        "coldstart": Member(
+            "replay.cli.coldstart:coldstart", "Find cold starts, or how long a target stays warm."
+        ),
+    },
+    "Look closer": {
+        "explain": Member("replay.cli.explain:explain", "Say what the tail of a run is made of."),
+        "report": Member(
+            "replay.cli.report:report", "Show a run again, as text, a page or one session's story."
+        ),
+    },
+    "Choose a plane": {
+        "pilot": Member(
+            "replay.cli.pilot:pilot", "Find out which plane fits a trace: serverless, VMs or both."
+        ),
+        "cost": Member("replay.cli.cost:cost", "Price a run's load for a month."),
+        "plane": Member("replay.cli.plane:plane", "Run or simulate a plane on this machine."),
+    },
+    "Prepare": {
+        "trace": Member("replay.cli.trace:trace", "Make traces, look at them, check them, change them."),
+    },
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+@click.group(
+    cls=LazyGroup,
+    members=_MEMBERS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="replay")
 def cli() -> None:
     """Replay recorded AI-agent workloads at precise times against any HTTP endpoint."""
-
-
-for command in (run, gate, compare, ceiling, coldstart, cost, pilot, trace, explain, report, plane):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -16,13 +16,14 @@ from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
+from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.money.calendar import Calendar
 from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target
-from replay.trials.endings import EXIT_CODES, Conclusion, broken_off, concluded
+from replay.trials.endings import broken_off, concluded
 from replay.trials.pilot.answers import read_answers
 from replay.trials.pilot.carrying import Stage
 from replay.trials.pilot.embedded import embedded_targets, served

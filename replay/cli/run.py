@@ -19,6 +19,7 @@ from replay.cli.options import (
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.types import At, FaultKind
+from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.report.check import print_check
 from replay.report.live import open_view
 from replay.report.recovery import print_recovery
@@ -27,7 +28,7 @@ from replay.results.types import AnswersKept
 from replay.target import load_target
 from replay.trials.aborting import replay_one
 from replay.trials.check.checking import CheckOutcome, check_target
-from replay.trials.endings import EXIT_CODES, Conclusion, concluded
+from replay.trials.endings import concluded
 from replay.trials.faults import judge_faults
 from replay.trials.prices import check_currency, currency_of
 

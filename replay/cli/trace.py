@@ -1,206 +1,36 @@
-"""`replay trace`: import and record traces, look at them, and check them."""
-
-import sys
-import textwrap
-from collections.abc import Callable, Sequence
-from pathlib import Path
+"""`replay trace`: make traces, look at them, check them, change them."""
 
 import click
 
-from replay.cli.documents import print_json
-from replay.cli.drawing import DRAWN, draw
-from replay.cli.trace_correlate import correlate
-from replay.cli.trace_import import import_
-from replay.cli.trace_record import record
-from replay.cli.trace_synth import synth
-from replay.cli.trace_transform import transform
-from replay.judge.phrases import counted
-from replay.report.charts import Chart
-from replay.report.trace_chart import trace_load
-from replay.report.words import clean
-from replay.trace.errors import TraceError, shortened, shown_path
-from replay.trace.file import find_errors, scan
-from replay.trace.profile import Quantiles, TraceProfile, profile
-
-_MOST_ERRORS = 20
-_MOST_REFERENCES = 20
+from replay.cli.lazy import LazyGroup, Member
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    members={
+        "Make traces": {
+            "record": Member("replay.cli.trace_record:record", "Record requests through a reverse proxy."),
+            "import": Member(
+                "replay.cli.trace_import:import_", "Turn a log, a capture or an export into a trace."
+            ),
+            "synth": Member(
+                "replay.cli.trace_synth:synth", "Make a trace from a preset, a recipe or a likeness."
+            ),
+        },
+        "Look at traces": {
+            "info": Member("replay.cli.trace_info:info", "Describe the shape of a trace."),
+            "validate": Member("replay.cli.trace_info:validate", "Check every line of a trace."),
+        },
+        "Change traces": {
+            "correlate": Member(
+                "replay.cli.trace_correlate:correlate", "Take ids and tokens of responses into later requests."
+            ),
+            "transform": Member(
+                "replay.cli.trace_transform:transform",
+                "Merge, slice, filter, scale, re-time or anonymise traces.",
+            ),
+        },
+    },
+)
 def trace() -> None:
     """Import, record, inspect and check traces."""
-
-
-@trace.command(epilog="Example: replay trace info trace.jsonl.zst")
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option(
-    "--top", type=click.IntRange(1), default=10, show_default=True, help="How many step names to list."
-)
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    help="Draw the load over time into this file: .svg, .png or .html (needs the extra report).",
-)
-def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
-    """Describe the shape of a trace."""
-    if plot is not None and plot.suffix not in DRAWN:
-        raise click.BadParameter(f"{plot.name!r} must end in {', '.join(DRAWN)}.", param_hint="'--plot'")
-    found = profile(path, progress=_progress())
-    if plot is not None:
-        draw(_load_chart(found), plot)
-    if as_json:
-        print_json(found)
-        return
-    for line in _described(found, top):
-        click.echo(line)
-
-
-@trace.command(epilog="Example: replay trace validate trace.jsonl --all")
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
-@click.option("--all", "show_all", is_flag=True, help=f"Go on after the first error, up to {_MOST_ERRORS}.")
-def validate(path: Path, show_all: bool) -> None:
-    """Check every line of a trace."""
-    if show_all:
-        errors = 0
-        for error in find_errors(path, _MOST_ERRORS):
-            errors += 1
-            click.echo(str(error), err=True)
-        if errors:
-            more = " or more" if errors == _MOST_ERRORS else ""
-            raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
-    found = scan(path, progress=_progress())
-    click.echo(f"ok: {counted(found.sessions, 'session')}, {counted(found.steps, 'step')}")
-    if found.uses is not None and found.uses.counts:
-        click.echo(f"references: {_references(found.uses.counts)}")
-
-
-def _progress() -> Callable[[int, int], None] | None:
-    """Percent read, on a terminal only."""
-    if not sys.stderr.isatty():
-        return None
-    last = -1
-
-    def show(read: int, size: int) -> None:
-        nonlocal last
-        percent = 100 * read // size if size else 100
-        if percent != last and size > 1 << 24:
-            last = percent
-            click.echo(f"\r{percent:3d} %" + ("\r     \r" if percent == 100 else ""), nl=False, err=True)
-
-    return show
-
-
-def _described(found: TraceProfile, top: int) -> list[str]:
-    header = found.header
-    resolution = "not stated" if header.resolution_ms is None else f"{header.resolution_ms:g} ms"
-    rows = [
-        ("trace", shortened(header.name)),
-        ("source", shortened(header.source) if header.source else "not stated"),
-        ("recorded at", _origins(header.origins)),
-        ("resolution", resolution),
-        ("sessions", f"{found.sessions:,}"),
-        ("steps", f"{found.steps:,} ({found.waits:,} of them waits)"),
-        ("span", _duration(found.span_ms)),
-    ]
-    if found.sessions_per_min is not None:
-        rows.append(("arrivals", f"{found.sessions_per_min:,.3g} sessions/min"))
-    rows += [
-        ("edges", f"{found.edges:,} ({found.joins:,} steps join several)"),
-        ("input tokens", f"{found.input_tokens:,}"),
-        ("output tokens", f"{found.output_tokens:,}"),
-    ]
-    if found.references:
-        rows.append(("references", _references(found.references)))
-    lines = [f"{name:<15}{value}" for name, value in rows]
-    lines += _load_lines(found)
-    lines += ["", f"{'':<24}{'n':>10}{'min':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}"]
-    for name, spread, show in (
-        ("steps per session", found.steps_per_session, _count),
-        ("depth of session", found.depth, _count),
-        ("fan-out of step", found.fan_out, _count),
-        ("gap on edge", found.gap_ms, _duration),
-        ("recorded duration", found.took_ms, _duration),
-        ("input tokens per call", found.input_tokens_per_call, _count),
-        ("output tokens per call", found.output_tokens_per_call, _count),
-    ):
-        lines.append(f"{name:<24}" + _spread(spread, show))
-    lines += ["", f"{'kind':<6}{'name':<40}{'steps':>10}"]
-    for series in found.series[:top]:
-        lines.append(f"{series.kind:<6}{shortened(series.name, 36):<40}{series.steps:>10,}")
-    if len(found.series) > top:
-        rest = sum(series.steps for series in found.series[top:])
-        lines.append(f"{'':<6}{f'and {len(found.series) - top} more names':<40}{rest:>10,}")
-    return lines
-
-
-def _references(counts: dict[str, int]) -> str:
-    """The references that a run gives values to, and how many steps use each."""
-    shown = [f"{{{{{name}}}}} in {count:,}" for name, count in sorted(counts.items())[:_MOST_REFERENCES]]
-    more = len(counts) - len(shown)
-    return f"{', '.join(shown)}{f' and {more} more' if more > 0 else ''} steps"
-
-
-def _origins(origins: Sequence[str]) -> str:
-    said = ", ".join(shortened(origin, 40) for origin in origins[:3])
-    return f"{said} and {len(origins) - 3} more" if len(origins) > 3 else said or "not stated"
-
-
-def _load_lines(found: TraceProfile) -> list[str]:
-    """How the load comes: a line over time, its kind and the rule, and the three levels of it."""
-    load = found.load
-    most = max(load.steps_by_window, default=0)
-    bars = "".join(
-        "▁▂▃▄▅▆▇█"[min(7, 8 * count // (most + 1))] if count else " " for count in load.steps_by_window
-    )
-    lines = ["", f"{'load over time':<15}{bars}", f"{'pattern':<15}{load.pattern.name}"]
-    lines += [f"{'':<15}{part}" for part in textwrap.wrap(load.pattern.rule, 64)]
-    rows = [("dispersion", load.dispersion), ("peak to mean", load.peak_to_mean)]
-    for name, by_window in rows:
-        if by_window:
-            shown = ", ".join(f"{value:.3g} by {window}" for window, value in by_window.items())
-            lines.append(f"{name:<15}{shown}")
-    if load.cv_of_gaps is not None:
-        lines.append(f"{'gaps':<15}CV {load.cv_of_gaps:.3g} between session starts (1: Poisson)")
-    if load.under_way_mean is not None:
-        lines.append(
-            f"{'under way':<15}{load.under_way_mean:.3g} requests in the mean, at most {load.under_way_most:,}"
-        )
-    for bucket in load.buckets:
-        rate = bucket.mean_per_slot / load.window_s
-        shown = (
-            f"{bucket.time_ratio:.0%} of the time, {bucket.events_ratio:.0%} of the steps, {rate:.3g} steps/s"
-        )
-        lines.append(f"{bucket.name:<15}{shown}")
-    return lines
-
-
-def _spread(spread: Quantiles, show: Callable[[float], str]) -> str:
-    values = (spread.min, spread.p50, spread.p90, spread.p99, spread.max)
-    return f"{spread.n:>10,}" + "".join(f"{'-' if value is None else show(value):>10}" for value in values)
-
-
-def _load_chart(found: TraceProfile) -> Chart | None:
-    load = found.load
-    levels = [(bucket.name, bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
-    return trace_load(
-        clean(found.header.name), found.span_ms / 1000, load.steps_by_window, load.under_way_by_window, levels
-    )
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _duration(ms: float) -> str:
-    if ms < 1_000:
-        return f"{ms:.3g} ms"
-    if ms < 60_000:
-        return f"{ms / 1_000:.3g} s"
-    if ms < 3_600_000:
-        return f"{ms / 60_000:.3g} min"
-    return f"{ms / 3_600_000:,.3g} h"
-
-
-for command in (import_, record, correlate, transform, synth):
-    trace.add_command(command)

@@ -12,6 +12,7 @@ import click
 
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
+from replay.exit_codes import EXIT_CODES
 from replay.judge.phrases import counted
 from replay.planes.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
@@ -20,7 +21,6 @@ from replay.recording.redaction import PatternError
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trials.endings import EXIT_CODES
 from replay.wire.shortage import check_room_for_loop
 
 _RULES = SessionRules()

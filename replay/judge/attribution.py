@@ -11,9 +11,9 @@ for them.
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
 
 from replay.judge.causes import CHARGED, Charges, charge
+from replay.judge.distributions import at_least
 from replay.judge.figures import Evidence
 from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
@@ -167,7 +167,7 @@ def _crowded_sessions(columns: Columns, charges: Charges, rows: Rows) -> Rows:
 def _more_than_chance(hits: Rows, chance: Floats) -> Rows:
     candidates = np.flatnonzero((hits >= _LEAST_HITS) & (chance > 0) & (chance < 1))
     groups = int(np.count_nonzero(chance > 0))
-    p_values = binom.sf(hits[candidates] - 1, hits.sum(), chance[candidates])
+    p_values = at_least(hits[candidates], hits.sum(), chance[candidates])
     is_far = hits[candidates] >= _CONCENTRATION * hits.sum() * chance[candidates]
     found: Rows = candidates[is_far & (p_values * groups < _TEST)]
     return found

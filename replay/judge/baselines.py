@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from math import exp, log
 
 import numpy as np
-from scipy.stats import t as student
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
+from replay.judge.distributions import student_quantile
 from replay.judge.figures import Evidence, Figure
 from replay.judge.metrics import measured, rows_of
 from replay.judge.own_intervals import widened
@@ -125,7 +125,7 @@ def _wider(one: Interval, other: Interval) -> Interval:
 def _predicted(slo: Slo, observed: float, known: Sequence[float], confidence: float) -> Interval:
     """Where the figure of a run like this one lies, by the scatter of the baselines from run to run."""
     k = len(known)
-    width = float(student.ppf((1 + confidence) / 2, k - 1)) * (1 + 1 / k) ** 0.5
+    width = student_quantile((1 + confidence) / 2, k - 1) * (1 + 1 / k) ** 0.5
     if slo.unit == "ms":
         logs = np.log(np.maximum(np.asarray(known), 1e-6))
         half = width * float(logs.std(ddof=1))

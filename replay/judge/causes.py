@@ -20,9 +20,10 @@ from what is left of it in this order:
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm, rankdata, spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from replay.judge.coldstart import find_cold, find_waves
+from replay.judge.distributions import normal_above
 from replay.judge.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
@@ -212,7 +213,7 @@ def _slow_instances(columns: Columns, steady: Flags, relative: Floats) -> tuple[
     for code in tested.tolist():
         own, others = float(sizes[code]), float(n - sizes[code])
         z = (rank_sums[code] - own * (n + 1) / 2) / (own * others * (n + 1) / 12) ** 0.5
-        if norm.sf(z) * len(tested) >= _TEST:
+        if normal_above(z) * len(tested) >= _TEST:
             continue
         ratio = float(np.median(values[codes == code]) / np.median(values[codes != code]))
         if ratio > _FAR_ABOVE:

@@ -25,8 +25,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
-from scipy.stats import beta, mannwhitneyu
 
+from replay.judge.distributions import beta_quantile
 from replay.judge.figures import Evidence
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
@@ -205,6 +205,9 @@ def _after_idle_times(
             "the slow steps did not come after idle times, so they are something else",
         )
     if len(warm) >= 3:
+        # Imported here because it takes longer than a short run's whole verdict.
+        from scipy.stats import mannwhitneyu
+
         p_value = float(mannwhitneyu(cold, warm, alternative="greater").pvalue)
         if p_value >= _RANK_TEST:
             why = "slow steps came after short idle times as well as long ones, so they are something else"
@@ -441,8 +444,8 @@ def idle_curve(waves: Waves, is_cold: Flags) -> list[IdleBucket]:
 
 def bucket(from_s: float, to_s: float, n: int, cold: int) -> IdleBucket:
     """One part of the curve, with Clopper and Pearson's interval at 95 %."""
-    low = 0.0 if not cold else float(beta.ppf(0.025, cold, n - cold + 1))
-    high = 1.0 if cold == n else float(beta.ppf(0.975, cold + 1, n - cold))
+    low = 0.0 if not cold else beta_quantile(0.025, cold, n - cold + 1)
+    high = 1.0 if cold == n else beta_quantile(0.975, cold + 1, n - cold)
     return IdleBucket(
         idle_s=round(from_s, 4),
         to_s=round(to_s, 4),

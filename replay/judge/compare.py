@@ -27,9 +27,9 @@ from math import inf, isinf
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
+from replay.judge.distributions import normal_quantile
 from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
@@ -299,7 +299,7 @@ def _found(pair: "_Pair", metric: Metric, selector: Selector, confidence: float)
         correlation = _correlation(*pair.samples(metric, selector), pair.resampling.blocks_a)
     own = OwnIntervals(ours, theirs, correlation)
     low, high = own.interval(confidence)
-    spread = (high - low) / 2 / float(norm.ppf((1 + confidence) / 2)) if high - low < inf else None
+    spread = (high - low) / 2 / normal_quantile((1 + confidence) / 2) if high - low < inf else None
     why = None if is_share else pair.why_few
     return _Found(ours.figure, theirs.figure, own.interval, own.p_value, spread, why)
 
@@ -407,7 +407,7 @@ def _put_doubt(difference: Difference, found: _Found, scale: float, confidence: 
     low, high = found.interval(confidence)
     detectable = None
     if found.spread is not None:
-        powers = float(norm.ppf((1 + confidence) / 2) + norm.ppf(_POWER))
+        powers = normal_quantile((1 + confidence) / 2) + normal_quantile(_POWER)
         detectable = round(powers * found.spread * scale, 6)
     if difference.unit == "ms":
         known = _rounded(low, found), _rounded(high, found)

@@ -10,8 +10,8 @@ their correlation hardly counts.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
 
+from replay.judge.distributions import normal_above
 from replay.judge.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.histogram import Int64s
@@ -90,7 +90,7 @@ def _trend(values: Floats) -> tuple[float | None, float | None]:
     third = len(values) // 3
     first = float(values[:third].mean())
     growth = float(values[-third:].mean()) / first if first > 0 else None
-    return growth, float(norm.sf((s - 1) / deviation))
+    return growth, normal_above((s - 1) / deviation)
 
 
 def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:

@@ -10,9 +10,8 @@ from math import exp
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta
-from scipy.stats import t as student
 
+from replay.judge.distributions import beta_quantile, student_quantile
 from replay.judge.quantile import FAR
 from replay.judge.sample import Sample, Worth, has_few_sessions, in_time, worth
 from replay.judge.types import Interval
@@ -41,8 +40,8 @@ def share_bounds(share: float, found: Worth, confidence: float) -> Interval:
     if found.has_few_sessions:
         return Interval(tail * share, 1 - tail * (1 - share))
     k = share * found.n_effective
-    low = 0.0 if k <= 0 else float(beta.ppf(tail, k, found.n_effective - k + 1))
-    high = 1.0 if share >= 1 else float(beta.ppf(1 - tail, k + 1, found.n_effective - k))
+    low = 0.0 if k <= 0 else beta_quantile(tail, k, found.n_effective - k + 1)
+    high = 1.0 if share >= 1 else beta_quantile(1 - tail, k + 1, found.n_effective - k)
     return Interval(max(low, tail * share), min(high, 1 - tail * (1 - share)))
 
 
@@ -116,4 +115,4 @@ def mean_bounds(known: MeanKnown, confidence: float) -> Interval:
 
 def t_quantile(confidence: float, df: float) -> float:
     """Student's quantile for a two-sided interval."""
-    return float(student.ppf((1 + confidence) / 2, df))
+    return student_quantile((1 + confidence) / 2, df)

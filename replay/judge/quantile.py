@@ -11,9 +11,8 @@ a share, as Woodruff (1952) did. Coverage is simulated in tests/judge/test_quant
 from math import ceil, log
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betainc
 
+from replay.judge.distributions import beta_below
 from replay.judge.sample import Floats, Sample, Worth, worth
 from replay.judge.types import Interval
 
@@ -96,13 +95,16 @@ def _rank(n: float, q: float, p: float) -> float | None:
     """
 
     def excess(k: float) -> float:
-        return float(betainc(k, n + 1 - k, q)) - p
+        return beta_below(q, k, n + 1 - k) - p
 
     if excess(n) > 0:
         return None
     smallest = min(1.0, n)
     if excess(smallest) < 0:
         return None if p > 0.5 else smallest
+    # Imported here, for it takes a while, and most of what imports this module judges nothing.
+    from scipy.optimize import brentq
+
     return float(brentq(excess, smallest, n))
 
 

@@ -22,9 +22,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
 
+from replay.judge.distributions import normal_above, normal_quantile, student_above, student_quantile
 from replay.judge.sample import Floats, Sample
 from replay.results.columns import Codes
 
@@ -69,7 +68,7 @@ class Resampled(NamedTuple):
         """The expanded percentile interval of the difference."""
         if self.blocks < 2:
             return -np.inf, np.inf
-        tail = float(norm.sf(student.ppf((1 + confidence) / 2, self.blocks - 1) * self._expansion))
+        tail = normal_above(student_quantile((1 + confidence) / 2, self.blocks - 1) * self._expansion)
         low, high = np.quantile(self.bootstrap, [tail, 1 - tail])
         return _unbounded(float(low)), _unbounded(float(high))
 
@@ -80,8 +79,8 @@ class Resampled(NamedTuple):
             return 1.0
         k, draws = self.blocks, len(self.bootstrap)
         fewer = min(np.count_nonzero(self.bootstrap <= 0), np.count_nonzero(self.bootstrap >= 0))
-        distance = float(norm.isf(min(0.5, (1 + fewer) / (1 + draws)))) / self._expansion
-        return float(2 * student.sf(distance, k - 1))
+        distance = -normal_quantile(min(0.5, (1 + fewer) / (1 + draws))) / self._expansion
+        return 2 * student_above(distance, k - 1)
 
     @property
     def _expansion(self) -> float:

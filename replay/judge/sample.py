@@ -14,10 +14,9 @@ tail that a few sessions make is known no better than those few tell; in time th
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from replay.judge.dependence import INDEPENDENT, Dependence, Floats, dependence, readings_of
+from replay.judge.distributions import normal_quantile, student_quantile
 from replay.results.columns import Codes, Flags
 from replay.results.histogram import Int64s
 
@@ -134,7 +133,7 @@ def has_few_sessions(sample: Sample) -> bool:
 def narrower(df: float, confidence: float) -> float:
     """What is left of n where the variance has so many degrees of freedom: normal over Student's quantile, squared."""
     tail = (1 - confidence) / 2
-    return float((norm.ppf(1 - tail) / student.ppf(1 - tail, df)) ** 2) if df < _MOST_DF else 1.0
+    return (normal_quantile(1 - tail) / student_quantile(1 - tail, df)) ** 2 if df < _MOST_DF else 1.0
 
 
 def _in_stretches(cluster: Codes, at: Int64s | Codes, window: float) -> Codes:

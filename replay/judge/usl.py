@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-from scipy.optimize import curve_fit
-from scipy.stats import t as student
+
+from replay.judge.distributions import student_quantile
 
 LEAST_LEVELS = 5
 
@@ -38,6 +38,9 @@ def fit_usl(in_flight: Sequence[float], achieved_rps: Sequence[float]) -> Usl | 
     n, x = n[usable], x[usable]
     if len(np.unique(np.round(n, 3))) < LEAST_LEVELS:
         return None
+    # Imported here, for it takes a while, and a search for a ceiling ends with it.
+    from scipy.optimize import curve_fit
+
     start = [float((x / n).max()), 0.01, 0.0001]
     try:
         found, covariance = curve_fit(_law, n, x, p0=start, bounds=([0, 0, 0], np.inf), maxfev=20_000)
@@ -45,7 +48,7 @@ def fit_usl(in_flight: Sequence[float], achieved_rps: Sequence[float]) -> Usl | 
         return None
     gamma, alpha, beta = (float(value) for value in found)
     deviations = np.sqrt(np.clip(np.diag(covariance), 0, None))
-    width = float(student.ppf(0.975, max(1, len(n) - 3)))
+    width = student_quantile(0.975, max(1, len(n) - 3))
     half = [width * float(deviation) for deviation in deviations]
     residual = float(((x - _law(n, *found)) ** 2).sum())
     total = float(((x - x.mean()) ** 2).sum())

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from replay.errors import InputError
 from replay.files import write_whole
 from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
 
@@ -20,7 +21,7 @@ _RESERVE_FILE = ".reserve"
 _RESERVES_BYTES = (64 << 10, 16 << 10, 8 << 10)
 
 
-class RunDirError(Exception):
+class RunDirError(InputError):
     """A run directory cannot be made or read; str() is the whole message."""
 
 

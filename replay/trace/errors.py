@@ -2,10 +2,12 @@
 
 import unicodedata
 
+from replay.errors import InputError
+
 _LONGEST_NAME = 80
 
 
-class TraceError(ValueError):
+class TraceError(InputError, ValueError):
     """A trace, or a file that was to become one, cannot be used as it is; str() is the whole message."""
 
 

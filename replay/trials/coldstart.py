@@ -15,6 +15,7 @@ import numpy as np
 from replay.engine.event_loop import Host, run_to_end
 from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.prober import Prober
+from replay.errors import ReplayError
 from replay.judge.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.probing import IdleSearch
 from replay.judge.types import VERDICT_SCHEMA
@@ -223,5 +224,5 @@ class _Experiment:
         return found
 
 
-class ProbeFailed(Exception):
+class ProbeFailed(ReplayError):
     """The target did not answer a probe as it must for the experiment to mean anything; str() is the message."""

@@ -11,22 +11,11 @@
 """
 
 from pathlib import Path
-from typing import Literal
 
+from replay.exit_codes import Conclusion
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Ended, RunStatus
 
-Conclusion = Literal["done", "pass", "fail", "inconclusive", "not_carried_out", "interrupted"]
-
-EXIT_CODES: dict[Conclusion, int] = {
-    "done": 0,
-    "pass": 0,
-    "fail": 1,
-    "inconclusive": 3,
-    "not_carried_out": 4,
-    "interrupted": 130,
-}
-EXIT_BAD_INPUT = 2
 _NO_ANSWER: dict[Conclusion, str] = {
     "not_carried_out": "the run could not be carried out",
     "interrupted": "the run was interrupted",

@@ -1,7 +1,9 @@
 """What can go wrong with a target before any step is sent. What goes wrong later is data, not an exception."""
 
+from replay.errors import ReplayError
 
-class WireError(Exception):
+
+class WireError(ReplayError):
     """Requests cannot be sent to this target; str() is the whole message."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from replay.cli.compare import compare
 from replay.cli.gate import gate, read_slos
 from replay.cli.run import run
-from replay.trials.endings import EXIT_CODES
+from replay.exit_codes import EXIT_CODES
 
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
 TEXT = PAGE.read_text(encoding="utf-8")

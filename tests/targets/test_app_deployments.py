@@ -5,6 +5,7 @@ import shlex
 from configparser import ConfigParser
 from pathlib import Path
 
+import click
 import pytest
 
 from replay.cli.main import cli
@@ -25,7 +26,7 @@ def test_every_replay_command_of_the_page_exists_with_its_options():
     for names, rest in lines:
         command = cli
         for name in names.split():
-            command = command.commands[name]
+            command = command.get_command(click.Context(command), name)
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in shlex.split(rest) if word.startswith("--")} <= known
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from replay.trials.endings import EXIT_CODES, concluded, worst
+from replay.exit_codes import EXIT_CODES
+from replay.trials.endings import concluded, worst
 
 
 @pytest.mark.parametrize("answer", ["done", "pass", "fail", "inconclusive"])

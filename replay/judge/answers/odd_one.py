@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil, log
 from typing import NamedTuple
 
-from scipy.stats import binom
+from replay.judge.distributions import at_least
 
 
 class Sign(NamedTuple):
@@ -49,7 +49,7 @@ def chance_of_second(asked_of_differing: float, asked_of_others: float) -> float
 
 def p_value(sign: Sign) -> float:
     """Of the second target being the odd one at least so often."""
-    return min(1.0, sign.sides * float(binom.sf(sign.odd - 1, sign.of, sign.chance)))
+    return min(1.0, sign.sides * float(at_least(sign.odd, sign.of, sign.chance)))
 
 
 def least_p_value(sign: Sign) -> float:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from replay.errors import InputError
 from replay.keys import ended, quoted, unknown_key
 from replay.toml import TomlError, read_toml
 
@@ -19,7 +20,7 @@ _MOST_NAMES = 20
 Kind = Literal["one", "several", "names", "word", "number"]
 
 
-class AnswersError(ValueError):
+class AnswersError(InputError, ValueError):
     """Answers cannot be used as they are written; str() is the whole message."""
 
 

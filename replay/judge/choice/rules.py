@@ -7,8 +7,6 @@ after them look only at the targets that stand for their kind. The constants are
 
 from collections.abc import Callable, Iterable, Sequence
 
-from scipy.stats import binomtest
-
 from replay.judge.choice.bills import CLEAR_RATIO, Bills, compared, why_not_compared
 from replay.judge.choice.case import Case
 from replay.judge.choice.having import cannot_do
@@ -36,6 +34,7 @@ from replay.judge.choice.types import (
     Rule,
     StepClass,
 )
+from replay.judge.distributions import at_least
 from replay.judge.phrases import counted, number
 
 LEAST_SESSIONS = 20
@@ -443,7 +442,7 @@ def trouble(case: Case) -> Rule:
     if serverless and vm:
         a, b = counts[serverless.target], counts[vm.target]
         # Under equal rates each of them falls on either plane alike (conditional test of two Poisson rates).
-        if abs(a - b) >= LEAST_TROUBLE and float(binomtest(a, a + b).pvalue) < ALPHA:
+        if abs(a - b) >= LEAST_TROUBLE and 2 * float(at_least(max(a, b), a + b, 0.5)) < ALPHA:
             favours = "serverless" if a < b else "vm"
     return Rule(
         name="operational surprises",

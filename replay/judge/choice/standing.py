@@ -9,14 +9,13 @@ latency; names decide between equals, so that the order in which targets were na
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from scipy.stats import beta
-
 from replay.judge.choice.answered import cuts_sockets, lacks_tools, outside_zones, state_lost
 from replay.judge.choice.bills import bill_and_staff
 from replay.judge.choice.case import Case
 from replay.judge.choice.having import cannot_do, runs_on, unfit
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
+from replay.judge.distributions import beta_quantile
 from replay.judge.phrases import counted, number
 
 LEAST_STEPS = 100
@@ -71,7 +70,7 @@ def fails_too_often(plane: PilotPlane) -> bool:
     if plane.error_share is None or not plane.steps:
         return False
     failed = round(plane.error_share * plane.steps)
-    return bool(failed) and float(beta.ppf(ALPHA / 2, failed, plane.steps - failed + 1)) > MOST_FAILED
+    return bool(failed) and beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) > MOST_FAILED
 
 
 def carries_rps(plane: PilotPlane) -> float | None:

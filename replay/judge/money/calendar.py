@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from replay.errors import InputError
 from replay.judge.choice.types import MONTH_H
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -30,7 +31,7 @@ WEEKS = MONTH_H / (7 * 24)
 Floats = npt.NDArray[np.float64]
 
 
-class CalendarError(ValueError):
+class CalendarError(InputError, ValueError):
     """A calendar cannot be used as it is written; str() is the whole message."""
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.errors import InputError
 from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError, RequestBilling
 from replay.judge.money.usage import MONTH_S, Usage
 
@@ -76,7 +77,7 @@ class Bill(msgspec.Struct, kw_only=True):
     total_with_staff: float | None = None
 
 
-class CostError(ValueError):
+class CostError(InputError, ValueError):
     """A bill cannot be made; str() says what is missing."""
 
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from replay.errors import InputError
 from replay.judge.money.sizes import SizeRule
 from replay.keys import explained
 from replay.toml import TomlError, read_toml
@@ -48,7 +49,7 @@ STALE_AFTER = datetime.timedelta(days=180)
 SPOT = "-spot"
 
 
-class PriceTableError(ValueError):
+class PriceTableError(InputError, ValueError):
     """A price table cannot be used as it is written; str() is the whole message."""
 
 

@@ -1,0 +1,44 @@
+"""A group of commands of which each is imported when it is asked for.
+
+All commands together take seconds to import, most of them for statistics and drawing. So what help lists of a command
+stands beside its name, in words for a list; its own help says the rest.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+
+class Member(NamedTuple):
+    """Where a command is, as `module:name`, and a sentence about it."""
+
+    where: str
+    short_help: str
+
+
+class LazyGroup(click.Group):
+    """members: under the heading of each part of the list, in the order in which help shows them."""
+
+    def __init__(self, *args: Any, members: Mapping[str, Mapping[str, Member]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._parts = members
+        self._members = {name: member for part in members.values() for name, member in part.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._members)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        member = self._members.get(cmd_name)
+        if member is None:
+            return None
+        module, _, name = member.where.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, self._members))
+        for heading, part in self._parts.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), member.short_help) for name, member in part.items()])

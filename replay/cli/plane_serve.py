@@ -1,0 +1,437 @@
+"""`replay plane serve`: an execution plane on this machine that answers requests."""
+
+import ipaddress
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import anyio
+import click
+import msgspec
+
+from replay.cli.units import DURATION, FACTOR
+from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
+from replay.keys import explained
+from replay.planes.distributions import parse_distribution
+from replay.planes.modelled import modelled_server
+from replay.planes.processes import CommandError
+from replay.planes.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.series import SeriesError
+from replay.planes.serving import plane_server
+from replay.planes.types import (
+    CONTROL_TOKEN,
+    DRAIN_S,
+    PENDING_LIMITS,
+    PLATFORM_TIMEOUT_S,
+    Distribution,
+    ModelSpec,
+    PlaneSpec,
+    ProcessSpec,
+    ServiceModel,
+    scaling_for,
+)
+from replay.toml import read_toml
+from replay.wire.shortage import check_room_for_loop
+
+_MODEL = ServiceModel()
+_SPEC = PlaneSpec()
+_PROCESS = ProcessSpec(command="-")
+_DEPLOY_SIGNALS = (signal.SIGUSR1,) if hasattr(signal, "SIGUSR1") else ()
+
+
+class _Time(click.ParamType[Distribution]):
+    """A time or a distribution of times, in the short form."""
+
+    name = "time|dist"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Distribution:
+        if isinstance(value, Distribution):
+            return value
+        try:
+            return parse_distribution(str(value))
+        except ValueError as fault:
+            self.fail(f"{fault}")
+
+
+_TIME = _Time()
+
+
+@click.command()
+@click.option("--modelled", is_flag=True, help="Answer every request after a modelled time.")
+@click.option("--command", help="How an instance is started, for example 'python -m app --port $PORT'.")
+@click.option(
+    "--plane",
+    "kind",
+    type=click.Choice(["serverless", "vm", "group"]),
+    default=_SPEC.kind,
+    show_default=True,
+    help="serverless: instances come and go with the requests. vm: --max-instances workers, always on. group: machines "
+    "that scale by the load of minutes.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(sorted(PROFILES)),
+    help="The rules of a known platform; other options change them.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(0),
+    default=_SPEC.concurrency,
+    show_default=True,
+    help="Requests in one instance at once; 0 for any number.",
+)
+@click.option(
+    "--min-instances",
+    type=click.IntRange(0),
+    default=_SPEC.min_instances,
+    show_default=True,
+    help="Instances that are always on.",
+)
+@click.option(
+    "--max-instances",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Instances at most; with --plane vm, the workers.",
+)
+@click.option(
+    "--idle-lifetime",
+    type=DURATION,
+    default=f"{_SPEC.idle_lifetime_s:g}s",
+    show_default=True,
+    help="How long an instance stays without a request.",
+)
+@click.option(
+    "--pending-limit",
+    type=click.Choice(list(PENDING_LIMITS)),
+    help="How long and how many requests wait for an instance.  [default: startup; for machines 2048, without limit]",
+)
+@click.option(
+    "--request-timeout",
+    type=DURATION,
+    help=f"Answer 504 after this.  [default: {PLATFORM_TIMEOUT_S:g}s; none for machines]",
+)
+@click.option(
+    "--router",
+    type=click.Choice(["most_recently_used", "least_loaded", "round_robin"]),
+    default=_SPEC.router,
+    show_default=True,
+    help="Which instance takes a request.",
+)
+@click.option(
+    "--health-path", help="Ready when this path answers 200 or 204.  [default: when the port accepts]"
+)
+@click.option(
+    "--boot-timeout",
+    type=DURATION,
+    default=f"{_PROCESS.boot_timeout_s:g}s",
+    show_default=True,
+    help="Give a boot up after this.",
+)
+@click.option(
+    "--grace",
+    type=DURATION,
+    default=f"{_PROCESS.grace_s:g}s",
+    show_default=True,
+    help="From SIGTERM to SIGKILL.",
+)
+@click.option(
+    "--drain",
+    type=DURATION,
+    help="How long requests may still run in an instance that is replaced or let go.  "
+    f"[default: {DRAIN_S:g}s; as long as they take with --plane group]",
+)
+@click.option(
+    "--headers/--no-headers",
+    "tells",
+    default=True,
+    show_default=True,
+    help="Say in each response which instance served it, and whether it was cold.",
+)
+@click.option(
+    "--control-port",
+    type=click.IntRange(0, 65535),
+    help="Serve /state and /metrics here, and /kill, /drain and /deploy to whoever has the token, which is printed "
+    f"unless {CONTROL_TOKEN} in the environment sets it; 0 takes a free one.",
+)
+@click.option(
+    "--series",
+    type=click.Path(path_type=Path),
+    help="Append what /state says to this file, a line of JSON a second.",
+)
+@click.option(
+    "--boot",
+    type=_TIME,
+    help="With --modelled: put instances behind a gateway, which boot this long: 800ms, or lognormal:800ms,2s.",
+)
+@click.option(
+    "--service",
+    type=_TIME,
+    help="With --modelled: put instances behind a gateway, which take this long to answer (a stream: to begin).",
+)
+@click.option(
+    "--model",
+    "model_file",
+    type=click.Path(path_type=Path),
+    help="With --modelled: put instances behind a gateway, as this TOML file says: times, sharing, memory, faults.",
+)
+@click.option(
+    "--startup-boost/--no-startup-boost",
+    default=_SPEC.startup_boost,
+    show_default=True,
+    help="With --modelled: more CPU during the boot, and for 10 s after.",
+)
+@click.option(
+    "--cpu-when-idle",
+    type=click.Choice(["throttled", "full"]),
+    default=_SPEC.cpu_when_idle,
+    show_default=True,
+    help="With --modelled: what is left of an instance's CPU while it has no request.",
+)
+@click.option(
+    "--seed", type=int, default=_MODEL.seed, show_default=True, help="With --modelled: of the modelled times."
+)
+@click.option(
+    "--speed",
+    type=FACTOR,
+    default=_MODEL.speed,
+    show_default=True,
+    help="With --modelled: answer this many times as fast.",
+)
+@click.option(
+    "--error-rate",
+    type=click.FloatRange(0.0, 1.0),
+    default=_MODEL.error_ratio,
+    show_default=True,
+    help="With --modelled: answer this share with 503.",
+)
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    modelled: bool,
+    command: str | None,
+    kind: str,
+    profile: ProfileName | None,
+    host: str,
+    port: int,
+    concurrency: int,
+    min_instances: int,
+    max_instances: int,
+    idle_lifetime: float,
+    pending_limit: str | None,
+    request_timeout: float | None,
+    router: str,
+    health_path: str | None,
+    boot_timeout: float,
+    grace: float,
+    drain: float | None,
+    tells: bool,
+    control_port: int | None,
+    series: Path | None,
+    boot: Distribution | None,
+    service: Distribution | None,
+    model_file: Path | None,
+    startup_boost: bool,
+    cpu_when_idle: str,
+    seed: int,
+    speed: float,
+    error_rate: float,
+) -> None:
+    """Serve a target until it is interrupted: modelled, or real processes that scale to zero.
+
+    --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
+    with modelled instances, to which the options of planes apply. SIGUSR1 begins a rolling deploy: each instance is
+    replaced by one that boots, and ends with its last request.
+
+    \b
+    Examples:
+      replay plane serve --modelled --port 8080
+      replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms --max-instances 10
+      replay plane serve --command 'python -m app --port $PORT' --concurrency 8 --max-instances 4 --idle-lifetime 30s
+    """
+    if modelled == (command is not None):
+        _refuse(ctx, "say what to serve: --modelled, or --command with how an instance is started.")
+    address = _loopback(host)
+    if address is None:
+        _refuse(
+            ctx, f"--host {host} is not a loopback address; a plane is for this machine only. Use 127.0.0.1."
+        )
+    if health_path is not None and not health_path.startswith("/"):
+        _refuse(ctx, "--health-path must begin with /.")
+
+    given = {
+        name
+        for name in (
+            "kind",
+            "profile",
+            "boot",
+            "service",
+            "model_file",
+            "startup_boost",
+            "cpu_when_idle",
+            "speed",
+            "error_rate",
+            "seed",
+        )
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
+    if not modelled and given & {"boot", "service", "model_file"}:
+        _refuse(ctx, "--boot, --service and --model are for --modelled: a process takes its own time.")
+    if not modelled and given & {"startup_boost", "cpu_when_idle"}:
+        _refuse(
+            ctx, "--startup-boost and --cpu-when-idle are for --modelled: a process has this machine's CPU."
+        )
+    instances: ProcessSpec | ModelSpec | None = None
+    if command is not None:
+        instances = ProcessSpec(
+            command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
+        )
+    elif given & {"kind", "profile", "boot", "service", "model_file"}:
+        instances = _model(ctx, model_file, profile)
+        changes: dict[str, Any] = {
+            name: value
+            for name, value in {"boot": boot, "service": service, "speed": speed, "seed": seed}.items()
+            if name in given
+        }
+        if "error_rate" in given:
+            changes["faults"] = msgspec.structs.replace(instances.faults, error_ratio=error_rate)
+        instances = msgspec.structs.replace(instances, **changes)
+
+    if instances is None and series is not None:
+        _refuse(
+            ctx,
+            "--series is for planes with instances: add --command, or --plane, --boot, --service or --model.",
+        )
+
+    @asynccontextmanager
+    async def served() -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
+        if instances is None:
+            async with modelled_server(
+                ServiceModel(speed=speed, error_ratio=error_rate, seed=seed), address, port
+            ) as url:
+                yield url, None
+            return
+        rules: dict[str, Any] = {
+            "kind": kind,
+            "concurrency": concurrency,
+            "min_instances": min_instances,
+            "max_instances": max_instances,
+            "idle_lifetime": idle_lifetime,
+            "pending_limit": pending_limit,
+            "request_timeout": request_timeout,
+            "drain": drain,
+            "startup_boost": startup_boost,
+            "cpu_when_idle": cpu_when_idle,
+            "router": router,
+        }
+        spec = _spec(ctx, profile, rules)
+        token = os.environ.get(CONTROL_TOKEN) or None
+        async with plane_server(
+            spec,
+            instances,
+            address,
+            port,
+            control_port=control_port,
+            control_token=token,
+            tells=tells,
+            series=series,
+        ) as where:
+            if where.control_url is not None:
+                _tell_control(where.control_url, is_known=token is not None)
+            yield where.url, where.deploy
+
+    async def until_signal() -> signal.Signals:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, *_DEPLOY_SIGNALS) as signals:
+            async with served() as (url, deploy):
+                click.echo(f"listening on {url}", err=True)
+                async for number in signals:
+                    if number not in _DEPLOY_SIGNALS:
+                        return number
+                    if deploy is not None:
+                        deploy()
+        raise AssertionError("signals do not end")
+
+    check_room_for_loop()
+    try:
+        stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
+    except (CommandError, SeriesError, ValueError) as error:
+        _refuse(ctx, f"{error}")
+    except OSError as error:
+        _refuse(
+            ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
+        )
+    ctx.exit(EXIT_CODES["interrupted"] if stopped_by == signal.SIGINT else 0)
+
+
+def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]) -> PlaneSpec:
+    """The rules that the options name; of a profile's, those that an option changes. Raises ValueError."""
+    fields = {
+        {"idle_lifetime": "idle_lifetime_s", "request_timeout": "request_timeout_s", "drain": "drain_s"}.get(
+            n, n
+        ): v
+        for n, v in rules.items()
+        if profile is None or ctx.get_parameter_source(n) is not click.core.ParameterSource.DEFAULT
+    }
+    if profile is not None:
+        return msgspec.structs.replace(PROFILES[profile], **fields)
+    if fields["kind"] == "serverless":
+        fields["scaling"] = scaling_for(fields["idle_lifetime_s"])
+    return PlaneSpec(**fields)
+
+
+def _model(ctx: click.Context, file: Path | None, profile: ProfileName | None = None) -> ModelSpec:
+    """Read a model's file, over what is known of the profile's instances; the defaults where there is neither."""
+    known = dict(MODELS.get(profile, {})) if profile is not None else {}
+    written: dict[str, Any] = known
+    try:
+        written = {**known, **({} if file is None else read_toml(file.read_bytes()))}
+        return msgspec.convert(written, ModelSpec)
+    except OSError as fault:
+        _refuse(ctx, f"cannot read {file}: {fault.strerror}.")
+    except msgspec.ValidationError as fault:
+        _refuse(ctx, f"{file}: {explained(fault, ModelSpec, written)}")
+    except (msgspec.DecodeError, ValueError) as fault:
+        _refuse(ctx, f"{file}: {fault}.")
+
+
+def _tell_control(url: str, is_known: bool) -> None:
+    """Say where the control address is, and how it takes orders; a token that the user knows is not shown."""
+    plain, _, token = url.rpartition("/token-")
+    if is_known:
+        click.echo(f"control on {plain}", err=True)
+        click.echo(
+            f"  {plain}/state and /metrics are for all on this machine. POST /kill, /drain and /deploy need the header "
+            f"x-replay-control with what {CONTROL_TOKEN} holds.",
+            err=True,
+        )
+        return
+    click.echo(f"control on {url}", err=True)
+    click.echo(
+        f"  {plain}/state and /metrics are for all on this machine. To change the plane: curl -X POST {url}/kill (or "
+        f"/drain, /deploy), or the header x-replay-control: {token}",
+        err=True,
+    )
+
+
+def _loopback(host: str) -> str | None:
+    """Return the loopback address that host stands for; None if it stands for any other."""
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return host if address.is_loopback else None
+
+
+def _refuse(ctx: click.Context, why: str) -> NoReturn:
+    click.echo(f"replay: {why}", err=True)
+    ctx.exit(EXIT_BAD_INPUT)

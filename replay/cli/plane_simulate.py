@@ -1,0 +1,34 @@
+"""`replay plane simulate`: a replay in virtual time."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from replay.cli.documents import print_json
+from replay.cli.options import options_from, output_options, run_options
+from replay.engine.simulation import simulate_trace
+from replay.exit_codes import EXIT_CODES
+from replay.report.terminal import print_summary
+from replay.target import load_target
+
+
+@click.command()
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option("-t", "--target", required=True, help="A target file with a [simulate] table.")
+@run_options
+@output_options
+@click.pass_context
+def simulate(
+    ctx: click.Context, /, trace: Path, target: str, out: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Replay TRACE against a simulated plane in virtual time: no sockets, no waiting, the same summary.
+
+    Example: replay plane simulate traces/triage-burst.jsonl --target targets/simulated.toml
+    """
+    outcome = simulate_trace(trace, load_target(target), options_from(chosen), out)
+    if as_json:
+        print_json(outcome.summary)
+    else:
+        print_summary(outcome.summary, outcome.directory)
+    ctx.exit(EXIT_CODES["done" if outcome.summary.status == "finished" else "not_carried_out"])

@@ -1,0 +1,78 @@
+"""What a command imports before it begins: counted rather than timed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from replay.cli.lazy import LazyGroup
+from replay.cli.main import cli
+
+TRACE = Path(__file__).parents[2] / "traces" / "support-agent.jsonl"
+HEAVY = ("scipy", "pyarrow", "httpx", "rich", "numpy", "anyio", "zstandard", "hdrh")
+_TELLS = """
+import sys
+from replay.cli.entry import main
+sys.argv = ["replay", *{words!r}]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+print("loaded", *(name for name in {heavy!r} if name in sys.modules), file=sys.stderr)
+"""
+
+
+def loaded_by(*words):
+    told = subprocess.run(
+        [sys.executable, "-c", _TELLS.format(words=words, heavy=HEAVY)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    first, *names = told.stderr.splitlines()[-1].split()
+    assert first == "loaded", told.stderr
+    return set(names)
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("trace", "--help"), ("plane", "--help")])
+def test_what_only_lists_imports_no_library_but_click(words):
+    assert loaded_by(*words) == set()
+
+
+def test_a_trace_is_checked_without_statistics_and_without_pages():
+    assert loaded_by("trace", "validate", str(TRACE)).isdisjoint({"scipy", "pyarrow", "httpx", "rich", "anyio"})
+
+
+def test_a_run_without_a_verdict_needs_no_statistics(truth, write_trace, tmp_path):
+    trace = write_trace(*((n * 10.0, [write_trace.get("a", "/x")]) for n in range(5)))
+
+    loaded = loaded_by("run", str(trace), "-t", truth.url, "--out", str(tmp_path / "run"))
+
+    assert loaded.isdisjoint({"scipy", "pyarrow", "httpx"})
+
+
+def groups(group):
+    yield group
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from groups(command)
+
+
+@pytest.mark.parametrize("group", list(groups(cli)), ids=lambda group: group.name)
+def test_each_command_of_a_list_is_there_and_is_told_in_one_line(group):
+    assert isinstance(group, LazyGroup)
+    context = click.Context(group, info_name="replay", terminal_width=80)
+    listed = group.get_help(context).splitlines()
+
+    for name in group.list_commands(context):
+        assert group.get_command(context, name).name == name
+        (line,) = [line for line in listed if line.split()[:1] == [name]]
+        assert line.endswith(".")
+        assert not line.endswith("...")
+
+
+def test_a_command_that_is_not_there_is_bad_input():
+    assert cli.get_command(click.Context(cli), "trasse") is None
