@@ -28,11 +28,11 @@ def write_whole(path: Path, data: bytes | str) -> None:
     Raises OSError that names the file, which is then as it was before.
     """
     data = data.encode("utf-8") if isinstance(data, str) else data
-    path = path.resolve() if path.is_symlink() else path
     try:
-        if path.exists() and not path.is_file():
+        if _is_written_through(path):
             path.write_bytes(data)
             return
+        path = path.resolve() if path.is_symlink() else path
         part = part_of(path)
         try:
             with part.open("wb") as file:
@@ -46,3 +46,8 @@ def write_whole(path: Path, data: bytes | str) -> None:
                 part.unlink(missing_ok=True)
     except OSError as cause:
         raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
+
+
+def _is_written_through(path: Path) -> bool:
+    """Whether what is written here goes on to a reader: a pipe, a device, or what a shell has put in their place."""
+    return (path.exists() and not path.is_file()) or path.absolute().parts[:2] in (("/", "dev"), ("/", "proc"))

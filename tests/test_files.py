@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -70,6 +72,22 @@ def test_a_pipe_is_written_to(tmp_path):
     reader.join()
     assert read == ["told"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_what_stands_for_an_open_file_is_written_to_and_not_replaced(name, tmp_path):
+    code = (
+        f"from pathlib import Path; from replay.files import write_whole; write_whole(Path({name!r}), 'told')"
+    )
+    out = tmp_path / "out"
+
+    piped = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    with out.open("wb") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+        assert os.stat(out).st_ino == os.fstat(file.fileno()).st_ino
+
+    assert piped.stdout == out.read_bytes() == b"told"
 
 
 @pytest.mark.parametrize(
