@@ -97,8 +97,8 @@ class Carrier:
     def __init__(self, experiment: Experiment, state: State) -> None:
         self._it = experiment
         self._state = state
-        self._stages = self._planned()
         self._joined: list[Target] = []
+        self._stages = self._planned()
 
     def traces(self) -> Path:
         folder = self._it.directory / TRACES_FOLDER
