@@ -26,7 +26,10 @@ class Watcher:
 
     def __init__(self, module: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            # Whose process it is: one that is killed before this one asks for its parent has left it to another.
+            [sys.executable, "-m", module, str(os.getpid())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         assert self._process.stdout is not None
         os.set_blocking(self._process.stdout.fileno(), False)
@@ -75,7 +78,7 @@ def followed(directory: Path) -> Iterator[list[StepRecord]]:
 
     Ends when whoever started this process has ended.
     """
-    parent = os.getppid()
+    parent = int(sys.argv[1])
     decoder = msgspec.json.Decoder(StepRecord)
     rest = b""
     with (directory / STEPS_FILE).open("rb") as file:
