@@ -31,7 +31,7 @@ ASKED_BY = {
     "trials/check/reaching.py": "how long a certificate is still valid",
     "trials/cost.py": "the age of prices",
     "trials/pilot/money.py": "the age of prices",
-    "trials/pilot/trial.py": "when a pilot was made, for people",
+    "trials/pilot/judging.py": "when a pilot was made, for people",
     "wire/response.py": "a Retry-After that names a date",
 }
 
