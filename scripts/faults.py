@@ -17,6 +17,8 @@ from tests.faults.commands import COMMANDS
 from tests.faults.trials import FAULTS, POWER, Outcome, Target, power_cuts, trial
 
 _CUTS_A_TRIAL = 40
+# Of what is as fast as the other, or on a machine that is busy.
+_INCONCLUSIVE = 3
 
 
 def main() -> int:
@@ -28,7 +30,7 @@ def main() -> int:
         for name in asked.commands:
             command = COMMANDS[name]
             usual = trial(command, "none", 0, room / f"{name}-none", target, 1.0)
-            if usual.problems or usual.code != 0:
+            if usual.problems or usual.code not in (0, _INCONCLUSIVE):
                 sys.exit(f"{name} ends with {usual.code} without any fault: {usual.problems}")
             for fault in asked.faults:
                 found = table.setdefault((name, fault), [])
