@@ -43,6 +43,11 @@ def _converted(chart: Chart, how: str, spec: dict[str, Any] | None = None, **mor
         return convert(vl_spec=spec or chart.spec, **more)
     except ValueError as error:
         raise ChartError(f"the chart {chart.title!r} cannot be drawn: {error}") from error
+    except BaseException as error:
+        # What the library meets on a machine that is short of something is a panic in Rust, no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ChartError(f"the chart {chart.title!r} cannot be drawn on this machine: {error}") from error
 
 
 def _converter() -> Any:

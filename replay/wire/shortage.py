@@ -85,7 +85,9 @@ def open_socket(family: int) -> socket.socket:
 
 def starved_of(error: BaseException) -> str | None:
     """What this machine has run out of where Python itself could go on no longer, and what to do; None if nothing."""
-    if isinstance(error, MemoryError):
+    # A library in C that is loaded late, for which there was no room.
+    is_unmapped = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    if isinstance(error, MemoryError) or is_unmapped:
         return "out of memory: raise the memory limit of this process (ulimit -v), or replay less at once (--sessions)"
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return "this machine starts no further thread: raise ulimit -u, or the memory limit of this process (ulimit -v)"

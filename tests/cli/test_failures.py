@@ -18,6 +18,7 @@ THREADS = (
     [
         (MemoryError(), MEMORY, False),
         (ExceptionGroup("unhandled errors in a TaskGroup", [MemoryError()]), MEMORY, False),
+        (ImportError("/x/_fblas.so: failed to map segment from shared object"), MEMORY, False),
         (RuntimeError("can't start new thread"), THREADS, False),
         (
             RuntimeError("x"),

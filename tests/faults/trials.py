@@ -165,7 +165,9 @@ def _memory(command: Command, chance: random.Random, usual_s: float) -> Plan:
     # With less the libraries in C end the process themselves, or wait for ever, before a line of ours has run.
     most_mb = chance.randint(420, 1200)
     return Plan(
-        told={"limits": {"AS": most_mb << 20}}, ends_by=(-6, -11, -9, 127), words=f"{most_mb} MB of addresses"
+        told={"limits": {"AS": most_mb << 20}},
+        ends_by=(-5, -6, -11, -9, 127),
+        words=f"{most_mb} MB of addresses",
     )
 
 
