@@ -3,11 +3,13 @@
 Nothing here is a copy of a file of the project; what a file has, is read from it.
 """
 
+import atexit
 import base64
 import contextlib
 import gzip
 import io
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -346,6 +348,7 @@ def run_directory() -> Path:
     from replay.cli.main import cli
 
     folder = Path(tempfile.mkdtemp(prefix="replay-fuzz-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     trace = folder / "trace.jsonl"
     lines = (ROOT / "traces" / "support-agent.jsonl").read_bytes().splitlines(keepends=True)
     trace.write_bytes(b"".join(lines[:9]))
