@@ -66,10 +66,14 @@ def critical_paths(evidence: Evidence) -> CriticalPaths:
     ns: dict[int, int] = defaultdict(int)
     seen: dict[int, int] = defaultdict(int)
     gaps_ns = 0
-    waits: list[dict[int, Waits]] = []
-    for rows in sessions:
-        waits.append(waits_of(columns, rows))
-        path = path_of(columns, rows, waits[-1])
+    chosen = frozenset(_evenly(sessions))
+    # Of these alone what steps waited for is kept: of ten million steps it would take gigabytes.
+    played: list[tuple[Rows, dict[int, Waits]]] = []
+    for at, rows in enumerate(sessions):
+        waits = waits_of(columns, rows)
+        if at in chosen:
+            played.append((rows, waits))
+        path = path_of(columns, rows, waits)
         for row, gap_ns, until_ns in path:
             code = int(columns.series[row])
             steps[code] += 1
@@ -79,8 +83,7 @@ def critical_paths(evidence: Evidence) -> CriticalPaths:
             seen[code] += 1
     whole_ns = max(1, gaps_ns + sum(ns.values()))
     shown = sorted(ns, key=lambda code: -ns[code])
-    played = _evenly(sessions)
-    before, after = _played(columns, [(sessions[at], waits[at]) for at in played], shown[:_MOST_SERIES])
+    before, after = _played(columns, played, shown[:_MOST_SERIES])
     makespans = np.sort([_makespan_ms(columns, rows) for rows in sessions])
     found = CriticalPaths(
         sessions=len(sessions),

@@ -53,7 +53,7 @@ def test_a_mean_is_not_passed_where_steps_failed_however_many_baselines_there_ar
 
     assert found.verdict == "inconclusive"
     assert found.ci_ms[1] is None
-    assert found.reason.startswith("100 of 2000 steps failed, and a failure has no time to take the mean of")
+    assert found.reason.startswith("100 of 2,000 steps failed, and a failure has no time to take the mean of")
 
 
 @pytest.mark.parametrize(

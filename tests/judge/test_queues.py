@@ -112,7 +112,7 @@ def test_two_sessions_decide_nothing_however_many_steps_they_have(text):
 
     assert check.verdict == "inconclusive"
     assert check.reason.startswith(
-        "all 2000 steps come from 2 sessions, too few to show how much sessions differ"
+        "all 2,000 steps come from 2 sessions, too few to show how much sessions differ"
     )
 
 

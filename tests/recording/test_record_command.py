@@ -140,7 +140,7 @@ def test_a_recording_that_was_killed_is_recovered(record, truth, tmp_path):
 
     assert refused.returncode == 2
     assert "is there already, left by a recording that was killed." in refused.stderr
-    assert (recovered.returncode, recovered.stdout) == (0, f"{recorded.out}: 1 sessions, 21 steps\n")
+    assert (recovered.returncode, recovered.stdout) == (0, f"{recorded.out}: 1 session, 21 steps\n")
     assert "1 steps did not end while they were recorded" in recovered.stderr
     (session,) = recorded.sessions()
     assert [step.request.path for step in session.steps] == [

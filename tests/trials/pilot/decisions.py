@@ -1,27 +1,23 @@
 """Print what a pilot answers for each known case beside what is right: change a constant, and see which answers flip."""
 
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 from replay.judge.choice.types import PilotVerdict
+from tests.trials.pilot.answering import answers
 from tests.trials.pilot.cases import CASES, Case
-from tests.trials.pilot.test_decisions import answered
 
 
 def main(words: list[str]) -> int:
     """Print a row for each case whose name has one of the words. Returns how many are wrong."""
     wrong = 0
-    for case in CASES:
-        if words and not any(word in case.name for word in words):
-            continue
-        began_s = time.process_time()
-        with tempfile.TemporaryDirectory() as folder:
-            verdict = answered(case, Path(folder))
-        is_right = verdict.verdict in case.right and (case.on is None or case.on in verdict.answer)
-        wrong += not is_right
-        print(_row(case, verdict, is_right=is_right, cpu_s=time.process_time() - began_s), flush=True)
+    asked = [case for case in CASES if not words or any(word in case.name for word in words)]
+    with answers(asked) as known:
+        for case in asked:
+            answer = known[case.name].result()
+            verdict = answer.read
+            is_right = verdict.verdict in case.right and (case.on is None or case.on in verdict.answer)
+            wrong += not is_right
+            print(_row(case, verdict, is_right=is_right, cpu_s=answer.cpu_s), flush=True)
     return wrong
 
 
