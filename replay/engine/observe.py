@@ -51,7 +51,10 @@ class _Plane(msgspec.Struct):
 
 
 class PlaneObserver:
-    """Polls one address and appends what it says. missed: polls that failed; the run does not mind."""
+    """Polls one address and appends what it says.
+
+    missed: polls that failed, which the run does not mind; last_miss: the kind of exception that ended the last of them.
+    """
 
     def __init__(self, url: str, directory: Path) -> None:
         self._url = url
@@ -61,6 +64,7 @@ class PlaneObserver:
         self._most = 0
         self._written_bytes = 0
         self.missed = self.polls = 0
+        self.last_miss = ""
 
     def __repr__(self) -> str:
         return f"<PlaneObserver of {shown_url(self._url)}, {self.polls} polls, {self.missed} missed>"
@@ -84,8 +88,10 @@ class PlaneObserver:
                 with self._path.open("ab") as file:
                     file.write(line)
                 self._written_bytes += len(line)
-        except Exception:
+        except Exception as cause:
+            # Whatever it is; which kind it was is told, so that a fault of ours is not taken for the plane's.
             self.missed += 1
+            self.last_miss = type(cause).__name__
 
     def _learn(self, found: dict[str, Any]) -> None:
         """Remember what a plane of ours says; any other says something else."""

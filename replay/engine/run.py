@@ -240,7 +240,8 @@ class _Run:
             if self.observer.missed:
                 manifest.notes = [
                     *manifest.notes,
-                    f"{self.observer.missed} of {self.observer.polls} polls of {shown_url(self.observe or '')} failed",
+                    f"{self.observer.missed} of {self.observer.polls} polls of {shown_url(self.observe or '')} failed, "
+                    f"the last with {self.observer.last_miss}",
                 ]
         self.directory.release()
         try:

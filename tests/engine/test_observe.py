@@ -162,7 +162,9 @@ def test_a_run_minds_nothing_that_is_answered(form, truth, write_trace, tmp_path
 def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
     monkeypatch.setattr("replay.engine.observe._ANSWER_S", 0.1)
 
-    assert polled(HEAD + b"{", tmp_path, drips=True).missed == 1
+    observer = polled(HEAD + b"{", tmp_path, drips=True)
+
+    assert (observer.missed, observer.last_miss) == (1, "TimeoutError")
 
 
 def test_figures_are_what_lies_between_the_first_poll_and_the_last(tmp_path):
