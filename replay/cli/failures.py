@@ -19,11 +19,11 @@ class Failure(NamedTuple):
 
 def failure_of(error: BaseException) -> Failure:
     """The exit code and the sentence for whatever a command raised, but for an Exit of click, which is no failure."""
-    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        return Failure(EXIT_CODES["interrupted"], "the run was interrupted")
     while isinstance(error, BaseExceptionGroup):
         # What ended a group of tasks; the others of it were cancelled for that.
         error = error.exceptions[0]
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        return Failure(EXIT_CODES["interrupted"], "the run was interrupted")
     if (shortage := starved_of(error)) is not None:
         return Failure(EXIT_CODES["not_carried_out"], f"{shortage}.")
     if isinstance(error, click.ClickException):

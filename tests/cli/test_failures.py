@@ -35,3 +35,7 @@ def test_what_ended_a_group_of_tasks_is_told_rather_than_the_group():
     group = BaseExceptionGroup("", [ExceptionGroup("", [TraceError("t.jsonl: is not a trace.")])])
 
     assert failure_of(group)[:2] == (2, "t.jsonl: is not a trace.")
+
+
+def test_ctrl_c_in_a_group_of_tasks_is_ctrl_c():
+    assert failure_of(BaseExceptionGroup("", [KeyboardInterrupt()])).exit_code == 130
