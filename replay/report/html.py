@@ -114,7 +114,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -
     Where there are many columns, a phone shows each row as a list of its own, every figure with its head.
     """
     if len(heads) > _MOST_ON_A_PHONE:
-        return _listing(heads, rows, f"{kind} many".strip())
+        return _scrolled(_listing(heads, rows, f"{kind} many".strip()))
     head = "".join(f'<th scope="col">{text_of(name)}</th>' if name else "<td></td>" for name in heads)
     body = "".join(
         f'<tr><th scope="row">{text_of(row[0])}</th>'
@@ -122,11 +122,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], kind: str = "") -
         + "</tr>"
         for row in rows
     )
-    # A table wider than the screen is scrolled by itself, by keyboard too.
-    return (
-        f'<div class="wide" tabindex="0" role="group" aria-label="table"><table class="{kind}">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
+    return _scrolled(f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _scrolled(made: str) -> str:
+    """A table that is wider than the screen is scrolled by itself, by keyboard too."""
+    return f'<div class="wide" tabindex="0" role="group" aria-label="table">{made}</div>'
 
 
 def _listing(
@@ -152,13 +153,7 @@ def _listing(
         for n, row in enumerate(rows)
     )
     shown = f'<thead role="rowgroup"><tr role="row">{head}</tr></thead>' if any(heads) else ""
-    made = f'<table class="{kind}" role="table">{shown}<tbody role="rowgroup">{body}</tbody></table>'
-    # Where it is a table, and wider than the screen, it is scrolled by itself, by keyboard too.
-    return (
-        made
-        if kind == "prose"
-        else f'<div class="wide" tabindex="0" role="group" aria-label="table">{made}</div>'
-    )
+    return f'<table class="{kind}" role="table">{shown}<tbody role="rowgroup">{body}</tbody></table>'
 
 
 def prose_table(

@@ -49,15 +49,16 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
     values: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
     for line in lines:
+        most_ms = _most_seen_ms(line)
         for point in _points(line, confidence):
             if isfinite(point.ms):
-                values.append(_value(line, point))
+                values.append(_value(line, point, most_ms))
             rows.append(
                 (
                     line.label,
                     f"p{100 * point.q:.4g}",
                     milliseconds(point.ms),
-                    *_bounds(line, point),
+                    *_bounds(line, point, most_ms),
                 )
             )
     if not values:
@@ -107,14 +108,13 @@ def _points(line: _Line, confidence: float) -> Iterator[_Point]:
         yield _Point(q, quantile(ordered, q), interval)
 
 
-def _value(line: _Line, point: _Point) -> dict[str, Any]:
+def _value(line: _Line, point: _Point, most_ms: float) -> dict[str, Any]:
     ms = max(point.ms, _LEAST_MS)
     found = {"line": line.label, "colour": line.colour, "nines": -log10(1 - point.q), "ms": ms}
     if not line.has_interval:
         return found
     low, high = point.interval
     # Where a bound is not known, or lies beyond what was seen, the shade goes as far as there are times.
-    most_ms = max(_most_seen_ms(line), _LEAST_MS)
     found["low"] = max(ms if low is None or not isfinite(low) else low, _LEAST_MS)
     found["high"] = most_ms if high is None else min(max(high, _LEAST_MS), most_ms)
     return found
@@ -125,12 +125,11 @@ def _most_seen_ms(line: _Line) -> float:
     return float(line.sample.values[np.isfinite(line.sample.values)].max(initial=_LEAST_MS))
 
 
-def _bounds(line: _Line, point: _Point) -> tuple[str, str]:
+def _bounds(line: _Line, point: _Point, most_ms: float) -> tuple[str, str]:
     """Both ends of the interval; beyond what was seen nothing is known but that it may be more."""
     low, high = point.interval
     if not line.has_interval:
         return "–", "–"
-    most_ms = _most_seen_ms(line)
     is_open = high is None or not isfinite(high) or high > most_ms
     return milliseconds(low), f"{milliseconds(most_ms)} or more" if is_open else milliseconds(high)
 
