@@ -66,7 +66,7 @@ def _asked() -> argparse.Namespace:
 
 def _print(table: dict[tuple[str, str], list[Outcome]], commands: list[str], faults: list[str]) -> None:
     """Trials, and of them those in which something was wrong."""
-    print("| command | " + " | ".join(faults) + " |\n|---" * 1 + "|---" * len(faults) + "|")
+    print("| command | " + " | ".join(faults) + " |\n|---" + "|---" * len(faults) + "|")
     for name in commands:
         cells = []
         for fault in faults:

@@ -13,7 +13,7 @@ import click
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.exit_codes import EXIT_CODES
-from replay.judge.phrases import counted
+from replay.judge.phrases import counted, were
 from replay.planes.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
@@ -176,9 +176,8 @@ async def _record(options: RecordOptions, duration_s: float | None) -> str | Non
         told.close()
         if going_on.failure is None:
             return None
-        return (
-            f"the recording is incomplete: {going_on.recorder.missed} requests are missing. {going_on.failure}"
-        )
+        missed = were(going_on.recorder.missed, "request")
+        return f"the recording is incomplete: {missed} not recorded. {going_on.failure}"
 
 
 def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:

@@ -76,7 +76,7 @@ def _holds(table: PriceTable) -> str:
         arm = ["arm"] if any(machine.arch == "arm" for machine in table.machines.values()) else []
         spot = ["spot"] if any(machine.spot_hour is not None for machine in table.machines.values()) else []
         among = [*arm, *gpus, *spot]
-        parts.append(f"{counted(len(table.machines), 'machine')}" + (f" ({', '.join(among)})" if among else ""))
+        parts.append(counted(len(table.machines), "machine") + (f" ({', '.join(among)})" if among else ""))
     return ", ".join(parts)
 
 

@@ -33,7 +33,7 @@ def _rows(fault: Fault) -> list[tuple[str, Text]]:
     else:
         rows.append(("recovered", Text(f"after {fault.recovered_s:g} s" if fault.recovered_s else "at once")))
     errors = ", ".join(f"{count(n)} {clean(kind)}" for kind, n in fault.errors.items())
-    rows.append(("failed", Text(f"{counted(fault.failed_steps, 'step')}" + (f" ({errors})" if errors else ""))))
+    rows.append(("failed", Text(counted(fault.failed_steps, "step") + (f" ({errors})" if errors else ""))))
     if fault.retried_steps:
         names = ", ".join(f"{clean(name)} {n}" for name, n in list(fault.retried.items())[:_MOST_NAMES])
         rows.append(
@@ -44,7 +44,7 @@ def _rows(fault: Fault) -> list[tuple[str, Text]]:
                 ),
             )
         )
-    rows.append(("lost", Text(f"{counted(fault.sessions_lost, 'session')}")))
+    rows.append(("lost", Text(counted(fault.sessions_lost, "session"))))
     attempts = fault.amplification
     known = [("before", attempts.before), ("during", attempts.during), ("after", attempts.after)]
     said = ", ".join(f"{value:.3g} {when}" for when, value in known if value is not None)

@@ -321,7 +321,7 @@ def test_a_recorder_without_room_goes_on_serving_and_says_that_the_recording_is_
     assert f"{kept} steps" in said
     why = f"{recorded.journal}: cannot be written: file too large."
     assert told.count(f"replay: {why} Nothing more is recorded; requests are still passed on.\n") == 1
-    missing = int(re.search(r"the recording is incomplete: (\d+) requests are missing", told)[1])
+    missing = int(re.search(r"the recording is incomplete: (\d+) requests were not recorded", told)[1])
     assert kept + missing == 60
 
 
