@@ -50,7 +50,7 @@ def test_all_that_ci_installs_is_pinned_by_hash():
     assert all(hashes for versions in locked().values() for hashes in versions.values())
     ci = (ROOT / ".ci" / "run").read_text()
     assert "export LOCKED=1\n" in ci
-    assert "./scripts/lowest\n" in ci
+    assert "./scripts/lowest >" in ci
 
 
 def test_the_page_of_licences_names_all_that_an_installation_brings():
