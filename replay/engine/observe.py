@@ -53,7 +53,8 @@ class _Plane(msgspec.Struct):
 class PlaneObserver:
     """Polls one address and appends what it says.
 
-    missed: polls that failed, which the run does not mind; last_miss: the kind of exception that ended the last of them.
+    missed: polls that failed, which the run does not mind; last_miss: the kind of exception that
+    ended the last of them.
     """
 
     def __init__(self, url: str, directory: Path) -> None:
