@@ -27,6 +27,7 @@ import httpx
 
 from replay.target import ASGI_PREFIX
 from replay.wire.errors import TargetUnreachable
+from replay.wire.types import STATUSES
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -116,7 +117,7 @@ class AsgiTransport(httpx.AsyncBaseTransport):
         await trace("asgi.receive_response_headers.complete", {})
         try:
             return httpx.Response(
-                start["status"], headers=list(start.get("headers", ())), stream=_Body(cycle, task)
+                int(start["status"]), headers=list(start.get("headers", ())), stream=_Body(cycle, task)
             )
         except (TypeError, ValueError) as cause:
             cycle.give_up(task)
@@ -171,8 +172,10 @@ class _Cycle:
         kind = message["type"]
         if self.is_complete or kind != ("http.response.body" if self._has_started else "http.response.start"):
             raise RuntimeError(f"unexpected ASGI message {kind!r}")
-        if not self._has_started and not isinstance(message["status"], int):
-            raise TypeError(f"the status of a response is a whole number, not {message['status']!r}")
+        if not self._has_started and not _is_status(message["status"]):
+            raise TypeError(
+                f"the status of a response is a whole number from 100 to 999, not {message['status']!r}"
+            )
         if self._has_started and not isinstance(message.get("body", b""), bytes | bytearray | memoryview):
             raise TypeError(f"the body of a response is bytes, not {type(message['body']).__name__}")
         self._has_started = True
@@ -275,6 +278,10 @@ class _Lifespan:
         elif kind == "lifespan.startup.failed":
             self._problem = _last_line(str(message.get("message") or "")) or "it gave no reason"
         self._answered.set()
+
+
+def _is_status(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value in STATUSES
 
 
 def _told(cause: BaseException) -> str:

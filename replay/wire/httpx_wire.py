@@ -62,7 +62,7 @@ from replay.wire.response import (
     settle_events,
 )
 from replay.wire.shortage import LOCAL, ShortageError
-from replay.wire.types import Exchange
+from replay.wire.types import STATUSES, Exchange
 
 _NS = 1_000_000_000
 # What httpcore allows itself on one connection, whatever the server allows.
@@ -804,7 +804,10 @@ class Call:
             exchange.sent_ns = now
 
     def _read_head(self, response: httpx.Response) -> None:
+        """Raises httpx.RemoteProtocolError for a status that HTTP does not have; HTTP/2 says not how long one is."""
         exchange, wire = self.exchange, self._wire
+        if response.status_code not in STATUSES:
+            raise httpx.RemoteProtocolError("the status is none of HTTP")
         is_event_stream = False
         if exchange.captured_headers is not None:
             exchange.captured_headers += response.headers.raw
@@ -926,7 +929,7 @@ class Call:
             error = "proxy"
         else:
             error = "connect"
-        if isinstance(failure, ValueError):
+        if isinstance(failure, ValueError) and phase == "connect":
             phase = "send"
         self._end(now, error, phase)
         if phase == "connect":

@@ -11,6 +11,9 @@ import msgspec
 
 PHASES = ("connect", "send", "first_byte", "body")
 
+STATUSES = range(100, 1000)
+"""Those that an answer may have. RFC 9110, section 15: three digits; what a record cannot hold is no answer."""
+
 NOT_OF_STREAMS, ALWAYS = 1, 2
 """What keeps_body may be besides 0: keep the body unless it is an event stream, or whatever it is."""
 

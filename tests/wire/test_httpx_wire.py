@@ -226,6 +226,8 @@ async def test_an_unusual_response_is_read_and_fails_no_later_step(wire_to, data
     [
         b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok",
         b"HTTP/1.1 099 Low\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 1000 High\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 -1 Low\r\ncontent-length: 0\r\n\r\n",
         b"SSH-2.0-x\r\n",
     ],
 )
@@ -1196,6 +1198,22 @@ async def test_a_reset_http2_stream_is_no_stale_connection(tls_server):
     assert wire.opened == 1
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", ["2000", "99", "0", "-1", "two hundred"])
+async def test_a_status_that_http_does_not_have_is_a_breach_of_protocol(h2_wire, status):
+    """HTTP/2 sends it as text of any length; a record with such a one cannot be read again."""
+
+    def answers_oddly(server: h2.connection.H2Connection, stream_id: int) -> None:
+        server.config.validate_outbound_headers = False
+        server.send_headers(stream_id, [(":status", status)], end_stream=True)
+
+    async with h2_wire(h2_answers, answers_oddly, h2_answers) as wire:
+        got = [await ask(wire) for _ in range(3)]
+
+    assert [(x.error, x.status) for x in got] == [(None, 200), ("protocol", 0), (None, 200)]
+    assert got[1].phase in ("first_byte", "body")
+
+
 def h2_is_silent(server: h2.connection.H2Connection, stream_id: int) -> None:
     """The stream stays open, and nothing comes."""
 
@@ -1478,8 +1496,13 @@ async def test_an_application_that_fails_with_chunks_unread_fails_its_step(app_m
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "message",
-    [{}, {"status": "200"}, {"status": 200, "headers": [1]}, {"status": 200, "body": "text"}],
-    ids=["no status", "a status of text", "a header of one part", "a body of text"],
+    [
+        {},
+        *({"status": status} for status in ("200", 200.0, True, 1000, 99, 0, -1, 10**400)),
+        {"status": 200, "headers": [1]},
+        {"status": 200, "body": "text"},
+    ],
+    ids=lambda message: repr(message)[:40],
 )
 async def test_a_response_that_no_server_could_send_fails_its_step(app_module, message):
     async def app(scope: Any, receive: Any, send: Any) -> None:
