@@ -18,14 +18,13 @@ from replay.keys import explained
 from replay.toml import TomlError, read_toml
 from replay.trace.expect import expect_problem
 from replay.trace.secrets import may_hold_secret
+from replay.trace.shown_urls import REDACTED, problem_of, shown_url
 from replay.trace.types import Expect
 
 Plane = Literal["serverless", "vm", "hybrid"]
 
 ASGI_PREFIX = "asgi:"
-REDACTED = "(redacted)"
 
-_CONTROL_TOKEN = re.compile(r"/token-[A-Za-z0-9_-]{16,}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -68,7 +67,7 @@ def _split(url: str, what: str = "url") -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as cause:
-        raise ValueError(f"{what} cannot be read: {cause}") from cause
+        raise ValueError(f"{what} cannot be read: {problem_of(url, cause)}") from cause
     if "[" in parts.netloc:
         try:
             ipaddress.IPv6Address(parts.hostname or "")
@@ -454,18 +453,6 @@ def redacted(target: Target) -> dict[str, Any]:
         if name in shown:
             shown[name] = shown_url(shown[name])
     return shown
-
-
-def shown_url(url: str) -> str:
-    """A URL without its secrets: user and password, query and fragment, and the token of a plane's control address."""
-    scheme, slashes, rest = url.rpartition("://") if "://" in url.partition("?")[0] else ("", "", url)
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        # Even where a password holds what ends an authority: such a URL is shown to say what is wrong with it.
-        authority = f"{REDACTED}@{authority.rpartition('@')[2]}"
-    shown = f"{scheme}{slashes}{authority}{slash}{path}"
-    end = min((at for mark in "?#" if (at := shown.find(mark)) >= 0), default=len(shown) - 1) + 1
-    return _CONTROL_TOKEN.sub(f"/token-{REDACTED}", shown[:end]) + (REDACTED if end < len(shown) else "")
 
 
 def _named(target: Target, name: str) -> Target:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replay.target import (
     Auth,
@@ -17,8 +19,8 @@ from replay.target import (
     load_target,
     redacted,
     secret_from_env,
-    shown_url,
 )
+from replay.trace.shown_urls import shown_url
 
 SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
 
@@ -223,7 +225,19 @@ def test_no_secret_of_a_target_is_written_or_shown():
     [
         ("http://a:80/b", "http://a:80/b"),
         (f"http://u:{SECRET}@a/b", "http://(redacted)@a/b"),
-        (f"http://u:{SECRET}@b@a/b@c", "http://(redacted)@a/b@c"),
+        (f"http://u:{SECRET}@b@a/b", "http://(redacted)@a/b"),
+        (f"http://u:{SECRET}@b/{SECRET}@a/b", "http://(redacted)@a/b"),
+        (f"http://u:a/{SECRET}@h/b", "http://(redacted)@h/b"),
+        (f"http://u:80/{SECRET}@h/b", "http://(redacted)@h/b"),
+        (f"http://u:a/?/#{SECRET}@h/b?{SECRET}", "http://(redacted)@h/b?(redacted)"),
+        (f"http://u:{SECRET}@a/b?to=http://c/", "http://(redacted)@a/b?(redacted)"),
+        (f"http://u:{SECRET}@a/b/http://c/d", "http://(redacted)@a/b/http://c/d"),
+        (f"http://u:{SECRET}://{SECRET}@a/b", "http://(redacted)@a/b"),
+        (f"u:{SECRET}@a/b", "(redacted)@a/b"),
+        ("http://a/http://b/c", "http://a/http://b/c"),
+        # An @ of the query, or of a password that holds what begins one.
+        (f"http://a/b?x={SECRET}@{SECRET}", "http://(redacted)"),
+        (f"http://u:{SECRET}@a:80/b#{SECRET}@{SECRET}", "http://(redacted)"),
         (f"http://a?x={SECRET}", "http://a?(redacted)"),
         (f"http://a/b#{SECRET}", "http://a/b#(redacted)"),
         (f"http://u:{SECRET}@[::1/b", "http://(redacted)@[::1/b"),
@@ -236,6 +250,16 @@ def test_no_secret_of_a_target_is_written_or_shown():
 )
 def test_a_url_is_shown_without_what_may_be_secret_in_it(url, shown):
     assert shown_url(url) == shown
+
+
+@given(st.text("ab1@:/?#[]%", max_size=12))
+def test_no_password_is_shown_whatever_it_holds(password):
+    url = f"http://user:S{password}S@host/path"
+
+    assert "S" not in shown_url(url)
+    with pytest.raises(TargetError) as raised:
+        load_target(url)
+    assert "S" not in str(raised.value)
 
 
 BIG = "9" * 400

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import msgspec
 
 from replay.results.types import PlaneFigures
-from replay.target import shown_url
+from replay.trace.shown_urls import shown_url
 
 PLANE_FILE = "plane.jsonl"
 _EVERY_S = 1.0

@@ -34,8 +34,9 @@ from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
-from replay.target import Target, shown_url
+from replay.target import Target
 from replay.trace.file import TraceScan
+from replay.trace.shown_urls import shown_url
 from replay.wire.errors import TargetUnreachable
 from replay.wire.shortage import most_descriptors
 from replay.wire.types import Exchange

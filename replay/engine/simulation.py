@@ -57,7 +57,8 @@ from replay.planes.types import (
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, OWN, PARTS, Generator, InstanceRecord, Part, PlaneFigures
-from replay.target import Target, TargetError, shown_url
+from replay.target import Target, TargetError
+from replay.trace.shown_urls import shown_url
 from replay.trace.types import Kind, Step
 from replay.wire.types import Exchange
 

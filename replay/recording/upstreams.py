@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from replay.recording.types import Route, Upstream
+from replay.trace.shown_urls import problem_of, shown_url
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -29,20 +30,24 @@ def parse_upstream(text: str) -> Upstream:
     if not equals or "://" in name:
         name, url = "", text
     elif not name or not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-        raise UpstreamError(f"the upstream {text!r} needs a name of letters, digits, - and _ before the =.")
+        raise UpstreamError(
+            f"the upstream {shown_url(text)!r} needs a name of letters, digits, - and _ before the =."
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise UpstreamError(f"the upstream {url!r} is not a valid URL: {error}.") from error
+        raise UpstreamError(
+            f"the upstream {shown_url(url)!r} is not a valid URL: {problem_of(url, error)}."
+        ) from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise UpstreamError(f"the upstream {url!r} is not an http:// or https:// URL with a host.")
+        raise UpstreamError(f"the upstream {shown_url(url)!r} is not an http:// or https:// URL with a host.")
     if parts.username is not None or parts.query or parts.fragment:
         raise UpstreamError(
             f"the upstream {parts.hostname!r} must have no user, query or fragment in its URL; clients send those."
         )
     if not url.isascii() or not url.isprintable() or " " in url:
-        raise UpstreamError(f"the upstream {url!r} has characters that a URL cannot have.")
+        raise UpstreamError(f"the upstream {shown_url(url)!r} has characters that a URL cannot have.")
     return Upstream(
         name=name,
         host=parts.hostname,

@@ -64,6 +64,17 @@ def test_an_upstream_has_the_port_of_its_scheme():
             "the upstream 'http://a:x' is not a valid URL: Port could not be cast to integer value as 'x'.",
         ),
         (
+            ["http://user:p/w@a"],
+            [],
+            "the upstream 'http://(redacted)@a' is not a valid URL: what stands before the @ of a URL must be "
+            "percent-encoded.",
+        ),
+        (
+            ["a b=http://user:pw@a"],
+            [],
+            "the upstream '(redacted)@a' needs a name of letters, digits, - and _ before the =.",
+        ),
+        (
             ["http://a", "http://b"],
             [],
             "there are two upstreams without a name. Name them apart: --upstream NAME=URL.",
