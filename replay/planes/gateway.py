@@ -329,6 +329,9 @@ class Gateway:
         doorway, visit.doorway = visit.doorway, None
         if doorway is not None:
             self._answer(doorway, visit, decision.status, "The request took longer than its timeout.")
+        if visit.backend is not None:
+            # A client that read slowly has held it, and tells it nothing any more: read on, and drop what comes.
+            visit.backend.hold(False)
 
     def _answer(self, doorway: Doorway, visit: Visit, status: int, why: str) -> None:
         """Answer in the plane's own name, or cut a response that has begun."""

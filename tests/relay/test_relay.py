@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+from time import monotonic_ns
 
 import pytest
 
@@ -406,3 +407,24 @@ async def test_a_request_that_timed_out_with_half_its_body_frees_its_slot():
         writer.close()
 
         assert relay.front.plane.census().running == 0
+
+
+async def test_a_request_that_timed_out_while_its_client_read_slowly_frees_its_slot_in_the_end():
+    size = 32 << 20
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await writer.drain()
+        await answer_ok(reader, writer)
+
+    async with relay_of("gateway", serve, request_timeout_s=60.0) as relay:
+        with socket.create_connection(("127.0.0.1", relay.port)) as sock:
+            sock.sendall(GET)
+            await until(lambda: any(one.is_full for one in relay.clients._connections))
+            relay.front._now = lambda: monotonic_ns() + 61_000_000_000
+            relay.front._tick()
+
+            assert relay.front.counts["timed_out"] == 1
+            await until(lambda: relay.front.plane.census().running == 0)
+        assert (await relay.ask()).endswith(b"ok")
