@@ -1,11 +1,13 @@
 """What a plane says of itself over time: a line a second in a file, each as `/state` has it, and one at the end.
 
 The lines are those that an observing run leaves in plane.jsonl; at_s counts from when the plane began. Times are
-those of the lines themselves: one that is written late says so.
+those of the lines themselves: one that is written late says so. The file may be a pipe, whose reader holds nothing up.
 """
 
 import asyncio
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -40,18 +42,25 @@ async def series_file(
         file = path.open("ab", buffering=0)
     except OSError as cause:
         raise SeriesError(f"cannot write the series to {path}: {cause.strerror}.") from cause
+    is_seekable = file.seekable()
+    if not is_seekable:
+        os.set_blocking(file.fileno(), False)
     begin_ns = now()
 
     def append() -> bool:
         at_ns = now()
         line = msgspec.json.encode({"at_s": round((at_ns - begin_ns) / 1e9, 3), **state(at_ns)}) + b"\n"
-        whole_bytes = file.tell()
+        whole_bytes = file.tell() if is_seekable else None
         try:
             while line:
-                line = line[file.write(line) :]
+                written = file.write(line)
+                if written is None:
+                    raise BlockingIOError(errno.EAGAIN, "nobody reads it")
+                line = line[written:]
         except OSError as cause:
-            with contextlib.suppress(OSError):
-                file.truncate(whole_bytes)
+            if whole_bytes is not None:
+                with contextlib.suppress(OSError):
+                    file.truncate(whole_bytes)
             say(f"[plane] the series in {path} ends here: {cause.strerror}")
             return False
         return True
@@ -65,13 +74,14 @@ async def series_file(
             await asyncio.sleep(max(0, begin_ns + lines * _EVERY_NS - now()) / 1e9)
         return False
 
-    task = asyncio.create_task(appending())
-    try:
-        yield
-    finally:
-        is_over = task.done()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        if not is_over:
-            append()
-        file.close()
+    with file:
+        task = asyncio.create_task(appending())
+        try:
+            yield
+        finally:
+            is_over = task.done()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            if not is_over:
+                append()

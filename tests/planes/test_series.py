@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -94,9 +95,57 @@ async def test_a_disk_that_is_full_ends_the_series_and_not_the_plane(tmp_path, c
     assert told == ["[plane] the series in /dev/full ends here: No space left on device"]
 
 
-async def test_without_a_file_nothing_is_written():
-    async with series_file(None, lambda at_ns: {}, print):
-        pass
+@pytest.fixture
+def pipe(tmp_path):
+    """A named pipe, and the end of it to read, which never waits."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    os.mkfifo(tmp_path / "pipe")
+    descriptor = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb", buffering=0) as reading:
+        yield tmp_path / "pipe", reading
+
+
+async def test_a_pipe_has_the_lines_that_a_file_would_have(pipe, clock):
+    path, reading = pipe
+    async with series_file(path, lambda at_ns: {}, pytest.fail, clock.now):
+        await clock.pass_to(2.5)
+
+    assert [json.loads(line)["at_s"] for line in reading.read().splitlines()] == [0.0, 1.0, 2.0, 2.5]
+
+
+async def test_a_pipe_that_nobody_reads_ends_the_series_and_does_not_hold_the_plane_up(pipe, clock):
+    told = []
+    async with series_file(pipe[0], lambda at_ns: {"x": "x" * 30_000}, told.append, clock.now):
+        await clock.pass_to(9.0)
+
+    assert told == [f"[plane] the series in {pipe[0]} ends here: nobody reads it"]
+
+
+async def test_a_pipe_whose_reader_has_left_ends_the_series(pipe, clock):
+    path, reading = pipe
+    told = []
+    async with series_file(path, lambda at_ns: {}, told.append, clock.now):
+        await clock.pass_to(1.5)
+        reading.close()
+        await clock.pass_to(5.0)
+
+    assert told == [f"[plane] the series in {path} ends here: Broken pipe"]
+
+
+async def test_a_fault_of_the_state_is_not_swallowed(tmp_path, clock):
+    with pytest.raises(ZeroDivisionError):
+        async with series_file(tmp_path / "s", lambda at_ns: {"at": 1 // 0}, print, clock.now):
+            await clock.pass_to(1.5)
+
+
+async def test_without_a_file_nothing_is_asked_and_nothing_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked, told = [], []
+    async with series_file(None, asked.append, told.append):
+        await asyncio.sleep(0)
+
+    assert asked == told == list(tmp_path.iterdir()) == []
 
 
 async def test_a_plane_writes_what_its_control_address_says(tmp_path):
