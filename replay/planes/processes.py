@@ -23,6 +23,7 @@ _POLL_S = 0.005
 _OUTPUT_LINE_MOST = 8192
 _BACKOFF_S = 0.05
 _MOST_BACKOFF_S = 5.0
+_MOST_DOUBLINGS = 10
 # A probe of the health path may hang where the next one is answered. The first gets as long as Kubernetes and Cloud Run
 # give by default, each that hung doubles it, for an application whose health takes longer.
 _FIRST_PROBE_S = 1.0
@@ -122,7 +123,7 @@ class ProcessInstances:
         """From its boot to its end."""
         if self._failed_boots:
             # A command that cannot start is not started in a tight loop while requests wait for it.
-            await asyncio.sleep(min(_MOST_BACKOFF_S, _BACKOFF_S * 2**self._failed_boots))
+            await asyncio.sleep(_backoff_s(self._failed_boots))
             if running.is_stopping:
                 self._forget(instance)
                 return
@@ -221,6 +222,10 @@ class ProcessInstances:
         """Why an instance's time to boot is over."""
         within = f"within {self._spec.boot_timeout_s:g} s"
         if await _accepts(_HOST, port):
+            if self._spec.health_path is None:
+                return (
+                    f"nothing accepted connections on {_HOST} port {port} {within}, though something does now"
+                )
             return f"{self._spec.health_path} did not answer 200 or 204 {within}"
         if await _accepts("::1", port):
             return (
@@ -254,6 +259,11 @@ def check_command(command: str) -> None:
         raise CommandError(f"the command cannot be read: {cause}. Check its quotes.") from cause
     if not words:
         raise CommandError("the command is empty. Say how an instance is started.")
+
+
+def _backoff_s(failed_boots: int) -> float:
+    """How long the next boot waits after so many in a row that failed."""
+    return min(_MOST_BACKOFF_S, _BACKOFF_S * 2.0 ** min(failed_boots, _MOST_DOUBLINGS))
 
 
 def _environment(port: int) -> dict[str, str]:

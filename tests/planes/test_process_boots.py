@@ -10,7 +10,7 @@ import pytest
 
 from replay.planes import processes
 from replay.planes.output import Output
-from replay.planes.processes import ProcessInstances
+from replay.planes.processes import ProcessInstances, _backoff_s
 from replay.planes.types import ProcessSpec
 
 pytestmark = pytest.mark.anyio
@@ -112,6 +112,22 @@ async def test_a_health_path_that_never_agrees_is_named():
 
     assert told == ["died"]
     assert instances.last_fault.endswith("/up did not answer 200 or 204 within 0.7 s")
+
+
+async def test_a_port_that_is_bound_just_as_the_time_to_boot_is_over_is_said_to_be_late():
+    spec = ProcessSpec(command="true", boot_timeout_s=0.3)
+    instances = ProcessInstances(spec, Owner(), Output(io.StringIO()))
+    with socket.create_server(("127.0.0.1", 0)) as late:
+        port = late.getsockname()[1]
+
+        assert await instances._not_ready(port) == (
+            f"nothing accepted connections on 127.0.0.1 port {port} within 0.3 s, though something does now"
+        )
+    await instances.close()
+
+
+def test_boots_that_fail_wait_twice_as_long_each_time_up_to_a_bound():
+    assert [_backoff_s(failed) for failed in (1, 2, 6, 7, 1024, 10**9)] == [0.1, 0.2, 3.2, 5.0, 5.0, 5.0]
 
 
 async def test_boots_that_fail_one_after_another_are_told_with_their_reason():

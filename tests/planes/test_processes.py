@@ -166,6 +166,8 @@ def test_an_instance_that_ignores_being_told_to_stop_is_killed(serve):
     _, _, pids = served.get()
 
     until(lambda: not any(is_alive(pid) for pid in pids), "the instance was not killed")
+    served.process.terminate()
+    assert "[i-1] told to stop\n" in served.process.stderr.read()
 
 
 def test_workers_of_a_vm_are_always_on(serve):
