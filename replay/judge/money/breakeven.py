@@ -85,11 +85,19 @@ def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # no
         active_s=month.active_s * stretched,
         billed_s=month.billed_s * stretched,
         request_s=month.request_s * change.duration,
-        live_s=None if month.live_s is None else month.live_s * stretched,
+        **{
+            name: None if value is None else value * stretched
+            for name in _LIVES
+            for value in (getattr(month, name),)
+        },
     )
     size = offer.size._replace(memory_gib=offer.size.memory_gib * change.memory)
     table = _priced(offer.serverless, change.serverless_price)
     return serverless_bill(month, table, size).total, _machines_cost(offer, month, change)
+
+
+# Of how long instances are there: longer than a window, so that windows drawn anew say nothing of them.
+_LIVES = ("live_s", "beyond_kept_s", "waiting_s")
 
 
 def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
@@ -411,13 +419,13 @@ def resampled(windows: Sequence[Usage], seed: int, draws: int = _DRAWS) -> list[
     random = np.random.default_rng(seed)
     names = ("requests", "active_s", "billed_s", "request_s", "boot_s", "egress_bytes")
     table = np.array([[getattr(window, name) for name in names] for window in windows])
-    whole = windows[0]
+    whole, unknown = windows[0], dict.fromkeys(_LIVES)
     found = []
     for _ in range(draws):
         sums = table[random.integers(0, len(windows), len(windows))].sum(axis=0)
         values = dict(zip(names, (float(value) for value in sums), strict=True))
         seconds = sum(window.seconds for window in windows)
         found.append(
-            msgspec.structs.replace(whole, seconds=seconds, live_s=None, **values).times(MONTH_S / seconds)
+            msgspec.structs.replace(whole, seconds=seconds, **unknown, **values).times(MONTH_S / seconds)
         )
     return found

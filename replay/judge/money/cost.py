@@ -112,12 +112,11 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     idle_s = max(0.0, size.min_instances * MONTH_S - kept_s) if size.min_instances else 0.0
     free, of = prices.free, f"{billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
     if prices.is_paid_until_gone:
-        if month.live_s is None:
+        if month.waiting_s is None:
             of += "; for how long instances stayed before they went is not known, and not in it"
         else:
-            waiting_s = max(0.0, month.live_s - idle_s - seconds)
-            seconds += waiting_s
-            of = f"{of}, and {waiting_s:,.0f} s until they were taken away"
+            seconds += month.waiting_s
+            of = f"{of}, and {month.waiting_s:,.0f} s until they were taken away"
     lines = [
         _line(
             "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
@@ -155,9 +154,10 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     prices = table.instance
     if prices is None:
         raise CostError(f"the price table of {table.provider} has no prices by instance")
-    if month.live_s is None:
+    if month.beyond_kept_s is None:
         raise CostError("how long instances lived was neither measured nor simulated")
-    seconds = max(month.live_s, size.min_instances * MONTH_S)
+    # Of more load than the run's, those that are kept may take no more than a month of it.
+    seconds = max(size.min_instances * MONTH_S + month.beyond_kept_s, month.active_s + month.boot_s)
     return _lives(seconds, prices, size, f"{seconds:,.0f} s of instances' lives, {month.basis}")
 
 

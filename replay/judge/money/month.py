@@ -253,7 +253,7 @@ def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
 
 
 def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> PlaneCost:
-    load = month_load(seen, one.table)
+    load = month_load(seen, one.table, one.size.min_instances)
     found = _head(one.name, one.table, today)
     found.reason = _unknown(load.month, one.size)
     if found.reason is not None:
@@ -364,7 +364,7 @@ def _cross(
     seen: Seen, serverless: OnServerless, machines: OnMachines, capacity: Capacity, found: RunCost
 ) -> None:
     """Where the first of each cost the same."""
-    load = month_load(seen, serverless.table)
+    load = month_load(seen, serverless.table, serverless.size.min_instances)
     if serverless.size.billing == "instance" and load.month.live_s is None:
         found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
         return

@@ -51,13 +51,15 @@ class MonthLoad(NamedTuple):
     peak_factor: float
 
 
-def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
-    """A month of the run, rounded as the table bills it. Raises CostError where the run sent nothing."""
+def month_load(seen: Seen, table: PriceTable | None = None, kept: int = 0) -> MonthLoad:
+    """A month of the run, rounded as the table bills it, with so many instances kept. Raises CostError where the run
+    sent nothing.
+    """
     run = seen.run
     window_s = run.summary.elapsed_s / _BLOCKS * (1 + 1e-9)
     if not (run.columns.sent_ns != ABSENT_NS).any() or not window_s:
         raise CostError("nothing was sent in this run, so there is nothing to price")
-    billed = plane_of(table, seen.instances, is_simulated=run.summary.plane is not None)
+    billed = plane_of(table, seen.instances, kept, is_simulated=run.summary.plane is not None)
     windows = usage_by_window(run, window_s, _BLOCKS, billed)
     whole = windows.whole()
     blocks = [windows.of(np.array([n])) for n in range(_BLOCKS)]
@@ -72,8 +74,10 @@ def month_load(seen: Seen, table: PriceTable | None = None) -> MonthLoad:
     )
 
 
-def plane_of(table: PriceTable | None, instances: Sequence[InstanceRecord], *, is_simulated: bool) -> Plane:
-    """How a table bills what a run's instances did."""
+def plane_of(
+    table: PriceTable | None, instances: Sequence[InstanceRecord], kept: int = 0, *, is_simulated: bool
+) -> Plane:
+    """How a table bills what a run's instances did, of which so many are kept without a request."""
     prices = None if table is None else table.request
     minimum_s = 0.0
     if table is not None:
@@ -84,6 +88,7 @@ def plane_of(table: PriceTable | None, instances: Sequence[InstanceRecord], *, i
         instances=instances,
         minimum_s=minimum_s,
         is_simulated=is_simulated,
+        kept=kept,
     )
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from replay.judge.figures import Evidence
 from replay.results.columns import ABSENT_NS, Columns, Flags
-from replay.results.types import InstanceRecord
+from replay.results.types import InstanceRecord, PlaneFigures
 
 _NS = 1_000_000_000
 MONTH_S = 730 * 3600.0
@@ -32,8 +32,10 @@ Basis = Literal["measured", "simulated", "estimated", "missing"]
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What was used in so many seconds. active_s: instance seconds with a request; billed_s: the same, each interval
     rounded up as the price table has it. request_s: the sum of the requests' own times. boot_s: of instances that
-    booted. live_s: from boot to end, None where the plane does not say. ranks: of the active seconds, the shares in
-    which they were those of the first instance that was active at the time, of the second beside it, and so on.
+    booted. live_s: from boot to end, None where the plane does not say; beyond_kept_s: the part of it beyond instances
+    that are kept; waiting_s: the part of that in which they neither booted nor had a request. ranks: of the active
+    seconds, the shares in which they were those of the first instance that was active at the time, of the second
+    beside it, and so on.
     has_recorded_bytes: egress is of the sizes that the trace recorded, since nothing was answered.
     """
 
@@ -44,6 +46,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     request_s: float = 0.0
     boot_s: float = 0.0
     live_s: float | None = None
+    beyond_kept_s: float | None = None
+    waiting_s: float | None = None
     egress_bytes: float = 0.0
     model_calls: float = 0.0
     tokens: float = 0.0
@@ -102,6 +106,8 @@ _SUMMED = (
     "request_s",
     "boot_s",
     "live_s",
+    "beyond_kept_s",
+    "waiting_s",
     "egress_bytes",
     "model_calls",
     "tokens",
@@ -113,7 +119,8 @@ class Windows(NamedTuple):
     """A run's usage by window of window_s from its start; arrays of shape (windows,). ends_s: when the run ended, which
     may be within the last window. ranks: as of Usage, of the whole run. basis: of the active seconds.
 
-    boot_s, live_s: by when it was, where the plane told of its instances; else shared out by active seconds.
+    boot_s, live_s, beyond_kept_s, waiting_s: by when it was, where the plane told of its instances; else shared out by
+    active seconds.
     """
 
     window_s: float
@@ -127,6 +134,8 @@ class Windows(NamedTuple):
     tokens: Floats
     boot_s: Floats
     live_s: Floats | None
+    beyond_kept_s: Floats | None
+    waiting_s: Floats | None
     ranks: tuple[float, ...]
     basis: Basis
     has_recorded_bytes: bool
@@ -141,7 +150,9 @@ class Windows(NamedTuple):
             billed_s=float(self.billed_s[inside].sum()),
             request_s=float(self.request_s[inside].sum()),
             boot_s=float(self.boot_s[inside].sum()),
-            live_s=None if self.live_s is None else float(self.live_s[inside].sum()),
+            live_s=_sum(self.live_s, inside),
+            beyond_kept_s=_sum(self.beyond_kept_s, inside),
+            waiting_s=_sum(self.waiting_s, inside),
             egress_bytes=float(self.egress_bytes[inside].sum()),
             model_calls=float(self.model_calls[inside].sum()),
             tokens=float(self.tokens[inside].sum()),
@@ -154,10 +165,15 @@ class Windows(NamedTuple):
         return self.of(np.arange(len(self.requests)))
 
 
+def _sum(values: Floats | None, which: npt.NDArray[np.intp]) -> float | None:
+    return None if values is None else float(values[which].sum())
+
+
 class Plane(NamedTuple):
     """How a plane bills, and what it told. granularity_ms: an active interval is rounded up to it. is_unshared: each
     request has an instance of its own, whatever the run's had. instances: what the run's plane told of them; minimum_s:
-    for how long each of them is paid at least. is_simulated: nothing was sent, so sizes are the recorded ones.
+    for how long each of them is paid at least. is_simulated: nothing was sent, so sizes are the recorded ones. kept:
+    instances that are there without a request.
     """
 
     granularity_ms: float = 100.0
@@ -165,6 +181,7 @@ class Plane(NamedTuple):
     instances: Sequence[InstanceRecord] = ()
     minimum_s: float = 0.0
     is_simulated: bool = False
+    kept: int = 0
 
 
 def usage_by_window(
@@ -197,16 +214,17 @@ def usage_by_window(
 
     calls = is_llm[columns.series[sent]].astype(np.float64) if len(is_llm) else np.zeros(len(at_s))
     active, billed = active * own, billed * own
-    share = 1.0
+    share, of_all = 1.0, (starts, ends)
     if rows is not None:
-        whole, _ = _by_window(*_intervals(columns, everything, served_ns, plane), window_s, windows, 0.0)
+        of_all = _intervals(columns, everything, served_ns, plane)
+        whole, _ = _by_window(*of_all, window_s, windows, 0.0)
         share = float(active.sum()) / (float(whole.sum()) * own) if whole.any() else 0.0
-    boot_s = live_s = None
+    there = None
     if plane.instances:
-        boot_s, live_s = _lives(plane, run.summary.elapsed_s, window_s, windows)
+        there = _lives(plane, of_all, run.summary.elapsed_s, window_s, windows)
     elif figures is not None:
         by_active = active / active.sum() if active.any() else np.full(windows, 1 / windows)
-        boot_s, live_s = figures.booting_s * by_active, figures.instance_s * by_active
+        there = _shared_out(figures, plane.kept, _ranks(*of_all), run.summary.elapsed_s, by_active)
     return Windows(
         window_s,
         run.summary.elapsed_s,
@@ -217,8 +235,10 @@ def usage_by_window(
         summed(known(columns.response_bytes[sent])),
         summed(calls),
         summed(known(columns.tokens[sent])),
-        np.zeros(windows) if boot_s is None else share * boot_s,
-        None if live_s is None else share * live_s,
+        np.zeros(windows) if there is None else share * there.boot_s,
+        None if there is None else share * there.live_s,
+        None if there is None else share * there.beyond_kept_s,
+        None if there is None else share * there.waiting_s,
         _ranks(starts, ends),
         "missing" if not (is_told or plane.is_unshared) else "simulated" if plane.is_simulated else "measured",
         plane.is_simulated,
@@ -292,9 +312,34 @@ def _intervals(
     return active_intervals(columns, sent, served_ns)
 
 
-def _lives(plane: Plane, end_s: float, window_s: float, windows: int) -> tuple[Floats, Floats]:
-    """Instance seconds of boots, and of whole lives, boots included, by window. What is paid beyond a short life is put
-    where it began.
+class _There(NamedTuple):
+    """Instance seconds by window, as Windows has them."""
+
+    boot_s: Floats
+    live_s: Floats
+    beyond_kept_s: Floats
+    waiting_s: Floats
+
+
+def _shared_out(
+    figures: PlaneFigures, kept: int, ranks: Sequence[float], end_s: float, shares: Floats
+) -> _There:
+    """From a plane's sums alone, in these shares."""
+    active_of_kept_s = figures.busy_s * (sum(ranks[:kept]) if ranks else 1.0)
+    kept_idle_s = max(0.0, kept * end_s - active_of_kept_s)
+    waiting_s = figures.instance_s - figures.booting_s - figures.busy_s - kept_idle_s
+    beyond_kept_s = figures.instance_s - kept * end_s
+    return _There(
+        figures.booting_s * shares,
+        figures.instance_s * shares,
+        max(0.0, beyond_kept_s) * shares,
+        max(0.0, waiting_s) * shares,
+    )
+
+
+def _lives(plane: Plane, active: tuple[Floats, Floats], end_s: float, window_s: float, windows: int) -> _There:
+    """By when it was. Lives are from boot to end; what is paid beyond a short one is put where it began. active: starts
+    and ends of when an instance had a request.
     """
 
     def seconds(at_ns: int | None) -> float:
@@ -309,8 +354,47 @@ def _lives(plane: Plane, end_s: float, window_s: float, windows: int) -> tuple[F
     lives, _ = _by_window(begins, gone, window_s, windows, 0.0)
     place = (begins / window_s).astype(np.int64)
     inside = place < windows
-    np.add.at(lives, place[inside], np.maximum(plane.minimum_s - (gone - begins), 0.0)[inside])
-    return boots, lives
+    more = np.zeros(windows)
+    np.add.at(more, place[inside], np.maximum(plane.minimum_s - (gone - begins), 0.0)[inside])
+    edges: Floats = np.arange(windows + 1, dtype=np.float64) * window_s
+    there, awake = _Count.of(begins, gone), _Count.of(ready, gone)
+    beyond, waiting = _beyond_kept(plane.kept, there, awake, _Count.of(*active), edges)
+    return _There(boots, lives + more, beyond + more, waiting)
+
+
+class _Count(NamedTuple):
+    """How many of something there are: times, in no order, and by how much it changes at each."""
+
+    at_s: Floats
+    changes: Floats
+
+    @classmethod
+    def of(cls, starts: Floats, ends: Floats) -> "_Count":
+        return cls(np.concatenate((starts, ends)), np.repeat([1.0, -1.0], [len(starts), len(ends)]))
+
+
+def _beyond_kept(
+    kept: int, there: _Count, awake: _Count, active: _Count, edges_s: Floats
+) -> tuple[Floats, Floats]:
+    """Seconds of instances beyond those that are kept, and of these in which they were awake without a request, between
+    the edges. Requests go to those that are kept before any other.
+    """
+    at_s = np.concatenate((there.at_s, awake.at_s, active.at_s))
+    order = np.argsort(at_s, kind="stable")
+    at_s = at_s[order]
+
+    def over_time(count: _Count, before: int) -> Floats:
+        changes = np.zeros(len(order))
+        changes[before : before + len(count.changes)] = count.changes
+        return np.cumsum(changes[order])[:-1]
+
+    def between(instances: Floats) -> Floats:
+        so_far = np.concatenate(([0.0], np.cumsum(np.maximum(instances, 0.0) * np.diff(at_s))))
+        return np.diff(np.interp(edges_s, at_s, so_far))
+
+    n, m = len(there.at_s), len(awake.at_s)
+    taken = np.maximum(over_time(active, n + m), kept)
+    return between(over_time(there, 0) - kept), between(over_time(awake, n) - taken)
 
 
 def _by_window(

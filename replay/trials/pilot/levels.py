@@ -31,14 +31,17 @@ class Measured(NamedTuple):
     instances: tuple[InstanceRecord, ...] = ()
 
 
-def windows_of(measured: Measured, shape: Shape, table: PriceTable, rows: Flags | None = None) -> Windows:
+def windows_of(
+    measured: Measured, shape: Shape, table: PriceTable, kept: int = 0, rows: Flags | None = None
+) -> Windows:
+    """A run's usage by the trace's windows, as the table bills it, so many instances kept. rows: of these steps."""
     window_s = float(shape.workload.window_s)
     first = round((measured.offset_s or 0.0) / window_s)
     return usage_by_window(
         measured.run,
         window_s,
         max(1, len(shape.levels) - first),
-        plane_of(table, measured.instances, is_simulated=measured.is_simulated),
+        plane_of(table, measured.instances, kept, is_simulated=measured.is_simulated),
         rows,
     )
 

@@ -172,7 +172,7 @@ def _priced(
 ) -> _Priced:
     """The month of a target of one plane, or of one part of a hybrid."""
     table = tables.of(cost)
-    windows = windows_of(measured, shape, table)
+    windows = windows_of(measured, shape, table, 0 if cost.machine else cost.min_instances)
     levels, is_estimated = usage_by_level(windows, measured, shape)
     factor = too_few(levels, shape)
     levels = at_times(levels, factor)

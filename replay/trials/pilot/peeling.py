@@ -111,7 +111,7 @@ class _Ways:
     def split(self, steps: Sequence[StepClass]) -> Peeled:
         ground, goes = self._ground, self._rows(steps)
         usage = [
-            self._month(ground.serverless_table, ~goes),
+            self._month(ground.serverless_table, ~goes, ground.serverless.min_instances),
             self._month(ground.machine_table, goes),
         ]
         stays = serverless_bill(usage[0], ground.serverless_table, size_of(ground.serverless))
@@ -141,9 +141,9 @@ class _Ways:
         fleet = Fleet(cost.machine or "", ceil(round(most * level, 9)), discount)
         return most, machine_bill(month, ground.machine_table, fleet)
 
-    def _month(self, table: PriceTable, rows: Flags) -> Usage:
+    def _month(self, table: PriceTable, rows: Flags, kept: int = 0) -> Usage:
         measured, shape = self._ground.measured, self._ground.shape
-        levels, _ = usage_by_level(windows_of(measured, shape, table, rows), measured, shape)
+        levels, _ = usage_by_level(windows_of(measured, shape, table, kept, rows), measured, shape)
         return month_at(levels, shape)
 
     def _rows(self, steps: Sequence[StepClass]) -> Flags:

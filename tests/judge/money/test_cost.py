@@ -1,6 +1,7 @@
 """Bills, recomputed by hand from what providers publish, and where two of them cross."""
 
 import datetime
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -55,19 +56,19 @@ def test_a_million_seconds_of_one_vcpu_and_half_a_gib_on_cloud_run():
 
 
 @pytest.mark.parametrize(
-    ("kept", "live_s", "active_s", "idle_s"),
+    ("kept", "waiting_s", "active_s", "idle_s"),
     [
         # Until they are taken away, at the active price.
-        (0, 10_000.0, 10_000.0, 0.0),
+        (0, 8_900.0, 10_000.0, 0.0),
         # Nobody told for how long they were there.
         (0, None, 1_100.0, 0.0),
-        # One that is kept has the idle price while it has no request; another was there for 3,000 s beside it.
-        (1, MONTH_S + 3_000.0, 4_000.0, MONTH_S - 1_000.0),
+        # One that is kept has the idle price while it has no request.
+        (1, 2_900.0, 4_000.0, MONTH_S - 1_000.0),
     ],
 )
-def test_a_replica_costs_as_much_while_it_cools_down(kept, live_s, active_s, idle_s):
+def test_a_replica_costs_as_much_while_it_cools_down(kept, waiting_s, active_s, idle_s):
     azure = without_free(price_table("azure-container-apps"))
-    month = used(active_s=1_000.0, billed_s=1_000.0, boot_s=100.0, live_s=live_s)
+    month = used(active_s=1_000.0, billed_s=1_000.0, boot_s=100.0, waiting_s=waiting_s)
 
     bill = serverless_bill(month, azure, Size(0.5, 1.0, kept))
 
@@ -103,7 +104,7 @@ def test_lambda_bills_gib_seconds_after_its_free_tier():
 
 
 def test_instance_based_billing_is_cheaper_from_three_quarters_active_on():
-    size, whole = Size(1.0, 0.5), used(live_s=MONTH_S)
+    size, whole = Size(1.0, 0.5), used(live_s=MONTH_S, beyond_kept_s=MONTH_S)
 
     def by_request(active_share: float) -> float:
         active = active_share * MONTH_S
@@ -374,6 +375,41 @@ def test_no_load_costs_what_minimum_instances_cost(kept: int):
     bill = serverless_bill(used(), RUN, Size(1.0, 2.0, kept))
 
     assert bill.total == pytest.approx(kept * MONTH_S * (2.5e-6 + 2 * 2.5e-6))
+
+
+shares = st.floats(0.0, 1.0)
+
+
+@given(st.integers(0, 3), shares, shares, shares, st.lists(st.floats(0.01, 20.0), min_size=2, max_size=8))
+def test_instances_that_are_kept_are_paid_for_a_month_each_however_much_load_there_is(
+    kept: int, of_kept: float, beside: float, waiting: float, levels: list[float]
+):
+    """Their life was multiplied by the load, and paid as the cool-down of instances that nobody had."""
+    azure = without_free(price_table("azure-container-apps"))
+    active_s = (kept * of_kept + beside) * MONTH_S
+    ranks = (
+        (*[of_kept / (kept * of_kept + beside)] * kept, beside / (kept * of_kept + beside)) if active_s else ()
+    )
+    run = used(
+        active_s=active_s,
+        billed_s=active_s,
+        beyond_kept_s=(beside + waiting) * MONTH_S,
+        waiting_s=waiting * MONTH_S,
+        ranks=ranks,
+    )
+    at_levels = [msgspec.structs.replace(run.times(level), seconds=MONTH_S) for level in sorted(levels)]
+    bills = [serverless_bill(month, azure, Size(1.0, 2.0, kept)) for month in at_levels]
+    instances = [serverless_bill(month, RUN, Size(1.0, 2.0, kept, billing="instance")) for month in at_levels]
+
+    for level, bill, lives in zip(sorted(levels), bills, instances, strict=True):
+        quantities = {line.name: line.quantity / MONTH_S for line in bill.lines}
+        is_busy = level * of_kept
+        assert quantities.get("idle vCPU time", 0.0) == pytest.approx(max(0.0, kept * (1 - is_busy)), abs=1e-6)
+        assert quantities["vCPU time"] == pytest.approx(level * (kept * of_kept + beside + waiting), abs=1e-6)
+        least = max(kept + level * (beside + waiting), level * (kept * of_kept + beside))
+        assert lives.lines[0].quantity / MONTH_S == pytest.approx(least, abs=1e-6)
+    totals = [bill.total for bill in bills]
+    assert all(less <= more * (1 + 1e-9) + 1e-6 for less, more in pairwise(totals))
 
 
 @given(st.floats(0.1, 1e5), st.floats(0.1, 1e4), st.floats(0, 2))

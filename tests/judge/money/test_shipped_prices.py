@@ -185,7 +185,7 @@ SERVERLESS_BY_HAND = [
     # (1,000,000 - 128,571) x 0.0000336 + (500,000 - 257,143) x 0.0000035.
     ("cloud-run-europe-west3", busy(1e6, 10e6), ONE, 29.28001 + 0.85 + 3.20),
     # (400,000 - 240,000) x 0.000018 + (1,600,000 - 450,000) x 0.000002 + 100,000 x 0.0001867.
-    ("cloud-run-gpu-us-central1", month(live_s=1e5), GPU, 2.88 + 2.30 + 18.67),
+    ("cloud-run-gpu-us-central1", month(live_s=1e5, beyond_kept_s=1e5), GPU, 2.88 + 2.30 + 18.67),
     # (1,000,000 - 400,000) x the GiB-second + (3 M - 1 M) x 0.20 / M.
     ("lambda-us-east-1", busy(1e6, 3e6), Size(0, 1), 10.00002 + 0.40),
     ("lambda-arm-us-east-1", busy(1e6, 3e6), Size(0, 1), 8.00004 + 0.40),

@@ -192,3 +192,67 @@ def test_lives_and_boots_are_shared_out_over_the_windows_without_loss(drawn, win
     )
     assert (windows.boot_s >= -1e-9).all()
     assert (windows.live_s >= -1e-9).all()
+
+
+def brute_force_beyond(drawn, told, kept):
+    """Tenths of a second of lives beyond so many that are kept, and those of them awake without a request."""
+    there, awake, busy = np.zeros(100), np.zeros(100), np.zeros((3, 100))
+    for instance, at, took in drawn:
+        busy[instance, at : at + took] = 1
+    for at, boot, more in told:
+        there[at : at + boot + more] += 1
+        awake[at + boot : at + boot + more] += 1
+    beyond = np.maximum(there - kept, 0)
+    waiting = np.maximum(awake - np.maximum(busy.sum(axis=0), kept), 0)
+    return beyond, waiting
+
+
+tenths = st.integers(0, 99)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), tenths, st.integers(1, 30)), min_size=1, max_size=20),
+    st.lists(st.tuples(tenths, st.integers(0, 20), st.integers(0, 90)), min_size=1, max_size=8),
+    st.integers(0, 3),
+    st.sampled_from([1, 25, 100]),
+)
+def test_what_lives_beyond_those_that_are_kept_and_waits_is_counted_instant_by_instant(
+    drawn, told, kept, tenths_in_window
+):
+    instances = lives(
+        *[
+            (f"life-{n}", at / 10, (at + boot) / 10, (at + boot + more) / 10, 0)
+            for n, (at, boot, more) in enumerate(told)
+        ]
+    )
+
+    windows = usage_by_window(
+        run_of([(instance, at * 100, took * 100) for instance, at, took in drawn]),
+        tenths_in_window / 10,
+        100 // tenths_in_window,
+        Plane(0.0, instances=instances, kept=kept),
+    )
+
+    expected = brute_force_beyond(drawn, told, kept)
+    for found, brute in zip((windows.beyond_kept_s, windows.waiting_s), expected, strict=True):
+        assert found == pytest.approx(brute.reshape(-1, tenths_in_window).sum(axis=1) / 10, abs=1e-6)
+
+
+def test_a_plane_that_tells_sums_alone_has_lives_beyond_those_that_are_kept():
+    # One kept for ten seconds and busy for two; another there for three, a half of it booting, and busy for one.
+    plane = PlaneFigures(
+        instances=2,
+        most_instances=2,
+        cold=1,
+        refused=0,
+        timed_out=0,
+        instance_s=13.0,
+        busy_s=3.0,
+        booting_s=0.5,
+    )
+
+    usage = usage_by_window(
+        run_of([(0, 0, 2000), (1, 1000, 1000)], plane=plane), 10.0, 1, Plane(0.0, kept=1)
+    ).whole()
+
+    assert (usage.live_s, usage.beyond_kept_s, usage.waiting_s) == pytest.approx((13.0, 3.0, 1.5))

@@ -239,6 +239,23 @@ def test_a_bill_that_the_free_tier_makes_zero_says_so():
     )
 
 
+def test_the_cool_down_of_replicas_is_that_of_those_that_are_not_kept_at_any_load():
+    # One is kept all along and busy half of the time; the same at twice the load, busy all along.
+    azure = Cost(price="azure-container-apps", vcpu=1.0, memory_gib=2.0, min_instances=1)
+    target = Target(url="http://x", name="aca", plane="serverless", cost=azure)
+    lives = (InstanceRecord("i-0", 0, 0, request_ns=50 * NS, busy_ns=50 * NS),)
+    measured = {"aca": Measured(a_run(), 0.0, True, lives)}
+
+    def paid_vcpu_s(requests_a_day: float) -> list[float]:
+        plane = PilotPlane(target="aca", plane="serverless")
+        price_planes([target], [plane], measured, in_month(a_shape(), named_calendar("flat"), requests_a_day))
+        return [line["quantity"] for line in plane.cost_lines if "vCPU" in line["name"]]
+
+    assert paid_vcpu_s(86_400) == pytest.approx([1_314_000, 1_314_000])
+    assert paid_vcpu_s(43_200) == pytest.approx([657_000, 1_971_000])
+    assert paid_vcpu_s(172_800) == pytest.approx([2_628_000])
+
+
 def test_a_live_group_is_sized_minute_by_minute_where_nothing_tells_of_its_machines():
     run = a_run()
     run.summary.plane = None
