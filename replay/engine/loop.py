@@ -214,6 +214,7 @@ class RunLoop:
         self._expected_of = outcomes.of
         self._casting = casting
         self._origins = () if casting is None else casting.origins
+        self._jars = () if casting is None else casting.jars
         self._till, self._witness = till, witness
         self._kept_back = KeptBack() if options.read_only else None
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else 1 << 62
@@ -441,7 +442,7 @@ class RunLoop:
         if walk.values is not None:
             renderer, origin = self._renderers[where], self._origins[where]
             try:
-                rendered = walk.values.rendered(step, walk.id, renderer, origin, rendered)
+                rendered = walk.values.rendered(step, walk.id, renderer, origin, rendered, self._jars[where])
             except MissingValue as missing:
                 if self._kept_back is not None and self._kept_back.explains(walk, str(missing)):
                     self._kept_back.add(walk, step)
@@ -509,8 +510,9 @@ class RunLoop:
         """Whatever became of the exchange: a redirect and a failure set cookies too."""
         values = exchange.walk.values
         if values is not None and exchange.captured_headers:
+            where = self._decide(exchange.step)
             values.keep_cookies(
-                self._origins[self._decide(exchange.step)], exchange.head, exchange.captured_headers
+                self._origins[where], exchange.head, exchange.captured_headers, self._jars[where]
             )
 
     def _empty_outbox(self) -> None:
@@ -651,7 +653,8 @@ class RunLoop:
             if values is None:
                 head = renderer.render(step, name).head
             else:
-                _, head, body, *_ = values.rendered(step, name, renderer, self._origins[where], None)
+                origin, jar = self._origins[where], self._jars[where]
+                _, head, body, *_ = values.rendered(step, name, renderer, origin, None, jar)
         again = Exchange(
             head,
             body,

@@ -209,9 +209,11 @@ class _Server:
 
 @pytest.mark.parametrize("transport", ["fast", "httpx"])
 @pytest.mark.parametrize("auth", [None, "target"])
+@pytest.mark.parametrize("is_named_as_other", [False, True])
 def test_neither_credentials_nor_cookies_arrive_at_another_port(
-    transport, auth, write_trace, tmp_path, monkeypatch
+    transport, auth, is_named_as_other, write_trace, tmp_path, monkeypatch
 ):
+    """Also where the Host header for the target's own place is the name of the other one."""
     monkeypatch.setenv("A_TOKEN", CANARY)
     own, other = _Server("own"), _Server("other")
     steps = [
@@ -227,6 +229,7 @@ def test_neither_credentials_nor_cookies_arrive_at_another_port(
                 url=own.url,
                 name="t",
                 transport=transport,
+                headers={"Host": other.url.removeprefix("http://")} if is_named_as_other else {},
                 auth=Auth(bearer_env="A_TOKEN"),
                 session=SessionRules(cookies=True),
                 routes=(Route(name="search", send_to=other.url, auth=auth),),

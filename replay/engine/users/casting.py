@@ -4,7 +4,7 @@ Most runs have no references, no rows and no cookies; a session then costs the l
 """
 
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -14,12 +14,13 @@ from replay.engine.users.rows import Rows
 from replay.engine.users.values import SessionValues, User
 from replay.target import Target
 from replay.trace.copies import Copy
+from replay.trace.origins import origin_of
 from replay.trace.reserved import found_in
 from replay.trace.types import Session
 
 
 class Casting:
-    """origins: scheme and host of each place that steps go to, as cookies see them; apart: those that keep their own.
+    """origins: scheme and host of each place that steps go to, as cookies see them; jars: the name of each one's jar.
 
     fills: whether the trace has reserved references. seed: of UUIDs. wall_ns: the time, in ns since 1970.
     """
@@ -32,15 +33,14 @@ class Casting:
         rows: Rows | None = None,
         seed: int = 1,
         cookies: bool = False,
-        apart: Set[str] = frozenset(),
+        jars: Sequence[str] = (),
         wall_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self.origins = origins
+        self.origins, self.jars = origins, jars
         self._fills = fills
         self._rows = rows
         self._seed = seed
         self._cookies = cookies
-        self._apart = apart
         self._wall_ns = wall_ns
         self._is_idle = not (fills or cookies)
 
@@ -60,7 +60,7 @@ class Casting:
         user = self._user(session) if self._fills and _asks(session) else None
         if user is None and not names and not self._cookies:
             return None
-        return SessionValues(names, user, Cookies(self._apart) if self._cookies else None)
+        return SessionValues(names, user, Cookies() if self._cookies else None)
 
     def _user(self, session: Session) -> User:
         copy, place = (session.copy, session.place) if isinstance(session, Copy) else (0, 0)
@@ -84,7 +84,7 @@ def casting_for(
         rows=rows,
         seed=seed,
         cookies=target.session.cookies,
-        apart=frozenset(_as_cookies_see(place) for place in places if not shares_cookies(place, target)),
+        jars=["" if shares_cookies(place, target) else _sent_to(place) for place in places],
         wall_ns=wall_ns,
     )
 
@@ -96,6 +96,11 @@ def _as_cookies_see(place: Target) -> str:
         return f"http://{named or 'asgi'}"
     parts = urlsplit(place.url)
     return f"{parts.scheme}://{named or parts.netloc}"
+
+
+def _sent_to(place: Target) -> str:
+    """The origin that is really sent to, whatever the headers name."""
+    return origin_of(place.url) or place.url
 
 
 def _asks(session: Session) -> bool:

@@ -1,12 +1,12 @@
 """The cookies of one session, by the rules of the standard library's http.cookiejar, in memory only.
 
 A jar keeps to domain, path, Secure, Expires and Max-Age; what it holds goes to the hosts that the rules name, on
-whatever port. An origin that is apart, since a route leads there without the target's credentials, has a jar of its
-own: no other's cookies go there, and its own nowhere else. Targets are not trusted: a cookie is at most 4 KiB long, and
+whatever port. What is asked with another jar, as an origin that gets none of the target's credentials, gets nothing of
+it. Targets are not trusted: a cookie is at most 4 KiB long, and
 a session keeps at most 100 in a jar.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from email.message import Message
 from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from urllib.request import Request
@@ -39,30 +39,19 @@ class _Answer:
 
 
 class Cookies:
-    """What one session was given to keep. A jar is made with its first cookie, since many sessions get none.
+    """What one session was given to keep, in jars with names. Each is made with its first cookie: many get none."""
 
-    apart: origins with a jar each; all others share one.
-    """
+    __slots__ = ("_jars", "_names")
 
-    __slots__ = ("_apart", "_jars", "_names")
-
-    def __init__(self, apart: Set[str] = frozenset()) -> None:
-        self._apart = apart
+    def __init__(self) -> None:
         self._jars: dict[str, _Jar] = {}
         self._names: set[str] = set()
 
     def __repr__(self) -> str:
         return f"<Cookies {sum(map(len, self._jars.values()))}>"
 
-    def _jar_of(self, url: str) -> str:
-        """The origin that the jar for this URL belongs to; "" for the one that is shared."""
-        if not self._apart:
-            return ""
-        origin = url[: url.find("/", url.find("://") + 3)]
-        return origin if origin in self._apart else ""
-
-    def take(self, url: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Keep, or forget, what the headers of an answer from this URL say."""
+    def take(self, url: str, headers: Iterable[tuple[bytes, bytes]], jar_name: str = "") -> None:
+        """Keep in this jar, or forget, what the headers of an answer from this URL say."""
         said = [
             value.decode("latin-1")
             for name, value in headers
@@ -70,19 +59,19 @@ class Cookies:
         ][:MOST_COOKIES]
         if not said:
             return
-        jar = self._jars.setdefault(self._jar_of(url), _Jar(_POLICY))
+        jar = self._jars.setdefault(jar_name, _Jar(_POLICY))
         for value in said:
             if len(self._names) < 10 * MOST_COOKIES:
                 self._names.add(value.partition(";")[0].partition("=")[0].strip())
         jar.extract_cookies(_Answer(said), Request(url))  # type: ignore[arg-type]
 
-    def header_for(self, url: str, recorded: str) -> str:
-        """The value of the Cookie header of a request; "" for none.
+    def header_for(self, url: str, recorded: str, jar_name: str = "") -> str:
+        """The value of the Cookie header of a request that this jar goes with; "" for none.
 
         recorded: that of the recording. Of it stays what the target has not set anew in this session, or taken back.
         """
         given = ""
-        jar = self._jars.get(self._jar_of(url)) if self._jars else None
+        jar = self._jars.get(jar_name)
         if jar is not None:
             request = Request(url)
             jar.add_cookie_header(request)

@@ -65,9 +65,12 @@ class SessionValues:
         return filled(step.request, self.taken, own.value_of)
 
     def rendered(
-        self, step: Step, session_id: str, renderer: Renders, origin: str, ahead: Rendered | None
+        self, step: Step, session_id: str, renderer: Renders, origin: str, ahead: Rendered | None, jar: str = ""
     ) -> Rendered:
-        """The step's request, ready for the wire. ahead: as it was rendered before. Raises MissingValue."""
+        """The step's request, ready for the wire, with cookies of this jar.
+
+        ahead: as it was rendered before. Raises MissingValue.
+        """
         request = self.filled(step)
         recorded = ""
         if self.cookies is not None and request is not None:
@@ -78,16 +81,16 @@ class SessionValues:
             ahead = renderer.render(step, session_id)
         if self.cookies is None:
             return ahead
-        cookie = self.cookies.header_for(origin + _target_of(ahead.head), recorded)
+        cookie = self.cookies.header_for(origin + _target_of(ahead.head), recorded, jar)
         if not cookie:
             return ahead
         # The head ends with the empty line; before it there is room for one more header.
         return ahead._replace(head=b"%scookie: %s\r\n\r\n" % (ahead.head[:-2], _bytes(cookie)))
 
-    def keep_cookies(self, origin: str, head: bytes, headers: _Headers) -> None:
-        """Take the cookies of an answer. head: of the request."""
+    def keep_cookies(self, origin: str, head: bytes, headers: _Headers, jar: str = "") -> None:
+        """Put the cookies of an answer into this jar. head: of the request."""
         if self.cookies is not None and head:
-            self.cookies.take(origin + _target_of(head), headers)
+            self.cookies.take(origin + _target_of(head), headers, jar)
 
 
 class _Own:

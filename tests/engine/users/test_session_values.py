@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
+from replay.engine.destinations import destinations
 from replay.engine.users.casting import Casting, casting_for
-from replay.target import Target
+from replay.target import Route, SessionRules, Target
 from replay.trace.copies import Copy
 from replay.trace.types import Extract, LlmCall, Request, Session, Step
 from replay.trace.values import MissingValue
@@ -94,3 +95,31 @@ def test_cookies_see_the_host_that_the_target_file_names():
     ]
     assert casting_for(named, [named], 1).origins == ["http://shop.example.org"]
     assert casting_for(app, [app], 1).origins == ["http://shop.example.org"]
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    [
+        ("http://10.0.0.1", "http://shop.example.org"),
+        ("http://10.0.0.1", "HTTP://shop.example.org:80/base"),
+        ("http://10.0.0.1", "asgi:app:app"),
+        ("asgi:app:app", "http://shop.example.org"),
+        ("asgi:app:app", "asgi:app:other"),
+    ],
+)
+@pytest.mark.parametrize("host", [None, "shop.example.org", "asgi"])
+def test_a_place_without_the_targets_credentials_has_a_jar_of_its_own_whatever_the_headers_name(
+    own, other, host
+):
+    target = Target(
+        url=own,
+        transport="httpx",
+        headers={"hOST": host} if host else {},
+        session=SessionRules(cookies=True),
+        routes=(Route(send_to=other), Route(send_to="http://its.own/", auth="target")),
+    )
+
+    jars = casting_for(target, destinations(target), 1).jars
+
+    assert jars[0] == jars[2] == ""
+    assert jars[1]
