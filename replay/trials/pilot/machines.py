@@ -1,6 +1,7 @@
 """How many machines a target is priced with: a fleet for the peak, or a group that comes and goes. Pure."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 
@@ -119,7 +120,8 @@ def group_of(
     if windows.live_s is not None and figures is not None:
         own = _own_machines(target, windows, windows.live_s, measured, shape)
         scheduled = float(np.max(own.least, initial=0.0, where=own.weights > 0))
-        plane.machines = most = max(figures.most_instances, round(scheduled))
+        at_once = figures.most_instances * shape.peak_level
+        plane.machines = most = ceil(round(max(at_once, scheduled), 9))
         mean = float((np.maximum(own.held_rps, own.least) * own.weights).sum())
         plane.sizing = f"{number(mean)} in the mean and {number(most)} at most, as in its own run"
         if schedule_of(target).rules is not None:
@@ -189,7 +191,7 @@ def _held_rps(measured: Measured, shape: Shape) -> float:
     workload = shape.workload
     if measured.run.summary.counts.sent < workload.steps:
         return peak_rps(measured.run, float(workload.window_s))
-    return workload.peak_rps / max(slot.level for slot in shape.hours)
+    return workload.peak_rps / shape.peak_level
 
 
 def _load(shape: Shape) -> Load:

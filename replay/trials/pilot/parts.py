@@ -92,12 +92,10 @@ def _of(part: Part, rows: Flags, measured: Measured, shape: Shape) -> tuple[Meas
     )
     lives = tuple(one for one in measured.instances if one.part == part)
     found = measured._replace(run=alone, instances=lives)
-    # The month's load over the recorded one, in its fullest hours.
-    level = max(slot.level for slot in shape.hours)
     workload = msgspec.structs.replace(
         shape.workload,
-        peak_rps=peak_rps(alone, float(shape.workload.window_s)) * level,
-        peak_in_flight=ceil(round(peak_in_flight(alone) * level, 6)),
+        peak_rps=peak_rps(alone, float(shape.workload.window_s)) * shape.peak_level,
+        peak_in_flight=ceil(round(peak_in_flight(alone) * shape.peak_level, 6)),
         buckets=_shared(shape.workload.buckets, share),
     )
     return found, shape._replace(workload=workload, recorded=tuple(_shared(shape.recorded, share)))

@@ -131,7 +131,7 @@ class _Ways:
         most = max(1, ceil(round(float(need.max()), 9)))
         if ground.most:
             most = min(most, ground.most)
-        level = max(slot.level for slot in ground.shape.hours)
+        level = ground.shape.peak_level
         if ground.scales:
             least = max(1, ground.plane.plane.min_instances)
             load = follows(need, window_s=float(ground.shape.workload.window_s), least=least)

@@ -61,6 +61,11 @@ class Shape(NamedTuple):
     scale: float = 1.0
     hours: tuple[Slot, ...] = (Slot(MONTH_H, 1.0),)
 
+    @property
+    def peak_level(self) -> float:
+        """How many times the trace's load there is in the month's fullest hours."""
+        return max(slot.level for slot in self.hours)
+
     def windows(self, level: int) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self.levels == level)
 

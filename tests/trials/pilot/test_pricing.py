@@ -160,6 +160,36 @@ def test_a_schedule_is_in_the_bill_at_its_hours_of_the_calendar(calendar, machin
     assert (plane.sizing or "").endswith("as in its own run and by its schedule")
 
 
+@pytest.mark.parametrize(("times", "most"), [(0.5, 1), (1.0, 2), (3.0, 6), (3.2, 7)])
+def test_the_most_machines_of_a_group_are_those_of_the_month_s_fullest_hours(times, most):
+    """Three times as many machines in the mean were two at most, and had no load balancer if they were one."""
+    target = msgspec.structs.replace(scheduled(), simulate={"plane": {"kind": "group"}})
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=NS) for n in range(2))
+    plane = PilotPlane(target="vm1", plane="vm")
+    shape = in_month(a_shape(), named_calendar("flat"), 86_400 * times)
+
+    price_planes([target], [plane], {"vm1": Measured(a_run(2), 0.0, True, lives)}, shape)
+
+    assert plane.machines == most
+    balancer = BALANCER if most > 1 else 0.0
+    assert plane.cost_month == pytest.approx(2 * times * E2_MEDIUM + balancer, abs=1e-3)
+    assert plane.sizing == f"{2 * times:g} in the mean and {most} at most, as in its own run"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0.01, 100.0), st.integers(1, 5))
+def test_no_group_has_more_machines_in_the_mean_than_at_most(times: float, machines_by_load: int):
+    lives = tuple(InstanceRecord(f"i-{n}", 0, 0, request_ns=NS) for n in range(machines_by_load))
+    measured = {"vm1": Measured(a_run(machines_by_load), 0.0, True, lives)}
+    for shape in (in_calendar("office-hours"), in_month(a_shape(), named_calendar("flat"), 86_400 * times)):
+        plane = PilotPlane(target="vm1", plane="vm")
+
+        price_planes([scheduled()], [plane], measured, shape)
+
+        mean = float((plane.sizing or "").split(" in the mean")[0].replace(",", ""))
+        assert mean <= (plane.machines or 0) * 1.005  # as it is rounded in the sentence
+
+
 def test_a_trace_with_hours_of_its_own_has_its_schedule_at_these():
     # A hundred seconds from nine o'clock on.
     plane = PilotPlane(target="vm1", plane="vm")
