@@ -52,12 +52,32 @@ def followed(target: Target, windows: Windows, measured: Measured, shape: Shape)
 def _own_machines(target: Target, windows: Windows, lives: Floats, measured: Measured, shape: Shape) -> Follows:
     """As `followed` has the load, the machines of a run by window. lives: seconds of them by window."""
     seen = reached(windows)
-    lengths, weights, missing = _weighed(windows, measured, shape)
+    lengths, _, _ = _weighed(windows, measured, shape)
     machines = np.divide(lives[seen], lengths, out=np.zeros(len(seen)), where=lengths > 0)
-    sent, whole_s = float(windows.requests[seen].sum()), float(lives[seen].sum())
-    of_a_request = whole_s / sent if sent else 0.0
+    return _by_window(schedule_of(target), machines, windows, measured, shape)
+
+
+def needed(schedule: Schedule, need: Floats, windows: Windows, measured: Measured, shape: Shape) -> Follows:
+    """As `followed` has the load, machines in parts that some steps keep busy, by window of the run. windows: of all
+    its steps.
+    """
+    seen = reached(windows)
+    held = follows(need[seen], None, window_s=windows.window_s).held_rps
+    return _by_window(schedule, held, windows, measured, shape)
+
+
+def _by_window(
+    schedule: Schedule, machines: Floats, windows: Windows, measured: Measured, shape: Shape
+) -> Follows:
+    """Machines in each window that the run came to, over the hours of the month; as many for a request where the run
+    did not show a load level.
+    """
+    seen = reached(windows)
+    lengths, weights, missing = _weighed(windows, measured, shape)
+    sent = float(windows.requests[seen].sum())
+    of_a_request = float((machines * lengths).sum()) / sent if sent else 0.0
     return _over_month(
-        schedule_of(target),
+        schedule,
         np.concatenate((machines, [bucket.requests_per_s * of_a_request for bucket in missing])),
         np.concatenate((weights, [bucket.weight for bucket in missing])),
         (seen * windows.window_s).tolist(),

@@ -21,7 +21,7 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.following import Floats, follows, kept
+from replay.judge.money.following import Floats, kept
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.usage import MONTH_S, Usage, in_flight_by_window
 from replay.planes.modelled_instances import Script
@@ -31,6 +31,8 @@ from replay.results.columns import Flags
 from replay.target import Cost
 from replay.trace.types import Kind
 from replay.trials.pilot.levels import Measured, month_at, usage_by_level, windows_of
+from replay.trials.pilot.machines import needed
+from replay.trials.pilot.schedule import Schedule
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import size_of
 
@@ -40,8 +42,8 @@ _MOST_KINDS = 8
 
 class Ground(NamedTuple):
     """What splits are estimated from. measured: the run by which the serverless target is priced. plane: the machines,
-    as they are simulated; scales: they come and go. most: of them carry everything, where that is known; offered: no
-    split has more.
+    as they are simulated; scales: they come and go, and schedule says how many are there anyway. most: of them carry
+    the whole load of the month, where that is known; offered: no split has more.
     """
 
     serverless: Cost
@@ -50,6 +52,7 @@ class Ground(NamedTuple):
     machine_table: PriceTable
     plane: SimulatedPlane
     scales: bool
+    schedule: Schedule
     most: int | None
     offered: float
     measured: Measured
@@ -103,6 +106,7 @@ class _Ways:
     def __init__(self, ground: Ground, steps: Sequence[StepClass]) -> None:
         self._ground = ground
         columns = ground.measured.run.columns
+        self._windows = windows_of(ground.measured, ground.shape, ground.machine_table)
         self._series = columns.series
         self._codes = {name: code for code, name in enumerate(columns.series_names)}
         self._sent = set(np.unique(columns.series[columns.sent_ns >= 0]).tolist())
@@ -128,17 +132,17 @@ class _Ways:
         """How many machines the trace takes at most, and their bill. need: machines in parts, by window."""
         ground = self._ground
         cost, discount = ground.machines, ground.machines.discount_percent / 100
-        most = max(1, ceil(round(float(need.max()), 9)))
-        if ground.most:
-            most = min(most, ground.most)
         level = ground.shape.peak_level
+        if ground.most:
+            need = np.minimum(need, ground.most / level)
+        most = max(1, ceil(round(float(need.max()), 9)))
         if ground.scales:
-            least = max(1, ground.plane.plane.min_instances)
-            load = follows(need, window_s=float(ground.shape.workload.window_s), least=least)
-            mean = kept(load, 1.0, 0.0).mean
-            group = Group(cost.machine or "", mean * MONTH_S, most, discount)
+            load = needed(ground.schedule, need, self._windows, ground.measured, ground.shape)
+            there = kept(load, 1.0, 0.0)
+            group = Group(cost.machine or "", there.mean * MONTH_S, there.most, discount)
             return most, group_bill(month, ground.machine_table, group)
-        fleet = Fleet(cost.machine or "", ceil(round(most * level, 9)), discount)
+        in_month = ceil(round(most * level, 9))
+        fleet = Fleet(cost.machine or "", min(in_month, ground.most or in_month), discount)
         return most, machine_bill(month, ground.machine_table, fleet)
 
     def _month(self, table: PriceTable, rows: Flags, kept: int = 0) -> Usage:

@@ -35,6 +35,7 @@ from replay.trials.pilot.machines import is_group
 from replay.trials.pilot.money import is_slow_elsewhere, price_planes
 from replay.trials.pilot.peeling import Ground, Peeled, one_machine_month, peeled
 from replay.trials.pilot.providing import provided_by
+from replay.trials.pilot.schedule import schedule_of
 from replay.trials.pilot.sending import routes_of
 from replay.trials.prices import tables_of
 
@@ -233,6 +234,7 @@ class _Look:
             tables.of(vm.cost),
             simulated_plane(vm),
             is_group(vm),
+            schedule_of(vm),
             most,
             self._offered(),
             weighed.measured[serverless.name],

@@ -3,18 +3,25 @@
 from math import inf
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import StepClass
 from replay.judge.figures import Evidence
+from replay.judge.money.calendar_file import named_calendar
+from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.trials.pilot.levels import Measured
+from replay.trials.pilot.month import in_month
 from replay.trials.pilot.peeling import Ground, one_machine_month, peeled
+from replay.trials.pilot.schedule import Schedule
 from replay.trials.prices import price_table
 from tests.judge.conftest import step, summary
 from tests.trials.pilot.cases import machines
-from tests.trials.pilot.test_pricing import E2_MEDIUM, MACHINE, SERVERLESS, a_shape
+from tests.trials.pilot.test_pricing import DAYTIME, E2_MEDIUM, MACHINE, SERVERLESS, a_shape, in_calendar
 
 STREAM, CHECK, RARE = (
     StepClass(kind="tool", name=name, steps=1, busy_share=busy)
@@ -38,6 +45,7 @@ def a_ground(streams: int = 1, **changed: Any) -> Ground:
         "machine_table": price_table("gce-e2-us-central1"),
         "plane": vm,
         "scales": False,
+        "schedule": Schedule(1),
         "most": None,
         "offered": inf,
         "measured": Measured(run, 0.0, is_simulated=True),
@@ -84,3 +92,58 @@ def test_no_split_takes_more_machines_than_are_offered():
 
 def test_one_machine_is_the_least():
     assert one_machine_month(a_ground()) == pytest.approx(E2_MEDIUM, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "schedule", "mean", "most"),
+    [
+        # Twenty streams and thirty percent take 3.25 machines: four in the hours of the office, and one in the others,
+        # which have a twentieth of the load.
+        ("office-hours", Schedule(1), (4 * 40 + 128) / 168, 4),
+        ("office-hours", Schedule(2), (4 * 40 + 2 * 128) / 168, 4),
+        ("flat", Schedule(1), 4.0, 4),
+        # Three at least from 8 to 18, of which 9 to 17 of workdays have the office's load.
+        (
+            "office-hours",
+            Schedule(1, msgspec.convert(DAYTIME, GroupDriven)),
+            (4 * 40 + 3 * (2 * 5 + 10 * 2) + 14 * 7) / 168,
+            4,
+        ),
+    ],
+)
+def test_a_split_on_machines_that_come_and_go_is_estimated_hour_by_hour_of_the_month(
+    calendar: str, schedule: Schedule, mean: float, most: int
+):
+    (split,) = peeled(a_ground(20, shape=in_calendar(calendar), scales=True, schedule=schedule), [STREAM], [])
+    (fleet,) = peeled(a_ground(20, shape=in_calendar(calendar)), [STREAM], [])
+
+    assert split.machines == fleet.machines == most
+    assert fleet.month - split.month == pytest.approx((most - mean) * E2_MEDIUM, abs=1e-3)
+
+
+@pytest.mark.parametrize("scales", [False, True])
+def test_a_split_takes_more_machines_in_a_month_with_more_load(scales: bool):
+    """Those that come and go were as many as in the trace, at eight times its load."""
+    shape, times_eight = a_shape(), in_month(a_shape(), named_calendar("flat"), 8 * 86_400.0)
+
+    (now,) = peeled(a_ground(20, shape=shape, scales=scales), [STREAM], [])
+    (grown,) = peeled(a_ground(20, shape=times_eight, scales=scales), [STREAM], [])
+    (known,) = peeled(a_ground(20, shape=times_eight, scales=scales, most=10), [STREAM], [])
+
+    # 8 x 3.25 machines where they come and go, and eight times four where they are on all month.
+    assert now.machines == grown.machines == 4
+    assert grown.month - known.month == pytest.approx(((26 if scales else 32) - 10) * E2_MEDIUM, abs=1e-3)
+    assert known.machines == 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 30), st.floats(0.05, 20.0), st.sampled_from(["flat", "office-hours"]))
+def test_machines_that_come_and_go_are_never_estimated_above_those_that_are_on_all_month(
+    streams: int, times: float, calendar: str
+):
+    shape = in_month(a_shape(), named_calendar(calendar), 86_400 * times)
+
+    (group,) = peeled(a_ground(streams, shape=shape, scales=True), [STREAM], [])
+    (fleet,) = peeled(a_ground(streams, shape=shape), [STREAM], [])
+
+    assert group.month <= fleet.month + 1e-6
