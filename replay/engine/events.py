@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
+from replay.engine.plane_client import ask
 from replay.engine.types import At
 from replay.files import as_private
 from replay.planes.reaper import Reaper
@@ -25,7 +26,7 @@ from replay.results.types import EVENTS_FILE, EventRecord
 EVENTS_LOG = "events.log"
 _GRACE_S = 3.0
 _ANSWER_S = 5.0
-_MOST_ANSWER_BYTES = 4096
+_LONGEST_ANSWER = 4096
 _NS = 1_000_000_000
 
 
@@ -127,35 +128,26 @@ class _Stage:
             return
         try:
             async with asyncio.timeout(_ANSWER_S):
-                record.answer = await _posted(self._control, f"/{fault}")
+                record.answer = await _posted(self._control, fault)
         except (OSError, TimeoutError, ValueError) as error:
             record.answer = f"was not done: {error or type(error).__name__}"
         record.ended_ns = self._elapsed_ns()
 
 
-async def _posted(url: str, path: str) -> str:
-    """The body of the answer to an empty POST beside this address, with the token that it has or the environment."""
-    parts = urlsplit(url)
-    target = parts.path.rpartition("/")[0] + path
+async def _posted(url: str, fault: str) -> str:
+    """The answer to a fault asked for beside this address, with the token that it has or the environment."""
     token = os.environ.get(CONTROL_TOKEN, "")
-    lines = [f"POST {target} HTTP/1.1", f"host: {parts.netloc}", "content-length: 0", "connection: close"]
-    if token and token.isascii() and token.isprintable():
-        lines.append(f"x-replay-control: {token}")
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
-    try:
-        writer.write("\r\n".join((*lines, "", "")).encode())
-        answer = await reader.read(_MOST_ANSWER_BYTES)
-    finally:
-        writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if b" 403 " in head.partition(b"\r\n")[0]:
+    is_usable = token and token.isascii() and token.isprintable()
+    beside = urlsplit(url).path.rpartition("/")[0]
+    answer = await ask(url, "POST", f"{beside}/{fault}", {"x-replay-control": token} if is_usable else {})
+    if answer.status == "403":
         raise ValueError(
             "the plane wants the token that it printed when it started: take the whole address that it printed for "
             f"observe, or put the token into {CONTROL_TOKEN}"
         )
-    if b" 200 " not in head.partition(b"\r\n")[0]:
-        raise ValueError(head.partition(b"\r\n")[0].decode("latin-1") or "no answer")
-    return body.decode("utf-8", "replace").strip()
+    if answer.status != "200":
+        raise ValueError(answer.status_line[:_LONGEST_ANSWER] or "no answer")
+    return answer.body[:_LONGEST_ANSWER].decode("utf-8", "replace").strip()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

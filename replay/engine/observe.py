@@ -6,25 +6,22 @@ not trusted: whatever is wrong with it makes a poll that was missed, and it can 
 """
 
 import asyncio
-from base64 import b64encode
 from collections.abc import Callable
 from io import StringIO
 from itertools import islice
 from pathlib import Path
 from time import monotonic_ns
 from typing import Annotated, Any
-from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
+from replay.engine.plane_client import ask
 from replay.results.types import PlaneFigures
 from replay.trace.shown_urls import shown_url
 
 PLANE_FILE = "plane.jsonl"
 _EVERY_S = 1.0
 _ANSWER_S = 2.0
-# Reading an answer of that size keeps the loop for some ms, and only once a second.
-_MOST_BYTES = 1 << 20
 _MOST_JSON_BYTES = 512 << 10
 _MOST_LINES = 20_000
 _MOST_SAMPLES = 10_000
@@ -81,8 +78,10 @@ class PlaneObserver:
         self.polls += 1
         try:
             async with asyncio.timeout(_ANSWER_S):
-                body = await _fetched(self._url)
-            found = understood(body)
+                answer = await ask(self._url)
+            if answer.status != "200":
+                raise ValueError("not 200")
+            found = understood(answer.body)
             line = msgspec.json.encode({**found, "at_s": round((monotonic_ns() - origin_ns) / 1e9, 3)}) + b"\n"
             self._learn(found)
             if self._written_bytes + len(line) <= _MOST_WRITTEN_BYTES:
@@ -148,35 +147,3 @@ def _labelled(line: str) -> tuple[str, str, str]:
     """A sample with labels: its name and labels, and its value without the timestamp that may follow."""
     name, _, rest = line.rpartition("}")
     return f"{name}}}", " ", rest.split()[0] if rest.split() else ""
-
-
-async def _fetched(url: str) -> bytes:
-    """The body that a plain GET of this address brings. Raises OSError or ValueError."""
-    parts = urlsplit(url)
-    is_tls = parts.scheme == "https"
-    reader, writer = await asyncio.open_connection(
-        parts.hostname, parts.port or (443 if is_tls else 80), ssl=is_tls
-    )
-    try:
-        writer.write(_request(parts))
-        answer = bytearray()
-        while chunk := await reader.read(65536):
-            answer += chunk
-            if len(answer) > _MOST_BYTES:
-                raise ValueError("too long")
-    finally:
-        writer.close()
-    head, _, body = bytes(answer).partition(b"\r\n\r\n")
-    if head.split(b" ")[1:2] != [b"200"]:
-        raise ValueError("not 200")
-    return body
-
-
-def _request(parts: SplitResult) -> bytes:
-    """A GET; a user and password in the address are sent as such, and stand nowhere else."""
-    query = f"?{parts.query}" if parts.query else ""
-    lines = [f"GET {parts.path or '/'}{query} HTTP/1.0", f"host: {parts.netloc.rpartition('@')[2]}"]
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-        lines.append(f"authorization: Basic {b64encode(pair).decode()}")
-    return "\r\n".join((*lines, "", "")).encode()
