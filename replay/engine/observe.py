@@ -51,7 +51,7 @@ class PlaneObserver:
     """Polls one address and appends what it says.
 
     missed: polls that failed, which the run does not mind; last_miss: the kind of exception that
-    ended the last of them.
+    ended the last of them. unwritten: polls that came after the file was full, of which only figures are made.
     """
 
     def __init__(self, url: str, directory: Path) -> None:
@@ -61,7 +61,7 @@ class PlaneObserver:
         self._last: _Plane | None = None
         self._most = 0
         self._written_bytes = 0
-        self.missed = self.polls = 0
+        self.missed = self.polls = self.unwritten = 0
         self.last_miss = ""
 
     def __repr__(self) -> str:
@@ -84,10 +84,12 @@ class PlaneObserver:
             found = understood(answer.body)
             line = msgspec.json.encode({**found, "at_s": round((monotonic_ns() - origin_ns) / 1e9, 3)}) + b"\n"
             self._learn(found)
-            if self._written_bytes + len(line) <= _MOST_WRITTEN_BYTES:
-                with self._path.open("ab") as file:
-                    file.write(line)
-                self._written_bytes += len(line)
+            if self.unwritten or self._written_bytes + len(line) > _MOST_WRITTEN_BYTES:
+                self.unwritten += 1
+                return
+            with self._path.open("ab") as file:
+                file.write(line)
+            self._written_bytes += len(line)
         except Exception as cause:
             # Whatever it is; which kind it was is told, so that a fault of ours is not taken for the plane's.
             self.missed += 1
@@ -102,6 +104,20 @@ class PlaneObserver:
         self._first = self._first or plane
         self._last = plane
         self._most = max(self._most, sum(plane.instances.values()))
+
+    def notes(self) -> list[str]:
+        """What a reader of the run must know of the polls, in sentences."""
+        found = []
+        if self.missed:
+            found.append(
+                f"{self.missed} of {self.polls} polls of {shown_url(self._url)} failed, the last with {self.last_miss}"
+            )
+        if self.unwritten:
+            found.append(
+                f"{PLANE_FILE} is full ({_MOST_WRITTEN_BYTES >> 20} MiB): the last {self.unwritten} of {self.polls} "
+                "polls are not in it"
+            )
+        return found
 
     def figures(self) -> PlaneFigures | None:
         """What one of our planes did between the first poll and the last; None for any other.

@@ -36,7 +36,6 @@ from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
 from replay.target import Target
 from replay.trace.file import TraceScan
-from replay.trace.shown_urls import shown_url
 from replay.wire.errors import TargetUnreachable
 from replay.wire.shortage import most_descriptors
 from replay.wire.types import Exchange
@@ -238,12 +237,7 @@ class _Run:
         if self.observer is not None:
             await self.observer.poll(loop.start_ns)
             manifest.plane = self.observer.figures()
-            if self.observer.missed:
-                manifest.notes = [
-                    *manifest.notes,
-                    f"{self.observer.missed} of {self.observer.polls} polls of {shown_url(self.observe or '')} failed, "
-                    f"the last with {self.observer.last_miss}",
-                ]
+            manifest.notes = [*manifest.notes, *self.observer.notes()]
         self.directory.release()
         try:
             self.directory.write_manifest(manifest)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.engine.observe import PlaneObserver, understood
+from replay.engine.plane_client import Answer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.types import PlaneFigures
@@ -165,6 +167,43 @@ def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
     observer = polled(HEAD + b"{", tmp_path, drips=True)
 
     assert (observer.missed, observer.last_miss) == (1, "TimeoutError")
+
+
+def test_a_file_that_is_full_ends_there_and_says_so_once(truth, write_trace, tmp_path, monkeypatch):
+    """Prometheus text of a large service fills it within minutes; it ended without a word."""
+    monkeypatch.setattr("replay.engine.observe._MOST_WRITTEN_BYTES", 1 << 20)
+    # As JSON it is longer than that, though it is no longer than an answer may be.
+    server = Server(HEAD + b"".join(b"%01042d 1\n" % n for n in range(1_000)))
+    trace = write_trace((0.0, [write_trace.get("a")]))
+    target = Target(url=truth.url, name="t", observe=f"http://127.0.0.1:{server.port}/metrics")
+    try:
+        outcome = replay_trace(trace, target, RunOptions(), tmp_path / "run")
+    finally:
+        server.close()
+
+    assert not (tmp_path / "run" / "plane.jsonl").exists()
+    (note,) = [note for note in outcome.summary.notes if "plane.jsonl" in note]
+    assert re.fullmatch(r"plane\.jsonl is full \(1 MiB\): the last (\d+) of \1 polls are not in it", note)
+
+
+def test_a_poll_that_would_still_fit_follows_none_that_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("replay.engine.observe._MOST_WRITTEN_BYTES", 100)
+    answers = [b"a 1\n", b"b" * 100 + b" 1\n", b"c 1\n"]
+
+    async def ask(_):
+        return Answer("HTTP/1.0 200 OK", answers.pop(0))
+
+    monkeypatch.setattr("replay.engine.observe.ask", ask)
+    observer = PlaneObserver("http://a", tmp_path)
+
+    async def poll():
+        for _ in range(3):
+            await observer.poll(0)
+
+    asyncio.run(poll())
+
+    assert (observer.missed, observer.unwritten) == (0, 2)
+    assert len((tmp_path / "plane.jsonl").read_bytes().splitlines()) == 1
 
 
 def test_figures_are_what_lies_between_the_first_poll_and_the_last(tmp_path):
