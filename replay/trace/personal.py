@@ -42,6 +42,7 @@ _IBAN_LENGTHS = {
 }  # fmt: skip
 _DEEPEST = 200
 _NO_JSON = Request("GET", "/").json  # the default, which is left out when it is written
+_NULL = msgspec.Raw(b"null")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -84,7 +85,7 @@ def _clean_request(request: Request) -> None:
         types = [value for name, value in request.headers.items() if name.lower() == "content-type"]
         is_form = any(value.lower().startswith(_FORM) for value in types)
         parts = re.split(r"([&=])", request.body) if is_form else None
-        request.body = "".join(map(_component, parts)) if parts else _text(request.body, 0)
+        request.body = "".join(map(_component, parts)) if parts else _whole_text(request.body)
     elif request.body_base64 is not None:
         try:
             text = base64.b64decode(request.body_base64).decode("latin-1")
@@ -101,7 +102,10 @@ def _clean_json(request: Request) -> None:
     raw = bytes(request.json)
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except RecursionError:
+        request.json = _NULL
+        return
+    except (msgspec.DecodeError, UnicodeError):
         # Such as half of a surrogate pair: it is sent as it stands, and so is looked through as it stands.
         text = raw.decode("utf-8", "replace")
         cleaned_text = without_personal(text)
@@ -135,8 +139,16 @@ def _value(value: Any, depth: int) -> Any:
     return value
 
 
+def _whole_text(text: str) -> str:
+    """A text that stands in no JSON value; the word for one that is nested too deeply."""
+    try:
+        return _text(text, 0)
+    except RecursionError:
+        return REDACTED
+
+
 def _text(text: str, depth: int) -> str:
-    """A text, which may be JSON itself, as the arguments of tool calls are."""
+    """A text, which may be JSON itself, as the arguments of tool calls are. Raises RecursionError."""
     if text[:1] in ("{", "[") and text[-1:] in ("}", "]"):
         try:
             value = msgspec.json.decode(text)

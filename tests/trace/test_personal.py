@@ -176,3 +176,30 @@ def test_the_commands_take_it_out_of_steps_attributes_and_ids(write_trace, tmp_p
     for out in outs:
         assert "a@b.de" not in out.read_text()
         assert "redacted" in out.read_text()
+
+
+def nested(depth, inside):
+    return "[" * depth + inside + "]" * depth
+
+
+@pytest.mark.parametrize("depth", [199, 200, 201, 300, 1_000, 100_000])
+@pytest.mark.parametrize("inside", ['"a@b.example"', r'"a\u0040b.example"', ""])
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda text: Request("POST", "/", body=text),
+        lambda text: Request("POST", "/", body=json.dumps({"arguments": text})),
+        lambda text: Request("POST", "/", json=msgspec.Raw(text.encode())),
+        lambda text: Request("POST", "/", json=msgspec.Raw(json.dumps({"arguments": text}).encode())),
+    ],
+    ids=["text", "text in text", "JSON", "text in JSON"],
+)
+def test_what_is_nested_too_deeply_to_be_looked_into_goes(depth, inside, request_of):
+    request = request_of(nested(depth, inside))
+    step = Step("a", "http", "a", request=request)
+
+    personal_taken_out(step)
+
+    left = f"{request.body} {bytes(request.json).decode()}"
+    assert "b.example" not in left
+    assert "[[" not in left or depth < 202
