@@ -198,6 +198,8 @@ def test_a_pattern_that_takes_the_square_of_it_is_found(pattern, how, piece):
         (b"eyJ-", "text/plain"),
         (b'name="a"\r\n', "multipart/form-data; boundary=x"),
         (b'\r\n--x\r\nname="password"\r\n', "multipart/form-data; boundary=x"),
+        (b"\r\n--x", "multipart/form-data; boundary=x"),
+        (b"\r\n--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n", "multipart/mixed; boundary=x"),
         (b'"a":', "text/plain"),
         (b'\\"a\\":\\"', "text/plain"),
         (b'{"a":"', "application/json"),

@@ -7,14 +7,14 @@ secret headers wherever else they stand. See replay/trace/secrets.py for names a
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote_plus
 
 import msgspec
 
 from replay.trace.patterns import Match, Pattern, PatternProblem, compiled, replaced
 from replay.trace.personal import without_personal
-from replay.trace.redaction import REDACTED, kept_headers, redacted_path
+from replay.trace.redaction import REDACTED, kept_headers, redacted_parts, redacted_path
 from replay.trace.secrets import (
     is_secret_header,
     is_secret_member,
@@ -23,7 +23,6 @@ from replay.trace.secrets import (
     without_secret_shapes,
 )
 
-_PART_NAME = re.compile(r'\bname=(?:"([^"\r\n]*)|([^\s;"]+))', re.IGNORECASE)
 _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 # Shorter values are likely to be words, which stand in bodies for other reasons.
 _SHORTEST_OWN = 12
@@ -115,13 +114,13 @@ class RequestRedactor:
     def body(self, data: bytes, content_type: str) -> Body:
         """A body that may be written. content_type: of the request, empty where it has none."""
         kind = content_type.partition(";")[0].strip().lower()
-        if kind.startswith("multipart/"):
-            data = self._multipart(data.decode("latin-1")).encode("latin-1", "replace")
+        if kind.startswith("multipart/") and data.lstrip()[:1] not in (b"{", b"["):
+            made = redacted_parts(data.decode("latin-1"), content_type, is_secret_member, self._part)
+            return NO_BODY if made is None else self._whole(made.encode("latin-1"))
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            cleaned = self.text(data.decode("latin-1")).encode("latin-1", "replace")
-            return Body(base64=base64.b64encode(cleaned).decode())
+            return self._whole(data)
         # By its first character, since clients send JSON under any content type, forms' too.
         if text.lstrip()[:1] in ("{", "["):
             try:
@@ -132,6 +131,23 @@ class RequestRedactor:
             parts = re.split(r"([&=])", redacted_path(f"?{text}")[1:])
             return Body(text=self.text("".join(self._component(part) for part in parts)))
         return Body(text=self.text(without_secret_pairs(text)))
+
+    def _part(self, content: str, content_type: str) -> str:
+        """What is kept of a part of a form; a character stands for a byte."""
+        kept = self.body(content.encode("latin-1"), content_type)
+        if kept.base64 is not None:
+            return base64.b64decode(kept.base64).decode("latin-1")
+        if kept.json is not None:
+            return kept.json.decode("latin-1")
+        return REDACTED if kept.text is None else kept.text.encode().decode("latin-1")
+
+    def _whole(self, data: bytes) -> Body:
+        """A body in which only what has the shape of a secret is replaced."""
+        try:
+            return Body(text=self.text(data.decode()))
+        except UnicodeDecodeError:
+            cleaned = self.text(data.decode("latin-1")).encode("latin-1", "replace")
+            return Body(base64=base64.b64encode(cleaned).decode())
 
     def _json(self, text: str) -> Body:
         try:
@@ -150,25 +166,12 @@ class RequestRedactor:
             return Body(text=final)
         return Body(json=final.encode())
 
-    def _multipart(self, text: str) -> str:
-        parts = text.split("\r\n--")
-        for n, part in enumerate(parts):
-            head, blank, _ = part.partition("\r\n\r\n")
-            if blank and any(map(is_secret_member, _names_in(head))):
-                parts[n] = head + blank + REDACTED
-        return "\r\n--".join(parts)
-
     def _component(self, part: str) -> str:
         """A piece of a path or form; secrets also show when it is percent-decoded."""
         if "%" not in part and "+" not in part:
             return part
         decoded = unquote_plus(part)
         return part if self.text(decoded) == decoded else REDACTED
-
-
-def _names_in(head: str) -> Iterator[str]:
-    """What the head of a part of a form calls the part."""
-    return (found[1] or found[2] or "" for found in _PART_NAME.finditer(head))
 
 
 def _secrets_in(name: str, value: str) -> list[str]:

@@ -5,10 +5,11 @@ Pure. Names decide, not values: a secret under a harmless name passes, and a har
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote_plus
 
 from replay.http.fields import is_not_for_value
+from replay.http.multipart import Part, with_contents
 
 REDACTED = "redacted"
 
@@ -40,6 +41,8 @@ _NOT_REPLAYED = frozenset(
         "upgrade",
     }
 )
+# Each level is read once for every one around it.
+_MOST_NESTED = 4
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch
 
 
@@ -77,13 +80,57 @@ def redacted_path(path: str) -> str:
 
 
 def redacted_body(text: str, content_type: str) -> str:
-    """A body with the values replaced of JSON fields, or form parameters, that are named like secrets."""
+    """A body with the values replaced of JSON fields, form parameters and parts that are named like secrets.
+
+    A multipart body whose parts cannot be told apart is replaced whole.
+    """
     kind = content_type.lower()
+    if kind.lstrip().startswith("multipart/"):
+        made = redacted_parts(text, content_type, is_secret_name, redacted_body)
+        return REDACTED if made is None else made
     if "x-www-form-urlencoded" in kind:
         return redacted_path(f"?{text}")[1:]
     if "json" not in kind:
         return text
     return _FIELD.sub(lambda found: f'{found[1]}"{REDACTED}"' if is_secret_name(found[2]) else found[0], text)
+
+
+def redacted_content(data: bytes, content_type: str) -> bytes:
+    """A body as bytes, without what `redacted_body` takes out, whatever its characters are."""
+    try:
+        return redacted_body(data.decode(), content_type).encode()
+    except UnicodeDecodeError:
+        return redacted_body(data.decode("latin-1"), content_type).encode("latin-1")
+
+
+def redacted_parts(
+    text: str,
+    content_type: str,
+    is_secret: Callable[[str], bool],
+    clean: Callable[[str, str], str],
+    depth: int = 0,
+) -> str | None:
+    """A multipart body without the parts whose name is a secret's; None where it has no parts that can be told apart.
+
+    clean: what is kept of another part's content, by the part's type. Left out are also parts that are coded, that hold
+    whole messages, whose headers may then be secrets, or whose name cannot be told.
+    """
+    if depth > _MOST_NESTED:
+        return None
+    is_form = content_type.partition(";")[0].strip().lower() == "multipart/form-data"
+
+    def told(part: Part) -> str:
+        names, kind = part.field_names, part.content_type
+        if names is None or kind is None or not part.is_plain or (is_form and not names):
+            return REDACTED
+        lower = kind.lower()
+        if any(map(is_secret, names)) or lower.startswith(("message/", "application/http")):
+            return REDACTED
+        if lower.startswith("multipart/"):
+            return redacted_parts(part.content, kind, is_secret, clean, depth + 1) or REDACTED
+        return clean(part.content, kind)
+
+    return with_contents(text, content_type, told, REDACTED)
 
 
 def _redacted_pair(pair: str) -> str:

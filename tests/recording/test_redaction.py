@@ -165,6 +165,79 @@ def test_parts_of_a_form_with_a_secrets_name_are_replaced():
     assert found == data.replace(b"hush", b"redacted")
 
 
+DISPOSITION = b"Content-Disposition: form-data; name="
+FORM = "multipart/form-data; boundary=B"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'--B\r\n%b"password"\r\n\r\nhush\r\n--and hush\r\n--B--\r\n' % DISPOSITION,
+        b'--B\n%b"password"\n\nhush\n--B--\n' % DISPOSITION,
+        b'--B\r\nX: 1\r\n%b\r\n "password"\r\n\r\nhush\r\n\r\nhush\r\n--B--\r\n' % DISPOSITION,
+        b"--B\r\n%bpassword; filename=x\r\n\r\n\xff hush" % DISPOSITION,
+        b'--B\r\n%b"p\\assword"\r\n\r\nhush\r\n--B--' % DISPOSITION,
+        b'--B\r\n%b"pass%%77ord"\r\n\r\nhush\r\n--B--' % DISPOSITION,
+        b"--B\r\n%b\r\n\r\nhush\r\n--B--" % DISPOSITION.replace(b"=", b"*=utf-8''password"),
+        b'--B\r\n%b"password"\r\n\r\nhush\r\n--Bee\r\nhush\r\n--B--' % DISPOSITION,
+        b'--B \r\n%b"password"\r\n\r\nhush\r\n--B--\r\nhush' % DISPOSITION,
+        b'--other\r\n%b"password"\r\n\r\nhush\r\n--other--' % DISPOSITION,
+        b"hush\r\n--B\r\nhush\r\n--B--\r\nhush",
+        b"password: hush",
+        b"--B\r\nContent-Type: text/plain\r\n\r\nhush\r\n--B--",
+        b'--B\r\n%b"a"\r\nContent-Transfer-Encoding: base64\r\n\r\nhush\r\n--B--' % DISPOSITION,
+        b'--B\r\n%b"a"\r\nContent-Type: application/http\r\n\r\nCookie: hush\r\n--B--' % DISPOSITION,
+        b'--B\r\n%b"a"\r\n\r\n{"password":"hush"}\r\n--B\r\n%b"f"\r\n\r\n\xff\r\n--B--'
+        % (DISPOSITION, DISPOSITION),
+        b'--B\r\n%b"a"\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\nx=1&token=hush\r\n--B--'
+        % DISPOSITION,
+        b'--B\r\n%b"a"\r\nContent-Type: multipart/mixed; boundary=C\r\n\r\n'
+        b'--C\r\n%b"token"\r\n\r\nhush\r\n--C--\r\n--B--' % (DISPOSITION, DISPOSITION),
+    ],
+)
+def test_no_secret_of_a_form_survives_whatever_its_shape(data):
+    found = redactor().body(data, FORM)
+
+    assert b"hush" not in base64.b64decode(found.base64 or "") + (found.text or "").encode()
+
+
+def test_parts_of_a_form_without_secrets_stay_as_they_are():
+    data = (
+        b'--B\r\n%b"a"\r\n\r\n\xc3\xa4\r\n--b\r\n\r\n\r\n--B\r\n%b"j"\r\nContent-Type: application/json\r\n\r\n'
+        b'{ "n" : 1 }\r\n--B\r\n%b"e"; filename="x"\r\n\r\n\r\n--B--\r\n' % ((DISPOSITION,) * 3)
+    )
+
+    assert redactor().body(data, FORM).text == data.decode()
+
+
+def test_parts_that_are_nested_too_deeply_to_be_looked_into_are_not_kept():
+    data = b"hush"
+    for n in range(2000):
+        data = b"--B%d\r\nContent-Type: multipart/mixed; boundary=B%d\r\n\r\n%b\r\n--B%d--" % (
+            n,
+            n - 1,
+            data,
+            n,
+        )
+
+    found = redactor().body(data, "multipart/mixed; boundary=B1999")
+
+    assert "hush" not in found.text
+    assert found.text.count("Content-Type") == 5
+
+
+def test_json_that_calls_itself_a_form_is_json():
+    assert redactor().body(b'{"token":"hush"}', FORM).json == b'{"token":"redacted"}'
+
+
+def test_a_pattern_may_take_in_more_than_a_part():
+    data = b"--B\r\n%bssn\r\n\r\n123\r\n--B--" % DISPOSITION
+
+    found = redactor(r"name=ssn\s+(?P<secret>\d+)").body(data, FORM).text
+
+    assert found == data.decode().replace("123", "redacted")
+
+
 def test_values_of_secret_headers_are_replaced_wherever_else_they_stand():
     headers = [("authorization", "Token 1234567890abcdef"), ("cookie", "session_identity=fedcba0987654321")]
     clean = redactor(headers=headers)
@@ -210,3 +283,20 @@ def test_no_text_under_a_secrets_name_survives_wherever_it_is_put(name, value, d
     found = redactor().body(json.dumps({"outer": [body]}).encode(), "application/json")
 
     assert "hush-hush" not in (found.text or "") + (found.json or b"").decode()
+
+
+@given(
+    names,
+    st.binary(max_size=20),
+    st.lists(st.tuples(st.text("abc", min_size=1), st.binary(max_size=20)), max_size=3),
+    st.sampled_from([b"\r\n", b"\n"]),
+)
+def test_no_part_under_a_secrets_name_survives_wherever_it_stands(name, noise, others, end):
+    parts = [(name, noise + b"hush-hush" + noise), *others]
+    data = b"".join(
+        b"--B" + end + DISPOSITION + b'"%b"' % key.encode() + end + end + value + end for key, value in parts
+    )
+
+    found = redactor().body(data + b"--B--" + end, FORM)
+
+    assert b"hush-hush" not in base64.b64decode(found.base64 or "") + (found.text or "").encode()

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_path
+from replay.trace.redaction import (
+    is_secret_name,
+    kept_headers,
+    redacted_body,
+    redacted_content,
+    redacted_path,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,26 @@ def test_query_values_named_like_secrets_are_replaced_and_nothing_else_changes()
         "&author=me&token&=&page=2"
     )
     assert redacted_path("/plain") == "/plain"
+
+
+def test_parts_named_like_secrets_are_replaced_and_nothing_else_changes():
+    form = '--b\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n--b--\r\n'
+
+    assert redacted_body(form.format("token", "hush"), "multipart/form-data; boundary=b") == form.format(
+        "token", "redacted"
+    )
+    assert redacted_body(form.format("a", "hush"), "Multipart/form-data") == form.format("a", "hush")
+    assert redacted_body("token: hush", "multipart/form-data; boundary=b") == "redacted"
+
+
+def test_bodies_that_are_not_utf_8_lose_their_secrets_too():
+    data = b'--b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n\xff\r\n--b--\r\n'
+
+    assert redacted_content(data % b"token", "multipart/form-data") == (data % b"token").replace(
+        b"\xff", b"redacted"
+    )
+    assert redacted_content(data % b"a", "multipart/form-data") == data % b"a"
+    assert redacted_content(b'{"token":"\xff"}', "application/json") == b'{"token":"redacted"}'
 
 
 @given(st.text())

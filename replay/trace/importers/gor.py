@@ -25,7 +25,7 @@ from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_content, redacted_path
 from replay.trace.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
@@ -181,9 +181,10 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
     if len(body) > _MOST_BODY_BYTES:
         request.body_bytes = len(body)
     elif body:
+        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+        body = redacted_content(body, kind)
         try:
-            kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-            request.body = redacted_body(body.decode(), kind)
+            request.body = body.decode()
         except UnicodeDecodeError:
             request.body_base64 = base64.b64encode(body).decode()
     return request, pairs

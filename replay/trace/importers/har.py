@@ -38,7 +38,7 @@ from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_content, redacted_path
 from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
@@ -274,18 +274,21 @@ def _request(request: Item, method: str, path: str, headers: dict[str, str], cou
     if text is None:
         counts.bodies_without_text += posted.raw("params") not in (None, b"[]")
         return made
-    kind = (posted.text("mimeType") or "").lower()
-    text = redacted_body(text, kind)
+    kind = posted.text("mimeType") or ""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > _MOST_BODY_BYTES:
         counts.long_bodies += 1
         made.body_bytes = min(size, MOST_BODY_BYTES)
-    elif posted.text("encoding") == "base64":
+        return made
+    if posted.text("encoding") == "base64":
         try:
-            made.body_base64 = base64.b64encode(base64.b64decode(text, validate=True)).decode()
+            data = redacted_content(base64.b64decode(text, validate=True), kind)
+            made.body_base64 = base64.b64encode(data).decode()
         except (binascii.Error, ValueError):
             made.body_bytes = size
-    elif "json" in kind and _is_json(text):
+        return made
+    text = redacted_body(text, kind)
+    if "json" in kind.lower() and _is_json(text):
         made.json = msgspec.Raw(text.encode())
     else:
         made.body = text

@@ -33,7 +33,7 @@ from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_path
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_content, redacted_path
 from replay.trace.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
@@ -315,16 +315,14 @@ def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
         counts.long_bodies += 1
         made.body_bytes = len(content)
     elif content:
-        kind = next(
-            (value for name, value in made.headers.items() if name.lower() == "content-type"), ""
-        ).lower()
+        kind = next((value for name, value in made.headers.items() if name.lower() == "content-type"), "")
+        content = redacted_content(content, kind)
         try:
             text = content.decode()
         except UnicodeDecodeError:
             made.body_base64 = base64.b64encode(content).decode()
             return made
-        text = redacted_body(text, kind)
-        if "json" in kind and _is_json(text.encode()):
+        if "json" in kind.lower() and _is_json(text.encode()):
             made.json = msgspec.Raw(text.encode())
         else:
             made.body = text

@@ -3,6 +3,7 @@
 The samples are laid out as Chromium's and Firefox's developer tools export them.
 """
 
+import base64
 import json
 
 import msgspec
@@ -111,6 +112,9 @@ def test_bodies_are_kept_and_secrets_are_not(tmp_path):
     def posted(text, kind):
         return {"method": "POST", "postData": {"mimeType": kind, "text": text}}
 
+    form = '--B\r\nContent-Disposition: form-data; name="password"\r\n\r\n{}\r\n--B--\r\n'
+    coded = posted(base64.b64encode(b"token=hunter2&a=%ff").decode(), "application/x-www-form-urlencoded")
+    coded["postData"]["encoding"] = "base64"
     headers = [
         {"name": ":authority", "value": "x"},
         {"name": "Authorization", "value": "Bearer hunter2"},
@@ -126,13 +130,17 @@ def test_bodies_are_kept_and_secrets_are_not(tmp_path):
         ),
         entry(100, "/b", **posted("q=1&api_key=hunter2", "application/x-www-form-urlencoded")),
         entry(200, "/c", **posted("y" * (1 << 21), "text/plain")),
+        entry(300, "/d", **posted(form.format("hunter2"), "multipart/form-data; boundary=B")),
+        entry(400, "/e", **coded),
     )
 
-    a, b, c = (step.request for step in session.steps)
+    a, b, c, d, e = (step.request for step in session.steps)
     assert a.headers == {"X-A": "1"}
     assert msgspec.json.decode(a.json) == {"q": "x", "password": "redacted"}
     assert b.body == "q=1&api_key=redacted"
     assert c.body_bytes == 1 << 21
+    assert d.body == form.format("redacted")
+    assert base64.b64decode(e.body_base64) == b"token=redacted&a=%ff"
     assert "hunter2" not in (tmp_path / "out.jsonl").read_text()
     assert "Dropped: 1 headers that hold secrets." in result.notes
 
