@@ -169,15 +169,18 @@ async def _record(options: RecordOptions, duration_s: float | None) -> str | Non
                     group.start_soon(until_failure)
         if going_on.recorder.faults:
             click.echo(
-                f"replay: {going_on.recorder.faults} requests are recorded by their times only, by a fault of the "
+                f"replay: {were(going_on.recorder.faults, 'request')} recorded by times only, by a fault of the "
                 f"program itself: {going_on.recorder.fault!r}. Please report it.",
                 err=True,
             )
         told.close()
         if going_on.failure is None:
             return None
-        missed = were(going_on.recorder.missed, "request")
-        return f"the recording is incomplete: {missed} not recorded. {going_on.failure}"
+        missed, without_end = going_on.recorder.missed, going_on.recorder.without_end
+        lost = [f"{were(missed, 'request')} not recorded"] if missed else []
+        if without_end:
+            lost.append(f"the end of {counted(without_end, 'request')} was not recorded")
+        return f"the recording is incomplete: {', and '.join(lost)}. {going_on.failure}" if lost else None
 
 
 def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:

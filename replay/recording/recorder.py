@@ -27,7 +27,7 @@ class Recorder:
 
     recorded: exchanges so far. faults: how many of them are recorded by their times only, because of an error of
     this program; fault: the last such error. open_exchanges: those that are not over yet. on_failure: called once
-    when the journal cannot be written; from then on nothing more is recorded. missed: exchanges that were not.
+    when the journal cannot be written; from then on nothing more is recorded.
     """
 
     def __init__(
@@ -54,7 +54,11 @@ class Recorder:
         self._written_early: set[int] = set()
         self._timer: asyncio.Handle | None = None
         self._has_failed = False
-        self._dropped = 0
+        # Numbers of exchanges: of the entries since the last whole flush, in order; of those that go on and have an
+        # entry from before it; of those that were not taken any more.
+        self._added: list[int] = []
+        self._kept_early: set[int] = set()
+        self._dropped: set[int] = set()
         self._flushed_ns = self.begin_ns
 
     def __repr__(self) -> str:
@@ -62,7 +66,15 @@ class Recorder:
 
     @property
     def missed(self) -> int:
-        return self._dropped + self._journal.unwritten
+        """Exchanges of which the journal holds nothing."""
+        lost, kept = self._lost_and_kept()
+        return len(lost - kept)
+
+    @property
+    def without_end(self) -> int:
+        """Exchanges that the journal holds as they went on, and not as they ended."""
+        lost, kept = self._lost_and_kept()
+        return len(lost & kept)
 
     def start(self) -> None:
         """Begin to write from time to time, on the running loop."""
@@ -71,7 +83,7 @@ class Recorder:
     def add(self, exchange: Exchange) -> None:
         """An exchange is over."""
         if self._has_failed:
-            self._dropped += 1
+            self._dropped.add(exchange.number)
             return
         self._waiting.append(exchange)
         self._waiting_bytes += _held_bytes(exchange)
@@ -117,10 +129,19 @@ class Recorder:
         except TraceError as error:
             if not self._has_failed:
                 self._has_failed = True
-                self._dropped += len(self._waiting)
+                self._dropped.update(exchange.number for exchange in self._waiting)
                 self._waiting.clear()
                 self._waiting_bytes = 0
                 self._on_failure(error)
+            return
+        self._added.clear()
+        self._kept_early = set(self._written_early)
+
+    def _lost_and_kept(self) -> tuple[set[int], set[int]]:
+        """The exchanges of which something was not written, and some of those of which something was."""
+        written = len(self._added) - self._journal.unwritten
+        lost = self._dropped.union(self._added[written:])
+        return lost, self._kept_early.union(self._added[:written])
 
     def _take_one(self) -> None:
         exchange = self._waiting.popleft()
@@ -134,8 +155,9 @@ class Recorder:
             step = step_of(exchange, self.begin_ns, self._redactor, self._bodies)
         except Exception as fault:  # one request that we cannot read must not end the recording
             self.fault = fault
-            self.faults += 1
+            self.faults += exchange.number not in self._written_early  # which is written, and counted, again
             step = wait_of(exchange, self.begin_ns)
+        self._added.append(exchange.number)
         self._journal.add(JournalEntry(exchange.session.id, exchange.session.told_by, step))
 
 

@@ -3,8 +3,13 @@
 import asyncio
 import errno
 import os
+import tempfile
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from replay.recording import recorder as recorder_module
 from replay.recording.journal import JournalReader, JournalWriter
@@ -118,3 +123,94 @@ async def test_a_journal_that_cannot_be_written_ends_the_recording_once_and_stay
     assert [str(failure) for failure in failures] == [
         f"{journal.path}: cannot be written: no space left on device."
     ]
+
+
+@pytest.fixture
+def long(journal):
+    """A recorder of two exchanges that began long ago and go on, and of one that has begun now."""
+    now = 2 * S
+    going_on = [exchange(number, end_ns=None) for number in (1, 2, 3)]
+    going_on[2].begin_ns = now
+    failures = []
+    return Recorder(journal, Redactor(), "keep", lambda: going_on, failures.append, now=lambda: now), going_on
+
+
+class Disk:
+    """Takes so many bytes."""
+
+    def __init__(self, monkeypatch):
+        self.room_bytes = 1 << 30
+        self._write = os.write
+        monkeypatch.setattr("os.write", self.write)
+
+    def write(self, descriptor, data):
+        if not self.room_bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = self._write(descriptor, data[: self.room_bytes])
+        self.room_bytes -= written
+        return written
+
+
+async def test_a_request_that_was_lost_before_its_end_and_after_is_missed_once(long, journal, monkeypatch):
+    recorder, going_on = long
+    disk = Disk(monkeypatch)
+    disk.room_bytes = 0
+    recorder._turn()
+    recorder.stop(going_on)
+
+    assert (recorder.missed, recorder.without_end) == (3, 0)
+    assert steps(journal.path) == []
+
+
+async def test_a_request_that_the_journal_has_before_its_end_is_not_missed(long, journal, monkeypatch):
+    recorder, going_on = long
+    disk = Disk(monkeypatch)
+    recorder._turn()
+    disk.room_bytes = 0
+    recorder.add(going_on[0])
+    recorder._turn()
+    recorder.stop(going_on[1:])
+
+    assert [step.id for step in steps(journal.path)] == ["r1", "r2"]
+    assert (recorder.missed, recorder.without_end) == (1, 2)
+
+
+@given(st.integers(0, 1500), st.integers(0, 3), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_disk_takes_every_request_is_kept_or_missed(room_bytes, turns, has_room_again):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as monkeypatch:
+        disk = Disk(monkeypatch)
+        with JournalWriter(Path(folder) / "x.journal", HEADER) as journal:
+            going_on = [exchange(number, end_ns=None) for number in (1, 2, 3)]
+            recorder = Recorder(
+                journal, Redactor(), "keep", lambda: going_on, lambda error: None, now=lambda: 2 * S
+            )
+            monkeypatch.setattr(asyncio, "get_running_loop", Mock)
+            disk.room_bytes = room_bytes
+            for _ in range(turns):
+                recorder._turn()
+                if going_on:
+                    over = going_on.pop(0)
+                    over.fault = "over"
+                    recorder.add(over)
+            if has_room_again:
+                disk.room_bytes = 1 << 30
+            for over in going_on:
+                over.fault = "over"
+            recorder.stop(going_on)
+            kept = {step.id: "fault" in step.attributes for step in steps(journal.path)}
+
+        assert len(kept) + recorder.missed == 3
+        assert recorder.without_end == list(kept.values()).count(False)
+
+
+async def test_a_long_request_that_cannot_be_read_is_counted_once(long, journal, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(recorder_module, "step_of", fail)
+    recorder, going_on = long
+    recorder._turn()
+    recorder.stop(going_on)
+
+    assert recorder.faults == 3
