@@ -101,4 +101,5 @@ class Output:
 
 
 def _told(dropped: int) -> bytes:
-    return b"[plane] %d lines were dropped: nobody read them\n" % dropped
+    what = b"line was dropped: nobody read it" if dropped == 1 else b"lines were dropped: nobody read them"
+    return b"[plane] %d %b\n" % (dropped, what)
