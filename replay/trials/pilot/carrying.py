@@ -26,7 +26,7 @@ from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.flipping import MOST_REQUESTS, simulate_variant, simulated_variants
+from replay.trials.pilot.flipping import MOST_REQUESTS, simulated_variants
 from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
 from replay.trials.pilot.reading import TRACES_FOLDER
 from replay.trials.pilot.schedule import unscheduled
@@ -116,6 +116,11 @@ class Carrier:
     def _calm(self) -> Knobs:
         return self._knobs(self._it.plan.idle_cap_s)
 
+    @property
+    def _plain(self) -> RunOptions:
+        """Of the whole trace as it is."""
+        return RunOptions(knobs=Knobs(seed=self._it.options.knobs.seed))
+
     def _shared(self) -> list[tuple[PhaseName, Path, RunOptions]]:
         """The phases that all targets go through at once, each with its trace."""
         it, plan, folder = self._it, self._it.plan, self.traces()
@@ -131,14 +136,8 @@ class Carrier:
         """The whole trace on a hybrid that may be the answer; returns where. The same split is simulated once."""
         what = msgspec.json.encode([hybrid.routes, hybrid.simulate])
         key = f"split/{sha256(what).hexdigest()[:16]}"
-        if key not in self._state.done:
-            folder = self._folder("splits", "split")
-            options = self._limited(self._it.plan.representative_s)
-            if self._it.imagined:
-                options = RunOptions(knobs=Knobs(seed=self._it.options.knobs.seed))
-            simulate_trace(trace, hybrid, options, folder)
-            self._note(key, folder)
-        return self._it.directory / self._state.done[key]
+        options = self._plain if self._it.imagined else self._limited(self._it.plan.representative_s)
+        return self._once(("splits", "split"), trace, hybrid, options, key)
 
     def join(self, hybrid: Target, run: Path) -> None:
         """A hybrid that may be the answer goes through what the others did, where they did it in virtual time; its
@@ -158,9 +157,7 @@ class Carrier:
             key = f"{phase}/{name}"
             if key not in done:
                 self._begin(phase, name)
-                folder = self._folder(phase, name)
-                simulate_trace(trace, hybrid, options, folder)
-                self._note(key, folder)
+            self._once((phase, name), trace, hybrid, options)
         if it.fault.what(hybrid) is not None:
             self._fail([hybrid], self._calm)
 
@@ -172,13 +169,7 @@ class Carrier:
     def months(self, trace: Path) -> None:
         """The whole trace on each simulated plane, by which it is priced: a phase that takes no time of anybody's."""
         for target in self._it.imagined.values():
-            key = f"month/{target.name}"
-            if key in self._state.done:
-                continue
-            folder = self._folder("month", target.name)
-            knobs = Knobs(seed=self._it.options.knobs.seed)
-            simulate_trace(trace, target, RunOptions(knobs=knobs), folder)
-            self._note(key, folder)
+            self._once(("month", target.name), trace, target, self._plain)
 
     def unscheduled(self, trace: Path) -> None:
         """The trace on each simulated group that has a daily schedule, without it: a bill needs to know how many
@@ -187,14 +178,8 @@ class Carrier:
         if self._it.plan.how != "simulated":
             return
         for target in self._it.targets:
-            key = f"unscheduled/{target.name}"
-            other = unscheduled(target)
-            if key in self._state.done or other is None:
-                continue
-            folder = self._folder("unscheduled", target.name)
-            knobs = Knobs(seed=self._it.options.knobs.seed)
-            simulate_trace(trace, other, RunOptions(knobs=knobs), folder)
-            self._note(key, folder)
+            if (other := unscheduled(target)) is not None:
+                self._once(("unscheduled", target.name), trace, other, self._plain)
 
     def variants(self, trace: Path, requests: int) -> None:
         """Other set-ups of the planes that are simulated, by which it is told what would flip the answer. requests: in
@@ -203,13 +188,9 @@ class Carrier:
         it = self._it
         simulated = it.targets if it.plan.how == "simulated" else list(it.imagined.values())
         for target in simulated:
-            key = f"variant/{target.name}"
             other = simulated_variants(target)
-            if key in self._state.done or other is None or requests > MOST_REQUESTS:
-                continue
-            folder = self._folder("variant", target.name)
-            simulate_variant(trace, other, it.options.knobs.seed, folder)
-            self._note(key, folder)
+            if other is not None and requests <= MOST_REQUESTS:
+                self._once(("variant", target.name), trace, other, self._plain)
 
     def ceilings(
         self, slos: Sequence[Slo], expected: Callable[[Target], Expected], most_imagined_rps: float
@@ -254,6 +235,19 @@ class Carrier:
             if outcome.status != "finished":
                 raise BrokenOff("ceiling", outcome.directory, outcome.status)
             self._note(key, outcome.directory)
+
+    def _once(
+        self, place: tuple[str, str], trace: Path, target: Target, options: RunOptions, key: str | None = None
+    ) -> Path:
+        """The folder of a simulation, done there if it was not done yet. place: of a new folder. key: under which it is
+        noted as done, where that is not its place.
+        """
+        key = key or "/".join(place)
+        if key not in self._state.done:
+            folder = self._folder(*place)
+            simulate_trace(trace, target, options, folder)
+            self._note(key, folder)
+        return self._it.directory / self._state.done[key]
 
     def _together(self, phase: PhaseName, trace: Path, options: RunOptions) -> None:
         if phase in self._state.done:

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.engine.simulation import simulate_trace, simulated_plane
-from replay.engine.types import Knobs, RunOptions
+from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import PilotPlane
 from replay.judge.gate import CONFIDENCE, judge_gate
 from replay.judge.slo import Slo
@@ -64,11 +63,6 @@ def variants(target: Target) -> list[Variant]:
 def simulated_variants(target: Target) -> Target | None:
     """The target of the one simulation that all its variants share; None where none is needed."""
     return next((variant.target for variant in variants(target) if variant.is_simulated), None)
-
-
-def simulate_variant(trace: Path, target: Target, seed: int, out: Path) -> None:
-    """The whole trace on a variant."""
-    simulate_trace(trace, target, RunOptions(knobs=Knobs(seed=seed)), out)
 
 
 def flips(
