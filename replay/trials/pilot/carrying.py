@@ -117,6 +117,11 @@ class Carrier:
         return self._knobs(self._it.plan.idle_cap_s)
 
     @property
+    def _simulated(self) -> Sequence[Target]:
+        """The targets as they are simulated, where they are."""
+        return self._it.targets if self._it.plan.how == "simulated" else list(self._it.imagined.values())
+
+    @property
     def _plain(self) -> RunOptions:
         """Of the whole trace as it is."""
         return RunOptions(knobs=Knobs(seed=self._it.options.knobs.seed))
@@ -139,9 +144,10 @@ class Carrier:
         options = self._plain if self._it.imagined else self._limited(self._it.plan.representative_s)
         return self._once(("splits", "split"), trace, hybrid, options, key)
 
-    def join(self, hybrid: Target, run: Path) -> None:
+    def join(self, hybrid: Target, run: Path, priced_by: Path) -> None:
         """A hybrid that may be the answer goes through what the others did, where they did it in virtual time; its
-        ceiling is to be looked for as theirs. run: of its whole trace. Raises BrokenOff.
+        ceiling is to be looked for as theirs. run: of its whole trace. priced_by: the same without its schedule, if
+        it has one. Raises BrokenOff.
         """
         it, done, name = self._it, self._state.done, hybrid.name
         self._joined = [hybrid]
@@ -151,6 +157,8 @@ class Carrier:
             for key in [key for key in done if key.endswith(f"/{name}")]:
                 del done[key]
             self._note(main, run)
+        if priced_by != run:
+            self._note(f"unscheduled/{name}", priced_by)
         if it.imagined:
             return
         for phase, trace, options in self._shared()[1:]:
@@ -175,9 +183,7 @@ class Carrier:
         """The trace on each simulated group that has a daily schedule, without it: a bill needs to know how many
         machines the load takes at hours that the run did not come to.
         """
-        if self._it.plan.how != "simulated":
-            return
-        for target in self._it.targets:
+        for target in self._simulated:
             if (other := unscheduled(target)) is not None:
                 self._once(("unscheduled", target.name), trace, other, self._plain)
 
@@ -185,9 +191,7 @@ class Carrier:
         """Other set-ups of the planes that are simulated, by which it is told what would flip the answer. requests: in
         the trace; of too many it takes too long.
         """
-        it = self._it
-        simulated = it.targets if it.plan.how == "simulated" else list(it.imagined.values())
-        for target in simulated:
+        for target in self._simulated:
             other = simulated_variants(target)
             if other is not None and requests <= MOST_REQUESTS:
                 self._once(("variant", target.name), trace, other, self._plain)

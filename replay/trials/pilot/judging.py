@@ -282,7 +282,7 @@ def _measured(
         name = target.name
         whole_trace = state.done.get(f"month/{name}")
         begins_s = 0.0 if whole_trace is not None else part.offset_s
-        if (month := whole_trace or state.done.get(f"unscheduled/{name}")) is not None:
+        if (month := state.done.get(f"unscheduled/{name}", whole_trace)) is not None:
             lives = tuple(read_instances(directory / month))
             found[name] = Measured(
                 read_evidence(directory / month), begins_s, is_simulated=True, instances=lives

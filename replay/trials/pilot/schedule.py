@@ -1,12 +1,13 @@
 """How many machines of a group are there whatever the load is, by the hour of the day. Pure."""
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from replay.engine.simulation import simulated_plane
-from replay.planes.types import GroupDriven
+from replay.planes.types import GroupDriven, SimulatedPlane
 from replay.target import Target
 
 _DAY_H = 24.0
@@ -47,17 +48,29 @@ class Schedule(NamedTuple):
 
 def schedule_of(target: Target) -> Schedule:
     """The schedule of the plane that a target is simulated as; one machine at any hour where it has none."""
-    if target.simulate is None:
-        return Schedule(1)
-    plane = simulated_plane(target).plane
+    return Schedule(1) if target.simulate is None else _schedule_of(simulated_plane(target))
+
+
+def _schedule_of(spec: SimulatedPlane) -> Schedule:
+    plane = spec.plane
     rules = plane.scaling if isinstance(plane.scaling, GroupDriven) and plane.scaling.schedule else None
     return Schedule(max(1, plane.min_instances), rules)
 
 
 def unscheduled(target: Target) -> Target | None:
-    """The target without its schedule: how many machines the load takes by itself is seen there. None: it has none."""
-    if target.simulate is None or schedule_of(target).rules is None:
+    """The target without its schedule, nor that of the machines to which it sends steps: how many machines the load
+    takes by itself is seen there. None: it has none.
+    """
+    if target.simulate is None:
         return None
-    simulate = target.simulate
-    plane = {**simulate["plane"], "scaling": {**simulate["plane"]["scaling"], "schedule": []}}
-    return msgspec.structs.replace(target, simulate={**simulate, "plane": plane})
+    spec, simulate = simulated_plane(target), dict(target.simulate)
+    if _schedule_of(spec).rules is not None:
+        simulate = _without_schedule(simulate)
+    if spec.elsewhere is not None and _schedule_of(spec.elsewhere).rules is not None:
+        simulate["elsewhere"] = _without_schedule(simulate["elsewhere"])
+    return None if simulate == target.simulate else msgspec.structs.replace(target, simulate=simulate)
+
+
+def _without_schedule(simulate: Mapping[str, Any]) -> dict[str, Any]:
+    plane = simulate["plane"]
+    return {**simulate, "plane": {**plane, "scaling": {**plane["scaling"], "schedule": []}}}

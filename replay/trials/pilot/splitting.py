@@ -35,7 +35,7 @@ from replay.trials.pilot.machines import is_group
 from replay.trials.pilot.money import is_slow_elsewhere, price_planes
 from replay.trials.pilot.peeling import Ground, Peeled, one_machine_month, peeled
 from replay.trials.pilot.providing import provided_by
-from replay.trials.pilot.schedule import schedule_of
+from replay.trials.pilot.schedule import schedule_of, unscheduled
 from replay.trials.pilot.sending import routes_of
 from replay.trials.prices import tables_of
 
@@ -53,12 +53,19 @@ _SLOW = "takes more than twice as long for what is sent to machines, at p95, as 
 Simulate = Callable[[Target], Path]
 
 
+class Simulated(NamedTuple):
+    """A split and its simulation. priced_by: the run that its bill is of, where it has no schedule; else the same."""
+
+    target: Target
+    folder: Path
+    priced_by: Path
+
+
 class Found(NamedTuple):
-    """hybrid: what came of it. target, folder: the one that pays, and the run of its simulation; None if none does."""
+    """hybrid: what came of it. paying: the split that pays; None if none does."""
 
     hybrid: Hybrid
-    target: Target | None = None
-    folder: Path | None = None
+    paying: Simulated | None = None
 
 
 class _Pair(NamedTuple):
@@ -71,8 +78,7 @@ class _Pair(NamedTuple):
 
 class _Judged(NamedTuple):
     split: TriedSplit
-    target: Target
-    folder: Path
+    simulated: Simulated
     amount: float
     pays: bool
     wants_more: bool
@@ -213,7 +219,7 @@ class _Look:
         text = split_words(best.split, self._beside(), pays=best.pays)
         if not best.pays:
             return self._told(text, tried)
-        return Found(self._told(text, tried, self._name).hybrid, best.target, best.folder)
+        return self._told(text, tried, self._name)._replace(paying=best.simulated)
 
     def _why_not(self) -> str | None:
         """What rules out any hybrid."""
@@ -275,8 +281,11 @@ class _Look:
     def _simulated(self, split: Peeled, machines: int, estimated: float) -> _Judged:
         done, weighed = self._done, self._weighed
         target = hybrid_of(self._pair.serverless, self._pair.vm, split.steps, machines, self._name)
-        folder = self._simulate(target)
+        folder = priced_by = self._simulate(target)
         run = read_evidence(folder)
+        if (other := unscheduled(target)) is not None:
+            self._left -= 1
+            priced_by = self._simulate(other)
         is_month = bool(done.imagined)
         seen = Seen(
             target=self._name,
@@ -291,7 +300,10 @@ class _Look:
         plane.answered += ended(run.summary) if is_month else 0
         basis = weighed.measured[self._pair.serverless.name]
         measured = Measured(run, basis.offset_s, True, tuple(read_instances(folder)))
-        price_planes([target], [plane], {self._name: measured}, weighed.month.shape)
+        paid = measured
+        if priced_by != folder:
+            paid = Measured(read_evidence(priced_by), basis.offset_s, True, tuple(read_instances(priced_by)))
+        price_planes([target], [plane], {self._name: paid}, weighed.month.shape)
         case = msgspec.structs.replace(
             weighed.case,
             planes=[*weighed.planes, plane],
@@ -317,8 +329,7 @@ class _Look:
         )
         return _Judged(
             tried,
-            target,
-            folder,
+            Simulated(target, folder, priced_by),
             inf if amount is None else amount,
             pays=why is None and decide(case).choice == "hybrid",
             wants_more=is_slow or (out is not None and out.rule in _BY_LOAD),

@@ -138,11 +138,12 @@ def run_pilot(
         split = look_for_split(done, weighed, lambda hybrid: carrier.split(hybrid, month.trace))
         if split is not None:
             done = done._replace(hybrid=split.hybrid)
-        if split is not None and split.target is not None and split.folder is not None:
-            carrier.join(split.target, split.folder)
-            expected |= _expected(directory, state, [split.target], bounds, shape)
+        if split is not None and split.paying is not None:
+            hybrid, *folders = split.paying
+            carrier.join(hybrid, *folders)
+            expected |= _expected(directory, state, [hybrid], bounds, shape)
             carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
-            done = _with_hybrid(done, split.target, fault)
+            done = _with_hybrid(done, hybrid, fault)
             weighed = weigh(done)
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)

@@ -238,6 +238,25 @@ def test_a_group_without_its_schedule_is_what_the_load_takes_by_itself():
         scaling=msgspec.convert({**DAYTIME, "schedule": []}, GroupDriven)
     )
     assert unscheduled(other) is None
+
+
+def test_a_hybrid_without_its_schedule_has_none_on_the_machines_to_which_it_sends_steps():
+    own = {"as_recorded": True, "plane": {"kind": "serverless"}}
+    hybrid = Target(
+        url="http://x", plane="hybrid", simulate={**own, "elsewhere": scheduled(min_instances=2).simulate}
+    )
+
+    other = unscheduled(hybrid)
+
+    assert other is not None
+    assert other.simulate is not None
+    without = unscheduled(scheduled(min_instances=2))
+    assert without is not None
+    assert other.simulate == {**own, "elsewhere": without.simulate}
+    assert unscheduled(other) is None
+
+
+def test_machines_that_were_never_scheduled_have_no_schedule_to_leave_out():
     assert unscheduled(Target(url="http://x")) is None
 
 

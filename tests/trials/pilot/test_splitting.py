@@ -12,6 +12,7 @@ from replay.engine.simulation import simulated_planes
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.questionnaire import parse_answers
 from replay.judge.choice.types import StepClass
+from replay.judge.money.calendar import flat
 from replay.judge.slo import parse_slo
 from replay.target import Route, Target
 from replay.trace.file import TraceWriter
@@ -206,6 +207,63 @@ def test_no_split_has_more_machines_than_the_target_stands_for(tmp_path: Path):
     assert verdict.hybrid.text.startswith(
         "no split saves anything: tool:check on 1 machine and the rest serverless"
     )
+
+
+@pytest.mark.parametrize("is_priced_by_a_month", [False, True])
+def test_machines_with_daily_hours_are_paid_in_these_hours_as_a_part_of_a_split_too(
+    tmp_path: Path, is_priced_by_a_month: bool
+):
+    """The five of its daytime were in the bill of all twenty-four hours, and so the split was dearer than the machines."""
+    by_day = {"policy": "group", "schedule": [{"from_h": 8, "until_h": 18, "machines": 5}], "starts_at_h": 9}
+    vm = four_places(1, price="gce-e2-us-central1", machine="e2-medium", scales=True)
+    assert vm.simulate is not None
+    plane = {"kind": "group", "concurrency": 4, "max_instances": 9, "scaling": by_day}
+    vm = msgspec.structs.replace(vm, simulate={**vm.simulate, "plane": plane})
+    hybrid = hybrid_of(fours(), vm, [StepClass(kind="llm", name="stream", steps=1)], 1)
+    targets = [fours(), vm, hybrid]
+
+    verdict = pilot(
+        tmp_path,
+        streams_and_storms,
+        targets,
+        told=Told(calendar=flat()),
+        imagined=targets if is_priced_by_a_month else [],
+    ).verdict
+
+    assert verdict is not None
+    _, alone, split = verdict.planes
+    # Two machines at most take it all, and five are there in ten hours of each day.
+    assert alone.cost_month is not None
+    assert (alone.machines, split.machines) == (5, 5)
+    assert alone.cost_month < (10 * 5 + 14 * 2) / 24 * E2_MEDIUM + BALANCER
+    assert split.cost_month == pytest.approx(alone.cost_month, abs=0.01)
+
+
+def test_a_split_that_is_looked_for_is_priced_by_what_the_load_takes_beside_the_schedule(tmp_path: Path):
+    def six_streams_and_large_storms() -> Iterator[Session]:
+        streams = [(20.0 * k + 120.0 * n, ("llm", "stream", 119_000.0)) for n in range(10) for k in range(6)]
+        storms = [(30.0 + 240.0 * n, ("tool", "check", 600.0)) for n in range(5) for _ in range(60)]
+        for n, (at_s, call) in enumerate(sorted(streams + storms)):
+            yield chain(f"s-{n}", at_s, call)
+
+    by_day = {"policy": "group", "schedule": [{"from_h": 8, "until_h": 12, "machines": 5}], "starts_at_h": 9}
+    vm = four_places(1, price="gce-e2-us-central1", machine="e2-standard-2", scales=True)
+    assert vm.simulate is not None
+    plane = {"kind": "group", "concurrency": 4, "max_instances": 12, "scaling": by_day}
+    vm = msgspec.structs.replace(vm, simulate={**vm.simulate, "plane": plane})
+
+    verdict = pilot(tmp_path, six_streams_and_large_storms, [fours(), vm]).verdict
+
+    assert verdict is not None
+    assert verdict.verdict == "hybrid"
+    assert verdict.hybrid is not None
+    (tried,) = verdict.hybrid.tried
+    (hybrid,) = [plane for plane in verdict.planes if plane.plane == "hybrid"]
+    # Three machines all along, and two more in four hours of each day, each with its disk and address.
+    each = 730 * 0.067011 + 2.00 + 3.65
+    machines_month = sum(line["amount"] for line in hybrid.cost_lines if "machine" in line["unit"])
+    assert machines_month == pytest.approx((3 + 2 * 4 / 24) * each, rel=0.05)
+    assert tried.cost_month == hybrid.cost_month
 
 
 def test_a_hybrid_of_planes_that_are_priced_by_a_simulation_is_of_one_and_the_same(tmp_path: Path):
