@@ -87,7 +87,11 @@ def kept(
 
 
 def following_of(load: Follows, capacity_rps: float, headroom: float, mean: float) -> float:
-    """How many times as many machines as the load takes there are, where there are so many in the mean of the month."""
+    """How many times as many machines as the load takes there are, where there are so many in the mean of the month.
+
+    Where those that are there whatever the load is are that many by themselves, as many times as leaves it so.
+    """
+    mean = max(mean, kept(load, capacity_rps, headroom, following=0.0).mean)
     low, high = 0.0, 1.0
     while high < _MOST_FOLLOWING and kept(load, capacity_rps, headroom, following=high).mean < mean:
         high *= 2

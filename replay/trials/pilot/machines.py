@@ -1,6 +1,7 @@
 """How many machines a target is priced with: a fleet for the peak, or a group that comes and goes. Pure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -44,7 +45,7 @@ def followed(target: Target, windows: Windows, measured: Measured, shape: Shape)
         schedule_of(target),
         np.concatenate((held_rps, rates)),
         np.concatenate((minutes, [bucket.weight for bucket in missing])),
-        (starts * window_s).tolist(),
+        list(pairwise([*(starts * window_s).tolist(), float(seen[-1] * window_s + lengths[-1])])),
         shape,
     )
 
@@ -74,13 +75,13 @@ def _by_window(
     """
     seen = reached(windows)
     lengths, weights, missing = _weighed(windows, measured, shape)
-    sent = float(windows.requests[seen].sum())
+    begins_s, sent = seen * windows.window_s, float(windows.requests[seen].sum())
     of_a_request = float((machines * lengths).sum()) / sent if sent else 0.0
     return _over_month(
         schedule,
         np.concatenate((machines, [bucket.requests_per_s * of_a_request for bucket in missing])),
         np.concatenate((weights, [bucket.weight for bucket in missing])),
-        (seen * windows.window_s).tolist(),
+        list(zip(begins_s.tolist(), (begins_s + lengths).tolist(), strict=True)),
         shape,
     )
 
@@ -105,27 +106,24 @@ def _weighed(windows: Windows, measured: Measured, shape: Shape) -> tuple[Floats
 
 
 def _over_month(
-    schedule: Schedule, values: Floats, weights: Floats, recorded_s: Sequence[float], shape: Shape
+    schedule: Schedule, values: Floats, weights: Floats, recorded_s: Sequence[tuple[float, float]], shape: Shape
 ) -> Follows:
     """Values by window of a run, again for each of the calendar's hours, so many times as much; and the machines that
-    the schedule keeps then. recorded_s: when in the run each of the first ones began.
+    the schedule keeps then. recorded_s: when in the run each of the first ones began and ended.
     """
     parts, shares, least = [], [], []
     for slot in shape.hours:
         if slot.from_h is None:
+            kept_then = [schedule.in_run(*window_s) for window_s in recorded_s]
             # What has no time of its own may have been at any.
-            floors = np.full(len(values), schedule.mean)
-            floors[: len(recorded_s)] = [schedule.in_run(at_s) for at_s in recorded_s]
-            kept_then = [(1.0, floors)]
+            kept_then += [schedule.between()] * (len(values) - len(recorded_s))
         else:
-            kept_then = [
-                (share, np.full(len(values), float(machines)))
-                for machines, share in schedule.between(slot.from_h, slot.until_h)
-            ]
-        for share, floors in kept_then:
-            parts.append(values * slot.level)
-            shares.append(weights * (slot.hours / MONTH_H * share))
-            least.append(floors)
+            kept_then = [schedule.between(slot.from_h, slot.until_h)] * len(values)
+        each = np.repeat(np.arange(len(values)), [len(several) for several in kept_then])
+        floors, share = np.array([one for several in kept_then for one in several], np.float64).T
+        parts.append(values[each] * slot.level)
+        shares.append(weights[each] * (slot.hours / MONTH_H * share))
+        least.append(floors)
     return Follows(np.concatenate(parts), np.concatenate(shares), np.concatenate(least))
 
 

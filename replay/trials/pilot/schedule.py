@@ -23,27 +23,32 @@ class Schedule(NamedTuple):
         """Machines at that hour of the day, 0 to 24."""
         return self.least if self.rules is None else max(self.least, self.rules.scheduled_at(hour))
 
-    def in_run(self, at_s: float) -> int:
-        """Machines when a run on that plane has lasted so long."""
+    def in_run(self, from_s: float, until_s: float) -> list[tuple[int, float]]:
+        """As `between`, from when a run on that plane has lasted so long until it has lasted longer."""
         starts_at_h = 0.0 if self.rules is None else self.rules.starts_at_h
-        return self.at((starts_at_h + at_s / 3600) % _DAY_H)
+        return self.between(starts_at_h + from_s / 3600, starts_at_h + until_s / 3600)
 
     def between(self, from_h: float = 0.0, until_h: float = _DAY_H) -> list[tuple[int, float]]:
-        """So many machines, and the share of the time between two hours of a day in which it is so many."""
-        windows = () if self.rules is None else self.rules.schedule
+        """So many machines, and the share of the time between two hours in which it is so many. Hours beyond 24 are of
+        the next days.
+        """
+        if self.rules is None:
+            return [(self.least, 1.0)]
+        if from_h == until_h:
+            return [(self.at(from_h % _DAY_H), 1.0)]
+        days = range(int(from_h // _DAY_H), int(until_h // _DAY_H) + 1)
         edges = {
-            edge for window in windows for edge in (window.from_h, window.until_h) if from_h < edge < until_h
+            edge + day * _DAY_H
+            for window in self.rules.schedule
+            for edge in (window.from_h, window.until_h)
+            for day in days
         }
         shares: dict[int, float] = {}
-        for begin, end in pairwise([from_h, *sorted(edges), until_h]):
-            machines = self.at((begin + end) / 2)
+        inside = sorted(edge for edge in edges if from_h < edge < until_h)
+        for begin, end in pairwise([from_h, *inside, until_h]):
+            machines = self.at((begin + end) / 2 % _DAY_H)
             shares[machines] = shares.get(machines, 0.0) + (end - begin) / (until_h - from_h)
         return list(shares.items())
-
-    @property
-    def mean(self) -> float:
-        """Machines in the mean of a day."""
-        return sum(machines * share for machines, share in self.between())
 
 
 def schedule_of(target: Target) -> Schedule:

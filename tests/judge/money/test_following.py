@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Change, Offer, break_evens, costs
 from replay.judge.money.cost import CostError, Fleet, Group, Size, group_bill, machine_bill
-from replay.judge.money.following import follows, kept, stretched
+from replay.judge.money.following import Follows, following_of, follows, kept, stretched
 from replay.judge.money.month_load import followed
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
@@ -103,6 +103,38 @@ def test_machine_hours_are_at_least_the_need_and_at_most_a_fleet_s(
     assert 1 - 1e-9 <= there.mean <= there.most + 1e-9
     assert kept(load, each, headroom, more).mean >= there.mean - 1e-9
     assert kept(stretched(load, 1.0), each, headroom) == pytest.approx(there)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 50), st.floats(0.01, 1), st.integers(1, 8)), min_size=1, max_size=20),
+    st.floats(0.5, 5),
+    st.floats(0, 60),
+)
+def test_machines_follow_a_load_that_those_which_are_always_there_hide(windows, each: float, mean: float):
+    """A mean a hair below them, by the sampling of windows, was taken for machines that follow no load at all."""
+    rps, weights, least = (np.array(values, np.float64) for values in zip(*windows, strict=True))
+    load = Follows(rps, weights / weights.sum(), least)
+    floors = kept(load, each, 0.0, following=0.0).mean
+
+    following = following_of(load, each, 0.0, mean)
+
+    there = kept(load, each, 0.0, following=following).mean
+    most = kept(load, each, 0.0, following=1.0).mean
+    # So many as are known of, but for those that are always there.
+    assert there <= max(mean, floors) * (1 + 1e-6) + 1e-9
+    if mean <= most:
+        assert there == pytest.approx(max(mean, floors), rel=1e-6)
+    assert following_of(load, each, 0.0, floors * (1 - 1e-3)) == pytest.approx(
+        following_of(load, each, 0.0, floors)
+    )
+
+
+def test_three_machines_that_are_always_there_leave_it_open_how_the_load_is_followed():
+    load = Follows(np.array([1.0, 1.0]), np.array([0.5, 0.5]), np.array([3.0, 3.0]))
+
+    for mean in (3.0, 2.999):
+        following = following_of(load, 1.0, 0.0, mean)
+        assert kept(load, 1.0, 0.0, 20.0, following).mean == pytest.approx(20.0)
 
 
 def an_offer(rps, **changed) -> Offer:

@@ -20,7 +20,7 @@ from replay.target import Cost, Route, Target
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.money import Money, price_planes, put_break_evens
 from replay.trials.pilot.month import in_month
-from replay.trials.pilot.schedule import unscheduled
+from replay.trials.pilot.schedule import Schedule, unscheduled
 from replay.trials.pilot.workload import Shape
 from tests.judge.conftest import step, summary
 
@@ -211,6 +211,45 @@ def test_machines_that_are_always_there_are_paid_for_in_quiet_hours_as_well():
     price_planes([target], [plane], {"vm1": Measured(a_run(5), 0.0, True, lives)}, in_calendar("office-hours"))
 
     assert plane.cost_month == pytest.approx((5 * 40 + 2 * 128) / 168 * E2_MEDIUM + BALANCER, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("starts_at_h", "mean"),
+    [
+        # The daytime ends 36 s after the run began, and begins 64 s after it.
+        (17.99, (36 * 3 + 64) / 100),
+        (8 - 64 / 3600, (36 * 3 + 64) / 100),
+    ],
+)
+def test_a_schedule_that_begins_or_ends_within_a_minute_is_paid_to_the_second(starts_at_h: float, mean: float):
+    """The curve had three machines in all of the minute, and following the load was lost where they are less."""
+    scaling = {**DAYTIME, "starts_at_h": starts_at_h}
+    cost = msgspec.structs.replace(MACHINE, scales=True, rps=10.0)
+    target = msgspec.structs.replace(scheduled(scaling=scaling), cost=cost)
+
+    plane, money = side_by_side(target, a_run(), (InstanceRecord("i-0", 0, 0, request_ns=NS),))
+
+    assert plane.cost_month == pytest.approx(mean * E2_MEDIUM + BALANCER, abs=1e-3)
+    by_requests = next(even for even in money.break_even if even.by == "requests")
+    now = min(by_requests.curve, key=lambda point: abs(point[0] - (by_requests.now or 0.0)))
+    assert now[2] == pytest.approx(plane.cost_month, abs=1e-3)
+
+
+hours = st.floats(0, 23.9)
+
+
+@given(st.lists(st.tuples(hours, hours, st.integers(1, 9)), max_size=3), st.floats(0, 60), st.floats(0.01, 60))
+def test_a_schedule_s_shares_are_of_all_the_time_between_two_hours(drawn: Any, from_h: float, lasts_h: float):
+    windows = [{"from_h": begin, "until_h": end, "machines": n} for begin, end, n in drawn if begin != end]
+    rules = msgspec.convert({"policy": "group", "schedule": windows}, GroupDriven)
+    schedule = Schedule(2, rules)
+
+    shares = schedule.between(from_h, from_h + lasts_h)
+
+    assert sum(share for _, share in shares) == pytest.approx(1.0)
+    at = from_h + (np.arange(2000) + 0.5) * (lasts_h / 2000)
+    mean = np.mean([schedule.at(float(hour) % 24) for hour in at])
+    assert sum(machines * share for machines, share in shares) == pytest.approx(mean, abs=0.1)
 
 
 @pytest.mark.parametrize("is_scheduled", [False, True])
