@@ -17,7 +17,7 @@ from replay.errors import InputError
 from replay.keys import explained
 from replay.toml import TomlError, read_toml
 from replay.trace.expect import expect_problem
-from replay.trace.secrets import may_hold_secret
+from replay.trace.secrets import may_be_secret
 from replay.trace.shown_urls import REDACTED, problem_of, shown_url
 from replay.trace.types import Expect
 
@@ -444,7 +444,7 @@ def redacted(target: Target) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(target)
     if target.headers:
         shown["headers"] = {
-            name: REDACTED if may_hold_secret(name) else value for name, value in target.headers.items()
+            name: REDACTED if may_be_secret(name, value) else value for name, value in target.headers.items()
         }
     for part in (shown, *shown.get("routes", ())):
         if isinstance(part.get("auth"), dict) and "command" in part["auth"]:

@@ -8,7 +8,7 @@ import msgspec
 
 from replay.target import ASGI_PREFIX, Auth, Route, Target, Tls
 from replay.trace.origins import origin_of
-from replay.trace.secrets import may_hold_secret
+from replay.trace.secrets import may_be_secret
 
 
 def destinations(target: Target) -> list[Target]:
@@ -34,7 +34,7 @@ def destination(target: Target, route: Route) -> Target:
         headers={
             name: value
             for name, value in target.headers.items()
-            if name.lower() != "host" and not may_hold_secret(name)
+            if name.lower() != "host" and not may_be_secret(name, value)
         },
         tls=Tls(verify=tls.verify, ca_file=tls.ca_file),
     )
@@ -69,5 +69,5 @@ def has_secrets(target: Target) -> bool:
     """Whether requests to the target's own URL carry credentials, or TLS does."""
     auth = target.auth
     return bool(auth.bearer_env or auth.header_env or auth.command or target.tls.client_cert) or any(
-        map(may_hold_secret, target.headers)
+        may_be_secret(name, value) for name, value in target.headers.items()
     )

@@ -14,9 +14,8 @@ import msgspec
 
 from replay.trace.patterns import Match, Pattern, PatternProblem, compiled, replaced
 from replay.trace.personal import without_personal
-from replay.trace.redaction import REDACTED, kept_headers, redacted_parts, redacted_path
+from replay.trace.redaction import REDACTED, is_secret_header, kept_headers, redacted_parts, redacted_path
 from replay.trace.secrets import (
-    is_secret_header,
     is_secret_member,
     redacted_value,
     without_secret_pairs,

@@ -6,6 +6,7 @@ Pure. Names decide, not values: a secret under a harmless name passes, and a har
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from replay.http.fields import is_not_for_value
@@ -21,6 +22,16 @@ _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-aut
 _SECRET_NAME = re.compile(
     r"auth(?!or(?!i[sz]))|token|secret|password|api[-_]?key|credential", re.IGNORECASE
 ).search
+_ALSO_SECRET = re.compile(
+    r"pass(?:wd|phrase|code)|pwd|private[-_]?key|access[-_]?key|jwt|bearer|[cx]srf", re.IGNORECASE
+).search
+# Headers alone, such as x-origin-verify and x-vercel-protection-bypass, by which a front knows who may pass.
+_IS_SHARED = re.compile(
+    r"(?<![a-z0-9])(?:psk|creds?|sas)\d*(?![a-z0-9])|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass",
+    re.IGNORECASE,
+).search
+# The same few names come again with every request.
+_MOST_NAMES = 4096
 # How URLs carry keys and signatures besides: Google's key, Azure's sig, the clouds' X-...-Signature.
 _SECRET_PARAMETER = re.compile(r"(?:.*signature|sig|key|jwt|pwd|passwd)", re.IGNORECASE | re.DOTALL).fullmatch
 
@@ -51,6 +62,18 @@ def is_secret_name(name: str) -> bool:
     return name.lower() in _SECRET_HEADERS or _SECRET_NAME(name) is not None
 
 
+@lru_cache(_MOST_NAMES)
+def is_credential_name(name: str) -> bool:
+    """Whether a header, or a member of a JSON object, of this name is taken to hold a secret; wider than the above."""
+    return is_secret_name(name) or _ALSO_SECRET(name) is not None
+
+
+@lru_cache(_MOST_NAMES)
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name is taken to hold a secret, so that no trace holds it."""
+    return is_credential_name(name) or _IS_SHARED(name) is not None
+
+
 def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[dict[str, str], int]:
     """The headers to replay, and how many were dropped because they hold secrets.
 
@@ -63,7 +86,7 @@ def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tupl
     dropped = 0
     for name, value in pairs:
         lower = name.lower()
-        if is_secret_name(lower):
+        if is_secret_header(lower):
             dropped += 1
         elif lower not in _NOT_REPLAYED and _TOKEN(name) and not is_not_for_value(value):
             first = names.setdefault(lower, name)

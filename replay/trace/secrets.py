@@ -11,11 +11,8 @@ from typing import Any
 
 import msgspec
 
-from replay.trace.redaction import REDACTED, is_secret_name
+from replay.trace.redaction import REDACTED, is_credential_name, is_secret_header
 
-_ALSO_SECRET = re.compile(
-    r"pass(?:wd|phrase|code)|pwd|private[-_]?key|access[-_]?key|jwt|bearer|[cx]srf", re.IGNORECASE
-).search
 _NO_SECRET = re.compile(
     r"tokeni[sz]e|(?:max|min|num|total|prompt|completion|input|output)_?tokens?", re.I
 ).search
@@ -23,11 +20,15 @@ _IS_COUNT = re.compile(r"tokens$|count|limit", re.IGNORECASE).search
 # Words of names such as x-functions-key, x-session-id, x-sig, x-amzn-oidc-data, dpop, x-forwarded-client-cert.
 _IS_PERSONAL = re.compile(
     r"(?<![a-z0-9])(?:sessions?|sess|sid|sig|signed|hmac|cert|certificate|dpop|t?otp|mfa|pin|ticket|assertion|principal"
-    r"|oidc|saml|sso|identity|code|pass|pw)(?![a-z0-9])|signature$|key$|session$|sessionid$",
+    r"|oidc|saml|sso|identity|code|pass|pw|keys?"
+    r"|access(?!-control)|shared|verify|verification|bypass|nonce|licen[sc]e|login"
+    r"|proof|claims?|userinfo|username|client[-_]dn)\d*(?![a-z0-9])|signature|key$|session$|sessionid$|cookie"
+    r"|user(?:[-_]?(?:id|name|email))?$",
     re.IGNORECASE,
 ).search
 _IS_HARMLESS_KEY = re.compile(
-    r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]key", re.IGNORECASE
+    r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]keys?|sec-fetch-user",
+    re.IGNORECASE,
 ).fullmatch
 # The shapes that providers document for their keys, and bearer (RFC 6750); JWT (RFC 7519) is below.
 # Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
@@ -78,25 +79,23 @@ def without_secret_pairs(text: str) -> str:
     return _JSON_PAIR.sub(_redacted_pair, text)
 
 
-@lru_cache(_MOST_NAMES)
-def is_secret_header(name: str) -> bool:
-    """Whether a header of this name is taken to hold a secret."""
-    return is_secret_name(name) or _ALSO_SECRET(name) is not None
-
-
-@lru_cache(_MOST_NAMES)
-def may_hold_secret(name: str) -> bool:
-    """Whether a header of this name is better not shown, nor sent to anyone else.
+def may_be_secret(name: str, value: str) -> bool:
+    """Whether a header is better not shown, nor sent to anyone else: by its name, or by the shape of its value.
 
     Wider than what a recording leaves out, which needs a session's id to tell sessions apart.
     """
+    return _may_hold_secret(name) or without_secret_shapes(value) != value
+
+
+@lru_cache(_MOST_NAMES)
+def _may_hold_secret(name: str) -> bool:
     return is_secret_header(name) or (_IS_PERSONAL(name) is not None and _IS_HARMLESS_KEY(name) is None)
 
 
 @lru_cache(_MOST_NAMES)
 def is_secret_member(name: str) -> bool:
     """Whether a member of a JSON object, or a part of a form, of this name is taken to hold a secret."""
-    return (is_secret_name(name) or _ALSO_SECRET(name) is not None) and not _NO_SECRET(name)
+    return is_credential_name(name) and not _NO_SECRET(name)
 
 
 def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = False, depth: int = 0) -> Any:

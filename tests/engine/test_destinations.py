@@ -11,7 +11,7 @@ from replay.engine.own_origin import origins_of
 from replay.engine.run import replay_trace
 from replay.engine.sender import TargetSender
 from replay.engine.types import RunOptions
-from replay.target import Auth, Route, SessionRules, Target, TargetError, Tls, load_target
+from replay.target import Auth, Route, SessionRules, Target, TargetError, Tls, load_target, redacted
 from replay.trace.types import Request, Step
 
 CANARY = "CANARY"
@@ -66,6 +66,96 @@ def test_another_origin_gets_nothing_that_may_be_a_secret(elsewhere, monkeypatch
     assert "authorization" not in found[elsewhere]
     assert "x-environment: staging\r\n" in found[elsewhere]
     assert "gateway.example" not in found[elsewhere]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x-vercel-protection-bypass",
+        "X-Origin-Verify",
+        "x-hub-signature-256",
+        "x-psk",
+        "x-psk2",
+        "x-creds",
+        "x-keys",
+        "x-key-id",
+        "x-sas",
+        "x-shared-access",
+        "x-sharedaccesskey",
+        "remote-user",
+        "X-Remote-User",
+        "x-forwarded-user",
+        "x-bot-bypass",
+        "cookie2",
+        "x-access",
+        "cf-access-client-id",
+        "x-jwt",
+        "x-bearer",
+        "x-nonce",
+        "x-goog-authenticated-user-email",
+        "x-ssl-client-dn",
+        "x-user-id",
+    ],
+)
+def test_a_header_by_which_somebody_is_let_in_stays_with_the_targets_own_origin(name):
+    own, other = destinations(
+        Target(
+            url="http://own.example", headers={name: CANARY}, routes=(Route(send_to="http://other.example"),)
+        )
+    )
+
+    assert own.headers == {name: CANARY}
+    assert other.headers == {}
+    assert redacted(own)["headers"] == {name: "(redacted)"}
+    assert bare_urls(own) == ["http://other.example"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Bearer abcdefghijklmnop",
+        "sk-abcdefghijklmnopqrst",
+        f"ghp_{'a1' * 18}",
+        f"AKIA{'A1' * 8}",
+        f"eyJhbGciOiJIUzI1NiJ9.{'e' * 20}.{'s' * 20}",
+        f"x; token AIza{'a' * 35}",
+    ],
+)
+def test_a_value_with_the_shape_of_a_secret_stays_with_the_targets_own_origin_whatever_its_name(value):
+    target = Target(
+        url="http://own.example", headers={"x-upstream": value}, routes=(Route(send_to="http://other.example"),)
+    )
+
+    assert destinations(target)[1].headers == {}
+    assert redacted(target)["headers"] == {"x-upstream": "(redacted)"}
+    assert bare_urls(target) == ["http://other.example"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "user-agent",
+        "accept",
+        "content-type",
+        "x-environment",
+        "x-request-id",
+        "traceparent",
+        "idempotency-key",
+        "x-cache-keys",
+        "access-control-request-method",
+        "sec-fetch-user",
+        "x-keyspace",
+        "x-passenger",
+        "x-user-agent",
+        "x-wap-profile",
+    ],
+)
+def test_other_headers_go_wherever_the_target_leads(name):
+    _, other = destinations(
+        Target(url="http://own.example", headers={name: "v"}, routes=(Route(send_to="http://other.example"),))
+    )
+
+    assert other.headers == {name: "v"}
 
 
 @pytest.mark.parametrize("same", ["http://own.example/other", "http://OWN.example:80", "http://own.example."])

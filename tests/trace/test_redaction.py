@@ -29,6 +29,12 @@ from replay.trace.redaction import (
         "X-Goog-Credential",
         "x-authorisation",
         "X-Auth",
+        "x-jwt",
+        "X-Private-Key",
+        "x-psk",
+        "X-Origin-Verify",
+        "x-vercel-protection-bypass",
+        "x-shared-access",
     ],
 )
 def test_headers_named_like_secrets_are_dropped_and_counted(name):
