@@ -355,20 +355,33 @@ async def test_a_response_that_is_cut_is_cut_for_the_client_too():
 
 
 async def test_a_client_that_leaves_frees_its_place():
+    told = []
+
     async def serve(reader, writer, instance):
         await read_request(reader)
-        await asyncio.Event().wait()
+        told.append(await reader.read())
 
-    async with plane_of(serve, max_instances=1) as (port, _, gateway):
+    async with plane_of(serve, max_instances=1, pending_limit=PendingLimit(60.0)) as (port, played, gateway):
         running, waiting = await Client.to(port), await Client.to(port)
-        for client in (running, waiting):
-            client.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: (gateway.plane.census().running, gateway.plane.census().waiting) == (1, 1))
+        running.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: census_of(gateway) == (1, 0))
+        waiting.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: census_of(gateway) == (1, 1))
+        await until(lambda: played.connections == 1)
         waiting.writer.close()
-        await until(lambda: gateway.plane.census().waiting == 0)
+        await until(lambda: census_of(gateway) == (1, 0))
+        assert told == []
         running.writer.close()
 
-        await until(lambda: gateway.plane.census().running == 0)
+        await until(lambda: census_of(gateway) == (0, 0))
+        await until(lambda: told == [b""])
+        assert played.connections == 1
+
+
+def census_of(gateway):
+    """The requests that run, and those that wait."""
+    census = gateway.plane.census()
+    return census.running, census.waiting
 
 
 async def test_a_kept_connection_that_the_application_closed_is_not_the_clients_trouble():

@@ -331,7 +331,9 @@ async def test_a_client_that_does_not_read_is_cut_off_after_a_while(kind):
         sock.sendall(GET)
         await until(lambda: any(one.is_full for one in relay.clients._connections))
         await asyncio.sleep(0.1)  # what the system takes
-        waited(relay, doorway.STALL_S + 10)
+        waited(relay, doorway.STALL_S)  # at whose beginning the client still took something
+        assert not any(one._is_over for one in relay.clients._connections)
+        waited(relay, clients.SWEEP_S)
         await until(lambda: not relay.clients)
         sock.close()
 
@@ -339,18 +341,19 @@ async def test_a_client_that_does_not_read_is_cut_off_after_a_while(kind):
 async def test_a_server_that_is_slow_to_answer_is_not_the_clients_fault(kind):
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
+        asked.set()
         await may_answer.wait()
         writer.write(OK)
 
-    may_answer = asyncio.Event()
+    asked, may_answer = asyncio.Event(), asyncio.Event()
     async with relay_of(kind, serve, request_timeout_s=3600.0) as relay:
         reader, writer = await relay.client()
         writer.write(GET)
-        await asyncio.sleep(0.05)
-        waited(relay, 2 * doorway.IDLE_S)
-        may_answer.set()
         async with asyncio.timeout(10):
-            await reader.readuntil(b"ok")
+            await asked.wait()
+            waited(relay, 2 * doorway.IDLE_S)
+            may_answer.set()
+            assert await reader.readuntil(b"ok") == OK
         writer.close()
 
 
@@ -378,24 +381,36 @@ async def test_a_head_that_is_too_long_is_refused_also_where_it_comes_whole(kind
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
-async def test_a_body_that_breaks_its_framing_is_refused_and_its_request_ends(kind):
-    ended = asyncio.Event()
+@pytest.mark.parametrize("is_sent_on", [False, True], ids=["with the head", "after the head"])
+async def test_a_body_that_breaks_its_framing_is_refused_and_its_request_ends(kind, is_sent_on):
+    seen = []
+    asked = asyncio.Event()
 
     async def serve(reader, writer):
-        assert b"hello" not in await reader.read()
-        ended.set()
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        seen.append(await reader.read())
 
     async with relay_of(kind, serve) as relay:
-        answer = await relay.ask(
-            b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"
-        )
+        reader, writer = await relay.client()
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+        async with asyncio.timeout(10):
+            if is_sent_on:
+                await asked.wait()
+            writer.write(b"0x5\r\nhello\r\n0\r\n\r\n")
+            answer = await reader.read()
+        writer.close()
+        await until(lambda: len(seen) == is_sent_on)
         if kind == "recorder":
             (exchange,) = relay.over
             assert (
                 exchange.fault == "client sent a body that is not HTTP/1.1: a chunk's size that is not a number"
             )
+        else:
+            assert relay.front.plane.census().running == 0
 
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert seen == ([b""] if is_sent_on else [])
 
 
 async def test_a_request_that_timed_out_with_half_its_body_frees_its_slot():

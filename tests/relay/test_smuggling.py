@@ -290,6 +290,9 @@ async def told_apart(kind, server_port, case, monkeypatch):
 
     assert (status in (b"400", b"501")) == case.is_refused, answer
     assert b"/smuggled" not in answer
+    if not case.is_refused:
+        answered = [part.partition(b"\r\n\r\n")[2].decode() for part in answer.split(b"HTTP/1.1 ")[1:]]
+        assert answered == [target for _, target in taken[:-1]]
     assert victim.endswith(b"/victim")
     if case.is_refused and taken[-2:-1] == [("POST", "/a")] and b"/a" not in answer:
         del taken[-2]  # its body was refused, so the server must not have had it whole
