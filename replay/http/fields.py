@@ -10,20 +10,17 @@ Not those of ISO 8859-1 (U+0080 to U+009F, NEL among them): on the wire they are
 
 is_not_for_value = re.compile(NOT_IN_VALUE).search
 
-NOT_OF_A_TRACE = frozenset(
-    (
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    )
-)
-"""Of one connection or hop (RFC 9110, section 7.6.1), or decided by framing or the target: a run writes its own."""
+OF_THE_CONNECTION = frozenset(("connection", "http2-settings", "keep-alive", "proxy-connection", "upgrade"))
+"""Of one connection (RFC 9110, section 7.6.1; RFC 7540, section 3.2.1), and never passed on."""
+
+NOT_OF_A_TRACE = OF_THE_CONNECTION | {
+    "content-length",
+    "expect",
+    "host",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+}
+"""Of one connection or hop, or decided by framing or the target: a run writes its own."""

@@ -8,7 +8,9 @@ guessed at, in requests and in responses (RFC 9112, sections 2.2, 3.2, 5.1, 6.1,
 import re
 from typing import NamedTuple
 
+from replay.http.fields import OF_THE_CONNECTION
 from replay.http.framing import UNTIL_CLOSE, Body, FramingError
+from replay.http.statuses import reason_of
 
 Lines = list[tuple[bytes, bytes]]
 """Header lines as they came, without line ends, each after its name in lower case."""
@@ -26,27 +28,13 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE).match
 _HOST = re.compile(rb"[!$%&'()*+,\-.:;=\[\]_~0-9A-Za-z]*").fullmatch
 _BLANKS = b" \t"
 
-_OF_THE_CONNECTION = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"http2-settings")
-)
+_OF_THE_CONNECTION = frozenset(name.encode() for name in OF_THE_CONNECTION)
 _NOT_SENT_ON = _OF_THE_CONNECTION | {b"proxy-authorization", b"te"}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _OF_THE_MESSAGE = _FRAMING | {b"host"}
 _READ_IN_REQUESTS = _NOT_SENT_ON | _OF_THE_MESSAGE | {b"expect"}
 _OF_CHUNKS = frozenset((b"transfer-encoding", b"trailer"))
 _KNOWN_CODINGS = frozenset((b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"))
-_REASONS = {
-    400: b"Bad Request",
-    403: b"Forbidden",
-    404: b"Not Found",
-    408: b"Request Timeout",
-    429: b"Too Many Requests",
-    431: b"Request Header Fields Too Large",
-    501: b"Not Implemented",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-    504: b"Gateway Timeout",
-}
 
 
 class Refused(Exception):
@@ -73,7 +61,6 @@ class RequestHead(NamedTuple):
     is_chunked: bool
     is_old: bool
     keeps_alive: bool
-    expects_continue: bool
 
 
 class ResponseHead(NamedTuple):
@@ -152,9 +139,8 @@ def _request(data: bytes) -> RequestHead:
     length, is_chunked = _framing_of_request(found, is_old)
     target, authority = _origin_form(target, method)
     _check_hosts(found.get(b"host", []), is_old)
-    expects = b"expect" in found
     lines = fields
-    if expects or not _NOT_SENT_ON.isdisjoint(found):
+    if b"expect" in found or not _NOT_SENT_ON.isdisjoint(found):
         left_out = _NOT_SENT_ON | options | ({b"expect"} if is_old else frozenset())
         lines = [pair for pair in fields if pair[0] not in left_out]
     if length is not None or is_chunked:
@@ -174,7 +160,6 @@ def _request(data: bytes) -> RequestHead:
         is_chunked,
         is_old,
         b"close" not in options and (not is_old or b"keep-alive" in options),
-        expects and not is_old,
     )
 
 
@@ -340,7 +325,7 @@ def own_answer(status: int, why: str, own: bytes, connection: bytes, has_body: b
     told = b"Connection: " + connection + b"\r\n" if connection else b""
     return b"HTTP/1.1 %d %s\r\n%sContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s" % (
         status,
-        _REASONS.get(status, b"Error"),
+        reason_of(status),
         own,
         len(body),
         told,

@@ -18,6 +18,7 @@ from typing import cast
 
 import httptools
 
+from replay.http.statuses import reason_of
 from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.model import Model
@@ -30,12 +31,6 @@ _QUEUE_LIMIT = 64
 # How long answers under way get to finish once the server is told to stop.
 _DRAIN_S = 1.0
 
-_REASONS = {
-    200: b"OK",
-    400: b"Bad Request",
-    431: b"Request Header Fields Too Large",
-    503: b"Service Unavailable",
-}
 _HEAD = b"HTTP/1.1 %d %s\r\nreplay-instance: " + INSTANCE + b"\r\ncontent-type: %s\r\n%s%s\r\n"
 _CLOSE = b"connection: close\r\n"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,7 +40,7 @@ _ANSWERED = b'{"answer":"modelled"}'
 
 
 def _head(status: int, content_type: bytes, framing: bytes, *, keep_alive: bool) -> bytes:
-    return _HEAD % (status, _REASONS[status], content_type, framing, b"" if keep_alive else _CLOSE)
+    return _HEAD % (status, reason_of(status), content_type, framing, b"" if keep_alive else _CLOSE)
 
 
 def _plain(status: int, body: bytes, *, keep_alive: bool = True, head_only: bool = False) -> bytes:

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 
 from replay.http.framing import Body, FramingError
 from replay.http.heads import Refused, read_request, request_body
+from replay.http.statuses import reason_of
 from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.cpu import InstanceCpu, cpu_rules
@@ -48,12 +49,6 @@ _RECORDED = re.compile(
 )
 _STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http) ([^\r\n ]*)", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
-_REASONS = {
-    400: b"Bad Request",
-    500: b"Internal Server Error",
-    502: b"Bad Gateway",
-    503: b"Service Unavailable",
-}
 _ANSWERED = b'{"answer":"modelled"}'
 _FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
 _AWAY = b'{"error":"what this modelled instance depends on is away"}'
@@ -597,7 +592,7 @@ _CHUNKED = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
 def _head(status: int, content_type: bytes, framing: bytes, keeps_alive: bool) -> bytes:
     return b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\n%s%s\r\n" % (
         status,
-        b"OK" if status == 200 else _REASONS.get(status, b"Error"),
+        reason_of(status),
         content_type,
         framing,
         b"" if keeps_alive else b"connection: close\r\n",

@@ -25,7 +25,6 @@ class Backend(asyncio.Protocol):
         self._plain: list[bytes] | None = None  # what was in the chunks, for a client that knows none
         self._idle_timer: asyncio.TimerHandle | None = None
         self.served = 0
-        self.is_full = False
 
     def __repr__(self) -> str:
         return f"<Backend served {self.served}, {'idle' if self._passage is None else 'in use'}>"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote_plus
 
-from replay.http.fields import is_not_for_value
+from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
 from replay.http.multipart import Part, with_contents
 
 REDACTED = "redacted"
@@ -35,23 +35,8 @@ _MOST_NAMES = 4096
 # How URLs carry keys and signatures besides: Google's key, Azure's sig, the clouds' X-...-Signature.
 _SECRET_PARAMETER = re.compile(r"(?:.*signature|sig|key|jwt|pwd|passwd)", re.IGNORECASE | re.DOTALL).fullmatch
 
-# Of one connection or one hop (RFC 9110, section 7.6.1), or written anew by whoever sends the request.
-_NOT_REPLAYED = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+# Those, and what whoever sends the request says that it can read.
+_NOT_REPLAYED = NOT_OF_A_TRACE | {"accept-encoding"}
 # Each level is read once for every one around it.
 _MOST_NESTED = 4
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch

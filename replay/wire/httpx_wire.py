@@ -44,6 +44,7 @@ import httpx
 import msgspec
 
 from replay.dialects.streams import StreamReader
+from replay.http.fields import OF_THE_CONNECTION
 from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.asgi import AppError, AsgiTransport, load_app
@@ -71,9 +72,7 @@ _ANY_NUMBER = 1 << 62
 _CLOSING_S = 5.0
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 # What RFC 9113, section 8.2.2, forbids in HTTP/2.
-_HTTP1_ONLY = frozenset(
-    (b"connection", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade")
-)
+_HTTP1_ONLY = frozenset(name.encode() for name in OF_THE_CONNECTION) | {b"te", b"transfer-encoding"}
 _STREAM_RESET = "<StreamReset"
 # How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
 _GONE = (

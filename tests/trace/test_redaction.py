@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.http.fields import NOT_OF_A_TRACE
 from replay.trace.redaction import (
     is_secret_name,
     kept_headers,
@@ -49,6 +50,11 @@ def test_other_names_are_no_secrets(name):
 def test_headers_of_the_connection_are_dropped_without_being_counted():
     headers = {"Host": "a", "Connection": "close", "Content-Length": "3", "Accept-Encoding": "gzip", "TE": "x"}
     assert kept_headers(headers) == ({}, 0)
+
+
+def test_no_header_is_kept_that_a_run_would_leave_out():
+    assert kept_headers([(name.title(), "x") for name in NOT_OF_A_TRACE])[0] == {}
+    assert "http2-settings" in NOT_OF_A_TRACE
 
 
 def test_a_repeated_header_keeps_its_first_spelling_and_all_values():
