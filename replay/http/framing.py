@@ -89,7 +89,7 @@ class Body:
             elif self._line_end:
                 step = min(len(self._line_end), end - at)
                 if data[at : at + step] != self._line_end[:step]:
-                    raise FramingError("a chunk is longer than its size")
+                    raise FramingError("a chunk is longer than its stated size")
                 self._line_end = self._line_end[step:]
                 at += step
             else:
@@ -102,18 +102,18 @@ class Body:
         stop = len(data) if line_end < 0 else line_end + 1
         self._line += data[at:stop]
         if len(self._line) > _MOST_LINE_BYTES:
-            raise FramingError("a chunk's size or a trailer is too long")
+            raise FramingError("a chunk size or a trailer is too long")
         if line_end < 0:
             return stop
         line, self._line = self._line, b""
         if not line.endswith(_CRLF):
-            raise FramingError("a line between the chunks does not end with CR LF")
+            raise FramingError("a line between chunks does not end in CRLF")
         if self._in_trailer:
             self._take_trailer(line[:-2])
             return stop
         size = _SIZE(line, 0, len(line) - 2)
         if size is None:
-            raise FramingError("a chunk's size that is not a number")
+            raise FramingError("a chunk size is not a hexadecimal number")
         self._left = int(size[1], 16)
         self._in_trailer = not self._left
         return stop
@@ -125,6 +125,6 @@ class Body:
             return
         found = _TRAILER(line)
         if found is None or self._trailer_bytes > _MOST_TRAILER_BYTES:
-            raise FramingError("a trailer that is malformed, or too many of them")
+            raise FramingError("its trailers are malformed or too many")
         if found[1].lower() in _NOT_IN_TRAILERS:
-            raise FramingError("a trailer that belongs into the head")
+            raise FramingError("a trailer belongs in the head")

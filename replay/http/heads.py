@@ -113,12 +113,12 @@ def _request(data: bytes) -> RequestHead:
     line_end = data.find(b"\r\n")
     first = _REQUEST_LINE(data if line_end < 0 else data[:line_end])
     if first is None:
-        raise FramingError("its first line is malformed")
+        raise FramingError("the request line is malformed")
     if line_end >= 0 and not _FIELDS(data, line_end):
         raise FramingError(_fault_of(data[line_end + 2 :]))
     method, target, minor = first[1], first[2], first[3]
     if method == b"CONNECT":
-        raise Refused(501, "No tunnels are opened here.")
+        raise Refused(501, "CONNECT is not supported here.")
     is_old = minor == b"0"
     fields: Lines = []
     found: dict[bytes, list[bytes]] = {}
@@ -132,10 +132,12 @@ def _request(data: bytes) -> RequestHead:
             if key in _FRAMING:
                 framing_line = line
     if b"upgrade" in found and any(b"websocket" in value.lower() for value in found[b"upgrade"]):
-        raise Refused(501, "HTTP requests and their answers are passed on here, and no WebSocket.")
+        raise Refused(
+            501, "WebSocket is not supported here: only HTTP requests and their responses are passed on."
+        )
     options = _options(found.get(b"connection", ()))
     if not _OF_THE_MESSAGE.isdisjoint(options):
-        raise FramingError("Connection names what the whole message needs")
+        raise FramingError("the Connection header names a header of the whole message")
     length, is_chunked = _framing_of_request(found, is_old)
     target, authority = _origin_form(target, method)
     _check_hosts(found.get(b"host", []), is_old)
@@ -167,15 +169,15 @@ def _fault_of(fields: bytes) -> str:
     """What is wrong with these header lines."""
     for line in fields.split(b"\r\n"):
         if line[:1] in (b" ", b"\t"):
-            return "a header is folded over two lines"
+            return "a header is folded across lines"
         name, colon, value = line.partition(b":")
         if not colon:
             return "a header line has no colon"
         if not _IS_TOKEN(name):
-            return "a header's name has characters that no name has"
+            return "a header name contains characters that are not allowed"
         if b"\n" in value or b"\r" in value:
-            return "a header line does not end with CR LF"
-    return "a header's value has control characters"
+            return "a header line does not end in CRLF"
+    return "a header value contains control characters"
 
 
 def _options(values: "list[bytes] | tuple[()]") -> frozenset[bytes]:
@@ -187,25 +189,25 @@ def _framing_of_request(found: dict[bytes, list[bytes]], is_old: bool) -> tuple[
     lengths, codings = found.get(b"content-length", ()), found.get(b"transfer-encoding", ())
     if codings:
         if lengths:
-            raise FramingError("both a length and chunks")
+            raise FramingError("it has both Content-Length and Transfer-Encoding")
         if is_old:
-            raise FramingError("HTTP/1.0 knows no chunks")
+            raise FramingError("HTTP/1.0 has no chunked transfer coding")
         if len(codings) > 1 or codings[0].lower() != b"chunked":
             *before, last = (coding.strip(_BLANKS).lower() for coding in b",".join(codings).split(b","))
             if last == b"chunked" and _KNOWN_CODINGS.issuperset(before):
-                raise Refused(501, "No transfer coding but chunked is passed on here.")
-            raise FramingError("a transfer coding that is not chunked")
+                raise Refused(501, "The only transfer coding supported here is chunked.")
+            raise FramingError("its transfer coding is not chunked")
         return None, True
     if not lengths:
         return None, False
     if len(lengths) > 1:
-        raise FramingError("two lengths")
+        raise FramingError("it has more than one Content-Length")
     return _length(lengths[0]), False
 
 
 def _length(value: bytes) -> int:
     if not _DIGITS(value):
-        raise FramingError("a length that is not a number")
+        raise FramingError("its Content-Length is not a number")
     return int(value)
 
 
@@ -215,7 +217,7 @@ def _origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
     if absolute is not None:
         authority = absolute[1]
         if not authority or not _HOST(authority):
-            raise FramingError("its target names no host")
+            raise FramingError("the request target has no valid host")
         rest = target[absolute.end() :].partition(b"#")[0]
         if method == b"OPTIONS" and not rest:
             return b"*", authority
@@ -223,17 +225,17 @@ def _origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
     if target == b"*" and method == b"OPTIONS":
         return target, None
     if not target.startswith(b"/"):
-        raise FramingError("its target is no path")
+        raise FramingError("the request target is not a path")
     return target.partition(b"#")[0], None
 
 
 def _check_hosts(hosts: list[bytes], is_old: bool) -> None:
     if len(hosts) > 1:
-        raise FramingError("two hosts")
+        raise FramingError("it has more than one Host header")
     if not hosts and not is_old:
-        raise FramingError("it names no host")
+        raise FramingError("it has no Host header")
     if hosts and not _HOST(hosts[0]):
-        raise FramingError("a host that is malformed")
+        raise FramingError("its Host header is malformed")
 
 
 def request_body(head: RequestHead) -> Body:
@@ -253,10 +255,10 @@ def read_response(data: bytes) -> ResponseHead:
     first = data if line_end < 0 else data[:line_end]
     status_line = _STATUS_LINE(first)
     if status_line is None:
-        raise FramingError("no status line")
+        raise FramingError("its status line is missing or malformed")
     status = int(status_line[2])
     if status == 101:
-        raise FramingError("another protocol was not asked for")
+        raise FramingError("it switches to a protocol that was not asked for")
     if line_end >= 0 and not _ANSWERED_FIELDS(data, line_end):
         raise FramingError("a header line is malformed")
     lines: Lines = []
@@ -279,11 +281,11 @@ def read_response(data: bytes) -> ResponseHead:
         # A blank before the colon has to go (RFC 9112, section 5.1).
         lines.append((key, line if len(name) == len(key) else name.rstrip(_BLANKS) + b":" + value))
     if len(lengths) > 1:
-        raise FramingError("two different lengths")
+        raise FramingError("it has two different values of Content-Length")
     if codings and lengths:
-        raise FramingError("both a length and chunks")
+        raise FramingError("it has both Content-Length and Transfer-Encoding")
     if codings and codings != [b"chunked"]:
-        raise FramingError("a transfer coding that was not asked for")
+        raise FramingError("it uses a transfer coding that was not asked for")
     options = _options(connection)
     named = options - _OF_THE_MESSAGE
     is_old = status_line[1] == b"0"

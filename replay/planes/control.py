@@ -60,7 +60,7 @@ async def control_server(
         yield None
         return
     if token is not None and not _GOOD_TOKEN(token):
-        raise ValueError("the token of the control address needs 16 to 128 letters, digits, - and _.")
+        raise ValueError("the control token must be 16 to 128 letters, digits, - and _.")
     token = token or secrets.token_urlsafe(_TOKEN_BYTES)
     guard = _Guard(token)
 
@@ -102,7 +102,7 @@ class _Guard:
                 403, "The control address answers to loopback names only, such as 127.0.0.1 or localhost."
             )
         if values.get(b"origin", b"http://" + host).lower() != b"http://" + host.lower():
-            raise Refused(403, "The control address answers no pages of other origins.")
+            raise Refused(403, "The control address does not answer requests from other origins.")
         path = request.target.partition(b"?")[0]
         found = _TOKEN_SEGMENT.match(path)
         given = found[1] if found else values.get(_TOKEN_HEADER, b"")
@@ -111,8 +111,8 @@ class _Guard:
         if (found or request.method != b"GET") and not hmac.compare_digest(given, self._token):
             raise Refused(
                 403,
-                "What changes the plane needs the token that was printed when it started: in the path, as in "
-                "POST /token-.../kill, or in the header x-replay-control.",
+                "A request that changes the plane needs the token that was printed when the plane started: in the "
+                "path, as in POST /token-.../kill, or in the header x-replay-control.",
             )
         return path
 

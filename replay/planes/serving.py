@@ -32,15 +32,15 @@ async def plane_server(
     series: Path | None = None,
     output: IO[str] | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve while the context lasts; when it ends nothing of the instances is left.
+    """Serve while the context lasts; no instance is left running after it.
 
-    control_port: of the control address; 0 takes a free one, None serves none. control_token: what changes the plane
-    there needs; None: a new one, which is in the address that is yielded. tells: whether responses carry the
-    plane's headers. series: a file to which what the plane says of itself is appended each second. output: where the
-    processes' output goes; None: stderr.
-    Raises OSError if the addresses cannot be listened on, CommandError if the command cannot be read, SeriesError if
-    the series cannot be written, ValueError if the plane scales by CPU that nobody knows,
-    or the token is none.
+    control_port: for the control address; 0 picks a free port, None serves no control address. control_token: needed
+    there to change the plane; None draws a new one, which is part of the address that is yielded. tells: whether
+    responses carry the plane's headers. series: a file to which the plane's state is appended every second. output:
+    where the output of processes goes; None: stderr.
+    Raises OSError if an address cannot be listened on, CommandError if the command cannot be read, SeriesError if the
+    series cannot be written, and ValueError if the plane scales by CPU use that is not known, or if the token is not
+    valid.
     """
     if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
         raise ValueError(f"{CPU_UNKNOWN}.")
@@ -81,7 +81,7 @@ async def plane_server(
 
 
 def _open(gateway: Gateway, running: ProcessInstances | ModelledInstances) -> None:
-    """Begin. What is always on was on before, as in a simulation, where it is modelled; a process has yet to start."""
+    """Begin. Modelled instances that are always on are up already, as in a simulation; processes have yet to boot."""
     if isinstance(running, ModelledInstances):
         running.boots_at_once = True
         gateway.open(running)

@@ -655,10 +655,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("memory_mib must hold an instance with one request: idle_mib + request_mib")
 
 
-# Why a group that scales by CPU is refused.
 CONTROL_TOKEN = "REPLAY_CONTROL_TOKEN"
 """The variable of the environment that may hold the token of a control address, for who serves and who asks."""
 
+# Why a group that scales by CPU is refused.
 CPU_UNKNOWN = (
     'a group with target = "cpu" needs instances whose CPU is known: modelled ones with sharing = "processor". '
     'Add that, or scale by target = "slots"'

@@ -1,14 +1,12 @@
 """Which session a request belongs to. Sans I/O.
 
-In this order, the first that a request has: the header that the user named; the trace id of `traceparent`
-(https://www.w3.org/TR/trace-context/); the cookie that the user named, its own or given
-with its answer; its client's
-address. A header and a trace id name a session for as long as the recording lasts, which takes no memory. A session
-told by cookie or address ends with a silence of the idle gap in which none of its requests was open; of these, only so
-many are open at once, and the one that was silent longest ends to make room.
+A request belongs to the session named by the first of these that it has: the header that the user chose; the trace id
+of `traceparent` (https://www.w3.org/TR/trace-context/); the cookie that the user chose, sent with the request or set by
+its answer; its client's address. A session named by a header or a trace id lasts as long as the recording and takes no
+memory. One named by a cookie or an address ends after an idle gap in which none of its requests was open. Only so many
+of these are kept at once: the one that has been idle longest ends to make room.
 
-Ids go into a file, so those that may be secrets, and addresses, are replaced: cookies by a keyed hash, addresses by
-a number.
+Ids are written to a file, so those that may be secrets are replaced by a keyed hash, and addresses by a number.
 """
 
 import re

@@ -65,7 +65,7 @@ class Doorway(asyncio.Protocol):
         self.client = str(peer[0]) if isinstance(peer, tuple) else "local"
         socket = transport.get_extra_info("socket")
         if not self._clients.add(self, 0 if socket is None else socket.fileno()):
-            self._refuse(503, "There are more connections here than this process may have open.")
+            self._refuse(503, "This process has as many connections open as it may.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_over = True
@@ -177,14 +177,14 @@ class Doorway(asyncio.Protocol):
                 self.cut()
         elif passage is None:
             if self._buffer and waited_s >= HEAD_S:
-                self._refuse(408, f"The request's head did not come within {HEAD_S:g} s.")
+                self._refuse(408, f"The request head did not arrive within {HEAD_S:g} s.")
             elif waited_s >= IDLE_S:
                 self._end(lingers=False)
         elif passage.body.is_over or self._is_held:
             self._sweeps = 0
         elif waited_s >= STALL_S:
             self._give_up(
-                passage, 408, f"Nothing came of the request's body for {STALL_S:g} s.", "stopped sending"
+                passage, 408, f"Nothing of the request body arrived for {STALL_S:g} s.", "stopped sending"
             )
 
     def _told(self, is_old: bool) -> bytes:
@@ -222,11 +222,11 @@ class Doorway(asyncio.Protocol):
             self._sweeps = 0
         end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
         if end > MOST_HEAD_BYTES or (end < 0 and len(self._buffer) > MOST_HEAD_BYTES):
-            self._refuse(431, "The request's head is too long.")
+            self._refuse(431, "The request head is too long.")
             return False
         if end < 0:
             if _ends_otherwise(self._buffer):
-                self._refuse(400, "This is not an HTTP/1.1 request: a line does not end with CR LF.")
+                self._refuse(400, "This is not an HTTP/1.1 request: a line does not end in CRLF.")
             self._searched = len(self._buffer)
             return False
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]

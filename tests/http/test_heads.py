@@ -207,3 +207,59 @@ def test_a_response_is_passed_on_in_our_version_without_blanks_before_colons():
         b"HTTP/1.1 404 Not here\r\nOwn: 1\r\nX-A: 1\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
     )
     assert not answered.keeps_alive
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"GET /", "the request line is malformed"),
+        (GET + b"\r\nno colon", "a header line has no colon"),
+        (GET + b"\r\nX : a", "a header name contains characters that are not allowed"),
+        (GET + b"\r\nX: a\r\n folded", "a header is folded across lines"),
+        (GET + b"\r\nX: a\nY: b", "a header line does not end in CRLF"),
+        (GET + b"\r\nX: a\0b", "a header value contains control characters"),
+        (GET + b"\r\nConnection: Host", "the Connection header names a header of the whole message"),
+        (GET + b"\r\nContent-Length: 5\r\ncontent-length: 5", "it has more than one Content-Length"),
+        (GET + b"\r\nContent-Length: -5", "its Content-Length is not a number"),
+        (
+            GET + b"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+            "it has both Content-Length and Transfer-Encoding",
+        ),
+        (GET + b"\r\nTransfer-Encoding: identity", "its transfer coding is not chunked"),
+        (
+            b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked",
+            "HTTP/1.0 has no chunked transfer coding",
+        ),
+        (b"GET http://u@x/ HTTP/1.1\r\nHost: x", "the request target has no valid host"),
+        (b"GET x HTTP/1.1\r\nHost: x", "the request target is not a path"),
+        (b"GET / HTTP/1.1", "it has no Host header"),
+        (GET + b"\r\nHost: x", "it has more than one Host header"),
+        (b"GET / HTTP/1.1\r\nHost: a b", "its Host header is malformed"),
+    ],
+)
+def test_a_client_is_told_what_is_wrong_with_its_request(head, why):
+    with pytest.raises(Refused) as refused:
+        read_request(head)
+
+    assert str(refused.value) == f"This is not an HTTP/1.1 request: {why}."
+
+
+@pytest.mark.parametrize(
+    ("head", "why"),
+    [
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x", "CONNECT is not supported here."),
+        (
+            GET + b"\r\nTransfer-Encoding: gzip, chunked",
+            "The only transfer coding supported here is chunked.",
+        ),
+        (
+            GET + b"\r\nConnection: Upgrade\r\nUpgrade: WebSocket",
+            "WebSocket is not supported here: only HTTP requests and their responses are passed on.",
+        ),
+    ],
+)
+def test_a_client_is_told_what_is_not_done_here(head, why):
+    with pytest.raises(Refused) as refused:
+        read_request(head)
+
+    assert str(refused.value) == why

@@ -404,7 +404,8 @@ async def test_a_body_that_breaks_its_framing_is_refused_and_its_request_ends(ki
         if kind == "recorder":
             (exchange,) = relay.over
             assert (
-                exchange.fault == "client sent a body that is not HTTP/1.1: a chunk's size that is not a number"
+                exchange.fault
+                == "client sent a body that is not HTTP/1.1: a chunk size is not a hexadecimal number"
             )
         else:
             assert relay.front.plane.census().running == 0
