@@ -12,7 +12,7 @@ from replay.cli.drawing import DRAWN, draw
 from replay.judge.phrases import counted
 from replay.report.charts import Chart
 from replay.report.trace_chart import trace_load
-from replay.report.words import clean
+from replay.report.words import clean, count, milliseconds
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file import find_errors, scan
 from replay.trace.profile import Quantiles, TraceProfile, profile
@@ -91,7 +91,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         ("resolution", resolution),
         ("sessions", f"{found.sessions:,}"),
         ("steps", f"{found.steps:,} ({found.waits:,} of them waits)"),
-        ("span", _duration(found.span_ms)),
+        ("span", milliseconds(found.span_ms)),
     ]
     if found.sessions_per_min is not None:
         rows.append(("arrivals", f"{found.sessions_per_min:,.3g} sessions/min"))
@@ -106,13 +106,13 @@ def _described(found: TraceProfile, top: int) -> list[str]:
     lines += _load_lines(found)
     lines += ["", f"{'':<24}{'n':>10}{'min':>10}{'p50':>10}{'p90':>10}{'p99':>10}{'max':>10}"]
     for name, spread, show in (
-        ("steps per session", found.steps_per_session, _count),
-        ("depth of session", found.depth, _count),
-        ("fan-out of step", found.fan_out, _count),
-        ("gap on edge", found.gap_ms, _duration),
-        ("recorded duration", found.took_ms, _duration),
-        ("input tokens per call", found.input_tokens_per_call, _count),
-        ("output tokens per call", found.output_tokens_per_call, _count),
+        ("steps per session", found.steps_per_session, _whole),
+        ("depth of session", found.depth, _whole),
+        ("fan-out of step", found.fan_out, _whole),
+        ("gap on edge", found.gap_ms, milliseconds),
+        ("recorded duration", found.took_ms, milliseconds),
+        ("input tokens per call", found.input_tokens_per_call, _whole),
+        ("output tokens per call", found.output_tokens_per_call, _whole),
     ):
         lines.append(f"{name:<24}" + _spread(spread, show))
     lines += ["", f"{'kind':<6}{'name':<40}{'steps':>10}"]
@@ -170,23 +170,13 @@ def _spread(spread: Quantiles, show: Callable[[float], str]) -> str:
     return f"{spread.n:>10,}" + "".join(f"{'-' if value is None else show(value):>10}" for value in values)
 
 
+def _whole(value: float) -> str:
+    return count(round(value))
+
+
 def _load_chart(found: TraceProfile) -> Chart | None:
     load = found.load
     levels = [(bucket.name, bucket.mean_per_slot / load.window_s) for bucket in load.buckets]
     return trace_load(
         clean(found.header.name), found.span_ms / 1000, load.steps_by_window, load.under_way_by_window, levels
     )
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
-def _duration(ms: float) -> str:
-    if ms < 1_000:
-        return f"{ms:.3g} ms"
-    if ms < 60_000:
-        return f"{ms / 1_000:.3g} s"
-    if ms < 3_600_000:
-        return f"{ms / 60_000:.3g} min"
-    return f"{ms / 3_600_000:,.3g} h"

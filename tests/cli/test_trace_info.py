@@ -1,0 +1,34 @@
+"""`replay trace info`: figures in the units in which every report has them."""
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.main import cli
+
+
+@pytest.fixture
+def row(write_trace):
+    """A row of what is told of a trace with these steps, by its name."""
+
+    def of(name, *steps):
+        ran = CliRunner().invoke(cli, ["trace", "info", str(write_trace((0.0, list(steps))))])
+        assert ran.exit_code == 0
+        (line,) = (line for line in ran.output.splitlines() if line.startswith(name))
+        return line.removeprefix(name).split()
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "shown"),
+    [(0.25, "250 µs"), (12.0, "12.0 ms"), (999.9, "1.00 s"), (119_000.0, "119 s"), (7_200_000.0, "2:00:00")],
+)
+def test_a_duration_is_shown_with_three_digits_and_never_with_an_exponent(row, write_trace, took_ms, shown):
+    step = {**write_trace.get("a", "/"), "at_ms": 0.0, "took_ms": took_ms}
+
+    assert row("span", step) == shown.split()
+    assert row("recorded duration", step) == ["1", *(shown.split() * 5)]
+
+
+def test_a_number_is_whole(row, write_trace):
+    assert row("steps per session", write_trace.get("a", "/")) == ["1"] * 6
