@@ -117,16 +117,23 @@ def routes(case: Case, forced: Split | None, hybrid: PilotPlane | None) -> list[
 
 def split_words(tried: TriedSplit, beside: str, *, pays: bool) -> str:
     """What came of a split, in a line. beside: the months of the planes that stand."""
-    steps = listed(tried.steps)
-    how = f"{steps} on {counted(tried.machines, 'machine')} and the rest serverless"
+    simulated = tried.simulated_machines or tried.machines
+    how, simulated_how = (
+        f"{listed(tried.steps)} on {counted(machines, 'machine')} and the rest serverless"
+        for machines in (tried.machines, simulated)
+    )
     if tried.out is not None:
-        return f"no split will do: with {how} it {tried.out}"
+        return f"no split will do: with {simulated_how} it {tried.out}"
     other = f", beside {beside}" if beside else ""
     if tried.cost_month is None:
         month = f"{tried.estimated_month:,.2f} {tried.currency or ''}".strip()
         return f"no split saves anything: {how} would be about {month} a month by both planes' own runs{other}"
     month = f"{tried.cost_month:,.2f} {tried.currency or ''}".strip()
-    return f"a split {'pays' if pays else 'does not pay'}: simulated with {how} it is {month} a month{other}"
+    does = "pays" if pays else "does not pay"
+    priced = (
+        f", and with {counted(tried.machines, 'machine')} in the month," if tried.machines != simulated else ""
+    )
+    return f"a split {does}: simulated with {simulated_how}{priced} it is {month} a month{other}"
 
 
 def _why_there(step: StepClass, *, is_moved: bool) -> str:

@@ -274,9 +274,11 @@ class PlannedRoute(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 class TriedSplit(msgspec.Struct, omit_defaults=True, kw_only=True):
     """A split of the steps that was looked at. steps: on machines, as kind:name, in the order in which they were peeled
-    off; the rest is serverless. machines: for them. estimated_month: its bill by what both planes' own runs used.
+    off; the rest is serverless. machines: for them, as many as its month is priced with, at most at once.
+    estimated_month: its bill by what both planes' own runs used.
 
-    The rest is of its simulation, where there was one. run: its run directory. out: why it cannot be chosen.
+    The rest is of its simulation, where there was one. simulated_machines: that it had, for the trace. run: its run
+    directory. out: why it cannot be chosen.
     """
 
     steps: list[str]
@@ -289,6 +291,7 @@ class TriedSplit(msgspec.Struct, omit_defaults=True, kw_only=True):
     budget: Decision | None = None
     out: str | None = None
     run: str | None = None
+    simulated_machines: int | None = None
 
 
 class Hybrid(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -60,12 +60,13 @@ class Ground(NamedTuple):
 
 
 class Peeled(NamedTuple):
-    """A split. steps: on machines, in the order in which they were peeled off. machines: for them, at most at once.
-    month: its bill.
+    """A split. steps: on machines, in the order in which they were peeled off. machines: for them, at most at once in
+    the trace; in_month: in the month. month: its bill.
     """
 
     steps: tuple[StepClass, ...]
     machines: int
+    in_month: int
     month: float
 
 
@@ -100,6 +101,11 @@ def one_machine_month(ground: Ground) -> float:
     return machine_bill(Usage(seconds=MONTH_S), ground.machine_table, fleet).total
 
 
+def fleet_in_month(machines: int, shape: Shape) -> int:
+    """Machines that are on all month, where the trace takes so many."""
+    return ceil(round(machines * shape.peak_level, 9))
+
+
 class _Ways:
     """Prices splits of one ground."""
 
@@ -120,16 +126,18 @@ class _Ways:
         ]
         stays = serverless_bill(usage[0], ground.serverless_table, size_of(ground.serverless))
         need = np.sum([self._needs[step.kind, step.name] for step in steps], axis=0).max(axis=0)
-        machines, sent = self._machines(need, usage[1])
+        machines, in_month, sent = self._machines(need, usage[1])
         free_gib = max(ground.serverless_table.egress_free_gib, ground.machine_table.egress_free_gib)
-        return Peeled(tuple(steps), machines, hybrid_bill(stays, sent, free_gib).total)
+        return Peeled(tuple(steps), machines, in_month, hybrid_bill(stays, sent, free_gib).total)
 
     def leave_some(self, steps: Sequence[StepClass]) -> bool:
         """Whether some request would be left to the serverless plane."""
         return not self._sent <= {self._codes.get((step.kind, step.name)) for step in steps}
 
-    def _machines(self, need: Floats, month: Usage) -> tuple[int, Bill]:
-        """How many machines the trace takes at most, and their bill. need: machines in parts, by window."""
+    def _machines(self, need: Floats, month: Usage) -> tuple[int, int, Bill]:
+        """How many machines the trace takes at most, how many the month, and their bill. need: machines in parts, by
+        window.
+        """
         ground = self._ground
         cost, discount = ground.machines, ground.machines.discount_percent / 100
         level = ground.shape.peak_level
@@ -140,10 +148,10 @@ class _Ways:
             load = needed(ground.schedule, need, self._windows, ground.measured, ground.shape)
             there = kept(load, 1.0, 0.0)
             group = Group(cost.machine or "", there.mean * MONTH_S, there.most, discount)
-            return most, group_bill(month, ground.machine_table, group)
-        in_month = ceil(round(most * level, 9))
+            return most, there.most, group_bill(month, ground.machine_table, group)
+        in_month = fleet_in_month(most, ground.shape)
         fleet = Fleet(cost.machine or "", min(in_month, ground.most or in_month), discount)
-        return most, machine_bill(month, ground.machine_table, fleet)
+        return most, fleet.machines, machine_bill(month, ground.machine_table, fleet)
 
     def _month(self, table: PriceTable, rows: Flags, kept: int = 0) -> Usage:
         measured, shape = self._ground.measured, self._ground.shape

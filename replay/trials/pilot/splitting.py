@@ -25,7 +25,9 @@ from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.split import split_words
 from replay.judge.choice.standing import Standing, standing, too_long
 from replay.judge.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
+from replay.judge.figures import Evidence
 from replay.judge.money.cost import CostError
+from replay.results.types import ELSEWHERE
 from replay.target import Cost, Route, Target
 from replay.trace.profile import OTHER
 from replay.trials.evidence import read_evidence, read_instances
@@ -33,7 +35,7 @@ from replay.trials.pilot.judging import Done, Weighed
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.machines import is_group
 from replay.trials.pilot.money import is_slow_elsewhere, price_planes
-from replay.trials.pilot.peeling import Ground, Peeled, one_machine_month, peeled
+from replay.trials.pilot.peeling import Ground, Peeled, fleet_in_month, one_machine_month, peeled
 from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.schedule import schedule_of, unscheduled
 from replay.trials.pilot.sending import routes_of
@@ -206,7 +208,7 @@ class _Look:
             best = splits[0]
             tried = TriedSplit(
                 steps=_said(best.steps),
-                machines=best.machines,
+                machines=best.in_month,
                 estimated_month=round(best.month, 4),
                 currency=ground.machine_table.currency,
             )
@@ -256,11 +258,12 @@ class _Look:
         """Simulate it, with more machines while those do not hold; nothing where its estimate is no better than what
         is known.
         """
-        machines = split.machines
+        machines, shape = split.machines, self._weighed.month.shape
         # Those that come and go do so as they are needed.
         most = machines if is_group(self._pair.vm) else self._offered()
         while self._left and machines <= most:
-            estimated = split.month + a_machine * (machines - split.machines)
+            more = fleet_in_month(machines, shape) - fleet_in_month(split.machines, shape)
+            estimated = split.month + a_machine * more
             known = min((one.amount for one in self._judged if one.pays), default=self._least)
             if estimated + self._staff >= known:
                 return
@@ -317,7 +320,7 @@ class _Look:
         amount = bill_and_staff(plane)
         tried = TriedSplit(
             steps=_said(split.steps),
-            machines=machines,
+            machines=plane.machines or machines,
             estimated_month=round(estimated, 4),
             cost_month=plane.cost_month,
             cost_ci=plane.cost_ci,
@@ -326,6 +329,7 @@ class _Look:
             budget=plane.budget,
             out=why,
             run=str(folder.relative_to(done.directory)),
+            simulated_machines=_at_once(run) if is_group(self._pair.vm) else machines,
         )
         return _Judged(
             tried,
@@ -399,6 +403,12 @@ def _cost_of(serverless: Cost, vm: Cost, machines: int) -> Cost:
         staff_rate=paid / hours if hours and is_stated else vm.staff_rate,
         rates={**vm.rates, **serverless.rates},
     )
+
+
+def _at_once(run: Evidence) -> int | None:
+    """The most machines that the steps sent elsewhere had at once in a simulation."""
+    figures = run.summary.plane
+    return None if figures is None else figures.parts[ELSEWHERE].most_instances
 
 
 def _limit_s(target: Target) -> dict[str, float]:

@@ -11,7 +11,8 @@ from replay.engine.router import Router
 from replay.engine.simulation import simulated_planes
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.questionnaire import parse_answers
-from replay.judge.choice.types import StepClass
+from replay.judge.choice.split import split_words
+from replay.judge.choice.types import StepClass, TriedSplit
 from replay.judge.money.calendar import flat
 from replay.judge.slo import parse_slo
 from replay.target import Route, Target
@@ -148,6 +149,42 @@ def test_what_was_simulated_is_not_simulated_again_for_another_month(
     assert first.hybrid is not None
     assert [one.run for one in again.hybrid.tried] == [one.run for one in first.hybrid.tried]
     assert again.hybrid.tried[0].cost_month != first.hybrid.tried[0].cost_month
+    # What the trace takes, 2.14 times as often: it was simulated with one machine and is priced with three.
+    (tried,) = again.hybrid.tried
+    (hybrid,) = [plane for plane in again.planes if plane.plane == "hybrid"]
+    assert (tried.simulated_machines, tried.machines) == (1, hybrid.machines) == (1, 3)
+    assert again.hybrid.text.startswith(
+        "a split pays: simulated with llm:stream on 1 machine and the rest serverless, and with 3 machines in the "
+        f"month, it is {hybrid.cost_month:,.2f} USD a month, beside "
+    )
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (
+            {},
+            "no split saves anything: tool:a on 6 machines and the rest serverless would be about 70.00 USD a month by",
+        ),
+        (
+            {"simulated_machines": 1, "out": "fails"},
+            "no split will do: with tool:a on 1 machine and the rest serverless",
+        ),
+        (
+            {"simulated_machines": 6, "cost_month": 80.0},
+            "a split does not pay: simulated with tool:a on 6 machines and the rest serverless it is 80.00 USD a month",
+        ),
+        (
+            {"simulated_machines": 7, "cost_month": 80.0},
+            "a split does not pay: simulated with tool:a on 7 machines and the rest serverless, and with 6 machines in "
+            "the month, it is 80.00 USD a month",
+        ),
+    ],
+)
+def test_a_split_is_told_with_the_machines_that_its_figure_is_of(known: dict[str, Any], said: str):
+    tried = TriedSplit(steps=["tool:a"], machines=6, estimated_month=70.0, currency="USD", **known)
+
+    assert split_words(tried, "", pays=False).startswith(said)
 
 
 def test_machines_that_carry_everything_leave_a_split_nothing_to_save(tmp_path: Path):
