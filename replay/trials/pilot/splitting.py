@@ -39,7 +39,7 @@ from replay.trials.pilot.peeling import Ground, Peeled, fleet_in_month, one_mach
 from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.schedule import schedule_of, unscheduled
 from replay.trials.pilot.sending import routes_of
-from replay.trials.prices import tables_of
+from replay.trials.prices import Tables, tables_of
 
 NAME = "hybrid"
 # Simulations of the whole trace, and requests in all of them, of which a machine does some thousands a second.
@@ -283,7 +283,9 @@ class _Look:
 
     def _simulated(self, split: Peeled, machines: int, estimated: float) -> _Judged:
         done, weighed = self._done, self._weighed
-        target = hybrid_of(self._pair.serverless, self._pair.vm, split.steps, machines, self._name)
+        target = hybrid_of(
+            self._pair.serverless, self._pair.vm, split.steps, machines, self._name, tables_of(weighed.paid)
+        )
         folder = priced_by = self._simulate(target)
         run = read_evidence(folder)
         if (other := unscheduled(target)) is not None:
@@ -352,13 +354,19 @@ class _Look:
 
 
 def hybrid_of(
-    serverless: Target, vm: Target, steps: Sequence[StepClass], machines: int, name: str = NAME
+    serverless: Target,
+    vm: Target,
+    steps: Sequence[StepClass],
+    machines: int,
+    name: str = NAME,
+    tables: Tables | None = None,
 ) -> Target:
     """A hybrid of two targets that are simulated: these steps on so many machines of the one, the rest on the other.
-    Machines that come and go do so as they would alone.
+    Machines that come and go do so as they would alone. tables: by which all is priced; None: those of the two.
     """
     assert serverless.cost is not None
     assert vm.cost is not None
+    tables = tables or tables_of([serverless, vm])
     elsewhere = vm.url if vm.url != serverless.url else _ELSEWHERE
     return msgspec.structs.replace(
         serverless,
@@ -372,7 +380,7 @@ def hybrid_of(
             ),
         ),
         simulate={**(serverless.simulate or {}), "elsewhere": _with_machines(vm, machines)},
-        cost=_cost_of(serverless.cost, vm.cost, machines),
+        cost=_cost_of(serverless.cost, vm.cost, machines, tables),
         provides=tuple(dict.fromkeys([*provided_by(serverless), *provided_by(vm)])),
     )
 
@@ -385,10 +393,15 @@ def _with_machines(vm: Target, machines: int) -> dict[str, Any]:
     return {**simulate, "plane": {**simulate.get("plane", {}), "max_instances": machines}}
 
 
-def _cost_of(serverless: Cost, vm: Cost, machines: int) -> Cost:
+def _cost_of(serverless: Cost, vm: Cost, machines: int, tables: Tables) -> Cost:
     """What both are paid for with; and both are to be kept."""
     hours = serverless.staff_hours + vm.staff_hours
-    paid = sum(cost.staff_hours * (cost.staff_rate or ASSUMED_RATE) for cost in (serverless, vm))
+    # Each states its rate in the currency of its own prices, and the hybrid in that of the serverless ones; the assumed
+    # one is in that of the bills.
+    worth = tables.worth(serverless)
+    of_vm = vm.staff_rate * tables.worth(vm)
+    rates = (serverless.staff_rate * worth or ASSUMED_RATE), (of_vm or ASSUMED_RATE)
+    paid = serverless.staff_hours * rates[0] + vm.staff_hours * rates[1]
     is_stated = serverless.staff_rate or vm.staff_rate
     return msgspec.structs.replace(
         serverless,
@@ -400,7 +413,7 @@ def _cost_of(serverless: Cost, vm: Cost, machines: int) -> Cost:
         scales=vm.scales,
         slots=vm.slots,
         staff_hours=hours,
-        staff_rate=paid / hours if hours and is_stated else vm.staff_rate,
+        staff_rate=(paid / hours if hours and is_stated else of_vm) / worth,
         rates={**vm.rates, **serverless.rates},
     )
 

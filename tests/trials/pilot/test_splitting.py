@@ -1,6 +1,7 @@
 """Looking for a split of the steps: what is worth a simulation, in which order, and what comes of it."""
 
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from replay.trials.pilot.phases import SIMULATED
 from replay.trials.pilot.splitting import hybrid_of
 from replay.trials.pilot.trial import PilotOutcome, run_pilot
 from replay.trials.pilot.workload import shape_of
+from replay.trials.prices import tables_of
 from tests.trials.pilot.cases import chain, machines, serverless
 
 # 730 h x 0.033506, a disk and an address; and from two on a load balancer.
@@ -389,3 +391,31 @@ def test_the_staff_time_of_a_hybrid_is_that_of_both(
 
     assert cost is not None
     assert (cost.staff_hours, cost.staff_hours * cost.staff_rate) == (hours, pytest.approx(month))
+
+
+@pytest.mark.parametrize("in_euros", ["serverless", "machines"])
+@pytest.mark.parametrize("rate", [60.0, 0.0])
+def test_the_staff_time_of_a_hybrid_costs_what_it_does_on_both_whatever_currency_each_states_it_in(
+    tmp_path: Path, in_euros: str, rate: float
+):
+    """The rate of the one was taken for one in the currency of the other."""
+    own, vm = fours(), four_places(2)
+    name = "cloud-run-us-central1" if in_euros == "serverless" else "gce-e2-us-central1"
+    shipped = (files("replay.judge.money") / "prices" / f"{name}.toml").read_text()
+    (tmp_path / "euros.toml").write_text(shipped.replace('currency = "USD"', 'currency = "EUR"'))
+    costs = []
+    for kind, target, hours, per_hour in (("serverless", own, 1.0, 100.0), ("machines", vm, 4.0, rate)):
+        assert target.cost is not None
+        price = {"price": str(tmp_path / "euros.toml")} if kind == in_euros else {}
+        stated = {"staff_hours": hours, "staff_rate": per_hour, "rates": {"EUR": 2.0}}
+        costs.append(msgspec.structs.replace(target.cost, **price, **stated))
+    own, vm = (msgspec.structs.replace(one, cost=cost) for one, cost in zip((own, vm), costs, strict=True))
+    tables = tables_of([own, vm])
+
+    cost = hybrid_of(own, vm, STEPS, 1).cost
+
+    assert cost is not None
+    # Where none is stated, the assumed rate is in the currency of the bills.
+    of_vm = rate * (2.0 if in_euros == "machines" else 1.0) or 90.0
+    month = 100.0 * (2.0 if in_euros == "serverless" else 1.0) + 4 * of_vm
+    assert cost.staff_hours * cost.staff_rate * tables.worth(cost) == pytest.approx(month)
