@@ -28,6 +28,9 @@ _GRACE_S = 3.0
 _ANSWER_S = 5.0
 _LONGEST_ANSWER = 4096
 _NS = 1_000_000_000
+# A shell begins with the command when it is told to, and not at all where this process ended before. On the command's
+# own line, so that what it says of a line counts as it should.
+_ONCE_WATCHED = "read -r REPLY && exec </dev/null || exit 1; "
 
 
 def reaper_for(events: Sequence[At]) -> Reaper | None:
@@ -104,7 +107,11 @@ class _Stage:
         try:
             with open(self._directory / EVENTS_LOG, "ab", opener=as_private) as log:
                 process = await asyncio.create_subprocess_shell(
-                    command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    _ONCE_WATCHED + command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
                 )
         except (OSError, ValueError) as cause:
             # Of this machine's: no process, no descriptor, or a NUL in the command. The steps go on.
@@ -112,6 +119,9 @@ class _Stage:
             return
         if self._reaper is not None:
             self._reaper.watch(process.pid)
+        assert process.stdin is not None
+        process.stdin.write(b"\n")
+        process.stdin.close()
         try:
             record.exit_code = await process.wait()
             record.ended_ns = self._elapsed_ns()

@@ -4,10 +4,11 @@ import json
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+
+from tests.support.waiting import until
 
 OLD_JUNIT = '<testsuites tests="1" failures="0"/>'
 OLD_MARKDOWN = "### ✅ replay gate: pass"
@@ -111,7 +112,7 @@ def test_an_interrupted_gate_leaves_an_error_where_a_pass_was(ci, trace):
     process = ci.start(
         "gate", trace, "-t", "asgi:app:app", "--slo", "errors < 5%", "--out", "run", "--grace", "0s"
     )
-    _wait_until(lambda: (ci.path / "run" / "steps.jsonl").exists())
+    until(lambda: (ci.path / "run" / "steps.jsonl").exists())
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
 
@@ -156,11 +157,3 @@ def test_a_pipe_is_sent_the_verdict_and_nothing_before_it(ci, trace):
     _, out, _ = ci.replay("gate", trace, "-t", "asgi:app:app", "--slo", "errors < 50%")
 
     assert out.count("### ") == 1
-
-
-def _wait_until(is_so):
-    for _ in range(600):
-        if is_so():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not come to that")

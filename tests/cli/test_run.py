@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from tests.support.waiting import until
+
 MS = 1_000_000
 
 
@@ -31,11 +33,7 @@ def replay(*arguments, **options):
 
 def wait_for(path, size=1):
     """Until a file has grown: what a signal in the middle of a run needs."""
-    for _ in range(600):
-        if path.exists() and path.stat().st_size >= size:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{path} did not grow")
+    until(lambda: path.exists() and path.stat().st_size >= size, f"{path} did not grow")
 
 
 @pytest.fixture

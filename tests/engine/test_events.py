@@ -1,5 +1,6 @@
 """What is done to a target in the middle of a real run: commands, and faults of a plane of our own."""
 
+import asyncio
 import errno
 import json
 import signal
@@ -10,11 +11,13 @@ import urllib.request
 
 import pytest
 
+from replay.engine.events import carry_out
 from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target import Target
 from replay.trials.faults import judge_faults, read_events
-from tests.planes.test_processes import is_alive, serve  # noqa: F401 - a fixture
+from tests.planes.test_processes import serve  # noqa: F401 - a fixture
+from tests.support.waiting import is_alive, until
 
 
 def even(write_trace, count=40, gap_ms=25.0):
@@ -86,15 +89,6 @@ def test_a_fault_of_a_target_without_a_control_address_says_that_nothing_was_don
     assert "nothing was done" in verdict.notes[0]
 
 
-def until(has_come):
-    """Look again until it has; for twenty seconds at most, and then fail."""
-    for _ in range(1000):
-        if has_come():
-            return
-        time.sleep(0.02)
-    pytest.fail("it did not come")
-
-
 @pytest.mark.parametrize("path", ["/drain", "/deploy", "/kill"])
 def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):  # noqa: F811
     served = serve("--plane", "vm", "--max-instances", "2")
@@ -136,10 +130,7 @@ def test_ctrl_c_ends_a_command_that_is_under_way(truth, write_trace, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(1000):
-        if pid_file.exists() and pid_file.read_text().strip():
-            break
-        time.sleep(0.02)
+    until(lambda: pid_file.exists() and pid_file.read_text().strip())
     running.send_signal(signal.SIGINT)
 
     assert running.wait(30) == 130
@@ -214,6 +205,27 @@ def test_a_command_that_cannot_be_started_ends_no_run(truth, write_trace, tmp_pa
     assert event["answer"] == "could not be run: Resource temporarily unavailable"
 
 
+def test_nothing_of_a_command_runs_before_it_is_known_to_what_ends_it(tmp_path):
+    """It would be left behind by a run that is killed at that moment."""
+    began = tmp_path / "began"
+
+    class Reaper:
+        def watch(self, _):
+            time.sleep(0.1)  # as long as a command takes to begin
+            self.had_begun = began.exists()
+
+        def forget(self, _): ...
+
+        def close(self): ...
+
+    reaper = Reaper()
+    events = [At(0.0, command=f"touch {began}; cat; exit 3")]
+    asyncio.run(carry_out(events, None, time.monotonic_ns, tmp_path, reaper))
+
+    assert (reaper.had_begun, began.exists()) == (False, True)
+    assert events_of(tmp_path)[0]["exit_code"] == 3
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_command_is_ended_also_where_its_run_is_killed(truth, write_trace, tmp_path):
     pid_file = tmp_path / "pid"
@@ -238,16 +250,9 @@ def test_a_command_is_ended_also_where_its_run_is_killed(truth, write_trace, tmp
         stderr=subprocess.DEVNULL,
     )
     try:
-        _until(pid_file.exists)
+        until(pid_file.exists)
     finally:
         run.kill()
         run.wait()
 
-    _until(lambda: not is_alive(int(pid_file.read_text())))
-
-
-def _until(is_so, patience_s=20.0):
-    end = time.monotonic() + patience_s
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not is_alive(int(pid_file.read_text())))

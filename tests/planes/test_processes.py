@@ -1,18 +1,18 @@
 """Instances that are real processes, behind `replay plane serve`, and what is left of them: nothing."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import is_alive, until
 
 APP = Path(__file__).parent / "small_app.py"
 COMMAND = f"{sys.executable} {APP} $PORT"
@@ -83,20 +83,6 @@ def serve():
                 process.kill()
                 process.wait()
         process.stderr.close()
-
-
-def is_alive(pid):
-    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def until(condition, why):
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.02)
-    raise AssertionError(why)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
