@@ -236,9 +236,33 @@ def test_a_flow_that_the_library_cannot_read_is_named(imported, error):
         imported(flow(0), error)
 
 
-def test_a_flow_whose_fields_are_of_other_types_is_named(imported):
+@pytest.mark.parametrize("field", ["path", "host", "host_header", "scheme"])
+@pytest.mark.parametrize("value", [7, b"\xff"])
+def test_a_flow_whose_fields_are_of_other_types_is_named(imported, field, value):
+    odd = flow(10)
+    setattr(odd.request, field, value)
+
     with pytest.raises(TraceError, match=r"x\.flow, flow 2: cannot be read"):
-        imported(flow(0), flow(10, path=7))
+        imported(flow(0), odd)
+
+
+@pytest.mark.parametrize(
+    ("fields", "origins"),
+    [
+        ({}, ("https://127.0.0.1:8080", "https://api.test")),
+        ({"host_header": None}, ("https://127.0.0.1:8080",)),
+        ({"host": "::1", "port": 443}, ("https://[::1]", "https://api.test")),
+        ({"port": "x"}, ("https://api.test",)),
+        ({"scheme": "quic"}, ()),
+    ],
+)
+def test_where_flows_went_is_told_by_what_can_be_read_as_an_origin(imported, fields, origins):
+    odd = flow()
+    vars(odd.request).update(fields)
+
+    result, _ = imported(odd)
+
+    assert result.header.origins == origins
 
 
 def test_a_dump_without_requests_is_refused(imported):
