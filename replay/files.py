@@ -4,12 +4,15 @@ A reader, a crash or a full disk never meets half of one under its name.
 """
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _PRIVATE = 0o600
-_LONGEST_NAME = 200
+_LONGEST_HINT = 24
+_OF_ITS_GROUP = 0o070
 
 
 def as_private(path: str, flags: int) -> int:
@@ -18,13 +21,27 @@ def as_private(path: str, flags: int) -> int:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file is written until it is whole: beside it, hidden, and never there before."""
-    return path.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.part")
+    """Where a file is written until it is whole: beside it, hidden, and never there before.
+
+    Of its name only so much is in it that no file system that takes the one refuses the other.
+    """
+    return path.with_name(f".{path.name[:_LONGEST_HINT]}.{secrets.token_hex(4)}.part")
+
+
+def end_of_links(path: Path) -> Path:
+    """The path that a link leads to, whether something is there or not. Raises OSError for links in a circle."""
+    if not path.is_symlink():
+        return path
+    end = Path(os.path.realpath(path))
+    if end.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+    return end
 
 
 def write_whole(path: Path, data: bytes | str) -> None:
     """Put this in a file, in UTF-8 if it is text; a pipe or a device, which keeps nothing, is written to as it is.
 
+    Whoever may read and write a file that was there may do so afterwards, and nobody else.
     Raises OSError that names the file, which is then as it was before.
     """
     data = data.encode("utf-8") if isinstance(data, str) else data
@@ -32,10 +49,13 @@ def write_whole(path: Path, data: bytes | str) -> None:
         if _is_written_through(path):
             path.write_bytes(data)
             return
-        path = path.resolve() if path.is_symlink() else path
+        path = end_of_links(path)
         part = part_of(path)
+        replaced = path.stat() if path.exists() else None
         try:
-            with part.open("wb") as file:
+            with open(part, "xb", opener=None if replaced is None else as_private) as file:
+                if replaced is not None:
+                    _open_to_the_same(file.fileno(), replaced)
                 file.write(data)
                 file.flush()
                 # Or a power cut may keep the new name and lose what it was given for.
@@ -46,6 +66,19 @@ def write_whole(path: Path, data: bytes | str) -> None:
                 part.unlink(missing_ok=True)
     except OSError as cause:
         raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
+
+
+def _open_to_the_same(file: int, replaced: os.stat_result) -> None:
+    """Give the open file the mode of the one that it replaces, and its group, or else no rights for any group."""
+    mode = stat.S_IMODE(replaced.st_mode) & 0o777
+    if os.fstat(file).st_gid != replaced.st_gid:
+        try:
+            os.fchown(file, -1, replaced.st_gid)
+        except OSError:
+            mode &= ~_OF_ITS_GROUP
+    # A file system without modes may refuse; it stays private as far as it can, then.
+    with contextlib.suppress(OSError):
+        os.fchmod(file, mode)
 
 
 def _is_written_through(path: Path) -> bool:

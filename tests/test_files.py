@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from replay.files import as_private, write_whole
+from replay.trace.errors import TraceError
+from replay.trace.stored import WholeFile
 
 
 @pytest.fixture
@@ -56,6 +58,87 @@ def test_what_a_link_points_to_is_replaced_and_not_the_link(tmp_path):
 
     assert link.is_symlink()
     assert (tmp_path / "there" / "page").read_text() == "new"
+
+
+def test_links_in_a_circle_are_refused_and_stay(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "other")
+    (tmp_path / "other").symlink_to(link)
+
+    with pytest.raises(OSError, match="Too many levels of symbolic links") as caught:
+        write_whole(link, "new")
+    with pytest.raises(TraceError, match=r"link: cannot be written: too many levels of symbolic links\."):
+        WholeFile(link)
+
+    assert caught.value.filename == str(link)
+    assert {path.name for path in tmp_path.iterdir() if path.is_symlink()} == {"link", "other"}
+
+
+def test_a_link_to_nothing_makes_what_it_points_to(tmp_path):
+    (tmp_path / "link").symlink_to("page")
+
+    write_whole(tmp_path / "link", "new")
+
+    assert (tmp_path / "page").read_text() == "new"
+    assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o400, 0o664, 0o666])
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0])
+def test_a_file_that_is_replaced_keeps_its_mode(mode, umask, tmp_path, monkeypatch):
+    path = tmp_path / "verdict.json"
+    path.touch()
+    path.chmod(mode)
+    before_it_was_whole = []
+    sync = os.fsync
+
+    def seen(fd):
+        before_it_was_whole.append(stat.S_IMODE(os.fstat(fd).st_mode))
+        sync(fd)
+
+    monkeypatch.setattr("replay.files.os.fsync", seen)
+    umask_before = os.umask(umask)
+    try:
+        write_whole(path, "new")
+    finally:
+        os.umask(umask_before)
+
+    assert path.read_text() == "new"
+    assert [stat.S_IMODE(path.stat().st_mode), *before_it_was_whole] == [mode, mode]
+
+
+def test_no_other_group_may_read_what_one_group_could(tmp_path, monkeypatch):
+    path = tmp_path / "verdict.json"
+    path.touch()
+    path.chmod(0o660)
+    fstat = os.fstat
+
+    class Elsewhere:
+        st_gid = path.stat().st_gid + 1
+
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("replay.files.os.fstat", lambda _: Elsewhere)
+    monkeypatch.setattr("replay.files.os.fchown", refused)
+    write_whole(path, "new")
+    monkeypatch.setattr("replay.files.os.fstat", fstat)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("character", ["a", "ü", "字", "🐵"])
+def test_a_name_as_long_as_the_file_system_takes_is_taken(character, tmp_path):
+    size = len(character.encode())
+    path = tmp_path / (character * (255 // size))
+
+    for text in ("old", "new"):
+        write_whole(path, text)
+    with WholeFile(path) as file:
+        file.write(path.read_bytes() + b"er")
+
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "newer"
 
 
 def test_a_pipe_is_written_to(tmp_path):

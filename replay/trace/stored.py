@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from replay.files import as_private, part_of
+from replay.files import as_private, end_of_links, part_of
 from replay.trace.errors import TraceError, shown_path
 
 _BUFFER_BYTES = 1 << 20
@@ -255,7 +255,9 @@ class WholeFile:
     _sink: BinaryIO | zstandard.ZstdCompressionWriter | _GzipWriter
 
     def __init__(self, path: Path) -> None:
-        self._path = path = path.resolve() if path.is_symlink() else path
+        self._path = path
+        with self._translated():
+            self._path = path = end_of_links(path)
         if path.exists() and not path.is_file() and not path.is_dir():
             raise TraceError(f"{shown_path(path)}: not a regular file. Name a file to write.")
         self._part = part_of(path)
