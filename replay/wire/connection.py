@@ -272,12 +272,13 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        was_open = not self.is_closed
+        # Before what was put by is read, with which an exchange may end that was under way.
+        while_idle = not self.is_closed and self.exchange is None
         self.is_closed = True
+        self._pool.lost(self, while_idle=while_idle)
         while self._late is not None and self.exchange is not None:
             self._read_late()
         exchange = self.exchange
-        self._pool.lost(self, while_idle=was_open and exchange is None)
         if exchange is None:
             return
         now = monotonic_ns()

@@ -520,6 +520,26 @@ def test_what_was_put_by_of_a_flood_ends_with_its_connection(wire, ending):
     assert exchange.error == (None if whole else {"expired": "timeout"}.get(ending, ending))
     assert (exchange.token_count == 5_000) == whole
     assert conn.is_closed
+    assert wire.closed_while_idle == 0
+
+
+@pytest.mark.anyio
+async def test_a_step_that_waits_has_a_connection_once_a_flood_has_ended_with_its_own():
+    wire = wire_with(max=1)
+    opening = Opening(wire)
+    _, flooded = sent(wire)
+    _, waited = sent(wire)
+    await settled()
+    conn = await opening.succeed()
+    conn.data_received(EVENTS + chunk(b"data: x\n\n" * 5_000) + b"0\r\n\r\n")
+
+    conn.connection_lost(None)
+    await settled()
+
+    assert (len(flooded), flooded[0].error, wire.closed_while_idle) == (1, None, 0)
+    assert (opening.under_way, wire.waited_for_limit) == (1, 1)
+    (await opening.succeed()).data_received(OK)
+    assert len(waited) == 1
 
 
 def test_other_large_bodies_are_read_at_once(wire):
