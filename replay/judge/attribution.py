@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from replay.judge.causes import CHARGED, Charges, charge
 from replay.judge.distributions import at_least
-from replay.judge.figures import Evidence
 from replay.judge.phrases import counted
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
 from replay.results.columns import Codes, Columns, Flags
+from replay.results.evidence import Evidence
 
 Rows = npt.NDArray[np.intp]
 """Numbers of rows, or of what their codes stand for."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.distributions import student_quantile
-from replay.judge.figures import Evidence, Figure
+from replay.judge.figures import Figure
 from replay.judge.metrics import measured, rows_of
 from replay.judge.own_intervals import widened
 from replay.judge.quantile import least_n
@@ -26,6 +26,7 @@ from replay.judge.sample import Sample
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import Codes
+from replay.results.evidence import Evidence
 
 FEW = 3
 """As many baselines tell how much runs differ among themselves."""

@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.figures import Evidence
 from replay.judge.gate import judge_gate, keeps
 from replay.judge.load import flow, settled
 from replay.judge.metrics import measured
@@ -26,6 +25,7 @@ from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloWindow
 from replay.judge.types import Check, Decision
 from replay.judge.usl import Usl, fit_usl
+from replay.results.evidence import Evidence
 
 _NS = 1_000_000_000
 GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "max"]

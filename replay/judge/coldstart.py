@@ -27,11 +27,11 @@ import msgspec
 import numpy as np
 
 from replay.judge.distributions import beta_quantile
-from replay.judge.figures import Evidence
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 from replay.results.types import Quantiles
 
 _NS = 1_000_000_000

@@ -30,7 +30,6 @@ import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.distributions import normal_quantile
-from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.own_intervals import Known, OwnIntervals
@@ -49,6 +48,7 @@ from replay.judge.types import (
     Part,
 )
 from replay.results.columns import Codes, Columns
+from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
 
 MARGIN_PERCENT = 5.0

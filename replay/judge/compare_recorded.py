@@ -7,10 +7,10 @@ coarse that a reading at its other end would give another verdict, there is none
 import msgspec
 
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare, judge_difference
-from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.recording import RECORDED, bends_makespans, pair, resolution_ms
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict
+from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
 
 

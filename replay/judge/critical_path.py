@@ -12,11 +12,11 @@ from collections import defaultdict
 import msgspec
 import numpy as np
 
-from replay.judge.figures import Evidence
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
 from replay.judge.session_path import Rows, Waits, path_of, rows_by_session, waits_of
 from replay.results.columns import ABSENT_NS, Columns
+from replay.results.evidence import Evidence
 
 _FASTER = (0.1, 0.5)
 _MOST_SERIES = 12

@@ -25,13 +25,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.figures import Evidence, figure_of
+from replay.judge.figures import figure_of
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.proportion import share_interval
 from replay.judge.sample import Floats, Sample, in_time
 from replay.judge.slo import Slo
 from replay.judge.types import Check, Decision
 from replay.results.columns import Columns, Flags
+from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 
 LEAST_SESSIONS = 20

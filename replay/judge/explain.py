@@ -8,11 +8,11 @@ import msgspec
 from replay.judge.attribution import Attribution, attribute
 from replay.judge.critical_path import CriticalPaths, critical_paths
 from replay.judge.failures import Failures, check_at, class_at, failures
-from replay.judge.figures import Evidence
 from replay.judge.saturation import Saturation, saturation
 from replay.judge.session_path import PathPart, session_path
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns
+from replay.results.evidence import Evidence
 
 
 class SessionStep(msgspec.Struct, omit_defaults=True, kw_only=True):

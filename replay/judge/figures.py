@@ -14,15 +14,7 @@ from replay.judge.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
-from replay.results.types import Summary
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """One run: its figures, and its steps."""
-
-    summary: Summary
-    columns: Columns
-    name: str
+from replay.results.evidence import Evidence
 
 
 class Figure(msgspec.Struct):

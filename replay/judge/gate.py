@@ -20,12 +20,13 @@ import msgspec
 import numpy as np
 
 from replay.judge.baselines import FEW, against_baselines, are_finite, limit_from
-from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.figures import Figure, figure_of
 from replay.judge.lateness import withstands_lateness
 from replay.judge.phrases import counted, were
 from replay.judge.recording import HeldToRecording, held_to_recording
 from replay.judge.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
+from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import INTERRUPTED, Ended, Summary
 

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.figures import Evidence, Figure, figure_of
+from replay.judge.figures import Figure, figure_of
 from replay.judge.metrics import measured, rows_of, sample_of
 from replay.judge.own_intervals import widened
 from replay.judge.phrases import were
@@ -30,6 +30,7 @@ from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Slo
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.results.types import TRANSIENT_STATUSES, Generator, Summary, TargetFacts
 

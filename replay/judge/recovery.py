@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.figures import Evidence
 from replay.judge.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 
 _NS = 1_000_000_000
 LATE_RATIO = 1.5

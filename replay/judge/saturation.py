@@ -17,10 +17,10 @@ import numpy as np
 from scipy.stats import kendalltau, theilslopes
 
 from replay.judge.causes import medians_of
-from replay.judge.figures import Evidence
 from replay.judge.load import concurrency, flow, settled
 from replay.judge.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 
 _BINS = 60
 _MOST_PARTS = 20

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from replay.judge.attribution import Attribution, Cause, attribute
-from replay.judge.figures import Evidence
 from replay.report.charts import Chart, label_axis, spec_of
 from replay.report.words import clean, count, milliseconds
+from replay.results.evidence import Evidence
 
 # A tail of fewer requests is all chance.
 _ENOUGH_FOR_P99 = 2_000

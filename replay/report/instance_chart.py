@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.judge.figures import Evidence
 from replay.judge.load import concurrency
 from replay.report.charts import COLOURS, WIDTH, Chart, spec_of
 from replay.report.words import clean
 from replay.results.columns import ABSENT_NS
+from replay.results.evidence import Evidence
 
 _GREY = "#888"
 _TIME_BINS = 100

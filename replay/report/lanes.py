@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from replay.judge.failures import check_at, class_at
-from replay.judge.figures import Evidence
 from replay.judge.session_path import path_of, waits_of
 from replay.report.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
 from replay.report.failures import failure_name
 from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS, Columns
+from replay.results.evidence import Evidence
 
 _LANES = 3
 _MOST_LANE_STEPS = 400

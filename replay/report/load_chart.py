@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from replay.judge.figures import Evidence
 from replay.judge.load import concurrency
 from replay.report.charts import COLOURS, FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS
+from replay.results.evidence import Evidence
 
 _NS = 1_000_000_000
 _TIME_BINS = 60

@@ -6,7 +6,6 @@ import msgspec
 
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
-from replay.judge.figures import Evidence
 from replay.judge.phrases import counted
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers, verdict_charts, verdict_words
@@ -18,6 +17,7 @@ from replay.report.load_chart import load_over_time
 from replay.report.percentile_chart import percentiles
 from replay.report.run_tables import failures_table, fidelity_table, steps_table
 from replay.report.words import clean, clock, count, milliseconds
+from replay.results.evidence import Evidence
 from replay.results.types import Manifest, Quantiles, Summary
 
 Verdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PhaseName, PilotVerdict
 from replay.judge.coldstart import ColdVerdict
-from replay.judge.figures import Evidence
 from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_charts
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart
@@ -18,6 +17,7 @@ from replay.report.page import audit
 from replay.report.percentile_chart import percentiles
 from replay.report.tail import tail
 from replay.report.words import clean
+from replay.results.evidence import Evidence
 from replay.results.types import Manifest
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.judge.choice.types import BreakEvenFound, PilotVerdict, Rule
+from replay.judge.choice.types import PilotVerdict, Rule
+from replay.judge.money.types import BreakEvenFound
 from replay.judge.phrases import counted
 from replay.report.pilot_cells import (
     assumption_rows,

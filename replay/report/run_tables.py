@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from replay.judge.failures import failures
-from replay.judge.figures import Evidence
 from replay.judge.phrases import counted
 from replay.judge.recording import makespans_beside
 from replay.report.beside import RECORDED_HEADS, recorded_cells
@@ -13,6 +12,7 @@ from replay.report.failures import FAILURE_HEADS, failure_meanings, failure_rows
 from replay.report.fidelity import fidelity_rows
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.words import clean, count, milliseconds, share_percent
+from replay.results.evidence import Evidence
 from replay.results.types import Quantiles, Series
 
 _Row = tuple[str, ...]

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from replay.judge.coldstart import find_cold, find_waves
-from replay.judge.figures import Evidence
 from replay.judge.sample import Floats
 from replay.report.charts import Chart, label_axis, spec_of
 from replay.report.words import clean, count, milliseconds
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 
 _GROUPS = ((0.0, "all"), (0.95, "slowest 5%"), (0.99, "slowest 1%"))
 _LEAST = 5

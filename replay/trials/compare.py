@@ -14,9 +14,9 @@ from replay.engine.types import RunOptions
 from replay.judge.abort import AbortRule
 from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
 from replay.judge.compare_recorded import compare_with_recording
-from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
+from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import Ended, RunStatus

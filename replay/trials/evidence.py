@@ -10,10 +10,10 @@ from replay.files import write_whole
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
-from replay.judge.figures import Evidence
 from replay.judge.recovery import RecoveryVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
+from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Summary

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from replay.judge.figures import Evidence
 from replay.judge.recovery import Event, RecoveryVerdict, judge_recovery
+from replay.results.evidence import Evidence
 from replay.results.rundir import read_lines
 from replay.results.types import EVENTS_FILE, EventRecord
 from replay.trials.evidence import read_evidence, write_verdict

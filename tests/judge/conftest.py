@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from replay.judge.figures import Evidence
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from replay.results.types import (
     Counts,
     Generator,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.figures import Evidence
 from replay.results.columns import ABSENT_NS, Columns
+from replay.results.evidence import Evidence
 from tests.judge.conftest import summary
 
 Floats = npt.NDArray[np.float64]

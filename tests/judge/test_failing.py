@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from replay.judge.compare import Metric, Side, judge_compare
-from replay.judge.figures import Evidence, figure_of
+from replay.judge.figures import figure_of
 from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from tests.judge.conftest import step, summary
 
 

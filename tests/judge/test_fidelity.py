@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from replay.judge.compare import Metric, Side, judge_compare
-from replay.judge.figures import Evidence
 from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from replay.results.types import Fidelity
 from tests.judge.conftest import step, summary
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from replay.judge.figures import Evidence
 from replay.judge.gate import judge_gate
 from replay.judge.slo import parse_slo
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from tests.judge.conftest import evidence, step, summary
 
 

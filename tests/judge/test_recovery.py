@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from replay.judge.figures import Evidence
 from replay.judge.recovery import Event, back_after_s, judge_recovery
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from tests.judge.conftest import MS, step, summary
 
 AT_NS = 10_000 * MS

@@ -5,7 +5,6 @@ import numpy as np
 from replay.judge.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.choice.types import (
     Boots,
-    BreakEvenFound,
     Bucket,
     Dimension,
     Hybrid,
@@ -15,12 +14,12 @@ from replay.judge.choice.types import (
     PlannedRoute,
     Recovered,
     Rule,
-    Sensitive,
     StepClass,
     TriedSplit,
     Workload,
 )
 from replay.judge.coldstart import Cold, ColdVerdict, IdleBucket, Tail
+from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.report.lanes import RecordedStep
 from replay.report.pilot_page import PilotMaterial
 from replay.results.columns import columns_of

@@ -1,8 +1,8 @@
 """The causes of tails as a chart: each plane's bar is whole, and its table says what a cause is about."""
 
-from replay.judge.figures import Evidence
 from replay.report.cause_chart import causes
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from tests.judge.conftest import step, summary
 
 

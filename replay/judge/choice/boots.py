@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.choice.types import Boots
-from replay.judge.figures import Evidence
 from replay.judge.quantile import quantile
 from replay.judge.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 
 
 class Life(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from replay.judge.choice.staff import hours_said
-from replay.judge.choice.types import Assumption, BreakEvenFound, PilotPlane, PilotVerdict
+from replay.judge.choice.types import Assumption, PilotPlane, PilotVerdict
+from replay.judge.money.types import BreakEvenFound
 from replay.judge.phrases import counted
 
 Confidence = Literal["high", "fair", "low", "none"]

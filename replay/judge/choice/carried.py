@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from replay.judge.figures import Evidence, figure_of
+from replay.judge.figures import figure_of
 from replay.judge.gate import CONFIDENCE, keeps
 from replay.judge.slo import Slo
 from replay.results.columns import ABSENT_NS, Flags
+from replay.results.evidence import Evidence
 
 _NS = 1_000_000_000
 _MOST_FAILED = 0.01

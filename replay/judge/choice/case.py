@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import BreakEvenFound, Hybrid, PilotPlane, PlannedRoute, Workload
+from replay.judge.choice.types import Hybrid, PilotPlane, PlannedRoute, Workload
+from replay.judge.money.types import BreakEvenFound
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

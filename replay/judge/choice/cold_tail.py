@@ -3,12 +3,12 @@
 import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.figures import Evidence
 from replay.judge.gate import CONFIDENCE
 from replay.judge.quantile import least_n
 from replay.judge.resampling import Resampling, quantile_differences
 from replay.judge.sample import Sample
 from replay.results.columns import ABSENT_NS
+from replay.results.evidence import Evidence
 
 _Q = 0.99
 

@@ -20,12 +20,13 @@ from replay.judge.choice.types import (
     UndecidedSlo,
 )
 from replay.judge.coldstart import ColdVerdict
-from replay.judge.figures import Evidence, figure_of
+from replay.judge.figures import figure_of
 from replay.judge.gate import CONFIDENCE, judge_gate, keeps
 from replay.judge.phrases import number
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
+from replay.results.evidence import Evidence
 from replay.results.types import Summary
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")

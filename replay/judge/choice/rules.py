@@ -25,16 +25,9 @@ from replay.judge.choice.standing import (
     too_long,
 )
 from replay.judge.choice.tail import cold_tail
-from replay.judge.choice.types import (
-    BreakEvenFound,
-    Favours,
-    Hybrid,
-    PilotPlane,
-    PlaneName,
-    Rule,
-    StepClass,
-)
+from replay.judge.choice.types import Favours, Hybrid, PilotPlane, PlaneName, Rule, StepClass
 from replay.judge.distributions import at_least
+from replay.judge.money.types import BreakEvenFound
 from replay.judge.phrases import counted, number
 
 LEAST_SESSIONS = 20

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.types import Decision
 
 PlaneName = Literal["serverless", "vm", "hybrid"]
@@ -17,8 +18,6 @@ Basis = Literal["measured", "simulated", "estimated", "missing"]
 WhereFrom = Literal["given", "default", "chosen", "profile", "measured", "trace"]
 Met = Literal["requests", "no request", "no instance"]
 PhaseName = Literal["representative", "bursts", "idle-wake", "long-chains", "failure", "ceiling"]
-
-MONTH_H = 730.0
 
 
 class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -305,39 +304,6 @@ class Hybrid(msgspec.Struct, omit_defaults=True, kw_only=True):
     text: str
     tried: list[TriedSplit] = []
     target: str | None = None
-
-
-class BreakEvenFound(msgspec.Struct, kw_only=True):
-    """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
-
-    Machines come whole, so that the bills may cross more than once: crossings has all of them, from small to large, and
-    `at` is the one nearest to now. cheaper_now: which of `between` costs less at now; None if neither, to the cent.
-    """
-
-    between: tuple[str, str]
-    by: str
-    unit: str = ""
-    at: float | None = None
-    ci: tuple[float, float] | None = None
-    now: float | None = None
-    reason: str | None = None
-    text: str = ""
-    curve: list[tuple[float, float, float]] = []
-    crossings: list[float] = []
-    cheaper_now: str | None = None
-
-
-class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """How an input moves the answer. flips_at_factor: multiplied by this, the other plane is cheaper; None: no factor
-    does it. elasticity: percent of change in the ratio of the bills for a percent of change in the input.
-    """
-
-    input: str
-    value: float | None = None
-    unit: str = ""
-    elasticity: float | None = None
-    flips_at_factor: float | None = None
 
 
 class CalendarBill(msgspec.Struct, kw_only=True):

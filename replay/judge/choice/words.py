@@ -4,7 +4,8 @@ ask again. Pure.
 
 from collections.abc import Sequence
 
-from replay.judge.choice.types import BreakEvenFound, Choice, PilotPlane, Recovered
+from replay.judge.choice.types import Choice, PilotPlane, Recovered
+from replay.judge.money.types import BreakEvenFound
 from replay.judge.phrases import counted, number
 
 

@@ -19,11 +19,11 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.types import BreakEvenFound, Sensitive
 from replay.judge.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
 from replay.judge.money.following import Follows, kept, stretched
 from replay.judge.money.price_table import Extra, PriceTable, RequestBilling, Tier
 from replay.judge.money.sizing import machines_for
+from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.judge.phrases import number
 

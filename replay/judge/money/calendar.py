@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.errors import InputError
-from replay.judge.choice.types import MONTH_H
+from replay.judge.money.types import MONTH_H
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 DAY_MINUTES = 24 * 60

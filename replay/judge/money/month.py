@@ -7,8 +7,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.types import BreakEvenFound, Sensitive
-from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Offer, break_evens, sensitivity
 from replay.judge.money.calendar import Calendar, flat
 from replay.judge.money.cost import (
@@ -37,8 +35,10 @@ from replay.judge.money.month_load import (
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
 from replay.judge.money.staff import StaffFlip, staff_flip, with_staff
+from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.money.usage import MONTH_S, Basis, Usage
 from replay.judge.phrases import number
+from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
 
 _DAY_S = 86_400.0

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import resampled
 from replay.judge.money.calendar import Calendar, flat, load_of
 from replay.judge.money.cost import CostError
@@ -19,6 +18,7 @@ from replay.judge.money.following import WINDOW_S, Follows, follows
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.usage import MONTH_S, Basis, Plane, Usage, month_of, usage_by_window
 from replay.results.columns import ABSENT_NS
+from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
 
 _NS = 1_000_000_000

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.figures import Evidence
 from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
 
 _NS = 1_000_000_000

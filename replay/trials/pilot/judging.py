@@ -19,11 +19,11 @@ from replay.judge.choice.standing import represented
 from replay.judge.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.coldstart import judge_coldstart
-from replay.judge.figures import Evidence
 from replay.judge.money.calendar import Calendar
 from replay.judge.recovery import Event, judge_recovery
 from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import VERDICT_SCHEMA
+from replay.results.evidence import Evidence
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.answers import with_upkeep

@@ -7,11 +7,12 @@ from math import ceil
 import numpy as np
 
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import MONTH_H, Bucket, PilotPlane
+from replay.judge.choice.types import Bucket, PilotPlane
 from replay.judge.money.cost import CostError, Fleet, Group
 from replay.judge.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.judge.money.month_load import peak_rps
 from replay.judge.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized
+from replay.judge.money.types import MONTH_H
 from replay.judge.money.usage import MONTH_S, Windows
 from replay.judge.phrases import counted, number
 from replay.target import Cost, Target

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.types import BreakEvenFound, Bucket, PilotPlane, PlaneName, Sensitive
+from replay.judge.choice.types import Bucket, PilotPlane, PlaneName
 from replay.judge.money.breakeven import Offer, break_evens, sensitivity
 from replay.judge.money.cost import (
     Bill,
@@ -23,6 +23,7 @@ from replay.judge.money.cost import (
 from replay.judge.money.following import as_group, following_of
 from replay.judge.money.price_table import PriceTable
 from replay.judge.money.sizing import machines_for
+from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.judge.phrases import counted
 from replay.target import Cost, Target

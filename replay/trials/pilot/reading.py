@@ -8,7 +8,7 @@ from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.planes import phase_figures
 from replay.judge.choice.types import PhaseFigures, PhaseName
 from replay.judge.coldstart import ColdVerdict, judge_coldstart
-from replay.judge.figures import Evidence
+from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest
 from replay.trace.file import read_sessions

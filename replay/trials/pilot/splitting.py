@@ -25,8 +25,8 @@ from replay.judge.choice.planes import Seen, ended, plane_figures
 from replay.judge.choice.split import split_words
 from replay.judge.choice.standing import Standing, standing, too_long
 from replay.judge.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
-from replay.judge.figures import Evidence
 from replay.judge.money.cost import CostError
+from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
 from replay.target import Cost, Route, Target
 from replay.trace.profile import OTHER

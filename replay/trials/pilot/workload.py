@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.choice.types import MONTH_H, Bucket, StepClass, Workload
+from replay.judge.choice.types import Bucket, StepClass, Workload
 from replay.judge.money.calendar import Slot
+from replay.judge.money.types import MONTH_H
 from replay.trace.activity import Activity
 from replay.trace.buckets import NAMES, load_buckets
 from replay.trace.errors import TraceError

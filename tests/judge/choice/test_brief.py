@@ -4,15 +4,8 @@ import msgspec
 import pytest
 
 from replay.judge.choice.brief import brief_of
-from replay.judge.choice.types import (
-    Assumption,
-    BreakEvenFound,
-    CalendarBill,
-    PilotPlane,
-    PilotVerdict,
-    UndecidedSlo,
-    Workload,
-)
+from replay.judge.choice.types import Assumption, CalendarBill, PilotPlane, PilotVerdict, UndecidedSlo, Workload
+from replay.judge.money.types import BreakEvenFound
 
 
 def verdict(**more):

@@ -11,8 +11,9 @@ from replay.judge.choice.case import Case
 from replay.judge.choice.decision import decide
 from replay.judge.choice.dimensions import dimensions
 from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import BreakEvenFound, PlannedRoute, Recovered
+from replay.judge.choice.types import PlannedRoute, Recovered
 from replay.judge.choice.words import effort_words
+from replay.judge.money.types import BreakEvenFound
 from tests.judge.choice.cases import case, plane, step, workload
 
 

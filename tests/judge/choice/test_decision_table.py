@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from replay.judge.choice.case import Case
 from replay.judge.choice.decision import Decided, decide
-from replay.judge.choice.types import BreakEvenFound, PilotPlane, UndecidedSlo
+from replay.judge.choice.types import PilotPlane, UndecidedSlo
+from replay.judge.money.types import BreakEvenFound
 from tests.judge.choice.cases import plane, step, workload
 from tests.judge.choice.decision_table import TABLE, Row, answered, printed
 

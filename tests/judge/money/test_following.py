@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from replay.judge.figures import Evidence
 from replay.judge.money.breakeven import Change, Offer, break_evens, costs
 from replay.judge.money.cost import CostError, Fleet, Group, Size, group_bill, machine_bill
 from replay.judge.money.following import Follows, following_of, follows, kept, stretched
@@ -15,6 +14,7 @@ from replay.judge.money.month_load import followed
 from replay.judge.money.sizing import machines_for
 from replay.judge.money.usage import MONTH_S, Usage
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from replay.trials.prices import price_table
 from tests.judge.conftest import step, summary
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.figures import Evidence
 from replay.judge.money.usage import Plane, Usage, active_intervals, usage_by_window
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
 from tests.judge.conftest import step, summary
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import Bucket, PilotPlane, Workload
-from replay.judge.figures import Evidence
 from replay.judge.money.calendar import Slot
 from replay.judge.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.target import Cost, Route, Target
 from replay.trials.pilot.levels import Measured
