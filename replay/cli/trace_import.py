@@ -11,11 +11,10 @@ import click
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.judge.phrases import counted
-from replay.trace.arrivals import ArrivalsError
+from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter
 from replay.trace.importers import IMPORTERS
-from replay.trace.importers.claude_sessions import DEFAULT_ARRIVALS
 from replay.trace.importers.inputs import first_bytes, spooled
 from replay.trace.importers.mooncake import DEFAULT_BLOCK_SIZE
 from replay.trace.importers.types import ImportOptions

@@ -19,6 +19,7 @@ from typing import Any, Protocol, cast
 from replay.http.heads import RequestHead, request_bytes
 from replay.planes.plane import Plane
 from replay.planes.types import (
+    Address,
     Boot,
     Decision,
     InstanceId,
@@ -37,8 +38,6 @@ from replay.wire.shortage import shortage_of
 _NS = 1_000_000_000
 # Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.
 _DEATH_NOTICE_S = 0.03
-
-Address = tuple[str, int]
 
 
 class Instances(Protocol):

@@ -25,15 +25,15 @@ from replay.planes import chat
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.cpu import InstanceCpu, cpu_rules
 from replay.planes.distributions import draw
-from replay.planes.gateway import Address
 from replay.planes.model import time_ms
-from replay.planes.processes import Owner
 from replay.planes.types import (
     USUAL_BOOTS,
     USUAL_CPU_SHARES,
+    Address,
     Asked,
     InstanceId,
     ModelSpec,
+    Owner,
     PlaneKind,
     PlaneSpec,
 )

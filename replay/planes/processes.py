@@ -11,12 +11,10 @@ import os
 import shlex
 import signal
 import socket
-from typing import Protocol
 
-from replay.planes.gateway import Address
 from replay.planes.output import Output
 from replay.planes.reaper import Reaper
-from replay.planes.types import CONTROL_TOKEN, InstanceId, ProcessSpec
+from replay.planes.types import CONTROL_TOKEN, Address, InstanceId, Owner, ProcessSpec
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.005
@@ -33,17 +31,6 @@ _HOPELESS_BOOTS = 3
 # Ports given by this process and not bound yet, the latest last. More boots than that are not under way at once.
 _ports_given: dict[int, None] = {}
 _MOST_PORTS_GIVEN = 4096
-
-
-class Owner(Protocol):
-    """Who is told of the instances."""
-
-    def ready(self, instance: InstanceId) -> None: ...
-
-    def died(self, instance: InstanceId) -> None: ...
-
-    def cannot_boot(self, why: str) -> None:
-        """Boots fail one after another; others are tried. why: a sentence."""
 
 
 class CommandError(Exception):

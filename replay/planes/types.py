@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -653,6 +653,21 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("idle_mib and request_mib must not be negative")
         if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:
             raise ValueError("memory_mib must hold an instance with one request: idle_mib + request_mib")
+
+
+Address = tuple[str, int]
+"""Host and port of an instance."""
+
+
+class Owner(Protocol):
+    """Who is told of the instances."""
+
+    def ready(self, instance: InstanceId) -> None: ...
+
+    def died(self, instance: InstanceId) -> None: ...
+
+    def cannot_boot(self, why: str) -> None:
+        """Boots fail one after another; others are tried. why: a sentence."""
 
 
 CONTROL_TOKEN = "REPLAY_CONTROL_TOKEN"

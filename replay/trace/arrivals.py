@@ -19,6 +19,9 @@ _UNIT_MS = {"ms": 1.0, "s": 1_000.0, "m": 60_000.0, "min": 60_000.0, "h": 3_600_
 _EXAMPLES = "poisson:6/min, uniform:2/s, every:10s or at-once"
 _LONGEST_GAP_MS = 1e10  # 116 days
 
+DEFAULT_ARRIVALS = "poisson:6/min"
+"""Of several sessions."""
+
 Process = Literal["poisson", "uniform", "at-once"]
 
 

@@ -20,14 +20,12 @@ from typing import Any
 
 import msgspec
 
-from replay.trace.arrivals import Arrivals, parse_arrivals
+from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
 from replay.trace.importers.inputs import input_files, read_document, trace_name
 from replay.trace.importers.types import ImportOptions, ImportResult, SubagentT
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Recorded, Session, Step
-
-DEFAULT_ARRIVALS = "poisson:6/min"
 
 _COARSE_MS = 1_000.0
 _FINE_MS = 1.0

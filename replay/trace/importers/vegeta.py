@@ -22,9 +22,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.trace.arrivals import parse_arrivals
+from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.importers.claude_sessions import DEFAULT_ARRIVALS
 from replay.trace.importers.inputs import input_files, read_rows, trace_name
 from replay.trace.importers.names import grouped_name
 from replay.trace.importers.text_lines import read_lines
