@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from replay.files import write_whole
 from replay.judge.choice.questionnaire import (
     QUESTIONS,
     UNKNOWN,
@@ -17,6 +16,7 @@ from replay.judge.choice.questionnaire import (
     said,
     written_answers,
 )
+from replay.system.files import write_whole
 from replay.trials.pilot.answers import read_answers
 
 ANSWERS_FILE = Path("answers.toml")

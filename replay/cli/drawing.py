@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from replay.files import write_whole
 from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.html import figure, page
+from replay.system.files import write_whole
 
 DRAWN = (".svg", ".png", ".html")
 

@@ -6,7 +6,7 @@ import click
 
 from replay.errors import ReplayError
 from replay.exit_codes import EXIT_CODES
-from replay.wire.shortage import shortage_of, starved_of
+from replay.system.shortage import shortage_of, starved_of
 
 
 class Failure(NamedTuple):

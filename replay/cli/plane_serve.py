@@ -34,8 +34,8 @@ from replay.planes.types import (
     ServiceModel,
     scaling_for,
 )
+from replay.system.shortage import check_room_for_loop
 from replay.toml import read_toml
-from replay.wire.shortage import check_room_for_loop
 
 _MODEL = ServiceModel()
 _SPEC = PlaneSpec()

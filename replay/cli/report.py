@@ -7,7 +7,6 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
-from replay.files import write_whole
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
@@ -29,6 +28,7 @@ from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE
+from replay.system.files import write_whole
 from replay.trials.endings import broken_off, concluded
 from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
 

@@ -20,8 +20,8 @@ from replay.recording.recording import RecordOptions, finish_recording, journal_
 from replay.recording.redaction import PatternError
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
+from replay.system.shortage import check_room_for_loop
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.wire.shortage import check_room_for_loop
 
 _RULES = SessionRules()
 _DEFAULT_LISTEN = "127.0.0.1:9000"

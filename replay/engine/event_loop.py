@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from replay.engine.signals import Signals
-from replay.wire.shortage import check_room_for_loop
+from replay.system.shortage import check_room_for_loop
 
 # An application was given longer when its transport closed; this is for what it left beside it.
 _CLOSING_S = 1.0

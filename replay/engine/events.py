@@ -18,10 +18,10 @@ import msgspec
 
 from replay.engine.plane_client import ask
 from replay.engine.types import At
-from replay.files import as_private
-from replay.planes.reaper import Reaper
 from replay.planes.types import CONTROL_TOKEN
 from replay.results.types import EVENTS_FILE, EventRecord
+from replay.system.files import as_private
+from replay.system.reaper import Reaper
 
 EVENTS_LOG = "events.log"
 _GRACE_S = 3.0

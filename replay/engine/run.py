@@ -34,10 +34,10 @@ from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
+from replay.system.shortage import most_descriptors
 from replay.target import Target
 from replay.trace.file import TraceScan
 from replay.wire.errors import TargetUnreachable
-from replay.wire.shortage import most_descriptors
 from replay.wire.types import Exchange
 
 _LOOK_EVERY_S = 0.1

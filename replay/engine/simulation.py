@@ -33,7 +33,6 @@ from replay.engine.types import RunOptions
 from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
-from replay.files import write_whole
 from replay.keys import explained
 from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.cpu import InstanceCpu, cpu_rules
@@ -57,6 +56,7 @@ from replay.planes.types import (
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, OWN, PARTS, Generator, InstanceRecord, Part, PlaneFigures
+from replay.system.files import write_whole
 from replay.target import Target, TargetError
 from replay.trace.shown_urls import shown_url
 from replay.trace.types import Kind, Step

@@ -5,7 +5,7 @@ import queue
 import threading
 from pathlib import Path
 
-from replay.files import as_private
+from replay.system.files import as_private
 
 
 class FileWriter:

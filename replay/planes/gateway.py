@@ -33,7 +33,7 @@ from replay.relay.backend import Backend
 from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
-from replay.wire.shortage import shortage_of
+from replay.system.shortage import shortage_of
 
 _NS = 1_000_000_000
 # Long enough for a process whose sockets have closed to be seen to have ended; short beside any boot.

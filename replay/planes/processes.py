@@ -13,8 +13,8 @@ import signal
 import socket
 
 from replay.planes.output import Output
-from replay.planes.reaper import Reaper
 from replay.planes.types import CONTROL_TOKEN, Address, InstanceId, Owner, ProcessSpec
+from replay.system.reaper import Reaper
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.005

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from replay.wire.shortage import descriptor_limit
+from replay.system.shortage import descriptor_limit
 
 SWEEP_S = 5.0
 # Descriptors are given lowest first, so a connection's own number tells how full the table is. An eighth is kept for

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from replay.files import write_whole
 from replay.judge.choice.types import PilotVerdict
 from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_page import PilotMaterial, pilot_figures, pilot_page
 from replay.results.rundir import name_in_path
+from replay.system.files import write_whole
 
 MARKDOWN_FILE = "report.md"
 PAGE_FILE = "report.html"

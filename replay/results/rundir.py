@@ -10,8 +10,8 @@ from typing import TypeVar
 import msgspec
 
 from replay.errors import InputError
-from replay.files import write_whole
 from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
+from replay.system.files import write_whole
 
 _Value = TypeVar("_Value")
 _RUNS = Path("runs")

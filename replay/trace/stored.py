@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from replay.files import as_private, end_of_links, part_of
+from replay.system.files import as_private, end_of_links, part_of
 from replay.trace.errors import TraceError, shown_path
 
 _BUFFER_BYTES = 1 << 20

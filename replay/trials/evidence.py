@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from replay.files import write_whole
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.coldstart import ColdVerdict
@@ -17,6 +16,7 @@ from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Summary
+from replay.system.files import write_whole
 
 MOST_BASELINES = 10
 

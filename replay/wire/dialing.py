@@ -5,9 +5,9 @@ import socket
 from time import monotonic_ns
 from typing import NamedTuple
 
+from replay.system.shortage import ShortageError, open_socket, shortage_of
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.racing import first_to_succeed
-from replay.wire.shortage import ShortageError, open_socket, shortage_of
 
 
 class Dialled(NamedTuple):

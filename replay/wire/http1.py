@@ -10,7 +10,7 @@ responses) goes through llhttp (httptools), which stays the judge of what is val
 Connections are kept in a last-in first-out stack, so that few are kept busy and the rest age, as in clients
 that agents use. A step that finds none idle opens one and waits; whichever comes free first, the new
 connection or a used one, takes the step that has waited longest. Where this machine has nothing left to open
-one with, steps wait for those that are open, and each sweep tries a few anew (see replay/wire/shortage.py).
+one with, steps wait for those that are open, and each sweep tries a few anew (see replay/system/shortage.py).
 
 Time limits are checked by a sweep over open connections every few milliseconds. The sweep may come late, the
 record does not: a step that hit a limit ends at that limit, and is marked as censored.
@@ -23,13 +23,13 @@ from collections import deque
 from time import monotonic_ns
 from typing import Any
 
+from replay.system.shortage import LOCAL, ShortageError
 from replay.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.connection import Connection
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.response import Head, Tells
-from replay.wire.shortage import LOCAL, ShortageError
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512

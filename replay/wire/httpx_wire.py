@@ -45,6 +45,7 @@ import msgspec
 
 from replay.dialects.streams import StreamReader
 from replay.http.fields import OF_THE_CONNECTION
+from replay.system.shortage import LOCAL, ShortageError
 from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.asgi import AppError, AsgiTransport, load_app
@@ -62,7 +63,6 @@ from replay.wire.response import (
     says_cold,
     settle_events,
 )
-from replay.wire.shortage import LOCAL, ShortageError
 from replay.wire.types import STATUSES, Exchange
 
 _NS = 1_000_000_000

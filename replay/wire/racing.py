@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from replay.wire.shortage import ShortageError
+from replay.system.shortage import ShortageError
 
 # RFC 8305, section 8: recommended; from 100 ms to 2 s.
 ATTEMPT_DELAY_S = 0.25

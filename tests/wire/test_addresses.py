@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from replay.system.shortage import ShortageError
 from replay.target import Connections, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.racing import first_to_succeed, interleaved
-from replay.wire.shortage import ShortageError
 
 pytestmark = pytest.mark.anyio
 V4, V6 = socket.AF_INET, socket.AF_INET6

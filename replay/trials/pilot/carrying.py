@@ -15,13 +15,13 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.files import write_whole
 from replay.judge.choice.types import PhaseName
 from replay.judge.gate import CONFIDENCE
 from replay.judge.quantile import least_n
 from replay.judge.slo import Slo
 from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus
+from replay.system.files import write_whole
 from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.failing import failing

@@ -10,12 +10,12 @@ from time import monotonic_ns
 
 import pytest
 
+from replay.system.shortage import descriptor_limit, most_descriptors, open_socket, shortage_of
 from replay.target import Connections, Target, Timeouts
 from replay.wire import dialing
 from replay.wire.addresses import AddressBook
 from replay.wire.http1 import Http1Wire
 from replay.wire.httpx_wire import HttpxWire
-from replay.wire.shortage import descriptor_limit, most_descriptors, open_socket, shortage_of
 from replay.wire.types import Exchange, Wire
 
 resource = pytest.importorskip("resource")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.files import as_private, write_whole
+from replay.system.files import as_private, write_whole
 from replay.trace.errors import TraceError
 from replay.trace.stored import WholeFile
 
@@ -22,7 +22,7 @@ def full_disk(monkeypatch):
     def full(fd):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("replay.files.os.fsync", full)
+    monkeypatch.setattr("replay.system.files.os.fsync", full)
 
 
 @pytest.mark.parametrize("before", [None, "old"])
@@ -96,7 +96,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(mode, umask, tmp_path, monkeypat
         before_it_was_whole.append(stat.S_IMODE(os.fstat(fd).st_mode))
         sync(fd)
 
-    monkeypatch.setattr("replay.files.os.fsync", seen)
+    monkeypatch.setattr("replay.system.files.os.fsync", seen)
     umask_before = os.umask(umask)
     try:
         write_whole(path, "new")
@@ -119,10 +119,10 @@ def test_no_other_group_may_read_what_one_group_could(tmp_path, monkeypatch):
     def refused(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr("replay.files.os.fstat", lambda _: Elsewhere)
-    monkeypatch.setattr("replay.files.os.fchown", refused)
+    monkeypatch.setattr("replay.system.files.os.fstat", lambda _: Elsewhere)
+    monkeypatch.setattr("replay.system.files.os.fchown", refused)
     write_whole(path, "new")
-    monkeypatch.setattr("replay.files.os.fstat", fstat)
+    monkeypatch.setattr("replay.system.files.os.fstat", fstat)
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -158,9 +158,7 @@ def test_a_pipe_is_written_to(tmp_path):
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
 def test_what_stands_for_an_open_file_is_written_to_and_not_replaced(name, tmp_path):
-    code = (
-        f"from pathlib import Path; from replay.files import write_whole; write_whole(Path({name!r}), 'told')"
-    )
+    code = f"from pathlib import Path; from replay.system.files import write_whole; write_whole(Path({name!r}), 'told')"
     out = tmp_path / "out"
 
     piped = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
