@@ -11,7 +11,7 @@ import msgspec
 from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
-from replay.trace.importers.names import LONGEST_NAME, grouped_name
+from replay.trace.edges.names import LONGEST_NAME, grouped_name
 from replay.trace.personal import personal_taken_out
 from replay.trace.types import Kind, Recorded, Request, Step
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.trace.importers.names import grouped_name
+from replay.trace.edges.names import grouped_name
 from replay.trace.redaction import REDACTED
 from replay.trace.slots import rewritten
 from replay.trace.types import Extract, Recorded, Session, Step

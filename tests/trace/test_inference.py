@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
+from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.types import Edge, Recorded, Session, Step
 
 

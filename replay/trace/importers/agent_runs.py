@@ -1,7 +1,7 @@
 """What importers of agents' logs have in common: model calls and the tools that they call, made into sessions.
 
 An agent is a lane of model calls, one after the other. Each of its tool calls is a lane of its own beside them,
-as a sub-agent is, and so replay/trace/importers/inference.py gives the edges: a tool that starts while the model
+as a sub-agent is, and so replay/trace/edges/inference.py gives the edges: a tool that starts while the model
 still streams follows the model's first byte, or else its start; one that starts later follows its end. The next
 model call waits for the tools that had ended when it started, and then thinks for as long as after the last one,
 whichever is the last: the time that an early result lay waiting for a later one is no think time.
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from replay.trace.edges.inference import Call, Lane, infer_edges
 from replay.trace.importers.call_steps import model_step, tool_step
-from replay.trace.importers.inference import Call, Lane, infer_edges
 from replay.trace.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.trace.importers.timestamps import ms_between
 from replay.trace.importers.types import ImportOptions, ImportResult

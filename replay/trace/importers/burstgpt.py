@@ -6,7 +6,7 @@ The format is that of HPMLL/BurstGPT `data/`. What becomes what:
   its tokens, `Log Type` its name. `Elapsed time` s, which newer files have, is its whole duration; it is unknown
   in older files. Whether calls were streamed is not recorded: they are unless `stream` is False.
 - Rows with the same `Session ID` become one session, in order of time, with edges as
-  replay/trace/importers/inference.py infers them; a row without one becomes a session of its own.
+  replay/trace/edges/inference.py infers them; a row without one becomes a session of its own.
 - A row without response tokens is a call that failed, as the data set's authors say. It is kept, and counted.
 - Times count from the first start; rows that are out of order are sorted. The resolution is the coarsest power
   of ten that divides all starts.
@@ -21,9 +21,9 @@ from typing import Any
 
 import msgspec
 
+from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.csv_rows import Row, has_columns, read_csv
-from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
 from replay.trace.importers.inputs import input_files, trace_name
 from replay.trace.importers.starts import Starts, refuse_arrivals
 from replay.trace.importers.types import ImportOptions, ImportResult

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.trace.edges.inference import Call, Lane
 from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.trace.importers.claude_code_log import (
     MAIN,
@@ -33,7 +34,6 @@ from replay.trace.importers.claude_code_log import (
     session_id_of,
     with_starts,
 )
-from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import input_files
 from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.trace.importers.recorded_sessions import Counts

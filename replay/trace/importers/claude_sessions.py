@@ -8,7 +8,7 @@ What becomes what:
   `hash_ids` its prefix blocks. Tools are not recorded as such: their time is in the delays on the edges.
 - An entry of type "subagent" is a lane of its own, whose inner `t` count from its spawn. Its own `t` is its
   spawn, by the specification; `subagent_t="end"` reads it as its end (see `_SUBAGENT_NOTE`).
-- Edges are inferred as replay/trace/importers/inference.py says.
+- Edges are inferred as replay/trace/edges/inference.py says.
 - Block ids of scope "local" (or none) mean something in their own file only, so each file's are moved to a
   range of their own, 2^32 apart, in order of the files; ids of scope "global" stay as they are.
 - Every file counts from 0: `arrivals` lays the sessions out, in order of file name.
@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
+from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.importers.inference import Call, Lane, Tally, infer_edges
 from replay.trace.importers.inputs import input_files, read_document, trace_name
 from replay.trace.importers.types import ImportOptions, ImportResult, SubagentT
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Recorded, Session, Step

@@ -20,9 +20,9 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from replay.trace.edges.inference import Call, Lane
 from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.trace.importers.codex_log import Log, Usage, meta_of, parent_id_of, read_log
-from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import input_files
 from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.trace.importers.recorded_sessions import Counts

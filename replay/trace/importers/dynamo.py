@@ -24,9 +24,9 @@ from pathlib import Path
 
 import msgspec
 
+from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import input_files, read_rows
 from replay.trace.importers.recorded_sessions import Counts
 from replay.trace.importers.types import ImportOptions, ImportResult

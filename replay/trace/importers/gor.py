@@ -3,7 +3,7 @@
 - A record is a line `1 ID NS` (a request) or `2 ID NS [LATENCY]` (a response), the HTTP message, and a line of three
   monkeys. A request becomes a step at its time; a response with its ID gives its duration and status.
 - Every request is a session of its own, an open load, unless `session_by` names a header: then requests with the same
-  value are one session, and edges are inferred as replay/trace/importers/concurrent_edges.py says.
+  value are one session, and edges are inferred as replay/trace/edges/concurrent.py says.
   Where the header is named like a secret, sessions are numbered, not named after it.
 - Bodies are kept up to 1 MiB, as text where they are UTF-8, without the values of JSON fields and form parameters that
   are named like secrets. Dropped and counted: replayed responses (records of type 3), headers that hold secrets, and
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import input_files, trace_name
 from replay.trace.importers.log_fields import replayable_path, session_key
-from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult

@@ -9,7 +9,7 @@
 - Edges: `_initiator` names the URL that made the browser ask, itself or in its stack of calls. The last entry of that
   URL that began before is the parent: the step follows its end, or, if it still ran, its first byte or its start, with
   the recorded delay. Where nothing is stated, edges are inferred from the times as
-  replay/trace/importers/concurrent_edges.py says. The header tells the share of edges that were stated.
+  replay/trace/edges/concurrent.py says. The header tells the share of edges that were stated.
 - Bodies are kept up to 1 MiB, as JSON where they say so and are; longer ones by their size. Values of JSON fields and
   form parameters that are named like secrets are replaced by "redacted". Of responses, headers and JSON bodies up to
   64 KiB are kept in the same way, with `responses` "keep".
@@ -27,13 +27,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT
-from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import input_files, read_document, trace_name
 from replay.trace.importers.json_items import Item
 from replay.trace.importers.log_fields import replayable_path, session_key
-from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain, unix_ns
 from replay.trace.importers.types import ImportOptions, ImportResult

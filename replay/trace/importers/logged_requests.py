@@ -4,7 +4,7 @@
   logs: where a body's size is known, or that of the whole message, the step has a body of that size.
 - Requests with the same value of what `session_by` names are one session. Else, those of one client are, until it
   was silent for longer than `idle_gap_s`: a client is an address and a user agent, or what the importer says.
-- Edges are inferred in each session as replay/trace/importers/concurrent_edges.py says.
+- Edges are inferred in each session as replay/trace/edges/concurrent.py says.
 - Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
   secrets are replaced. The user agent becomes an attribute of the session.
 
@@ -18,12 +18,12 @@ from typing import Any
 
 import msgspec
 
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT, bounded
-from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import trace_name
 from replay.trace.importers.log_fields import LONGEST_PATH, replayable_path
-from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult

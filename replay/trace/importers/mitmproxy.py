@@ -5,7 +5,7 @@
 - A step begins when the proxy read the first byte of the request, and took until it read the last of the response;
   that includes the proxy's own connecting. A flow without a response, or one that ends before it begins, has no
   recorded duration.
-- Edges are inferred from the times as replay/trace/importers/concurrent_edges.py says.
+- Edges are inferred from the times as replay/trace/edges/concurrent.py says.
 - Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size.
   Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
 - Dropped and counted: flows that are not HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
@@ -23,12 +23,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from replay.http.codings import uncoded
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT
-from replay.trace.importers.concurrent_edges import EdgeCounts, Timed, concurrent_edges
 from replay.trace.importers.inputs import input_files, trace_name
 from replay.trace.importers.log_fields import replayable_path, status_of
-from replay.trace.importers.names import grouped_name
 from replay.trace.importers.starts import refuse_arrivals
 from replay.trace.importers.timestamps import Grain
 from replay.trace.importers.types import ImportOptions, ImportResult

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from replay.trace.arrivals import parse_arrivals
+from replay.trace.edges.inference import Tally
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.importers.call_steps import LONGEST_TEXT, bounded
-from replay.trace.importers.inference import Tally
 from replay.trace.importers.inputs import trace_name
 from replay.trace.importers.timestamps import ms_between
 from replay.trace.importers.types import ImportOptions, ImportResult

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import msgspec
 
+from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.trace.importers.inference import Call, Lane
 from replay.trace.importers.inputs import input_files
 from replay.trace.importers.log_records import read_records
 from replay.trace.importers.prompt_blocks import SessionPrompts, add_prefix

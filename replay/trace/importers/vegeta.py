@@ -23,9 +23,9 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
+from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.importers.inputs import input_files, read_rows, trace_name
-from replay.trace.importers.names import grouped_name
 from replay.trace.importers.text_lines import read_lines
 from replay.trace.importers.types import ImportOptions, ImportResult
 from replay.trace.origins import OriginTally

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.trace.importers.inference import Tally
+from replay.trace.edges.inference import Tally
 from replay.trace.importers.spans import MOST_JOINED, Span, SpanCounts, linked_steps
 from replay.trace.types import LlmCall, Recorded, Session, Step
 

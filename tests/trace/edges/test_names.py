@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.importers.names import LONGEST_NAME, grouped_name
+from replay.trace.edges.names import LONGEST_NAME, grouped_name
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.importers.concurrent_edges import MOST_JOINED, EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.concurrent import MOST_JOINED, EdgeCounts, Timed, concurrent_edges
 from replay.trace.types import Session, Step
 
 
