@@ -32,7 +32,7 @@ ANCHORED = ("match", "fullmatch")
 def kept_patterns() -> Iterator[tuple[str, str, Any]]:
     """Those that modules keep: one of a pattern's methods, or a pattern with the methods that its module calls."""
     for info in pkgutil.walk_packages(replay.__path__, "replay."):
-        if info.name.startswith(("replay.__main__", "replay.trace.importers.mitmproxy")):
+        if info.name.startswith(("replay.__main__", "replay.importers.captures.mitmproxy")):
             continue
         module = importlib.import_module(info.name)
         source = Path(module.__file__).read_text()

@@ -15,12 +15,12 @@ import pytest
 from replay.engine.dryrun import foresee
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
 from replay.planes.modelled import modelled_server
 from replay.planes.types import ServiceModel
 from replay.target import Target
 from replay.trace.file import TraceWriter, read_sessions, scan
-from replay.trace.importers import IMPORTERS
-from replay.trace.importers.types import ImportOptions
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 DATA = Path(os.environ.get("REPLAY_DATA") or BESIDE)

@@ -10,14 +10,14 @@ import click
 
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
+from replay.importers import IMPORTERS
+from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
+from replay.importers.reading.inputs import first_bytes, spooled
+from replay.importers.types import ImportOptions
 from replay.judge.phrases import counted
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file import TraceWriter
-from replay.trace.importers import IMPORTERS
-from replay.trace.importers.inputs import first_bytes, spooled
-from replay.trace.importers.mooncake import DEFAULT_BLOCK_SIZE
-from replay.trace.importers.types import ImportOptions
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
 

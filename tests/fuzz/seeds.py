@@ -25,8 +25,8 @@ from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry
 from replay.trace.file import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.types import Recorded, Request, Step
+from tests.importers.test_every_importer import SAMPLES
 from tests.report.verdict_samples import compare, difference, failed, gate, passed, undecided
-from tests.trace.importers.test_every_importer import SAMPLES
 
 ROOT = Path(__file__).parent.parent.parent
 _FEW = 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.trace.importers import IMPORTERS
+from replay.importers import IMPORTERS
 from tests.fuzz.contract import tried
 from tests.fuzz.fuzzing import by_mutation
 from tests.fuzz.harnesses import HARNESSES

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from replay.importers.captures.har import Har
+from replay.importers.types import ImportOptions
 from replay.trace.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceWriter, read_sessions, scan
-from replay.trace.importers.har import Har
-from replay.trace.importers.types import ImportOptions
 
 
 def entry(page, second, method, path, answer=None, body=None):

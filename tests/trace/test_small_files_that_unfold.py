@@ -7,11 +7,11 @@ import zlib
 import pytest
 import zstandard
 
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
 from replay.trace import stored
 from replay.trace.errors import TraceError
 from replay.trace.file import find_errors, scan
-from replay.trace.importers import IMPORTERS
-from replay.trace.importers.types import ImportOptions
 
 HEAD = b'{"format":"replay-trace","version":1,"name":"bomb"}\n'
 STEPS = HEAD + b'{"id":"s","start_ms":0,"steps":[{'
@@ -42,8 +42,9 @@ import replay.trace.weight as weight
 from replay.trace import stored
 from replay.trace.errors import TraceError
 from replay.trace.file import find_errors, scan
-from replay.trace.importers import IMPORTERS, otlp_protobuf
-from replay.trace.importers.types import ImportOptions
+from replay.importers import IMPORTERS
+from replay.importers.tracing import otlp_protobuf
+from replay.importers.types import ImportOptions
 
 weight.MOST_DECODED_BYTES >>= 4
 weight._LIGHT_BYTES >>= 4

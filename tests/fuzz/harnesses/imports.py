@@ -7,10 +7,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from replay.importers import IMPORTERS
+from replay.importers.types import Importer, ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceWriter
-from replay.trace.importers import IMPORTERS
-from replay.trace.importers.types import Importer, ImportOptions
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import imports_of
 
@@ -75,7 +75,7 @@ def _harness_of(importer: Importer) -> Harness:
             _without_library()
         return _imported(importer, data, folder)
 
-    covers = tuple(f"replay.trace.importers.{module}" for module in _READS.get(importer.name, ()))
+    covers = tuple(f"replay.importers.{module}" for module in _READS.get(importer.name, ()))
     return Harness(f"import:{importer.name}", feed, (TraceError,), lambda: imports_of(importer.name), covers)
 
 

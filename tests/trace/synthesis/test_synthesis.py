@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file import TraceReader, TraceWriter
-from replay.trace.importers import IMPORTERS
-from replay.trace.importers.types import ImportOptions
 from replay.trace.profile import profile
 from replay.trace.synthesis.arrivals import starts_ms
 from replay.trace.synthesis.likeness import fitted, likeness_of

@@ -1,0 +1,49 @@
+"""Foreign recordings turned into traces: one module a format, and this table of them."""
+
+from replay.importers.agents.claude_code import ClaudeCode
+from replay.importers.agents.claude_sessions import ClaudeSessions
+from replay.importers.agents.codex import Codex
+from replay.importers.agents.tracelab import TraceLab
+from replay.importers.captures.gor import Gor
+from replay.importers.captures.har import Har
+from replay.importers.captures.mitmproxy import Mitmproxy
+from replay.importers.captures.vegeta import Vegeta
+from replay.importers.datasets.azure_functions import AzureFunctions
+from replay.importers.datasets.azure_llm import AzureLlm
+from replay.importers.datasets.burstgpt import BurstGpt
+from replay.importers.datasets.dynamo import Dynamo
+from replay.importers.datasets.mooncake import Mooncake
+from replay.importers.logs.access_log import AccessLog
+from replay.importers.logs.cloud_run import CloudRun
+from replay.importers.logs.envoy_log import EnvoyLog
+from replay.importers.logs.json_log import JsonLog
+from replay.importers.tracing.langfuse import Langfuse
+from replay.importers.tracing.langsmith import LangSmith
+from replay.importers.tracing.otlp import Otlp
+from replay.importers.types import Importer
+
+IMPORTERS: dict[str, Importer] = {
+    importer.name: importer
+    for importer in (
+        ClaudeSessions(),
+        Mooncake(),
+        AzureLlm(),
+        BurstGpt(),
+        AzureFunctions(),
+        Vegeta(),
+        TraceLab(),
+        ClaudeCode(),
+        Codex(),
+        Dynamo(),
+        Langfuse(),
+        LangSmith(),
+        AccessLog(),
+        EnvoyLog(),
+        JsonLog(),
+        CloudRun(),
+        Otlp(),
+        Har(),
+        Gor(),
+        Mitmproxy(),
+    )
+}

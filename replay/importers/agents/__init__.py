@@ -1,0 +1,1 @@
+"""Logs that coding agents keep of their own sessions."""

@@ -1,0 +1,274 @@
+"""What Codex's logs say that its agents did: their model calls, with the tools that these called.
+
+The logs are JSON Lines, of no documented format. How they are read is told in replay/importers/agents/codex.py.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.reading.inputs import decoded
+from replay.importers.reading.log_records import read_records
+from replay.importers.reading.timestamps import unix_ns
+from replay.importers.recorded_sessions import Counts
+from replay.trace.errors import TraceError, shown, shown_path
+
+_TOOL_CALLS = ("function_call", "custom_tool_call", "local_shell_call")
+_PROVIDERS_TOOLS = ("web_search_call", "image_generation_call")
+_OUTPUT_EVENTS = ("agent_message", "agent_reasoning")
+# Where a turn begins or ends; the first name of each is that of older versions.
+_TURN_EVENTS = ("task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted")
+_READ = ("session_meta", "turn_context", "response_item", "event_msg")
+
+
+class _Record(msgspec.Struct, gc=False):
+    timestamp: str | None = None
+    type: str | None = None
+    payload: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Kind(msgspec.Struct, gc=False):
+    type: str | None = None
+    role: str | None = None
+
+
+class Meta(msgspec.Struct, gc=False):
+    """A log's first line: the session it is of. source: a text, or an object that names the parent session."""
+
+    id: str | None = None
+    cli_version: str | None = None
+    source: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Spawn(msgspec.Struct, gc=False):
+    parent_thread_id: str | None = None
+
+
+class _SubagentSource(msgspec.Struct, gc=False):
+    thread_spawn: _Spawn | None = None
+
+
+class _Source(msgspec.Struct, gc=False):
+    subagent: _SubagentSource | None = None
+
+
+class _Turn(msgspec.Struct, gc=False):
+    model: str | None = None
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Tokens of one model call; cached ones are part of the input."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int | None = None
+    output_tokens: int = 0
+
+
+class _UsageInfo(msgspec.Struct, gc=False):
+    last_token_usage: Usage | None = None
+    total_token_usage: Usage | None = None
+
+
+class _TokenCount(msgspec.Struct, gc=False):
+    info: _UsageInfo | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    """A tool call or its output. arguments: JSON in a text; input: a text; action: an object."""
+
+    call_id: str | None = None
+    name: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw(b"")
+    input: msgspec.Raw = msgspec.Raw(b"")
+    action: msgspec.Raw = msgspec.Raw(b"")
+
+
+class ToolUse(msgspec.Struct):
+    """One tool call. arguments: JSON. end_ns: when its output was logged."""
+
+    name: str
+    arguments: bytes | None
+    start_ns: int
+    end_ns: int | None = None
+
+
+class ModelCall(msgspec.Struct):
+    """One answer of the model. first_ns: its first output; last_ns: its token count, or else its last output."""
+
+    start_ns: int
+    first_ns: int
+    last_ns: int
+    model: str | None
+    usage: Usage | None = None
+    tools: list[ToolUse] = []
+
+
+def meta_of(file: Path) -> Meta:
+    """The log's first line, where it tells of the session; empty where it cannot be read, which comes up later."""
+    try:
+        for n, record in read_records(file, _Record):
+            if record.type == "session_meta":
+                return decoded(bytes(record.payload), Meta, f"{shown_path(file)}, line {n}, payload")
+            break
+    except TraceError:
+        pass
+    return Meta()
+
+
+def parent_id_of(meta: Meta) -> str | None:
+    """The session that a sub-agent belongs to; None for the user's own sessions."""
+    try:
+        source = msgspec.json.decode(meta.source or b"{}", type=_Source)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None  # a text, such as "cli", for the user's own sessions
+    spawn = source.subagent.thread_spawn if source.subagent is not None else None
+    return None if spawn is None else spawn.parent_thread_id
+
+
+def read_log(file: Path, counts: Counts) -> "Log":
+    """The model calls of one file. Raises TraceError."""
+    before = msgspec.structs.replace(counts, inferred=dict(counts.inferred), dropped=dict(counts.dropped))
+    log = Log(file, counts, has_usage=True)
+    if log.saw_usage:
+        return log
+    counts.inferred, counts.dropped = before.inferred, before.dropped
+    return Log(file, counts, has_usage=False)
+
+
+class Log:
+    """One file's model calls with their tools.
+
+    has_usage: whether answers end at their token counts; in logs without these, at the next input.
+    """
+
+    def __init__(self, file: Path, counts: Counts, has_usage: bool) -> None:
+        self.meta = Meta()
+        self._has_meta = False
+        self.id = file.stem
+        self.calls: list[ModelCall] = []
+        self._counts = counts
+        self._model: str | None = None
+        self._open: ModelCall | None = None
+        self._input_ns: int | None = None
+        self._total: Usage | None = None
+        self._tools: dict[str, ToolUse] = {}
+        self._has_usage = has_usage
+        self.saw_usage = False
+        self._has_input_since = False
+        for n, record in read_records(file, _Record):
+            if record.type in _READ:
+                self._add(record, f"{shown_path(file)}, line {n}")
+        self._close()
+
+    def _add(self, record: _Record, place: str) -> None:
+        inside = f"{place}, payload"
+        payload = bytes(record.payload) or b"{}"
+        if record.type == "session_meta":
+            if not self._has_meta:  # a fork's log repeats that of its origin below its own
+                self.meta = decoded(payload, Meta, inside)
+                self.id = self.meta.id or self.id
+                self._has_meta = True
+            return
+        if record.type == "turn_context":
+            self._model = decoded(payload, _Turn, inside).model or self._model
+            return
+        if record.timestamp is None:
+            self._counts.drop("line(s) without a timestamp")
+            return
+        at_ns = unix_ns(record.timestamp)
+        if at_ns is None:
+            what = f"timestamp: {shown(record.timestamp)} is not a time like 2026-03-21T10:05:59.326Z."
+            raise TraceError(f"{place}: {what}")
+        kind = decoded(payload, _Kind, inside)
+        if record.type == "event_msg":
+            if kind.type == "token_count":
+                self._count_tokens(decoded(payload, _TokenCount, inside).info, at_ns)
+            elif kind.type in _TURN_EVENTS:
+                self._close()
+                self._input(at_ns)
+            elif kind.type == "user_message":
+                self._input(at_ns)
+            elif kind.type in _OUTPUT_EVENTS:
+                self._output(at_ns)
+        elif kind.type == "message":
+            if kind.role == "assistant":
+                self._output(at_ns)
+            else:
+                self._input(at_ns)
+        elif kind.type == "reasoning":
+            self._output(at_ns)
+        elif kind.type in _TOOL_CALLS:
+            self._begin_tool(decoded(payload, _Item, inside), kind.type or "", at_ns)
+        elif kind.type in _PROVIDERS_TOOLS:
+            self._output(at_ns)
+            self._counts.drop("tool call(s) that the model's provider ran itself")
+        elif kind.type is not None and kind.type.endswith("_output"):
+            self._end_tool(decoded(payload, _Item, inside), at_ns)
+
+    def _input(self, at_ns: int) -> None:
+        self._input_ns = at_ns
+        self._has_input_since = True
+
+    def _output(self, at_ns: int) -> ModelCall:
+        if self._open is not None and self._has_input_since and not self._has_usage:
+            self._close()
+        call = self._open
+        if call is None:
+            start_ns = self._input_ns
+            if start_ns is None or start_ns > at_ns:
+                start_ns = at_ns
+            before = self.calls[-1] if self.calls else None
+            if before is not None and start_ns < before.last_ns <= at_ns:
+                start_ns = before.last_ns
+            call = self._open = ModelCall(start_ns, at_ns, at_ns, self._model, tools=[])
+            self._has_input_since = False
+        call.last_ns = max(call.last_ns, at_ns)
+        return call
+
+    def _count_tokens(self, info: _UsageInfo | None, at_ns: int) -> None:
+        if info is None or info.last_token_usage is None:
+            return
+        is_repeated = info.total_token_usage is not None and info.total_token_usage == self._total
+        self._total = info.total_token_usage
+        self.saw_usage = True
+        if self._open is None or is_repeated:
+            return
+        self._open.usage = info.last_token_usage
+        self._open.last_ns = max(self._open.last_ns, at_ns)
+        self._close()
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self._counts.infer("model call(s) without a token count have 0 tokens", self._open.usage is None)
+            self.calls.append(self._open)
+            self._open = None
+
+    def _begin_tool(self, item: _Item, kind: str, at_ns: int) -> None:
+        call = self._output(at_ns)
+        tool = ToolUse(item.name or kind.removesuffix("_call"), _arguments(item), at_ns)
+        if item.call_id is not None and item.call_id in self._tools:
+            self._counts.drop("tool call(s) that occur twice")
+            return
+        if item.call_id is not None:
+            self._tools[item.call_id] = tool
+        call.tools.append(tool)
+
+    def _end_tool(self, item: _Item, at_ns: int) -> None:
+        tool = self._tools.get(item.call_id or "")
+        self._input(at_ns)
+        if tool is None or tool.end_ns is not None:
+            self._counts.drop("tool result(s) without a tool call")
+            return
+        tool.end_ns = at_ns
+
+
+def _arguments(item: _Item) -> bytes | None:
+    """The tool's arguments as JSON; a text that is none as an object that holds it."""
+    raw = bytes(item.arguments) or bytes(item.input) or bytes(item.action)
+    if not raw.startswith(b'"'):
+        return raw or None
+    try:
+        text = msgspec.json.decode(raw, type=str)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+    return text.encode() if item.arguments else msgspec.json.encode({"input": text})

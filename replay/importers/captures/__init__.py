@@ -1,0 +1,1 @@
+"""Captures of HTTP traffic, by browsers, proxies and load generators."""

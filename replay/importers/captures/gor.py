@@ -1,0 +1,251 @@
+"""GoReplay's captures (.gor): raw requests, and if they were captured their responses.
+
+- A record is a line `1 ID NS` (a request) or `2 ID NS [LATENCY]` (a response), the HTTP message, and a line of three
+  monkeys. A request becomes a step at its time; a response with its ID gives its duration and status.
+- Every request is a session of its own, an open load, unless `session_by` names a header: then requests with the same
+  value are one session, and edges are inferred as replay/trace/edges/concurrent.py says.
+  Where the header is named like a secret, sessions are numbered, not named after it.
+- Bodies are kept up to 1 MiB, as text where they are UTF-8, without the values of JSON fields and form parameters that
+  are named like secrets. Dropped and counted: replayed responses (records of type 3), headers that hold secrets, and
+  records that hold no HTTP request.
+"""
+
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.reading.inputs import input_files, trace_name
+from replay.importers.reading.log_fields import replayable_path, session_key
+from replay.importers.reading.starts import refuse_arrivals
+from replay.importers.reading.timestamps import Grain
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
+from replay.trace.errors import TraceError, shown_path
+from replay.trace.origins import OriginTally
+from replay.trace.redaction import is_secret_name, kept_headers, redacted_content, redacted_path
+from replay.trace.rules import LONGEST_MS, MOST_STEPS
+from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+
+_SEPARATOR = "\n🐵🙈🙉\n".encode()
+_READ_BYTES = 1 << 20
+_LARGEST_RECORD_BYTES = 64 << 20
+_MOST_REQUESTS = 2_000_000
+_MOST_BODY_BYTES = 1 << 20
+_END_NS = 1 << 62
+
+
+class _Call(msgspec.Struct):
+    start_ns: int
+    step: Step
+    session: str | None
+    end_ns: int | None = None
+
+
+class _Counts(msgspec.Struct):
+    records: int = 0
+    unreadable: int = 0
+    replayed: int = 0
+    without_request: int = 0
+    secret_headers: int = 0
+    without_response: int = 0
+    edges: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
+
+
+class Gor:
+    """The importer; see the head of this module."""
+
+    name = "gor"
+    describe = "GoReplay's captures, requests and responses"
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        kind, _, rest = first_bytes.split(b"\n", 1)[0].partition(b" ")
+        return kind in (b"1", b"2", b"3") and len(rest.split()) >= 2 and b" HTTP/1." in first_bytes[:4096]
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        refuse_arrivals(self.name, options)
+        counts, grain, went_to = _Counts(), Grain(), OriginTally()
+        calls: dict[bytes, _Call] = {}
+        for file in input_files(paths, ".*"):
+            for record in _records(file):
+                counts.records += 1
+                _take(record, calls, options, counts, grain, went_to)
+                if len(calls) > _MOST_REQUESTS:
+                    raise TraceError(
+                        f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
+                    )
+        if not calls:
+            raise TraceError(
+                f"{shown_path(paths[0])}: no requests in {counts.records} records. Is it a capture of GoReplay?"
+            )
+        ordered = sorted(calls.values(), key=lambda call: call.start_ns)
+        first_ns = ordered[0].start_ns
+        if (ordered[-1].start_ns - first_ns) / 1e6 > LONGEST_MS:
+            raise TraceError(
+                f"{shown_path(paths[0])}: its first and last request lie more than 31 years apart."
+            )
+        counts.without_response = sum(call.end_ns is None for call in ordered)
+        resolution_ms = max(grain.ms, 0.001)
+        sessions = _sessions(ordered, first_ns, round(resolution_ms * 1_000), options, counts)
+        header = Header(
+            format=FORMAT,
+            version=VERSION,
+            name=options.name or trace_name(paths),
+            source=f"{self.name}: {len(ordered)} requests in {len(sessions)} session(s)",
+            resolution_ms=resolution_ms,
+            origins=went_to.origins(),
+            attributes={"import": {"format": self.name, **msgspec.to_builtins(counts)}},
+        )
+        return ImportResult(header, lambda: iter(sessions), tuple(_notes(counts, len(ordered), len(sessions))))
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    """The records, without their separators. Raises TraceError for one that has no end."""
+    waiting = b""
+    with StoredBytes(file, hashed=False, progress=None) as stored, open_lines(stored, file) as source:
+        while block := source.read(_READ_BYTES):
+            *whole, waiting = (waiting + block).split(_SEPARATOR)
+            yield from whole
+            if len(waiting) > _LARGEST_RECORD_BYTES:
+                raise TraceError(
+                    f"{shown_path(file)}: a record is longer than {_LARGEST_RECORD_BYTES >> 20} MiB; "
+                    "is it a capture of GoReplay?"
+                )
+    if waiting.strip():
+        yield waiting
+
+
+def _take(
+    record: bytes,
+    calls: dict[bytes, _Call],
+    options: ImportOptions,
+    counts: _Counts,
+    grain: Grain,
+    went_to: OriginTally,
+) -> None:
+    """One record: a request is kept, a response ends the request of its ID."""
+    meta, _, message = record.lstrip(b"\n").partition(b"\n")
+    kind, *fields = meta.split() or [b""]
+    if kind == b"3":
+        counts.replayed += 1
+        return
+    if kind not in (b"1", b"2") or len(fields) < 2 or not fields[1].isdigit() or len(fields[1]) > 19:
+        counts.unreadable += 1
+        return
+    key, at_ns = fields[0], int(fields[1])
+    if at_ns >= _END_NS:
+        counts.unreadable += 1
+        return
+    if kind == b"2":
+        call = calls.get(key)
+        if call is None or at_ns < call.start_ns:
+            counts.without_request += 1
+            return
+        call.end_ns = at_ns
+        status = message[9:12]
+        if status.isdigit() and message.startswith(b"HTTP/"):
+            call.step.recorded = Recorded(status=int(status))
+        return
+    found = _request(message, counts)
+    if found is None:
+        counts.unreadable += 1
+        return
+    request, headers = found
+    # What is captured on the wire is plain http; whether TLS was taken off before it is not known.
+    went_to.add("http", next((value for name, value in headers if name.lower() == "host"), None))
+    by = (options.session_by or "").lower()
+    session = next((session_key(value) for name, value in headers if name.lower() == by), None) if by else None
+    grain.add(at_ns)
+    step = Step("", "http", grouped_name(request.method, request.path), request=request)
+    calls[key if key not in calls else b"%b~%d" % (key, len(calls))] = _Call(at_ns, step, session)
+
+
+def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, str]]] | None:
+    head, _, body = message.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/"):
+        return None
+    path = replayable_path(words[1])
+    if path is None:
+        return None
+    pairs = [
+        (name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon
+    ]
+    headers, dropped = kept_headers(pairs)
+    counts.secret_headers += dropped
+    request = Request(words[0].upper()[:20], redacted_path(path), headers=headers)
+    if len(body) > _MOST_BODY_BYTES:
+        request.body_bytes = len(body)
+    elif body:
+        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+        body = redacted_content(body, kind)
+        try:
+            request.body = body.decode()
+        except UnicodeDecodeError:
+            request.body_base64 = base64.b64encode(body).decode()
+    return request, pairs
+
+
+def _sessions(
+    calls: Sequence[_Call], first_ns: int, resolution_us: int, options: ImportOptions, counts: _Counts
+) -> list[Session]:
+    groups: dict[tuple[bool, str], list[_Call]] = {}
+    for n, call in enumerate(calls, 1):
+        key = (False, f"r{n}") if call.session is None else (True, call.session or "none")
+        groups.setdefault(key, []).append(call)
+    is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    taken = {value for is_named, value in groups if is_named and not is_secret}
+
+    def free(name: str) -> str:
+        """A name that no value of the header is, nor another session has."""
+        while name in taken:
+            name += "~"
+        taken.add(name)
+        return name
+
+    found = []
+    for n, ((is_named, value), whole) in enumerate(groups.items(), 1):
+        keeps_name = is_named and not is_secret
+        name = value if keeps_name else free(f"s{n}" if is_named else value)
+        for at in range(0, len(whole), MOST_STEPS):
+            part = free(f"{name}~{at}") if at else name
+            found.append(_session(part, whole[at : at + MOST_STEPS], first_ns, resolution_us, counts))
+    return sorted(found, key=lambda session: session.start_ms)
+
+
+def _session(name: str, calls: Sequence[_Call], first_ns: int, resolution_us: int, counts: _Counts) -> Session:
+    zero_us = calls[0].start_ns // 1_000
+    timed = [
+        Timed(
+            str(n),
+            call.start_ns // 1_000 - zero_us,
+            None if call.end_ns is None else (call.end_ns - call.start_ns) // 1_000,
+        )
+        for n, call in enumerate(calls, 1)
+    ]
+    for call, when, after in zip(
+        calls, timed, concurrent_edges(timed, resolution_us, counts.edges), strict=True
+    ):
+        call.step.id, call.step.after, call.step.at_ms = when.id, after, when.start_us / 1_000
+        call.step.took_ms = None if when.took_us is None else min(when.took_us / 1_000, LONGEST_MS)
+    return Session(name, (zero_us - first_ns // 1_000) / 1_000, [call.step for call in calls])
+
+
+def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
+    yield f"{requests} request(s) of {counts.records} records: {sessions} session(s)."
+    if sessions == requests:
+        yield "Every request is a session of its own. --session-by names a header that tells what belongs together."
+    if counts.without_response:
+        yield f"{counts.without_response} request(s) have no captured response, and so no recorded duration."
+    for n, what in (
+        (counts.unreadable, "record(s) that hold no HTTP request or response"),
+        (counts.replayed, "replayed response(s)"),
+        (counts.without_request, "response(s) without their request"),
+        (counts.secret_headers, "header(s) that hold secrets"),
+    ):
+        if n:
+            yield f"Dropped: {n} {what}."

@@ -1,0 +1,1 @@
+"""Workloads that others published: one request or one invocation a row."""

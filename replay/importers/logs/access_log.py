@@ -1,0 +1,228 @@
+r"""Requests of the `access-log` format: what nginx and Apache write, in the common or the combined format.
+
+    192.0.2.7 - ada [10/Oct/2000:13:55:36 -0700] "GET /x HTTP/1.1" 200 612 "-" "curl/8.0" rt=0.123 urt="0.120"
+
+What becomes of a request is said in replay/importers/logs/logged_requests.py. `host:port` before the address, as in
+Apache's vhost_combined, is where it went. What is read behind the size, or the user agent, in any order:
+
+- durations: `rt=`, `request_time=` (s, nginx), or a bare number with a fraction, which is taken as nginx's
+  $request_time; `D=`, `duration_us=` (us, Apache's %D), or `0/123456` (Apache's %T/%D). The upstream's (`urt=`,
+  `upstream_response_time=`, or a second bare number) becomes the attribute `upstream_s`.
+- `msec=`, or a bare number like 1700000000.123: the instant in ms, used in place of the one in brackets.
+- the request's id: `rid=`, `request_id=`, or a bare UUID or 32 hexadecimal digits; and, in quotes after the user
+  agent, whom the request was forwarded for, whose first address is then the client's.
+- other `key=value` fields are there for --session-by only.
+
+The time in brackets: nginx writes $time_local, $time_iso8601 and $msec when a request has ended; Apache's %t is when
+it began. Which one it is follows from the duration: rt, request_time and bare fractions are nginx's, so a request
+began that much earlier; D, duration_us and %T/%D are Apache's. Without a duration the time is taken as the start. The
+order of the lines tells too: logs are written when requests end, so starts run backwards where requests overlap.
+
+--session-by takes `client`, `user`, `user_agent`, `request_id`, `query:NAME`, or a key of `key=value`.
+Referers are dropped. A line with a request that the server could not parse is left out.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import shown_path
+
+# Possessive, so that a line that does not match fails in time linear in its length.
+_LINE = re.compile(
+    r'(?:(?P<host>[^\s":]++:\d{1,5}) )?(?P<client>[^\s"]++) (?P<ident>[^\s"]++) (?P<user>[^\["]{0,200}?) '
+    r'\[(?P<time>[^\]]{1,40})\] "(?P<request>(?:[^"\\]|\\.)*+)" '
+    r"(?P<status>\d{3}|-) (?P<bytes>\d{1,18}|-)(?P<rest> .*)?",
+    re.ASCII | re.DOTALL,
+).fullmatch
+_FIELD = re.compile(
+    r'(?:(?P<key>[A-Za-z_][\w.\-]{0,50})[=:])?"(?P<quoted>(?:[^"\\]|\\.)*+)"'
+    r"|(?P<name>[A-Za-z_][\w.\-]{0,50})=(?P<value>[^\s\"]*+)|(?P<bare>\S++)",
+    re.ASCII | re.DOTALL,
+)
+_REQUEST = re.compile(r"(?P<method>\S+) (?P<path>.+?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
+_ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
+_INSTANT = re.compile(r"\d{9,10}\.\d{3}", re.ASCII).fullmatch
+_FRACTION = re.compile(r"\d{1,7}\.\d{1,6}", re.ASCII).fullmatch
+_SECONDS_AND_US = re.compile(r"(?P<s>\d{1,9})/(?P<us>\d{1,15})", re.ASCII).fullmatch
+_REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
+_ADDRESSES = re.compile(r"(?=.*[.:])[0-9a-fA-F.:]{3,45}(?:, ?[0-9a-zA-Z.:\-_\[\]]{1,60}){0,20}").fullmatch
+
+_END_KEYS = ("rt", "request_time")
+_START_KEYS = ("D", "duration_us")
+_UPSTREAM_KEYS = ("urt", "upstream_response_time")
+_ID_KEYS = ("rid", "request_id")
+_FORWARDED_KEYS = ("xff", "x_forwarded_for", "fwd")
+_HOST_KEYS = ("host", "http_host", "vhost", "server_name")
+
+_NO_LINE = "not in the common or the combined log format. Name the format that it is in, or leave it out."
+_BARE_NUMBERS = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
+_STAMPED_END = (
+    "The log's times are taken as the ends of requests, as nginx writes them; each began request_time earlier."
+)
+_STAMPED_START = "The log's times are taken as the starts of requests, as Apache's %t is."
+_NOT_KNOWN = (
+    "Without durations, times are taken as starts. With nginx they are ends: add rt=$request_time to its log_format; "
+    "with Apache, add D=%D."
+)
+_IN_ORDER = (
+    "They never run back by more than 1 s within a file, as is so with ends: requests are logged when they end."
+)
+_BACKWARDS = (
+    "They run back by more than 1 s {n} time(s) within a file. Ends do not, unless lines are buffered by several "
+    "workers, and starts do where requests overlap: so they are likely starts."
+)
+
+
+class AccessLog:
+    """The importer; see the head of this module."""
+
+    name = "access-log"
+    describe = "nginx and Apache access logs, common or combined, with request_time or %D"
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        lines = first_bytes.decode("utf-8", "replace").splitlines()[:20]
+        return any(_LINE(line.strip()) is not None for line in lines if len(line) < 10_000)
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        log = RequestLog(self.name, paths, options)
+        for file in _files(paths):
+            log.stamps.begin_file()
+            for n, line in read_log_lines(file):
+                found = None if line is None else _LINE(line)
+                stamp_ns = None if found is None else instant_ns(found["time"])
+                if found is None or stamp_ns is None:
+                    log.unreadable(f"{shown_path(file)}, line {n}", _NO_LINE)
+                else:
+                    _add(log, found, stamp_ns, options)
+        return log.result(_explained(log))
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    """The files; in a folder those with access in their name, as beside an error.log, or else all logs."""
+    found: list[Path] = []
+    for path in paths:
+        has_access = path.is_dir() and next(path.glob("*access*"), None) is not None
+        found += input_files([path], "access*" if has_access else ".log*")
+    return found
+
+
+def _explained(log: RequestLog) -> list[str]:
+    """What the times were taken for, and whether the order of the lines agrees."""
+    stamps = log.stamps
+    explained = [_STAMPED_START] if stamps.at_start else []
+    explained += [_NOT_KNOWN] if stamps.without_duration else []
+    if stamps.at_end:
+        explained += [_STAMPED_END, _BACKWARDS.format(n=stamps.backwards) if stamps.backwards else _IN_ORDER]
+    return explained
+
+
+def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
+    request = _REQUEST(_unescaped(found["request"]))
+    if request is None:
+        log.left_out("line(s) with a request that the server could not parse")
+        return
+    texts, fields, bare = _fields(found["rest"] or "")
+    referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]
+    log.drop("referer(s)", referer not in (None, "-", ""))
+    user_agent = None if user_agent in (None, "-", "") else _unescaped(user_agent)
+    if forwarded_for is None or not _ADDRESSES(forwarded_for):
+        forwarded_for = _first(fields, _FORWARDED_KEYS)
+    instant = next(filter(_INSTANT, bare), None) or fields.get("msec")
+    stamp_ns = (instant_ns(instant) if instant else None) or stamp_ns
+    took_us, is_end, upstream = _duration(fields, bare)
+    if took_us is None:
+        log.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
+    request_id = _first(fields, _ID_KEYS) or next(filter(_REQUEST_ID, bare), None)
+    address = first_address(forwarded_for, found["client"])
+    path = request["path"]
+    told = {
+        **fields,
+        "client": address,
+        "user": found["user"],
+        "user_agent": user_agent,
+        "request_id": request_id,
+    }
+    log.add(
+        LoggedRequest(
+            start_us=log.stamps.start_us(stamp_ns, took_us, is_end),
+            took_us=took_us,
+            method=request["method"],
+            path=path,
+            client=client_key(address, user_agent),
+            host=found["host"] or _first(fields, _HOST_KEYS),
+            user_agent=user_agent,
+            session=session_value(options.session_by, path, told),
+            status=status_of(found["status"]),
+            request_bytes=number(fields.get("request_length")),
+            response_bytes=number(found["bytes"]),
+            body_bytes=number(_first(fields, ("content_length", "request_length"))),
+            attributes={
+                key: value for key, value in (("request_id", request_id), ("upstream_s", upstream)) if value
+            },
+        )
+    )
+
+
+def _fields(rest: str) -> tuple[list[str], dict[str, str], list[str]]:
+    """What stands behind the size: texts in quotes, key=value, and the rest."""
+    texts: list[str] = []
+    fields: dict[str, str] = {}
+    bare: list[str] = []
+    for found in _FIELD.finditer(rest):
+        quoted, key = found["quoted"], found["key"] or found["name"]
+        if key is not None:
+            fields.setdefault(key, quoted if quoted is not None else found["value"])
+        elif quoted is None:
+            bare.append(found["bare"])
+        else:
+            texts.append(quoted)
+    return texts, fields, bare + [text for text in texts[2:] if _FRACTION(text) or _REQUEST_ID(text)]
+
+
+def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, bool, str | None]:
+    """The duration, whether the stamp beside it is the end, and what the upstream took."""
+    fractions = [text for text in bare if _FRACTION(text)]
+    upstream = _first(fields, _UPSTREAM_KEYS)
+    text = _first(fields, _END_KEYS)
+    if text is not None:
+        return duration_us(text, "s"), True, upstream
+    text = _first(fields, _START_KEYS)
+    if text is not None:
+        return duration_us(text, "us"), False, upstream
+    for found in filter(None, map(_SECONDS_AND_US, bare)):
+        if int(found["us"]) // 1_000_000 == int(found["s"]):
+            return duration_us(found["us"], "us"), False, upstream
+    if fractions:
+        return duration_us(fractions[0], "s"), True, upstream or (fractions[1] if len(fractions) > 1 else None)
+    return None, False, upstream
+
+
+def _first(fields: dict[str, str], keys: Sequence[str]) -> str | None:
+    return next((fields[key] for key in keys if fields.get(key) not in (None, "", "-")), None)
+
+
+def _unescaped(text: str) -> str:
+    """A text as it was before the server escaped it: nginx writes \\xHH, Apache \\" and \\n besides."""
+    if "\\" not in text:
+        return text
+
+    def byte(found: "re.Match[str]") -> bytes:
+        return bytes.fromhex(found["hex"])
+
+    parts: list[bytes] = []
+    end = 0
+    for found in _ESCAPE.finditer(text):
+        character = found["character"]
+        parts.append(text[end : found.start()].encode())
+        parts.append(byte(found) if character is None else _CONTROLS.get(character, character).encode())
+        end = found.end()
+    parts.append(text[end:].encode())
+    return b"".join(parts).decode("utf-8", "replace")

@@ -1,0 +1,245 @@
+"""Requests of the `json-log` format: servers' access logs as JSON Lines, of nginx, Apache, Envoy and their like.
+
+Keys are those that their documentation and common configurations use, whatever their case; see the tables below.
+A value may be a text or a number. An object in `request` or `http` is looked into too (Caddy writes so). What becomes
+of a request is said in replay/importers/logs/logged_requests.py. What the keys tell:
+
+- `start_time`, Envoy's, is the start of a request, and so is any key with "start" in it. Every other instant is the
+  end, where there is a duration to go back by, as nginx and most others write a line when the request has ended.
+- `duration` has no unit in its name: where the line is Envoy's (`start_time` or `response_code`) it is ms; Caddy's
+  is s. Elsewhere it is not used, and counted. A text with a unit (`12ms`, `0.5s`) is what it says.
+- The client is the first address that the request was forwarded for, or else the peer, with its user agent.
+- Bodies have the size `bytes_received` (Envoy) or `content_length`; or else `request_length` (nginx), which counts
+  the head of the request as well.
+
+--session-by takes a key, dotted for a key in an object, or `query:NAME`. Referers and all other keys are dropped.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import shown_path
+
+_STARTS = ("start_time", "time_start", "request_start", "startutc")
+# msec before the others: where nginx writes both, it is the finer one.
+_INSTANTS = ("msec", "time_iso8601", "@timestamp", "timestamp", "time", "ts", "time_local", "date")
+_METHODS = ("request_method", "method", "verb", "http_method", "requestmethod")
+_PATHS = ("request_uri", "x_envoy_original_path", "path", "uri", "url", "request_path", "requestpath")
+_QUERIES = ("args", "query_string", "query")
+_LINES = ("request", "request_line")
+_STATUSES = ("status", "response_code", "status_code", "http_status", "downstreamstatus")
+_RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
+_BODY_SIZES = ("bytes_received", "content_length")
+_REQUEST_SIZES = ("request_length", "request_size", *_BODY_SIZES)
+_FORWARDED = ("x_forwarded_for", "http_x_forwarded_for")
+_PEERS = (
+    "remote_addr",
+    "client_ip",
+    "remote_ip",
+    "client",
+    "clientip",
+    "remote_host",
+    "clienthost",
+    "downstream_remote_address",
+)
+_HOSTS = ("http_host", "host", "authority", "vhost", "server_name", "request_host", "requesthost")
+_USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent")
+_REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
+_REFERERS = ("http_referer", "referer", "referrer")
+_DURATIONS = {
+    "request_time": "s",
+    "rt": "s",
+    "request_time_ms": "ms",
+    "duration_ms": "ms",
+    "latency_ms": "ms",
+    "response_time_ms": "ms",
+    "duration_us": "us",
+    "request_time_us": "us",
+    "duration_ns": "ns",
+    "duration_s": "s",
+    "latency_s": "s",
+}
+_DURATIONS_BY_TEXT = ("duration", "latency", "response_time", "elapsed")
+_ATTRIBUTES = {
+    "upstream_response_time": "upstream_s",
+    "x_envoy_upstream_service_time": "upstream_ms",
+    "response_flags": "response_flags",
+}
+_LARGEST_TEXT = 1 << 14
+
+_NO_OBJECT = "not a JSON object of up to 64 KiB."
+_NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
+_STAMPED_END = (
+    "The logs' times are taken as the ends of requests, as nginx writes them; each began its duration earlier. Only "
+    "keys with start in their name are taken as starts."
+)
+_STAMPED_START = "The logs' times are taken as the starts of requests, as Envoy's start_time is."
+
+
+class JsonLog:
+    """The importer; see the head of this module."""
+
+    name = "json-log"
+    describe = "nginx, Apache and Envoy access logs as JSON Lines"
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        entry = _entry(first_bytes.split(b"\n", 1)[0].decode("utf-8", "replace"))
+        return (
+            entry is not None
+            and _first(entry, (*_STARTS, *_INSTANTS)) is not None
+            and status_of(_first(entry, _STATUSES)) is not None
+            and _request(entry) is not None
+        )
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        log = RequestLog(self.name, paths, options)
+        for file in input_files(paths, ".json*" if _has_json(paths) else ".log*"):
+            for n, line in read_log_lines(file):
+                entry = None if line is None else _entry(line)
+                stamp = None if entry is None else _stamp(entry)
+                if entry is None or stamp is None:
+                    log.unreadable(f"{shown_path(file)}, line {n}", _NO_OBJECT if entry is None else _NO_TIME)
+                else:
+                    _add(log, entry, stamp, options)
+        stamps = log.stamps
+        explained = [_STAMPED_END] if stamps.at_end else []
+        explained += [_STAMPED_START] if stamps.at_start else []
+        return log.result(explained)
+
+
+def _has_json(paths: Sequence[Path]) -> bool:
+    """Whether a folder among these has files named for JSON; logs are often named .log all the same."""
+    return any(next(path.rglob("*.json*"), None) is not None for path in paths if path.is_dir())
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    """A line's object by lower-case keys, with - as _; None where it is none. Objects for requests are laid open."""
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    entry = _flat(found)
+    for key in ("request", "http"):
+        inner = entry.get(key)
+        if isinstance(inner, dict):
+            entry = {
+                **_flat(inner),
+                **{name: value for name, value in entry.items() if name != key},
+                key: inner,
+            }
+    return entry
+
+
+def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.lower().replace("-", "_"): value for key, value in found.items()}
+
+
+def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """The first of these that is a text that says something, or a number, as a text."""
+    for key in keys:
+        value = entry.get(key)
+        if isinstance(value, str) and value not in ("", "-"):
+            return value[:_LARGEST_TEXT]
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return f"{value:.6f}" if isinstance(value, float) else str(value)[:30]
+    return None
+
+
+def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
+    """The instant, and whether it is the end."""
+    for keys, is_end in ((_STARTS, False), (_INSTANTS, True)):
+        for key in keys:
+            text = _first(entry, (key,))
+            stamp_ns = None if text is None else instant_ns(text)
+            if stamp_ns is not None:
+                return stamp_ns, is_end
+    return None
+
+
+def _request(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The method and the target."""
+    method, path = _first(entry, _METHODS), _first(entry, _PATHS)
+    if method and path:
+        query = _first(entry, _QUERIES)
+        if query and "?" not in path:
+            path = f"{path}?{query.removeprefix('?')}"
+        return method, path
+    words = (_first(entry, _LINES) or "").split(" ")
+    return (words[0], words[1]) if len(words) >= 2 and words[1] else None
+
+
+def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
+    for key, unit in _DURATIONS.items():
+        text = _first(entry, (key,))
+        if text is not None:
+            return duration_us(text, unit)
+    text = _first(entry, _DURATIONS_BY_TEXT)
+    if text is None:
+        return None
+    if text[-1] == "s":
+        return duration_us(text, "s")
+    if "start_time" in entry or "response_code" in entry:
+        return duration_us(text, "ms")
+    if isinstance(entry.get("request"), dict) and isinstance(entry.get("ts"), float):
+        return duration_us(text, "s")
+    log.drop("duration(s) without a unit in name or value")
+    return None
+
+
+def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], options: ImportOptions) -> None:
+    request = _request(entry)
+    if request is None:
+        log.left_out("line(s) without a method and path")
+        return
+    method, path = request
+    stamp_ns, is_end = stamp
+    took_us = _took_us(entry, log)
+    user_agent = _first(entry, _USER_AGENTS)
+    log.drop("referer(s)", _first(entry, _REFERERS) is not None)
+    attributes = {name: _first(entry, (key,)) or "" for key, name in _ATTRIBUTES.items()}
+    attributes["request_id"] = _first(entry, _REQUEST_IDS) or ""
+    address = first_address(_first(entry, _FORWARDED), _first(entry, _PEERS))
+    told: dict[str, str | None] = {"client": address}
+    if options.session_by is not None and options.session_by != "client":
+        told[options.session_by] = _dotted(entry, options.session_by)
+    log.add(
+        LoggedRequest(
+            start_us=log.stamps.start_us(stamp_ns, took_us, is_end),
+            took_us=took_us,
+            method=method,
+            path=path,
+            client=client_key(address, user_agent),
+            host=_first(entry, _HOSTS),
+            user_agent=user_agent,
+            session=session_value(options.session_by, path, told),
+            status=status_of(_first(entry, _STATUSES)),
+            request_bytes=number(_first(entry, _REQUEST_SIZES)),
+            response_bytes=number(_first(entry, _RESPONSE_SIZES)),
+            body_bytes=number(_first(entry, (*_BODY_SIZES, "request_length"))),
+            attributes=attributes,
+        )
+    )
+
+
+def _dotted(entry: Mapping[str, Any], path: str) -> str | None:
+    """The text or number at a dotted path: the whole path as a key, or else from object to object."""
+    whole = path.lower().replace("-", "_")
+    if whole in entry:
+        return _first(entry, (whole,))
+    value: Any = entry
+    for key in path.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(key, _flat(value).get(key.lower().replace("-", "_")))
+    return _first({"value": value}, ("value",))

@@ -1,0 +1,349 @@
+"""What importers of servers' logs have in common: single requests, made into the sessions of their clients.
+
+- A request becomes an `http` step. Its name is its method and path, ids left out. Headers and bodies are not in
+  logs: where a body's size is known, or that of the whole message, the step has a body of that size.
+- Requests with the same value of what `session_by` names are one session. Else, those of one client are, until it
+  was silent for longer than `idle_gap_s`: a client is an address and a user agent, or what the importer says.
+- Edges are inferred in each session as replay/trace/edges/concurrent.py says.
+- Addresses and users are not imported: clients are numbered. Values of query parameters that are named like
+  secrets are replaced. The user agent becomes an attribute of the session.
+
+All requests are held in memory, about 1 KB each: up to 2 million of them, and 1 GiB of paths.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.reading.inputs import trace_name
+from replay.importers.reading.log_fields import LONGEST_PATH, replayable_path
+from replay.importers.reading.starts import refuse_arrivals
+from replay.importers.reading.timestamps import Grain
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
+from replay.trace.edges.names import grouped_name
+from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.origins import OriginTally
+from replay.trace.redaction import is_secret_name, redacted_path
+from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
+from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+
+MOST_REQUESTS = 2_000_000
+MOST_HELD_BYTES = 1 << 30
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]{0,19}").fullmatch
+# What session_by may name that tells who sent a request: such sessions end by silence.
+_CLIENTS = ("client", "user")
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
+    """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
+
+    host: where it went, as in a Host header. body_bytes: the size of its body; None where it is not known.
+    attributes: of the step.
+    """
+
+    start_us: int
+    took_us: int | None
+    method: str
+    path: str
+    client: str
+    host: str | None = None
+    user_agent: str | None = None
+    session: str | None = None
+    status: int | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    body_bytes: int | None = None
+    attributes: dict[str, str] = {}
+
+
+class Stamps(msgspec.Struct):
+    """What the instants in a log stand for. grain: of all of them, which is the recording's resolution.
+
+    backwards: how many lie more than 1 s before one that stands above them in the same file.
+    """
+
+    at_start: int = 0
+    at_end: int = 0
+    without_duration: int = 0
+    backwards: int = 0
+    grain: Grain = msgspec.field(default_factory=Grain)
+    latest_ns: int = 0
+
+    def begin_file(self) -> None:
+        self.latest_ns = 0
+
+    def start_us(self, stamp_ns: int, took_us: int | None, is_end: bool) -> int:
+        """When a request began. A stamp without a duration is taken as the start, as nothing else is known."""
+        self.grain.add(stamp_ns)
+        self.backwards += self.latest_ns - stamp_ns > 1_000_000_000
+        self.latest_ns = max(self.latest_ns, stamp_ns)
+        self.without_duration += took_us is None
+        if took_us is None or not is_end:
+            self.at_start += took_us is not None
+            return stamp_ns // 1_000
+        self.at_end += 1
+        return stamp_ns // 1_000 - took_us
+
+
+class RequestLog:
+    """Collects the requests of a log, and what could not be read, and makes a trace of them."""
+
+    def __init__(self, format_name: str, paths: Sequence[Path], options: ImportOptions) -> None:
+        refuse_arrivals(format_name, options)
+        self._format_name = format_name
+        self._paths = paths
+        self._options = options
+        self._requests: list[LoggedRequest] = []
+        self._texts: dict[str, str] = {}
+        self._held_bytes = 0
+        self._lines = 0
+        self._unreadable = 0
+        self._first_unreadable = ""
+        self._inferred: dict[str, int] = {}
+        self._dropped: dict[str, int] = {}
+        self._clients = 0
+        self._went_to = OriginTally()
+        self.stamps = Stamps()
+
+    def unreadable(self, place: str, why: str) -> None:
+        """Count a line that says nothing. place: its file and number."""
+        self._lines += 1
+        self._unreadable += 1
+        if not self._first_unreadable:
+            self._first_unreadable = f"{place}: {why}"
+
+    def drop(self, what: str, n: int = 1) -> None:
+        """Count something that was read, and is not imported."""
+        if n:
+            self._dropped[what] = self._dropped.get(what, 0) + n
+
+    def infer(self, what: str, n: int = 1) -> None:
+        if n:
+            self._inferred[what] = self._inferred.get(what, 0) + n
+
+    def left_out(self, what: str) -> None:
+        """Count a line that is as it should be, and holds no request that could be replayed."""
+        self._lines += 1
+        self.drop(what)
+
+    def add(self, request: LoggedRequest) -> None:
+        """Keep a request. Raises TraceError where there are too many."""
+        self._lines += 1
+        path = replayable_path(request.path)
+        if path is None or not _METHOD(request.method):
+            self.drop("request(s) whose method or path cannot be replayed")
+            return
+        self._went_to.add_url(request.path)
+        self._went_to.add("https", request.host)
+        redacted = redacted_path(path)
+        self.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
+        request.path = self._shared(redacted)
+        request.method = self._shared(request.method)
+        request.client = self._shared(request.client)
+        if request.user_agent is not None:
+            request.user_agent = self._shared(request.user_agent[:LONGEST_TEXT])
+        if request.session is not None:
+            request.session = self._shared(request.session[:LONGEST_PATH])
+        request.attributes = bounded(request.attributes)
+        if request.method not in _WITH_BODY:
+            request.body_bytes = None
+        elif request.body_bytes is None:
+            self.drop("body or bodies of POST, PUT or PATCH, as not even the size is known")
+        else:
+            request.body_bytes = min(request.body_bytes, MOST_BODY_BYTES)
+            self.infer("request(s) with a body, which is filled to the size recorded", bool(request.body_bytes))
+        self._requests.append(request)
+        if len(self._requests) > MOST_REQUESTS or self._held_bytes > MOST_HELD_BYTES:
+            limit = f"{MOST_REQUESTS:,} requests, or {MOST_HELD_BYTES >> 20} MiB of paths and clients"
+            text = f"more than {limit}. Import a part of the log at a time."
+            raise TraceError(f"{shown_path(self._paths[0])}: {text}")
+
+    def _shared(self, text: str) -> str:
+        """The text, kept once however often it comes."""
+        known = self._texts.setdefault(text, text)
+        if known is text:
+            self._held_bytes += 100 + len(text)
+        return known
+
+    def result(self, explained: Sequence[str]) -> ImportResult:
+        """The trace. explained: what was assumed, for people. Raises TraceError where too little could be read."""
+        file = shown_path(self._paths[0])
+        if self._unreadable * 2 > self._lines:
+            n, all_lines = self._unreadable, self._lines
+            raise TraceError(f"{self._first_unreadable} So {n} of {all_lines} line(s) could not be read.")
+        if not self._requests:
+            why = "".join(f" Left out: {n} {what}." for what, n in self._dropped.items())
+            raise TraceError(f"{file}: no requests.{why}")
+        self._requests.sort(key=lambda request: request.start_us)
+        first_us = self._requests[0].start_us
+        span_us = self._requests[-1].start_us - first_us
+        if span_us > LONGEST_MS * 1_000:
+            text = "its first and last request lie more than 31 years apart. Remove the lines with wrong times."
+            raise TraceError(f"{file}: {text}")
+        session_by = self._options.session_by
+        if session_by is not None and all(request.session is None for request in self._requests):
+            raise TraceError(f"{file}: no request has a value for --session-by {shown(session_by)}.")
+        groups = self._groups()
+        resolution_ms = max(self.stamps.grain.ms, 0.001)
+        resolution_us = round(resolution_ms * 1_000)
+        counts = EdgeCounts()
+        for group in groups:
+            concurrent_edges(_timed(group.requests), resolution_us, counts)
+        header = self._header(first_us, resolution_ms, len(groups), counts)
+
+        def sessions() -> Iterator[Session]:
+            for group in groups:
+                yield _session(group, first_us, resolution_us)
+
+        notes = (*self._notes(span_us, resolution_ms, len(groups), counts), *explained)
+        return ImportResult(header, sessions, notes)
+
+    def _groups(self) -> "list[_Group]":
+        """The requests by session, in order of their starts."""
+        options = self._options
+        by_value = options.session_by is not None
+        may_show = by_value and not is_secret_name(options.session_by or "")
+        gap_us = round(options.idle_gap_s * 1e6)
+        groups: list[_Group] = []
+        open_groups: dict[tuple[bool, str], _Group] = {}
+        clients: dict[str, int] = {}
+        ids: set[str] = set()
+        for request in self._requests:
+            is_named = request.session is not None and options.session_by not in _CLIENTS
+            key = (True, request.session or "") if request.session is not None else (False, request.client)
+            client = clients.setdefault(request.client, len(clients) + 1)
+            group = open_groups.get(key)
+            is_silent = group is not None and not is_named and request.start_us - group.end_us > gap_us
+            if group is None or is_silent or len(group.requests) >= MOST_STEPS:
+                name = (request.session or "")[:LONGEST_TEXT] if is_named and may_show else ""
+                group = _Group(_unique(name, len(groups) + 1, ids), f"client {client}", request.user_agent)
+                open_groups[key] = group
+                groups.append(group)
+            group.requests.append(request)
+            group.end_us = max(group.end_us, request.start_us + (request.took_us or 0))
+        if by_value:
+            self.infer(
+                "request(s) without a value for --session-by, put together by client",
+                sum(request.session is None for request in self._requests),
+            )
+        self._clients = len(clients)
+        return groups
+
+    def _header(self, first_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Header:
+        stamps = self.stamps
+        inferred: dict[str, Any] = {
+            "format": self._format_name,
+            "first_unix_ns": first_us * 1_000,
+            "session_by": self._options.session_by or "client",
+            "idle_gap_s": self._options.idle_gap_s,
+            "clients": self._clients,
+            "lines": self._lines,
+            "unreadable": self._unreadable,
+            "stamped_at_start": stamps.at_start,
+            "stamped_at_end": stamps.at_end,
+            "without_duration": stamps.without_duration,
+            "backwards": stamps.backwards,
+            **msgspec.to_builtins(counts),
+            "inferred": self._inferred,
+            "dropped": self._dropped,
+        }
+        return Header(
+            format=FORMAT,
+            version=VERSION,
+            name=self._options.name or trace_name(self._paths),
+            source=f"{self._format_name}: {len(self._requests)} requests in {sessions} session(s)",
+            resolution_ms=resolution_ms,
+            origins=self._went_to.origins(),
+            attributes={"import": inferred},
+        )
+
+    def _notes(self, span_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Iterator[str]:
+        options, n = self._options, len(self._requests)
+        yield f"{n} request(s) of {self._clients} client(s) over {span_us / 1e6:,.0f} s: {sessions} session(s)."
+        if options.session_by is None:
+            yield (
+                "A session is what one address and user agent sent until it was silent for longer than "
+                f"{options.idle_gap_s:g} s. --session-by names something better, where the log has it."
+            )
+        yield "Addresses and users are not imported: clients are numbered."
+        yield f"Times are recorded to {resolution_ms:g} ms."
+        yield (
+            f"Who waited for whom is inferred from the times: {counts.followed} request(s) follow those that had "
+            f"ended, {counts.joins} of them several; {counts.overlapping} overlap another, or start within "
+            f"{resolution_ms:g} ms of one, and do not wait for it."
+        )
+        if counts.clamped:
+            yield (
+                f"{counts.clamped} request(s) were recorded as starting up to {counts.most_clamped_us / 1_000:.3g} "
+                "ms before the ones they follow had ended, within the resolution: they follow them at once."
+            )
+        if self.stamps.without_duration:
+            yield f"{self.stamps.without_duration} request(s) have no recorded duration."
+        if self._unreadable:
+            yield f"{self._unreadable} line(s) could not be read. The first: {self._first_unreadable}"
+        for what, n in self._inferred.items():
+            yield f"Inferred: {n} {what}."
+        for what, n in self._dropped.items():
+            yield f"Dropped: {n} {what}."
+
+
+class _Group(msgspec.Struct):
+    """A session to be. end_us: the end of its last request."""
+
+    id: str
+    client: str
+    user_agent: str | None
+    requests: list[LoggedRequest] = []
+    end_us: int = -(2**62)
+
+
+def _unique(name: str, n: int, ids: set[str]) -> str:
+    """The name, or one made of it and n, which no other session has."""
+    name = name or f"s{n}"
+    while name in ids:
+        name += f"~{n}"
+    ids.add(name)
+    return name
+
+
+def _timed(requests: Sequence[LoggedRequest]) -> list[Timed]:
+    zero_us = requests[0].start_us
+    return [Timed(str(n), each.start_us - zero_us, each.took_us) for n, each in enumerate(requests, 1)]
+
+
+def _session(group: _Group, first_us: int, resolution_us: int) -> Session:
+    timed = _timed(group.requests)
+    steps = [
+        Step(
+            id=call.id,
+            kind="http",
+            name=grouped_name(request.method, request.path),
+            after=after,
+            at_ms=call.start_us / 1_000,
+            took_ms=None if request.took_us is None else request.took_us / 1_000,
+            request=Request(request.method, request.path, body_bytes=request.body_bytes or None),
+            recorded=_recorded(request),
+            attributes=request.attributes,
+        )
+        for call, request, after in zip(
+            timed, group.requests, concurrent_edges(timed, resolution_us, EdgeCounts()), strict=True
+        )
+    ]
+    start_ms = (group.requests[0].start_us - first_us) / 1_000
+    attributes = bounded({"client": group.client, "user_agent": group.user_agent})
+    return Session(group.id, start_ms, steps, attributes)
+
+
+def _recorded(request: LoggedRequest) -> Recorded | None:
+    found = (request.status, request.request_bytes, request.response_bytes)
+    if found == (None, None, None):
+        return None
+    status, request_bytes, response_bytes = found
+    return Recorded(status=status, request_bytes=request_bytes, response_bytes=response_bytes)

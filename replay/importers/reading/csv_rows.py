@@ -1,0 +1,100 @@
+"""Rows of a CSV file that names its columns, read as a stream and refused in plain words."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.reading.text_lines import read_lines
+from replay.trace.errors import TraceError, escaped, shown, shown_path
+
+LARGEST_NUMBER = 1e12
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Row(msgspec.Struct, gc=False):
+    """One row. Columns are named in lower case; a column that the file lacks is as good as an empty cell."""
+
+    file: Path
+    line: int
+    columns: Mapping[str, int]
+    cells: Sequence[str]
+
+    def text(self, column: str) -> str:
+        """The cell without the blanks around it."""
+        index = self.columns.get(column)
+        return "" if index is None else self.cells[index].strip()
+
+    def number(self, column: str) -> float | None:
+        """The cell as a number that is 0 or more; None where it is empty. Raises TraceError."""
+        text = self.text(column)
+        if not text:
+            return None
+        try:
+            value = float(text) if "_" not in text else math.nan
+        except ValueError:
+            value = math.nan
+        if not 0.0 <= value <= LARGEST_NUMBER:
+            raise self.error(column, f"not a number from 0 to {LARGEST_NUMBER:g}")
+        return value
+
+    def count(self, column: str, most: int) -> int | None:
+        """The cell as a whole number from 0 to most; None where it is empty. Raises TraceError."""
+        value = self.number(column)
+        if value is not None and (value > most or value != int(value)):
+            raise self.error(column, f"not a whole number from 0 to {most:,}")
+        return None if value is None else int(value)
+
+    def error(self, column: str, what: str) -> TraceError:
+        """An error for a cell: "..., line 7: the column "duration" holds "x", " and what."""
+        cell = f"the column {shown(column)} holds {shown(self.text(column))}"
+        return TraceError(f"{shown_path(self.file)}, line {self.line}: {cell}, {what}.")
+
+
+def read_csv(path: Path, needed: Sequence[str]) -> Iterator[Row]:
+    """The rows below the header. Raises TraceError where needed columns are missing or a row does not fit."""
+    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
+    columns: dict[str, int] | None = None
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if columns is None:
+                columns = _columns(cells, needed, path)
+                continue
+            if len(cells) != len(columns):
+                raise TraceError(
+                    f"{shown_path(path)}, line {reader.line_num}: {len(cells)} fields, where the header names "
+                    f"{len(columns)}."
+                )
+            yield Row(path, reader.line_num, columns, cells)
+    except csv.Error as error:
+        raise TraceError(f"{shown_path(path)}, line {reader.line_num}: {escaped(str(error))}.") from error
+    if columns is None:
+        raise TraceError(f"{shown_path(path)}: empty; expected a line that names the columns.")
+
+
+def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:
+    """Whether the first line of a file names these columns."""
+    line = first_bytes.removeprefix(_BOM).split(b"\n", 1)[0].decode("utf-8", "replace")
+    found = {cell.strip().strip('"').lower() for cell in line.split(",")}
+    return found.issuperset(names)
+
+
+def _columns(cells: Sequence[str], needed: Sequence[str], path: Path) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for index, cell in enumerate(cells):
+        name = cell.strip().lower()
+        if name in columns:
+            raise TraceError(f"{shown_path(path)}, line 1: names the column {shown(name)} twice.")
+        columns[name] = index
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        named = ", ".join(shown(name) for name in missing)
+        raise TraceError(
+            f"{shown_path(path)}, line 1: has no column {named}. The first line names the columns."
+        )
+    return columns

@@ -1,0 +1,133 @@
+"""Objects out of JSON that programs export: JSON Lines, an array, or an object around an array.
+
+Fields are read one by one, so that a field that nobody needs may hold anything.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import msgspec
+
+from replay.importers.reading.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy, rest_of
+from replay.importers.reading.log_records import without_halves
+from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.stored import BlankLines, StoredBytes, open_lines
+
+_Value = TypeVar("_Value")
+_Object = dict[str, msgspec.Raw]
+_DEEPEST = 5
+
+
+class Item:
+    """One object. place: where it stands, to begin an error. outer: the object around its array, where there is one."""
+
+    def __init__(self, fields: Mapping[str, msgspec.Raw], place: str, outer: "Item | None" = None) -> None:
+        self._fields = fields
+        self.place = place
+        self.outer = outer
+
+    def raw(self, *names: str) -> bytes | None:
+        """The JSON of the first of these fields that is there and not null."""
+        for name in names:
+            value = bytes(self._fields.get(name, b""))
+            if value and value != b"null":
+                return value
+        return None
+
+    def value(self, kind: type[_Value], *names: str) -> _Value | None:
+        """The first of these fields that is there and not null. Raises TraceError if it is of another type."""
+        raw = self.raw(*names)
+        return None if raw is None else _decoded(raw, kind, f"{self.place}, {' or '.join(names)}")
+
+    def text(self, *names: str) -> str | None:
+        """As value, for a text; None where it is empty."""
+        return self.value(str, *names) or None
+
+    def inner(self, *names: str) -> "Item | None":
+        """The object in the first of these fields; None where it is something else."""
+        raw = self.raw(*names)
+        if raw is None or not raw.startswith(b"{"):
+            return None
+        return Item(_decoded(raw, _Object, self.place, 1), self.place, self)
+
+    def objects(self, name: str) -> "list[Item]":
+        """The objects in the array in a field; none where it is something else. Raises TraceError."""
+        raw = self.raw(name)
+        if raw is None or not raw.startswith(b"["):
+            return []
+        place = f"{self.place}, {name}"
+        found = _decoded(raw, list[_Object], place, 2)
+        return [Item(fields, f"{place}, object {n}", self) for n, fields in enumerate(found, 1)]
+
+    def plain(self, name: str) -> str | None:
+        """A text or number in a field, as a text; None where it is something else, or empty."""
+        raw = self.raw(name)
+        if raw is None or raw[:1] in (b"{", b"["):
+            return None
+        return self.text(name) if raw.startswith(b'"') else raw.decode()
+
+    def error(self, name: str, what: str) -> TraceError:
+        """An error for a field: where it stands, what it holds, and what is wrong with that."""
+        held = shown((self.raw(name) or b"null").decode("utf-8", "replace").strip('"'))
+        return TraceError(f"{self.place}, {name}: {held} is {what}.")
+
+
+def read_items(path: Path, arrays: Sequence[str]) -> Iterator[Item]:
+    """The objects in a file. arrays: the fields whose arrays hold them, where an object is only around them.
+
+    Raises TraceError that names the line or, in an array, the number of the object.
+    """
+    file = shown_path(path)
+    n, is_first = 0, True
+    blank = BlankLines(path)
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        while line := source.readline(LONGEST_ROW_BYTES + 1):
+            n += 1
+            if blank.passes_over(line):
+                continue
+            text = line.strip()
+            if is_first and (text.startswith(b"[") or (text.startswith(b"{") and not text.endswith(b"}"))):
+                # An array, or an object laid out over several lines: the whole file is one document.
+                yield from _document(line, source, file, arrays)
+                return
+            is_first = False
+            place = f"{file}, line {n}"
+            if len(line) > LONGEST_ROW_BYTES:
+                what = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
+                raise TraceError(f"{place}: {what}")
+            yield from _items(Item(_decoded(line, _Object, place, 1), place), arrays, 0)
+
+
+def _document(start: bytes, source: BinaryIO, file: str, arrays: Sequence[str]) -> Iterator[Item]:
+    data = rest_of(source, file, start)
+    if data.lstrip().startswith(b"{"):
+        yield from _items(Item(_decoded(data, _Object, file, 1), file), arrays, 0)
+    else:
+        yield from _inside(_decoded(data, list[_Object], file, 2), file, None, arrays, 0)
+
+
+def _items(item: Item, arrays: Sequence[str], depth: int) -> Iterator[Item]:
+    """The objects in the arrays of an object, or else the object itself."""
+    for name in arrays:
+        raw = item.raw(name)
+        if raw is not None and raw.startswith(b"[") and depth < _DEEPEST:
+            place = f"{item.place}, {name}"
+            yield from _inside(_decoded(raw, list[_Object], place, 2), place, item, arrays, depth + 1)
+            return
+    yield item
+
+
+def _inside(
+    found: Sequence[_Object], place: str, outer: Item | None, arrays: Sequence[str], depth: int
+) -> Iterator[Item]:
+    for n, fields in enumerate(found, 1):
+        yield from _items(Item(fields, f"{place}, object {n}", outer), arrays, depth)
+
+
+def _decoded(data: bytes, kind: type[_Value], place: str, levels: int | None = None) -> _Value:
+    refuse_heavy(data, place, levels)
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decoded(without_halves(data), kind, place)

@@ -1,0 +1,88 @@
+"""Fields of logged requests, as servers write them: paths, addresses, counts.
+
+Pure. What makes no sense is None, so that one odd field does not cost its line.
+"""
+
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from replay.importers.call_steps import LONGEST_TEXT
+
+LONGEST_PATH = 1 << 14
+
+_LARGEST_COUNT = 1 << 50
+_VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+_WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\d+):\d+").fullmatch
+
+
+def replayable_path(text: str) -> str | None:
+    """The path and query of a request line's target or a URL, as a trace may hold it; None where there is none."""
+    if not text.startswith("/"):
+        try:
+            url = urlsplit(text)
+        except ValueError:
+            return None
+        if not url.scheme or not url.netloc:
+            return None
+        text = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    path = quote(text.partition("#")[0], safe=_VISIBLE, errors="replace")
+    return path if path.startswith("/") and len(path) <= LONGEST_PATH else None
+
+
+def query_value(path: str, name: str) -> str | None:
+    """The value of a query parameter."""
+    _, mark, query = path.partition("?")
+    if not mark or name not in query:
+        return None
+    try:
+        pairs = parse_qsl(query, max_num_fields=1_000)
+    except ValueError:
+        return None
+    return next((value for key, value in pairs if key == name), None)
+
+
+def first_address(forwarded_for: str | None, peer: str | None) -> str:
+    """The client's address: the first that it was forwarded for, or else the peer's, without its port."""
+    text = next((each for each in (forwarded_for, peer) if each and each != "-"), "")
+    address = text.partition(",")[0].strip()[:LONGEST_TEXT]
+    found = _WITH_PORT(address)
+    return (found["inner"] or found["address"]) if found else address
+
+
+def client_key(address: str, user_agent: str | None) -> str:
+    """What tells clients apart where nothing else is known."""
+    return f"{address} {user_agent or ''}"[: 2 * LONGEST_TEXT]
+
+
+def session_key(value: str) -> str:
+    """The value of a session, as it may name one: a long one cut, with its hash, so that no two become the same."""
+    if len(value) <= LONGEST_TEXT:
+        return value
+    digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return f"{value[: LONGEST_TEXT - len(digest) - 1]}~{digest}"
+
+
+def number(value: object, most: int = _LARGEST_COUNT) -> int | None:
+    """A count, as a number or its text; None where it is none, or too large to be true."""
+    if isinstance(value, str):
+        value = int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= most else None
+
+
+def status_of(value: object) -> int | None:
+    """An HTTP status; None where it is none."""
+    found = number(value, 999)
+    return found if found is not None and found >= 100 else None
+
+
+def session_value(session_by: str | None, path: str, fields: Mapping[str, str | None]) -> str | None:
+    """The value of session_by where it is `query:NAME`, or names one of these fields."""
+    if session_by is None:
+        return None
+    kind, colon, name = session_by.partition(":")
+    found = query_value(path, name) if colon and kind == "query" else fields.get(session_by)
+    return found if found and found != "-" else None

@@ -1,0 +1,156 @@
+"""Sessions that were recorded with the times of their calls, laid out as a trace in order of their starts.
+
+They are read twice, one session at a time: once to count and to find their order, once to convert them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.reading.inputs import trace_name
+from replay.importers.reading.timestamps import ms_between
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.arrivals import parse_arrivals
+from replay.trace.edges.inference import Tally
+from replay.trace.errors import TraceError, shown_path
+from replay.trace.types import FORMAT, VERSION, Header, Session, Step
+
+
+class Counts(msgspec.Struct):
+    """What was found, inferred and dropped. inferred, dropped: how often, by what it was, in words."""
+
+    sessions: int = 0
+    model_calls: int = 0
+    tool_calls: int = 0
+    subagents: int = 0
+    unknown_durations: int = 0
+    tally: Tally = msgspec.field(default_factory=Tally)
+    inferred: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+
+    def add(self, step: Step) -> None:
+        """Count a call."""
+        self.model_calls += step.kind == "llm"
+        self.tool_calls += step.kind == "tool"
+        self.unknown_durations += step.took_ms is None
+
+    def infer(self, what: str, n: int = 1) -> None:
+        if n:
+            self.inferred[what] = self.inferred.get(what, 0) + n
+
+    def drop(self, what: str, n: int = 1) -> None:
+        if n:
+            self.dropped[what] = self.dropped.get(what, 0) + n
+
+
+class RecordedSession(msgspec.Struct):
+    """A session before it has its place in the trace. start_ns: Unix time of its first step."""
+
+    id: str
+    start_ns: int
+    steps: list[Step]
+    attributes: dict[str, str] = {}
+
+
+# The session in the unit of this number (a file, a group of spans), adding to the counts; None if it has no calls.
+Load = Callable[[int, Counts], RecordedSession | None]
+
+
+def imported_sessions(
+    format_name: str,
+    paths: Sequence[Path],
+    options: ImportOptions,
+    units: int,
+    load: Load,
+    resolution_ms: float,
+    explained: Sequence[str] = (),
+    *,
+    makes_up_tools: bool = True,
+) -> ImportResult:
+    """A trace of the sessions in all units. explained: what the format leaves open, for people.
+
+    makes_up_tools: whether the requests of tool calls are never recorded, so that people are told.
+    Raises TraceError where there is no call at all.
+    """
+    counts = Counts()
+    starts: list[tuple[int, int]] = []
+    for unit in range(units):
+        session = load(unit, counts)
+        if session is not None:
+            starts.append((session.start_ns, unit))
+    if not starts:
+        raise TraceError(f"{shown_path(paths[0])}: no model or tool calls.")
+    counts.sessions = len(starts)
+    starts.sort()
+    arrivals = None if options.arrivals is None else parse_arrivals(options.arrivals)
+
+    def sessions() -> Iterator[Session]:
+        ids: set[str] = set()
+        first_ns = starts[0][0]
+        chosen = None if arrivals is None else arrivals.starts_ms(options.seed)
+        for start_ns, unit in starts:
+            session = load(unit, Counts())
+            if session is not None:
+                start_ms = ms_between(first_ns, start_ns) if chosen is None else next(chosen)
+                attributes = bounded(session.attributes)
+                yield Session(_unique(session.id, ids), start_ms, session.steps, attributes)
+
+    found = msgspec.to_builtins(counts)
+    inferred: dict[str, Any] = {
+        "format": format_name,
+        "first_unix_ns": starts[0][0],
+        "arrivals": options.arrivals or "recorded",
+        **found.pop("tally"),
+        **found,
+    }
+    header = Header(
+        format=FORMAT,
+        version=VERSION,
+        name=options.name or trace_name(paths),
+        source=f"{format_name}: {counts.sessions} session(s)",
+        resolution_ms=resolution_ms,
+        attributes={"import": inferred},
+    )
+    notes = _notes(counts, options, resolution_ms, makes_up_tools)
+    return ImportResult(header, sessions, (*notes, *explained))
+
+
+def _unique(name: str, ids: set[str]) -> str:
+    name = name[:LONGEST_TEXT] or "session"
+    unique, n = name, 1
+    while unique in ids:
+        n += 1
+        unique = f"{name}~{n}"
+    ids.add(unique)
+    return unique
+
+
+def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_up_tools: bool) -> Iterator[str]:
+    subagents = f", {counts.subagents} sub-agent(s)" if counts.subagents else ""
+    yield (
+        f"{counts.sessions} session(s): {counts.model_calls} model call(s), {counts.tool_calls} tool call(s)"
+        f"{subagents}."
+    )
+    yield f"Times are recorded to {resolution_ms:g} ms."
+    if options.arrivals is not None:
+        seed = f", seed {options.seed}" if options.arrivals.startswith("poisson") else ""
+        yield f"Sessions do not start as recorded, but by --arrivals {options.arrivals}{seed}."
+    if counts.tool_calls and makes_up_tools:
+        yield "How tools were called is not recorded: each call became a POST /tools/NAME."
+    tally = counts.tally
+    if tally.overlapping:
+        yield f"{tally.overlapping} call(s) start while the model still answers, and follow its first byte or start."
+    if tally.clamped:
+        yield (
+            f"{tally.clamped} call(s) were recorded as starting up to {tally.most_clamped_ms:.3g} ms before the call "
+            "they follow had ended, within the resolution: they follow it at once."
+        )
+    if counts.unknown_durations:
+        yield f"{counts.unknown_durations} call(s) have no recorded end, so no duration."
+    for what, n in counts.inferred.items():
+        yield f"Inferred: {n} {what}."
+    for what, n in counts.dropped.items():
+        yield f"Dropped: {n} {what}."

@@ -1,0 +1,1 @@
+"""Spans and runs that tracing tools export."""

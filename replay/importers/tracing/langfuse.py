@@ -1,0 +1,122 @@
+"""Agents' traces of the `langfuse` format: observations that Langfuse exports, as JSON or JSON Lines.
+
+Read are exports of observations (one an object), downloads of a trace or a session, and answers of the API; names
+as `traceId` and as `trace_id`. The fields are those of Langfuse's blob storage export reference. What becomes what:
+
+- An observation of type GENERATION becomes an `llm` step: `startTime` to `endTime`, `completionStartTime` its first
+  byte, its model and tokens. All counts of `usageDetails` whose name has "input" in it add up to its input, cached
+  ones too, and likewise for "output". It is streamed if its first token was recorded; where no call's was, calls are
+  streamed unless `stream` is False.
+- One of type TOOL, RETRIEVER or EMBEDDING becomes a `tool` step. Its `input` is kept as
+  replay/importers/tool_requests.py says.
+- All others (SPAN, AGENT, CHAIN and so on) only hold those below them, and EVENTs are dropped. A tool that is
+  logged as a SPAN without anything below it cannot be told from other work: its time is in the delays on the edges.
+- A session is what has the same `sessionId`, or else the same `traceId`. `session_by` names another field, of
+  the observation, its trace or their metadata.
+- Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
+  divides all times, between 1 ms and 1 us.
+- Sessions start at their recorded times; `arrivals` lays them out anew.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.json_items import Item, read_items
+from replay.importers.tool_requests import as_arguments
+from replay.importers.tracing.span_sessions import SpanCollector
+from replay.importers.tracing.spans import Span
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.rules import MOST_TOKENS
+from replay.trace.types import LlmCall
+
+_ARRAYS = ("observations", "traces", "data")
+_TOOLS = ("TOOL", "RETRIEVER", "EMBEDDING")
+_OLD_USAGE = {"input": ("promptTokens", "prompt_tokens"), "output": ("completionTokens", "completion_tokens")}
+_OLD_WORDS = {"input": "prompt", "output": "completion"}
+_KEYS = re.compile(
+    rb'"(?:parentObservationId|parent_observation_id|completionStartTime|completion_start_time)"'
+)
+
+
+class Langfuse:
+    """The importer; see the head of this module."""
+
+    name = "langfuse"
+    describe = "observations exported from Langfuse, JSON or JSON Lines"
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        start = first_bytes.lstrip()[:1]
+        return start in (b"{", b"[") and _KEYS.search(first_bytes) is not None
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        collector = SpanCollector(self.name, options)
+        for file in input_files(paths, ".json*"):
+            for item in read_items(file, _ARRAYS):
+                _add(item, collector, options)
+        return collector.result(paths)
+
+
+def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
+    kind = (item.text("type") or "SPAN").upper()
+    start_ns = collector.time_ns(item, "startTime", "start_time")
+    if start_ns is None or kind == "EVENT":
+        collector.counts.drop("event(s)" if kind == "EVENT" else "object(s) without a start time")
+        return
+    trace_id = item.text("traceId", "trace_id") or _outer_text(item, "id") or ""
+    ids = (item.text("id") or collector.new_id(), item.text("parentObservationId", "parent_observation_id"))
+    end_ns = collector.time_ns(item, "endTime", "end_time")
+    name = item.text("name") or kind.lower()
+    told: dict[str, str | None] = {"span": ids[0], "error": "true" if item.text("level") == "ERROR" else None}
+    if kind == "GENERATION":
+        first_byte_ns = collector.time_ns(item, "completionStartTime", "completion_start_time")
+        usage = item.value(dict[str, Any], "usageDetails", "usage_details", "usage") or {}
+        llm = LlmCall(
+            input_tokens=_tokens(item, usage, "input"),
+            output_tokens=_tokens(item, usage, "output"),
+            model=item.text("model", "provided_model_name", "providedModelName"),
+        )
+        span = collector.model_span(ids, name, (start_ns, end_ns, first_byte_ns), llm, told)
+    elif kind in _TOOLS:
+        span = collector.tool_span(ids, name, (start_ns, end_ns), as_arguments(item.raw("input")), told)
+    else:
+        span = Span(*ids, start_ns)
+    session_id = _session_id(item, options.session_by) or trace_id or "session"
+    agent = _outer_text(item, "name") or item.text("traceName", "trace_name") or ""
+    collector.add(session_id, span, {"agent": agent} if agent else {})
+
+
+def _tokens(item: Item, usage: dict[str, Any], word: str) -> int:
+    """All tokens of a kind, whatever the categories that they were counted in."""
+    for each in (word, _OLD_WORDS[word]):
+        counts = [
+            min(max(value, 0), MOST_TOKENS)
+            for key, value in usage.items()
+            if each in key.lower() and "cost" not in key.lower() and isinstance(value, int | float)
+        ]
+        if counts:
+            return int(sum(counts))
+    return int(min(item.value(float, *_OLD_USAGE[word]) or 0.0, MOST_TOKENS))
+
+
+def _session_id(item: Item, session_by: str | None) -> str | None:
+    if session_by is None:
+        return item.text("sessionId", "session_id") or _outer_text(item, "sessionId", "session_id")
+    for holder in (item, item.inner("metadata"), *_outers(item)):
+        if holder is not None and (value := holder.plain(session_by)):
+            return value
+    return None
+
+
+def _outers(item: Item) -> list[Item]:
+    """What is known of the trace that an observation stands in."""
+    if item.outer is None:
+        return []
+    found = [item.outer.inner("trace"), item.outer, item.outer.inner("metadata")]
+    return [each for each in found if each is not None]
+
+
+def _outer_text(item: Item, *names: str) -> str | None:
+    return next((text for outer in _outers(item) for name in names if (text := outer.plain(name))), None)

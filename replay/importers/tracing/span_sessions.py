@@ -1,0 +1,133 @@
+"""Sessions out of spans, as exports of tracing tools hold them: in any order, of many sessions at once.
+
+Memory holds the calls, since spans of one session may stand anywhere.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.call_steps import model_step, tool_step
+from replay.importers.reading.json_items import Item
+from replay.importers.reading.timestamps import Grain, unix_ns
+from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
+from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.types import LlmCall
+
+_LATEST_MS = 9_000_000_000_000  # in the year 2255; in ns it still fits an int64
+_FINEST_MS = 0.001  # as fine as a trace tells times
+_COARSEST_MS = 1.0  # the tools write ms or finer, so times that happen to be round are no coarser than that
+
+
+class _Group(msgspec.Struct):
+    spans: list[Span]
+    attributes: dict[str, str]
+
+
+class SpanCollector:
+    """Takes spans as they are read, and gives the trace."""
+
+    def __init__(self, format_name: str, options: ImportOptions) -> None:
+        self.counts = Counts()
+        self._format_name = format_name
+        self._options = options
+        self._groups: dict[str, _Group] = {}
+        self._grain = Grain()
+        self._models: list[LlmCall] = []
+        self._has_first_bytes = False
+        self._unnamed = 0
+
+    def time_ns(self, item: Item, *names: str) -> int | None:
+        """A time of a span: an ISO 8601 text, or a number of ms since 1970. Raises TraceError if it is neither."""
+        raw = item.raw(*names)
+        if raw is None or raw == b'""':
+            return None
+        if raw.startswith(b'"'):
+            text = item.text(*names) or ""
+            at_ns = unix_ns(text)
+        else:
+            ms = item.value(float, *names) or 0.0
+            at_ns = round(ms * 1e6) if 0 <= ms < _LATEST_MS else None
+        if at_ns is None:
+            raise item.error(names[0], "not a time like 2026-01-01T00:00:00.000Z")
+        self._grain.add(at_ns)
+        return at_ns
+
+    def new_id(self) -> str:
+        """An id for a span that has none."""
+        self._unnamed += 1
+        return f"unnamed {self._unnamed}"
+
+    def add(self, session_id: str, span: Span, attributes: dict[str, str]) -> None:
+        """A span of a session. attributes: of the session; those that come first stay."""
+        group = self._groups.setdefault(session_id, _Group([], {}))
+        group.spans.append(span)
+        for key, value in attributes.items():
+            group.attributes.setdefault(key, value)
+
+    def model_span(
+        self,
+        ids: tuple[str, str | None],
+        name: str,
+        times_ns: tuple[int, int | None, int | None],
+        llm: LlmCall,
+        attributes: dict[str, str | None],
+    ) -> Span:
+        """A model call. ids: its own and its parent's. times_ns: its start, end and first byte."""
+        start_ns, end_ns, first_byte_ns = times_ns
+        self._has_first_bytes = self._has_first_bytes or first_byte_ns is not None
+        llm.stream = first_byte_ns is not None
+        self._models.append(llm)
+        step = model_step(name, start_ns, end_ns, first_byte_ns, llm, attributes)
+        return Span(*ids, start_ns, step)
+
+    def tool_span(
+        self,
+        ids: tuple[str, str | None],
+        name: str,
+        times_ns: tuple[int, int | None],
+        arguments: bytes | None,
+        attributes: dict[str, str | None],
+    ) -> Span:
+        """A tool call. ids: its own and its parent's. times_ns: its start and end."""
+        start_ns, end_ns = times_ns
+        step, is_left_out = tool_step(name, start_ns, end_ns, arguments, attributes)
+        self.counts.drop("arguments of a tool call that are not JSON of up to 64 KiB", is_left_out)
+        return Span(*ids, start_ns, step)
+
+    def result(self, paths: Sequence[Path], explained: Sequence[str] = ()) -> ImportResult:
+        """The trace of all sessions. Raises TraceError where there is no call."""
+        options = self._options
+        streamed = "Calls with a recorded first token are streamed, the others are not."
+        if not self._has_first_bytes:
+            for llm in self._models:
+                llm.stream = options.stream
+            how = "are streamed" if options.stream else "are not streamed"
+            streamed = f"Not recorded, and assumed: model calls {how}."
+        resolution_ms = min(_COARSEST_MS, max(_FINEST_MS, self._grain.ms))
+        groups = list(self._groups.items())
+
+        def load(unit: int, counts: Counts) -> RecordedSession | None:
+            if unit == 0:
+                counts.dropped = dict(self.counts.dropped)
+            name, group = groups[unit]
+            return _session(name, group, resolution_ms, counts)
+
+        notes = (streamed, *explained)
+        return imported_sessions(self._format_name, paths, options, len(groups), load, resolution_ms, notes)
+
+
+def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:
+    found = SpanCounts()
+    start_ns, steps = linked_steps(group.spans, resolution_ms, counts.tally, found)
+    for step in steps:
+        counts.add(step)
+    counts.drop("span(s) that hold no call", found.empty)
+    counts.drop("span(s) with an id that occurred before", found.repeated_ids)
+    counts.drop("wait(s) for more calls than one step may join", found.shortened_joins)
+    counts.infer("tool call(s) that hold calls are these calls", found.tools_that_hold_calls)
+    counts.infer("model call(s) that hold model calls are these calls", found.models_that_hold_models)
+    counts.infer("span(s) whose parent is not recorded stand at the top", found.unknown_parents)
+    return RecordedSession(name, start_ns, steps, group.attributes) if steps else None

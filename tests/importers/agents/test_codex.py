@@ -1,0 +1,298 @@
+"""Codex's own logs become sessions of model calls and the tools beside them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.importers.agents.codex import Codex
+from replay.importers.agents.tracelab import TraceLab
+from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.types import Edge
+
+START = datetime(2026, 3, 21, tzinfo=UTC)
+
+
+def at(ms):
+    return (START + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def line(ms, kind, **payload):
+    return {"timestamp": at(ms), "type": kind, "payload": payload}
+
+
+def meta(name="s", parent=None):
+    source = (
+        "cli" if parent is None else {"subagent": {"thread_spawn": {"parent_thread_id": parent, "depth": 1}}}
+    )
+    return line(0, "session_meta", id=name, cli_version="0.114.0", source=source)
+
+
+def user(ms):
+    return line(ms, "event_msg", type="user_message", message="do it")
+
+
+def text(ms):
+    return line(ms, "response_item", type="message", role="assistant", content=[])
+
+
+def call(ms, call_id, name="exec_command", arguments='{"cmd":"ls"}'):
+    return line(ms, "response_item", type="function_call", name=name, arguments=arguments, call_id=call_id)
+
+
+def output(ms, call_id):
+    return line(ms, "response_item", type="function_call_output", call_id=call_id, output="...")
+
+
+def tokens(ms, read, written, total):
+    usage = {"input_tokens": read, "cached_input_tokens": 1, "output_tokens": written}
+    return line(
+        ms,
+        "event_msg",
+        type="token_count",
+        info={"last_token_usage": usage, "total_token_usage": {"input_tokens": total}},
+    )
+
+
+def write(path, *lines):
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    return path
+
+
+def imported(path, **options):
+    found = Codex().read([path], ImportOptions(**options))
+    trace = path.with_name("trace.out")
+    with TraceWriter(trace, found.header) as writer:
+        for session in found.sessions():
+            writer.write(session)
+    return found, list(read_sessions(trace))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rollout-1.jsonl"
+
+
+def test_a_model_call_runs_from_its_input_to_its_token_count(path):
+    turn = line(1, "turn_context", model="m-1")
+    write(
+        path,
+        meta("id-7"),
+        turn,
+        user(10),
+        line(900, "response_item", type="reasoning"),
+        text(1500),
+        tokens(1600, 50, 7, 50),
+    )
+    _, [session] = imported(path)
+    [step] = session.steps
+    assert (session.id, session.attributes) == ("id-7", {"agent": "codex", "version": "0.114.0"})
+    assert (step.kind, step.took_ms, step.recorded.ttft_ms) == ("llm", 1590.0, 890.0)
+    assert (step.llm.input_tokens, step.llm.output_tokens, step.llm.model) == (50, 7, "m-1")
+
+
+def test_tools_that_start_while_the_model_answers_follow_its_first_byte_and_are_joined(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        line(1000, "response_item", type="reasoning"),
+        call(1500, "a"),
+        call(1550, "b", name="write_stdin"),
+        tokens(1560, 9, 1, 9),
+        output(1600, "a"),
+        output(5000, "b"),
+        text(6000),
+        tokens(6100, 20, 2, 29),
+    )
+    _, [session] = imported(path)
+    _, first, second, answer = session.steps
+    assert first.after == (Edge("1", "first_byte", 500.0),)
+    assert (first.took_ms, bytes(first.request.json)) == (100.0, b'{"cmd":"ls"}')
+    assert (second.request.path, second.took_ms) == ("/tools/write_stdin", 3450.0)
+    assert (answer.at_ms, [edge.step for edge in answer.after]) == (5000.0, ["1", "1.1", "1.2"])
+    assert {edge.delay_ms for edge in answer.after} == {0.0}
+
+
+def test_a_result_that_comes_before_the_token_count_does_not_split_the_answer(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        call(100, "a"),
+        output(150, "a"),
+        call(200, "b"),
+        tokens(210, 9, 1, 9),
+        output(300, "b"),
+    )
+    _, [session] = imported(path)
+    assert [(step.id, step.took_ms) for step in session.steps] == [("1", 210.0), ("1.1", 50.0), ("1.2", 100.0)]
+
+
+def test_in_a_log_without_token_counts_an_answer_ends_at_the_next_input(path):
+    write(path, meta(), user(0), call(100, "a"), output(150, "a"), text(200))
+    found, [session] = imported(path)
+    assert [(step.id, step.took_ms) for step in session.steps] == [("1", 100.0), ("1.1", 50.0), ("2", 50.0)]
+    assert "Inferred: 2 model call(s) without a token count have 0 tokens." in found.notes
+
+
+def test_what_the_user_says_while_the_model_answers_does_not_end_the_answer(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        text(100),
+        user(150),
+        text(200),
+        tokens(210, 9, 1, 9),
+        text(400),
+        tokens(410, 9, 2, 18),
+    )
+    _, [session] = imported(path)
+    assert [(step.at_ms, step.took_ms, step.llm.output_tokens) for step in session.steps] == [
+        (0.0, 210.0, 1),
+        (210.0, 200.0, 2),
+    ]
+
+
+def test_an_answer_that_was_interrupted_ends_with_its_turn(path):
+    aborted = line(150, "event_msg", type="turn_aborted")
+    write(path, meta(), user(0), text(100), aborted, user(5000), text(5100), tokens(5110, 9, 1, 9))
+    found, [session] = imported(path)
+    assert [(step.at_ms, step.took_ms) for step in session.steps] == [(0.0, 100.0), (5000.0, 110.0)]
+    assert "Inferred: 1 model call(s) without a token count have 0 tokens." in found.notes
+
+
+def test_a_repeated_token_count_ends_nothing(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        text(100),
+        tokens(110, 9, 1, 9),
+        user(500),
+        text(600),
+        tokens(605, 9, 1, 9),
+        text(700),
+        tokens(710, 8, 1, 17),
+    )
+    _, [session] = imported(path)
+    assert [step.took_ms for step in session.steps] == [110.0, 210.0]
+
+
+def test_other_kinds_of_tools_bring_their_input_as_json(path):
+    write(
+        path,
+        meta(),
+        user(0),
+        line(10, "response_item", type="custom_tool_call", name="apply_patch", input="*** Begin", call_id="a"),
+        line(20, "response_item", type="local_shell_call", action={"command": ["ls"]}, call_id="b"),
+        line(30, "response_item", type="web_search_call", action={"query": "x"}),
+        line(40, "response_item", type="custom_tool_call_output", call_id="a", output=""),
+        tokens(50, 1, 1, 1),
+    )
+    found, [session] = imported(path)
+    _, patch, shell = session.steps
+    assert bytes(patch.request.json) == b'{"input":"*** Begin"}'
+    assert (shell.name, bytes(shell.request.json), shell.took_ms) == (
+        "local_shell",
+        b'{"command":["ls"]}',
+        None,
+    )
+    assert found.header.attributes["import"]["dropped"] == {
+        "tool call(s) that the model's provider ran itself": 1
+    }
+
+
+def test_the_log_of_a_subagent_is_a_lane_of_its_parents_session(tmp_path):
+    write(
+        tmp_path / "a.jsonl",
+        meta("main"),
+        user(0),
+        call(100, "x", name="spawn_agent"),
+        tokens(110, 1, 1, 1),
+        output(120, "x"),
+        text(9000),
+        tokens(9100, 1, 1, 2),
+    )
+    write(tmp_path / "b.jsonl", meta("sub", parent="main"), user(200), text(3000), tokens(3100, 1, 1, 1))
+    write(tmp_path / "c.jsonl", meta("subsub", parent="sub"), user(300), text(2000), tokens(2100, 1, 1, 1))
+    write(tmp_path / "d.jsonl", meta("orphan", parent="gone"), user(20_000), text(20_100))
+    found = Codex().read([tmp_path], ImportOptions())
+    first, second = found.sessions()
+    assert [step.id for step in first.steps] == ["1", "1.1", "2", "a1.1", "a2.1"]
+    assert second.id == "orphan"
+    assert found.header.attributes["import"]["subagents"] == 2
+
+
+def test_logs_that_name_each_other_as_parent_are_sessions_of_their_own(tmp_path):
+    for name, parent in (("a", "b"), ("b", "a"), ("c", "c")):
+        write(tmp_path / f"{name}.jsonl", meta(name, parent=parent), user(0), text(10))
+    assert sorted(session.id for session in Codex().read([tmp_path], ImportOptions()).sessions()) == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"[]", ", line 1: expected object, got array."),
+        (b'{"type":"event_msg","timestamp":"x","payload":{}}', ', line 1: timestamp: "x" is not a time like 2026-03-21T10:05:59.326Z.'),
+        (b'{"type":"turn_context","payload":{"model":1}}', ", line 1, payload: model: expected str | null, got int."),
+        (b'{"type":"event_msg","timestamp":"2026-03-21T00:00:00Z","payload":"a"}', ", line 1, payload: expected object, got str."),
+        (b'{"type":"event_msg","payload":' + b"[" * 100_000, ", line 1: nested too deeply to be read."),
+        (b'{"type":"session_meta","payload":{"source":NaN}}', ", line 1: not valid JSON: JSON is malformed: invalid character (byte 43)."),
+        (b"", ": no model or tool calls."),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_its_place(path, data, message):
+    path.write_bytes(data + b"\n")
+    with pytest.raises(TraceError) as caught:
+        Codex().read([path], ImportOptions())
+    assert str(caught.value) == f"{path}{message}"
+
+
+moments = st.integers(0, 5_000)
+tool_ids = st.sampled_from("abc")
+lines = st.one_of(
+    st.builds(user, moments),
+    st.builds(text, moments),
+    st.builds(call, moments, tool_ids),
+    st.builds(output, moments, tool_ids),
+    st.builds(tokens, moments, st.integers(-5, 10**12), st.integers(-5, 9), st.integers(0, 3)),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(lines=st.lists(lines, max_size=20))
+def test_whatever_was_logged_a_walk_starts_every_call_when_it_started(
+    tmp_path_factory, walked_starts_ms, lines
+):
+    path = write(tmp_path_factory.getbasetemp() / "rollout.jsonl", meta(), user(0), text(0), *lines)
+    found, [session] = imported(path)
+    walked = walked_starts_ms(session)
+    for step in session.steps:
+        assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms
+
+
+def test_the_published_log_gives_what_the_data_sets_own_reading_of_it_gives(data, tmp_path):
+    folder = data / "tracelab"
+    [ours] = Codex().read([folder / "codex-session.jsonl"], ImportOptions()).sessions()
+    rounds = (folder / "sanitized-round_trace.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "rounds.jsonl").write_text("".join(each for each in rounds if '"provider":"codex"' in each))
+    [theirs] = TraceLab().read([tmp_path / "rounds.jsonl"], ImportOptions()).sessions()
+
+    def facts(session):
+        return [
+            (step.id, step.name, step.at_ms, step.took_ms, step.after, step.recorded, step.llm)
+            for step in session.steps
+        ]
+
+    assert facts(ours) == facts(theirs)
+    assert len(ours.steps) == 19

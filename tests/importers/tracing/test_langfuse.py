@@ -1,0 +1,204 @@
+"""Observations exported from Langfuse become sessions of calls."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.importers.tracing.langfuse import Langfuse
+from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.types import Edge
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def at(ms):
+    return (START + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def observation(name, kind, start, end, parent=None, **fields):
+    return {
+        "id": name,
+        "traceId": "t",
+        "parentObservationId": parent,
+        "type": kind,
+        "name": name,
+        "startTime": at(start),
+        "endTime": None if end is None else at(end),
+        **fields,
+    }
+
+
+AGENT_RUN = [
+    observation("search", "TOOL", 1010, 1500, "node", input='{"q": "x", "api_key": "k"}'),
+    observation("agent", "AGENT", 0, 3000, sessionId="s-1"),
+    observation("plan", "GENERATION", 0, 1000, "agent", completionStartTime=at(300), model="m-1", usageDetails={"input": 10, "input_cached_tokens": 90, "output": 5, "output_reasoning": 2, "total": 107}, sessionId="s-1"),
+    observation("node", "SPAN", 1005, 2000, "agent"),
+    observation("fetch", "TOOL", 1010, 1900, "node", level="ERROR", input={"url": "u"}),
+    observation("answer", "GENERATION", 1920, 3000, "agent"),
+    observation("click", "EVENT", 5, None, "agent"),
+]  # fmt: skip
+
+
+def imported(path, document, **options):
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    found = Langfuse().read([path], ImportOptions(**options))
+    trace = path.with_name("trace.out")
+    with TraceWriter(trace, found.header) as writer:
+        for session in found.sessions():
+            writer.write(session)
+    return found, list(read_sessions(trace))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "observations.json"
+
+
+def in_one_session(observations):
+    return [each | {"sessionId": "s-1"} for each in observations]
+
+
+def test_generations_and_tools_become_calls_that_follow_one_another(path):
+    found, [session] = imported(path, in_one_session(AGENT_RUN))
+    plan, search, fetch, answer = session.steps
+    assert (session.id, [step.name for step in session.steps]) == ("s-1", ["plan", "search", "fetch", "answer"])
+    assert (plan.kind, plan.took_ms, plan.recorded.ttft_ms, plan.llm.stream) == ("llm", 1000.0, 300.0, True)
+    assert (plan.llm.input_tokens, plan.llm.output_tokens, plan.llm.model) == (100, 7, "m-1")
+    assert search.after == fetch.after == (Edge("1", "end", 10.0),)
+    assert (search.request.path, bytes(search.request.json)) == (
+        "/tools/search",
+        b'{"q":"x","api_key":"redacted"}',
+    )
+    assert fetch.attributes == {"span": "fetch", "error": "true"}
+    assert answer.after == (Edge("2", "end", 20.0), Edge("3", "end", 20.0))
+    assert not answer.llm.stream
+    assert found.header.resolution_ms == 1.0
+    assert found.header.attributes["import"]["dropped"] == {"event(s)": 1}
+    assert "Calls with a recorded first token are streamed, the others are not." in found.notes
+
+
+def snake(observation):
+    names = {"traceId": "trace_id", "parentObservationId": "parent_observation_id", "startTime": "start_time", "endTime": "end_time", "completionStartTime": "completion_start_time", "usageDetails": "usage_details", "sessionId": "session_id", "model": "provided_model_name"}  # fmt: skip
+    renamed = {names.get(key, key): value for key, value in observation.items()}
+    return {
+        key: value.replace("T", " ").replace("Z", "000") if key.endswith("_time") and value else value
+        for key, value in renamed.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "\n".join(json.dumps(each) for each in in_one_session(AGENT_RUN)),
+        "\n".join(json.dumps(snake(each)) for each in in_one_session(AGENT_RUN)),
+        json.dumps({"trace": {"id": "t", "sessionId": "s-1"}, "observations": [{k: v for k, v in each.items() if k != "sessionId"} for each in AGENT_RUN]}, indent=1),
+        json.dumps({"data": in_one_session(AGENT_RUN), "meta": {"page": 1}}),
+    ],
+)  # fmt: skip
+def test_every_way_of_export_gives_the_same_steps(path, document):
+    _, [expected] = imported(path, in_one_session(AGENT_RUN))
+    _, [session] = imported(path, document)
+    assert (session.id, session.steps) == ("s-1", expected.steps)
+
+
+def test_without_a_session_id_a_trace_is_a_session(path):
+    first = observation("a", "GENERATION", 0, 10)
+    second = observation("b", "GENERATION", 500, 510) | {"traceId": "u"}
+    _, sessions = imported(path, [second, first])
+    assert [(session.id, session.start_ms) for session in sessions] == [("t", 0.0), ("u", 500.0)]
+
+
+def test_the_traces_of_one_session_follow_one_another_after_the_users_think_time(path):
+    first = observation("a", "GENERATION", 0, 10, sessionId="s")
+    second = observation("b", "GENERATION", 500, 510, sessionId="s") | {"traceId": "u"}
+    _, [session] = imported(path, [first, second])
+    assert session.steps[1].after == (Edge("1", "end", 490.0),)
+
+
+def test_another_field_may_tell_sessions_apart(path):
+    items = [
+        observation(name, "GENERATION", 0, 10, metadata={"tenant": n}, userId="u")
+        for n, name in enumerate("ab")
+    ]
+    _, by_metadata = imported(path, items, session_by="tenant")
+    assert sorted(session.id for session in by_metadata) == ["0", "1"]
+    _, by_field = imported(path, items, session_by="userId")
+    assert [session.id for session in by_field] == ["u"]
+
+
+def test_where_no_first_token_is_recorded_the_option_says_whether_calls_are_streamed(path):
+    found, [session] = imported(path, [observation("a", "GENERATION", 0, 10)], stream=True)
+    assert session.steps[0].llm.stream
+    assert "Not recorded, and assumed: model calls are streamed." in found.notes
+    _, [session] = imported(path, [observation("a", "GENERATION", 0, 10)], stream=False)
+    assert not session.steps[0].llm.stream
+
+
+def test_older_exports_count_prompt_and_completion(path):
+    old = {"usage": {"promptTokens": 3, "completionTokens": 4, "inputCost": 9}}
+    oldest = {"promptTokens": 5, "completionTokens": 6}
+    _, [session] = imported(
+        path, [observation("a", "GENERATION", 0, 10, **old), observation("b", "GENERATION", 20, 30, **oldest)]
+    )
+    assert [(step.llm.input_tokens, step.llm.output_tokens) for step in session.steps] == [(3, 4), (5, 6)]
+
+
+def test_times_in_microseconds_are_kept(path):
+    item = observation("a", "GENERATION", 0, 10) | {"startTime": "2026-01-01 00:00:00.000123"}
+    other = observation("b", "GENERATION", 20, 30)
+    found, [session] = imported(path, [item, other])
+    assert session.steps[0].took_ms == 9.877
+    assert found.header.resolution_ms == 0.001
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([{"id": "a", "startTime": "today"}], ', object 1, startTime: "today" is not a time like 2026-01-01T00:00:00.000Z.'),
+        ([{"id": "a", "startTime": -5}], ', object 1, startTime: "-5" is not a time like 2026-01-01T00:00:00.000Z.'),
+        ([{"id": 5, "startTime": at(0)}], ", object 1, id: expected str, got int."),
+        ([{"id": "a", "type": "SPAN", "startTime": at(0)}], ": no model or tool calls."),
+        ([], ": no model or tool calls."),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_with_its_place(path, document, message):
+    with pytest.raises(TraceError) as caught:
+        imported(path, document)
+    assert str(caught.value) == f"{path}{message}"
+
+
+moments = st.integers(0, 3_000)
+kinds = st.sampled_from(["GENERATION", "GENERATION", "TOOL", "SPAN", "AGENT", "EVENT"])
+names = st.sampled_from([None, *"abcdefgh"])
+observations = st.builds(
+    lambda name, kind, start, end, parent, session, first: (
+        observation(name, kind, start, end, parent)
+        | ({} if session is None else {"sessionId": session})
+        | ({} if first is None else {"completionStartTime": at(first)})
+    ),
+    names,
+    kinds,
+    moments,
+    st.none() | moments,
+    names,
+    st.sampled_from([None, "s", "t"]),
+    st.none() | moments,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(items=st.lists(observations, max_size=12))
+def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
+    tmp_path_factory, walked_starts_ms, items
+):
+    path = tmp_path_factory.getbasetemp() / "observations.json"
+    found, sessions = imported(path, [observation("z", "GENERATION", 0, 1), *items])
+    for session in sessions:
+        walked = walked_starts_ms(session)
+        for step in session.steps:
+            assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms

@@ -1,0 +1,198 @@
+"""Runs exported from LangSmith become sessions of calls."""
+
+import json
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replay.importers.tracing.langsmith import LangSmith
+from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.types import Edge
+
+START = datetime(2026, 1, 1)
+
+
+def at(ms):
+    return (START + timedelta(milliseconds=ms)).isoformat(timespec="microseconds")
+
+
+def run(name, kind, start, end, parent=None, **fields):
+    return {
+        "id": name,
+        "trace_id": "t",
+        "session_id": "project",
+        "parent_run_id": parent,
+        "run_type": kind,
+        "name": name,
+        "start_time": at(start),
+        "end_time": None if end is None else at(end),
+        **fields,
+    }
+
+
+EXTRA = {"metadata": {"thread_id": "th", "ls_model_name": "m-1"}}
+GRAPH = [
+    run("graph", "chain", 0, 3000, extra=EXTRA),
+    run("plan", "llm", 1, 1000, "graph", extra=EXTRA, prompt_tokens=10, completion_tokens=5, first_token_time=at(251)),
+    run("search", "tool", 1010, 1500, "tools", extra=EXTRA, inputs={"query": "x"}, error="ValueError: secret"),
+    run("tools", "chain", 1005, 2000, "graph", extra=EXTRA),
+    run("lookup", "retriever", 1010, 1900, "tools", extra=EXTRA, inputs={"query": "y"}),
+    run("answer", "llm", 1920, 3000, "graph", extra=EXTRA, outputs={"usage_metadata": {"input_tokens": 7, "output_tokens": 8}}),
+]  # fmt: skip
+
+
+def imported(path, document, **options):
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    found = LangSmith().read([path], ImportOptions(**options))
+    trace = path.with_name("trace.out")
+    with TraceWriter(trace, found.header) as writer:
+        for session in found.sessions():
+            writer.write(session)
+    return found, list(read_sessions(trace))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "runs.jsonl"
+
+
+def lines(*runs):
+    return "\n".join(json.dumps(each) for each in runs)
+
+
+def test_runs_of_models_and_tools_become_calls_that_follow_one_another(path):
+    found, [session] = imported(path, lines(*GRAPH))
+    plan, search, lookup, answer = session.steps
+    assert (session.id, session.attributes) == ("th", {"agent": "graph"})
+    assert (plan.took_ms, plan.recorded.ttft_ms, plan.llm.stream, plan.llm.model) == (999.0, 250.0, True, "m-1")
+    assert [(step.llm.input_tokens, step.llm.output_tokens) for step in (plan, answer)] == [(10, 5), (7, 8)]
+    assert search.after == lookup.after == (Edge("1", "end", 10.0),)
+    assert (search.request.path, bytes(search.request.json)) == ("/tools/search", b'{"query":"x"}')
+    assert search.attributes == {"span": "search", "error": "true"}
+    assert answer.after == (Edge("2", "end", 20.0), Edge("3", "end", 20.0))
+    assert found.header.resolution_ms == 1.0
+
+
+def nested(name):
+    found = next(each for each in GRAPH if each["id"] == name)
+    children = [nested(each["id"]) for each in GRAPH if each["parent_run_id"] == name]
+    return {key: value for key, value in found.items() if key != "parent_run_id"} | {"child_runs": children}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        json.dumps(GRAPH, indent=1),
+        json.dumps({"runs": GRAPH, "cursors": {}}),
+        json.dumps(nested("graph")),
+        lines(*(each | {"parent_run_id": None, "parent_run_ids": [p for p in ("graph", each["parent_run_id"]) if p and p != each["id"]]} for each in GRAPH)),
+        lines(*(each | {"parent_run_id": None, "dotted_order": ".".join(f"20260101T000000000000Z{p}" for p in (each["parent_run_id"], each["id"]) if p)} for each in GRAPH)),
+    ],
+)  # fmt: skip
+def test_every_way_of_export_gives_the_same_steps(path, document):
+    _, [expected] = imported(path, lines(*GRAPH))
+    _, [session] = imported(path, document)
+    assert (session.id, session.steps) == ("th", expected.steps)
+
+
+def test_without_a_thread_a_trace_is_a_session_and_a_project_is_not(path):
+    _, sessions = imported(path, lines(run("a", "llm", 0, 10), run("b", "llm", 50, 60) | {"trace_id": "u"}))
+    assert [(session.id, session.start_ms) for session in sessions] == [("t", 0.0), ("u", 50.0)]
+
+
+def test_another_field_may_tell_sessions_apart(path):
+    _, [session] = imported(
+        path,
+        lines(run("a", "llm", 0, 10), run("b", "llm", 50, 60) | {"trace_id": "u"}),
+        session_by="session_id",
+    )
+    assert session.id == "project"
+    assert session.steps[1].after == (Edge("1", "end", 40.0),)
+
+
+def test_the_first_token_may_be_told_by_an_event(path):
+    events = [
+        {"name": "start", "time": at(0)},
+        {"name": "new_token", "time": at(40)},
+        {"name": "new_token", "time": at(50)},
+    ]
+    _, [session] = imported(path, lines(run("a", "llm", 0, 100, events=events)))
+    assert session.steps[0].recorded.ttft_ms == 40.0
+
+
+def test_times_may_be_numbers_of_milliseconds(path):
+    _, [session] = imported(
+        path, lines(run("a", "llm", 0, 0) | {"start_time": 1_770_000_000_000, "end_time": 1_770_000_000_250.5})
+    )
+    assert session.steps[0].took_ms == 250.5
+
+
+def test_a_tool_that_calls_an_agent_is_the_agents_calls(path):
+    found, [session] = imported(
+        path,
+        lines(
+            run("a", "llm", 0, 10),
+            run("ask", "tool", 20, 90),
+            run("inner", "llm", 25, 80, "ask"),
+            run("b", "llm", 95, 99),
+        ),
+    )
+    assert [step.name for step in session.steps] == ["a", "inner", "b"]
+    assert "Inferred: 1 tool call(s) that hold calls are these calls." in found.notes
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ('{"id":"a","start_time":true}', ", line 1, start_time: expected float, got bool."),
+        ('{"id":"a","start_time":"x"}', ', line 1, start_time: "x" is not a time like 2026-01-01T00:00:00.000Z.'),
+        ('{"id":"a","start_time":1e300}', ', line 1, start_time: "1e300" is not a time like 2026-01-01T00:00:00.000Z.'),
+        ('{"id":"a","run_type":"llm","start_time":1,"child_runs":[5]}', ", line 1, child_runs: [0]: expected object, got int."),
+        ('{"id":"a","run_type":"llm","start_time":1,"prompt_tokens":"many"}', ", line 1, prompt_tokens: expected float, got str."),
+        ('{"id":"a","run_type":"llm"}', ": no model or tool calls."),
+    ],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_with_its_place(path, document, message):
+    with pytest.raises(TraceError) as caught:
+        imported(path, document)
+    assert str(caught.value) == f"{path}{message}"
+
+
+def test_runs_nested_hundreds_deep_are_read_or_refused_plainly(path):
+    deep = run("x", "llm", 0, 1)
+    for n in range(300):
+        deep = run(f"r{n}", "chain", 0, 1, child_runs=[deep])
+    _, [session] = imported(path, lines(deep))
+    assert len(session.steps) == 1
+
+
+moments = st.integers(0, 3_000).map(lambda n: n / 4)
+names = st.sampled_from([None, *"abcdefgh"])
+runs = st.builds(
+    lambda name, kind, start, end, parent, first: run(
+        name, kind, start, end, parent, first_token_time=first and at(first)
+    ),
+    names,
+    st.sampled_from(["llm", "llm", "tool", "chain", "prompt"]),
+    moments,
+    st.none() | moments,
+    names,
+    st.none() | moments,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(items=st.lists(runs, max_size=12))
+def test_whatever_was_recorded_a_walk_starts_every_call_when_it_started(
+    tmp_path_factory, walked_starts_ms, items
+):
+    path = tmp_path_factory.getbasetemp() / "runs.jsonl"
+    found, sessions = imported(path, [run("z", "llm", 0, 1), *items])
+    for session in sessions:
+        walked = walked_starts_ms(session)
+        for step in session.steps:
+            assert abs(walked[step.id] - step.at_ms) <= found.header.resolution_ms + 0.001
