@@ -16,10 +16,10 @@ import msgspec
 from replay.errors import InputError
 from replay.keys import explained
 from replay.toml import TomlError, read_toml
-from replay.trace.expect import expect_problem
-from replay.trace.secrets import may_be_secret
-from replay.trace.shown_urls import REDACTED, problem_of, shown_url
+from replay.trace.redaction.secrets import may_be_secret
+from replay.trace.redaction.shown_urls import REDACTED, problem_of, shown_url
 from replay.trace.types import Expect
+from replay.trace.values.expect import expect_problem
 
 Plane = Literal["serverless", "vm", "hybrid"]
 

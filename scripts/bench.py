@@ -277,7 +277,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[
 
 READING = """
 import resource, sys, time
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 before = time.perf_counter(); n = 0
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for session in read_sessions(sys.argv[1]): n += len(session.steps)

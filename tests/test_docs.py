@@ -11,7 +11,7 @@ from replay.cli.main import cli
 from replay.judge.slo import parse_slo
 from replay.results.types import ERROR_CLASSES
 from replay.target import load_target
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 from replay.trace.types import Expect, JsonCheck
 
 ROOT = Path(__file__).parent.parent

@@ -20,7 +20,7 @@ from replay.importers.types import ImportOptions
 from replay.planes.modelled import modelled_server
 from replay.planes.types import ServiceModel
 from replay.target import Target
-from replay.trace.file import TraceWriter, read_sessions, scan
+from replay.trace.file.stream import TraceWriter, read_sessions, scan
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"
 DATA = Path(os.environ.get("REPLAY_DATA") or BESIDE)

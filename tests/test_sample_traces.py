@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.trace.file import TraceReader
+from replay.trace.file.stream import TraceReader
 from replay.trace.types import Edge, Session, Step
 
 ROOT = Path(__file__).parent.parent

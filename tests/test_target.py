@@ -20,7 +20,7 @@ from replay.target import (
     redacted,
     secret_from_env,
 )
-from replay.trace.shown_urls import shown_url
+from replay.trace.redaction.shown_urls import shown_url
 
 SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
 

@@ -7,8 +7,8 @@ import msgspec
 
 from replay.cli.documents import print_json
 from replay.judge.phrases import counted
-from replay.trace.correlating import Correlation, Written, find_correlation, write_correlated
-from replay.trace.correlation import Proposal
+from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
+from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
 
 _LONGEST_STEP = 40

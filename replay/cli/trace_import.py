@@ -17,7 +17,7 @@ from replay.importers.types import ImportOptions
 from replay.judge.phrases import counted
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
 

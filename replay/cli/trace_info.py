@@ -14,8 +14,8 @@ from replay.report.charts import Chart
 from replay.report.trace_chart import trace_load
 from replay.report.words import clean, count, milliseconds
 from replay.trace.errors import TraceError, shortened, shown_path
-from replay.trace.file import find_errors, scan
-from replay.trace.profile import Quantiles, TraceProfile, profile
+from replay.trace.file.stream import find_errors, scan
+from replay.trace.profile.shape import Quantiles, TraceProfile, profile
 
 _MOST_ERRORS = 20
 _MOST_REFERENCES = 20

@@ -8,7 +8,7 @@ import msgspec
 from replay.cli.units import DURATION
 from replay.judge.phrases import counted
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.synthesis.likeness import likeness_of
 from replay.trace.synthesis.making import from_likeness, from_recipe, likeness_header, recipe_header
 from replay.trace.synthesis.presets import PRESETS, preset_text

@@ -14,7 +14,7 @@ from replay.cli.options import personal_option
 from replay.cli.units import DURATION, Factor, Percent
 from replay.judge.phrases import counted
 from replay.trace.errors import TraceError, escaped, shown, shown_path
-from replay.trace.file import TraceWriter, open_trace, scan
+from replay.trace.file.stream import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.idle import IdleCap
 from replay.trace.transforms.merging import Scale, merged, merged_header

@@ -17,7 +17,7 @@ from replay.engine.users.values import SessionValues
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.target import Target
 from replay.trace.types import LlmCall, Request, Session, Step
-from replay.trace.values import MissingValue
+from replay.trace.values.extracting import MissingValue
 
 
 class Alike:

@@ -8,7 +8,7 @@ import msgspec
 
 from replay.target import ASGI_PREFIX, Auth, Route, Target, Tls
 from replay.trace.origins import origin_of
-from replay.trace.secrets import may_be_secret
+from replay.trace.redaction.secrets import may_be_secret
 
 
 def destinations(target: Target) -> list[Target]:

@@ -30,7 +30,7 @@ from replay.engine.types import RunOptions
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
 from replay.trace.types import Session, Step
-from replay.trace.values import MissingValue, taken
+from replay.trace.values.extracting import MissingValue, taken
 from replay.wire.types import ALWAYS, Exchange
 
 _NS = 1_000_000_000

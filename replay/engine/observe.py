@@ -17,7 +17,7 @@ import msgspec
 
 from replay.engine.plane_client import ask
 from replay.results.types import PlaneFigures
-from replay.trace.shown_urls import shown_url
+from replay.trace.redaction.shown_urls import shown_url
 
 PLANE_FILE = "plane.jsonl"
 _EVERY_S = 1.0

@@ -18,9 +18,9 @@ from replay.dialects.bodies import family_of_request, read_body
 from replay.http.codings import uncoded
 from replay.results.types import is_transient
 from replay.target import ExpectRule, Target, expected_of
-from replay.trace.expect import expected_statuses, reads_body, unmet
 from replay.trace.types import Expect, Step
-from replay.trace.values import MOST_BODY_BYTES
+from replay.trace.values.expect import expected_statuses, reads_body, unmet
+from replay.trace.values.extracting import MOST_BODY_BYTES
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
 
 _KNOWN_MOST = 65_536

@@ -16,7 +16,7 @@ from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.copies import COPY, Copy, copied, copy_id, jitter_ratio, lap_id, placed
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file import TraceScan, read_sessions, scan
+from replay.trace.file.stream import TraceScan, read_sessions, scan
 from replay.trace.types import Session
 
 _NS = 1_000_000_000

@@ -81,10 +81,10 @@ class RunOptions(msgspec.Struct, frozen=True):
     repeat: the trace begins again when it ends, until duration_s. phases: how the load changes over the run; the
     last one lasts to the end. at: what is done to the target meanwhile. answers: what is recorded of answers, in
     answers.jsonl: nothing; what they look like; or digests of their values too. references: whether {{copy}} and the
-    like are filled in (replay/trace/reserved.py). data: a CSV file, of which each session has a row, in data_order.
-    to_origin: the target may be where the trace was recorded; else such a run is refused. read_only: requests that may
-    change something become waits of their recorded length. budget: what the model calls of one replay may cost, of all
-    its targets together.
+    like are filled in (replay/trace/values/reserved.py). data: a CSV file, of which each session has a row, in
+    data_order. to_origin: the target may be where the trace was recorded; else such a run is refused. read_only:
+    requests that may change something become waits of their recorded length. budget: what the model calls of one
+    replay may cost, of all its targets together.
     """
 
     timing: Timing = "causal"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from replay.importers.reading.timestamps import ms_between
 from replay.importers.tool_requests import tool_request
-from replay.trace.rules import MOST_TOKENS
+from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall, Recorded, Step
 
 LONGEST_TEXT = 200

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from replay.trace.redaction import REDACTED, is_secret_name
+from replay.trace.redaction.headers import REDACTED, is_secret_name
 from replay.trace.types import Request
 
 LARGEST_ARGUMENTS_BYTES = 1 << 16

@@ -11,7 +11,7 @@ from replay.recording.journal import JournalReader
 from replay.recording.types import RESOLUTION_MS, JournalEntry
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
 
 # A session of more becomes several. A trace may have ten times as many steps, and twice as many bytes, in a session.

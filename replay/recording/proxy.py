@@ -26,7 +26,7 @@ from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.system.shortage import shortage_of
-from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type
+from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type
 
 _CONNECT_TIMEOUT_S = 30.0
 _KEPT_IDLE_S = 60.0

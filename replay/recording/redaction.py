@@ -2,7 +2,7 @@
 
 What is taken for a secret: headers, query parameters, form fields and JSON members with a secret's name; texts with the
 shape of a well-known key or token; whatever a pattern of the user's matches; and the values of the request's own
-secret headers wherever else they stand. See replay/trace/secrets.py for names and shapes.
+secret headers wherever else they stand. See replay/trace/redaction/secrets.py for names and shapes.
 """
 
 import base64
@@ -12,15 +12,21 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from replay.trace.patterns import Match, Pattern, PatternProblem, compiled, replaced
-from replay.trace.personal import without_personal
-from replay.trace.redaction import REDACTED, is_secret_header, kept_headers, redacted_parts, redacted_path
-from replay.trace.secrets import (
+from replay.trace.redaction.headers import (
+    REDACTED,
+    is_secret_header,
+    kept_headers,
+    redacted_parts,
+    redacted_path,
+)
+from replay.trace.redaction.personal import without_personal
+from replay.trace.redaction.secrets import (
     is_secret_member,
     redacted_value,
     without_secret_pairs,
     without_secret_shapes,
 )
+from replay.trace.values.patterns import Match, Pattern, PatternProblem, compiled, replaced
 
 _IS_VISIBLE = re.compile(r"[!-~]*").fullmatch
 # Shorter values are likely to be words, which stand in bodies for other reasons.

@@ -5,7 +5,7 @@ from typing import Any
 from replay.http.codings import uncoded
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange
-from replay.trace.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
+from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 
 
 def kept_response(exchange: Exchange, redactor: Redactor) -> tuple[Any, dict[str, str]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from replay.recording.types import SessionRef, SessionRules, ToldBy
-from replay.trace.redaction import is_secret_name
+from replay.trace.redaction.headers import is_secret_name
 
 _LONGEST_ID = 200
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch

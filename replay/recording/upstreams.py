@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from replay.recording.types import Route, Upstream
-from replay.trace.shown_urls import problem_of, shown_url
+from replay.trace.redaction.shown_urls import problem_of, shown_url
 
 _PORTS = {"http": 80, "https": 443}
 

@@ -5,7 +5,7 @@ converts once, when a session is loaded. Fields that this version does not know 
 reading, transforming and writing a trace loses nothing: they stand beside the known fields in the file.
 
 Decoding is strict (unknown fields are refused), because that is the fast way and nearly every line has none;
-replay/trace/file.py sets the unknown fields of the other lines aside first.
+replay/trace/file/stream.py sets the unknown fields of the other lines aside first.
 """
 
 from typing import Any, Literal

@@ -19,7 +19,7 @@ from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
 from replay.results.types import StepRecord
-from replay.trace.file import scan
+from replay.trace.file.stream import scan
 from replay.trace.types import Session
 from replay.trials.watching import Watcher, followed, say, told
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.trace.file import TraceWriter, read_sessions, scan
+from replay.trace.file.stream import TraceWriter, read_sessions, scan
 from replay.trace.synthesis.making import from_recipe, recipe_header
 from replay.trace.synthesis.presets import preset_text
 from replay.trace.synthesis.recipe import parse_recipe

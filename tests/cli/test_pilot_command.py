@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
 

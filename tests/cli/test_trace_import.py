@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from replay.cli.trace import trace
 from replay.importers.reading import inputs
 from replay.trace.errors import TraceError
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 
 ROWS = (
     b'{"timestamp":0,"input_length":5,"output_length":1}\n{"timestamp":70,"input_length":6,"output_length":2}\n'

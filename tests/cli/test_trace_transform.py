@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from replay.cli.trace import trace
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, open_trace, read_sessions
+from replay.trace.file.stream import TraceWriter, open_trace, read_sessions
 from replay.trace.types import Edge, Header, Session, Step
 
 

@@ -10,7 +10,7 @@ from replay.engine.plan import bent, planned_counts, planned_sessions, scheduled
 from replay.engine.types import Knobs, Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.copies import jitter_ratio
-from replay.trace.file import scan
+from replay.trace.file.stream import scan
 from replay.trace.types import Session, Step
 
 starts = st.lists(st.floats(0, 1e6), min_size=1, max_size=20).map(sorted)

@@ -16,7 +16,7 @@ from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE
 from replay.trace.errors import TraceError
-from replay.trace.file import scan
+from replay.trace.file.stream import scan
 from replay.trials.evidence import read_verdict
 from tests.faults.commands import IMPORTED
 

@@ -22,7 +22,7 @@ import zstandard
 
 from replay.judge.money.calendar_file import NAMED
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.types import Recorded, Request, Step
 from tests.importers.test_every_importer import SAMPLES

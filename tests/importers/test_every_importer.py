@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 
 SAMPLES = {
     "claude-sessions": '{"id":"a","block_size":64,"requests":[{"t":0,"type":"n","in":5,"out":5,"api_time":1}]}',

@@ -9,7 +9,7 @@ from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, scan
+from replay.trace.file.stream import TraceWriter, scan
 from replay.trace.types import Edge
 
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"

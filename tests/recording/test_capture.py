@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replay.recording.capture import MOST_BODY_BYTES, BodyCapture, step_of
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, SessionRef
-from replay.trace.rules import find_problem
+from replay.trace.file.rules import find_problem
 from replay.trace.types import Session
 
 MS = 1_000_000

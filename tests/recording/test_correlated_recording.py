@@ -17,7 +17,7 @@ from replay.recording.capture import step_of
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, SessionRef
 from replay.target import Target
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 from tests.recording.test_record_command import Recorded
 
 LONGEST_S = 60.0

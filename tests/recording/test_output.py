@@ -7,7 +7,7 @@ from replay.recording.journal import JournalWriter
 from replay.recording.output import NothingRecorded, write_trace
 from replay.recording.types import JournalEntry, JournalHeader
 from replay.trace.errors import TraceError
-from replay.trace.file import open_trace
+from replay.trace.file.stream import open_trace
 from replay.trace.types import Edge, Recorded, Request, Step
 
 HEADER = JournalHeader("replay-journal", 1, "shop", "replay trace record", "2026-01-01T00:00:00.000+00:00")

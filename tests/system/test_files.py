@@ -12,7 +12,7 @@ import pytest
 
 from replay.system.files import as_private, write_whole
 from replay.trace.errors import TraceError
-from replay.trace.stored import WholeFile
+from replay.trace.file.stored import WholeFile
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, open_trace
+from replay.trace.file.stream import TraceWriter, open_trace
 from replay.trace.origins import (
     MOST_ORIGINS,
     OriginTally,

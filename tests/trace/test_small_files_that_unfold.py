@@ -9,9 +9,9 @@ import zstandard
 
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
-from replay.trace import stored
 from replay.trace.errors import TraceError
-from replay.trace.file import find_errors, scan
+from replay.trace.file import stored
+from replay.trace.file.stream import find_errors, scan
 
 HEAD = b'{"format":"replay-trace","version":1,"name":"bomb"}\n'
 STEPS = HEAD + b'{"id":"s","start_ms":0,"steps":[{'
@@ -38,10 +38,10 @@ BOMBS = {
 READ_ALL = """
 import resource, sys
 from pathlib import Path
-import replay.trace.weight as weight
-from replay.trace import stored
+import replay.trace.file.weight as weight
+from replay.trace.file import stored
 from replay.trace.errors import TraceError
-from replay.trace.file import find_errors, scan
+from replay.trace.file.stream import find_errors, scan
 from replay.importers import IMPORTERS
 from replay.importers.tracing import otlp_protobuf
 from replay.importers.types import ImportOptions
@@ -150,8 +150,8 @@ def test_blank_lines_without_end_are_refused(name, tmp_path, monkeypatch):
 
 
 def test_what_is_wrong_with_a_heavy_line_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("replay.trace.weight.MOST_DECODED_BYTES", 1 << 10)
-    monkeypatch.setattr("replay.trace.weight._LIGHT_BYTES", 1)
+    monkeypatch.setattr("replay.trace.file.weight.MOST_DECODED_BYTES", 1 << 10)
+    monkeypatch.setattr("replay.trace.file.weight._LIGHT_BYTES", 1)
     _, head, unit, tail = BOMBS["steps"]
     path = tmp_path / "heavy.jsonl"
     path.write_bytes(head + unit * 100 + tail)

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from replay.engine.answers.shape import Values
-from replay.trace.redaction import REDACTED
-from replay.trace.secrets import holds_secret, redacted_value, without_secret_shapes
+from replay.trace.redaction.headers import REDACTED
+from replay.trace.redaction.secrets import holds_secret, redacted_value, without_secret_shapes
 
 _DIGEST_BYTES = 12
 LONGEST_EXAMPLE = 60

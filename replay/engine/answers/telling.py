@@ -15,7 +15,7 @@ from replay.engine.answers.shape import Shape, Values, reading
 from replay.http.codings import uncoded
 from replay.results.types import AnswerRecord
 from replay.trace.types import Step
-from replay.trace.values import MOST_BODY_BYTES
+from replay.trace.values.extracting import MOST_BODY_BYTES
 from replay.wire.types import Exchange
 
 # What a whole answer says went wrong; every other error of one follows from its status, or from what was expected.

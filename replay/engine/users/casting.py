@@ -15,8 +15,8 @@ from replay.engine.users.values import SessionValues, User
 from replay.target import Target
 from replay.trace.copies import Copy
 from replay.trace.origins import origin_of
-from replay.trace.reserved import found_in
 from replay.trace.types import Session
+from replay.trace.values.reserved import found_in
 
 
 class Casting:

@@ -17,7 +17,7 @@ import numpy as np
 from replay.engine.types import RowOrder, RunOptions
 from replay.results.types import DataFacts
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.uses import MOST_COLUMNS, Uses
+from replay.trace.values.uses import MOST_COLUMNS, Uses
 
 MOST_ROWS = 1_000_000
 MOST_FILE_BYTES = 256 << 20

@@ -9,9 +9,9 @@ import msgspec
 
 from replay.engine.render import Rendered
 from replay.engine.users.cookies import Cookies
-from replay.trace.reserved import BadReference, reserved, time_text
 from replay.trace.types import Request, Step
-from replay.trace.values import MissingValue, filled, is_name
+from replay.trace.values.extracting import MissingValue, filled, is_name
+from replay.trace.values.reserved import BadReference, reserved, time_text
 
 _Headers = Iterable[tuple[bytes, bytes]]
 

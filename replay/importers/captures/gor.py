@@ -24,10 +24,10 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown_path
+from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
+from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_content, redacted_path
-from replay.trace.rules import LONGEST_MS, MOST_STEPS
-from replay.trace.stored import StoredBytes, open_lines
+from replay.trace.redaction.headers import is_secret_name, kept_headers, redacted_content, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()

@@ -32,16 +32,22 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shortened, shown_path
+from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
+from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, kept_headers, redacted_body, redacted_content, redacted_path
-from replay.trace.responses import (
+from replay.trace.redaction.headers import (
+    is_secret_name,
+    kept_headers,
+    redacted_body,
+    redacted_content,
+    redacted_path,
+)
+from replay.trace.redaction.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
     response_headers,
     response_json,
 )
-from replay.trace.rules import LONGEST_MS, MOST_STEPS
-from replay.trace.stored import StoredBytes, open_lines
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 _LARGEST_FLOW_BYTES = 256 << 20

@@ -8,7 +8,8 @@ The formats are those of tsenart/vegeta `lib/targets.go` and `lib/target.schema.
   with its body. A trace takes no path from its input, so those files are not read: such bodies are dropped.
 - As JSON, a target is an object with `method`, `url`, `header` (lists of values by name) and `body` in base64. A
   body of up to 1 MiB is kept as it is; a larger one is replaced by its size.
-- Secrets are dropped as replay/trace/redaction.py says, from headers, from queries, and from the URL's userinfo.
+- Secrets are dropped as replay/trace/redaction/headers.py says, from headers, from queries, and from the URL's
+  userinfo.
 - Targets have no times: `arrivals` lays them out, in order of the files and lines.
 """
 
@@ -29,7 +30,7 @@ from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import kept_headers, redacted_path
+from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
 LARGEST_BODY_BYTES = 1 << 20

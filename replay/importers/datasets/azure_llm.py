@@ -23,7 +23,7 @@ from replay.importers.reading.starts import Starts, refuse_arrivals
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.rules import MOST_TOKENS
+from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Session, Step
 
 _COLUMNS = ("timestamp", "contexttokens", "generatedtokens")

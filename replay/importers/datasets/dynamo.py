@@ -30,7 +30,7 @@ from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.inference import Call, Lane
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.rules import MOST_TOKENS
+from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
 SCHEMA = "dynamo.request.trace.v1"

@@ -25,7 +25,7 @@ import msgspec
 from replay.importers.reading.inputs import input_files, read_rows, trace_name
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.rules import LONGEST_MS
+from replay.trace.file.rules import LONGEST_MS
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, Step
 
 DEFAULT_BLOCK_SIZE = 512

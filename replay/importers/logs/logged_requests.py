@@ -27,9 +27,9 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
 from replay.trace.origins import OriginTally
-from replay.trace.redaction import is_secret_name, redacted_path
-from replay.trace.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
+from replay.trace.redaction.headers import is_secret_name, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 MOST_REQUESTS = 2_000_000

@@ -11,8 +11,8 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trace.stored import BlankLines, StoredBytes, cannot_read, open_lines
-from replay.trace.weight import is_too_heavy
+from replay.trace.file.stored import BlankLines, StoredBytes, cannot_read, open_lines
+from replay.trace.file.weight import is_too_heavy
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
 LONGEST_ROW_BYTES = 64 << 20

@@ -12,7 +12,7 @@ import msgspec
 from replay.importers.reading.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy, rest_of
 from replay.importers.reading.log_records import without_halves
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
 _Value = TypeVar("_Value")
 _Object = dict[str, msgspec.Raw]

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.importers.reading.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
 _Record = TypeVar("_Record")
 _ESCAPE = re.compile(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
 LONGEST_LINE_BYTES = 1 << 20
 

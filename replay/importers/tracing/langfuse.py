@@ -29,7 +29,7 @@ from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.rules import MOST_TOKENS
+from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall
 
 _ARRAYS = ("observations", "traces", "data")

@@ -20,7 +20,7 @@ attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
   names another attribute, or a header that was recorded, in their place.
 - Edges are inferred as replay/importers/tracing/spans.py says. The resolution is the coarsest power of ten that
   divides all times, between 1 s and 1 us.
-- Secrets are dropped as replay/trace/redaction.py says. Of errors their type is kept, never their message.
+- Secrets are dropped as replay/trace/redaction/headers.py says. Of errors their type is kept, never their message.
 - Sessions start at their recorded times; `arrivals` lays them out anew.
 
 Memory holds what is kept of all spans, since spans of one trace may stand anywhere.

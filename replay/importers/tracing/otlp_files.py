@@ -21,7 +21,7 @@ from replay.importers.tracing.otlp_json import spans_in_item
 from replay.importers.tracing.otlp_protobuf import WireError, spans_in_message, spans_of_resource, varint
 from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.stored import StoredBytes, open_lines, unfolded_too_far, unfolds_too_far
+from replay.trace.file.stored import StoredBytes, open_lines, unfolded_too_far, unfolds_too_far
 
 LARGEST_MESSAGE_BYTES = 256 << 20
 
@@ -31,7 +31,9 @@ Framing = Literal["json", "message", "length", "varint"]
 _HEAD_BYTES = 64
 _BUFFER_BYTES = 1 << 20
 _LARGEST_WINDOW_BYTES = 1 << 27
-_SLICE_BYTES = 2048  # what a hostile message unpacks to at once is then bounded, see replay/trace/stored.py
+_SLICE_BYTES = (
+    2048  # what a hostile message unpacks to at once is then bounded, see replay/trace/file/stored.py
+)
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _JSON = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*\}|\[\s*\]|[\[{][\s\[{]*"[A-Za-z])').match
 # The tags of a ResourceSpans' fields: its resource, its spans, its schema.

@@ -13,8 +13,8 @@ import msgspec
 from replay.importers.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool_request
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan
-from replay.trace.redaction import kept_headers, redacted_path
-from replay.trace.rules import MOST_BODY_BYTES
+from replay.trace.file.rules import MOST_BODY_BYTES
+from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.types import Request
 
 LONGEST_PATH = 1 << 14

@@ -20,7 +20,7 @@ from replay.importers.tracing.otlp_requests import (
     set_arguments,
 )
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role
-from replay.trace.rules import MOST_TOKENS
+from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import Kind, LlmCall, Recorded, Step
 
 _LEFT_OUT = "arguments of a tool call that are not JSON of up to 64 KiB"

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceReader
+from replay.trace.file.stream import TraceReader
 from replay.trace.synthesis.arrivals import starts_ms
 from replay.trace.synthesis.recipe import ArrivalRecipe
 from replay.trace.types import Header, Session

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from replay.trace.rules import LONGEST_NAME, MOST_BODY_BYTES
+from replay.trace.file.rules import LONGEST_NAME, MOST_BODY_BYTES
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header, LlmCall, Recorded, Request, Session, Step
 

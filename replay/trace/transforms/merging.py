@@ -12,8 +12,8 @@ from itertools import count
 import msgspec
 
 from replay.trace.copies import copy_id, jitter_ratio
+from replay.trace.file.rules import LONGEST_NAME
 from replay.trace.origins import united
-from replay.trace.rules import LONGEST_NAME
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header, Session
 

@@ -1,10 +1,10 @@
-"""Personal data taken out of a trace; what is taken for it, replay/trace/personal.py says."""
+"""Personal data taken out of a trace; what is taken for it, replay/trace/redaction/personal.py says."""
 
 from collections.abc import Iterator
 
 import msgspec
 
-from replay.trace.personal import personal_taken_out, value_without_personal, without_personal
+from replay.trace.redaction.personal import personal_taken_out, value_without_personal, without_personal
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Session
 

@@ -7,9 +7,9 @@ import msgspec
 
 from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
 from replay.trace.errors import shown
-from replay.trace.patterns import Pattern, PatternProblem, Replacement, compiled, replaced
 from replay.trace.transforms.types import Tally, TransformError
 from replay.trace.types import Request, Session
+from replay.trace.values.patterns import Pattern, PatternProblem, Replacement, compiled, replaced
 
 # Between two matches a search may look at the rest of a path, so that all of them take time with its square.
 _LONGEST_PATH = 2_048

@@ -20,7 +20,7 @@ from replay.results.rundir import RunDir
 from replay.results.types import STEPS_FILE, StepRecord
 from replay.target import Target
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Header
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
 from replay.trials.check.reaching import Reached, reach

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.trace.file import TraceReader, TraceWriter, read_sessions
+from replay.trace.file.stream import TraceReader, TraceWriter, read_sessions
 from replay.trace.types import Session
 
 FAILURE_FILE = "failure.jsonl"

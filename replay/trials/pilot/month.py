@@ -19,7 +19,7 @@ from replay.judge.money.calendar import Calendar, Slot, calendar_of, flat, load_
 from replay.judge.money.calendar_file import named_calendar
 from replay.judge.money.types import MONTH_H
 from replay.judge.phrases import number
-from replay.trace.buckets import NAMES, load_buckets
+from replay.trace.profile.buckets import NAMES, load_buckets
 from replay.trials.pilot.phases import Excerpt
 from replay.trials.pilot.workload import Part, Shape
 

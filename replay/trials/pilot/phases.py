@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 
 from replay.judge.choice.standing import LEAST_STEPS
-from replay.trace.file import TraceReader, TraceWriter
-from replay.trace.profile import session_depth
+from replay.trace.file.stream import TraceReader, TraceWriter
+from replay.trace.profile.shape import session_depth
 from replay.trace.types import Header, Session, Step
 from replay.trials.pilot.workload import Shape
 

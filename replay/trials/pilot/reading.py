@@ -11,7 +11,7 @@ from replay.judge.coldstart import ColdVerdict, judge_coldstart
 from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest
-from replay.trace.file import read_sessions
+from replay.trace.file.stream import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
 from replay.trials.pilot.lives import instances_over_time

@@ -3,7 +3,7 @@
 from replay.engine.router import WAIT, Router
 from replay.judge.choice.types import PlannedRoute, Workload
 from replay.target import Target
-from replay.trace.shown_urls import shown_url
+from replay.trace.redaction.shown_urls import shown_url
 
 
 def routes_of(target: Target, workload: Workload) -> list[PlannedRoute]:

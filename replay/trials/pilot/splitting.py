@@ -29,7 +29,7 @@ from replay.judge.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
 from replay.target import Cost, Route, Target
-from replay.trace.profile import OTHER
+from replay.trace.profile.shape import OTHER
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.judging import Done, Weighed
 from replay.trials.pilot.levels import Measured

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.trace.file import TraceReader, TraceWriter, read_sessions
-from replay.trace.reserved import found_in
+from replay.trace.file.stream import TraceReader, TraceWriter, read_sessions
 from replay.trace.types import Header, Session, Step
-from replay.trace.values import MissingValue, filled
+from replay.trace.values.extracting import MissingValue, filled
+from replay.trace.values.reserved import found_in
 
 MOST_REQUESTS = 20_000
 LEAST_REQUESTS = 200

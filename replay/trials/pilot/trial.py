@@ -15,7 +15,7 @@ from replay.planes.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.target import Target, TargetError
-from replay.trace.file import scan
+from replay.trace.file.stream import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
 from replay.trials.pilot.carrying import (

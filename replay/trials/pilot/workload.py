@@ -18,11 +18,11 @@ import numpy.typing as npt
 from replay.judge.choice.types import Bucket, StepClass, Workload
 from replay.judge.money.calendar import Slot
 from replay.judge.money.types import MONTH_H
-from replay.trace.activity import Activity
-from replay.trace.buckets import NAMES, load_buckets
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceReader
-from replay.trace.profile import OTHER, profile
+from replay.trace.file.stream import TraceReader
+from replay.trace.profile.activity import Activity
+from replay.trace.profile.buckets import NAMES, load_buckets
+from replay.trace.profile.shape import OTHER, profile
 from replay.trace.types import Step
 
 NEEDS = "needs"

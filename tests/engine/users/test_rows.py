@@ -11,7 +11,7 @@ from replay.engine.types import RunOptions
 from replay.engine.users import rows as room
 from replay.engine.users.rows import notes_on, read_rows, rows_for
 from replay.trace.errors import TraceError
-from replay.trace.uses import Uses
+from replay.trace.values.uses import Uses
 
 ASKED = {"user": (2, "a", "s-0")}
 TRACE = Path("trace.jsonl")

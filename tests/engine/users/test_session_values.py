@@ -10,7 +10,7 @@ from replay.engine.users.casting import Casting, casting_for
 from replay.target import Route, SessionRules, Target
 from replay.trace.copies import Copy
 from replay.trace.types import Extract, LlmCall, Request, Session, Step
-from replay.trace.values import MissingValue
+from replay.trace.values.extracting import MissingValue
 
 NOON_NS = 1_772_366_400_250_000_000
 

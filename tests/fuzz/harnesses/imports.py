@@ -10,7 +10,7 @@ from typing import Any
 from replay.importers import IMPORTERS
 from replay.importers.types import Importer, ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import imports_of
 

@@ -8,15 +8,15 @@ import msgspec
 
 from replay.engine.render import Renderer
 from replay.target import Target
-from replay.trace.correlating import find_correlation, write_correlated
+from replay.trace.correlation.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError
-from replay.trace.expect import expect_problem, unmet
-from replay.trace.file import TraceReader, TraceWriter, find_errors, read_sessions, scan
-from replay.trace.patterns import PatternProblem, Replacement, compiled, pattern_problem, replaced
-from replay.trace.profile import profile
+from replay.trace.file.stream import TraceReader, TraceWriter, find_errors, read_sessions, scan
+from replay.trace.profile.shape import profile
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.types import Expect, Extract, Step
-from replay.trace.values import MissingValue, extract_problem, filled, found_in_body, taken
+from replay.trace.values.expect import expect_problem, unmet
+from replay.trace.values.extracting import MissingValue, extract_problem, filled, found_in_body, taken
+from replay.trace.values.patterns import PatternProblem, Replacement, compiled, pattern_problem, replaced
 from replay.wire.credentials import Credentials
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import BODIES, correlated_traces, sessions_of_traces
@@ -175,7 +175,7 @@ HARNESSES = (
         _pattern,
         (),
         _pattern_seeds,
-        ("replay.trace.patterns",),
+        ("replay.trace.values.patterns",),
         (b"(", b")", b"*", b"+?", b"{1,1000}", b"{0,9}", b"[^a]", b"\\b", b"\\pL", b"(?s)", b"(?:", b"(?=", b"\\1", b"|", b".*", b"\\g<0>"),
     ),
     Harness(
@@ -184,8 +184,8 @@ HARNESSES = (
         (TraceError,),
         sessions_of_traces,
         (
-            "replay.trace.file", "replay.trace.explain", "replay.trace.rules", "replay.trace.unknown",
-            "replay.trace.stored", "replay.trace.reserved", "replay.trace.origins", "replay.engine.budget",
+            "replay.trace.file.stream", "replay.trace.file.explain", "replay.trace.file.rules", "replay.trace.file.unknown",
+            "replay.trace.file.stored", "replay.trace.values.reserved", "replay.trace.origins", "replay.engine.budget",
         ),
         (b'"after":[{"step":"a","anchor":"first_byte","delay_ms":3}]', b'{"step":"a"}', b'"body_bytes":1', b'"llm":{}',
          b'"extract":{"x":{"regex":"a?a?a?"}}', b'"json":{}', b"{{session}}", b"{{now:%s}}", b"{{row.a}}", b"{{uuid}}"),
@@ -196,9 +196,9 @@ HARNESSES = (
         (TraceError,),
         correlated_traces,
         (
-            "replay.trace.slots",
-            "replay.trace.flow",
-            "replay.trace.correlation",
+            "replay.trace.correlation.slots",
+            "replay.trace.correlation.flow",
+            "replay.trace.correlation.proposing",
             "replay.trace.transforms.anonymise",
         ),
         (b'"response_json":{"id":"x-17"}', b"x-17", b'"response_headers":{"location":"/a/x-17"}', b"%78-17", b"x-17&x-17"),
@@ -208,7 +208,7 @@ HARNESSES = (
         _values,
         (),
         _value_seeds,
-        ("replay.trace.values", "replay.trace.expect", "replay.trace.pointer", "replay.http.codings"),
+        ("replay.trace.values.extracting", "replay.trace.values.expect", "replay.trace.values.pointer", "replay.http.codings"),
         (b"/a", b"/0", b"~1", b"~0", b"~2", b"a?", b"(?:a|aa)", b".{1,1000}", b"a*", b"[^x]+", b"\\\\w*", b"(?=a)", b"(?P<a>b)",
          b"\\\\1", b"(?i)", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
     ),

@@ -11,7 +11,7 @@ from replay.importers.agents.codex import Codex
 from replay.importers.agents.tracelab import TraceLab
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
 
 START = datetime(2026, 3, 21, tzinfo=UTC)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from replay.importers.captures.har import Har
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, scan
+from replay.trace.file.stream import TraceWriter, scan
 from replay.trace.types import Edge
 
 SITE = "https://app.example"

@@ -15,7 +15,7 @@ from replay.importers.captures import mitmproxy as module
 from replay.importers.captures.mitmproxy import Mitmproxy
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge
 
 ZERO_S = 1_795_436_345

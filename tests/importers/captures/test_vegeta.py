@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replay.importers.captures.vegeta import LARGEST_BODY_BYTES, Vegeta
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceReader, TraceWriter
+from replay.trace.file.stream import TraceReader, TraceWriter
 
 
 @pytest.fixture

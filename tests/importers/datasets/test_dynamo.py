@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from replay.importers.datasets.dynamo import Dynamo
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
 
 START_MS = 1_770_000_000_000

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import Edge, Recorded
 
 IMPORTER = AccessLog()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

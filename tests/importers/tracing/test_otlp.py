@@ -10,7 +10,7 @@ from replay.importers.tracing.otlp import Otlp
 from replay.importers.tracing.otlp_spans import NAMES
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
 
 START_NS = 1_767_225_600_000_000_000

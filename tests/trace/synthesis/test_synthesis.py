@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file import TraceReader, TraceWriter
-from replay.trace.profile import profile
+from replay.trace.file.stream import TraceReader, TraceWriter
+from replay.trace.profile.shape import profile
 from replay.trace.synthesis.arrivals import starts_ms
 from replay.trace.synthesis.likeness import fitted, likeness_of
 from replay.trace.synthesis.making import from_likeness, from_recipe, likeness_header, recipe_header

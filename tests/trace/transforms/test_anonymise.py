@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.rules import find_problem
+from replay.trace.file.rules import find_problem
 from replay.trace.transforms.anonymise import Anonymise
 from replay.trace.transforms.types import Tally
 from replay.trace.types import EXTRA, Edge, Extract, Header, LlmCall, Recorded, Request, Session, Step

@@ -16,7 +16,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.questionnaire import parse_answers
 from replay.judge.choice.types import PilotVerdict
 from replay.judge.slo import parse_slo
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header
 from replay.trials.calendars import calendar_from
 from replay.trials.pilot.faults import KillInstance

@@ -12,7 +12,7 @@ from replay.judge.choice.types import CalendarBill, PilotPlane
 from replay.judge.money.calendar import Calendar, Slot, flat
 from replay.judge.money.calendar_file import named_calendar, parse_calendar
 from replay.judge.money.usage import Usage
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
 from replay.trials.pilot.levels import by_month_level
 from replay.trials.pilot.month import OWN, calendar_bill, in_month, month_doubts, month_of_trace, own_hours

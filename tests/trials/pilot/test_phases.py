@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.pilot import phases
 from replay.trials.pilot.phases import (

@@ -13,7 +13,7 @@ from replay.engine.types import RunOptions
 from replay.judge.ceiling import CeilingVerdict
 from replay.judge.slo import parse_slo
 from replay.target import Target
-from replay.trace.file import TraceWriter, read_sessions
+from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.ceiling import find_ceiling
 from replay.trials.evidence import read_verdict

@@ -15,7 +15,7 @@ from replay.judge.money.calendar_file import named_calendar
 from replay.judge.slo import parse_slo
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Request, Session, Step
 from replay.trials.evidence import read_verdict
 from replay.trials.pilot import carrying

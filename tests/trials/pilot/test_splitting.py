@@ -17,7 +17,7 @@ from replay.judge.choice.types import StepClass, TriedSplit
 from replay.judge.money.calendar import flat
 from replay.judge.slo import parse_slo
 from replay.target import Route, Target
-from replay.trace.file import TraceWriter
+from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
 from replay.trials.evidence import read_verdict
 from replay.trials.pilot.carrying import Carrier

@@ -1,0 +1,412 @@
+"""The trace file: read and written as a stream of sessions, with errors that name the place.
+
+Line 1 is the header, every other line one session, in order of start_ms; JSON Lines in UTF-8, stored as it is
+or as zstandard. Memory holds one session at a time, whatever the size of the file.
+
+Every session that comes out of a reader, or goes into a writer, has passed replay/trace/file/rules.py. Only the ids
+of sessions are not compared with one another, because that costs memory for each: `scan` does, which every command
+that replays begins with.
+"""
+
+import io
+from array import array
+from collections.abc import Callable, Iterator
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, NoReturn
+
+import msgspec
+import numpy as np
+
+from replay.trace.copies import COPY, LAP, Marks
+from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.file.explain import decoding_fault, header_fault, sentence
+from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
+from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
+from replay.trace.file.unknown import encoded_with_extra, has_extra, set_aside
+from replay.trace.file.weight import is_too_heavy
+from replay.trace.origins import MOST_ORIGINS, origin_of
+from replay.trace.types import Header, Request, Session
+from replay.trace.values.uses import Uses
+
+LONGEST_LINE_BYTES = 256 << 20
+LONGEST_HEADER_BYTES = 1 << 20
+# How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
+_LEVELS = 5
+
+# Called as a file is read, with the stored bytes read so far and the file's size.
+Progress = Callable[[int, int], None]
+
+_BOM = b"\xef\xbb\xbf"
+_NO_JSON = Request("GET", "/").json
+_decode_header = msgspec.json.Decoder(Header).decode
+_decode_session = msgspec.json.Decoder(Session).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class TraceScan(msgspec.Struct, frozen=True):
+    """What one pass over a whole trace finds.
+
+    sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
+    span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
+    bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
+    marks: what tells copies of its sessions from them.
+    """
+
+    header: Header
+    sha256: str
+    sessions: int
+    steps: int
+    requests: int
+    waits: int
+    span_ms: float
+    bytes: int
+    first_start_ms: float
+    last_start_ms: float
+    busy_ms: float = 0.0
+    uses: Uses | None = None
+    marks: Marks = Marks()
+
+    @property
+    def has_references(self) -> bool:
+        """Whether a request has a reserved reference, to which the run gives the value."""
+        return self.uses is not None and bool(self.uses.counts)
+
+    @property
+    def mean_in_flight(self) -> float | None:
+        """Requests under way at once in the mean, by their recorded durations; None where the trace has none."""
+        return self.busy_ms / self.span_ms if self.busy_ms > 0 and self.span_ms > 0 else None
+
+    @property
+    def mean_gap_ms(self) -> float:
+        """The mean time between session starts; 0 where there are fewer than two sessions."""
+        if self.sessions < 2:
+            return 0.0
+        return (self.last_start_ms - self.first_start_ms) / (self.sessions - 1)
+
+
+class TraceReader:
+    """An iterator over the sessions of one trace file, and a context manager that closes it.
+
+    checked: whether the rules for sessions are tested; a file that was scanned before need not pay for it again.
+    uses: takes note of reserved references, which are then checked too; None: braces are text.
+    header: the file's first line. line: the number of the line read last, from 1.
+    A TraceError for one line leaves the reader on the next line, so that a caller can go on and find more.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        hashed: bool = False,
+        checked: bool = True,
+        progress: Progress | None = None,
+        uses: Uses | None = None,
+    ) -> None:
+        self._uses = uses
+        self._path = Path(path)
+        self._is_checked = checked
+        self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
+        self._lines: BinaryIO = open_lines(self._stored, self._path)
+        self._blank = BlankLines(self._path)
+        self.line = 0
+        self._last_start_ms = 0.0
+        try:
+            self.header = self._read_header()
+        except BaseException:
+            self.close()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<TraceReader {str(self._path)!r} at line {self.line}>"
+
+    def __iter__(self) -> Iterator[Session]:
+        return self
+
+    def __next__(self) -> Session:
+        line = self._next_line(LONGEST_LINE_BYTES)
+        while self._blank.passes_over(line):
+            line = self._next_line(LONGEST_LINE_BYTES)
+        if not line:
+            raise StopIteration
+        if is_too_heavy(line, _LEVELS):
+            self._fail("holds more values than a session may: they would take over a gigabyte of memory.")
+        try:
+            session = _decode_session(line)
+            if not line.isascii():
+                line.decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            session = self._decode_unusual(line, error)
+        if self._is_checked:
+            problem = find_problem(session)
+            if problem is not None:
+                self._fail(sentence(session.id, problem))
+        # In JSON, two braces stand side by side in a string only.
+        if self._uses is not None and b"{{" in line:
+            problem = self._uses.add(session, self.line)
+            if problem is not None:
+                self._fail(sentence(session.id, problem))
+        for step in session.steps:
+            request = step.request
+            if request is not None and request.json:
+                request.json = request.json.copy()  # a view would keep the whole line in memory
+        if session.start_ms < self._last_start_ms:
+            self._fail(
+                f"session {shown(session.id)} starts at {session.start_ms:.15g} ms, before the "
+                f"session above it ({self._last_start_ms:.15g} ms). Sort the sessions by start_ms."
+            )
+        self._last_start_ms = session.start_ms
+        return session
+
+    def __enter__(self) -> "TraceReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Closing again does nothing."""
+        self._lines.close()
+
+    def sha256(self) -> str:
+        """The hash of the stored file, once it has been read to its end with hashed=True."""
+        return self._stored.sha256()
+
+    @property
+    def stored_bytes(self) -> int:
+        """The stored bytes read so far."""
+        return self._stored.read_bytes
+
+    def _read_header(self) -> Header:
+        line = self._next_line(LONGEST_HEADER_BYTES)
+        if not line:
+            raise TraceError(f"{shown_path(self._path)}: empty. A trace begins with a header line.")
+        line = line.removeprefix(_BOM)
+        try:
+            line.decode()
+            fault = header_fault(line)
+            if fault is not None:
+                self._fail(fault)
+            header = _decode_header(set_aside(line, Header))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._error(decoding_fault(line, error, "the header")) from error
+        fault = header_problem(header)
+        if fault is not None:
+            self._fail(fault)
+        return header
+
+    def _next_line(self, longest: int) -> bytes:
+        line = self._lines.readline(longest + 1)
+        self.line += 1
+        if len(line) > longest and not line.endswith(b"\n"):
+            self._lines.close()
+            self._lines = io.BytesIO()
+            self._fail(f"longer than {longest >> 20} MiB, the most that one line may take.")
+        return line
+
+    def _decode_unusual(self, line: bytes, first: Exception) -> Session:
+        """The session of a line that strict decoding refused: it may only have unknown fields."""
+        try:
+            line.decode()
+            if "unknown field" not in str(first):
+                raise first
+            return _decode_session(set_aside(line, Session))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._error(decoding_fault(line, error, "the line")) from error
+
+    def _error(self, text: str) -> TraceError:
+        return TraceError(f"{shown_path(self._path)}, line {self.line}: {text}")
+
+    def _fail(self, text: str) -> NoReturn:
+        raise self._error(text)
+
+
+class TraceWriter:
+    """A new trace file, complete or absent: it takes its name when the writer is left without an exception.
+
+    A path that ends in .zst is compressed. Sessions must come in order of start_ms.
+    """
+
+    def __init__(self, path: str | PathLike[str], header: Header) -> None:
+        self._path = Path(path)
+        fault = header_problem(header)
+        if fault is not None:
+            raise TraceError(f"{shown_path(self._path)}: {fault}")
+        self._header = header
+        self._file = WholeFile(self._path)
+        self._last_start_ms = 0.0
+        self.sessions = 0
+        self.steps = 0
+
+    def __enter__(self) -> "TraceWriter":
+        self._file.__enter__()
+        try:
+            self._file.write(encoded_with_extra(self._header) + b"\n")
+        except BaseException as error:
+            self._file.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.__exit__(kind, error, trace)
+
+    def write(self, session: Session) -> None:
+        """Append one session. Raises TraceError if it breaks a rule, starts too early, or the disk is full."""
+        problem = find_problem(session)
+        if problem is not None:
+            raise TraceError(f"{shown_path(self._path)}: {sentence(session.id, problem)}")
+        if session.start_ms < self._last_start_ms:
+            raise TraceError(
+                f"{shown_path(self._path)}: session {shown(session.id)} starts before the one written last. "
+                "Sort the sessions by start_ms."
+            )
+        self._last_start_ms = session.start_ms
+        for step in session.steps:
+            if step.request is not None and not step.request.json:
+                step.request.json = _NO_JSON  # the default is left out; another empty Raw would break the line
+        line = encoded_with_extra(session) if has_extra(session) else _encode(session)
+        if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
+            line = msgspec.json.format(line, indent=-1)
+        self._file.write(line + b"\n")
+        self.sessions += 1
+        self.steps += len(session.steps)
+
+
+def header_problem(header: Header) -> str | None:
+    """What is wrong with a header's values, as a sentence; None when nothing is."""
+    if not header.name or len(header.name) > LONGEST_NAME:
+        return f"the header's name must have 1 to {LONGEST_NAME:,} characters."
+    if header.resolution_ms is not None and not 0.0 <= header.resolution_ms <= LONGEST_MS:
+        return f"the header's resolution_ms is {header.resolution_ms:g}; it must not be negative or huge."
+    if len(header.origins) > MOST_ORIGINS:
+        return f"the header's origins are {len(header.origins):,}; at most {MOST_ORIGINS:,} are allowed."
+    for origin in header.origins:
+        if origin_of(origin) is None:
+            return f"the header's origins hold {shown(origin)}, which is not a valid origin. Write https://host, or https://host:port."
+    return None
+
+
+def open_trace(path: str | PathLike[str], *, progress: Progress | None = None) -> TraceReader:
+    """Open a trace and read its header. Close the reader, or use it in a `with` statement."""
+    return TraceReader(path, progress=progress)
+
+
+def read_sessions(path: str | PathLike[str], *, checked: bool = True) -> Iterator[Session]:
+    """The sessions of a trace in file order, each checked on its own; session ids are not compared.
+
+    checked: False where the file was scanned just before.
+    Raises TraceError where the file cannot be read or a line breaks a rule.
+    """
+    with TraceReader(path, checked=checked) as reader:
+        yield from reader
+
+
+def scan(path: str | PathLike[str], *, progress: Progress | None = None, references: bool = True) -> TraceScan:
+    """Read a whole trace once, checking every line and that no session id occurs twice, and count what is in it.
+
+    Keeps 8 bytes for each session, and reads the file a second time if two ids are alike in these.
+    references: False takes what looks like a reserved reference for text.
+    Raises TraceError for the first thing that is wrong.
+    """
+    sessions = steps = waits = 0
+    span_ms = first_start_ms = last_start_ms = busy_ms = 0.0
+    ids = array("q")
+    uses = Uses() if references else None
+    marks = Marks()
+    with TraceReader(path, hashed=True, progress=progress, uses=uses) as reader:
+        for session in reader:
+            if not sessions:
+                first_start_ms = session.start_ms
+            last_start_ms = session.start_ms
+            sessions += 1
+            steps += len(session.steps)
+            session_id = session.id
+            if COPY in session_id or LAP in session_id:
+                marks.see(session_id)
+            for step in session.steps:
+                if step.request is None and step.llm is None:
+                    waits += 1
+                took_ms = step.took_ms or 0.0
+                if not step.is_wait:
+                    busy_ms += took_ms
+                end_ms = last_start_ms + step.at_ms + took_ms
+                if end_ms > span_ms:
+                    span_ms = end_ms
+            ids.append(hash(session_id))
+        found = TraceScan(
+            header=reader.header,
+            sha256=reader.sha256(),
+            sessions=sessions,
+            steps=steps,
+            requests=steps - waits,
+            waits=waits,
+            span_ms=span_ms,
+            bytes=reader.stored_bytes,
+            first_start_ms=first_start_ms,
+            last_start_ms=last_start_ms,
+            busy_ms=busy_ms,
+            uses=uses,
+            marks=marks,
+        )
+    repeated = _repeated(ids)
+    if repeated:
+        for error in _repeated_ids(path, repeated):
+            raise error
+    return found
+
+
+def find_errors(path: str | PathLike[str], most: int = 20) -> Iterator[TraceError]:
+    """Up to `most` things that are wrong with a trace, line by line; then repeated session ids."""
+    ids = array("q")
+    n = 0
+    with TraceReader(path, uses=Uses()) as reader:
+        while n < most:
+            try:
+                session = next(reader, None)
+            except TraceError as error:
+                n += 1
+                yield error
+                continue
+            if session is None:
+                break
+            ids.append(hash(session.id))
+    repeated = _repeated(ids)
+    if repeated and n < most:
+        for repetition in _repeated_ids(path, repeated):
+            n += 1
+            yield repetition
+            if n >= most:
+                return
+
+
+def _repeated(ids: "array[int]") -> set[int]:
+    """The hashes that occur twice. Python's own, which are the same throughout a process, cost 0.05 µs an id."""
+    if len(ids) < 2:
+        return set()
+    ordered = np.sort(np.frombuffer(ids, dtype=np.int64))
+    return {int(value) for value in ordered[1:][ordered[1:] == ordered[:-1]]}
+
+
+def _repeated_ids(path: str | PathLike[str], hashes: set[int]) -> Iterator[TraceError]:
+    """Name the lines whose session id stands on an earlier line; pass over lines with other errors."""
+    lines: dict[str, int] = {}
+    with TraceReader(path) as reader:
+        while True:
+            try:
+                session = next(reader, None)
+            except TraceError:
+                continue
+            if session is None:
+                return
+            if hash(session.id) in hashes:
+                first = lines.setdefault(session.id, reader.line)
+                if first != reader.line:
+                    yield TraceError(
+                        f"{shown_path(path)}, line {reader.line}: session {shown(session.id)} has the same id "
+                        f"as the session on line {first}. Every session needs an id of its own."
+                    )

@@ -1,0 +1,1 @@
+"""What no trace may hold: secrets and personal data, and how they are taken out."""

@@ -1,0 +1,156 @@
+"""What is taken for a secret in a text or a JSON document, and how it is taken out. Pure.
+
+Members with a secret's name, and texts with the shape of a well-known key or token. The numbers under a name that ends
+in `tokens` are counts, and what describes a field (JSON Schema) is not the field.
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from replay.trace.redaction.headers import REDACTED, is_credential_name, is_secret_header
+
+_NO_SECRET = re.compile(
+    r"tokeni[sz]e|(?:max|min|num|total|prompt|completion|input|output)_?tokens?", re.I
+).search
+_IS_COUNT = re.compile(r"tokens$|count|limit", re.IGNORECASE).search
+# Words of names such as x-functions-key, x-session-id, x-sig, x-amzn-oidc-data, dpop, x-forwarded-client-cert.
+_IS_PERSONAL = re.compile(
+    r"(?<![a-z0-9])(?:sessions?|sess|sid|sig|signed|hmac|cert|certificate|dpop|t?otp|mfa|pin|ticket|assertion|principal"
+    r"|oidc|saml|sso|identity|code|pass|pw|keys?"
+    r"|access(?!-control)|shared|verify|verification|bypass|nonce|licen[sc]e|login"
+    r"|proof|claims?|userinfo|username|client[-_]dn)\d*(?![a-z0-9])|signature|key$|session$|sessionid$|cookie"
+    r"|user(?:[-_]?(?:id|name|email))?$",
+    re.IGNORECASE,
+).search
+_IS_HARMLESS_KEY = re.compile(
+    r"(?:x[-_])?(?:idempotency|sec-websocket|surrogate|cache|partition|routing|shard)[-_]keys?|sec-fetch-user",
+    re.IGNORECASE,
+).fullmatch
+# The shapes that providers document for their keys, and bearer (RFC 6750); JWT (RFC 7519) is below.
+# Each begins with letters that a search finds fast, and looks back from there: a word boundary in front costs 30 times
+# as much. The words of the first column must stand in a text for the second to be tried at all.
+_KNOWN_SHAPES = tuple(
+    (words, re.compile(shape))
+    for words, shape in (
+        (("earer", "EARER"), r"(earer|EARER)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
+        (("asic ", "ASIC "), r"(asic|ASIC)\s+[A-Za-z0-9._~+/\-]{12,}=*"),
+        (("sk-", "sk_", "rk_"), r"[sr]k(?<!\w[sr]k)[-_][A-Za-z0-9_\-]{16,}"),
+        (("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"gh[pousr]_(?<!\wgh._)[A-Za-z0-9]{30,}"),
+        (("github_pat_",), r"github_pat_[A-Za-z0-9_]{30,}"),
+        (("glpat-",), r"glpat-[A-Za-z0-9_\-]{16,}"),
+        (("xox",), r"xox[abeoprs]-[A-Za-z0-9\-]{10,}"),
+        (("AKIA", "ASIA"), r"A[KS]IA(?<!\wA[KS]IA)[0-9A-Z]{16}\b"),
+        (("AIza",), r"AIza[A-Za-z0-9_\-]{35}"),
+        (("ya29.",), r"ya29\.[A-Za-z0-9_\-]{20,}"),
+        (
+            ("PRIVATE KEY-----",),
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        ),
+    )
+)
+# The second way takes a run of such characters that begins no token whole: each eyJ in it would be followed to its end.
+_JWT = re.compile(
+    r"eyJ(?<!\weyJ)[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]*+|(eyJ(?<!\weyJ)[A-Za-z0-9_\-]*+)"
+)
+_JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"(?:[^"\\]|\\.)*+"')
+_SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "properties", "enum"})
+_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+_MOST_DEPTH = 200
+# The same few names come again with every request.
+_MOST_NAMES = 4096
+
+
+def without_secret_shapes(text: str) -> str:
+    """The text with everything that has the shape of a well-known secret replaced."""
+    for words, shape in _KNOWN_SHAPES:
+        for word in words:
+            if word in text:
+                text = shape.sub(_without_secret, text)
+                break
+    return _JWT.sub(lambda found: found[1] or REDACTED, text) if "eyJ" in text else text
+
+
+def without_secret_pairs(text: str) -> str:
+    """A text in which JSON may stand, with the strings replaced that follow a secret's name."""
+    return _JSON_PAIR.sub(_redacted_pair, text)
+
+
+def may_be_secret(name: str, value: str) -> bool:
+    """Whether a header is better not shown, nor sent to anyone else: by its name, or by the shape of its value.
+
+    Wider than what a recording leaves out, which needs a session's id to tell sessions apart.
+    """
+    return _may_hold_secret(name) or without_secret_shapes(value) != value
+
+
+@lru_cache(_MOST_NAMES)
+def _may_hold_secret(name: str) -> bool:
+    return is_secret_header(name) or (_IS_PERSONAL(name) is not None and _IS_HARMLESS_KEY(name) is None)
+
+
+@lru_cache(_MOST_NAMES)
+def is_secret_member(name: str) -> bool:
+    """Whether a member of a JSON object, or a part of a form, of this name is taken to hold a secret."""
+    return is_credential_name(name) and not _NO_SECRET(name)
+
+
+def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = False, depth: int = 0) -> Any:
+    """The JSON value without secrets. clean: of a text. is_secret: whether the value stands under a secret's name.
+
+    Raises RecursionError for a value that is nested deeper than any real one.
+    """
+    if depth > _MOST_DEPTH:
+        raise RecursionError
+    if isinstance(value, dict):
+        if is_secret and _is_schema(value):
+            is_secret = False
+        return {
+            clean(key): redacted_value(inner, clean, holds_secret(key, inner, is_secret), depth + 1)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [redacted_value(inner, clean, is_secret, depth + 1) for inner in value]
+    if isinstance(value, str):
+        return (REDACTED if value else value) if is_secret else _within(value, clean, depth)
+    if is_secret and isinstance(value, int | float) and not isinstance(value, bool):
+        return 0
+    return value
+
+
+def holds_secret(key: str, inner: Any, is_secret: bool) -> bool:
+    """Whether what stands under this name is a secret. is_secret: whether the object around it stands under one."""
+    if is_secret or is_secret_member(key):
+        return not (isinstance(inner, int | float) and _IS_COUNT(key))
+    return False
+
+
+def _within(text: str, clean: Callable[[str], str], depth: int) -> str:
+    """A text, which may be JSON itself, as the arguments of tool calls are."""
+    if text[:1] in ("{", "[") and text[-1:] in ("}", "]"):
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError):
+            return clean(without_secret_pairs(text))
+        cleaned = redacted_value(value, clean, False, depth + 1)
+        if cleaned != value:
+            return msgspec.json.encode(cleaned).decode()
+    return clean(text)
+
+
+def _is_schema(value: dict[str, Any]) -> bool:
+    kind = value.get("type")
+    if isinstance(kind, list):
+        return all(isinstance(one, str) and one in _SCHEMA_TYPES for one in kind)
+    return (isinstance(kind, str) and kind in _SCHEMA_TYPES) or bool(_SCHEMA_WORDS & value.keys())
+
+
+def _redacted_pair(found: "re.Match[str]") -> str:
+    return f'"{found[1]}"{found[2]}"{REDACTED}"' if is_secret_member(found[1]) else found[0]
+
+
+def _without_secret(found: "re.Match[str]") -> str:
+    return f"{found[1]} {REDACTED}" if found.lastindex else REDACTED
