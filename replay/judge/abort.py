@@ -23,8 +23,8 @@ import numpy as np
 
 from replay.judge.metrics import measured, rows_of
 from replay.judge.phrases import counted
-from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloError, SloWindow, parse_slo
+from replay.judge.statistics.quantile import quantile
 from replay.results.columns import Columns, columns_of
 from replay.results.types import INTERRUPTED, StepRecord
 

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.judge.causes import CHARGED, Charges, charge
-from replay.judge.distributions import at_least
 from replay.judge.phrases import counted
-from replay.judge.quantile import quantile
-from replay.judge.sample import Floats
+from replay.judge.statistics.distributions import at_least
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import Codes, Columns, Flags
 from replay.results.evidence import Evidence
 

@@ -16,14 +16,14 @@ from math import exp, log
 import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.distributions import student_quantile
 from replay.judge.figures import Figure
 from replay.judge.metrics import measured, rows_of
-from replay.judge.own_intervals import widened
-from replay.judge.quantile import least_n
-from replay.judge.resampling import Resampling, quantile_differences
-from replay.judge.sample import Sample
 from replay.judge.slo import Slo
+from replay.judge.statistics.distributions import student_quantile
+from replay.judge.statistics.own_intervals import widened
+from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.resampling import Resampling, quantile_differences
+from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval
 from replay.results.columns import Codes
 from replay.results.evidence import Evidence

@@ -6,8 +6,8 @@ from math import inf, isinf
 import numpy as np
 
 from replay.judge.metrics import measured, starts_of
-from replay.judge.quantile import least_n
-from replay.judge.sample import in_time
+from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.sample import in_time
 from replay.results.columns import Codes, Columns
 
 BLOCKS = 64

@@ -23,8 +23,8 @@ import numpy as np
 from scipy.stats import rankdata, spearmanr
 
 from replay.judge.coldstart import find_cold, find_waves
-from replay.judge.distributions import normal_above
-from replay.judge.sample import Floats
+from replay.judge.statistics.distributions import normal_above
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.histogram import Int64s
 

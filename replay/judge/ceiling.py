@@ -21,10 +21,10 @@ from replay.judge.gate import judge_gate, keeps
 from replay.judge.load import flow, settled
 from replay.judge.metrics import measured
 from replay.judge.phrases import counted
-from replay.judge.quantile import quantile
 from replay.judge.slo import Slo, SloWindow
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.usl import Usl, fit_usl
 from replay.judge.types import Check, Decision
-from replay.judge.usl import Usl, fit_usl
 from replay.results.evidence import Evidence
 
 _NS = 1_000_000_000

@@ -26,9 +26,9 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.distributions import beta_quantile
-from replay.judge.quantile import quantile
-from replay.judge.sample import Floats
+from replay.judge.statistics.distributions import beta_quantile
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence

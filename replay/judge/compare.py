@@ -1,10 +1,10 @@
 """Two targets side by side: which is faster, in what, and how sure that is.
 
 Every metric of every series is one comparison, of this figure alone. Times are drawn again
-(replay/judge/resampling.py) in blocks of sessions that start one after the other, so that neither what a session has
-in common nor what a moment has counts more than once; blocks are as long as steps are seen to depend on those before
-them (replay/judge/blocks.py). Where that leaves too few, and for shares, the difference is made of the intervals that
-each side has by itself (replay/judge/own_intervals.py). Its verdict:
+(replay/judge/statistics/resampling.py) in blocks of sessions that start one after the other, so that neither what a
+session has in common nor what a moment has counts more than once; blocks are as long as steps are seen to depend on
+those before them (replay/judge/blocks.py). Where that leaves too few, and for shares, the difference is made of the
+intervals that each side has by itself (replay/judge/statistics/own_intervals.py). Its verdict:
 
 - no_difference: the 1 - 2 alpha interval of the difference lies within the margin either way (two one-sided tests,
   Schuirmann 1987), whether or not a difference can be shown;
@@ -29,16 +29,16 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.distributions import normal_quantile
 from replay.judge.gate import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.metrics import measured, rows_of, sample_of
-from replay.judge.own_intervals import Known, OwnIntervals
 from replay.judge.phrases import counted, were
-from replay.judge.proportion import mean_bounds, mean_known, share_bounds
-from replay.judge.quantile import least_n, quantile, quantile_bounds, quantile_worth
-from replay.judge.resampling import Resampled, Resampling, mean_difference, quantile_differences
-from replay.judge.sample import Sample, worth
 from replay.judge.slo import MEASURES, Selector, SloWindow
+from replay.judge.statistics.distributions import normal_quantile
+from replay.judge.statistics.own_intervals import Known, OwnIntervals
+from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
+from replay.judge.statistics.quantile import least_n, quantile, quantile_bounds, quantile_worth
+from replay.judge.statistics.resampling import Resampled, Resampling, mean_difference, quantile_differences
+from replay.judge.statistics.sample import Sample, worth
 from replay.judge.types import (
     VERDICT_SCHEMA,
     ComparedTarget,

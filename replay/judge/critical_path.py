@@ -12,9 +12,9 @@ from collections import defaultdict
 import msgspec
 import numpy as np
 
-from replay.judge.quantile import quantile
-from replay.judge.sample import Floats
 from replay.judge.session_path import Rows, Waits, path_of, rows_by_session, waits_of
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
 

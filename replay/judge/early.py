@@ -10,10 +10,11 @@ steps within a session may be as alike as they like. The price is patience: what
 few and long sessions, is left to the judgement at the end.
 
 A gambler who knows that steps wait behind one another wins by that: after a short wait comes another. So where steps
-are seen to depend on those before them (replay/judge/dependence.py), the bets are blocks of sessions two of whose
-stretches long, and all that was seen is laid anew in such blocks. Looks come at growing numbers of sessions, from
-LEAST_SESSIONS on. And nothing is decided that the interval of what was seen does not bear out; where it holds fewer
-than LEAST_STRETCHES independent stretches, nothing passes. Rates of errors at a limit: tests/judge/test_early.py.
+are seen to depend on those before them (replay/judge/statistics/dependence.py), the bets are blocks of sessions two
+of whose stretches long, and all that was seen is laid anew in such blocks. Looks come at growing numbers of
+sessions, from LEAST_SESSIONS on. And nothing is decided that the interval of what was seen does not bear out; where
+it holds fewer than LEAST_STRETCHES independent stretches, nothing passes. Rates of errors at a limit:
+tests/judge/test_early.py.
 
 What is a fact of the run (an exact zero, a maximum) fails at the first step that breaks it, and never passes early.
 Sessions stand for those to come: where a run's load changes, an early verdict is of the part that was seen.
@@ -27,9 +28,9 @@ import numpy as np
 
 from replay.judge.figures import figure_of
 from replay.judge.metrics import measured, rows_of, sample_of
-from replay.judge.proportion import share_interval
-from replay.judge.sample import Floats, Sample, in_time
 from replay.judge.slo import Slo
+from replay.judge.statistics.proportion import share_interval
+from replay.judge.statistics.sample import Floats, Sample, in_time
 from replay.judge.types import Check, Decision
 from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence

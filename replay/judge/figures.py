@@ -8,10 +8,10 @@ import numpy as np
 from replay.judge.failures import by_class
 from replay.judge.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.phrases import counted
-from replay.judge.proportion import mean_interval, share_interval
-from replay.judge.quantile import least_n, quantile, quantile_interval
-from replay.judge.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.slo import Slo
+from replay.judge.statistics.proportion import mean_interval, share_interval
+from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
+from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence

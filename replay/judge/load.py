@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.distributions import normal_above
-from replay.judge.sample import Floats
+from replay.judge.statistics.distributions import normal_above
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.histogram import Int64s
 

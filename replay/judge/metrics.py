@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Selector, SloWindow
+from replay.judge.statistics.sample import Floats, Sample
 from replay.judge.types import Part
 from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s

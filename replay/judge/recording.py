@@ -4,8 +4,8 @@ Every step carries the duration that it had when it was recorded. Steps without 
 in the recording (a status that says nothing of how fast it is: 5xx, 408, 425, 429), are left out on both sides; of
 times to a token also those that have none on one side, unless they failed here, and of makespans the sessions of which
 a step is left out. What is left is a paired comparison: blocks of sessions are drawn for both sides at once
-(replay/judge/resampling.py), so that what makes a session long on both sides cancels, and a target that is exactly as
-fast has a difference near zero, however wide its times are spread. Error rates are simulated in
+(replay/judge/statistics/resampling.py), so that what makes a session long on both sides cancels, and a target that
+is exactly as fast has a difference near zero, however wide its times are spread. Error rates are simulated in
 tests/judge/test_recording.py.
 
 Recorded times are only as good as the recording's clock: a duration is the difference of two stamps, and so it is off
@@ -21,13 +21,13 @@ import numpy as np
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.figures import Figure, figure_of
 from replay.judge.metrics import measured, rows_of, sample_of
-from replay.judge.own_intervals import widened
 from replay.judge.phrases import were
-from replay.judge.proportion import share_interval
-from replay.judge.quantile import least_n
-from replay.judge.resampling import Resampling, mean_difference, quantile_differences
-from replay.judge.sample import Floats, Sample
 from replay.judge.slo import Slo
+from replay.judge.statistics.own_intervals import widened
+from replay.judge.statistics.proportion import share_interval
+from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
+from replay.judge.statistics.sample import Floats, Sample
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence

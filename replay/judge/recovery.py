@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.sample import Floats
+from replay.judge.statistics.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence

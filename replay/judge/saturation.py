@@ -18,7 +18,7 @@ from scipy.stats import kendalltau, theilslopes
 
 from replay.judge.causes import medians_of
 from replay.judge.load import concurrency, flow, settled
-from replay.judge.sample import Floats
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 

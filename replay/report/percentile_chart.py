@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from replay.judge.metrics import measured
-from replay.judge.quantile import quantile, quantile_interval
 from replay.judge.recording import pair
-from replay.judge.sample import Sample
+from replay.judge.statistics.quantile import quantile, quantile_interval
+from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval, Part
 from replay.report.charts import COLOURS, Chart, spec_of
 from replay.report.words import clean, milliseconds, share_percent

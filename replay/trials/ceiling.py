@@ -22,9 +22,9 @@ from replay.judge.ceiling import (
     usl_of,
 )
 from replay.judge.phrases import counted, were
-from replay.judge.quantile import least_n
 from replay.judge.recovery import back_after_s
 from replay.judge.slo import Slo
+from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus

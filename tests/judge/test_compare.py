@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from replay.judge.compare import Metric, MetricError, Side, judge_compare, judge_difference, parse_metric
-from replay.judge.resampling import Resampling, mean_difference, quantile_differences
-from replay.judge.sample import Sample
+from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
+from replay.judge.statistics.sample import Sample
 from tests.judge import queues
 from tests.judge.conftest import evidence
 

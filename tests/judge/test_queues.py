@@ -5,9 +5,9 @@ import pytest
 
 from replay.judge.figures import figure_of
 from replay.judge.gate import judge_gate
-from replay.judge.quantile import FAR, quantile_interval
-from replay.judge.sample import Sample, in_time
 from replay.judge.slo import parse_slo
+from replay.judge.statistics.quantile import FAR, quantile_interval
+from replay.judge.statistics.sample import Sample, in_time
 from tests.judge import queues
 
 

@@ -45,8 +45,8 @@ from replay.judge.answers.types import (
 )
 from replay.judge.phrases import counted as several
 from replay.judge.phrases import number
-from replay.judge.proportion import share_interval
-from replay.judge.sample import Sample
+from replay.judge.statistics.proportion import share_interval
+from replay.judge.statistics.sample import Sample
 
 ANSWERS_MARGIN_PERCENT = 2.0
 """149 sessions without a difference exclude one of 2% at 95%, so that a trace of 200 can be called the same."""

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from math import ceil, log
 from typing import NamedTuple
 
-from replay.judge.distributions import at_least
+from replay.judge.statistics.distributions import at_least
 
 
 class Sign(NamedTuple):

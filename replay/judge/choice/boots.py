@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.choice.types import Boots
-from replay.judge.quantile import quantile
-from replay.judge.sample import Floats
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import Floats
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 

@@ -4,9 +4,9 @@ import numpy as np
 
 from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
 from replay.judge.gate import CONFIDENCE
-from replay.judge.quantile import least_n
-from replay.judge.resampling import Resampling, quantile_differences
-from replay.judge.sample import Sample
+from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.resampling import Resampling, quantile_differences
+from replay.judge.statistics.sample import Sample
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 

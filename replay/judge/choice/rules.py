@@ -26,9 +26,9 @@ from replay.judge.choice.standing import (
 )
 from replay.judge.choice.tail import cold_tail
 from replay.judge.choice.types import Favours, Hybrid, PilotPlane, PlaneName, Rule, StepClass
-from replay.judge.distributions import at_least
 from replay.judge.money.types import BreakEvenFound
 from replay.judge.phrases import counted, number
+from replay.judge.statistics.distributions import at_least
 
 LEAST_SESSIONS = 20
 MOST_IDLE_FOR_VM = 0.5

@@ -15,8 +15,8 @@ from replay.judge.choice.case import Case
 from replay.judge.choice.having import cannot_do, runs_on, unfit
 from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.types import PilotPlane, PlaneName, StepClass
-from replay.judge.distributions import beta_quantile
 from replay.judge.phrases import counted, number
+from replay.judge.statistics.distributions import beta_quantile
 
 LEAST_STEPS = 100
 MOST_FAILED = 0.01

@@ -17,8 +17,8 @@ from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PhaseName
 from replay.judge.gate import CONFIDENCE
-from replay.judge.quantile import least_n
 from replay.judge.slo import Slo
+from replay.judge.statistics.quantile import least_n
 from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus
 from replay.system.files import write_whole

@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.distributions import normal_above, normal_quantile, student_above, student_quantile
-from replay.judge.sample import Floats, Sample
+from replay.judge.statistics.distributions import normal_above, normal_quantile, student_above, student_quantile
+from replay.judge.statistics.sample import Floats, Sample
 from replay.results.columns import Codes
 
 REPLICATES = 2_000

@@ -4,8 +4,9 @@ Steps of one session are alike (the same agent, the same prompt, the same instan
 moment (they wait behind one another; a pause of the target slows all of them). Taken as independent they promise more
 than they hold. What they are worth is n divided by the design effect: the variance of a share under clustering over
 that of independent values, by the linearised ratio estimator (Cochran, Sampling Techniques, 3rd ed., sec. 11.8), and in
-time by replay/judge/dependence.py. Where both count, the two are added and what they share is taken off once (Cameron,
-Gelbach and Miller 2011, "Robust inference with multiway clustering", J. Business and Economic Statistics 29).
+time by replay/judge/statistics/dependence.py. Where both count, the two are added and what they share is taken off
+once (Cameron, Gelbach and Miller 2011, "Robust inference with multiway clustering", J. Business and Economic
+Statistics 29).
 
 The degrees of freedom of the variance are Satterthwaite's (1946), from the fourth moments of the clusters' residuals: a
 tail that a few sessions make is known no better than those few tell; in time they are as many as there are windows.
@@ -15,8 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.dependence import INDEPENDENT, Dependence, Floats, dependence, readings_of
-from replay.judge.distributions import normal_quantile, student_quantile
+from replay.judge.statistics.dependence import INDEPENDENT, Dependence, Floats, dependence, readings_of
+from replay.judge.statistics.distributions import normal_quantile, student_quantile
 from replay.results.columns import Codes, Flags
 from replay.results.histogram import Int64s
 

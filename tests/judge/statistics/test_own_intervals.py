@@ -5,9 +5,9 @@ from math import inf
 import numpy as np
 import pytest
 
-from replay.judge.own_intervals import Known, OwnIntervals
-from replay.judge.proportion import share_interval
-from replay.judge.sample import Sample
+from replay.judge.statistics.own_intervals import Known, OwnIntervals
+from replay.judge.statistics.proportion import share_interval
+from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval
 
 

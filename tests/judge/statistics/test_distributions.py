@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from replay.judge.distributions import (
+from replay.judge.statistics.distributions import (
     at_least,
     beta_below,
     beta_quantile,

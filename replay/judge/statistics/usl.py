@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from replay.judge.distributions import student_quantile
+from replay.judge.statistics.distributions import student_quantile
 
 LEAST_LEVELS = 5
 

@@ -1,9 +1,9 @@
 """How well a share is known: Clopper and Pearson's limits for values that come in clusters.
 
 Clopper and Pearson (1934) with the effective number of values in place of the real one, as Korn and Graubard
-(1998) recommend for clustered samples; see replay/judge/sample.py for the effective number. The limits are exact
-for independent values, and so never too narrow; at few hits they are wider than they would have to be. For a mean
-the interval is Student's over the clusters' ratio residuals, or over independent stretches of the run.
+(1998) recommend for clustered samples; see replay/judge/statistics/sample.py for the effective number. The limits
+are exact for independent values, and so never too narrow; at few hits they are wider than they would have to be.
+For a mean the interval is Student's over the clusters' ratio residuals, or over independent stretches of the run.
 """
 
 from math import exp
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.distributions import beta_quantile, student_quantile
-from replay.judge.quantile import FAR
-from replay.judge.sample import Sample, Worth, has_few_sessions, in_time, worth
+from replay.judge.statistics.distributions import beta_quantile, student_quantile
+from replay.judge.statistics.quantile import FAR
+from replay.judge.statistics.sample import Sample, Worth, has_few_sessions, in_time, worth
 from replay.judge.types import Interval
 from replay.results.columns import Flags
 

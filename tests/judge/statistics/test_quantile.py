@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.quantile import least_n, quantile, quantile_interval
-from replay.judge.sample import Sample
+from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
+from replay.judge.statistics.sample import Sample
 
 RUNS = 400
 # Four standard errors of a share of 95 % in that many runs, beside the 93 to 97 % that we promise.

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from replay.judge.proportion import mean_interval, share_interval
-from replay.judge.sample import Sample
+from replay.judge.statistics.proportion import mean_interval, share_interval
+from replay.judge.statistics.sample import Sample
 
 
 def sample(sessions, steps, values=None):

@@ -3,17 +3,17 @@
 The interval is that of fractional order statistics (Hutson 1999, "Calculating nonparametric confidence intervals
 for quantiles using fractional order statistics", J. Applied Statistics 26), which needs no distribution and whose
 coverage is close to nominal where whole ranks would overshoot. The ranks are those of the effective number of
-values (replay/judge/sample.py), scaled to the real one: Korn and Graubard (1998), "Confidence intervals for
+values (replay/judge/statistics/sample.py), scaled to the real one: Korn and Graubard (1998), "Confidence intervals for
 proportions with small expected number of positive counts", turned around from a share at a value to the value at
-a share, as Woodruff (1952) did. Coverage is simulated in tests/judge/test_quantile.py.
+a share, as Woodruff (1952) did. Coverage is simulated in tests/judge/statistics/test_quantile.py.
 """
 
 from math import ceil, log
 
 import numpy as np
 
-from replay.judge.distributions import beta_below
-from replay.judge.sample import Floats, Sample, Worth, worth
+from replay.judge.statistics.distributions import beta_below
+from replay.judge.statistics.sample import Floats, Sample, Worth, worth
 from replay.judge.types import Interval
 
 FAR = 10.0

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.probing import IdleSearch
+from replay.judge.statistics.probing import IdleSearch
 
 
 def searched(keep_alive_s, **options):

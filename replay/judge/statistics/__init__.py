@@ -1,0 +1,1 @@
+"""Methods under every verdict, each with its source: quantiles, shares, differences, dependence."""
