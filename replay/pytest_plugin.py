@@ -123,7 +123,7 @@ def _run(
 ) -> "GateOutcome":
     """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
     __tracebackhide__ = True
-    from replay.judge.slo import SloError, parse_slo
+    from replay.judge.measures.slo import SloError, parse_slo
     from replay.results.rundir import RunDirError
     from replay.target import TargetError, load_target
     from replay.trace.errors import TraceError

@@ -18,11 +18,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from replay.judge.compare import Metric, Side, judge_difference
-from replay.judge.early import EarlyCheck
-from replay.judge.figures import figure_of
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.comparison.sides import Metric, Side, judge_difference
+from replay.judge.gate.early import EarlyCheck
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.figures import figure_of
+from replay.judge.measures.slo import parse_slo
 from replay.results.evidence import Evidence
 from tests.judge import queues
 from tests.judge.queues import Floats, Made

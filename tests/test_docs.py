@@ -8,7 +8,7 @@ import click
 import pytest
 
 from replay.cli.main import cli
-from replay.judge.slo import parse_slo
+from replay.judge.measures.slo import parse_slo
 from replay.results.types import ERROR_CLASSES
 from replay.target import load_target
 from replay.trace.file.stream import read_sessions

@@ -22,8 +22,8 @@ from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdic
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.answers.again import AGAIN_SHARE
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
-from replay.judge.compare import MARGIN_PERCENT, MetricError, parse_metric
-from replay.judge.gate import CONFIDENCE
+from replay.judge.comparison.sides import MARGIN_PERCENT, MetricError, parse_metric
+from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import compare_junit

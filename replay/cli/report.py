@@ -7,10 +7,10 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
-from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
-from replay.judge.coldstart import ColdVerdict
-from replay.judge.recovery import RecoveryVerdict
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.recovery import RecoveryVerdict
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.charts import ChartError
 from replay.report.junit import compare_junit, gate_junit

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from replay.judge.attribution import Attribution, Cause, attribute
+from replay.judge.tail.attribution import Attribution, Cause, attribute
 from replay.report.charts import Chart, label_axis, spec_of
 from replay.report.words import clean, count, milliseconds
 from replay.results.evidence import Evidence

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from replay.judge.failures import FailureGroup, Failures
+from replay.judge.measures.failures import FailureGroup, Failures
 from replay.judge.phrases import counted
 from replay.report.plain import Table, Text
 from replay.report.words import clean, clock, count, milliseconds, share_percent

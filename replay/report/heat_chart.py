@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from replay.judge.coldstart import find_cold, find_waves
 from replay.judge.phrases import counted
 from replay.judge.statistics.quantile import quantile
+from replay.judge.tail.coldstart import find_cold, find_waves
 from replay.report.charts import FAILED_COLOUR, Chart, spec_of
 from replay.report.words import count, milliseconds
 from replay.results.columns import ABSENT_NS, Columns

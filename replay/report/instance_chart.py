@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from replay.judge.load import concurrency
+from replay.judge.load.flow import concurrency
 from replay.report.charts import COLOURS, WIDTH, Chart, spec_of
 from replay.report.words import clean
 from replay.results.columns import ABSENT_NS

@@ -1,7 +1,7 @@
 """Sessions as swim lanes: each step of the slowest ones, what their end depended on, and how they were recorded.
 
 With the recording at hand the critical path follows its edges; without it, it is inferred from times, as told in
-replay/judge/session_path.py.
+replay/judge/tail/session_path.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from replay.judge.failures import check_at, class_at
-from replay.judge.session_path import path_of, waits_of
+from replay.judge.measures.failures import check_at, class_at
+from replay.judge.tail.session_path import path_of, waits_of
 from replay.report.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
 from replay.report.failures import failure_name
 from replay.report.words import clean, milliseconds

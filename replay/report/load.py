@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.judge.ceiling import CeilingVerdict, Level
-from replay.judge.coldstart import ColdVerdict, IdleBucket
+from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.phrases import counted
+from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count, milliseconds, or_failing
 

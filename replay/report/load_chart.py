@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from replay.judge.load import concurrency
+from replay.judge.load.flow import concurrency
 from replay.report.charts import COLOURS, FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.judge.ceiling import CeilingVerdict
-from replay.judge.coldstart import ColdVerdict, judge_coldstart
+from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.phrases import counted
+from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers, verdict_charts, verdict_words
 from replay.report.beside import ratio

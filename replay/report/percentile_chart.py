@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from replay.judge.metrics import measured
-from replay.judge.recording import pair
+from replay.judge.measures.metrics import measured
+from replay.judge.measures.recording import pair
 from replay.judge.statistics.quantile import quantile, quantile_interval
 from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval, Part

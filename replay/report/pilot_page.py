@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PhaseName, PilotVerdict
-from replay.judge.coldstart import ColdVerdict
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_charts
 from replay.report.cause_chart import causes
 from replay.report.charts import Chart

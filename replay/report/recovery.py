@@ -2,8 +2,8 @@
 
 from rich.console import Console
 
+from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.phrases import counted
-from replay.judge.recovery import Fault, RecoveryVerdict
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, count
 

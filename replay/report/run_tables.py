@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from replay.judge.failures import failures
+from replay.judge.measures.failures import failures
+from replay.judge.measures.recording import makespans_beside
 from replay.judge.phrases import counted
-from replay.judge.recording import makespans_beside
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.failures import FAILURE_HEADS, failure_meanings, failure_rows, failures_headline
 from replay.report.fidelity import fidelity_rows

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from replay.judge.coldstart import find_cold, find_waves
 from replay.judge.statistics.sample import Floats
+from replay.judge.tail.coldstart import find_cold, find_waves
 from replay.report.charts import Chart, label_axis, spec_of
 from replay.report.words import clean, count, milliseconds
 from replay.results.columns import ABSENT_NS, Columns, Flags

@@ -3,8 +3,8 @@
 from math import isfinite, isinf
 from typing import Any
 
-from replay.judge.ceiling import CeilingVerdict
-from replay.judge.coldstart import ColdVerdict
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
 from replay.report.words import milliseconds, or_failing
 

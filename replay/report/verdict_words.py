@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from replay.judge.measures.recording import RECORDED
 from replay.judge.phrases import counted
-from replay.judge.recording import RECORDED
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
 from replay.report.failures import errors_line
 from replay.report.words import clean, count, milliseconds

@@ -11,7 +11,7 @@ from replay.engine.loop import Progress
 from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, RunOptions
-from replay.judge.ceiling import (
+from replay.judge.load.ceiling import (
     MOST_TRIES,
     CeilingVerdict,
     Level,
@@ -21,9 +21,9 @@ from replay.judge.ceiling import (
     knee_of,
     usl_of,
 )
+from replay.judge.load.recovery import back_after_s
+from replay.judge.measures.slo import Slo
 from replay.judge.phrases import counted, were
-from replay.judge.recovery import back_after_s
-from replay.judge.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir

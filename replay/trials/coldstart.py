@@ -16,8 +16,8 @@ from replay.engine.event_loop import Host, run_to_end
 from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.prober import Prober
 from replay.errors import ReplayError
-from replay.judge.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.statistics.probing import IdleSearch
+from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
 from replay.results.types import Manifest, TargetFacts, TraceFacts

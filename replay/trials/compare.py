@@ -11,10 +11,10 @@ from replay.engine.arms import Arm
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome
 from replay.engine.types import RunOptions
-from replay.judge.abort import AbortRule
-from replay.judge.compare import MARGIN_PERCENT, Metric, Side, judge_compare
-from replay.judge.compare_recorded import compare_with_recording
-from replay.judge.gate import CONFIDENCE
+from replay.judge.comparison.recorded import compare_with_recording
+from replay.judge.comparison.sides import MARGIN_PERCENT, Metric, Side, judge_compare
+from replay.judge.gate.abort import AbortRule
+from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY

@@ -13,9 +13,9 @@ from replay.engine.loop import Progress
 from replay.engine.plan import planned_sessions
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
-from replay.judge.early import EarlyCheck, overall_early
+from replay.judge.gate.early import EarlyCheck, overall_early
+from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.phrases import counted
-from replay.judge.slo import Slo, parse_slo
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
 from replay.results.types import StepRecord

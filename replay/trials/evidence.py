@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.types import PilotVerdict
-from replay.judge.coldstart import ColdVerdict
-from replay.judge.recovery import RecoveryVerdict
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.recovery import RecoveryVerdict
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
 from replay.results.columns import read_columns
 from replay.results.evidence import Evidence

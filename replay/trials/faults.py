@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from replay.judge.recovery import Event, RecoveryVerdict, judge_recovery
+from replay.judge.load.recovery import Event, RecoveryVerdict, judge_recovery
 from replay.results.evidence import Evidence
 from replay.results.rundir import read_lines
 from replay.results.types import EVENTS_FILE, EventRecord

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
-from replay.judge.abort import AbortRule
-from replay.judge.early import early_check, final_confidence
-from replay.judge.gate import CONFIDENCE, judge_gate
-from replay.judge.slo import Slo
+from replay.judge.gate.abort import AbortRule
+from replay.judge.gate.early import early_check, final_confidence
+from replay.judge.gate.judging import CONFIDENCE, judge_gate
+from replay.judge.measures.slo import Slo
 from replay.judge.types import GateVerdict
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.types import Ended, RunStatus

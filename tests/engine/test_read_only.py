@@ -7,8 +7,8 @@ from replay.engine.read_only import KeptBack, may_change_something
 from replay.engine.router import WAIT, Router
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.slo import parse_slo
 from replay.results.record import read_blocks
 from replay.target import Retry, Route, Target
 from replay.trace.types import Extract, LlmCall, Request, Step

@@ -4,12 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.compare import Side, judge_compare, parse_metric
-from replay.judge.compare_recorded import compare_with_recording
-from replay.judge.gate import judge_gate
-from replay.judge.metrics import measured
-from replay.judge.recording import makespans_beside, pair
-from replay.judge.slo import parse_slo
+from replay.judge.comparison.recorded import compare_with_recording
+from replay.judge.comparison.sides import Side, judge_compare, parse_metric
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.metrics import measured
+from replay.judge.measures.recording import makespans_beside, pair
+from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from tests.judge.conftest import step, summary

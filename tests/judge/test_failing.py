@@ -5,10 +5,10 @@ from math import inf
 import numpy as np
 import pytest
 
-from replay.judge.compare import Metric, Side, judge_compare
-from replay.judge.figures import figure_of
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.comparison.sides import Metric, Side, judge_compare
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.figures import figure_of
+from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from tests.judge.conftest import step, summary

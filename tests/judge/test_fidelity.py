@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from replay.judge.compare import Metric, Side, judge_compare
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.comparison.sides import Metric, Side, judge_compare
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.results.types import Fidelity

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from replay.judge.figures import figure_of
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.figures import figure_of
+from replay.judge.measures.slo import parse_slo
 from replay.judge.statistics.quantile import FAR, quantile_interval
 from replay.judge.statistics.sample import Sample, in_time
 from tests.judge import queues

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from replay.judge.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.choice.types import (
     Boots,
     Bucket,
@@ -18,8 +17,9 @@ from replay.judge.choice.types import (
     TriedSplit,
     Workload,
 )
-from replay.judge.coldstart import Cold, ColdVerdict, IdleBucket, Tail
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.money.types import BreakEvenFound, Sensitive
+from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
 from replay.report.lanes import RecordedStep
 from replay.report.pilot_page import PilotMaterial
 from replay.results.columns import columns_of

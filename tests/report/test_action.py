@@ -11,7 +11,7 @@ import click
 import pytest
 
 from replay.cli.gate import gate
-from replay.judge.slo import parse_slo_file
+from replay.judge.measures.slo import parse_slo_file
 
 ACTION = (Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8")
 SECRET_SHELL = "$(touch pwned) `touch pwned` \"; touch pwned; '"

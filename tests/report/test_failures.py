@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from replay.judge.failures import failures
+from replay.judge.measures.failures import failures
 from replay.report.failures import FAILURE_HEADS, errors_line, failure_rows, print_failures
 from replay.report.junit import gate_junit
 from replay.report.markdown import gate_markdown

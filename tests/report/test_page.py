@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from replay.judge.coldstart import judge_coldstart
-from replay.judge.compare import Side, judge_compare
-from replay.judge.gate import judge_gate
-from replay.judge.slo import parse_slo
+from replay.judge.comparison.sides import Side, judge_compare
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.slo import parse_slo
+from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.html import table
 from replay.report.page import run_page, verdict_page
 from replay.results.columns import columns_of

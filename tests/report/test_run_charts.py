@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.ceiling import CeilingVerdict, Level
-from replay.judge.coldstart import judge_coldstart
+from replay.judge.load.ceiling import CeilingVerdict, Level
+from replay.judge.tail.coldstart import judge_coldstart
 from replay.report import verdict_charts
 from replay.report.cause_chart import causes
 from replay.report.heat_chart import heat_map

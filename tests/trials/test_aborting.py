@@ -5,8 +5,8 @@ import json
 import pytest
 
 from replay.engine.types import RunOptions
-from replay.judge.abort import parse_abort
-from replay.judge.slo import parse_slo
+from replay.judge.gate.abort import parse_abort
+from replay.judge.measures.slo import parse_slo
 from replay.target import Target
 from replay.trials.aborting import AbortWatch, replay_one
 from replay.trials.compare import compare_targets

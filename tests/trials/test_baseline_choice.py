@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from replay.engine.types import RunOptions
-from replay.judge.slo import parse_slo
+from replay.judge.measures.slo import parse_slo
 from replay.results.rundir import RunDirError
 from replay.target import Target
 from replay.trials.evidence import read_baselines

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.judge.coldstart import ColdVerdict
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.target import Target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbeFailed, ProbePlan, probe_coldstart

@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.judge.slo import parse_slo
+from replay.judge.measures.slo import parse_slo
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.results.rundir import RunDirError
 from replay.target import Target

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from replay.judge.figures import figure_of
-from replay.judge.gate import CONFIDENCE, keeps
-from replay.judge.slo import Slo
+from replay.judge.gate.judging import CONFIDENCE, keeps
+from replay.judge.measures.figures import figure_of
+from replay.judge.measures.slo import Slo
 from replay.results.columns import ABSENT_NS, Flags
 from replay.results.evidence import Evidence
 

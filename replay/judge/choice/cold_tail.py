@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from replay.judge.blocks import are_enough, blocks_of, codes_in, count_of, stretches_of, variance_shown_by
-from replay.judge.gate import CONFIDENCE
+from replay.judge.gate.judging import CONFIDENCE
+from replay.judge.measures.blocks import (
+    are_enough,
+    blocks_of,
+    codes_in,
+    count_of,
+    stretches_of,
+    variance_shown_by,
+)
 from replay.judge.statistics.quantile import least_n
 from replay.judge.statistics.resampling import Resampling, quantile_differences
 from replay.judge.statistics.sample import Sample

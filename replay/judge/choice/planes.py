@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.carried import most_carried
 from replay.judge.choice.cold_tail import cold_tail_interval
 from replay.judge.choice.types import (
@@ -19,11 +18,12 @@ from replay.judge.choice.types import (
     Recovered,
     UndecidedSlo,
 )
-from replay.judge.coldstart import ColdVerdict
-from replay.judge.figures import figure_of
-from replay.judge.gate import CONFIDENCE, judge_gate, keeps
+from replay.judge.gate.judging import CONFIDENCE, judge_gate, keeps
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.measures.figures import figure_of
+from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.phrases import number
-from replay.judge.slo import Slo, parse_slo
+from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence

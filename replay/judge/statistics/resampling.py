@@ -40,7 +40,7 @@ _AMONG_FAILURES = _FAILED / 10
 class Resampling(NamedTuple):
     """How two samples are drawn again. blocks_a, blocks_b: how many codes their clusters have; where is_paired, the
     same code is the same sessions on both sides. variance_shown: how much of the variance such blocks show, 0..1; where
-    they depend on one another, less than all (variance_shown_by of replay/judge/blocks.py).
+    they depend on one another, less than all (variance_shown_by of replay/judge/measures/blocks.py).
     """
 
     blocks_a: int

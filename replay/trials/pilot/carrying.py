@@ -16,8 +16,8 @@ from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_tr
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PhaseName
-from replay.judge.gate import CONFIDENCE
-from replay.judge.slo import Slo
+from replay.judge.gate.judging import CONFIDENCE
+from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus

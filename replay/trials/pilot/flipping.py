@@ -12,8 +12,8 @@ import msgspec
 
 from replay.engine.simulation import simulated_plane
 from replay.judge.choice.types import PilotPlane
-from replay.judge.gate import CONFIDENCE, judge_gate
-from replay.judge.slo import Slo
+from replay.judge.gate.judging import CONFIDENCE, judge_gate
+from replay.judge.measures.slo import Slo
 from replay.planes.types import PlaneSpec
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances

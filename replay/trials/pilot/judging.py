@@ -18,10 +18,10 @@ from replay.judge.choice.questionnaire import Answers
 from replay.judge.choice.standing import represented
 from replay.judge.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.judge.choice.words import check_again, effort_words, headline, rollback
-from replay.judge.coldstart import judge_coldstart
+from replay.judge.load.recovery import Event, judge_recovery
+from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.money.calendar import Calendar
-from replay.judge.recovery import Event, judge_recovery
-from replay.judge.slo import Slo, parse_slo
+from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.evidence import Evidence
 from replay.target import Target

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from replay.judge.ceiling import CeilingVerdict
 from replay.judge.choice.planes import phase_figures
 from replay.judge.choice.types import PhaseFigures, PhaseName
-from replay.judge.coldstart import ColdVerdict, judge_coldstart
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest

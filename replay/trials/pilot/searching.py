@@ -5,8 +5,8 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
-from replay.judge.ceiling import CeilingVerdict
-from replay.judge.slo import Slo
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.measures.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target import Target
 from replay.trials.ceiling import CeilingPlan

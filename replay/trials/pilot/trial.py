@@ -10,7 +10,7 @@ from replay.engine.simulation import simulated_plane, simulated_planes
 from replay.engine.types import RunOptions
 from replay.judge.choice.carried import most_carried
 from replay.judge.choice.types import PilotVerdict
-from replay.judge.slo import Slo, parse_slo
+from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus

@@ -8,12 +8,12 @@ import click
 from replay.cli.units import DURATION, FACTOR, FAULT_AT, MONEY, PERCENT, RATIO
 from replay.engine.simulation import simulated_plane
 from replay.engine.users.rows import read_rows
-from replay.judge.abort import parse_abort
 from replay.judge.choice.questionnaire import AnswersError, parse_answers, written_answers
-from replay.judge.compare import MetricError, parse_metric
+from replay.judge.comparison.sides import MetricError, parse_metric
+from replay.judge.gate.abort import parse_abort
+from replay.judge.measures.slo import SloError, parse_slo_file
 from replay.judge.money.calendar import CalendarError
 from replay.judge.money.price_table import PriceTableError, parse_price_table
-from replay.judge.slo import SloError, parse_slo_file
 from replay.planes.distributions import parse_distribution
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.target import TargetError, load_target, redacted
@@ -104,7 +104,7 @@ def _option(data: bytes, folder: Path) -> bool:
 
 
 HARNESSES = (
-    Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.slo", "replay.judge.abort"), seeds.SLO_WORDS),
+    Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.gate.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
         ("replay.target", "replay.toml", "replay.engine.simulation", "replay.judge.money.currency"), seeds.TARGET_WORDS,

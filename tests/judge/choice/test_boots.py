@@ -6,7 +6,7 @@ import pytest
 from replay.judge.choice.boots import Life, boots_of
 from replay.judge.choice.cold_tail import cold_tail_interval
 from replay.judge.choice.planes import Seen, plane_figures
-from replay.judge.coldstart import judge_coldstart
+from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from tests.judge.conftest import step, summary

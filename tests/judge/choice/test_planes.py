@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from replay.judge.ceiling import Ceiling, CeilingVerdict, Level
 from replay.judge.choice.planes import Seen, phase_figures, plane_figures, sessions_lost
-from replay.judge.slo import parse_slo
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Level
+from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from tests.judge.conftest import evidence, step, summary

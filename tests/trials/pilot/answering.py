@@ -15,7 +15,7 @@ import msgspec
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.questionnaire import parse_answers
 from replay.judge.choice.types import PilotVerdict
-from replay.judge.slo import parse_slo
+from replay.judge.measures.slo import parse_slo
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header
 from replay.trials.calendars import calendar_from

@@ -11,8 +11,8 @@ import pytest
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.types import PilotVerdict
+from replay.judge.measures.slo import parse_slo
 from replay.judge.money.calendar_file import named_calendar
-from replay.judge.slo import parse_slo
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
 from replay.trace.file.stream import TraceWriter

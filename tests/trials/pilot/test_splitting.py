@@ -14,8 +14,8 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.choice.questionnaire import parse_answers
 from replay.judge.choice.split import split_words
 from replay.judge.choice.types import StepClass, TriedSplit
+from replay.judge.measures.slo import parse_slo
 from replay.judge.money.calendar import flat
-from replay.judge.slo import parse_slo
 from replay.target import Route, Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session

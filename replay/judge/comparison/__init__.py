@@ -1,0 +1,1 @@
+"""Targets held to each other, and a run to its own recording."""

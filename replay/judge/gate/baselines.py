@@ -1,0 +1,142 @@
+"""A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
+
+One baseline: blocks of sessions of both sides are drawn again (quantiles), or, for other figures and where the runs
+hold too few blocks, the widths of both intervals are added in quadrature (Zou and Donner 2008, MOVER). Two: their
+widths are, and the standard error of their mean, half of what they differ by. Noise from run to run is not in that.
+
+Three or more: the scatter of the baselines' own figures is that noise, and a new run's figure is held to their mean
+by the t prediction interval (Hahn and Meeker, Statistical Intervals, sec. 4.7), for times on the log scale. A few
+figures scatter less than chance would have them, by chance, and say nothing of a run that is smaller than theirs: so
+the interval is never narrower than the widths on both sides make it, and open where one of them is.
+"""
+
+from collections.abc import Sequence
+from math import exp, log
+
+import numpy as np
+
+from replay.judge.measures.blocks import (
+    are_enough,
+    blocks_of,
+    codes_in,
+    count_of,
+    stretches_of,
+    variance_shown_by,
+)
+from replay.judge.measures.figures import Figure
+from replay.judge.measures.metrics import measured, rows_of
+from replay.judge.measures.slo import Slo
+from replay.judge.statistics.distributions import student_quantile
+from replay.judge.statistics.own_intervals import widened
+from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.resampling import Resampling, quantile_differences
+from replay.judge.statistics.sample import Sample
+from replay.judge.types import Interval
+from replay.results.columns import Codes
+from replay.results.evidence import Evidence
+
+FEW = 3
+"""As many baselines tell how much runs differ among themselves."""
+
+
+def are_finite(known: Sequence[float]) -> bool:
+    """Whether a limit can be made from these figures: one that falls among a baseline's failures makes none."""
+    return bool(np.isfinite(known).all())
+
+
+def limit_from(slo: Slo, known: Sequence[float]) -> float:
+    """The SLO's right side. known: its left side in each baseline. Times are averaged on the log scale."""
+    if len(known) >= FEW and slo.unit == "ms":
+        base = exp(sum(log(max(value, 1e-6)) for value in known) / len(known))
+    else:
+        base = sum(known) / len(known)
+    return (slo.limit.factor or 1.0) * base + slo.limit.value
+
+
+def against_baselines(
+    slo: Slo,
+    run: Evidence,
+    baselines: Sequence[Evidence],
+    figure: Figure,
+    others: Sequence[Figure],
+    limit: float,
+    confidence: float,
+) -> Interval | None:
+    """The interval of the run's figure; None where it is a fact of the run. others: of each baseline."""
+    observed = figure.observed
+    assert observed is not None
+    known = [other.observed for other in others if other.observed is not None]
+    is_scatter_known = len(known) >= FEW
+    is_open = any(one.is_open for one in (figure, *others))
+    interval = figure.interval
+    if interval is None and is_open:
+        interval = Interval(observed, observed)
+    if interval is None:
+        return _predicted(slo, observed, known, confidence) if is_scatter_known else None
+    if len(known) == 1 and slo.statistic == "quantile" and not is_open:
+        stretches = min(stretches_of(one.columns) for one in (run, *baselines))
+        blocks = min(count_of(blocks_of([one.columns], stretches)) for one in (run, *baselines))
+        if are_enough(blocks, stretches, slo.q, confidence):
+            return _by_resampling(slo, run, baselines[0], limit, confidence, stretches)
+    own = _with_baseline_width(interval, observed, slo, others)
+    return _wider(own, _predicted(slo, observed, known, confidence)) if is_scatter_known else own
+
+
+def _by_resampling(
+    slo: Slo, run: Evidence, baseline: Evidence, limit: float, confidence: float, stretches: float
+) -> Interval | None:
+    assert slo.q is not None
+    ours, theirs = blocks_of([run.columns], stretches), blocks_of([baseline.columns], stretches)
+    own = _in_blocks(slo, run, codes_in(run.columns, ours))
+    base = _in_blocks(slo, baseline, codes_in(baseline.columns, theirs))
+    base = base._replace(values=base.values * (slo.limit.factor or 1.0))
+    if min(own.n, base.n) < least_n(slo.q, confidence):
+        return Interval(None, None)
+    shown = variance_shown_by(count_of(ours), stretches)
+    resampling = Resampling(count_of(theirs), count_of(ours), is_paired=False, variance_shown=shown)
+    found = quantile_differences(resampling, base, own, (slo.q,))[0]
+    if found is None:
+        return None
+    low, high = found.interval(confidence)
+    # The differences are the run minus the scaled baseline, so they lie about the limit without its fixed part.
+    return Interval(limit - slo.limit.value + low, limit - slo.limit.value + high)
+
+
+def _in_blocks(slo: Slo, run: Evidence, block: Codes) -> Sample:
+    """The SLO's values, in blocks of sessions rather than in sessions."""
+    sample = measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
+    return Sample(sample.values, block[sample.cluster])
+
+
+def _with_baseline_width(own: Interval, observed: float, slo: Slo, others: Sequence[Figure]) -> Interval:
+    """Widths of independent intervals added in quadrature."""
+    widths = [
+        (other.observed, other.interval or Interval(other.observed, other.observed))
+        for other in others
+        if other.observed is not None
+    ]
+    known = [value for value, _ in widths]
+    factor = (slo.limit.factor or 1.0) / len(known)
+    # The standard error of the mean of two: where they disagree, neither is what a run has to be like.
+    apart = factor * (max(known) - min(known)) if len(known) < FEW else 0.0
+    return widened(own, observed, widths, factor, apart)
+
+
+def _wider(one: Interval, other: Interval) -> Interval:
+    """What both hold; None where one of them does not bound a side."""
+    return Interval(
+        None if one.low is None or other.low is None else min(one.low, other.low),
+        None if one.high is None or other.high is None else max(one.high, other.high),
+    )
+
+
+def _predicted(slo: Slo, observed: float, known: Sequence[float], confidence: float) -> Interval:
+    """Where the figure of a run like this one lies, by the scatter of the baselines from run to run."""
+    k = len(known)
+    width = student_quantile((1 + confidence) / 2, k - 1) * (1 + 1 / k) ** 0.5
+    if slo.unit == "ms":
+        logs = np.log(np.maximum(np.asarray(known), 1e-6))
+        half = width * float(logs.std(ddof=1))
+        return Interval(observed * exp(-half), observed * exp(half))
+    half = width * float(np.std(known, ddof=1))
+    return Interval(observed - half, observed + half)

@@ -1,0 +1,71 @@
+"""Whether the lateness of this machine can have changed a check; where it cannot, the check stands. Pure.
+
+A generator that was suspect for lateness alone knows a bound on it (late_ms of Generator): no step left later than
+that, and no stamp was taken later. What counts from the intended time is at most so much too long, and never too short;
+what counts from sending may be wrong by so much either way; and the load came as it was asked for, but for that shift.
+
+| check | stands |
+|---|---|
+| response time or makespan below a limit, pass; share of them within one, or rate, at least so much, pass | always |
+| another time from sending, below a limit, pass | if it keeps the limit with late_ms more |
+| response time, or another time from sending, below a limit, fail | if it breaks the limit with late_ms less |
+| makespan below a limit, fail | never: each step of a session may have added its own |
+| errors below a limit, fail | if no step timed out, or found no connection: lateness fails no other |
+| lag | always: it is what is asked for |
+| anything else, or against another run | never |
+
+A generator that was saturated sent another load than was asked for, so nothing stands: no pass, for the load was less;
+no fail, for its stamps were late by an unknown time.
+"""
+
+import math
+
+from replay.judge.measures.slo import Slo
+from replay.judge.types import Check
+from replay.results.types import Summary
+
+_FROM_INTENDED = ("response", "makespan")
+_FROM_SENT = ("service", "ttfb", "ttft")
+_TIMES = ("quantile", "mean", "max")
+_UPPER, _LOWER = ("<", "<="), (">", ">=")
+_MAYBE_OURS = ("timeout", "local", "connect", "reset")
+
+
+def withstands_lateness(check: Check, slo: Slo, summary: Summary) -> bool:
+    """Whether the check would be what it is had this machine not been late."""
+    late_ms = summary.generator.late_ms
+    if summary.generator.verdict != "suspect" or late_ms is None or slo.needs_baseline or slo.needs_recording:
+        return False
+    if slo.measure == "lag" and slo.statistic != "errors":
+        return True
+    if check.verdict == "pass":
+        return _pass_stands(check, slo, late_ms)
+    return check.verdict == "fail" and _fail_stands(check, slo, summary, late_ms)
+
+
+def _pass_stands(check: Check, slo: Slo, late_ms: float) -> bool:
+    if slo.statistic in _TIMES and slo.operator in _UPPER:
+        if slo.measure in _FROM_INTENDED:
+            return True
+        most_ms = check.observed_ms if check.ci_ms is None else check.ci_ms[1]
+        is_known = slo.measure in _FROM_SENT and most_ms is not None and check.limit_ms is not None
+        return is_known and most_ms + late_ms < check.limit_ms  # type: ignore[operator]
+    if slo.statistic == "share":
+        return slo.operator in _LOWER and slo.within in _UPPER and slo.measure in _FROM_INTENDED
+    return slo.statistic == "rate" and slo.operator in _LOWER
+
+
+def _fail_stands(check: Check, slo: Slo, summary: Summary, late_ms: float) -> bool:
+    if slo.statistic == "errors":
+        ours = sum(summary.counts.errors.get(error, 0) for error in _MAYBE_OURS)
+        return slo.operator in _UPPER and not ours
+    if (
+        slo.statistic not in _TIMES
+        or slo.operator not in _UPPER
+        or slo.measure not in ("response", *_FROM_SENT)
+    ):
+        return False
+    least_ms = check.observed_ms if check.ci_ms is None else check.ci_ms[0]
+    if least_ms is None or check.limit_ms is None or math.isinf(least_ms):
+        return False
+    return least_ms - late_ms > check.limit_ms

@@ -1,0 +1,1 @@
+"""Load over time: how much a target bears, and how it recovers."""

@@ -1,0 +1,378 @@
+"""The highest load that a target bears: what a level of load shows, and the search over levels.
+
+Scale multiplies the rate at which sessions arrive; arrivals stay open, whatever the target does. A level holds if
+its SLOs hold, it answers what is offered, and its response times do not grow without end. One level is one run; its
+interval decides it where it can, and else it is asked again, up to five times, until one side leads by two (Wald's
+sequential test for two hypotheses with equal errors of one fifth a run, stopped at odds of 16 to 1).
+
+The search goes up (or down) by factors of two to the first level that does not (or does) hold, then halves the
+bracket, on the log scale, to the precision asked for. What it returns is that bracket: the highest load that held,
+and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that.
+The knee is where throughput over response time, Kleinrock's power (1979), is largest.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.gate.judging import judge_gate, keeps
+from replay.judge.load.flow import flow, settled
+from replay.judge.measures.metrics import measured
+from replay.judge.measures.slo import Slo, SloWindow
+from replay.judge.phrases import counted
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.usl import Usl, fit_usl
+from replay.judge.types import Check, Decision
+from replay.results.evidence import Evidence
+
+_NS = 1_000_000_000
+GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "max"]
+
+STEP = 2.0
+LEAD = 2
+MOST_TRIES = 5
+MOST_GENERATOR_TRIES = 3
+_REFUSED = (429, 503)
+_SHORT_RATIO = 0.97
+_MOST_FAILED = 0.01
+_FEWEST = 20
+
+
+class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One run at one load. Figures are of its settled part; a failure is infinitely slow in p50 and p99, and is left
+    out of the mean. verdict: whether it held; is_sure: by an interval or by
+    something that leaves no doubt, rather than by the figure alone. limited_by: what did not hold.
+    """
+
+    scale: float
+    offered_rps: float
+    achieved_rps: float
+    sessions_per_s: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    mean_ms: float | None = None
+    errors: int = 0
+    error_percent: float = 0.0
+    in_flight: float = 0.0
+    verdict: Decision = "inconclusive"
+    limited_by: GivesWay | None = None
+    reason: str = ""
+    is_sure: bool = False
+    settled_from_s: float | None = None
+    run: str | None = None
+
+
+class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The highest load that held. ci_scale: it lies between these; the second is absent where nothing gave way."""
+
+    scale: float
+    rps: float
+    sessions_per_s: float
+    in_flight: float
+    ci_scale: tuple[float, float | None]
+    limited_by: GivesWay
+
+
+class Knee(msgspec.Struct, omit_defaults=True):
+    """The level at which throughput over mean response time is largest."""
+
+    scale: float
+    rps: float
+    in_flight: float
+    mean_ms: float
+
+
+class CeilingVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """verdict.json of `replay ceiling`. recovery_s: from the end of an overload until response times are back;
+    absent where it was not tried, or they did not come back while it was watched.
+    """
+
+    schema: str
+    command: Literal["ceiling"]
+    verdict: Literal["found", "at_least", "not_reached", "inconclusive"]
+    reasons: list[str]
+    ceiling: Ceiling | None
+    levels: list[Level]
+    usl: Usl | None = None
+    knee: Knee | None = None
+    recovery_s: float | None = None
+    slos: list[str] = []
+    target: str | None = None
+    trace: str | None = None
+    notes: list[str] = []
+
+
+def judge_level(
+    slos: Sequence[Slo],
+    run: Evidence,
+    scale: float,
+    duration_s: float,
+    gave_up: str | None,
+    fill_s: float = 0.0,
+) -> Level:
+    """What one run at one load shows. duration_s: how long sessions arrived. gave_up: why it was ended early.
+
+    fill_s: how long an empty target takes to fill up, since requests last so long; before that fewer end than come.
+    """
+    columns = run.columns
+    to_ns = int(duration_s * _NS)
+    if gave_up is not None and columns.n:
+        to_ns = min(to_ns, int(columns.intended_ns.max()) + 1)
+    inside = columns.intended_ns < to_ns
+    answered = inside & columns.ok
+    steadiness = settled(columns.intended_ns[answered], (columns.end_ns - columns.intended_ns)[answered])
+    from_ns = max(steadiness.from_ns or 0, int(fill_s * _NS))
+    flows = flow(columns, from_ns, to_ns)
+    rows = inside & (columns.intended_ns >= from_ns)
+    values = np.sort(measured(columns, "response", rows).sample.values)
+    failed = rows & ~columns.ok
+    n, bad = int(np.count_nonzero(rows)), int(np.count_nonzero(failed))
+    starts = int(np.count_nonzero(np.bincount(columns.session[rows]))) if n else 0
+    level = Level(
+        scale=round(scale, 6),
+        offered_rps=round(flows.offered_rps, 3),
+        achieved_rps=round(flows.achieved_rps, 3),
+        sessions_per_s=round(starts / flows.seconds, 3),
+        in_flight=round(flows.in_flight, 3),
+        errors=bad,
+        error_percent=round(100 * bad / n, 4) if n else 0.0,
+        settled_from_s=None if steadiness.from_ns is None else round(from_ns / _NS, 3),
+        run=run.name,
+    )
+    if n:
+        level.p50_ms, level.p99_ms = round(quantile(values, 0.5), 3), round(quantile(values, 0.99), 3)
+        level.mean_ms = round(float(values[: n - bad].mean()), 3) if bad < n else None
+    _decide(
+        level, slos, run, n, from_ns, flows.ended_rps, steadiness.grows or steadiness.from_ns is None, gave_up
+    )
+    if level.limited_by == "errors":
+        refused = int(np.count_nonzero(failed & np.isin(columns.status, _REFUSED)))
+        if refused > bad / 2:
+            level.limited_by = "refusals"
+    return level
+
+
+def _decide(
+    level: Level,
+    slos: Sequence[Slo],
+    run: Evidence,
+    n: int,
+    from_ns: int,
+    ended_rps: float,
+    grows: bool,
+    gave_up: str | None,
+) -> None:
+    """Long, because it is the list of what can give way, in order."""
+    generator = run.summary.generator
+    # Lateness within a known bound can have made times no longer than by that: levels far from the limit stand.
+    late_ms = generator.late_ms if generator.verdict == "suspect" else 0.0
+    if generator.verdict == "saturated" or late_ms is None:
+        level.limited_by, level.reason = "generator", "; ".join(generator.reasons)
+        return
+    if gave_up is not None:
+        level.verdict, level.is_sure = "fail", True
+        level.limited_by, level.reason = "errors" if "fail" in gave_up else "throughput", gave_up
+        return
+    if n < _FEWEST:
+        level.reason = f"{n} requests are too few to judge a level by"
+        return
+    bounds_errors = any(slo.statistic == "errors" for slo in slos)
+    if not bounds_errors and level.error_percent > 100 * _MOST_FAILED:
+        level.verdict, level.is_sure = "fail", level.error_percent > 300 * _MOST_FAILED
+        level.limited_by, level.reason = "errors", f"{level.error_percent:.3g}% of requests failed"
+        return
+    # By what ended: failures have a bound of their own, and whoever allows some does not ask for their answers.
+    missing = (level.offered_rps - ended_rps) * n / max(level.offered_rps, 1e-9)
+    is_short = ended_rps < _SHORT_RATIO * level.offered_rps and missing > 3 * n**0.5
+    # A queue without a bound leaves a backlog; below capacity what is left at the end is a handful.
+    if is_short or (grows and missing > n**0.5):
+        level.verdict, level.limited_by, level.is_sure = "fail", "throughput", is_short
+        level.reason = (
+            f"{ended_rps:.4g}/s of {level.offered_rps:.4g}/s offered were answered"
+            if is_short
+            else "response times grew to the end: the queue has no bound"
+        )
+        return
+    if not slos:
+        level.verdict, level.is_sure, level.reason = "pass", not grows, "answers what is offered"
+        return
+    window = SloWindow(after_s=from_ns / _NS)
+    timed = [slo if slo.window != SloWindow() else slo._replace(window=window) for slo in slos]
+    # A level ends by its duration; that leaves no doubt about what it showed.
+    run = msgspec.structs.replace(run, summary=msgspec.structs.replace(run.summary, status="finished"))
+    # A level is a load, made of the trace by copies and cuts: no replay of it.
+    checks = judge_gate(timed, run, least_fidelity=0.0).checks
+    for check in checks:
+        if check.verdict != "fail" and not (check.verdict == "inconclusive" and _breaks(check, slos)):
+            continue
+        if check.verdict != "fail" and not _breaks(check, slos, late_ms):
+            level.limited_by = "generator"
+            level.reason = f"{'; '.join(generator.reasons)}, and {check.slo} may hold without"
+            return
+        level.verdict, level.is_sure = "fail", check.verdict == "fail"
+        level.limited_by = {"errors": "errors", "rate": "throughput"}.get(check.metric, "latency")  # type: ignore[assignment]
+        level.reason = f"{check.slo} does not hold"
+        return
+    unknown = [check for check in checks if check.observed_ms is None and check.observed is None]
+    if unknown:
+        level.reason = f"{unknown[0].slo}: {unknown[0].reason}"
+        return
+    level.verdict, level.reason = "pass", "holds every SLO"
+    level.is_sure = all(check.verdict == "pass" for check in checks)
+
+
+def _breaks(check: Check, slos: Sequence[Slo], late_ms: float = 0.0) -> bool:
+    """Whether the figure itself, without its interval, breaks the limit; a time, even if it is so much too long."""
+    slo = next(slo for slo in slos if slo.text == check.slo)
+    observed, limit = (
+        (check.observed_ms, check.limit_ms) if check.unit == "ms" else (check.observed, check.limit)
+    )
+    if observed is not None and check.unit == "ms":
+        observed -= late_ms
+    return observed is not None and limit is not None and not keeps(slo.operator, observed, limit)
+
+
+class _Point(NamedTuple):
+    """What was seen at one load: passes minus fails, how often it was tried, and how often this machine gave out."""
+
+    lead: int = 0
+    tries: int = 0
+    gave_out: int = 0
+
+
+class Search:
+    """Which load to try next. Tell it what each level showed; `next_scale` is None when it is over.
+
+    first, most, least: loads. precision: the bracket's width at the end, as a share of the load. tries: how often a
+    load is asked for at most; once, where it would show the same again.
+    """
+
+    def __init__(
+        self,
+        first: float = 1.0,
+        most: float = 1e6,
+        least: float = 1e-3,
+        precision: float = 0.025,
+        tries: int = MOST_TRIES,
+    ) -> None:
+        self._first, self._most, self._least, self._precision = first, most, least, precision
+        self._most_tries = tries
+        self._points: dict[float, _Point] = {}
+        self._held: float | None = None
+        self._broke: float | None = None
+        self._at = first
+        self.levels: list[Level] = []
+        self.ended_by: Literal["precision", "generator", "max", "least", "undecided"] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Search between {self._held} and {self._broke}, {counted(len(self.levels), 'level')}>"
+
+    @property
+    def held(self) -> float | None:
+        """The highest load that held."""
+        return self._held
+
+    @property
+    def broke(self) -> float | None:
+        """The lowest load that did not."""
+        return self._broke
+
+    def next_scale(self) -> float | None:
+        """The load to try now, or None."""
+        return None if self.ended_by is not None else self._at
+
+    def tell(self, level: Level) -> None:
+        """What the load that was asked for showed."""
+        self.levels.append(level)
+        point = self._points.get(self._at, _Point())
+        if level.limited_by == "generator":
+            # Once may be a neighbour on this machine; three times is the machine.
+            self._points[self._at] = point._replace(gave_out=point.gave_out + 1)
+            if point.gave_out + 1 >= MOST_GENERATOR_TRIES:
+                self.ended_by = "generator"
+            return
+        weight = (LEAD if level.is_sure else 1) * {"pass": 1, "fail": -1, "inconclusive": 0}[level.verdict]
+        point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
+        if abs(point.lead) < LEAD and point.tries < self._most_tries:
+            return
+        if not point.lead and level.verdict == "inconclusive":
+            self.ended_by = "undecided"
+            return
+        self._move(holds=point.lead > 0)
+
+    def _move(self, *, holds: bool) -> None:
+        at = self._at
+        if holds:
+            self._held = at
+            if self._broke is None:
+                if at >= self._most:
+                    self.ended_by = "max"
+                    return
+                self._at = min(at * STEP, self._most)
+                return
+        else:
+            self._broke = at
+            if self._held is None:
+                if at <= self._least:
+                    self.ended_by = "least"
+                    return
+                self._at = max(at / STEP, self._least)
+                return
+        assert self._held is not None
+        assert self._broke is not None
+        if self._broke / self._held <= 1 + self._precision:
+            self.ended_by = "precision"
+            return
+        self._at = (self._held * self._broke) ** 0.5
+
+
+def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str], Ceiling | None]:
+    """The verdict of a search, its reasons, and the ceiling. extra: levels that were measured besides."""
+    held, broke = search.held, search.broke
+    levels = [*search.levels, *extra]
+    if held is None:
+        why = search.levels[-1].reason if search.levels else "no level was measured"
+        verdict = "not_reached" if search.ended_by == "least" else "inconclusive"
+        return verdict, [why], None
+    at = [level for level in levels if level.scale == round(held, 6) and level.verdict == "pass"]
+    best = at or [level for level in levels if level.scale == round(held, 6)]
+    over = [level for level in levels if broke is not None and level.scale == round(broke, 6)]
+    gave = next((level for level in reversed(over) if level.limited_by is not None), None)
+    limited_by: GivesWay = "max" if gave is None or gave.limited_by is None else gave.limited_by
+    if search.ended_by == "generator":
+        limited_by = "generator"
+    ceiling = Ceiling(
+        scale=round(held, 6),
+        rps=round(float(np.mean([level.achieved_rps for level in best])), 3),
+        sessions_per_s=round(float(np.mean([level.sessions_per_s for level in best])), 3),
+        in_flight=round(float(np.mean([level.in_flight for level in best])), 3),
+        ci_scale=(round(held, 6), None if broke is None else round(broke, 6)),
+        limited_by=limited_by,
+    )
+    if search.ended_by == "generator":
+        return "at_least", [f"this machine gave out first: {search.levels[-1].reason}"], ceiling
+    if search.ended_by == "max":
+        return "at_least", [f"it holds the highest load that was tried, {held:g}x"], ceiling
+    if gave is None:
+        return "inconclusive", ["the search was ended before the bracket was closed"], ceiling
+    reasons = [f"at {broke:.4g}x {gave.reason}"]
+    if search.ended_by != "precision":
+        return "inconclusive", [*reasons, "the search was ended before the bracket was closed"], ceiling
+    return "found", reasons, ceiling
+
+
+def usl_of(levels: Sequence[Level]) -> Usl | None:
+    """The scalability law through all levels that the generator kept up with."""
+    usable = [level for level in levels if level.limited_by != "generator"]
+    return fit_usl([level.in_flight for level in usable], [level.achieved_rps for level in usable])
+
+
+def knee_of(levels: Sequence[Level]) -> Knee | None:
+    """The level of the largest power; None for fewer than three loads."""
+    usable = [level for level in levels if level.mean_ms and level.limited_by != "generator"]
+    if len({level.scale for level in usable}) < 3:
+        return None
+    best = max(usable, key=lambda level: level.achieved_rps / (level.mean_ms or 1.0))
+    return Knee(best.scale, best.achieved_rps, best.in_flight, best.mean_ms or 0.0)

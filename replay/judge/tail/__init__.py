@@ -1,0 +1,1 @@
+"""Why slow requests are slow: cold starts, causes, critical paths, saturation."""

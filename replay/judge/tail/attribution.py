@@ -1,0 +1,250 @@
+"""What the tail of a run is made of: each slow step assigned to the causes that cost it most.
+
+The tail is every step whose response time is at or beyond a quantile of all. What a step is charged with, and by which
+tests, is told in replay/judge/tail/causes.py; what those leave over its normal (the median response of its kind and
+name) is unexplained, unless the steps so left are concentrated in one session or one step name: more of them than
+the binomial distribution lets chance put there (p < 0.01, Bonferroni over sessions or names), and at least twice as
+many as it would. For sessions the chance is that of the steps they are made of, so a session of slow kinds is not
+blamed for them.
+"""
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from replay.judge.phrases import counted
+from replay.judge.statistics.distributions import at_least
+from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.sample import Floats
+from replay.judge.tail.causes import CHARGED, Charges, charge
+from replay.results.columns import Codes, Columns, Flags
+from replay.results.evidence import Evidence
+
+Rows = npt.NDArray[np.intp]
+"""Numbers of rows, or of what their codes stand for."""
+
+CAUSES = (*CHARGED, "one_session", "one_step_name", "unexplained")
+"""All causes. unexplained is what is left."""
+
+_TEST = 0.01
+_LEAST_HITS = 5
+# In a long run a little more than chance is already sure, and says nothing of where the tail comes from.
+_CONCENTRATION = 2.0
+_MOST_NAMES = 3
+_LEAST_TAIL = 20
+
+
+class Example(msgspec.Struct):
+    """The step of the tail that a cause cost most."""
+
+    session: str
+    step: str
+    response_ms: float
+    ms: float
+
+
+class Cause(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One cause. steps: of the tail, whose largest cause it is; share: of the tail's steps, 0..1. ms: what it cost all
+    steps of the tail over their normal; share_ms: of what all causes cost them. names: of the instances, sessions
+    or step names that it is about, the worst first.
+    """
+
+    cause: str
+    steps: int
+    share: float
+    ms: float
+    share_ms: float
+    example: Example | None = None
+    names: list[str] = []
+
+
+class StallWindow(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """A stretch in which no answer ended, in seconds from the run's start. steps: of the tail, that it held up.
+    is_ours: this machine stood still, not the target.
+    """
+
+    from_s: float
+    to_s: float
+    steps: int
+    is_ours: bool = False
+
+
+class Attribution(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The tail beyond a quantile of response time. edge_ms: where it begins; None: no step was measured.
+
+    steps: in the tail. normal_ms: the median response of all steps. causes: those that took part, the one that is the
+    main cause of most steps first.
+    """
+
+    quantile: float
+    edge_ms: float | None
+    steps: int
+    of_steps: int
+    normal_ms: float | None
+    causes: list[Cause]
+    windows: list[StallWindow] = []
+    notes: list[str] = []
+
+
+def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int | None = None) -> Attribution:
+    """Assign each step of the tail to its causes.
+
+    quantile: where the tail begins, 0..1. connection_limit: how many connections the run might open; with None,
+    lateness is never waiting for one. Raises ValueError for a quantile outside 0..1.
+    """
+    if not 0 < quantile < 1:
+        raise ValueError(f"the quantile must lie between 0 and 1, not at {quantile:g}")
+    columns = evidence.columns
+    charges = charge(columns, connection_limit)
+    if not charges.counted.any():
+        return Attribution(
+            quantile=quantile,
+            edge_ms=None,
+            steps=0,
+            of_steps=0,
+            normal_ms=None,
+            causes=[],
+            notes=["no step was sent"],
+        )
+    edge_ms = _edge(charges, quantile)
+    in_tail = charges.counted & (charges.response_ms >= edge_ms)
+    tail = np.flatnonzero(in_tail)
+    ms = _shared_out(columns, charges, in_tail)
+    causes = _causes(columns, charges, tail, ms)
+    return Attribution(
+        quantile=quantile,
+        edge_ms=round(edge_ms, 3),
+        steps=len(tail),
+        of_steps=int(np.count_nonzero(charges.counted)),
+        normal_ms=round(float(np.median(charges.response_ms[charges.counted])), 3),
+        causes=causes,
+        windows=_windows(columns, charges, tail),
+        notes=_notes(columns, tail),
+    )
+
+
+def _edge(charges: Charges, q: float) -> float:
+    return quantile(np.sort(charges.response_ms[charges.counted]), q)
+
+
+def _shared_out(columns: Columns, charges: Charges, in_tail: Flags) -> Floats:
+    """ms by cause and step of the tail, shape (causes, tail). A step's sum is what it took over its normal."""
+    tail = np.flatnonzero(in_tail)
+    excess = np.maximum(0.0, charges.response_ms[tail] - charges.normal_ms[tail])
+    charged = charges.ms[:, tail]
+    total = charged.sum(axis=0)
+    # Medians of parts do not add up to the median of the whole, so a little too much may have been charged.
+    charged = charged * np.minimum(1.0, excess / np.maximum(total, 1e-9))
+    left = np.maximum(0.0, excess - charged.sum(axis=0))
+    is_left = left >= charged.max(axis=0)
+    one_session = np.isin(columns.session[tail], _crowded_sessions(columns, charges, tail[is_left])) & is_left
+    names = _crowded(columns.series, charges.counted, tail[is_left & ~one_session])
+    one_name = np.isin(columns.series[tail], names) & is_left & ~one_session
+    rest = [np.where(one_session, left, 0.0), np.where(one_name, left, 0.0)]
+    return np.vstack([charged, *rest, np.where(one_session | one_name, 0.0, left)])
+
+
+def _crowded(codes: Codes, counted: Flags, rows: Rows) -> Rows:
+    """The codes that have more of these rows than their share of all steps lets chance give them."""
+    sizes = np.bincount(codes[counted])
+    return _more_than_chance(np.bincount(codes[rows], minlength=len(sizes)), sizes / max(1, sizes.sum()))
+
+
+def _crowded_sessions(columns: Columns, charges: Charges, rows: Rows) -> Rows:
+    """As _crowded, of sessions, each with as many as steps of its kinds and names would give it."""
+    n_series = max(1, len(columns.series_names))
+    sizes = np.bincount(columns.series[charges.counted], minlength=n_series)
+    hits = np.bincount(columns.series[rows], minlength=n_series)
+    rate = hits / np.maximum(1, sizes)
+    counted = np.flatnonzero(charges.counted)
+    expected = np.bincount(
+        columns.session[counted], weights=rate[columns.series[counted]], minlength=len(columns.sessions)
+    )
+    found = np.bincount(columns.session[rows], minlength=len(columns.sessions))
+    return _more_than_chance(found, expected / max(1, len(rows)))
+
+
+def _more_than_chance(hits: Rows, chance: Floats) -> Rows:
+    candidates = np.flatnonzero((hits >= _LEAST_HITS) & (chance > 0) & (chance < 1))
+    groups = int(np.count_nonzero(chance > 0))
+    p_values = at_least(hits[candidates], hits.sum(), chance[candidates])
+    is_far = hits[candidates] >= _CONCENTRATION * hits.sum() * chance[candidates]
+    found: Rows = candidates[is_far & (p_values * groups < _TEST)]
+    return found
+
+
+def _causes(columns: Columns, charges: Charges, tail: Rows, ms: Floats) -> list[Cause]:
+    main = ms.argmax(axis=0)
+    # A step that took no longer than is normal for it is in the tail by what it is, not by any cause.
+    main[ms.max(axis=0) <= 0] = CAUSES.index("unexplained")
+    whole = float(ms.sum())
+    found = []
+    for at, cause in enumerate(CAUSES):
+        is_main, cost = main == at, float(ms[at].sum())
+        if not is_main.any() and cost < 0.001 * whole:
+            continue
+        worst = int(np.argmax(np.where(is_main, ms[at], -1.0))) if is_main.any() else int(ms[at].argmax())
+        row = int(tail[worst])
+        found.append(
+            Cause(
+                cause=cause,
+                steps=int(np.count_nonzero(is_main)),
+                share=round(float(np.count_nonzero(is_main)) / len(tail), 4),
+                ms=round(cost, 3),
+                share_ms=round(cost / whole, 4) if whole > 0 else 0.0,
+                example=Example(
+                    columns.sessions[columns.session[row]],
+                    columns.step[row],
+                    round(float(charges.response_ms[row]), 3),
+                    round(float(ms[at, worst]), 3),
+                ),
+                names=_names(columns, cause, tail, ms[at]),
+            )
+        )
+    return sorted(found, key=lambda cause: (-cause.steps, -cause.ms))
+
+
+def _names(columns: Columns, cause: str, tail: Rows, ms: Floats) -> list[str]:
+    """What a cause that is about one thing is about."""
+    match cause:
+        case "one_instance":
+            codes, known = columns.instance, columns.instances
+        case "one_session":
+            codes, known = columns.session, columns.sessions
+        case "one_step_name":
+            codes, known = columns.series, [f"{kind}:{name}" for kind, name in columns.series_names]
+        case _:
+            return []
+    hit = ms > 0
+    cost = np.bincount(codes[tail[hit]], weights=ms[hit], minlength=len(known))
+    return [known[code] for code in np.argsort(-cost)[:_MOST_NAMES] if cost[code] > 0]
+
+
+def _windows(columns: Columns, charges: Charges, tail: Rows) -> list[StallWindow]:
+    return [
+        StallWindow(
+            from_s=round(stall.from_ns / 1e9, 3),
+            to_s=round(stall.to_ns / 1e9, 3),
+            steps=int(
+                np.count_nonzero(
+                    (columns.intended_ns[tail] < stall.to_ns) & (columns.end_ns[tail] >= stall.to_ns)
+                )
+            ),
+            is_ours=stall.is_ours,
+        )
+        for stall in charges.stalls
+    ]
+
+
+def _notes(columns: Columns, tail: Rows) -> list[str]:
+    notes = []
+    if len(tail) < _LEAST_TAIL:
+        notes.append(
+            f"the tail has only {counted(len(tail), 'step')}, so the shares are rough; a lower --quantile has more"
+        )
+    limited = int(np.count_nonzero(columns.censored[tail]))
+    if limited:
+        notes.append(f"{counted(limited, 'step')} of the tail ended by a time limit, and took at least as long")
+    if not (columns.instance >= 0).any():
+        notes.append("the target names no instances, so a slow one cannot be told; see instance_header")
+    return notes

@@ -1,0 +1,271 @@
+"""The causes of slow steps: for every step of a run, how many ms each cause cost it.
+
+A cause is charged with what it added over the step's normal, the median of its kind and name, and no millisecond is
+charged twice. Before sending, what was measured is charged as measured: opening a connection (DNS, TCP and TLS),
+earlier tries, waiting for a free connection, and else our own lateness. The rest is service time, and causes take
+from what is left of it in this order:
+
+- A cold start, as replay/judge/tail/coldstart.py tells them. Steps that wait for one boot are no stall.
+- A stall: no answer ended for so long that the steps overdue by then make it no chance (the product of how rarely
+  steps of their kind and name took so long, over all gaps between ends, below 0.01), and for longer than three
+  times a usual service time. It is ours if steps that were due meanwhile were not sent either, else the target's.
+- An instance whose service times rank above those of all others (Wilcoxon 1945, Bonferroni over the instances) and
+  are more than half as long again in the median: the part by which it is slower.
+- Queueing: service time rises with the requests in flight at sending (Spearman's rank test, p < 0.01, per kind and
+  name); charged is the median service time at that many in flight over that at usual ones.
+- After the first byte: more tokens or bytes than usual (a long answer), and slower for their number than usual (a slow
+  stream where there are tokens, else a slow transfer).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata, spearmanr
+
+from replay.judge.statistics.distributions import normal_above
+from replay.judge.statistics.sample import Floats
+from replay.judge.tail.coldstart import find_cold, find_waves
+from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.histogram import Int64s
+
+CHARGED = (
+    "dispatch_lag",
+    "new_connection",
+    "waiting_for_connection",
+    "retry",
+    "pause",
+    "cold_start",
+    "one_instance",
+    "queueing",
+    "long_answer",
+    "slow_stream",
+    "slow_transfer",
+)
+"""In order of the rows of Charges.ms."""
+
+_TEST = 0.01
+_FAR_ABOVE = 1.5
+_LEAST_STEPS = 20
+_LEAST_INSTANCE_STEPS = 5
+_LEAST_OVERDUE = 3
+_STALL_RATIO = 3.0
+_LEAST_STALL_NS = 20_000_000
+_NEARLY_ALL = 0.8
+
+
+class Stall(NamedTuple):
+    """No answer ended between these instants, though many were due. is_ours: nothing was sent either."""
+
+    from_ns: int
+    to_ns: int
+    is_ours: bool
+
+
+class Charges(NamedTuple):
+    """ms: shape (causes, n), over each step's normal. normal_ms: each step's median response. response_ms, counted:
+    as in summary.json. slow_instances: codes of instances that are far slower than the others.
+    """
+
+    ms: Floats
+    normal_ms: Floats
+    response_ms: Floats
+    counted: Flags
+    stalls: list[Stall]
+    slow_instances: list[int]
+
+
+def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
+    """What each cause cost each step. connection_limit: how many connections the run might open to the target."""
+    sent = columns.sent_ns != ABSENT_NS
+    # What failed at once is no slow step; what a time limit ended is one.
+    counted = (sent & columns.ok) | columns.censored
+    response_ms = (columns.end_ns - columns.intended_ns) / 1e6
+    ms = dict.fromkeys(CHARGED, np.zeros(columns.n))
+    in_flight = in_flight_at_sending(columns, sent)
+    ms |= _before_sending(columns, sent, in_flight, connection_limit)
+    service_ms = np.where(sent, (columns.end_ns - columns.sent_ns) / 1e6, 0.0)
+    normal_service = medians_of(service_ms, columns, sent)
+    left = np.where(sent, np.maximum(0.0, service_ms - normal_service), 0.0)
+
+    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    ms["cold_start"] = np.where(is_cold, left, 0.0)
+    left = np.where(is_cold, 0.0, left)
+
+    stalls = find_stalls(columns, sent, sent & ~is_cold, service_ms)
+    for stall in stalls:
+        within = np.minimum(columns.end_ns, stall.to_ns) - np.maximum(columns.sent_ns, stall.from_ns)
+        name = "dispatch_lag" if stall.is_ours else "pause"
+        taken = np.minimum(left, np.where(sent, np.maximum(0, within), 0) / 1e6)
+        ms[name] = ms[name] + taken
+        left -= taken
+    steady = sent & ~is_cold & (ms["pause"] == 0)
+
+    slow_instances, slower = _slow_instances(columns, steady, service_ms / np.maximum(normal_service, 1e-6))
+    ms["one_instance"] = np.minimum(left, service_ms * (1 - 1 / slower[columns.instance]))
+    left = left - ms["one_instance"]
+    steady &= ~np.isin(columns.instance, slow_instances)
+
+    ms["queueing"] = np.minimum(left, _queueing(columns, sent, steady, service_ms, in_flight))
+    left = left - ms["queueing"]
+    for name, expected in _after_first_byte(columns, sent):
+        ms[name] = np.minimum(left, expected)
+        left = left - ms[name]
+    return Charges(
+        np.stack([ms[name] for name in CHARGED]),
+        medians_of(response_ms, columns, counted),
+        response_ms,
+        counted,
+        stalls,
+        slow_instances,
+    )
+
+
+def medians_of(values: Floats, columns: Columns, rows: Flags) -> Floats:
+    """For every step the median of these rows of its kind and name; 0 where there are none."""
+    by_series = np.zeros(max(1, len(columns.series_names)))
+    for code in np.unique(columns.series[rows]):
+        by_series[code] = np.median(values[rows & (columns.series == code)])
+    return by_series[columns.series] if columns.n else np.zeros(0)
+
+
+def in_flight_at_sending(columns: Columns, sent: Flags) -> Int64s:
+    """How many requests were under way when each step was sent, itself left out; 0 for those never sent."""
+    starts, ends = np.sort(columns.sent_ns[sent]), np.sort(columns.end_ns[sent])
+    at = columns.sent_ns
+    under_way = np.searchsorted(starts, at, side="left") - np.searchsorted(ends, at, side="right")
+    return np.where(sent, np.maximum(0, under_way), 0).astype(np.int64)
+
+
+def _before_sending(
+    columns: Columns, sent: Flags, in_flight: Int64s, connection_limit: int | None
+) -> dict[str, Floats]:
+    """A step never sent spent all its time on a connection that did not come about."""
+    before = np.where(sent, columns.sent_ns, columns.end_ns) - columns.intended_ns
+    opening = np.zeros(columns.n, np.int64)
+    for spent in (columns.dns_ns, columns.connect_ns, columns.tls_ns):
+        opening += np.where(spent == ABSENT_NS, 0, spent)
+    opening = np.where(sent, np.minimum(opening, np.maximum(0, before)), before)
+    waited = before - opening
+    again = columns.attempts > 1
+    # The step itself takes the connection that came free, so one less than the limit was under way.
+    full = np.full(columns.n, connection_limit is not None) & (in_flight >= (connection_limit or 1) - 1)
+    parts = {
+        "new_connection": opening,
+        "retry": np.where(again, waited, 0),
+        "waiting_for_connection": np.where(full & ~again, waited, 0),
+        "dispatch_lag": np.where(full | again, 0, waited),
+    }
+    found = {}
+    for name, part in parts.items():
+        part_ms = part / 1e6
+        found[name] = np.maximum(0.0, part_ms - medians_of(part_ms, columns, sent))
+    return found
+
+
+def find_stalls(columns: Columns, sent: Flags, warm: Flags, service_ms: Floats) -> list[Stall]:
+    """Stretches in which nothing ended though it should have: see the head of this module."""
+    ended = sent & columns.answered & ~columns.censored
+    if np.count_nonzero(ended) < _LEAST_STEPS:
+        return []
+    ends = np.sort(columns.end_ns[ended])
+    usual = medians_of(service_ms, columns, sent)
+    gaps = np.diff(ends)
+    least_ns = max(float(_LEAST_STALL_NS), _STALL_RATIO * 1e6 * float(np.median(service_ms[ended])))
+    ordered = {code: np.sort(service_ms[sent & (columns.series == code)]) for code in np.unique(columns.series)}
+    at_work = np.searchsorted(np.sort(columns.sent_ns[sent]), ends[1:], side="left") - np.searchsorted(
+        np.sort(columns.end_ns[sent]), ends[1:], side="left"
+    )
+    found = []
+    for at in np.flatnonzero((gaps > least_ns) & (at_work >= _LEAST_OVERDUE)).tolist():
+        from_ns, to_ns = int(ends[at]), int(ends[at + 1])
+        held = np.flatnonzero(warm & (columns.sent_ns < to_ns) & (columns.end_ns >= to_ns))
+        elapsed_ms = (to_ns - columns.sent_ns[held]) / 1e6
+        was_due = elapsed_ms > usual[held]
+        overdue = elapsed_ms > 2 * usual[held]
+        if np.count_nonzero(overdue) < max(_LEAST_OVERDUE, _NEARLY_ALL * np.count_nonzero(was_due)):
+            continue
+        # What is common in the run is no stall, such as slow calls that wait for nobody.
+        if to_ns - from_ns < _STALL_RATIO * 1e6 * float(usual[held[overdue]].max()):
+            continue
+        log_chance = np.log(len(gaps))
+        for row, so_long in zip(held[overdue].tolist(), elapsed_ms[overdue].tolist(), strict=True):
+            values = ordered[columns.series[row]]
+            log_chance += np.log((len(values) - np.searchsorted(values, so_long)) / len(values))
+        if log_chance < np.log(_TEST):
+            due = (columns.intended_ns > from_ns) & (columns.intended_ns < to_ns)
+            late = due & sent & (columns.sent_ns >= to_ns)
+            is_ours = np.count_nonzero(late) >= max(1, _NEARLY_ALL * np.count_nonzero(due))
+            found.append(Stall(from_ns, to_ns, bool(is_ours)))
+    return found
+
+
+def _slow_instances(columns: Columns, steady: Flags, relative: Floats) -> tuple[list[int], Floats]:
+    """The slow ones' codes, and by how much each instance is slower: 1 for the others, and last for none at all."""
+    slower = np.ones(len(columns.instances) + 1)
+    rows = steady & (columns.instance >= 0)
+    codes, values = columns.instance[rows], relative[rows]
+    n, sizes = len(values), np.bincount(codes, minlength=len(columns.instances))
+    tested = np.flatnonzero((sizes >= _LEAST_INSTANCE_STEPS) & (sizes < n))
+    if len(tested) < 2:
+        return [], slower
+    rank_sums = np.bincount(codes, weights=rankdata(values), minlength=len(columns.instances))
+    found = []
+    for code in tested.tolist():
+        own, others = float(sizes[code]), float(n - sizes[code])
+        z = (rank_sums[code] - own * (n + 1) / 2) / (own * others * (n + 1) / 12) ** 0.5
+        if normal_above(z) * len(tested) >= _TEST:
+            continue
+        ratio = float(np.median(values[codes == code]) / np.median(values[codes != code]))
+        if ratio > _FAR_ABOVE:
+            found.append(code)
+            slower[code] = ratio
+    return found, slower
+
+
+def _queueing(columns: Columns, sent: Flags, steady: Flags, service_ms: Floats, in_flight: Int64s) -> Floats:
+    """By how much service time is longer at that many in flight, where the two go together."""
+    found = np.zeros(columns.n)
+    for code in np.unique(columns.series[steady]):
+        own = columns.series == code
+        known = steady & own
+        loads, values = in_flight[known], service_ms[known]
+        if len(values) < _LEAST_STEPS or loads.min() == loads.max():
+            continue
+        relation = spearmanr(loads, values)
+        if relation.statistic <= 0 or relation.pvalue >= _TEST:
+            continue
+        at, typical = _medians_by_load(loads, values)
+        rows = sent & own
+        expected = np.interp(in_flight[rows], at, typical) - np.median(values)
+        found[rows] = np.maximum(0.0, expected)
+    return found
+
+
+def _medians_by_load(loads: Int64s, values: Floats) -> tuple[Floats, Floats]:
+    """Median value by load, never falling. Parts get smaller towards high loads, where the tail is."""
+    order = np.argsort(loads, kind="stable")
+    n, cuts = len(order), [0]
+    while n - cuts[-1] >= 4 * _LEAST_INSTANCE_STEPS:
+        cuts.append(cuts[-1] + (n - cuts[-1]) // 4)
+    parts = [order[a:b] for a, b in zip(cuts, [*cuts[1:], n], strict=True)]
+    at = np.array([np.mean(loads[part]) for part in parts])
+    typical = np.maximum.accumulate([np.median(values[part]) for part in parts])
+    return at, np.asarray(typical, np.float64)
+
+
+def _after_first_byte(columns: Columns, sent: Flags) -> list[tuple[str, Floats]]:
+    """What the rest of an answer took over the usual: for its length, and for its slowness at that length."""
+    long, stream, transfer = (np.zeros(columns.n) for _ in range(3))
+    begun = sent & (columns.first_byte_ns != ABSENT_NS)
+    rest_ms = np.where(begun, (columns.end_ns - columns.first_byte_ns) / 1e6, 0.0)
+    has_tokens = begun & (columns.tokens > 0)
+    for rows, sizes, slow in (
+        (has_tokens, columns.tokens, stream),
+        (begun & ~has_tokens & (columns.response_bytes > 0), columns.response_bytes, transfer),
+    ):
+        size = np.where(rows, sizes, 1).astype(np.float64)
+        pace = medians_of(rest_ms / size, columns, rows)
+        usual = medians_of(size, columns, rows)
+        slow[rows] = np.maximum(0.0, rest_ms - pace * size)[rows]
+        long[rows] = np.maximum(0.0, pace * (size - usual))[rows]
+    return [("long_answer", long), ("slow_stream", stream), ("slow_transfer", transfer)]

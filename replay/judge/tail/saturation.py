@@ -1,0 +1,176 @@
+"""How full a target was over a run, and whether it grew slower: requests in flight, what was answered, drift.
+
+Little's law (1961) holds the record to itself: requests in flight in the mean are their rate times their mean service
+time. Over a whole run it can only fail by what the run's ends cut off, so a ratio far from 1 tells of a faulty record.
+
+Drift is looked for in what is settled of a run (MSER-5, see replay/judge/load/flow.py), on the medians of up to 20
+equal parts of response time, each step's over the median of its kind and name, so that a change of the mix is no
+drift. Parts are few and long so that their correlation hardly counts. The test is Mann and Kendall's (Mann 1945;
+exact, two-sided, p < 0.01), the slope Sen's (1968), with his interval at 95 %. Sure of a small slope is not much: a
+run drifts if the times change by a tenth or more from its first part to its last.
+"""
+
+from typing import Literal
+
+import msgspec
+import numpy as np
+from scipy.stats import kendalltau, theilslopes
+
+from replay.judge.load.flow import concurrency, flow, settled
+from replay.judge.statistics.sample import Floats
+from replay.judge.tail.causes import medians_of
+from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.results.evidence import Evidence
+
+_BINS = 60
+_MOST_PARTS = 20
+_LEAST_PARTS = 8
+_LEAST_IN_PART = 10
+_TEST = 0.01
+_LEAST_CHANGE_PERCENT = 10.0
+_LITTLE_WITHIN = 0.1
+
+Trend = Literal["slower", "faster", "steady", "unknown"]
+
+
+class InFlight(msgspec.Struct):
+    """Requests under way, of one kind of step or of all. by_time: the mean in each of equal parts of the run."""
+
+    kind: str
+    mean: float
+    peak: int
+    by_time: list[float]
+
+
+class Drift(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Whether response times change over a run. change_percent: from the first part's middle to the last one's, by
+    Sen's slope, with its interval at 95 %; slope_percent_per_min: the same a minute. Absent where a run is too short.
+    """
+
+    trend: Trend
+    why: str
+    parts: int = 0
+    from_s: float | None = None
+    change_percent: float | None = None
+    ci_percent: tuple[float, float] | None = None
+    slope_percent_per_min: float | None = None
+    p_value: float | None = None
+
+
+class Saturation(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """Load over a run. part_s: the length of the parts of by_time. backlog: how many more steps were intended than
+    ended until the last was intended. little_ratio: in flight over rate times service time.
+    """
+
+    offered_rps: float
+    achieved_rps: float
+    in_flight: list[InFlight]
+    part_s: float
+    backlog: int
+    little_ratio: float | None
+    little_holds: bool | None
+    drift: Drift
+    notes: list[str] = []
+
+
+def saturation(evidence: Evidence) -> Saturation:
+    """How full the target was, whether it kept up, and whether it grew slower."""
+    columns = evidence.columns
+    sent = columns.sent_ns != ABSENT_NS
+    drift = find_drift(columns)
+    if not sent.any():
+        return Saturation(
+            offered_rps=0.0,
+            achieved_rps=0.0,
+            in_flight=[],
+            part_s=0.0,
+            backlog=0,
+            little_ratio=None,
+            little_holds=None,
+            drift=drift,
+            notes=["no step was sent"],
+        )
+    from_ns, to_ns = int(columns.intended_ns[sent].min()), int(columns.end_ns[sent].max()) + 1
+    over_all = flow(columns, from_ns, to_ns)
+    until_ns = int(columns.intended_ns[sent].max()) + 1
+    arriving = flow(columns, from_ns, until_ns)
+    kinds = sorted({kind for kind, _ in columns.series_names})
+    lines = [_in_flight("all", columns, sent, from_ns, to_ns)]
+    if len(kinds) > 1:
+        for kind in kinds:
+            of_kind = np.array([kind == known for known, _ in columns.series_names], np.bool_)[columns.series]
+            if (sent & of_kind).any():
+                lines.append(_in_flight(kind, columns, sent & of_kind, from_ns, to_ns))
+    ratio = over_all.little_ratio
+    rate = evidence.summary.rate
+    return Saturation(
+        offered_rps=_rounded(arriving.offered_rps if rate.offered_rps is None else rate.offered_rps),
+        achieved_rps=_rounded(over_all.achieved_rps if rate.achieved_rps is None else rate.achieved_rps),
+        in_flight=lines,
+        part_s=_rounded((to_ns - from_ns) / 1e9 / _BINS),
+        backlog=max(0, int(arriving.backlog)),
+        little_ratio=None if ratio is None else _rounded(ratio),
+        little_holds=None if ratio is None else abs(ratio - 1) <= _LITTLE_WITHIN,
+        drift=drift,
+    )
+
+
+def _in_flight(kind: str, columns: Columns, rows: Flags, from_ns: int, to_ns: int) -> InFlight:
+    own = columns._replace(sent_ns=np.where(rows, columns.sent_ns, ABSENT_NS))
+    means, most = concurrency(own, from_ns, to_ns, _BINS)
+    by_time = [_rounded(max(0.0, mean)) for mean in means.tolist()]
+    return InFlight(kind, _rounded(float(means.mean())), int(most.max()), by_time)
+
+
+def find_drift(columns: Columns) -> Drift:
+    """Whether response times rise or fall over a run."""
+    rows = np.flatnonzero(columns.ok | columns.censored)
+    rows = rows[np.argsort(columns.intended_ns[rows], kind="stable")]
+    response_ns = columns.end_ns - columns.intended_ns
+    if len(rows) >= _LEAST_PARTS * _LEAST_IN_PART:
+        # One that never settles may be one that drifts: all of it is looked at then.
+        start = settled(columns.intended_ns[rows], response_ns[rows]).from_ns
+        rows = rows if start is None else rows[columns.intended_ns[rows] >= start]
+    parts = min(_MOST_PARTS, len(rows) // _LEAST_IN_PART)
+    if parts < _LEAST_PARTS:
+        least = _LEAST_PARTS * _LEAST_IN_PART
+        return Drift(trend="unknown", why=f"it takes {least} steps to tell, there are {len(rows)}")
+    used = np.zeros(columns.n, np.bool_)
+    used[rows] = True
+    relative = response_ns / 1e6 / np.maximum(1e-6, medians_of(response_ns / 1e6, columns, used))
+    pieces = np.array_split(rows, parts)
+    values: Floats = np.array([np.median(relative[piece]) for piece in pieces])
+    at_s: Floats = np.array([np.median(columns.intended_ns[piece]) / 1e9 for piece in pieces])
+    if at_s[0] == at_s[-1]:
+        return Drift(trend="unknown", why="all steps were due at once")
+    p_value = float(kendalltau(at_s, values).pvalue) if np.ptp(values) else 1.0
+    sen = theilslopes(values, at_s, alpha=0.95)
+    # A relative value of 1 is the run's median; changes are told as parts of what it began with.
+    base = max(1e-9, float(sen.intercept + sen.slope * at_s[0]))
+    length_s = float(at_s[-1] - at_s[0])
+    change, low, high = (
+        100 * float(slope) * length_s / base for slope in (sen.slope, sen.low_slope, sen.high_slope)
+    )
+    trend, why = _judged(p_value, change)
+    return Drift(
+        trend=trend,
+        why=why,
+        parts=parts,
+        from_s=_rounded(float(columns.intended_ns[rows[0]]) / 1e9),
+        change_percent=_rounded(change),
+        ci_percent=(_rounded(low), _rounded(high)),
+        slope_percent_per_min=_rounded(change / length_s * 60),
+        p_value=float(f"{p_value:.3g}"),
+    )
+
+
+def _judged(p_value: float, change_percent: float) -> tuple[Trend, str]:
+    if p_value >= _TEST:
+        return "steady", f"no trend at the level of {_TEST:.0%}"
+    if abs(change_percent) < _LEAST_CHANGE_PERCENT:
+        return "steady", f"a trend, but of less than {_LEAST_CHANGE_PERCENT:g}% over the run"
+    return ("slower", "response times rise") if change_percent > 0 else ("faster", "response times fall")
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)

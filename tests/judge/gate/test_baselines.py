@@ -1,0 +1,116 @@
+"""A limit from other runs is as doubtful as they are, and never makes more of a run than the run shows by itself."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from replay.judge.gate.judging import judge_gate
+from replay.judge.measures.slo import parse_slo
+from replay.results.columns import columns_of
+from replay.results.evidence import Evidence
+from tests.judge.conftest import evidence, step, summary
+
+
+def check(text, run, baselines):
+    (found,) = judge_gate([parse_slo(text)], run, baselines).checks
+    return found
+
+
+def run_of(values_ms, failed=()):
+    records = [step(f"s-{n}", float(ms), n) for n, ms in enumerate(values_ms)]
+    for n in failed:
+        records[n] = msgspec.structs.replace(records[n], outcome="failed", status=503, error="status_5xx")
+    return Evidence(summary(), columns_of([records]), "run")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_run_of_a_few_steps_passes_no_percentile_however_many_baselines_there_are(rng, count):
+    baselines = [run_of(np.exp(rng.normal(3, 0.5, 2000))) for _ in range(count)]
+
+    found = check("p99 < baseline * 1.1", run_of([10.0]), baselines)
+
+    assert found.verdict == "inconclusive"
+    assert found.ci_ms[1] is None
+    assert found.reason.startswith("too few samples to bound it")
+
+
+@pytest.mark.parametrize("count", [3, 5])
+def test_baselines_of_a_few_steps_fail_no_run(rng, count):
+    baselines = [run_of([10.0, 10.1, 9.9]) for _ in range(count)]
+
+    assert (
+        check("p99 < baseline * 1.1", run_of(np.exp(rng.normal(3, 0.5, 2000))), baselines).verdict
+        == "inconclusive"
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_mean_is_not_passed_where_steps_failed_however_many_baselines_there_are(rng, count):
+    baselines = [run_of(rng.normal(20, 1, 2000)) for _ in range(count)]
+    run = run_of(rng.normal(20, 1, 2000), failed=range(0, 2000, 20))
+
+    found = check("mean < baseline * 1.1", run, baselines)
+
+    assert found.verdict == "inconclusive"
+    assert found.ci_ms[1] is None
+    assert found.reason.startswith("100 of 2,000 steps failed, and a failure has no time to take the mean of")
+
+
+@pytest.mark.parametrize(
+    "text", ["p99 < baseline * 1.1", "p99 > baseline * 0.5", "max < baseline * 1.1", "max <= baseline"]
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_baseline_whose_figure_falls_among_its_failures_gives_no_limit(rng, text, count):
+    baselines = [run_of(np.exp(rng.normal(3, 0.5, 2000))) for _ in range(count)]
+    baselines[0] = run_of(np.exp(rng.normal(3, 0.5, 2000)), failed=range(0, 2000, 40))
+
+    found = check(text, run_of(np.exp(rng.normal(3, 0.5, 2000))), baselines)
+
+    assert found.verdict == "inconclusive"
+    assert (
+        found.reason
+        == "the baseline's figure falls among its own failures, so there is no limit to hold this run to"
+    )
+    assert (found.limit_ms, found.ci_ms) == (None, None)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_only_the_steps_that_are_asked_for_are_held_to_those_of_a_baseline(rng, count):
+    def made(failed_ms):
+        values = 50 + rng.random(3000)
+        values[::3] = failed_ms + rng.random(1000)
+        return run_of(values, failed=range(0, 3000, 3))
+
+    slow = check("p50(failed) < baseline * 2", made(40), [made(1)] * count)
+    alike = check("p50(failed) < baseline * 2", made(40), [made(40)] * count)
+    answered = check("p99(answered) < baseline * 1.3", made(40), [made(1)] * count)
+
+    assert (slow.verdict, alike.verdict, answered.verdict) == ("fail", "pass", "pass")
+    assert 40 < slow.ci_ms[0] <= slow.ci_ms[1] < 41
+    assert 50 < answered.ci_ms[0] <= answered.ci_ms[1] < 51
+
+
+def test_what_decides_is_of_the_limit_that_is_shown_where_two_baselines_differ(rng):
+    times = np.exp(rng.normal(3, 0.2, 3000))
+    baselines = [run_of(times), run_of(times * 10)]
+
+    beyond = check("p99 < baseline * 1.1", run_of(times * 8), baselines)
+    far_beyond = check("p99 < baseline * 1.1", run_of(times * 30), baselines)
+
+    assert beyond.observed_ms > beyond.limit_ms
+    assert beyond.verdict == "inconclusive"
+    assert far_beyond.verdict == "fail"
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("statistic", ["p95", "mean"])
+def test_at_the_figure_of_its_baselines_a_run_is_rarely_decided(rng, statistic, count):
+    def made():
+        return evidence(np.exp(rng.normal(3, 0.5, 400)))
+
+    decided = [
+        check(f"{statistic} < baseline", made(), [made() for _ in range(count)]).verdict for _ in range(60)
+    ]
+
+    for side in ("pass", "fail"):
+        assert decided.count(side) <= 60 * 0.025 + 4 * (60 * 0.025) ** 0.5

@@ -1,0 +1,205 @@
+from math import inf
+
+import msgspec
+import numpy as np
+import pytest
+
+from replay.judge.gate.judging import judge_gate, overall
+from replay.judge.measures.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.judge import queues
+from tests.judge.conftest import Evidence, evidence, step, summary
+
+
+def check(text, run, baselines=()):
+    (found,) = judge_gate([parse_slo(text)], run, baselines).checks
+    return found
+
+
+def test_a_run_well_within_its_limit_passes(rng):
+    found = check("p99 < 800ms", evidence(np.exp(rng.normal(3, 0.5, 5000))))
+
+    assert found.verdict == "pass"
+    assert found.ci_ms[1] < 800
+    assert found.reason == "the whole interval keeps the limit"
+
+
+def test_a_run_well_beyond_its_limit_fails(rng):
+    assert check("p99 < 20ms", evidence(np.exp(rng.normal(3, 0.5, 5000)))).verdict == "fail"
+
+
+def test_at_the_true_quantile_a_gate_rarely_decides(rng):
+    truth = float(np.exp(3 + 0.5 * 2.3263478740408408))
+    decided = [
+        check(f"p99 < {truth:.6f}ms", evidence(np.exp(rng.normal(3, 0.5, 1000)))).verdict != "inconclusive"
+        for _ in range(200)
+    ]
+
+    # 5 % of errors, both sides together; four standard errors of that.
+    assert sum(decided) <= 200 * 0.05 + 4 * (200 * 0.05 * 0.95) ** 0.5
+
+
+def test_200_samples_do_not_tell_a_p99_9(rng):
+    found = check("p99.9 < 800ms", evidence(np.exp(rng.normal(3, 0.5, 200))))
+
+    assert found.verdict == "inconclusive"
+    assert found.n_needed == 3688
+    assert found.reason == (
+        "too few samples to bound it; 200 steps, at least 3688 are needed, about 3 min of this load"
+    )
+
+
+def test_a_metric_without_samples_never_passes():
+    found = check("p99(llm) < 800ms", evidence([1.0] * 500))
+
+    assert found.verdict == "inconclusive"
+    assert found.reason == "no step is llm; the run has tool:search"
+    assert check("p95(ttft) < 1s", evidence([1.0] * 500)).reason == "no step has a ttft time"
+    assert "cold_header" in check("cold < 2%", evidence([1.0] * 500)).reason
+
+
+def test_nothing_is_decided_on_a_saturated_generator(rng):
+    values = np.exp(rng.normal(3, 0.5, 5000))
+
+    for limit_ms, would in ((800, "pass"), (20, "fail")):
+        found = check(f"p99 < {limit_ms}ms", evidence(values, generator="saturated"))
+        assert found.verdict == "inconclusive"
+        assert found.reason == f"would {would}, but the generator was saturated: CPU was at 99%"
+
+
+def test_an_interrupted_run_may_fail_but_not_pass(rng):
+    values = np.exp(rng.normal(3, 0.5, 5000))
+
+    assert check("p99 < 800ms", evidence(values, status="interrupted")).verdict == "inconclusive"
+    assert check("p99 < 20ms", evidence(values, status="interrupted")).verdict == "fail"
+    assert check("p99 < 800ms", evidence(values, unsent_reasons={"late": 3})).verdict == "inconclusive"
+
+
+def test_an_exact_zero_is_a_fact_of_the_run():
+    records = [step(f"s-{n}", 5.0, n) for n in range(20)]
+    broken = [*records, step("s-20", 5.0, 20, outcome="failed", error="status_5xx")]
+
+    assert check("errors(status_5xx) == 0", Evidence(summary(), columns_of([records]), "r")).verdict == "pass"
+    assert check("errors(status_5xx) == 0", Evidence(summary(), columns_of([broken]), "r")).verdict == "fail"
+    assert check("errors(timeout) == 0", Evidence(summary(), columns_of([broken]), "r")).verdict == "pass"
+
+
+def test_a_share_within_a_limit_is_a_share():
+    run = evidence(([5.0] * 99 + [900.0]) * 10)
+
+    found = check("share(response < 500ms) >= 90%", run)
+
+    assert (found.observed, found.verdict) == (99.0, "pass")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"error": "timeout", "phase": "first_byte", "censored": True},
+        {"error": "status_5xx", "status": 503},
+        {"error": "connect", "phase": "connect", "status": None, "sent_ns": None, "first_byte_ns": None},
+        {"error": "tool_error", "status": 200},
+    ],
+    ids=lambda how: how["error"],
+)
+def test_a_percentile_among_failures_does_not_pass_however_quick_they_were(how):
+    records = [step(f"s-{n}", 50.0, n) for n in range(950)]
+    # All over the run: fifty in a row would be one event.
+    records += [step(f"f-{n}", 1.0, n, at_ms=190 * n, outcome="failed", **how) for n in range(50)]
+    run = Evidence(summary(), columns_of([records]), "r")
+
+    found = check("p99 < 80ms", run)
+
+    assert (found.verdict, found.observed_ms, found.n_failed) == ("fail", inf, 50)
+    assert found.reason == "it falls among the failures: 50 of 1000 failed, and a failure is infinitely slow"
+    assert check("p99(answered) < 80ms", run).verdict == "pass"
+    assert check("share(response < 80ms) >= 99%", run).verdict == "fail"
+    assert check("share(response < 80ms, answered) >= 99%", run).verdict == "pass"
+
+
+def test_steps_of_some_kind_and_of_some_time_are_judged_alone():
+    records = [step(f"s-{n}", 5.0, n, name="fast", at_ms=n) for n in range(500)]
+    records += [step(f"t-{n}", 500.0, n, kind="llm", name="slow", at_ms=n) for n in range(500)]
+    run = Evidence(summary(), columns_of([records]), "r")
+
+    assert check("p99(tool) < 10ms", run).verdict == "pass"
+    assert check("p50(response, llm:sl*) > 400ms", run).verdict == "pass"
+    assert check("p50(tool) < 10ms after 450ms", run).n == 50
+    assert check("rate > 100/s", run).observed == pytest.approx(999 / 0.499, rel=0.01)
+
+
+def test_one_baseline_lends_its_own_doubt_to_the_limit(rng):
+    base = evidence(np.exp(rng.normal(3, 0.5, 3000)), name="base")
+    same = evidence(np.exp(rng.normal(3, 0.5, 3000)))
+    slower = evidence(np.exp(rng.normal(3, 0.5, 3000)) * 1.5)
+
+    assert check("p99 < baseline * 1.3", same, [base]).verdict == "pass"
+    assert check("p99 < baseline * 1.02", same, [base]).verdict == "inconclusive"
+    assert check("p99 < baseline * 1.1", slower, [base]).verdict == "fail"
+    assert check("p99 < baseline * 1.1", slower).reason == "there is no baseline; name one with --baseline"
+
+
+def test_several_baselines_tell_how_much_runs_differ(rng):
+    def made(factor):
+        return evidence(np.exp(rng.normal(3, 0.3, 3000)) * factor)
+
+    steady = [made(factor) for factor in (1.0, 1.01, 0.99, 1.0)]
+    noisy = [made(factor) for factor in (0.7, 1.0, 1.4, 0.9)]
+
+    assert check("p99 < baseline * 1.2", made(1.0), steady).verdict == "pass"
+    assert check("p99 < baseline * 1.2", made(1.0), noisy).verdict == "inconclusive"
+    assert check("p99 < baseline * 1.2", made(2.0), steady).verdict == "fail"
+
+
+@pytest.mark.parametrize("baselines", [3, 10])
+@pytest.mark.parametrize(("failed", "text"), [(0, "errors < baseline * 1.1"), (1, "errors < baseline + 0.1%")])
+def test_clean_baselines_do_not_fail_a_run_that_is_as_clean(baselines, failed, text):
+    def made(bad):
+        return queues.evidence_of(
+            queues.Made(np.arange(500) * 10.0, np.full(500, 10.0)), ok=np.arange(500) >= bad
+        )
+
+    assert check(text, made(failed), [made(0) for _ in range(baselines)]).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("share", [0.001, 0.02])
+def test_at_the_error_rate_of_its_baselines_a_run_is_rarely_decided(rng, share):
+    at_ms = np.arange(500) * 10.0
+
+    def made():
+        return queues.evidence_of(queues.Made(at_ms, np.full(500, 10.0)), ok=rng.random(500) >= share)
+
+    decided = [check("errors < baseline", made(), [made() for _ in range(3)]).verdict for _ in range(200)]
+
+    for side in ("pass", "fail"):
+        assert decided.count(side) <= 200 * 0.025 + 4 * (200 * 0.025) ** 0.5
+
+
+def test_a_run_with_failures_and_no_bound_on_them_is_told():
+    verdict = judge_gate([parse_slo("p50 < 1s")], evidence([1.0] * 50, failed=7))
+
+    assert verdict.notes == ["7 steps failed (87.5%), and no SLO bounds errors; add for example: errors < 0.1%"]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "expected"),
+    [
+        (["pass", "pass"], "pass"),
+        (["pass", "inconclusive"], "inconclusive"),
+        (["fail", "inconclusive"], "fail"),
+        ([], "inconclusive"),
+    ],
+)
+def test_all_slos_together(decisions, expected):
+    assert overall(decisions) == expected
+
+
+def test_a_verdict_can_be_written_whatever_the_sample_is_like(rng):
+    for per_session in (1, 5, 500):
+        run = evidence(np.exp(rng.normal(3, 0.5, (200, 1)) + rng.normal(0, 0.1, (200, 10))), per_session)
+        slos = [parse_slo(text) for text in ("p99 < 1s", "errors < 1%", "mean < 1s", "max < 1s", "rate > 1/s")]
+        slos += [parse_slo(text) for text in ("share(response < 30ms) > 50%", "p50(makespan) < 1s")]
+
+        verdict = judge_gate(slos, run, [run])
+
+        assert msgspec.json.decode(msgspec.json.encode(verdict), type=type(verdict)) == verdict

@@ -1,0 +1,225 @@
+"""The search against servers of which queueing theory knows the ceiling."""
+
+from heapq import heapreplace
+
+import numpy as np
+import pytest
+
+from replay.judge.load.ceiling import Level, Search, conclude, judge_level, knee_of, usl_of
+from replay.judge.load.flow import settled
+from replay.judge.measures.slo import parse_slo
+from replay.results.columns import columns_of
+from tests.judge.conftest import MS, Evidence, step, summary
+
+DURATION_S = 10.0
+
+
+def served(rng, rps, workers, service_ms, is_poisson, duration_s=DURATION_S, **facts):
+    """A run of single-step sessions against a first-come queue with so many workers."""
+    n = int(rps * duration_s)
+    random = np.sort(rng.uniform(0, duration_s * 1000, rng.poisson(n)))
+    arrivals = random if is_poisson else np.arange(n) * (1000 / rps)
+    free = [0.0] * workers
+    records = []
+    for number, at_ms in enumerate(arrivals):
+        begin_ms = max(at_ms, free[0])
+        heapreplace(free, begin_ms + service_ms)
+        records.append(step(f"s-{number}", begin_ms + service_ms - at_ms, number, at_ms=at_ms))
+    return Evidence(summary(**facts), columns_of([records]), f"{rps:g}")
+
+
+def search_with(measure, **options):
+    search = Search(**options)
+    while (scale := search.next_scale()) is not None:
+        search.tell(measure(scale))
+    return search
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_ceiling_of_k_workers_is_k_over_the_service_time(workers, seed):
+    rng = np.random.default_rng(seed)
+    capacity = workers / 0.020
+
+    search = search_with(
+        lambda scale: judge_level(
+            [parse_slo("p99 < 400ms")], served(rng, 10 * scale, workers, 20, False), scale, DURATION_S, None
+        )
+    )
+
+    verdict, _, ceiling = conclude(search)
+    assert verdict == "found"
+    assert ceiling.scale * 10 == pytest.approx(capacity, rel=0.05)
+    assert ceiling.ci_scale[1] * 10 >= capacity
+
+
+def test_a_latency_limit_holds_the_ceiling_below_the_capacity(rng):
+    # M/D/1 with 50 ms: the wait exceeds two services for one step in a hundred at about a third of the capacity.
+    search = search_with(
+        lambda scale: judge_level(
+            [parse_slo("p99 < 150ms")], served(rng, 2 * scale, 1, 50, True, 60.0), scale, 60.0, None
+        ),
+        precision=0.05,
+    )
+
+    verdict, _, ceiling = conclude(search)
+    assert verdict == "found"
+    assert ceiling.limited_by == "latency"
+    assert 5 < ceiling.scale * 2 < 9
+
+
+def test_without_an_slo_the_ceiling_is_where_answers_fall_behind(rng):
+    search = search_with(
+        lambda scale: judge_level([], served(rng, 10 * scale, 1, 20, False), scale, DURATION_S, None)
+    )
+
+    verdict, _, ceiling = conclude(search)
+    assert verdict == "found"
+    assert ceiling.limited_by == "throughput"
+    assert ceiling.scale * 10 == pytest.approx(50, rel=0.06)
+
+
+def test_a_generator_that_gives_out_makes_it_at_least(rng):
+    def measure(scale):
+        generator = "saturated" if scale > 3 else "ok"
+        run = served(rng, 10 * scale, 8, 20, False, generator=generator)
+        return judge_level([parse_slo("p99 < 400ms")], run, scale, DURATION_S, None)
+
+    verdict, reasons, ceiling = conclude(search_with(measure))
+
+    assert verdict == "at_least"
+    assert (ceiling.scale, ceiling.limited_by) == (2, "generator")
+    assert reasons == ["this machine gave out first: CPU was at 99%"]
+
+
+def test_a_few_late_steps_far_below_the_limit_cost_no_ceiling(rng):
+    def measure(scale):
+        run = served(rng, 10 * scale, 2, 20, False, generator="suspect", late_ms=19.0)
+        return judge_level([parse_slo("p95 < 632ms")], run, scale, DURATION_S, None)
+
+    verdict, _, ceiling = conclude(search_with(measure))
+
+    assert verdict == "found"
+    assert ceiling.scale * 10 == pytest.approx(100, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("took_ms", "verdict", "limited_by"),
+    [(90.0, "pass", None), (105.0, "inconclusive", "generator"), (130.0, "fail", "latency")],
+)
+def test_lateness_near_the_limit_is_the_generators_and_no_other(took_ms, verdict, limited_by):
+    records = [step(f"s-{n}", took_ms + n % 3, n, at_ms=n * 10) for n in range(900)]
+    run = Evidence(summary(generator="suspect", late_ms=19.0), columns_of([records]), "r")
+
+    level = judge_level([parse_slo("p95 < 100ms")], run, 1.0, 9.0, None)
+
+    assert (level.verdict, level.limited_by) == (verdict, limited_by)
+
+
+def test_a_generator_late_for_another_reason_still_gives_out():
+    records = [step(f"s-{n}", 20.0, n, at_ms=n * 10) for n in range(900)]
+    run = Evidence(summary(generator="suspect"), columns_of([records]), "r")
+
+    assert judge_level([parse_slo("p95 < 632ms")], run, 1.0, 9.0, None).limited_by == "generator"
+
+
+def test_a_level_of_long_requests_is_judged_once_the_target_is_full(rng):
+    # A hundred workers of 2 s bear 50/s; within ten seconds from empty a fifth of what came has not ended.
+    def measure(scale, fill_s):
+        return judge_level([], served(rng, 45, 100, 2000, False, 10.0), scale, 10.0, None, fill_s)
+
+    assert measure(1.0, 0.0).verdict == "fail"
+    assert measure(1.0, 2.0).verdict == "pass"
+
+
+def test_refusals_and_errors_are_told_apart(rng):
+    def failing(status):
+        records = [
+            step(
+                f"s-{n}",
+                5.0,
+                n,
+                at_ms=n * 10,
+                outcome="failed" if n % 5 == 0 else "ok",
+                status=status if n % 5 == 0 else 200,
+                error="status" if n % 5 == 0 else None,
+            )
+            for n in range(900)
+        ]
+        return judge_level([], Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
+
+    assert failing(429).limited_by == "refusals"
+    assert failing(500).limited_by == "errors"
+    assert failing(500).verdict == "fail"
+
+
+def level(scale, verdict="pass", is_sure=True, limited_by=None, **figures):
+    figures = {"offered_rps": scale, "achieved_rps": scale, "sessions_per_s": scale, **figures}
+    return Level(scale=round(scale, 6), verdict=verdict, is_sure=is_sure, limited_by=limited_by, **figures)
+
+
+def test_one_noisy_level_does_not_decide():
+    """At loads that hold, every third run looks bad by chance, without being sure."""
+    count = 0
+
+    def measure(scale):
+        nonlocal count
+        count += 1
+        if scale > 40:
+            return level(scale, "fail", limited_by="latency")
+        is_bad = count % 3 == 0
+        return level(scale, "fail" if is_bad else "pass", False, "latency" if is_bad else None)
+
+    _, _, ceiling = conclude(search_with(measure))
+
+    assert ceiling.scale == pytest.approx(40, rel=0.05)
+
+
+def test_a_target_that_holds_at_no_load_has_no_ceiling():
+    search = search_with(lambda scale: level(scale, "fail", limited_by="latency"), least=0.1)
+
+    assert conclude(search)[0] == "not_reached"
+
+
+def test_a_target_that_holds_all_that_was_tried_is_at_least_that():
+    verdict, _, ceiling = conclude(search_with(level, most=10.0))
+
+    assert (verdict, ceiling.scale, ceiling.ci_scale) == ("at_least", 10.0, (10.0, None))
+
+
+def test_levels_that_tell_nothing_end_the_search_undecided():
+    verdict, _, _ = conclude(search_with(lambda scale: level(scale, "inconclusive", False)))
+
+    assert verdict == "inconclusive"
+
+
+def test_the_scalability_law_is_found_again():
+    n = np.array([1, 2, 4, 8, 16, 32, 64.0])
+    x = 100 * n / (1 + 0.03 * (n - 1) + 0.0005 * n * (n - 1))
+
+    found = usl_of([level(1.0, achieved_rps=float(b), in_flight=float(a)) for a, b in zip(n, x, strict=True)])
+
+    assert found.alpha == pytest.approx(0.03, rel=0.01)
+    assert found.beta == pytest.approx(0.0005, rel=0.02)
+    assert found.peak_in_flight == pytest.approx(((1 - 0.03) / 0.0005) ** 0.5, rel=0.02)
+    assert usl_of([level(1.0, in_flight=1.0)] * 3) is None
+
+
+def test_the_knee_of_an_m_d_1_queue_is_where_theory_puts_it(rng):
+    """Power is largest at rho = 2 - sqrt(2) = 0.586 for deterministic service (Kleinrock 1979)."""
+    levels = []
+    for scale in (10, 20, 25, 29.3, 34, 40, 46):
+        run = served(rng, scale, 1, 20, True, 60.0)
+        levels.append(judge_level([], run, float(scale), 60.0, None))
+
+    assert knee_of(levels).scale / 50 == pytest.approx(0.586, abs=0.12)
+
+
+def test_settling_is_found(rng):
+    times = np.arange(2000) * 5 * MS
+    values = (20 + rng.exponential(3, 2000) + 200 * np.exp(-np.arange(2000) / 60)) * MS
+
+    steadiness = settled(times, values.astype(np.int64))
+
+    assert 100 <= steadiness.from_ns / (5 * MS) <= 600
+    assert not steadiness.grows

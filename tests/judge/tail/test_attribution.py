@@ -1,0 +1,274 @@
+"""Runs with one planted cause each: it is named, and in the right share."""
+
+import numpy as np
+import pytest
+
+from replay.judge.tail.attribution import attribute
+from replay.results.columns import columns_of
+from tests.judge.conftest import MS, Evidence, step, summary
+
+RATE_MS = 10.0  # a step every 10 ms
+
+
+def planted(records):
+    return Evidence(summary(), columns_of([records]), "run")
+
+
+def share(found, *names):
+    return sum(cause.share for cause in found.causes if cause.cause in names)
+
+
+def steady(rng, n=4000, name="search", **fields):
+    """Steps one after the other, each of about 20 ms."""
+    took = 20 + rng.gamma(4, 1, n)
+    return [step(f"s-{i // 5}", float(took[i]), i, at_ms=i * RATE_MS, name=name, **fields) for i in range(n)]
+
+
+def later(record, ms):
+    """The same step with its answer so much later."""
+    record.end_ns += int(ms * MS)
+    return record
+
+
+def sent_late(record, ms, **fields):
+    """The same step sent, and answered, so much later."""
+    for name in ("sent_ns", "first_byte_ns", "end_ns"):
+        setattr(record, name, getattr(record, name) + int(ms * MS))
+    for name, value in fields.items():
+        setattr(record, name, value)
+    return record
+
+
+def served_in_turn(arrivals_ms, service_ms, workers=1):
+    """When each request ends that waits for one of so many workers."""
+    free = [0.0] * workers
+    for at, took in zip(arrivals_ms, service_ms, strict=True):
+        worker = int(np.argmin(free))
+        free[worker] = max(at, free[worker]) + took
+        yield free[worker]
+
+
+def test_where_nothing_was_planted_the_tail_is_unexplained(rng):
+    found = attribute(planted(steady(rng)))
+
+    assert share(found, "unexplained") >= 0.9
+    assert found.windows == []
+    assert (found.steps, found.of_steps) == (41, 4000)  # the step at the edge is in it
+
+
+def test_a_pause_of_the_target_is_named_with_its_window(rng):
+    records = steady(rng)
+    for record in records:
+        if record.end_ns > 20_000 * MS and record.sent_ns < 20_600 * MS:
+            record.end_ns = max(record.end_ns, 20_600 * MS + int(rng.uniform(0, 5) * MS))
+
+    found = attribute(planted(records))
+
+    assert share(found, "pause") == pytest.approx(1.0, abs=0.1)
+    (window,) = found.windows
+    assert window.from_s == pytest.approx(20.0, abs=0.1)
+    assert window.to_s == pytest.approx(20.6, abs=0.01)
+    assert not window.is_ours
+
+
+def test_a_burst_queues_and_is_no_pause(rng):
+    at_ms = np.sort(np.concatenate([np.arange(0, 40_000, 10.0), 20_000 + np.arange(0, 100, 1.0)]))
+    took = 8 * rng.gamma(100, 0.01, len(at_ms))
+    ends = served_in_turn(at_ms, took)
+    records = [
+        step(f"s-{i}", end - at, i, at_ms=at) for i, (at, end) in enumerate(zip(at_ms, ends, strict=True))
+    ]
+
+    found = attribute(planted(records))
+
+    assert share(found, "queueing") == pytest.approx(1.0, abs=0.1)
+    assert found.windows == []
+
+
+def test_slow_dns_is_a_new_connection(rng):
+    records = steady(rng)
+    for record in records[50::100]:
+        sent_late(record, 300, connection="new", dns_ns=290 * MS, connect_ns=10 * MS)
+
+    found = attribute(planted(records))
+
+    assert share(found, "new_connection") == pytest.approx(1.0, abs=0.1)
+    assert found.causes[0].ms == pytest.approx(40 * 300, rel=0.05)
+
+
+def test_one_slow_instance_is_named(rng):
+    records = steady(rng)
+    for n, record in enumerate(records):
+        record.instance = f"i-{n % 40}"
+        if n % 40 == 7:
+            later(record, 60)
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_instance") == pytest.approx(1.0, abs=0.1)
+    assert found.causes[0].names == ["i-7"]
+
+
+def test_a_stalled_generator_is_blamed_for_steps_it_sent_late_and_answers_it_read_late(rng):
+    records = steady(rng)
+    for record in records:
+        if 20_000 * MS <= record.intended_ns < 20_500 * MS:
+            sent_late(record, 20_500 - record.intended_ns / MS)
+        elif record.intended_ns < record.end_ns > 20_000 * MS:
+            record.end_ns = 20_500 * MS
+
+    found = attribute(planted(records))
+
+    assert share(found, "dispatch_lag") == pytest.approx(1.0, abs=0.1)
+
+
+def test_waiting_for_a_connection_is_told_from_our_own_lateness_by_the_limit(rng):
+    at_ms = np.sort(np.concatenate([np.arange(0, 40_000, 10.0), 20_000 + np.arange(0, 60, 1.0)]))
+    took = 15 + rng.gamma(4, 0.2, len(at_ms))
+    ends = served_in_turn(at_ms, took, workers=2)
+    records = []
+    for i, (at, end) in enumerate(zip(at_ms, ends, strict=True)):
+        begin_ns = int((end - took[i]) * MS)
+        records.append(step(f"s-{i}", end - at, i, at_ms=at, sent_ns=begin_ns, first_byte_ns=begin_ns))
+
+    limited, unlimited = (attribute(planted(records), connection_limit=limit) for limit in (2, None))
+
+    assert share(limited, "waiting_for_connection") == pytest.approx(1.0, abs=0.1)
+    assert share(unlimited, "dispatch_lag") == pytest.approx(1.0, abs=0.1)
+
+
+def test_cold_starts_by_the_targets_own_words(rng):
+    records = steady(rng, cold=False)
+    for record in records[50::100]:
+        later(record, 400)
+        record.cold = True
+
+    found = attribute(planted(records))
+
+    assert share(found, "cold_start") == pytest.approx(1.0, abs=0.1)
+
+
+def test_steps_that_wait_for_one_boot_are_cold_starts_and_no_pause(rng):
+    records, at_ms = [], 0.0
+    for wave in range(300):
+        is_cold = wave % 30 == 29
+        at_ms += 90_000 if is_cold else 1_000
+        for n in range(3):
+            took = 20 + rng.gamma(4, 1) + (700 if is_cold else 0)
+            records.append(step(f"s-{wave}", took, 3 * wave + n, at_ms=at_ms + 2 * n))
+            records[-1].first_byte_ns = records[-1].end_ns
+
+    found = attribute(planted(records), quantile=0.97)  # 30 of 900 are cold
+
+    assert share(found, "cold_start") == pytest.approx(1.0, abs=0.1)
+    assert found.windows == []
+
+
+def test_a_retry_is_charged_with_all_that_came_before_the_last_try(rng):
+    records = steady(rng)
+    again = []
+    for record in records[50::100]:
+        first = step(record.session, 30, int(record.step), at_ms=record.intended_ns / MS)
+        first.outcome, first.final, first.error = "failed", False, "status_5xx"
+        again.append(first)
+        sent_late(record, 530, attempt=2)
+
+    found = attribute(planted([*again, *records]))
+
+    assert share(found, "retry") == pytest.approx(1.0, abs=0.1)
+
+
+def test_slow_tokens_are_a_slow_stream_and_many_tokens_a_long_answer(rng):
+    records = steady(rng, tokens=20)
+    for n, record in enumerate(records[25::50]):
+        if n % 2:
+            later(record, 200)
+        else:
+            record.tokens = 200
+            later(record, 200)
+
+    found = attribute(planted(records), quantile=0.98)
+
+    assert share(found, "slow_stream") == pytest.approx(0.5, abs=0.1)
+    assert share(found, "long_answer") == pytest.approx(0.5, abs=0.1)
+
+
+def test_half_pause_and_half_cold_starts_are_told_apart(rng):
+    records = steady(rng, cold=False)
+    for record in records[50:2000:100]:
+        later(record, 400)
+        record.cold = True
+    for record in records:
+        if record.end_ns > 30_000 * MS and record.sent_ns < 30_200 * MS:
+            record.end_ns = max(record.end_ns, 30_200 * MS)
+
+    found = attribute(planted(records), quantile=0.99)
+
+    assert share(found, "cold_start") == pytest.approx(0.5, abs=0.1)
+    assert share(found, "pause") == pytest.approx(0.5, abs=0.1)
+
+
+def test_steps_slow_in_one_session_name_that_session(rng):
+    records = steady(rng, n=4000)
+    for n, record in enumerate(records):
+        record.session = f"s-{n % 100}"
+        if n % 100 == 3:
+            later(record, rng.uniform(40, 80))
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_session") == pytest.approx(1.0, abs=0.1)
+    assert found.causes[0].names == ["s-3"]
+
+
+def test_a_tail_of_one_step_name_names_it(rng):
+    records = steady(rng)
+    for n, record in enumerate(records):
+        if n % 20 == 3:
+            record.name = "crawl"
+            later(record, rng.exponential(300))
+
+    found = attribute(planted(records))
+
+    assert share(found, "one_step_name") == pytest.approx(1.0, abs=0.1)
+    assert found.causes[0].names == ["tool:crawl"]
+
+
+def test_names_that_are_alike_are_not_blamed_when_another_ones_tail_is_explained(rng):
+    records = steady(rng, n=8000)
+    for n, record in enumerate(records):
+        record.name = f"n-{n % 8}"
+        if n % 8 == 0:
+            record.tokens = 20
+            later(record, rng.exponential(20))
+
+    found = attribute(planted(records), quantile=0.9)
+
+    assert share(found, "one_session", "one_step_name") == 0.0
+
+
+def test_what_the_causes_cost_adds_up_to_what_the_tail_took_over_its_normal(rng):
+    records = steady(rng, cold=False)
+    for record in records[50::100]:
+        later(record, 400)
+        record.cold = True
+    run = planted(records)
+
+    found = attribute(run)
+
+    response_ms = np.sort((run.columns.end_ns - run.columns.intended_ns) / MS)
+    over = response_ms[-found.steps :] - np.median(response_ms)
+    assert sum(cause.ms for cause in found.causes) == pytest.approx(over.sum(), rel=0.01)
+    assert sum(cause.share for cause in found.causes) == pytest.approx(1.0, abs=0.001)
+
+
+def test_a_run_that_sent_nothing_has_no_tail():
+    found = attribute(Evidence(summary(), columns_of([]), "run"))
+
+    assert (found.edge_ms, found.steps, found.causes) == (None, 0, [])
+
+
+@pytest.mark.parametrize("quantile", [0, 1, 99])
+def test_a_quantile_is_a_share(rng, quantile):
+    with pytest.raises(ValueError, match=r"the quantile must lie between 0 and 1"):
+        attribute(planted(steady(rng, n=10)), quantile=quantile)

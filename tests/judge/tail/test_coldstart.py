@@ -1,0 +1,181 @@
+"""A target that goes cold after a known idle time, with a known boot time, and traps that look like it."""
+
+import numpy as np
+import pytest
+
+from replay.judge.tail.coldstart import judge_coldstart
+from replay.results.columns import columns_of
+from tests.judge.conftest import Evidence, step, summary
+
+KEEP_ALIVE_S, BOOT_MS = 60.0, 700.0
+
+
+def visited(rng, says, gaps_s, per_wave=3):
+    """Waves of steps after these idle times, against a target that boots when it was idle for too long."""
+    records, at_ms, cold_count = [], 0.0, 0
+    for wave, gap_s in enumerate(gaps_s):
+        at_ms += gap_s * 1000
+        is_cold = wave == 0 or gap_s > KEEP_ALIVE_S
+        boot_ms = BOOT_MS if is_cold else 0.0
+        end_ms = at_ms
+        for n in range(per_wave):
+            # The later steps of a wave come while the target still boots, and share its boot.
+            start_ms = at_ms + n * 2
+            took_ms = float(rng.gamma(20, 1)) + max(0.0, boot_ms - n * 2)
+            fields = {}
+            if says == "header":
+                fields["cold"] = is_cold
+            if says == "instance":
+                fields["instance"] = f"i-{cold_count + is_cold}"
+            records.append(step(f"s-{wave}", took_ms, n, at_ms=start_ms, **fields))
+            first_byte = records[-1].end_ns
+            records[-1].first_byte_ns = first_byte
+            end_ms = max(end_ms, start_ms + took_ms)
+        cold_count += is_cold
+        at_ms = end_ms
+    expected = per_wave * sum(gap > KEEP_ALIVE_S for gap in gaps_s[1:])
+    return Evidence(summary(), columns_of([records]), "run"), expected
+
+
+@pytest.fixture
+def gaps_s(rng):
+    return [1.0, *np.exp(rng.uniform(np.log(0.5), np.log(400), 300)).tolist()]
+
+
+def test_with_a_cold_header_the_count_is_exact(rng, gaps_s):
+    run, expected = visited(rng, "header", gaps_s)
+
+    verdict = judge_coldstart(run)
+
+    assert (verdict.cold.method, verdict.cold.confidence) == ("header", "certain")
+    assert verdict.cold.count == expected + 3  # the very first wave boots as well
+    assert verdict.cold.added_ms == pytest.approx(BOOT_MS, rel=0.05)
+
+
+@pytest.mark.parametrize("says", ["instance", None])
+def test_without_it_the_count_is_within_five_percent(rng, gaps_s, says):
+    run, expected = visited(rng, says, gaps_s)
+
+    verdict = judge_coldstart(run)
+
+    assert verdict.cold.method == ("instance" if says else "inferred")
+    assert verdict.cold.confidence == "high"
+    assert verdict.cold.count == pytest.approx(expected, rel=0.05)
+    assert verdict.cold.added_ms == pytest.approx(BOOT_MS, rel=0.05)
+    low, high = verdict.keep_alive_s
+    assert low == pytest.approx(KEEP_ALIVE_S, rel=0.1)
+    assert high == pytest.approx(KEEP_ALIVE_S, rel=0.1)
+
+
+def test_the_curve_rises_where_the_target_goes_cold(rng, gaps_s):
+    run, _ = visited(rng, None, gaps_s)
+
+    curve = judge_coldstart(run).idle_curve
+
+    assert all(bucket.share == 0 for bucket in curve if bucket.to_s <= KEEP_ALIVE_S)
+    assert all(bucket.share == 1 for bucket in curve if bucket.idle_s >= KEEP_ALIVE_S)
+    assert all(bucket.ci[0] <= bucket.share <= bucket.ci[1] for bucket in curve)
+    assert sum(bucket.n for bucket in curve) == 300
+
+
+def test_the_tail_says_what_of_it_is_cold(rng):
+    gaps = [1.0] * 400
+    gaps[200] = 100.0
+    gaps[300] = 100.0
+    run, _ = visited(rng, "header", gaps, per_wave=1)
+
+    tail = judge_coldstart(run).tail
+
+    assert tail.p99_cold_share == pytest.approx(3 / 5, abs=0.01)
+    assert tail.p99_without_cold_ms < 60
+    assert tail.p99_ms < 100
+
+
+def test_slow_steps_that_do_not_follow_idle_times_are_not_cold(rng):
+    """A queue, or a slow dependency: every tenth step is slow, whatever came before it."""
+    records = []
+    at_ms = 0.0
+    for n in range(600):
+        at_ms += float(np.exp(rng.uniform(np.log(50), np.log(100_000))))
+        took_ms = 800.0 if rng.random() < 0.1 else 20.0
+        records.append(step(f"s-{n}", took_ms + rng.random(), n, at_ms=at_ms))
+        at_ms += took_ms
+
+    verdict = judge_coldstart(Evidence(summary(), columns_of([records]), "run"))
+
+    assert verdict.cold.count == 0
+    assert verdict.cold.confidence == "none"
+    assert "something else" in verdict.cold.why
+
+
+def test_a_step_name_that_is_slow_by_nature_is_not_cold(rng):
+    records = []
+    for n in range(300):
+        records.append(step(f"s-{n}", 20 + rng.random(), 0, at_ms=n * 3000, name="quick"))
+        records.append(step(f"s-{n}", 900 + 20 * rng.random(), 1, at_ms=n * 3000 + 100, name="slow"))
+
+    verdict = judge_coldstart(Evidence(summary(), columns_of([records]), "run"))
+
+    assert verdict.cold.count == 0
+
+
+def test_our_own_new_connection_is_not_the_targets_cold_start(rng):
+    """Time to connect comes before a request is sent, and so is no part of its service time."""
+    records = []
+    for n in range(200):
+        intended_ms, connect_ms = n * 5000.0, 300.0 if n % 4 == 0 else 0.0
+        record = step(f"s-{n}", 20 + rng.random() + connect_ms, n, at_ms=intended_ms)
+        record.sent_ns = int((intended_ms + connect_ms) * 1e6)
+        record.first_byte_ns = record.end_ns
+        records.append(record)
+
+    assert judge_coldstart(Evidence(summary(), columns_of([records]), "run")).cold.count == 0
+
+
+def test_a_run_without_steps_says_so():
+    verdict = judge_coldstart(Evidence(summary(), columns_of([[]]), "run"))
+
+    assert (verdict.cold.method, verdict.cold.count, verdict.idle_curve) == ("none", 0, [])
+
+
+SLEEPS_S, BOOTS_S = 1.0, 0.8
+
+
+def asked(rng, n, *, work_s, sigma, sleeps_s=SLEEPS_S, boots_s=BOOTS_S, at_once=80):
+    """Steps with gaps from 40 ms to 2.5 s, of which many come while the target boots. Returns how many of them waited."""
+    records, at_s, ready_s, answered_s, waited = [], 0.0, -1e9, [], 0
+    for place, gap_s in enumerate(np.exp(rng.uniform(np.log(0.04), np.log(2.5), n)).tolist()):
+        at_s += gap_s
+        if at_s >= ready_s and at_s - max(answered_s, default=-1e9) > sleeps_s:
+            ready_s = at_s + boots_s
+        waited += ready_s > at_s
+        begins_s = max(at_s, ready_s, sorted(answered_s)[-at_once] if len(answered_s) >= at_once else 0.0)
+        answered_s.append(begins_s + work_s * float(np.exp(rng.normal(0.0, sigma))))
+        records.append(step(f"s-{place}", (answered_s[-1] - at_s) * 1000, 0, at_ms=at_s * 1000))
+        records[-1].first_byte_ns = records[-1].end_ns
+    return Evidence(summary(), columns_of([records]), "run"), waited
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("work_s", "sigma"), [(0.02, 0.3), (0.02, 1.0), (0.1, 0.5), (0.3, 0.5)])
+def test_steps_that_come_while_the_target_boots_hide_no_cold_start(seed, work_s, sigma):
+    """They fill the gap between warm and cold ones, so that no slow mode of all steps stands out."""
+    run, waited = asked(np.random.default_rng(seed), 300, work_s=work_s, sigma=sigma)
+
+    verdict = judge_coldstart(run)
+
+    assert verdict.cold.method == "inferred"
+    assert verdict.cold.count == pytest.approx(waited, rel=0.3)
+    low, high = verdict.keep_alive_s
+    assert 0.75 * SLEEPS_S < low < high < 1.25 * SLEEPS_S
+
+
+def test_a_target_that_never_sleeps_has_no_cold_start():
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        for work_s, sigma in ((0.02, 0.3), (0.1, 0.5), (0.1, 1.0), (0.3, 1.0)):
+            run, _ = asked(rng, 120, work_s=work_s, sigma=sigma, sleeps_s=np.inf, boots_s=0.0)
+            found.append(judge_coldstart(run).cold.count)
+
+    assert sum(count > 0 for count in found) <= 2
