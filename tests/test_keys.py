@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.money.price_table import PriceTable
 from replay.keys import explained
+from replay.money.price_table import PriceTable
 from replay.planes.types import SimulatedPlane
 from replay.target import Target
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from replay.judge.choice.questionnaire import (
+from replay.choice.questionnaire import (
     QUESTIONS,
     UNKNOWN,
     Answers,

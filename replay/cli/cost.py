@@ -11,9 +11,9 @@ from replay.cli.months import month_options
 from replay.cli.price_tables import price_table_options
 from replay.cli.units import PERCENT
 from replay.exit_codes import EXIT_CODES
-from replay.judge.money.calendar import Calendar
-from replay.judge.money.cost import Size
-from replay.judge.money.month import Beside
+from replay.money.calendar import Calendar
+from replay.money.cost import Size
+from replay.money.month import Beside
 from replay.report.cost import print_cost
 from replay.trials.cost import MachineWish, price_run
 

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
-from replay.judge.money.calendar import Calendar
-from replay.judge.money.calendar_file import NAMED
+from replay.money.calendar import Calendar
+from replay.money.calendar_file import NAMED
 from replay.trials.calendars import calendar_from
 
 _MOST_A_DAY = 1e12

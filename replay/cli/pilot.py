@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.choice.questionnaire import Answers
 from replay.cli.asking import ANSWERS_FILE, ask
 from replay.cli.documents import print_json
 from replay.cli.months import month_options
@@ -17,8 +18,7 @@ from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
-from replay.judge.choice.questionnaire import Answers
-from replay.judge.money.calendar import Calendar
+from replay.money.calendar import Calendar
 from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line

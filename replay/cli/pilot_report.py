@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from replay.judge.choice.types import PilotVerdict
+from replay.choice.types import PilotVerdict
 from replay.report.lanes import RecordedStep
 from replay.report.pilot_page import PilotMaterial
 from replay.trials.pilot.carrying import done_phases

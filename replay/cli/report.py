@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from replay.choice.types import PilotVerdict
 from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
-from replay.judge.choice.types import PilotVerdict
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict

@@ -2,10 +2,10 @@
 
 from rich.console import Console
 
-from replay.judge.money.cost import BillLine
-from replay.judge.money.month import LaterMonth, PlaneCost, RunCost
-from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.phrases import counted, number
+from replay.money.cost import BillLine
+from replay.money.month import LaterMonth, PlaneCost, RunCost
+from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean, clock, unit_price
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from replay.judge.choice.brief import brief_of
-from replay.judge.choice.types import Boots, PilotPlane, PilotVerdict
+from replay.choice.brief import brief_of
+from replay.choice.types import Boots, PilotPlane, PilotVerdict
 from replay.report.words import clean, count, milliseconds, size
 
 NOTHING = "–"

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import inf, log
 from typing import Any
 
-from replay.judge.choice.types import PilotVerdict
-from replay.judge.money.types import BreakEvenFound, Sensitive
+from replay.choice.types import PilotVerdict
+from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.charts import Chart, label_axis, marked, spec_of
 from replay.report.words import clean
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from replay.judge.choice.types import PilotVerdict
+from replay.choice.types import PilotVerdict
 from replay.report.charts import Chart, ChartError, as_png, as_svg
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_page import PilotMaterial, pilot_figures, pilot_page

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from replay.judge.choice.types import PilotVerdict
+from replay.choice.types import PilotVerdict
 from replay.judge.phrases import counted
 from replay.report.markdown import escaped
 from replay.report.pilot_cells import (

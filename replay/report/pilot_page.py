@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from replay.judge.choice.types import PhaseName, PilotVerdict
+from replay.choice.types import PhaseName, PilotVerdict
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.report import instance_chart, pilot_charts, pilot_tables, verdict_charts

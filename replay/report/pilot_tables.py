@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from replay.judge.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
+from replay.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
 from replay.judge.phrases import counted
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (

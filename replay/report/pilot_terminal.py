@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.judge.choice.types import PilotVerdict, Rule
-from replay.judge.money.types import BreakEvenFound
+from replay.choice.types import PilotVerdict, Rule
 from replay.judge.phrases import counted
+from replay.money.types import BreakEvenFound
 from replay.report.pilot_cells import (
     assumption_rows,
     boot_rows,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from replay.judge.money.price_table import InstanceBilling, PriceTable, PriceTableError
 from replay.judge.phrases import counted
+from replay.money.price_table import InstanceBilling, PriceTable, PriceTableError
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import clean
 

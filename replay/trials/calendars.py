@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from replay.judge.money.calendar import Calendar, CalendarError
-from replay.judge.money.calendar_file import NAMED, named_calendar, parse_calendar
-from replay.judge.money.calendar_fit import fitted_calendar, parse_counts
+from replay.money.calendar import Calendar, CalendarError
+from replay.money.calendar_file import NAMED, named_calendar, parse_calendar
+from replay.money.calendar_fit import fitted_calendar, parse_counts
 
 _LOGS = (".csv", ".jsonl", ".ndjson")
 _MOST_BYTES = 256 << 20

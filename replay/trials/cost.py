@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from replay.judge.money.calendar import Calendar
-from replay.judge.money.cost import CostError, Size
-from replay.judge.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
+from replay.money.calendar import Calendar
+from replay.money.cost import CostError, Size
+from replay.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.prices import one_currency
 

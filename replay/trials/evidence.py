@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.judge.choice.types import PilotVerdict
+from replay.choice.types import PilotVerdict
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict

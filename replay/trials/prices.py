@@ -9,9 +9,9 @@ import msgspec
 
 from replay.engine.simulation import simulated_plane
 from replay.engine.types import Budget
-from replay.judge.money.cost import CostError, Size, check_size
-from replay.judge.money.currency import common_currency, in_currency
-from replay.judge.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
+from replay.money.cost import CostError, Size, check_size
+from replay.money.currency import common_currency, in_currency
+from replay.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
 from replay.target import Cost, Target, TargetError
 
 _SUFFIX = ".toml"
@@ -19,7 +19,7 @@ _SUFFIX = ".toml"
 
 def shipped_prices() -> list[str]:
     """The names of the tables in the package."""
-    folder = files("replay.judge.money") / "prices"
+    folder = files("replay.money") / "prices"
     return sorted(item.name.removesuffix(_SUFFIX) for item in folder.iterdir() if item.name.endswith(_SUFFIX))
 
 
@@ -33,9 +33,7 @@ def price_table(name: str) -> PriceTable:
 
 def _written(name: str) -> PriceTable:
     if name in shipped_prices():
-        return parse_price_table(
-            (files("replay.judge.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name
-        )
+        return parse_price_table((files("replay.money") / "prices" / f"{name}{_SUFFIX}").read_bytes(), name)
     try:
         return parse_price_table(Path(name).read_bytes(), name)
     except FileNotFoundError as cause:

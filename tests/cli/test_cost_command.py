@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from replay.cli.main import cli
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.judge.money.cost import CostError
-from replay.judge.money.price_table import PriceTableError
+from replay.money.cost import CostError
+from replay.money.price_table import PriceTableError
 from replay.target import Target
 
 ROOT = Path(__file__).parent.parent.parent

@@ -20,7 +20,7 @@ import brotli
 import msgspec
 import zstandard
 
-from replay.judge.money.calendar_file import NAMED
+from replay.money.calendar_file import NAMED
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
 from replay.trace.file.stream import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
@@ -174,7 +174,7 @@ def targets() -> list[bytes]:
 def price_tables() -> list[bytes]:
     return [
         path.read_bytes()
-        for path in (files("replay.judge.money") / "prices").iterdir()
+        for path in (files("replay.money") / "prices").iterdir()
         if path.name.endswith(".toml")
     ]
 
@@ -204,7 +204,7 @@ def _toml(written: dict[str, object]) -> str:
 
 
 def answers() -> list[bytes]:
-    from replay.judge.choice.questionnaire import QUESTIONS
+    from replay.choice.questionnaire import QUESTIONS
 
     found = [b""]
     for question in QUESTIONS:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from replay.judge.choice.types import (
+from replay.choice.types import (
     Boots,
     Bucket,
     Dimension,
@@ -18,8 +18,8 @@ from replay.judge.choice.types import (
     Workload,
 )
 from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
-from replay.judge.money.types import BreakEvenFound, Sensitive
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
+from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.lanes import RecordedStep
 from replay.report.pilot_page import PilotMaterial
 from replay.results.columns import columns_of

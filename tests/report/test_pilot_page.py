@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from replay.judge.choice.types import Assumption
+from replay.choice.types import Assumption
 from replay.report.pilot_files import export_charts, leave_report
 from replay.report.pilot_page import pilot_figures, pilot_page
 from tests.report.pilot_example import pilot_material, pilot_verdict

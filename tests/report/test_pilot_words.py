@@ -6,7 +6,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from replay.judge.choice.types import CalendarBill, Rule
+from replay.choice.types import CalendarBill, Rule
 from replay.report import pilot_tables
 from replay.report.pilot_cells import number
 from replay.report.pilot_markdown import pilot_markdown

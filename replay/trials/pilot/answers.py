@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.judge.choice.questionnaire import Answers, AnswersError, parse_answers
+from replay.choice.questionnaire import Answers, AnswersError, parse_answers
 from replay.target import Target
 from replay.trials.prices import currency_of
 

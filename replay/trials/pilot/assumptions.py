@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.choice.types import Assumption, PilotPlane, WhereFrom, Workload
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import Assumption, PilotPlane, WhereFrom, Workload
 from replay.judge.phrases import number
 from replay.planes.profiles import MODELS
 from replay.planes.types import (

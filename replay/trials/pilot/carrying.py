@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.choice.types import PhaseName
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.choice.types import PhaseName
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from replay.judge.choice.standing import MOST_FAILED
+from replay.choice.standing import MOST_FAILED
 from replay.judge.phrases import counted
 from replay.results.types import is_transient
 

@@ -20,8 +20,8 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from replay.choice.types import Workload
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import Workload
 from replay.planes.profiles import CLOUD_RUN, VM
 from replay.planes.serving import plane_server
 from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven

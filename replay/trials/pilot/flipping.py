@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.choice.types import PilotPlane
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import PilotPlane
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
 from replay.judge.measures.slo import Slo
 from replay.planes.types import PlaneSpec

@@ -7,22 +7,22 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.choice.answered import answers_told
+from replay.choice.boots import boots_of
+from replay.choice.case import Case
+from replay.choice.decision import decide
+from replay.choice.dimensions import dimensions
+from replay.choice.planes import Seen, ended, plane_figures
+from replay.choice.questionnaire import Answers
+from replay.choice.standing import represented
+from replay.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
+from replay.choice.words import check_again, effort_words, headline, rollback
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.answered import answers_told
-from replay.judge.choice.boots import boots_of
-from replay.judge.choice.case import Case
-from replay.judge.choice.decision import decide
-from replay.judge.choice.dimensions import dimensions
-from replay.judge.choice.planes import Seen, ended, plane_figures
-from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.standing import represented
-from replay.judge.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
-from replay.judge.choice.words import check_again, effort_words, headline, rollback
 from replay.judge.load.recovery import Event, judge_recovery
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.judge.money.calendar import Calendar
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import VERDICT_SCHEMA
+from replay.money.calendar import Calendar
 from replay.results.evidence import Evidence
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.choice.types import Bucket
-from replay.judge.money.breakeven import resampled
-from replay.judge.money.cost import CostError
-from replay.judge.money.month_load import plane_of
-from replay.judge.money.price_table import PriceTable
-from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
+from replay.choice.types import Bucket
+from replay.money.breakeven import resampled
+from replay.money.cost import CostError
+from replay.money.month_load import plane_of
+from replay.money.price_table import PriceTable
+from replay.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_window
 from replay.results.columns import Flags
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord

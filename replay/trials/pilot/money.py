@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.types import Bucket, PilotPlane, PlaneName
-from replay.judge.money.breakeven import Offer, break_evens, sensitivity
-from replay.judge.money.cost import (
+from replay.choice.types import Bucket, PilotPlane, PlaneName
+from replay.judge.phrases import counted
+from replay.money.breakeven import Offer, break_evens, sensitivity
+from replay.money.cost import (
     Bill,
     CostError,
     Group,
@@ -20,12 +21,11 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.following import as_group, following_of
-from replay.judge.money.price_table import PriceTable
-from replay.judge.money.sizing import machines_for
-from replay.judge.money.types import BreakEvenFound, Sensitive
-from replay.judge.money.usage import MONTH_S, Usage, Windows, month_of
-from replay.judge.phrases import counted
+from replay.money.following import as_group, following_of
+from replay.money.price_table import PriceTable
+from replay.money.sizing import machines_for
+from replay.money.types import BreakEvenFound, Sensitive
+from replay.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import (
     Measured,

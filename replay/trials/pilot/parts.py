@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from replay.choice.types import Bucket
 from replay.engine.router import Router
-from replay.judge.choice.types import Bucket
-from replay.judge.money.cost import CostError
-from replay.judge.money.month_load import peak_in_flight, peak_rps
+from replay.money.cost import CostError
+from replay.money.month_load import peak_in_flight, peak_rps
 from replay.results.columns import ABSENT_NS, Flags
 from replay.results.types import ELSEWHERE, OWN, Part
 from replay.target import Cost, Target

@@ -11,8 +11,8 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from replay.judge.choice.types import StepClass
-from replay.judge.money.cost import (
+from replay.choice.types import StepClass
+from replay.money.cost import (
     Bill,
     Fleet,
     Group,
@@ -21,9 +21,9 @@ from replay.judge.money.cost import (
     machine_bill,
     serverless_bill,
 )
-from replay.judge.money.following import Floats, kept
-from replay.judge.money.price_table import PriceTable
-from replay.judge.money.usage import MONTH_S, Usage, in_flight_by_window
+from replay.money.following import Floats, kept
+from replay.money.price_table import PriceTable
+from replay.money.usage import MONTH_S, Usage, in_flight_by_window
 from replay.planes.modelled_instances import Script
 from replay.planes.scaling import DEFAULT_FULL
 from replay.planes.types import SimulatedPlane

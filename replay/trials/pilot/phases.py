@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.choice.standing import LEAST_STEPS
+from replay.choice.standing import LEAST_STEPS
 from replay.trace.file.stream import TraceReader, TraceWriter
 from replay.trace.profile.shape import session_depth
 from replay.trace.types import Header, Session, Step

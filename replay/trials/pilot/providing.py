@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from replay.judge.choice.answered import bound_tools
-from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import StepClass
-from replay.judge.money.hardware import machines_with, unfit_instances, unfit_machine
+from replay.choice.answered import bound_tools
+from replay.choice.questionnaire import Answers
+from replay.choice.types import StepClass
+from replay.money.hardware import machines_with, unfit_instances, unfit_machine
 from replay.target import Target
 from replay.trials.prices import price_table, shipped_prices
 

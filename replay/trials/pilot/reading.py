@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from replay.judge.choice.planes import phase_figures
-from replay.judge.choice.types import PhaseFigures, PhaseName
+from replay.choice.planes import phase_figures
+from replay.choice.types import PhaseFigures, PhaseName
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.results.evidence import Evidence

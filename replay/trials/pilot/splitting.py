@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.choice.answered import outside_zones
+from replay.choice.bills import ASSUMED_RATE, CLEAR_RATIO, LEAST_GAP, bill_and_staff, staff_of
+from replay.choice.case import Case
+from replay.choice.decision import decide
+from replay.choice.having import cannot_do
+from replay.choice.planes import Seen, ended, plane_figures
+from replay.choice.split import split_words
+from replay.choice.standing import Standing, standing, too_long
+from replay.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
 from replay.engine.router import WAIT, Router
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.answered import outside_zones
-from replay.judge.choice.bills import ASSUMED_RATE, CLEAR_RATIO, LEAST_GAP, bill_and_staff, staff_of
-from replay.judge.choice.case import Case
-from replay.judge.choice.decision import decide
-from replay.judge.choice.having import cannot_do
-from replay.judge.choice.planes import Seen, ended, plane_figures
-from replay.judge.choice.split import split_words
-from replay.judge.choice.standing import Standing, standing, too_long
-from replay.judge.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
-from replay.judge.money.cost import CostError
+from replay.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
 from replay.target import Cost, Route, Target

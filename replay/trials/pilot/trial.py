@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from replay.choice.carried import most_carried
+from replay.choice.types import PilotVerdict
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
 from replay.engine.simulation import simulated_plane, simulated_planes
 from replay.engine.types import RunOptions
-from replay.judge.choice.carried import most_carried
-from replay.judge.choice.types import PilotVerdict
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path

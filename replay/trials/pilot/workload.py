@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.choice.types import Bucket, StepClass, Workload
-from replay.judge.money.calendar import Slot
-from replay.judge.money.types import MONTH_H
+from replay.choice.types import Bucket, StepClass, Workload
+from replay.money.calendar import Slot
+from replay.money.types import MONTH_H
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceReader
 from replay.trace.profile.activity import Activity

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
+from replay.choice.questionnaire import AnswersError, parse_answers, written_answers
 from replay.cli.units import DURATION, FACTOR, FAULT_AT, MONEY, PERCENT, RATIO
 from replay.engine.simulation import simulated_plane
 from replay.engine.users.rows import read_rows
-from replay.judge.choice.questionnaire import AnswersError, parse_answers, written_answers
 from replay.judge.comparison.sides import MetricError, parse_metric
 from replay.judge.gate.abort import parse_abort
 from replay.judge.measures.slo import SloError, parse_slo_file
-from replay.judge.money.calendar import CalendarError
-from replay.judge.money.price_table import PriceTableError, parse_price_table
+from replay.money.calendar import CalendarError
+from replay.money.price_table import PriceTableError, parse_price_table
 from replay.planes.distributions import parse_distribution
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.target import TargetError, load_target, redacted
@@ -107,14 +107,14 @@ HARNESSES = (
     Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.gate.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
-        ("replay.target", "replay.toml", "replay.engine.simulation", "replay.judge.money.currency"), seeds.TARGET_WORDS,
+        ("replay.target", "replay.toml", "replay.engine.simulation", "replay.money.currency"), seeds.TARGET_WORDS,
     ),
     Harness(
         "calendar", _calendar, (CalendarError,), seeds.calendars,
-        ("replay.judge.money.calendar_file", "replay.judge.money.calendar_fit"),
+        ("replay.money.calendar_file", "replay.money.calendar_fit"),
     ),
-    Harness("prices", _prices, (PriceTableError,), seeds.price_tables, ("replay.judge.money.price_table",)),
-    Harness("answers", _answers, (AnswersError,), seeds.answers, ("replay.judge.choice.questionnaire",)),
+    Harness("prices", _prices, (PriceTableError,), seeds.price_tables, ("replay.money.price_table",)),
+    Harness("answers", _answers, (AnswersError,), seeds.answers, ("replay.choice.questionnaire",)),
     Harness("recipe", _recipe, (RecipeError,), seeds.recipes, ("replay.trace.synthesis.recipe",)),
     Harness("users", _rows, (TraceError,), seeds.users, ("replay.engine.users.rows",)),
     Harness(

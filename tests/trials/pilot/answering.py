@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.choice.questionnaire import parse_answers
+from replay.choice.types import PilotVerdict
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.choice.questionnaire import parse_answers
-from replay.judge.choice.types import PilotVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header

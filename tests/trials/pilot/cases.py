@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from math import exp, log
 from typing import Any, NamedTuple
 
-from replay.judge.choice.types import Workload
+from replay.choice.types import Workload
 from replay.target import Cost, Target
 from replay.trace.types import Edge, Request, Session, Step
 from replay.trials.pilot.embedded import embedded_targets

@@ -2,7 +2,7 @@
 
 import sys
 
-from replay.judge.choice.types import PilotVerdict
+from replay.choice.types import PilotVerdict
 from tests.trials.pilot.answering import answers
 from tests.trials.pilot.cases import CASES, Case
 

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from replay.choice.types import StepClass, Workload
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import StepClass, Workload
 from replay.planes.types import ModelSpec, PlaneSpec
 from replay.target import Cost, Target, TargetError
 from replay.trace.errors import TraceError

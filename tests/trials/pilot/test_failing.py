@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from replay.judge.choice.types import PilotPlane, Recovered
-from replay.judge.choice.words import effort_words
+from replay.choice.types import PilotPlane, Recovered
+from replay.choice.words import effort_words
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.pilot import failing as module

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from replay.judge.choice.types import PilotPlane, PilotVerdict
+from replay.choice.types import PilotPlane, PilotVerdict
 from replay.target import Cost, Target
 from replay.trace.types import Session
 from replay.trials.pilot import flipping

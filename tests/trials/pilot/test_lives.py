@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from replay.judge.choice.boots import Life
+from replay.choice.boots import Life
 from replay.trials.pilot.lives import instances_over_time, lives_of, memory_peak_bytes
 
 

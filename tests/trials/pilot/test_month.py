@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.judge.choice.types import CalendarBill, PilotPlane
-from replay.judge.money.calendar import Calendar, Slot, flat
-from replay.judge.money.calendar_file import named_calendar, parse_calendar
-from replay.judge.money.usage import Usage
+from replay.choice.types import CalendarBill, PilotPlane
+from replay.money.calendar import Calendar, Slot, flat
+from replay.money.calendar_file import named_calendar, parse_calendar
+from replay.money.usage import Usage
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
 from replay.trials.pilot.levels import by_month_level

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.choice.types import Bucket, PilotPlane, Workload
 from replay.engine.simulation import simulated_plane
-from replay.judge.choice.types import Bucket, PilotPlane, Workload
-from replay.judge.money.calendar import Slot
-from replay.judge.money.calendar_file import named_calendar
+from replay.money.calendar import Slot
+from replay.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence

@@ -2,8 +2,8 @@
 
 import pytest
 
-from replay.judge.choice.questionnaire import Answers
-from replay.judge.choice.types import StepClass
+from replay.choice.questionnaire import Answers
+from replay.choice.types import StepClass
 from replay.target import Cost, Target
 from replay.trials.pilot.providing import needed, provided_by, unfit_of
 

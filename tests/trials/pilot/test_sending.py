@@ -2,7 +2,7 @@
 
 from replay.target import Route, Target
 from replay.trials.pilot.sending import routes_of
-from tests.judge.choice.cases import step, workload
+from tests.choice.cases import step, workload
 
 
 def test_steps_go_where_the_routes_of_the_file_send_them():

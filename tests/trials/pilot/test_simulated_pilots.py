@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from replay.choice.types import PilotVerdict
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.choice.types import PilotVerdict
 from replay.judge.measures.slo import parse_slo
-from replay.judge.money.calendar_file import named_calendar
+from replay.money.calendar_file import named_calendar
 from replay.results.rundir import RunDirError
 from replay.target import Target, TargetError
 from replay.trace.file.stream import TraceWriter

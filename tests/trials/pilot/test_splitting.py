@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from replay.choice.questionnaire import parse_answers
+from replay.choice.split import split_words
+from replay.choice.types import StepClass, TriedSplit
 from replay.engine.router import Router
 from replay.engine.simulation import simulated_planes
 from replay.engine.types import Knobs, RunOptions
-from replay.judge.choice.questionnaire import parse_answers
-from replay.judge.choice.split import split_words
-from replay.judge.choice.types import StepClass, TriedSplit
 from replay.judge.measures.slo import parse_slo
-from replay.judge.money.calendar import flat
+from replay.money.calendar import flat
 from replay.target import Route, Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
@@ -401,7 +401,7 @@ def test_the_staff_time_of_a_hybrid_costs_what_it_does_on_both_whatever_currency
     """The rate of the one was taken for one in the currency of the other."""
     own, vm = fours(), four_places(2)
     name = "cloud-run-us-central1" if in_euros == "serverless" else "gce-e2-us-central1"
-    shipped = (files("replay.judge.money") / "prices" / f"{name}.toml").read_text()
+    shipped = (files("replay.money") / "prices" / f"{name}.toml").read_text()
     (tmp_path / "euros.toml").write_text(shipped.replace('currency = "USD"', 'currency = "EUR"'))
     costs = []
     for kind, target, hours, per_hour in (("serverless", own, 1.0, 100.0), ("machines", vm, 4.0, rate)):

@@ -1,0 +1,218 @@
+"""Who stands: the targets that cannot be chosen, with the reason, and the target that stands for each kind of plane.
+
+Pure, and asked by every rule that comes after: a target that is out is in no comparison, no bill beside another, no
+break-even and no answer. Of several targets of a kind that stand, the one that is known to keep the SLOs goes before
+one that may not, then the cheaper (its staff time with it), or, where one of them has no price, the one with the better
+latency; names decide between equals, so that the order in which targets were named never does.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from replay.choice.answered import cuts_sockets, lacks_tools, outside_zones, state_lost
+from replay.choice.bills import bill_and_staff
+from replay.choice.case import Case
+from replay.choice.having import cannot_do, runs_on, unfit
+from replay.choice.questionnaire import Answers
+from replay.choice.types import PilotPlane, PlaneName, StepClass
+from replay.judge.phrases import counted, number
+from replay.judge.statistics.distributions import beta_quantile
+
+LEAST_STEPS = 100
+MOST_FAILED = 0.01
+ALPHA = 0.05
+
+
+class Out(NamedTuple):
+    """Why a target cannot be chosen: by which rule, in words that follow its name."""
+
+    rule: str
+    why: str
+
+
+class Standing(NamedTuple):
+    """out: by target. represents: the target that stands for its kind. why: how it was picked, by kind."""
+
+    out: dict[str, Out]
+    represents: dict[PlaneName, PilotPlane]
+    why: dict[str, str]
+
+
+def standing(case: Case) -> Standing:
+    """Who is out, and who stands for each kind that is left."""
+    out = {plane.target: found for plane in case.planes if (found := _out(case, plane)) is not None}
+    represents: dict[PlaneName, PilotPlane] = {}
+    why: dict[str, str] = {}
+    kinds: tuple[PlaneName, ...] = ("serverless", "vm", "hybrid")
+    for kind in kinds:
+        left = [plane for plane in case.planes if plane.plane == kind and plane.target not in out]
+        if left:
+            represents[kind], why[kind] = _best(left, has_slos=bool(case.slos))
+    return Standing(out, represents, why)
+
+
+def represented(case: Case) -> dict[PlaneName, str]:
+    """The name of the target that stands for each kind."""
+    return {kind: plane.target for kind, plane in standing(case).represents.items()}
+
+
+def thin(plane: PilotPlane) -> str | None:
+    """Why a target's runs are no evidence; None where they are some."""
+    if plane.answered < LEAST_STEPS:
+        return f"answered {counted(plane.answered, 'request')}; it takes {LEAST_STEPS}"
+    if plane.generator == "saturated":
+        return "was replayed by a machine that was late itself (saturated)"
+    return None
+
+
+def fails_too_often(plane: PilotPlane) -> bool:
+    """By the lower limit of Clopper and Pearson's 95 % interval; a plane of which nothing ended did not carry it."""
+    if plane.error_share is None or not plane.steps:
+        return False
+    failed = round(plane.error_share * plane.steps)
+    return bool(failed) and beta_quantile(ALPHA / 2, failed, plane.steps - failed + 1) > MOST_FAILED
+
+
+def carries_rps(plane: PilotPlane) -> float | None:
+    """Requests a second that the plane takes: by its ceiling, as many machines as are priced, unless its own run
+    carried more.
+    """
+    ceiling = plane.ceiling_rps
+    if plane.capacity_rps is not None and plane.machines is not None:
+        ceiling = round(plane.capacity_rps * plane.machines, 3)
+    if ceiling is None or plane.carried_rps is None:
+        return ceiling
+    return max(ceiling, plane.carried_rps)
+
+
+def breaks_below_the_peak(case: Case, plane: PilotPlane) -> bool:
+    carries = carries_rps(plane)
+    return plane.ceiling_verdict == "found" and carries is not None and carries < case.peak_rps
+
+
+def too_long(case: Case, plane: PilotPlane) -> list[StepClass]:
+    """The steps that last longer than one request to this target may; of a hybrid, to its serverless part."""
+    limit_s = case.request_limit_s.get(plane.target)
+    if limit_s is None:
+        return []
+    return [
+        step
+        for step in case.workload.series
+        if not step.is_local
+        and (step.longest_ms or 0.0) > 1000 * limit_s
+        and (plane.plane != "hybrid" or runs_on(case, plane, step) == "serverless")
+    ]
+
+
+def step_name(step: StepClass) -> str:
+    return f"{step.kind}:{step.name}"
+
+
+def step_names(steps: Sequence[StepClass], most: int = 3) -> str:
+    return listed([step_name(step) for step in steps], most)
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _thin(_: Case, plane: PilotPlane) -> str | None:
+    return thin(plane)
+
+
+def _failing(_: Case, plane: PilotPlane) -> str | None:
+    if not fails_too_often(plane):
+        return None
+    return f"failed {plane.error_share or 0.0:.1%} of the requests, where {MOST_FAILED:.0%} is the most"
+
+
+def _over_budget(case: Case, plane: PilotPlane) -> str | None:
+    if plane.budget != "fail":
+        return None
+    p99 = "" if plane.p99_ms is None else f" (its p99 is {number(plane.p99_ms)} ms)"
+    return f"broke {' and '.join(plane.broken) or ', '.join(case.slos) or 'its SLOs'}{p99}"
+
+
+def _below_peak(case: Case, plane: PilotPlane) -> str | None:
+    if not breaks_below_the_peak(case, plane):
+        return None
+    peak, carries = number(case.peak_rps), number(carries_rps(plane) or 0.0)
+    return f"takes {carries} requests/s, below the {case.whose_peak} peak of {peak}"
+
+
+def _too_short_a_limit(case: Case, plane: PilotPlane) -> str | None:
+    steps = too_long(case, plane)
+    if not steps:
+        return None
+    longest_s = max(step.longest_ms or 0.0 for step in steps) / 1000
+    return (
+        f"ends a request after {case.request_limit_s[plane.target]:g} s, and {step_names(steps)} takes up to "
+        f"{longest_s:,.0f} s"
+    )
+
+
+def _lacking(case: Case, plane: PilotPlane) -> str | None:
+    steps = cannot_do(case, plane)
+    if not steps:
+        return None
+    asked = dict.fromkeys(step.needs or "" for step in steps)
+    said = f"is not known to have what {step_names(steps)} needs: {' and '.join(asked)}"
+    return "; it ".join([said, *filter(None, (unfit(case, plane, need) for need in asked))])
+
+
+def _by_answer(why: Callable[[Answers, PilotPlane], str | None]) -> Callable[[Case, PilotPlane], str | None]:
+    """What an answer rules out; nothing where nobody was asked."""
+    return lambda case, plane: None if case.answers is None else why(case.answers, plane)
+
+
+def _without_its_tools(case: Case, plane: PilotPlane) -> str | None:
+    """Tools of the whole agent; where the trace marks the steps that need them, the rule on local needs judges."""
+    return None if case.answers is None else lacks_tools(case.answers, plane, case)
+
+
+# In the order in which the rules come; the first that a target breaks is told.
+_RULES_OUT: tuple[tuple[str, Callable[[Case, PilotPlane], str | None]], ...] = (
+    ("enough evidence", _thin),
+    ("availability", _failing),
+    ("latency budget", _over_budget),
+    ("capacity", _below_peak),
+    ("request length", _too_short_a_limit),
+    ("local needs", _lacking),
+    ("state", _by_answer(state_lost)),
+    ("compliance", _by_answer(outside_zones)),
+    ("open sockets", _by_answer(cuts_sockets)),
+    ("local tools", _without_its_tools),
+)
+
+
+def _out(case: Case, plane: PilotPlane) -> Out | None:
+    for rule, breaks in _RULES_OUT:
+        if (why := breaks(case, plane)) is not None:
+            return Out(rule, why)
+    return None
+
+
+def _best(planes: Sequence[PilotPlane], *, has_slos: bool) -> tuple[PilotPlane, str]:
+    """Of targets of one kind that stand, the one to stand for them, and why it is that."""
+    if len(planes) == 1:
+        return planes[0], f"{planes[0].target} is the only one of its kind that stands"
+    kept = [plane for plane in planes if plane.budget == "pass"]
+    left = kept or list(planes)
+    among = f"of {' and '.join(sorted(plane.target for plane in left))}"
+    slos = " that keep the SLOs" if kept and has_slos else " that stand"
+    if len(left) == 1:
+        return left[0], f"{left[0].target} is the only one of its kind that is known to keep the SLOs"
+    amounts = [bill_and_staff(plane) for plane in left]
+    is_priced = None not in amounts and len({plane.currency for plane in left}) == 1
+    if is_priced:
+        best = min(left, key=lambda plane: (bill_and_staff(plane) or 0.0, plane.target))
+        return best, f"{best.target} is the cheapest {among}{slos}"
+    best = min(left, key=lambda plane: (*_slowness(plane), plane.target))
+    return best, f"{best.target} is the fastest {among}{slos}; not all of them have a bill to compare"
+
+
+def _slowness(plane: PilotPlane) -> tuple[float, ...]:
+    far = float("inf")
+    return tuple(far if value is None else value for value in (plane.p99_ms, plane.p95_ms, plane.p50_ms))

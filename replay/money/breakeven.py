@@ -1,0 +1,431 @@
+"""Where serverless and machines cost the same, how sure that is, and which input moves it most. Pure.
+
+The load is scaled as a whole: k times the requests, k times the active seconds, k times the peak, and so as many
+machines as that takes: at the peak, where they are on all month, or window by window, where they follow the load. The
+crossing is where the two bills meet, told as utilisation (instances active in the mean), requests a day, and, with the
+load as it is, requests in an instance at once. With one machine and no free tier this is U* = (M r_v - l p) / r_s,
+where r_v is a machine's price, r_s an active instance's, and l p the price of the requests. Machines come whole, so
+that the bills may meet again: between two sizes of a fleet the difference grows, and at the next size it falls.
+
+Intervals are percentiles of a bootstrap over windows of the run (Efron and Tibshirani 1993, ch. 13), which keeps what
+happens within a window together. Nothing is said unless active seconds were measured or simulated.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import ceil, floor
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.phrases import number
+from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
+from replay.money.following import Follows, kept, stretched
+from replay.money.price_table import Extra, PriceTable, RequestBilling, Tier
+from replay.money.sizing import machines_for
+from replay.money.types import BreakEvenFound, Sensitive
+from replay.money.usage import MONTH_S, Usage
+
+_DAY_S = 86_400.0
+_LEAST, _MOST = 1e-4, 1e4
+_POINTS = 97
+_CURVE_POINTS = 41
+_DRAWS = 200
+_CONFIDENCE = 0.95
+_NUDGE = 0.01
+_FARTHEST = 100.0
+# Fleets of so many machines are looked at one by one; of larger ones, a machine more is a percent of the bill. For an
+# interval, two hundred months are looked at, and each of them less closely.
+_MOST_JUMPS = 100
+_FEW_JUMPS = 10
+_BEYOND = 1e-6
+_OTHERS_SHOWN = 5
+
+
+class Offer(NamedTuple):
+    """Both planes' prices for one workload. capacity_rps: of one machine; peak_rps: of the workload. names: of the
+    serverless target, and that of machines. follows: the load, where machines come and go with it; None: they are on
+    all month. following: how many times as many machines the plane's own run had as that load takes.
+    """
+
+    month: Usage
+    serverless: PriceTable
+    size: Size
+    machines: PriceTable
+    fleet: Fleet
+    capacity_rps: float
+    peak_rps: float
+    headroom: float
+    names: tuple[str, str]
+    follows: Follows | None = None
+    following: float = 1.0
+
+
+class Change(NamedTuple):
+    """An input multiplied: the load as a whole, requests in an instance, and so on."""
+
+    load: float = 1.0
+    concurrency: float = 1.0
+    duration: float = 1.0
+    memory: float = 1.0
+    serverless_price: float = 1.0
+    machine_price: float = 1.0
+    capacity: float = 1.0
+    peak: float = 1.0
+
+
+def costs(offer: Offer, change: Change = Change()) -> tuple[float, float]:  # noqa: B008 - a NamedTuple
+    """The month on the serverless plane, and on machines, after a change. Raises CostError."""
+    month = offer.month.times(change.load)
+    month = msgspec.structs.replace(month, seconds=offer.month.seconds)
+    stretched = change.duration / change.concurrency
+    month = msgspec.structs.replace(
+        month,
+        active_s=month.active_s * stretched,
+        billed_s=month.billed_s * stretched,
+        request_s=month.request_s * change.duration,
+        **{
+            name: None if value is None else value * stretched
+            for name in _LIVES
+            for value in (getattr(month, name),)
+        },
+    )
+    size = offer.size._replace(memory_gib=offer.size.memory_gib * change.memory)
+    table = _priced(offer.serverless, change.serverless_price)
+    return serverless_bill(month, table, size).total, _machines_cost(offer, month, change)
+
+
+# Of how long instances are there: longer than a window, so that windows drawn anew say nothing of them.
+_LIVES = ("live_s", "beyond_kept_s", "waiting_s")
+
+
+def _machines_cost(offer: Offer, month: Usage, change: Change) -> float:
+    prices = _priced(offer.machines, change.machine_price)
+    capacity_rps = offer.capacity_rps * change.capacity / change.duration
+    if offer.follows is None:
+        machines = machines_for(offer.peak_rps * change.load * change.peak, capacity_rps, offer.headroom)
+        return machine_bill(month, prices, offer.fleet._replace(machines=machines)).total
+    load = offer.follows if change.peak == 1.0 else stretched(offer.follows, change.peak)
+    there = kept(load, capacity_rps, offer.headroom, change.load, offer.following)
+    machine_s = there.mean * MONTH_S
+    return group_bill(month, prices, Group(offer.fleet.kind, machine_s, there.most, offer.fleet.discount)).total
+
+
+def _priced(table: PriceTable, factor: float) -> PriceTable:
+    """The table with the prices of instances, requests and machines multiplied."""
+    if factor == 1.0:
+        return table
+    request = table.request
+    if request is not None:
+        request = msgspec.structs.replace(
+            request,
+            tiers=tuple(Tier(tier.above_gib_s, tier.gib_s * factor) for tier in request.tiers),
+            **{name: getattr(request, name) * factor for name in _REQUEST_PRICES},
+        )
+    instance = table.instance
+    if instance is not None:
+        instance = msgspec.structs.replace(
+            instance,
+            vcpu_s=instance.vcpu_s * factor,
+            gib_s=instance.gib_s * factor,
+            gpu_s=instance.gpu_s * factor,
+        )
+    return msgspec.structs.replace(
+        table,
+        request=request,
+        instance=instance,
+        machines={
+            kind: msgspec.structs.replace(machine, hour=machine.hour * factor)
+            for kind, machine in table.machines.items()
+        },
+        extras=tuple(Extra(extra.name, extra.month * factor) for extra in table.extras),
+        balancer_month=table.balancer_month * factor,
+        balancer_gib=table.balancer_gib * factor,
+        cluster_hour=table.cluster_hour * factor,
+        machine_request=table.machine_request * factor,
+    )
+
+
+_REQUEST_PRICES = tuple(
+    field.name
+    for field in msgspec.structs.fields(RequestBilling)
+    if field.type is float and field.name != "granularity_ms"
+)
+
+
+def break_evens(
+    offer: Offer, drawn: Sequence[Usage] = (), ways: Sequence[str] = ("utilisation", "requests", "concurrency")
+) -> list[BreakEvenFound]:
+    """Where the bills cross, by each of these ways. drawn: months made of resampled windows."""
+    reason = _refused(offer)
+    if reason is not None:
+        return [BreakEvenFound(between=offer.names, by=by, reason=reason, text=reason) for by in ways]
+    found = []
+    for name in dict.fromkeys(_SCALED[by] for by in ways):
+        factors = _cross_at(offer, name, _MOST_JUMPS)
+        nearest = _nearest(factors, 1.0)
+        others = [
+            (month, _cross_at(offer._replace(month=month), name, _FEW_JUMPS))
+            for month in (drawn if nearest is not None else ())
+        ]
+        for by in (way for way in ways if _SCALED[way] == name):
+            at = (nearest or 0.0) * _scale(offer.month, by)
+            # Of each drawn month, the crossing that is this one.
+            ends = [
+                end
+                for month, several in others
+                if (end := _nearest([factor * _scale(month, by) for factor in several], at)) is not None
+            ]
+            found.append(_found(offer, by, name, factors, _interval(ends, len(drawn))))
+    return found
+
+
+def _cross_at(offer: Offer, name: str, jumps: int) -> list[float]:
+    """The factors of that input at which the bills meet. jumps: sizes of the fleet that are looked at one by one."""
+
+    def difference(factor: float) -> float:
+        serverless, machines = costs(offer, Change(**{name: factor}))
+        return serverless - machines
+
+    grid = np.geomspace(_LEAST, _MOST, _POINTS)
+    if name == "load" and offer.follows is None:
+        # Up to n machines carry this; a little more takes another one.
+        full = np.arange(1, jumps + 1) * offer.capacity_rps / (offer.peak_rps * (1 + offer.headroom))
+        grid = np.unique(np.concatenate((grid, full, full * (1 + _BEYOND))))
+        grid = grid[(grid >= _LEAST) & (grid <= _MOST)]
+    return crossings(difference, grid.tolist())
+
+
+def _nearest(values: Sequence[float], to: float) -> float | None:
+    """The one that is the fewest times larger or smaller."""
+    return min(values, key=lambda value: abs(np.log(value / to)) if value > 0 < to else np.inf, default=None)
+
+
+def _scale(month: Usage, by: str) -> float:
+    """What a factor of 1 is, in the unit of `by`."""
+    if by == "utilisation":
+        return month.active_instances
+    return month.requests / month.seconds * _DAY_S if by == "requests" else month.concurrency or 0.0
+
+
+_SCALED = {"utilisation": "load", "requests": "load", "concurrency": "concurrency"}
+_UNITS = {
+    "utilisation": "active instances",
+    "requests": "requests a day",
+    "concurrency": "requests in an instance",
+}
+
+
+def _refused(offer: Offer) -> str | None:
+    month = offer.month
+    if month.basis == "missing" or month.concurrency is None:
+        return (
+            "no break-even: active instance seconds and concurrency were neither measured nor simulated; name the "
+            "target's instance_header in its file"
+        )
+    if offer.size.billing == "worker-pool":
+        return "no break-even: a worker pool costs the same whatever the load is"
+    return None
+
+
+def _around(at: float | None) -> tuple[float, float]:
+    """Of what range to draw the curve: where it is now, and the crossing."""
+    low, high = min(at or 1.0, 1.0), max(at or 1.0, 1.0)
+    return max(low / 5, _LEAST), min(high * 5, _MOST)
+
+
+def crossings(difference: Callable[[float], float], grid: Sequence[float]) -> list[float]:
+    """Every factor, from small to large, at which the difference turns from negative to not, or back.
+
+    Two turns between neighbours in the grid are not seen.
+    """
+    found = []
+    before: tuple[float, bool] | None = None
+    for factor in grid:
+        is_dearer = difference(factor) >= 0
+        if before is not None and is_dearer != before[1]:
+            found.append(_bisected(difference, before[0], factor, is_dearer=is_dearer))
+        before = factor, is_dearer
+    return found
+
+
+def _bisected(difference: Callable[[float], float], low: float, high: float, *, is_dearer: bool) -> float:
+    for _ in range(30):
+        middle = (low * high) ** 0.5
+        if (difference(middle) >= 0) == is_dearer:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _interval(ends: list[float], drawn: int) -> tuple[float, float] | None:
+    """Percentiles; None where hardly any of the drawn months crosses."""
+    if not drawn or len(ends) < 0.9 * drawn:
+        return None
+    low, high = np.quantile(ends, [(1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2])
+    return round(float(low), 6), round(float(high), 6)
+
+
+def _found(
+    offer: Offer, by: str, name: str, factors: list[float], ci: tuple[float, float] | None
+) -> BreakEvenFound:
+    """crossed: the factors at which the bills meet; the one that is nearest to the load as it is stands for them."""
+    now = _scale(offer.month, by)
+    factor = _nearest(factors, 1.0)
+    at = None if factor is None else factor * now
+    around = np.geomspace(*_around(factor), _CURVE_POINTS).tolist()
+    curve = [(k * now, *costs(offer, Change(**{name: k}))) for k in around]
+    serverless, machines = (round(amount, 2) for amount in costs(offer))
+    cheaper = None if serverless == machines else offer.names[0] if serverless < machines else offer.names[1]
+    unit = _UNITS[by]
+    return BreakEvenFound(
+        between=offer.names,
+        by=by,
+        unit=unit,
+        at=None if at is None else round(at, 6),
+        ci=ci,
+        now=round(now, 6),
+        reason=None if at is not None else "the two bills do not cross",
+        text=_in_words(now, by, cheaper, factor, [each * now for each in factors]),
+        curve=[(round(x, 6), round(a, 4), round(b, 4)) for x, a, b in curve],
+        crossings=[round(each * now, 6) for each in factors],
+        cheaper_now=cheaper,
+    )
+
+
+def _in_words(now: float, by: str, cheaper: str | None, factor: float | None, crossings_at: list[float]) -> str:
+    says = "both cost the same" if cheaper is None else f"{cheaper} is cheaper"
+    unit = _UNITS[by]
+    if factor is None:
+        if by == "concurrency":
+            return f"{says} however many requests share an instance"
+        return f"{says} at any load from a ten-thousandth of the present one to ten thousand times as much"
+    more = f"{number(factor)} times as many" if now else "more"
+    text = f"{says} at {number(now)} {unit}; both cost the same at {number(factor * now)} ({more})"
+    others = [number(at) for at in crossings_at if at != factor * now]
+    if not others:
+        return text
+    shown = others[:_OTHERS_SHOWN]
+    rest = f" and {len(others) - len(shown)} more" if len(others) > len(shown) else ""
+    return f"{text}, and again at {', '.join(shown)}{rest}, since machines come whole"
+
+
+INPUTS: tuple[tuple[str, str], ...] = (
+    ("load", "the load as a whole"),
+    ("concurrency", "requests that share an instance"),
+    ("duration", "how long requests take"),
+    ("memory", "memory of an instance"),
+    ("serverless_price", "serverless prices"),
+    ("machine_price", "machine prices"),
+    ("capacity", "what a machine carries"),
+    ("peak", "the peak over the mean"),
+)
+
+
+def sensitivity(offer: Offer) -> list[Sensitive]:
+    """Each input: the elasticity of serverless over machines in it, and the factor that flips which is cheaper.
+
+    The one that flips it soonest comes first.
+    """
+    if _refused(offer) is not None:
+        return []
+    now_a, now_b = costs(offer)
+    found = []
+    for name, what in INPUTS:
+        up, down = (costs(offer, Change(**{name: 1 + sign * _NUDGE})) for sign in (1, -1))
+        slope = _log_ratio(up) - _log_ratio(down)
+        found.append(
+            Sensitive(
+                input=what,
+                value=_value(offer, name),
+                unit=_VALUE_UNITS.get(name, ""),
+                elasticity=round(slope / (2 * _NUDGE), 4),
+                flips_at_factor=_flip(offer, name, is_first_cheaper=now_a < now_b),
+            )
+        )
+    return sorted(found, key=_soonest)
+
+
+def _log_ratio(pair: tuple[float, float]) -> float:
+    a, b = pair
+    return float(np.log(max(a, 1e-9) / max(b, 1e-9)))
+
+
+_VALUE_UNITS = {
+    "load": "requests a day",
+    "concurrency": "requests",
+    "memory": "GiB",
+    "capacity": "rps",
+    "peak": "rps",
+}
+
+
+def _value(offer: Offer, name: str) -> float | None:
+    month = offer.month
+    values = {
+        "load": month.requests / month.seconds * _DAY_S,
+        "concurrency": month.concurrency,
+        "duration": month.request_s / month.requests if month.requests else None,
+        "memory": offer.size.memory_gib,
+        "capacity": offer.capacity_rps,
+        "peak": offer.peak_rps,
+    }
+    value = values.get(name)
+    return None if value is None else round(value, 6)
+
+
+def _flip(offer: Offer, name: str, *, is_first_cheaper: bool) -> float | None:
+    """The factor nearest to one, either way, at which the other plane is the cheaper; None within a hundredfold."""
+
+    def is_flipped(factor: float) -> bool:
+        a, b = costs(offer, Change(**{name: factor}))
+        return (a < b) != is_first_cheaper
+
+    found: list[float] = []
+    steps = np.geomspace(1.0, _FARTHEST, 121).tolist()
+    for direction in (1, -1):
+        for before, step in pairwise(steps):
+            if found and step > max(found[0], 1 / found[0]):
+                break
+            if is_flipped(step**direction):
+                found.append(_narrowed(is_flipped, before**direction, step**direction))
+                break
+    nearest = _nearest(found, 1.0)
+    if nearest is None:
+        return None
+    # Away from one, so that it still flips.
+    away = ceil if nearest > 1 else floor
+    return away(nearest * 1e4) / 1e4
+
+
+def _narrowed(is_flipped: Callable[[float], bool], before: float, after: float) -> float:
+    """Where it flips between a factor at which it does not and one at which it does."""
+    for _ in range(20):
+        middle = (before * after) ** 0.5
+        before, after = (before, middle) if is_flipped(middle) else (middle, after)
+    return after
+
+
+def _soonest(one: Sensitive) -> float:
+    return _FARTHEST if one.flips_at_factor is None else abs(float(np.log(one.flips_at_factor)))
+
+
+def resampled(windows: Sequence[Usage], seed: int, draws: int = _DRAWS) -> list[Usage]:
+    """Usages, each the sum of as many windows drawn with replacement; nothing for fewer than five windows."""
+    if len(windows) < 5:
+        return []
+    random = np.random.default_rng(seed)
+    names = ("requests", "active_s", "billed_s", "request_s", "boot_s", "egress_bytes")
+    table = np.array([[getattr(window, name) for name in names] for window in windows])
+    whole, unknown = windows[0], dict.fromkeys(_LIVES)
+    found = []
+    for _ in range(draws):
+        sums = table[random.integers(0, len(windows), len(windows))].sum(axis=0)
+        values = dict(zip(names, (float(value) for value in sums), strict=True))
+        seconds = sum(window.seconds for window in windows)
+        found.append(
+            msgspec.structs.replace(whole, seconds=seconds, **unknown, **values).times(MONTH_S / seconds)
+        )
+    return found

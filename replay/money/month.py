@@ -1,0 +1,389 @@
+"""What the load of a run costs if it goes on for a month, on planes that have a price; where the bills cross. Pure."""
+
+import datetime
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from replay.judge.phrases import number
+from replay.money.breakeven import Offer, break_evens, sensitivity
+from replay.money.calendar import Calendar, flat
+from replay.money.cost import (
+    Bill,
+    BillLine,
+    Fleet,
+    Group,
+    Size,
+    check_size,
+    free_tier_words,
+    group_bill,
+    is_of_lives,
+    machine_bill,
+    serverless_bill,
+)
+from replay.money.currency import common_currency
+from replay.money.following import Follows, as_group, kept, scaled
+from replay.money.month_load import (
+    MonthLoad,
+    Seen,
+    followed,
+    month_load,
+    peak_in_flight,
+    peak_rps,
+)
+from replay.money.price_table import PriceTable
+from replay.money.sizing import Capacity, Held, Load, Stated, capacity_of, following_words, sized
+from replay.money.staff import StaffFlip, staff_flip, with_staff
+from replay.money.types import BreakEvenFound, Sensitive
+from replay.money.usage import MONTH_S, Basis, Usage
+from replay.results.evidence import Evidence
+from replay.results.types import InstanceRecord
+
+_DAY_S = 86_400.0
+_DAYS = MONTH_S / _DAY_S
+
+
+class OnServerless(NamedTuple):
+    """A serverless plane to be priced. name: as it is called in the bill."""
+
+    name: str
+    table: PriceTable
+    size: Size
+
+
+class OnMachines(NamedTuple):
+    """Machines of one kind to be priced. rps: what one carries, or slots: the requests that it has at once; neither:
+    as the run's own machines. headroom: 0.3 is thirty percent kept free at the peak. discount: 0..1. scales: they come
+    and go with the load, where others are on all month.
+    """
+
+    name: str
+    table: PriceTable
+    kind: str
+    rps: float | None = None
+    headroom: float = 0.3
+    discount: float = 0.0
+    slots: float | None = None
+    scales: bool = False
+
+
+class Beside(NamedTuple):
+    """What is paid to others than the plane. staff_hours a month: one figure, or low, mid and high. token_price: of a
+    million tokens that models wrote.
+    """
+
+    staff_hours: tuple[float, ...] = ()
+    staff_rate: float = 0.0
+    call_price: float = 0.0
+    token_price: float = 0.0
+
+
+class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One plane's month. bill None: it has no price, because of `reason`. ci: 95 %, over blocks of the run.
+
+    is_stale: the price table is older than half a year. sizing: how many machines, and why.
+    """
+
+    name: str
+    provider: str
+    region: str
+    priced_on: datetime.date
+    source: str
+    is_stale: bool = False
+    machines: int | None = None
+    sizing: str | None = None
+    bill: Bill | None = None
+    ci: tuple[float, float] | None = None
+    reason: str | None = None
+
+
+class LaterMonth(msgspec.Struct, kw_only=True):
+    """The same load when it has grown, by the calendar's own [growth]. factor: over the run's; totals: by plane."""
+
+    calendar: str
+    factor: float
+    requests: float
+    currency: str
+    totals: dict[str, float]
+
+
+class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours, which looks as the
+    calendar has it; factor: its load over the run's. basis: how the active seconds are known. beside: what comes to
+    every bill from elsewhere, in none of them. staff: the two cheapest planes, and how much time of staff makes the
+    other one the cheaper. later: the month that this one grows to.
+    """
+
+    schema: str
+    run: str
+    calendar: str
+    observed_s: float
+    factor: float
+    basis: Basis
+    requests: float
+    requests_a_day: float
+    active_s: float
+    boot_s: float
+    active_instances: float | None
+    concurrency: float | None
+    peak_rps: float
+    planes: list[PlaneCost]
+    beside: list[BillLine] = []
+    break_even: list[BreakEvenFound] = []
+    sensitivity: list[Sensitive] = []
+    notes: list[str] = []
+    staff: StaffFlip | None = None
+    later: LaterMonth | None = None
+
+
+def cost_of_run(
+    run: Evidence,
+    serverless: Sequence[OnServerless],
+    machines: Sequence[OnMachines],
+    today: datetime.date,
+    *,
+    beside: Beside = Beside(),  # noqa: B008 - a NamedTuple
+    requests_a_day: float | None = None,
+    instances: Sequence[InstanceRecord] = (),
+    calendar: Calendar | None = None,
+) -> RunCost:
+    """Price the run's load. calendar None: a flat one, for which a run of less than a day gets a note.
+
+    Raises CostError where a table lacks what is asked of it, the tables are in several currencies, the run sent
+    nothing, or it is not known what a machine carries.
+    """
+    offered = [(one.name, one.table.currency) for one in serverless]
+    offered += [(one.name, one.table.currency) for one in machines]
+    if offered:
+        common_currency(offered, {})
+    seen = Seen(run, requests_a_day, tuple(instances), calendar or flat())
+    alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
+    # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
+    of_month = month_load(seen, alone[0] if alone and len(alone) == len(serverless) else None)
+    month, factor = of_month.month, of_month.factor
+    is_known = month.basis != "missing"
+    for one in serverless:
+        check_size(one.table, one.size, month.concurrency if is_known else None)
+    load = Load(peak_rps(run) * of_month.peak_factor, peak_in_flight(run) * of_month.peak_factor)
+    held = _held(run)
+    capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
+    planes = [_on_serverless(seen, one, today) for one in serverless]
+    planes += [
+        _on_machines(month, one, load, capacity, today, followed(run), factor)
+        for one, capacity in zip(machines, capacities, strict=True)
+    ]
+    for plane in planes:
+        if plane.bill is not None and beside.staff_hours:
+            middle = beside.staff_hours[len(beside.staff_hours) // 2]
+            plane.bill = with_staff(plane.bill, middle, beside.staff_rate)
+    found = RunCost(
+        schema="replay.cost/1",
+        run=run.name,
+        calendar=seen.calendar.name,
+        observed_s=run.summary.elapsed_s,
+        factor=factor,
+        basis=month.basis,
+        requests=month.requests,
+        requests_a_day=month.requests / _DAYS,
+        active_s=month.active_s,
+        boot_s=month.boot_s,
+        active_instances=month.active_instances if is_known else None,
+        concurrency=month.concurrency if is_known else None,
+        peak_rps=load.peak_rps,
+        planes=planes,
+        beside=_beside(month, beside),
+        notes=[*_calendar_notes(run, calendar, of_month), *_notes(run, month)],
+    )
+    bills = sorted(
+        ((plane.name, plane.bill) for plane in planes if plane.bill is not None), key=lambda one: one[1].total
+    )
+    if len(bills) > 1 and beside.staff_rate:
+        found.staff = staff_flip(bills[0], bills[1], beside.staff_rate)
+    found.notes += [
+        f"{name} costs {words}" for name, bill in bills if (words := free_tier_words(bill)) is not None
+    ]
+    if serverless and machines:
+        _cross(seen, serverless[0], machines[0], capacities[0], found)
+    if seen.calendar.later is not None:
+        grown = cost_of_run(
+            run,
+            serverless,
+            machines,
+            today,
+            requests_a_day=requests_a_day,
+            instances=instances,
+            calendar=seen.calendar.later,
+        )
+        found.later = _later(grown)
+    return found
+
+
+def _later(grown: RunCost) -> LaterMonth:
+    bills = {plane.name: plane.bill for plane in grown.planes if plane.bill is not None}
+    return LaterMonth(
+        calendar=grown.calendar,
+        factor=grown.factor,
+        requests=grown.requests,
+        currency=next((bill.currency for bill in bills.values()), ""),
+        totals={name: bill.total for name, bill in bills.items()},
+    )
+
+
+def _held(run: Evidence) -> Held | None:
+    """What the run's own machines held; None where its plane was not made of machines, which are there from beginning
+    to end and keep nobody waiting for a boot.
+    """
+    plane = run.summary.plane
+    if plane is None or plane.cold or plane.instances != plane.most_instances:
+        return None
+    return Held(peak_rps(run), plane.most_instances, run.summary.counts.failed)
+
+
+def _head(name: str, table: PriceTable, today: datetime.date) -> PlaneCost:
+    return PlaneCost(
+        name=name,
+        provider=table.provider,
+        region=table.region,
+        priced_on=table.date,
+        source=table.source,
+        is_stale=table.is_stale(today),
+    )
+
+
+def _on_serverless(seen: Seen, one: OnServerless, today: datetime.date) -> PlaneCost:
+    load = month_load(seen, one.table, one.size.min_instances)
+    found = _head(one.name, one.table, today)
+    found.reason = _unknown(load.month, one.size)
+    if found.reason is not None:
+        return found
+    found.bill = serverless_bill(load.month, one.table, one.size)
+    if load.drawn and not is_of_lives(one.table, one.size):
+        totals = [serverless_bill(month, one.table, one.size).total for month in load.drawn]
+        low, high = (float(end) for end in np.quantile(totals, [0.025, 0.975]))
+        # A share of the month that hardly any draw has can put the bill itself outside.
+        found.ci = min(low, found.bill.total), max(high, found.bill.total)
+    return found
+
+
+def _unknown(month: Usage, size: Size) -> str | None:
+    if size.billing == "instance" and month.live_s is None:
+        return "how long instances lived was neither measured nor simulated"
+    if size.billing == "request" and month.basis == "missing":
+        return (
+            "active instance seconds were neither measured nor simulated; name the target's instance_header in its "
+            "file, so that the run knows which instance served which request"
+        )
+    return None
+
+
+def _on_machines(
+    month: Usage,
+    one: OnMachines,
+    load: Load,
+    capacity: Capacity,
+    today: datetime.date,
+    by_minute: Follows,
+    factor: float,
+) -> PlaneCost:
+    found = _head(one.name, one.table.of_kind(one.kind), today)
+    if one.scales:
+        there = kept(by_minute, capacity.rps, capacity.keeps(one.headroom), factor)
+        found.machines, found.sizing = there.most, following_words(there, capacity, one.headroom)
+        group = Group(one.kind, there.mean * MONTH_S, there.most, one.discount)
+        found.bill = group_bill(month, one.table, group)
+        return found
+    found.machines, found.sizing = sized(load, capacity, one.headroom)
+    found.bill = machine_bill(month, one.table, Fleet(one.kind, found.machines, one.discount))
+    return found
+
+
+def _beside(month: Usage, beside: Beside) -> list[BillLine]:
+    lines = []
+    if beside.call_price and month.model_calls:
+        lines.append(
+            _aside("model calls", month.model_calls, "calls", beside.call_price, "as many as were sent")
+        )
+    if beside.token_price and month.tokens:
+        tokens = "tokens of the responses, as the run counted them"
+        lines.append(_aside("model tokens", month.tokens / 1e6, "million tokens", beside.token_price, tokens))
+    names = {1: ("staff",), 3: ("staff, low", "staff, mid", "staff, high")}
+    for name, hours in zip(names.get(len(beside.staff_hours), ()), beside.staff_hours, strict=False):
+        lines.append(_aside(name, hours, "hours", beside.staff_rate, "as given"))
+    return lines
+
+
+def _aside(name: str, quantity: float, unit: str, price: float, inputs: str) -> BillLine:
+    return BillLine(
+        name=name, quantity=quantity, unit=unit, unit_price=price, amount=quantity * price, inputs=inputs
+    )
+
+
+def _calendar_notes(run: Evidence, calendar: Calendar | None, load: MonthLoad) -> list[str]:
+    """What a month was made of."""
+    if calendar is None:
+        lasted_s = run.summary.elapsed_s
+        if lasted_s >= _DAY_S:
+            return []
+        return [
+            f"the run of {lasted_s:,.3g} s is repeated all month, nights and weekends too (a flat calendar); --month "
+            "says how the month really looks"
+        ]
+    said = (
+        f"the month is that of the calendar {calendar.name}: {number(load.factor)} times the run's load in the mean, "
+        f"{number(load.peak_factor)} times in its fullest hours"
+    )
+    return [said, *calendar.notes]
+
+
+def _notes(run: Evidence, month: Usage) -> list[str]:
+    summary = run.summary
+    notes = []
+    removed_s = sum(summary.removed_s.values())
+    if removed_s > 0:
+        notes.append(
+            f"the run left out {removed_s:,.0f} s of the recording's time, so it is busier than that was"
+        )
+    if summary.plane is None and month.basis != "missing":
+        notes.append(
+            "of boots, only what requests waited for them is in a bill: the run does not know how long they took"
+        )
+    if summary.generator.verdict != "ok":
+        notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")
+    if month.has_recorded_bytes and not month.egress_bytes:
+        notes.append(
+            "no egress is in the bills: nothing was answered, and the trace does not say how large answers were"
+        )
+    if month.basis == "estimated":
+        notes.append("the load is scaled: an instance serves as many requests at once as it did in the run")
+    return notes
+
+
+def _cross(
+    seen: Seen, serverless: OnServerless, machines: OnMachines, capacity: Capacity, found: RunCost
+) -> None:
+    """Where the first of each cost the same."""
+    load = month_load(seen, serverless.table, serverless.size.min_instances)
+    if serverless.size.billing == "instance" and load.month.live_s is None:
+        found.notes.append("no break-even: how long instances lived was neither measured nor simulated")
+        return
+    fixed = Offer(
+        load.month,
+        serverless.table,
+        serverless.size,
+        machines.table,
+        Fleet(machines.kind, 1, machines.discount),
+        capacity.rps,
+        found.peak_rps,
+        capacity.keeps(machines.headroom),
+        (serverless.name, machines.name),
+    )
+    # Lives cannot be resampled: an instance's life is longer than a block.
+    drawn = [] if is_of_lives(serverless.table, serverless.size) else load.drawn
+    group = fixed._replace(follows=scaled(followed(seen.run), found.factor))
+    found.break_even = break_evens(group if machines.scales else fixed, drawn)
+    found.sensitivity = sensitivity(group if machines.scales else fixed)
+    if not machines.scales:
+        scaling = group._replace(names=(serverless.name, as_group(machines.name)))
+        found.break_even += break_evens(scaling, drawn, ("requests",))

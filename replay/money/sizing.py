@@ -1,0 +1,157 @@
+"""What one machine carries, how that is known, and so how many machines a load takes. Pure.
+
+Known in this order: as its owner states it, in requests/s or in requests at once; from a ceiling that was measured; or
+from machines that were seen to hold the load. The first two say where a machine gives in, so headroom is kept below
+that. The third says only that so many machines sufficed, so it is those that are priced, and what they had left is not
+known. A ceiling below what the run itself carried was a search that went wrong, and is thrown out.
+"""
+
+from math import ceil
+from typing import Literal, NamedTuple
+
+from replay.judge.phrases import number
+from replay.money.cost import CostError
+from replay.money.following import HOLD_S, Kept
+
+How = Literal["stated", "measured", "seen"]
+
+
+class Stated(NamedTuple):
+    """What the owner says of one machine: requests/s that it carries, or slots, requests that it has at once."""
+
+    rps: float | None = None
+    slots: float | None = None
+
+
+class Load(NamedTuple):
+    """What the machines have to carry at the peak. in_flight: requests at once; None where it is not known."""
+
+    peak_rps: float
+    in_flight: float | None = None
+
+
+class Searched(NamedTuple):
+    """A ceiling: requests/s that so many machines carried together at the highest load that held."""
+
+    rps: float
+    machines: int
+
+
+class Held(NamedTuple):
+    """A run on so many machines: requests/s at its peak, requests that failed, and whether it broke its budget."""
+
+    rps: float
+    machines: int
+    failed: int = 0
+    broke_budget: bool = False
+
+    @property
+    def is_held(self) -> bool:
+        return self.machines > 0 and self.rps > 0 and not self.failed and not self.broke_budget
+
+
+class Capacity(NamedTuple):
+    """rps: requests/s that one machine carries, of this load. text: a clause that says how that is known."""
+
+    rps: float
+    how: How
+    text: str
+
+    def keeps(self, headroom: float) -> float:
+        """The headroom that is kept below it. Machines that were seen to hold the load are priced as they were."""
+        return 0.0 if self.how == "seen" else headroom
+
+
+class Sized(NamedTuple):
+    """So many machines, and the sentence that says why."""
+
+    machines: int
+    text: str
+
+
+def capacity_of(
+    load: Load,
+    *,
+    stated: Stated = Stated(),  # noqa: B008 - a NamedTuple
+    ceiling: Searched | None = None,
+    held: Held | None = None,
+) -> Capacity:
+    """What one machine carries, by the first of these that is known. Raises CostError if none is."""
+    if stated.rps is not None:
+        return Capacity(stated.rps, "stated", f"one carries {number(stated.rps)} requests/s, as stated")
+    if stated.slots is not None:
+        return _by_slots(load, stated.slots)
+    if ceiling is not None and ceiling.machines > 0 and ceiling.rps > 0 and not is_refuted(ceiling, held):
+        each = ceiling.rps / ceiling.machines
+        return Capacity(
+            each, "measured", f"one carries {number(each)} requests/s, by the ceiling that was found"
+        )
+    if held is not None and held.is_held:
+        each = held.rps / held.machines
+        return Capacity(
+            each,
+            "seen",
+            f"{number(held.machines)} held {number(held.rps)} requests/s in the run with no failure; what they had "
+            "left is not known",
+        )
+    raise CostError(
+        "how much a machine carries was neither stated nor measured, and no run on machines was held without "
+        "failures; state the requests/s of one machine (rps in [cost], --machine-rps) or the requests that it has at "
+        "once (slots, --machine-slots)"
+    )
+
+
+def is_refuted(ceiling: Searched, held: Held | None) -> bool:
+    """Whether the run held more on each machine than the search called the most."""
+    if held is None or not held.is_held or ceiling.machines <= 0:
+        return False
+    return ceiling.rps / ceiling.machines < held.rps / held.machines * (1 - 1e-9)
+
+
+def _by_slots(load: Load, slots: float) -> Capacity:
+    """The rate at which this load, at its peak, fills the slots of one machine.
+
+    Requests at once are counted rather than worked out from rate and mean duration: a stream that lasts longer than
+    the window of the peak is in no such mean.
+    """
+    if not load.in_flight:
+        raise CostError(
+            "how many requests are under way at once is not known, so slots say nothing; state requests/s instead"
+        )
+    return Capacity(
+        load.peak_rps * slots / load.in_flight,
+        "stated",
+        f"one has {number(slots)} requests at once, as stated, of {number(load.in_flight)} at the peak",
+    )
+
+
+def sized(load: Load, capacity: Capacity, headroom: float) -> Sized:
+    """Machines for the peak; one at least. headroom: 0.3 keeps thirty percent beyond the peak free."""
+    kept = capacity.keeps(headroom)
+    machines = machines_for(load.peak_rps, capacity.rps, kept)
+    beyond = f" and {kept:.0%} more" if kept else ""
+    verb = "as" if capacity.how == "seen" else "where"
+    text = (
+        f"{number(machines)} for {number(load.peak_rps)} requests/s at the peak{beyond}, {verb} {capacity.text}"
+    )
+    return Sized(machines, text)
+
+
+def following_words(there: Kept, capacity: Capacity, headroom: float) -> str:
+    """The sentence that says why a group has so many machines."""
+    kept = capacity.keeps(headroom)
+    beyond = f", {kept:.0%} more" if kept else ""
+    return (
+        f"{number(there.mean)} in the mean and {number(there.most)} at most: what each minute takes{beyond}, kept for "
+        f"{HOLD_S / 60:g} minutes; {capacity.text}"
+    )
+
+
+def machines_for(peak_rps: float, rps_per_machine: float, headroom: float) -> int:
+    """Machines that carry the peak with headroom (0.3: thirty percent more than it); one at least.
+
+    Raises CostError if a machine carries nothing.
+    """
+    if not rps_per_machine > 0:
+        raise CostError("what a machine carries was not measured")
+    return max(1, ceil(round(peak_rps * (1 + headroom) / rps_per_machine, 9)))

@@ -1,0 +1,95 @@
+"""What a machine carries: stated, measured or seen, in this order, and machines by hand for each."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.money.cost import CostError, Fleet, machine_bill
+from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, sized
+from replay.money.usage import MONTH_S, Usage
+from replay.trials.prices import price_table
+
+rates = st.floats(0.01, 1e5)
+
+
+def test_a_stated_rate_comes_before_a_ceiling_and_that_before_what_was_seen():
+    load, ceiling, held = Load(100.0), Searched(120.0, 2), Held(100.0, 4)
+
+    stated = capacity_of(load, stated=Stated(rps=50.0), ceiling=ceiling, held=held)
+    measured = capacity_of(load, ceiling=ceiling, held=held)
+    seen = capacity_of(load, held=held)
+
+    assert [(one.how, one.rps) for one in (stated, measured, seen)] == [
+        ("stated", 50.0),
+        ("measured", 60.0),
+        ("seen", 25.0),
+    ]
+    assert [sized(load, one, 0.3).machines for one in (stated, measured, seen)] == [3, 3, 4]
+
+
+def test_a_search_that_says_less_than_the_run_carried_is_thrown_out():
+    # 306 machines carried 2,459 requests/s at the peak; a search on them ended at 61.2.
+    load, held = Load(2459.0), Held(2459.0, 306)
+
+    capacity = capacity_of(load, ceiling=Searched(61.2, 306), held=held)
+    machines, text = sized(load, capacity, 0.3)
+
+    assert (capacity.how, machines) == ("seen", 306)
+    assert text == (
+        "306 for 2,459 requests/s at the peak, as 306 held 2,459 requests/s in the run with no failure; what they had "
+        "left is not known"
+    )
+    # 306 x (730 h x 0.033506 + 2.00 + 3.65), and a load balancer.
+    bill = machine_bill(Usage(seconds=MONTH_S), price_table("gce-e2-us-central1"), Fleet("e2-medium", machines))
+    assert bill.total == pytest.approx(306 * 30.10938 + 18.25)
+
+
+@pytest.mark.parametrize("held", [None, Held(9.0, 2, failed=1), Held(9.0, 2, broke_budget=True), Held(0.0, 0)])
+def test_a_run_that_did_not_hold_neither_sizes_a_fleet_nor_refutes_a_search(held: Held | None):
+    assert capacity_of(Load(9.0), ceiling=Searched(1.0, 2), held=held).rps == 0.5
+    with pytest.raises(CostError, match="neither stated nor measured"):
+        capacity_of(Load(9.0), held=held)
+
+
+def test_slots_take_the_requests_that_are_under_way_at_once_however_long_they_last():
+    # Thirty streams of half an hour, of which a new one begins every minute: sixteen slots take two and a half machines.
+    load = Load(peak_rps=0.1, in_flight=30)
+
+    machines, text = sized(load, capacity_of(load, stated=Stated(slots=16)), 0.3)
+
+    assert machines == 3
+    assert text == (
+        "3 for 0.1 requests/s at the peak and 30% more, where one has 16 requests at once, as stated, of 30 at the peak"
+    )
+
+
+def test_slots_say_nothing_of_a_load_whose_requests_at_once_are_not_known():
+    with pytest.raises(CostError, match="slots say nothing"):
+        capacity_of(Load(1.0), stated=Stated(slots=8))
+
+
+@given(rates, st.integers(1, 5000), st.floats(0, 2), rates)
+def test_what_was_seen_is_never_priced_with_more_machines_than_it_had(
+    peak: float, machines: int, headroom: float, searched: float
+):
+    load, held = Load(peak), Held(peak, machines)
+    capacity = capacity_of(load, ceiling=Searched(searched, machines), held=held)
+
+    assert capacity.rps * machines >= peak * (1 - 1e-6)
+    if capacity.how == "seen":
+        assert sized(load, capacity, headroom).machines == machines
+
+
+@given(rates, st.floats(1, 1e4), st.integers(1, 1000), st.floats(0, 1), st.floats(1, 10))
+def test_more_load_never_takes_fewer_machines(
+    peak: float, at_once: float, slots: int, headroom: float, more: float
+):
+    load = Load(peak, at_once)
+    busier = Load(peak * more, at_once * more)
+
+    less, most = (
+        sized(one, capacity_of(one, stated=Stated(slots=slots)), headroom).machines for one in (load, busier)
+    )
+
+    assert less <= most
+    assert less * slots >= at_once * (1 + headroom) * (1 - 1e-6)
