@@ -19,8 +19,8 @@ from replay.choice.questionnaire import (
     zones_of,
 )
 from replay.choice.types import Answered, Dimension, Favours, PilotPlane, Rule
-from replay.judge.phrases import counted, number
 from replay.money.needs import words_of
+from replay.words.phrases import counted, number
 
 _SOURCE = "answered by you; no trace can tell"
 # What an image can hold runs on either plane.

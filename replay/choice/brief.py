@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 from replay.choice.staff import hours_said
 from replay.choice.types import Assumption, PilotPlane, PilotVerdict
-from replay.judge.phrases import counted
 from replay.money.types import BreakEvenFound
+from replay.words.phrases import counted
 
 Confidence = Literal["high", "fair", "low", "none"]
 

@@ -12,7 +12,7 @@ from replay.choice.case import Case
 from replay.choice.standing import standing
 from replay.choice.types import Dimension, PilotPlane
 from replay.choice.words import back, of_how_many
-from replay.judge.phrases import counted, number
+from replay.words.phrases import counted, number
 
 EVEN = "even"
 NOT_MEASURED = "not measured"

@@ -14,7 +14,7 @@ from replay.choice.having import is_provided
 from replay.choice.staff import flips_soon
 from replay.choice.standing import Standing
 from replay.choice.types import Choice, PilotPlane, Rule, StaffLine
-from replay.judge.phrases import number
+from replay.words.phrases import number
 
 _WITHIN = ("variability", "utilisation")
 

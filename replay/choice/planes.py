@@ -22,12 +22,12 @@ from replay.judge.gate.judging import CONFIDENCE, judge_gate, keeps
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.judge.phrases import number
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 from replay.results.types import Summary
+from replay.words.phrases import number
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")

@@ -26,9 +26,9 @@ from replay.choice.standing import (
 )
 from replay.choice.tail import cold_tail
 from replay.choice.types import Favours, Hybrid, PilotPlane, PlaneName, Rule, StepClass
-from replay.judge.phrases import counted, number
 from replay.judge.statistics.distributions import at_least
 from replay.money.types import BreakEvenFound
+from replay.words.phrases import counted, number
 
 LEAST_SESSIONS = 20
 MOST_IDLE_FOR_VM = 0.5

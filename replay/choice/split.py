@@ -12,7 +12,7 @@ from replay.choice.case import Case
 from replay.choice.having import cannot_do
 from replay.choice.standing import Standing, listed, too_long
 from replay.choice.types import PilotPlane, PlannedRoute, StepClass, TriedSplit
-from replay.judge.phrases import counted, number
+from replay.words.phrases import counted, number
 
 # A step is long beside another if it takes ten times as long; and two seconds is the least to build a machine for.
 LONG_RATIO = 10.0

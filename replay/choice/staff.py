@@ -7,7 +7,7 @@ than what lies between two bills, the bills alone do not say which plane is chea
 from replay.choice.bills import ASSUMED_RATE, Bills, bill, bill_and_staff, compared, staff_of
 from replay.choice.standing import Standing
 from replay.choice.types import Choice, StaffLine
-from replay.judge.phrases import number
+from replay.words.phrases import number
 
 # So much upkeep a month more for one plane than for another surprises nobody: an hour a week.
 FEW_HOURS = 4.0

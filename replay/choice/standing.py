@@ -15,8 +15,8 @@ from replay.choice.case import Case
 from replay.choice.having import cannot_do, runs_on, unfit
 from replay.choice.questionnaire import Answers
 from replay.choice.types import PilotPlane, PlaneName, StepClass
-from replay.judge.phrases import counted, number
 from replay.judge.statistics.distributions import beta_quantile
+from replay.words.phrases import counted, number
 
 LEAST_STEPS = 100
 MOST_FAILED = 0.01

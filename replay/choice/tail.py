@@ -11,7 +11,7 @@ from replay.choice.bills import CLEAR_RATIO
 from replay.choice.case import Case
 from replay.choice.standing import standing
 from replay.choice.types import PilotPlane, Rule
-from replay.judge.phrases import number
+from replay.words.phrases import number
 
 TIMES_SLOWER = 2.0
 MOSTLY_COLD = 0.5

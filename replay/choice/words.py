@@ -5,8 +5,8 @@ ask again. Pure.
 from collections.abc import Sequence
 
 from replay.choice.types import Choice, PilotPlane, Recovered
-from replay.judge.phrases import counted, number
 from replay.money.types import BreakEvenFound
+from replay.words.phrases import counted, number
 
 
 def headline(planes: Sequence[PilotPlane], calendar: str) -> list[tuple[str, dict[str, str]]]:

@@ -6,10 +6,10 @@ import click
 import msgspec
 
 from replay.cli.documents import print_json
-from replay.judge.phrases import counted
 from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
+from replay.words.phrases import counted
 
 _LONGEST_STEP = 40
 _DEFAULT_SHARE = 1.0

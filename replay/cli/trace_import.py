@@ -14,12 +14,12 @@ from replay.importers import IMPORTERS
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
 from replay.importers.reading.inputs import first_bytes, spooled
 from replay.importers.types import ImportOptions
-from replay.judge.phrases import counted
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
+from replay.words.phrases import counted
 
 _SNIFFED_BYTES = 1 << 16
 _IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match

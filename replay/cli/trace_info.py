@@ -9,13 +9,13 @@ import click
 
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
-from replay.judge.phrases import counted
 from replay.report.charts import Chart
 from replay.report.trace_chart import trace_load
-from replay.report.words import clean, count, milliseconds
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.stream import find_errors, scan
 from replay.trace.profile.shape import Quantiles, TraceProfile, profile
+from replay.words.numbers import clean, count, milliseconds
+from replay.words.phrases import counted
 
 _MOST_ERRORS = 20
 _MOST_REFERENCES = 20

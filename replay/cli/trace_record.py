@@ -13,7 +13,6 @@ import click
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.exit_codes import EXIT_CODES
-from replay.judge.phrases import counted, were
 from replay.planes.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
@@ -22,6 +21,7 @@ from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.system.shortage import check_room_for_loop
 from replay.trace.errors import TraceError, escaped, shown_path
+from replay.words.phrases import counted, were
 
 _RULES = SessionRules()
 _DEFAULT_LISTEN = "127.0.0.1:9000"

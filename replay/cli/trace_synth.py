@@ -6,13 +6,13 @@ import click
 import msgspec
 
 from replay.cli.units import DURATION
-from replay.judge.phrases import counted
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from replay.trace.synthesis.likeness import likeness_of
 from replay.trace.synthesis.making import from_likeness, from_recipe, likeness_header, recipe_header
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.synthesis.recipe import Recipe, RecipeError, parse_recipe
+from replay.words.phrases import counted
 
 _RECIPE_BYTES = 1 << 20
 _DEFAULT_S = 600.0

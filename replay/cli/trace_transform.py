@@ -12,7 +12,6 @@ import msgspec
 from replay.cli.documents import print_json
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION, Factor, Percent
-from replay.judge.phrases import counted
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
@@ -25,6 +24,7 @@ from replay.trace.transforms.timing import Shift, Speed
 from replay.trace.transforms.triggers import Merge
 from replay.trace.transforms.types import Tally, Transform, TransformError
 from replay.trace.types import Session
+from replay.words.phrases import counted
 
 
 def _batch(text: str, by: str) -> Merge:

@@ -19,13 +19,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.phrases import number
 from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
 from replay.money.following import Follows, kept, stretched
 from replay.money.price_table import Extra, PriceTable, RequestBilling, Tier
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage
+from replay.words.phrases import number
 
 _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from replay.judge.phrases import number
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.calendar import Calendar, flat
 from replay.money.cost import (
@@ -40,6 +39,7 @@ from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
+from replay.words.phrases import number
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S

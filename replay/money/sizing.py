@@ -9,9 +9,9 @@ known. A ceiling below what the run itself carried was a search that went wrong,
 from math import ceil
 from typing import Literal, NamedTuple
 
-from replay.judge.phrases import number
 from replay.money.cost import CostError
 from replay.money.following import HOLD_S, Kept
+from replay.words.phrases import number
 
 How = Literal["stated", "measured", "seen"]
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from replay.judge.phrases import number
 from replay.money.cost import Bill, CostError
+from replay.words.phrases import number
 
 
 class StaffFlip(msgspec.Struct, kw_only=True):

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from replay.judge.answers import sentences
 from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredStep, AnswersVerdict
-from replay.judge.phrases import number
 from replay.report.plain import Table, Text
-from replay.report.words import clean, count
+from replay.words.numbers import clean, count
+from replay.words.phrases import number
 
 _SENTENCE_LENGTH = 600
 _NAME_LENGTH = 80

@@ -1,7 +1,7 @@
 """A run's times beside the recorded ones of the same steps, as cells of a table."""
 
-from replay.report.words import milliseconds
 from replay.results.types import Quantiles
+from replay.words.numbers import milliseconds
 
 RECORDED_HEADS = ("p50", "recorded", "ratio", "p99", "recorded", "ratio")
 

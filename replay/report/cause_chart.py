@@ -5,8 +5,8 @@ from typing import Any
 
 from replay.judge.tail.attribution import Attribution, Cause, attribute
 from replay.report.charts import Chart, label_axis, spec_of
-from replay.report.words import clean, count, milliseconds
 from replay.results.evidence import Evidence
+from replay.words.numbers import clean, count, milliseconds
 
 # A tail of fewer requests is all chance.
 _ENOUGH_FOR_P99 = 2_000

@@ -6,9 +6,9 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 
 from replay.judge.check import CheckReport
-from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, clock
+from replay.words.numbers import clean, clock
+from replay.words.phrases import counted
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "problem": ("✗", "bold red")}
 

@@ -2,12 +2,12 @@
 
 from rich.console import Console
 
-from replay.judge.phrases import counted, number
 from replay.money.cost import BillLine
 from replay.money.month import LaterMonth, PlaneCost, RunCost
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, clock, unit_price
+from replay.words.numbers import clean, clock, unit_price
+from replay.words.phrases import counted, number
 
 _SENSITIVE_SHOWN = 5
 

@@ -2,14 +2,14 @@
 
 from rich.console import Console
 
-from replay.judge.phrases import counted
 from replay.judge.tail.attribution import Attribution, Cause
 from replay.judge.tail.critical_path import CriticalPaths, PathSeries
 from replay.judge.tail.explain import ExplainVerdict, SessionPath
 from replay.judge.tail.saturation import InFlight, Saturation
 from replay.report.failures import failure_name, print_failures
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, count, milliseconds
+from replay.words.numbers import clean, count, milliseconds
+from replay.words.phrases import counted
 
 _BAR = 12
 _SERIES_SHOWN = 8

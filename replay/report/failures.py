@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from replay.judge.measures.failures import FailureGroup, Failures
-from replay.judge.phrases import counted
 from replay.report.plain import Table, Text
-from replay.report.words import clean, clock, count, milliseconds, share_percent
+from replay.words.numbers import clean, clock, count, milliseconds, share_percent
+from replay.words.phrases import counted
 
 FAILURE_HEADS = ("failed", "step", "steps", "share", "median", "first at", "in session")
 _CLASSES_SHOWN = 6

@@ -12,7 +12,7 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
-from replay.report.words import printable
+from replay.words.numbers import printable
 
 # GitHub refuses a summary of more than 1 MiB a step.
 _SUMMARY_BYTES = 1 << 20

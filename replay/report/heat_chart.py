@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from replay.judge.phrases import counted
 from replay.judge.statistics.quantile import quantile
 from replay.judge.tail.coldstart import find_cold, find_waves
 from replay.report.charts import FAILED_COLOUR, Chart, spec_of
-from replay.report.words import count, milliseconds
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
+from replay.words.numbers import count, milliseconds
+from replay.words.phrases import counted
 
 _NS = 1_000_000_000
 _TIME_BINS, _LATENCY_BINS = 60, 30

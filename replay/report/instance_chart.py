@@ -5,9 +5,9 @@ from typing import Any
 
 from replay.judge.load.flow import concurrency
 from replay.report.charts import COLOURS, WIDTH, Chart, spec_of
-from replay.report.words import clean
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
+from replay.words.numbers import clean
 
 _GREY = "#888"
 _TIME_BINS = 100

@@ -10,7 +10,7 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
-from replay.report.words import clean, printable
+from replay.words.numbers import clean, printable
 
 
 def gate_junit(verdict: GateVerdict, strict: bool = False) -> str:

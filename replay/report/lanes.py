@@ -13,9 +13,9 @@ from replay.judge.measures.failures import check_at, class_at
 from replay.judge.tail.session_path import path_of, waits_of
 from replay.report.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
 from replay.report.failures import failure_name
-from replay.report.words import clean, milliseconds
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
+from replay.words.numbers import clean, milliseconds
 
 _LANES = 3
 _MOST_LANE_STEPS = 400

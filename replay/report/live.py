@@ -13,8 +13,8 @@ from typing import IO, Protocol
 
 import msgspec
 
-from replay.judge.phrases import counted
 from replay.results.types import Snapshot
+from replay.words.phrases import counted
 
 _PLAIN_EVERY_S = 5.0
 

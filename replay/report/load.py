@@ -5,10 +5,10 @@ from pathlib import Path
 from rich.console import Console
 
 from replay.judge.load.ceiling import CeilingVerdict, Level
-from replay.judge.phrases import counted
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, count, milliseconds, or_failing
+from replay.words.numbers import clean, count, milliseconds, or_failing
+from replay.words.phrases import counted
 
 _BAR = 16
 _GAVE = {

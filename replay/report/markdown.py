@@ -8,11 +8,11 @@ number is found by GitHub later, in the rendered text, so those are broken with 
 from collections.abc import Iterable, Sequence
 
 from replay.judge.answers.types import AnswersVerdict
-from replay.judge.phrases import counted
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import answers
 from replay.report import verdict_words as words
-from replay.report.words import clean, count, printable
+from replay.words.numbers import clean, count, printable
+from replay.words.phrases import counted
 
 _MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _COMPARE_MARKS = {"a_faster": "❌", "b_faster": "✅", "no_difference": "✅", "inconclusive": "⚠️"}

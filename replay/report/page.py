@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from replay.judge.load.ceiling import CeilingVerdict
-from replay.judge.phrases import counted
 from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report import answers, verdict_charts, verdict_words
@@ -16,9 +15,10 @@ from replay.report.lanes import lanes
 from replay.report.load_chart import load_over_time
 from replay.report.percentile_chart import percentiles
 from replay.report.run_tables import failures_table, fidelity_table, steps_table
-from replay.report.words import clean, clock, count, milliseconds
 from replay.results.evidence import Evidence
 from replay.results.types import Manifest, Quantiles, Summary
+from replay.words.numbers import clean, clock, count, milliseconds
+from replay.words.phrases import counted
 
 Verdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict
 _ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}

@@ -15,9 +15,9 @@ from replay.judge.statistics.quantile import quantile, quantile_interval
 from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval, Part
 from replay.report.charts import COLOURS, Chart, spec_of
-from replay.report.words import clean, milliseconds, share_percent
 from replay.results.columns import Columns
 from replay.results.evidence import Evidence
+from replay.words.numbers import clean, milliseconds, share_percent
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 # What a logarithmic axis can show; a step that takes less has no time that a reader of this chart would miss.

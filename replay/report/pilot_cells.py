@@ -5,7 +5,7 @@ from typing import Any
 
 from replay.choice.brief import brief_of
 from replay.choice.types import Boots, PilotPlane, PilotVerdict
-from replay.report.words import clean, count, milliseconds, size
+from replay.words.numbers import clean, count, milliseconds, size
 
 NOTHING = "–"
 MOST_CHARACTERS = 400

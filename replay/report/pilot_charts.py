@@ -7,7 +7,7 @@ from typing import Any
 from replay.choice.types import PilotVerdict
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.charts import Chart, label_axis, marked, spec_of
-from replay.report.words import clean
+from replay.words.numbers import clean
 
 _GREY = "#888"
 _LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from replay.choice.types import PilotVerdict
-from replay.judge.phrases import counted
 from replay.report.markdown import escaped
 from replay.report.pilot_cells import (
     SPLIT_HEADS,
@@ -17,7 +16,8 @@ from replay.report.pilot_cells import (
     split_rows,
     standing_lines,
 )
-from replay.report.words import clean
+from replay.words.numbers import clean
+from replay.words.phrases import counted
 
 
 def pilot_markdown(verdict: PilotVerdict) -> str:

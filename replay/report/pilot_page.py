@@ -16,9 +16,9 @@ from replay.report.lanes import Recorded, lanes
 from replay.report.page import audit
 from replay.report.percentile_chart import percentiles
 from replay.report.tail import tail
-from replay.report.words import clean
 from replay.results.evidence import Evidence
 from replay.results.types import Manifest
+from replay.words.numbers import clean
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"
 _COST, _SESSIONS = "cost", "sessions"

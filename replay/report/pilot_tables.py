@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from replay.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
-from replay.judge.phrases import counted
 from replay.report.html import bullets, prose_table, table, text_of
 from replay.report.pilot_cells import (
     MOST_CHARACTERS,
@@ -21,7 +20,8 @@ from replay.report.pilot_cells import (
     split_rows,
     standing_lines,
 )
-from replay.report.words import clean, count, milliseconds, unit_price
+from replay.words.numbers import clean, count, milliseconds, unit_price
+from replay.words.phrases import counted
 
 _MOST_STEPS = 40
 

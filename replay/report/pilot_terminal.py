@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from replay.choice.types import PilotVerdict, Rule
-from replay.judge.phrases import counted
 from replay.money.types import BreakEvenFound
 from replay.report.pilot_cells import (
     assumption_rows,
@@ -21,7 +20,8 @@ from replay.report.pilot_cells import (
     standing_lines,
 )
 from replay.report.plain import Table, Text, fitted, plain_console
-from replay.report.words import clean, clock
+from replay.words.numbers import clean, clock
+from replay.words.phrases import counted
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
 _PHASES = {

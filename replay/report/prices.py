@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from rich.console import Console
 
-from replay.judge.phrases import counted
 from replay.money.price_table import InstanceBilling, PriceTable, PriceTableError
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean
+from replay.words.numbers import clean
+from replay.words.phrases import counted
 
 _LONGEST = 600
 

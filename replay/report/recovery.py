@@ -3,9 +3,9 @@
 from rich.console import Console
 
 from replay.judge.load.recovery import Fault, RecoveryVerdict
-from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, count
+from replay.words.numbers import clean, count
+from replay.words.phrases import counted
 
 _MOST_NAMES = 3
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from replay.judge.measures.failures import failures
 from replay.judge.measures.recording import makespans_beside
-from replay.judge.phrases import counted
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.failures import FAILURE_HEADS, failure_meanings, failure_rows, failures_headline
 from replay.report.fidelity import fidelity_rows
 from replay.report.html import bullets, prose_table, table, text_of
-from replay.report.words import clean, count, milliseconds, share_percent
 from replay.results.evidence import Evidence
 from replay.results.types import Quantiles, Series
+from replay.words.numbers import clean, count, milliseconds, share_percent
+from replay.words.phrases import counted
 
 _Row = tuple[str, ...]
 

@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 
-from replay.judge.phrases import counted
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, clock, count, milliseconds
 from replay.results.types import Snapshot
+from replay.words.numbers import clean, clock, count, milliseconds
+from replay.words.phrases import counted
 
 
 def draw(snapshot: Snapshot) -> RenderableType:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from replay.judge.phrases import counted
 from replay.report.failures import failure_name
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean, milliseconds
 from replay.results.types import StepRecord
+from replay.words.numbers import clean, milliseconds
+from replay.words.phrases import counted
 
 _NS_PER_MS = 1e6
 _STYLES = {"ok": "green", "failed": "red", "unsent": "yellow"}

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.judge.phrases import counted
 from replay.report.beside import RECORDED_HEADS, recorded_cells
 from replay.report.fidelity import fidelity_line
 from replay.report.plain import Table, Text, fitted, plain_console
-from replay.report.words import clean, clock, count, milliseconds, money, size
 from replay.results.types import Forecast, Quantiles, Series, Summary
+from replay.words.numbers import clean, clock, count, milliseconds, money, size
+from replay.words.phrases import counted
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
 _SERIES_SHOWN = 20

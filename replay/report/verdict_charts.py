@@ -6,7 +6,7 @@ from typing import Any
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
-from replay.report.words import milliseconds, or_failing
+from replay.words.numbers import milliseconds, or_failing
 
 
 def idle_curve(verdict: ColdVerdict) -> Chart | None:

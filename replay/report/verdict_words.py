@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 from replay.judge.measures.recording import RECORDED
-from replay.judge.phrases import counted
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
 from replay.report.failures import errors_line
-from replay.report.words import clean, count, milliseconds
+from replay.words.numbers import clean, count, milliseconds
+from replay.words.phrases import counted
 
 # Reasons and notes are sentences of ours around names from traces, so they may be longer than a name.
 SENTENCE_LENGTH = 400

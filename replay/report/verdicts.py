@@ -8,12 +8,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 
-from replay.judge.phrases import counted
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report import verdict_words as words
 from replay.report.answers import print_answers
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words import clean
+from replay.words.numbers import clean
+from replay.words.phrases import counted
 
 _MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow")}
 _B_STYLES = {"a_faster": "red", "b_faster": "green", "no_difference": "dim", "inconclusive": "yellow"}

@@ -23,13 +23,13 @@ from replay.judge.answers.facts import Answered, Shapes, Where, facts_of
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT, judge_answers
 from replay.judge.answers.tallying import Asked
 from replay.judge.answers.types import AnswersVerdict
-from replay.judge.phrases import counted
 from replay.results.answers import read_answers
 from replay.results.rundir import RunDirError
 from replay.results.types import AnswersKept, RunStatus
 from replay.target import Target
 from replay.trials.endings import worst
 from replay.wire.errors import TargetUnreachable
+from replay.words.phrases import counted
 
 AGAIN = "-again"
 """The ending of the name of the run in which the first target is asked again."""

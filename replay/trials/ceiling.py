@@ -23,7 +23,6 @@ from replay.judge.load.ceiling import (
 )
 from replay.judge.load.recovery import back_after_s
 from replay.judge.measures.slo import Slo
-from replay.judge.phrases import counted, were
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
@@ -32,6 +31,7 @@ from replay.target import Target
 from replay.trace.file.stream import scan
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
 from replay.trials.spending import with_less
+from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
 # Levels below the ceiling that show where latency bends, and what the scalability law is fitted to.

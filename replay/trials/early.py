@@ -15,13 +15,13 @@ from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.judge.gate.early import EarlyCheck, overall_early
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.judge.phrases import counted
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
 from replay.results.types import StepRecord
 from replay.trace.file.stream import scan
 from replay.trace.types import Session
 from replay.trials.watching import Watcher, followed, say, told
+from replay.words.phrases import counted
 
 _MODULE = "replay.trials.early"
 

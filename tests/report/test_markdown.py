@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from replay.report.markdown import compare_markdown, escaped, gate_markdown
-from replay.report.words import clean
+from replay.words.numbers import clean
 from tests.report.verdict_samples import HOSTILE, compare, difference, failed, gate, passed, undecided
 
 GFM = MarkdownIt("commonmark").enable("table")

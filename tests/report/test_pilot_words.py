@@ -11,7 +11,7 @@ from replay.report import pilot_tables
 from replay.report.pilot_cells import number
 from replay.report.pilot_markdown import pilot_markdown
 from replay.report.pilot_terminal import print_pilot
-from replay.report.words import unit_price
+from replay.words.numbers import unit_price
 from tests.report.pilot_example import pilot_verdict
 from tests.report.verdict_samples import HOSTILE
 

@@ -43,10 +43,10 @@ from replay.judge.answers.types import (
     Aspect,
     Standing,
 )
-from replay.judge.phrases import counted as several
-from replay.judge.phrases import number
 from replay.judge.statistics.proportion import share_interval
 from replay.judge.statistics.sample import Sample
+from replay.words.phrases import counted as several
+from replay.words.phrases import number
 
 ANSWERS_MARGIN_PERCENT = 2.0
 """149 sessions without a difference exclude one of 2% at 95%, so that a trace of 200 can be called the same."""

@@ -1,7 +1,7 @@
 """What is said of answers that differ, in a sentence. Names and paths in it come from targets: clean it to show it."""
 
 from replay.judge.answers.types import AnswerDifference, AnswersVerdict
-from replay.judge.phrases import number
+from replay.words.phrases import number
 
 
 def subject(found: AnswerDifference) -> str:

@@ -39,7 +39,6 @@ from replay.judge.measures.blocks import (
 )
 from replay.judge.measures.metrics import measured, rows_of, sample_of
 from replay.judge.measures.slo import MEASURES, Selector, SloWindow
-from replay.judge.phrases import counted, were
 from replay.judge.statistics.distributions import normal_quantile
 from replay.judge.statistics.own_intervals import Known, OwnIntervals
 from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
@@ -57,6 +56,7 @@ from replay.judge.types import (
 from replay.results.columns import Codes, Columns
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.words.phrases import counted, were
 
 MARGIN_PERCENT = 5.0
 _POWER = 0.8

@@ -23,10 +23,10 @@ import numpy as np
 
 from replay.judge.measures.metrics import measured, rows_of
 from replay.judge.measures.slo import Slo, SloError, SloWindow, parse_slo
-from replay.judge.phrases import counted
 from replay.judge.statistics.quantile import quantile
 from replay.results.columns import Columns, columns_of
 from replay.results.types import INTERRUPTED, StepRecord
+from replay.words.phrases import counted
 
 LEAST_STEPS = 10
 MOST_STEPS = 100_000

@@ -24,11 +24,11 @@ from replay.judge.gate.lateness import withstands_lateness
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.recording import HeldToRecording, held_to_recording
 from replay.judge.measures.slo import Operator, Slo
-from replay.judge.phrases import counted, were
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import INTERRUPTED, Ended, Summary
+from replay.words.phrases import counted, were
 
 CONFIDENCE = 0.95
 

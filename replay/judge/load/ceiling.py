@@ -21,11 +21,11 @@ from replay.judge.gate.judging import judge_gate, keeps
 from replay.judge.load.flow import flow, settled
 from replay.judge.measures.metrics import measured
 from replay.judge.measures.slo import Slo, SloWindow
-from replay.judge.phrases import counted
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.usl import Usl, fit_usl
 from replay.judge.types import Check, Decision
 from replay.results.evidence import Evidence
+from replay.words.phrases import counted
 
 _NS = 1_000_000_000
 GivesWay = Literal["latency", "errors", "refusals", "throughput", "generator", "max"]

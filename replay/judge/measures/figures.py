@@ -8,13 +8,13 @@ import numpy as np
 from replay.judge.measures.failures import by_class
 from replay.judge.measures.metrics import Measured, measured, rows_of, sample_of
 from replay.judge.measures.slo import Slo
-from replay.judge.phrases import counted
 from replay.judge.statistics.proportion import mean_interval, share_interval
 from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
 from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Sample, Worth
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.words.phrases import counted
 
 
 class Figure(msgspec.Struct):

@@ -29,7 +29,6 @@ from replay.judge.measures.blocks import (
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.metrics import measured, rows_of, sample_of
 from replay.judge.measures.slo import Slo
-from replay.judge.phrases import were
 from replay.judge.statistics.own_intervals import widened
 from replay.judge.statistics.proportion import share_interval
 from replay.judge.statistics.quantile import least_n
@@ -40,6 +39,7 @@ from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
 from replay.results.histogram import Int64s
 from replay.results.types import TRANSIENT_STATUSES, Generator, Summary, TargetFacts
+from replay.words.phrases import were
 
 RECORDED = "recorded"
 """What the recording is called where it stands for a target."""

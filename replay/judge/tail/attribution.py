@@ -12,13 +12,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from replay.judge.phrases import counted
 from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
 from replay.results.columns import Codes, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.words.phrases import counted
 
 Rows = npt.NDArray[np.intp]
 """Numbers of rows, or of what their codes stand for."""

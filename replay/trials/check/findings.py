@@ -15,7 +15,6 @@ from replay.engine.own_origin import origins_of
 from replay.engine.read_only import may_change_something
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
-from replay.judge.phrases import counted
 from replay.results.fidelity import shortfall
 from replay.results.types import ERROR_CLASSES, StepRecord, Summary
 from replay.target import Target
@@ -24,6 +23,7 @@ from replay.trace.origins import is_same_service, origin_of
 from replay.trace.types import Header, Step
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import MOST_STEPS, Sample
+from replay.words.phrases import counted
 
 _LEAST_DAYS = 14.0
 _MOST_CLOCK_S = 5.0

@@ -7,7 +7,6 @@ import msgspec
 
 from replay.choice.types import Assumption, PilotPlane, WhereFrom, Workload
 from replay.engine.simulation import simulated_plane
-from replay.judge.phrases import number
 from replay.planes.profiles import MODELS
 from replay.planes.types import (
     ACCEPT_QUEUE,
@@ -19,6 +18,7 @@ from replay.planes.types import (
     SimulatedPlane,
 )
 from replay.target import Target
+from replay.words.phrases import number
 
 _OF_PLATFORMS = ("idle_lifetime_s", "binding", "startup_boost", "boost_after_ready_s")
 # What has no meaning for a kind of plane: fixed machines neither come nor go.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from replay.choice.standing import MOST_FAILED
-from replay.judge.phrases import counted
 from replay.results.types import is_transient
+from replay.words.phrases import counted
 
 
 def recorded_failures(failed: Mapping[int, int], requests: int, *, are_emulated: bool) -> str | None:

@@ -8,7 +8,6 @@ import numpy as np
 
 from replay.choice.types import Bucket, PilotPlane
 from replay.engine.simulation import simulated_plane
-from replay.judge.phrases import counted, number
 from replay.money.cost import CostError, Fleet, Group
 from replay.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.money.month_load import peak_rps
@@ -19,6 +18,7 @@ from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured, reached, recorded_levels, seen_at
 from replay.trials.pilot.schedule import Schedule, schedule_of
 from replay.trials.pilot.workload import Shape
+from replay.words.phrases import counted, number
 
 
 def is_group(target: Target) -> bool:

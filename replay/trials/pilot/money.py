@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from replay.choice.types import Bucket, PilotPlane, PlaneName
-from replay.judge.phrases import counted
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.cost import (
     Bill,
@@ -40,6 +39,7 @@ from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_
 from replay.trials.pilot.parts import elsewhere_p95_ms, parts_of
 from replay.trials.pilot.workload import Shape
 from replay.trials.prices import Tables, size_of, tables_of
+from replay.words.phrases import counted
 
 _MILLION = 1e6
 # Without a budget of the user's, a plane kept none if it was more than twice as slow as the best: ceilings are searched

@@ -15,13 +15,13 @@ import numpy as np
 
 from replay.choice.bills import bill_and_staff
 from replay.choice.types import Bucket, CalendarBill, PilotPlane, Workload
-from replay.judge.phrases import number
 from replay.money.calendar import Calendar, Slot, calendar_of, flat, load_of, times_recorded
 from replay.money.calendar_file import named_calendar
 from replay.money.types import MONTH_H
 from replay.trace.profile.buckets import NAMES, load_buckets
 from replay.trials.pilot.phases import Excerpt
 from replay.trials.pilot.workload import Part, Shape
+from replay.words.phrases import number
 
 OWN = "the trace's own hours"
 _HOUR_S, _DAY_S = 3600, 86_400.0

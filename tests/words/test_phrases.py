@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.judge.phrases import counted, number
+from replay.words.phrases import counted, number
 
 
 @pytest.mark.parametrize(
