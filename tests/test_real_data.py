@@ -17,7 +17,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
-from replay.planes.modelled import modelled_server
+from replay.planes.modelled.server import modelled_server
 from replay.planes.types import ServiceModel
 from replay.target import Target
 from replay.trace.file.stream import TraceWriter, read_sessions, scan

@@ -14,7 +14,7 @@ import pytest
 from replay.engine.run import replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
-from replay.planes.serving import plane_server
+from replay.planes.serving.serving import plane_server
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, scaling_for
 from replay.target import Target
 

@@ -16,12 +16,12 @@ import msgspec
 from replay.cli.units import DURATION, FACTOR
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.keys import explained
-from replay.planes.distributions import parse_distribution
-from replay.planes.modelled import modelled_server
-from replay.planes.processes import CommandError
-from replay.planes.profiles import MODELS, PROFILES, ProfileName
-from replay.planes.series import SeriesError
-from replay.planes.serving import plane_server
+from replay.planes.core.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.modelled.distributions import parse_distribution
+from replay.planes.modelled.server import modelled_server
+from replay.planes.serving.processes import CommandError
+from replay.planes.serving.series import SeriesError
+from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
     CONTROL_TOKEN,
     DRAIN_S,

@@ -13,7 +13,7 @@ import click
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.exit_codes import EXIT_CODES
-from replay.planes.output import Output
+from replay.planes.serving.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
 from replay.recording.redaction import PatternError

@@ -1,7 +1,7 @@
 """A run in virtual time: the same run loop, against a plane's core instead of a network.
 
 Trace, knobs, graph walk and recorder are those of a real run; the clock is virtual, and the wire hands each step to
-the plane's core (replay/planes/plane.py), which decides where it is served. Boots and answers take the times that
+the plane's core (replay/planes/core/plane.py), which decides where it is served. Boots and answers take the times that
 their models draw, or that the recording has; the network takes none. So a run of a day takes as long as its
 steps take to compute, and the same seed gives the same figures.
 
@@ -34,11 +34,11 @@ from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.keys import explained
-from replay.planes.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
-from replay.planes.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled_instances import Plan, Recorded, Script
-from replay.planes.plane import Plane
-from replay.planes.profiles import PROFILES, with_profile
+from replay.planes.core.plane import Plane
+from replay.planes.core.profiles import PROFILES, with_profile
+from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
+from replay.planes.modelled.instances import Plan, Recorded, Script
 from replay.planes.types import (
     Asked,
     Boot,

@@ -16,7 +16,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target import Target
 from replay.trials.faults import judge_faults, read_events
-from tests.planes.test_processes import serve  # noqa: F401 - a fixture
+from tests.planes.serving.test_processes import serve  # noqa: F401 - a fixture
 from tests.support.waiting import is_alive, until
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.simulation import simulate_trace, simulated_plane
 from replay.engine.types import RunOptions
-from replay.planes.profiles import VM
+from replay.planes.core.profiles import VM
 from replay.results.types import InstanceRecord
 from replay.target import Route, Target, TargetError
 from replay.trials.evidence import read_instances

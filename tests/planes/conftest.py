@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from replay.planes.plane import Plane
+from replay.planes.core.plane import Plane
 from replay.planes.types import (
     Boot,
     Decision,

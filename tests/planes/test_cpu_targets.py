@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
-from replay.planes.asking import NOTHING_ASKED
-from replay.planes.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled_instances import Recorded, Script
+from replay.planes.modelled.asking import NOTHING_ASKED
+from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
+from replay.planes.modelled.instances import Recorded, Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
 from replay.target import Target
-from tests.planes.test_modelled_instances import behind_a_gateway
+from tests.planes.modelled.test_instances import behind_a_gateway
 
 S = 1_000_000_000
 NO_BOOST = {"startup_boost": False}

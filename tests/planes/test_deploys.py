@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from replay.engine.run import replay_trace
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
-from replay.planes.plane import Plane
-from replay.planes.serving import plane_server
+from replay.planes.core.plane import Plane
+from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
     Boot,
     Constant,

@@ -9,7 +9,7 @@ from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.types import Constant, Faults, ModelSpec
 from replay.target import Target
-from tests.planes.test_modelled_instances import behind_a_gateway
+from tests.planes.modelled.test_instances import behind_a_gateway
 
 
 def simulated(trace, out, plane, faults):

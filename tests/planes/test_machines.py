@@ -7,9 +7,9 @@ import pytest
 
 from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
-from replay.planes.modelled_instances import Script
-from replay.planes.plane import Plane
-from replay.planes.serving import plane_server
+from replay.planes.core.plane import Plane
+from replay.planes.modelled.instances import Script
+from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
     ACCEPT_QUEUE,
     MACHINE_BOOT,

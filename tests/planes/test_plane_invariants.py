@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from replay.planes.plane import Plane
+from replay.planes.core.plane import Plane
 from replay.planes.types import (
     PENDING_LIMITS,
     Boot,

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from replay.planes import processes
-from replay.planes.output import Output
-from replay.planes.processes import ProcessInstances, _backoff_s
+from replay.planes.serving import processes
+from replay.planes.serving.output import Output
+from replay.planes.serving.processes import ProcessInstances, _backoff_s
 from replay.planes.types import ProcessSpec
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,8 @@ from time import monotonic_ns
 
 import pytest
 
-from replay.planes.gateway import Gateway
-from replay.planes.plane import Plane
+from replay.planes.core.plane import Plane
+from replay.planes.serving.gateway import Gateway
 from replay.planes.types import PlaneSpec, RequestDriven
 from replay.recording.proxy import Proxy
 from replay.recording.sessions import Sessions

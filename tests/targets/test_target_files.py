@@ -7,8 +7,8 @@ import pytest
 
 from replay.engine.router import WAIT, Router
 from replay.engine.simulation import simulated_plane
-from replay.planes.plane import Plane
-from replay.planes.profiles import PROFILES
+from replay.planes.core.plane import Plane
+from replay.planes.core.profiles import PROFILES
 from replay.target import load_target
 from replay.trace.types import LlmCall, Request, Step
 

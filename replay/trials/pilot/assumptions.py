@@ -7,7 +7,7 @@ import msgspec
 
 from replay.choice.types import Assumption, PilotPlane, WhereFrom, Workload
 from replay.engine.simulation import simulated_plane
-from replay.planes.profiles import MODELS
+from replay.planes.core.profiles import MODELS
 from replay.planes.types import (
     ACCEPT_QUEUE,
     USUAL_BOOTS,

@@ -24,8 +24,8 @@ from replay.money.cost import (
 from replay.money.following import Floats, kept
 from replay.money.price_table import PriceTable
 from replay.money.usage import MONTH_S, Usage, in_flight_by_window
-from replay.planes.modelled_instances import Script
-from replay.planes.scaling import DEFAULT_FULL
+from replay.planes.core.scaling import DEFAULT_FULL
+from replay.planes.modelled.instances import Script
 from replay.planes.types import SimulatedPlane
 from replay.results.columns import Flags
 from replay.target import Cost

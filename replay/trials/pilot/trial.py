@@ -11,7 +11,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.simulation import simulated_plane, simulated_planes
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
-from replay.planes.scaling import DEFAULT_FULL
+from replay.planes.core.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.target import Target, TargetError

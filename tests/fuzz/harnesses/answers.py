@@ -15,7 +15,7 @@ from replay.dialects.streams import StreamReader
 from replay.engine.answers.shape import shape_of
 from replay.engine.observe import PlaneObserver, understood
 from replay.http.codings import uncoded
-from replay.planes.asking import BodyScan, kind_and_name
+from replay.planes.modelled.asking import BodyScan, kind_and_name
 from replay.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.connection import Connection
@@ -193,7 +193,7 @@ HARNESSES = (
     Harness(
         "body", _body, (), seeds.bodies,
         ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
-         "replay.planes.asking"),
+         "replay.planes.modelled.asking"),
     ),
     Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx_wire",), seeds.HEAD_WORDS),
     Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.observe",)),

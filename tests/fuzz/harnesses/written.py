@@ -14,7 +14,7 @@ from replay.judge.gate.abort import parse_abort
 from replay.judge.measures.slo import SloError, parse_slo_file
 from replay.money.calendar import CalendarError
 from replay.money.price_table import PriceTableError, parse_price_table
-from replay.planes.distributions import parse_distribution
+from replay.planes.modelled.distributions import parse_distribution
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.target import TargetError, load_target, redacted
 from replay.trace.arrivals import ArrivalsError, parse_arrivals
@@ -119,6 +119,6 @@ HARNESSES = (
     Harness("users", _rows, (TraceError,), seeds.users, ("replay.engine.users.rows",)),
     Harness(
         "option", _option, (), seeds.options,
-        ("replay.cli.units", "replay.trace.arrivals", "replay.planes.distributions", "replay.trace.transforms.requests"),
+        ("replay.cli.units", "replay.trace.arrivals", "replay.planes.modelled.distributions", "replay.trace.transforms.requests"),
     ),
 )  # fmt: skip

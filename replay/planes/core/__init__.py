@@ -1,0 +1,1 @@
+"""The core of an execution plane: told of events with their times, it answers with decisions. No I/O."""

@@ -1,0 +1,1 @@
+"""Instances and targets that are modelled: service times, processors, answers."""

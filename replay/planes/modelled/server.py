@@ -1,0 +1,368 @@
+"""The modelled target: an HTTP/1.1 server that answers each request after a modelled time.
+
+It is what a replay is tried against on a machine with nothing else: any path answers, model calls stream. A
+Connection serves one client connection, in callbacks, without a task a request. Modelled time counts from a
+request's last byte; the loop's timer ends it (whole milliseconds under uvloop, so an answer is up to about
+1 ms off; a stream's tokens are due by absolute times, so that this does not add up). It is one instance
+without limits and without a boot: those are the plane's.
+
+Pipelined requests are answered one after the other, each due from when the one before was answered.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic_ns
+from typing import cast
+
+import httptools
+
+from replay.http.statuses import reason_of
+from replay.planes.modelled import chat
+from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
+from replay.planes.modelled.model import Model
+from replay.planes.types import Answer, Asked, ServiceModel
+
+INSTANCE = b"modelled-1"
+_MS = 1_000_000
+_HEAD_LIMIT_BYTES = 64 * 1024
+_QUEUE_LIMIT = 64
+# How long answers under way get to finish once the server is told to stop.
+_DRAIN_S = 1.0
+
+_HEAD = b"HTTP/1.1 %d %s\r\nreplay-instance: " + INSTANCE + b"\r\ncontent-type: %s\r\n%s%s\r\n"
+_CLOSE = b"connection: close\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HEALTHY = b'{"status":"ok"}'
+_FAILED = b'{"error":"this modelled target fails a share of its requests on purpose"}'
+_ANSWERED = b'{"answer":"modelled"}'
+
+
+def _head(status: int, content_type: bytes, framing: bytes, *, keep_alive: bool) -> bytes:
+    return _HEAD % (status, reason_of(status), content_type, framing, b"" if keep_alive else _CLOSE)
+
+
+def _plain(status: int, body: bytes, *, keep_alive: bool = True, head_only: bool = False) -> bytes:
+    framing = b"content-length: %d\r\n" % len(body)
+    head = _head(status, chat.CONTENT_TYPE, framing, keep_alive=keep_alive)
+    return head if head_only else head + body
+
+
+_ANSWERED_WHOLE = _plain(200, _ANSWERED)
+
+
+class _Request:
+    """A request as it comes in: what decides its answer, and no more."""
+
+    __slots__ = ("can_stream", "keep_alive", "key", "method", "scan", "url")
+
+    def __init__(self) -> None:
+        self.url = b""
+        self.method = b""
+        self.key = b""
+        self.scan: BodyScan | None = None
+        self.keep_alive = True
+        self.can_stream = True
+
+
+class Site:
+    """What the connections of one server share: the model, a clock in ns, the number of requests so far."""
+
+    def __init__(self, model: Model, clock: Callable[[], int] = monotonic_ns) -> None:
+        self.model = model
+        self.clock = clock
+        self.requests = 0
+        self.stopping = False
+        self.connections: set[Connection] = set()
+
+    def __repr__(self) -> str:
+        busy = sum(connection.is_busy for connection in self.connections)
+        return f"<Site {self.requests} requests, {len(self.connections)} connections, {busy} busy>"
+
+
+class Connection(asyncio.Protocol):
+    """One client connection: parses requests, answers each when it is due."""
+
+    def __init__(self, site: Site, loop: asyncio.AbstractEventLoop) -> None:
+        self._site = site
+        self._loop = loop
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpRequestParser(self)
+        self._incoming: _Request | None = None
+        self._head_bytes = 0
+        self._waiting: deque[_Request] = deque()
+        self._current: _Request | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._ended = False  # nothing more is read: the client, or a bad request, ended it
+        self._full = False  # the client reads slower than tokens come
+        self._stream = _NO_STREAM
+
+    def __repr__(self) -> str:
+        return f"<Connection {'busy' if self.is_busy else 'idle'}, {len(self._waiting)} waiting>"
+
+    @property
+    def is_busy(self) -> bool:
+        return self._current is not None or bool(self._waiting)
+
+    def stop(self) -> None:
+        """Close once what is under way is answered."""
+        self._ended = True
+        self._waiting.clear()
+        if not self.is_busy:
+            self._transport.close()
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    # The transport's callbacks.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not asserted: uvloop's transports are asyncio's by their methods, not by their class.
+        self._transport = cast(asyncio.Transport, transport)
+        self._site.connections.add(self)
+        if self._site.stopping:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._site.connections.discard(self)
+        self._waiting.clear()
+        self._current = None
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._ended:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # We speak nothing else: answer as if it had not asked, and close, for what follows is not ours.
+            self._ended = True
+            last = self._waiting[-1] if self._waiting else self._current
+            if last is not None:
+                last.keep_alive = False
+        except httptools.HttpParserCallbackError:
+            raise  # a defect of ours, not the client's
+        except httptools.HttpParserError:
+            self._refuse(400, b'{"error":"this is not an HTTP/1.1 request"}')
+        if self._incoming is not None and self._head_bytes >= 0:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_LIMIT_BYTES:
+                self._refuse(431, b'{"error":"the request head is larger than 64 KiB"}')
+        if len(self._waiting) > _QUEUE_LIMIT:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        # A client may close its sending half and still read: answer what it asked, then close.
+        self._ended = True
+        if self.is_busy:
+            last = self._waiting[-1] if self._waiting else self._current
+            assert last is not None
+            last.keep_alive = False
+        return self.is_busy
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        if self._stream is not _NO_STREAM and self._timer is None:
+            self._send_tokens()
+
+    # The parser's callbacks.
+
+    def on_message_begin(self) -> None:
+        self._incoming = _Request()
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        assert self._incoming is not None
+        self._incoming.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        length = len(name)
+        if length == 11 and name.lower() == b"traceparent":
+            assert self._incoming is not None
+            self._incoming.key = value
+        elif (
+            length == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.is_busy
+        ):
+            self._transport.write(_CONTINUE)
+
+    def on_headers_complete(self) -> None:
+        request = self._incoming
+        assert request is not None
+        self._head_bytes = -1
+        request.method = self._parser.get_method()
+        request.keep_alive = self._parser.should_keep_alive()
+        request.can_stream = self._parser.get_http_version() != "1.0"  # no chunks before 1.1
+        if CHAT_PATH in request.url:
+            request.scan = BodyScan()
+
+    def on_body(self, body: bytes) -> None:
+        request = self._incoming
+        assert request is not None
+        if request.scan is not None:
+            request.scan.feed(body)
+
+    def on_message_complete(self) -> None:
+        request = self._incoming
+        assert request is not None
+        self._incoming = None
+        if self._ended:
+            return
+        if not self.is_busy:
+            self._serve(request)
+        else:
+            self._waiting.append(request)
+
+    # Answering.
+
+    def _serve(self, request: _Request) -> None:
+        self._current = request
+        site = self._site
+        site.requests += 1
+        path = request.url.partition(b"?")[0]
+        if path == b"/healthz":
+            self._finish(
+                _plain(200, _HEALTHY, keep_alive=request.keep_alive, head_only=request.method == b"HEAD")
+            )
+            return
+        kind, name = kind_and_name(path)
+        if kind == "llm" and request.method != b"POST":
+            kind = "http"
+        asked = request.scan.asked() if kind == "llm" and request.scan is not None else NOTHING_ASKED
+        if asked.stream and not request.can_stream:
+            asked = Asked(asked.max_tokens)
+        number = site.requests
+        answer = site.model.answer(kind, name, asked, request.key or b"%d" % number)
+        if answer.stream:
+            self._stream = _Stream(
+                answer, chat.answer_id(number), self._site.clock() + int(answer.wait_ms * _MS)
+            )
+            self._timer = self._loop.call_later(answer.wait_ms / 1000, self._begin_stream)
+        else:
+            self._timer = self._loop.call_later(answer.wait_ms / 1000, self._send_plain, answer, number)
+
+    def _send_plain(self, answer: Answer, number: int) -> None:
+        self._timer = None
+        request = self._current
+        assert request is not None
+        head_only = request.method == b"HEAD"
+        if answer.status == 200 and not answer.tokens and request.keep_alive and not head_only:
+            self._finish(_ANSWERED_WHOLE)  # nearly every request: rendered once, at import
+            return
+        if answer.status != 200:
+            body = _FAILED
+        elif answer.tokens:
+            prompt = 0 if request.scan is None else request.scan.prompt_tokens
+            body = chat.whole(chat.answer_id(number), answer.tokens, prompt)
+        else:
+            body = _ANSWERED
+        self._finish(_plain(answer.status, body, keep_alive=request.keep_alive, head_only=head_only))
+
+    def _begin_stream(self) -> None:
+        request = self._current
+        assert request is not None
+        framing = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
+        head = _head(200, chat.STREAM_TYPE, framing, keep_alive=request.keep_alive)
+        self._send_tokens(head)
+
+    def _send_tokens(self, head: bytes = b"") -> None:
+        """Send every token that is due by now, and wake for the next one."""
+        self._timer = None
+        stream = self._stream
+        out = [head] if head else []
+        # Half a timer tick ahead counts as due: under uvloop a timer may fire that much early.
+        now_ns = self._site.clock() + _MS // 2
+        due = stream.due_ns <= now_ns or bool(head)
+        while due and stream.sent < stream.answer.tokens:
+            out.append(chat.token(stream.name, stream.sent))
+            stream.sent += 1
+            stream.due_ns += int(self._site.model.gap_ms(stream.answer.draw, stream.sent) * _MS)
+            due = stream.due_ns <= now_ns
+        if stream.sent == stream.answer.tokens:
+            out.append(chat.stop(stream.name))
+            self._stream = _NO_STREAM
+            self._finish(b"".join(out))
+            return
+        self._transport.write(b"".join(out))
+        if not self._full:
+            wait_s = (stream.due_ns - self._site.clock()) / 1e9
+            self._timer = self._loop.call_later(max(wait_s, 0.0), self._send_tokens)
+
+    def _finish(self, data: bytes) -> None:
+        request = self._current
+        assert request is not None
+        self._transport.write(data)
+        self._current = None
+        if not request.keep_alive:
+            self._ended = True
+            self._waiting.clear()
+            self._transport.close()
+        elif self._waiting:
+            # Not from here: a long pipeline answered at once would be a deep recursion.
+            self._loop.call_soon(self._serve_next)
+        elif self._ended:
+            self._transport.close()
+
+    def _serve_next(self) -> None:
+        if self._waiting and self._current is None:
+            self._serve(self._waiting.popleft())
+            if len(self._waiting) == _QUEUE_LIMIT and not self._ended:
+                self._transport.resume_reading()
+
+    def _refuse(self, status: int, body: bytes) -> None:
+        """Answer a request that cannot be read, after which nothing on this connection can."""
+        self._incoming = None
+        self._ended = True
+        if not self.is_busy:
+            self._transport.write(_plain(status, body, keep_alive=False))
+            self._transport.close()
+
+
+class _Stream:
+    """How far a streamed answer has come."""
+
+    __slots__ = ("answer", "due_ns", "name", "sent")
+
+    def __init__(self, answer: Answer, name: bytes, due_ns: int) -> None:
+        self.answer = answer
+        self.name = name
+        self.due_ns = due_ns
+        self.sent = 0
+
+
+_NO_STREAM = _Stream(Answer(200, 0.0), b"", 0)
+
+
+@asynccontextmanager
+async def modelled_server(
+    model: ServiceModel | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[str]:
+    """Serve a modelled target for as long as the context is open; yields its URL.
+
+    port 0 takes a free one. On leaving, answers under way get a second to finish. Raises OSError if the port
+    is taken. Runs on any asyncio loop, fastest on uvloop.
+    """
+    loop = asyncio.get_running_loop()
+    site = Site(Model(model or ServiceModel()))
+    server = await loop.create_server(lambda: Connection(site, loop), host, port, backlog=4096)
+    bound = server.sockets[0].getsockname()
+    shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    try:
+        yield f"http://{shown}:{bound[1]}"
+    finally:
+        site.stopping = True
+        server.close()
+        for connection in tuple(site.connections):
+            connection.stop()
+        until = loop.time() + _DRAIN_S
+        while site.connections and loop.time() < until:
+            await asyncio.sleep(0.01)
+        for connection in tuple(site.connections):
+            connection.abort()
+        await server.wait_closed()

@@ -1,0 +1,1 @@
+"""A plane that serves on this machine: its gateway, its processes, its control address."""

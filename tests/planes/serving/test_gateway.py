@@ -1,0 +1,530 @@
+"""The gateway between real sockets: clients in front, instances that the test plays behind."""
+
+import asyncio
+import contextlib
+from time import monotonic_ns
+from typing import ClassVar
+
+import h11
+import pytest
+
+from replay.planes.core.plane import Plane
+from replay.planes.serving.gateway import Gateway
+from replay.planes.types import PendingLimit, PlaneSpec, RequestDriven
+
+pytestmark = pytest.mark.anyio
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Odd:  kept \r\n\r\nok"
+ONLY_WAITING = RequestDriven(windows_s=(), keep_instances=None)
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def anyio_backend(request):
+    return ("asyncio", {"use_uvloop": request.param == "uvloop"})
+
+
+class Played:
+    """Instances that the test plays: `serve(reader, writer, instance)` answers. A boot waits to be let through."""
+
+    def __init__(self, serve):
+        self._serve = serve
+        self._ports = {}
+        self._servers = {}
+        self._writers = {}
+        self._tasks = []
+        self.gateway = None
+        self.boots_at_once = True
+        self.booting = []
+        self.stopped = []
+        self.connections = 0
+
+    def boot(self, instance, vcpu):
+        self.booting.append(instance)
+        self._tasks.append(asyncio.ensure_future(self._boot(instance)))
+
+    async def _boot(self, instance):
+        async def connected(reader, writer):
+            self.connections += 1
+            self._tasks.append(asyncio.current_task())
+            self._writers.setdefault(instance, []).append(writer)
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._serve(reader, writer, instance)
+            writer.close()
+
+        server = self._servers[instance] = await asyncio.start_server(connected, "127.0.0.1", 0)
+        self._ports[instance] = server.sockets[0].getsockname()[1]
+        if self.boots_at_once:
+            self.ready(instance)
+
+    def ready(self, instance):
+        self.booting.remove(instance)
+        self.gateway.ready(instance)
+
+    def die(self, instance):
+        self._servers[instance].close()
+        for writer in self._writers.get(instance, ()):
+            writer.transport.abort()
+        self.gateway.died(instance)
+
+    def stop(self, instance):
+        self.stopped.append(instance)
+
+    def address(self, instance):
+        return "127.0.0.1", self._ports[instance]
+
+    async def close(self):
+        for server in self._servers.values():
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def plane_of(serve, **spec):
+    """A gateway over played instances; yields its port, the instances and the gateway."""
+    rules = {"concurrency": 1, "max_instances": 2, "scaling": ONLY_WAITING, "idle_lifetime_s": 60.0, **spec}
+    gateway = Gateway(Plane(PlaneSpec(**rules), monotonic_ns()))
+    played = Played(serve)
+    played.gateway = gateway
+    server = await asyncio.get_running_loop().create_server(gateway.doorway, "127.0.0.1", 0)
+    gateway.open(played)
+    try:
+        yield server.sockets[0].getsockname()[1], played, gateway
+    finally:
+        server.close()
+        await gateway.close()
+        await played.close()
+        await Client.close_all()
+
+
+async def answer_ok(reader, writer, instance):
+    while True:
+        await read_request(reader)
+        writer.write(OK)
+
+
+async def read_request(reader):
+    """The head and the body of one request, as bytes."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    lower = head.lower()
+    if b"content-length: " in lower:
+        return head, await reader.readexactly(int(lower.split(b"content-length: ")[1].split(b"\r\n")[0]))
+    body = b""
+    if b"chunked" in lower:
+        while not body.endswith(b"0\r\n\r\n"):
+            body += await reader.read(65536)
+    return head, body
+
+
+class Client:
+    """A client that reads responses with another implementation of HTTP."""
+
+    opened: ClassVar[list["Client"]] = []
+
+    @classmethod
+    async def to(cls, port):
+        self = cls()
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        self.asking = None
+        cls.opened.append(self)
+        return self
+
+    @classmethod
+    async def close_all(cls):
+        for client in cls.opened:
+            client.writer.close()
+            if client.asking is not None:
+                client.asking.cancel()
+        waited = [client.asking for client in cls.opened if client.asking is not None]
+        waited += [client.writer.wait_closed() for client in cls.opened]
+        await asyncio.gather(*waited, return_exceptions=True)
+        cls.opened.clear()
+
+    def begin_to_ask(self, *arguments):
+        """Ask, and go on without the answer; it can be awaited."""
+        self.asking = asyncio.ensure_future(self.ask(*arguments))
+        return self.asking
+
+    async def ask(self, data=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", method=b"GET"):
+        self.writer.write(data)
+        return await self.response(method)
+
+    async def response(self, method=b"GET"):
+        connection = h11.Connection(h11.CLIENT)
+        connection.send(h11.Request(method=method, target="/", headers=[("host", "x")]))
+        connection.send(h11.EndOfMessage())
+        status, headers, body = None, {}, b""
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await self.reader.read(65536))
+            elif isinstance(event, h11.Response):
+                status, headers = event.status_code, {k.decode(): v.decode() for k, v in event.headers}
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                return status, headers, body
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def test_the_first_request_boots_an_instance_and_the_next_finds_it_warm():
+    async with plane_of(answer_ok) as (port, played, _):
+        client = await Client.to(port)
+
+        _, first, body = await client.ask()
+        _, second, _ = await client.ask()
+
+        assert body == b"ok"
+        assert (first["x-replay-instance"], first["x-replay-fresh"], first["x-replay-cold"]) == (
+            "i-1",
+            "1",
+            "1",
+        )
+        assert (second["x-replay-instance"], second["x-replay-fresh"], second["x-replay-cold"]) == (
+            "i-1",
+            "0",
+            "0",
+        )
+        assert float(first["x-replay-waited-ms"]) > 0
+        assert second["x-replay-waited-ms"] == "0.000"
+        assert played.connections == 1
+
+
+async def test_bytes_pass_unchanged_both_ways():
+    seen = []
+
+    async def serve(reader, writer, instance):
+        seen.append(await read_request(reader))
+        writer.write(OK)
+
+    async with plane_of(serve) as (port, _, gateway):
+        gateway._tells = False
+        client = await Client.to(port)
+        request = b"POST /a%20b?q=1 HTTP/1.1\r\nhOST: x\r\nX-A:  1 \r\nX-A: 2\r\nContent-Length: 3\r\n\r\nabc"
+        client.writer.write(request)
+
+        assert await client.reader.readexactly(len(OK)) == OK
+        assert b"".join(seen[0]) == request
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+async def test_large_bodies_stream_both_ways(is_chunked):
+    size = 3_000_000
+
+    async def serve(reader, writer, instance):
+        _, body = await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    async with plane_of(serve) as (port, _, _):
+        client = await Client.to(port)
+        payload = b"x" * size
+        if is_chunked:
+            wire = b"%x\r\n%s\r\n0\r\n\r\n" % (size, payload)
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        else:
+            wire, head = payload, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+
+        _, _, body = await client.ask(head + wire, b"POST")
+
+        assert body == wire
+
+
+async def test_a_stream_reaches_the_client_piece_by_piece():
+    go_on = asyncio.Event()
+
+    async def serve(reader, writer, instance):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+        await go_on.wait()
+        writer.write(b"4\r\nlast\r\n0\r\n\r\n")
+
+    async with plane_of(serve) as (port, _, _):
+        client = await Client.to(port)
+        client.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        await client.reader.readuntil(b"first\r\n")
+        go_on.set()
+
+        assert await client.reader.readuntil(b"0\r\n\r\n") == b"4\r\nlast\r\n0\r\n\r\n"
+
+
+async def test_requests_beyond_the_concurrency_wait_for_a_boot_or_for_a_slot():
+    release = asyncio.Event()
+
+    async def serve(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            await release.wait()
+            writer.write(OK)
+
+    async with plane_of(serve) as (port, _, gateway):
+        clients = [await Client.to(port) for _ in range(5)]
+        answers = [client.begin_to_ask() for client in clients]
+        await until(lambda: gateway.plane.census().running == 2 and gateway.plane.census().waiting == 3)
+        release.set()
+
+        headers = [(await answer)[1] for answer in answers]
+
+        assert {header["x-replay-instance"] for header in headers} == {"i-1", "i-2"}
+        assert sum(header["x-replay-fresh"] == "1" for header in headers) == 2
+
+
+async def test_a_queue_that_is_full_refuses():
+    async def serve(reader, writer, instance):
+        await asyncio.Event().wait()
+
+    async with plane_of(serve, max_instances=1, pending_limit=PendingLimit(None, length=1)) as (
+        port,
+        _,
+        gateway,
+    ):
+        busy, waiting, refused = [await Client.to(port) for _ in range(3)]
+        busy.begin_to_ask()
+        await until(lambda: gateway.plane.census().running == 1)
+        waiting.begin_to_ask()
+        await until(lambda: gateway.plane.census().waiting == 1)
+
+        status, headers, _ = await refused.ask()
+
+        assert status == 429
+        assert headers["x-replay-plane"] == "1"
+        assert gateway.counts["refused"] == 1
+
+
+async def test_a_request_that_takes_too_long_is_answered_and_keeps_its_slot():
+    go_on = asyncio.Event()
+
+    async def serve(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            await go_on.wait()
+            writer.write(OK)
+
+    async with plane_of(serve, request_timeout_s=0.05) as (port, _, gateway):
+        client = await Client.to(port)
+
+        status, _, body = await client.ask()
+
+        assert (status, body) == (504, b"The request took longer than its timeout.\n")
+        assert gateway.plane.census().running == 1
+        go_on.set()
+        await until(lambda: gateway.plane.census().running == 0)
+        assert (await client.ask())[0] == 200
+
+
+async def test_an_instance_that_dies_gives_its_request_an_error_and_the_next_a_new_one():
+    async def serve(reader, writer, instance):
+        await read_request(reader)
+        if instance == 1:
+            await asyncio.Event().wait()
+        writer.write(OK)
+
+    async with plane_of(serve) as (port, played, gateway):
+        client = await Client.to(port)
+        answer = client.begin_to_ask(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST")
+        await until(lambda: gateway.plane.census().running == 1 and played.connections)
+        played.die(1)
+
+        status, _, _ = await answer
+        next_status, headers, _ = await client.ask()
+
+        assert status in (502, 503)
+        assert (next_status, headers["x-replay-instance"]) == (200, "i-2")
+
+
+async def test_a_response_that_is_cut_is_cut_for_the_client_too():
+    async def serve(reader, writer, instance):
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc")
+        await writer.drain()
+
+    async with plane_of(serve) as (port, _, _):
+        client = await Client.to(port)
+        client.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+        with contextlib.suppress(ConnectionResetError):
+            assert (await client.reader.read()).count(b"abc") <= 1
+        await client.reader.read() if not client.reader.exception() else None
+        assert client.reader.at_eof() or client.reader.exception()
+
+
+async def test_a_client_that_leaves_frees_its_place():
+    told = []
+
+    async def serve(reader, writer, instance):
+        await read_request(reader)
+        told.append(await reader.read())
+
+    async with plane_of(serve, max_instances=1, pending_limit=PendingLimit(60.0)) as (port, played, gateway):
+        running, waiting = await Client.to(port), await Client.to(port)
+        running.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: census_of(gateway) == (1, 0))
+        waiting.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: census_of(gateway) == (1, 1))
+        await until(lambda: played.connections == 1)
+        waiting.writer.close()
+        await until(lambda: census_of(gateway) == (1, 0))
+        assert told == []
+        running.writer.close()
+
+        await until(lambda: census_of(gateway) == (0, 0))
+        await until(lambda: told == [b""])
+        assert played.connections == 1
+
+
+def census_of(gateway):
+    """The requests that run, and those that wait."""
+    census = gateway.plane.census()
+    return census.running, census.waiting
+
+
+async def test_a_kept_connection_that_the_application_closed_is_not_the_clients_trouble():
+    async def serve_one(reader, writer, instance):
+        await read_request(reader)
+        writer.write(OK)
+        await writer.drain()
+
+    async with plane_of(serve_one) as (port, _, _):
+        client = await Client.to(port)
+
+        assert [(await client.ask())[0] for _ in range(5)] == [200] * 5
+
+
+async def test_pipelined_requests_are_answered_in_order():
+    async def serve(reader, writer, instance):
+        while True:
+            head, _ = await read_request(reader)
+            path = head.split(b" ")[1]
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(path), path))
+
+    async with plane_of(serve) as (port, _, _):
+        client = await Client.to(port)
+        for n in range(5):
+            client.writer.write(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n)
+
+        data = b""
+        while b"/4" not in data:
+            data += await client.reader.read(65536)
+
+        assert [data.index(b"\r\n\r\n/%d" % n) for n in range(5)] == sorted(
+            data.index(b"\r\n\r\n/%d" % n) for n in range(5)
+        )
+
+
+async def test_head_interim_and_close_delimited_responses_pass():
+    async def serve(reader, writer, instance):
+        while True:
+            head, _ = await read_request(reader)
+            if head.startswith(b"HEAD"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+            elif b"/interim" in head:
+                writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\nuntil the end")
+                return
+
+    async with plane_of(serve) as (port, _, _):
+        client = await Client.to(port)
+
+        assert (await client.ask(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD"))[2] == b""
+        assert (await client.ask(b"GET /interim HTTP/1.1\r\nHost: x\r\n\r\n"))[2] == b"ok"
+        assert (await client.ask(b"GET /close HTTP/1.1\r\nHost: x\r\n\r\n"))[2] == b"until the end"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, 431),
+    ],
+)
+async def test_what_is_no_request_is_refused_and_reaches_no_instance(data, status):
+    async with plane_of(answer_ok) as (port, played, _):
+        client = await Client.to(port)
+
+        assert (await client.ask(data))[0] == status
+        assert played.booting == []
+        assert played.connections == 0
+
+
+async def test_an_idle_instance_is_stopped_after_its_lifetime():
+    async with plane_of(answer_ok, idle_lifetime_s=0.05) as (port, played, _):
+        client = await Client.to(port)
+        await client.ask()
+        await until(lambda: played.stopped == [1])
+
+        _, headers, _ = await client.ask()
+
+        assert (headers["x-replay-instance"], headers["x-replay-cold"]) == ("i-2", "1")
+
+
+async def test_a_drained_instance_answers_what_it_has_and_gets_nothing_more():
+    let_go = asyncio.Event()
+
+    async def answer_when_let(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            if instance == 1:
+                await let_go.wait()
+            writer.write(OK)
+
+    async with plane_of(answer_when_let) as (port, played, gateway):
+        held = (await Client.to(port)).begin_to_ask()
+        await until(lambda: gateway.plane.census().busy == 1)
+        gateway.drain(1)
+        _, headers, _ = await (await Client.to(port)).ask()
+        assert (headers["x-replay-instance"], played.stopped) == ("i-2", [])
+
+        let_go.set()
+        status, headers, body = await held
+        assert (status, headers["x-replay-instance"], body) == (200, "i-1", b"ok")
+        await until(lambda: played.stopped == [1])
+
+
+async def test_a_deploy_keeps_a_request_that_is_under_way_with_its_old_instance():
+    let_go = asyncio.Event()
+
+    async def answer_when_let(reader, writer, instance):
+        while True:
+            await read_request(reader)
+            if instance == 1:
+                await let_go.wait()
+            writer.write(OK)
+
+    async with plane_of(answer_when_let, max_instances=1) as (port, played, gateway):
+        held = (await Client.to(port)).begin_to_ask()
+        await until(lambda: gateway.plane.census().busy == 1)
+        gateway.deploy()
+        await until(lambda: gateway.plane.census().draining == 1)
+        _, headers, _ = await (await Client.to(port)).ask()
+        let_go.set()
+
+        assert headers["x-replay-instance"] == "i-2"
+        assert (await held)[0] == 200
+        await until(lambda: played.stopped == [1])
+
+
+@pytest.mark.parametrize("binding", ["late", "early"])
+async def test_an_application_that_cannot_start_is_told_as_such_and_at_once(binding):
+    async with plane_of(answer_ok, binding=binding) as (port, played, gateway):
+        played.boots_at_once = False
+        client = await Client.to(port)
+        answer = client.begin_to_ask()
+        await until(lambda: played.booting)
+        gateway.cannot_boot("No instance can be started: exit status 3.")
+
+        assert (await answer)[::2] == (503, b"No instance can be started: exit status 3.\n")
+        assert (await client.ask())[0] == 503
+        played.boots_at_once = True
+        for instance in list(played.booting):
+            await until(lambda instance=instance: instance in played._ports)
+            played.ready(instance)
+        assert (await client.ask())[0] == 200
+        assert gateway.plane.census().waiting == 0
