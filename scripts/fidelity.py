@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 
 ON_DEMAND = {"policy": "request", "windows_s": [], "keep_instances": None}

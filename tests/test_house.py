@@ -13,6 +13,7 @@ KNOWS = {
     "__main__": {"cli"},
     "cli": {
         "trials",
+        "simulation",
         "engine",
         "report",
         "choice",
@@ -31,6 +32,7 @@ KNOWS = {
     },
     "pytest_plugin": {"trials", "engine", "report", "wire", "judge", "target", "results", "trace"},
     "trials": {
+        "simulation",
         "engine",
         "choice",
         "wire",
@@ -43,7 +45,8 @@ KNOWS = {
         "system",
         "words",
     },
-    "engine": {"wire", "planes", "target", "results", "trace", "dialects", "http", "keys", "system"},
+    "simulation": {"engine", "wire", "planes", "target", "results", "trace", "keys", "system"},
+    "engine": {"wire", "planes", "target", "results", "trace", "dialects", "http", "system"},
     "report": {"choice", "judge", "money", "results", "system", "words"},
     "choice": {"judge", "money", "results", "keys", "toml", "words"},
     "wire": {"target", "dialects", "http", "system"},

@@ -8,8 +8,8 @@ from click.testing import CliRunner
 
 from replay.cli.failures import failure_of
 from replay.cli.main import cli
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
+from replay.simulation.simulation import simulate_trace
 from replay.target import load_target
 
 TARGET = """

@@ -12,9 +12,9 @@ from replay.engine.recorder import Recorder
 from replay.engine.render import Renderer
 from replay.engine.retries import Retries
 from replay.engine.types import Knobs, RunOptions
-from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
+from replay.simulation.virtual import VirtualTime
 from replay.target import Auth, Retry, Target
 from replay.trace.types import Edge, Request, Session, Step
 from replay.wire.credentials import Credentials

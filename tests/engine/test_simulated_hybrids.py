@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from replay.engine.simulation import simulate_trace, simulated_plane
 from replay.engine.types import RunOptions
 from replay.planes.core.profiles import VM
 from replay.results.types import InstanceRecord
+from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target import Route, Target, TargetError
 from replay.trials.evidence import read_instances
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.modelled.asking import NOTHING_ASKED
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instances import Recorded, Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 from tests.planes.modelled.test_instances import behind_a_gateway
 

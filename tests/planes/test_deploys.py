@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from replay.engine.run import replay_trace
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.core.plane import Plane
 from replay.planes.serving.serving import plane_server
@@ -24,6 +23,7 @@ from replay.planes.types import (
     Stop,
     WindowDriven,
 )
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 
 SECOND_NS = 1_000_000_000

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.engine.simulation import simulate_trace, simulated_plane
 from replay.engine.types import RunOptions
 from replay.planes.core.averages import SECOND_NS
 from replay.planes.core.group_scaling import GroupPolicy
@@ -16,6 +15,7 @@ from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import GCE_MIG, KUBERNETES_HPA
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import DayWindow, Drain, GroupDriven, ModelSpec, PlaneSpec, ProcessSpec, RequestDriven
+from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target import Target, TargetError
 from tests.planes.conftest import Simulation
 

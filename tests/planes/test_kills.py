@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.types import Constant, Faults, ModelSpec
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 from tests.planes.modelled.test_instances import behind_a_gateway
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.core.plane import Plane
 from replay.planes.modelled.instances import Script
@@ -18,6 +17,7 @@ from replay.planes.types import (
     ModelSpec,
     PlaneSpec,
 )
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 
 AN_HOUR_NS = 3600 * 1_000_000_000

@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from replay.engine.router import WAIT, Router
-from replay.engine.simulation import simulated_plane
 from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES
+from replay.simulation.simulation import simulated_plane
 from replay.target import load_target
 from replay.trace.types import LlmCall, Request, Step
 

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from replay.choice.types import Assumption, PilotPlane, WhereFrom, Workload
-from replay.engine.simulation import simulated_plane
 from replay.planes.core.profiles import MODELS
 from replay.planes.types import (
     ACCEPT_QUEUE,
@@ -17,6 +16,7 @@ from replay.planes.types import (
     PlaneKind,
     SimulatedPlane,
 )
+from replay.simulation.simulation import simulated_plane
 from replay.target import Target
 from replay.words.phrases import number
 

@@ -14,13 +14,13 @@ import msgspec
 from replay.choice.types import PhaseName
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus
+from replay.simulation.simulation import simulate_trace
 from replay.system.files import write_whole
 from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling

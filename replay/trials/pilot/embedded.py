@@ -21,10 +21,10 @@ import anyio.to_thread
 import msgspec
 
 from replay.choice.types import Workload
-from replay.engine.simulation import simulated_plane
 from replay.planes.core.profiles import CLOUD_RUN, VM
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
+from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Target, TargetError, Timeouts
 from replay.trials.pilot.phases import LIVE, QUICK, How
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from replay.choice.types import PilotPlane
-from replay.engine.simulation import simulated_plane
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
 from replay.judge.measures.slo import Slo
 from replay.planes.types import PlaneSpec
+from replay.simulation.simulation import simulated_plane
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.levels import Measured

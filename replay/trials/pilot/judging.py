@@ -17,13 +17,13 @@ from replay.choice.questionnaire import Answers
 from replay.choice.standing import represented
 from replay.choice.types import CalendarBill, Hybrid, Met, PilotPlane, PilotVerdict, PlaneName, Recovered
 from replay.choice.words import check_again, effort_words, headline, rollback
-from replay.engine.simulation import simulated_plane
 from replay.judge.load.recovery import Event, judge_recovery
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import VERDICT_SCHEMA
 from replay.money.calendar import Calendar
 from replay.results.evidence import Evidence
+from replay.simulation.simulation import simulated_plane
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.answers import with_upkeep

@@ -7,13 +7,13 @@ from math import ceil
 import numpy as np
 
 from replay.choice.types import Bucket, PilotPlane
-from replay.engine.simulation import simulated_plane
 from replay.money.cost import CostError, Fleet, Group
 from replay.money.following import WINDOW_S, Floats, Follows, follows, kept
 from replay.money.month_load import peak_rps
 from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, is_refuted, sized
 from replay.money.types import MONTH_H
 from replay.money.usage import MONTH_S, Windows
+from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Target
 from replay.trials.pilot.levels import Measured, reached, recorded_levels, seen_at
 from replay.trials.pilot.schedule import Schedule, schedule_of

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.engine.simulation import simulated_plane
 from replay.planes.types import GroupDriven, SimulatedPlane
+from replay.simulation.simulation import simulated_plane
 from replay.target import Target
 
 _DAY_H = 24.0

@@ -24,10 +24,10 @@ from replay.choice.split import split_words
 from replay.choice.standing import Standing, standing, too_long
 from replay.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
 from replay.engine.router import WAIT, Router
-from replay.engine.simulation import simulated_plane
 from replay.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
+from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Route, Target
 from replay.trace.profile.shape import OTHER
 from replay.trials.evidence import read_evidence, read_instances

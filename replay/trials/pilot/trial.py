@@ -8,12 +8,12 @@ from replay.choice.carried import most_carried
 from replay.choice.types import PilotVerdict
 from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
-from replay.engine.simulation import simulated_plane, simulated_planes
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.core.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
+from replay.simulation.simulation import simulated_plane, simulated_planes
 from replay.target import Target, TargetError
 from replay.trace.file.stream import scan
 from replay.trials.compare import Question, judge_sides

@@ -7,7 +7,6 @@ import click
 
 from replay.choice.questionnaire import AnswersError, parse_answers, written_answers
 from replay.cli.units import DURATION, FACTOR, FAULT_AT, MONEY, PERCENT, RATIO
-from replay.engine.simulation import simulated_plane
 from replay.engine.users.rows import read_rows
 from replay.judge.comparison.sides import MetricError, parse_metric
 from replay.judge.gate.abort import parse_abort
@@ -16,6 +15,7 @@ from replay.money.calendar import CalendarError
 from replay.money.price_table import PriceTableError, parse_price_table
 from replay.planes.modelled.distributions import parse_distribution
 from replay.recording.upstreams import UpstreamError, parse_routes
+from replay.simulation.simulation import simulated_plane
 from replay.target import TargetError, load_target, redacted
 from replay.trace.arrivals import ArrivalsError, parse_arrivals
 from replay.trace.errors import TraceError
@@ -107,7 +107,7 @@ HARNESSES = (
     Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.gate.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
-        ("replay.target", "replay.toml", "replay.engine.simulation", "replay.money.currency"), seeds.TARGET_WORDS,
+        ("replay.target", "replay.toml", "replay.simulation.simulation", "replay.money.currency"), seeds.TARGET_WORDS,
     ),
     Harness(
         "calendar", _calendar, (CalendarError,), seeds.calendars,

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.simulation import simulate_trace
 from replay.engine.types import RunOptions
 from replay.planes.core.instances import Instance
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instances import Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec
+from replay.simulation.simulation import simulate_trace
 from replay.target import Target
 
 MS = 1_000_000

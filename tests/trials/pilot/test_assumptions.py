@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from replay.choice.types import StepClass, Workload
-from replay.engine.simulation import simulated_plane
 from replay.planes.types import ModelSpec, PlaneSpec
+from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Target, TargetError
 from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.choice.types import StepClass
-from replay.engine.simulation import simulated_plane
 from replay.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
+from replay.simulation.simulation import simulated_plane
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.month import in_month
 from replay.trials.pilot.peeling import Ground, one_machine_month, peeled

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.choice.types import Bucket, PilotPlane, Workload
-from replay.engine.simulation import simulated_plane
 from replay.money.calendar import Slot
 from replay.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
+from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Route, Target
 from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.money import Money, price_planes, put_break_evens

@@ -12,10 +12,10 @@ from replay.choice.questionnaire import parse_answers
 from replay.choice.split import split_words
 from replay.choice.types import StepClass, TriedSplit
 from replay.engine.router import Router
-from replay.engine.simulation import simulated_planes
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat
+from replay.simulation.simulation import simulated_planes
 from replay.target import Route, Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session

@@ -30,7 +30,6 @@ from replay.engine.render import Rendered
 from replay.engine.router import Router
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
-from replay.engine.virtual import VirtualTime
 from replay.engine.walker import Pace
 from replay.engine.writer import FileWriter
 from replay.keys import explained
@@ -56,6 +55,7 @@ from replay.planes.types import (
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, OWN, PARTS, Generator, InstanceRecord, Part, PlaneFigures
+from replay.simulation.virtual import VirtualTime
 from replay.system.files import write_whole
 from replay.target import Target, TargetError
 from replay.trace.redaction.shown_urls import shown_url

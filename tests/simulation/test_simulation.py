@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from replay.engine.simulation import most_at_once, simulate_trace, simulated_plane
 from replay.engine.types import Knobs, RunOptions
-from replay.engine.virtual import VirtualTime
 from replay.planes.types import InstanceLife
+from replay.simulation.simulation import most_at_once, simulate_trace, simulated_plane
+from replay.simulation.virtual import VirtualTime
 from replay.target import Target, TargetError
 
 MS = 1_000_000

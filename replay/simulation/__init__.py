@@ -1,0 +1,1 @@
+"""Runs in virtual time: the engine and a plane's core on one clock, without a network."""
