@@ -13,6 +13,7 @@ KNOWS = {
     "__main__": {"cli"},
     "cli": {
         "trials",
+        "live",
         "simulation",
         "engine",
         "report",
@@ -45,6 +46,7 @@ KNOWS = {
         "system",
         "words",
     },
+    "live": {"report", "results", "words"},
     "simulation": {"engine", "wire", "planes", "target", "results", "trace", "keys", "system"},
     "engine": {"wire", "planes", "target", "results", "trace", "dialects", "http", "system"},
     "report": {"choice", "judge", "money", "results", "system", "words"},

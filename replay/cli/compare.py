@@ -25,9 +25,9 @@ from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
 from replay.judge.comparison.sides import MARGIN_PERCENT, MetricError, parse_metric
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
+from replay.live.live import open_view
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import compare_junit
-from replay.report.live import open_view
 from replay.report.markdown import compare_markdown
 from replay.report.verdicts import print_compare
 from replay.results.types import AnswersKept, Ended, RunStatus

@@ -20,9 +20,9 @@ from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES
 from replay.judge.gate.judging import CONFIDENCE
+from replay.live.live import open_view
 from replay.report.github import annotations, is_github, write_job_summary
 from replay.report.junit import gate_junit
-from replay.report.live import open_view
 from replay.report.markdown import gate_markdown
 from replay.report.verdicts import print_gate
 from replay.target import load_target

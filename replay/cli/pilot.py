@@ -18,8 +18,8 @@ from replay.cli.pilot_report import material_of
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
+from replay.live.live import open_view
 from replay.money.calendar import Calendar
-from replay.report.live import open_view
 from replay.report.pilot_files import leave_report
 from replay.report.pilot_terminal import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target

@@ -20,8 +20,8 @@ from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.dryrun import foresee
 from replay.engine.types import At, FaultKind
 from replay.exit_codes import EXIT_CODES, Conclusion
+from replay.live.live import open_view
 from replay.report.check import print_check
-from replay.report.live import open_view
 from replay.report.recovery import print_recovery
 from replay.report.terminal import print_dry_run, print_summary
 from replay.results.types import AnswersKept

@@ -18,7 +18,7 @@ SEED = 20261128
 NOT_FUZZED = {
     "replay.cli.plane_serve": "a model file, converted as the run options of its command line are",
     "replay.pytest_plugin": "options of the user's own configuration",
-    "replay.report.screen": "snapshots of our own process",
+    "replay.live.screen": "snapshots of our own process",
     "replay.trials.aborting": "lines of our own process",
     "replay.trials.early": "lines of our own process",
     "replay.trials.watching": "lines of a run that our own process writes",

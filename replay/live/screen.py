@@ -1,6 +1,6 @@
 """Draws a run under way on the terminal; reads snapshots, a line of JSON each, from stdin until it ends.
 
-Started by replay.report.live as a process of its own. Ctrl-C belongs to the run, so it is ignored here.
+Started by replay.live.live as a process of its own. Ctrl-C belongs to the run, so it is ignored here.
 """
 
 import contextlib

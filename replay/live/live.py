@@ -72,7 +72,7 @@ class ProcessView(NoView):
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "replay.report.screen"], stdin=subprocess.PIPE, stderr=None
+            [sys.executable, "-m", "replay.live.screen"], stdin=subprocess.PIPE, stderr=None
         )
         assert self._process.stdin is not None
         self._fd = self._process.stdin.fileno()
