@@ -166,14 +166,14 @@ def _conclude(outcome: "GateOutcome", is_strict: bool) -> None:
         _fail(f"{broken_off(conclusion, directory)}\nrecorded in {directory}")
     if conclusion == "fail":
         _fail(_table(verdict, directory))
-    from replay.report.verdict_words import gate_headline, sentence
+    from replay.report.words.verdicts import gate_headline, sentence
 
     pytest.skip(_for_the_log("; ".join([gate_headline(verdict), *map(sentence, verdict.reasons)])))
 
 
 def _table(verdict: "GateVerdict", directory: Path) -> str:
     from replay.report.plain import plain_console
-    from replay.report.verdicts import print_gate
+    from replay.report.terminal.verdicts import print_gate
 
     out = io.StringIO()
     print_gate(verdict, directory, plain_console(file=out, width=_TABLE_WIDTH))
@@ -188,7 +188,7 @@ def _fail(message: str) -> NoReturn:
 
 def _for_the_log(text: str) -> str:
     """Text that pytest prints as it is, by no way that leads past our own outlets."""
-    from replay.report.log_commands import is_read_for_commands, without_commands
+    from replay.report.ci.log_commands import is_read_for_commands, without_commands
 
     return without_commands(text) if is_read_for_commands() else text
 

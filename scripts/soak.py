@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from replay.report.charts import COLOURS, Chart, ChartError, as_svg, spec_of
+from replay.report.page.charts import COLOURS, Chart, ChartError, as_svg, spec_of
 from tests.faults.growth import growth_of
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -9,7 +9,7 @@ from replay.cli.documents import print_json
 from replay.cli.options import output_options
 from replay.cli.units import DURATION, PERCENT
 from replay.judge.tail.coldstart import judge_coldstart
-from replay.report.load import print_coldstart
+from replay.report.terminal.load import print_coldstart
 from replay.target import load_target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbePlan, probe_coldstart

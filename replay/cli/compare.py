@@ -26,10 +26,10 @@ from replay.judge.comparison.sides import MARGIN_PERCENT, MetricError, parse_met
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
 from replay.live.live import open_view
-from replay.report.github import annotations, is_github, write_job_summary
-from replay.report.junit import compare_junit
-from replay.report.markdown import compare_markdown
-from replay.report.verdicts import print_compare
+from replay.report.ci.github import annotations, is_github, write_job_summary
+from replay.report.ci.junit import compare_junit
+from replay.report.ci.markdown import compare_markdown
+from replay.report.terminal.verdicts import print_compare
 from replay.results.types import AnswersKept, Ended, RunStatus
 from replay.target import load_target
 from replay.trials.answers import AnswersQuestion

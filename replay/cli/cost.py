@@ -14,7 +14,7 @@ from replay.exit_codes import EXIT_CODES
 from replay.money.calendar import Calendar
 from replay.money.cost import Size
 from replay.money.month import Beside
-from replay.report.cost import print_cost
+from replay.report.terminal.cost import print_cost
 from replay.trials.cost import MachineWish, price_run
 
 _NOT_NEGATIVE = click.FloatRange(min=0)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from replay.report.charts import Chart, ChartError, as_png, as_svg
-from replay.report.html import figure, page
+from replay.report.page.charts import Chart, ChartError, as_png, as_svg
+from replay.report.page.html import figure, page
 from replay.system.files import write_whole
 
 DRAWN = (".svg", ".png", ".html")

@@ -6,7 +6,7 @@ import click
 
 from replay.cli.documents import print_json
 from replay.judge.tail.explain import explain_run, path_of_session
-from replay.report.explain import print_explain
+from replay.report.terminal.explain import print_explain
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.types import STEPS_FILE, Manifest
 from replay.target import Connections

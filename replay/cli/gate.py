@@ -21,10 +21,10 @@ from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdic
 from replay.exit_codes import EXIT_CODES
 from replay.judge.gate.judging import CONFIDENCE
 from replay.live.live import open_view
-from replay.report.github import annotations, is_github, write_job_summary
-from replay.report.junit import gate_junit
-from replay.report.markdown import gate_markdown
-from replay.report.verdicts import print_gate
+from replay.report.ci.github import annotations, is_github, write_job_summary
+from replay.report.ci.junit import gate_junit
+from replay.report.ci.markdown import gate_markdown
+from replay.report.terminal.verdicts import print_gate
 from replay.target import load_target
 from replay.trials.endings import broken_off, concluded
 from replay.trials.gate import GateOutcome, gate_run, gate_trace

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from replay.report.log_commands import CommandBreaker, is_read_for_commands
+from replay.report.ci.log_commands import CommandBreaker, is_read_for_commands
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -21,7 +21,7 @@ from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
 from replay.money.calendar import Calendar
 from replay.report.pilot_files import leave_report
-from replay.report.pilot_terminal import print_pilot, stage_line
+from replay.report.terminal.pilot import print_pilot, stage_line
 from replay.target import Target, TargetError, load_target
 from replay.trials.endings import broken_off, concluded
 from replay.trials.pilot.answers import read_answers

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from replay.choice.types import PilotVerdict
-from replay.report.lanes import RecordedStep
-from replay.report.pilot_page import PilotMaterial
+from replay.report.page.lanes import RecordedStep
+from replay.report.page.pilot import PilotMaterial
 from replay.trials.pilot.carrying import done_phases
 from replay.trials.pilot.reading import Material, read_material, recorded_sessions
 

@@ -8,7 +8,7 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options
 from replay.exit_codes import EXIT_CODES
-from replay.report.terminal import print_summary
+from replay.report.terminal.run import print_summary
 from replay.simulation.simulation import simulate_trace
 from replay.target import load_target
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from replay.report.prices import print_table, print_tables
+from replay.report.terminal.prices import print_table, print_tables
 from replay.trials.prices import price_table, shipped_prices
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -12,18 +12,18 @@ from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report.charts import ChartError
-from replay.report.junit import compare_junit, gate_junit
-from replay.report.load import print_ceiling, print_coldstart
-from replay.report.markdown import compare_markdown, gate_markdown
-from replay.report.page import run_page, verdict_page
-from replay.report.pilot_markdown import pilot_markdown
-from replay.report.pilot_page import pilot_page
-from replay.report.pilot_terminal import print_pilot
-from replay.report.recovery import print_recovery
-from replay.report.story import print_story
-from replay.report.terminal import print_summary
-from replay.report.verdicts import print_compare, print_gate
+from replay.report.ci.junit import compare_junit, gate_junit
+from replay.report.ci.markdown import compare_markdown, gate_markdown
+from replay.report.ci.pilot import pilot_markdown
+from replay.report.page.charts import ChartError
+from replay.report.page.page import run_page, verdict_page
+from replay.report.page.pilot import pilot_page
+from replay.report.terminal.load import print_ceiling, print_coldstart
+from replay.report.terminal.pilot import print_pilot
+from replay.report.terminal.recovery import print_recovery
+from replay.report.terminal.run import print_summary
+from replay.report.terminal.story import print_story
+from replay.report.terminal.verdicts import print_compare, print_gate
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild

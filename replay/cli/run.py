@@ -21,9 +21,9 @@ from replay.engine.dryrun import foresee
 from replay.engine.types import At, FaultKind
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
-from replay.report.check import print_check
-from replay.report.recovery import print_recovery
-from replay.report.terminal import print_dry_run, print_summary
+from replay.report.terminal.check import print_check
+from replay.report.terminal.recovery import print_recovery
+from replay.report.terminal.run import print_dry_run, print_summary
 from replay.results.types import AnswersKept
 from replay.target import load_target
 from replay.trials.aborting import replay_one

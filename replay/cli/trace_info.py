@@ -9,8 +9,8 @@ import click
 
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
-from replay.report.charts import Chart
-from replay.report.trace_chart import trace_load
+from replay.report.page.charts import Chart
+from replay.report.page.trace_chart import trace_load
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.stream import find_errors, scan
 from replay.trace.profile.shape import Quantiles, TraceProfile, profile

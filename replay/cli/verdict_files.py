@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from replay.cli.failures import failure_of
-from replay.report.junit import error_junit
-from replay.report.markdown import error_markdown
+from replay.report.ci.junit import error_junit
+from replay.report.ci.markdown import error_markdown
 from replay.system.files import write_whole
 
 _NOT_OVER = "the command did not come to its end; it was killed, or is still at work."

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from replay.choice.types import PilotVerdict
-from replay.report.charts import Chart, ChartError, as_png, as_svg
-from replay.report.pilot_markdown import pilot_markdown
-from replay.report.pilot_page import PilotMaterial, pilot_figures, pilot_page
+from replay.report.ci.pilot import pilot_markdown
+from replay.report.page.charts import Chart, ChartError, as_png, as_svg
+from replay.report.page.pilot import PilotMaterial, pilot_figures, pilot_page
 from replay.results.rundir import name_in_path
 from replay.system.files import write_whole
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from replay.cli.main import cli
 from replay.judge.tail.attribution import CAUSES
 from replay.judge.tail.explain import explain_run, path_of_session
-from replay.report.explain import CAUSE_WORDS, print_explain
+from replay.report.terminal.explain import CAUSE_WORDS, print_explain
 from replay.results.columns import columns_of
 from replay.results.rundir import RunDirError
 from tests.judge.conftest import Evidence, step, summary

@@ -20,8 +20,8 @@ from replay.choice.types import (
 from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
 from replay.money.types import BreakEvenFound, Sensitive
-from replay.report.lanes import RecordedStep
-from replay.report.pilot_page import PilotMaterial
+from replay.report.page.lanes import RecordedStep
+from replay.report.page.pilot import PilotMaterial
 from replay.results.columns import columns_of
 from replay.results.types import Manifest, Quantiles, TraceFacts
 from tests.judge.conftest import Evidence, step, summary

@@ -2,8 +2,8 @@
 
 import pytest
 
-from replay.report import charts
-from replay.report.charts import Chart, ChartError, as_svg, spec_of
+from replay.report.page import charts
+from replay.report.page.charts import Chart, ChartError, as_svg, spec_of
 
 CHART = Chart("load", "says", spec_of([], mark="line", encoding={}), (), ())
 

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket, Tail
-from replay.report.load import print_coldstart
+from replay.report.terminal.load import print_coldstart
 from replay.results.types import Quantiles
 
 COLD = Cold(

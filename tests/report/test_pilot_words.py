@@ -7,10 +7,10 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from replay.choice.types import CalendarBill, Rule
-from replay.report import pilot_tables
-from replay.report.pilot_cells import number
-from replay.report.pilot_markdown import pilot_markdown
-from replay.report.pilot_terminal import print_pilot
+from replay.report.ci.pilot import pilot_markdown
+from replay.report.page import pilot_tables
+from replay.report.terminal.pilot import print_pilot
+from replay.report.words.pilot import number
 from replay.words.numbers import unit_price
 from tests.report.pilot_example import pilot_verdict
 from tests.report.verdict_samples import HOSTILE

@@ -8,13 +8,13 @@ import pytest
 
 from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.tail.coldstart import judge_coldstart
-from replay.report import verdict_charts
-from replay.report.cause_chart import causes
-from replay.report.heat_chart import heat_map
-from replay.report.lanes import lanes
-from replay.report.load_chart import load_over_time
-from replay.report.percentile_chart import percentiles
-from replay.report.tail import tail
+from replay.report.page import verdict_charts
+from replay.report.page.cause_chart import causes
+from replay.report.page.heat_chart import heat_map
+from replay.report.page.lanes import lanes
+from replay.report.page.load_chart import load_over_time
+from replay.report.page.percentile_chart import percentiles
+from replay.report.page.tail import tail
 from replay.results.columns import columns_of
 from tests.judge.conftest import Evidence, step, summary
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from replay.report.terminal import print_dry_run
+from replay.report.terminal.run import print_dry_run
 from replay.results.types import Forecast
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 
 from replay.engine.types import RunOptions
-from replay.report.verdicts import print_compare
+from replay.report.terminal.verdicts import print_compare
 from replay.target import Target
 from replay.trials.compare import compare_targets
 

@@ -1,0 +1,1 @@
+"""What CI systems show of a verdict: Markdown, JUnit, annotations and job summaries."""

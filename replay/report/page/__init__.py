@@ -1,0 +1,1 @@
+"""A run or a verdict as one HTML page: its charts and tables."""

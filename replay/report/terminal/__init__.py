@@ -1,0 +1,1 @@
+"""A run or a verdict on the terminal."""

@@ -1,0 +1,276 @@
+"""A finished run on the terminal: what a person understands at a glance."""
+
+from math import isinf
+from pathlib import Path
+
+from rich.console import Console
+
+from replay.report.plain import Table, Text, fitted, plain_console
+from replay.report.words.beside import RECORDED_HEADS, recorded_cells
+from replay.report.words.fidelity import fidelity_line
+from replay.results.types import Forecast, Quantiles, Series, Summary
+from replay.words.numbers import clean, clock, count, milliseconds, money, size
+from replay.words.phrases import counted
+
+_QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
+_SERIES_SHOWN = 20
+_ROWS = {
+    "response": "response",
+    "response_with_failures": "with failures",
+    "failed": "failed",
+    "service": "service",
+    "ttfb": "ttfb",
+    "ttft": "ttft",
+    "itl": "itl",
+    "makespan": "makespan",
+    "makespan_with_failures": "with failures",
+    "recorded": "recorded",
+}
+_MEANINGS = """\
+response: from the intended time, what the agent waited; service, ttfb (first
+byte) and ttft (first token): from sending, the target's part; itl: between
+tokens; makespan: a whole session"""
+_RECORDED = "recorded: how long the same steps took when they were recorded"
+_FAILURES = """\
+these are of what was answered; with failures: a failed step, and a session
+with one, is infinitely slow (∞)"""
+_VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
+
+
+def print_summary(summary: Summary, directory: Path | None = None, console: Console | None = None) -> None:
+    """Print the final figures of a run."""
+    console = console or plain_console()
+    _print_head(summary, console)
+    if summary.counts.sent:
+        console.print(fitted(_latency_table(summary), console))
+        console.print(Text(_MEANINGS, style="dim"))
+        if "recorded" in summary.latency_ms:
+            console.print(Text(_RECORDED, style="dim"))
+        if summary.counts.failed:
+            console.print(Text(_FAILURES, style="dim"))
+        if len(summary.series) > 1:
+            console.print()
+            console.print(fitted(_series_table(summary), console))
+        if "recorded" in summary.latency_ms:
+            console.print()
+            console.print(fitted(_recorded_table(summary), console))
+        if len(summary.series) > 1:
+            hidden = len(summary.series) - _SERIES_SHOWN
+            if hidden > 0:
+                console.print(Text(f"and {hidden} more step names; see summary.json", style="dim"))
+    _print_generator(summary, console)
+    if (spent := summary.spent) is not None:
+        of = f"{money(spent.amount, spent.currency)} of {money(spent.budget, spent.currency)}"
+        calls = (
+            f"{count(spent.calls)} model calls, {count(spent.counted)} counted, {count(spent.assumed)} assumed"
+        )
+        console.print(Text(f"spent: {of}, on {calls}"))
+    if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
+        style = "dim" if not summary.fidelity.reasons else "yellow"
+        console.print(Text(said, style=style))
+    for note in summary.notes:
+        console.print(Text(f"note: {note}", style="dim"))
+    if directory is not None:
+        console.print(Text(f"recorded in {directory}", style="dim"), soft_wrap=True)
+
+
+def _print_head(summary: Summary, console: Console) -> None:
+    counts = summary.counts
+    console.print()
+    console.print(
+        Text.assemble(
+            (clean(summary.trace.name), "bold"),
+            " → ",
+            (clean(summary.target.name), "bold"),
+            f"  {summary.target.url}",
+        ),
+        soft_wrap=True,
+    )
+    parts = [
+        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {clock(summary.elapsed_s)}"
+    ]
+    if summary.ended is not None:
+        parts.append(f"the run was ended by {summary.ended.option}")
+    elif summary.status != "finished":
+        parts.append(f"the run was {summary.status}")
+    console.print(Text("; ".join(parts)))
+    line = Text()
+    line.append(f"{count(counts.ok)} ok", style="green" if counts.ok else "default")
+    line.append(", ")
+    line.append(f"{count(counts.failed)} failed", style="red" if counts.failed else "default")
+    line.append(", ")
+    line.append(f"{count(counts.unsent)} unsent", style="yellow" if counts.unsent else "default")
+    if counts.waits:
+        withheld = f", {count(counts.withheld)} of them withheld" if counts.withheld else ""
+        line.append(f" ({count(counts.waits)} of the ok are waits that send nothing{withheld})")
+    if counts.unlike_recorded:
+        line.append(f"; {count(counts.unlike_recorded)} with another status than recorded", style="yellow")
+    console.print(line)
+    for label, classes in (("failed", counts.errors), ("unsent", counts.unsent_reasons)):
+        if classes:
+            shown = ", ".join(
+                f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1])
+            )
+            console.print(Text(f"  {label}: {shown}"))
+    rate = summary.rate
+    if rate.achieved_rps is not None and rate.offered_rps is not None:
+        peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"
+        console.print(Text(f"offered {rate.offered_rps:,.1f}/s, achieved {rate.achieved_rps:,.1f}/s{peak}"))
+    console.print()
+
+
+def _latency_table(summary: Summary) -> Table:
+    table = _table("latency")
+    for name, shown in _ROWS.items():
+        quantiles = summary.latency_ms.get(name)
+        if quantiles is None and f"{name}_with_failures" in summary.latency_ms:
+            # Nothing was answered; without this row it would not be clear what the next one is of.
+            quantiles = Quantiles(n=0)
+        elif quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
+            continue
+        table.add_row(shown, *_cells(quantiles))
+    return table
+
+
+def _series_table(summary: Summary) -> Table:
+    table = _table("by step", last="failed")
+    for series in _shown_series(summary):
+        failed = series.counts.get("failed", 0)
+        table.add_row(
+            f"{series.kind}:{clean(series.name, 32)}",
+            *_cells(series.response),
+            Text(count(failed), style="red" if failed else "dim"),
+        )
+    return table
+
+
+def _recorded_table(summary: Summary) -> Table:
+    """The steps that were answered, beside the recording of the same ones."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("beside the recording", no_wrap=True, style="bold")
+    for head in RECORDED_HEADS:
+        table.add_column(head, justify="right", no_wrap=True)
+    empty = Quantiles(n=0)
+    latency = summary.latency_ms
+    table.add_row("all steps", *_beside(latency.get("response", empty), latency["recorded"]))
+    for series in _shown_series(summary) if len(summary.series) > 1 else ():
+        if series.recorded is not None:
+            table.add_row(f"{series.kind}:{clean(series.name, 24)}", *_beside(series.response, series.recorded))
+    return table
+
+
+def _beside(ours: Quantiles, recorded: Quantiles) -> list[Text]:
+    return [Text(cell, style="dim" if cell.endswith("*") else "") for cell in recorded_cells(ours, recorded)]
+
+
+def _shown_series(summary: Summary) -> list[Series]:
+    return sorted(summary.series, key=lambda series: -series.response.n)[:_SERIES_SHOWN]
+
+
+def _table(first: str, last: str = "") -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column(first, no_wrap=True, style="bold")
+    table.add_column("n", justify="right", no_wrap=True)
+    for name, _ in _QUANTILES:
+        table.add_column(name.replace("_", "."), justify="right", no_wrap=True)
+    table.add_column("max", justify="right", no_wrap=True)
+    if last:
+        table.add_column(last, overflow="fold", justify="right")
+    return table
+
+
+def _cells(quantiles: Quantiles) -> list[Text]:
+    cells = [Text(count(quantiles.n))]
+    for name, q in _QUANTILES:
+        value: float | None = getattr(quantiles, name)
+        # Fewer than 1 / (1 - q) values: the quantile is only the largest value under another name.
+        is_thin = value is not None and not isinf(value) and quantiles.n * (1 - q) < 0.999
+        cells.append(Text(milliseconds(value) + ("*" if is_thin else ""), style="dim" if is_thin else ""))
+    cells.append(Text(milliseconds(quantiles.max)))
+    return cells
+
+
+def _print_generator(summary: Summary, console: Console) -> None:
+    console.print()
+    thin = [
+        q.n for q in (*summary.latency_ms.values(), *(s.response for s in summary.series)) if 0 < q.n < 1000
+    ]
+    if thin:
+        console.print(
+            Text("* too few steps for this percentile: it is only the largest value seen", style="dim")
+        )
+    lag = summary.dispatch_lag_us
+    generator = summary.generator
+    text = Text.assemble("this generator: ", (generator.verdict, f"bold {_VERDICT_STYLE[generator.verdict]}"))
+    if lag.n and lag.p50 is not None and lag.p99 is not None:
+        text.append(
+            f", steps sent {milliseconds(lag.p50 / 1000)} late (p50), {milliseconds(lag.p99 / 1000)} (p99)"
+        )
+    if generator.cpu_percent is not None:
+        text.append(f", {generator.cpu_percent:.0f}% of a core")
+    console.print(text, soft_wrap=True)
+    for reason in generator.reasons:
+        console.print(Text(f"  because {reason}", style=_VERDICT_STYLE[generator.verdict]), soft_wrap=True)
+    if generator.verdict != "ok":
+        console.print("  so part of the latency above may be this machine's and not the target's")
+    removed = {name: s for name, s in summary.removed_s.items() if s}
+    if removed:
+        shown = ", ".join(f"{name.replace('_', '-')} {clock(s)}" for name, s in removed.items())
+        console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
+
+
+def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
+    """What the requests come to."""
+    rows = []
+    for name, counts in (("by method", forecast.methods), ("by host", forecast.hosts)):
+        if counts:
+            rows.append((name, ", ".join(f"{clean(key)} {count(n)}" for key, n in counts.items())))
+    if forecast.requests:
+        rows.append(("request bytes", size(forecast.request_bytes)))
+    if forecast.model_calls:
+        tokens = (
+            f"{count(forecast.input_tokens)} prompt and at most {count(forecast.output_tokens)} output tokens"
+        )
+        rows.append(("model calls", f"{count(forecast.model_calls)}, with {tokens}"))
+        cost = "not known; the target file has no price of model calls under [cost]"
+        if forecast.model_cost is not None:
+            cost = f"at most about {money(forecast.model_cost, currency)}, by the target's [cost]"
+        rows.append(("they cost", cost))
+    return rows
+
+
+def _waits(forecast: Forecast) -> str:
+    withheld = f"; {count(forecast.withheld)} withheld, as read-only" if forecast.withheld else ""
+    return f"{count(forecast.waits)} (nothing is sent for them{withheld})"
+
+
+def print_dry_run(forecast: Forecast, console: Console | None = None, currency: str | None = None) -> None:
+    """Print what a run would send. currency: of the target's prices, where it is known."""
+    console = console or plain_console()
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim")
+    table.add_column()
+    peak = f"{forecast.peak_rps:,.0f}/s" if forecast.peak_rps is not None else "–"
+    rows = [
+        ("would send", f"{counted(forecast.requests, 'request')} of {counted(forecast.steps, 'step')}"),
+        ("sessions", count(forecast.sessions)),
+        ("waits", _waits(forecast)),
+        ("wall time", f"about {clock(forecast.wall_s)}, with the recorded durations"),
+        ("span", f"{clock(forecast.recorded_span_s)} as recorded"),
+        ("peak rate", f"{peak}, in the busiest second"),
+        ("peak in flight", f"about {count(forecast.peak_in_flight)}, with the recorded durations"),
+    ]
+    rows += _weight(forecast, currency)
+    if forecast.identical_requests is not None:
+        alike = "byte for byte like one before them, traceparent and idempotency key aside"
+        rows.append(("identical", f"{counted(forecast.identical_requests, 'request')}, {alike}"))
+    for name, seconds in forecast.removed_s.items():
+        if seconds:
+            rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))
+    for name, said in rows:
+        table.add_row(name, Text(said))
+    console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))
+    console.print(table)
+    for note in forecast.notes:
+        console.print(Text(f"note: {note}", style="dim"))
+    console.print("nothing was sent")

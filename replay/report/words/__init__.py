@@ -1,0 +1,1 @@
+"""Numbers, names and verdicts as people read them, the same in every medium."""

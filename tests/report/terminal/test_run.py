@@ -1,0 +1,130 @@
+"""A finished run on the terminal: what was answered, what failed, and what was recorded, each in its own row."""
+
+import io
+from math import inf
+
+import pytest
+from rich.console import Console
+
+from replay.report.plain import Table, fitted
+from replay.report.terminal.run import print_summary
+from replay.results.types import Fidelity, Quantiles, Series
+from tests.judge.conftest import summary
+
+
+def times(n, ms):
+    return Quantiles(n=n, mean=ms, min=ms, p50=ms, p90=ms, p95=ms, p99=ms, p99_9=ms, max=ms)
+
+
+def with_failures(n, p50):
+    return Quantiles(n=n, p50=p50, p90=inf, p95=inf, p99=inf, p99_9=inf, max=inf, failed_ratio=0.2)
+
+
+def a_summary(**latency_ms):
+    said = summary()
+    said.counts.sent, said.counts.ok = 5_000, 4_000
+    said.counts.failed, said.counts.errors = 1_000, {"status_5xx": 990, "check": 10}
+    said.latency_ms = latency_ms
+    return said
+
+
+def printed(said, width=80):
+    out = io.StringIO()
+    print_summary(said, None, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+def row_of(text, label):
+    (line,) = (line for line in text.splitlines() if line.startswith(label))
+    return line.removeprefix(label).split()
+
+
+def test_failures_have_rows_of_their_own_and_what_falls_among_them_is_infinite():
+    text = printed(
+        a_summary(
+            response=times(4_000, 250.0),
+            response_with_failures=with_failures(5_000, 260.0),
+            failed=times(1_000, 2.0),
+        )
+    )
+
+    assert row_of(text, "response ") == ["4,000", *["250", "ms"] * 6]
+    assert row_of(text, "with failures") == ["5,000", "260", "ms", "∞", "∞", "∞", "∞", "∞"]
+    assert row_of(text, "failed ")[:3] == ["1,000", "2.00", "ms"]
+    assert "failed: status_5xx 990, check 10" in text
+    assert "infinitely slow (∞)" in text
+
+
+def test_where_nothing_was_answered_it_still_says_what_the_failures_are_of():
+    text = printed(a_summary(response_with_failures=with_failures(1_000, inf)))
+
+    assert row_of(text, "response ") == ["0", *"–" * 6]
+
+
+def test_the_recording_stands_beside_all_steps_and_each_of_them():
+    said = a_summary(response=times(4_000, 250.0), recorded=times(4_000, 200.0))
+    said.series = [
+        Series("llm", "plan", times(50, 900.0), times(50, 900.0), {"ok": 50}, recorded=times(50, 1_000.0)),
+        Series("tool", "search", times(3_950, 100.0), times(3_950, 100.0), {"ok": 3_950}),
+    ]
+    beside = printed(said).split("beside the recording")[1]
+
+    assert row_of(beside, "all steps") == ["250", "ms", "200", "ms", "1.25×"] * 2
+    assert row_of(beside, "llm:plan") == [
+        "900",
+        "ms",
+        "1.00",
+        "s",
+        "0.90×",
+        "900",
+        "ms*",
+        "1.00",
+        "s*",
+        "0.90×",
+    ]
+    assert "tool:search" not in beside
+
+
+def test_a_summary_of_an_older_version_prints_without_what_it_lacks():
+    text = printed(a_summary(response=times(4_000, 250.0), service=times(4_000, 240.0)))
+
+    assert "recorded" not in text
+    assert "with failures  " not in text
+    assert "fidelity" not in text
+
+
+def test_everything_fits_into_eighty_columns():
+    said = a_summary(
+        response=times(1_234_567, 12_345.0),
+        response_with_failures=with_failures(1_234_568, 12_345.0),
+        makespan=times(12_345, 98_765.0),
+        makespan_with_failures=with_failures(12_346, 98_765.0),
+        recorded=times(1_234_567, 12_345.0),
+    )
+    said.fidelity = Fidelity(ratio=0.4, sessions=1.0, steps=1.0, statuses=0.4, streams=0.5, arrivals=1.0)
+    name = "x" * 80
+    said.series = [
+        Series("tool", name, times(99, 98.7), times(99, 98.7), {"ok": 99}, recorded=times(99, 0.0123)),
+        Series("llm", name, times(99, 98.7), times(99, 98.7), {"ok": 99}, recorded=times(99, 98.7)),
+    ]
+
+    assert max(map(len, printed(said).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 200])
+def test_a_table_of_figures_is_cut_on_no_terminal(width):
+    table = Table(box=None)
+    for head in ("latency", "n", "p50", "p99.9", "max"):
+        table.add_column(head, no_wrap=True)
+    table.add_row("response", "320", "236 ms", "2.95 s*", "–")
+    table.add_row("[red]llm[/red]", "76", "1.84 s", "2.79 s*", "2.79 s")
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+
+    console.print(fitted(table, console))
+
+    said = console.file.getvalue()
+    assert all(len(line.rstrip()) <= width for line in said.splitlines())
+    assert "…" not in said
+    for figure in ("236 ms", "2.95 s*", "1.84 s", "2.79 s", "[red]llm[/red]"):
+        assert figure in said
+    assert ("p50 236 ms" in said) == (width < 60)

@@ -1,0 +1,29 @@
+"""Whether a replay meant the same as its recording, in words."""
+
+from replay.report.words.fidelity import fidelity_line, fidelity_rows
+from replay.results.types import Fidelity
+
+
+def test_a_replay_that_fell_short_nowhere_says_of_what():
+    assert fidelity_line(Fidelity(ratio=1.0, sessions=1.0, statuses=1.0)) == (
+        "fidelity to the recording: 100% (sessions, statuses)"
+    )
+
+
+def test_what_fell_short_is_named_first_the_least_of_all():
+    found = Fidelity(ratio=0.412, sessions=1.0, steps=1.0, output_tokens=0.412, arrivals=0.99999)
+
+    assert fidelity_line(found) == (
+        "fidelity to the recording: 41.2% (output tokens 41.2%; arrivals 99.9%; 100% of sessions, steps)"
+    )
+
+
+def test_nothing_is_said_where_nothing_is_known():
+    assert fidelity_line(Fidelity()) == ""
+    assert fidelity_rows(Fidelity()) == []
+
+
+def test_requests_in_flight_stand_beside_the_recorded_ones():
+    (row,) = fidelity_rows(Fidelity(in_flight=12.34, recorded_in_flight=8.0))
+
+    assert row == ("in flight", "12.3", "requests at once in the mean, 8 when recorded")
