@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from replay.engine.dryrun import foresee
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.importers import IMPORTERS

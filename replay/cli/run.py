@@ -17,7 +17,7 @@ from replay.cli.options import (
     safety_options,
 )
 from replay.cli.units import DURATION, FAULT_AT
-from replay.engine.dryrun import foresee
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.types import At, FaultKind
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view

@@ -21,11 +21,11 @@ from replay.engine.alarm import make_alarm
 from replay.engine.budget import Till
 from replay.engine.outcome import Expected, Outcomes, status_class
 from replay.engine.pacer import MakeAlarm, Pacer, Turns
-from replay.engine.read_only import KeptBack
-from replay.engine.recorder import Recorder
-from replay.engine.render import Rendered
+from replay.engine.records.recorder import Recorder
+from replay.engine.requests.read_only import KeptBack
+from replay.engine.requests.render import Rendered
+from replay.engine.requests.router import WAIT
 from replay.engine.retries import Retries
-from replay.engine.router import WAIT
 from replay.engine.types import RunOptions
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk

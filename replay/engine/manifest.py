@@ -14,9 +14,9 @@ from replay import __version__
 from replay.engine.event_loop import described
 from replay.engine.loop import RunLoop
 from replay.engine.plan import Planned
-from replay.engine.recorder import Recorder
+from replay.engine.records.recorder import Recorder
+from replay.engine.requests.sender import TargetSender
 from replay.engine.selfcheck import Vitals, judge_generator
-from replay.engine.sender import TargetSender
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts

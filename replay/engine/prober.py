@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.engine.recorder import Recorder
-from replay.engine.router import WAIT
-from replay.engine.sender import TargetSender
+from replay.engine.records.recorder import Recorder
+from replay.engine.records.writer import FileWriter
+from replay.engine.requests.router import WAIT
+from replay.engine.requests.sender import TargetSender
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
-from replay.engine.writer import FileWriter
 from replay.target import Target
 from replay.trace.types import Session, Step
 from replay.wire.types import Exchange

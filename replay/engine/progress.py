@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from replay.engine.loop import RunLoop
 from replay.engine.plan import Planned
-from replay.engine.recorder import Recorder
+from replay.engine.records.recorder import Recorder
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.types import Snapshot
 

@@ -13,24 +13,24 @@ import anyio
 
 from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
+from replay.engine.beside.events import carry_out, reaper_for
+from replay.engine.beside.observe import PlaneObserver
 from replay.engine.budget import Purse, Till
 from replay.engine.event_loop import Host, alone, run_to_end
-from replay.engine.events import carry_out, reaper_for
 from replay.engine.loop import Progress, RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
-from replay.engine.observe import PlaneObserver
 from replay.engine.outcome import Outcomes
-from replay.engine.own_origin import refuse_own_origin
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
 from replay.engine.progress import OnProgress, Watched, report_progress
-from replay.engine.recorder import Recorder
+from replay.engine.records.recorder import Recorder
+from replay.engine.records.writer import FileWriter
+from replay.engine.requests.own_origin import refuse_own_origin
+from replay.engine.requests.sender import TargetSender
 from replay.engine.retries import Retries
-from replay.engine.sender import TargetSender
 from replay.engine.types import At, RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
-from replay.engine.writer import FileWriter
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary

@@ -464,7 +464,7 @@ class DataFacts(msgspec.Struct, omit_defaults=True):
 
 class Manifest(msgspec.Struct, omit_defaults=True):
     """run.json: written first and again at the end. Every secret in target is redacted. run_id: the key from which
-    the trace ids and span ids of its requests are derived (see replay/engine/render.py).
+    the trace ids and span ids of its requests are derived (see replay/engine/requests/render.py).
     """
 
     schema: str

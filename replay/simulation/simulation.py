@@ -25,13 +25,13 @@ from replay.engine.manifest import manifest_of, now_utc
 from replay.engine.outcome import Outcomes
 from replay.engine.pacer import Pacer
 from replay.engine.plan import planned_counts, planned_sessions, read_trace
-from replay.engine.recorder import Recorder
-from replay.engine.render import Rendered
-from replay.engine.router import Router
+from replay.engine.records.recorder import Recorder
+from replay.engine.records.writer import FileWriter
+from replay.engine.requests.render import Rendered
+from replay.engine.requests.router import Router
 from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
-from replay.engine.writer import FileWriter
 from replay.keys import explained
 from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES, with_profile

@@ -7,7 +7,7 @@ import pytest
 
 from replay.dialects.types import BodyFacts, Usage
 from replay.engine.budget import MOST_ANSWERED, Purse, Till, Tokens, expected_tokens, is_model_call
-from replay.engine.dryrun import foresee
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import Job, replay_together, replay_trace
 from replay.engine.types import Budget, RunOptions
 from replay.target import Cost, Retry, Target, TargetError

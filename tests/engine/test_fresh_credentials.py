@@ -8,12 +8,12 @@ import pytest
 from replay.engine.loop import RunLoop
 from replay.engine.outcome import Outcomes
 from replay.engine.pacer import Pacer
-from replay.engine.recorder import Recorder
-from replay.engine.render import Renderer
+from replay.engine.records.recorder import Recorder
+from replay.engine.records.writer import FileWriter
+from replay.engine.requests.render import Renderer
 from replay.engine.retries import Retries
 from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Pace
-from replay.engine.writer import FileWriter
 from replay.simulation.virtual import VirtualTime
 from replay.target import Auth, Retry, Target
 from replay.trace.types import Edge, Request, Session, Step

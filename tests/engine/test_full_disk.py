@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from replay.engine import writer
+from replay.engine.records import writer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results import rundir

@@ -7,7 +7,7 @@ import pytest
 from hdrh.histogram import HdrHistogram
 from hdrh.log import HistogramLogReader
 
-from replay.engine.dryrun import foresee
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Walk

@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from replay.engine import manifest, recorder
+from replay.engine import manifest
+from replay.engine.records import recorder
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.hlog import read_hlog

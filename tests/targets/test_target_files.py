@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.engine.router import WAIT, Router
+from replay.engine.requests.router import WAIT, Router
 from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES
 from replay.simulation.simulation import simulated_plane

@@ -3,8 +3,8 @@
 import pytest
 
 from replay.cli.failures import failure_of
-from replay.engine.dryrun import foresee
-from replay.engine.own_origin import OriginRefused
+from replay.engine.forecast.dryrun import foresee
+from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo

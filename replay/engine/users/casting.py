@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from replay.engine.destinations import shares_cookies
+from replay.engine.requests.destinations import shares_cookies
 from replay.engine.users.cookies import Cookies
 from replay.engine.users.rows import Rows
 from replay.engine.users.values import SessionValues, User

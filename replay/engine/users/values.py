@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from replay.engine.render import Rendered
+from replay.engine.requests.render import Rendered
 from replay.engine.users.cookies import Cookies
 from replay.trace.types import Request, Step
 from replay.trace.values.extracting import MissingValue, filled, is_name

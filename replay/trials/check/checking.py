@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from replay.engine.own_origin import refuse_own_origin
 from replay.engine.plan import read_trace
+from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, replay_together
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.check import CheckReport, report_of

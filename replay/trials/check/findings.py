@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from replay.engine.destinations import bare_urls, has_secrets
-from replay.engine.own_origin import origins_of
-from replay.engine.read_only import may_change_something
+from replay.engine.requests.destinations import bare_urls, has_secrets
+from replay.engine.requests.own_origin import origins_of
+from replay.engine.requests.read_only import may_change_something
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
 from replay.results.fidelity import shortfall

@@ -7,7 +7,7 @@ from time import monotonic_ns, time
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from replay.engine.destinations import destinations
+from replay.engine.requests.destinations import destinations
 from replay.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialled, Dialler

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from replay.choice.boots import Life
-from replay.engine.observe import PLANE_FILE
+from replay.engine.beside.observe import PLANE_FILE
 from replay.results.rundir import read_lines
 from replay.results.types import INSTANCES_FILE, InstanceRecord
 from replay.trials.faults import read_events

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from replay.choice.types import Bucket
-from replay.engine.router import Router
+from replay.engine.requests.router import Router
 from replay.money.cost import CostError
 from replay.money.month_load import peak_in_flight, peak_rps
 from replay.results.columns import ABSENT_NS, Flags

@@ -1,7 +1,7 @@
 """Where a hybrid target sends each kind of step, by the routes of its file."""
 
 from replay.choice.types import PlannedRoute, Workload
-from replay.engine.router import WAIT, Router
+from replay.engine.requests.router import WAIT, Router
 from replay.target import Target
 from replay.trace.redaction.shown_urls import shown_url
 

@@ -23,7 +23,7 @@ from replay.choice.planes import Seen, ended, plane_figures
 from replay.choice.split import split_words
 from replay.choice.standing import Standing, standing, too_long
 from replay.choice.types import Hybrid, PilotPlane, PlaneName, StepClass, TriedSplit
-from replay.engine.router import WAIT, Router
+from replay.engine.requests.router import WAIT, Router
 from replay.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from replay.choice.carried import most_carried
 from replay.choice.types import PilotVerdict
-from replay.engine.own_origin import refuse_own_origin
 from replay.engine.progress import OnProgress
+from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.core.scaling import DEFAULT_FULL

@@ -87,7 +87,7 @@ def test_answers_that_cannot_be_written_end_the_run_and_lose_nothing_else(
             raise OSError(28, "No space left on device")
         return write(fd, data)
 
-    monkeypatch.setattr("replay.engine.writer.os.write", full)
+    monkeypatch.setattr("replay.engine.records.writer.os.write", full)
 
     outcome = replay_trace(trace, Target(url=answering("plain")), RunOptions(answers="shape"), tmp_path / "run")
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from replay.engine.destinations import destinations
+from replay.engine.requests.destinations import destinations
 from replay.engine.users.casting import Casting, casting_for
 from replay.target import Route, SessionRules, Target
 from replay.trace.copies import Copy

@@ -13,7 +13,7 @@ from replay.dialects.documents import read_cut_document, read_document
 from replay.dialects.families import family_of_request
 from replay.dialects.streams import StreamReader
 from replay.engine.answers.shape import shape_of
-from replay.engine.observe import PlaneObserver, understood
+from replay.engine.beside.observe import PlaneObserver, understood
 from replay.http.codings import uncoded
 from replay.planes.modelled.asking import BodyScan, kind_and_name
 from replay.target import Target
@@ -196,5 +196,5 @@ HARNESSES = (
          "replay.planes.modelled.asking"),
     ),
     Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx_wire",), seeds.HEAD_WORDS),
-    Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.observe",)),
+    Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.beside.observe",)),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.engine.render import Renderer
+from replay.engine.requests.render import Renderer
 from replay.target import Target
 from replay.trace.correlation.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from replay.engine.events import _posted
+from replay.engine.beside.events import _posted
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import ModelSpec, PlaneSpec
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from replay.cli.run import _check_conclusion
-from replay.engine.own_origin import OriginRefused
+from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
 from replay.target import Target

@@ -11,7 +11,7 @@ import pytest
 from replay.choice.questionnaire import parse_answers
 from replay.choice.split import split_words
 from replay.choice.types import StepClass, TriedSplit
-from replay.engine.router import Router
+from replay.engine.requests.router import Router
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat

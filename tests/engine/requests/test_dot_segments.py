@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.engine.dot_segments import below_root
-from replay.engine.sender import TargetSender
+from replay.engine.requests.dot_segments import below_root
+from replay.engine.requests.sender import TargetSender
 from replay.engine.users.values import SessionValues
 from replay.target import Target
 from replay.trace.types import Request, Step

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from replay.engine.alike import Alike
-from replay.engine.own_origin import recorded_at
+from replay.engine.forecast.alike import Alike
+from replay.engine.forecast.weighing import Weighing
 from replay.engine.plan import planned_sessions, read_trace
-from replay.engine.router import WAIT, Router
+from replay.engine.requests.own_origin import recorded_at
+from replay.engine.requests.router import WAIT, Router
 from replay.engine.types import RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
-from replay.engine.weighing import Weighing
 from replay.results.summary import peak_in_flight
 from replay.results.types import Forecast
 from replay.target import Target

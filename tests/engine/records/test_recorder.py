@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replay.engine.recorder import Recorder
+from replay.engine.records.recorder import Recorder
+from replay.engine.records.writer import FileWriter
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
-from replay.engine.writer import FileWriter
 from replay.results.record import read_steps
 from replay.results.types import STEPS_FILE, StepRecord
 from replay.trace.types import Session, Step
@@ -104,12 +104,12 @@ def test_an_attempt_on_a_stale_connection_has_a_line_of_its_own(tmp_path):
 
 
 def test_a_disk_that_is_full_is_told_and_not_swallowed(tmp_path, monkeypatch):
-    import replay.engine.writer
+    import replay.engine.records.writer
 
     def full(fd, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(replay.engine.writer.os, "write", full)
+    monkeypatch.setattr(replay.engine.records.writer.os, "write", full)
     writer = FileWriter()
     recorder = Recorder(tmp_path, "target", writer, 0.0)
     recorder.start(0)

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 import trustme
 
-from replay.engine.events import carry_out
-from replay.engine.observe import PlaneObserver
-from replay.engine.plane_client import MOST_ANSWER_BYTES, ask
+from replay.engine.beside.events import carry_out
+from replay.engine.beside.observe import PlaneObserver
+from replay.engine.beside.plane_client import MOST_ANSWER_BYTES, ask
 from replay.engine.types import At
 
 pytestmark = pytest.mark.anyio

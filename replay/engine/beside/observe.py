@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from replay.engine.plane_client import ask
+from replay.engine.beside.plane_client import ask
 from replay.results.types import PlaneFigures
 from replay.trace.redaction.shown_urls import shown_url
 

@@ -1,6 +1,6 @@
 """Where steps go."""
 
-from replay.engine.router import WAIT, Router
+from replay.engine.requests.router import WAIT, Router
 from replay.target import Route, Target
 from replay.trace.types import LlmCall, Request, Step
 

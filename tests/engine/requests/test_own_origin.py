@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.engine.own_origin import OriginRefused, origins_of, refuse_own_origin
+from replay.engine.requests.own_origin import OriginRefused, origins_of, refuse_own_origin
 from replay.target import Route, Target
 from replay.trace.types import Header
 

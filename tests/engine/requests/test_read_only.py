@@ -2,9 +2,9 @@
 
 import pytest
 
-from replay.engine.dryrun import foresee
-from replay.engine.read_only import KeptBack, may_change_something
-from replay.engine.router import WAIT, Router
+from replay.engine.forecast.dryrun import foresee
+from replay.engine.requests.read_only import KeptBack, may_change_something
+from replay.engine.requests.router import WAIT, Router
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.gate.judging import judge_gate

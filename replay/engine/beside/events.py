@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 import msgspec
 
-from replay.engine.plane_client import ask
+from replay.engine.beside.plane_client import ask
 from replay.engine.types import At
 from replay.planes.types import CONTROL_TOKEN
 from replay.results.types import EVENTS_FILE, EventRecord

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from replay import __version__
-from replay.engine.dot_segments import below_root
-from replay.engine.shapes import OpenAiChat
+from replay.engine.requests.dot_segments import below_root
+from replay.engine.requests.shapes import OpenAiChat
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.http.methods import SAFE_METHODS
 from replay.target import ASGI_PREFIX, Target

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from replay.engine.destinations import destinations
+from replay.engine.requests.destinations import destinations
 from replay.target import Target, TargetError
 from replay.trace.errors import shown_path
 from replay.trace.origins import is_loopback, is_same_service, origin_at, origin_of

@@ -18,8 +18,8 @@ import numpy as np
 from replay.dialects.streams import MOST_GAPS
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.recorder import AnswersRecorder
+from replay.engine.records.writer import FileWriter
 from replay.engine.walker import Walk
-from replay.engine.writer import FileWriter
 from replay.results.folding import IntervalFold
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter

@@ -2,8 +2,8 @@
 
 from fnmatch import fnmatchcase
 
-from replay.engine.destinations import destination, destinations
-from replay.engine.read_only import may_change_something
+from replay.engine.requests.destinations import destination, destinations
+from replay.engine.requests.read_only import may_change_something
 from replay.target import Route, Target
 from replay.trace.types import Step
 

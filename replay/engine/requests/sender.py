@@ -3,9 +3,9 @@
 from contextlib import AsyncExitStack
 from typing import Any
 
-from replay.engine.destinations import bare_urls
-from replay.engine.render import Renderer
-from replay.engine.router import Router
+from replay.engine.requests.destinations import bare_urls
+from replay.engine.requests.render import Renderer
+from replay.engine.requests.router import Router
 from replay.target import ASGI_PREFIX, Target
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook

@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from replay.engine.destinations import bare_urls, destinations
-from replay.engine.own_origin import origins_of
+from replay.engine.requests.destinations import bare_urls, destinations
+from replay.engine.requests.own_origin import origins_of
+from replay.engine.requests.sender import TargetSender
 from replay.engine.run import replay_trace
-from replay.engine.sender import TargetSender
 from replay.engine.types import RunOptions
 from replay.target import Auth, Route, SessionRules, Target, TargetError, Tls, load_target, redacted
 from replay.trace.types import Request, Step

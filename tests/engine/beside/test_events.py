@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from replay.engine.events import carry_out
+from replay.engine.beside.events import carry_out
 from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target import Target

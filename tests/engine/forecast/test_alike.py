@@ -2,7 +2,7 @@
 
 import pytest
 
-from replay.engine.dryrun import foresee
+from replay.engine.forecast.dryrun import foresee
 from replay.engine.types import Knobs, RunOptions
 from replay.target import Retry, SessionRules, Target
 

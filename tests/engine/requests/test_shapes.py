@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine import shapes
-from replay.engine.shapes import MOST_PROMPT_BYTES, MOST_PROMPT_TOKENS, OpenAiChat, text_of
+from replay.engine.requests import shapes
+from replay.engine.requests.shapes import MOST_PROMPT_BYTES, MOST_PROMPT_TOKENS, OpenAiChat, text_of
 from replay.target import Shape
 from replay.trace.types import LlmCall
 

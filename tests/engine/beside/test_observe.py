@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.observe import PlaneObserver, understood
-from replay.engine.plane_client import Answer
+from replay.engine.beside.observe import PlaneObserver, understood
+from replay.engine.beside.plane_client import Answer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.types import PlaneFigures
@@ -162,7 +162,7 @@ def test_a_run_minds_nothing_that_is_answered(form, truth, write_trace, tmp_path
 
 
 def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
-    monkeypatch.setattr("replay.engine.observe._ANSWER_S", 0.1)
+    monkeypatch.setattr("replay.engine.beside.observe._ANSWER_S", 0.1)
 
     observer = polled(HEAD + b"{", tmp_path, drips=True)
 
@@ -171,7 +171,7 @@ def test_an_address_that_drips_is_missed(tmp_path, monkeypatch):
 
 def test_a_file_that_is_full_ends_there_and_says_so_once(truth, write_trace, tmp_path, monkeypatch):
     """Prometheus text of a large service fills it within minutes; it ended without a word."""
-    monkeypatch.setattr("replay.engine.observe._MOST_WRITTEN_BYTES", 1 << 20)
+    monkeypatch.setattr("replay.engine.beside.observe._MOST_WRITTEN_BYTES", 1 << 20)
     # As JSON it is longer than that, though it is no longer than an answer may be.
     server = Server(HEAD + b"".join(b"%01042d 1\n" % n for n in range(1_000)))
     trace = write_trace((0.0, [write_trace.get("a")]))
@@ -187,13 +187,13 @@ def test_a_file_that_is_full_ends_there_and_says_so_once(truth, write_trace, tmp
 
 
 def test_a_poll_that_would_still_fit_follows_none_that_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("replay.engine.observe._MOST_WRITTEN_BYTES", 100)
+    monkeypatch.setattr("replay.engine.beside.observe._MOST_WRITTEN_BYTES", 100)
     answers = [b"a 1\n", b"b" * 100 + b" 1\n", b"c 1\n"]
 
     async def ask(_):
         return Answer("HTTP/1.0 200 OK", answers.pop(0))
 
-    monkeypatch.setattr("replay.engine.observe.ask", ask)
+    monkeypatch.setattr("replay.engine.beside.observe.ask", ask)
     observer = PlaneObserver("http://a", tmp_path)
 
     async def poll():
@@ -282,7 +282,7 @@ def test_a_fault_beside_the_steps_loses_no_line_of_what_was_recorded(
         raise RuntimeError("a fault of ours")
 
     monkeypatch.setattr(PlaneObserver, where, raises)
-    monkeypatch.setattr("replay.engine.observe._EVERY_S", 0.2)
+    monkeypatch.setattr("replay.engine.beside.observe._EVERY_S", 0.2)
     times = [n * 5.0 for n in range(10)] + ([10_000.0] if where == "poll" else [])
     trace = write_trace(*[(at_ms, [write_trace.get("a")]) for at_ms in times])
     target = Target(url=truth.url, name="t", observe="http://127.0.0.1:1/state")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.engine.render import Renderer
+from replay.engine.requests.render import Renderer
 from replay.target import Auth, Connections, Target
 from replay.trace.types import LlmCall, Recorded, Request, Step
 from replay.wire.credentials import Credentials

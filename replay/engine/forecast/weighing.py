@@ -7,7 +7,7 @@ responses give.
 from collections import Counter
 
 from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
-from replay.engine.render import Renderer
+from replay.engine.requests.render import Renderer
 from replay.target import Auth, Target
 from replay.trace.origins import origin_of
 from replay.trace.types import Step

@@ -1,0 +1,1 @@
+"""What a run would send, told before anything is sent."""
