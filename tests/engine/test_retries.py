@@ -13,7 +13,7 @@ from replay.engine.types import RunOptions
 from replay.results.columns import read_columns
 from replay.target import Retry, Target, TargetError, load_target
 from replay.trace.types import Request, Session, Step
-from replay.wire.response import retry_after_s
+from replay.wire.http1.response import retry_after_s
 from replay.wire.types import Exchange
 
 

@@ -255,7 +255,7 @@ def test_an_interrupted_run_interrupts_the_session(session):
 @pytest.mark.parametrize("answer", ["await asyncio.sleep(60)", "time.sleep(60)"])
 def test_an_application_that_hangs_fails_its_test_under_a_time_limit(session, pytester, small_trace, answer):
     # What a run imports would use the time limit up.
-    pytester.makeconftest("import replay.trials.gate, replay.wire.httpx_wire")
+    pytester.makeconftest("import replay.trials.gate, replay.wire.httpx.wire")
     result = session(
         f"""
         import asyncio, time

@@ -14,8 +14,8 @@ from replay.system.shortage import descriptor_limit, most_descriptors, open_sock
 from replay.target import Connections, Target, Timeouts
 from replay.wire import dialing
 from replay.wire.addresses import AddressBook
-from replay.wire.http1 import Http1Wire
-from replay.wire.httpx_wire import HttpxWire
+from replay.wire.http1.wire import Http1Wire
+from replay.wire.httpx.wire import HttpxWire
 from replay.wire.types import Exchange, Wire
 
 resource = pytest.importorskip("resource")

@@ -13,7 +13,7 @@ import trustme
 from replay.target import Connections, Retry, Target, Timeouts, Tls
 from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
-from replay.wire.http1 import Http1Wire
+from replay.wire.http1.wire import Http1Wire
 from replay.wire.types import Exchange
 
 pytestmark = pytest.mark.anyio

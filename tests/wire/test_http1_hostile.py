@@ -8,8 +8,8 @@ import pytest
 
 from replay.target import Connections, Target
 from replay.wire.addresses import AddressBook
-from replay.wire.connection import Connection
-from replay.wire.http1 import ConnectError, Http1Wire
+from replay.wire.http1.connection import Connection
+from replay.wire.http1.wire import ConnectError, Http1Wire
 from replay.wire.types import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

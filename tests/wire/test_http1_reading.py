@@ -4,8 +4,8 @@ import pytest
 
 from replay.target import Target
 from replay.wire.addresses import AddressBook
-from replay.wire.http1 import Connection, Http1Wire
-from replay.wire.response import says_cold
+from replay.wire.http1.response import says_cold
+from replay.wire.http1.wire import Connection, Http1Wire
 from replay.wire.types import Exchange
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Instance: i-7\r\n\r\nhello"

@@ -10,7 +10,7 @@ from replay.target import ASGI_PREFIX, Target
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials
-from replay.wire.http1 import Http1Wire
+from replay.wire.http1.wire import Http1Wire
 from replay.wire.types import Wire
 
 
@@ -120,6 +120,6 @@ def _wire(target: Target, url: str) -> Wire:
     if target.transport == "fast":
         return Http1Wire(target, AddressBook(target, url))
     # Imported here because importing httpx takes longer than starting all the rest of a run.
-    from replay.wire.httpx_wire import HttpxWire
+    from replay.wire.httpx.wire import HttpxWire
 
     return HttpxWire(target, url)

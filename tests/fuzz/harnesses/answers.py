@@ -18,9 +18,9 @@ from replay.http.codings import uncoded
 from replay.planes.modelled.asking import BodyScan, kind_and_name
 from replay.target import Target
 from replay.wire.addresses import AddressBook
-from replay.wire.connection import Connection
-from replay.wire.http1 import Http1Wire
-from replay.wire.httpx_wire import read_head
+from replay.wire.http1.connection import Connection
+from replay.wire.http1.wire import Http1Wire
+from replay.wire.httpx.wire import read_head
 from replay.wire.types import ALWAYS, Exchange
 from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
@@ -186,7 +186,7 @@ def _observe(data: bytes, folder: Path) -> bool:
 
 HARNESSES = (
     Harness(
-        "response", _response, (), seeds.responses, ("replay.wire.response", "replay.wire.connection", "replay.wire.heads"),
+        "response", _response, (), seeds.responses, ("replay.wire.http1.response", "replay.wire.http1.connection", "replay.wire.http1.heads"),
         seeds.HEAD_WORDS,
     ),
     Harness("events", _events, (), seeds.streams, ("replay.dialects.moulds", "replay.dialects.sse"), seeds.STREAM_WORDS),
@@ -195,6 +195,6 @@ HARNESSES = (
         ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
          "replay.planes.modelled.asking"),
     ),
-    Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx_wire",), seeds.HEAD_WORDS),
+    Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx.wire",), seeds.HEAD_WORDS),
     Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.beside.observe",)),
 )  # fmt: skip

@@ -26,10 +26,10 @@ from typing import Any
 from replay.system.shortage import LOCAL, ShortageError
 from replay.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
-from replay.wire.connection import Connection
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable
-from replay.wire.response import Head, Tells
+from replay.wire.http1.connection import Connection
+from replay.wire.http1.response import Head, Tells
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512

@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 from replay.target import Connections, Retry, Target, Timeouts, Tls
 from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
-from replay.wire.http1 import Http1Wire
-from replay.wire.httpx_wire import HttpxWire, http2_headers, read_head
+from replay.wire.http1.wire import Http1Wire
+from replay.wire.httpx.wire import HttpxWire, http2_headers, read_head
 from replay.wire.types import Exchange, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -1681,11 +1681,11 @@ def test_an_application_is_looked_for_in_the_working_directory(tmp_path):
     program = """
         import asyncio, os, sys
         sys.path = [part for part in sys.path if part]  # as it is for a console script
-        from replay.wire.asgi import load_app
+        from replay.wire.httpx.asgi import load_app
         os.chdir(sys.argv[1])
         print(load_app("asgi:here_app:app").__name__)
     """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     ran = subprocess.run(
         [sys.executable, "-c", dedent(program), tmp_path], cwd=root, env={"PYTHONPATH": str(root)},
         capture_output=True, text=True, check=True, timeout=60,

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from replay.wire.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
+from replay.wire.http1.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
 from replay.wire.types import Exchange
 
 # A read may bring 256 KiB, and libuv reads 32 times before it looks at anything else: an event stream that is flooded

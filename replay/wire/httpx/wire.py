@@ -48,12 +48,9 @@ from replay.http.fields import OF_THE_CONNECTION
 from replay.system.shortage import LOCAL, ShortageError
 from replay.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
-from replay.wire.asgi import AppError, AsgiTransport, load_app
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
-from replay.wire.http2_reading import read_promptly
-from replay.wire.httpx_network import dial_with, has_stray_bytes
-from replay.wire.response import (
+from replay.wire.http1.response import (
     LONGEST_INSTANCE,
     capture,
     event_reader,
@@ -63,6 +60,9 @@ from replay.wire.response import (
     says_cold,
     settle_events,
 )
+from replay.wire.httpx.asgi import AppError, AsgiTransport, load_app
+from replay.wire.httpx.http2_reading import read_promptly
+from replay.wire.httpx.network import dial_with, has_stray_bytes
 from replay.wire.types import STATUSES, Exchange
 
 _NS = 1_000_000_000

@@ -8,7 +8,7 @@ import httptools
 
 from replay.dialects.streams import StreamReader
 from replay.http.codings import CodingError, Uncoder, uncoder
-from replay.wire.heads import head_end, plain_head
+from replay.wire.http1.heads import head_end, plain_head
 from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")

@@ -1,0 +1,1 @@
+"""The fast path: HTTP/1.1 over asyncio protocols, callbacks only."""
