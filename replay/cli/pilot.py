@@ -29,9 +29,9 @@ from replay.trials.pilot.carrying import Stage
 from replay.trials.pilot.embedded import embedded_targets, served
 from replay.trials.pilot.faults import Commands, Fault, KillInstance
 from replay.trials.pilot.judging import Told
-from replay.trials.pilot.phases import LIVE, QUICK, SIMULATED, Plan
 from replay.trials.pilot.trial import check_targets, run_pilot
-from replay.trials.pilot.workload import Shape, shape_of
+from replay.trials.pilot.workload.phases import LIVE, QUICK, SIMULATED, Plan
+from replay.trials.pilot.workload.shape import Shape, shape_of
 
 _PLANES = ("serverless", "vm", "hybrid")
 

@@ -13,9 +13,9 @@ from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_recorded, compare_targets
 from replay.trials.gate import gate_trace
 from replay.trials.pilot.faults import Commands
-from replay.trials.pilot.phases import LIVE
 from replay.trials.pilot.trial import run_pilot
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.phases import LIVE
+from replay.trials.pilot.workload.shape import shape_of
 
 PROD = Target(url="https://prod.invalid/v1", name="staging", plane="vm")
 OTHER = Target(url="https://staging.invalid", name="other", plane="serverless")

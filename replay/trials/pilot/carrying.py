@@ -24,14 +24,14 @@ from replay.simulation.simulation import simulate_trace
 from replay.system.files import write_whole
 from replay.target import Target, redacted
 from replay.trials.ceiling import find_ceiling
-from replay.trials.pilot.failing import failing
 from replay.trials.pilot.faults import Fault
-from replay.trials.pilot.flipping import MOST_REQUESTS, simulated_variants
-from replay.trials.pilot.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
+from replay.trials.pilot.pricing.flipping import MOST_REQUESTS, simulated_variants
+from replay.trials.pilot.pricing.schedule import unscheduled
 from replay.trials.pilot.reading import TRACES_FOLDER
-from replay.trials.pilot.schedule import unscheduled
 from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
-from replay.trials.pilot.steady import steady
+from replay.trials.pilot.workload.failing import failing
+from replay.trials.pilot.workload.phases import Excerpt, Picked, Plan, bursts, chains, idle_wake
+from replay.trials.pilot.workload.steady import steady
 
 STATE_FILE = "pilot.json"
 _NO_STATE = "does not say how far a pilot came"

@@ -26,7 +26,7 @@ from replay.planes.serving.serving import plane_server
 from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
 from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Target, TargetError, Timeouts
-from replay.trials.pilot.phases import LIVE, QUICK, How
+from replay.trials.pilot.workload.phases import LIVE, QUICK, How
 
 HEADROOM = 0.3
 # What a Cloud Run service may be configured to at most (Request timeout); its default is 300 s.

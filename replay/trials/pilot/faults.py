@@ -7,7 +7,7 @@ import msgspec
 
 from replay.engine.types import At, RunOptions
 from replay.target import Target
-from replay.trials.pilot.phases import How
+from replay.trials.pilot.workload.phases import How
 
 KILLED = "the busiest instance was killed"
 

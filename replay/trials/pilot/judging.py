@@ -33,17 +33,17 @@ from replay.trials.pilot.carrying import (
 )
 from replay.trials.pilot.caveats import are_many, recorded_failures
 from replay.trials.pilot.embedded import embedded_targets
-from replay.trials.pilot.flipping import flips
-from replay.trials.pilot.levels import Measured
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
-from replay.trials.pilot.machines import is_group
-from replay.trials.pilot.money import Money, price_planes, put_break_evens
-from replay.trials.pilot.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
-from replay.trials.pilot.phases import Excerpt, Plan
+from replay.trials.pilot.pricing.flipping import flips
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.pricing.machines import is_group
+from replay.trials.pilot.pricing.money import Money, price_planes, put_break_evens
+from replay.trials.pilot.pricing.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.providing import needed, provided_by, unfit_of
 from replay.trials.pilot.reading import Material, read_material
 from replay.trials.pilot.sending import routes_of
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.workload.phases import Excerpt, Plan
+from replay.trials.pilot.workload.shape import Shape
 
 _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).

@@ -15,7 +15,7 @@ from replay.trace.file.stream import read_sessions
 from replay.trace.types import Session
 from replay.trials.evidence import read_evidence, read_verdict
 from replay.trials.pilot.lives import instances_over_time
-from replay.trials.pilot.phases import REPRESENTATIVE_FILE
+from replay.trials.pilot.workload.phases import REPRESENTATIVE_FILE
 
 TRACES_FOLDER = "traces"
 _SHARED: tuple[PhaseName, ...] = ("representative", "bursts", "idle-wake", "long-chains")

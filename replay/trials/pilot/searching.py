@@ -11,8 +11,8 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.target import Target
 from replay.trials.ceiling import CeilingPlan
 from replay.trials.evidence import write_verdict
-from replay.trials.pilot.phases import SIMULATED, Plan
-from replay.trials.pilot.steady import Steady
+from replay.trials.pilot.workload.phases import SIMULATED, Plan
+from replay.trials.pilot.workload.steady import Steady
 
 _MOST_SCALE = 1e6
 _LEAST_SCALE = 1e-3

@@ -32,12 +32,12 @@ from replay.target import Cost, Route, Target
 from replay.trace.profile.shape import OTHER
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.judging import Done, Weighed
-from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.machines import is_group
-from replay.trials.pilot.money import is_slow_elsewhere, price_planes
-from replay.trials.pilot.peeling import Ground, Peeled, fleet_in_month, one_machine_month, peeled
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.pricing.machines import is_group
+from replay.trials.pilot.pricing.money import is_slow_elsewhere, price_planes
+from replay.trials.pilot.pricing.peeling import Ground, Peeled, fleet_in_month, one_machine_month, peeled
+from replay.trials.pilot.pricing.schedule import schedule_of, unscheduled
 from replay.trials.pilot.providing import provided_by
-from replay.trials.pilot.schedule import schedule_of, unscheduled
 from replay.trials.pilot.sending import routes_of
 from replay.trials.prices import Tables, tables_of
 

@@ -31,11 +31,11 @@ from replay.trials.pilot.carrying import (
 )
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.judging import Done, Told, judge, weigh
-from replay.trials.pilot.phases import Plan, excerpt, pick, whole
 from replay.trials.pilot.reading import TRACES_FOLDER, Material, folder_of, read_material
 from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.splitting import look_for_split
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.workload.phases import Plan, excerpt, pick, whole
+from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import check_prices
 
 _CEILING_LATENCY = 2.0

@@ -21,9 +21,9 @@ from replay.trace.types import FORMAT, VERSION, Header
 from replay.trials.calendars import calendar_from
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.judging import Told
-from replay.trials.pilot.phases import SIMULATED
 from replay.trials.pilot.trial import run_pilot
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.phases import SIMULATED
+from replay.trials.pilot.workload.shape import shape_of
 from tests.trials.pilot.cases import CASES, Case, in_order
 
 # The phases of a pilot, shorter where virtual time still costs the steps of it.

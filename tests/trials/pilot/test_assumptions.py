@@ -10,7 +10,7 @@ from replay.target import Cost, Target, TargetError
 from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of
 from replay.trials.pilot.embedded import embedded_targets
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.shape import shape_of
 
 
 def workload(*series: StepClass, **more) -> Workload:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from replay.trace.types import Recorded, Session
-from replay.trials.pilot import phases
 from replay.trials.pilot.caveats import are_many, recorded_failures
+from replay.trials.pilot.workload import phases
 from tests.trials.pilot.test_simulated_pilots import call, piloted, verdict_of, written
 
 

@@ -17,11 +17,11 @@ from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.simulation.simulation import simulated_plane
 from replay.target import Cost, Route, Target
-from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.money import Money, price_planes, put_break_evens
-from replay.trials.pilot.month import in_month
-from replay.trials.pilot.schedule import Schedule, unscheduled
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.pricing.money import Money, price_planes, put_break_evens
+from replay.trials.pilot.pricing.month import in_month
+from replay.trials.pilot.pricing.schedule import Schedule, unscheduled
+from replay.trials.pilot.workload.shape import Shape
 from tests.judge.conftest import step, summary
 
 MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")

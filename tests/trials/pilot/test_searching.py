@@ -17,9 +17,9 @@ from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.ceiling import find_ceiling
 from replay.trials.evidence import read_verdict
-from replay.trials.pilot.phases import LIVE, QUICK
 from replay.trials.pilot.searching import Expected, leave_no_ceiling, search_in_virtual_time, search_live
-from replay.trials.pilot.steady import Steady, steady
+from replay.trials.pilot.workload.phases import LIVE, QUICK
+from replay.trials.pilot.workload.steady import Steady, steady
 
 DAY_S = 86_400.0
 SLOS = [parse_slo("p95 < 4s"), parse_slo("errors < 1%")]

@@ -23,9 +23,9 @@ from replay.trials.pilot.carrying import STATE_FILE
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.judging import Told
-from replay.trials.pilot.phases import SIMULATED
 from replay.trials.pilot.trial import PilotOutcome, run_pilot
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.phases import SIMULATED
+from replay.trials.pilot.workload.shape import shape_of
 
 # A plan of the same phases, shorter where virtual time still costs the steps of it.
 PLAN = SIMULATED._replace(burst_rounds=2, chains_s=60.0, failure_s=30.0, level_s=4.0, precision=0.3)

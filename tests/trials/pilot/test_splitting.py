@@ -23,10 +23,10 @@ from replay.trials.evidence import read_verdict
 from replay.trials.pilot.carrying import Carrier
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.judging import Told
-from replay.trials.pilot.phases import SIMULATED
 from replay.trials.pilot.splitting import hybrid_of
 from replay.trials.pilot.trial import PilotOutcome, run_pilot
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.phases import SIMULATED
+from replay.trials.pilot.workload.shape import shape_of
 from replay.trials.prices import tables_of
 from tests.trials.pilot.cases import chain, machines, serverless
 

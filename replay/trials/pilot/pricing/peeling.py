@@ -30,10 +30,10 @@ from replay.planes.types import SimulatedPlane
 from replay.results.columns import Flags
 from replay.target import Cost
 from replay.trace.types import Kind
-from replay.trials.pilot.levels import Measured, month_at, usage_by_level, windows_of
-from replay.trials.pilot.machines import needed
-from replay.trials.pilot.schedule import Schedule
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.pricing.levels import Measured, month_at, usage_by_level, windows_of
+from replay.trials.pilot.pricing.machines import needed
+from replay.trials.pilot.pricing.schedule import Schedule
+from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import size_of
 
 # Each kind of step that may be peeled off has the month estimated anew, and the rest weigh little.

@@ -8,8 +8,8 @@ import pytest
 
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
-from replay.trials.pilot import phases
-from replay.trials.pilot.phases import (
+from replay.trials.pilot.workload import phases
+from replay.trials.pilot.workload.phases import (
     LIVE,
     QUICK,
     SIMULATED,
@@ -20,7 +20,7 @@ from replay.trials.pilot.phases import (
     pick,
     whole,
 )
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.workload.shape import shape_of
 
 
 def step(n: int, took_ms: float = 100.0, after: tuple[Edge, ...] = (), at_ms: float = 0.0) -> Step:
@@ -102,7 +102,7 @@ def test_bursts_are_as_large_as_the_fullest_second_and_come_again(tmp_path):
 
 
 def test_bursts_of_long_sessions_are_bounded_in_requests(tmp_path, monkeypatch):
-    monkeypatch.setattr("replay.trials.pilot.phases._MOST_BURST_STEPS", 300)
+    monkeypatch.setattr("replay.trials.pilot.workload.phases._MOST_BURST_STEPS", 300)
     trace = written(tmp_path, [30.0 + n / 100 for n in range(90)], depth=9)
 
     sessions = list(read_sessions(bursts(pick(trace, 1), tmp_path, QUICK)))

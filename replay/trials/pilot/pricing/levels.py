@@ -17,7 +17,7 @@ from replay.money.usage import MONTH_S, Usage, Windows, month_of, usage_by_windo
 from replay.results.columns import Flags
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.workload.shape import Shape
 
 
 class Measured(NamedTuple):

@@ -17,9 +17,9 @@ from replay.planes.types import PlaneSpec
 from replay.simulation.simulation import simulated_plane
 from replay.target import Target
 from replay.trials.evidence import read_evidence, read_instances
-from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.money import price_planes
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.pricing.money import price_planes
+from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import price_table
 
 MOST_REQUESTS = 50_000

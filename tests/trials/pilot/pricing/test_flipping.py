@@ -10,10 +10,10 @@ import pytest
 from replay.choice.types import PilotPlane, PilotVerdict
 from replay.target import Cost, Target
 from replay.trace.types import Session
-from replay.trials.pilot import flipping
 from replay.trials.pilot.embedded import embedded_targets
-from replay.trials.pilot.flipping import variants
-from replay.trials.pilot.workload import shape_of
+from replay.trials.pilot.pricing import flipping
+from replay.trials.pilot.pricing.flipping import variants
+from replay.trials.pilot.workload.shape import shape_of
 from tests.trials.pilot.test_simulated_pilots import call, piloted, verdict_of, written
 
 RUN = "cloud-run-us-central1"

@@ -14,10 +14,10 @@ from replay.planes.types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_plane
-from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.month import in_month
-from replay.trials.pilot.peeling import Ground, one_machine_month, peeled
-from replay.trials.pilot.schedule import Schedule
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.pricing.month import in_month
+from replay.trials.pilot.pricing.peeling import Ground, one_machine_month, peeled
+from replay.trials.pilot.pricing.schedule import Schedule
 from replay.trials.prices import price_table
 from tests.judge.conftest import step, summary
 from tests.trials.pilot.cases import machines

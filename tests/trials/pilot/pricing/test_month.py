@@ -14,10 +14,17 @@ from replay.money.calendar_file import named_calendar, parse_calendar
 from replay.money.usage import Usage
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Request, Session, Step
-from replay.trials.pilot.levels import by_month_level
-from replay.trials.pilot.month import OWN, calendar_bill, in_month, month_doubts, month_of_trace, own_hours
-from replay.trials.pilot.phases import Excerpt
-from replay.trials.pilot.workload import Shape, shape_of
+from replay.trials.pilot.pricing.levels import by_month_level
+from replay.trials.pilot.pricing.month import (
+    OWN,
+    calendar_bill,
+    in_month,
+    month_doubts,
+    month_of_trace,
+    own_hours,
+)
+from replay.trials.pilot.workload.phases import Excerpt
+from replay.trials.pilot.workload.shape import Shape, shape_of
 
 MONTH_S = 730 * 3600
 HOUR_S = 3600

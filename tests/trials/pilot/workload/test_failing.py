@@ -11,9 +11,9 @@ from replay.choice.types import PilotPlane, Recovered
 from replay.choice.words import effort_words
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
-from replay.trials.pilot import failing as module
-from replay.trials.pilot.failing import failing, requests_of
 from replay.trials.pilot.lives import has_struck
+from replay.trials.pilot.workload import failing as module
+from replay.trials.pilot.workload.failing import failing, requests_of
 
 DAY_S = 86_400.0
 

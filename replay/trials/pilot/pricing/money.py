@@ -26,7 +26,7 @@ from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage, Windows, month_of
 from replay.target import Cost, Target
-from replay.trials.pilot.levels import (
+from replay.trials.pilot.pricing.levels import (
     Measured,
     at_times,
     drawn_months,
@@ -35,9 +35,16 @@ from replay.trials.pilot.levels import (
     usage_by_level,
     windows_of,
 )
-from replay.trials.pilot.machines import fleet_of, followed, group_of, headroom_kept, is_group, put_capacity
-from replay.trials.pilot.parts import elsewhere_p95_ms, parts_of
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.pricing.machines import (
+    fleet_of,
+    followed,
+    group_of,
+    headroom_kept,
+    is_group,
+    put_capacity,
+)
+from replay.trials.pilot.pricing.parts import elsewhere_p95_ms, parts_of
+from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import Tables, size_of, tables_of
 from replay.words.phrases import counted
 

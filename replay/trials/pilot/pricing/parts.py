@@ -16,8 +16,8 @@ from replay.money.month_load import peak_in_flight, peak_rps
 from replay.results.columns import ABSENT_NS, Flags
 from replay.results.types import ELSEWHERE, OWN, Part
 from replay.target import Cost, Target
-from replay.trials.pilot.levels import Measured
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.pricing.levels import Measured
+from replay.trials.pilot.workload.shape import Shape
 
 _MS = 1_000_000
 

@@ -18,7 +18,7 @@ from replay.choice.standing import LEAST_STEPS
 from replay.trace.file.stream import TraceReader, TraceWriter
 from replay.trace.profile.shape import session_depth
 from replay.trace.types import Header, Session, Step
-from replay.trials.pilot.workload import Shape
+from replay.trials.pilot.workload.shape import Shape
 
 How = Literal["live", "quick", "simulated"]
 

@@ -19,8 +19,8 @@ from replay.money.calendar import Calendar, Slot, calendar_of, flat, load_of, ti
 from replay.money.calendar_file import named_calendar
 from replay.money.types import MONTH_H
 from replay.trace.profile.buckets import NAMES, load_buckets
-from replay.trials.pilot.phases import Excerpt
-from replay.trials.pilot.workload import Part, Shape
+from replay.trials.pilot.workload.phases import Excerpt
+from replay.trials.pilot.workload.shape import Part, Shape
 from replay.words.phrases import number
 
 OWN = "the trace's own hours"

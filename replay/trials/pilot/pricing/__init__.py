@@ -1,0 +1,1 @@
+"""What the planes of a pilot cost in its month, split or whole."""
