@@ -125,7 +125,7 @@ def _run(
     __tracebackhide__ = True
     from replay.judge.measures.slo import SloError, parse_slo
     from replay.results.rundir import RunDirError
-    from replay.target import TargetError, load_target
+    from replay.target.target import TargetError, load_target
     from replay.trace.errors import TraceError
     from replay.trials.gate import gate_trace
     from replay.wire.errors import TargetUnreachable

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from replay.engine.types import RunOptions
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 
 ON_DEMAND = {"policy": "request", "windows_s": [], "keep_instances": None}
 INSTANT = {"of": "constant", "ms": 0.001}

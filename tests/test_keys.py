@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from replay.keys import explained
 from replay.money.price_table import PriceTable
 from replay.planes.types import SimulatedPlane
-from replay.target import Target
+from replay.target.target import Target
 
 HEAD = {"provider": "P", "region": "r", "currency": "USD", "date": "2026-01-01", "source": "s"}
 

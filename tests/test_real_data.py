@@ -19,7 +19,7 @@ from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
 from replay.planes.modelled.server import modelled_server
 from replay.planes.types import ServiceModel
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter, read_sessions, scan
 
 BESIDE = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -16,7 +16,7 @@ from replay.engine.types import RunOptions
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, scaling_for
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 
 BOOT_MS, SERVICE_MS = 400.0, 60.0
 SPEC = PlaneSpec(

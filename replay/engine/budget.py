@@ -16,7 +16,7 @@ from typing import NamedTuple
 from replay.dialects.families import family_of_request
 from replay.engine.types import Budget
 from replay.results.types import Spent
-from replay.target import Cost, Target, TargetError
+from replay.target.target import Cost, Target, TargetError
 from replay.trace.types import Step
 from replay.wire.types import Exchange
 

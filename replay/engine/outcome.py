@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from replay.dialects.bodies import family_of_request, read_body
 from replay.http.codings import uncoded
 from replay.results.types import is_transient
-from replay.target import ExpectRule, Target, expected_of
+from replay.target.target import ExpectRule, Target, expected_of
 from replay.trace.types import Expect, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
 from replay.trace.values.extracting import MOST_BODY_BYTES

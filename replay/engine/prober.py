@@ -15,7 +15,7 @@ from replay.engine.requests.router import WAIT
 from replay.engine.requests.sender import TargetSender
 from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.types import Session, Step
 from replay.wire.types import Exchange
 

@@ -8,7 +8,7 @@ Engineering, ch. 21). Draws depend on the seed, the session, the step and the at
 
 import hashlib
 
-from replay.target import Retry
+from replay.target.target import Retry
 from replay.wire.types import Exchange
 
 _NS = 1_000_000_000

@@ -35,7 +35,7 @@ from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
 from replay.system.shortage import most_descriptors
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import TraceScan
 from replay.wire.errors import TargetUnreachable
 from replay.wire.types import Exchange

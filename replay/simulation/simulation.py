@@ -57,7 +57,7 @@ from replay.results.summary import rebuild
 from replay.results.types import INSTANCES_FILE, OWN, PARTS, Generator, InstanceRecord, Part, PlaneFigures
 from replay.simulation.virtual import VirtualTime
 from replay.system.files import write_whole
-from replay.target import Target, TargetError
+from replay.target.target import Target, TargetError
 from replay.trace.redaction.shown_urls import shown_url
 from replay.trace.types import Kind, Step
 from replay.wire.types import Exchange

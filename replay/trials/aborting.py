@@ -15,7 +15,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import RunOptions
 from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
 _MODULE = "replay.trials.aborting"

@@ -26,7 +26,7 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.results.answers import read_answers
 from replay.results.rundir import RunDirError
 from replay.results.types import AnswersKept, RunStatus
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.endings import worst
 from replay.wire.errors import TargetUnreachable
 from replay.words.phrases import counted

@@ -27,7 +27,7 @@ from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import scan
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
 from replay.trials.spending import with_less

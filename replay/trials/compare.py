@@ -20,7 +20,7 @@ from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import Ended, RunStatus
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.aborting import replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst

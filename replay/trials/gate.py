@@ -13,7 +13,7 @@ from replay.judge.measures.slo import Slo
 from replay.judge.types import GateVerdict
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.types import Ended, RunStatus
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.aborting import replay_one
 from replay.trials.early import EarlyWatch
 from replay.trials.evidence import read_baselines, read_evidence, write_verdict

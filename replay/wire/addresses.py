@@ -10,7 +10,7 @@ from time import monotonic_ns
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from replay.target import Target
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.racing import interleaved
 

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 
-from replay.target import Auth, secret_from_env
+from replay.target.target import Auth, secret_from_env
 from replay.wire.errors import TargetUnreachable
 
 Header = tuple[bytes, bytes]

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from replay.choice.questionnaire import QUESTIONS, Answers, AnswersError
 from replay.cli import asking
 from replay.cli.main import cli
-from replay.target import Cost, Target
+from replay.target.target import Cost, Target
 from replay.trials.pilot.answers import read_answers, with_upkeep
 from tests.cli.test_pilot_command import bursts, replay
 

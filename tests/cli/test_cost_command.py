@@ -13,7 +13,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.money.cost import CostError
 from replay.money.price_table import PriceTableError
-from replay.target import Target
+from replay.target.target import Target
 
 ROOT = Path(__file__).parent.parent.parent
 SERVERLESS = ["--price", "cloud-run-us-central1"]

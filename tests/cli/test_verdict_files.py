@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from replay.cli.main import cli
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target import Target
+from replay.target.target import Target
 
 
 @pytest.fixture

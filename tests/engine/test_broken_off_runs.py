@@ -13,7 +13,7 @@ import pytest
 from replay.engine import event_loop
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target import Target, Timeouts
+from replay.target.target import Target, Timeouts
 from replay.wire.errors import TargetUnreachable
 
 STEPS = 6

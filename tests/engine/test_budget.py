@@ -10,7 +10,7 @@ from replay.engine.budget import MOST_ANSWERED, Purse, Till, Tokens, expected_to
 from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import Job, replay_together, replay_trace
 from replay.engine.types import Budget, RunOptions
-from replay.target import Cost, Retry, Target, TargetError
+from replay.target.target import Cost, Retry, Target, TargetError
 from replay.trace.types import LlmCall, Request, Step
 from replay.trials.compare import compare_targets
 from replay.trials.endings import concluded

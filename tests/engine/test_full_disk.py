@@ -9,7 +9,7 @@ from replay.engine.records import writer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results import rundir
-from replay.target import Target
+from replay.target.target import Target
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from replay.engine.outcome import Outcomes
-from replay.target import ExpectRule, Target, TargetError, load_target
+from replay.target.target import ExpectRule, Target, TargetError, load_target
 from replay.trace.types import Expect, LlmCall, Recorded, Request, Step
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
 

@@ -11,7 +11,7 @@ from replay.engine.retries import Retries
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.columns import read_columns
-from replay.target import Retry, Target, TargetError, load_target
+from replay.target.target import Retry, Target, TargetError, load_target
 from replay.trace.types import Request, Session, Step
 from replay.wire.http1.response import retry_after_s
 from replay.wire.types import Exchange

@@ -13,7 +13,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Walk
 from replay.results.histogram import HIGHEST
 from replay.results.summary import rebuild
-from replay.target import Auth, Connections, Retry, Route, Target, TargetError, Timeouts, load_target
+from replay.target.target import Auth, Connections, Retry, Route, Target, TargetError, Timeouts, load_target
 from replay.trace.errors import TraceError
 from replay.wire.errors import TargetUnreachable
 

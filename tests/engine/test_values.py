@@ -8,7 +8,7 @@ import pytest
 
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.errors import TraceError
 
 

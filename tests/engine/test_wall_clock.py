@@ -16,7 +16,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.hlog import read_hlog
 from replay.results.types import HLOG_FILE, STEPS_FILE
-from replay.target import Target
+from replay.target.target import Target
 
 PACKAGE = Path(__file__).parent.parent.parent / "replay"
 # Who asks what time it is in the world, and what for.

@@ -13,7 +13,7 @@ from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instances import Recorded, Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 from tests.planes.modelled.test_instances import behind_a_gateway
 
 S = 1_000_000_000

@@ -24,7 +24,7 @@ from replay.planes.types import (
     WindowDriven,
 )
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 
 SECOND_NS = 1_000_000_000
 ONLY_WAITING = RequestDriven(windows_s=(), keep_instances=None)

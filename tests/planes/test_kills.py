@@ -8,7 +8,7 @@ import pytest
 from replay.engine.types import RunOptions
 from replay.planes.types import Constant, Faults, ModelSpec
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 from tests.planes.modelled.test_instances import behind_a_gateway
 
 

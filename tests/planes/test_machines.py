@@ -18,7 +18,7 @@ from replay.planes.types import (
     PlaneSpec,
 )
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 
 AN_HOUR_NS = 3600 * 1_000_000_000
 

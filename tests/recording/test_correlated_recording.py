@@ -16,7 +16,7 @@ from replay.engine.types import RunOptions
 from replay.recording.capture import step_of
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, SessionRef
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import read_sessions
 from tests.recording.test_record_command import Recorded
 

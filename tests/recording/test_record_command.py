@@ -15,7 +15,7 @@ import pytest
 
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import open_trace
 
 LONGEST_S = 30.0

@@ -215,7 +215,7 @@ def test_nothing_heavy_is_imported_before_a_gate_is_run(session):
 
         def test_modules(replay_gate):
             assert "replay.pytest_plugin" in sys.modules
-            assert not {"numpy", "scipy", "httpx", "anyio.abc", "rich", "msgspec", "replay.target"} & set(sys.modules)
+            assert not {"numpy", "scipy", "httpx", "anyio.abc", "rich", "msgspec", "replay.target.target"} & set(sys.modules)
         """,
         "-p",
         "no:anyio",

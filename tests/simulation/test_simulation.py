@@ -10,7 +10,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.planes.types import InstanceLife
 from replay.simulation.simulation import most_at_once, simulate_trace, simulated_plane
 from replay.simulation.virtual import VirtualTime
-from replay.target import Target, TargetError
+from replay.target.target import Target, TargetError
 
 MS = 1_000_000
 FIXED_BOOT = {"as_recorded": True, "instances": {"boot": {"of": "constant", "ms": 1000.0}}}

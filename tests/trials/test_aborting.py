@@ -7,7 +7,7 @@ import pytest
 from replay.engine.types import RunOptions
 from replay.judge.gate.abort import parse_abort
 from replay.judge.measures.slo import parse_slo
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.aborting import AbortWatch, replay_one
 from replay.trials.compare import compare_targets
 from replay.trials.endings import concluded

@@ -8,7 +8,7 @@ import pytest
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.results.rundir import RunDirError
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.evidence import read_baselines
 from replay.trials.gate import gate_run, gate_trace
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from replay.judge.tail.coldstart import ColdVerdict
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbeFailed, ProbePlan, probe_coldstart
 

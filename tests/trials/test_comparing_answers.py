@@ -9,7 +9,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.types import CompareVerdict
 from replay.results.answers import read_answers
 from replay.results.rundir import RunDirError
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import Question, compare_runs, compare_targets
 

@@ -5,7 +5,7 @@ import signal
 
 from replay.engine.types import RunOptions
 from replay.report.terminal.verdicts import print_compare
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.compare import compare_targets
 
 

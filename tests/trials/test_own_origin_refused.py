@@ -8,7 +8,7 @@ from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_recorded, compare_targets
 from replay.trials.gate import gate_trace

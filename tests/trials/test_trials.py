@@ -10,7 +10,7 @@ from replay.engine.types import RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.results.rundir import RunDirError
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.ceiling import find_ceiling
 from replay.trials.compare import compare_runs, compare_targets
 from replay.trials.evidence import read_baselines

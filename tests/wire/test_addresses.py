@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from replay.system.shortage import ShortageError
-from replay.target import Connections, Target
+from replay.target.target import Connections, Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 
-from replay.target import Auth, TargetError
+from replay.target.target import Auth, TargetError
 from replay.wire.credentials import Credentials, renew_after_s
 from replay.wire.errors import TargetUnreachable
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from replay.target import Connections, Target
+from replay.target.target import Connections, Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.wire import ConnectError, Http1Wire

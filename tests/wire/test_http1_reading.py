@@ -2,7 +2,7 @@
 
 import pytest
 
-from replay.target import Target
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.response import says_cold
 from replay.wire.http1.wire import Connection, Http1Wire

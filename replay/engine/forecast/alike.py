@@ -15,7 +15,7 @@ import numpy as np
 from replay.engine.users.casting import Casting
 from replay.engine.users.values import SessionValues
 from replay.http.fields import NOT_OF_A_TRACE
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.types import LlmCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue
 

@@ -6,7 +6,7 @@ Credentials belong to an origin: what a target file names for the target's own g
 
 import msgspec
 
-from replay.target import ASGI_PREFIX, Auth, Route, Target, Tls
+from replay.target.target import ASGI_PREFIX, Auth, Route, Target, Tls
 from replay.trace.origins import origin_of
 from replay.trace.redaction.secrets import may_be_secret
 

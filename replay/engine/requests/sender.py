@@ -6,7 +6,7 @@ from typing import Any
 from replay.engine.requests.destinations import bare_urls
 from replay.engine.requests.render import Renderer
 from replay.engine.requests.router import Router
-from replay.target import ASGI_PREFIX, Target
+from replay.target.target import ASGI_PREFIX, Target
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials

@@ -12,7 +12,7 @@ from replay.engine.requests.destinations import shares_cookies
 from replay.engine.users.cookies import Cookies
 from replay.engine.users.rows import Rows
 from replay.engine.users.values import SessionValues, User
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.copies import Copy
 from replay.trace.origins import origin_of
 from replay.trace.types import Session

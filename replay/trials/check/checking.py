@@ -18,7 +18,7 @@ from replay.judge.check import CheckReport, report_of
 from replay.results.record import read_blocks
 from replay.results.rundir import RunDir
 from replay.results.types import STEPS_FILE, StepRecord
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Header

@@ -17,7 +17,7 @@ from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
 from replay.results.fidelity import shortfall
 from replay.results.types import ERROR_CLASSES, StepRecord, Summary
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.errors import shortened, shown
 from replay.trace.origins import is_same_service, origin_of
 from replay.trace.types import Header, Step

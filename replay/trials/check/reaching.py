@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from replay.engine.requests.destinations import destinations
-from replay.target import Target
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from replay.choice.questionnaire import Answers, AnswersError, parse_answers
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.prices import currency_of
 
 _MOST_BYTES = 1 << 20

@@ -17,7 +17,7 @@ from replay.planes.types import (
     SimulatedPlane,
 )
 from replay.simulation.simulation import simulated_plane
-from replay.target import Target
+from replay.target.target import Target
 from replay.words.phrases import number
 
 _OF_PLATFORMS = ("idle_lifetime_s", "binding", "startup_boost", "boost_after_ready_s")

@@ -25,7 +25,7 @@ from replay.planes.core.profiles import CLOUD_RUN, VM
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
 from replay.simulation.simulation import simulated_plane
-from replay.target import Cost, Target, TargetError, Timeouts
+from replay.target.target import Cost, Target, TargetError, Timeouts
 from replay.trials.pilot.workload.phases import LIVE, QUICK, How
 
 HEADROOM = 0.3

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from replay.engine.types import At, RunOptions
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.pilot.workload.phases import How
 
 KILLED = "the busiest instance was killed"

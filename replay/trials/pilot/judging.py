@@ -24,7 +24,7 @@ from replay.judge.types import VERDICT_SCHEMA
 from replay.money.calendar import Calendar
 from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_plane
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.answers import with_upkeep
 from replay.trials.pilot.assumptions import all_assumptions

@@ -6,7 +6,7 @@ from replay.choice.answered import bound_tools
 from replay.choice.questionnaire import Answers
 from replay.choice.types import StepClass
 from replay.money.hardware import machines_with, unfit_instances, unfit_machine
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.prices import price_table, shipped_prices
 
 _MOST_TABLES = 3

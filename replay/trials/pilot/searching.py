@@ -8,7 +8,7 @@ from typing import NamedTuple
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.measures.slo import Slo
 from replay.judge.types import VERDICT_SCHEMA
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.ceiling import CeilingPlan
 from replay.trials.evidence import write_verdict
 from replay.trials.pilot.workload.phases import SIMULATED, Plan

@@ -2,7 +2,7 @@
 
 from replay.choice.types import PlannedRoute, Workload
 from replay.engine.requests.router import WAIT, Router
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.redaction.shown_urls import shown_url
 
 

@@ -28,7 +28,7 @@ from replay.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
 from replay.simulation.simulation import simulated_plane
-from replay.target import Cost, Route, Target
+from replay.target.target import Cost, Route, Target
 from replay.trace.profile.shape import OTHER
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.judging import Done, Weighed

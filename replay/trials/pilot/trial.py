@@ -14,7 +14,7 @@ from replay.planes.core.scaling import DEFAULT_FULL
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.simulation.simulation import simulated_plane, simulated_planes
-from replay.target import Target, TargetError
+from replay.target.target import Target, TargetError
 from replay.trace.file.stream import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, read_evidence, write_verdict

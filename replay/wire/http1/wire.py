@@ -24,7 +24,7 @@ from time import monotonic_ns
 from typing import Any
 
 from replay.system.shortage import LOCAL, ShortageError
-from replay.target import Target
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.errors import TargetUnreachable

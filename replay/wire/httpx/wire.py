@@ -46,7 +46,7 @@ import msgspec
 from replay.dialects.streams import StreamReader
 from replay.http.fields import OF_THE_CONNECTION
 from replay.system.shortage import LOCAL, ShortageError
-from replay.target import ASGI_PREFIX, Target
+from replay.target.target import ASGI_PREFIX, Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable

@@ -14,7 +14,7 @@ import pytest
 from replay.engine.beside.events import carry_out
 from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.faults import judge_faults, read_events
 from tests.planes.serving.test_processes import serve  # noqa: F401 - a fixture
 from tests.support.waiting import is_alive, until

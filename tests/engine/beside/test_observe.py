@@ -18,7 +18,7 @@ from replay.engine.beside.plane_client import Answer
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.types import PlaneFigures
-from replay.target import Target
+from replay.target.target import Target
 
 
 def test_json_is_taken_as_it_is():

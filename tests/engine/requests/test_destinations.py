@@ -11,7 +11,7 @@ from replay.engine.requests.own_origin import origins_of
 from replay.engine.requests.sender import TargetSender
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target import Auth, Route, SessionRules, Target, TargetError, Tls, load_target, redacted
+from replay.target.target import Auth, Route, SessionRules, Target, TargetError, Tls, load_target, redacted
 from replay.trace.types import Request, Step
 
 CANARY = "CANARY"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from replay.engine.requests.dot_segments import below_root
 from replay.engine.requests.sender import TargetSender
 from replay.engine.users.values import SessionValues
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.types import Request, Step
 
 

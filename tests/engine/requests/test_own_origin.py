@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from replay.engine.requests.own_origin import OriginRefused, origins_of, refuse_own_origin
-from replay.target import Route, Target
+from replay.target.target import Route, Target
 from replay.trace.types import Header
 
 TRACE = Path("prod.jsonl")

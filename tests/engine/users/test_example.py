@@ -6,7 +6,7 @@ from pathlib import Path
 
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.target import SessionRules, Target, load_target
+from replay.target.target import SessionRules, Target, load_target
 
 PAGE = Path(__file__).parents[3] / "docs" / "trace.md"
 

@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.requests.destinations import destinations
 from replay.engine.users.casting import Casting, casting_for
-from replay.target import Route, SessionRules, Target
+from replay.target.target import Route, SessionRules, Target
 from replay.trace.copies import Copy
 from replay.trace.types import Extract, LlmCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue

@@ -16,7 +16,7 @@ from replay.engine.answers.shape import shape_of
 from replay.engine.beside.observe import PlaneObserver, understood
 from replay.http.codings import uncoded
 from replay.planes.modelled.asking import BodyScan, kind_and_name
-from replay.target import Target
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.wire import Http1Wire

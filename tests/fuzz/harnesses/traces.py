@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from replay.engine.requests.render import Renderer
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.correlation.correlating import find_correlation, write_correlated
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceReader, TraceWriter, find_errors, read_sessions, scan

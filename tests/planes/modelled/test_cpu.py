@@ -12,7 +12,7 @@ from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instances import Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 
 MS = 1_000_000
 SECOND_NS = 1000 * MS

@@ -10,7 +10,7 @@ from replay.cli.run import _check_conclusion
 from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.check.checking import check_target
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 import trustme
 
-from replay.target import Target, Timeouts, Tls
+from replay.target.target import Target, Timeouts, Tls
 from replay.trials.check.reaching import reach
 
 

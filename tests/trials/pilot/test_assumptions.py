@@ -6,7 +6,7 @@ import pytest
 from replay.choice.types import StepClass, Workload
 from replay.planes.types import ModelSpec, PlaneSpec
 from replay.simulation.simulation import simulated_plane
-from replay.target import Cost, Target, TargetError
+from replay.target.target import Cost, Target, TargetError
 from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of
 from replay.trials.pilot.embedded import embedded_targets

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.target import Cost, Route, Target, TargetError
+from replay.target.target import Cost, Route, Target, TargetError
 from replay.trace.types import Session
 from replay.trials.pilot.carrying import Carrier
 from tests.trials.pilot.cases import machines, serverless

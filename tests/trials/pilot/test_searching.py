@@ -12,7 +12,7 @@ from replay.engine.types import RunOptions
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.simulation.simulation import simulate_trace
-from replay.target import Target
+from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import FORMAT, VERSION, Edge, Header, Request, Session, Step
 from replay.trials.ceiling import find_ceiling

@@ -1,6 +1,6 @@
 """Where a hybrid target sends each kind of step."""
 
-from replay.target import Route, Target
+from replay.target.target import Route, Target
 from replay.trials.pilot.sending import routes_of
 from tests.choice.cases import step, workload
 

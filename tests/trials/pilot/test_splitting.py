@@ -16,7 +16,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat
 from replay.simulation.simulation import simulated_planes
-from replay.target import Route, Target
+from replay.target.target import Route, Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
 from replay.trials.evidence import read_verdict

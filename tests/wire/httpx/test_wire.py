@@ -24,7 +24,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.target import Connections, Retry, Target, Timeouts, Tls
+from replay.target.target import Connections, Retry, Target, Timeouts, Tls
 from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.wire import Http1Wire

@@ -15,7 +15,7 @@ from replay.judge.gate.judging import CONFIDENCE, judge_gate
 from replay.judge.measures.slo import Slo
 from replay.planes.types import PlaneSpec
 from replay.simulation.simulation import simulated_plane
-from replay.target import Target
+from replay.target.target import Target
 from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import price_planes

@@ -8,7 +8,7 @@ import msgspec
 
 from replay.planes.types import GroupDriven, SimulatedPlane
 from replay.simulation.simulation import simulated_plane
-from replay.target import Target
+from replay.target.target import Target
 
 _DAY_H = 24.0
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.target import (
+from replay.target.target import (
     Auth,
     Connections,
     Cost,
@@ -22,7 +22,7 @@ from replay.target import (
 )
 from replay.trace.redaction.shown_urls import shown_url
 
-SHIPPED = sorted((Path(__file__).parent.parent / "targets").glob("*.toml"))
+SHIPPED = sorted((Path(__file__).parents[2] / "targets").glob("*.toml"))
 
 
 @pytest.fixture

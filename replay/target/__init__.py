@@ -1,0 +1,1 @@
+"""A target: where requests go, with what, and what it costs."""
