@@ -13,12 +13,16 @@ from replay.words.numbers import printable
 
 _MEMBERS = {
     "Replay and judge": {
-        "run": Member("replay.cli.run:run", "Replay a trace against a target, and record everything."),
-        "gate": Member("replay.cli.gate:gate", "Hold a run, or a trace replayed now, to SLOs: pass or fail."),
+        "run": Member(
+            "replay.cli.replaying.run:run", "Replay a trace against a target, and record everything."
+        ),
+        "gate": Member(
+            "replay.cli.replaying.gate:gate", "Hold a run, or a trace replayed now, to SLOs: pass or fail."
+        ),
         "compare": Member("replay.cli.compare:compare", "Say which target is faster, and how sure that is."),
-        "ceiling": Member("replay.cli.ceiling:ceiling", "Find the highest load that a target bears."),
+        "ceiling": Member("replay.cli.replaying.ceiling:ceiling", "Find the highest load that a target bears."),
         "coldstart": Member(
-            "replay.cli.coldstart:coldstart", "Find cold starts, or how long a target stays warm."
+            "replay.cli.replaying.coldstart:coldstart", "Find cold starts, or how long a target stays warm."
         ),
     },
     "Look closer": {
@@ -29,13 +33,13 @@ _MEMBERS = {
     },
     "Choose a plane": {
         "pilot": Member(
-            "replay.cli.pilot:pilot", "Find out which plane fits a trace: serverless, VMs or both."
+            "replay.cli.planes.pilot:pilot", "Find out which plane fits a trace: serverless, VMs or both."
         ),
-        "cost": Member("replay.cli.cost:cost", "Price a run's load for a month."),
-        "plane": Member("replay.cli.plane:plane", "Run or simulate a plane on this machine."),
+        "cost": Member("replay.cli.planes.cost:cost", "Price a run's load for a month."),
+        "plane": Member("replay.cli.planes.plane:plane", "Run or simulate a plane on this machine."),
     },
     "Prepare": {
-        "trace": Member("replay.cli.trace:trace", "Make traces, look at them, check them, change them."),
+        "trace": Member("replay.cli.traces.trace:trace", "Make traces, look at them, check them, change them."),
     },
 }
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 from click.testing import CliRunner
 
-from replay.cli.plane import plane
+from replay.cli.planes.plane import plane
 
-COMMAND = [sys.executable, "-c", "from replay.cli.plane import plane; plane()", "serve", "--modelled"]
+COMMAND = [sys.executable, "-c", "from replay.cli.planes.plane import plane; plane()", "serve", "--modelled"]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from replay.cli.gate import gate
+from replay.cli.replaying.gate import gate
 from replay.judge.measures.slo import parse_slo_file
 
 ACTION = (Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8")

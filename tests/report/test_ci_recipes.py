@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from replay.cli.compare import compare
-from replay.cli.gate import gate, read_slos
-from replay.cli.run import run
+from replay.cli.replaying.gate import gate, read_slos
+from replay.cli.replaying.run import run
 from replay.exit_codes import EXIT_CODES
 
 PAGE = Path(__file__).parents[2] / "docs" / "ci.md"

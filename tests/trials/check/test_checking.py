@@ -6,7 +6,7 @@ import socket
 import pytest
 from rich.console import Console
 
-from replay.cli.run import _check_conclusion
+from replay.cli.replaying.run import _check_conclusion
 from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check

@@ -10,10 +10,10 @@ from replay.cli.lazy import LazyGroup, Member
     members={
         "Commands": {
             "serve": Member(
-                "replay.cli.plane_serve:serve", "Serve modelled answers, or processes booted on demand."
+                "replay.cli.planes.plane_serve:serve", "Serve modelled answers, or processes booted on demand."
             ),
             "simulate": Member(
-                "replay.cli.plane_simulate:simulate", "Replay a trace against a plane in virtual time."
+                "replay.cli.planes.plane_simulate:simulate", "Replay a trace against a plane in virtual time."
             ),
         }
     },

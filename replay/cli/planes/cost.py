@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from replay.cli.documents import print_json
-from replay.cli.months import month_options
-from replay.cli.price_tables import price_table_options
+from replay.cli.planes.months import month_options
+from replay.cli.planes.price_tables import price_table_options
 from replay.cli.units import PERCENT
 from replay.exit_codes import EXIT_CODES
 from replay.money.calendar import Calendar

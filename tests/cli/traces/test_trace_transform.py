@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from replay.cli.trace import trace
+from replay.cli.traces.trace import trace
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, open_trace, read_sessions
 from replay.trace.types import Edge, Header, Session, Step

@@ -12,9 +12,9 @@ import msgspec
 from replay.choice.questionnaire import Answers
 from replay.cli.asking import ANSWERS_FILE, ask
 from replay.cli.documents import print_json
-from replay.cli.months import month_options
 from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
+from replay.cli.planes.months import month_options
 from replay.cli.slos import read_slos, slo_options
 from replay.engine.types import Knobs, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion

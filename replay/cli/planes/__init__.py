@@ -1,0 +1,1 @@
+"""Commands about planes: served, simulated, priced, chosen."""
