@@ -1,19 +1,26 @@
 """What the tests of several rooms share: traces written in a line, and a target that knows the truth."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 from hypothesis import settings
+
+from tests.support.walks import walked_starts_ms
 
 # A busy machine is no defect of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parent / "support"
+HEADER = {"format": "replay-trace", "version": 1, "name": "t"}
 
 
 class Truth:
@@ -46,7 +53,7 @@ class Truth:
 def truth(tmp_path) -> Iterator[Truth]:
     log_path = tmp_path / "truth.json"
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "truth_server.py"), str(log_path)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(SUPPORT / "truth_server.py"), str(log_path)], stdout=subprocess.PIPE, text=True
     )
     try:
         yield Truth(process, log_path)
@@ -93,7 +100,7 @@ def answering() -> Iterator[Callable[[str], str]]:
 
     def start(way):
         process = subprocess.Popen(
-            [sys.executable, str(HERE / "answer_server.py"), way, str(len(started))],
+            [sys.executable, str(SUPPORT / "answer_server.py"), way, str(len(started))],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -105,3 +112,36 @@ def answering() -> Iterator[Callable[[str], str]]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261123)
+
+
+@pytest.fixture
+def trace_of(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a trace file of these lines (objects or bytes) below a header."""
+
+    def write(*lines: Any, header: Any = HEADER, name: str = "t.jsonl") -> Path:
+        path = tmp_path / name
+        encoded = [line if isinstance(line, bytes) else msgspec.json.encode(line) for line in (header, *lines)]
+        path.write_bytes(b"".join(line + b"\n" for line in encoded))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of published recordings."""
+    beside = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get("REPLAY_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no published recordings at {folder}; set REPLAY_DATA to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session", name="walked_starts_ms")
+def _walked_starts_ms():
+    return walked_starts_ms

@@ -9,7 +9,7 @@ from replay.choice.planes import Seen, plane_figures
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 
 def run_of(records):

@@ -8,7 +8,7 @@ from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Level
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import evidence, step, summary
+from tests.support.runs import evidence, step, summary
 
 
 def with_failures(ok, failed):

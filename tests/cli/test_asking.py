@@ -9,7 +9,7 @@ from replay.cli import asking
 from replay.cli.main import cli
 from replay.target.target import Cost, Target
 from replay.trials.pilot.answers import read_answers, with_upkeep
-from tests.cli.test_pilot_command import bursts, replay
+from tests.cli.planes.test_pilot import bursts, replay
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from replay.judge.tail.explain import explain_run, path_of_session
 from replay.report.terminal.explain import CAUSE_WORDS, print_explain
 from replay.results.columns import columns_of
 from replay.results.rundir import RunDirError
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 @pytest.fixture

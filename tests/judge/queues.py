@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
-from tests.judge.conftest import summary
+from tests.support.runs import summary
 
 Floats = npt.NDArray[np.float64]
 SERVICE_MS = 10.0

@@ -12,7 +12,7 @@ from replay.judge.measures.recording import makespans_beside, pair
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 
 def check(text, run, baselines=()):

@@ -11,7 +11,7 @@ from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 
 def run(rng, n=1000, failed=0.0, median_ms=50.0, failed_ms=1.0, name="run", **fields):

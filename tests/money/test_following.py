@@ -16,7 +16,7 @@ from replay.money.usage import MONTH_S, Usage
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.trials.prices import price_table
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 # Without a load balancer but where a test is about it.
 GCE = msgspec.structs.replace(price_table("gce-e2-us-central1"), balancer_month=0.0, balancer_gib=0.0)

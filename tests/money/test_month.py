@@ -18,7 +18,7 @@ from replay.money.usage import MONTH_S
 from replay.results.columns import columns_of
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.trials.prices import price_table
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 TODAY = datetime.date(2026, 11, 1)
 SIZE = Size(1.0, 0.5)

@@ -9,7 +9,7 @@ from replay.money.usage import Plane, Usage, active_intervals, usage_by_window
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 requests = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 5_000), st.integers(1, 2_000)), min_size=1, max_size=40

@@ -24,7 +24,7 @@ from replay.report.page.lanes import RecordedStep
 from replay.report.page.pilot import PilotMaterial
 from replay.results.columns import columns_of
 from replay.results.types import Manifest, Quantiles, TraceFacts
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def pilot_verdict(nasty="", **changes):

@@ -14,7 +14,7 @@ from replay.judge.comparison.sides import (
 from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Sample
 from tests.judge import queues
-from tests.judge.conftest import evidence
+from tests.support.runs import evidence
 
 SESSIONS, STEPS = 400, 5
 

@@ -8,7 +8,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import evidence, step, summary
+from tests.support.runs import evidence, step, summary
 
 
 def check(text, run, baselines):

@@ -9,7 +9,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from tests.judge import queues
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 ALPHA = 0.0125
 

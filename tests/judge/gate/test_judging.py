@@ -8,7 +8,7 @@ from replay.judge.gate.judging import judge_gate, overall
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from tests.judge import queues
-from tests.judge.conftest import Evidence, evidence, step, summary
+from tests.support.runs import Evidence, evidence, step, summary
 
 
 def check(text, run, baselines=()):

@@ -9,7 +9,7 @@ from replay.judge.load.ceiling import Level, Search, conclude, judge_level, knee
 from replay.judge.load.flow import settled
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
-from tests.judge.conftest import MS, Evidence, step, summary
+from tests.support.runs import MS, Evidence, step, summary
 
 DURATION_S = 10.0
 

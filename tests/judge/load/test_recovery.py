@@ -6,7 +6,7 @@ import pytest
 from replay.judge.load.recovery import Event, back_after_s, judge_recovery
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import MS, step, summary
+from tests.support.runs import MS, step, summary
 
 AT_NS = 10_000 * MS
 

@@ -7,7 +7,7 @@ from replay.judge.measures.failures import by_class, failures
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def failed(session, ms, n, error, **fields):

@@ -10,7 +10,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.recording import pair, resolution_ms
 from replay.judge.measures.slo import SloError, parse_slo
 from replay.results.columns import columns_of
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def replayed(took_ms, factor=1.0, noise=0.0, per_session=1, rng=None, resolution=1.0, **fields):

@@ -5,7 +5,7 @@ import pytest
 
 from replay.judge.tail.attribution import attribute
 from replay.results.columns import columns_of
-from tests.judge.conftest import MS, Evidence, step, summary
+from tests.support.runs import MS, Evidence, step, summary
 
 RATE_MS = 10.0  # a step every 10 ms
 

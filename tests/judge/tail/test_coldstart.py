@@ -5,7 +5,7 @@ import pytest
 
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.columns import columns_of
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 KEEP_ALIVE_S, BOOT_MS = 60.0, 700.0
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from replay.judge.tail.critical_path import critical_paths
 from replay.judge.tail.session_path import session_path
 from replay.results.columns import columns_of
-from tests.judge.conftest import MS, Evidence, step, summary
+from tests.support.runs import MS, Evidence, step, summary
 
 
 def run_of(*sessions):

@@ -5,7 +5,7 @@ import pytest
 
 from replay.judge.tail.saturation import find_drift, saturation
 from replay.results.columns import columns_of
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def run_of(took_ms, every_ms=10.0, names=("search",), kinds=("tool",)):

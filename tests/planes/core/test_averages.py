@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.planes.core.averages import SECOND_NS, Averages
-from tests.planes.eager_averages import EagerAverages
+from tests.planes.core.eager_averages import EagerAverages
 
 
 def at(seconds: float) -> int:

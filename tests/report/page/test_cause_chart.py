@@ -3,7 +3,7 @@
 from replay.report.page.cause_chart import causes
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 
 def run_with_cold_starts(name="serverless"):

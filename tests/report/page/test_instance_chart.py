@@ -1,7 +1,7 @@
 """Instances stand over the whole run, those that were there before it included."""
 
 from replay.report.page.instance_chart import instances
-from tests.judge.conftest import evidence
+from tests.support.runs import evidence
 
 
 def drawn(series):

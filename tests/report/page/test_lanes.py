@@ -4,7 +4,7 @@ import numpy as np
 
 from replay.report.page.lanes import RecordedStep, critical_path, lanes
 from replay.results.columns import columns_of
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def fan_out():

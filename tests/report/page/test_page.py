@@ -16,7 +16,7 @@ from replay.report.page.html import table
 from replay.report.page.page import run_page, verdict_page
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
-from tests.judge.conftest import Evidence, evidence, step, summary
+from tests.support.runs import Evidence, evidence, step, summary
 
 pytest.importorskip("vl_convert", reason="needs the extra `report`")
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from replay.report.page.tail import parts_ms, tail
 from replay.results.columns import columns_of
-from tests.judge.conftest import MS, Evidence, step, summary
+from tests.support.runs import MS, Evidence, step, summary
 
 TIMES = st.integers(0, 10_000 * MS)
 

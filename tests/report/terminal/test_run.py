@@ -9,7 +9,7 @@ from rich.console import Console
 from replay.report.plain import Table, fitted
 from replay.report.terminal.run import print_summary
 from replay.results.types import Fidelity, Quantiles, Series
-from tests.judge.conftest import summary
+from tests.support.runs import summary
 
 
 def times(n, ms):

@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from replay.report.terminal.story import print_story
-from tests.judge.conftest import step
+from tests.support.runs import step
 
 
 def told(records, width=110):

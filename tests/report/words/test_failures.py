@@ -12,8 +12,8 @@ from replay.report.terminal.verdicts import print_gate
 from replay.report.words.failures import FAILURE_HEADS, errors_line, failure_rows, print_failures
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES
-from tests.judge.conftest import step
 from tests.report.verdict_samples import HOSTILE, failed, gate, passed, undecided
+from tests.support.runs import step
 
 
 def a_run(check="json /ok equals", name="search"):

@@ -1,7 +1,6 @@
 """Runs made of numbers: columns with the values that a test is about."""
 
 import numpy as np
-import pytest
 
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
@@ -78,8 +77,3 @@ def evidence(values_ms, per_session=1, name="run", **facts):
     """A run whose steps took these ms, so many in each session."""
     records = [step(f"s-{n // per_session}", float(ms), n) for n, ms in enumerate(np.ravel(values_ms))]
     return Evidence(summary(**facts), columns_of([records]), name)
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(20261123)

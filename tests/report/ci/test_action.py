@@ -13,7 +13,7 @@ import pytest
 from replay.cli.replaying.gate import gate
 from replay.judge.measures.slo import parse_slo_file
 
-ACTION = (Path(__file__).parents[2] / "action.yml").read_text(encoding="utf-8")
+ACTION = (Path(__file__).parents[3] / "action.yml").read_text(encoding="utf-8")
 SECRET_SHELL = "$(touch pwned) `touch pwned` \"; touch pwned; '"
 STUB = """#!/usr/bin/env bash
 printf '%s\\0' "$@" > "$STUB_CALLS"

@@ -22,7 +22,7 @@ from replay.trials.pilot.pricing.money import Money, price_planes, put_break_eve
 from replay.trials.pilot.pricing.month import in_month
 from replay.trials.pilot.pricing.schedule import Schedule, unscheduled
 from replay.trials.pilot.workload.shape import Shape
-from tests.judge.conftest import step, summary
+from tests.support.runs import step, summary
 
 MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
 # 730 h x 0.033506, a disk and an address.

@@ -16,7 +16,7 @@ from replay.report.page.load_chart import load_over_time
 from replay.report.page.percentile_chart import percentiles
 from replay.report.page.tail import tail
 from replay.results.columns import columns_of
-from tests.judge.conftest import Evidence, step, summary
+from tests.support.runs import Evidence, step, summary
 
 
 def a_run(failed=20, of=400, recorded_ms=None, name="run"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 pytest_plugins = ["pytester"]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 # In the place of the whole module, so that no session has to import what only a real run needs.
 FAKE = """

@@ -12,7 +12,7 @@ from replay.cli.replaying.gate import gate, read_slos
 from replay.cli.replaying.run import run
 from replay.exit_codes import EXIT_CODES
 
-PAGE = Path(__file__).parents[2] / "docs" / "ci.md"
+PAGE = Path(__file__).parents[3] / "docs" / "ci.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ACTION = (PAGE.parents[1] / "action.yml").read_text(encoding="utf-8")
 COMMANDS = {"gate": gate, "compare": compare, "run": run}

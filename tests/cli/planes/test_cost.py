@@ -15,7 +15,7 @@ from replay.money.cost import CostError
 from replay.money.price_table import PriceTableError
 from replay.target.target import Target
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 SERVERLESS = ["--price", "cloud-run-us-central1"]
 MACHINE = ["--machine", "gce-e2-us-central1:e2-medium", "--machine-rps", "20"]
 

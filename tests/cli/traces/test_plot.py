@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-TRACE = Path(__file__).parents[2] / "traces" / "triage-burst.jsonl"
+TRACE = Path(__file__).parents[3] / "traces" / "triage-burst.jsonl"
 
 
 def info(*arguments, cwd):
