@@ -13,6 +13,7 @@ from replay.recording.proxy import Proxy
 from replay.recording.sessions import Sessions
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import parse_routes
+from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -100,12 +101,6 @@ async def answer_ok(reader, writer, scene):
         if b"chunked" in head:
             await reader.readuntil(b"0\r\n\r\n")
         writer.write(OK)
-
-
-async def until(is_so):
-    """Give the loop passes until something is so."""
-    while not is_so():
-        await asyncio.sleep(0)
 
 
 async def test_a_request_and_its_response_pass_through_and_are_recorded():
@@ -257,7 +252,7 @@ async def test_a_client_that_reads_slowly_slows_its_upstream():
         while received < size:
             received += len(await reader.read(1 << 20))
         writer.close()
-        await until(lambda: scene.over)
+        await until_loop(lambda: scene.over)
 
     assert scene.over[0].response_bytes == size
 
@@ -430,7 +425,7 @@ async def test_a_kept_connection_that_its_upstream_closed_is_forgotten():
         for _ in range(3):
             await scene.ask(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             await closed.wait()
-            await until(lambda: not any(scene.proxy._kept.values()))
+            await until_loop(lambda: not any(scene.proxy._kept.values()))
 
     assert [exchange.status for exchange in scene.over] == [200] * 3
 
@@ -446,7 +441,7 @@ async def test_a_client_that_leaves_ends_its_request_upstream_and_is_recorded():
     async with scene_of(serve) as scene:
         _, writer = await scene.client()
         writer.write(GET)
-        await until(lambda: scene.seen)
+        await until_loop(lambda: scene.seen)
         writer.close()
         await left.wait()
 
@@ -462,7 +457,7 @@ async def test_requests_that_go_on_when_the_recording_ends_are_told():
     async with scene_of(serve) as scene:
         _, writer = await scene.client()
         writer.write(GET)
-        await until(lambda: scene.seen)
+        await until_loop(lambda: scene.seen)
         assert len(scene.proxy.open_exchanges) == 1
     writer.close()
 
@@ -558,7 +553,7 @@ async def test_whenever_clients_and_upstreams_leave_every_request_is_recorded_on
 
     async with scene_of(serve) as scene:
         await asyncio.gather(*(one(scene) for _ in range(200)))
-        await until(lambda: not scene.proxy.open_exchanges and not len(scene.proxy._clients))
+        await until_loop(lambda: not scene.proxy.open_exchanges and not len(scene.proxy._clients))
 
     numbers = [exchange.number for exchange in scene.over]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
@@ -592,7 +587,7 @@ async def test_small_json_of_responses_is_kept_where_it_was_asked_for(answer, ke
     for keeps in (True, False):
         async with scene_of(serve, keeps_responses=keeps) as scene:
             assert (await scene.ask()).endswith(answer[-2:])
-            await until(lambda scene=scene: scene.over)
+            await until_loop(lambda scene=scene: scene.over)
 
         (exchange,) = scene.over
         assert exchange.response_body == (kept if keeps else None)

@@ -16,6 +16,7 @@ from replay.recording.journal import JournalReader, JournalWriter
 from replay.recording.recorder import Recorder
 from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, JournalHeader, SessionRef
+from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -46,18 +47,12 @@ def steps(path):
         ]
 
 
-async def until(is_so):
-    async with asyncio.timeout(10):
-        while not is_so():
-            await asyncio.sleep(0)
-
-
 async def test_what_is_over_is_in_the_journal_without_anybody_asking(journal):
     recorder = Recorder(journal, Redactor(), "keep", list, pytest.fail)
     recorder.start()
 
     recorder.add(exchange(1))
-    await until(lambda: len(steps(journal.path)) == 1)
+    await until_loop(lambda: len(steps(journal.path)) == 1)
 
     recorder.stop([])
 
@@ -70,7 +65,7 @@ async def test_a_long_request_is_in_the_journal_once_before_its_end_and_once_aft
     recorder = Recorder(journal, Redactor(), "keep", lambda: open_exchanges, pytest.fail, now=lambda: now)
     now = 2 * S
     recorder.start()
-    await until(lambda: steps(journal.path))
+    await until_loop(lambda: steps(journal.path))
     recorder._turn()
 
     assert [(step.id, step.took_ms) for step in steps(journal.path)] == [("r1", None)]

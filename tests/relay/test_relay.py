@@ -9,6 +9,7 @@ import pytest
 
 from replay.relay import clients, doorway, sockets
 from tests.relay.conftest import relay_of
+from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -21,12 +22,6 @@ async def answer_ok(reader, writer):
     while True:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK)
-
-
-async def until(is_so):
-    async with asyncio.timeout(10):
-        while not is_so():
-            await asyncio.sleep(0.001)
 
 
 def waited(relay, seconds):
@@ -267,7 +262,7 @@ async def test_a_head_that_comes_byte_by_byte_is_given_up_after_its_time(kind):
         reader, writer = await relay.client()
         for part in (b"GET / HT", b"TP/1.1\r\n", b"Host: x\r\n", b"X: y\r\n"):
             writer.write(part)
-            await until(lambda: relay.clients)
+            await until_loop(lambda: relay.clients)
             await asyncio.sleep(0.02)
             waited(relay, doorway.HEAD_S / 4)
         async with asyncio.timeout(10):
@@ -329,12 +324,12 @@ async def test_a_client_that_does_not_read_is_cut_off_after_a_while(kind):
     async with relay_of(kind, serve) as relay:
         sock = socket.create_connection(("127.0.0.1", relay.port))
         sock.sendall(GET)
-        await until(lambda: any(one.is_full for one in relay.clients._connections))
+        await until_loop(lambda: any(one.is_full for one in relay.clients._connections))
         await asyncio.sleep(0.1)  # what the system takes
         waited(relay, doorway.STALL_S)  # at whose beginning the client still took something
         assert not any(one._is_over for one in relay.clients._connections)
         waited(relay, clients.SWEEP_S)
-        await until(lambda: not relay.clients)
+        await until_loop(lambda: not relay.clients)
         sock.close()
 
 
@@ -400,7 +395,7 @@ async def test_a_body_that_breaks_its_framing_is_refused_and_its_request_ends(ki
             writer.write(b"0x5\r\nhello\r\n0\r\n\r\n")
             answer = await reader.read()
         writer.close()
-        await until(lambda: len(seen) == is_sent_on)
+        await until_loop(lambda: len(seen) == is_sent_on)
         if kind == "recorder":
             (exchange,) = relay.over
             assert (
@@ -437,10 +432,10 @@ async def test_a_request_that_timed_out_while_its_client_read_slowly_frees_its_s
     async with relay_of("gateway", serve, request_timeout_s=60.0) as relay:
         with socket.create_connection(("127.0.0.1", relay.port)) as sock:
             sock.sendall(GET)
-            await until(lambda: any(one.is_full for one in relay.clients._connections))
+            await until_loop(lambda: any(one.is_full for one in relay.clients._connections))
             relay.front._now = lambda: monotonic_ns() + 61_000_000_000
             relay.front._tick()
 
             assert relay.front.counts["timed_out"] == 1
-            await until(lambda: relay.front.plane.census().running == 0)
+            await until_loop(lambda: relay.front.plane.census().running == 0)
         assert (await relay.ask()).endswith(b"ok")

@@ -11,6 +11,7 @@ import pytest
 from replay.planes.core.plane import Plane
 from replay.planes.serving.gateway import Gateway
 from replay.planes.types import PendingLimit, PlaneSpec, RequestDriven
+from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio
 
@@ -167,12 +168,6 @@ class Client:
                 return status, headers, body
 
 
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.002)
-
-
 async def test_the_first_request_boots_an_instance_and_the_next_finds_it_warm():
     async with plane_of(answer_ok) as (port, played, _):
         client = await Client.to(port)
@@ -266,7 +261,7 @@ async def test_requests_beyond_the_concurrency_wait_for_a_boot_or_for_a_slot():
     async with plane_of(serve) as (port, _, gateway):
         clients = [await Client.to(port) for _ in range(5)]
         answers = [client.begin_to_ask() for client in clients]
-        await until(lambda: gateway.plane.census().running == 2 and gateway.plane.census().waiting == 3)
+        await until_loop(lambda: gateway.plane.census().running == 2 and gateway.plane.census().waiting == 3)
         release.set()
 
         headers = [(await answer)[1] for answer in answers]
@@ -286,9 +281,9 @@ async def test_a_queue_that_is_full_refuses():
     ):
         busy, waiting, refused = [await Client.to(port) for _ in range(3)]
         busy.begin_to_ask()
-        await until(lambda: gateway.plane.census().running == 1)
+        await until_loop(lambda: gateway.plane.census().running == 1)
         waiting.begin_to_ask()
-        await until(lambda: gateway.plane.census().waiting == 1)
+        await until_loop(lambda: gateway.plane.census().waiting == 1)
 
         status, headers, _ = await refused.ask()
 
@@ -314,7 +309,7 @@ async def test_a_request_that_takes_too_long_is_answered_and_keeps_its_slot():
         assert (status, body) == (504, b"The request took longer than its timeout.\n")
         assert gateway.plane.census().running == 1
         go_on.set()
-        await until(lambda: gateway.plane.census().running == 0)
+        await until_loop(lambda: gateway.plane.census().running == 0)
         assert (await client.ask())[0] == 200
 
 
@@ -328,7 +323,7 @@ async def test_an_instance_that_dies_gives_its_request_an_error_and_the_next_a_n
     async with plane_of(serve) as (port, played, gateway):
         client = await Client.to(port)
         answer = client.begin_to_ask(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST")
-        await until(lambda: gateway.plane.census().running == 1 and played.connections)
+        await until_loop(lambda: gateway.plane.census().running == 1 and played.connections)
         played.die(1)
 
         status, _, _ = await answer
@@ -364,17 +359,17 @@ async def test_a_client_that_leaves_frees_its_place():
     async with plane_of(serve, max_instances=1, pending_limit=PendingLimit(60.0)) as (port, played, gateway):
         running, waiting = await Client.to(port), await Client.to(port)
         running.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: census_of(gateway) == (1, 0))
+        await until_loop(lambda: census_of(gateway) == (1, 0))
         waiting.writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await until(lambda: census_of(gateway) == (1, 1))
-        await until(lambda: played.connections == 1)
+        await until_loop(lambda: census_of(gateway) == (1, 1))
+        await until_loop(lambda: played.connections == 1)
         waiting.writer.close()
-        await until(lambda: census_of(gateway) == (1, 0))
+        await until_loop(lambda: census_of(gateway) == (1, 0))
         assert told == []
         running.writer.close()
 
-        await until(lambda: census_of(gateway) == (0, 0))
-        await until(lambda: told == [b""])
+        await until_loop(lambda: census_of(gateway) == (0, 0))
+        await until_loop(lambda: told == [b""])
         assert played.connections == 1
 
 
@@ -458,7 +453,7 @@ async def test_an_idle_instance_is_stopped_after_its_lifetime():
     async with plane_of(answer_ok, idle_lifetime_s=0.05) as (port, played, _):
         client = await Client.to(port)
         await client.ask()
-        await until(lambda: played.stopped == [1])
+        await until_loop(lambda: played.stopped == [1])
 
         _, headers, _ = await client.ask()
 
@@ -477,7 +472,7 @@ async def test_a_drained_instance_answers_what_it_has_and_gets_nothing_more():
 
     async with plane_of(answer_when_let) as (port, played, gateway):
         held = (await Client.to(port)).begin_to_ask()
-        await until(lambda: gateway.plane.census().busy == 1)
+        await until_loop(lambda: gateway.plane.census().busy == 1)
         gateway.drain(1)
         _, headers, _ = await (await Client.to(port)).ask()
         assert (headers["x-replay-instance"], played.stopped) == ("i-2", [])
@@ -485,7 +480,7 @@ async def test_a_drained_instance_answers_what_it_has_and_gets_nothing_more():
         let_go.set()
         status, headers, body = await held
         assert (status, headers["x-replay-instance"], body) == (200, "i-1", b"ok")
-        await until(lambda: played.stopped == [1])
+        await until_loop(lambda: played.stopped == [1])
 
 
 async def test_a_deploy_keeps_a_request_that_is_under_way_with_its_old_instance():
@@ -500,15 +495,15 @@ async def test_a_deploy_keeps_a_request_that_is_under_way_with_its_old_instance(
 
     async with plane_of(answer_when_let, max_instances=1) as (port, played, gateway):
         held = (await Client.to(port)).begin_to_ask()
-        await until(lambda: gateway.plane.census().busy == 1)
+        await until_loop(lambda: gateway.plane.census().busy == 1)
         gateway.deploy()
-        await until(lambda: gateway.plane.census().draining == 1)
+        await until_loop(lambda: gateway.plane.census().draining == 1)
         _, headers, _ = await (await Client.to(port)).ask()
         let_go.set()
 
         assert headers["x-replay-instance"] == "i-2"
         assert (await held)[0] == 200
-        await until(lambda: played.stopped == [1])
+        await until_loop(lambda: played.stopped == [1])
 
 
 @pytest.mark.parametrize("binding", ["late", "early"])
@@ -517,14 +512,14 @@ async def test_an_application_that_cannot_start_is_told_as_such_and_at_once(bind
         played.boots_at_once = False
         client = await Client.to(port)
         answer = client.begin_to_ask()
-        await until(lambda: played.booting)
+        await until_loop(lambda: played.booting)
         gateway.cannot_boot("No instance can be started: exit status 3.")
 
         assert (await answer)[::2] == (503, b"No instance can be started: exit status 3.\n")
         assert (await client.ask())[0] == 503
         played.boots_at_once = True
         for instance in list(played.booting):
-            await until(lambda instance=instance: instance in played._ports)
+            await until_loop(lambda instance=instance: instance in played._ports)
             played.ready(instance)
         assert (await client.ask())[0] == 200
         assert gateway.plane.census().waiting == 0
