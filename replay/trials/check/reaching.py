@@ -115,6 +115,8 @@ def _why(error: BaseException) -> str:
         return error.verify_message
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
+    if isinstance(error, ConnectionError) and not str(error):
+        return "the server closed the connection"
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if isinstance(error, ConnectionError | FileNotFoundError | PermissionError) and error.errno:
         # In asyncio's own words the reason is missing.

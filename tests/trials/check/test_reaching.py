@@ -1,8 +1,8 @@
 """Reaching a target for a check, on real loopback sockets."""
 
-import asyncio
 import contextlib
 import socket
+import socketserver
 import ssl
 import threading
 
@@ -15,37 +15,27 @@ from replay.trials.check.reaching import reach
 
 @contextlib.contextmanager
 def listening(tls=None, path=None):
-    """A server in a thread of its own that accepts connections and says nothing; yields its port."""
-    ready, stop = threading.Event(), threading.Event()
-    port = []
+    """A server in threads of its own that says nothing; yields its port. It has left no connection open afterwards."""
 
-    async def serve():
-        writers = []
+    class Silence(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.settimeout(10)
+            with contextlib.suppress(OSError), self.secured() as connection:
+                while connection.recv(4096):
+                    pass  # until the client has left
 
-        async def accept(_, writer):
-            writers.append(writer)
+        def secured(self):
+            return self.request if tls is None else tls.wrap_socket(self.request, server_side=True)
 
-        if path is not None:
-            server = await asyncio.start_unix_server(accept, path)
-        else:
-            server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
-            port.append(server.sockets[0].getsockname()[1])
-        ready.set()
-        await asyncio.to_thread(stop.wait)
-        server.close()
-        for writer in writers:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield port[0] if port else None
-    finally:
-        stop.set()
-        thread.join(10)
+    kind = socketserver.ThreadingTCPServer if path is None else socketserver.ThreadingUnixStreamServer
+    with kind(path or ("127.0.0.1", 0), Silence) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server.server_address[1] if path is None else None
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -100,6 +90,21 @@ def test_what_never_finishes_tls_ends_with_the_time_to_connect():
         (reached,) = reach(target)
 
     assert reached.failure == "TLS failed with 127.0.0.1 (no answer in time)"
+
+
+def test_a_server_that_ends_the_connection_instead_of_tls_is_told_so():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse():
+            with server.accept()[0] as connection:
+                connection.recv(4096)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        (reached,) = reach(Target(url=f"https://127.0.0.1:{server.getsockname()[1]}"))
+        thread.join()
+
+    assert reached.failure == "TLS failed with 127.0.0.1 (the server closed the connection)"
 
 
 def test_a_socket_is_reached_by_its_path(tmp_path):
