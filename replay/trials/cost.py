@@ -68,7 +68,7 @@ def price_run(
             today or datetime.datetime.now(datetime.UTC).date(),
             beside=beside,
             requests_a_day=requests_a_day,
-            instances=read_instances(run_dir),
+            instances=read_instances(run_dir) or (),
             calendar=calendar,
         )
     except CostError as cause:

@@ -26,12 +26,10 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     return Evidence(summary or rebuild(run_dir), read_columns(run_dir), run_dir.name or str(run_dir))
 
 
-def read_instances(run_dir: Path) -> list[InstanceRecord]:
-    """What the run's plane told of its instances; none where it told nothing. Raises RunDirError."""
+def read_instances(run_dir: Path) -> list[InstanceRecord] | None:
+    """What the run's plane told of its instances; None where it told nothing. Raises RunDirError."""
     path = run_dir / INSTANCES_FILE
-    if not path.exists():
-        return []
-    return read_lines(path, InstanceRecord, "is not a record of instances")
+    return read_lines(path, InstanceRecord, "is not a record of instances") if path.exists() else None
 
 
 def read_baselines(

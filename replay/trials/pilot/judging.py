@@ -25,12 +25,9 @@ from replay.money.calendar import Calendar
 from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
-from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.answers import with_upkeep
 from replay.trials.pilot.assumptions import all_assumptions
-from replay.trials.pilot.carrying import (
-    State,
-)
+from replay.trials.pilot.carrying import State
 from replay.trials.pilot.caveats import are_many, recorded_failures
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.lives import has_struck, lives_of, memory_peak_bytes
@@ -40,7 +37,7 @@ from replay.trials.pilot.pricing.machines import is_group
 from replay.trials.pilot.pricing.money import Money, price_planes, put_break_evens
 from replay.trials.pilot.pricing.month import Month, calendar_bill, month_doubts, month_notes, month_of_trace
 from replay.trials.pilot.providing import needed, provided_by, unfit_of
-from replay.trials.pilot.reading import Material, read_material
+from replay.trials.pilot.reading import Material, Runs, read_material
 from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload.phases import Excerpt, Plan
 from replay.trials.pilot.workload.shape import Shape
@@ -62,9 +59,9 @@ class Told(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A pilot whose phases were carried out, and what was asked. faults: what was done to each target. priced_by: the
-    part of the trace that bills are of, where that is not `part`. imagined: as run_pilot has them. hybrid: what a
-    search for a split found, where there was one.
+    """A pilot whose phases were carried out, and what was asked. faults: what was done to each target. runs: those that
+    were read. priced_by: the part of the trace that bills are of, where that is not `part`. imagined: as run_pilot has
+    them. hybrid: what a search for a split found, where there was one.
 
     The phases know nothing of what was told, so the same pilot can be judged again for another month.
     """
@@ -77,6 +74,7 @@ class Done(NamedTuple):
     slos: Sequence[Slo]
     part: Excerpt
     faults: Mapping[str, str]
+    runs: Runs
     told: Told = Told()
     priced_by: Excerpt | None = None
     imagined: Sequence[Target] = ()
@@ -115,7 +113,7 @@ class Weighed(NamedTuple):
 def weigh(done: Done) -> Weighed:
     """Each target's figures and price, and all that the rules may look at."""
     directory, state, shape, targets, told = done.directory, done.state, done.shape, done.targets, done.told
-    material = read_material(directory, state.done, [target.name for target in targets])
+    material = read_material(directory, state.done, [target.name for target in targets], done.runs)
     months = {
         target.name: directory / folder
         for target in targets
@@ -126,7 +124,7 @@ def weigh(done: Done) -> Weighed:
     ]
     for target, plane in zip(targets, planes, strict=True):
         if target.name in months:
-            plane.answered += ended(read_evidence(months[target.name]).summary)
+            plane.answered += ended(done.runs.at(months[target.name]).summary)
     month = month_of_trace(shape, told.calendar, told.requests_a_day)
     peak_rps = month.shape.workload.peak_rps
     workload = msgspec.structs.replace(
@@ -147,7 +145,7 @@ def weigh(done: Done) -> Weighed:
         },
         routes={target.name: routes_of(target, workload) for target in targets if target.plane == "hybrid"},
     )
-    measured = _measured(directory, state, targets, material, done.plan, done.part)
+    measured = _measured(done, material)
     paid, doubts = with_upkeep(targets, told.answers)
     bills = _other_months(month, paid, planes, measured)
     money = price_planes(paid, planes, measured, month.shape)
@@ -156,7 +154,7 @@ def weigh(done: Done) -> Weighed:
     return Weighed(material, planes, paid, measured, month, money, bills, case, doubts)
 
 
-def judge(done: Done, weighed: Weighed) -> tuple[PilotVerdict, Material]:
+def judge(done: Done, weighed: Weighed) -> PilotVerdict:
     """The verdict on what was weighed, and on a split that was looked for since."""
     shape, targets, plan, slos, state, part = (
         done.shape,
@@ -171,9 +169,11 @@ def judge(done: Done, weighed: Weighed) -> tuple[PilotVerdict, Material]:
     case = msgspec.structs.replace(case, break_even=money.break_even, hybrid=done.hybrid)
     priced, workload = done.priced, case.workload
     others = {
-        target.name: done.directory / folder
-        for target in targets
-        if (folder := state.done.get(f"variant/{target.name}")) is not None
+        name: done.runs.measured(
+            done.directory / folder, measured[name].offset_s if name in measured else None, is_simulated=True
+        )
+        for name in (target.name for target in targets)
+        if (folder := state.done.get(f"variant/{name}")) is not None
     }
     decided = decide(case)
     left = [
@@ -186,7 +186,7 @@ def judge(done: Done, weighed: Weighed) -> tuple[PilotVerdict, Material]:
     )
     shown = [plane for plane in planes if plane.target in decided.represents.values()] or planes
     today = datetime.now(UTC)
-    verdict = PilotVerdict(
+    return PilotVerdict(
         schema=VERDICT_SCHEMA,
         command="pilot",
         verdict=decided.choice,
@@ -245,7 +245,6 @@ def judge(done: Done, weighed: Weighed) -> tuple[PilotVerdict, Material]:
         staff=decided.staff,
         hybrid=done.hybrid,
     )
-    return verdict, material
 
 
 def _other_months(
@@ -273,24 +272,19 @@ def _ours(priced: Sequence[Target], shape: Shape, hybrid: Hybrid | None) -> froz
     return frozenset(found)
 
 
-def _measured(
-    directory: Path, state: State, targets: Sequence[Target], material: Material, plan: Plan, part: Excerpt
-) -> dict[str, Measured]:
+def _measured(done: Done, material: Material) -> dict[str, Measured]:
     """The run by which each target is priced."""
     found: dict[str, Measured] = {}
-    for target in targets:
+    part, folders = done.part, done.state.done
+    for target in done.targets:
         name = target.name
-        whole_trace = state.done.get(f"month/{name}")
+        whole_trace = folders.get(f"month/{name}")
         begins_s = 0.0 if whole_trace is not None else part.offset_s
-        if (month := state.done.get(f"unscheduled/{name}", whole_trace)) is not None:
-            lives = tuple(read_instances(directory / month))
-            found[name] = Measured(
-                read_evidence(directory / month), begins_s, is_simulated=True, instances=lives
-            )
-        elif (run := material.runs[name].get("representative")) is not None:
+        if (month := folders.get(f"unscheduled/{name}", whole_trace)) is not None:
+            found[name] = done.runs.measured(done.directory / month, begins_s, is_simulated=True)
+        elif (main := material.folders[name].get("representative")) is not None:
             offset_s = None if part.cut_s else part.offset_s
-            lives = tuple(read_instances(material.folders[name]["representative"]))
-            found[name] = Measured(run, offset_s, is_simulated=plan.how == "simulated", instances=lives)
+            found[name] = done.runs.measured(main, offset_s, is_simulated=done.plan.how == "simulated")
     return found
 
 
@@ -301,7 +295,7 @@ def _seen(done: Done, target: Target, material: Material, month: Path | None) ->
     plane: PlaneName = target.plane or "serverless"
     folders = material.folders[name]
     failure = material.runs[name].get("failure")
-    simulated = None if month is None else read_evidence(month)
+    simulated = None if month is None else done.runs.at(month)
     main, main_folder = (
         simulated or material.runs[name].get("representative"),
         month or folders.get("representative"),

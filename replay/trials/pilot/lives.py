@@ -7,8 +7,7 @@ import msgspec
 
 from replay.choice.boots import Life
 from replay.engine.beside.observe import PLANE_FILE
-from replay.results.rundir import read_lines
-from replay.results.types import INSTANCES_FILE, InstanceRecord
+from replay.trials.evidence import read_instances
 from replay.trials.faults import read_events
 
 _NS = 1_000_000_000
@@ -72,12 +71,6 @@ class _Struck(msgspec.Struct):
     """What the control address answers to a fault."""
 
     instance: str | None
-
-
-def read_instances(run_dir: Path) -> list[InstanceRecord] | None:
-    """The instances of a simulated plane; None for a run of any other."""
-    path = run_dir / INSTANCES_FILE
-    return read_lines(path, InstanceRecord, "is not a record of instances") if path.exists() else None
 
 
 def read_polled(run_dir: Path) -> Iterator[Polled]:

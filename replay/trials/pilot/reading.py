@@ -13,12 +13,30 @@ from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest
 from replay.trace.file.stream import read_sessions
 from replay.trace.types import Session
-from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.evidence import read_evidence, read_instances, read_verdict
 from replay.trials.pilot.lives import instances_over_time
+from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.workload.phases import REPRESENTATIVE_FILE
 
 TRACES_FOLDER = "traces"
 _SHARED: tuple[PhaseName, ...] = ("representative", "bursts", "idle-wake", "long-chains")
+
+
+class Runs:
+    """The runs of a pilot, each read once however often it is asked for: it has ended by then, and stays as it is."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, Evidence] = {}
+
+    def at(self, folder: Path) -> Evidence:
+        """Raises RunDirError if there is no run there."""
+        if folder not in self._read:
+            self._read[folder] = read_evidence(folder)
+        return self._read[folder]
+
+    def measured(self, folder: Path, offset_s: float | None, *, is_simulated: bool) -> Measured:
+        """The run there as one by which a target is priced. Raises RunDirError."""
+        return Measured(self.at(folder), offset_s, is_simulated, tuple(read_instances(folder) or ()))
 
 
 class Material(NamedTuple):
@@ -36,14 +54,17 @@ class Material(NamedTuple):
     manifests: list[Manifest]
 
 
-def read_material(directory: Path, done: dict[str, str], names: Sequence[str]) -> Material:
+def read_material(
+    directory: Path, done: dict[str, str], names: Sequence[str], runs_read: Runs | None = None
+) -> Material:
     """What is there of the targets of these names. Raises RunDirError for what cannot be read."""
+    known = runs_read or Runs()
     found = Material({}, {}, [], {}, {}, {}, {}, [])
     for name in names:
         runs: dict[PhaseName, Evidence] = {}
         folders: dict[PhaseName, Path] = {}
         for phase, folder in _run_dirs(directory, done, name):
-            run = runs[phase] = read_evidence(folder)
+            run = runs[phase] = known.at(folder)
             folders[phase] = folder
             found.figures.append(phase_figures(phase, name, run, str(folder.relative_to(directory))))
         found.runs[name], found.folders[name] = runs, folders

@@ -30,9 +30,7 @@ from replay.results.types import ELSEWHERE
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Cost, Route, Target
 from replay.trace.profile.shape import OTHER
-from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.judging import Done, Weighed
-from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.machines import is_group
 from replay.trials.pilot.pricing.money import is_slow_elsewhere, price_planes
 from replay.trials.pilot.pricing.peeling import Ground, Peeled, fleet_in_month, one_machine_month, peeled
@@ -287,7 +285,7 @@ class _Look:
             self._pair.serverless, self._pair.vm, split.steps, machines, self._name, tables_of(weighed.paid)
         )
         folder = priced_by = self._simulate(target)
-        run = read_evidence(folder)
+        run = done.runs.at(folder)
         if (other := unscheduled(target)) is not None:
             self._left -= 1
             priced_by = self._simulate(other)
@@ -304,10 +302,9 @@ class _Look:
         plane = plane_figures(seen, done.slos)
         plane.answered += ended(run.summary) if is_month else 0
         basis = weighed.measured[self._pair.serverless.name]
-        measured = Measured(run, basis.offset_s, True, tuple(read_instances(folder)))
-        paid = measured
-        if priced_by != folder:
-            paid = Measured(read_evidence(priced_by), basis.offset_s, True, tuple(read_instances(priced_by)))
+        measured, paid = (
+            done.runs.measured(where, basis.offset_s, is_simulated=True) for where in (folder, priced_by)
+        )
         price_planes([target], [plane], {self._name: paid}, weighed.month.shape)
         case = msgspec.structs.replace(
             weighed.case,

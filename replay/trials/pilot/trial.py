@@ -11,13 +11,14 @@ from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.core.scaling import DEFAULT_FULL
+from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.simulation.simulation import simulated_plane, simulated_planes
 from replay.target.target import Target, TargetError
 from replay.trace.file.stream import scan
 from replay.trials.compare import Question, judge_sides
-from replay.trials.evidence import forget_verdict, read_evidence, write_verdict
+from replay.trials.evidence import forget_verdict, write_verdict
 from replay.trials.pilot.carrying import (
     STATE_FILE,
     BrokenOff,
@@ -31,7 +32,7 @@ from replay.trials.pilot.carrying import (
 )
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.judging import Done, Told, judge, weigh
-from replay.trials.pilot.reading import TRACES_FOLDER, Material, folder_of, read_material
+from replay.trials.pilot.reading import TRACES_FOLDER, Material, Runs, folder_of
 from replay.trials.pilot.searching import Expected
 from replay.trials.pilot.splitting import look_for_split
 from replay.trials.pilot.workload.phases import Plan, excerpt, pick, whole
@@ -108,17 +109,17 @@ def run_pilot(
         on_progress,
         {target.name: target for target in imagined},
     )
-    carrier = Carrier(experiment, state)
+    carrier, runs = Carrier(experiment, state), Runs()
     try:
         carrier.carry_out()
-        _compare(directory, state, targets)
-        bounds = _ceiling_slos(directory, state, targets, slos)
+        _compare(directory, state, targets, runs)
+        bounds = _ceiling_slos(directory, state, targets, slos, runs)
         month = whole(trace, folder) if imagined else part
         if imagined:
             carrier.months(month.trace)
         carrier.unscheduled(month.trace)
         carrier.variants(month.trace, month.requests)
-        expected = _expected(directory, state, targets, bounds, shape)
+        expected = _expected(directory, state, targets, bounds, shape, runs)
         carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
         done = Done(
             directory,
@@ -129,6 +130,7 @@ def run_pilot(
             slos,
             part,
             _faults(targets, fault),
+            runs,
             told,
             priced_by=month,
             imagined=imagined,
@@ -141,15 +143,15 @@ def run_pilot(
         if split is not None and split.paying is not None:
             hybrid, *folders = split.paying
             carrier.join(hybrid, *folders)
-            expected |= _expected(directory, state, [hybrid], bounds, shape)
+            expected |= _expected(directory, state, [hybrid], bounds, shape, runs)
             carrier.ceilings(bounds, lambda target: expected[target.name], _most_imagined_rps(shape))
             done = _with_hybrid(done, hybrid, fault)
             weighed = weigh(done)
     except BrokenOff as broken:
         return PilotOutcome(directory, broken.status, broken_in=broken.directory)
-    verdict, material = judge(done, weighed)
+    verdict = judge(done, weighed)
     write_verdict(directory, verdict)
-    return PilotOutcome(directory, "finished", verdict, material)
+    return PilotOutcome(directory, "finished", verdict, weighed.material)
 
 
 def _faults(targets: Sequence[Target], fault: Fault) -> dict[str, str]:
@@ -191,27 +193,30 @@ def _directory(out: Path | None, trace: str) -> Path:
     return RunDir.create(out, f"pilot-{trace}", "planes").path
 
 
-def _compare(directory: Path, state: State, targets: Sequence[Target]) -> None:
+def _compare(directory: Path, state: State, targets: Sequence[Target], runs: Runs) -> None:
     """The planes side by side on representative traffic: verdict.json in that phase's folder."""
     if len(targets) < 2 or "representative" not in state.done:
         return
-    names = [target.name for target in targets]
-    material = read_material(directory, {"representative": state.done["representative"]}, names)
-    sides = [(target.name, material.runs[target.name]["representative"]) for target in targets]
+    sides = [(target.name, _representative(directory, state, target, runs)) for target in targets]
     write_verdict(directory / state.done["representative"], judge_sides(sides, "paired", Question()))
 
 
-def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos: Sequence[Slo]) -> list[Slo]:
+def _representative(directory: Path, state: State, target: Target, runs: Runs) -> Evidence:
+    return runs.at(directory / folder_of(state.done, "representative", target.name))
+
+
+def _ceiling_slos(
+    directory: Path, state: State, targets: Sequence[Target], slos: Sequence[Slo], runs: Runs
+) -> list[Slo]:
     """What a level of load must keep: the user's bounds, or twice the best plane's p95, and no more than 1 % errors."""
     if slos:
         return list(slos)
     if not state.ceiling_slos:
-        names = [target.name for target in targets]
-        material = read_material(directory, {"representative": state.done["representative"]}, names)
+        main = [_representative(directory, state, target, runs) for target in targets]
         known = [
             response.p95
-            for runs in material.runs.values()
-            if (response := runs["representative"].summary.latency_ms.get("response")) and response.p95
+            for run in main
+            if (response := run.summary.latency_ms.get("response")) and response.p95
         ]
         limit = _CEILING_LATENCY * min(known) if known else 1000.0
         state.ceiling_slos = [f"p95 < {limit:.0f}ms", _CEILING_ERRORS]
@@ -220,7 +225,12 @@ def _ceiling_slos(directory: Path, state: State, targets: Sequence[Target], slos
 
 
 def _expected(
-    directory: Path, state: State, targets: Sequence[Target], bounds: Sequence[Slo], shape: Shape
+    directory: Path,
+    state: State,
+    targets: Sequence[Target],
+    bounds: Sequence[Slo],
+    shape: Shape,
+    runs: Runs,
 ) -> dict[str, Expected]:
     """By target: what it was seen to carry, and how long its answers took, in representative traffic or in the month
     that it was simulated for.
@@ -228,7 +238,7 @@ def _expected(
     found = {}
     for target in targets:
         folder = state.done.get(f"month/{target.name}", folder_of(state.done, "representative", target.name))
-        run = read_evidence(directory / folder)
+        run = runs.at(directory / folder)
         carried = most_carried(run, float(shape.workload.window_s), bounds)
         response = run.summary.latency_ms.get("response")
         usual_ms = response.p99 if response is not None and not run.summary.counts.failed else None

@@ -1,5 +1,6 @@
 """Looking for a split of the steps: what is worth a simulation, in which order, and what comes of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -15,11 +16,12 @@ from replay.engine.requests.router import Router
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat
+from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_planes
 from replay.target.target import Route, Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
-from replay.trials.evidence import read_verdict
+from replay.trials.evidence import read_evidence, read_verdict
 from replay.trials.pilot.carrying import Carrier
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.judging import Told
@@ -305,9 +307,20 @@ def test_a_split_that_is_looked_for_is_priced_by_what_the_load_takes_beside_the_
     assert tried.cost_month == hybrid.cost_month
 
 
-def test_a_hybrid_of_planes_that_are_priced_by_a_simulation_is_of_one_and_the_same(tmp_path: Path):
-    """As in a quick pilot: others are replayed, and priced by the whole trace simulated."""
+def test_a_hybrid_of_planes_that_are_priced_by_a_simulation_is_of_one_and_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As in a quick pilot: others are replayed, and priced by the whole trace simulated. Each run is read once, where
+    those of a month were read seven times.
+    """
     targets = [fours(), four_places(3)]
+    read: Counter[Path] = Counter()
+
+    def counted(folder: Path) -> Evidence:
+        read[folder] += 1
+        return read_evidence(folder)
+
+    monkeypatch.setattr("replay.trials.pilot.reading.read_evidence", counted)
 
     verdict = pilot(tmp_path, streams_and_storms, targets, "p90(tool) < 3s", imagined=targets).verdict
 
@@ -315,6 +328,8 @@ def test_a_hybrid_of_planes_that_are_priced_by_a_simulation_is_of_one_and_the_sa
     assert verdict.verdict == "hybrid"
     hybrid = verdict.planes[2]
     assert (hybrid.target, hybrid.figures_of) == ("hybrid", "month")
+    assert {folder.parent.name for folder in read} >= {"month", "representative", "bursts", "splits"}
+    assert set(read.values()) == {1}
     assert hybrid.answered == hybrid.steps == 260
     assert "hybrid" not in {one.target for one in verdict.phases}
     assert any(

@@ -5,8 +5,7 @@ Only in virtual time, where it is cheap, and up to a number of requests.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,7 +15,6 @@ from replay.judge.measures.slo import Slo
 from replay.planes.types import PlaneSpec
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
-from replay.trials.evidence import read_evidence, read_instances
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import price_planes
 from replay.trials.pilot.workload.shape import Shape
@@ -69,14 +67,14 @@ def flips(
     targets: Sequence[Target],
     planes: Sequence[PilotPlane],
     measured: dict[str, Measured],
-    runs: dict[str, Path],
+    others: dict[str, Measured],
     shape: Shape,
     slos: Sequence[Slo],
 ) -> tuple[list[str], list[str]]:
     """What would flip which plane is cheaper, as doubts; and what was looked at and does not, as notes.
 
     planes: those that the choice was between. measured: the run by which each target is priced.
-    runs: the simulation of a target's variants, where there is one.
+    others: the simulation of a target's variants, where there is one.
     """
     machines = [plane for plane in planes if plane.plane != "serverless" and plane.cost_month is not None]
     doubts: list[str] = []
@@ -87,7 +85,7 @@ def flips(
     for target, plane in zip(targets, planes, strict=True):
         if plane.cost_month is None or plane.currency != other.currency:
             continue
-        bills = _bills(target, measured, runs, shape, slos)
+        bills = _bills(target, measured, others, shape, slos)
         least = min(bills, key=lambda item: item[1], default=None)
         # Nobody would choose a dearer set-up than the one that is cheaper already.
         if least is not None and plane.cost_month >= (other.cost_month or 0.0) > least[1]:
@@ -105,22 +103,16 @@ def flips(
 
 
 def _bills(
-    target: Target, measured: dict[str, Measured], runs: dict[str, Path], shape: Shape, slos: Sequence[Slo]
+    target: Target,
+    measured: dict[str, Measured],
+    others: dict[str, Measured],
+    shape: Shape,
+    slos: Sequence[Slo],
 ) -> list[tuple[str, float]]:
     """The month of each variant that keeps the SLOs."""
     found = []
     for variant in variants(target):
-        basis: Any = measured.get(target.name)
-        if variant.is_simulated:
-            if target.name not in runs:
-                continue
-            run = runs[target.name]
-            basis = Measured(
-                read_evidence(run),
-                basis.offset_s if basis else None,
-                is_simulated=True,
-                instances=tuple(read_instances(run)),
-            )
+        basis = (others if variant.is_simulated else measured).get(target.name)
         if basis is None:
             continue
         if slos and judge_gate(slos, basis.run, (), CONFIDENCE, least_fidelity=0.0).verdict == "fail":
