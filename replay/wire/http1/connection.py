@@ -218,6 +218,7 @@ class Connection(asyncio.Protocol):
         if not late:
             self._late = None
             if not self.is_closed:
+                self.read_ns = monotonic_ns()
                 self._transport.resume_reading()  # type: ignore[union-attr]
         self._feed(data, came_ns, exchange, -1)
         if self._late is not None and not self.is_closed:
@@ -256,12 +257,16 @@ class Connection(asyncio.Protocol):
             return
         sent = exchange.sent_ns or self.read_ns
         limit = sent + total_ns
-        limit = (
-            min(limit, sent + first_byte_ns)
-            if not exchange.first_byte_ns
-            else min(limit, self.read_ns + idle_ns)
-        )
-        if now >= limit:
+        if not exchange.first_byte_ns:
+            limit = min(limit, sent + first_byte_ns)
+        elif self._late is None:
+            # While what came is yet to be read, nothing more is received, and the target is not idle.
+            limit = min(limit, self.read_ns + idle_ns)
+        if now < limit:
+            return
+        while self._late is not None and self.exchange is exchange and self._late[0][1] <= limit:
+            self._read_late()
+        if self.exchange is exchange:
             self._fail(exchange, limit, "timeout", _phase(exchange), is_censored=True)
 
     def interrupt(self, now: int) -> None:

@@ -523,6 +523,36 @@ def test_what_was_put_by_of_a_flood_ends_with_its_connection(wire, ending):
     assert wire.closed_while_idle == 0
 
 
+SECOND_NS = 1_000_000_000
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("limit", ["idle", "total"])
+async def test_a_limit_that_passes_while_a_flood_is_read_leaves_what_came_before_it(wire, is_whole, limit):
+    wire._loop = asyncio.get_running_loop()
+    conn = connection(wire)
+    exchange, done = exchange_of()
+    conn.start(exchange)
+    conn.data_received(EVENTS + chunk(b"data: x\n\n" * 5_000) + (b"0\r\n\r\n" if is_whole else b""))
+    came_ns = conn.read_ns
+
+    limits = {"first_byte_ns": 60 * SECOND_NS, "idle_ns": 60 * SECOND_NS, "total_ns": 60 * SECOND_NS}
+    conn.expire(came_ns + 2 * SECOND_NS, **limits | {f"{limit}_ns": SECOND_NS})
+    if limit == "idle":
+        assert not done
+        while conn._late is not None:
+            await asyncio.sleep(0)
+        if not is_whole:
+            # The target's time began anew when more could be received from it.
+            assert conn.read_ns > came_ns
+            conn.expire(conn.read_ns + SECOND_NS, **limits | {"idle_ns": SECOND_NS})
+
+    assert done == [exchange]
+    assert (exchange.error, exchange.token_count) == (None if is_whole else "timeout", 5_000)
+    assert not is_whole or exchange.end_ns == came_ns
+
+
 @pytest.mark.anyio
 async def test_a_step_that_waits_has_a_connection_once_a_flood_has_ended_with_its_own():
     wire = wire_with(max=1)
