@@ -12,6 +12,7 @@ from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
+from replay.trace.redaction.headers import of_size_only
 from replay.trace.redaction.personal import personal_taken_out
 from replay.trace.types import Kind, Recorded, Request, Step
 
@@ -20,8 +21,6 @@ LLM_ENDINGS = ("/chat/completions", "/completions", "/responses", "/messages")
 
 _MCP_ENDING = "/mcp"
 _MS = 1e6
-# Said of a body that is not the one that was sent, or is left out.
-_OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
 _HEAD_OF_CHUNKS = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
@@ -161,10 +160,7 @@ def _request(exchange: Exchange, path: str, clean: RequestRedactor, bodies: Bodi
     elif kept.base64 is not None:
         request.body_base64 = kept.base64
     else:
-        request.body_bytes = min(exchange.body_bytes, 1 << 30)
-        request.headers = {
-            name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_BODY
-        }
+        return of_size_only(request, min(exchange.body_bytes, 1 << 30))
     return request
 
 

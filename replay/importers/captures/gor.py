@@ -27,7 +27,13 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import is_secret_name, kept_headers, redacted_content, redacted_path
+from replay.trace.redaction.headers import (
+    is_secret_name,
+    kept_headers,
+    of_size_only,
+    redacted_content,
+    redacted_path,
+)
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()
@@ -51,6 +57,7 @@ class _Counts(msgspec.Struct):
     replayed: int = 0
     without_request: int = 0
     secret_headers: int = 0
+    coded_bodies: int = 0
     without_response: int = 0
     edges: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
 
@@ -181,12 +188,15 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
     if len(body) > _MOST_BODY_BYTES:
         request.body_bytes = len(body)
     elif body:
-        kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
-        body = redacted_content(body, kind)
+        named = {name.lower(): value for name, value in headers.items()}
+        kept = redacted_content(body, named.get("content-type", ""), named.get("content-encoding", ""))
+        if kept is None:
+            counts.coded_bodies += 1
+            return of_size_only(request, len(body)), pairs
         try:
-            request.body = body.decode()
+            request.body = kept.decode()
         except UnicodeDecodeError:
-            request.body_base64 = base64.b64encode(body).decode()
+            request.body_base64 = base64.b64encode(kept).decode()
     return request, pairs
 
 
@@ -241,6 +251,8 @@ def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
         yield "Every request is a session of its own. --session-by names a header that tells what belongs together."
     if counts.without_response:
         yield f"{counts.without_response} request(s) have no captured response, and so no recorded duration."
+    if counts.coded_bodies:
+        yield f"Inferred: {counts.coded_bodies} compressed body(s) that may hold secrets are filled to their size."
     for n, what in (
         (counts.unreadable, "record(s) that hold no HTTP request or response"),
         (counts.replayed, "replayed response(s)"),

@@ -42,6 +42,7 @@ from replay.trace.origins import OriginTally
 from replay.trace.redaction.headers import (
     is_secret_name,
     kept_headers,
+    of_size_only,
     redacted_body,
     redacted_content,
     redacted_path,
@@ -83,6 +84,7 @@ class _Counts(msgspec.Struct):
     not_replayable: int = 0
     secret_headers: int = 0
     long_bodies: int = 0
+    coded_bodies: int = 0
     bodies_without_text: int = 0
     without_session: int = 0
     stated: int = 0
@@ -288,10 +290,16 @@ def _request(request: Item, method: str, path: str, headers: dict[str, str], cou
         return made
     if posted.text("encoding") == "base64":
         try:
-            data = redacted_content(base64.b64decode(text, validate=True), kind)
-            made.body_base64 = base64.b64encode(data).decode()
+            data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             made.body_bytes = size
+            return made
+        coding = next((value for name, value in headers.items() if name.lower() == "content-encoding"), "")
+        kept = redacted_content(data, kind, coding)
+        if kept is None:
+            counts.coded_bodies += 1
+            return of_size_only(made, len(data))
+        made.body_base64 = base64.b64encode(kept).decode()
         return made
     text = redacted_body(text, kind)
     if "json" in kind.lower() and _is_json(text):
@@ -417,6 +425,7 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
         (counts.secret_headers, "headers that hold secrets"),
         (counts.bodies_without_text, "bodies of which only parameters were recorded"),
         (counts.long_bodies, "bodies longer than 1 MiB, which are filled to their size"),
+        (counts.coded_bodies, "compressed bodies that may hold secrets, which are filled to their size"),
         (counts.without_session, "requests that say of no session, put together"),
     ]
     for n, what in said:

@@ -6,7 +6,8 @@
   that includes the proxy's own connecting. A flow without a response, or one that ends before it begins, has no
   recorded duration.
 - Edges are inferred from the times as replay/trace/edges/concurrent.py says.
-- Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size.
+- Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size,
+  and so are compressed ones in which a secret is found, or that cannot be looked into.
   Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
 - Dropped and counted: flows that are not HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
   hold secrets. The host becomes an attribute, since a target has its own.
@@ -38,6 +39,7 @@ from replay.trace.origins import OriginTally
 from replay.trace.redaction.headers import (
     is_secret_name,
     kept_headers,
+    of_size_only,
     redacted_body,
     redacted_content,
     redacted_path,
@@ -87,6 +89,7 @@ class _Counts(msgspec.Struct):
     without_time: int = 0
     without_body: int = 0
     long_bodies: int = 0
+    coded_bodies: int = 0
     secret_headers: int = 0
     without_header: int = 0
     without_duration: int = 0
@@ -313,7 +316,7 @@ def _keep_response(recorded: Recorded, response: _Flow) -> None:
 
 
 def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
-    """The request with its body, exactly as it was sent: compressed where it was compressed."""
+    """The request with its body, without secrets and otherwise as it was sent: compressed where it was compressed."""
     content: bytes | None = request.raw_content
     if content is None:
         counts.without_body += 1
@@ -321,12 +324,16 @@ def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
         counts.long_bodies += 1
         made.body_bytes = len(content)
     elif content:
-        kind = next((value for name, value in made.headers.items() if name.lower() == "content-type"), "")
-        content = redacted_content(content, kind)
+        named = {name.lower(): value for name, value in made.headers.items()}
+        kind = named.get("content-type", "")
+        kept = redacted_content(content, kind, named.get("content-encoding", ""))
+        if kept is None:
+            counts.coded_bodies += 1
+            return of_size_only(made, len(content))
         try:
-            text = content.decode()
+            text = kept.decode()
         except UnicodeDecodeError:
-            made.body_base64 = base64.b64encode(content).decode()
+            made.body_base64 = base64.b64encode(kept).decode()
             return made
         if "json" in kind.lower() and _is_json(text.encode()):
             made.json = msgspec.Raw(text.encode())
@@ -417,6 +424,8 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
         yield f"Inferred: {counts.without_header} request(s) without the session's header stay with their connection."
     if counts.long_bodies:
         yield f"Inferred: {counts.long_bodies} body(s) longer than 1 MiB are filled to their size."
+    if counts.coded_bodies:
+        yield f"Inferred: {counts.coded_bodies} compressed body(s) that may hold secrets are filled to their size."
     for n, what in (
         (counts.not_http, "flow(s) that are not HTTP"),
         (counts.websockets, "WebSocket(s)"),

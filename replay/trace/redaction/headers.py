@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote_plus
 
+from replay.http.codings import uncoded
 from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
 from replay.http.multipart import Part, with_contents
+from replay.trace.types import Request
 
 REDACTED = "redacted"
 
@@ -37,6 +39,8 @@ _SECRET_PARAMETER = re.compile(r"(?:.*signature|sig|key|jwt|pwd|passwd)", re.IGN
 
 # Those, and what whoever sends the request says that it can read.
 _NOT_REPLAYED = NOT_OF_A_TRACE | {"accept-encoding"}
+_OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
+_MOST_UNCODED_BYTES = 16 << 20
 # Each level is read once for every one around it.
 _MOST_NESTED = 4
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch
@@ -103,12 +107,30 @@ def redacted_body(text: str, content_type: str) -> str:
     return _FIELD.sub(lambda found: f'{found[1]}"{REDACTED}"' if is_secret_name(found[2]) else found[0], text)
 
 
-def redacted_content(data: bytes, content_type: str) -> bytes:
-    """A body as bytes, without what `redacted_body` takes out, whatever its characters are."""
+def redacted_content(data: bytes, content_type: str, content_encoding: str = "") -> bytes | None:
+    """A body as bytes, without what `redacted_body` takes out, whatever its characters are.
+
+    None where its coding hides a secret, or hides whether there is one: taken off, the body would be another.
+    """
+    plain = uncoded(data, content_encoding, _MOST_UNCODED_BYTES)
+    if plain is None:
+        return None
     try:
-        return redacted_body(data.decode(), content_type).encode()
+        kept = redacted_body(plain.decode(), content_type).encode()
     except UnicodeDecodeError:
-        return redacted_body(data.decode("latin-1"), content_type).encode("latin-1")
+        kept = redacted_body(plain.decode("latin-1"), content_type).encode("latin-1")
+    if plain is data:
+        return kept
+    return data if kept == plain else None
+
+
+def of_size_only(request: Request, size_bytes: int) -> Request:
+    """The request with a body that is told by its size, and without the headers that are said of what it held."""
+    request.body_bytes = size_bytes
+    request.headers = {
+        name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_BODY
+    }
+    return request
 
 
 def redacted_parts(

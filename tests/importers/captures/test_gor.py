@@ -1,6 +1,7 @@
 """GoReplay's captures, laid out as its documentation and its own output show them."""
 
 import contextlib
+import gzip
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -124,6 +125,18 @@ def test_fields_of_a_body_that_are_named_like_secrets_stay_behind(tmp_path):
     )
 
     assert session.steps[0].request.body == '{"q":1,"password":"redacted"}'
+
+
+def test_a_compressed_body_that_holds_a_secret_is_filled_to_its_size(tmp_path):
+    secret = gzip.compress(b'{"token":"hunter2"}')
+    headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+
+    result, (session,) = imported(tmp_path, request("a", 0, "/a", headers, secret, "POST"))
+
+    made = session.steps[0].request
+    assert (made.body_base64, made.body_bytes) == (None, len(secret))
+    assert made.headers == {"Content-Type": "application/json"}
+    assert "Inferred: 1 compressed body(s) that may hold secrets are filled to their size." in result.notes
 
 
 def test_a_session_that_is_named_like_a_request_without_one_stays_apart(tmp_path):
