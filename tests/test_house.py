@@ -2,6 +2,9 @@
 
 import ast
 import functools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,19 +87,25 @@ def room_of(path: Path) -> str:
     return inside.stem if len(inside.parts) == 1 else inside.parts[0]
 
 
-def imported_rooms(path: Path) -> set[str]:
+def imported_paths(path: Path) -> set[tuple[str, ...]]:
+    """What a module imports of this package, as the names below `replay`: `("trace", "file", "stream")`."""
     found = set()
     for node in ast.walk(tree_of(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
+            # A module may be named on either side: `from replay.trace import graph`.
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         for name in names:
-            parts = name.split(".")
+            parts = tuple(name.split("."))
             if parts[0] == "replay" and len(parts) > 1:
-                found.add(parts[1])
+                found.add(parts[1:])
     return found
+
+
+def imported_rooms(path: Path) -> set[str]:
+    return {parts[0] for parts in imported_paths(path) if parts[0] in KNOWS}
 
 
 MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or p.parent != PACKAGE)
@@ -106,6 +115,154 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or 
 def test_a_room_imports_only_rooms_below_it(path):
     room = room_of(path)
     assert imported_rooms(path) - {room} <= KNOWS[room] | FOR_ALL
+
+
+SUB_ROOMS = sorted(
+    {path.parent.relative_to(PACKAGE).parts[:2] for path in MODULES if len(path.relative_to(PACKAGE).parts) > 2}
+)
+
+
+def known_sub_rooms(room: str, sub_room: str) -> set[str]:
+    """The other sub-rooms of its own room that a sub-room imports."""
+    return {
+        parts[1]
+        for path in (PACKAGE / room / sub_room).rglob("*.py")
+        for parts in imported_paths(path)
+        if len(parts) > 1 and parts[0] == room and (room, parts[1]) in SUB_ROOMS
+    } - {sub_room}
+
+
+@pytest.mark.parametrize("room", sorted({room for room, _ in SUB_ROOMS}))
+def test_sub_rooms_of_a_room_do_not_import_each_other_in_circles(room):
+    """A room's own modules may lie above its sub-rooms or below them, and are not looked at here."""
+    left = {sub_room: known_sub_rooms(room, sub_room) for name, sub_room in SUB_ROOMS if name == room}
+    while lowest := {sub_room for sub_room, known in left.items() if not known & left.keys()}:
+        left = {sub_room: known for sub_room, known in left.items() if sub_room not in lowest}
+
+    assert not left, f"{sorted(left)} of replay/{room} import each other in a circle, or what is in one"
+
+
+def test_no_room_is_above_a_sixth_of_the_house():
+    lines = Counter[str]()
+    for path in MODULES:
+        lines[room_of(path)] += len(path.read_text().splitlines())
+
+    assert {room for room, count in lines.items() if count > lines.total() / 6} == set()
+
+
+def test_no_room_has_more_than_twenty_modules_directly_in_it():
+    """Beyond that, names no longer tell a reader where to look: a room then needs sub-rooms, named by what is asked."""
+    modules = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+
+    assert {str(room.relative_to(PACKAGE)) for room, count in modules.items() if count > 20} == set()
+
+
+# An item of a docstring, `name: what it is`, begins a sentence or a clause; several may share one: `low, high: ...`.
+ITEM = re.compile(r"(?:^|(?<=[.;:] ))([a-z_]\w*(?:(?:, | and )[a-z_]\w*)*): ")
+
+
+def items_of(docstring: str) -> Iterator[str]:
+    """The names that a docstring has an item for. What stands in backquotes is a quotation."""
+    text = " ".join(re.sub(r"`[^`]*`", "`", docstring).split())
+    for item in ITEM.finditer(text):
+        yield from re.split(", | and ", item[1])
+
+
+def parameters_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """Those of what it defines inside, too: a fixture's are the ones of the function that it gives."""
+    return {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+
+
+def literals_in(annotation: ast.expr) -> set[str]:
+    """The strings that a field may be, as `Literal["paired", "interleaved"]` says, here or by a name of it."""
+    found = set()
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)
+        elif isinstance(node, ast.Name):
+            found |= literals_by_name().get(node.id, set())
+    return found
+
+
+@functools.cache
+def literals_by_name() -> dict[str, set[str]]:
+    found = defaultdict(set)
+    for path in MODULES:
+        for node in tree_of(path).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("Literal["):
+                strings = {n.value for n in ast.walk(node.value) if isinstance(n, ast.Constant)}
+                found[ast.unparse(node.targets[0])] |= strings
+    return found
+
+
+@functools.cache
+def classes_by_name() -> dict[str, list[ast.ClassDef]]:
+    found = defaultdict(list)
+    for path in MODULES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(node)
+    return found
+
+
+def members_of(made: ast.ClassDef) -> set[str]:
+    """What a class docstring may have an item for: fields and what they may be, attributes, methods, parameters."""
+    found = {
+        node.attr
+        for node in ast.walk(made)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self"
+    }
+    for node in made.body:
+        if isinstance(node, ast.AnnAssign):
+            found |= {ast.unparse(node.target)} | literals_in(node.annotation)
+        elif isinstance(node, ast.Assign):
+            found |= {ast.unparse(target) for target in node.targets}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+            if node.name in ("__init__", "__new__", "__call__"):
+                found |= parameters_of(node)
+    for base in made.bases:
+        name = ast.unparse(base).split("[")[0].split(".")[-1]
+        for inherited in classes_by_name().get(name, []):
+            if inherited is not made:
+                found |= members_of(inherited)
+    return found
+
+
+def wrong_items(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            known = members_of(node)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            known = parameters_of(node)
+        else:
+            continue
+        yield from ((node.name, name) for name in items_of(ast.get_docstring(node) or "") if name not in known)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_docstrings_have_items_for_nothing_but_what_is_there(path):
+    assert list(wrong_items(tree_of(path))) == []
+
+
+def test_an_item_for_a_field_that_is_gone_is_found():
+    source = '''
+class Run(Struct):
+    """A run: of one trace. speed: how fast. place, of: its share; late and lost: counts.
+
+    It is written as `name: value`. Note: nothing. paired: both at once. lag_ms: of its steps.
+    """
+    speed: float
+    place: int
+    mode: Literal["paired", "sequential"]
+
+def runs(speed):
+    """All runs. speed: how fast. order: of what."""
+'''
+
+    assert list(wrong_items(ast.parse(source))) == [
+        ("Run", "of"), ("Run", "late"), ("Run", "lost"), ("Run", "lag_ms"), ("runs", "order")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("types.py")), ids=lambda p: str(p.relative_to(PACKAGE)))

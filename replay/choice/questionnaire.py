@@ -224,7 +224,7 @@ def parse_answers(content: bytes, where: str) -> Answers:
 
 
 def answer_of(question: Question, typed: str) -> Any:
-    """What somebody typed, as an answer: the number of an option or its name; nothing: None. Raises ValueError."""
+    """What somebody typed, as an answer: an option by its number or name, and None for nothing. Raises ValueError."""
     typed = typed.strip()
     if not typed or typed.lower() == UNKNOWN:
         return None

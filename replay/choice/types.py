@@ -91,8 +91,8 @@ class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class PhaseFigures(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One plane in one phase. run: its run directory, beside verdict.json. surprises: what an operator would have
-    been called for: refusals, time-outs, lost requests, restarts, as a text and how often.
+    """One plane in one phase. run: its run directory, beside verdict.json. generator: what this machine says of itself.
+    errors: failures, by class.
     """
 
     phase: PhaseName

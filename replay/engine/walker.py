@@ -89,8 +89,8 @@ class Pace:
     def removed_s(self) -> dict[str, float]:
         """Seconds that each knob took out of the sessions seen so far, each after the ones before it.
 
-        idle_cap, think and speed: summed over all edge delays, waits and first offsets. arrivals: out of the
-        span of the session starts. A negative figure was added. Knobs that changed nothing are left out.
+        Those of idle_cap, think and speed are summed over all edge delays, waits and first offsets; that of arrivals
+        is out of the span of the session starts. A negative figure was added. Knobs that changed nothing are left out.
         """
         knobs = self._knobs
         thought_ms = self._delays_ms * knobs.think

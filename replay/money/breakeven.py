@@ -271,7 +271,7 @@ def _interval(ends: list[float], drawn: int) -> tuple[float, float] | None:
 def _found(
     offer: Offer, by: str, name: str, factors: list[float], ci: tuple[float, float] | None
 ) -> BreakEvenFound:
-    """crossed: the factors at which the bills meet; the one that is nearest to the load as it is stands for them."""
+    """factors: those at which the bills meet; the one that is nearest to the load as it is stands for them."""
     now = _scale(offer.month, by)
     factor = _nearest(factors, 1.0)
     at = None if factor is None else factor * now

@@ -214,8 +214,8 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 
 class Rate(msgspec.Struct, omit_defaults=True):
-    """Offered: what the schedule asked for; achieved: steps that were answered, which a failure is not. Both over
-    the whole run, whether or not the target was still there.
+    """Rates over the whole run, whether or not the target was still there. offered_rps: what the schedule asked for;
+    achieved_rps: steps that were answered, which a failure is not.
     """
 
     offered_rps: float | None = None
@@ -427,9 +427,9 @@ class Summary(msgspec.Struct, omit_defaults=True):
     """summary.json, schema replay.summary/1.
 
     latency_ms: response, service, ttfb, ttft and itl are of the attempts that were answered, makespan of the sessions
-    in which nothing failed. failed: response times of attempts that failed. response_with_failures,
-    makespan_with_failures: of all, those that failed infinitely slow. recorded: durations of the same steps in the
-    recording.
+    in which nothing failed; failed has the response times of attempts that failed; response_with_failures and
+    makespan_with_failures are of all, those that failed infinitely slow; recorded has the durations of the same steps
+    in the recording.
     """
 
     schema: str

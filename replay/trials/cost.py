@@ -37,9 +37,9 @@ def price_run(
     today: datetime.date | None = None,
 ) -> RunCost:
     """What the run's load costs a month by these tables. headroom, discount: 0.3 is thirty percent. machine_rps: what
-    one machine carries, or machine_slots: requests that it has at once; neither: as the run's own machines held it.
-    scales: machines come and go with the load. rates: what one of another currency is worth in that of the bills; what
-    stands beside them is in that one, too.
+    one machine carries, or machine_slots: requests that it has at once; with neither, as the run's own machines held
+    it. scales: machines come and go with the load. rates: what one of another currency is worth in that of the bills;
+    what stands beside them is in that one, too.
 
     Raises RunDirError, PriceTableError, and CostError where a table lacks what is asked of it.
     """

@@ -22,7 +22,7 @@ _NOT_A_MODEL = "<synthetic>"
 
 
 class _Record(msgspec.Struct, gc=False):
-    """A line; what is not listed here is not used. message, toolUseResult: of many shapes, read when needed."""
+    """A line; what is not listed here is not used. message, tool_use_result: of many shapes, read when needed."""
 
     type: str | None = None
     timestamp: str | None = None

@@ -40,7 +40,7 @@ class Call(msgspec.Struct):
 class _Node(msgspec.Struct, eq=False):
     """A span in the tree. owner: the call that it belongs to. requests: those that belong to this call.
 
-    holds_calls: below it, besides these requests. has_agents_above, _below: models or tools too, whoever's.
+    holds_calls: below it, besides these requests. has_agents_above, has_agents_below: models or tools too, whoever's.
     is_left: it is no part of the trace by itself. beyond: nor is what stands below it.
     """
 

@@ -38,9 +38,9 @@ class Steadiness(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """One stretch of a run. offered: steps intended in it; achieved: steps that were answered in it; ended: those
-    that ended in it, answered or failed; in_flight: mean number under way; little_ratio: that number over answered
-    rate x mean service time, about 1 by Little's law.
+    """One stretch of a run. offered_rps: steps intended in it; achieved_rps: steps that were answered in it; ended_rps:
+    those that ended in it, answered or failed; in_flight: mean number in flight; backlog: how many more were intended
+    than ended in it; little_ratio: in_flight over rate x mean service time, about 1 by Little's law.
     """
 
     seconds: float
@@ -94,7 +94,7 @@ def _trend(values: Floats) -> tuple[float | None, float | None]:
 
 
 def flow(columns: Columns, from_ns: int, to_ns: int) -> Flow:
-    """What flowed between two instants of a run. backlog: how many more were intended than ended in it."""
+    """What flowed between two instants of a run."""
     seconds = max(1e-9, (to_ns - from_ns) / _NS)
     sent = columns.sent_ns != ABSENT_NS
     intended, end = columns.intended_ns, columns.end_ns

@@ -71,7 +71,7 @@ def parse_rewrite(text: str) -> RewritePath:
 
 
 def parse_header(text: str) -> SetHeader:
-    """name: value. Raises TransformError."""
+    """A header as `name: value`. Raises TransformError."""
     name, colon, value = text.partition(":")
     if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or is_not_for_value(value):
         raise TransformError(f"{shown(text)} is not a valid header. Write 'name: value'.")
