@@ -36,7 +36,6 @@ class Vitals(msgspec.Struct, frozen=True):
     connection_waits: int = 0
     machine_waits: int = 0
     shortage: str | None = None
-    write_failure: str | None = None
     lag_max_us: float | None = None
 
 

@@ -4,7 +4,6 @@ Pure.
 """
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from functools import lru_cache
 
@@ -64,10 +63,6 @@ class Grain:
     def add(self, ticks: int) -> None:
         while self._grain > 1 and ticks % self._grain:
             self._grain //= 10
-
-    def add_all(self, ticks: Iterable[int]) -> None:
-        for each in ticks:
-            self.add(each)
 
     @property
     def ms(self) -> float:

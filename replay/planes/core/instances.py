@@ -1,7 +1,6 @@
 """One instance of a plane: its states, its slots, its CPU, and what it did so far.
 
-requested   the plane asked for it
-booting     its driver said that the boot is under way; nothing depends on that, it is for display
+booting     the plane has asked for it
 ready       it takes requests: idle with none in flight, else busy
 draining    it takes no further request and ends with its last one
 gone        stopped, dead, or given up before it was ready
@@ -11,10 +10,9 @@ from typing import Literal
 
 from replay.planes.types import InstanceId, InstanceLife, PlaneSpec
 
-State = Literal["requested", "booting", "ready", "draining", "gone"]
+State = Literal["booting", "ready", "draining", "gone"]
 
 TRANSITIONS: dict[State, frozenset[State]] = {
-    "requested": frozenset({"booting", "ready", "gone"}),
     "booting": frozenset({"ready", "gone"}),
     "ready": frozenset({"draining", "gone"}),
     "draining": frozenset({"gone"}),
@@ -60,7 +58,7 @@ class Instance:
 
     def __init__(self, instance: InstanceId, requested_ns: int) -> None:
         self.id = instance
-        self.state: State = "requested"
+        self.state: State = "booting"
         self.in_flight = 0
         self.served = 0
         self.requested_ns = requested_ns

@@ -167,11 +167,6 @@ class Plane:
         self._milli_vcpu = 0  # used by all instances
         self._counts_cpu = bool(cpu_windows_s)
         self._is_cpu_known = False  # until somebody tells how much is used
-        # What idle instances within min_instances cost, where that differs from other idle instances.
-        self._bills_min = spec.kind == "serverless" and self._least > 0
-        self._min_idle = 0
-        self._min_idle_ns = 0
-        self._min_idle_since_ns = start_ns
         self._origin_ns = start_ns
         self._low_ns = start_ns
 
@@ -219,14 +214,6 @@ class Plane:
         """Return what the instances spent their time on; costs no more for those that are gone."""
         return _sum(self._gone_spent, *(_spent(life, at_ns) for life in self.alive(at_ns)))
 
-    def min_idle_ns(self, at_ns: int) -> int:
-        """Return the instance time in ns so far that was idle within min_instances.
-
-        Busy instances count towards the minimum first. Source: Cloud Run pricing, idle minimum instances are
-        billed at a rate of their own, other idle instances not at all.
-        """
-        return self._min_idle_ns + self._min_idle * (at_ns - self._min_idle_since_ns)
-
     def vcpu(self, instance: InstanceId, at_ns: int) -> float:
         """Return the vCPUs that an instance may use at an instant; 0 when it is gone or throttled."""
         known = self._instances.get(instance)
@@ -268,14 +255,6 @@ class Plane:
         else:
             self._wait(entry, at_ns, out)
         self._note_load(at_ns)
-        return out
-
-    def instance_booting(self, instance: InstanceId, at_ns: int) -> list[Decision]:
-        """Note that a boot is under way; nothing depends on it."""
-        out = self._reach(at_ns)
-        booting = self._booting.get(instance)
-        if booting is not None and booting.state == "requested":
-            booting.move_to("booting")
         return out
 
     def instance_ready(self, instance: InstanceId, at_ns: int) -> list[Decision]:
@@ -776,11 +755,6 @@ class Plane:
             del self._overdue[entry.id]
 
     def _note_load(self, at_ns: int) -> None:
-        """Bring the integrals up to an event that has changed what they integrate."""
+        """Bring the integral of the load up to an event that has changed the load."""
         load = self._running + len(self._pending) if self._load_has_waiting else self._running
         self._load.set_level(load, at_ns)
-        if self._bills_min:
-            self._min_idle_ns += self._min_idle * (at_ns - self._min_idle_since_ns)
-            self._min_idle_since_ns = at_ns
-            idle = len(self._idle)
-            self._min_idle = min(idle, max(0, self._least - (len(self._ready) - idle)))

@@ -53,7 +53,6 @@ def test_the_first_request_waits_for_a_boot():
 
     assert plane.start(0) == []
     assert plane.request_arrived("a", at(1)) == [Boot(1, vcpu=2.0)]
-    assert plane.instance_booting(1, at(1.5)) == []
     assert plane.instance_ready(1, at(3)) == [
         Start("a", 1, fresh=True, waited_for_boot=True, waited_ns=at(2)),
     ]
@@ -610,21 +609,6 @@ def test_the_ledger_counts_what_is_still_under_way():
     assert life.gone_ns is None
     assert life.busy_ns == life.request_ns == at(2)
     assert life.busy_tenths == 20
-
-
-def test_idle_time_within_the_minimum_is_told_apart():
-    plane = Plane(serverless(min_instances=2, max_instances=3, idle_lifetime_s=100))
-    plane.start(0)
-    plane.instance_ready(1, at(10))
-    plane.instance_ready(2, at(10))
-    plane.request_arrived("a", at(20))  # 20 instance seconds so far; one idle from here on
-    plane.request_arrived("b", at(30))  # 10 more; none idle
-    plane.request_arrived("c", at(30))
-    plane.instance_ready(3, at(30))
-    plane.request_ended("a", at(40))  # two others are busy, so this one is not within the minimum
-    plane.request_ended("b", at(45))  # one busy, two idle: one of them is
-
-    assert plane.min_idle_ns(at(50)) == at(20 + 10 + 5)
 
 
 def test_cpu_is_told_for_each_instance():
