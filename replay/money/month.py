@@ -159,21 +159,9 @@ def cost_of_run(
     if offered:
         common_currency(offered, {})
     seen = Seen(run, requests_a_day, tuple(instances), calendar or flat())
-    alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
-    # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
-    of_month = month_load(seen, alone[0] if alone and len(alone) == len(serverless) else None)
+    of_month, load, capacities, planes = _priced(seen, serverless, machines, today)
     month, factor = of_month.month, of_month.factor
     is_known = month.basis != "missing"
-    for one in serverless:
-        check_size(one.table, one.size, month.concurrency if is_known else None)
-    load = Load(peak_rps(run) * of_month.peak_factor, peak_in_flight(run) * of_month.peak_factor)
-    held = _held(run)
-    capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
-    planes = [_on_serverless(seen, one, today) for one in serverless]
-    planes += [
-        _on_machines(month, one, load, capacity, today, followed(run), factor)
-        for one, capacity in zip(machines, capacities, strict=True)
-    ]
     for plane in planes:
         if plane.bill is not None and beside.staff_hours:
             middle = beside.staff_hours[len(beside.staff_hours) // 2]
@@ -207,25 +195,48 @@ def cost_of_run(
     if serverless and machines:
         _cross(seen, serverless[0], machines[0], capacities[0], found)
     if seen.calendar.later is not None:
-        grown = cost_of_run(
-            run,
-            serverless,
-            machines,
-            today,
-            requests_a_day=requests_a_day,
-            instances=instances,
-            calendar=seen.calendar.later,
-        )
-        found.later = _later(grown)
+        later = seen._replace(calendar=seen.calendar.later)
+        found.later = _later(later.calendar, _priced(later, serverless, machines, today))
     return found
 
 
-def _later(grown: RunCost) -> LaterMonth:
+class _Priced(NamedTuple):
+    """What a load costs on each plane. capacities: of one machine of each kind."""
+
+    of_month: MonthLoad
+    load: Load
+    capacities: list[Capacity]
+    planes: list[PlaneCost]
+
+
+def _priced(
+    seen: Seen, serverless: Sequence[OnServerless], machines: Sequence[OnMachines], today: datetime.date
+) -> _Priced:
+    run = seen.run
+    alone = [one.table for one in serverless if one.table.request is not None and one.table.request.is_unshared]
+    # Where all of them give each request an instance of its own, nothing is shared, whatever the run's plane did.
+    of_month = month_load(seen, alone[0] if alone and len(alone) == len(serverless) else None)
+    month, factor = of_month.month, of_month.factor
+    is_known = month.basis != "missing"
+    for one in serverless:
+        check_size(one.table, one.size, month.concurrency if is_known else None)
+    load = Load(peak_rps(run) * of_month.peak_factor, peak_in_flight(run) * of_month.peak_factor)
+    held = _held(run)
+    capacities = [capacity_of(load, stated=Stated(one.rps, one.slots), held=held) for one in machines]
+    planes = [_on_serverless(seen, one, today) for one in serverless]
+    planes += [
+        _on_machines(month, one, load, capacity, today, followed(run), factor)
+        for one, capacity in zip(machines, capacities, strict=True)
+    ]
+    return _Priced(of_month, load, capacities, planes)
+
+
+def _later(calendar: Calendar, grown: _Priced) -> LaterMonth:
     bills = {plane.name: plane.bill for plane in grown.planes if plane.bill is not None}
     return LaterMonth(
-        calendar=grown.calendar,
-        factor=grown.factor,
-        requests=grown.requests,
+        calendar=calendar.name,
+        factor=grown.of_month.factor,
+        requests=grown.of_month.month.requests,
         currency=next((bill.currency for bill in bills.values()), ""),
         totals={name: bill.total for name, bill in bills.items()},
     )

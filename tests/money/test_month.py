@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.money.calendar import flat
-from replay.money.calendar_file import named_calendar
+from replay.money.calendar_file import named_calendar, parse_calendar
 from replay.money.cost import CostError, Size
 from replay.money.month import Beside, OnMachines, OnServerless, cost_of_run
 from replay.money.price_table import parse_price_table
@@ -58,6 +58,26 @@ def test_requests_on_a_plane_that_gives_each_its_own_instance_share_nothing():
 
     memory = next(line for line in bill.lines if line.name == "memory time")
     assert memory.quantity == pytest.approx(0.5 * 0.2 * MONTH_S)
+
+
+def test_a_month_that_grows_has_the_bills_of_the_one_it_grows_to_and_is_looked_at_for_break_evens_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Break-evens are most of the work, and those of the later month were found and thrown away."""
+    growing = parse_calendar(b"base = 1.0\n[growth]\npercent_a_month = 10\nmonths = 6\n", "c", "c")
+    assert growing.later is not None
+    looked = []
+    monkeypatch.setattr("replay.money.month.break_evens", lambda *_: looked.append(1) or [])
+    monkeypatch.setattr("replay.money.month.sensitivity", lambda *_: [])
+
+    later = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY, calendar=growing).later
+    once = len(looked)
+    alone = cost_of_run(pairs(), [CLOUD_RUN], [E2], TODAY, calendar=growing.later)
+
+    assert later is not None
+    assert (later.calendar, later.factor, later.requests) == (alone.calendar, alone.factor, alone.requests)
+    assert later.totals == {plane.name: plane.bill.total for plane in alone.planes if plane.bill is not None}
+    assert len(looked) == 2 * once
 
 
 def test_without_instances_nothing_is_priced_by_active_seconds_and_no_break_even_is_told():
