@@ -8,9 +8,17 @@ from tests.trials.pilot.cases import CASES, Case
 
 
 def main(words: list[str]) -> int:
-    """Print a row for each case whose name has one of the words. Returns how many are wrong."""
+    """Print a row for each case whose name has one of the words. Returns the exit code: 1 where one is wrong, 2 where no
+    case has such a name.
+    """
     wrong = 0
     asked = [case for case in CASES if not words or any(word in case.name for word in words)]
+    if not asked:
+        print(
+            f"No case has {' or '.join(words)} in its name; the names are: {', '.join(case.name for case in CASES)}.",
+            file=sys.stderr,
+        )
+        return 2
     with answers(asked) as known:
         for case in asked:
             answer = known[case.name].result()
@@ -18,7 +26,7 @@ def main(words: list[str]) -> int:
             is_right = verdict.verdict in case.right and (case.on is None or case.on in verdict.answer)
             wrong += not is_right
             print(_row(case, verdict, is_right=is_right, cpu_s=answer.cpu_s), flush=True)
-    return wrong
+    return min(wrong, 1)
 
 
 def _row(case: Case, verdict: PilotVerdict, *, is_right: bool, cpu_s: float) -> str:
@@ -38,4 +46,4 @@ def _row(case: Case, verdict: PilotVerdict, *, is_right: bool, cpu_s: float) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(min(main(sys.argv[1:]), 1))
+    sys.exit(main(sys.argv[1:]))
