@@ -7,6 +7,7 @@ two on; or a group of them that comes and goes, by its machine seconds. Egress w
 Sources of the rules: the providers' pricing pages, named in each price table.
 """
 
+from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -135,8 +136,8 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
 
 def is_of_lives(table: PriceTable, size: Size) -> bool:
     """Whether instances are paid as long as they live, which is longer than a part of a run that could be resampled."""
-    by_request = size.billing == "request" and table.request is not None
-    return not by_request or (table.request is not None and table.request.is_paid_until_gone)
+    prices = table.request if size.billing == "request" else None
+    return prices is None or prices.is_paid_until_gone
 
 
 def _memory(gib_s: float, prices: RequestBilling, inputs: str) -> list[BillLine]:
@@ -267,8 +268,9 @@ def free_tier_words(bill: Bill) -> str | None:
     )
 
 
-def hybrid_bill(serverless: Bill, machines: Bill, egress_free_gib: float = 0.0) -> Bill:
-    """Both together. egress_free_gib: of a cloud's account, once for both parts where they pay one price for egress.
+def hybrid_bill(serverless: Bill, machines: Bill, tables: Sequence[PriceTable]) -> Bill:
+    """Both together. tables: of both. What egress is free is of a cloud's account: once for both parts, where they pay
+    one price for it.
 
     Raises CostError if they are in different currencies.
     """
@@ -278,7 +280,8 @@ def hybrid_bill(serverless: Bill, machines: Bill, egress_free_gib: float = 0.0) 
     egress = [line for line in lines if line.name == _EGRESS]
     if len(egress) > 1 and len({line.unit_price for line in egress}) == 1:
         gib = sum(line.quantity for line in egress)
-        both = _line(_EGRESS, gib, "GiB", egress[0].unit_price, egress_free_gib, egress[0].inputs)
+        free_gib = max(table.egress_free_gib for table in tables)
+        both = _line(_EGRESS, gib, "GiB", egress[0].unit_price, free_gib, egress[0].inputs)
         lines = [*(line for line in lines if line.name != _EGRESS), both]
     return _summed(serverless.currency, lines)
 

@@ -424,7 +424,7 @@ def test_a_hybrid_pays_both_parts():
     a = serverless_bill(used(active_s=1e6, billed_s=1e6), RUN, Size(1.0, 0.5))
     b = machine_bill(used(), GCE, Fleet("e2-medium", 2))
 
-    assert hybrid_bill(a, b).total == pytest.approx(a.total + b.total)
+    assert hybrid_bill(a, b, (RUN, GCE)).total == pytest.approx(a.total + b.total)
 
 
 @pytest.mark.parametrize("name", shipped_prices())

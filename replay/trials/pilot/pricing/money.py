@@ -246,13 +246,12 @@ def _both(
         _priced(part.target, part.cost, figures, part.measured, part.shape, tables, found)
         for part, figures in ((own, stays), (elsewhere, goes))
     )
-    free_gib = max(at_home.table.egress_free_gib, away.table.egress_free_gib)
     plane.machines = goes.machines
     plane.sizing = f"of what is sent elsewhere: {goes.sizing}"
     plane.cost_basis = stays.cost_basis
     used = [stays.utilisation, goes.utilisation]
     plane.utilisation = None if None in used else round(sum(filter(None, used)), 6)
-    return _Both(plane, cost, at_home, away, hybrid_bill(at_home.bill, away.bill, free_gib))
+    return _Both(plane, cost, at_home, away, hybrid_bill(at_home.bill, away.bill, (at_home.table, away.table)))
 
 
 def _put_bill(target: Target, one: _Priced | _Both, shape: Shape, tables: Tables) -> None:

@@ -127,8 +127,8 @@ class _Ways:
         stays = serverless_bill(usage[0], ground.serverless_table, size_of(ground.serverless))
         need = np.sum([self._needs[step.kind, step.name] for step in steps], axis=0).max(axis=0)
         machines, in_month, sent = self._machines(need, usage[1])
-        free_gib = max(ground.serverless_table.egress_free_gib, ground.machine_table.egress_free_gib)
-        return Peeled(tuple(steps), machines, in_month, hybrid_bill(stays, sent, free_gib).total)
+        both = hybrid_bill(stays, sent, (ground.serverless_table, ground.machine_table))
+        return Peeled(tuple(steps), machines, in_month, both.total)
 
     def leave_some(self, steps: Sequence[StepClass]) -> bool:
         """Whether some request would be left to the serverless plane."""
