@@ -670,9 +670,6 @@ class Owner(Protocol):
         """Boots fail one after another; others are tried. why: a sentence."""
 
 
-CONTROL_TOKEN = "REPLAY_CONTROL_TOKEN"
-"""The variable of the environment that may hold the token of a control address, for who serves and who asks."""
-
 # Why a group that scales by CPU is refused.
 CPU_UNKNOWN = (
     'a group with target = "cpu" needs instances whose CPU is known: modelled ones with sharing = "processor". '

@@ -15,6 +15,7 @@ import msgspec
 
 from replay.cli.units import DURATION, FACTOR
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
+from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.keys import explained
 from replay.planes.core.profiles import MODELS, PROFILES, ProfileName
 from replay.planes.modelled.distributions import parse_distribution
@@ -23,7 +24,6 @@ from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
-    CONTROL_TOKEN,
     DRAIN_S,
     PENDING_LIMITS,
     PLATFORM_TIMEOUT_S,
@@ -160,7 +160,7 @@ _TIME = _Time()
     "--control-port",
     type=click.IntRange(0, 65535),
     help="Serve /state and /metrics here, and /kill, /drain and /deploy to whoever has the token, which is printed "
-    f"unless {CONTROL_TOKEN} in the environment sets it; 0 takes a free one.",
+    f"unless {TOKEN_VARIABLE} in the environment sets it; 0 takes a free one.",
 )
 @click.option(
     "--series",
@@ -333,7 +333,7 @@ def serve(
             "router": router,
         }
         spec = _spec(ctx, profile, rules)
-        token = os.environ.get(CONTROL_TOKEN) or None
+        token = os.environ.get(TOKEN_VARIABLE) or None
         async with plane_server(
             spec,
             instances,
@@ -409,14 +409,14 @@ def _tell_control(url: str, is_known: bool) -> None:
         click.echo(f"control on {plain}", err=True)
         click.echo(
             f"  {plain}/state and /metrics are for all on this machine. POST /kill, /drain and /deploy need the header "
-            f"x-replay-control with what {CONTROL_TOKEN} holds.",
+            f"{TOKEN_HEADER} with what {TOKEN_VARIABLE} holds.",
             err=True,
         )
         return
     click.echo(f"control on {url}", err=True)
     click.echo(
         f"  {plain}/state and /metrics are for all on this machine. To change the plane: curl -X POST {url}/kill (or "
-        f"/drain, /deploy), or the header x-replay-control: {token}",
+        f"/drain, /deploy), or the header {TOKEN_HEADER}: {token}",
         err=True,
     )
 

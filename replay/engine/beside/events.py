@@ -18,7 +18,7 @@ import msgspec
 
 from replay.engine.beside.plane_client import ask
 from replay.engine.types import At
-from replay.planes.types import CONTROL_TOKEN
+from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.results.types import EVENTS_FILE, EventRecord
 from replay.system.files import as_private
 from replay.system.reaper import Reaper
@@ -146,14 +146,14 @@ class _Stage:
 
 async def _posted(url: str, fault: str) -> str:
     """The answer to a fault asked for beside this address, with the token that it has or the environment."""
-    token = os.environ.get(CONTROL_TOKEN, "")
+    token = os.environ.get(TOKEN_VARIABLE, "")
     is_usable = token and token.isascii() and token.isprintable()
     beside = urlsplit(url).path.rpartition("/")[0]
-    answer = await ask(url, "POST", f"{beside}/{fault}", {"x-replay-control": token} if is_usable else {})
+    answer = await ask(url, "POST", f"{beside}/{fault}", {TOKEN_HEADER: token} if is_usable else {})
     if answer.status == "403":
         raise ValueError(
             "the plane wants the token that it printed when it started: take the whole address that it printed for "
-            f"observe, or put the token into {CONTROL_TOKEN}"
+            f"observe, or put the token into {TOKEN_VARIABLE}"
         )
     if answer.status != "200":
         raise ValueError(answer.status_line[:_LONGEST_ANSWER] or "no answer")

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
 from replay.planes.serving.gateway import Gateway
 from replay.planes.types import InstanceId
@@ -31,7 +32,6 @@ _ANSWER_S = 5.0
 _PAGE_BYTES = 4096
 _FAULTS = (b"/kill", b"/drain", b"/deploy")
 _HELP = "GET /state or /metrics, POST /kill, /drain or /deploy"
-_TOKEN_HEADER = b"x-replay-control"
 _TOKEN_SEGMENT = re.compile(rb"/token-([^/]*)(?=/)")
 _GOOD_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}").fullmatch
 _TOKEN_BYTES = 18
@@ -105,14 +105,14 @@ class _Guard:
             raise Refused(403, "The control address does not answer requests from other origins.")
         path = request.target.partition(b"?")[0]
         found = _TOKEN_SEGMENT.match(path)
-        given = found[1] if found else values.get(_TOKEN_HEADER, b"")
+        given = found[1] if found else values.get(TOKEN_HEADER.encode(), b"")
         if found:
             path = path[found.end() :]
         if (found or request.method != b"GET") and not hmac.compare_digest(given, self._token):
             raise Refused(
                 403,
                 "A request that changes the plane needs the token that was printed when the plane started: in the "
-                "path, as in POST /token-.../kill, or in the header x-replay-control.",
+                f"path, as in POST /token-.../kill, or in the header {TOKEN_HEADER}.",
             )
         return path
 

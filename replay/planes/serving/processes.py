@@ -12,8 +12,9 @@ import shlex
 import signal
 import socket
 
+from replay.http.control import TOKEN_VARIABLE
 from replay.planes.serving.output import Output
-from replay.planes.types import CONTROL_TOKEN, Address, InstanceId, Owner, ProcessSpec
+from replay.planes.types import Address, InstanceId, Owner, ProcessSpec
 from replay.system.reaper import Reaper
 
 _HOST = "127.0.0.1"
@@ -255,7 +256,7 @@ def _backoff_s(failed_boots: int) -> float:
 
 def _environment(port: int) -> dict[str, str]:
     """Ours, less what is no business of an instance's, and what the container contract gives it."""
-    own = {name: value for name, value in os.environ.items() if name != CONTROL_TOKEN}
+    own = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
     return {**own, "PORT": str(port), "K_REVISION": "replay", "K_SERVICE": "replay"}
 
 
