@@ -1,6 +1,7 @@
 """A short run of every fuzzing harness, the inputs that once broke a parser, and that no parser goes without."""
 
 import ast
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def _decodes(path: Path) -> bool:
 
 def test_every_importer_is_fuzzed():
     assert {f"import:{name}" for name in IMPORTERS} <= HARNESSES.keys()
+
+
+def test_what_is_said_to_be_fuzzed_is_there():
+    covered = {module for harness in HARNESSES.values() for module in harness.covers}
+
+    assert {module for module in covered | NOT_FUZZED.keys() if find_spec(module) is None} == set()
 
 
 def test_every_module_that_decodes_bytes_is_fuzzed_or_says_why_not():

@@ -15,21 +15,21 @@ from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import imports_of
 
 _READS = {
-    "access-log": ("access_log", "log_times", "log_fields", "logged_requests"),
-    "claude-code": ("claude_code", "claude_code_log", "tool_requests"),
-    "cloud-run": ("cloud_run", "log_records"),
-    "codex": ("codex", "codex_log"),
-    "dynamo": ("dynamo", "prompt_blocks"),
-    "envoy-log": ("envoy_log",),
-    "gor": ("gor",),
-    "har": ("har",),
-    "json-log": ("json_log",),
-    "langfuse": ("langfuse", "json_items", "timestamps"),
-    "langsmith": ("langsmith",),
-    "mitmproxy": ("mitmproxy",),
-    "mooncake": ("mooncake", "inputs"),
-    "otlp": ("otlp", "otlp_files", "otlp_requests", "names"),
-    "vegeta": ("vegeta",),
+    "access-log": ("logs.access_log", "logs.log_times", "reading.log_fields", "logs.logged_requests"),
+    "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
+    "cloud-run": ("logs.cloud_run", "reading.log_records"),
+    "codex": ("agents.codex", "agents.codex_log"),
+    "dynamo": ("datasets.dynamo", "prompt_blocks"),
+    "envoy-log": ("logs.envoy_log",),
+    "gor": ("captures.gor",),
+    "har": ("captures.har",),
+    "json-log": ("logs.json_log",),
+    "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
+    "langsmith": ("tracing.langsmith",),
+    "mitmproxy": ("captures.mitmproxy",),
+    "mooncake": ("datasets.mooncake", "reading.inputs"),
+    "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_requests"),
+    "vegeta": ("captures.vegeta",),
 }
 
 
