@@ -1,8 +1,11 @@
 """What is installed: within stated bounds, pinned for CI, and with its licences told."""
 
+import ast
 import importlib.util
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,29 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["dependency-groups"]["dev"]]
+EXTRAS = [Requirement(line) for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
+FUZZ = [Requirement(line) for line in PROJECT["dependency-groups"]["fuzz"]]
+# Ours, and what type checkers alone know.
+NOT_INSTALLED = {"replay", "tests", "targets", "_typeshed"}
+# Only pytest itself imports our plugin for it.
+HOST = Requirement("pytest")
+
+
+def imported_packages(folder):
+    """The packages that are imported anywhere below a folder, but for Python's own and ours, with one file each."""
+    found = {}
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in names:
+                found.setdefault(name.split(".")[0], str(path.relative_to(ROOT)))
+    return {
+        name: path
+        for name, path in found.items()
+        if name not in sys.stdlib_module_names and name not in NOT_INSTALLED
+    }
 
 
 def locked(name="requirements-ci.lock"):
@@ -28,6 +54,27 @@ def locked(name="requirements-ci.lock"):
 @pytest.mark.parametrize("requirement", RUNTIME, ids=lambda requirement: requirement.name)
 def test_each_dependency_has_a_lowest_version_which_ci_tries_and_no_upper_bound(requirement):
     assert [specifier.operator for specifier in requirement.specifier] == [">="]
+
+
+@pytest.mark.parametrize(
+    ("folder", "declared"),
+    [
+        ("replay", [*RUNTIME, *EXTRAS, HOST]),
+        ("scripts", [*RUNTIME, *EXTRAS, *DEV, *FUZZ]),
+        ("tests", [*RUNTIME, *EXTRAS, *DEV, *FUZZ]),
+    ],
+)
+def test_what_is_imported_is_declared(folder, declared):
+    """What came with another package alone is gone with that package's next release."""
+    names = {canonicalize_name(requirement.name) for requirement in declared}
+    brought_by = packages_distributions()
+    missing = {
+        name: path
+        for name, path in imported_packages(folder).items()
+        if names.isdisjoint(map(canonicalize_name, brought_by.get(name, [name])))
+    }
+
+    assert not missing
 
 
 @pytest.mark.parametrize("requirement", [*RUNTIME, *DEV], ids=lambda requirement: requirement.name)
