@@ -30,7 +30,9 @@ async def test_a_websocket_is_refused_plainly_and_its_connection_ends(name, prot
         answer = await asyncio.wait_for(client.reader.read(), 5)
 
     assert answer.startswith(b"HTTP/1.1 501 Not Implemented\r\n")
-    assert answer.endswith(b"and no WebSocket.\n")
+    assert answer.endswith(
+        b"\r\n\r\nWebSocket is not supported here: only HTTP requests and their responses are passed on.\n"
+    )
     assert (asked, played.stopped, gateway.counts["requests"]) == ([], [], 0)
 
 
