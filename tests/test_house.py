@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "replay"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "replay"
 
 # Each room with the rooms that it may import; the order is the house from the roof down.
 KNOWS = {
@@ -264,6 +265,19 @@ def runs(speed):
     assert list(wrong_items(ast.parse(source))) == [
         ("Run", "of"), ("Run", "late"), ("Run", "lost"), ("Run", "lag_ms"), ("runs", "order")
     ]  # fmt: skip
+
+
+# A module as a docstring or a comment names it: by its path, or by its name where it is a neighbour.
+MODULE = re.compile(r"(?<![\w.*/])(?:[\w-]+/)*[a-z_][a-z_0-9]*\.py\b")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_modules_that_a_text_in_the_code_names_are_there(path):
+    named = set(MODULE.findall(path.read_text()))
+
+    assert {
+        name for name in named if not any((start / name).exists() for start in (ROOT, path.parent))
+    } == set()
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("types.py")), ids=lambda p: str(p.relative_to(PACKAGE)))

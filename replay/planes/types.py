@@ -222,7 +222,7 @@ class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
-    """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
+    """Scaling as groups of machines do it; core/group_scaling.py tells the rules and their sources.
 
     target: what is measured, over window_s, and brought to target_ratio of what one machine has: requests that run or
     wait against its slots (concurrency), or CPU in use against its vcpu. tolerance_ratio: of the target, within which a
@@ -285,7 +285,7 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
     cpu_when_idle "throttled": an instance with no request has no CPU.
 
-    Defaults are Cloud Run's documented ones, except router, which is not published (see routing.py).
+    Defaults are Cloud Run's documented ones, except router, which is not published (see core/routing.py).
     """
 
     kind: PlaneKind = "serverless"
@@ -682,9 +682,9 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
     takes as long as the recording says, and not what the model draws; faults and background work befall it too.
-    profile: of a known platform, whose rules hold where plane and instances name none (profiles.py). why: reasons for
-    values, by their names ("plane.concurrency"), for whoever lists what was assumed. elsewhere: the plane to which the
-    target's routes send steps, whatever URLs they name.
+    profile: of a known platform, whose rules hold where plane and instances name none (core/profiles.py). why: reasons
+    for values, by their names ("plane.concurrency"), for whoever lists what was assumed. elsewhere: the plane to which
+    the target's routes send steps, whatever URLs they name.
     """
 
     plane: PlaneSpec = PlaneSpec()

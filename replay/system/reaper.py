@@ -16,7 +16,7 @@ class Reaper:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            # -P: this file's folder is not to be searched for modules, for it has a types.py.
+            # -P: this file's folder is not searched for modules, lest one there hides one of Python's own.
             [sys.executable, "-P", "-S", "-E", __file__],
             stdin=subprocess.PIPE,
             start_new_session=True,

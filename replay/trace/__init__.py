@@ -1,1 +1,1 @@
-"""The recorded workload: its types, its file, its importers."""
+"""The recorded workload: its types, its file, its shape, and what is made of it."""

@@ -23,7 +23,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
 
     Request half, set by the engine:
       head: request line and headers, CRLF-ended, without the final empty line only where body framing is
-        already in it (see replay.wire.render). body: request body, may be empty. method: upper case.
+        already in it (see replay/engine/requests/render.py). body: request body, may be empty. method: upper case.
       is_stream: token events of a server-sent event stream are to be timed, whatever its content type says.
       family: "model" or "rpc" where the request tells that the answer comes from such.
       idempotent: may be sent again on a new connection if the first died before any response byte.
