@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -16,7 +17,16 @@ from replay.trace.types import Expect, JsonCheck
 
 ROOT = Path(__file__).parent.parent
 VERDICTS = (ROOT / "docs" / "verdicts.md").read_text()
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCS = ROOT / "docs"
+# What a run, an environment or a tool has left is no page of ours.
+EVERY_PAGE = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part in ("runs", "dist") for part in page.relative_to(ROOT).parts)
+)
+# The changelog names what has gone as well.
+PAGES = [page for page in EVERY_PAGE if page != ROOT / "CHANGELOG.md"]
+each_page = pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def commands():
@@ -43,11 +53,66 @@ def test_every_command_that_is_shown_exists_with_its_options(line):
             assert (ROOT / word).exists()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file(page):
-    for link in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-        if "://" not in link:
-            assert (page.parent / link).exists(), link
+def prose_of(page):
+    """A page without its samples of code."""
+    return re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors_of(page):
+    """What a link into a page may name: its headings, as GitHub makes names of them."""
+    found = Counter()
+    for heading in re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M
+    ):
+        name = (
+            re.sub(r"[^\w\- ]", "", re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)).lower().replace(" ", "-")
+        )
+        yield f"{name}-{found[name]}" if found[name] else name
+        found[name] += 1
+
+
+@each_page
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose_of(page)):
+        place, _, anchor = link.partition("#")
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        leads_to = page.parent / place if place else page
+        assert leads_to.exists(), link
+        assert leads_to.resolve().is_relative_to(ROOT), link
+        assert not anchor or anchor in anchors_of(leads_to), link
+
+
+def test_every_page_of_the_docs_is_in_an_index():
+    for index in (DOCS / "index.md", DOCS / "decisions" / "index.md"):
+        named = set(re.findall(r"\]\(([^)#:]+)\)", index.read_text()))
+        pages = {page.name for page in index.parent.glob("*.md")} - {"index.md"}
+        folders = {f"{inside.parent.name}/index.md" for inside in index.parent.glob("*/index.md")}
+
+        assert pages | folders <= named
+
+
+def test_decisions_are_numbered_one_after_the_other_and_have_their_parts():
+    pages = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+
+    assert [int(page.name[:3]) for page in pages] == list(range(1, len(pages) + 1))
+    for page in pages:
+        text = page.read_text()
+        assert text.startswith(f"# {page.name[:3]}: "), page.name
+        parts = re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE)
+        assert parts == ["Context", "Decision", "What was tried or measured", "Consequences"], page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_and_modules_that_a_page_names_are_there(page):
+    text = page.read_text()
+    for path in re.findall(r"`((?:replay|tests|scripts|targets|traces|docs)/[\w./-]*)`", text):
+        assert (ROOT / path).exists(), path
+    for name in re.findall(r"`(replay(?:\.\w+)+)`", text):
+        # An attribute of a module may stand behind it.
+        parts = name.split(".")
+        places = [ROOT.joinpath(*parts[:n]) for n in (len(parts), len(parts) - 1) if n > 1]
+        assert any(place.is_dir() or place.with_suffix(".py").exists() for place in places), name
 
 
 def test_every_command_of_the_program_has_help_that_says_what_it_does():
