@@ -1,9 +1,11 @@
 """Whole pilots in virtual time, of traces whose answer is obvious, and of one that is too thin for any."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -106,6 +108,38 @@ def verdict_of(outcome: PilotOutcome) -> PilotVerdict:
     return outcome.verdict
 
 
+class Carried(NamedTuple):
+    """A pilot that was carried out, and the trace that it is of."""
+
+    trace: Path
+    out: Path
+    verdict: PilotVerdict
+
+    def copied(self, folder: Path) -> Path:
+        """Its folder once more, for who writes there."""
+        return shutil.copytree(self.out, folder / "out")
+
+    def again(self, folder: Path, told: Told) -> PilotVerdict:
+        """The same pilot judged for another month."""
+        return verdict_of(piloted(self.trace, self.copied(folder), told=told))
+
+
+Carry = Callable[[Callable[[], Iterator[Session]]], Carried]
+
+
+@pytest.fixture(scope="module")
+def carried(tmp_path_factory: pytest.TempPathFactory) -> Carry:
+    """The pilot of a trace on the embedded planes, carried out once for all tests that look at it."""
+
+    @cache
+    def carry_out(sessions: Callable[[], Iterator[Session]]) -> Carried:
+        folder = tmp_path_factory.mktemp(sessions.__name__)
+        trace, out = written(folder, sessions), folder / "out"
+        return Carried(trace, out, verdict_of(piloted(trace, out)))
+
+    return carry_out
+
+
 @pytest.mark.parametrize(
     ("sessions", "choice"),
     [
@@ -115,8 +149,8 @@ def verdict_of(outcome: PilotOutcome) -> PilotVerdict:
         (a_handful, "inconclusive"),
     ],
 )
-def test_a_trace_with_an_obvious_answer_gets_it(sessions: Any, choice: str, tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out"))
+def test_a_trace_with_an_obvious_answer_gets_it(sessions: Any, choice: str, carried: Carry):
+    verdict = carried(sessions).verdict
 
     assert verdict.verdict == choice
     assert any(rule.decides for rule in verdict.rules)
@@ -149,9 +183,8 @@ def test_a_target_that_breaks_the_budget_is_in_no_comparison_and_another_of_its_
     }
 
 
-def test_the_verdict_holds_what_the_contract_names(tmp_path: Path):
-    out = tmp_path / "out"
-    piloted(written(tmp_path, rare_bursts), out)
+def test_the_verdict_holds_what_the_contract_names(carried: Carry):
+    out = carried(rare_bursts).out
 
     document = json.loads((out / "verdict.json").read_text())
 
@@ -174,9 +207,8 @@ def test_the_verdict_holds_what_the_contract_names(tmp_path: Path):
     assert isinstance(read_verdict(out), PilotVerdict)
 
 
-def test_every_phase_is_a_run_directory_of_its_own(tmp_path: Path):
-    out = tmp_path / "out"
-    verdict = verdict_of(piloted(written(tmp_path, rare_bursts), out))
+def test_every_phase_is_a_run_directory_of_its_own(carried: Carry):
+    _, out, verdict = carried(rare_bursts)
 
     assert {found.phase for found in verdict.phases} == {
         "representative",
@@ -188,8 +220,8 @@ def test_every_phase_is_a_run_directory_of_its_own(tmp_path: Path):
     assert all((out / found.run / "run.json").exists() for found in verdict.phases)
 
 
-def test_the_months_of_load_levels_add_up_to_the_bill(tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, edges_and_builds), tmp_path / "out"))
+def test_the_months_of_load_levels_add_up_to_the_bill(carried: Carry):
+    verdict = carried(edges_and_builds).verdict
 
     assert sum(bucket.weight for bucket in verdict.buckets) == pytest.approx(1.0, abs=1e-3)
     for plane in verdict.planes:
@@ -200,9 +232,8 @@ def test_the_months_of_load_levels_add_up_to_the_bill(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["flat", "office-hours"])
 @pytest.mark.parametrize("sessions", [edges_and_builds, a_handful])
-def test_a_month_has_one_number_of_requests(sessions: Any, name: str, tmp_path: Path):
-    told = Told(named_calendar(name))
-    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out", told=told))
+def test_a_month_has_one_number_of_requests(sessions: Any, name: str, carried: Carry, tmp_path: Path):
+    verdict = carried(sessions).again(tmp_path, Told(named_calendar(name)))
 
     requests = verdict.calendars[0].requests_month
     assert sum(bucket.requests_month for bucket in verdict.buckets) == pytest.approx(requests, rel=1e-6)
@@ -212,9 +243,9 @@ def test_a_month_has_one_number_of_requests(sessions: Any, name: str, tmp_path: 
             assert even.now == pytest.approx(requests / (730 / 24), rel=1e-6)
 
 
-def test_a_month_at_its_peak_all_the_time_is_billed_anew(tmp_path: Path):
+def test_a_month_at_its_peak_all_the_time_is_billed_anew(carried: Carry):
     """What is free is free once in it, and machines cost what they cost at any level."""
-    verdict = verdict_of(piloted(written(tmp_path, edges_and_builds), tmp_path / "out"))
+    verdict = carried(edges_and_builds).verdict
     serverless, vm = verdict.planes
     peak = next(bucket for bucket in verdict.buckets if bucket.name == "peak")
 
@@ -223,10 +254,10 @@ def test_a_month_at_its_peak_all_the_time_is_billed_anew(tmp_path: Path):
     assert peak.cost_all_month[serverless.target] > peak.cost_month[serverless.target] / peak.weight
 
 
-def test_the_same_seed_gives_the_same_figures(tmp_path: Path):
-    trace = written(tmp_path, rare_bursts)
+def test_the_same_seed_gives_the_same_figures(carried: Carry, tmp_path: Path):
+    trace, _, a = carried(rare_bursts)
 
-    a, b = (verdict_of(piloted(trace, tmp_path / name)) for name in ("one", "two"))
+    b = verdict_of(piloted(trace, tmp_path / "two"))
 
     assert [msgspec.structs.replace(plane) for plane in a.planes] == list(b.planes)
     assert a.rules == b.rules
@@ -237,10 +268,9 @@ def quantities(verdict: PilotVerdict, target: str) -> dict[str, float]:
     return {line["name"]: line["quantity"] for line in plane.cost_lines}
 
 
-def test_a_month_with_nights_has_the_bill_that_its_hours_make(tmp_path: Path):
-    trace, out = written(tmp_path, hot_stream), tmp_path / "out"
-    flat = verdict_of(piloted(trace, out))
-    office = verdict_of(piloted(trace, out, told=Told(named_calendar("office-hours"))))
+def test_a_month_with_nights_has_the_bill_that_its_hours_make(carried: Carry, tmp_path: Path):
+    pilot = carried(hot_stream)
+    flat, office = pilot.verdict, pilot.again(tmp_path, Told(named_calendar("office-hours")))
 
     ratio = (40 * 1.0 + 128 * 0.05) / 168
     before, after = quantities(flat, "serverless"), quantities(office, "serverless")
@@ -258,8 +288,8 @@ def test_a_month_with_nights_has_the_bill_that_its_hours_make(tmp_path: Path):
     assert office.planes[0].cost_basis == "estimated"
 
 
-def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months_beside_it(tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, hot_stream), tmp_path / "out"))
+def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months_beside_it(carried: Carry):
+    verdict = carried(hot_stream).verdict
 
     assert verdict.calendar == "flat"
     assert [bill.name for bill in verdict.calendars] == ["flat", "office-hours", "launch-week"]
@@ -273,8 +303,8 @@ def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months
     assert "(flat)" in verdict.headline[1][0]
 
 
-def test_a_day_of_its_own_needs_no_calendar(tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, rare_bursts), tmp_path / "out"))
+def test_a_day_of_its_own_needs_no_calendar(carried: Carry):
+    verdict = carried(rare_bursts).verdict
 
     assert verdict.calendar == "the trace's own hours"
     assert len(verdict.calendars) == 1
@@ -307,9 +337,9 @@ def test_a_pilot_goes_on_where_it_was_interrupted_and_repeats_nothing(tmp_path: 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted"])
 def test_a_pilot_with_a_run_that_broke_off_has_no_verdict_and_keeps_none_of_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
+    carried: Carry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str
 ):
-    trace, out = written(tmp_path, a_handful), tmp_path / "out"
+    trace, out = carried(a_handful).trace, carried(a_handful).copied(tmp_path)
 
     def broken(*arguments: Any) -> Any:
         outcome = simulate_trace(*arguments)
@@ -317,7 +347,6 @@ def test_a_pilot_with_a_run_that_broke_off_has_no_verdict_and_keeps_none_of_befo
         assert not (out / "verdict.json").exists()
         return outcome
 
-    piloted(trace, out)
     state = json.loads((out / STATE_FILE).read_text())
     del state["done"]["bursts"]
     (out / STATE_FILE).write_text(json.dumps(state))
@@ -329,13 +358,12 @@ def test_a_pilot_with_a_run_that_broke_off_has_no_verdict_and_keeps_none_of_befo
     assert "bursts" in str(outcome.broken_in)
 
 
-def test_a_folder_of_another_pilot_is_left_alone(tmp_path: Path):
-    out = tmp_path / "out"
-    piloted(written(tmp_path, a_handful), out)
+def test_a_folder_of_another_pilot_is_left_alone(carried: Carry, tmp_path: Path):
+    out = carried(a_handful).copied(tmp_path)
     before = (out / STATE_FILE).read_bytes()
 
     with pytest.raises(RunDirError, match="another trace"):
-        piloted(written(tmp_path, rare_bursts), out)
+        piloted(carried(rare_bursts).trace, out)
 
     assert (out / STATE_FILE).read_bytes() == before
 
@@ -378,8 +406,8 @@ def test_model_calls_and_tokens_are_counted_by_load_level(tmp_path: Path):
 
 
 @pytest.mark.parametrize("sessions", [rare_bursts, hot_stream, edges_and_builds])
-def test_an_instance_goes_away_amid_requests(sessions: Any, tmp_path: Path):
-    verdict = verdict_of(piloted(written(tmp_path, sessions), tmp_path / "out"))
+def test_an_instance_goes_away_amid_requests(sessions: Any, carried: Carry):
+    verdict = carried(sessions).verdict
 
     for plane in verdict.planes:
         assert plane.recovery is not None
@@ -423,8 +451,8 @@ def with_plane(target: Target, **changed: Any) -> dict[str, Any]:
     return {**target.simulate, "plane": {**target.simulate["plane"], **changed}}
 
 
-def test_boots_are_as_long_as_the_plane_boots_and_waits_are_theirs(tmp_path: Path):
-    boots = verdict_of(piloted(written(tmp_path, rare_bursts), tmp_path / "out")).planes[0].boots
+def test_boots_are_as_long_as_the_plane_boots_and_waits_are_theirs(carried: Carry):
+    boots = carried(rare_bursts).verdict.planes[0].boots
 
     assert boots is not None
     assert boots.p50_s == pytest.approx(1.75, rel=0.3)  # of the profile of Cloud Run
