@@ -88,6 +88,23 @@ class Instance:
             raise ValueError(f"instance {self.id} cannot go from {self.state} to {state}; please report this")
         self.state = state
 
+    def rest(self, at_ns: int) -> None:
+        """Be idle from now on."""
+        self.idle_since_ns = at_ns
+
+    def begin(self, at_ns: int) -> bool:
+        """Account for one more request, which in_flight counts already; returns whether it is the first of all."""
+        self.request_ns += (self.in_flight - 1) * (at_ns - self.last_ns)
+        self.last_ns = at_ns
+        if self.idle_since_ns is not None:
+            self.idle_since_ns = None
+            self.busy_since_ns = at_ns
+        is_first = not self.served
+        if is_first:
+            self.first_request_ns = at_ns
+        self.served += 1
+        return is_first
+
     def account(self, at_ns: int) -> None:
         """Bring request_ns up to at_ns. To be called before in_flight changes."""
         self.request_ns += self.in_flight * (at_ns - self.last_ns)

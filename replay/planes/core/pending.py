@@ -52,11 +52,6 @@ class Pending:
         return len(self._requests)
 
     @property
-    def wait_limit_ns(self) -> int | None:
-        """How long a request may wait; None: without a limit of its own."""
-        return self._wait_ns
-
-    @property
     def is_full(self) -> bool:
         return self.limit.length is not None and len(self._requests) >= self.limit.length
 

@@ -28,10 +28,6 @@ from replay.planes.types import RequestDriven, WindowDriven
 SECOND_NS = 1_000_000_000
 # What counts as full where concurrency is unlimited. Source: container-concurrency-target-default.
 DEFAULT_FULL = 100
-# Requests that one activator takes, and the fewest activators in a path. Source: activator-capacity,
-# pkg/reconciler/autoscaling/kpa/kpa.go.
-ACTIVATOR_CAPACITY = 100.0
-FEWEST_ACTIVATORS = 2
 _SMALLEST_TARGET = 0.01
 
 
@@ -146,11 +142,6 @@ class WindowDrivenPolicy:
         if capacity <= 0:
             return int(capacity)
         return math.floor(ready * self._full - capacity - panic)
-
-    def activators(self, ready: int) -> int:
-        """Return how many activators are in the path. Source: pkg/reconciler/autoscaling/kpa/kpa.go."""
-        needed = (ready * self._full + self._rules.target_burst_capacity) / ACTIVATOR_CAPACITY
-        return max(FEWEST_ACTIVATORS, ceiling(needed))
 
     def _delayed(self, want: int, at_ns: int) -> int:
         """Return the largest number wanted within the scale-down delay."""

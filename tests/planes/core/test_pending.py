@@ -9,6 +9,15 @@ from replay.planes.types import PENDING_LIMITS, PendingLimit
 SECOND_NS = 1_000_000_000
 
 
+def limit_ns(pending: Pending) -> int | None:
+    """How long a request may wait."""
+    request = Request("probe", 0)
+    pending.add(request)
+    deadline_ns = pending.deadline_ns()
+    pending.remove(request)
+    return deadline_ns
+
+
 def test_who_came_first_is_served_first():
     pending = Pending(PENDING_LIMITS["startup"])
     for number in (3, 1, 2):
@@ -19,13 +28,13 @@ def test_who_came_first_is_served_first():
 
 def test_the_wait_is_ten_seconds_or_three_and_a_half_mean_startups():
     pending = Pending(PENDING_LIMITS["startup"])
-    assert pending.wait_limit_ns == 10 * SECOND_NS
+    assert limit_ns(pending) == 10 * SECOND_NS
 
     pending.started_up(2 * SECOND_NS)
-    assert pending.wait_limit_ns == 10 * SECOND_NS
+    assert limit_ns(pending) == 10 * SECOND_NS
 
     pending.started_up(6 * SECOND_NS)
-    assert pending.wait_limit_ns == 14 * SECOND_NS  # 3.5 times the mean of 2 s and 6 s
+    assert limit_ns(pending) == 14 * SECOND_NS  # 3.5 times the mean of 2 s and 6 s
 
 
 def test_a_longer_mean_startup_also_moves_the_deadline_of_those_who_wait():
@@ -40,7 +49,7 @@ def test_a_plain_limit_does_not_follow_startups():
     pending = Pending(PENDING_LIMITS["30s"])
     pending.started_up(60 * SECOND_NS)
 
-    assert pending.wait_limit_ns == 30 * SECOND_NS
+    assert limit_ns(pending) == 30 * SECOND_NS
 
 
 def test_nothing_waits_for_ever_in_an_empty_queue():

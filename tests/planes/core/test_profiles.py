@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from replay.planes.core.pending import Pending
+from replay.planes.core.pending import Pending, Request
 from replay.planes.core.profiles import PROFILES
 from replay.planes.types import PlaneSpec
 
@@ -27,7 +27,9 @@ def test_every_rule_can_be_given_in_toml():
     spec = msgspec.toml.decode(document, type=PlaneSpec)
 
     assert spec.scaling.windows_s == ()
-    assert Pending(spec.pending_limit).wait_limit_ns is None
+    pending = Pending(spec.pending_limit)
+    pending.add(Request("a", 0))
+    assert pending.deadline_ns() is None
     assert msgspec.toml.decode('pending_limit = "30s"', type=PlaneSpec).pending_limit == "30s"
 
 

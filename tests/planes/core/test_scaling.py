@@ -128,11 +128,6 @@ def test_excess_burst_capacity_has_two_fixed_settings():
     assert knative(target_burst_capacity=0).excess_burst_capacity(8, 50.0) == 0  # never
 
 
-def test_eight_instances_have_three_activators_and_none_has_two():
-    assert knative().activators(8) == 3
-    assert knative(target_burst_capacity=0).activators(0) == 2
-
-
 def test_zero_needs_a_stable_window_of_activity_before_it():
     policy = knative()
     assert policy.woken(at(0)) == 1
