@@ -3,6 +3,8 @@
 import ast
 import functools
 import re
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +119,17 @@ MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py" or 
 def test_a_room_imports_only_rooms_below_it(path):
     room = room_of(path)
     assert imported_rooms(path) - {room} <= KNOWS[room] | FOR_ALL
+
+
+def test_the_picture_of_the_house_is_that_of_the_table(tmp_path):
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "draw-house", "--out", tmp_path / "house.svg"], check=True
+    )
+
+    drawn = (tmp_path / "house.svg").read_text()
+    dots = set(re.findall(r"<title>(\w+) may import (\w+)</title>", drawn))
+    assert dots == {(room, below) for room, known in KNOWS.items() for below in known}
+    assert drawn == (ROOT / "docs" / "house.svg").read_text(), "run ./scripts/draw-house"
 
 
 SUB_ROOMS = sorted(
