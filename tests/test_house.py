@@ -6,8 +6,9 @@ import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,10 +92,13 @@ def room_of(path: Path) -> str:
     return inside.stem if len(inside.parts) == 1 else inside.parts[0]
 
 
-def imported_paths(path: Path) -> set[tuple[str, ...]]:
-    """What a module imports of this package, as the names below `replay`: `("trace", "file", "stream")`."""
+def imported_paths(path: Path, *, for_types_alone: bool = False) -> set[tuple[str, ...]]:
+    """What a module imports of this package, as the names below `replay`: `("trace", "file", "stream")`.
+
+    for_types_alone: only what is named under `if TYPE_CHECKING`.
+    """
     found = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_for_types(tree_of(path)) if for_types_alone else ast.walk(tree_of(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -106,6 +110,12 @@ def imported_paths(path: Path) -> set[tuple[str, ...]]:
             if parts[0] == "replay" and len(parts) > 1:
                 found.add(parts[1:])
     return found
+
+
+def nodes_for_types(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from ast.walk(node)
 
 
 def imported_rooms(path: Path) -> set[str]:
@@ -135,26 +145,54 @@ def test_the_picture_of_the_house_is_that_of_the_table(tmp_path):
 SUB_ROOMS = sorted(
     {path.parent.relative_to(PACKAGE).parts[:2] for path in MODULES if len(path.relative_to(PACKAGE).parts) > 2}
 )
+# All that have rooms of their own inside, the pilot's for example.
+FOLDERS = sorted(
+    {path.parent.parent for path in MODULES if path.name == "__init__.py"} - {PACKAGE.parent, PACKAGE}
+)
 
 
-def known_sub_rooms(room: str, sub_room: str) -> set[str]:
-    """The other sub-rooms of its own room that a sub-room imports."""
-    return {
-        parts[1]
-        for path in (PACKAGE / room / sub_room).rglob("*.py")
-        for parts in imported_paths(path)
-        if len(parts) > 1 and parts[0] == room and (room, parts[1]) in SUB_ROOMS
-    } - {sub_room}
+def in_circles(knows: Mapping[Any, set[Any]]) -> set[Any]:
+    """Those that know one another in a circle, and those that know one of these."""
+    left = dict(knows)
+    while lowest := {name for name, known in left.items() if not known & left.keys()}:
+        left = {name: known for name, known in left.items() if name not in lowest}
+    return set(left)
 
 
-@pytest.mark.parametrize("room", sorted({room for room, _ in SUB_ROOMS}))
-def test_sub_rooms_of_a_room_do_not_import_each_other_in_circles(room):
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(PACKAGE)))
+def test_sub_rooms_of_a_room_do_not_import_each_other_in_circles(folder):
     """A room's own modules may lie above its sub-rooms or below them, and are not looked at here."""
-    left = {sub_room: known_sub_rooms(room, sub_room) for name, sub_room in SUB_ROOMS if name == room}
-    while lowest := {sub_room for sub_room, known in left.items() if not known & left.keys()}:
-        left = {sub_room: known for sub_room, known in left.items() if sub_room not in lowest}
+    place = folder.relative_to(PACKAGE).parts
+    sub_rooms = {inside.parent.name for inside in folder.glob("*/__init__.py")}
+    knows = {
+        sub_room: {
+            parts[len(place)]
+            for path in (folder / sub_room).rglob("*.py")
+            for parts in imported_paths(path)
+            if parts[: len(place)] == place and len(parts) > len(place)
+        }
+        & sub_rooms - {sub_room}
+        for sub_room in sub_rooms
+    }
 
-    assert not left, f"{sorted(left)} of replay/{room} import each other in a circle, or what is in one"
+    assert in_circles(knows) == set()
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Those that are named for a type checker alone are not imported."""
+    names = {
+        path.relative_to(PACKAGE).with_suffix("").parts: path for path in MODULES if path.name != "__init__.py"
+    }
+    knows = {
+        name: (imported_paths(path) - imported_paths(path, for_types_alone=True)) & names.keys()
+        for name, path in names.items()
+    }
+
+    assert in_circles(knows) == set()
+
+
+def test_a_circle_and_what_leads_into_it_are_found():
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"d"}}) == {"a", "b", "c"}
 
 
 def test_no_room_is_above_a_sixth_of_the_house():
