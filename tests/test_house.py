@@ -210,6 +210,35 @@ def test_no_room_has_more_than_twenty_modules_directly_in_it():
     assert {str(room.relative_to(PACKAGE)) for room, count in modules.items() if count > 20} == set()
 
 
+MOST_CLASS_LINES = 300
+# Classes that may be longer, each with the page of docs/decisions that argues for it.
+ARGUED_FOR: dict[str, str] = {}
+# Classes that are longer and need not be. Nothing is to be added here.
+TO_BE_CUT = {
+    "engine/loop.py:RunLoop",
+    "engine/records/recorder.py:Recorder",
+    "judge/measures/slo.py:_Parser",
+    "planes/core/plane.py:Plane",
+    "simulation/simulation.py:SimulatedWire",
+    "wire/http1/wire.py:Http1Wire",
+    "wire/httpx/wire.py:Call",
+    "wire/httpx/wire.py:HttpxWire",
+}
+
+
+def test_no_class_is_a_room_of_its_own():
+    long = {
+        f"{path.relative_to(PACKAGE)}:{node.name}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ClassDef) and node.end_lineno - node.lineno + 1 > MOST_CLASS_LINES
+    }
+
+    assert long <= ARGUED_FOR.keys() | TO_BE_CUT
+    for name, page in ARGUED_FOR.items():
+        assert name.partition(":")[2] in (ROOT / "docs" / "decisions" / page).read_text(), name
+
+
 # An item of a docstring, `name: what it is`, begins a sentence or a clause; several may share one: `low, high: ...`.
 ITEM = re.compile(r"(?:^|(?<=[.;:] ))([a-z_]\w*(?:(?:, | and )[a-z_]\w*)*): ")
 
