@@ -20,7 +20,7 @@ from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.wire import Http1Wire
-from replay.wire.httpx.wire import read_head
+from replay.wire.httpx.requests import read_head
 from replay.wire.types import ALWAYS, Exchange
 from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
@@ -195,6 +195,6 @@ HARNESSES = (
         ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
          "replay.planes.modelled.asking"),
     ),
-    Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx.wire",), seeds.HEAD_WORDS),
+    Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx.requests",), seeds.HEAD_WORDS),
     Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.beside.observe",)),
 )  # fmt: skip

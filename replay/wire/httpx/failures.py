@@ -1,0 +1,67 @@
+"""What went wrong, by the exceptions of httpx and the layers below it, as classes of error."""
+
+import h2.exceptions
+import httpx
+
+from replay.system.shortage import ShortageError
+from replay.wire.httpx.asgi import AppError
+
+_STREAM_RESET = "<StreamReset"
+# How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
+_GONE = (
+    "Server disconnected",
+    "peer closed connection",
+    _STREAM_RESET,
+    "<ConnectionTerminated",
+    "in state ConnectionState.CLOSED",
+)
+# How h2 words it when the connection had ended before the request's first byte was written.
+_NEVER_SENT = "ConnectionInputs.SEND_HEADERS in state ConnectionState.CLOSED"
+
+# The first that fits; all else that is raised by what was sent or received is a breach of protocol.
+_ERRORS: tuple[tuple[type[Exception], str], ...] = (
+    (AppError, "app"),
+    (httpx.ProxyError, "proxy"),
+    (httpx.TimeoutException, "timeout"),
+    (httpx.NetworkError, "reset"),
+    (OSError, "reset"),
+)
+
+
+def error_class(failure: Exception) -> str:
+    """The class of a failure after its connection was open."""
+    if isinstance(failure, httpx.ProtocolError) and any(words in str(failure) for words in _GONE):
+        return "reset"
+    if is_of_stream(failure):
+        return "reset"
+    return next((error for kind, error in _ERRORS if isinstance(failure, kind)), "protocol")
+
+
+def is_of_stream(failure: Exception) -> bool:
+    """Whether an HTTP/2 target ended this one stream; its connection is not stale.
+
+    h2 says closed where the target answered before it had all of the request, which httpcore takes for an error.
+    """
+    return str(failure).startswith(_STREAM_RESET) or is_caused_by(failure, h2.exceptions.StreamClosedError)
+
+
+def shortage_in(failure: BaseException) -> str | None:
+    """What this machine had run out of, if that is what it failed for."""
+    cause: BaseException | None = failure
+    while cause is not None and not isinstance(cause, ShortageError):
+        cause = cause.__cause__ or cause.__context__
+    return None if cause is None else str(cause)
+
+
+def is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, kind):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def was_never_sent(failure: Exception) -> bool:
+    """Whether the connection had ended before the request's first byte was written."""
+    return _NEVER_SENT in str(failure)
