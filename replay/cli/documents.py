@@ -17,8 +17,13 @@ def print_json(document: Any, indent: int = 2) -> None:
     What a terminal would act on, and what a CI system takes for a command in its log, is escaped, since names come from
     anywhere; any reader of JSON gets the same characters. indent: -1 for all of it on one line.
     """
+    click.echo(as_json(document, indent))
+
+
+def as_json(document: Any, indent: int = 2) -> str:
+    """The same text, for a file."""
     text = msgspec.json.format(msgspec.json.encode(document), indent=indent).decode()
-    click.echo(_ACTED_ON.sub(_escaped, text))
+    return _ACTED_ON.sub(_escaped, text)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -30,6 +30,7 @@ _MEMBERS = {
         "report": Member(
             "replay.cli.report:report", "Show a run again, as text, a page or one session's story."
         ),
+        "schema": Member("replay.cli.schema:schema", "Print the JSON Schema of a file."),
     },
     "Choose a plane": {
         "pilot": Member(

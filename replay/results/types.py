@@ -7,6 +7,7 @@ A field that was not measured is None, and absent from the file.
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 # What numbers may be in files that anybody may have written; so many ns are 73 years.
 Ns = Annotated[int, msgspec.Meta(ge=0, le=1 << 61)]
@@ -79,296 +80,444 @@ def is_transient(status: int) -> bool:
 
 
 class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
-    """One line of steps.jsonl: one attempt of one step (or, with outcome unsent, a step never sent).
+    """One line of steps.jsonl: one attempt of one step, or, with outcome unsent, a step that was never sent.
 
-    error: the class of failure (see ERROR_CLASSES), or for an unsent step why it was not sent. phase: where the
-    transport failed (connect, send, first_byte, body). check: the name of the expectation that was not met, never
-    the value. final: False for an attempt that was retried. censored: the response had not ended when the limit
-    came; end_ns is then the limit. connect_ns, tls_ns, dns_ns: time spent on a connection opened for this attempt.
-    waited_ns: how much of the lag it waited for a connection, until one came free or was open, where that is a
-    millisecond or more; the rest of it is this client's own.
-    lag is sent_ns - intended_ns; response time end_ns - intended_ns; service time end_ns - sent_ns.
-
-    streamed: the answer was an event stream; stream: one was asked for. layout: the stream's, where it is known.
-    tokens: token events seen in it. input_tokens, output_tokens: as the answer's own usage counts them.
-
-    recorded_*: the same of this step in the recording: its duration, its start from the session's (absent: at its
-    start), its status, its time to first token, the tokens of its prompt and of its answer, and whether that was
-    streamed. made_up: the recording has no body, only its size, so one was filled in.
-
-    withheld: a wait in place of a request that may change something, in a read-only run.
+    Lag is sent_ns - intended_ns, response time end_ns - intended_ns, service time end_ns - sent_ns. What begins with
+    recorded_ is the same of this step in the recording.
     """
 
-    session: str
-    step: str
-    kind: str
-    name: str
-    target: str
-    outcome: Outcome
-    intended_ns: Ns | None = None
-    sent_ns: Ns | None = None
-    first_byte_ns: Ns | None = None
-    first_token_ns: Ns | None = None
-    last_token_ns: Ns | None = None
-    end_ns: Ns | None = None
-    attempt: Attempt = 1
-    final: bool = True
-    status: Status | None = None
-    request_bytes: Count | None = None
-    response_bytes: Count | None = None
-    stream: bool = False
-    streamed: bool = False
-    layout: str | None = None
-    tokens: Count | None = None
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    error: str | None = None
-    phase: str | None = None
-    check: str | None = None
-    censored: bool = False
-    connection: Literal["new", "reused"] | None = None
-    connect_ns: Ns | None = None
-    tls_ns: Ns | None = None
-    dns_ns: Ns | None = None
-    waited_ns: Ns | None = None
-    instance: str | None = None
-    cold: bool | None = None
-    warmup: bool = False
-    recorded_ms: Milliseconds | None = None
-    recorded_at_ms: Milliseconds = 0.0
-    recorded_status: Status | None = None
-    recorded_ttft_ms: Milliseconds | None = None
-    recorded_input_tokens: Count | None = None
-    recorded_output_tokens: Count | None = None
-    recorded_stream: bool = False
-    made_up: bool = False
-    withheld: bool = False
-    attributes: dict[str, str] | None = None
+    session: Annotated[str, Meta(description="The id of the session in the trace.")]
+    step: Annotated[str, Meta(description="The id of the step in its session.")]
+    kind: Annotated[str, Meta(description="What sort of call it is: llm, tool, http or mcp.")]
+    name: Annotated[str, Meta(description="The step's name in the trace.")]
+    target: Annotated[str, Meta(description="The name of the target.")]
+    outcome: Annotated[Outcome, Meta(description="ok, failed, or unsent: it was never sent.")]
+    intended_ns: Annotated[
+        Ns | None, Meta(description="When it was to be sent, in ns from the run's start.")
+    ] = None
+    sent_ns: Annotated[
+        Ns | None,
+        Meta(description="When its last request byte was handed to the kernel, in ns from the run's start."),
+    ] = None
+    first_byte_ns: Annotated[
+        Ns | None, Meta(description="When the first byte of the response was read, in ns from the run's start.")
+    ] = None
+    first_token_ns: Annotated[
+        Ns | None,
+        Meta(description="When the first token event of a stream was read, in ns from the run's start."),
+    ] = None
+    last_token_ns: Annotated[
+        Ns | None,
+        Meta(description="When the last token event of a stream was read, in ns from the run's start."),
+    ] = None
+    end_ns: Annotated[
+        Ns | None,
+        Meta(description="When the response was complete, or the attempt failed, in ns from the run's start."),
+    ] = None
+    attempt: Annotated[Attempt, Meta(description="Which attempt of the step it is; the first is 1.")] = 1
+    final: Annotated[
+        bool, Meta(description="Whether it is the step's last attempt; false for one that was retried.")
+    ] = True
+    status: Annotated[Status | None, Meta(description="The HTTP status of the response.")] = None
+    request_bytes: Annotated[
+        Count | None, Meta(description="The size of the request, head and body, in bytes.")
+    ] = None
+    response_bytes: Annotated[
+        Count | None, Meta(description="The size of the response body as received, in bytes.")
+    ] = None
+    stream: Annotated[bool, Meta(description="Whether an event stream was asked for.")] = False
+    streamed: Annotated[bool, Meta(description="Whether the answer was an event stream.")] = False
+    layout: Annotated[str | None, Meta(description="The stream's layout, where it is known.")] = None
+    tokens: Annotated[Count | None, Meta(description="Token events seen in the stream.")] = None
+    input_tokens: Annotated[
+        Count | None, Meta(description="Tokens of the prompt, as the answer's own usage counts them.")
+    ] = None
+    output_tokens: Annotated[
+        Count | None, Meta(description="Tokens of the answer, as the answer's own usage counts them.")
+    ] = None
+    error: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The class of failure, such as timeout or status_5xx; of an unsent step, why it was not sent."
+            )
+        ),
+    ] = None
+    phase: Annotated[
+        str | None, Meta(description="Where the transport failed: connect, send, first_byte or body.")
+    ] = None
+    check: Annotated[
+        str | None,
+        Meta(description="The name of the expectation that was not met; never a value of the answer."),
+    ] = None
+    censored: Annotated[
+        bool,
+        Meta(description="Whether a time limit came before the response had ended; end_ns is then the limit."),
+    ] = False
+    connection: Annotated[
+        Literal["new", "reused"] | None,
+        Meta(description="Whether its connection was opened for it (new), or was open already (reused)."),
+    ] = None
+    connect_ns: Annotated[
+        Ns | None, Meta(description="Time spent on opening its connection, in ns; absent where it was reused.")
+    ] = None
+    tls_ns: Annotated[
+        Ns | None, Meta(description="Time spent on the TLS handshake of its connection, in ns.")
+    ] = None
+    dns_ns: Annotated[
+        Ns | None, Meta(description="Time spent on looking the host's name up for its connection, in ns.")
+    ] = None
+    waited_ns: Annotated[
+        Ns | None,
+        Meta(description="How much of the lag it waited for a connection, in ns; absent below a millisecond."),
+    ] = None
+    instance: Annotated[
+        str | None, Meta(description="The instance that served it, where the target tells.")
+    ] = None
+    cold: Annotated[
+        bool | None,
+        Meta(description="Whether the target called it a cold start; absent where the target does not tell."),
+    ] = None
+    warmup: Annotated[bool, Meta(description="Whether it was intended in the warm-up.")] = False
+    recorded_ms: Annotated[
+        Milliseconds | None, Meta(description="How long it took in the recording, in ms.")
+    ] = None
+    recorded_at_ms: Annotated[
+        Milliseconds, Meta(description="When it started in the recording, in ms from its session's start.")
+    ] = 0.0
+    recorded_status: Annotated[Status | None, Meta(description="Its HTTP status in the recording.")] = None
+    recorded_ttft_ms: Annotated[
+        Milliseconds | None, Meta(description="Its time to first token in the recording, in ms.")
+    ] = None
+    recorded_input_tokens: Annotated[
+        Count | None, Meta(description="Tokens of its prompt in the recording.")
+    ] = None
+    recorded_output_tokens: Annotated[
+        Count | None, Meta(description="Tokens of its answer in the recording.")
+    ] = None
+    recorded_stream: Annotated[bool, Meta(description="Whether its answer was streamed in the recording.")] = (
+        False
+    )
+    made_up: Annotated[
+        bool, Meta(description="Whether its body was filled in, since the recording has only the body's size.")
+    ] = False
+    withheld: Annotated[
+        bool,
+        Meta(
+            description=("Whether a read-only run waited instead of sending it, since it may change something.")
+        ),
+    ] = False
+    attributes: Annotated[
+        dict[str, str] | None, Meta(description="The step's audit attributes in the trace.")
+    ] = None
 
 
 class Quantiles(msgspec.Struct, omit_defaults=True):
-    """A latency distribution in ms (dispatch lag: µs). n = 0 leaves the rest absent.
-
-    failed_ratio: where failures count as infinitely slow, their share of n; a figure that falls among them is
-    infinite here, and null in the file.
+    """A distribution of times, in the unit of the field that holds it. With n = 0 the rest is absent. A figure that
+    falls among failures, where those count as infinitely slow, is null.
     """
 
-    n: int
-    mean: float | None = None
-    min: float | None = None
-    p50: float | None = None
-    p90: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    p99_9: float | None = None
-    max: float | None = None
-    failed_ratio: float | None = None
+    n: Annotated[int, Meta(description="How many values there are.")]
+    mean: Annotated[float | None, Meta(description="The arithmetic mean.")] = None
+    min: Annotated[float | None, Meta(description="The least value.")] = None
+    p50: Annotated[float | None, Meta(description="The median.")] = None
+    p90: Annotated[float | None, Meta(description="The 90th percentile.")] = None
+    p95: Annotated[float | None, Meta(description="The 95th percentile.")] = None
+    p99: Annotated[float | None, Meta(description="The 99th percentile.")] = None
+    p99_9: Annotated[float | None, Meta(description="The 99.9th percentile.")] = None
+    max: Annotated[float | None, Meta(description="The largest value.")] = None
+    failed_ratio: Annotated[
+        float | None,
+        Meta(description="The share of n that failed, from 0 to 1, where failures count as infinitely slow."),
+    ] = None
 
 
 class TraceFacts(msgspec.Struct, omit_defaults=True):
-    """Which trace was replayed; sessions and steps are what the run planned, after scale and limits.
+    """Which trace was replayed, and how much of it the run planned, after scale and limits."""
 
-    recorded_in_flight: requests under way at once in the mean of the recording, as this run speeds it up or copies it;
-    absent where the run takes a part of the trace. synthetic: no recording, but made; its header's attributes say so.
-    """
-
-    name: str
-    sha256: str
-    sessions: Count
-    steps: Count
-    resolution_ms: Milliseconds | None = None
-    recorded_in_flight: float | None = None
-    synthetic: bool = False
+    name: Annotated[str, Meta(description="The trace's name, from its header.")]
+    sha256: Annotated[str, Meta(description="The SHA-256 of the trace file, in hexadecimal.")]
+    sessions: Annotated[Count, Meta(description="Sessions that the run planned.")]
+    steps: Annotated[Count, Meta(description="Steps that the run planned.")]
+    resolution_ms: Annotated[
+        Milliseconds | None, Meta(description="How fine the recording's timestamps were, in ms.")
+    ] = None
+    recorded_in_flight: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Mean requests under way at once in the recording, as sped up or copied by this run; absent "
+                "for a part of a trace."
+            )
+        ),
+    ] = None
+    synthetic: Annotated[bool, Meta(description="Whether the trace was made rather than recorded.")] = False
 
 
 class TargetFacts(msgspec.Struct, omit_defaults=True):
-    name: str
-    url: str
-    plane: str | None = None
+    """Where steps were sent."""
+
+    name: Annotated[str, Meta(description="The target's name.")]
+    url: Annotated[str, Meta(description="The target's URL, without secrets.")]
+    plane: Annotated[
+        str | None,
+        Meta(description="How the target is executed: serverless, vm or hybrid, where its file says so."),
+    ] = None
 
 
 class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """ok + failed + unsent = steps. sent counts steps of which at least one attempt went out; waits (steps
-    without a request) end as ok without being sent and are counted in waits. withheld: those of the waits that have a
-    request, which a read-only run kept back. retries counts extra attempts.
-    unlike_recorded: steps that are ok, though their status is another than the recorded one.
-    """
+    """What became of the steps: ok + failed + unsent = steps."""
 
-    sessions: int
-    steps: int
-    sent: int
-    ok: int
-    failed: int
-    unsent: int
-    retries: int
-    waits: int
-    errors: dict[str, int]
-    unsent_reasons: dict[str, int]
-    unlike_recorded: int = 0
-    withheld: int = 0
-    connections_opened: int | None = None
-    connections_new: int | None = None
-    connections_reused: int | None = None
-    stale_connections: int | None = None
-    out_of_range: int | None = None
+    sessions: Annotated[int, Meta(description="Sessions planned.")]
+    steps: Annotated[int, Meta(description="Steps planned.")]
+    sent: Annotated[int, Meta(description="Steps of which at least one attempt was sent.")]
+    ok: Annotated[int, Meta(description="Steps that were answered as expected; waits among them.")]
+    failed: Annotated[int, Meta(description="Steps whose last attempt failed.")]
+    unsent: Annotated[int, Meta(description="Steps that were never sent.")]
+    retries: Annotated[int, Meta(description="Attempts beyond the first of their step.")]
+    waits: Annotated[int, Meta(description="Steps without a request, which end as ok without being sent.")]
+    errors: Annotated[dict[str, int], Meta(description="Failed steps by class of failure.")]
+    unsent_reasons: Annotated[dict[str, int], Meta(description="Unsent steps by the reason why.")]
+    unlike_recorded: Annotated[
+        int, Meta(description="Steps that are ok, though their status is another than the recorded one.")
+    ] = 0
+    withheld: Annotated[
+        int, Meta(description="Waits that have a request, which a read-only run kept back.")
+    ] = 0
+    connections_opened: Annotated[int | None, Meta(description="Connections that were opened.")] = None
+    connections_new: Annotated[
+        int | None, Meta(description="Attempts on a connection that was opened for them.")
+    ] = None
+    connections_reused: Annotated[
+        int | None, Meta(description="Attempts on a connection that was open already.")
+    ] = None
+    stale_connections: Annotated[
+        int | None, Meta(description="Kept-alive connections that turned out closed when they were used.")
+    ] = None
+    out_of_range: Annotated[
+        int | None, Meta(description="Times beyond what the histograms of latency.hlog hold.")
+    ] = None
 
 
 class Rate(msgspec.Struct, omit_defaults=True):
-    """Rates over the whole run, whether or not the target was still there. offered_rps: what the schedule asked for;
-    achieved_rps: steps that were answered, which a failure is not.
-    """
+    """Rates over the whole run, whether or not the target was still there."""
 
-    offered_rps: float | None = None
-    achieved_rps: float | None = None
-    peak_in_flight: int | None = None
+    offered_rps: Annotated[float | None, Meta(description="Requests a second that the schedule asked for.")] = (
+        None
+    )
+    achieved_rps: Annotated[float | None, Meta(description="Steps answered a second; a failure is none.")] = (
+        None
+    )
+    peak_in_flight: Annotated[
+        int | None, Meta(description="The most requests that were under way at once.")
+    ] = None
 
 
 class Series(msgspec.Struct, omit_defaults=True):
-    """The steps of one kind and name. response, service: of those that were answered. failed: response times of those
-    that failed. recorded: durations of the same steps in the recording.
-    """
+    """The steps of one kind and name."""
 
-    kind: str
-    name: str
-    response: Quantiles
-    service: Quantiles
-    counts: dict[str, int]
-    failed: Quantiles | None = None
-    recorded: Quantiles | None = None
+    kind: Annotated[str, Meta(description="Their kind: llm, tool, http or mcp.")]
+    name: Annotated[str, Meta(description="Their name.")]
+    response: Annotated[Quantiles, Meta(description="Response times of those that were answered, in ms.")]
+    service: Annotated[Quantiles, Meta(description="Service times of those that were answered, in ms.")]
+    counts: Annotated[dict[str, int], Meta(description="How many of them there are, by outcome.")]
+    failed: Annotated[Quantiles | None, Meta(description="Response times of those that failed, in ms.")] = None
+    recorded: Annotated[
+        Quantiles | None, Meta(description="Durations of the same steps in the recording, in ms.")
+    ] = None
 
 
 class Generator(msgspec.Struct, omit_defaults=True):
-    """The self-check: did this machine keep up, so that the figures are the target's and not ours?
+    """The self-check: did this machine keep up, so that the figures are the target's and not its own?"""
 
-    late_ms: the most that this machine's own lateness can have added to any time; absent unless the generator was
-    suspect, and that for lateness alone.
-    """
-
-    verdict: GeneratorVerdict
-    reasons: list[str]
-    cpu_percent: float | None = None
-    max_loop_stall_ms: float | None = None
-    late_ms: float | None = None
+    verdict: Annotated[
+        GeneratorVerdict,
+        Meta(
+            description=(
+                "ok; suspect: the figures may be partly this machine's; saturated: they are not the target's."
+            )
+        ),
+    ]
+    reasons: Annotated[list[str], Meta(description="Why it is not ok, in sentences.")]
+    cpu_percent: Annotated[
+        float | None, Meta(description="CPU that the sending process used, in percent of one core.")
+    ] = None
+    max_loop_stall_ms: Annotated[
+        float | None, Meta(description="The longest that its event loop stood still, in ms.")
+    ] = None
+    late_ms: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "The most that this machine's lateness can have added to a time, in ms; given where lateness "
+                "alone is suspect."
+            )
+        ),
+    ] = None
 
 
 class Window(msgspec.Struct, omit_defaults=True):
-    """The steady part of a run, without warm-up and drain, in seconds from the run's start."""
+    """The steady part of a run, without warm-up and drain."""
 
-    from_s: float
-    to_s: float
-    steps: int
-    offered_rps: float | None = None
-    achieved_rps: float | None = None
-    latency_ms: dict[str, Quantiles] = {}
+    from_s: Annotated[float, Meta(description="When it begins, in seconds from the run's start.")]
+    to_s: Annotated[float, Meta(description="When it ends, in seconds from the run's start.")]
+    steps: Annotated[int, Meta(description="Steps that were intended in it.")]
+    offered_rps: Annotated[
+        float | None, Meta(description="Requests a second that the schedule asked for in it.")
+    ] = None
+    achieved_rps: Annotated[float | None, Meta(description="Steps answered a second in it.")] = None
+    latency_ms: Annotated[
+        dict[str, Quantiles], Meta(description="Distributions of its times in ms, by measure.")
+    ] = {}
 
 
 class InstanceRecord(msgspec.Struct, gc=False, omit_defaults=True):
-    """One line of instances.jsonl: what one instance of a plane of our own did, in ns from the run's start.
-
-    busy_ns: time with at least one request; request_ns: the sum of its requests' times. gone_ns absent: it was there
-    at the end. What was there before the run was asked for, and ready, before its start. part: which plane it was
-    of, in a run that had two.
+    """One line of instances.jsonl: what one instance of an embedded or simulated plane did. What was there before the
+    run has instants below zero.
     """
 
-    instance: str
-    requested_ns: Instant
-    ready_ns: Instant | None = None
-    first_request_ns: Ns | None = None
-    gone_ns: Instant | None = None
-    served: Count = 0
-    busy_ns: Ns = 0
-    request_ns: Ns = 0
-    part: Part = OWN
+    instance: Annotated[str, Meta(description="The instance's id.")]
+    requested_ns: Annotated[Instant, Meta(description="When it was asked for, in ns from the run's start.")]
+    ready_ns: Annotated[
+        Instant | None, Meta(description="When it was ready for requests, in ns from the run's start.")
+    ] = None
+    first_request_ns: Annotated[
+        Ns | None, Meta(description="When it got its first request, in ns from the run's start.")
+    ] = None
+    gone_ns: Annotated[
+        Instant | None,
+        Meta(description="When it went, in ns from the run's start; absent if it was there at the end."),
+    ] = None
+    served: Annotated[Count, Meta(description="Requests that it served.")] = 0
+    busy_ns: Annotated[Ns, Meta(description="Time with at least one request, in ns.")] = 0
+    request_ns: Annotated[Ns, Meta(description="The sum of its requests' times, in ns.")] = 0
+    part: Annotated[
+        Part,
+        Meta(
+            description=(
+                "In a run with two planes, which of them it was of: the target's own, or the one elsewhere."
+            )
+        ),
+    ] = OWN
 
 
 class EventRecord(msgspec.Struct, omit_defaults=True):
-    """One line of events.jsonl: what was done to the target in the middle of a run, in ns from the run's start.
+    """One line of events.jsonl: what was done to the target in the middle of a run."""
 
-    ended_ns absent: it was ended with the run. exit_code: of a command. answer: of a plane that was asked for a fault.
-    """
-
-    at_ns: Ns
-    what: str
-    ended_ns: Ns | None = None
-    exit_code: int | None = None
-    answer: str | None = None
+    at_ns: Annotated[Ns, Meta(description="When it was begun, in ns from the run's start.")]
+    what: Annotated[str, Meta(description="What was done, in a few words; of a command its program alone.")]
+    ended_ns: Annotated[
+        Ns | None, Meta(description="When it was over, in ns from the run's start; absent if the run ended it.")
+    ] = None
+    exit_code: Annotated[int | None, Meta(description="The exit code, of a command.")] = None
+    answer: Annotated[str | None, Meta(description="What a plane answered that was asked for a fault.")] = None
 
 
 class AnswersHead(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="head"):
-    """The first line of answers.jsonl: what is recorded of the answers.
+    """The first line of answers.jsonl: what is recorded of the answers."""
 
-    key_id: which secret key the digests of values were made with. Only digests of the same key can be compared; the
-    key itself was never written.
-    """
-
-    schema: str
-    keeps: AnswersKept
-    key_id: str | None = None
+    schema: Annotated[str, Meta(description="replay.answers/1.")]
+    keeps: Annotated[AnswersKept, Meta(description="What is recorded: shapes, or digests of values too.")]
+    key_id: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The id of the secret key that digests were made with; only digests of one key compare. The "
+                "key is never written."
+            )
+        ),
+    ] = None
 
 
 class ShapeRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="shape"):
-    """A line of answers.jsonl: the shape of a JSON document, which answers refer to by its id.
+    """A line of answers.jsonl: the shape of a JSON document, which answers refer to by its id."""
 
-    paths: each path that the document has, with the types seen there, joined by `|`, in order of paths. A path is a
-    JSON pointer (RFC 6901) in which `*` stands for every element of an array, and for every name of an object that is
-    a map of ids; a name that is `*` itself is written `~2`. Types: null, boolean, integer, number (with a fraction or
-    an exponent), string, array, object; and absent, where some of several objects at one path lack the member.
-    is_partial: the document has more than is read of one.
-    """
-
-    id: int
-    paths: list[tuple[str, str]]
-    is_partial: bool = False
+    id: Annotated[int, Meta(description="The number by which answers refer to it.")]
+    paths: Annotated[
+        list[tuple[str, str]],
+        Meta(
+            description=(
+                "Each path of the document with the types seen there, joined by `|`, in order of paths. A "
+                "path is a JSON pointer (RFC 6901) in which `*` stands for every element of an array, and for "
+                "every name of an object that is a map of ids; a name that is `*` itself is written `~2`. "
+                "Types are those of JSON, integer apart from number, and absent where some of several objects "
+                "lack the member."
+            )
+        ),
+    ]
+    is_partial: Annotated[bool, Meta(description="Whether the document has more than is read of one.")] = False
 
 
 class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="answer"):
-    """A line of answers.jsonl: what the last attempt of a step was answered.
+    """A line of answers.jsonl: what the last attempt of a step was answered."""
 
-    status: None where no whole answer came; error then says why. Else error is what a whole answer says of itself
-    (model_error, rpc_error, tool_error, cut_short). bytes: of the body, as received. content: what the body is;
-    layout: of a stream. shape: of JSON. is_cut: the body is longer than what is kept of one, so its shape was not read.
-    values: for each path of the shape (by its place in it) that has texts, numbers or truth values, their keyed digest
-    in order, and where there are several another one that does not depend on their order.
-    """
-
-    session: str
-    step: str
-    kind: str
-    name: str
-    status: Status | None = None
-    error: str | None = None
-    bytes: Count = 0
-    content: AnswerContent = "empty"
-    layout: str | None = None
-    shape: int | None = None
-    finish_reasons: tuple[str, ...] = ()
-    tool_names: tuple[str, ...] = ()
-    is_cut: bool = False
-    values: list[tuple[int, str, str]] | None = None
+    session: Annotated[str, Meta(description="The id of the session in the trace.")]
+    step: Annotated[str, Meta(description="The id of the step in its session.")]
+    kind: Annotated[str, Meta(description="The step's kind: llm, tool, http or mcp.")]
+    name: Annotated[str, Meta(description="The step's name.")]
+    status: Annotated[
+        Status | None, Meta(description="The HTTP status; absent where no whole answer came.")
+    ] = None
+    error: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "Why no whole answer came; or what a whole one says of itself: model_error, rpc_error, "
+                "tool_error or cut_short."
+            )
+        ),
+    ] = None
+    bytes: Annotated[Count, Meta(description="The size of the body as received, in bytes.")] = 0
+    content: Annotated[
+        AnswerContent,
+        Meta(description="What the body is; coded: in a content coding that could not be undone."),
+    ] = "empty"
+    layout: Annotated[str | None, Meta(description="The layout of a stream.")] = None
+    shape: Annotated[int | None, Meta(description="The id of the shape of a JSON body.")] = None
+    finish_reasons: Annotated[
+        tuple[str, ...], Meta(description="Why the model stopped, as the answer says.")
+    ] = ()
+    tool_names: Annotated[tuple[str, ...], Meta(description="The tools that the answer calls, by name.")] = ()
+    is_cut: Annotated[
+        bool,
+        Meta(
+            description=("Whether the body is longer than what is kept of one, so that its shape was not read.")
+        ),
+    ] = False
+    values: Annotated[
+        list[tuple[int, str, str]] | None,
+        Meta(
+            description=(
+                "For each path of the shape, by its place in it: the keyed digest of its values in order, and "
+                "one that does not depend on their order."
+            )
+        ),
+    ] = None
 
 
 class PlaneFigures(msgspec.Struct, omit_defaults=True):
-    """What a plane of our own did: instances that were booted, and at most at once; requests that waited for a boot,
-    were refused, or timed out; and its instance time, in all, busy and booting. parts: of a run with two planes, what
-    each of them did.
-    """
+    """What a plane that tells of its instances did."""
 
-    instances: int
-    most_instances: int
-    cold: int
-    refused: int
-    timed_out: int
-    instance_s: float
-    busy_s: float
-    booting_s: float
-    parts: dict[Part, "PlaneFigures"] = {}
+    instances: Annotated[int, Meta(description="Instances that were booted.")]
+    most_instances: Annotated[int, Meta(description="The most instances at once.")]
+    cold: Annotated[int, Meta(description="Requests that waited for a boot.")]
+    refused: Annotated[int, Meta(description="Requests that were refused.")]
+    timed_out: Annotated[int, Meta(description="Requests that timed out.")]
+    instance_s: Annotated[float, Meta(description="Instance time in all, in s.")]
+    busy_s: Annotated[float, Meta(description="Instance time with at least one request, in s.")]
+    booting_s: Annotated[float, Meta(description="Instance time spent on boots, in s.")]
+    parts: Annotated[
+        dict[Part, "PlaneFigures"], Meta(description="Of a run with two planes, what each of them did.")
+    ] = {}
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A run that was ended on purpose before its trace was, since going on would have done harm. by: what said so."""
+    """A run that was ended on purpose before its trace was, since going on would have done harm."""
 
-    by: Literal["aborted", "budget"]
-    why: str
+    by: Annotated[
+        Literal["aborted", "budget"], Meta(description="What ended it: a condition of --abort, or the budget.")
+    ]
+    why: Annotated[str, Meta(description="Why, in a sentence.")]
 
     @property
     def option(self) -> str:
@@ -377,154 +526,196 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, omit_defaults=True):
-    """What the model calls of a run with a budget cost, by the prices of the target file.
+    """What the model calls of a run with a budget cost, by the prices of the target file."""
 
-    calls: attempts that were paid for. counted: those whose answer told what it used; input_tokens, output_tokens: of
-    these. assumed: those that keep what was set aside for them, since no usage is known.
-    """
-
-    amount: float
-    budget: float
-    calls: int
-    counted: int
-    assumed: int
-    input_tokens: int = 0
-    output_tokens: int = 0
-    currency: str | None = None
+    amount: Annotated[float, Meta(description="What they cost in all, in the budget's currency.")]
+    budget: Annotated[float, Meta(description="What they might cost at most.")]
+    calls: Annotated[int, Meta(description="Attempts that were paid for.")]
+    counted: Annotated[int, Meta(description="Those whose answer told what it used.")]
+    assumed: Annotated[
+        int, Meta(description="Those that keep what was set aside for them, since no usage is known.")
+    ]
+    input_tokens: Annotated[int, Meta(description="Tokens of the prompts of those that were counted.")] = 0
+    output_tokens: Annotated[int, Meta(description="Tokens of the answers of those that were counted.")] = 0
+    currency: Annotated[str | None, Meta(description="The currency, where one was named.")] = None
 
 
 class Fidelity(msgspec.Struct, omit_defaults=True):
-    """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them to.
-
-    ratio: the least of the others but for requests, in_flight and what follows it. sessions: those of which every
-    step was tried, of those planned; steps: steps tried, of those planned. statuses: steps with the recorded
-    status, of those that are ok. output_tokens, input_tokens: tokens counted against recorded, the smaller over the
-    larger. streams: answers streamed as in the recording. arrivals: steps that this client was ready to send when
-    they were due, within a twentieth of a second or the recording's resolution. made_up_bodies: requests whose body
-    did not have to be made up. requests: those sent, of those that would have been had the run not been read-only;
-    it was to be, so that is no shortfall. in_flight, recorded_in_flight: requests under way at once in the mean, of
-    the run and of the recording; no ratios, since a target that is faster has fewer. tokens: of output_tokens and
-    input_tokens, the numbers counted and recorded.
+    """Did the replay mean the same as the recording? Ratios from 0 to 1, absent where there is nothing to hold them
+    to.
     """
 
-    ratio: float | None = None
-    sessions: float | None = None
-    steps: float | None = None
-    statuses: float | None = None
-    output_tokens: float | None = None
-    input_tokens: float | None = None
-    streams: float | None = None
-    arrivals: float | None = None
-    made_up_bodies: float | None = None
-    requests: float | None = None
-    in_flight: float | None = None
-    recorded_in_flight: float | None = None
-    reasons: list[str] = []
-    tokens: dict[str, tuple[int, int]] = {}
+    ratio: Annotated[float | None, Meta(description="The least of the ratios below, but for requests.")] = None
+    sessions: Annotated[
+        float | None, Meta(description="Sessions of which every step was tried, of those planned.")
+    ] = None
+    steps: Annotated[float | None, Meta(description="Steps that were tried, of those planned.")] = None
+    statuses: Annotated[
+        float | None, Meta(description="Steps with the recorded status, of those that are ok.")
+    ] = None
+    output_tokens: Annotated[
+        float | None, Meta(description="Output tokens counted against recorded, the smaller over the larger.")
+    ] = None
+    input_tokens: Annotated[
+        float | None, Meta(description="Input tokens counted against recorded, the smaller over the larger.")
+    ] = None
+    streams: Annotated[float | None, Meta(description="Answers streamed as in the recording.")] = None
+    arrivals: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Steps that this client was ready to send when due, within 50 ms or the recording's resolution."
+            )
+        ),
+    ] = None
+    made_up_bodies: Annotated[
+        float | None, Meta(description="Requests whose body did not have to be made up.")
+    ] = None
+    requests: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Requests sent, of those that a run that is not read-only would have sent; no shortfall."
+            )
+        ),
+    ] = None
+    in_flight: Annotated[
+        float | None, Meta(description="Mean requests under way at once in the run; no ratio.")
+    ] = None
+    recorded_in_flight: Annotated[
+        float | None, Meta(description="Mean requests under way at once in the recording; no ratio.")
+    ] = None
+    reasons: Annotated[list[str], Meta(description="What fell short, in sentences.")] = []
+    tokens: Annotated[
+        dict[str, tuple[int, int]],
+        Meta(description="Of output_tokens and input_tokens: the numbers counted and recorded."),
+    ] = {}
 
 
 class Summary(msgspec.Struct, omit_defaults=True):
-    """summary.json, schema replay.summary/1.
+    """summary.json: the final figures of a run, in ms unless a name says otherwise."""
 
-    latency_ms: response, service, ttfb, ttft and itl are of the attempts that were answered, makespan of the sessions
-    in which nothing failed; failed has the response times of attempts that failed; response_with_failures and
-    makespan_with_failures are of all, those that failed infinitely slow; recorded has the durations of the same steps
-    in the recording.
-    """
-
-    schema: str
-    status: RunStatus
-    elapsed_s: float
-    trace: TraceFacts
-    target: TargetFacts
-    counts: Counts
-    rate: Rate
-    latency_ms: dict[str, Quantiles]
-    series: list[Series]
-    dispatch_lag_us: Quantiles
-    generator: Generator
-    removed_s: dict[str, float]
-    steady: Window | None = None
-    plane: PlaneFigures | None = None
-    fidelity: Fidelity | None = None
-    ended: Ended | None = None
-    spent: Spent | None = None
-    notes: list[str] = []
+    schema: Annotated[str, Meta(description="replay.summary/1.")]
+    status: Annotated[RunStatus, Meta(description="How the run ended.")]
+    elapsed_s: Annotated[float, Meta(description="How long the run took, in s.")]
+    trace: Annotated[TraceFacts, Meta(description="Which trace was replayed.")]
+    target: Annotated[TargetFacts, Meta(description="Where its steps were sent.")]
+    counts: Annotated[Counts, Meta(description="What became of the steps.")]
+    rate: Annotated[Rate, Meta(description="Rates over the whole run.")]
+    latency_ms: Annotated[
+        dict[str, Quantiles],
+        Meta(
+            description=(
+                "Distributions in ms by measure. response, service, ttfb, ttft and itl are of answered "
+                "attempts, makespan of sessions without a failure, failed of attempts that failed; "
+                "response_with_failures and makespan_with_failures are of all, failures infinitely slow; "
+                "recorded is of the same steps in the recording."
+            )
+        ),
+    ]
+    series: Annotated[list[Series], Meta(description="The same for each kind and name of steps.")]
+    dispatch_lag_us: Annotated[Quantiles, Meta(description="How late requests were sent, in µs.")]
+    generator: Annotated[Generator, Meta(description="Whether this machine kept up.")]
+    removed_s: Annotated[
+        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removed.")
+    ]
+    steady: Annotated[Window | None, Meta(description="The steady part of the run.")] = None
+    plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
+    fidelity: Annotated[
+        Fidelity | None, Meta(description="Whether the replay meant the same as the recording.")
+    ] = None
+    ended: Annotated[Ended | None, Meta(description="Why the run was ended on purpose, if it was.")] = None
+    spent: Annotated[Spent | None, Meta(description="What its model calls cost, in a run with a budget.")] = (
+        None
+    )
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 class DataFacts(msgspec.Struct, omit_defaults=True):
-    """The file of users that sessions took rows from: everything about it but what is in it. order: of the rows."""
+    """The file of users that sessions took rows from: everything about it but what is in it."""
 
-    file: str
-    sha256: str
-    rows: int
-    columns: list[str]
-    order: str = "sequential"
+    file: Annotated[str, Meta(description="The file's name.")]
+    sha256: Annotated[str, Meta(description="The SHA-256 of the file, in hexadecimal.")]
+    rows: Annotated[int, Meta(description="How many rows it has.")]
+    columns: Annotated[list[str], Meta(description="The names of its columns.")]
+    order: Annotated[str, Meta(description="In which order rows were dealt: sequential or random.")] = (
+        "sequential"
+    )
 
 
 class Manifest(msgspec.Struct, omit_defaults=True):
-    """run.json: written first and again at the end. Every secret in target is redacted. run_id: the key from which
-    the trace ids and span ids of its requests are derived (see replay/engine/requests/render.py).
-    """
+    """run.json: how the run was carried out; written first, and again at the end."""
 
-    schema: str
-    status: RunStatus
-    version: str
-    started_at: str
-    trace: TraceFacts
-    target: dict[str, Any]
-    options: dict[str, Any]
-    seed: int
-    host: dict[str, Any]
-    clock: dict[str, Any]
-    run_id: str | None = None
-    finished_at: str | None = None
-    elapsed_s: Seconds | None = None
-    target_facts: TargetFacts | None = None
-    generator: Generator | None = None
-    plane: PlaneFigures | None = None
-    removed_s: dict[str, float] = {}
-    connections: dict[str, Count] = {}
-    notes: list[str] = []
-    data: DataFacts | None = None
-    error: str | None = None
-    ended: Ended | None = None
-    spent: Spent | None = None
+    schema: Annotated[str, Meta(description="replay.run/1.")]
+    status: Annotated[RunStatus, Meta(description="running, until the run ended in one way or another.")]
+    version: Annotated[str, Meta(description="The version of agent-replay.")]
+    started_at: Annotated[str, Meta(description="When the run started, in UTC (ISO 8601).")]
+    trace: Annotated[TraceFacts, Meta(description="Which trace was replayed.")]
+    target: Annotated[dict[str, Any], Meta(description="The target, every secret redacted.")]
+    options: Annotated[dict[str, Any], Meta(description="The options of the run.")]
+    seed: Annotated[int, Meta(description="The seed of everything random.")]
+    host: Annotated[dict[str, Any], Meta(description="What machine it ran on.")]
+    clock: Annotated[dict[str, Any], Meta(description="What clock it was timed by.")]
+    run_id: Annotated[
+        str | None,
+        Meta(description="The key from which the trace ids and span ids of its requests are derived."),
+    ] = None
+    finished_at: Annotated[str | None, Meta(description="When the run ended, in UTC (ISO 8601).")] = None
+    elapsed_s: Annotated[Seconds | None, Meta(description="How long the run took, in s.")] = None
+    target_facts: Annotated[TargetFacts | None, Meta(description="The target in short.")] = None
+    generator: Annotated[Generator | None, Meta(description="Whether this machine kept up.")] = None
+    plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
+    removed_s: Annotated[
+        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removed.")
+    ] = {}
+    connections: Annotated[dict[str, Count], Meta(description="Connections by what became of them.")] = {}
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
+    data: Annotated[DataFacts | None, Meta(description="The file of users that sessions took rows from.")] = (
+        None
+    )
+    error: Annotated[str | None, Meta(description="Why the run failed, if it did.")] = None
+    ended: Annotated[Ended | None, Meta(description="Why the run was ended on purpose, if it was.")] = None
+    spent: Annotated[Spent | None, Meta(description="What its model calls cost, in a run with a budget.")] = (
+        None
+    )
 
 
 class Forecast(msgspec.Struct, omit_defaults=True):
-    """What a run would send, foreseen with the durations of the recording; nothing was sent for it.
+    """What a run would send, foreseen with the durations of the recording; nothing was sent for it."""
 
-    peak_rps is that of the busiest second; wall_s the time until the last response. withheld: those of the waits that
-    are requests which a read-only run keeps back. methods, hosts: requests by them, after routes. request_bytes: of all
-    of them, credentials left out. input_tokens, output_tokens: of the model calls, what they ask for at most, and
-    model_cost what that costs by the target's [cost]; None where that has no price of model calls. identical_requests:
-    how many have the bytes of one before them, but for traceparent and idempotency key.
-    """
-
-    schema: str
-    trace: str
-    target: str
-    sessions: int
-    steps: int
-    requests: int
-    waits: int
-    unsent: int
-    peak_rps: float | None
-    peak_in_flight: int
-    recorded_span_s: float
-    wall_s: float
-    removed_s: dict[str, float]
-    withheld: int = 0
-    methods: dict[str, int] = {}
-    hosts: dict[str, int] = {}
-    request_bytes: int = 0
-    model_calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    model_cost: float | None = None
-    notes: list[str] = []
-    identical_requests: int | None = None
+    schema: Annotated[str, Meta(description="replay.forecast/1.")]
+    trace: Annotated[str, Meta(description="The trace's name.")]
+    target: Annotated[str, Meta(description="The target's name.")]
+    sessions: Annotated[int, Meta(description="Sessions that would be replayed.")]
+    steps: Annotated[int, Meta(description="Steps that would be replayed.")]
+    requests: Annotated[int, Meta(description="Requests that would be sent.")]
+    waits: Annotated[int, Meta(description="Steps that would be waited for, without a request.")]
+    unsent: Annotated[int, Meta(description="Steps that would not be sent.")]
+    peak_rps: Annotated[float | None, Meta(description="Requests in the busiest second.")]
+    peak_in_flight: Annotated[int, Meta(description="The most requests under way at once.")]
+    recorded_span_s: Annotated[float, Meta(description="How long the recording is, in s.")]
+    wall_s: Annotated[float, Meta(description="Time until the last response, in s.")]
+    removed_s: Annotated[
+        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removes.")
+    ]
+    withheld: Annotated[int, Meta(description="Waits that are requests which a read-only run keeps back.")] = 0
+    methods: Annotated[dict[str, int], Meta(description="Requests by method.")] = {}
+    hosts: Annotated[dict[str, int], Meta(description="Requests by host, after routes.")] = {}
+    request_bytes: Annotated[
+        int, Meta(description="The size of all requests, without credentials, in bytes.")
+    ] = 0
+    model_calls: Annotated[int, Meta(description="Requests that are model calls.")] = 0
+    input_tokens: Annotated[int, Meta(description="Tokens of the prompts of the model calls.")] = 0
+    output_tokens: Annotated[int, Meta(description="Tokens that the model calls ask for at most.")] = 0
+    model_cost: Annotated[
+        float | None,
+        Meta(description="What the model calls cost at most, by the target's [cost]; null without a price."),
+    ] = None
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
+    identical_requests: Annotated[
+        int | None,
+        Meta(description="Requests with the bytes of an earlier one, but for traceparent and idempotency key."),
+    ] = None
 
 
 class Snapshot(msgspec.Struct, omit_defaults=True):

@@ -1,0 +1,40 @@
+"""`replay schema`: the JSON Schema of a file."""
+
+import difflib
+from pathlib import Path
+
+import click
+
+from replay.cli.documents import as_json, print_json
+from replay.keys import quoted
+from replay.schemas.files import FILES
+from replay.schemas.making import schema_of
+from replay.system.files import write_whole
+
+
+@click.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The file to write, instead of stdout.")
+def schema(name: str | None, out: Path | None) -> None:
+    """Print the JSON Schema (2020-12) of the file NAME, with what each field means; without NAME, list the names.
+
+    Of a file in JSON Lines it is that of each line. Example: replay schema steps
+    """
+    if name is None:
+        if out is not None:
+            raise click.UsageError("-o needs the NAME of a file.")
+        width = max(map(len, FILES))
+        for known, file in FILES.items():
+            click.echo(f"{known.ljust(width)}  {file.title}")
+        return
+    if name not in FILES:
+        raise click.UsageError(f"no schema is called {quoted(name)}. {_hint(name)}")
+    if out is None:
+        print_json(schema_of(name))
+    else:
+        write_whole(out, as_json(schema_of(name)) + "\n")
+
+
+def _hint(name: str) -> str:
+    near = difflib.get_close_matches(name, FILES, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"Known are: {', '.join(FILES)}."

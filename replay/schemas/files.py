@@ -1,0 +1,42 @@
+"""Every file that is written here or by users, with the types that it is made of."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from replay.results.types import (
+    AnswerRecord,
+    AnswersHead,
+    EventRecord,
+    Forecast,
+    InstanceRecord,
+    Manifest,
+    ShapeRecord,
+    StepRecord,
+    Summary,
+)
+
+
+class File(NamedTuple):
+    """A file, or a line of one. holds: what it is, one of these. version: of its layout.
+
+    parts: what is in fields of it that its type leaves open.
+    """
+
+    title: str
+    holds: tuple[type[msgspec.Struct], ...]
+    version: int = 1
+    parts: Mapping[str, type[msgspec.Struct]] = MappingProxyType({})
+
+
+FILES: dict[str, File] = {
+    "run": File("run.json: how a run was carried out", (Manifest,)),
+    "steps": File("A line of steps.jsonl: one attempt of a step", (StepRecord,)),
+    "summary": File("summary.json: the figures of a run", (Summary,)),
+    "instances": File("A line of instances.jsonl: the life of an instance", (InstanceRecord,)),
+    "events": File("A line of events.jsonl: something done to the target", (EventRecord,)),
+    "answers": File("A line of answers.jsonl: an answer, or a shape", (AnswersHead, ShapeRecord, AnswerRecord)),
+    "forecast": File("What run --dry-run --json prints: what would be sent", (Forecast,)),
+}

@@ -1,0 +1,81 @@
+"""What is written fits the schema that is printed for it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.main import cli
+from tests.support.schemas import misfits, misfits_of_file
+
+
+def replay(*words):
+    done = CliRunner().invoke(cli, [str(word) for word in words], standalone_mode=False)
+    assert done.exception is None, done.exception
+    return done
+
+
+@pytest.fixture
+def trace(write_trace):
+    recorded = {"took_ms": 5.0, "recorded": {"status": 200}}
+    return write_trace(
+        *(
+            (n * 5.0, [write_trace.get("a", f"/{n}", **recorded), write_trace.get("b", "/", ["a"], **recorded)])
+            for n in range(5)
+        )
+    )
+
+
+def test_the_files_of_a_run_do(trace, answering, tmp_path):
+    out = tmp_path / "run"
+    told = replay(
+        "run",
+        trace,
+        "-t",
+        answering("plain"),
+        "--answers",
+        "values",
+        "--at",
+        "1ms",
+        "true",
+        "--out",
+        out,
+        "--json",
+    )
+
+    assert misfits("summary", json.loads(told.stdout)) == []
+    for name, file in (
+        ("run", "run.json"),
+        ("steps", "steps.jsonl"),
+        ("summary", "summary.json"),
+        ("events", "events.jsonl"),
+        ("answers", "answers.jsonl"),
+    ):
+        assert misfits_of_file(name, out / file) == []
+
+
+def test_those_of_a_run_that_leaves_steps_unsent_do(trace, answering, tmp_path):
+    out = tmp_path / "run"
+    url = answering("plain")
+    replay(
+        "run", trace, "-t", url, "--max-in-flight", "1", "--late", "skip", "--late-limit", "0s", "--out", out
+    )
+
+    for name, file in (("run", "run.json"), ("steps", "steps.jsonl"), ("summary", "summary.json")):
+        assert misfits_of_file(name, out / file) == []
+
+
+def test_the_instances_of_a_simulated_plane_do(trace, tmp_path):
+    target = tmp_path / "target.toml"
+    target.write_text('url = "http://127.0.0.1:1"\n[simulate]\nprofile = "cloud-run"\n')
+
+    replay("plane", "simulate", trace, "-t", target, "--out", tmp_path / "run")
+
+    assert misfits_of_file("instances", tmp_path / "run" / "instances.jsonl") == []
+    assert misfits_of_file("summary", tmp_path / "run" / "summary.json") == []
+
+
+def test_a_forecast_does(trace):
+    told = replay("run", trace, "-t", "http://127.0.0.1:9", "--dry-run", "--json")
+
+    assert misfits("forecast", json.loads(told.stdout)) == []
