@@ -220,11 +220,7 @@ TO_BE_CUT = {
     "engine/loop.py:RunLoop",
     "engine/records/recorder.py:Recorder",
     "judge/measures/slo.py:_Parser",
-    "planes/core/plane.py:Plane",
     "simulation/simulation.py:SimulatedWire",
-    "wire/http1/wire.py:Http1Wire",
-    "wire/httpx/wire.py:Call",
-    "wire/httpx/wire.py:HttpxWire",
 }
 
 

@@ -17,18 +17,16 @@ record does not: a step that hit a limit ends at that limit, and is marked as ce
 """
 
 import asyncio
-import os
-import ssl
 from collections import deque
 from time import monotonic_ns
 from typing import Any
 
-from replay.system.shortage import LOCAL, ShortageError
+from replay.system.shortage import LOCAL
 from replay.target.target import Target
-from replay.wire.addresses import AddressBook, NoSuchNameError
-from replay.wire.dialing import Dialled, Dialler
+from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.connection import Connection
+from replay.wire.http1.opening import ConnectError, Opener
 from replay.wire.http1.response import Head, Tells
 from replay.wire.types import Exchange
 
@@ -48,9 +46,8 @@ class Http1Wire:
     def __init__(self, target: Target, addresses: AddressBook) -> None:
         self._target = target
         self._addresses = addresses
-        self._dialler = Dialler(addresses)
+        self._opener = Opener(target, addresses)
         limits = target.timeouts
-        self._connect_s = limits.connect_s
         self._connect_ns = int(limits.connect_s * _NS)
         self._first_byte_ns = int(limits.first_byte_s * _NS)
         self._idle_ns = int(limits.idle_s * _NS)
@@ -58,9 +55,6 @@ class Http1Wire:
         self._max = target.connections.max
         self._reuse = target.connections.reuse
         self._may_resend_unsafe = target.retry.stale_unsafe
-        self._ssl: ssl.SSLContext | None = None
-        self._server_name: str | None = None
-        self._loop: asyncio.AbstractEventLoop = None  # type: ignore[assignment]
         self._idle: list[Connection] = []
         self._idle_of: dict[Any, list[Connection]] = {}
         self._waiting: deque[Exchange] = deque()
@@ -90,20 +84,15 @@ class Http1Wire:
             f"{len(self._waiting)} waiting>"
         )
 
-    @property
-    def idle_connections(self) -> int:
-        return len(self._idle)
-
     async def open(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ssl, self._server_name = self._addresses.tls()
-        await self._addresses.resolve()
+        await self._opener.resolve()
         # One connection shows that the target is there; it is kept for the first step.
         try:
-            conn = await self._connect()
+            conn = await self._opener.open(self)
         except ConnectError as failed:
             hint = "" if failed.error == LOCAL else " Is the target running there?"
             raise TargetUnreachable(f"cannot connect to {self._target.url}: {failed}.{hint}") from failed
+        self._count(conn)
         if self._reuse == "none":
             conn.close()
         else:
@@ -242,7 +231,7 @@ class Http1Wire:
             while queue and now - queue[0].queued_ns >= self._connect_ns:
                 exchange = queue.popleft()
                 exchange.held_ns = now - exchange.queued_ns
-                self._give_up(exchange, now, LOCAL, "connect")
+                self._give_up(exchange, now, LOCAL)
         wanted = len(self._waiting) + len(self._fresh_only) - self._opening
         self._is_short = wanted > 0 or self._opening > 0
         room = self._max - len(self._open) - self._opening
@@ -259,7 +248,7 @@ class Http1Wire:
         self._waiting.clear()
         self._fresh_only.clear()
         for exchange in waiting:
-            self._give_up(exchange, now, "interrupted", "connect")
+            self._give_up(exchange, now, "interrupted")
         for conn in list(self._open):
             conn.interrupt(now)
         if self._tasks:
@@ -281,23 +270,22 @@ class Http1Wire:
 
     def _spawn_open(self) -> None:
         self._opening += 1
-        task = self._loop.create_task(self._open_one())
+        task = asyncio.get_running_loop().create_task(self._open_one())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _open_one(self) -> None:
         try:
-            conn = await self._connect()
+            conn = await self._opener.open(self)
         except ConnectError as failed:
             self._opening -= 1
             if failed.error == LOCAL:
                 self._run_short(str(failed))
                 return
             now = monotonic_ns()
-            if self._fresh_only:
-                self._give_up(self._fresh_only.popleft(), now, failed.error, failed.phase, failed.is_timeout)
-            elif self._waiting:
-                self._give_up(self._waiting.popleft(), now, failed.error, failed.phase, failed.is_timeout)
+            if self._fresh_only or self._waiting:
+                exchange = (self._fresh_only or self._waiting).popleft()
+                self._give_up(exchange, now, failed.error, is_censored=failed.error == "timeout")
             # At the limit no step after the first had an opening of its own.
             self.failed()
             return
@@ -305,6 +293,7 @@ class Http1Wire:
             self._opening -= 1
             raise
         self._opening -= 1
+        self._count(conn)
         if self._is_closing:
             conn.close()
         elif self._fresh_only or self._waiting:
@@ -327,71 +316,16 @@ class Http1Wire:
             self._is_short = True
             self.waited_for_machine += waiting
 
+    def _count(self, conn: Connection) -> None:
+        self._open.add(conn)
+        self.opened += 1
+
     def _keep(self, conn: Connection) -> None:
         conn.was_idle = True
         self._idle.append(conn)
 
-    def _give_up(self, exchange: Exchange, now: int, error: str, phase: str, is_censored: bool = False) -> None:
+    def _give_up(self, exchange: Exchange, now: int, error: str, *, is_censored: bool = False) -> None:
+        """End an exchange that never had a connection."""
         exchange.end_ns = now
-        exchange.error, exchange.phase, exchange.censored = error, phase, is_censored
+        exchange.error, exchange.phase, exchange.censored = error, "connect", is_censored
         exchange.on_done(exchange)
-
-    async def _connect(self) -> Connection:
-        """Open one connection, to whichever of the target's addresses takes it first."""
-        dialled: Dialled | None = None
-        try:
-            async with asyncio.timeout(self._connect_s):
-                dialled = await self._dialler.dial()
-                connected = monotonic_ns()
-                _, conn = await self._loop.create_connection(
-                    lambda: Connection(self),
-                    sock=dialled.sock,
-                    ssl=self._ssl,
-                    server_hostname=self._server_name,
-                )
-            secured = monotonic_ns()
-        except BaseException as cause:
-            if dialled is not None:
-                dialled.sock.close()
-                if isinstance(cause, OSError):
-                    self._addresses.failed(dialled.address)
-            failure = self._failure(cause, is_connected=dialled is not None)
-            if failure is None:
-                raise
-            raise failure from cause
-        conn.dns_ns, conn.connect_ns = dialled.dns_ns, dialled.connect_ns
-        conn.tls_ns = secured - connected if self._ssl is not None else 0
-        self._open.add(conn)
-        self.opened += 1
-        conn.read_ns = secured
-        return conn
-
-    def _failure(self, cause: BaseException, *, is_connected: bool) -> "ConnectError | None":
-        """The class of failure to record where no connection could be opened; None for what is no such failure."""
-        if isinstance(cause, ShortageError):
-            return ConnectError(LOCAL, str(cause), "connect")
-        if isinstance(cause, TimeoutError):
-            return ConnectError("timeout", f"no answer within {self._connect_s:g} s", "connect", True)
-        if isinstance(cause, NoSuchNameError):
-            return ConnectError("dns", str(cause), "connect")
-        if isinstance(cause, ssl.SSLError):
-            return ConnectError("tls", f"TLS failed: {cause.reason or cause}", "connect")
-        if isinstance(cause, OSError):
-            error = "tls" if is_connected and self._ssl is not None else "connect"
-            return ConnectError(error, _why(cause), "connect")
-        return None
-
-
-def _why(cause: OSError) -> str:
-    """The system's words; the event loop's own message names the address a second time."""
-    return os.strerror(cause.errno).lower() if cause.errno else str(cause)
-
-
-class ConnectError(Exception):
-    """A connection could not be opened: the error class that is recorded, and why in words."""
-
-    def __init__(self, error: str, why: str, phase: str, is_timeout: bool = False) -> None:
-        super().__init__(why)
-        self.error = error
-        self.phase = phase
-        self.is_timeout = is_timeout

@@ -306,7 +306,7 @@ async def test_ipv6():
 async def test_connections_are_opened_ahead():
     async with serving(answer_all) as (url, server), wire_to(Target(url=url)) as wire:
         wire.prepare(5)
-        while wire.idle_connections < 5:
+        while ", 5 idle" not in repr(wire):
             await asyncio.sleep(0.001)
         ended = await asyncio.gather(*(ask(wire) for _ in range(5)))
 

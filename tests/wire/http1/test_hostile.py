@@ -9,7 +9,8 @@ import pytest
 from replay.target.target import Connections, Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
-from replay.wire.http1.wire import ConnectError, Http1Wire
+from replay.wire.http1.opening import ConnectError
+from replay.wire.http1.wire import Http1Wire
 from replay.wire.types import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -273,15 +274,14 @@ class Opening:
     def __init__(self, wire: Http1Wire) -> None:
         self._wire = wire
         self._asked: list[asyncio.Future[Connection]] = []
-        wire._loop = asyncio.get_running_loop()
-        wire._connect = self._connect  # type: ignore[method-assign]
+        wire._opener = self  # type: ignore[assignment]
 
     @property
     def under_way(self) -> int:
         return len(self._asked)
 
-    async def _connect(self) -> Connection:
-        opened: asyncio.Future[Connection] = self._wire._loop.create_future()
+    async def open(self, pool: Http1Wire) -> Connection:
+        opened: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._asked.append(opened)
         return await opened
 
@@ -292,7 +292,7 @@ class Opening:
         return conn
 
     async def fail(self) -> None:
-        self._asked.pop(0).set_exception(ConnectError("connect", "refused", "connect"))
+        self._asked.pop(0).set_exception(ConnectError("connect", "refused"))
         await settled()
 
 
@@ -530,7 +530,6 @@ SECOND_NS = 1_000_000_000
 @pytest.mark.parametrize("is_whole", [True, False])
 @pytest.mark.parametrize("limit", ["idle", "total"])
 async def test_a_limit_that_passes_while_a_flood_is_read_leaves_what_came_before_it(wire, is_whole, limit):
-    wire._loop = asyncio.get_running_loop()
     conn = connection(wire)
     exchange, done = exchange_of()
     conn.start(exchange)

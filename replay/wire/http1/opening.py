@@ -1,0 +1,89 @@
+"""Connections to a target, opened: dialled, secured, and timed; or the reason why there is none."""
+
+import asyncio
+import os
+import ssl
+from time import monotonic_ns
+
+from replay.system.shortage import LOCAL, ShortageError
+from replay.target.target import Target
+from replay.wire.addresses import AddressBook, NoSuchNameError
+from replay.wire.dialing import Dialled, Dialler
+from replay.wire.http1.connection import Connection, Pool
+
+
+class ConnectError(Exception):
+    """A connection could not be opened: the error class that is recorded, and why in words."""
+
+    def __init__(self, error: str, why: str) -> None:
+        super().__init__(why)
+        self.error = error
+
+
+class Opener:
+    """Opens connections to one target."""
+
+    def __init__(self, target: Target, addresses: AddressBook) -> None:
+        self._addresses = addresses
+        self._dialler = Dialler(addresses)
+        self._limit_s = target.timeouts.connect_s
+        self._ssl: ssl.SSLContext | None = None
+        self._server_name: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Opener by {self._addresses!r}>"
+
+    async def resolve(self) -> None:
+        """Get ready; raises TargetUnreachable where the target's name or its TLS files cannot be used."""
+        self._ssl, self._server_name = self._addresses.tls()
+        await self._addresses.resolve()
+
+    async def open(self, pool: Pool) -> Connection:
+        """Open one connection for a pool, to whichever of the target's addresses takes it first.
+
+        Raises ConnectError if none does in time.
+        """
+        dialled: Dialled | None = None
+        try:
+            async with asyncio.timeout(self._limit_s):
+                dialled = await self._dialler.dial()
+                connected = monotonic_ns()
+                _, conn = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(pool),
+                    sock=dialled.sock,
+                    ssl=self._ssl,
+                    server_hostname=self._server_name,
+                )
+            secured = monotonic_ns()
+        except BaseException as cause:
+            if dialled is not None:
+                dialled.sock.close()
+                if isinstance(cause, OSError):
+                    self._addresses.failed(dialled.address)
+            failure = self._failure(cause, is_connected=dialled is not None)
+            if failure is None:
+                raise
+            raise failure from cause
+        conn.dns_ns, conn.connect_ns = dialled.dns_ns, dialled.connect_ns
+        conn.tls_ns = secured - connected if self._ssl is not None else 0
+        conn.read_ns = secured
+        return conn
+
+    def _failure(self, cause: BaseException, *, is_connected: bool) -> ConnectError | None:
+        """The failure to record where no connection could be opened; None for what is no such failure."""
+        if isinstance(cause, ShortageError):
+            return ConnectError(LOCAL, str(cause))
+        if isinstance(cause, TimeoutError):
+            return ConnectError("timeout", f"no answer within {self._limit_s:g} s")
+        if isinstance(cause, NoSuchNameError):
+            return ConnectError("dns", str(cause))
+        if isinstance(cause, ssl.SSLError):
+            return ConnectError("tls", f"TLS failed: {cause.reason or cause}")
+        if isinstance(cause, OSError):
+            return ConnectError("tls" if is_connected and self._ssl is not None else "connect", _why(cause))
+        return None
+
+
+def _why(cause: OSError) -> str:
+    """The system's words; the event loop's own message names the address a second time."""
+    return os.strerror(cause.errno).lower() if cause.errno else str(cause)
