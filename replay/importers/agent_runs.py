@@ -88,8 +88,9 @@ def imported_runs(
     units: int,
     load_run: LoadRun,
     explained: Sequence[str] = (),
+    counted: Counts | None = None,
 ) -> ImportResult:
-    """A trace of the runs in all units. Raises TraceError where there is no call at all."""
+    """A trace of the runs in all units. counted: while they were found. Raises TraceError where there is no call."""
 
     def load(unit: int, counts: Counts) -> RecordedSession | None:
         run = load_run(unit, counts)
@@ -99,7 +100,9 @@ def imported_runs(
         start_ns = run.zero_ns + round(calls[0].start_ms * 1e6)
         return RecordedSession(run.id, start_ns, _steps(calls), run.attributes)
 
-    return imported_sessions(format_name, paths, options, units, load, RESOLUTION_MS, explained)
+    return imported_sessions(
+        format_name, paths, options, units, load, RESOLUTION_MS, explained, counted=counted
+    )
 
 
 def _steps(calls: Sequence[Call]) -> list[Step]:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import trace_name
 from replay.importers.reading.timestamps import ms_between
 from replay.importers.types import ImportOptions, ImportResult
@@ -30,6 +31,7 @@ class Counts(msgspec.Struct):
     tally: Tally = msgspec.field(default_factory=Tally)
     inferred: dict[str, int] = {}
     dropped: dict[str, int] = {}
+    damage: Damage = msgspec.field(default_factory=Damage)
 
     def add(self, step: Step) -> None:
         """Count a call."""
@@ -45,9 +47,20 @@ class Counts(msgspec.Struct):
         if n:
             self.dropped[what] = self.dropped.get(what, 0) + n
 
+    def include(self, other: "Counts") -> None:
+        """Add what else was inferred, dropped and damaged."""
+        for what, n in other.inferred.items():
+            self.infer(what, n)
+        for what, n in other.dropped.items():
+            self.drop(what, n)
+        self.damage.include(other.damage)
+
 
 class RecordedSession(msgspec.Struct):
-    """A session before it has its place in the trace. start_ns: Unix time of its first step."""
+    """A session before it has its place in the trace.
+
+    id: "" for one that is numbered. start_ns: Unix time of its first step.
+    """
 
     id: str
     start_ns: int
@@ -68,19 +81,21 @@ def imported_sessions(
     resolution_ms: float,
     explained: Sequence[str] = (),
     *,
+    counted: Counts | None = None,
     makes_up_tools: bool = True,
 ) -> ImportResult:
     """A trace of the sessions in all units. explained: what the format leaves open, for people.
 
-    makes_up_tools: whether the requests of tool calls are never recorded, so that people are told.
-    Raises TraceError where there is no call at all.
+    counted: while the units were found. makes_up_tools: whether the requests of tool calls are never recorded, so
+    that people are told. Raises TraceError where there is no call at all, or most lines are damaged.
     """
-    counts = Counts()
+    counts = counted or Counts()
     starts: list[tuple[int, int]] = []
     for unit in range(units):
         session = load(unit, counts)
         if session is not None:
             starts.append((session.start_ns, unit))
+    counts.damage.refuse_most()
     if not starts:
         raise TraceError(f"{shown_path(paths[0])}: no model or tool calls.")
     counts.sessions = len(starts)
@@ -91,18 +106,20 @@ def imported_sessions(
         ids: set[str] = set()
         first_ns = starts[0][0]
         chosen = None if arrivals is None else arrivals.starts_ms(options.seed)
-        for start_ns, unit in starts:
+        for n, (start_ns, unit) in enumerate(starts, 1):
             session = load(unit, Counts())
             if session is not None:
                 start_ms = ms_between(first_ns, start_ns) if chosen is None else next(chosen)
                 attributes = bounded(session.attributes)
-                yield Session(_unique(session.id, ids), start_ms, session.steps, attributes)
+                yield Session(_unique(session.id or f"s{n}", ids), start_ms, session.steps, attributes)
 
     found = msgspec.to_builtins(counts)
+    del found["damage"]
     inferred: dict[str, Any] = {
         "format": format_name,
         "first_unix_ns": starts[0][0],
         "arrivals": options.arrivals or "recorded",
+        **counts.damage.told(),
         **found.pop("tally"),
         **found,
     }
@@ -119,7 +136,7 @@ def imported_sessions(
 
 
 def _unique(name: str, ids: set[str]) -> str:
-    name = name[:LONGEST_TEXT] or "session"
+    name = name[:LONGEST_TEXT]
     unique, n = name, 1
     while unique in ids:
         n += 1
@@ -150,6 +167,7 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_u
         )
     if counts.unknown_durations:
         yield f"{counts.unknown_durations} call(s) have no recorded end, so no duration."
+    yield from counts.damage.notes()
     for what, n in counts.inferred.items():
         yield f"Inferred: {n} {what}."
     for what, n in counts.dropped.items():

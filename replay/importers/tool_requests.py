@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from replay.trace.redaction.headers import REDACTED, is_secret_name
+from replay.trace.redaction.secrets import redacted_value
 from replay.trace.types import Request
 
 LARGEST_ARGUMENTS_BYTES = 1 << 16
@@ -21,7 +21,7 @@ def tool_request(name: str, arguments: bytes | str | None = None) -> tuple[Reque
     """POST /tools/NAME with the arguments as its JSON body, and whether they had to be left out.
 
     arguments: JSON; None where they were not recorded: the body is then an empty object, as it is where they
-    are no JSON object or larger than 64 KiB. Texts in it that are named like secrets are replaced.
+    are no JSON object or larger than 64 KiB. What in it is named like a secret is replaced.
     """
     body = None if arguments is None else _kept(arguments.encode() if isinstance(arguments, str) else arguments)
     request = Request("POST", f"/tools/{_segment(name)}", {"content-type": "application/json"})
@@ -42,20 +42,9 @@ def _kept(arguments: bytes) -> msgspec.Raw | None:
         return None
     try:
         value = msgspec.json.decode(arguments, type=dict[str, Any])
-        return msgspec.Raw(msgspec.json.encode(_redacted(value)))
+        return msgspec.Raw(msgspec.json.encode(redacted_value(value, str)))
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         return None
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: REDACTED if isinstance(inner, str) and is_secret_name(key) else _redacted(inner)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_redacted(inner) for inner in value]
-    return value
 
 
 def as_arguments(raw: bytes | None) -> bytes | None:

@@ -12,7 +12,7 @@ from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
-from replay.trace.redaction.headers import of_size_only
+from replay.trace.redaction.bodies import of_size_only
 from replay.trace.redaction.personal import personal_taken_out
 from replay.trace.types import Kind, Recorded, Request, Step
 

@@ -12,11 +12,11 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
+from replay.trace.redaction.bodies import redacted_parts
 from replay.trace.redaction.headers import (
     REDACTED,
     is_secret_header,
     kept_headers,
-    redacted_parts,
     redacted_path,
 )
 from replay.trace.redaction.personal import without_personal

@@ -25,8 +25,8 @@ from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry
 from replay.trace.file.stream import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.types import Recorded, Request, Step
-from tests.importers.test_every_importer import SAMPLES
 from tests.report.verdict_samples import compare, difference, failed, gate, passed, undecided
+from tests.support.recordings import FORMATS
 
 ROOT = Path(__file__).parent.parent.parent
 _FEW = 4
@@ -105,7 +105,6 @@ _IMPORTS: dict[str, tuple[str, ...]] = {
     "mitmproxy": (
         '1:\n{"type":"http","websocket":null,"is_replay":null,"request":{"timestamp_start":1795436345.0,"method":"GET","path":"/a","host_header":"api.test","host":"127.0.0.1","port":8080,"scheme":"https","headers":{"fields":[]},"raw_content":null},"response":{"timestamp_start":1795436345.01,"timestamp_end":1795436345.02,"status_code":200,"raw_content":null},"client_conn":{"id":"c-1"}}\n',
     ),
-    "dynamo": (),
 }  # fmt: skip
 
 
@@ -138,8 +137,7 @@ def correlated_traces() -> list[bytes]:
 
 def imports_of(name: str) -> list[bytes]:
     samples = [text.encode() for text in _IMPORTS.get(name, ())]
-    if name in SAMPLES:
-        samples.append(SAMPLES[name].encode())
+    samples += [FORMATS[name].of(count).encode() for count in (1, 3)]
     samples += [samples[0] * 2, gzip.compress(samples[0], mtime=0)]
     if name == "otlp":
         samples += [json.dumps([1, json.loads(samples[0])]).encode(), _otlp_protobuf()]

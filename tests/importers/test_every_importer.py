@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -10,35 +12,44 @@ from hypothesis import strategies as st
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
-from replay.trace.file.stream import TraceWriter
+from replay.trace.file.stream import TraceWriter, read_sessions
+from tests.support.recordings import FORMATS, in_place_of_mitmproxy
+from tests.support.walks import walked_starts_ms
 
-SAMPLES = {
-    "claude-sessions": '{"id":"a","block_size":64,"requests":[{"t":0,"type":"n","in":5,"out":5,"api_time":1}]}',
-    "mooncake": '{"timestamp":0,"input_length":5,"output_length":5,"hash_ids":[1]}\n',
-    "azure-llm": "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:17:03.9799600,5,5\n",
-    "burstgpt": "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n5,ChatGPT,5,5,10,API log\n",
-    "azure-functions": "app,func,end_timestamp,duration\na,f,1.5,0.5\n",
-    "vegeta": "GET http://localhost/a\n",
-    "tracelab": '{"session_id":"s","timing_events":[{"event_type":"text","timestamp":"2026-01-01T00:00:00.000Z"}]}\n',
-    "claude-code": '{"type":"assistant","parentUuid":null,"sessionId":"s","timestamp":"2026-01-01T00:00:00.000Z","message":{"id":"m","model":"x","content":[]}}\n',
-    "codex": '{"timestamp":"2026-01-01T00:00:00.000Z","type":"response_item","payload":{"type":"message","role":"assistant"}}\n',
-    "dynamo": '{"schema":"dynamo.request.trace.v1","event_type":"request_end","event_time_unix_ms":5,"request":{"request_received_ms":1}}\n',
-    "langfuse": '[{"id":"a","traceId":"t","parentObservationId":null,"type":"GENERATION","startTime":"2026-01-01T00:00:00.000Z"}]',
-    "langsmith": '{"id":"a","trace_id":"t","run_type":"llm","start_time":"2026-01-01T00:00:00"}\n',
-    "gor": "1 a1 1714557600000000000 0\nGET /a HTTP/1.1\r\nHost: x\r\n\r\n\n🐵🙈🙉\n",
-    "har": '{"log":{"version":"1.2","creator":{"name":"x"},"entries":[{"startedDateTime":"2026-01-01T00:00:00.000Z","time":5,"request":{"method":"GET","url":"http://localhost/a","headers":[]},"response":{"status":200},"timings":{"send":0,"wait":3,"receive":2}}]}}',
-}  # fmt: skip
+SAMPLES = {name: each.of(1) for name, each in FORMATS.items()}
 
 every_importer = pytest.mark.parametrize("name", IMPORTERS)
-every_sample = pytest.mark.parametrize("name", SAMPLES)
+
+
+@pytest.fixture(autouse=True)
+def _library(monkeypatch):
+    for name, module in in_place_of_mitmproxy().items():
+        monkeypatch.setitem(sys.modules, name, module)
 
 
 @pytest.fixture
-def sample(tmp_path, name):
-    suffix = {"[": ".json", "{": ".jsonl"}.get(SAMPLES[name][0], ".csv")
-    path = tmp_path / f"sample{'.json' if name == 'claude-sessions' else suffix}"
-    path.write_text(SAMPLES[name])
-    return path
+def imported(name, tmp_path):
+    """Imports a recording of the format, given as text or bytes: the result, and the bytes of the trace."""
+
+    def read(recording, **options):
+        path = tmp_path / f"recording{FORMATS[name].suffix}"
+        path.write_bytes(recording.encode() if isinstance(recording, str) else recording)
+        result = IMPORTERS[name].read([path], ImportOptions(**options))
+        out = tmp_path / "out.jsonl"
+        with TraceWriter(out, result.header) as writer:
+            for session in result.sessions():
+                writer.write(session)
+        return result, out
+
+    return read
+
+
+def steps_of(trace):
+    return [step for session in read_sessions(trace) for step in session.steps]
+
+
+def test_there_is_a_recording_in_every_format():
+    assert FORMATS.keys() == IMPORTERS.keys()
 
 
 def test_names_and_descriptions_tell_the_formats_apart():
@@ -47,33 +58,162 @@ def test_names_and_descriptions_tell_the_formats_apart():
     assert all(0 < len(importer.describe) < 120 for importer in IMPORTERS.values())
 
 
-@every_sample
+@every_importer
 def test_a_file_is_told_to_be_of_its_own_format_and_of_no_other(name):
-    assert [each for each, importer in IMPORTERS.items() if importer.sniff(SAMPLES[name].encode())] == [name]
+    for count in (1, 5):
+        start = FORMATS[name].of(count).encode()
+        assert [each for each, importer in IMPORTERS.items() if importer.sniff(start)] == [name]
 
 
-@every_sample
-def test_a_sample_is_imported_and_the_same_each_time_it_is_read(name, sample, tmp_path):
-    result = IMPORTERS[name].read([sample], ImportOptions(name="chosen"))
-    first, second = list(result.sessions()), list(result.sessions())
-    with TraceWriter(tmp_path / "out.jsonl", result.header) as writer:
-        for session in first:
-            writer.write(session)
-    assert first == second
-    assert (len(first), result.header.name) == (1, "chosen")
+@every_importer
+def test_what_another_format_is_written_in_is_refused(name, tmp_path):
+    for other in IMPORTERS.keys() - {name}:
+        path = tmp_path / f"{other}{FORMATS[other].suffix}"
+        path.write_text(FORMATS[other].of(3))
+        with pytest.raises(TraceError):
+            list(IMPORTERS[name].read([path], ImportOptions()).sessions())
+
+
+@every_importer
+def test_a_recording_is_imported_and_the_same_each_time_it_is_read(name, imported):
+    recording = FORMATS[name].of(6)
+    result, out = imported(recording, name="chosen")
+    first = out.read_bytes()
+    again, out = imported(recording, name="chosen")
+    assert (out.read_bytes(), again.header, again.notes) == (first, result.header, result.notes)
+    assert list(result.sessions()) == list(result.sessions())
+    assert len(steps_of(out)) == 6
+    assert result.header.name == "chosen"
     assert result.header.attributes["import"]["format"] == name
     assert result.notes
     assert all(note.endswith(".") for note in result.notes)
 
 
-@every_sample
-def test_a_folder_stands_for_the_files_in_it(name, sample, tmp_path):
-    from_file = IMPORTERS[name].read([sample], ImportOptions(name="n"))
+@every_importer
+def test_a_folder_stands_for_the_files_in_it(name, tmp_path):
+    path = tmp_path / f"recording{FORMATS[name].suffix}"
+    path.write_text(FORMATS[name].of(3))
+    from_file = IMPORTERS[name].read([path], ImportOptions(name="n"))
     from_folder = IMPORTERS[name].read([tmp_path], ImportOptions(name="n"))
     assert list(from_folder.sessions()) == list(from_file.sessions())
 
 
-@every_sample
+@every_importer
+def test_steps_that_take_as_long_as_was_recorded_start_when_they_did(name, imported):
+    result, out = imported(FORMATS[name].of(12))
+    resolution_ms = result.header.resolution_ms or 0.001
+    sessions = list(read_sessions(out))
+    for session in sessions:
+        walked = walked_starts_ms(session)
+        assert all(abs(walked[step.id] - step.at_ms) < resolution_ms for step in session.steps)
+    starts_ms = sorted(session.start_ms + step.at_ms for session in sessions for step in session.steps)
+    if name not in ("azure-functions", "vegeta"):  # whose rows tell ends, and no times at all
+        assert starts_ms == [1_000.0 * n for n in range(12)]
+    assert all((step.took_ms is not None) == FORMATS[name].lasts for step in steps_of(out))
+
+
+# What a format that has lines does with the rest of them; the first line of some also tells the format.
+DAMAGE = {
+    "cut off": lambda record: record[: len(record) // 2].rstrip("\n").rpartition("\n")[2] + "\n",
+    "JSON, and no object": lambda record: "[5]\n",
+    "zeros": lambda record: "\x00" * 50 + "\n",
+    "no UTF-8": lambda record: "\udcff\udcfe\n",
+    "nested": lambda record: "[" * 20_000 + "\n",
+}
+NOT_BY_LINES = {
+    "claude-sessions": "a document a file",
+    "har": "a document",
+    "mitmproxy": "binary",
+    "vegeta": "a list that somebody wrote: what a line left out would change, it does not tell",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+@pytest.mark.parametrize("name", [name for name in IMPORTERS if name not in NOT_BY_LINES])
+def test_a_line_that_is_damaged_costs_itself_only_and_is_told(name, kind, imported):
+    format_ = FORMATS[name]
+    records = [format_.record(n, "x") for n in range(6)]
+    damaged = DAMAGE[kind](records[0])
+    if name == "gor":
+        damaged += "\n🐵🙈🙉\n"
+    whole, out = imported(format_.recording(records), name="n")
+    expected = [(step.name, step.at_ms, step.took_ms) for step in steps_of(out)]
+    for place in (0, 3, 6) if kind == "cut off" else (3, 6):
+        recording = format_.recording([*records[:place], damaged, *records[place:]])
+        result, out = imported(recording.encode("utf-8", "surrogateescape"), name="n")
+        assert [(step.name, step.at_ms, step.took_ms) for step in steps_of(out)] == expected
+        assert len(result.notes) == len(whole.notes) + 1
+        [note] = [note for note in result.notes if "could not be read" in note or "hold no HTTP" in note]
+        assert "1 " in note
+        if name != "gor":
+            assert result.header.attributes["import"]["unreadable"] == 1
+
+
+@pytest.mark.parametrize("name", [name for name in IMPORTERS if name not in (*NOT_BY_LINES, "gor")])
+def test_a_recording_that_is_mostly_damaged_is_refused_with_the_first_place(name, imported):
+    format_ = FORMATS[name]
+    lines_each = format_.record(0, "x").count("\n")
+    recording = format_.recording([format_.record(0, "x"), *["{\n"] * (lines_each + 1)])
+    with pytest.raises(TraceError) as caught:
+        imported(recording)
+    first = 1 + lines_each + format_.before.count("\n")
+    assert f"recording{format_.suffix}, line {first}: " in str(caught.value)
+    assert str(caught.value).endswith(
+        f" So {lines_each + 1} of {2 * lines_each + 1} line(s) could not be read."
+    )
+
+
+# Of what stands around a call, a trace keeps the headers and the model's or the caller's name alone.
+KEEPS_TEXT = (
+    "burstgpt",
+    "azure-functions",
+    "vegeta",
+    "access-log",
+    "envoy-log",
+    "json-log",
+    "cloud-run",
+    "har",
+    "gor",
+)
+
+
+@every_importer
+def test_memory_grows_with_what_is_kept_and_not_with_what_was_said(name, tmp_path):
+    """A prompt or an answer of a hundred kilobytes in each record; documents are held as a whole, once or twice."""
+    length = 150 if name in KEEPS_TEXT else 100_000
+    path = tmp_path / f"recording{FORMATS[name].suffix}"
+    path.write_text(FORMATS[name].of(60, "y" * length))
+    held = {".json": 2.5, ".har": 2.5, ".flow": 4.0}.get(FORMATS[name].suffix, 0.0)
+    tracemalloc.start()
+    try:
+        for _ in IMPORTERS[name].read([path], ImportOptions()).sessions():
+            pass
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 3_000_000 + held * path.stat().st_size
+
+
+HUGE = "y" * (1500 << 10)
+HOSTILE = "\x1b[31m[/x]\u202e../../etc/passwd\u2028{{session}}\x7f"
+
+
+@pytest.mark.parametrize("text", [HUGE, HOSTILE], ids=["huge", "hostile"])
+@every_importer
+def test_a_field_that_is_huge_or_hostile_is_imported_whole_cut_or_refused_in_a_sentence(name, imported, text):
+    try:
+        result, out = imported(FORMATS[name].of(3, text))
+    except TraceError as error:
+        said = [str(error)]
+    else:
+        steps = steps_of(out)
+        said = [*result.notes, result.header.name]
+        assert all(len(step.name) <= 500 for step in steps)
+        assert all(step.request is None or step.request.path.startswith("/") for step in steps)
+    assert all(len(each) < 1_000 and each.isprintable() for each in said)
+
+
+@every_importer
 def test_a_file_that_is_not_there_is_refused_by_name(name, tmp_path):
     with pytest.raises(TraceError, match=r"gone\.json: no such file\."):
         list(IMPORTERS[name].read([tmp_path / "gone.json"], ImportOptions()).sessions())
@@ -179,7 +319,9 @@ def _with(value, path, new):
     return copied
 
 
-@pytest.mark.parametrize("name", [name for name, sample in SAMPLES.items() if sample[0] in "[{"])
+@pytest.mark.parametrize(
+    "name", [name for name, sample in SAMPLES.items() if sample[0] == "{" and "\n{" not in sample]
+)
 def test_a_field_that_holds_anything_is_imported_or_refused_plainly(name, tmp_path):
     value = json.loads(SAMPLES[name])
     for n, (path, new) in enumerate(itertools.product(_fields(value), VALUES)):

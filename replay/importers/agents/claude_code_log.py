@@ -9,8 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import decoded
-from replay.importers.reading.log_records import read_records, without_halves
+from replay.importers.reading.rows import read_rows, without_halves
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.trace.errors import TraceError, shown, shown_path
@@ -104,7 +105,7 @@ class AgentLog(msgspec.Struct):
 def session_id_of(file: Path) -> str | None:
     """What the first record that names a session says; None where the file cannot be read, which comes up later."""
     try:
-        for _, record in read_records(file, _Record):
+        for _, record in read_rows(file, _Record, Damage()):
             if record.session_id is not None:
                 return record.session_id
     except TraceError:
@@ -123,7 +124,7 @@ class SessionLog:
         self._agent_of: dict[str, str] = {}
         self._tools: dict[str, ToolUse] = {}
         for file in files:
-            for n, record in read_records(file, _Record):
+            for n, record in read_rows(file, _Record, counts.damage):
                 self.id = self.id or record.session_id or ""
                 if record.type in ("user", "assistant"):
                     self._add(record, f"{shown_path(file)}, line {n}")

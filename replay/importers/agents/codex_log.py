@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import decoded
-from replay.importers.reading.log_records import read_records
+from replay.importers.reading.rows import read_rows
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.trace.errors import TraceError, shown, shown_path
@@ -106,7 +107,7 @@ class ModelCall(msgspec.Struct):
 def meta_of(file: Path) -> Meta:
     """The log's first line, where it tells of the session; empty where it cannot be read, which comes up later."""
     try:
-        for n, record in read_records(file, _Record):
+        for n, record in read_rows(file, _Record, Damage()):
             if record.type == "session_meta":
                 return decoded(bytes(record.payload), Meta, f"{shown_path(file)}, line {n}, payload")
             break
@@ -127,12 +128,13 @@ def parent_id_of(meta: Meta) -> str | None:
 
 def read_log(file: Path, counts: Counts) -> "Log":
     """The model calls of one file. Raises TraceError."""
-    before = msgspec.structs.replace(counts, inferred=dict(counts.inferred), dropped=dict(counts.dropped))
-    log = Log(file, counts, has_usage=True)
-    if log.saw_usage:
-        return log
-    counts.inferred, counts.dropped = before.inferred, before.dropped
-    return Log(file, counts, has_usage=False)
+    for has_usage in (True, False):
+        found = Counts()
+        log = Log(file, found, has_usage)
+        if log.saw_usage:
+            break
+    counts.include(found)
+    return log
 
 
 class Log:
@@ -155,7 +157,7 @@ class Log:
         self._has_usage = has_usage
         self.saw_usage = False
         self._has_input_since = False
-        for n, record in read_records(file, _Record):
+        for n, record in read_rows(file, _Record, counts.damage):
             if record.type in _READ:
                 self._add(record, f"{shown_path(file)}, line {n}")
         self._close()

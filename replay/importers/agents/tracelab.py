@@ -24,7 +24,7 @@ import msgspec
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
 from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_records import read_records
+from replay.importers.reading.rows import read_rows
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
@@ -92,39 +92,37 @@ class TraceLab:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         rounds: dict[str, list[_Round]] = {}
-        dropped = Counts()
+        counts = Counts()
         for file in input_files(paths, ".jsonl"):
-            for n, line in read_records(file, _Line):
-                found = _round(line, f"{shown_path(file)}, line {n}", dropped)
+            for n, line in read_rows(file, _Line, counts.damage):
+                found = _round(line, f"{shown_path(file)}, line {n}", counts)
                 if found is not None:
                     rounds.setdefault(line.session_id, []).append(found)
         sessions = list(rounds.values())
 
         def load(unit: int, counts: Counts) -> Run:
-            if unit == 0:
-                counts.dropped = dict(dropped.dropped)
             return _run(sessions[unit], SessionPrompts(unit, options.block_size), options, counts)
 
         explained = (
             "A model call's first byte is the end of its first block of output: an upper bound.",
             "A tool's start is when its call was logged, so approval counts as the tool's time.",
         )
-        return imported_runs(self.name, paths, options, len(sessions), load, explained)
+        return imported_runs(self.name, paths, options, len(sessions), load, explained, counts)
 
 
-def _round(line: _Line, place: str, dropped: Counts) -> _Round | None:
+def _round(line: _Line, place: str, counts: Counts) -> _Round | None:
     events = [(_time(event.timestamp, place), event.event_type) for event in line.timing_events]
     events.sort(key=lambda event: event[0])
     outputs = [at_ns for at_ns, kind in events if kind not in _INPUTS]
     if not outputs:
-        dropped.drop("round(s) without output")
+        counts.drop("round(s) without output")
         return None
     before = [at_ns for at_ns, kind in events if kind in _INPUTS and at_ns <= outputs[0]]
     first_ns = next((at_ns for at_ns, kind in events if kind not in _INPUTS and kind != _NO_OUTPUT), None)
     tools: list[_ToolTimes] = []
     for tool in line.tools:
         if tool.emitted_at is None:
-            dropped.drop("tool call(s) without emitted_at")
+            counts.drop("tool call(s) without emitted_at")
             continue
         end_ns = None if tool.result_at is None else _time(tool.result_at, place)
         start_ns = _time(tool.emitted_at, place)

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.log_fields import replayable_path, session_key
+from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
@@ -27,13 +27,8 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import (
-    is_secret_name,
-    kept_headers,
-    of_size_only,
-    redacted_content,
-    redacted_path,
-)
+from replay.trace.redaction.bodies import of_size_only, redacted_content
+from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()
@@ -207,7 +202,7 @@ def _sessions(
     for n, call in enumerate(calls, 1):
         key = (False, f"r{n}") if call.session is None else (True, call.session or "none")
         groups.setdefault(key, []).append(call)
-    is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    is_secret = is_secret_session(options.session_by)
     taken = {value for is_named, value in groups if is_named and not is_secret}
 
     def free(name: str) -> str:

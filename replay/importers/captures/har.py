@@ -30,7 +30,7 @@ import msgspec
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.reading.inputs import input_files, read_document, trace_name
 from replay.importers.reading.json_items import Item
-from replay.importers.reading.log_fields import replayable_path, session_key
+from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain, unix_ns
 from replay.importers.types import ImportOptions, ImportResult
@@ -39,14 +39,8 @@ from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import (
-    is_secret_name,
-    kept_headers,
-    of_size_only,
-    redacted_body,
-    redacted_content,
-    redacted_path,
-)
+from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_content
+from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 
@@ -345,7 +339,7 @@ def _sessions(
         groups.setdefault(call.session, []).append(call)
     taken = set(groups)
     found = []
-    is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    is_secret = is_secret_session(options.session_by)
     for n, (value, group) in enumerate(groups.items(), 1):
         name = "" if is_secret else value
         session_id = name or f"s{n}"

@@ -26,7 +26,7 @@ import msgspec
 from replay.http.codings import uncoded
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.log_fields import replayable_path, status_of
+from replay.importers.reading.log_fields import is_secret_session, replayable_path, status_of
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
@@ -36,14 +36,8 @@ from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import (
-    is_secret_name,
-    kept_headers,
-    of_size_only,
-    redacted_body,
-    redacted_content,
-    redacted_path,
-)
+from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_content
+from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
@@ -388,7 +382,7 @@ def _sessions(
     groups: dict[tuple[bool, str], list[_Call]] = {}
     for call in calls:
         groups.setdefault(call.group, []).append(call)
-    is_secret = options.session_by is not None and is_secret_name(options.session_by)
+    is_secret = is_secret_session(options.session_by)
     taken: set[str] = set()
     found = []
     for n, ((is_header, value), whole) in enumerate(groups.items(), 1):

@@ -7,9 +7,9 @@ The formats are those of tsenart/vegeta `lib/targets.go` and `lib/target.schema.
 - As text, a target is a line `METHOD URL`, the lines below it are its headers, and a line `@file` names a file
   with its body. A trace takes no path from its input, so those files are not read: such bodies are dropped.
 - As JSON, a target is an object with `method`, `url`, `header` (lists of values by name) and `body` in base64. A
-  body of up to 1 MiB is kept as it is; a larger one is replaced by its size.
+  body of up to 1 MiB is kept; a larger one is replaced by its size.
 - Secrets are dropped as replay/trace/redaction/headers.py says, from headers, from queries, and from the URL's
-  userinfo.
+  userinfo; from bodies as replay/trace/redaction/bodies.py does.
 - Targets have no times: `arrivals` lays them out, in order of the files and lines.
 """
 
@@ -23,13 +23,16 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.importers.reading.inputs import input_files, read_rows, trace_name
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.inputs import input_files, trace_name
+from replay.importers.reading.rows import read_rows
 from replay.importers.reading.text_lines import read_lines
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.origins import OriginTally
+from replay.trace.redaction.bodies import of_size_only, redacted_content
 from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
@@ -43,6 +46,8 @@ _SNIFFED_LINE = re.compile(rb"[A-Z]+ +https?://\S+\s*").fullmatch
 # Visible ASCII that may stand in a path or query as it is; everything else is percent-encoded.
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _KEYS = {"method", "url", "body", "header"}
+# Left out, a line would leave the headers below it to the target above it.
+_NONE = Damage(is_refused=True)
 
 
 class _JsonTarget(msgspec.Struct):
@@ -70,6 +75,8 @@ class _Counts(msgspec.Struct):
     redacted_urls: int = 0
     dropped_file_bodies: int = 0
     bodies_by_size: int = 0
+    coded_bodies: int = 0
+    redacted_bodies: int = 0
 
 
 class Vegeta:
@@ -127,7 +134,7 @@ class Vegeta:
 def _targets(files: Sequence[Path]) -> Iterator[_Target]:
     for file in files:
         if _is_json(file):
-            for line, row in read_rows(file, _JsonTarget):
+            for line, row in read_rows(file, _JsonTarget, _NONE):
                 headers = [(name, value) for name, values in (row.header or {}).items() for value in values]
                 yield _Target(file, line, row.method.upper(), row.url, headers, row.body)
         else:
@@ -135,7 +142,7 @@ def _targets(files: Sequence[Path]) -> Iterator[_Target]:
 
 
 def _is_json(file: Path) -> bool:
-    for _, line in read_lines(file):
+    for _, line in read_lines(file, _NONE):
         if line.strip():
             return line.lstrip().startswith("{")
     return False
@@ -143,7 +150,7 @@ def _is_json(file: Path) -> bool:
 
 def _text_targets(file: Path) -> Iterator[_Target]:
     target: _Target | None = None
-    for n, line in read_lines(file):
+    for n, line in read_lines(file, _NONE):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -205,10 +212,17 @@ def _set_body(request: Request, encoded: str, place: str, counts: _Counts) -> No
         counts.bodies_by_size += 1
         request.body_bytes = len(body)
         return
+    named = {name.lower(): value for name, value in request.headers.items()}
+    kept = redacted_content(body, named.get("content-type", ""), named.get("content-encoding", ""))
+    if kept is None:
+        counts.coded_bodies += 1
+        of_size_only(request, len(body))
+        return
+    counts.redacted_bodies += kept != body
     try:
-        request.body = body.decode()
+        request.body = kept.decode()
     except UnicodeDecodeError:
-        request.body_base64 = base64.b64encode(body).decode()
+        request.body_base64 = base64.b64encode(kept).decode()
 
 
 def _notes(counts: _Counts, spec: str, seed: int) -> Iterator[str]:
@@ -222,6 +236,10 @@ def _notes(counts: _Counts, spec: str, seed: int) -> Iterator[str]:
         )
     if counts.bodies_by_size:
         yield f"{counts.bodies_by_size} body(ies) of more than {LARGEST_BODY_BYTES >> 20} MiB are kept by size only."
+    if counts.coded_bodies:
+        yield f"Inferred: {counts.coded_bodies} compressed body(s) that may hold secrets are filled to their size."
+    if counts.redacted_bodies:
+        yield f"Secrets were taken out of {counts.redacted_bodies} body(ies)."
     if counts.dropped_secret_headers:
         yield f"Dropped: {counts.dropped_secret_headers} header(s) that hold secrets."
     if counts.redacted_urls:

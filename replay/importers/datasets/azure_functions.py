@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.importers.reading.csv_rows import has_columns, read_csv
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
 from replay.importers.reading.timestamps import Grain
@@ -46,11 +47,12 @@ class AzureFunctions:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
+        damage = Damage()
         starts, took_ticks, names = Starts(_TICK_NS), array("q"), array("q")
         index_of: dict[tuple[str, str], int] = {}
         grain = Grain(_TICK_NS)
         for file in files:
-            for row in read_csv(file, _COLUMNS):
+            for row in read_csv(file, _COLUMNS, damage):
                 seconds = [row.number(column) for column in ("end_timestamp", "duration")]
                 for column, value in zip(("end_timestamp", "duration"), seconds, strict=True):
                     if value is None or value > _LONGEST_S:
@@ -61,6 +63,7 @@ class AzureFunctions:
                 grain.add(took)
                 key = (row.text("app"), row.text("func"))
                 names.append(index_of.setdefault(key, len(index_of)))
+        damage.refuse_most()
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
         pseudonyms = [(_pseudonym("a", app), _pseudonym("f", function)) for app, function in index_of]
@@ -81,6 +84,7 @@ class AzureFunctions:
         inferred: dict[str, Any] = {
             "format": self.name,
             "rows": len(starts),
+            "unreadable": damage.damaged,
             "apps": len(apps),
             "functions": len(functions),
             "sorted": not starts.is_sorted,
@@ -99,6 +103,7 @@ class AzureFunctions:
             f"{len(starts)} calls of {len(functions)} functions in {len(apps)} apps over {starts.span_s:,.0f} s.",
             f"Durations are recorded to {grain.ms:g} ms, and so are starts, which are ends minus durations.",
             "Not recorded: methods, paths and bodies. Calls are POST /functions/NAME, NAME a pseudonym of func.",
+            *damage.notes(),
         )
         return ImportResult(header, sessions, notes)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from replay.importers.reading.csv_rows import has_columns, read_csv
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
 from replay.importers.reading.timestamps import unix_ns
@@ -42,15 +43,17 @@ class AzureLlm:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
+        damage = Damage()
         starts, inputs, outputs = Starts(_TICK_NS), array("q"), array("q")
         for file in files:
-            for row in read_csv(file, _COLUMNS):
+            for row in read_csv(file, _COLUMNS, damage):
                 at_ns = unix_ns(row.text("timestamp"))
                 if at_ns is None:
                     raise row.error("timestamp", "not a time like 2023-11-16 18:17:03.9799600")
                 starts.add(at_ns // _TICK_NS)
                 inputs.append(row.count("contexttokens", MOST_TOKENS) or 0)
                 outputs.append(row.count("generatedtokens", MOST_TOKENS) or 0)
+        damage.refuse_most()
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
 
@@ -63,6 +66,7 @@ class AzureLlm:
             "format": self.name,
             "stream": options.stream,
             "rows": len(starts),
+            "unreadable": damage.damaged,
             "sorted": not starts.is_sorted,
             "first_unix_ns": starts.first_ns,
         }
@@ -80,6 +84,7 @@ class AzureLlm:
             f"Start times are recorded to {starts.resolution_ms:g} ms. Durations and models are not recorded.",
             f"Not recorded, and assumed: calls {streamed}.",
         ]
+        notes += damage.notes()
         if not starts.is_sorted:
             notes.append("The rows were out of order, and were sorted.")
         return ImportResult(header, sessions, tuple(notes))

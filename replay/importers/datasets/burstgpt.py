@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from replay.importers.reading.csv_rows import Row, has_columns, read_csv
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
 from replay.importers.types import ImportOptions, ImportResult
@@ -81,13 +82,15 @@ class BurstGpt:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
+        damage = Damage()
         calls, tally = _Calls(), Tally()
         for file in files:
-            for row in read_csv(file, _COLUMNS):
+            for row in read_csv(file, _COLUMNS, damage):
                 if not row.text("timestamp"):
                     raise row.error("timestamp", "not a number of seconds")
                 calls.add(row)
         starts = calls.starts
+        damage.refuse_most()
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
         sessions = sum(1 for _ in _sessions(calls, options, tally))
@@ -95,6 +98,7 @@ class BurstGpt:
             "format": self.name,
             "stream": options.stream,
             "rows": len(starts),
+            "unreadable": damage.damaged,
             "sessions_by_id": len(calls.session_of),
             "failed": calls.failed,
             "unknown_durations": calls.unknown_durations,
@@ -110,7 +114,7 @@ class BurstGpt:
             resolution_ms=starts.resolution_ms,
             attributes={"import": inferred},
         )
-        notes = tuple(_notes(calls, options, sessions))
+        notes = (*_notes(calls, options, sessions), *damage.notes())
         return ImportResult(header, lambda: _sessions(calls, options, Tally()), notes)
 
 

@@ -25,7 +25,8 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
-from replay.importers.reading.inputs import input_files, read_rows
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.rows import read_rows
 from replay.importers.recorded_sessions import Counts
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.edges.inference import Call, Lane
@@ -135,30 +136,29 @@ class Dynamo:
         return SCHEMA.encode() in first_bytes.split(b"\n", 1)[0]
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        reading = _Reading()
+        counts = Counts()
+        reading = _Reading(counts)
         for file in input_files(paths, ".jsonl"):
-            for n, line in read_rows(file, _Line):
+            for n, line in read_rows(file, _Line, counts.damage):
                 reading.add(line.event or line, f"{shown_path(file)}, line {n}")
         groups = _with_subagents(reading.agents)
 
         def load(unit: int, counts: Counts) -> Run | None:
-            if unit == 0:
-                counts.dropped = dict(reading.dropped.dropped)
             return _run(groups[unit], options, counts)
 
         has_subagents = any(len(group) > 1 for group in groups)
         explained = ("A sub-agent is spawned when its first call begins.",) if has_subagents else ()
-        return imported_runs(self.name, paths, options, len(groups), load, explained)
+        return imported_runs(self.name, paths, options, len(groups), load, explained, counts)
 
 
 class _Reading:
     """Sorts the events by agent."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: Counts) -> None:
         self._agents: dict[str, _Agent] = {}
         self._alone: list[_Agent] = []
         self._block_ids: dict[int, int] = {}
-        self.dropped = Counts()
+        self._counts = counts
 
     @property
     def agents(self) -> list[_Agent]:
@@ -174,7 +174,7 @@ class _Reading:
         elif event.event_type in _TOOL_EVENTS and event.tool is not None:
             self._add_tool(event, event.tool, at_ms, place)
         else:
-            self.dropped.drop("event(s) of other types")
+            self._counts.drop("event(s) of other types")
 
     def _agent(self, event: _Event, request: _Request | None) -> _Agent:
         context = event.agent_context
@@ -203,7 +203,7 @@ class _Reading:
         first_byte_ns = None if ttft_ms is None else start_ns + round(ttft_ms * 1e6)
         finish = request.finish_reason_metadata
         if finish is not None:
-            self.dropped.drop(
+            self._counts.drop(
                 "tool call(s) in finish_reason_metadata: they have no times", len(finish.tool_calls)
             )
             request.finish_reason_metadata = None
@@ -217,7 +217,7 @@ class _Reading:
 
     def _add_tool(self, event: _Event, tool: _Tool, at_ms: int | None, place: str) -> None:
         if event.agent_context is None or event.agent_context.session_id is None or tool.tool_call_id is None:
-            self.dropped.drop("tool event(s) without a session or id")
+            self._counts.drop("tool event(s) without a session or id")
             return
         started_ms = _time_ms(tool.started_at_unix_ms, "tool.started_at_unix_ms", place)
         ended_ms = _time_ms(tool.ended_at_unix_ms, "tool.ended_at_unix_ms", place)

@@ -22,7 +22,9 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.inputs import input_files, read_rows, trace_name
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.inputs import input_files, trace_name
+from replay.importers.reading.rows import read_rows
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS
@@ -57,6 +59,7 @@ class _Survey(msgspec.Struct):
     has_sessions: bool = False
     without_length: int = 0
     dropped_without_time: int = 0
+    damage: Damage = msgspec.field(default_factory=Damage)
 
 
 class Mooncake:
@@ -76,6 +79,7 @@ class Mooncake:
                 "the mooncake format records when requests arrive, so --arrivals does not apply. Leave it out."
             )
         survey = _survey(files)
+        survey.damage.refuse_most()
         if not survey.timed:
             raise TraceError(f"{shown_path(paths[0])}: no rows with a timestamp.")
         resolution_ms = max(1.0, survey.gcd_us / 1_000.0) if survey.gcd_us else 1.0
@@ -88,6 +92,7 @@ class Mooncake:
             "block_size": block_size,
             "stream": options.stream,
             "rows": survey.rows,
+            **survey.damage.told(),
             "sorted": not survey.in_order,
             "grouped_by_session_id": survey.has_sessions,
             "without_length": survey.without_length,
@@ -109,16 +114,16 @@ class Mooncake:
         return ImportResult(header, sessions, tuple(_notes(survey, options, block_size, resolution_ms)))
 
 
-def _rows(files: Sequence[Path]) -> Iterator[tuple[Path, int, _Row]]:
+def _rows(files: Sequence[Path], damage: Damage) -> Iterator[tuple[Path, int, _Row]]:
     for file in files:
-        for line, row in read_rows(file, _Row):
+        for line, row in read_rows(file, _Row, damage):
             yield file, line, row
 
 
 def _survey(files: Sequence[Path]) -> _Survey:
     survey = _Survey()
     timed_sessions: set[str | int] = set()
-    for file, line, row in _rows(files):
+    for file, line, row in _rows(files, survey.damage):
         survey.rows += 1
         survey.without_length += row.input_length is None
         if row.session_id is not None:
@@ -150,7 +155,7 @@ def _streamed(
     files: Sequence[Path], options: ImportOptions, survey: _Survey, block_size: int
 ) -> Iterator[Session]:
     n = 0
-    for _, _, row in _rows(files):
+    for _, _, row in _rows(files, Damage()):
         if row.timestamp is not None:
             n += 1
             step = _step("1", row, options, block_size)
@@ -159,7 +164,7 @@ def _streamed(
 
 def _held(files: Sequence[Path], options: ImportOptions, survey: _Survey, block_size: int) -> Iterator[Session]:
     groups: dict[str, list[_Row]] = {}
-    for n, (_, _, row) in enumerate(_rows(files), 1):
+    for n, (_, _, row) in enumerate(_rows(files, Damage()), 1):
         if row.session_id is None:
             if row.timestamp is not None:
                 groups[f"r{n}"] = [row]
@@ -218,6 +223,7 @@ def _notes(survey: _Survey, options: ImportOptions, block_size: int, resolution_
     yield f"Start times are recorded to {resolution_ms:g} ms. Durations are not recorded."
     streamed = "are streamed" if options.stream else "are not streamed"
     yield f"Not recorded, and assumed: calls {streamed}; a prefix block is {block_size} tokens."
+    yield from survey.damage.notes()
     if not survey.in_order:
         yield "The rows were out of order, and were sorted."
     if survey.has_sessions:

@@ -26,13 +26,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.errors import shown_path
 
 # Possessive, so that a line that does not match fails in time linear in its length.
 _LINE = re.compile(
@@ -93,15 +92,8 @@ class AccessLog:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
-        for file in _files(paths):
-            log.stamps.begin_file()
-            for n, line in read_log_lines(file):
-                found = None if line is None else _LINE(line)
-                stamp_ns = None if found is None else instant_ns(found["time"])
-                if found is None or stamp_ns is None:
-                    log.unreadable(f"{shown_path(file)}, line {n}", _NO_LINE)
-                else:
-                    _add(log, found, stamp_ns, options)
+        for found, stamp_ns in log.read_lines(_files(paths), stamped(_LINE, _NO_LINE)):
+            _add(log, found, stamp_ns, options)
         return log.result(_explained(log))
 
 
@@ -127,7 +119,7 @@ def _explained(log: RequestLog) -> list[str]:
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
     request = _REQUEST(_unescaped(found["request"]))
     if request is None:
-        log.left_out("line(s) with a request that the server could not parse")
+        log.drop("line(s) with a request that the server could not parse")
         return
     texts, fields, bare = _fields(found["rest"] or "")
     referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]

@@ -22,11 +22,13 @@ from pathlib import Path
 
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.json_items import Item, read_items
 from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import TraceError
 
 _REQUEST_FIELD = re.compile(rb'"httpRequest"\s*:\s*\{').search
 _KEY = re.compile(rb'"(?:requestUrl|requestMethod)"\s*:').search
@@ -51,28 +53,28 @@ class CloudRun:
         log = RequestLog(self.name, paths, options)
         files = input_files(paths, ".json*")
         is_end = _is_stamped_at_end(files)
-        for item in _entries(files):
+        for item in _entries(files, log.damage):
             request = item.inner("httpRequest")
             if request is None:
-                log.left_out("entries without httpRequest")
+                log.drop("entries without httpRequest")
                 continue
             stamp_ns = unix_ns(item.plain("timestamp") or "")
             if stamp_ns is None:
-                log.unreadable(item.place, _NO_TIME)
+                log.damage.lose(TraceError(f"{item.place}: {_NO_TIME}"))
             else:
                 _add(log, item, request, stamp_ns, is_end, options)
         return log.result([_STAMPED_END if is_end else _STAMPED_START])
 
 
-def _entries(files: Sequence[Path]) -> Iterator[Item]:
+def _entries(files: Sequence[Path], damage: Damage) -> Iterator[Item]:
     for file in files:
-        yield from read_items(file, ("entries",))
+        yield from read_items(file, ("entries",), damage)
 
 
 def _is_stamped_at_end(files: Sequence[Path]) -> bool:
     """Whether most entries were received before a request that began at their timestamp could have ended."""
     too_early = possible = 0
-    for item in _entries(files):
+    for item in _entries(files, Damage()):
         request = item.inner("httpRequest")
         took_us = None if request is None else _latency_us(request)
         stamp_ns = unix_ns(item.plain("timestamp") or "")

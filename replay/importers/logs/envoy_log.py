@@ -16,13 +16,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from replay.importers.logs.log_lines import read_log_lines
-from replay.importers.logs.log_times import duration_us, instant_ns
+from replay.importers.logs.log_lines import stamped
+from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.errors import shown_path
 
 _LINE = re.compile(
     r'\[(?P<time>\d{4}-[^\]]{1,40})\] "(?P<method>[^\s"]++) (?P<path>[^"]*?)(?: (?:HTTP/[\d.]+|-))?" '
@@ -49,14 +48,8 @@ class EnvoyLog:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
-        for file in input_files(paths, ".log*"):
-            for n, line in read_log_lines(file):
-                found = None if line is None else _LINE(line)
-                stamp_ns = None if found is None else instant_ns(found["time"])
-                if found is None or stamp_ns is None:
-                    log.unreadable(f"{shown_path(file)}, line {n}", _NO_LINE)
-                else:
-                    _add(log, found, stamp_ns, options)
+        for found, stamp_ns in log.read_lines(input_files(paths, ".log*"), stamped(_LINE, _NO_LINE)):
+            _add(log, found, stamp_ns, options)
         return log.result([_STAMPED])
 
 

@@ -21,13 +21,11 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
 from replay.importers.types import ImportOptions, ImportResult
-from replay.trace.errors import shown_path
 
 _STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
@@ -76,7 +74,7 @@ _ATTRIBUTES = {
 }
 _LARGEST_TEXT = 1 << 14
 
-_NO_OBJECT = "not a JSON object of up to 64 KiB."
+_NO_OBJECT = "not a JSON object."
 _NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
 _STAMPED_END = (
     "The logs' times are taken as the ends of requests, as nginx writes them; each began its duration earlier. Only "
@@ -102,18 +100,22 @@ class JsonLog:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
-        for file in input_files(paths, ".json*" if _has_json(paths) else ".log*"):
-            for n, line in read_log_lines(file):
-                entry = None if line is None else _entry(line)
-                stamp = None if entry is None else _stamp(entry)
-                if entry is None or stamp is None:
-                    log.unreadable(f"{shown_path(file)}, line {n}", _NO_OBJECT if entry is None else _NO_TIME)
-                else:
-                    _add(log, entry, stamp, options)
+        for entry, stamp in log.read_lines(
+            input_files(paths, ".json*" if _has_json(paths) else ".log*"), _parsed
+        ):
+            _add(log, entry, stamp, options)
         stamps = log.stamps
         explained = [_STAMPED_END] if stamps.at_end else []
         explained += [_STAMPED_START] if stamps.at_start else []
         return log.result(explained)
+
+
+def _parsed(line: str) -> tuple[dict[str, Any], tuple[int, bool]] | str:
+    entry = _entry(line)
+    stamp = None if entry is None else _stamp(entry)
+    if entry is None:
+        return _NO_OBJECT
+    return _NO_TIME if stamp is None else (entry, stamp)
 
 
 def _has_json(paths: Sequence[Path]) -> bool:
@@ -200,7 +202,7 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
 def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], options: ImportOptions) -> None:
     request = _request(entry)
     if request is None:
-        log.left_out("line(s) without a method and path")
+        log.drop("line(s) without a method and path")
         return
     method, path = request
     stamp_ns, is_end = stamp

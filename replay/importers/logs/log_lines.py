@@ -1,19 +1,25 @@
 """Lines of logs, where a damaged line costs no more than itself."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from replay.importers.logs.log_times import instant_ns
+from replay.importers.reading.damage import Damage
+from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
 LONGEST_LINE_BYTES = 1 << 16
 
 _BOM = b"\xef\xbb\xbf"
 
+Match = re.Match[str] | None
 
-def read_log_lines(path: Path) -> Iterator[tuple[int, str | None]]:
+
+def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
     """Every line that is not blank, with its number and without its line break.
 
-    None for a line of more than 64 KiB, or one that is not UTF-8. Raises TraceError where the file cannot be read.
+    One of more than 64 KiB, or one that is not UTF-8, is damaged. Raises TraceError where the file cannot be read.
     """
     n = 0
     blank = BlankLines(path)
@@ -25,12 +31,27 @@ def read_log_lines(path: Path) -> Iterator[tuple[int, str | None]]:
             if len(line) > LONGEST_LINE_BYTES:
                 while line and not line.endswith(b"\n"):
                     line = source.readline(LONGEST_LINE_BYTES)
-                yield n, None
+                damage.lines += 1
+                text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
+                damage.lose(TraceError(f"{shown_path(path)}, line {n}: {text}"))
                 continue
             try:
                 text = (line.removeprefix(_BOM) if n == 1 else line).decode().strip()
             except UnicodeDecodeError:
-                yield n, None
+                damage.lines += 1
+                damage.lose(TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8."))
                 continue
             if text:
+                damage.lines += 1
                 yield n, text
+
+
+def stamped(match: Callable[[str], Match], why_not: str) -> Callable[[str], tuple[re.Match[str], int] | str]:
+    """Reads a line by a pattern with a group `time`: gives what matched and the instant in ns, or the sentence."""
+
+    def parsed(line: str) -> tuple[re.Match[str], int] | str:
+        found = match(line)
+        stamp_ns = None if found is None else instant_ns(found["time"])
+        return why_not if found is None or stamp_ns is None else (found, stamp_ns)
+
+    return parsed

@@ -12,15 +12,17 @@ All requests are held in memory, about 1 KB each: up to 2 million of them, and 1
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.logs.log_lines import read_log_lines
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import trace_name
-from replay.importers.reading.log_fields import LONGEST_PATH, replayable_path
+from replay.importers.reading.log_fields import LONGEST_PATH, is_secret_session, replayable_path
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
@@ -29,12 +31,13 @@ from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import is_secret_name, redacted_path
+from replay.trace.redaction.headers import redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 MOST_REQUESTS = 2_000_000
 MOST_HELD_BYTES = 1 << 30
 
+_Found = TypeVar("_Found")
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z]{0,19}").fullmatch
 # What session_by may name that tells who sent a request: such sessions end by silence.
 _CLIENTS = ("client", "user")
@@ -103,21 +106,23 @@ class RequestLog:
         self._requests: list[LoggedRequest] = []
         self._texts: dict[str, str] = {}
         self._held_bytes = 0
-        self._lines = 0
-        self._unreadable = 0
-        self._first_unreadable = ""
         self._inferred: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
         self._clients = 0
         self._went_to = OriginTally()
+        self.damage = Damage()
         self.stamps = Stamps()
 
-    def unreadable(self, place: str, why: str) -> None:
-        """Count a line that says nothing. place: its file and number."""
-        self._lines += 1
-        self._unreadable += 1
-        if not self._first_unreadable:
-            self._first_unreadable = f"{place}: {why}"
+    def read_lines(self, files: Sequence[Path], parsed: Callable[[str], _Found | str]) -> Iterator[_Found]:
+        """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing."""
+        for file in files:
+            self.stamps.begin_file()
+            for n, line in read_log_lines(file, self.damage):
+                found = parsed(line)
+                if isinstance(found, str):
+                    self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
+                else:
+                    yield found
 
     def drop(self, what: str, n: int = 1) -> None:
         """Count something that was read, and is not imported."""
@@ -128,14 +133,8 @@ class RequestLog:
         if n:
             self._inferred[what] = self._inferred.get(what, 0) + n
 
-    def left_out(self, what: str) -> None:
-        """Count a line that is as it should be, and holds no request that could be replayed."""
-        self._lines += 1
-        self.drop(what)
-
     def add(self, request: LoggedRequest) -> None:
         """Keep a request. Raises TraceError where there are too many."""
-        self._lines += 1
         path = replayable_path(request.path)
         if path is None or not _METHOD(request.method):
             self.drop("request(s) whose method or path cannot be replayed")
@@ -175,9 +174,7 @@ class RequestLog:
     def result(self, explained: Sequence[str]) -> ImportResult:
         """The trace. explained: what was assumed, for people. Raises TraceError where too little could be read."""
         file = shown_path(self._paths[0])
-        if self._unreadable * 2 > self._lines:
-            n, all_lines = self._unreadable, self._lines
-            raise TraceError(f"{self._first_unreadable} So {n} of {all_lines} line(s) could not be read.")
+        self.damage.refuse_most()
         if not self._requests:
             why = "".join(f" Left out: {n} {what}." for what, n in self._dropped.items())
             raise TraceError(f"{file}: no requests.{why}")
@@ -209,7 +206,7 @@ class RequestLog:
         """The requests by session, in order of their starts."""
         options = self._options
         by_value = options.session_by is not None
-        may_show = by_value and not is_secret_name(options.session_by or "")
+        may_show = by_value and not is_secret_session(options.session_by)
         gap_us = round(options.idle_gap_s * 1e6)
         groups: list[_Group] = []
         open_groups: dict[tuple[bool, str], _Group] = {}
@@ -244,8 +241,7 @@ class RequestLog:
             "session_by": self._options.session_by or "client",
             "idle_gap_s": self._options.idle_gap_s,
             "clients": self._clients,
-            "lines": self._lines,
-            "unreadable": self._unreadable,
+            **self.damage.told(),
             "stamped_at_start": stamps.at_start,
             "stamped_at_end": stamps.at_end,
             "without_duration": stamps.without_duration,
@@ -286,8 +282,7 @@ class RequestLog:
             )
         if self.stamps.without_duration:
             yield f"{self.stamps.without_duration} request(s) have no recorded duration."
-        if self._unreadable:
-            yield f"{self._unreadable} line(s) could not be read. The first: {self._first_unreadable}"
+        yield from self.damage.notes()
         for what, n in self._inferred.items():
             yield f"Inferred: {n} {what}."
         for what, n in self._dropped.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 
@@ -54,27 +55,38 @@ class Row(msgspec.Struct, gc=False):
         return TraceError(f"{shown_path(self.file)}, line {self.line}: {cell}, {what}.")
 
 
-def read_csv(path: Path, needed: Sequence[str]) -> Iterator[Row]:
-    """The rows below the header. Raises TraceError where needed columns are missing or a row does not fit."""
-    reader = csv.reader((line for _, line in read_lines(path)), strict=True)
+def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]:
+    """The rows below the header, a line each. Raises TraceError where needed columns are missing.
+
+    A line that has not as many cells as the header is damaged.
+    """
     columns: dict[str, int] | None = None
-    try:
-        for cells in reader:
-            if not cells:
-                continue
-            if columns is None:
-                columns = _columns(cells, needed, path)
-                continue
-            if len(cells) != len(columns):
-                raise TraceError(
-                    f"{shown_path(path)}, line {reader.line_num}: {len(cells)} fields, where the header names "
-                    f"{len(columns)}."
-                )
-            yield Row(path, reader.line_num, columns, cells)
-    except csv.Error as error:
-        raise TraceError(f"{shown_path(path)}, line {reader.line_num}: {escaped(str(error))}.") from error
+    for n, line in read_lines(path, damage):
+        place = f"{shown_path(path)}, line {n}"
+        if columns is None:
+            names = _cells(line, place)
+            columns = _columns(names, needed, path) if names else None
+            continue
+        try:
+            cells = _cells(line, place)
+            if cells and len(cells) != len(columns):
+                raise TraceError(f"{place}: {len(cells)} fields, where the header names {len(columns)}.")
+        except TraceError as error:
+            damage.lines += 1
+            damage.lose(error)
+            continue
+        if cells:
+            damage.lines += 1
+            yield Row(path, n, columns, cells)
     if columns is None:
         raise TraceError(f"{shown_path(path)}: empty; expected a line that names the columns.")
+
+
+def _cells(line: str, place: str) -> list[str]:
+    try:
+        return next(csv.reader((line,), strict=True), [])
+    except csv.Error as error:
+        raise TraceError(f"{place}: {escaped(str(error))}.") from error
 
 
 def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:

@@ -11,11 +11,10 @@ from typing import BinaryIO, TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trace.file.stored import BlankLines, StoredBytes, cannot_read, open_lines
+from replay.trace.file.stored import StoredBytes, cannot_read, open_lines
 from replay.trace.file.weight import is_too_heavy
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
-LONGEST_ROW_BYTES = 64 << 20
 LARGEST_INPUT_BYTES = 4 << 30
 
 _SPOOL_BYTES = 1 << 20
@@ -104,26 +103,6 @@ def read_document(path: Path, kind: type[_Document], levels: int | None = None) 
         data = rest_of(source, shown_path(path))
     refuse_heavy(data, shown_path(path), levels)
     return decoded(data, kind, shown_path(path))
-
-
-def read_rows(path: Path, kind: type[_Document]) -> Iterator[tuple[int, _Document]]:
-    """The rows of a JSON Lines file with their line numbers. Raises TraceError that names line and field."""
-    decoder = msgspec.json.Decoder(kind)
-    blank = BlankLines(path)
-    n = 0
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
-        while line := source.readline(LONGEST_ROW_BYTES + 1):
-            n += 1
-            if len(line) > LONGEST_ROW_BYTES:
-                text = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
-                raise TraceError(f"{shown_path(path)}, line {n}: {text}")
-            if blank.passes_over(line):
-                continue
-            refuse_heavy(line, f"{shown_path(path)}, line {n}")
-            try:
-                yield n, decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                decoded(line, kind, f"{shown_path(path)}, line {n}")
 
 
 def rest_of(source: BinaryIO, place: str, start: bytes = b"") -> bytes:

@@ -3,14 +3,22 @@
 Fields are read one by one, so that a field that nobody needs may hold anything.
 """
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import msgspec
 
-from replay.importers.reading.inputs import LONGEST_ROW_BYTES, decoded, refuse_heavy, rest_of
-from replay.importers.reading.log_records import without_halves
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
+from replay.importers.reading.rows import (
+    LONGEST_ROW_BYTES,
+    is_whole,
+    refuse_long,
+    refuse_other_than_utf8,
+    without_halves,
+)
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
@@ -73,34 +81,55 @@ class Item:
         return TraceError(f"{self.place}, {name}: {held} is {what}.")
 
 
-def read_items(path: Path, arrays: Sequence[str]) -> Iterator[Item]:
+def read_items(path: Path, arrays: Sequence[str], damage: Damage) -> Iterator[Item]:
     """The objects in a file. arrays: the fields whose arrays hold them, where an object is only around them.
 
     Raises TraceError that names the line or, in an array, the number of the object.
     """
-    file = shown_path(path)
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        for item in _found(source, path, arrays, damage):
+            damage.lines += 1
+            yield item
+
+
+def _found(source: BinaryIO, path: Path, arrays: Sequence[str], damage: Damage) -> Iterator[Item]:
     n, is_first = 0, True
     blank = BlankLines(path)
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
-        while line := source.readline(LONGEST_ROW_BYTES + 1):
-            n += 1
-            if blank.passes_over(line):
-                continue
-            text = line.strip()
-            if is_first and (text.startswith(b"[") or (text.startswith(b"{") and not text.endswith(b"}"))):
-                # An array, or an object laid out over several lines: the whole file is one document.
-                yield from _document(line, source, file, arrays)
+    while line := source.readline(LONGEST_ROW_BYTES + 1):
+        n += 1
+        if blank.passes_over(line):
+            continue
+        text = line.strip()
+        if is_first and (text.startswith(b"[") or (text.startswith(b"{") and not text.endswith(b"}"))):
+            # An array, or an object laid out over several lines: the whole file is one document.
+            document = rest_of(source, shown_path(path), line)
+            if not _is_a_damaged_line_above_whole_ones(document):
+                yield from _document(document, shown_path(path), arrays)
                 return
-            is_first = False
-            place = f"{file}, line {n}"
-            if len(line) > LONGEST_ROW_BYTES:
-                what = f"longer than {LONGEST_ROW_BYTES >> 20} MiB, the most that one line may take."
-                raise TraceError(f"{place}: {what}")
-            yield from _items(Item(_decoded(line, _Object, place, 1), place), arrays, 0)
+            source = io.BytesIO(document[len(line) :])
+        is_first = False
+        place = f"{shown_path(path)}, line {n}"
+        refuse_long(line, place)
+        try:
+            refuse_other_than_utf8(line, place)
+            item = Item(_decoded(line, _Object, place, 1), place)
+        except TraceError as error:
+            if is_whole(line):
+                raise
+            damage.lines += 1
+            damage.lose(error)
+        else:
+            yield from _items(item, arrays, 0)
 
 
-def _document(start: bytes, source: BinaryIO, file: str, arrays: Sequence[str]) -> Iterator[Item]:
-    data = rest_of(source, file, start)
+def _is_a_damaged_line_above_whole_ones(document: bytes) -> bool:
+    """Whether what begins like a document of several lines is a line that was cut off, with whole ones below it."""
+    first, _, below = document.partition(b"\n")
+    following = below.lstrip().partition(b"\n")[0]
+    return first.startswith(b"{") and is_whole(following) and not is_whole(document)
+
+
+def _document(data: bytes, file: str, arrays: Sequence[str]) -> Iterator[Item]:
     if data.lstrip().startswith(b"{"):
         yield from _items(Item(_decoded(data, _Object, file, 1), file), arrays, 0)
     else:

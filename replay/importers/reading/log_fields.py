@@ -9,6 +9,7 @@ from hashlib import blake2b
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from replay.importers.call_steps import LONGEST_TEXT
+from replay.trace.redaction.headers import is_secret_header, is_secret_parameter
 
 LONGEST_PATH = 1 << 14
 
@@ -77,6 +78,15 @@ def status_of(value: object) -> int | None:
     """An HTTP status; None where it is none."""
     found = number(value, 999)
     return found if found is not None and found >= 100 else None
+
+
+def is_secret_session(session_by: str | None) -> bool:
+    """Whether what tells sessions apart is named like a secret: they are then numbered, and not named after it."""
+    if session_by is None:
+        return False
+    kind, colon, name = session_by.partition(":")
+    is_secret = is_secret_parameter(name) if colon and kind == "query" else is_secret_header(session_by)
+    return is_secret or "cookie" in session_by.lower()
 
 
 def session_value(session_by: str | None, path: str, fields: Mapping[str, str | None]) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from replay.importers.reading.damage import Damage
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
 
@@ -11,8 +12,11 @@ LONGEST_LINE_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Every line with its number and its line break. Raises TraceError where one is too long or not UTF-8."""
+def read_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
+    """Every line with its number and its line break. Raises TraceError where one is too long.
+
+    One that is not UTF-8 is damaged. damage: counts these only.
+    """
     n = 0
     blank = BlankLines(path)
     with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
@@ -23,6 +27,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 text = f"longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{shown_path(path)}, line {n}: {text}")
             try:
-                yield n, (line.removeprefix(_BOM) if n == 1 else line).decode()
-            except UnicodeDecodeError as error:
-                raise TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8.") from error
+                text = (line.removeprefix(_BOM) if n == 1 else line).decode()
+            except UnicodeDecodeError:
+                damage.lines += 1
+                damage.lose(TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8."))
+            else:
+                yield n, text

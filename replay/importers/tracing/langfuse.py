@@ -23,8 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
+from replay.importers.reading.json_items import Item
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
@@ -53,10 +52,7 @@ class Langfuse:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         collector = SpanCollector(self.name, options)
-        for file in input_files(paths, ".json*"):
-            for item in read_items(file, _ARRAYS):
-                _add(item, collector, options)
-        return collector.result(paths)
+        return collector.read(paths, _ARRAYS, lambda item: _add(item, collector, options))
 
 
 def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:

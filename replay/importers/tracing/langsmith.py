@@ -24,8 +24,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.importers.reading.inputs import input_files
-from replay.importers.reading.json_items import Item, read_items
+from replay.importers.reading.json_items import Item
 from replay.importers.tool_requests import as_arguments
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
@@ -60,12 +59,13 @@ class LangSmith:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         collector = SpanCollector(self.name, options)
-        for file in input_files(paths, ".json*"):
-            for item in read_items(file, _ARRAYS):
-                left = [_Child(item, None, None)]
-                while left:
-                    left += reversed(_add(left.pop(), collector, options))
-        return collector.result(paths)
+
+        def take(item: Item) -> None:
+            left = [_Child(item, None, None)]
+            while left:
+                left += reversed(_add(left.pop(), collector, options))
+
+        return collector.read(paths, _ARRAYS, take)
 
 
 def _add(child: _Child, collector: SpanCollector, options: ImportOptions) -> list[_Child]:

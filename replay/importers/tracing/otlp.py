@@ -33,6 +33,7 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.reading.inputs import input_files
+from replay.importers.reading.log_fields import is_secret_session
 from replay.importers.reading.timestamps import Grain
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.tracing.otlp_calls import TraceCalls
@@ -82,21 +83,28 @@ class Otlp:
                     group.attributes.setdefault(key, value)
         groups = list(by_id.items())
         kinds = [span.step.kind for _, group in groups for span in group.spans if span.step is not None]
+        counts.damage.refuse_most()
         if not kinds:
             what = "no model calls, tool calls or HTTP client's requests among the spans."
             raise TraceError(f"{shown_path(paths[0])}: {what}")
+        is_secret = is_secret_session(options.session_by)
         streamed = _settle_streaming(streaming, options)
 
         def load(unit: int, found: Counts) -> RecordedSession | None:
-            if unit == 0:
-                found.dropped, found.inferred = dict(counts.dropped), dict(counts.inferred)
-                found.subagents = counts.subagents
             name, group = groups[unit]
-            return _session(name, group, resolution_ms, found)
+            return _session("" if is_secret else name, group, resolution_ms, found)
 
         # Which tools' requests are made up is counted, as not all are.
         result = imported_sessions(
-            self.name, paths, options, len(groups), load, resolution_ms, streamed, makes_up_tools=False
+            self.name,
+            paths,
+            options,
+            len(groups),
+            load,
+            resolution_ms,
+            streamed,
+            counted=counts,
+            makes_up_tools=False,
         )
         result.header.attributes["import"].update(
             http_requests=kinds.count("http"), mcp_calls=kinds.count("mcp")
@@ -127,7 +135,7 @@ def _traces(
     traces: dict[str, list[OtlpSpan]] = {}
     n = 0
     for file in files:
-        for span in read_spans(file, wanted):
+        for span in read_spans(file, wanted, counts.damage):
             if span is None:
                 counts.drop("object(s) that hold no spans")
             elif not span.start_ns:

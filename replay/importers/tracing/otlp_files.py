@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal
 import msgspec
 import zstandard
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import decoded, refuse_heavy
 from replay.importers.reading.json_items import Item, read_items
 from replay.importers.tracing.otlp_json import spans_in_item
@@ -41,7 +42,7 @@ _RESOURCE_SPANS_TAGS = b"\x0a\x12\x1a"
 _RESOURCE_SPANS = 0x0A
 
 
-def read_spans(path: Path, wanted: Wanted) -> Iterator[OtlpSpan | None]:
+def read_spans(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
     """The spans of a file; None for an object that holds none (metrics, logs). Raises TraceError with its place."""
     file = shown_path(path)
     framing = framing_of(_head(path, is_raw=True))
@@ -52,13 +53,14 @@ def read_spans(path: Path, wanted: Wanted) -> Iterator[OtlpSpan | None]:
         what = "neither OTLP in JSON nor OTLP in protobuf. Name a file of trace data in one of these."
         raise TraceError(f"{file}: {what}")
     if framing == "json":
-        for item in read_items(path, ()):
+        for item in read_items(path, (), damage):
             yield from _item_spans(item, wanted)
         return
     with StoredBytes(path, hashed=False, progress=None) as stored, _source(stored, path, is_raw) as source:
         n = 0
         for message in _messages(source, framing, file):
             n += 1
+            damage.lines += 1
             place = f"{file}, message {n}"
             if framing == "length":
                 message = _decompressed(message, place)

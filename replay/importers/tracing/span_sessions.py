@@ -3,13 +3,15 @@
 Memory holds the calls, since spans of one session may stand anywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
 from replay.importers.call_steps import model_step, tool_step
-from replay.importers.reading.json_items import Item
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.json_items import Item, read_items
+from replay.importers.reading.log_fields import is_secret_session
 from replay.importers.reading.timestamps import Grain, unix_ns
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
@@ -97,8 +99,14 @@ class SpanCollector:
         self.counts.drop("arguments of a tool call that are not JSON of up to 64 KiB", is_left_out)
         return Span(*ids, start_ns, step)
 
-    def result(self, paths: Sequence[Path], explained: Sequence[str] = ()) -> ImportResult:
-        """The trace of all sessions. Raises TraceError where there is no call."""
+    def read(self, paths: Sequence[Path], arrays: Sequence[str], take: Callable[[Item], None]) -> ImportResult:
+        """The trace of all sessions. arrays: see read_items. take: adds an item's spans.
+
+        Raises TraceError where there is no call.
+        """
+        for file in input_files(paths, ".json*"):
+            for item in read_items(file, arrays, self.counts.damage):
+                take(item)
         options = self._options
         streamed = "Calls with a recorded first token are streamed, the others are not."
         if not self._has_first_bytes:
@@ -108,15 +116,16 @@ class SpanCollector:
             streamed = f"Not recorded, and assumed: model calls {how}."
         resolution_ms = min(_COARSEST_MS, max(_FINEST_MS, self._grain.ms))
         groups = list(self._groups.items())
+        is_secret = is_secret_session(options.session_by)
 
         def load(unit: int, counts: Counts) -> RecordedSession | None:
-            if unit == 0:
-                counts.dropped = dict(self.counts.dropped)
             name, group = groups[unit]
-            return _session(name, group, resolution_ms, counts)
+            return _session("" if is_secret else name, group, resolution_ms, counts)
 
-        notes = (streamed, *explained)
-        return imported_sessions(self._format_name, paths, options, len(groups), load, resolution_ms, notes)
+        notes = (streamed,)
+        return imported_sessions(
+            self._format_name, paths, options, len(groups), load, resolution_ms, notes, counted=self.counts
+        )
 
 
 def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:

@@ -5,19 +5,13 @@ Pure. Names decide, not values: a secret under a harmless name passes, and a har
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import unquote_plus
 
-from replay.http.codings import uncoded
 from replay.http.fields import NOT_OF_A_TRACE, is_not_for_value
-from replay.http.multipart import Part, with_contents
-from replay.trace.types import Request
 
 REDACTED = "redacted"
-
-# A field of a JSON object with a text or a number as its value.
-_FIELD = re.compile(r'("((?:[^"\\]|\\.){1,100})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*)')
 
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
 # "author" and "authority" name no secret; "authorization" and "authorisation" do.
@@ -39,10 +33,6 @@ _SECRET_PARAMETER = re.compile(r"(?:.*signature|sig|key|jwt|pwd|passwd)", re.IGN
 
 # Those, and what whoever sends the request says that it can read.
 _NOT_REPLAYED = NOT_OF_A_TRACE | {"accept-encoding"}
-_OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
-_MOST_UNCODED_BYTES = 16 << 20
-# Each level is read once for every one around it.
-_MOST_NESTED = 4
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,1000}").fullmatch
 
 
@@ -61,6 +51,11 @@ def is_credential_name(name: str) -> bool:
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name is taken to hold a secret, so that no trace holds it."""
     return is_credential_name(name) or _IS_SHARED(name) is not None
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether a query parameter of this name is taken to hold a secret."""
+    return is_secret_name(name) or _SECRET_PARAMETER(name) is not None
 
 
 def kept_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[dict[str, str], int]:
@@ -91,81 +86,9 @@ def redacted_path(path: str) -> str:
     return f"{before}?{'&'.join(_redacted_pair(pair) for pair in query.split('&'))}"
 
 
-def redacted_body(text: str, content_type: str) -> str:
-    """A body with the values replaced of JSON fields, form parameters and parts that are named like secrets.
-
-    A multipart body whose parts cannot be told apart is replaced whole.
-    """
-    kind = content_type.lower()
-    if kind.lstrip().startswith("multipart/"):
-        made = redacted_parts(text, content_type, is_secret_name, redacted_body)
-        return REDACTED if made is None else made
-    if "x-www-form-urlencoded" in kind:
-        return redacted_path(f"?{text}")[1:]
-    if "json" not in kind:
-        return text
-    return _FIELD.sub(lambda found: f'{found[1]}"{REDACTED}"' if is_secret_name(found[2]) else found[0], text)
-
-
-def redacted_content(data: bytes, content_type: str, content_encoding: str = "") -> bytes | None:
-    """A body as bytes, without what `redacted_body` takes out, whatever its characters are.
-
-    None where its coding hides a secret, or hides whether there is one: taken off, the body would be another.
-    """
-    plain = uncoded(data, content_encoding, _MOST_UNCODED_BYTES)
-    if plain is None:
-        return None
-    try:
-        kept = redacted_body(plain.decode(), content_type).encode()
-    except UnicodeDecodeError:
-        kept = redacted_body(plain.decode("latin-1"), content_type).encode("latin-1")
-    if plain is data:
-        return kept
-    return data if kept == plain else None
-
-
-def of_size_only(request: Request, size_bytes: int) -> Request:
-    """The request with a body that is told by its size, and without the headers that are said of what it held."""
-    request.body_bytes = size_bytes
-    request.headers = {
-        name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_BODY
-    }
-    return request
-
-
-def redacted_parts(
-    text: str,
-    content_type: str,
-    is_secret: Callable[[str], bool],
-    clean: Callable[[str, str], str],
-    depth: int = 0,
-) -> str | None:
-    """A multipart body without the parts whose name is a secret's; None where it has no parts that can be told apart.
-
-    clean: what is kept of another part's content, by the part's type. Left out are also parts that are coded, that hold
-    whole messages, whose headers may then be secrets, or whose name cannot be told.
-    """
-    if depth > _MOST_NESTED:
-        return None
-    is_form = content_type.partition(";")[0].strip().lower() == "multipart/form-data"
-
-    def told(part: Part) -> str:
-        names, kind = part.field_names, part.content_type
-        if names is None or kind is None or not part.is_plain or (is_form and not names):
-            return REDACTED
-        lower = kind.lower()
-        if any(map(is_secret, names)) or lower.startswith(("message/", "application/http")):
-            return REDACTED
-        if lower.startswith("multipart/"):
-            return redacted_parts(part.content, kind, is_secret, clean, depth + 1) or REDACTED
-        return clean(part.content, kind)
-
-    return with_contents(text, content_type, told, REDACTED)
-
-
 def _redacted_pair(pair: str) -> str:
     name, equals, _ = pair.partition("=")
     decoded = unquote_plus(name)
-    if equals and (is_secret_name(decoded) or _SECRET_PARAMETER(decoded)):
+    if equals and is_secret_parameter(decoded):
         return f"{name}={REDACTED}"
     return pair

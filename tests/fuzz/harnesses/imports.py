@@ -1,11 +1,7 @@
 """Every importer, by the table of them: what it makes of any bytes is a trace, or an error in one sentence."""
 
-import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
 from replay.importers import IMPORTERS
 from replay.importers.types import Importer, ImportOptions
@@ -13,11 +9,12 @@ from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import imports_of
+from tests.support.recordings import in_place_of_mitmproxy
 
 _READS = {
     "access-log": ("logs.access_log", "logs.log_times", "reading.log_fields", "logs.logged_requests"),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
-    "cloud-run": ("logs.cloud_run", "reading.log_records"),
+    "cloud-run": ("logs.cloud_run", "reading.damage"),
     "codex": ("agents.codex", "agents.codex_log"),
     "dynamo": ("datasets.dynamo", "prompt_blocks"),
     "envoy-log": ("logs.envoy_log",),
@@ -27,28 +24,10 @@ _READS = {
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
     "mitmproxy": ("captures.mitmproxy",),
-    "mooncake": ("datasets.mooncake", "reading.inputs"),
+    "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
     "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_requests"),
     "vegeta": ("captures.vegeta",),
 }
-
-
-class _FlowReader:
-    """Stands in for the library's: flows are JSON, of which any field may be of any type, as after unpacking."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def stream(self) -> Iterator[Any]:
-        text = self._source.read(1 << 20).partition(b"\n")[2]
-        for line in text.decode().splitlines():
-            yield json.loads(line, object_hook=lambda fields: SimpleNamespace(**fields))
-
-
-def _without_library() -> None:
-    package, inner = ModuleType("mitmproxy"), ModuleType("mitmproxy.io")
-    inner.FlowReader = _FlowReader
-    sys.modules.update({"mitmproxy": package, "mitmproxy.io": inner})
 
 
 def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
@@ -72,7 +51,7 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
 def _harness_of(importer: Importer) -> Harness:
     def feed(data: bytes, folder: Path) -> bool:
         if importer.name == "mitmproxy":
-            _without_library()
+            sys.modules.update(in_place_of_mitmproxy())
         return _imported(importer, data, folder)
 
     covers = tuple(f"replay.importers.{module}" for module in _READS.get(importer.name, ()))

@@ -18,7 +18,8 @@ from replay.recording.upstreams import parse_routes
 from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.trace.errors import TraceError
-from replay.trace.redaction.headers import redacted_body, redacted_path
+from replay.trace.redaction.bodies import redacted_body
+from replay.trace.redaction.headers import redacted_path
 from replay.trace.redaction.personal import personal_taken_out
 from replay.trace.types import Request, Step
 from tests.fuzz import seeds
@@ -166,7 +167,7 @@ HARNESSES = (
     Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.http.framing", "replay.http.heads"), seeds.HEAD_WORDS),
     Harness(
         "redaction", _redaction, (), seeds.secrets,
-        ("replay.recording.redaction", "replay.trace.redaction.personal", "replay.trace.redaction.headers", "replay.trace.redaction.secrets", "replay.trace.redaction.responses"),
+        ("replay.recording.redaction", "replay.trace.redaction.personal", "replay.trace.redaction.bodies", "replay.trace.redaction.headers", "replay.trace.redaction.secrets", "replay.trace.redaction.responses"),
         (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"a@b.example", b"4111 1111 1111 1111", b"DE89370400440532013000", b"+49 30 1234567", b"%22", b"--x\r\n"),
     ),
     Harness("journal", _journal, (TraceError,), seeds.journals, ("replay.recording.journal", "replay.recording.output")),

@@ -249,7 +249,7 @@ def test_what_is_no_call_is_dropped_and_counted(path):
         (b'{"type":"user","timestamp":"-1"}', ', line 1: timestamp: "-1" is not a time like 2026-06-01T05:40:20.151Z.'),
         (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":[]}', ", line 1, message: expected object, got array."),
         (b'{"type":"user","x":' + b"[" * 100_000, ", line 1: nested too deeply to be read."),
-        (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":{"content":"\xff"}}', ", line 1, message: not valid UTF-8."),
+        (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":{"content":"\xff"}}', ", line 1: not valid UTF-8."),
         (json.dumps(prompt(0)).encode(), ": no model or tool calls."),
     ],
 )  # fmt: skip

@@ -77,7 +77,7 @@ def test_lines_of_another_kind_are_counted_and_too_many_are_refused(imported, tm
         imported("[info] starting")
     assert str(caught.value) == (
         f"{tmp_path}/envoy.log, line 1: not in Envoy's default access log format. Name the format that it is in, or "
-        "leave it out. So 1 of 1 line(s) could not be read."
+        "leave it out."
     )
 
 

@@ -5,8 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers.reading.csv_rows import has_columns, read_csv
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.text_lines import LONGEST_LINE_BYTES
 from replay.trace.errors import TraceError
+
+REFUSED = Damage(is_refused=True)
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def csv_of(tmp_path):
 
 def test_cells_are_found_by_column_whatever_order_case_and_blanks(csv_of):
     path = csv_of(b'\xef\xbb\xbf"B", a\r\n"x, y",1.5\r\n\r\n,\r\n')
-    rows = list(read_csv(path, ["a"]))
+    rows = list(read_csv(path, ["a"], REFUSED))
     assert [(row.line, row.text("b"), row.number("a"), row.text("c")) for row in rows] == [
         (2, "x, y", 1.5, ""),
         (4, "", None, ""),
@@ -49,23 +52,23 @@ def test_cells_are_found_by_column_whatever_order_case_and_blanks(csv_of):
 def test_a_file_that_is_no_table_is_refused_with_its_place(csv_of, data, message):
     path = csv_of(data)
     if message is None:
-        assert list(read_csv(path, ["a"])) == []
+        assert list(read_csv(path, ["a"], REFUSED)) == []
         return
     with pytest.raises(TraceError) as caught:
-        list(read_csv(path, ["a"]))
+        list(read_csv(path, ["a"], REFUSED))
     assert str(caught.value) in (f"{path}: {message}", f"{path}, {message}")
 
 
 @pytest.mark.parametrize("cell", ["nan", "inf", "-1", "1_0", "x", "1e300", "0x1"])
 def test_what_is_no_number_is_refused(csv_of, cell):
-    row = next(read_csv(csv_of(f"a\n{cell}\n".encode()), ["a"]))
+    row = next(read_csv(csv_of(f"a\n{cell}\n".encode()), ["a"], REFUSED))
     with pytest.raises(TraceError, match=r'line 2: the column "a" holds ".*", not a number from 0 to 1e\+12\.'):
         row.number("a")
 
 
 @pytest.mark.parametrize("cell", ["1.5", "101"])
 def test_what_is_no_count_is_refused(csv_of, cell):
-    row = next(read_csv(csv_of(f"a\n{cell}\n".encode()), ["a"]))
+    row = next(read_csv(csv_of(f"a\n{cell}\n".encode()), ["a"], REFUSED))
     with pytest.raises(TraceError, match=r"not a whole number from 0 to 100\."):
         row.count("a", 100)
 
@@ -81,7 +84,7 @@ def test_whatever_the_bytes_there_are_rows_or_a_plain_error(tmp_path_factory, da
     path = tmp_path_factory.getbasetemp() / "any.csv"
     path.write_bytes(b"a,b\n" + data)
     try:
-        said = [str(row.number("a")) for row in read_csv(path, ["a"])]
+        said = [str(row.number("a")) for row in read_csv(path, ["a"], REFUSED)]
     except TraceError as error:
         said = [str(error)]
     assert all(said)

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.json_items import read_items
 from replay.trace.errors import TraceError
+
+REFUSED = Damage(is_refused=True)
 
 
 @pytest.fixture
@@ -36,16 +39,18 @@ OBJECTS = [{"id": "a"}, {"id": "b"}]
     ],
 )
 def test_the_objects_are_the_same_however_they_are_laid_out(file_of, text):
-    assert [item.text("id") for item in read_items(file_of(text), ("data", "traces"))] == ["a", "b"]
+    assert [item.text("id") for item in read_items(file_of(text), ("data", "traces"), REFUSED)] == ["a", "b"]
 
 
 def test_an_object_knows_what_is_around_it(file_of):
-    [item] = read_items(file_of('{"trace":{"id":"t"},"data":[{"id":"a"}]}'), ("data",))
+    [item] = read_items(file_of('{"trace":{"id":"t"},"data":[{"id":"a"}]}'), ("data",), REFUSED)
     assert item.outer.inner("trace").text("id") == "t"
 
 
 def test_a_field_is_read_as_what_it_should_be_or_not_at_all(file_of):
-    [item] = read_items(file_of('{"a":null,"b":"x","c":{"d":5},"e":[{"f":true},{"f":1.5}],"g":""}'), ())
+    [item] = read_items(
+        file_of('{"a":null,"b":"x","c":{"d":5},"e":[{"f":true},{"f":1.5}],"g":""}'), (), REFUSED
+    )
     assert (item.raw("a"), item.text("a", "b"), item.value(str, "z"), item.text("g")) == (None, "x", None, None)
     assert item.inner("c").value(int, "d") == 5
     assert item.inner("b") is None
@@ -55,7 +60,7 @@ def test_a_field_is_read_as_what_it_should_be_or_not_at_all(file_of):
 
 
 def test_half_a_surrogate_pair_is_read_as_the_replacement_character(file_of):
-    [item] = read_items(file_of('{"a":"\\ud83d\\ude00 \\ud83d \\\\ud83d"}'), ())
+    [item] = read_items(file_of('{"a":"\\ud83d\\ude00 \\ud83d \\\\ud83d"}'), (), REFUSED)
     assert item.text("a") == "\U0001f600 \ufffd \\ud83d"
 
 
@@ -74,12 +79,12 @@ def test_half_a_surrogate_pair_is_read_as_the_replacement_character(file_of):
 def test_what_is_no_object_is_refused_with_its_place(file_of, data, message):
     path = file_of(data)
     with pytest.raises(TraceError) as caught:
-        list(read_items(path, ("data",)))
+        list(read_items(path, ("data",), REFUSED))
     assert str(caught.value) == f"{path}{message}"
 
 
 def test_a_field_of_another_type_is_refused_by_name(file_of):
-    [_, item] = read_items(file_of('[{},{"startTime":5}]'), ())
+    [_, item] = read_items(file_of('[{},{"startTime":5}]'), (), REFUSED)
     with pytest.raises(
         TraceError, match=r"a\.json, object 2, startTime or start_time: expected str, got int\."
     ):
@@ -100,7 +105,7 @@ def test_whatever_the_document_there_are_objects_or_a_plain_error(tmp_path_facto
     path = tmp_path_factory.getbasetemp() / "any.json"
     path.write_text(json.dumps(value))
     try:
-        said = [item.place for item in read_items(path, ("data",))]
+        said = [item.place for item in read_items(path, ("data",), REFUSED)]
     except TraceError as error:
         said = [str(error)]
     assert all(each.startswith(str(path)) for each in said)

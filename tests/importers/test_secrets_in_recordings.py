@@ -1,0 +1,257 @@
+"""No secret outlives an import: a canary stands in every place that a format has for one, and is looked for after."""
+
+import base64
+import json
+import sys
+
+import pytest
+
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
+from replay.trace.file.stream import TraceWriter
+from tests.support.recordings import FORMATS, START_MS, at, in_place_of_mitmproxy, line
+
+CANARY = "canary0123456789abcdef"
+ARGUMENTS = {
+    "q": 1,
+    "password": CANARY,
+    "inner": [{"api_key": CANARY, "token": [CANARY]}],
+    "auth": {"x": CANARY},
+}
+HEADERS = {
+    "Authorization": f"Bearer {CANARY}",
+    "Proxy-Authorization": f"Basic {CANARY}",
+    "Cookie": f"sid={CANARY}",
+    "X-Api-Key": CANARY,
+    "X-Amz-Security-Token": CANARY,
+}
+QUERY = f"/a?q=1&api_key={CANARY}&access_token={CANARY}&X-Amz-Signature={CANARY}&%74oken={CANARY}"
+FORM = f"q=1&password={CANARY}&client_secret={CANARY}"
+BODIES = {
+    "application/json": json.dumps(ARGUMENTS),
+    "application/x-www-form-urlencoded": FORM,
+    "multipart/form-data; boundary=b": (
+        f'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\n{CANARY}\r\n--b--\r\n'
+    ),
+}
+
+
+def span(**attributes):
+    """An OTLP document of one span; underscores of the names stand for dots."""
+    start_ns = START_MS * 1_000_000
+    pairs = [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()]
+    told = {"traceId": "01" * 16, "spanId": "02" * 8, "name": "x", "kind": 3, "attributes": pairs}
+    told |= {"startTimeUnixNano": str(start_ns), "endTimeUnixNano": str(start_ns + 5_000_000)}
+    told["status"] = {"code": 2, "message": CANARY}
+    return line({"resourceSpans": [{"scopeSpans": [{"spans": [told]}]}]})
+
+
+def claude_code():
+    use = {"type": "tool_use", "id": "t", "name": "run", "input": ARGUMENTS}
+    said = {"role": "assistant", "id": "m", "model": "x", "content": [{"type": "text", "text": CANARY}, use]}
+    told = {
+        "sessionId": "s",
+        "uuid": "a",
+        "parentUuid": None,
+        "timestamp": at(0, 500),
+        "env": {"TOKEN": CANARY},
+    }
+    answered = {"type": "tool_result", "tool_use_id": "t", "content": CANARY}
+    result = {**told, "uuid": "b", "timestamp": at(1), "type": "user", "message": {"content": [answered]}}
+    return line({**told, "type": "assistant", "message": said}) + line(result)
+
+
+def codex():
+    def item(n, kind, payload):
+        return line({"timestamp": at(n), "type": kind, "payload": payload})
+
+    call = {"type": "function_call", "name": "run", "call_id": "c", "arguments": json.dumps(ARGUMENTS)}
+    shell = {
+        "type": "local_shell_call",
+        "call_id": "d",
+        "action": {"command": ["ls"], "env": {"API_KEY": CANARY}},
+    }
+    return (
+        item(0, "session_meta", {"id": "s", "instructions": CANARY})
+        + item(1, "response_item", {"type": "message", "role": "user", "content": CANARY})
+        + item(2, "response_item", call)
+        + item(3, "response_item", shell)
+        + item(4, "response_item", {"type": "function_call_output", "call_id": "c", "output": CANARY})
+    )
+
+
+def har(kind, body):
+    headers = [{"name": name, "value": value} for name, value in HEADERS.items()]
+    parameters = [{"name": "password", "value": CANARY}]
+    request = {
+        "method": "POST",
+        "url": f"http://ada:{CANARY}@localhost{QUERY}#{CANARY}",
+        "headers": headers,
+        "cookies": [{"name": "sid", "value": CANARY}],
+        "queryString": [{"name": "api_key", "value": CANARY}],
+        "postData": {"mimeType": kind, "text": body, "params": parameters},
+    }
+    response = {
+        "status": 200,
+        "headers": [{"name": "Set-Cookie", "value": CANARY}, {"name": "X-Auth-Token", "value": CANARY}],
+        "content": {"mimeType": "application/json", "text": json.dumps(ARGUMENTS)},
+        "redirectURL": f"/?token={CANARY}",
+    }
+    return FORMATS["har"].recording(
+        [json.dumps({"startedDateTime": at(0), "time": 5, "request": request, "response": response})]
+    )
+
+
+def gor(kind, body):
+    head = "".join(f"{name}: {value}\r\n" for name, value in {**HEADERS, "Content-Type": kind}.items())
+    return f"1 a1 {START_MS}000000 0\nPOST {QUERY} HTTP/1.1\r\nHost: x\r\n{head}\r\n{body}\n🐵🙈🙉\n"
+
+
+def mitmproxy(kind, body):
+    flow = json.loads(FORMATS["mitmproxy"].record(0, "x"))
+    flow["request"].update(method="POST", path=QUERY, raw_content=body)
+    flow["request"]["headers"] = [*HEADERS.items(), ("Content-Type", kind)]
+    flow["response"]["headers"] = [("Set-Cookie", CANARY), ("Content-Type", "application/json")]
+    flow["response"]["raw_content"] = json.dumps(ARGUMENTS)
+    flow["metadata"] = {"token": CANARY}
+    return FORMATS["mitmproxy"].recording([line(flow)])
+
+
+def vegeta(kind, body):
+    header = {name: [value] for name, value in {**HEADERS, "Content-Type": kind}.items()}
+    encoded = base64.b64encode(body.encode()).decode()
+    return line({"method": "POST", "url": f"http://ada:{CANARY}@h{QUERY}", "header": header, "body": encoded})
+
+
+def of_bodies(write):
+    return [write(kind, body) for kind, body in BODIES.items()]
+
+
+def with_more(name, **more):
+    """A recording whose record has fields that its importer has no use for."""
+    return line({**json.loads(FORMATS[name].record(0, CANARY)), "headers": HEADERS, "api_key": CANARY, **more})
+
+
+JSON_LOG = json.loads(FORMATS["json-log"].record(0, "x"))
+CLOUD_RUN = json.loads(FORMATS["cloud-run"].record(0, "x"))
+PLANTED = {
+    "claude-sessions": [FORMATS["claude-sessions"].of(1, CANARY)],
+    "mooncake": [with_more("mooncake")],
+    "azure-llm": [FORMATS["azure-llm"].of(1, CANARY)],
+    "burstgpt": ["Timestamp,Model,Request tokens,Response tokens,Api key\n5,m,5,5," + CANARY],
+    "azure-functions": [FORMATS["azure-functions"].of(1, CANARY)],
+    "vegeta": [
+        *of_bodies(vegeta),
+        f"GET http://ada:{CANARY}@h{QUERY}\n" + "".join(f"{name}: {value}\n" for name, value in HEADERS.items()),
+    ],
+    "tracelab": [with_more("tracelab", tools=[{"tool_name": "t", "emitted_at": at(0, 300), "input": ARGUMENTS}])],
+    "claude-code": [claude_code()],
+    "codex": [codex()],
+    "dynamo": [with_more("dynamo")],
+    "langfuse": [
+        with_more("langfuse", metadata={"token": CANARY}),
+        *(with_more("langfuse", type="TOOL", input=given) for given in (ARGUMENTS, json.dumps(ARGUMENTS), [ARGUMENTS])),
+    ],
+    "langsmith": [
+        with_more("langsmith", error=CANARY, extra={"metadata": {"token": CANARY}}),
+        *(with_more("langsmith", run_type="tool", inputs=given) for given in (ARGUMENTS, {"input": json.dumps(ARGUMENTS)})),
+    ],
+    "access-log": [
+        f'192.0.2.7 - {CANARY} [10/Oct/2000:13:55:36 +0000] "GET {QUERY} HTTP/1.1" 200 6 "http://r/?token={CANARY}" "c" '
+        f'rt=0.100 auth="{CANARY}"\n',
+        f'192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET http://ada:{CANARY}@h{QUERY} HTTP/1.1" 200 6\n',
+    ],
+    "envoy-log": [FORMATS["envoy-log"].of(1).replace("/a/0", QUERY)],
+    "json-log": [
+        line({**JSON_LOG, "request_uri": QUERY, "http_referer": QUERY, "http_authorization": CANARY, "cookie": CANARY}),
+        line({**JSON_LOG, "request_uri": "/a", "args": QUERY[3:], "remote_user": CANARY}),
+        line({"ts": 1714557601.5, "status": 200, "request": {"method": "GET", "uri": QUERY, "headers": HEADERS}}),
+    ],
+    "cloud-run": [
+        line(
+            {
+                **CLOUD_RUN,
+                "httpRequest": {**CLOUD_RUN["httpRequest"], "requestUrl": f"https://ada:{CANARY}@h{QUERY}", "referer": QUERY},
+                "labels": {"token": CANARY},
+                "jsonPayload": ARGUMENTS,
+            }
+        )
+    ],
+    "otlp": [
+        span(
+            **{
+                "http.request.method": "POST",
+                "url.full": f"https://ada:{CANARY}@h{QUERY}",
+                **{f"http.request.header.{name.lower()}": value for name, value in HEADERS.items()},
+                "http.request.header.x-note": "kept",
+                "exception.message": CANARY,
+            }
+        ),
+        span(**{"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": json.dumps(ARGUMENTS)}),
+        span(**{"gen_ai.operation.name": "chat", "gen_ai.prompt": CANARY, "gen_ai.completion": CANARY}),
+        span(**{"mcp.method.name": "tools/call", "gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": json.dumps(ARGUMENTS)}),
+    ],
+    "har": of_bodies(har),
+    "gor": of_bodies(gor),
+    "mitmproxy": of_bodies(mitmproxy),
+}  # fmt: skip
+
+# Where what names the session is a secret, and how it is asked for.
+SESSIONS = {
+    "har": ("x-api-key", PLANTED["har"]),
+    "gor": ("X-Api-Key", PLANTED["gor"]),
+    "mitmproxy": ("authorization", PLANTED["mitmproxy"]),
+    "access-log": ("query:api_key", PLANTED["access-log"]),
+    "envoy-log": ("query:access_token", PLANTED["envoy-log"]),
+    "json-log": ("http_authorization", PLANTED["json-log"][:1]),
+    "cloud-run": ("labels.token", PLANTED["cloud-run"]),
+    "langfuse": ("token", PLANTED["langfuse"][:1]),
+    "langsmith": ("token", PLANTED["langsmith"][:1]),
+    "otlp": ("http.request.header.x-api-key", PLANTED["otlp"][:1]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _library(monkeypatch):
+    for name, module in in_place_of_mitmproxy().items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def trace_of(name, recording, folder, **options):
+    """All that an import says and writes."""
+    path = folder / f"recording{FORMATS[name].suffix}"
+    path.write_text(recording)
+    result = IMPORTERS[name].read([path], ImportOptions(**options))
+    out = folder / "out.jsonl"
+    with TraceWriter(out, result.header) as writer:
+        for session in result.sessions():
+            writer.write(session)
+    assert writer.steps
+    return out.read_text() + "\n".join(result.notes)
+
+
+def holds(trace):
+    """Whether the canary is in it, as it is or in base64."""
+    encoded = [base64.b64encode(b"x" * n + CANARY.encode())[4:-4].decode() for n in range(3)]
+    return any(form in trace for form in (CANARY, *encoded))
+
+
+def test_a_secret_is_planted_in_every_format():
+    assert PLANTED.keys() == IMPORTERS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "recording"),
+    [(name, recording) for name, recordings in PLANTED.items() for recording in recordings],
+)
+def test_no_secret_outlives_an_import(name, recording, tmp_path):
+    assert CANARY in recording or name in ("vegeta",)
+    assert not holds(trace_of(name, recording, tmp_path, responses="keep"))
+
+
+@pytest.mark.parametrize(
+    ("name", "recording"),
+    [(name, recording) for name, (_, recordings) in SESSIONS.items() for recording in recordings],
+)
+def test_a_secret_that_tells_sessions_apart_names_none(name, recording, tmp_path):
+    assert not holds(trace_of(name, recording, tmp_path, session_by=SESSIONS[name][0]))

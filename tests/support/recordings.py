@@ -1,0 +1,282 @@
+"""A recording in every foreign format, made of as many records as a test asks for; and a stand-in for mitmproxy."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+START_MS = round(START.timestamp() * 1_000)
+
+
+class Format(NamedTuple):
+    """How a format is written. record(n, text): the n-th record, which begins n seconds after the first.
+
+    text stands wherever the format has free text. before, between, after: what holds the records together.
+    is_lines: whether each record is a line, or lines, of its own. lasts: whether durations are recorded.
+    """
+
+    record: Callable[[int, str], str]
+    suffix: str
+    before: str = ""
+    between: str = ""
+    after: str = ""
+    is_lines: bool = True
+    lasts: bool = True
+
+    def recording(self, records: Sequence[str]) -> str:
+        return self.before + self.between.join(records) + self.after
+
+    def of(self, count: int, text: str = "x") -> str:
+        return self.recording([self.record(n, text) for n in range(count)])
+
+
+def took_ms(n: int) -> int:
+    """How long the n-th record's call lasts: some overlap those that come next."""
+    return (300, 1_900, 400, 2_700)[n % 4]
+
+
+def at(n: int, later_ms: int = 0) -> str:
+    when = START + timedelta(seconds=n, milliseconds=later_ms)
+    return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1_000:03}Z"
+
+
+def line(value: Any) -> str:
+    return json.dumps(value) + "\n"
+
+
+def _claude_code(n: int, text: str) -> str:
+    told = {"sessionId": "s", "version": "2.1"}
+    message = {
+        "id": f"m{n}",
+        "model": "x",
+        "content": [{"type": "text", "text": text}],
+        "usage": {"input_tokens": 5},
+    }
+    asked = {
+        "type": "user",
+        "parentUuid": None,
+        "uuid": f"u{n}",
+        "timestamp": at(n),
+        "message": {"content": text},
+    }
+    said = {
+        "type": "assistant",
+        "parentUuid": f"u{n}",
+        "uuid": f"a{n}",
+        "timestamp": at(n, 500),
+        "message": message,
+    }
+    return line({**asked, **told}) + line({**said, **told})
+
+
+def _codex(n: int, text: str) -> str:
+    def item(later_ms: int, kind: str, payload: dict[str, Any]) -> str:
+        return line({"timestamp": at(n, later_ms), "type": kind, "payload": payload})
+
+    usage = {"input_tokens": 5 + n, "output_tokens": 5}
+    return (
+        item(0, "response_item", {"type": "message", "role": "user", "content": text})
+        + item(300, "response_item", {"type": "message", "role": "assistant", "content": text})
+        + item(500, "event_msg", {"type": "token_count", "info": {"last_token_usage": usage}})
+    )
+
+
+def _tracelab(n: int, text: str) -> str:
+    events = [(0, "user_message"), (200, "text"), (500, "usage_report")]
+    timed = [{"event_type": kind, "timestamp": at(n, later)} for later, kind in events]
+    return line({"session_id": "s", "timing_events": timed, "model": "m", "prompt": text})
+
+
+def _dynamo(n: int, text: str) -> str:
+    request = {"request_received_ms": START_MS + 1_000 * n, "total_time_ms": took_ms(n), "prompt": text}
+    return line(
+        {
+            "schema": "dynamo.request.trace.v1",
+            "event_type": "request_end",
+            "event_time_unix_ms": START_MS + 1_000 * n + took_ms(n),
+            "agent_context": {"session_id": "s"},
+            "request": request,
+        }
+    )
+
+
+def _langfuse(n: int, text: str) -> str:
+    told = {"id": f"o{n}", "traceId": "t", "parentObservationId": None, "type": "GENERATION", "name": "plan"}
+    return line({**told, "startTime": at(n), "endTime": at(n, took_ms(n)), "input": text, "output": text})
+
+
+def _langsmith(n: int, text: str) -> str:
+    told = {"id": f"r{n}", "trace_id": "t", "run_type": "llm", "name": "plan"}
+    return line({**told, "start_time": at(n), "end_time": at(n, took_ms(n)), "inputs": {"prompt": text}})
+
+
+def _otlp(n: int, text: str) -> str:
+    start_ns = (START_MS + 1_000 * n) * 1_000_000
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.prompt": text}
+    span = {
+        "traceId": "0102030405060708090a0b0c0d0e0f10",
+        "spanId": f"{n + 1:016x}",
+        "name": "chat m",
+        "kind": 3,
+        "startTimeUnixNano": str(start_ns),
+        "endTimeUnixNano": str(start_ns + took_ms(n) * 1_000_000),
+        "attributes": [{"key": key, "value": {"stringValue": each}} for key, each in attributes.items()],
+    }
+    return line({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+
+
+def _access_log(n: int, text: str) -> str:
+    when = START + timedelta(seconds=n, milliseconds=took_ms(n))
+    stamp = when.strftime("%d/%b/%Y:%H:%M:%S.") + f"{when.microsecond // 1_000:03} +0000"
+    request = f"GET /a/{n} HTTP/1.1"
+    return f'192.0.2.7 - ada [{stamp}] "{request}" 200 612 "-" "{text}" rt={took_ms(n) / 1_000:.3f}\n'
+
+
+def _envoy_log(n: int, text: str) -> str:
+    told = f'"{text}" "id-{n}" "api.example.com" "10.0.2.1:80"'
+    return f'[{at(n)}] "GET /a/{n} HTTP/2" 200 - 154 87 {took_ms(n)} 100 "192.0.2.7" {told}\n'
+
+
+def _json_log(n: int, text: str) -> str:
+    request = {"request_method": "GET", "request_uri": f"/a/{n}", "remote_addr": "192.0.2.7"}
+    when = {
+        "msec": f"{(START_MS + 1_000 * n + took_ms(n)) / 1_000:.3f}",
+        "request_time": f"{took_ms(n) / 1_000:.3f}",
+    }
+    return line({**when, **request, "status": "200", "http_user_agent": text})
+
+
+def _cloud_run(n: int, text: str) -> str:
+    request = {
+        "requestMethod": "GET",
+        "requestUrl": f"https://a.run.app/a/{n}",
+        "status": 200,
+        "remoteIp": "192.0.2.7",
+    }
+    told = {"userAgent": text, "latency": f"{took_ms(n) / 1_000:.3f}s"}
+    return line({"insertId": str(n), "httpRequest": {**request, **told}, "timestamp": at(n)})
+
+
+def _har(n: int, text: str) -> str:
+    request = {
+        "method": "GET",
+        "url": f"http://localhost/a/{n}",
+        "headers": [{"name": "x-note", "value": text}],
+    }
+    timings = {"send": 0, "wait": took_ms(n) - 100, "receive": 100}
+    told = {"startedDateTime": at(n), "time": took_ms(n), "timings": timings}
+    return json.dumps({**told, "request": request, "response": {"status": 200, "content": {"text": text}}})
+
+
+def _gor(n: int, text: str) -> str:
+    start_ns = (START_MS + 1_000 * n) * 1_000_000
+    asked = f"1 {n:024x} {start_ns} 0\nGET /a/{n} HTTP/1.1\r\nHost: x\r\nX-Note: {text}\r\n\r\n"
+    end_ns = start_ns + took_ms(n) * 1_000_000
+    return f"{asked}\n🐵🙈🙉\n2 {n:024x} {end_ns} 5\nHTTP/1.1 200 OK\r\n\r\n{text}\n🐵🙈🙉\n"
+
+
+def _mitmproxy(n: int, text: str) -> str:
+    start_s = START_MS / 1_000 + n
+    end_s = start_s + took_ms(n) / 1_000
+    request = {
+        "timestamp_start": start_s,
+        "method": "GET",
+        "path": f"/a/{n}",
+        "host_header": "api.test",
+        "host": "127.0.0.1",
+        "port": 8080,
+        "scheme": "https",
+        "headers": [["x-note", text]],
+        "raw_content": "",
+    }
+    response = {
+        "timestamp_start": end_s,
+        "timestamp_end": end_s,
+        "status_code": 200,
+        "headers": [],
+        "raw_content": text,
+    }
+    told = {"type": "http", "websocket": None, "is_replay": None, "client_conn": {"id": "c-1"}}
+    return line({**told, "request": request, "response": response})
+
+
+def _claude_sessions(n: int, text: str) -> str:
+    return json.dumps({"t": n, "type": "n", "in": 5, "out": 5, "api_time": took_ms(n) / 1_000, "prompt": text})
+
+
+FORMATS = {
+    "claude-sessions": Format(
+        _claude_sessions, ".json", '{"id":"a","block_size":64,"requests":[', ",", "]}", is_lines=False
+    ),
+    "mooncake": Format(
+        lambda n, text: line(
+            {"timestamp": 1_000 * n, "input_length": 5, "output_length": 5, "hash_ids": [n], "prompt": text}
+        ),
+        ".jsonl",
+        lasts=False,
+    ),
+    "azure-llm": Format(
+        lambda n, text: f"2023-11-16 18:{17 + n // 60:02}:{n % 60:02}.9799600,5,5,{text}\n",
+        ".csv",
+        "TIMESTAMP,ContextTokens,GeneratedTokens,Note\n",
+        lasts=False,
+    ),
+    "burstgpt": Format(
+        lambda n, text: f"{n},{text},5,5,10,API log,{took_ms(n) / 1_000}\n",
+        ".csv",
+        "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type,Elapsed time\n",
+    ),
+    "azure-functions": Format(
+        lambda n, text: f"{text},f,{n + 10},{took_ms(n) / 1_000}\n", ".csv", "app,func,end_timestamp,duration\n"
+    ),
+    "vegeta": Format(lambda n, text: f"GET http://localhost/a/{n}\nX-Note: {text}\n", ".txt", lasts=False),
+    "tracelab": Format(_tracelab, ".jsonl"),
+    "claude-code": Format(_claude_code, ".jsonl"),
+    "codex": Format(_codex, ".jsonl"),
+    "dynamo": Format(_dynamo, ".jsonl"),
+    "langfuse": Format(_langfuse, ".jsonl"),
+    "langsmith": Format(_langsmith, ".jsonl"),
+    "access-log": Format(_access_log, ".log"),
+    "envoy-log": Format(_envoy_log, ".log"),
+    "json-log": Format(_json_log, ".jsonl"),
+    "cloud-run": Format(_cloud_run, ".jsonl"),
+    "otlp": Format(_otlp, ".jsonl"),
+    "har": Format(_har, ".har", '{"log":{"version":"1.2","creator":{"name":"x"},"entries":[', ",", "]}}", is_lines=False),
+    "gor": Format(_gor, ".gor"),
+    # A dump begins with the length of a flow and the length, name and value of its first field.
+    "mitmproxy": Format(_mitmproxy, ".flow", "90:7:version;\n", is_lines=False),
+}  # fmt: skip
+
+
+class FlowReader:
+    """Stands in for the library's: below the first line each line is a flow in JSON, any field of any type."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def stream(self) -> Iterator[Any]:
+        data = b""
+        while piece := self._source.read(1 << 20):
+            data += piece
+        for flow in data.partition(b"\n")[2].decode().splitlines():
+            yield self._flow(json.loads(flow, object_hook=lambda fields: SimpleNamespace(**fields)))
+
+    @staticmethod
+    def _flow(flow: Any) -> Any:
+        """The flow with the bytes that the library has where JSON has texts."""
+        for message in (getattr(flow, "request", None), getattr(flow, "response", None)):
+            if isinstance(getattr(message, "raw_content", None), str):
+                message.raw_content = message.raw_content.encode()
+            if isinstance(getattr(message, "headers", None), list):
+                fields = tuple((name.encode(), value.encode()) for name, value in message.headers)
+                message.headers = SimpleNamespace(fields=fields)
+        return flow
+
+
+def in_place_of_mitmproxy() -> dict[str, ModuleType]:
+    """The modules to put among those that are imported."""
+    package, inner = ModuleType("mitmproxy"), ModuleType("mitmproxy.io")
+    inner.FlowReader = FlowReader  # type: ignore[attr-defined]
+    return {"mitmproxy": package, "mitmproxy.io": inner}
