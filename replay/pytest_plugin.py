@@ -123,6 +123,7 @@ def _run(
 ) -> "GateOutcome":
     """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
     __tracebackhide__ = True
+    from replay.engine.ownership import owning_signals
     from replay.judge.measures.slo import SloError, parse_slo
     from replay.results.rundir import RunDirError
     from replay.target.target import TargetError, load_target
@@ -135,16 +136,18 @@ def _run(
     try:
         bounds = [parse_slo(slo) for slo in slos]
         aim = load_target(target)
-        return gate_trace(
-            trace,
-            aim,
-            bounds,
-            options,
-            out=out,
-            baselines=baselines,
-            confidence=confidence,
-            least_fidelity=least_fidelity,
-        )
+        # So that a time limit of the test ends an application that hangs, and fixtures stay in their thread.
+        with owning_signals():
+            return gate_trace(
+                trace,
+                aim,
+                bounds,
+                options,
+                out=out,
+                baselines=baselines,
+                confidence=confidence,
+                least_fidelity=least_fidelity,
+            )
     except (SloError, TraceError, TargetError, RunDirError, TargetUnreachable) as error:
         _fail(str(error))
 

@@ -9,6 +9,7 @@ from replay import __version__
 from replay.cli.failures import failure_of
 from replay.cli.lazy import LazyGroup, Member
 from replay.cli.outlets import guard_outlets
+from replay.engine.ownership import owning_signals
 from replay.words.numbers import printable
 
 _MEMBERS = {
@@ -59,7 +60,8 @@ def main() -> None:
     """Run the command line; never ends in a traceback for what a user or a target did."""
     guard_outlets()
     try:
-        code = cli.main(standalone_mode=False)
+        with owning_signals():
+            code = cli.main(standalone_mode=False)
         sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except BaseException as error:

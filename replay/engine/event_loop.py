@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from replay.engine.interrupts import Interrupts
+from replay.engine.ownership import owns_signals
 from replay.engine.signals import Signals
+from replay.engine.threads import Breaker, breaker_here, call_in_thread
 from replay.system.shortage import check_room_for_loop
 
 # An application was given longer when its transport closed; this is for what it left beside it.
@@ -28,12 +31,14 @@ _T = TypeVar("_T")
 class Host:
     """What a coroutine knows of the loop that it runs in.
 
-    has_guest: an application shares the loop, so that a fault in it may be the application's.
+    interrupts: how it is broken off. has_guest: an application shares the loop, so that a fault in it may be the
+    application's.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, has_signals: bool = False) -> None:
         self._loop = loop
-        self.signals = Signals(loop)
+        self.interrupts = Interrupts(loop)
+        self._signals = Signals(loop, self.interrupts) if has_signals else None
         self.has_guest = False
         # What was raised where no step waited for it, in words; each but once.
         self._strays: list[str] = []
@@ -41,10 +46,19 @@ class Host:
     def __repr__(self) -> str:
         return f"<Host {'with' if self.has_guest else 'without'} a guest, {len(self._strays)} strays>"
 
+    def take_signals(self) -> None:
+        """Stand before the handlers that there are now, where the caller owns the process's signals."""
+        if self._signals is not None:
+            self._signals.take()
+
+    def give_signals_back(self) -> None:
+        if self._signals is not None:
+            self._signals.give_back()
+
     def excuses(self, context: dict[str, Any]) -> bool:
         """Whether a fault that the loop reports is none of ours: it is then noted, and may be forgotten."""
         fault = context.get("exception")
-        if fault is not None and fault is self.signals.raised:
+        if fault is not None and fault is self.interrupts.raised:
             return True
         if not self.has_guest or (fault is not None and _is_ours(fault)):
             return False
@@ -82,40 +96,54 @@ def alone(error: BaseException) -> BaseException:
 def run_to_end(main: Callable[[Host], Coroutine[Any, Any, _T]]) -> _T:
     """Run a coroutine in an event loop of its own, and return what it returns.
 
-    Raises what it raises, or rather what a signal handler raised meanwhile, and KeyboardInterrupt for a Ctrl-C while
-    there was no run to stop. asyncio.CancelledError: an application cancelled the coroutine. OSError: this machine has
-    not enough of something for an event loop. RuntimeError: this thread runs an event loop already.
+    The loop turns in this thread where its caller owns the process's signals, and else in a thread of its own, so that
+    this may be called anywhere, in a coroutine too (see threads.py). Raises what the coroutine raises, or rather what a
+    signal handler raised meanwhile, and KeyboardInterrupt for a Ctrl-C while there was no run to stop.
+    asyncio.CancelledError: an application cancelled the coroutine. OSError: this machine has not enough of something
+    for an event loop.
     """
-    _refuse_running_loop()
+    breaker = breaker_here()
+    if breaker is not None:
+        return _run_here(main, breaker)
+    if owns_signals() and not _is_loop_running():
+        return _run_here(main, None)
+    return call_in_thread(lambda: run_to_end(main))
+
+
+def _run_here(main: Callable[[Host], Coroutine[Any, Any, _T]], breaker: Breaker | None) -> _T:
     check_room_for_loop()
     loop = _new_loop()
-    host = Host(loop)
+    host = Host(loop, has_signals=breaker is None)
     loop.set_exception_handler(host.on_fault)
     task = loop.create_task(main(host))
     try:
-        host.signals.take()
+        host.take_signals()
+        if breaker is not None:
+            breaker.attach(loop, host.interrupts)
         _turn(loop, task, host)
         _end_tasks(loop, host)
         _turn(loop, loop.create_task(loop.shutdown_asyncgens()), host)
     finally:
-        host.signals.give_back()
+        if breaker is not None:
+            breaker.detach()
+        host.give_signals_back()
         # uvloop takes a loop that could not begin to turn for one that runs.
         with contextlib.suppress(RuntimeError):
             # Without waiting for threads that the application has at work; they may never end.
             loop.close()
-    if host.signals.raised is not None:
+    if host.interrupts.raised is not None:
         if not task.cancelled():
             task.exception()
-        raise host.signals.raised
+        raise host.interrupts.raised
     return task.result()
 
 
-def _refuse_running_loop() -> None:
+def _is_loop_running() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return
-    raise RuntimeError("a run has an event loop of its own: call it in a thread, with asyncio.to_thread.")
+        return False
+    return True
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -139,7 +167,7 @@ def _turn(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[Any]", host: Host
             # loop's own, and it would not turn the next time either.
             if loop.is_closed() or isinstance(error, OSError):
                 raise
-            if error is not host.signals.raised:
+            if error is not host.interrupts.raised:
                 host.note_stray(described(error))
 
 

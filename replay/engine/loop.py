@@ -29,6 +29,7 @@ from replay.engine.retries import Retries
 from replay.engine.types import RunOptions
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
+from replay.system.shared import Shared
 from replay.trace.types import Session, Step
 from replay.trace.values.extracting import MissingValue, taken
 from replay.wire.types import ALWAYS, Exchange
@@ -127,16 +128,21 @@ class Progress:
 
 
 @contextmanager
-def _garbage_kept() -> Iterator[None]:
-    """No garbage is collected inside, but what `_chores` collects in idle moments."""
+def _without_collection() -> Iterator[None]:
+    is_enabled = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if is_enabled:
+            gc.enable()
         gc.unfreeze()
+
+
+# No garbage is collected inside, but what `_chores` collects in idle moments.
+_garbage_kept = Shared(_without_collection)
 
 
 async def run_together(
@@ -157,7 +163,7 @@ async def run_together(
     before = running.get_exception_handler()
     running.set_exception_handler(on_fault)
     try:
-        with _garbage_kept():
+        with _garbage_kept:
             for loop in loops:
                 loop.read_ahead()
             # What was read ahead is not looked at either.

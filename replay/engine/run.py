@@ -89,10 +89,11 @@ def replay_trace(
     """Replay one trace against one target, and return the summary that was written.
 
     Raises TraceError, TargetError and RunDirError for bad input, OriginRefused (a TargetError) where the trace was
-    recorded at the target, and TargetUnreachable when nothing could be sent at all. Ctrl-C (SIGINT) or SIGTERM ends the
-    run early, with the status interrupted; so does stop_when. In a thread that is not the main one no signal arrives.
-    Whatever else a signal handler raises while the run goes on, as pytest-timeout does, ends it, and is raised here;
-    run.json then says failed, and what was recorded is kept.
+    recorded at the target, and TargetUnreachable when nothing could be sent at all. stop_when ends the run early, with
+    the status interrupted. So does Ctrl-C (SIGINT) or SIGTERM where the caller owns the process's signals; what another
+    handler raises then ends the run too, and is raised here: run.json says failed, and what was recorded is kept. Where
+    the caller does not own them, what is raised in this thread, as KeyboardInterrupt is, ends the run, which says that
+    it was interrupted, and is raised once its directory is whole.
     """
     return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 
@@ -118,7 +119,7 @@ def replay_together(
     purse = None if options.budget is None else Purse(options.budget)
     runs = [_Run(trace, found, job, options, rows, purse) for job in jobs]
     try:
-        with most_descriptors():
+        with most_descriptors:
             run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse))
     except BaseException as raised:
         cause = alone(raised)
@@ -218,15 +219,15 @@ class _Run:
         loop, recorder, manifest = self.loop, self.recorder, self.manifest
         assert manifest is not None
         recorder.finish(time.monotonic_ns())
-        status: RunStatus = "interrupted" if host.signals.were_seen or why or ended else "finished"
+        status: RunStatus = "interrupted" if host.interrupts.were_seen or why or ended else "finished"
         if recorder.failure is not None or loop.read_error is not None or loop.fault is not None:
             status = "failed"
         complete(manifest, status, loop, recorder, self.sender, self._pace)
-        if host.signals.raised is not None:
-            ended_by(manifest, host.signals.raised)
+        if host.interrupts.raised is not None:
+            ended_by(manifest, host.interrupts.raised)
         if why is not None:
             manifest.notes = [*manifest.notes, f"ended early: {why}"]
-            self.ended_early = why if status == "interrupted" and not host.signals.were_seen else None
+            self.ended_early = why if status == "interrupted" and not host.interrupts.were_seen else None
         if self._till is not None:
             manifest.spent = self._till.result()
         if ended is not None:
@@ -257,11 +258,15 @@ class _Run:
         return Outcome(summary, self.directory.path, self.ended_early)
 
     def break_off(self, cause: BaseException) -> None:
-        """An exception ended everything: keep what was recorded, unless the end of the run is written already."""
-        if self.manifest is None or self._is_settled:
+        """An exception ended everything: keep what was recorded, and write of its end what is not written already."""
+        if self.manifest is None:
             return
         # What is raised is the cause; that its traces could not be written is the lesser evil.
         with contextlib.suppress(OSError):
+            if self._is_settled:
+                cause.add_note(f"What was recorded is in {self.directory.path}.")
+                self.outcome()
+                return
             if hasattr(self, "loop") and self.loop.finished_ns:
                 self.recorder.finish(time.monotonic_ns())
                 complete(self.manifest, "failed", self.loop, self.recorder, self.sender, self._pace)
@@ -287,7 +292,7 @@ async def _replay(
         for run in runs:
             await run.sender.open()
             opened.append(run)
-        host.signals.take()
+        host.take_signals()
         for run in runs:
             run.prepare()
         loops = [run.loop for run in runs]
@@ -296,7 +301,7 @@ async def _replay(
         if abort_when is not None:
             for run in runs:
                 abort_when.begin(run.directory.path, run.loop.progress)
-        with host.signals.stopping(loops, options.grace_s):
+        with host.interrupts.stopping(loops, options.grace_s):
             async with anyio.create_task_group() as tasks:
                 if on_progress is not None:
                     watched = [Watched(run.target.name, run.planned, run.loop, run.recorder) for run in runs]

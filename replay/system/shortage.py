@@ -10,6 +10,8 @@ import os
 import socket
 from collections.abc import Iterator
 
+from replay.system.shared import Shared
+
 try:
     import resource
 except ImportError:  # Windows has no such limit.
@@ -33,8 +35,7 @@ def descriptor_limit() -> int | None:
 
 
 @contextlib.contextmanager
-def most_descriptors() -> Iterator[None]:
-    """Inside, this process may open as many descriptors as the system lets it ask for."""
+def _raised_limit() -> Iterator[None]:
     if resource is None:
         yield
         return
@@ -52,6 +53,10 @@ def most_descriptors() -> Iterator[None]:
         if is_raised:
             with contextlib.suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+most_descriptors = Shared(_raised_limit)
+"""Inside, this process may open as many descriptors as the system lets it ask for."""
 
 
 def check_room_for_loop() -> None:

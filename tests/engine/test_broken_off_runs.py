@@ -1,16 +1,16 @@
-"""Runs that something tries to break off: an application in this process, a signal handler, a thread."""
+"""Runs that something tries to break off: an application in this process, a signal handler."""
 
 import asyncio
 import errno
 import json
 import signal
 import sys
-import threading
 from types import ModuleType
 
 import pytest
 
 from replay.engine import event_loop
+from replay.engine.ownership import owning_signals
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.target.target import Target, Timeouts
@@ -46,7 +46,8 @@ def serve(write_trace, tmp_path):
         target = Target(
             url=f"asgi:{module.__name__}:app", name="app", transport="httpx", timeouts=Timeouts(**limits)
         )
-        return replay_trace(trace, target, RunOptions(grace_s=grace_s), tmp_path / "run")
+        with owning_signals():
+            return replay_trace(trace, target, RunOptions(grace_s=grace_s), tmp_path / "run")
 
     yield served
     del sys.modules[module.__name__]
@@ -203,27 +204,6 @@ def test_ctrl_c_stops_a_run_and_its_handler_is_put_back(serve, alarmed):
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_a_run_goes_on_in_a_thread_where_no_signal_arrives(serve):
-    outcomes = []
-    thread = threading.Thread(target=lambda: outcomes.append(serve()))
-    thread.start()
-    thread.join()
-
-    assert [counts_of(outcome) for outcome in outcomes] == [("finished", STEPS, {})]
-
-
-def test_a_run_goes_on_beside_an_event_loop_but_not_in_it(serve):
-    async def beside():
-        return await asyncio.to_thread(serve)
-
-    async def inside():
-        serve()
-
-    assert counts_of(asyncio.run(beside())) == ("finished", STEPS, {})
-    with pytest.raises(RuntimeError, match=r"call it in a thread, with asyncio\.to_thread"):
-        asyncio.run(inside())
-
-
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 def test_an_event_loop_that_cannot_turn_ends_the_run(monkeypatch):
     """It was turned again for ever, since nothing that is raised in a loop ends it."""
@@ -237,5 +217,5 @@ def test_an_event_loop_that_cannot_turn_ends_the_run(monkeypatch):
         pass
 
     monkeypatch.setattr(event_loop, "_new_loop", Stuck)
-    with pytest.raises(OSError, match="in system"):
+    with owning_signals(), pytest.raises(OSError, match="in system"):
         event_loop.run_to_end(main)

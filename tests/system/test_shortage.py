@@ -235,7 +235,7 @@ def test_a_run_asks_for_as_many_descriptors_as_it_may_and_gives_them_back(limits
     _, hard = limits
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
 
-    with most_descriptors():
+    with most_descriptors:
         assert descriptor_limit() == min(hard, 1 << 18) or hard == resource.RLIM_INFINITY
 
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, hard)

@@ -3,6 +3,7 @@
 import os
 import signal
 
+from replay.engine.ownership import owning_signals
 from replay.engine.types import RunOptions
 from replay.report.terminal.verdicts import print_compare
 from replay.target.target import Target
@@ -22,9 +23,10 @@ def test_a_target_whose_turn_never_came_is_not_given_the_figures_of_another(
             os.kill(os.getpid(), signal.SIGINT)
 
     targets = [Target(url=truth.url, name=name) for name in ("first", "second", "third")]
-    outcome = compare_targets(
-        trace, targets, RunOptions(), "sequential", out=tmp_path / "out", on_progress=interrupt_once
-    )
+    with owning_signals():
+        outcome = compare_targets(
+            trace, targets, RunOptions(), "sequential", out=tmp_path / "out", on_progress=interrupt_once
+        )
 
     assert told
     assert outcome.status == "interrupted"
