@@ -77,7 +77,7 @@ class Tail(msgspec.Struct, omit_defaults=True):
 
 
 class IdleBucket(msgspec.Struct, omit_defaults=True):
-    """Waves after an idle time from idle_s up to to_s: how many, how many of them cold, and that share\'s interval."""
+    """Waves after an idle time from idle_s up to to_s: how many, how many of them cold, and that share's interval."""
 
     idle_s: float
     to_s: float
