@@ -4,9 +4,11 @@ import importlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -179,6 +181,23 @@ def test_what_a_command_printed_otherwise_than_was_expected_is_told():
         machine.run([sys.executable, "-c", "raise SystemExit(3)"])
 
 
+def test_a_request_arrives_within_the_call_that_sends_it_and_is_read_after_that():
+    sent_ns = []
+    with servers.arrivals() as server:
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+            for _ in range(50):
+                before_ns = time.monotonic_ns()
+                connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                sent_ns.append((before_ns, time.monotonic_ns()))
+                connection.recv(100)
+
+    assert len(server.came_ns) == len(server.read_ns) == 50
+    for (before_ns, after_ns), came_ns, read_ns in zip(sent_ns, server.came_ns, server.read_ns, strict=True):
+        # Two clocks that are read one after the other are some µs apart.
+        assert before_ns - 100_000 <= came_ns <= after_ns + 100_000
+        assert came_ns - 100_000 <= read_ns
+
+
 @needs_nginx
 def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked_for(tmp_path):
     figures = tmp_path / "figures.json"
@@ -210,10 +229,10 @@ def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked
         "noise floor, the server's core",
         "fan-outs of eight, replay",
         "late at 2,000/s, a bare spinning loop",
-        "late at 2,000/s, replay, by the server's log",
-        "late at 2,000/s, replay, as it reports it",
-        "late at 2,000/s, replay, from the stamp of sending to the server's",
-        "late at 2,000/s, replay, by a server that sleeps in between",
+        "late at 2,000/s, replay: arrived",
+        "late at 2,000/s, replay: as it reports it",
+        "late at 2,000/s, replay: read by the server",
+        "late at 2,000/s, replay: of that, the server's part",
     ]
     told = json.loads(figures.read_text())
     assert list(told) == ["noise", "fan-outs", "lag"]

@@ -101,21 +101,24 @@ def _wait_for(server: Nginx, process: "subprocess.Popen[str]") -> None:
 
 
 class Arrivals:
-    """A server that logs each request's arrival. url: without a path; taken_ns: all of them, once it has ended."""
+    """A server that logs requests. url: without a path. Once it has ended, in the order in which it read them:
+
+    came_ns: when the kernel had each at the server's socket. read_ns: when the server had read it.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.taken_ns: array[int] = array("q")
+        self.came_ns: list[int] = []
+        self.read_ns: list[int] = []
 
 
 @contextmanager
-def arrivals(*, spins: bool) -> Iterator[Arrivals]:
-    """On the server's core. spins: it looks for requests without a pause, else it sleeps until the next comes."""
+def arrivals() -> Iterator[Arrivals]:
+    """On the server's core."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "arrivals")
         program = Path(__file__).with_name("arrivals_server.py")
-        command = [sys.executable, str(program), str(log), "spin" if spins else "sleep"]
-        server = on_core(SERVER_CORE, command, stdout=subprocess.PIPE)
+        server = on_core(SERVER_CORE, [sys.executable, str(program), str(log)], stdout=subprocess.PIPE)
         assert server.stdout is not None
         found = Arrivals(server.stdout.readline().strip())
         try:
@@ -125,4 +128,6 @@ def arrivals(*, spins: bool) -> Iterator[Arrivals]:
             server.wait()
             server.stdout.close()
             if log.exists():
-                found.taken_ns.frombytes(log.read_bytes())
+                stamps = array("q", log.read_bytes())
+                found.came_ns += stamps[::2]
+                found.read_ns += stamps[1::2]

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.machine import run
+from benchmarks.machine import CommandFailed, run
 from benchmarks.peers.types import PYTHON, Load, Peer
 from benchmarks.work import USERS, Work
 
@@ -42,9 +42,11 @@ def load(work: Work, url: str, seconds: float, folder: Path) -> Load:
     ]  # fmt: skip
     ran = run(command, is_fine=(0, 1))
     told = json.loads(ran.text)
+    requests = sum(entry["num_requests"] - entry["num_failures"] for entry in told)
+    if not requests:
+        raise CommandFailed("Locust has sent nothing in that time")
     began_s = min(entry["start_time"] for entry in told)
     ended_s = max(entry["last_request_timestamp"] for entry in told)
-    requests = sum(entry["num_requests"] - entry["num_failures"] for entry in told)
     return Load(requests, requests / (ended_s - began_s), ran)
 
 
