@@ -219,7 +219,6 @@ ARGUED_FOR: dict[str, str] = {}
 TO_BE_CUT = {
     "engine/loop.py:RunLoop",
     "engine/records/recorder.py:Recorder",
-    "judge/measures/slo.py:_Parser",
     "simulation/simulation.py:SimulatedWire",
 }
 
