@@ -21,19 +21,19 @@ from replay.target.target import Target
 PACKAGE = Path(__file__).parent.parent.parent / "replay"
 # Who asks what time it is in the world, and what for.
 ASKED_BY = {
-    "cli/price_tables.py": "the age of prices",
-    "engine/dryrun.py": "the value of {{now}} in requests",
+    "cli/planes/price_tables.py": "the age of prices",
+    "engine/forecast/dryrun.py": "the value of {{now}} in requests",
     "engine/manifest.py": "when a run began and ended, for people",
-    "engine/recorder.py": "when a run began, in the head of latency.hlog",
+    "engine/records/recorder.py": "when a run began, in the head of latency.hlog",
     "engine/users/casting.py": "the value of {{now}} in requests",
     "recording/recording.py": "when a recording began, for people",
     "results/rundir.py": "the name of a run's directory",
     "trials/check/checking.py": "whether an answer's date tells that the clocks differ",
     "trials/check/reaching.py": "how long a certificate is still valid",
     "trials/cost.py": "the age of prices",
-    "trials/pilot/money.py": "the age of prices",
+    "trials/pilot/pricing/money.py": "the age of prices",
     "trials/pilot/judging.py": "when a pilot was made, for people",
-    "wire/response.py": "a Retry-After that names a date",
+    "wire/http1/response.py": "a Retry-After that names a date",
 }
 
 
