@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from replay.judge.gate.abort import AbortRule, parse_abort
-from replay.judge.measures.slo import Slo, parse_slo, parse_slo_file
-from replay.judge.measures.slo_tokens import SloError
+from replay.judge.measures.slo import Slo, SloError, parse_slo, parse_slo_file
 
 _SLO_FILE_BYTES = 1 << 20
 _Command = TypeVar("_Command", bound=Callable[..., Any])

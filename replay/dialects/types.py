@@ -1,7 +1,7 @@
 """What an answer says of itself, and what a dialect is."""
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 Layout = Literal["openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "json-rpc"]
 Family = Literal["model", "rpc"]
@@ -30,6 +30,35 @@ class BodyFacts(NamedTuple):
     usage: Usage | None = None
     finish_reasons: tuple[str, ...] = ()
     tool_names: tuple[str, ...] = ()
+
+
+class StreamFacts(Protocol):
+    """What one event stream says: of itself, as BodyFacts, and of its layout.
+
+    is_cut_short: a model's answer ended without its layout's end, and without an error that would say why; to be asked
+    once the response is over. further_itl_ns: of the gaps between token events that are listed nowhere, how often each
+    came.
+    """
+
+    @property
+    def layout(self) -> Layout | None: ...
+
+    @property
+    def error(self) -> AnswerError | None: ...
+
+    @property
+    def is_cut_short(self) -> bool: ...
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]: ...
+
+    @property
+    def tool_names(self) -> tuple[str, ...]: ...
+
+    further_itl_ns: dict[int, int]
 
 
 class Dialect(NamedTuple):

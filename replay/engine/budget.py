@@ -14,11 +14,11 @@ import re
 from typing import NamedTuple
 
 from replay.dialects.families import family_of_request
+from replay.engine.attempt import Attempt
 from replay.engine.types import Budget
 from replay.results.types import Spent
 from replay.target.target import Cost, Target, TargetError
 from replay.trace.types import Step
-from replay.wire.types import Exchange
 
 MOST_ANSWERED = 1_024
 """Tokens that an answer is taken to have where nothing bounds it."""
@@ -125,13 +125,13 @@ class Till:
         self._calls += 1
         return True
 
-    def settle(self, exchange: Exchange) -> None:
+    def settle(self, attempt: Attempt) -> None:
         """An attempt that was paid for has ended."""
         # One that was made up for a step that could not be rendered was never paid for.
-        if not exchange.method or not is_model_call(exchange.step, exchange.body):
+        if not attempt.method or not is_model_call(attempt.step, attempt.body):
             return
-        expected = expected_tokens(exchange.step, exchange.body)
-        told = exchange.events if exchange.facts is None else exchange.facts
+        expected = expected_tokens(attempt.step, attempt.body)
+        told = attempt.events if attempt.facts is None else attempt.facts
         usage = None if told is None else told.usage
         self._ended += 1
         if usage is not None and (usage.input_tokens is not None or usage.output_tokens is not None):
@@ -143,7 +143,7 @@ class Till:
             self._prompt += used.prompt
             self._answer += used.answer
             self._correct(price_of(self._cost, used) - price_of(self._cost, expected))
-        elif not exchange.sent_ns or 400 <= exchange.status < 500:
+        elif not attempt.sent_ns or 400 <= attempt.status < 500:
             self._calls -= 1
             self._ended -= 1
             self._correct(-price_of(self._cost, expected))

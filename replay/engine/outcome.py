@@ -15,13 +15,14 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from replay.dialects.bodies import family_of_request, read_body
+from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded
 from replay.results.types import is_transient
 from replay.target.target import ExpectRule, Target, expected_of
 from replay.trace.types import Expect, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
 from replay.trace.values.extracting import MOST_BODY_BYTES
-from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
+from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 
 _KNOWN_MOST = 65_536
 _PLAIN_KINDS = ("tool", "http")
@@ -60,22 +61,20 @@ class Expected:
         """Whether the response's headers are looked at."""
         return self._expect is not None
 
-    def settle(self, exchange: Exchange) -> None:
-        """Give an exchange whose response is whole its error, if it has one."""
-        if not self._expects_status(exchange.status):
-            exchange.error = status_class(exchange.status)
+    def settle(self, attempt: Attempt) -> None:
+        """Give an attempt whose response is whole its error, if it has one."""
+        if not self._expects_status(attempt.status):
+            attempt.error = status_class(attempt.status)
             if self._statuses is not None:
-                exchange.check = "status"
+                attempt.check = "status"
             return
         if self._expect is not None:
-            exchange.check = unmet(
-                self._expect, _headers(exchange), plain_body(exchange), exchange.response_bytes
-            )
-            if exchange.check is not None:
-                exchange.error = "check"
+            attempt.check = unmet(self._expect, _headers(attempt), plain_body(attempt), attempt.response_bytes)
+            if attempt.check is not None:
+                attempt.error = "check"
                 return
-        if self.family is not None and exchange.status < 400:
-            exchange.error = _fault_of(exchange, self.family)
+        if self.family is not None and attempt.status < 400:
+            attempt.error = _fault_of(attempt, self.family)
 
     def _expects_status(self, status: int) -> bool:
         if self._statuses is not None:
@@ -83,31 +82,31 @@ class Expected:
         return status < 400 or (status == self._recorded_status and status < 500)
 
 
-def _fault_of(exchange: Exchange, family: str) -> str | None:
+def _fault_of(attempt: Attempt, family: str) -> str | None:
     """What the answer itself says went wrong."""
-    events = exchange.events
+    events = attempt.events
     if events is not None:
         error: str | None = events.error
         return error or ("cut_short" if events.is_cut_short else None)
-    body = plain_body(exchange)
-    if exchange.is_stream and not exchange.response_bytes:
+    body = plain_body(attempt)
+    if attempt.is_stream and not attempt.response_bytes:
         return "cut_short"
-    facts = exchange.facts = read_body(body, family)
+    facts = attempt.facts = read_body(body, family)
     return facts.error
 
 
-def plain_body(exchange: Exchange) -> bytes:
+def plain_body(attempt: Attempt) -> bytes:
     """What was kept of the body, without its content coding."""
-    body = bytes(exchange.captured or b"")
-    coding = exchange.content_encoding
+    body = bytes(attempt.captured or b"")
+    coding = attempt.content_encoding
     if coding is None:
         return body
     return uncoded(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
 
 
-def _headers(exchange: Exchange) -> Mapping[str, str]:
+def _headers(attempt: Attempt) -> Mapping[str, str]:
     """The last of each name, where one stands more than once."""
-    kept = exchange.captured_headers or ()
+    kept = attempt.captured_headers or ()
     return {name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in kept}
 
 

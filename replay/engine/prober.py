@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from replay.engine.attempt import Attempt
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
 from replay.engine.requests.router import WAIT
@@ -17,7 +18,6 @@ from replay.engine.types import Knobs
 from replay.engine.walker import Pace, Walk
 from replay.target.target import Target
 from replay.trace.types import Session, Step
-from replay.wire.types import Exchange
 
 _SWEEP_S = 0.01
 
@@ -55,12 +55,12 @@ class Prober:
         self._sender.prepare(connections)
         await asyncio.sleep(0.05)
 
-    async def send(self, steps: Sequence[Step]) -> list[Exchange]:
+    async def send(self, steps: Sequence[Step]) -> list[Attempt]:
         """Send these steps at once; returns when all have ended."""
         running = asyncio.get_running_loop()
         return list(await asyncio.gather(*(self._send(step, running.create_future()) for step in steps)))
 
-    async def _send(self, step: Step, ended: "asyncio.Future[Exchange]") -> Exchange:
+    async def _send(self, step: Step, ended: "asyncio.Future[Attempt]") -> Attempt:
         self._sent += 1
         where = self._sender.decide(step)
         if where == WAIT:
@@ -68,14 +68,25 @@ class Prober:
         walk = Walk(Session(f"probe-{self._sent}", 0.0, [step]), Pace(Knobs()), 0, False, True)
         method, head, body, is_stream, is_idempotent, _ = self._sender.renderers[where].render(step, walk.id)
 
-        def done(exchange: Any) -> None:
-            self._recorder.ended(exchange)
+        def done(attempt: Any) -> None:
+            self._recorder.ended(attempt)
             if not ended.done():
-                ended.set_result(exchange)
+                ended.set_result(attempt)
 
         now = time.monotonic_ns()
-        exchange = Exchange(
-            head, body, method, done, None, step, walk, is_stream, is_idempotent, walk, 0, now, now
+        attempt = Attempt(
+            head,
+            body,
+            method,
+            done,
+            step,
+            walk,
+            0,
+            now,
+            now,
+            session_key=walk,
+            is_stream=is_stream,
+            idempotent=is_idempotent,
         )
-        self._sender.wires[where].send(exchange)
+        self._sender.wires[where].send(attempt)
         return await ended

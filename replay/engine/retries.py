@@ -8,8 +8,8 @@ Engineering, ch. 21). Draws depend on the seed, the session, the step and the at
 
 import hashlib
 
+from replay.engine.attempt import Attempt
 from replay.target.target import Retry
-from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
 _FREE_RETRIES = 10
@@ -28,31 +28,31 @@ class Retries:
     def __repr__(self) -> str:
         return f"<Retries {self.retried} so far>"
 
-    def wants(self, exchange: Exchange) -> bool:
+    def wants(self, attempt: Attempt) -> bool:
         """Whether the policy repeats such an attempt, its budget aside."""
         policy = self._policy
-        if exchange.attempt >= policy.attempts:
+        if attempt.number >= policy.attempts:
             return False
-        if not (exchange.idempotent or policy.unsafe or policy.idempotency_header is not None):
+        if not (attempt.idempotent or policy.unsafe or policy.idempotency_header is not None):
             return False
-        if exchange.phase is None and exchange.status in self._statuses:
+        if attempt.phase is None and attempt.status in self._statuses:
             return True
-        return exchange.error is not None and exchange.error in self._errors
+        return attempt.error is not None and attempt.error in self._errors
 
-    def delay_ns(self, exchange: Exchange, sent: int) -> int | None:
+    def delay_ns(self, attempt: Attempt, sent: int) -> int | None:
         """How long to wait before the next attempt; None: it stays failed. sent: requests of the run so far."""
         policy = self._policy
-        if not self.wants(exchange):
+        if not self.wants(attempt):
             return None
         if self.retried >= _FREE_RETRIES + sent * policy.budget_percent / 100:
             return None
         self.retried += 1
-        if policy.retry_after and exchange.retry_after_s is not None:
-            return int(min(exchange.retry_after_s, policy.max_backoff_s) * _NS)
-        most_s = min(policy.max_backoff_s, policy.backoff_s * 2 ** min(30, exchange.attempt - 1))
-        return int(self._drawn(exchange) * most_s * _NS)
+        if policy.retry_after and attempt.retry_after_s is not None:
+            return int(min(attempt.retry_after_s, policy.max_backoff_s) * _NS)
+        most_s = min(policy.max_backoff_s, policy.backoff_s * 2 ** min(30, attempt.number - 1))
+        return int(self._drawn(attempt) * most_s * _NS)
 
-    def _drawn(self, exchange: Exchange) -> float:
-        text = f"{self._seed}:{exchange.walk.id}:{exchange.step.id}:{exchange.attempt}"
+    def _drawn(self, attempt: Attempt) -> float:
+        text = f"{self._seed}:{attempt.walk.id}:{attempt.step.id}:{attempt.number}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest) / 2**64

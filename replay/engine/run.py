@@ -13,11 +13,12 @@ import anyio
 
 from replay.engine.answers.digests import Digests
 from replay.engine.arms import ALL, Arm
+from replay.engine.attempt import Attempt
 from replay.engine.beside.events import carry_out, reaper_for
 from replay.engine.beside.observe import PlaneObserver
 from replay.engine.budget import Purse, Till
 from replay.engine.event_loop import Host, alone, run_to_end
-from replay.engine.loop import Progress, RunLoop, run_together
+from replay.engine.loop import RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.outcome import Outcomes
 from replay.engine.plan import Planned, planned_counts, planned_sessions, read_trace
@@ -27,7 +28,7 @@ from replay.engine.records.writer import FileWriter
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.requests.sender import TargetSender
 from replay.engine.retries import Retries
-from replay.engine.types import At, RunOptions
+from replay.engine.types import At, Progress, RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
 from replay.engine.walker import Pace
@@ -38,7 +39,6 @@ from replay.system.shortage import most_descriptors
 from replay.target.target import Target
 from replay.trace.file.stream import TraceScan
 from replay.wire.errors import TargetUnreachable
-from replay.wire.types import Exchange
 
 _LOOK_EVERY_S = 0.1
 
@@ -65,7 +65,7 @@ class Job(NamedTuple):
     out: Path | None = None
     arm: Arm = ALL
     digests: Digests | None = None
-    witness: Callable[[Exchange], None] | None = None
+    witness: Callable[[Attempt], None] | None = None
 
 
 class StopWhen(Protocol):

@@ -107,3 +107,21 @@ class RunOptions(msgspec.Struct, frozen=True):
     to_origin: bool = False
     read_only: bool = False
     budget: Budget | None = None
+
+
+class Progress:
+    """What a live view shows of a run; read by whoever wants to, written by the run.
+
+    start_ns: the run's zero; 0 until it has one.
+    """
+
+    __slots__ = ("ended", "failed", "retried", "sent", "sessions_done", "start_ns", "unsent", "waits")
+
+    def __init__(self) -> None:
+        self.sent = self.ended = self.failed = self.unsent = self.waits = self.sessions_done = 0
+        self.retried = 0
+        self.start_ns = 0
+
+    @property
+    def in_flight(self) -> int:
+        return self.sent - self.ended

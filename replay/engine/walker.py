@@ -15,9 +15,10 @@ import math
 from collections.abc import Sequence
 from operator import itemgetter
 from sys import intern
-from typing import Any
 
+from replay.engine.requests.render import Rendered
 from replay.engine.types import Knobs
+from replay.engine.users.values import SessionValues
 from replay.trace.types import Session, Step
 
 _NS_PER_MS = 1_000_000
@@ -140,8 +141,8 @@ class Walk:
         steps = session.steps
         self.id = session.id
         self.attributes = session.attributes or _NOTHING
-        self.rendered: dict[int, Any] | None = None
-        self.values: Any = None
+        self.rendered: dict[int, Rendered] | None = None
+        self.values: SessionValues | None = None
         self.steps: list[Step | None] = steps  # type: ignore[assignment]
         self.start_ns = start_ns
         self.left = len(steps)

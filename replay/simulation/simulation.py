@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.engine.attempt import Attempt
 from replay.engine.loop import RunLoop
 from replay.engine.manifest import manifest_of, now_utc
 from replay.engine.outcome import Outcomes
-from replay.engine.pacer import Pacer
+from replay.engine.pacing.pacer import Pacer
 from replay.engine.plan import planned_counts, planned_sessions, read_trace
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
@@ -37,7 +38,7 @@ from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES, with_profile
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled.script import Plan, Recorded, Script
+from replay.planes.modelled.instances import Plan, Recorded, Script
 from replay.planes.types import (
     Asked,
     Boot,
@@ -60,7 +61,6 @@ from replay.system.files import write_whole
 from replay.target.target import Target, TargetError
 from replay.trace.redaction.shown_urls import shown_url
 from replay.trace.types import Kind, Step
-from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
 _MS = 1_000_000
@@ -204,7 +204,7 @@ class _Job(NamedTuple):
 
 
 class SimulatedWire:
-    """Hands exchanges to a plane's core, and plays its instances by their model. part: which of the run's planes."""
+    """Hands attempts to a plane's core, and plays its instances by their model. part: which of the run's planes."""
 
     def __init__(self, spec: SimulatedPlane, time: VirtualTime, shape_path: str, part: Part = OWN) -> None:
         self.part = part
@@ -219,7 +219,7 @@ class SimulatedWire:
         self._chat_path = shape_path.encode()
         self._time = time
         self._origin_ns = time.now_ns
-        self._open: dict[int, Exchange] = {}
+        self._open: dict[int, Attempt] = {}
         self._instance_of: dict[int, InstanceId] = {}
         self._under_way: dict[InstanceId, set[int]] = {}  # the same, by instance
         self._cpu = cpu_rules(spec.plane, spec.instances.vcpu)
@@ -254,11 +254,11 @@ class SimulatedWire:
             self._time.at(origin_ns + round(at_s * _NS), self._kill, None)
         self._set_wake()
 
-    def send(self, exchange: Exchange) -> None:
+    def send(self, attempt: Attempt) -> None:
         now = self._time.now_ns
-        exchange.sent_ns = now
+        attempt.sent_ns = now
         self._next += 1
-        self._open[self._next] = exchange
+        self._open[self._next] = attempt
         self._carry_out(self.plane.request_arrived(self._next, now))
 
     def instances(self, start_ns: int) -> list[InstanceRecord]:
@@ -324,12 +324,12 @@ class SimulatedWire:
 
     def _start(self, start: Start, now: int) -> None:
         number: int = start.request  # type: ignore[assignment]
-        exchange = self._open[number]
-        exchange.instance, exchange.cold = f"{self._prefix}{start.instance}", start.waited_for_boot
+        attempt = self._open[number]
+        attempt.instance, attempt.cold = f"{self._prefix}{start.instance}", start.waited_for_boot
         self._cold += start.waited_for_boot
         self._instance_of[number] = start.instance
         self._under_way.setdefault(start.instance, set()).add(number)
-        job, work_ns = self._job(number, exchange)
+        job, work_ns = self._job(number, attempt)
         if self._lacks_memory(start.instance):
             self._time.at(now, self._die, start.instance)
         elif self._has_cpu:
@@ -337,9 +337,9 @@ class SimulatedWire:
         else:
             self._time.at(now + work_ns, self._first, job)
 
-    def _job(self, number: int, exchange: Exchange) -> tuple[_Job, int]:
+    def _job(self, number: int, attempt: Attempt) -> tuple[_Job, int]:
         """What becomes of a request, and how long until its first byte."""
-        step: Step = exchange.step
+        step: Step = attempt.step
         if self._is_recorded:
             if step.took_ms is None:
                 self.unknown += 1
@@ -351,7 +351,7 @@ class SimulatedWire:
                 return _Job(number, plan, int((took_ms - first_ms) * _MS)), int(first_ms * _MS)
             recorded = Recorded(took_ms, None, step.kind, step.name)
             plan = self._script.plan(
-                b"GET", b"", NOTHING_ASKED, self._key(exchange), self._elapsed_s(), recorded
+                b"GET", b"", NOTHING_ASKED, self._key(attempt), self._elapsed_s(), recorded
             )
             if plan.fate != "answers":
                 return _Job(number, plan, 0), int(plan.work_ms * _MS)
@@ -367,15 +367,15 @@ class SimulatedWire:
                 asked = scan.asked()
         elif step.llm is not None:
             asked = Asked(step.llm.output_tokens or 1, step.llm.stream)
-        plan = self._script.plan(method, path, asked, self._key(exchange), self._elapsed_s())
+        plan = self._script.plan(method, path, asked, self._key(attempt), self._elapsed_s())
         body_ms = plan.body_ms or 0.0
         if plan.stream and plan.body_ms is None:
             body_ms = sum(self._script.gap_ms(plan.random) for _ in range(plan.tokens - 1))
         return _Job(number, plan, int(body_ms * _MS)), int(plan.work_ms * _MS)
 
-    def _key(self, exchange: Exchange) -> bytes:
+    def _key(self, attempt: Attempt) -> bytes:
         """What is drawn for a step depends on this, and on nothing else."""
-        return f"{exchange.walk.id}\0{exchange.step.id}".encode("utf-8", "surrogatepass")
+        return f"{attempt.walk.id}\0{attempt.step.id}".encode("utf-8", "surrogatepass")
 
     def _elapsed_s(self) -> float:
         return (self._time.now_ns - self._origin_ns) / _NS
@@ -456,12 +456,12 @@ class SimulatedWire:
         if not job.body_ns:
             self._end(job)
             return
-        exchange = self._open.get(job.number)
+        attempt = self._open.get(job.number)
         now = self._time.now_ns
-        if exchange is not None and not exchange.first_byte_ns:
-            exchange.first_byte_ns = now
-            if exchange.on_first_byte is not None:
-                exchange.on_first_byte(exchange)
+        if attempt is not None and not attempt.first_byte_ns:
+            attempt.first_byte_ns = now
+            if attempt.on_first_byte is not None:
+                attempt.on_first_byte(attempt)
         rest = job._replace(body_ns=0)
         if self._has_cpu:
             self._share(instance, rest, job.body_ns)
@@ -501,35 +501,35 @@ class SimulatedWire:
         if job.plan.background_ms:
             self._work[instance].leave_behind(job.plan.background_ms * _MS, now)
             self._note_cpu(instance)
-        exchange = self._open.pop(job.number, None)
+        attempt = self._open.pop(job.number, None)
         decisions = self.plane.request_ended(job.number, now)
-        if exchange is not None:
+        if attempt is not None:
             fate = job.plan.fate
-            exchange.status = self._model.faults.error_status if fate in ("fails", "away") else 200
+            attempt.status = self._model.faults.error_status if fate in ("fails", "away") else 200
             if fate == "resets":
-                exchange.error, exchange.phase = "reset", "body"
-            elif exchange.status == 200 and exchange.step.recorded is not None:
+                attempt.error, attempt.phase = "reset", "body"
+            elif attempt.status == 200 and attempt.step.recorded is not None:
                 # Nothing is answered here; what an answer weighs is known from the recording, if at all.
-                exchange.response_bytes = exchange.step.recorded.response_bytes or 0
-            self._done(exchange, now)
+                attempt.response_bytes = attempt.step.recorded.response_bytes or 0
+            self._done(attempt, now)
         self._carry_out(decisions)
 
     def _end_with(self, number: Any, status: int, now: int) -> None:
-        exchange = self._open.pop(number, None)
-        if exchange is not None:
-            exchange.status = status
-            exchange.first_byte_ns = now
+        attempt = self._open.pop(number, None)
+        if attempt is not None:
+            attempt.status = status
+            attempt.first_byte_ns = now
             # Not within the call that sent it: the loop does not expect to hear of it before.
-            self._time.at(now, self._late_done, exchange)
+            self._time.at(now, self._late_done, attempt)
 
-    def _late_done(self, exchange: Exchange) -> None:
-        self._done(exchange, self._time.now_ns)
+    def _late_done(self, attempt: Attempt) -> None:
+        self._done(attempt, self._time.now_ns)
 
-    def _done(self, exchange: Exchange, now: int) -> None:
-        exchange.end_ns = now
-        if not exchange.first_byte_ns:
-            exchange.first_byte_ns = now
-        exchange.on_done(exchange)
+    def _done(self, attempt: Attempt, now: int) -> None:
+        attempt.end_ns = now
+        if not attempt.first_byte_ns:
+            attempt.first_byte_ns = now
+        attempt.on_done(attempt)
 
     def _set_wake(self) -> None:
         wake_ns = self.plane.next_wake_ns

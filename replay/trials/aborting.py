@@ -10,10 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from replay.engine.loop import Progress
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
-from replay.engine.types import RunOptions
+from replay.engine.types import Progress, RunOptions
 from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told

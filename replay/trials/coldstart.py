@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from replay.engine.attempt import Attempt
 from replay.engine.event_loop import Host, run_to_end
 from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.prober import Prober
@@ -24,7 +25,6 @@ from replay.results.types import Manifest, TargetFacts, TraceFacts
 from replay.target.target import ASGI_PREFIX, Target, redacted
 from replay.trace.types import Step
 from replay.trials.evidence import write_verdict
-from replay.wire.types import Exchange
 
 _WARM_REQUESTS = 10
 _LEAST_ADDED_NS = 10_000_000
@@ -126,16 +126,16 @@ class _Experiment:
         host.has_guest = self._target.url.startswith(ASGI_PREFIX)
         async with Prober(self._target, self._directory, secrets.token_hex(8)) as prober:
             for n in range(_WARM_REQUESTS + 1):
-                (exchange,) = await self._ask(prober, 1)
+                (attempt,) = await self._ask(prober, 1)
                 # The first may have woken it.
                 if n:
-                    self._warm_ns.append(exchange.end_ns - exchange.sent_ns)
+                    self._warm_ns.append(attempt.end_ns - attempt.sent_ns)
             while (idle_s := self._search.next_s()) is not None:
                 self._on_wait(idle_s, f"idle for {idle_s:.3g} s")
                 await asyncio.sleep(idle_s)
-                (exchange,) = await self._ask(prober, 1)
-                is_cold = self._is_cold(exchange)
-                self._probes.append(_Probe(idle_s, is_cold, (exchange.end_ns - exchange.sent_ns) / 1e6))
+                (attempt,) = await self._ask(prober, 1)
+                is_cold = self._is_cold(attempt)
+                self._probes.append(_Probe(idle_s, is_cold, (attempt.end_ns - attempt.sent_ns) / 1e6))
                 self._search.tell("cold" if is_cold else "warm")
             if self._search.cold_s is not None:
                 for size in self._plan.bursts:
@@ -144,40 +144,40 @@ class _Experiment:
     async def _burst(self, prober: Prober, size: int, idle_s: float) -> None:
         self._on_wait(idle_s, f"idle for {idle_s:.3g} s, then a burst of {size}")
         await asyncio.sleep(idle_s)
-        exchanges = await self._ask(prober, size)
-        times = sorted((exchange.end_ns - exchange.sent_ns) / 1e6 for exchange in exchanges)
-        instances = {exchange.instance for exchange in exchanges} - {None}
+        attempts = await self._ask(prober, size)
+        times = sorted((attempt.end_ns - attempt.sent_ns) / 1e6 for attempt in attempts)
+        instances = {attempt.instance for attempt in attempts} - {None}
         self._bursts.append(
             Burst(
                 size=size,
-                cold=sum(self._is_cold(exchange) for exchange in exchanges),
+                cold=sum(self._is_cold(attempt) for attempt in attempts),
                 slowest_ms=round(times[-1], 3),
                 median_ms=round(float(np.median(times)), 3),
                 instances=len(instances) or None,
             )
         )
 
-    async def _ask(self, prober: Prober, size: int) -> Sequence[Exchange]:
+    async def _ask(self, prober: Prober, size: int) -> Sequence[Attempt]:
         await prober.connect(size)
         self.sent += size
-        exchanges = await prober.send([self._step] * size)
-        for exchange in exchanges:
-            if exchange.sent_ns == 0:
-                raise ProbeFailed(f"a probe could not be sent ({exchange.error}); the experiment is over.")
-            if exchange.error is not None or exchange.status >= 400:
-                what = exchange.error or f"status {exchange.status}"
+        attempts = await prober.send([self._step] * size)
+        for attempt in attempts:
+            if attempt.sent_ns == 0:
+                raise ProbeFailed(f"a probe could not be sent ({attempt.error}); the experiment is over.")
+            if attempt.error is not None or attempt.status >= 400:
+                what = attempt.error or f"status {attempt.status}"
                 raise ProbeFailed(
                     f"a probe was answered with {what}; choose another --path that always succeeds."
                 )
-        return exchanges
+        return attempts
 
-    def _is_cold(self, exchange: Exchange) -> bool:
-        if exchange.cold is not None:
-            return exchange.cold
+    def _is_cold(self, attempt: Attempt) -> bool:
+        if attempt.cold is not None:
+            return attempt.cold
         median = float(np.median(self._warm_ns))
         spread = float(np.median(np.abs(np.asarray(self._warm_ns) - median)))
         limit = max(_RATIO * median, median + _DEVIATIONS * spread, median + _LEAST_ADDED_NS)
-        return exchange.end_ns - exchange.sent_ns > limit
+        return attempt.end_ns - attempt.sent_ns > limit
 
     def verdict(self) -> ColdVerdict:
         """What the probes showed."""

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from replay.engine.loop import Progress
 from replay.engine.plan import planned_sessions
-from replay.engine.types import RunOptions
+from replay.engine.types import Progress, RunOptions
 from replay.engine.walker import Pace
 from replay.judge.gate.early import EarlyCheck, overall_early
 from replay.judge.measures.slo import Slo, parse_slo

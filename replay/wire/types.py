@@ -1,13 +1,16 @@
-"""What passes between the engine and a wire: one Exchange for each attempt of a step.
+"""What passes between the engine and a wire: one Exchange for each request.
 
 The engine fills in the request half and hands the exchange to a Wire; the wire stamps what happens and calls
-back. Instants are CLOCK_MONOTONIC ns (time.monotonic_ns). Exchanges are mutable, and are made once per attempt.
+back. Instants are CLOCK_MONOTONIC ns (time.monotonic_ns). Exchanges are mutable, and are made once per request. What
+the engine itself needs to know of one is in a subclass of its own (replay/engine/attempt.py).
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable
+from typing import Protocol, Self
 
 import msgspec
+
+from replay.dialects.types import StreamFacts
 
 PHASES = ("connect", "send", "first_byte", "body")
 
@@ -18,25 +21,37 @@ NOT_OF_STREAMS, ALWAYS = 1, 2
 """What keeps_body may be besides 0: keep the body unless it is an event stream, or whatever it is."""
 
 
-class Exchange(msgspec.Struct, eq=False, gc=False):
-    """One attempt of one step: the request's bytes going out, the stamps and sizes coming back.
+class _Asked(msgspec.Struct, eq=False, gc=False):
+    """What every exchange is given.
 
-    Request half, set by the engine:
-      head: request line and headers, CRLF-ended, without the final empty line only where body framing is
-        already in it (see replay/engine/requests/render.py). body: request body, may be empty. method: upper case.
+    A class of its own, so that the fields of a subclass can stand right after these, though they have no defaults: each
+    field that is given by name costs a comparison for every one before it.
+    """
+
+    head: bytes
+    body: bytes
+    method: str
+    on_done: Callable[[Self], None]
+
+
+class Exchange(_Asked, kw_only=True, eq=False, gc=False):
+    """One request and its answer: the bytes going out, the stamps and sizes coming back.
+
+    Request half, set by whoever sends it:
+      head: request line and headers, CRLF-ended, with the final empty line. body: may be empty. method: upper case.
+      session_key: what a connection may be kept for, by Connections.reuse.
       is_stream: token events of a server-sent event stream are to be timed, whatever its content type says.
       family: "model" or "rpc" where the request tells that the answer comes from such.
       idempotent: may be sent again on a new connection if the first died before any response byte.
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
       keeps_body: whether the response's body is to be kept (0, NOT_OF_STREAMS or ALWAYS).
-      walk, step, index, intended_ns, started_ns, expected: the engine's own, untouched by the wire.
 
     Response half, set by the wire:
       sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
       first_token_ns, last_token_ns, token_count, itl_ns (list of gaps between token events, only for streams).
-      events: the replay.dialects.streams.StreamReader of an answer that was an event stream, finished if the answer
-        ended whole; None for other answers, and for those that came compressed.
+      events: what an answer that was an event stream said, finished if the answer ended whole; None for other
+        answers, and for those that came compressed.
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
@@ -47,25 +62,15 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
       instance, cold: the target's own words, where the target file names headers for them.
       captured: the response's body (its first MiB), where keeps_body asked for it; content_encoding: its coding.
       captured_headers: the response's headers, where the engine put a list there.
-      check, facts: the engine's own; the name of the expectation that was not met, and what a body says of itself.
-      retry_after_s: how long a failed response asks to wait. attempt: the engine's own; 2 for the first retry.
+      retry_after_s: how long a failed response asks to wait.
 
     A msgspec Struct, because filling in its defaults is then done in C: 0.3 µs where an __init__ took 0.8 µs.
     """
 
-    head: bytes
-    body: bytes
-    method: str
-    on_done: "Callable[[Exchange], None]"
-    on_first_byte: "Callable[[Exchange], None] | None" = None
-    step: Any = None
-    session_key: Any = None
+    on_first_byte: Callable[[Self], None] | None = None
+    session_key: Hashable = None
     is_stream: bool = False
     idempotent: bool = False
-    walk: Any = None
-    index: int = 0
-    intended_ns: int = 0
-    started_ns: int = 0
     sent_ns: int = 0
     first_byte_ns: int = 0
     first_token_ns: int = 0
@@ -90,23 +95,19 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     stale_end_ns: int = 0
     instance: str | None = None
     cold: bool | None = None
-    attempt: int = 1
     captured: bytearray | None = None
     captured_headers: list[tuple[bytes, bytes]] | None = None
     retry_after_s: float | None = None
     family: str | None = None
-    events: Any = None
+    events: StreamFacts | None = None
     keeps_body: int = 0
     content_encoding: bytes | None = None
-    expected: Any = None
-    check: str | None = None
-    facts: Any = None
 
     def __repr__(self) -> str:
         state = (
             "waiting" if not self.sent_ns else "sent" if not self.end_ns else (self.error or str(self.status))
         )
-        return f"<Exchange {self.method} {state}>"
+        return f"<{type(self).__name__} {self.method} {state}>"
 
 
 class Wire(Protocol):
@@ -137,7 +138,7 @@ class Wire(Protocol):
     def sweep(self, now: int) -> None:
         """End what has passed a time limit; called every few milliseconds, with the time in ns."""
 
-    def end_session(self, session_key: Any) -> None:
+    def end_session(self, session_key: Hashable) -> None:
         """The session is over; a connection kept for it may be closed."""
 
     async def close(self) -> None:

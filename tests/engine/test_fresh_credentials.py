@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.loop import RunLoop
 from replay.engine.outcome import Outcomes
-from replay.engine.pacer import Pacer
+from replay.engine.pacing.pacer import Pacer
 from replay.engine.records.recorder import Recorder
 from replay.engine.records.writer import FileWriter
 from replay.engine.requests.render import Renderer

@@ -10,7 +10,8 @@ import zstandard
 from replay.engine.outcome import Outcomes
 from replay.target.target import ExpectRule, Target, TargetError, load_target
 from replay.trace.types import Expect, LlmCall, Recorded, Request, Step
-from replay.wire.types import ALWAYS, NOT_OF_STREAMS, Exchange
+from replay.wire.types import ALWAYS, NOT_OF_STREAMS
+from tests.support.attempts import attempt
 
 RPC = b'{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
 
@@ -24,13 +25,13 @@ def step(kind="tool", name="search", status=None, path="/x", method="GET", **fie
 def outcome(one, status=200, body=b"", target=None, request_body=b"", headers=(), **fields):
     """The error and the check of an attempt that was answered so."""
     expected = Outcomes(target or Target(url="http://x")).of(one, request_body)
-    exchange = Exchange(b"", request_body, "GET", lambda _: None, step=one, status=status, **fields)
-    exchange.captured, exchange.captured_headers = bytearray(body), list(headers)
-    exchange.response_bytes = len(body)
+    ended = attempt(one, body=request_body, status=status, **fields)
+    ended.captured, ended.captured_headers = bytearray(body), list(headers)
+    ended.response_bytes = len(body)
     if expected is None:
         return ("status_5xx" if status >= 500 else "status_4xx" if status >= 400 else None), None
-    expected.settle(exchange)
-    return exchange.error, exchange.check
+    expected.settle(ended)
+    return ended.error, ended.check
 
 
 @pytest.mark.parametrize(
@@ -230,9 +231,9 @@ def test_an_error_in_a_compressed_answer_is_an_error(coding):
 def test_a_stream_whose_coding_cannot_be_taken_off_is_not_said_to_be_cut_short():
     one = step("llm", llm=LlmCall(10, 5, stream=True))
     expected = Outcomes(Target(url="http://x")).of(one, b"")
-    exchange = Exchange(b"", b"", "POST", lambda _: None, step=one, status=200, is_stream=True)
-    exchange.content_encoding, exchange.response_bytes = b"zstd", 500
+    ended = attempt(one, method="POST", status=200, is_stream=True)
+    ended.content_encoding, ended.response_bytes = b"zstd", 500
 
-    expected.settle(exchange)
+    expected.settle(ended)
 
-    assert exchange.error is None
+    assert ended.error is None

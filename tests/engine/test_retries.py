@@ -12,28 +12,26 @@ from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.columns import read_columns
 from replay.target.target import Retry, Target, TargetError, load_target
-from replay.trace.types import Request, Session, Step
+from replay.trace.types import Request, Step
 from replay.wire.http1.response import retry_after_s
-from replay.wire.types import Exchange
+from tests.support.attempts import attempt
 
 
-def failed(attempt=1, status=503, error=None, idempotent=True, retry_after_s=None):
+def failed(number=1, status=503, error=None, idempotent=True, retry_after_s=None):
     step = Step("a", "http", "a", request=Request("GET", "/"))
-    exchange = Exchange(b"", b"", "GET", lambda _: None, step=step, idempotent=idempotent)
-    exchange.walk = Session("s", 0.0, [step])
-    exchange.status, exchange.error, exchange.attempt = status, error, attempt
-    exchange.retry_after_s = retry_after_s
-    return exchange
+    return attempt(
+        step, idempotent=idempotent, status=status, error=error, number=number, retry_after_s=retry_after_s
+    )
 
 
 def test_waits_are_drawn_below_a_limit_that_doubles():
     retries = Retries(Retry(attempts=9, backoff_s=1.0, max_backoff_s=3.0), seed=1)
 
-    waits = [retries.delay_ns(failed(attempt), 1000) / 1e9 for attempt in (1, 2, 3, 4)]
+    waits = [retries.delay_ns(failed(number), 1000) / 1e9 for number in (1, 2, 3, 4)]
 
     assert all(0 <= wait <= most for wait, most in zip(waits, (1, 2, 3, 3), strict=True))
     again = Retries(Retry(attempts=9, backoff_s=1.0, max_backoff_s=3.0), seed=1)
-    assert [again.delay_ns(failed(attempt), 1000) / 1e9 for attempt in (1, 2, 3, 4)] == waits
+    assert [again.delay_ns(failed(number), 1000) / 1e9 for number in (1, 2, 3, 4)] == waits
 
 
 @pytest.mark.parametrize(
@@ -41,7 +39,7 @@ def test_waits_are_drawn_below_a_limit_that_doubles():
     [
         (failed(), True),
         (failed(status=500), False),
-        (failed(attempt=3), False),
+        (failed(number=3), False),
         (failed(status=0, error="reset"), True),
         (failed(status=0, error="protocol"), False),
         (failed(idempotent=False), False),

@@ -1,6 +1,6 @@
 """Records what each step was answered, in answers.jsonl: not what an answer says, but what it looks like.
 
-On the hot path an exchange is only appended to a queue. In the pacer's slack its body is read, a slice at a time, and
+On the hot path an attempt is only appended to a queue. In the pacer's slack its body is read, a slice at a time, and
 forgotten; then a line is written. A shape is written once, before the first answer that has it (again where a run has
 more shapes than are remembered).
 """
@@ -13,8 +13,8 @@ import msgspec
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.shape import Shape
 from replay.engine.answers.telling import Told, telling
+from replay.engine.attempt import Attempt
 from replay.results.types import ANSWERS_SCHEMA, AnswersHead, ShapeRecord
-from replay.wire.types import Exchange
 
 # Bodies that wait may take this much memory; beyond it, they are read without slack.
 _PRESSING_BYTES = 32 << 20
@@ -31,7 +31,7 @@ class AnswersRecorder:
         self._write = write
         self._digests = digests
         self._encode = msgspec.json.Encoder().encode
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[Attempt] = deque()
         self._waiting_bytes = 0
         self._under_way: Generator[None, None, Told] | None = None
         self._shapes: dict[Shape, int] = {}
@@ -50,21 +50,21 @@ class AnswersRecorder:
         """Whether so much waits that it must be worked on without slack."""
         return self._waiting_bytes > _PRESSING_BYTES or len(self._waiting) > _PRESSING
 
-    def ended(self, exchange: Exchange) -> None:
+    def ended(self, attempt: Attempt) -> None:
         """The last attempt of a step is over. Its body belongs to this recorder from here on."""
-        self._waiting.append(exchange)
-        if exchange.captured is not None:
-            self._waiting_bytes += len(exchange.captured)
+        self._waiting.append(attempt)
+        if attempt.captured is not None:
+            self._waiting_bytes += len(attempt.captured)
 
     def work(self) -> bool:
         """One slice; returns whether there is more."""
         if self._under_way is None:
             if not self._waiting:
                 return False
-            exchange = self._waiting.popleft()
-            if exchange.captured is not None:
-                self._waiting_bytes -= len(exchange.captured)
-            self._under_way = telling(exchange, self._digests)
+            attempt = self._waiting.popleft()
+            if attempt.captured is not None:
+                self._waiting_bytes -= len(attempt.captured)
+            self._under_way = telling(attempt, self._digests)
         try:
             next(self._under_way)
         except StopIteration as end:

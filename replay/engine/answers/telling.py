@@ -10,53 +10,54 @@ from typing import Any
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_document
 from replay.dialects.streams import StreamReader
+from replay.dialects.types import StreamFacts
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.shape import Shape, Values, reading
+from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded
 from replay.results.types import AnswerRecord
 from replay.trace.types import Step
 from replay.trace.values.extracting import MOST_BODY_BYTES
-from replay.wire.types import Exchange
 
 # What a whole answer says went wrong; every other error of one follows from its status, or from what was expected.
 _SAID = ("model_error", "rpc_error", "tool_error", "cut_short")
 Told = tuple[AnswerRecord, Shape | None]
 
 
-def telling(exchange: Exchange, digests: Digests | None) -> Generator[None, None, Told]:
-    """Tell in slices; the generator returns what is to be recorded. The exchange's body is forgotten on the way.
+def telling(attempt: Attempt, digests: Digests | None) -> Generator[None, None, Told]:
+    """Tell in slices; the generator returns what is to be recorded. The attempt's body is forgotten on the way.
 
     digests: None where values are of no account.
     """
-    step: Step = exchange.step
-    told = AnswerRecord(exchange.walk.id, step.id, step.kind, step.name)
-    kept, exchange.captured = exchange.captured, None
-    if exchange.phase is not None or not exchange.status:
-        told.error = exchange.error or "no answer"
+    step: Step = attempt.step
+    told = AnswerRecord(attempt.walk.id, step.id, step.kind, step.name)
+    kept, attempt.captured = attempt.captured, None
+    if attempt.phase is not None or not attempt.status:
+        told.error = attempt.error or "no answer"
         return told, None
-    told.status, told.bytes = exchange.status, exchange.response_bytes
-    told.error = exchange.error if exchange.error in _SAID else None
-    if exchange.events is not None:
-        _tell_stream(told, exchange.events)
+    told.status, told.bytes = attempt.status, attempt.response_bytes
+    told.error = attempt.error if attempt.error in _SAID else None
+    if attempt.events is not None:
+        _tell_stream(told, attempt.events)
         return told, None
     body = bytes(kept or b"")
-    told.is_cut = exchange.method != "HEAD" and exchange.response_bytes > len(body)
-    if exchange.content_encoding is not None:
+    told.is_cut = attempt.method != "HEAD" and attempt.response_bytes > len(body)
+    if attempt.content_encoding is not None:
         plain = (
-            None if told.is_cut else uncoded(body, exchange.content_encoding.decode("latin-1"), MOST_BODY_BYTES)
+            None if told.is_cut else uncoded(body, attempt.content_encoding.decode("latin-1"), MOST_BODY_BYTES)
         )
         if plain is None:
             told.content = "coded"
             return told, None
         body = plain
-        if exchange.is_stream and _holds_events(body, told, exchange.family):
+        if attempt.is_stream and _holds_events(body, told, attempt.family):
             return told, None
     yield
-    return told, (yield from _tell_body(told, exchange, body, digests))
+    return told, (yield from _tell_body(told, attempt, body, digests))
 
 
 def _tell_body(
-    told: AnswerRecord, exchange: Exchange, body: bytes, digests: Digests | None
+    told: AnswerRecord, attempt: Attempt, body: bytes, digests: Digests | None
 ) -> Generator[None, None, Shape | None]:
     document = None if told.is_cut else read_document(body)
     if told.is_cut:
@@ -65,8 +66,8 @@ def _tell_body(
         told.content = "json"
     else:
         told.content = "text" if body else "empty"
-    facts = exchange.facts
-    if facts is None and (exchange.family == "model" or told.kind == "llm"):
+    facts = attempt.facts
+    if facts is None and (attempt.family == "model" or told.kind == "llm"):
         facts = read_body(body, "model")
     if facts is not None:
         told.finish_reasons, told.tool_names = facts.finish_reasons, facts.tool_names
@@ -98,6 +99,6 @@ def _holds_events(body: bytes, told: AnswerRecord, family: Any) -> bool:
     return reader.has_events
 
 
-def _tell_stream(told: AnswerRecord, events: StreamReader) -> None:
+def _tell_stream(told: AnswerRecord, events: StreamFacts) -> None:
     told.content, told.layout = "stream", events.layout
     told.finish_reasons, told.tool_names = events.finish_reasons, events.tool_names

@@ -1,6 +1,6 @@
 """What happened: each ended attempt becomes a line of steps.jsonl and a value in the histograms.
 
-On the hot path an exchange is only appended to a list. Slices of that list are turned into lines and columns
+On the hot path an attempt is only appended to a list. Slices of that list are turned into lines and columns
 by `work`, in the pacer's slack, or when too many wait. Once a second the interval's histograms go to
 latency.hlog, a series a slice. A thread writes the bytes, so that a slow disk does not stop the clock; a run
 that is killed loses at most what the last second brought.
@@ -18,6 +18,7 @@ import numpy as np
 from replay.dialects.streams import MOST_GAPS
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.recorder import AnswersRecorder
+from replay.engine.attempt import Attempt
 from replay.engine.records.writer import FileWriter
 from replay.engine.walker import Walk
 from replay.results.folding import IntervalFold
@@ -25,7 +26,6 @@ from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
 from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
 from replay.trace.types import Step
-from replay.wire.types import Exchange
 
 _NS = 1_000_000_000
 _SLICE = 64
@@ -71,7 +71,7 @@ class Recorder:
         self._warmup_ns = int(warmup_s * _NS)
         self._origin_ns = 0
         self._second_ns = 0
-        self._batch: list[Exchange] = []
+        self._batch: list[Attempt] = []
         # The hot path's part: an attempt has ended.
         self.ended = self._batch.append
         self._out = bytearray()
@@ -107,9 +107,9 @@ class Recorder:
         answers = self.answers = AnswersRecorder(lambda data: self._writer.write(file, data), digests)
         note, tell = self._batch.append, answers.ended
 
-        def ended(exchange: Exchange) -> None:
-            note(exchange)
-            tell(exchange)
+        def ended(attempt: Attempt) -> None:
+            note(attempt)
+            tell(attempt)
 
         # Another function rather than a question: a run that keeps no answers pays nothing for it.
         self.ended = ended
@@ -151,7 +151,7 @@ class Recorder:
             )
         )
 
-    def retried(self, x: Exchange) -> None:
+    def retried(self, x: Attempt) -> None:
         """An attempt has failed, and the step is tried again. It has no part in the histograms."""
         if x.stale_retries:
             self._line(self._stale_attempt(x))
@@ -216,7 +216,7 @@ class Recorder:
             self.answers.flush()
 
     def _take(self, most: int) -> None:
-        """Turn up to `most` ended exchanges into lines and values."""
+        """Turn up to `most` ended attempts into lines and values."""
         taken = self._batch[:most]
         del self._batch[:most]
         origin, warmup_ns, encode = self._origin_ns, self._warmup_ns, self._encode
@@ -257,7 +257,7 @@ class Recorder:
                 and not x.stale_retries
                 and x.instance is None
                 and x.cold is None
-                and x.attempt == 1
+                and x.number == 1
                 and intended_ns - origin >= warmup_ns
                 and sent_ns - x.started_ns < _WAITED_NS
             ):
@@ -283,7 +283,7 @@ class Recorder:
                     lines.append(encode(self._stale_attempt(x)))
                 lines.append(encode(self._record(x, attributes)))
         # A further attempt waited on purpose, so it says nothing of our lateness.
-        self._lags_ns.extend([x.started_ns + x.held_ns - x.intended_ns for x in taken if x.attempt == 1])
+        self._lags_ns.extend([x.started_ns + x.held_ns - x.intended_ns for x in taken if x.number == 1])
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:
@@ -297,7 +297,7 @@ class Recorder:
             self._series[key] = series
         return series
 
-    def _record(self, x: Exchange, attributes: dict[str, str]) -> StepRecord:
+    def _record(self, x: Attempt, attributes: dict[str, str]) -> StepRecord:
         """What happened to one attempt, in full; attributes: the session's and the step's."""
         step: Step = x.step
         origin = self._origin_ns
@@ -319,7 +319,7 @@ class Recorder:
             first_token_ns=x.first_token_ns - origin if x.first_token_ns else None,
             last_token_ns=x.last_token_ns - origin if x.last_token_ns else None,
             end_ns=x.end_ns - origin,
-            attempt=x.attempt + x.stale_retries,
+            attempt=x.number + x.stale_retries,
             status=x.status or None,
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
@@ -352,7 +352,7 @@ class Recorder:
             attributes=attributes or None,
         )
 
-    def _stale_attempt(self, x: Exchange) -> StepRecord:
+    def _stale_attempt(self, x: Attempt) -> StepRecord:
         """The attempt that was lost to a kept-alive connection which the target had closed."""
         step: Step = x.step
         origin = self._origin_ns
@@ -366,7 +366,7 @@ class Recorder:
             intended_ns=x.intended_ns - origin,
             sent_ns=x.stale_sent_ns - origin,
             end_ns=x.stale_end_ns - origin,
-            attempt=x.attempt,
+            attempt=x.number,
             final=False,
             error="stale",
             phase="first_byte",

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.engine.attempt import Attempt
 from replay.engine.plan import read_trace
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, replay_together
@@ -27,7 +28,6 @@ from replay.trials.check.reaching import Reached, reach
 from replay.trials.check.sampling import Sample, ShapeCount, sample_of
 from replay.trials.evidence import write_verdict
 from replay.wire.errors import TargetUnreachable
-from replay.wire.types import Exchange
 
 _MOST_HEADERS = 200
 _TRACE_FILE = "sample.jsonl"
@@ -114,21 +114,21 @@ def _tried(seen: Seen, folder: Path) -> tuple[Seen, bool]:
     answers: list[Answer] = []
     # Answers are looked at for errors that their status does not tell, whatever the target file says.
     target = msgspec.structs.replace(seen.target, answers="kind")
-    job = Job(target, folder / _RUN_FOLDER, witness=lambda exchange: _note(exchange, answers))
+    job = Job(target, folder / _RUN_FOLDER, witness=lambda attempt: _note(attempt, answers))
     (outcome,) = replay_together(path, [job], options)
     records = list(_last_attempts(folder / _RUN_FOLDER / STEPS_FILE))
     was_interrupted = outcome.summary.status == "interrupted" and outcome.summary.ended is None
     return seen._replace(records=records, answers=answers, summary=outcome.summary), was_interrupted
 
 
-def _note(exchange: Exchange, answers: list[Answer]) -> None:
+def _note(attempt: Attempt, answers: list[Answer]) -> None:
     """Keep an answer's head; nothing else of it."""
-    if not exchange.status:
+    if not attempt.status:
         return
     headers: dict[str, list[str]] = {}
-    for name, value in (exchange.captured_headers or [])[:_MOST_HEADERS]:
+    for name, value in (attempt.captured_headers or [])[:_MOST_HEADERS]:
         headers.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1").strip())
-    answers.append(Answer(exchange.walk.id, exchange.step.id, exchange.status, headers, time.time()))
+    answers.append(Answer(attempt.walk.id, attempt.step.id, attempt.status, headers, time.time()))
 
 
 def _last_attempts(steps: Path) -> Iterator[StepRecord]:

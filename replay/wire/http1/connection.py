@@ -84,8 +84,10 @@ class Connection(asyncio.Protocol):
     def start(self, exchange: Exchange) -> None:
         """Send this exchange's request; the connection is idle."""
         self.exchange = exchange
+        # Here and in data_received a default is left as it is: looking at a field costs a fifth of writing it.
         if self.served:
-            exchange.is_new_connection = False
+            if exchange.is_new_connection:
+                exchange.is_new_connection = False
         else:
             exchange.is_new_connection = True
             exchange.dns_ns, exchange.connect_ns, exchange.tls_ns = self.dns_ns, self.connect_ns, self.tls_ns
@@ -134,7 +136,11 @@ class Connection(asyncio.Protocol):
                 self._read(data, now, exchange, at)
                 return
             exchange.first_byte_ns = now
-            exchange.status, left, _, exchange.instance, exchange.cold = head
+            exchange.status, left, _, instance, cold = head
+            if instance is not None:
+                exchange.instance = instance
+            if cold is not None:
+                exchange.cold = cold
             if exchange.on_first_byte is not None:
                 exchange.on_first_byte(exchange)
             self._head = head

@@ -16,14 +16,14 @@ from replay.engine.walker import Pace, Walk
 from replay.results.answers import read_answers
 from replay.results.types import ANSWERS_FILE
 from replay.trace.types import Session, Step
-from replay.wire.types import Exchange
+from tests.support.attempts import attempt
 
 
 def exchange(body=b"", kind="tool", **fields):
     step = Step(id="a", kind=kind, name="search")
     walk = Walk(Session(id="s-1", start_ms=0.0, steps=[step]), Pace(Knobs()), 0)
     fields = {"status": 200, "response_bytes": len(body), "captured": bytearray(body)} | fields
-    return Exchange(b"", b"", "GET", lambda _: None, step=step, walk=walk, **fields)
+    return attempt(step, walk, **fields)
 
 
 @pytest.fixture

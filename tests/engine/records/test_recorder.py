@@ -12,15 +12,15 @@ from replay.engine.walker import Pace, Walk
 from replay.results.record import read_steps
 from replay.results.types import STEPS_FILE, StepRecord
 from replay.trace.types import Session, Step
-from replay.wire.types import Exchange
+from tests.support.attempts import attempt
 
 names = st.text(min_size=1, max_size=12)
 attributes = st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2)
 
 
 def exchange(walk, step, **fields):
-    return Exchange(
-        b"", b"", "GET", lambda _: None, step=step, walk=walk, status=200, request_bytes=90, response_bytes=2,
+    return attempt(
+        step, walk, status=200, request_bytes=90, response_bytes=2,
         intended_ns=1_000, started_ns=1_100, sent_ns=2_000, first_byte_ns=3_000, end_ns=4_000, **fields
     )  # fmt: skip
 

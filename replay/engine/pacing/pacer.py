@@ -1,4 +1,4 @@
-"""Decides when: a heap of due times, fired in order, never early.
+"""Decides when: a heap of due times with what is to be called then, in order, never early.
 
 The pacer is told the time and calls what is due. Between due times it lets the loop sleep, woken by an alarm
 shortly before the next one, and then spins *through the event loop*: each turn polls the sockets, so that
@@ -13,11 +13,18 @@ from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from replay.engine.alarm import Alarm, make_alarm
+from replay.engine.pacing.alarm import Alarm, make_alarm
 
-Fire = Callable[[Any, int, int], None]
+T = TypeVar("T")
+
+Fire = Callable[[T, int, int], None]
+"""fire(what, index, due_ns)"""
+
+Start = tuple[int, Fire[Any], Any, int]
+"""(due_ns, fire, what, index)"""
+
 Chore = Callable[[int, int], bool]
 MakeAlarm = Callable[[Any, Callable[[], None]], Alarm]
 
@@ -35,21 +42,39 @@ class Turns(Protocol):
     def call_soon(self, callback: Callable[[], Any]) -> Any: ...
 
 
-class Pacer:
-    """Fires `fire(what, index, due_ns)` for each entry at its due time, in order of due time.
+class _NotStarted:
+    """The loop and the alarm of a pacer that has not started: nothing is called, and nothing rings."""
 
-    chores(now_ns, slack_ns): runs one slice of the most urgent chore, or with no slack only what cannot wait;
-    returns whether there is more to do. idle_ns: chores are called at least this often. hard_spin_ns: spun in place
-    before a due time; a virtual clock, which stands still meanwhile, must not be spun on.
-    starts: (due_ns, what, index) in order of due time; a queue beside the heap, because session starts come
-    sorted from the trace, and a heap of a hundred thousand of them costs more to pop than to send.
+    early_ns = 0
+
+    def call_soon(self, callback: Callable[[], Any]) -> None:
+        pass
+
+    def set(self, at_ns: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _no_chores(now_ns: int, slack_ns: int) -> bool:
+    return False
+
+
+class Pacer:
+    """Calls `fire(what, index, due_ns)` for each entry at its due time, in order of due time.
+
+    idle_ns: chores are called at least this often. hard_spin_ns: spun in place before a due time; a virtual clock,
+    which stands still meanwhile, must not be spun on.
+    starts: in order of due time; a queue beside the heap, because session starts come sorted from the trace, and a
+    heap of a hundred thousand of them costs more to pop than to send.
     """
 
     __slots__ = (
         "_alarm",
         "_alarm_ns",
+        "_chores",
         "_expected_ns",
-        "_fire",
         "_hard_spin_ns",
         "_heap",
         "_idle_ns",
@@ -58,31 +83,27 @@ class Pacer:
         "_loop",
         "_now",
         "_sequence",
-        "chores",
         "max_stall_ns",
         "starts",
     )
 
     def __init__(
         self,
-        fire: Fire,
-        chores: Chore,
         now: Callable[[], int] = monotonic_ns,
         idle_ns: int = _IDLE_NS,
         hard_spin_ns: int = _HARD_SPIN_NS,
     ) -> None:
-        self._fire = fire
         self._now = now
         self._idle_ns = idle_ns
         self._hard_spin_ns = hard_spin_ns
-        self.chores = chores
-        self._heap: list[tuple[int, int, Any, int]] = []
-        self.starts: deque[tuple[int, Any, int]] = deque()
+        self._heap: list[tuple[int, int, Fire[Any], Any, int]] = []
+        self.starts: deque[Start] = deque()
         self._sequence = 0
-        self._alarm: Alarm = None  # type: ignore[assignment]
+        self._chores: Chore = _no_chores
+        self._alarm: Alarm = _NotStarted()
         self._alarm_ns = 0
         self._expected_ns = 0
-        self._loop: Turns = None  # type: ignore[assignment]
+        self._loop: Turns = _NotStarted()
         self._is_turning = False
         self._is_stopped = True
         self.max_stall_ns = 0
@@ -93,9 +114,14 @@ class Pacer:
     def __len__(self) -> int:
         return len(self._heap) + len(self.starts)
 
-    def start(self, loop: Turns, make_alarm: MakeAlarm = make_alarm) -> None:
-        """Begin to turn on this loop."""
+    def start(self, loop: Turns, chores: Chore = _no_chores, make_alarm: MakeAlarm = make_alarm) -> None:
+        """Begin to turn on this loop.
+
+        chores(now_ns, slack_ns): runs one slice of the most urgent chore, or with no slack only what cannot wait;
+        returns whether there is more to do.
+        """
         self._loop = loop
+        self._chores = chores
         self._alarm = make_alarm(loop, self._wake)
         self._is_stopped = False
         self._turn_soon()
@@ -105,26 +131,24 @@ class Pacer:
             self._is_stopped = True
             self._alarm.close()
 
-    def add(self, due_ns: int, what: Any, index: int) -> None:
-        """Fire this at due_ns; at once, in the next turn, if that has passed."""
+    def add(self, due_ns: int, fire: Fire[T], what: T, index: int = 0) -> None:
+        """Call fire(what, index, due_ns) at due_ns; at once, in the next turn, if that has passed."""
         self._sequence += 1
         heap = self._heap
-        heappush(heap, (due_ns, self._sequence, what, index))
+        heappush(heap, (due_ns, self._sequence, fire, what, index))
         if heap[0][0] == due_ns and not self._is_turning and not self._is_stopped:
             self._arm(due_ns)
 
-    def clear(self) -> list[tuple[int, int, Any, int]]:
-        """Forget all that is due, and return it."""
-        gone = [*self._heap, *((due, 0, what, index) for due, what, index in self.starts)]
+    def clear(self) -> None:
+        """Forget all that is due."""
         self._heap.clear()
         self.starts.clear()
-        return gone
 
     def due_within(self, until_ns: int, most: int) -> int:
         """How many entries are due by until_ns, counted up to `most`; walks only that part of the heap."""
         heap, n, stack = self._heap, 0, [0]
         size = len(heap)
-        for due, _, _ in self.starts:
+        for due, _, _, _ in self.starts:
             if due > until_ns or n >= most:
                 break
             n += 1
@@ -162,7 +186,7 @@ class Pacer:
         self._is_turning = True
         if self._is_stopped:
             return
-        heap, starts, fire, clock = self._heap, self.starts, self._fire, self._now
+        heap, starts, clock = self._heap, self.starts, self._now
         now = clock()
         if now - self._expected_ns > self.max_stall_ns:
             self.max_stall_ns = now - self._expected_ns
@@ -179,22 +203,21 @@ class Pacer:
                 while due > now:
                     now = clock()
             if is_start:
-                _, what, index = starts.popleft()
-                fire(what, index, due)
+                _, fire, what, index = starts.popleft()
             else:
-                _, _, what, index = heappop(heap)
-                fire(what, index, due)
+                _, _, fire, what, index = heappop(heap)
+            fire(what, index, due)
             burst -= 1
         if self._is_stopped:
             self._is_turning = False
             return
         if not burst:
-            self.chores(now, 0)
+            self._chores(now, 0)
             self._turn_soon()
             return
         now = clock()
         slack = due - now
-        if self.chores(now, slack) or slack <= self._alarm.early_ns + self._hard_spin_ns:
+        if self._chores(now, slack) or slack <= self._alarm.early_ns + self._hard_spin_ns:
             self._turn_soon()
             return
         self._is_turning = False

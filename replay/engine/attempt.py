@@ -1,0 +1,85 @@
+"""One attempt of a step, and what a run asks of the target's side: to place steps, to render and to send them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from replay.dialects.types import BodyFacts
+from replay.engine.requests.render import Rendered
+from replay.engine.walker import Walk
+from replay.trace.types import Step
+from replay.wire.types import Exchange
+
+
+class Expectation(Protocol):
+    """What an answer is held to (replay/engine/outcome.py).
+
+    family, keeps_body: as in Exchange. keeps_headers: whether the response's headers are looked at.
+    """
+
+    family: str | None
+    keeps_body: int
+
+    @property
+    def keeps_headers(self) -> bool: ...
+
+    def settle(self, attempt: "Attempt") -> None:
+        """Give an attempt whose response is whole its error, if it has one."""
+
+
+class Attempt(Exchange, eq=False, gc=False):
+    """An exchange with what the run knows of it; the wire sees nothing of that.
+
+    step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when this
+    attempt was handed to the wire. number: 2 for the first retry. expected: None where a status below 400 is all that
+    is asked. check: the name of the expectation that was not met. facts: what the answer's body says of itself.
+    """
+
+    step: Step
+    walk: Walk
+    index: int
+    intended_ns: int
+    started_ns: int
+    number: int = 1
+    expected: Expectation | None = None
+    check: str | None = None
+    facts: BodyFacts | None = None
+
+
+class Renders(Protocol):
+    def render(self, step: Step, session_id: str) -> Rendered: ...
+
+    def is_current(self, rendered: Rendered) -> bool:
+        """Whether a request rendered ahead may still go out as it is."""
+
+
+class Sends(Protocol):
+    def send(self, attempt: Attempt, /) -> None: ...
+
+
+class Sender(Protocol):
+    """Turns steps into attempts on wires: the target's side of a run."""
+
+    @property
+    def renderers(self) -> Sequence[Renders]:
+        """One for each place that steps go to."""
+
+    @property
+    def wires(self) -> Sequence[Sends]:
+        """One for each place that steps go to."""
+
+    def decide(self, step: Step) -> int:
+        """The index of the renderer and the wire for this step, or WAIT."""
+
+    def withholds(self, step: Step) -> bool:
+        """Whether this step is a wait only because the run is read-only."""
+
+    def sweep(self, now: int) -> None: ...
+
+    def prepare(self, connections: int) -> None: ...
+
+    def refused(self, step: Step, sent_ns: int) -> None:
+        """The request of this step that was sent then was answered with 401."""
+
+    keeps_by_session: bool
+
+    def end_session(self, walk: Walk) -> None: ...

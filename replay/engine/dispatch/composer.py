@@ -1,0 +1,220 @@
+"""Makes attempts of steps: the request as it is to be sent, what the wire is to keep of the answer, and what is then
+taken from it. On the hot path of a run; what a step does not need of this costs it a question.
+"""
+
+from collections.abc import Callable, Sequence
+
+from replay.engine.attempt import Attempt, Expectation, Renders, Sender
+from replay.engine.outcome import Outcomes, status_class
+from replay.engine.requests.render import Rendered
+from replay.engine.requests.router import WAIT
+from replay.engine.users.casting import Casting
+from replay.engine.walker import Walk
+from replay.trace.types import Step
+from replay.trace.values.extracting import taken
+from replay.wire.types import ALWAYS
+
+_EXTRACT = "extract"
+# A longer one takes so long to render that it is not done when it is read, but shortly before it is due.
+_LONG_BODY_BYTES = 4096
+
+OnAttempt = Callable[[Attempt], None]
+
+
+class Composer:
+    """One run's. done, first_byte: what attempts call back.
+
+    casting: what makes users of sessions; None where nothing is sent that values could stand in, and responses have
+    none. keeps_headers, keeps_bodies: whether somebody looks at the headers, or at the bodies, of every answer.
+    """
+
+    __slots__ = (
+        "_decide",
+        "_done",
+        "_expected_of",
+        "_first_byte",
+        "_jars",
+        "_keeps_bodies",
+        "_keeps_headers",
+        "_origins",
+        "_renderers",
+    )
+
+    def __init__(
+        self,
+        sender: Sender,
+        outcomes: Outcomes,
+        casting: Casting | None,
+        done: OnAttempt,
+        first_byte: OnAttempt,
+        *,
+        keeps_headers: bool = False,
+        keeps_bodies: bool = False,
+    ) -> None:
+        self._decide = sender.decide
+        self._renderers: Sequence[Renders] = sender.renderers
+        self._expected_of = outcomes.of
+        self._origins: Sequence[str] = () if casting is None else casting.origins
+        self._jars: Sequence[str] = () if casting is None else casting.jars
+        self._done, self._first_byte = done, first_byte
+        self._keeps_headers, self._keeps_bodies = keeps_headers, keeps_bodies
+
+    def __repr__(self) -> str:
+        return f"<Composer for {len(self._renderers)} places>"
+
+    def render_first(self, walk: Walk) -> None:
+        """Render the first step of a session when it is read; long prompts only shortly before they are due."""
+        step = walk.steps[0]
+        if walk.values is not None and walk.values.user is not None:
+            # Filled in only when it is sent.
+            return
+        if step is None or step.request is None:
+            return
+        if step.request.body_bytes or len(step.request.json) > _LONG_BODY_BYTES:
+            return
+        where = self._decide(step)
+        if where != WAIT:
+            walk.rendered = {0: self._renderers[where].render(step, walk.id)}
+
+    def render_ahead(self, walk: Walk, index: int, due_ns: int) -> None:
+        """Render a step that will be due soon."""
+        step = walk.steps[index]
+        if step is None:
+            return
+        if walk.rendered is None:
+            walk.rendered = {}
+        walk.rendered[index] = self._renderers[self._decide(step)].render(step, walk.id)
+
+    def first(self, walk: Walk, index: int, step: Step, where: int, due_ns: int, now: int) -> Attempt:
+        """The first attempt of a step, ready for the wire. where: its place. Raises MissingValue."""
+        rendered = walk.rendered.pop(index, None) if walk.rendered else None
+        if rendered is not None and not self._renderers[where].is_current(rendered):
+            rendered = None
+        values = walk.values
+        if values is not None:
+            renderer, origin = self._renderers[where], self._origins[where]
+            rendered = values.rendered(step, walk.id, renderer, origin, rendered, self._jars[where])
+        elif rendered is None:
+            rendered = self._renderers[where].render(step, walk.id)
+        method, head, body, is_stream, is_idempotent, _ = rendered
+        attempt = Attempt(
+            head,
+            body,
+            method,
+            self._done,
+            step,
+            walk,
+            index,
+            due_ns,
+            now,
+            on_first_byte=None if walk.is_flat or not walk.wants_first_byte(index) else self._first_byte,
+            session_key=walk,
+            is_stream=is_stream,
+            idempotent=is_idempotent,
+        )
+        if self._keeps_headers:
+            attempt.captured_headers = []
+        expected = self._expected_of(step, body)
+        if expected is not None:
+            _expect(attempt, expected)
+        if values is not None:
+            _take_from(attempt)
+        return attempt
+
+    def again(self, failed: Attempt, now: int) -> Attempt:
+        """The next attempt of a step; it is charged from when the step was first due."""
+        where = self._decide(failed.step)
+        head, body, values = failed.head, failed.body, failed.walk.values
+        if head:
+            # Rendered anew, for its credentials and cookies may be others meanwhile; the rest of it is the same.
+            head, body = self._anew(failed, where)
+        attempt = Attempt(
+            head,
+            body,
+            failed.method,
+            self._done,
+            failed.step,
+            failed.walk,
+            failed.index,
+            failed.intended_ns,
+            now,
+            failed.number + 1,
+            on_first_byte=failed.on_first_byte,
+            session_key=failed.session_key,
+            is_stream=failed.is_stream,
+            idempotent=failed.idempotent,
+        )
+        if self._keeps_headers:
+            attempt.captured_headers = []
+        if failed.expected is not None:
+            _expect(attempt, failed.expected)
+        if values is not None:
+            _take_from(attempt)
+        return attempt
+
+    def _anew(self, failed: Attempt, where: int) -> tuple[bytes, bytes]:
+        """Head and body of an attempt's request, once more."""
+        walk, renderer = failed.walk, self._renderers[where]
+        rendered: Rendered
+        if walk.values is None:
+            rendered = renderer.render(failed.step, walk.id)
+            return rendered.head, failed.body
+        origin, jar = self._origins[where], self._jars[where]
+        rendered = walk.values.rendered(failed.step, walk.id, renderer, origin, None, jar)
+        return rendered.head, rendered.body
+
+    def unmade(self, walk: Walk, index: int, step: Step, due_ns: int, now: int) -> Attempt:
+        """The failed attempt of a step whose request refers to a value that no response gave."""
+        return Attempt(
+            b"",
+            b"",
+            "",
+            self._done,
+            step,
+            walk,
+            index,
+            due_ns,
+            now,
+            session_key=walk,
+            end_ns=now,
+            error=_EXTRACT,
+        )
+
+    def keep_cookies(self, attempt: Attempt) -> None:
+        """Whatever became of the attempt: a redirect and a failure set cookies too."""
+        values = attempt.walk.values
+        if values is not None and attempt.captured_headers:
+            where = self._decide(attempt.step)
+            values.keep_cookies(self._origins[where], attempt.head, attempt.captured_headers, self._jars[where])
+
+    def settle(self, attempt: Attempt) -> None:
+        """Hold a whole answer to what was expected, and take from it what later steps need."""
+        if attempt.expected is not None:
+            attempt.expected.settle(attempt)
+        elif attempt.status >= 400:
+            attempt.error = status_class(attempt.status)
+        step, values = attempt.step, attempt.walk.values
+        if attempt.error is None and step.extract and values is not None:
+            headers, body = attempt.captured_headers or [], bytes(attempt.captured or b"")
+            if taken(step, headers, body, values.taken) is not None:
+                attempt.error = _EXTRACT
+        attempt.captured_headers = None
+        if not self._keeps_bodies:
+            attempt.captured = None
+
+
+def _expect(attempt: Attempt, expected: Expectation) -> None:
+    """Have the wire keep of the answer what it will be held to."""
+    attempt.expected, attempt.family = expected, expected.family
+    attempt.keeps_body = expected.keeps_body
+    if expected.keeps_headers:
+        attempt.captured_headers = []
+
+
+def _take_from(attempt: Attempt) -> None:
+    """Have the wire keep of the answer what the session takes from it."""
+    values = attempt.walk.values
+    if attempt.step.extract:
+        attempt.keeps_body, attempt.captured_headers = ALWAYS, []
+    elif values is not None and values.cookies is not None:
+        attempt.captured_headers = []

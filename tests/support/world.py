@@ -1,0 +1,50 @@
+"""A run's clock, event loop and alarm in one virtual time: every look at the clock takes a microsecond."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+US = 1_000
+MS = 1_000_000
+
+
+class World:
+    """Sleep takes until the alarm, and wake_late_ns longer; a turn of the loop takes four microseconds."""
+
+    early_ns = 120_000
+
+    def __init__(self, wake_late_ns: int = 60_000) -> None:
+        self.now_ns = 0
+        self._soon: deque[Callable[[], Any]] = deque()
+        self._alarm_ns: int | None = None
+        self._wake: Callable[[], None] = lambda: None
+        self._wake_late_ns = wake_late_ns
+
+    def clock(self) -> int:
+        self.now_ns += US
+        return self.now_ns
+
+    def call_soon(self, callback: Callable[[], Any]) -> None:
+        self._soon.append(callback)
+
+    def make_alarm(self, loop: Any, wake: Callable[[], None]) -> "World":
+        self._wake = wake
+        return self
+
+    def set(self, at_ns: int) -> None:
+        self._alarm_ns = at_ns
+
+    def close(self) -> None:
+        self._alarm_ns = None
+
+    def run_until(self, end_ns: int) -> None:
+        while self.now_ns < end_ns:
+            self.now_ns += 4 * US
+            if self._soon:
+                self._soon.popleft()()
+            elif self._alarm_ns is not None and self._alarm_ns < end_ns:
+                self.now_ns = max(self.now_ns, self._alarm_ns + self._wake_late_ns)
+                self._alarm_ns = None
+                self._wake()
+            else:
+                self.now_ns = end_ns
