@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import click
 
 from replay.judge.gate.abort import AbortRule, parse_abort
-from replay.judge.measures.slo import Slo, SloError, parse_slo, parse_slo_file
+from replay.judge.measures.slo import Slo, parse_slo, parse_slo_file
+from replay.judge.measures.slo_tokens import SloError
 
 _SLO_FILE_BYTES = 1 << 20
 _Command = TypeVar("_Command", bound=Callable[..., Any])

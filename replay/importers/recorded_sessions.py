@@ -11,6 +11,7 @@ import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
 from replay.importers.reading.damage import Damage
+from replay.importers.reading.departures import Departures
 from replay.importers.reading.inputs import trace_name
 from replay.importers.reading.timestamps import ms_between
 from replay.importers.types import ImportOptions, ImportResult
@@ -20,8 +21,8 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
 
 
-class Counts(msgspec.Struct):
-    """What was found, inferred and dropped. inferred, dropped: how often, by what it was, in words."""
+class Counts(Departures):
+    """What was found, inferred and dropped."""
 
     sessions: int = 0
     model_calls: int = 0
@@ -29,8 +30,6 @@ class Counts(msgspec.Struct):
     subagents: int = 0
     unknown_durations: int = 0
     tally: Tally = msgspec.field(default_factory=Tally)
-    inferred: dict[str, int] = {}
-    dropped: dict[str, int] = {}
     damage: Damage = msgspec.field(default_factory=Damage)
 
     def add(self, step: Step) -> None:
@@ -38,14 +37,6 @@ class Counts(msgspec.Struct):
         self.model_calls += step.kind == "llm"
         self.tool_calls += step.kind == "tool"
         self.unknown_durations += step.took_ms is None
-
-    def infer(self, what: str, n: int = 1) -> None:
-        if n:
-            self.inferred[what] = self.inferred.get(what, 0) + n
-
-    def drop(self, what: str, n: int = 1) -> None:
-        if n:
-            self.dropped[what] = self.dropped.get(what, 0) + n
 
     def include(self, other: "Counts") -> None:
         """Add what else was inferred, dropped and damaged."""
@@ -168,7 +159,4 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_u
     if counts.unknown_durations:
         yield f"{counts.unknown_durations} call(s) have no recorded end, so no duration."
     yield from counts.damage.notes()
-    for what, n in counts.inferred.items():
-        yield f"Inferred: {n} {what}."
-    for what, n in counts.dropped.items():
-        yield f"Dropped: {n} {what}."
+    yield from counts.notes()

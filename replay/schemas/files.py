@@ -17,6 +17,9 @@ from replay.results.types import (
     StepRecord,
     Summary,
 )
+from replay.schemas.trace import Session
+from replay.trace.synthesis.recipe import Recipe
+from replay.trace.types import Header
 
 
 class File(NamedTuple):
@@ -32,6 +35,8 @@ class File(NamedTuple):
 
 
 FILES: dict[str, File] = {
+    "trace": File("A line of a trace: its header, or a session", (Header, Session)),
+    "recipe": File("A recipe: what trace synth makes a trace of", (Recipe,)),
     "run": File("run.json: how a run was carried out", (Manifest,)),
     "steps": File("A line of steps.jsonl: one attempt of a step", (StepRecord,)),
     "summary": File("summary.json: the figures of a run", (Summary,)),

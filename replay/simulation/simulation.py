@@ -38,7 +38,7 @@ from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES, with_profile
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled.instances import Plan, Recorded, Script
+from replay.planes.modelled.script import Plan, Recorded, Script
 from replay.planes.types import (
     Asked,
     Boot,

@@ -8,9 +8,10 @@ Decoding is strict (unknown fields are refused), because that is the fast way an
 replay/trace/file/stream.py sets the unknown fields of the other lines aside first.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 FORMAT = "replay-trace"
 VERSION = 1
@@ -27,120 +28,161 @@ Responses = Literal["keep", "drop"]
 class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Why a step waits for another: `delay_ms` after that step's start, first byte or end."""
 
-    step: str
-    anchor: Anchor = "end"
-    delay_ms: float = 0.0
+    step: Annotated[str, Meta(description="The id of the step that is waited for, in the same session.")]
+    anchor: Annotated[Anchor, Meta(description="What of it is waited for.")] = "end"
+    delay_ms: Annotated[float, Meta(description="Think time from then on, in ms.")] = 0.0
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
 class Request(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One recorded HTTP request; at most one of body, json, body_base64 and body_bytes is set.
+    """One recorded HTTP request; at most one of body, json, body_base64 and body_bytes is set."""
 
-    body_bytes is a size in bytes, filled deterministically when the request is sent.
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str] = {}
-    body: str | None = None
-    json: msgspec.Raw = msgspec.Raw(b"")
-    body_base64: str | None = None
-    body_bytes: int | None = None
+    method: Annotated[str, Meta(description="The HTTP method.")]
+    path: Annotated[str, Meta(description="The path with its query, below the target's URL.")]
+    headers: Annotated[dict[str, str], Meta(description="Headers, by name.")] = {}
+    body: Annotated[str | None, Meta(description="The body, as text.")] = None
+    json: Annotated[msgspec.Raw, Meta(description="The body, as a JSON value.")] = msgspec.Raw(b"")
+    body_base64: Annotated[str | None, Meta(description="The body, in base64.")] = None
+    body_bytes: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "The size of a body that was not kept, in bytes; one is filled in, the same in every run."
+            )
+        ),
+    ] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
 class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """A model call by its token counts; the target's shape turns it into a request.
+    """A model call by its token counts; the target's shape turns it into a request."""
 
-    prefix: block ids of the prompt, in order; equal ids mean equal blocks, so prefix caches see the same reuse.
-    prefix_block_tokens: tokens in one such block.
-    """
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    model: str | None = None
-    stream: bool = False
-    prefix: tuple[int, ...] = ()
-    prefix_block_tokens: int | None = None
+    input_tokens: Annotated[int, Meta(description="Tokens of the prompt.")] = 0
+    output_tokens: Annotated[int, Meta(description="Tokens of the answer.")] = 0
+    model: Annotated[str | None, Meta(description="The model that was asked.")] = None
+    stream: Annotated[bool, Meta(description="Whether the answer was streamed.")] = False
+    prefix: Annotated[
+        tuple[int, ...],
+        Meta(
+            description=(
+                "Ids of the prompt's blocks, in order. Equal ids are equal blocks, so that prefix caches see "
+                "the same reuse."
+            )
+        ),
+    ] = ()
+    prefix_block_tokens: Annotated[int | None, Meta(description="Tokens in one such block.")] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
 class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What the recording saw of the response.
+    """What the recording saw of the response."""
 
-    response_json, response_headers: a small JSON body and headers without secrets, where the recording was to keep
-    them; replays make no use of them, `replay trace correlate` does.
-    """
-
-    status: int | None = None
-    ttft_ms: float | None = None
-    request_bytes: int | None = None
-    response_bytes: int | None = None
-    cold: bool | None = None
-    response_json: Any = None
-    response_headers: dict[str, str] = {}
+    status: Annotated[int | None, Meta(description="The HTTP status.")] = None
+    ttft_ms: Annotated[float | None, Meta(description="Time to first token, in ms.")] = None
+    request_bytes: Annotated[int | None, Meta(description="The size of the request's body, in bytes.")] = None
+    response_bytes: Annotated[int | None, Meta(description="The size of the response's body, in bytes.")] = None
+    cold: Annotated[
+        bool | None, Meta(description="Whether it was a cold start, where the recording tells.")
+    ] = None
+    response_json: Annotated[
+        Any,
+        Meta(
+            description=(
+                "A small JSON body, where the recording was to keep it; only `replay trace correlate` uses it."
+            )
+        ),
+    ] = None
+    response_headers: Annotated[
+        dict[str, str],
+        Meta(
+            description=(
+                "Headers without secrets, where the recording was to keep them; only `replay trace correlate` "
+                "uses them."
+            )
+        ),
+    ] = {}
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
 class Extract(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """Where a value is in a step's response: one of a JSON pointer (RFC 6901) into its body, a header's name, and a
-    regular expression over its body, of which the first group counts, or else the whole match.
-    """
+    """Where a value is in a step's response: exactly one of these says it."""
 
-    json: str | None = None
-    header: str | None = None
-    regex: str | None = None
+    json: Annotated[str | None, Meta(description="A JSON pointer (RFC 6901) into the body.")] = None
+    header: Annotated[str | None, Meta(description="The name of a header.")] = None
+    regex: Annotated[
+        str | None,
+        Meta(
+            description=("A regular expression over the body; its first group counts, or else the whole match.")
+        ),
+    ] = None
 
 
 JsonType = Literal["string", "number", "integer", "boolean", "array", "object", "null"]
 
 
 class JsonCheck(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What a JSON pointer into a body has to lead to; all that is given must hold. min, max: of a number."""
+    """What a JSON pointer into a body has to lead to; all that is given must hold."""
 
-    exists: bool | None = None
-    equals: Any = msgspec.UNSET
-    type: JsonType | None = None
-    min: float | None = None
-    max: float | None = None
+    exists: Annotated[bool | None, Meta(description="Whether there is anything.")] = None
+    equals: Annotated[Any, Meta(description="The value that is there.")] = msgspec.UNSET
+    type: Annotated[JsonType | None, Meta(description="The type of the value.")] = None
+    min: Annotated[float | None, Meta(description="The least that a number may be.")] = None
+    max: Annotated[float | None, Meta(description="The most that a number may be.")] = None
 
 
 class Expect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """What a step's answer has to be; all that is given must hold.
-
-    status: one of these, as numbers or as classes such as "2xx". header: names with the value, in which * stands for
-    anything. contains: texts that are in the body. matches: a regular expression that is found in it. json: JSON
-    pointers (RFC 6901) into it. max_bytes: its size at most. Without a status, that is held to the recorded one.
+    """What a step's answer has to be; all that is given must hold. Without a status, that is held to the recorded
+    one.
     """
 
-    status: int | str | tuple[int | str, ...] = ()
-    header: dict[str, str] = {}
-    contains: str | tuple[str, ...] = ()
-    matches: str | None = None
-    json: dict[str, JsonCheck] = {}
-    max_bytes: int | None = None
+    status: Annotated[
+        int | str | tuple[int | str, ...],
+        Meta(description='The status, or several of which it is one: numbers, or classes such as "2xx".'),
+    ] = ()
+    header: Annotated[
+        dict[str, str], Meta(description="Headers with their value, in which * stands for anything.")
+    ] = {}
+    contains: Annotated[str | tuple[str, ...], Meta(description="Texts that are in the body.")] = ()
+    matches: Annotated[str | None, Meta(description="A regular expression that is found in the body.")] = None
+    json: Annotated[
+        dict[str, JsonCheck], Meta(description="What JSON pointers (RFC 6901) into the body have to lead to.")
+    ] = {}
+    max_bytes: Annotated[int | None, Meta(description="The most that the body may have, in bytes.")] = None
 
 
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One call the agent made; with neither request nor llm, a pure wait of took_ms.
+    """One call the agent made; with neither request nor llm, a pure wait of took_ms."""
 
-    at_ms: recorded start, from the session's start. took_ms: recorded duration; None where unknown. extract: values
-    to take from its response, by name; `{{name}}` stands for them in later requests of the session. expect: what its
-    answer has to be; None: what was recorded, or else a status below 400.
-    """
-
-    id: str
-    kind: Kind
-    name: str
-    after: tuple[Edge, ...] = ()
-    at_ms: float = 0.0
-    took_ms: float | None = None
-    request: Request | None = None
-    llm: LlmCall | None = None
-    recorded: Recorded | None = None
-    attributes: dict[str, str] = {}
-    extract: dict[str, Extract] = {}
-    expect: Expect | None = None
+    id: Annotated[str, Meta(description="Its id, unique in the session.")]
+    kind: Annotated[Kind, Meta(description="What sort of call it is.")]
+    name: Annotated[str, Meta(description="What is called; steps of one kind and name are judged together.")]
+    after: Annotated[
+        tuple[Edge, ...],
+        Meta(description="The steps that it waits for; it starts when the last of these edges is over."),
+    ] = ()
+    at_ms: Annotated[
+        float, Meta(description="When it started in the recording, in ms from the session's start.")
+    ] = 0.0
+    took_ms: Annotated[
+        float | None, Meta(description="How long it took in the recording, in ms; absent where unknown.")
+    ] = None
+    request: Annotated[Request | None, Meta(description="The request to send.")] = None
+    llm: Annotated[LlmCall | None, Meta(description="The model call to send, instead of a request.")] = None
+    recorded: Annotated[Recorded | None, Meta(description="What the recording saw of the response.")] = None
+    attributes: Annotated[dict[str, str], Meta(description="Facts for audits, by name.")] = {}
+    extract: Annotated[
+        dict[str, Extract],
+        Meta(
+            description=(
+                "Values to take from its response, by name; `{{name}}` stands for them in later requests of "
+                "the session."
+            )
+        ),
+    ] = {}
+    expect: Annotated[
+        Expect | None,
+        Meta(description="What its answer has to be; absent: what was recorded, or else a status below 400."),
+    ] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property
@@ -149,25 +191,32 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
 
 
 class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One agent run: steps in recorded order, starting start_ms after the trace's start."""
+    """One agent run: a line of a trace, after its header."""
 
-    id: str
-    start_ms: float
-    steps: list[Step]
-    attributes: dict[str, str] = {}
+    id: Annotated[str, Meta(description="Its id, unique in the trace.")]
+    start_ms: Annotated[float, Meta(description="When it starts, in ms from the trace's start.")]
+    steps: Annotated[list[Step], Meta(description="Its steps, in recorded order.")]
+    attributes: Annotated[dict[str, str], Meta(description="Facts for audits, by name.")] = {}
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
 class Header(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    """The first line of a trace. resolution_ms says how fine the recording's timestamps were. origins: where its
-    requests went when it was recorded (see replay/trace/origins.py); a replay is not to go there by mistake.
-    """
+    """The first line of a trace."""
 
-    format: str
-    version: int
-    name: str
-    source: str | None = None
-    resolution_ms: float | None = None
-    attributes: dict[str, Any] = {}
-    origins: tuple[str, ...] = ()
+    format: Annotated[str, Meta(description="replay-trace.")]
+    version: Annotated[int, Meta(description="1.")]
+    name: Annotated[str, Meta(description="The trace's name.")]
+    source: Annotated[str | None, Meta(description="What it was made from.")] = None
+    resolution_ms: Annotated[
+        float | None, Meta(description="How fine the recording's timestamps were, in ms.")
+    ] = None
+    attributes: Annotated[dict[str, Any], Meta(description="Facts about the trace, by name.")] = {}
+    origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description=(
+                "Where its requests went when it was recorded; a replay is not to go there by mistake."
+            )
+        ),
+    ] = ()
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)

@@ -14,6 +14,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from tests.support.recordings import FORMATS, in_place_of_mitmproxy
+from tests.support.schemas import misfits_of_file
 from tests.support.walks import walked_starts_ms
 
 SAMPLES = {name: each.of(1) for name, each in FORMATS.items()}
@@ -83,6 +84,7 @@ def test_a_recording_is_imported_and_the_same_each_time_it_is_read(name, importe
     assert (out.read_bytes(), again.header, again.notes) == (first, result.header, result.notes)
     assert list(result.sessions()) == list(result.sessions())
     assert len(steps_of(out)) == 6
+    assert misfits_of_file("trace", out) == []
     assert result.header.name == "chosen"
     assert result.header.attributes["import"]["format"] == name
     assert result.notes

@@ -17,6 +17,7 @@ from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.target.target import Target
 from replay.trace.file.stream import open_trace
+from tests.support.schemas import misfits_of_file
 
 LONGEST_S = 30.0
 
@@ -117,6 +118,7 @@ def test_a_recording_becomes_a_trace_when_it_is_stopped(record, truth, number, o
     assert [(session.id, len(session.steps)) for session in (a, b)] == [("a", 2), ("b", 1)]
     assert a.steps[1].after[0].step == a.steps[0].id
     assert not recorded.journal.exists()
+    assert out.endswith(".zst") or misfits_of_file("trace", recorded.out) == []
     with open_trace(recorded.out) as reader:
         assert reader.header.origins == (truth.url,)
     assert [seen["path"] for seen in truth.arrivals] == ["/x?ms=1"] * 3

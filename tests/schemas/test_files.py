@@ -1,12 +1,17 @@
 """What is written fits the schema that is printed for it."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from replay.cli.main import cli
+from replay.trace.synthesis.presets import PRESETS, preset_text
 from tests.support.schemas import misfits, misfits_of_file
+
+ROOT = Path(__file__).parents[2]
 
 
 def replay(*words):
@@ -79,3 +84,35 @@ def test_a_forecast_does(trace):
     told = replay("run", trace, "-t", "http://127.0.0.1:9", "--dry-run", "--json")
 
     assert misfits("forecast", json.loads(told.stdout)) == []
+
+
+@pytest.mark.parametrize("trace", sorted((ROOT / "traces").glob("*.jsonl")), ids=lambda path: path.stem)
+def test_sample_traces_do(trace):
+    assert misfits_of_file("trace", trace) == []
+
+
+def test_a_trace_with_fields_that_are_not_known_here_does(trace_of):
+    edge = {"step": "a", "later": 1}
+    step = {
+        "id": "b",
+        "kind": "tool",
+        "name": "b",
+        "after": [edge],
+        "request": {"method": "GET", "path": "/", "later": 1},
+    }
+    path = trace_of(
+        {
+            "id": "s",
+            "start_ms": 0,
+            "steps": [{**step, "id": "a", "after": []}, {**step, "later": {}}],
+            "later": 1,
+        }
+    )
+
+    assert misfits_of_file("trace", path) == []
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_recipes_do(preset):
+    assert misfits("recipe", tomllib.loads(preset_text(preset))) == []
+    assert misfits("recipe", {**tomllib.loads(preset_text(preset)), "nmae": "x"})

@@ -9,6 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec.inspect import Metadata, StructType, Type, type_info
 
+import replay.schemas.trace
+import replay.trace.types
 from replay.schemas.files import FILES
 from replay.schemas.making import schema_of
 from replay.trace.types import EXTRA
@@ -100,6 +102,16 @@ def test_every_reference_leads_somewhere(name):
     schema = schema_of(name)
     text = msgspec.json.encode(schema).decode()
     assert {part.split('"')[0] for part in text.split("#/$defs/")[1:]} <= schema.get("$defs", {}).keys()
+
+
+@pytest.mark.parametrize("kind", ["Session", "Step", "Request"])
+def test_a_trace_is_described_as_it_is_read(kind):
+    described, read = (
+        {field.encode_name: field.required for field in msgspec.structs.fields(getattr(room, kind))}
+        for room in (replay.schemas.trace, replay.trace.types)
+    )
+
+    assert described == read
 
 
 def test_a_name_that_no_file_has_is_no_schema():

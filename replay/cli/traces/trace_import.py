@@ -12,8 +12,9 @@ from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.importers import IMPORTERS
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
+from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.reading.inputs import first_bytes, spooled
-from replay.importers.types import ImportOptions
+from replay.importers.types import Importer, ImportOptions
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter
@@ -25,8 +26,29 @@ _SNIFFED_BYTES = 1 << 16
 _IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
 
 
+class _Command(click.Command):
+    """Its help tells what other packages bring, too; they are asked only for that."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_help_text(ctx, formatter)
+        others, left_out = other_importers()
+        rows = [(name, _described(importer)) for name, importer in others.items()]
+        rows += [("(none)", why) for why in left_out]
+        if rows:
+            with formatter.section("Formats of other packages"):
+                formatter.write_dl(rows)
+
+
+def _described(importer: OtherImporter) -> str:
+    try:
+        return importer.describe
+    except ImporterFault as fault:
+        return str(fault)
+
+
 @click.command(
     "import",
+    cls=_Command,
     epilog="Example: replay trace import claude-sessions sessions/ -o trace.jsonl.zst --arrivals poisson:6/min",
     help="Turn a recording into a trace.\n\nFORMAT is one of:\n\n\b\n"
     + "\n".join(f"  {importer.name:<16} {importer.describe}" for importer in IMPORTERS.values())
@@ -96,11 +118,11 @@ def import_(
     with contextlib.ExitStack() as spools:
         names: dict[str, str] = {}
         words = tuple(_readable(word, spools, names) for word in words)
-        format_name, paths = _format_and_paths(words, from_format)
+        importer, paths = _importer_and_paths(words, from_format)
         if any(_is_same_file(out, path) for path in paths):
             raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
         try:
-            result = IMPORTERS[format_name].read(paths, ImportOptions(**chosen))
+            result = importer.read(paths, ImportOptions(**chosen))
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
         with TraceWriter(out, result.header) as writer:
@@ -139,29 +161,34 @@ def _spooled(source: BinaryIO, name: str, spools: contextlib.ExitStack, names: d
     return path
 
 
-def _format_and_paths(words: tuple[str, ...], from_format: str | None) -> tuple[str, list[Path]]:
-    """The format, as an option, the first word or the input itself says it, and the inputs."""
+def _importer_and_paths(words: tuple[str, ...], from_format: str | None) -> tuple[Importer, list[Path]]:
+    """The importer, as an option, the first word or the input itself says it, and the inputs."""
     if from_format is not None:
-        _check_format(from_format)
-        return from_format, [Path(word) for word in words]
-    if words[0] in IMPORTERS:
+        return _named(from_format), [Path(word) for word in words]
+    paths = [Path(word) for word in words]
+    if words[0] in IMPORTERS or (not paths[0].exists() and len(words) > 1):
+        importer = _named(words[0])
         if len(words) == 1:
             raise click.UsageError(f"name the file or folder to import after {words[0]}.")
-        return words[0], [Path(word) for word in words[1:]]
-    paths = [Path(word) for word in words]
+        return importer, paths[1:]
     if not paths[0].exists():
-        if len(paths) > 1:
-            _check_format(words[0])
         raise TraceError(f"{shown_path(paths[0])}: no such file.")
     return _sniffed(paths[0]), paths
 
 
-def _check_format(name: str) -> None:
-    if name not in IMPORTERS:
-        raise click.UsageError(f"{shown(name)} is not a known format. Known are: {', '.join(IMPORTERS)}.")
+def _named(name: str) -> Importer:
+    if name in IMPORTERS:
+        return IMPORTERS[name]
+    others, left_out = other_importers()
+    if name in others:
+        return others[name]
+    why = "".join(f" {_sentence(each)}" for each in left_out)
+    raise click.UsageError(
+        f"{shown(name)} is not a known format. Known are: {', '.join((*IMPORTERS, *others))}.{why}"
+    )
 
 
-def _sniffed(path: Path) -> str:
+def _sniffed(path: Path) -> Importer:
     file = _first_file(path) if path.is_dir() else path
     start = first_bytes(file, _SNIFFED_BYTES)
     if not start:
@@ -170,10 +197,23 @@ def _sniffed(path: Path) -> str:
         raise TraceError(f"{shown_path(file)}: is a trace already. Use it as it is.")
     for importer in IMPORTERS.values():
         if importer.sniff(start):
-            return importer.name
+            return importer
+    others, left_out = other_importers()
+    for why in left_out:
+        click.echo(_sentence(why), err=True)
+    for name, other in others.items():
+        try:
+            if other.sniff(start):
+                return other
+        except ImporterFault as fault:
+            click.echo(f"{_sentence(str(fault))} It is not asked whether {name} is the format.", err=True)
     raise click.UsageError(
-        f"cannot tell the format of {shown_path(path)}. Name it before the path: {', '.join(IMPORTERS)}."
+        f"cannot tell the format of {shown_path(path)}. Name it before the path: {', '.join((*IMPORTERS, *others))}."
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _first_file(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, read_document, trace_name
 from replay.importers.types import ImportOptions, ImportResult, SubagentT
 from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
@@ -316,13 +317,13 @@ def _notes(
         yield _SUBAGENT_NOTE.format(
             end=counts.spawned_before_t, all=counts.subagents, spawn=counts.spawned_at_t
         )
-    for n, what in (
-        (counts.dropped_empty_sessions, "file(s) without a model call"),
-        (counts.dropped_empty_subagents, "sub-agent(s) without a model call"),
-        (counts.dropped_without_t, "entries without t"),
-        (counts.dropped_unknown_type, "entries of an unknown type"),
-    ):
-        if n:
-            yield f"Dropped: {n} {what}."
+    yield from departure_notes(
+        (
+            ("Dropped", counts.dropped_empty_sessions, "file(s) without a model call"),
+            ("Dropped", counts.dropped_empty_subagents, "sub-agent(s) without a model call"),
+            ("Dropped", counts.dropped_without_t, "entries without t"),
+            ("Dropped", counts.dropped_unknown_type, "entries of an unknown type"),
+        )
+    )
     if counts.renamed_sessions:
         yield f"{counts.renamed_sessions} session id(s) occurred before, and were made unique."

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
 from replay.importers.reading.starts import refuse_arrivals
@@ -246,13 +247,16 @@ def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
         yield "Every request is a session of its own. --session-by names a header that tells what belongs together."
     if counts.without_response:
         yield f"{counts.without_response} request(s) have no captured response, and so no recorded duration."
-    if counts.coded_bodies:
-        yield f"Inferred: {counts.coded_bodies} compressed body(s) that may hold secrets are filled to their size."
-    for n, what in (
-        (counts.unreadable, "record(s) that hold no HTTP request or response"),
-        (counts.replayed, "replayed response(s)"),
-        (counts.without_request, "response(s) without their request"),
-        (counts.secret_headers, "header(s) that hold secrets"),
-    ):
-        if n:
-            yield f"Dropped: {n} {what}."
+    yield from departure_notes(
+        (
+            (
+                "Inferred",
+                counts.coded_bodies,
+                "compressed body(s) that may hold secrets are filled to their size",
+            ),
+            ("Dropped", counts.unreadable, "record(s) that hold no HTTP request or response"),
+            ("Dropped", counts.replayed, "replayed response(s)"),
+            ("Dropped", counts.without_request, "response(s) without their request"),
+            ("Dropped", counts.secret_headers, "header(s) that hold secrets"),
+        )
+    )

@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT
+from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, read_document, trace_name
 from replay.importers.reading.json_items import Item
 from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
@@ -412,16 +413,19 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
         "that had ended, which is inferred from the times."
     )
     yield f"Times are recorded to {resolution_ms:g} ms; time in the client's own queues and for connecting is left out."
-    said: list[tuple[int, str]] = [
-        (counts.not_http, "entries that are not HTTP requests"),
-        (counts.from_cache, "entries that came from the browser's cache"),
-        (counts.not_replayable, "requests whose method or address cannot be replayed"),
-        (counts.secret_headers, "headers that hold secrets"),
-        (counts.bodies_without_text, "bodies of which only parameters were recorded"),
-        (counts.long_bodies, "bodies longer than 1 MiB, which are filled to their size"),
-        (counts.coded_bodies, "compressed bodies that may hold secrets, which are filled to their size"),
-        (counts.without_session, "requests that say of no session, put together"),
-    ]
-    for n, what in said:
-        if n:
-            yield f"{'Dropped' if n and 'filled' not in what and 'together' not in what else 'Inferred'}: {n} {what}."
+    yield from departure_notes(
+        (
+            ("Dropped", counts.not_http, "entries that are not HTTP requests"),
+            ("Dropped", counts.from_cache, "entries that came from the browser's cache"),
+            ("Dropped", counts.not_replayable, "requests whose method or address cannot be replayed"),
+            ("Dropped", counts.secret_headers, "headers that hold secrets"),
+            ("Dropped", counts.bodies_without_text, "bodies of which only parameters were recorded"),
+            ("Inferred", counts.long_bodies, "bodies longer than 1 MiB, which are filled to their size"),
+            (
+                "Inferred",
+                counts.coded_bodies,
+                "compressed bodies that may hold secrets, which are filled to their size",
+            ),
+            ("Inferred", counts.without_session, "requests that say of no session, put together"),
+        )
+    )

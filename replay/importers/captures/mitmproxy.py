@@ -25,6 +25,7 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.importers.call_steps import LONGEST_TEXT
+from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.log_fields import is_secret_session, replayable_path, status_of
 from replay.importers.reading.starts import refuse_arrivals
@@ -414,20 +415,25 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
     yield f"Times are recorded to {resolution_ms:g} ms, by the proxy; they include its own connecting."
     if counts.without_duration:
         yield f"{counts.without_duration} request(s) have no whole response, and so no recorded duration."
-    if counts.without_header:
-        yield f"Inferred: {counts.without_header} request(s) without the session's header stay with their connection."
-    if counts.long_bodies:
-        yield f"Inferred: {counts.long_bodies} body(s) longer than 1 MiB are filled to their size."
-    if counts.coded_bodies:
-        yield f"Inferred: {counts.coded_bodies} compressed body(s) that may hold secrets are filled to their size."
-    for n, what in (
-        (counts.not_http, "flow(s) that are not HTTP"),
-        (counts.websockets, "WebSocket(s)"),
-        (counts.replayed, "request(s) that mitmproxy replayed itself"),
-        (counts.not_replayable, "request(s) whose method or address cannot be replayed"),
-        (counts.without_time, "request(s) without a time"),
-        (counts.without_body, "body(s) that mitmproxy passed on without keeping them"),
-        (counts.secret_headers, "header(s) that hold secrets"),
-    ):
-        if n:
-            yield f"Dropped: {n} {what}."
+    yield from departure_notes(
+        (
+            (
+                "Inferred",
+                counts.without_header,
+                "request(s) without the session's header stay with their connection",
+            ),
+            ("Inferred", counts.long_bodies, "body(s) longer than 1 MiB are filled to their size"),
+            (
+                "Inferred",
+                counts.coded_bodies,
+                "compressed body(s) that may hold secrets are filled to their size",
+            ),
+            ("Dropped", counts.not_http, "flow(s) that are not HTTP"),
+            ("Dropped", counts.websockets, "WebSocket(s)"),
+            ("Dropped", counts.replayed, "request(s) that mitmproxy replayed itself"),
+            ("Dropped", counts.not_replayable, "request(s) whose method or address cannot be replayed"),
+            ("Dropped", counts.without_time, "request(s) without a time"),
+            ("Dropped", counts.without_body, "body(s) that mitmproxy passed on without keeping them"),
+            ("Dropped", counts.secret_headers, "header(s) that hold secrets"),
+        )
+    )

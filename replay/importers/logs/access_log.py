@@ -119,11 +119,11 @@ def _explained(log: RequestLog) -> list[str]:
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
     request = _REQUEST(_unescaped(found["request"]))
     if request is None:
-        log.drop("line(s) with a request that the server could not parse")
+        log.departures.drop("line(s) with a request that the server could not parse")
         return
     texts, fields, bare = _fields(found["rest"] or "")
     referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]
-    log.drop("referer(s)", referer not in (None, "-", ""))
+    log.departures.drop("referer(s)", referer not in (None, "-", ""))
     user_agent = None if user_agent in (None, "-", "") else _unescaped(user_agent)
     if forwarded_for is None or not _ADDRESSES(forwarded_for):
         forwarded_for = _first(fields, _FORWARDED_KEYS)
@@ -131,7 +131,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     stamp_ns = (instant_ns(instant) if instant else None) or stamp_ns
     took_us, is_end, upstream = _duration(fields, bare)
     if took_us is None:
-        log.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
+        log.departures.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
     request_id = _first(fields, _ID_KEYS) or next(filter(_REQUEST_ID, bare), None)
     address = first_address(forwarded_for, found["client"])
     path = request["path"]

@@ -56,7 +56,7 @@ class CloudRun:
         for item in _entries(files, log.damage):
             request = item.inner("httpRequest")
             if request is None:
-                log.drop("entries without httpRequest")
+                log.departures.drop("entries without httpRequest")
                 continue
             stamp_ns = unix_ns(item.plain("timestamp") or "")
             if stamp_ns is None:
@@ -102,7 +102,7 @@ def _add(
     path = request.plain("requestUrl") or ""
     user_agent = request.plain("userAgent")
     address = first_address(None, request.plain("remoteIp"))
-    log.drop("referer(s)", request.plain("referer") is not None)
+    log.departures.drop("referer(s)", request.plain("referer") is not None)
     request_bytes = number(request.plain("requestSize"))
     told: dict[str, str | None] = {"client": address}
     if options.session_by is not None and options.session_by != "client":

@@ -195,20 +195,20 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
         return duration_us(text, "ms")
     if isinstance(entry.get("request"), dict) and isinstance(entry.get("ts"), float):
         return duration_us(text, "s")
-    log.drop("duration(s) without a unit in name or value")
+    log.departures.drop("duration(s) without a unit in name or value")
     return None
 
 
 def _add(log: RequestLog, entry: Mapping[str, Any], stamp: tuple[int, bool], options: ImportOptions) -> None:
     request = _request(entry)
     if request is None:
-        log.drop("line(s) without a method and path")
+        log.departures.drop("line(s) without a method and path")
         return
     method, path = request
     stamp_ns, is_end = stamp
     took_us = _took_us(entry, log)
     user_agent = _first(entry, _USER_AGENTS)
-    log.drop("referer(s)", _first(entry, _REFERERS) is not None)
+    log.departures.drop("referer(s)", _first(entry, _REFERERS) is not None)
     attributes = {name: _first(entry, (key,)) or "" for key, name in _ATTRIBUTES.items()}
     attributes["request_id"] = _first(entry, _REQUEST_IDS) or ""
     address = first_address(_first(entry, _FORWARDED), _first(entry, _PEERS))

@@ -21,6 +21,7 @@ import msgspec
 from replay.importers.call_steps import LONGEST_TEXT, bounded
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.reading.damage import Damage
+from replay.importers.reading.departures import Departures
 from replay.importers.reading.inputs import trace_name
 from replay.importers.reading.log_fields import LONGEST_PATH, is_secret_session, replayable_path
 from replay.importers.reading.starts import refuse_arrivals
@@ -106,11 +107,10 @@ class RequestLog:
         self._requests: list[LoggedRequest] = []
         self._texts: dict[str, str] = {}
         self._held_bytes = 0
-        self._inferred: dict[str, int] = {}
-        self._dropped: dict[str, int] = {}
         self._clients = 0
         self._went_to = OriginTally()
         self.damage = Damage()
+        self.departures = Departures()
         self.stamps = Stamps()
 
     def read_lines(self, files: Sequence[Path], parsed: Callable[[str], _Found | str]) -> Iterator[_Found]:
@@ -124,25 +124,16 @@ class RequestLog:
                 else:
                     yield found
 
-    def drop(self, what: str, n: int = 1) -> None:
-        """Count something that was read, and is not imported."""
-        if n:
-            self._dropped[what] = self._dropped.get(what, 0) + n
-
-    def infer(self, what: str, n: int = 1) -> None:
-        if n:
-            self._inferred[what] = self._inferred.get(what, 0) + n
-
     def add(self, request: LoggedRequest) -> None:
         """Keep a request. Raises TraceError where there are too many."""
         path = replayable_path(request.path)
         if path is None or not _METHOD(request.method):
-            self.drop("request(s) whose method or path cannot be replayed")
+            self.departures.drop("request(s) whose method or path cannot be replayed")
             return
         self._went_to.add_url(request.path)
         self._went_to.add("https", request.host)
         redacted = redacted_path(path)
-        self.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
+        self.departures.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
         request.path = self._shared(redacted)
         request.method = self._shared(request.method)
         request.client = self._shared(request.client)
@@ -154,10 +145,12 @@ class RequestLog:
         if request.method not in _WITH_BODY:
             request.body_bytes = None
         elif request.body_bytes is None:
-            self.drop("body or bodies of POST, PUT or PATCH, as not even the size is known")
+            self.departures.drop("body or bodies of POST, PUT or PATCH, as not even the size is known")
         else:
             request.body_bytes = min(request.body_bytes, MOST_BODY_BYTES)
-            self.infer("request(s) with a body, which is filled to the size recorded", bool(request.body_bytes))
+            self.departures.infer(
+                "request(s) with a body, which is filled to the size recorded", bool(request.body_bytes)
+            )
         self._requests.append(request)
         if len(self._requests) > MOST_REQUESTS or self._held_bytes > MOST_HELD_BYTES:
             limit = f"{MOST_REQUESTS:,} requests, or {MOST_HELD_BYTES >> 20} MiB of paths and clients"
@@ -176,7 +169,7 @@ class RequestLog:
         file = shown_path(self._paths[0])
         self.damage.refuse_most()
         if not self._requests:
-            why = "".join(f" Left out: {n} {what}." for what, n in self._dropped.items())
+            why = "".join(f" Left out: {n} {what}." for what, n in self.departures.dropped.items())
             raise TraceError(f"{file}: no requests.{why}")
         self._requests.sort(key=lambda request: request.start_us)
         first_us = self._requests[0].start_us
@@ -226,7 +219,7 @@ class RequestLog:
             group.requests.append(request)
             group.end_us = max(group.end_us, request.start_us + (request.took_us or 0))
         if by_value:
-            self.infer(
+            self.departures.infer(
                 "request(s) without a value for --session-by, put together by client",
                 sum(request.session is None for request in self._requests),
             )
@@ -247,8 +240,7 @@ class RequestLog:
             "without_duration": stamps.without_duration,
             "backwards": stamps.backwards,
             **msgspec.to_builtins(counts),
-            "inferred": self._inferred,
-            "dropped": self._dropped,
+            **msgspec.to_builtins(self.departures),
         }
         return Header(
             format=FORMAT,
@@ -283,10 +275,7 @@ class RequestLog:
         if self.stamps.without_duration:
             yield f"{self.stamps.without_duration} request(s) have no recorded duration."
         yield from self.damage.notes()
-        for what, n in self._inferred.items():
-            yield f"Inferred: {n} {what}."
-        for what, n in self._dropped.items():
-            yield f"Dropped: {n} {what}."
+        yield from self.departures.notes()
 
 
 class _Group(msgspec.Struct):

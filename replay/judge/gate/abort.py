@@ -22,7 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.judge.measures.metrics import measured, rows_of
-from replay.judge.measures.slo import Slo, SloError, SloWindow, parse_slo
+from replay.judge.measures.slo import Slo, SloWindow, parse_slo
+from replay.judge.measures.slo_tokens import SloError
 from replay.judge.statistics.quantile import quantile
 from replay.results.columns import Columns, columns_of
 from replay.results.types import INTERRUPTED, StepRecord

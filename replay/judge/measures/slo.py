@@ -19,10 +19,10 @@ the last tenth of the run, and the marked warm-up). Case does not matter; `p99.9
 """
 
 import difflib
-import re
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
+from replay.judge.measures.slo_tokens import SloError, Token, Tokens
 from replay.judge.types import Part, Unit
 from replay.results.types import ERROR_CLASSES
 
@@ -36,20 +36,6 @@ PARTS = ("answered", "failed")
 _RECORDED_MEASURES = ("response", "service", "ttft", "tpot", "makespan")
 _RECORDED_STATISTICS = ("quantile", "mean", "share", "errors")
 _STATISTICS = ("p50", "p90", "p95", "p99", "p99.9", "mean", "min", "max", "errors", "cold", "share", "rate")
-_UNITS_MS = {
-    "us": 0.001,
-    "µs": 0.001,
-    "ms": 1.0,
-    "s": 1_000.0,
-    "m": 60_000.0,
-    "min": 60_000.0,
-    "h": 3_600_000.0,
-}
-_LONGEST = 400
-
-
-class SloError(ValueError):
-    """An SLO that cannot be read. str() is the whole message, with a line that points at the place."""
 
 
 class Selector(NamedTuple):
@@ -129,21 +115,6 @@ class Slo(NamedTuple):
         return self.limit.factor is not None and self.limit.of == "recorded"
 
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<quantile>[pP]\d+(?:[._]\d+)?(?![\w.]))"
-    r"|(?P<number>\d+(?:\.\d+)?|\.\d+)"
-    r"|(?P<word>[A-Za-zµ_][\w*?\-]*)"
-    r"|(?P<string>\"[^\"]*\")"
-    r"|(?P<sign><=|>=|==|<|>|=|\(|\)|,|:|%|/|\*|\+|-)|(?P<other>\S))"
-)
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
 def parse_slo(text: str) -> Slo:
     """The bound that the text states. Raises SloError, which points at the character and suggests."""
     return _Parser(text).slo()
@@ -171,41 +142,26 @@ class _Parser:
     """Reads one SLO, left to right; each method reads what its name says."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        if len(text) > _LONGEST:
-            raise SloError(f"an SLO of {len(text)} characters is too long; the most is {_LONGEST}.")
-        self._tokens = self._split()
-        self._next = 0
-
-    def _split(self) -> list[_Token]:
-        tokens, at = [], 0
-        end = len(self._text.rstrip())
-        while at < end:
-            found = _TOKEN.match(self._text, at)
-            if found is None or found.lastgroup is None:
-                break
-            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            at = found.end()
-        return tokens
+        self._tokens = Tokens(text)
 
     def slo(self) -> Slo:
         if not self._tokens:
             raise SloError("an empty SLO says nothing. Write for example: p99 < 800ms")
-        head = self._take()
+        head = self._tokens.take()
         slo = self._left(head)
         operator = self._operator()
         limit = self._limit(slo)
-        slo = slo._replace(text=" ".join(self._text.split()), operator=operator, limit=limit)
+        slo = slo._replace(text=" ".join(self._tokens.text.split()), operator=operator, limit=limit)
         self._check_direction(slo)
         return slo._replace(window=self._window())
 
-    def _left(self, head: _Token) -> Slo:
+    def _left(self, head: Token) -> Slo:
         empty = Slo("", head.text.lower(), "quantile", "<", Limit(0.0), "ms")
         if head.kind == "quantile":
             written = head.text[1:].replace("_", ".")
             percent = float(written)
             if not 0 < percent < 100:
-                raise self._error("a percentile lies between 0 and 100", head.at)
+                raise self._tokens.error("a percentile lies between 0 and 100", head.at)
             return self._measured(
                 empty._replace(metric="p" + written.replace(".", "_"), q=round(percent / 100, 10))
             )
@@ -222,8 +178,8 @@ class _Parser:
             return self._share(empty._replace(statistic="share", unit="percent"))
         if name in ("median", "avg", "average"):
             better = "p50" if name == "median" else "mean"
-            raise self._error(f'unknown metric "{head.text}"; write {better}', head.at)
-        raise self._error(
+            raise self._tokens.error(f'unknown metric "{head.text}"; write {better}', head.at)
+        raise self._tokens.error(
             f'unknown metric "{head.text}"{_near(name, _STATISTICS)}; known are a percentile such as p99, '
             "mean, min, max, errors, cold, share and rate",
             head.at,
@@ -238,16 +194,18 @@ class _Parser:
             elif lowered in PARTS:
                 slo = slo._replace(part=lowered)  # type: ignore[arg-type]
             elif lowered == "itl":
-                raise self._error(
+                raise self._tokens.error(
                     "times between tokens are not recorded step by step; write tpot, a step's mean time a token",
                     token.at,
                 )
             else:
                 slo = slo._replace(selector=self._selector(token, words, (*MEASURES, *PARTS)))
         if slo.measure == "lag" and slo.part != "all":
-            raise self._error("lag is ours, and of every step that was sent", self._last_at())
+            raise self._tokens.error("lag is ours, and of every step that was sent", self._tokens.last_at())
         if slo.measure == "makespan" and slo.selector != Selector():
-            raise self._error("a makespan is of whole sessions and takes no step names", self._last_at())
+            raise self._tokens.error(
+                "a makespan is of whole sessions and takes no step names", self._tokens.last_at()
+            )
         return slo
 
     def _errors(self, slo: Slo) -> Slo:
@@ -264,192 +222,168 @@ class _Parser:
         return slo
 
     def _share(self, slo: Slo) -> Slo:
-        self._expect("(", "after share comes what is counted, for example share(response < 500ms)")
-        measure = self._take("a measure, for example response")
+        self._tokens.expect("(", "after share comes what is counted, for example share(response < 500ms)")
+        measure = self._tokens.take("a measure, for example response")
         if measure.text.lower() not in MEASURES:
-            raise self._error(
+            raise self._tokens.error(
                 f'unknown measure "{measure.text}"{_near(measure.text.lower(), MEASURES)}', measure.at
             )
         within = self._operator()
         if within == "==":
-            raise self._error("a share counts steps below or above a limit; write < or >", self._last_at())
-        within_ms = self._milliseconds()
-        while self._peek() == ",":
-            self._take()
+            raise self._tokens.error(
+                "a share counts steps below or above a limit; write < or >", self._tokens.last_at()
+            )
+        within_ms = self._tokens.milliseconds()
+        while self._tokens.peek() == ",":
+            self._tokens.take()
             token, words = self._argument()
             if words.lower() in PARTS:
                 slo = slo._replace(part=words.lower())  # type: ignore[arg-type]
             else:
                 slo = slo._replace(selector=self._selector(token, words, PARTS))
-        self._expect(")", "the bracket of share( is not closed")
+        self._tokens.expect(")", "the bracket of share( is not closed")
         return slo._replace(measure=measure.text.lower(), within=within, within_ms=within_ms)
 
-    def _arguments(self) -> list[tuple[_Token, str]]:
-        if self._peek() != "(":
+    def _arguments(self) -> list[tuple[Token, str]]:
+        if self._tokens.peek() != "(":
             return []
-        opening = self._take()
+        opening = self._tokens.take()
         found = []
         while True:
             found.append(self._argument())
-            if self._peek() == ",":
-                self._take()
+            if self._tokens.peek() == ",":
+                self._tokens.take()
                 continue
             break
-        if self._peek() != ")":
-            raise self._error("this bracket is not closed", opening.at)
-        self._take()
+        if self._tokens.peek() != ")":
+            raise self._tokens.error("this bracket is not closed", opening.at)
+        self._tokens.take()
         return found
 
-    def _argument(self) -> tuple[_Token, str]:
+    def _argument(self) -> tuple[Token, str]:
         """One word, or kind:name, as it was written; a name in quotes may hold anything."""
-        token = self._take("a measure or a step, for example tool:search")
+        token = self._tokens.take("a measure or a step, for example tool:search")
         if token.kind == "sign" and token.text != "*":
-            raise self._error(f'expected a measure or a step, not "{token.text}"', token.at)
+            raise self._tokens.error(f'expected a measure or a step, not "{token.text}"', token.at)
         words = token.text
-        if self._peek() == ":":
-            self._take()
-            name = self._take("a step name after the colon")
+        if self._tokens.peek() == ":":
+            self._tokens.take()
+            name = self._tokens.take("a step name after the colon")
             written = name.text[1:-1] if name.kind == "string" else name.text
             # A name such as get-user.v2 is several tokens without space between.
-            end = name.at + len(name.text)
-            while self._next < len(self._tokens) and self._tokens[self._next].at == end:
-                follower = self._tokens[self._next]
-                if follower.text in (",", ")"):
-                    break
-                written += follower.text
-                end = follower.at + len(follower.text)
-                self._next += 1
+            written += self._tokens.rest_of_word(name.at + len(name.text))
             words = f"{words}:{written}"
         return token, words
 
-    def _selector(self, token: _Token, words: str, other: tuple[str, ...]) -> Selector:
+    def _selector(self, token: Token, words: str, other: tuple[str, ...]) -> Selector:
         kind, colon, name = words.partition(":")
         lowered = kind.lower()
         if lowered in KINDS or (kind == "*" and colon):
             return Selector(None if kind == "*" else lowered, name if colon else None)
         known = (*other, *KINDS)
-        raise self._error(
+        raise self._tokens.error(
             f'"{kind}" is neither a {"measure" if MEASURES[0] in other else "known class"} nor a kind of step'
             f"{_near(lowered, known)}; known are {', '.join(known)}; name a step as tool:search",
             token.at,
         )
 
     def _operator(self) -> Operator:
-        token = self._take("a comparison, for example <")
+        token = self._tokens.take("a comparison, for example <")
         if token.text in ("<", "<=", ">", ">=", "=="):
             return token.text  # type: ignore[return-value]
         if token.text == "=":
-            raise self._error('write == for "equals", or <=', token.at)
-        raise self._error(f'expected a comparison (<, <=, >, >=, ==), not "{token.text}"', token.at)
+            raise self._tokens.error('write == for "equals", or <=', token.at)
+        raise self._tokens.error(f'expected a comparison (<, <=, >, >=, ==), not "{token.text}"', token.at)
 
     def _limit(self, slo: Slo) -> Limit:
-        other = (self._peek() or "").lower()
+        other = (self._tokens.peek() or "").lower()
         if other == "baseline":
             return self._elsewhere(slo)
         if other == "recorded":
             self._check_recorded(slo)
             return self._elsewhere(slo)._replace(of="recorded")
-        start = self._next
-        number = self._number()
-        unit = self._peek()
+        if slo.unit == "ms":
+            return Limit(self._tokens.milliseconds())
+        at = self._tokens.next_at()
+        number = self._tokens.number()
+        unit = self._tokens.peek()
         if slo.unit == "percent":
             if unit == "%":
-                self._take()
-                self._check_percent(number, start)
+                self._tokens.take()
+                self._check_percent(number, at)
                 return Limit(number)
             if number == 0:
                 return Limit(0.0)
-            raise self._error(
-                f"{slo.metric} is a share: write a percentage, for example 0.1%", self._after_last()
+            raise self._tokens.error(
+                f"{slo.metric} is a share: write a percentage, for example 0.1%", self._tokens.after_last()
             )
-        if slo.unit == "rps":
-            if unit == "/":
-                self._take()
-                per = self._take("s, for example 200/s")
-                if per.text.lower() not in ("s", "sec", "second", "min", "m"):
-                    raise self._error("write a rate per second, for example 200/s", per.at)
-                return Limit(number / 60 if per.text.lower() in ("min", "m") else number)
-            raise self._error("rate has a unit: write for example 200/s", self._after_last())
-        self._next = start
-        return Limit(self._milliseconds())
+        if unit == "/":
+            self._tokens.take()
+            per = self._tokens.take("s, for example 200/s")
+            if per.text.lower() not in ("s", "sec", "second", "min", "m"):
+                raise self._tokens.error("write a rate per second, for example 200/s", per.at)
+            return Limit(number / 60 if per.text.lower() in ("min", "m") else number)
+        raise self._tokens.error("rate has a unit: write for example 200/s", self._tokens.after_last())
 
     def _check_recorded(self, slo: Slo) -> None:
         if slo.statistic not in _RECORDED_STATISTICS or (
             slo.statistic != "errors" and slo.measure not in _RECORDED_MEASURES
         ):
             what = slo.measure if slo.statistic in _RECORDED_STATISTICS else slo.statistic
-            raise self._error(
+            raise self._tokens.error(
                 f"a recording has no {what} to hold this to; it has percentiles, means and shares of "
                 f"{', '.join(_RECORDED_MEASURES)}, and errors",
-                self._tokens[self._next].at,
+                self._tokens.next_at(),
             )
         if slo.part == "failed" or slo.error is not None:
-            raise self._error("a recording does not tell failures apart", self._tokens[self._next].at)
+            raise self._tokens.error("a recording does not tell failures apart", self._tokens.next_at())
 
     def _elsewhere(self, slo: Slo) -> Limit:
         """`baseline` or `recorded`, with what is multiplied or added."""
-        self._take()
-        sign = self._peek()
+        self._tokens.take()
+        sign = self._tokens.peek()
         if sign in ("*", "+", "-"):
-            self._take()
+            self._tokens.take()
         else:
             return Limit(0.0, 1.0)
         if sign == "*":
-            at = self._next
-            factor = self._number()
-            if self._peek() == "%":
-                self._take()
+            at = self._tokens.next_at()
+            factor = self._tokens.number()
+            if self._tokens.peek() == "%":
+                self._tokens.take()
                 factor /= 100
             if factor <= 0:
-                raise self._error("a factor is more than 0", self._tokens[at].at)
+                raise self._tokens.error("a factor is more than 0", at)
             return Limit(0.0, factor)
         if slo.unit == "ms":
-            value = self._milliseconds()
+            value = self._tokens.milliseconds()
         else:
-            value = self._number()
+            value = self._tokens.number()
             if slo.unit == "percent":
-                self._expect("%", "write percentage points, for example + 0.5%")
-            elif self._peek() == "/":
-                self._take()
-                self._take("s, for example 20/s")
+                self._tokens.expect("%", "write percentage points, for example + 0.5%")
+            elif self._tokens.peek() == "/":
+                self._tokens.take()
+                self._tokens.take("s, for example 20/s")
         return Limit(value if sign == "+" else -value, 1.0)
-
-    def _number(self) -> float:
-        token = self._take("a number")
-        if token.kind != "number":
-            raise self._error(f'expected a number, not "{token.text}"', token.at)
-        return float(token.text)
-
-    def _milliseconds(self) -> float:
-        number = self._number()
-        following = self._tokens[self._next] if self._next < len(self._tokens) else None
-        if following is None or following.kind != "word" or following.text.lower() not in _UNITS_MS:
-            hint = "" if following is None or following.kind != "word" else f' instead of "{following.text}"'
-            raise self._error(
-                f"a time has a unit: write us, ms, s or min{hint}",
-                self._after_last() if not hint or following is None else following.at,
-            )
-        self._take()
-        return number * _UNITS_MS[following.text.lower()]
 
     def _window(self) -> SloWindow:
         window = SloWindow()
-        while (word := self._peek()) is not None:
-            token = self._take()
+        while (word := self._tokens.peek()) is not None:
+            token = self._tokens.take()
             lowered = word.lower()
             if lowered == "after":
-                window = window._replace(after_s=self._milliseconds() / 1_000)
+                window = window._replace(after_s=self._tokens.milliseconds() / 1_000)
             elif lowered == "before":
-                window = window._replace(before_s=self._milliseconds() / 1_000)
+                window = window._replace(before_s=self._tokens.milliseconds() / 1_000)
             elif lowered == "steady":
                 window = window._replace(is_steady=True)
             elif lowered == "without":
-                what = self._take("warm-up")
+                what = self._tokens.take("warm-up")
                 if what.text.lower() not in ("warm-up", "warmup"):
-                    raise self._error("write without warm-up", what.at)
+                    raise self._tokens.error("write without warm-up", what.at)
                 window = window._replace(without_warmup=True)
             else:
-                raise self._error(
+                raise self._tokens.error(
                     f'"{word}" is more than one SLO needs{_near(lowered, ("after", "before", "steady", "without"))}; '
                     "a window is written after 30s, before 5m, steady, or without warm-up",
                     token.at,
@@ -458,43 +392,17 @@ class _Parser:
 
     def _check_percent(self, number: float, at: int) -> None:
         if not 0 <= number <= 100:
-            raise self._error("a share lies between 0% and 100%", self._tokens[at].at)
+            raise self._tokens.error("a share lies between 0% and 100%", at)
 
     def _check_direction(self, slo: Slo) -> None:
         is_exact = slo.statistic in ("min", "max", "rate") or (
             slo.statistic in ("errors", "cold", "share") and slo.limit == Limit(0.0)
         )
         if slo.operator == "==" and not is_exact:
-            raise self._error(
+            raise self._tokens.error(
                 f"{slo.metric} is never exactly a number that is not 0; write < or >",
-                self._text.index("=="),
+                self._tokens.text.index("=="),
             )
-
-    def _peek(self) -> str | None:
-        return self._tokens[self._next].text if self._next < len(self._tokens) else None
-
-    def _take(self, wanted: str | None = None) -> _Token:
-        if self._next >= len(self._tokens):
-            raise self._error(f"ends too early: expected {wanted or 'more'}", len(self._text))
-        self._next += 1
-        return self._tokens[self._next - 1]
-
-    def _expect(self, sign: str, otherwise: str) -> None:
-        if self._peek() != sign:
-            place = self._tokens[self._next].at if self._next < len(self._tokens) else len(self._text)
-            raise self._error(otherwise, place)
-        self._take()
-
-    def _last_at(self) -> int:
-        return self._tokens[self._next - 1].at
-
-    def _after_last(self) -> int:
-        last = self._tokens[self._next - 1]
-        return last.at + len(last.text)
-
-    def _error(self, what: str, at: int) -> SloError:
-        shown = "".join(char if char.isprintable() else "?" for char in self._text)
-        return SloError(f"{what} (character {at + 1}).\n  {shown}\n  {' ' * at}^")
 
 
 def _near(word: str, known: tuple[str, ...]) -> str:

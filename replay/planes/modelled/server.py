@@ -18,8 +18,8 @@ from typing import cast
 
 import httptools
 
-from replay.http.statuses import reason_of
 from replay.planes.modelled import chat
+from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.modelled.model import Model
 from replay.planes.types import Answer, Asked, ServiceModel
@@ -31,25 +31,12 @@ _QUEUE_LIMIT = 64
 # How long answers under way get to finish once the server is told to stop.
 _DRAIN_S = 1.0
 
-_HEAD = b"HTTP/1.1 %d %s\r\nreplay-instance: " + INSTANCE + b"\r\ncontent-type: %s\r\n%s%s\r\n"
-_CLOSE = b"connection: close\r\n"
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FIRST = b"replay-instance: " + INSTANCE + b"\r\n"
 _HEALTHY = b'{"status":"ok"}'
 _FAILED = b'{"error":"this modelled target fails a share of its requests on purpose"}'
-_ANSWERED = b'{"answer":"modelled"}'
 
 
-def _head(status: int, content_type: bytes, framing: bytes, *, keep_alive: bool) -> bytes:
-    return _HEAD % (status, reason_of(status), content_type, framing, b"" if keep_alive else _CLOSE)
-
-
-def _plain(status: int, body: bytes, *, keep_alive: bool = True, head_only: bool = False) -> bytes:
-    framing = b"content-length: %d\r\n" % len(body)
-    head = _head(status, chat.CONTENT_TYPE, framing, keep_alive=keep_alive)
-    return head if head_only else head + body
-
-
-_ANSWERED_WHOLE = _plain(200, _ANSWERED)
+_ANSWERED_WHOLE = plain(200, ANSWERED, first=_FIRST)
 
 
 class _Request:
@@ -190,7 +177,7 @@ class Connection(asyncio.Protocol):
         elif (
             length == 6 and name.lower() == b"expect" and value.lower() == b"100-continue" and not self.is_busy
         ):
-            self._transport.write(_CONTINUE)
+            self._transport.write(CONTINUE)
 
     def on_headers_complete(self) -> None:
         request = self._incoming
@@ -228,7 +215,13 @@ class Connection(asyncio.Protocol):
         path = request.url.partition(b"?")[0]
         if path == b"/healthz":
             self._finish(
-                _plain(200, _HEALTHY, keep_alive=request.keep_alive, head_only=request.method == b"HEAD")
+                plain(
+                    200,
+                    _HEALTHY,
+                    keep_alive=request.keep_alive,
+                    head_only=request.method == b"HEAD",
+                    first=_FIRST,
+                )
             )
             return
         kind, name = kind_and_name(path)
@@ -261,14 +254,15 @@ class Connection(asyncio.Protocol):
             prompt = 0 if request.scan is None else request.scan.prompt_tokens
             body = chat.whole(chat.answer_id(number), answer.tokens, prompt)
         else:
-            body = _ANSWERED
-        self._finish(_plain(answer.status, body, keep_alive=request.keep_alive, head_only=head_only))
+            body = ANSWERED
+        self._finish(
+            plain(answer.status, body, keep_alive=request.keep_alive, head_only=head_only, first=_FIRST)
+        )
 
     def _begin_stream(self) -> None:
         request = self._current
         assert request is not None
-        framing = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
-        head = _head(200, chat.STREAM_TYPE, framing, keep_alive=request.keep_alive)
+        head = head_of(200, chat.STREAM_TYPE, CHUNKED, keep_alive=request.keep_alive, first=_FIRST)
         self._send_tokens(head)
 
     def _send_tokens(self, head: bytes = b"") -> None:
@@ -320,7 +314,7 @@ class Connection(asyncio.Protocol):
         self._incoming = None
         self._ended = True
         if not self.is_busy:
-            self._transport.write(_plain(status, body, keep_alive=False))
+            self._transport.write(plain(status, body, keep_alive=False, first=_FIRST))
             self._transport.close()
 
 

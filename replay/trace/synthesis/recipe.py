@@ -3,9 +3,10 @@
 Pure. Times of steps are lognormal, given by their median and 99th percentile; counts are uniform between two ends.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.toml import TomlError, read_toml
 from replay.trace.types import Kind
@@ -19,10 +20,10 @@ class RecipeError(ValueError):
 
 
 class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A lognormal time by two of its quantiles, in ms."""
+    """A lognormal time by two of its quantiles."""
 
-    p50_ms: float
-    p99_ms: float
+    p50_ms: Annotated[float, Meta(description="The median, in ms.")]
+    p99_ms: Annotated[float, Meta(description="The 99th percentile, in ms; no less than the median.")]
 
     def __post_init__(self) -> None:
         if not 0 < self.p50_ms <= self.p99_ms < 1e9:
@@ -30,22 +31,36 @@ class Spread(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ArrivalRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How sessions arrive. per_min: in the mean.
+    """How sessions arrive."""
 
-    poisson: independent. even: equal gaps. gamma: independent gaps with this coefficient of variation, cv. on-off: two
-    states of a Markov process that last on_s and off_s in the mean; off, the rate is off_ratio of that of on. bursts:
-    burst_size sessions at once, the bursts independent. day: 24 factors of the rate, by the hour since the trace's
-    start; the mean of them is taken as 1.
-    """
-
-    process: ProcessName = "poisson"
-    per_min: float = 10.0
-    cv: float = 1.0
-    on_s: float = 20.0
-    off_s: float = 60.0
-    off_ratio: float = 0.05
-    burst_size: Ends = (5, 20)
-    day: tuple[float, ...] = ()
+    process: Annotated[
+        ProcessName,
+        Meta(
+            description=(
+                "poisson: independent. even: equal gaps. gamma: independent gaps, spread by cv. on-off: two "
+                "states that alternate. bursts: several sessions at once, the bursts independent."
+            )
+        ),
+    ] = "poisson"
+    per_min: Annotated[float, Meta(description="Sessions a minute in the mean.")] = 10.0
+    cv: Annotated[float, Meta(description="With gamma, the coefficient of variation of the gaps.")] = 1.0
+    on_s: Annotated[float, Meta(description="With on-off, the mean length of an on state, in s.")] = 20.0
+    off_s: Annotated[float, Meta(description="With on-off, the mean length of an off state, in s.")] = 60.0
+    off_ratio: Annotated[
+        float, Meta(description="With on-off, the rate while off, as a share of that while on.")
+    ] = 0.05
+    burst_size: Annotated[Ends, Meta(description="With bursts, the least and the most sessions of one.")] = (
+        5,
+        20,
+    )
+    day: Annotated[
+        tuple[float, ...],
+        Meta(
+            description=(
+                "24 factors of the rate, by the hour since the trace's start; their mean is taken as 1."
+            )
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.per_min < 1e7:
@@ -62,22 +77,33 @@ class ArrivalRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class StepRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One step of a turn. fan_out: so many of them side by side. chance: that a turn has it. input_tokens,
-    output_tokens: of model calls. A step without a path is a wait if wait is set, else it asks for /tools/NAME (model
-    calls: the target's shape).
-    """
+    """One step of a turn."""
 
-    kind: Kind
-    name: str
-    took: Spread
-    fan_out: Ends = (1, 1)
-    chance: float = 1.0
-    input_tokens: Ends = (200, 2000)
-    output_tokens: Ends = (20, 200)
-    stream: bool = True
-    path: str | None = None
-    method: str = "POST"
-    wait: bool = False
+    kind: Annotated[Kind, Meta(description="What sort of call it is.")]
+    name: Annotated[str, Meta(description="Its name.")]
+    took: Annotated[Spread, Meta(description="How long it takes.")]
+    fan_out: Annotated[Ends, Meta(description="The least and the most of them side by side.")] = (1, 1)
+    chance: Annotated[float, Meta(description="The probability that a turn has it, from 0 to 1.")] = 1.0
+    input_tokens: Annotated[
+        Ends, Meta(description="Of a model call, the least and the most tokens of the prompt.")
+    ] = (200, 2000)
+    output_tokens: Annotated[
+        Ends, Meta(description="Of a model call, the least and the most tokens of the answer.")
+    ] = (20, 200)
+    stream: Annotated[bool, Meta(description="Whether the answer of a model call is streamed.")] = True
+    path: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The path that is asked for. Without one: /tools/NAME; of model calls, what the target's "
+                "shape has."
+            )
+        ),
+    ] = None
+    method: Annotated[str, Meta(description="The HTTP method.")] = "POST"
+    wait: Annotated[bool, Meta(description="Whether it is a wait, with no request; only without a path.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 200 or not self.name.isprintable():
@@ -94,15 +120,13 @@ class StepRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class SessionRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a session is: so many turns, each of the steps in their order; think: between turns. overhead: between the
-    steps of a turn. attributes: of every session.
-    """
+    """What a session is: turns, each of the steps in their order."""
 
-    steps: tuple[StepRecipe, ...]
-    turns: Ends = (1, 1)
-    think: Spread | None = None
-    overhead: Spread = Spread(4.0, 15.0)
-    attributes: dict[str, str] = {}
+    steps: Annotated[tuple[StepRecipe, ...], Meta(description="The steps of a turn.")]
+    turns: Annotated[Ends, Meta(description="The least and the most turns of a session.")] = (1, 1)
+    think: Annotated[Spread | None, Meta(description="The time between turns; absent: none.")] = None
+    overhead: Annotated[Spread, Meta(description="The time between the steps of a turn.")] = Spread(4.0, 15.0)
+    attributes: Annotated[dict[str, str], Meta(description="Attributes of every session.")] = {}
 
     def __post_init__(self) -> None:
         if not self.steps:
@@ -111,11 +135,11 @@ class SessionRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A whole recipe."""
+    """What `replay trace synth` makes a trace of."""
 
-    name: str
-    arrivals: ArrivalRecipe
-    session: SessionRecipe
+    name: Annotated[str, Meta(description="The trace's name.")]
+    arrivals: Annotated[ArrivalRecipe, Meta(description="How sessions arrive.")]
+    session: Annotated[SessionRecipe, Meta(description="What they are.")]
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 200 or not self.name.isprintable():

@@ -10,7 +10,8 @@ from replay.cli.units import DURATION, FACTOR, FAULT_AT, MONEY, PERCENT, RATIO
 from replay.engine.users.rows import read_rows
 from replay.judge.comparison.sides import MetricError, parse_metric
 from replay.judge.gate.abort import parse_abort
-from replay.judge.measures.slo import SloError, parse_slo_file
+from replay.judge.measures.slo import parse_slo_file
+from replay.judge.measures.slo_tokens import SloError
 from replay.money.calendar import CalendarError
 from replay.money.price_table import PriceTableError, parse_price_table
 from replay.planes.modelled.distributions import parse_distribution
@@ -104,7 +105,7 @@ def _option(data: bytes, folder: Path) -> bool:
 
 
 HARNESSES = (
-    Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.gate.abort"), seeds.SLO_WORDS),
+    Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.measures.slo_tokens", "replay.judge.gate.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
         ("replay.target.target", "replay.toml", "replay.simulation.simulation", "replay.money.currency"), seeds.TARGET_WORDS,

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.judge.gate.abort import LEAST_STEPS, AbortCheck, parse_abort
-from replay.judge.measures.slo import SloError, parse_slo
+from replay.judge.measures.slo import parse_slo
+from replay.judge.measures.slo_tokens import SloError
 from replay.results.types import StepRecord
 
 S = 1_000_000_000

@@ -8,7 +8,8 @@ from replay.judge.comparison.recorded import compare_with_recording
 from replay.judge.comparison.sides import Metric
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.recording import pair, resolution_ms
-from replay.judge.measures.slo import SloError, parse_slo
+from replay.judge.measures.slo import parse_slo
+from replay.judge.measures.slo_tokens import SloError
 from replay.results.columns import columns_of
 from tests.support.runs import Evidence, step, summary
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from replay.engine.types import RunOptions
 from replay.planes.modelled.asking import NOTHING_ASKED
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
-from replay.planes.modelled.instances import Recorded, Script
+from replay.planes.modelled.script import Recorded, Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target

@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.types import RunOptions
 from replay.planes.core.plane import Plane
-from replay.planes.modelled.instances import Script
+from replay.planes.modelled.script import Script
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
     ACCEPT_QUEUE,

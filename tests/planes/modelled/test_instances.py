@@ -10,7 +10,8 @@ import pytest
 
 from replay.planes.core.plane import Plane
 from replay.planes.modelled.asking import NOTHING_ASKED
-from replay.planes.modelled.instances import ModelledInstances, Script
+from replay.planes.modelled.instances import ModelledInstances
+from replay.planes.modelled.script import Script
 from replay.planes.serving.gateway import Gateway
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import (

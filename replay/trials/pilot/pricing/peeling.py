@@ -25,7 +25,7 @@ from replay.money.following import Floats, kept
 from replay.money.price_table import PriceTable
 from replay.money.usage import MONTH_S, Usage, in_flight_by_window
 from replay.planes.core.scaling import DEFAULT_FULL
-from replay.planes.modelled.instances import Script
+from replay.planes.modelled.script import Script
 from replay.planes.types import SimulatedPlane
 from replay.results.columns import Flags
 from replay.target.target import Cost

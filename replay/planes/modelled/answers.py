@@ -1,0 +1,33 @@
+"""The bytes of modelled answers, but for model calls' bodies: heads, and answers that come whole."""
+
+from replay.http.statuses import reason_of
+from replay.planes.modelled import chat
+
+ANSWERED = b'{"answer":"modelled"}'
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\ncache-control: no-store\r\n"
+_CLOSE = b"connection: close\r\n"
+
+
+def head_of(
+    status: int, content_type: bytes, framing: bytes, *, keep_alive: bool = True, first: bytes = b""
+) -> bytes:
+    """framing: header lines that say where the body ends. first: those that go before all others."""
+    closing = b"" if keep_alive else _CLOSE
+    return b"HTTP/1.1 %d %s\r\n%scontent-type: %s\r\n%s%s\r\n" % (
+        status,
+        reason_of(status),
+        first,
+        content_type,
+        framing,
+        closing,
+    )
+
+
+def plain(
+    status: int, body: bytes, *, keep_alive: bool = True, head_only: bool = False, first: bytes = b""
+) -> bytes:
+    """A whole answer in JSON, or its head alone, as HEAD has it."""
+    framing = b"content-length: %d\r\n" % len(body)
+    head = head_of(status, chat.CONTENT_TYPE, framing, keep_alive=keep_alive, first=first)
+    return head if head_only else head + body

@@ -1,0 +1,332 @@
+"""One modelled instance: it listens on a port of its own, and answers when its model says.
+
+An Instance carries out what the script plans, with its work shared among its requests; a Line is one connection of the
+gateway to it. Nothing ends before its modelled time: timers that fire early are set again. Timers that fire late (by up
+to 1 ms under uvloop) delay bytes but not the model: what follows counts from the modelled instant.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from replay.http.framing import Body, FramingError
+from replay.http.heads import Refused, read_request, request_body
+from replay.planes.modelled import chat
+from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
+from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.modelled.cpu import CpuRules, InstanceCpu
+from replay.planes.modelled.script import Plan, Recorded, Script, recorded_of
+from replay.planes.types import Asked, InstanceId, ModelSpec, Owner
+
+HOST = "127.0.0.1"
+_MS = 1_000_000
+_NS = 1_000_000_000
+_SLOW_PARTS = 8
+_KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
+_EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
+_FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
+_AWAY = b'{"error":"what this modelled instance depends on is away"}'
+
+
+class DeployingOwner(Owner, Protocol):
+    """Who is told of the instances, of the CPU that they use, and when a deploy is due; knows which is the busiest."""
+
+    def deploy(self) -> None: ...
+
+    def cpu_used(self, instance: InstanceId, milli_vcpu: int) -> None: ...
+
+    def busiest(self) -> InstanceId | None: ...
+
+
+class House(Protocol):
+    """What an instance needs of whoever boots it: rules, the clock, and where things are counted."""
+
+    spec: ModelSpec
+    cpu: CpuRules
+    script: Script
+    owner: DeployingOwner
+    now: Callable[[], int]
+    requests: int
+    counts: dict[str, int]
+    killed_for_memory: int
+    background_done: int
+    background_lost: int
+
+    def die(self, instance: InstanceId) -> None: ...
+
+    def came(self) -> bytes: ...
+
+    def elapsed_s(self) -> float: ...
+
+
+class Instance:
+    """One instance: its listening port, its connections, and the work of its requests."""
+
+    def __init__(self, number: InstanceId, house: House) -> None:
+        self.number = number
+        self.house = house
+        self.work: InstanceCpu[Line] = InstanceCpu(house.cpu, house.spec.sharing, house.now())
+        self.lines: set[Line] = set()
+        self.requests = 0
+        self.port = 0
+        self.is_ready = self.is_gone = False
+        self.booting: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._told_milli_vcpu = 0
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.number} {'ready' if self.is_ready else 'booting'}, {self.work!r}>"
+
+    async def listen(self) -> None:
+        self._server = await self._loop.create_server(lambda: Line(self), HOST, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        if self.is_gone:
+            self._server.close()
+
+    def close(self) -> None:
+        self.is_gone = True
+        self.house.background_done += self.work.done
+        self.house.background_lost += self.work.left
+        if self.booting is not None and not self.is_ready:
+            self.booting.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for line in list(self.lines):
+            line.abort()
+
+    def begin(self, line: "Line", plan: Plan) -> None:
+        """A request has come in whole."""
+        spec = self.house.spec
+        self.settle()
+        if self.is_gone:
+            return
+        self._add(line, plan, plan.work_ms, self.house.now())
+        if spec.memory_mib is not None and spec.idle_mib + len(self.work) * spec.request_mib > spec.memory_mib:
+            self.house.killed_for_memory += 1
+            self.house.die(self.number)
+            return
+        self._wake_at_next_end()
+
+    def leave(self, line: "Line") -> None:
+        """A connection is gone."""
+        self.lines.discard(line)
+        if not self.is_gone:
+            self.settle()
+            self.work.leave(line, self.house.now())
+            self._wake_at_next_end()
+
+    def settle(self) -> None:
+        """Let happen what is due by now, each at its own instant: a token may be followed by others that are due."""
+        now_ns = self.house.now()
+        while not self.is_gone and (end_ns := self.work.next_end_ns()) is not None and end_ns <= now_ns:
+            for line in self.work.finished(end_ns):
+                plan, left_ms = line.plan, line.background_ms
+                gap_ms = line.go_on()
+                if self.is_gone:
+                    return
+                if gap_ms is not None and plan is not None:
+                    self._add(line, plan, gap_ms, end_ns)
+                elif left_ms:
+                    self.work.leave_behind(left_ms * _MS, end_ns)
+
+    def _add(self, line: "Line", plan: Plan, time_ms: float, now_ns: int) -> None:
+        """Begin the next part of a request, among those of others."""
+        self.work.add(line, time_ms * _MS, now_ns, plan.cpu_share)
+
+    def _tell_cpu(self) -> None:
+        used = self.work.used_milli_vcpu
+        if used != self._told_milli_vcpu and not self.is_gone:
+            self._told_milli_vcpu = used
+            self.house.owner.cpu_used(self.number, used)
+
+    def _wake_at_next_end(self) -> None:
+        self._tell_cpu()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        end_ns = self.work.next_end_ns()
+        if end_ns is not None and not self.is_gone:
+            self._timer = self._loop.call_later(max(0, end_ns - self.house.now()) / _NS, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self.settle()
+        self._wake_at_next_end()
+
+
+class Line(asyncio.Protocol):
+    """One connection to an instance: one request at a time, the next waits in the buffer."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._house = instance.house
+        self._transport: asyncio.Transport = None  # type: ignore[assignment]
+        self._buffer = b""
+        self._body: Body | None = None
+        self._scan: BodyScan | None = None
+        self._method = self._path = self._key = b""
+        self._recorded: Recorded | None = None
+        self._keeps_alive = self._can_stream = True
+        self._plan: Plan | None = None
+        self._name = b""
+        self._parts: list[bytes] = []  # of a slow body, last first
+        self._sent = 0  # tokens
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are asyncio's by their methods, not by their class.
+        self._transport = cast(asyncio.Transport, transport)
+        self._instance.lines.add(self)
+        if self._instance.is_gone:
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._plan = None
+        self._instance.leave(self)
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    @property
+    def plan(self) -> Plan | None:
+        """Of the request under way."""
+        return self._plan
+
+    @property
+    def background_ms(self) -> float:
+        """What the request under way leaves behind."""
+        return self._plan.background_ms if self._plan is not None else 0.0
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        try:
+            self._read()
+        except (FramingError, Refused):
+            self._transport.write(plain(400, b"", keep_alive=False))
+            self._transport.close()
+
+    def _read(self) -> None:
+        """Take the next request from the buffer, and begin it when it is whole."""
+        while self._plan is None and self._buffer:
+            if self._body is None:
+                end = self._buffer.find(b"\r\n\r\n")
+                if end < 0:
+                    return
+                self._read_head(self._buffer[:end])
+                self._buffer = self._buffer[end + 4 :]
+            body = self._body
+            assert body is not None
+            taken = body.take(self._buffer)
+            if self._scan is not None:
+                self._scan.feed(self._buffer[:taken])
+            self._buffer = self._buffer[taken:]
+            if not body.is_over:
+                return
+            self._body = None
+            self._begin()
+
+    def _read_head(self, text: bytes) -> None:
+        head = read_request(text)
+        self._method = head.method
+        self._path = head.target.partition(b"?")[0]
+        self._keeps_alive = head.keeps_alive
+        self._can_stream = not head.is_old
+        key = _KEY.search(text)
+        self._key = key[1] if key is not None else b""
+        self._recorded = recorded_of(text) if self._house.spec.as_recorded else None
+        self._scan = BodyScan() if self._path.endswith(CHAT_PATH) else None
+        self._body = request_body(head)
+        if _EXPECTS.search(text):
+            self._transport.write(CONTINUE)
+
+    def _begin(self) -> None:
+        house = self._house
+        own = house.came()
+        asked = self._scan.asked() if self._scan is not None else NOTHING_ASKED
+        if asked.stream and not self._can_stream:
+            asked = Asked(asked.max_tokens)
+        plan = house.script.plan(
+            self._method, self._path, asked, self._key or own, house.elapsed_s(), self._recorded
+        )
+        house.counts[plan.fate] += 1
+        house.counts["slow"] += plan.body_ms is not None
+        self._plan = plan
+        self._name = chat.answer_id(house.requests)
+        self._sent = 0
+        self._instance.begin(self, plan)
+
+    def go_on(self) -> float | None:
+        """Do what is due; returns the time in ms until the next part of the answer, None where there is none."""
+        plan = self._plan
+        if plan is None:
+            return None
+        if plan.fate == "dies":
+            self._house.die(self._instance.number)
+        elif plan.fate == "resets":
+            self._break_off()
+        elif plan.fate == "away":
+            self._finish(self._whole(self._house.spec.faults.error_status, _AWAY))
+        elif plan.fate == "fails":
+            self._finish(self._whole(self._house.spec.faults.error_status, _FAILED))
+        elif plan.stream:
+            return self._send_token(plan)
+        elif plan.body_ms is not None and self._method != b"HEAD":
+            return self._send_part(plan, plan.body_ms)
+        else:
+            self._finish(self._whole(200, self._answer(plan)))
+        return None
+
+    def _break_off(self) -> None:
+        """End the connection in the middle of an answer: had none begun, a gateway may well ask again."""
+        self._plan = None
+        if self._method != b"HEAD":
+            self._transport.write(plain(200, ANSWERED, keep_alive=self._keeps_alive)[: -len(ANSWERED) // 2])
+        self._transport.close()
+
+    def _send_token(self, plan: Plan) -> float | None:
+        out = b"" if self._sent else head_of(200, chat.STREAM_TYPE, CHUNKED, keep_alive=self._keeps_alive)
+        out += chat.token(self._name, self._sent)
+        self._sent += 1
+        if self._sent == plan.tokens:
+            self._finish(out + chat.stop(self._name))
+            return None
+        self._transport.write(out)
+        if plan.body_ms is not None:
+            return plan.body_ms / (plan.tokens - 1)
+        return self._house.script.gap_ms(plan.random) if plan.gap_ms is None else plan.gap_ms
+
+    def _send_part(self, plan: Plan, body_ms: float) -> float | None:
+        """Send the head, then the body in equal parts over its time."""
+        if not self._parts:
+            body = self._answer(plan)
+            step = -(-len(body) // _SLOW_PARTS)
+            self._parts = [body[at : at + step] for at in range(0, len(body), step)][::-1]
+            self._sent = len(self._parts)
+            self._transport.write(plain(200, body, keep_alive=self._keeps_alive, head_only=True))
+            return body_ms / self._sent
+        part = self._parts.pop()
+        if not self._parts:
+            self._finish(part)
+            return None
+        self._transport.write(part)
+        return body_ms / self._sent
+
+    def _answer(self, plan: Plan) -> bytes:
+        prompt = 0 if self._scan is None else self._scan.prompt_tokens
+        return chat.whole(self._name, plan.tokens, prompt) if plan.tokens else ANSWERED
+
+    def _whole(self, status: int, body: bytes) -> bytes:
+        return plain(status, body, keep_alive=self._keeps_alive, head_only=self._method == b"HEAD")
+
+    def _finish(self, data: bytes) -> None:
+        self._transport.write(data)
+        self._plan = None
+        if not self._keeps_alive:
+            self._transport.close()
+        elif self._buffer:
+            # Not from here: the instance is in the middle of settling what is due.
+            asyncio.get_running_loop().call_soon(self.data_received, b"")

@@ -1,0 +1,172 @@
+"""What becomes of a request to a modelled instance: decided from a seed and the request alone. Pure."""
+
+import re
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+from random import Random
+from typing import Literal, NamedTuple, cast
+from urllib.parse import unquote
+
+from replay.planes.modelled.asking import CHAT_PATH, kind_and_name
+from replay.planes.modelled.distributions import draw
+from replay.planes.modelled.model import time_ms
+from replay.planes.types import USUAL_BOOTS, USUAL_CPU_SHARES, Asked, InstanceId, ModelSpec, PlaneKind
+from replay.trace.types import Kind
+
+_RECORDED = re.compile(
+    rb"\r\nx-replay-recorded-ms:[ \t]*([0-9.]{1,16})(?: ([0-9.]{1,16}))?[ \t]*(?=\r\n|$)", re.IGNORECASE
+)
+_STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http) ([^\r\n ]*)", re.IGNORECASE)
+
+Fate = Literal["answers", "away", "dies", "resets", "fails"]
+
+
+class Plan(NamedTuple):
+    """What becomes of one request. work_ms: until then. tokens: 0 where it is no model call's answer.
+
+    body_ms: how long its body takes to come; None: at once, or token by token. background_ms: the work that it leaves
+    behind. gap_ms: between its tokens; None: random draws them. cpu_share: what part of all of its times is work for
+    the processor, where that is shared.
+    """
+
+    fate: Fate
+    work_ms: float
+    random: Random
+    tokens: int = 0
+    stream: bool = False
+    body_ms: float | None = None
+    background_ms: float = 0.0
+    gap_ms: float | None = None
+    cpu_share: float = 1.0
+
+
+class Recorded(NamedTuple):
+    """How long a request took when it was recorded. first_ms: until its first byte, where that is known.
+
+    kind, name: of the step that was recorded; None where only its path tells.
+    """
+
+    took_ms: float
+    first_ms: float | None = None
+    kind: Kind | None = None
+    name: str = ""
+
+
+class Script:
+    """Plans what becomes of each request, from a model and the request's key: the same for both the same.
+
+    kind: of the plane, whose usual boot holds where the model has none.
+    """
+
+    def __init__(self, spec: ModelSpec, kind: PlaneKind = "serverless") -> None:
+        self._spec = spec
+        self._boot = USUAL_BOOTS[kind] if spec.boot is None else spec.boot
+        self._seed = blake2b(str(spec.seed).encode(), digest_size=32).digest()
+
+    def __repr__(self) -> str:
+        return f"<Script seed {self._spec.seed}, {self._spec.speed:g}x>"
+
+    def boot_ms(self, instance: InstanceId, vcpu: float = 1.0) -> float:
+        """How long this instance boots with so many vCPUs."""
+        spec, random = self._spec, self._random(b"boot-%d" % instance)
+        waits_ms = draw(self._boot, random)
+        if spec.boot_cpu is None:
+            return waits_ms
+        return waits_ms + draw(spec.boot_cpu, random) / min(vcpu, spec.boot_most_vcpu)
+
+    def plan(
+        self,
+        method: bytes,
+        path: bytes,
+        asked: Asked,
+        key: bytes,
+        at_s: float,
+        recorded: Recorded | None = None,
+    ) -> Plan:
+        """path: without query. at_s: when it came, from the plane's start. recorded: counts if the model says so."""
+        plan = self._plan(method, path, asked, key, at_s, recorded)
+        if self._spec.sharing == "slots":
+            return plan
+        kind, name = kind_and_name(path)
+        if recorded is not None and recorded.kind is not None:
+            kind, name = recorded.kind, recorded.name
+        share = self.cpu_share(kind, name, is_recorded=recorded is not None and self._spec.as_recorded)
+        return plan if share == 1.0 else plan._replace(cpu_share=share)
+
+    def cpu_share(self, kind: Kind, name: str, *, is_recorded: bool) -> float:
+        """What part of such a step's time is work for the processor, where that is shared."""
+        spec = self._spec
+        if (share := spec.cpu_by_name.get(name)) is not None:
+            return share
+        if (share := spec.cpu_by_kind.get(kind)) is not None:
+            return share
+        return USUAL_CPU_SHARES[kind] if is_recorded else 1.0
+
+    def _plan(
+        self, method: bytes, path: bytes, asked: Asked, key: bytes, at_s: float, recorded: Recorded | None
+    ) -> Plan:
+        spec, faults = self._spec, self._spec.faults
+        random = self._random(key)
+        # All are drawn, whatever holds, so that one kind of fault does not change the times or the other faults.
+        dies, resets, fails, slow, how_far = (random.random() for _ in range(5))
+        if any(away.from_s <= at_s < away.from_s + away.for_s for away in faults.away):
+            return Plan("away", 0.0, random)
+        is_model_call = path.endswith(CHAT_PATH) and method == b"POST"
+        work_ms = self._service_ms(path, random)
+        if recorded is not None and spec.as_recorded:
+            work_ms = recorded.took_ms / spec.speed
+        if dies < faults.dies_ratio:
+            return Plan("dies", work_ms * how_far, random)
+        if resets < faults.reset_ratio:
+            return Plan("resets", work_ms, random)
+        if fails < faults.error_ratio:
+            return Plan("fails", work_ms, random)
+        body_ms = draw(faults.slow_body, random) if slow < faults.slow_ratio else None
+        left_ms = draw(spec.background, random) if spec.background is not None else 0.0
+        if not is_model_call:
+            return Plan("answers", work_ms, random, body_ms=body_ms, background_ms=left_ms)
+        wanted = spec.default_tokens if asked.max_tokens is None else asked.max_tokens
+        tokens = max(1, min(wanted, spec.token_limit))
+        if recorded is not None and spec.as_recorded:
+            first_ms = (
+                recorded.took_ms if recorded.first_ms is None else min(recorded.first_ms, recorded.took_ms)
+            )
+            gap_ms = (recorded.took_ms - first_ms) / max(1, tokens - 1) / spec.speed
+            until_ms = first_ms / spec.speed if asked.stream else work_ms
+            return Plan("answers", until_ms, random, tokens, asked.stream, body_ms, left_ms, gap_ms)
+        if not asked.stream:
+            work_ms += sum(self.gap_ms(random) for _ in range(tokens - 1))
+        return Plan("answers", work_ms, random, tokens, asked.stream, body_ms, left_ms)
+
+    def gap_ms(self, random: Random) -> float:
+        """The time from one token to the next."""
+        return draw(self._spec.between_tokens, random) / self._spec.speed
+
+    def _service_ms(self, path: bytes, random: Random) -> float:
+        spec = self._spec
+        text = unquote(path.decode("latin-1"))
+        for pattern, distribution in spec.by_path.items():
+            if fnmatchcase(text, pattern):
+                return draw(distribution, random) / spec.speed
+        if spec.service is not None:
+            return draw(spec.service, random) / spec.speed
+        return time_ms(spec.by_kind[kind_and_name(path)[0]], random.uniform(1e-12, 1 - 1e-12)) / spec.speed
+
+    def _random(self, key: bytes) -> Random:
+        return Random(int.from_bytes(blake2b(key, digest_size=16, key=self._seed).digest(), "little"))
+
+
+def recorded_of(head: bytes) -> Recorded | None:
+    """What the request's head says of its recording."""
+    found = _RECORDED.search(head)
+    if found is None:
+        return None
+    try:
+        recorded = Recorded(float(found[1]), None if found[2] is None else float(found[2]))
+    except ValueError:
+        return None
+    step = _STEP.search(head)
+    if step is None:
+        return recorded
+    kind = cast(Kind, step[1].decode().lower())
+    return recorded._replace(kind=kind, name=unquote(step[2].decode("latin-1")))

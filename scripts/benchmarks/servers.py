@@ -1,0 +1,133 @@
+"""The servers that are measured against: nginx, and one that logs when each request arrived."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.machine import SERVER_CORE, on_core
+from benchmarks.work import CHAT, token_stream
+
+PORT = 18_089
+
+CONFIG = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
+{user}
+events {{ worker_connections 8192; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s; tcp_nodelay on;
+  client_body_buffer_size 16k; open_file_cache max=10; sendfile on;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    root {folder};
+    location / {{ return 200 "hello world, this is a body\\n"; }}
+    location = /status {{ stub_status; }}
+    # A file is for GET only; a POST of a model call is answered with the same.
+    location = {chat} {{ default_type text/event-stream; error_page 405 =200 /stream; return 405; }}
+    location = /stream {{ default_type text/event-stream; }}
+  }}
+}}
+"""
+
+
+class Counted(NamedTuple):
+    """What a server has seen. Two of them subtract to what came between."""
+
+    connections: int
+    requests: int
+
+
+class Nginx(NamedTuple):
+    """url: without a path."""
+
+    url: str
+
+    def counted(self) -> Counted:
+        """How many connections and requests it has taken, this question of ours among them."""
+        with urllib.request.urlopen(f"{self.url}/status") as answer:
+            _, _, numbers, *_ = answer.read().decode().splitlines()
+        _, connections, requests = map(int, numbers.split())
+        return Counted(connections, requests)
+
+    def counted_since(self, before: Counted) -> Counted:
+        now = self.counted()
+        return Counted(now.connections - before.connections - 1, now.requests - before.requests - 1)
+
+
+@contextmanager
+def nginx() -> Iterator[Nginx]:
+    """One worker on the server's core."""
+    binary = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not Path(binary).exists():
+        sys.exit("scripts/bench needs nginx as the server: install your system's nginx package.")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "stream").write_text(token_stream())
+        config = Path(folder, "nginx.conf")
+        # nginx gives up root's rights unless it is told to keep them, and then may not read our folder.
+        user = "user root;" if Path("/proc/self").owner() == "root" else ""
+        config.write_text(CONFIG.format(folder=folder, port=PORT, user=user, chat=CHAT))
+        command = [binary, "-c", str(config), "-e", f"{folder}/error.log"]
+        server = on_core(SERVER_CORE, command, stderr=subprocess.DEVNULL)
+        try:
+            found = Nginx(f"http://127.0.0.1:{PORT}")
+            _wait_for(found, server)
+            yield found
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+
+
+def _wait_for(server: Nginx, process: "subprocess.Popen[str]") -> None:
+    for _ in range(100):
+        if process.poll() is not None:
+            sys.exit(f"nginx ended at once; is port {PORT} in use?")
+        try:
+            server.counted()
+            return
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    sys.exit("nginx did not answer within 5 s")
+
+
+class Arrivals:
+    """A server that logs requests. url: without a path. Once it has ended, in the order in which it read them:
+
+    came_ns: when the kernel had each at the server's socket. read_ns: when the server had read it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.came_ns: list[int] = []
+        self.read_ns: list[int] = []
+
+
+@contextmanager
+def arrivals() -> Iterator[Arrivals]:
+    """On the server's core."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "arrivals")
+        program = Path(__file__).with_name("arrivals_server.py")
+        server = on_core(SERVER_CORE, [sys.executable, str(program), str(log)], stdout=subprocess.PIPE)
+        assert server.stdout is not None
+        found = Arrivals(server.stdout.readline().strip())
+        try:
+            yield found
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait()
+            server.stdout.close()
+            if log.exists():
+                stamps = array("q", log.read_bytes())
+                found.came_ns += stamps[::2]
+                found.read_ns += stamps[1::2]
