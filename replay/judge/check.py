@@ -1,9 +1,10 @@
 """What a check of a target found, and what is concluded from it. Pure."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.judge.types import VERDICT_SCHEMA
 
@@ -27,37 +28,37 @@ _ORDER: dict[Level, int] = {"problem": 0, "warn": 1, "ok": 2}
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that was looked at. what: what was seen. to_do: what to do about it; empty where it is all right."""
+    """One thing that was looked at."""
 
-    topic: Topic
-    level: Level
-    what: str
-    to_do: str = ""
+    topic: Annotated[Topic, Meta(description="What it is about.")]
+    level: Annotated[Level, Meta(description="Whether it is all right, a warning or a problem.")]
+    what: Annotated[str, Meta(description="What was seen, in a sentence.")]
+    to_do: Annotated[str, Meta(description="What to do about it; empty where it is all right.")] = ""
 
 
 class Sampled(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What of the trace was tried. shapes: distinct sorts of sessions in it; cut_steps: left out of a long session."""
+    """What of the trace was tried."""
 
-    sessions: int
-    steps: int
-    shapes: int
-    of_sessions: int
-    cut_steps: int = 0
+    sessions: Annotated[int, Meta(description="Sessions that were tried.")]
+    steps: Annotated[int, Meta(description="Steps that were tried.")]
+    shapes: Annotated[int, Meta(description="Distinct sorts of sessions in the trace.")]
+    of_sessions: Annotated[int, Meta(description="Sessions in the trace.")]
+    cut_steps: Annotated[int, Meta(description="Steps that were left out of a long session.")] = 0
 
 
 class CheckReport(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """verdict: problem if any finding is one, and ok otherwise. to_do: in order of urgency."""
+    """What `replay run --check` found, in the schema of verdict.json."""
 
-    schema: str
-    command: Literal["check"]
-    verdict: Literal["ok", "problem"]
-    trace: str
-    target: str
-    sampled: Sampled
-    findings: list[Finding]
-    to_do: list[str]
-    requests: int = 0
-    elapsed_s: float = 0.0
+    schema: Annotated[str, Meta(description="replay.verdict/1.")]
+    command: Annotated[Literal["check"], Meta(description="check.")]
+    verdict: Annotated[Literal["ok", "problem"], Meta(description="problem if any finding is one, else ok.")]
+    trace: Annotated[str, Meta(description="The trace's name.")]
+    target: Annotated[str, Meta(description="The target's name.")]
+    sampled: Annotated[Sampled, Meta(description="What of the trace was tried.")]
+    findings: Annotated[list[Finding], Meta(description="What was looked at.")]
+    to_do: Annotated[list[str], Meta(description="What to do, most urgent first.")]
+    requests: Annotated[int, Meta(description="Requests that were sent for it.")] = 0
+    elapsed_s: Annotated[float, Meta(description="How long it took, in s.")] = 0.0
 
 
 def report_of(

@@ -6,6 +6,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.judge.check import CheckReport
+from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.recovery import RecoveryVerdict
+from replay.judge.tail.coldstart import ColdVerdict
+from replay.judge.tail.explain import ExplainVerdict
+from replay.judge.types import CompareVerdict, GateVerdict
 from replay.results.types import (
     AnswerRecord,
     AnswersHead,
@@ -34,6 +40,16 @@ class File(NamedTuple):
     parts: Mapping[str, type[msgspec.Struct]] = MappingProxyType({})
 
 
+_VERDICTS: dict[str, File] = {
+    "gate": File("verdict.json of gate: does a run hold its SLOs?", (GateVerdict,)),
+    "compare": File("verdict.json of compare: which of two targets is better?", (CompareVerdict,)),
+    "ceiling": File("verdict.json of ceiling: the highest load that holds the SLOs", (CeilingVerdict,)),
+    "coldstart": File("verdict.json of coldstart: cold starts, and what they do to the tail", (ColdVerdict,)),
+    "recovery": File("verdict.json of a run with faults: what followed each of them", (RecoveryVerdict,)),
+    "check": File("What run --check --json prints: would a replay mean anything?", (CheckReport,)),
+    "explain": File("What explain --json prints: what the tail of a run is made of", (ExplainVerdict,)),
+}
+
 FILES: dict[str, File] = {
     "trace": File("A line of a trace: its header, or a session", (Header, Session)),
     "recipe": File("A recipe: what trace synth makes a trace of", (Recipe,)),
@@ -44,4 +60,6 @@ FILES: dict[str, File] = {
     "events": File("A line of events.jsonl: something done to the target", (EventRecord,)),
     "answers": File("A line of answers.jsonl: an answer, or a shape", (AnswersHead, ShapeRecord, AnswerRecord)),
     "forecast": File("What run --dry-run --json prints: what would be sent", (Forecast,)),
+    "verdict": File("verdict.json of any command", tuple(file.holds[0] for file in _VERDICTS.values())),
+    **_VERDICTS,
 }

@@ -1,6 +1,7 @@
 """What is written fits the schema that is printed for it."""
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def test_the_files_of_a_run_do(trace, answering, tmp_path):
         ("summary", "summary.json"),
         ("events", "events.jsonl"),
         ("answers", "answers.jsonl"),
+        ("recovery", "verdict.json"),
     ):
         assert misfits_of_file(name, out / file) == []
 
@@ -116,3 +118,70 @@ def test_a_trace_with_fields_that_are_not_known_here_does(trace_of):
 def test_recipes_do(preset):
     assert misfits("recipe", tomllib.loads(preset_text(preset))) == []
     assert misfits("recipe", {**tomllib.loads(preset_text(preset)), "nmae": "x"})
+
+
+TARGET = """
+url = "http://127.0.0.1:1"
+[simulate]
+profile = "cloud-run"
+[simulate.instances.service]
+of = "lognormal"
+p50_ms = 60
+p99_ms = 200
+[simulate.instances.faults]
+error_ratio = %s
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A folder with two runs, good and bad: in the bad one nearly all steps fail."""
+    folder = tmp_path_factory.mktemp("runs")
+    step = {"id": "a", "kind": "tool", "name": "a", "took_ms": 60.0, "recorded": {"status": 200}}
+    sessions = [
+        {"id": f"s-{n}", "start_ms": n * 400.0, "steps": [{**step, "request": {"method": "GET", "path": "/"}}]}
+        for n in range(400)
+    ]
+    header = {"format": "replay-trace", "version": 1, "name": "t"}
+    (folder / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (header, *sessions)))
+    for name, errors in (("good", 0), ("bad", 0.97)):
+        target = folder / f"{name}.toml"
+        target.write_text(TARGET % errors)
+        replay("plane", "simulate", folder / "t.jsonl", "-t", target, "--out", folder / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        (
+            "gate",
+            "gate --run good --slo 'p99 < 1s' --slo 'errors < 1%' --slo 'p99 < baseline * 1.2' --baseline bad",
+        ),
+        (
+            "gate",
+            "gate --run bad --slo 'p99 < 1s' --slo 'errors < 1%' --slo 'p50(failed) < 1s' --slo 'cold < 9%'",
+        ),
+        ("compare", "compare --run good --run bad"),
+        ("compare", "compare --run bad --run bad --metric p50"),
+        ("compare", "compare --run good --run bad --run good"),
+        ("compare", "compare --recorded --run good"),
+        ("coldstart", "coldstart --run good"),
+        ("coldstart", "coldstart --run bad"),
+        ("explain", "explain good"),
+        ("explain", "explain bad --session s-1"),
+    ],
+)
+def test_verdicts_do(kind, command, runs):
+    words = [str(runs / word) if word in ("good", "bad") else word for word in shlex.split(command)]
+    document = json.loads(replay(*words, "--json").stdout)
+
+    assert misfits(kind, document) == []
+    assert misfits("verdict", document) == []
+
+
+def test_what_a_check_says_does(trace, answering):
+    document = json.loads(replay("run", trace, "-t", answering("plain"), "--check", "--json").stdout)
+
+    assert misfits("check", document) == []
+    assert misfits("gate", document)

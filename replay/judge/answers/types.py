@@ -4,9 +4,10 @@ Shares are percent where the name says so. Names, paths and statuses come from t
 they are shown. Absent is None.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 AnswersDecision = Literal["same", "different", "inconclusive"]
 Aspect = Literal["status", "content", "shape", "value", "order", "finish_reasons", "tool_names", "size"]
@@ -18,91 +19,146 @@ Standing = Literal["different", "undecided", "noise"]
 
 
 class AnswerDifference(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One aspect in which answers of one step name differ.
+    """One aspect in which answers of one step name differ."""
 
-    path: of the JSON, as a pointer in which `*` stands for every element. a, b: what the first and the second answer
-    where they differ, in the most frequent way; None: nothing there, or not to be told. example_a, example_b: values,
-    shortened and without secrets, where values were asked for.
-    count: answers in which the second alone is different (the first gave twice what the second did not), of n pairs
-    from so many sessions; share_percent and ci_percent: their share, with its interval at the verdict's confidence.
-    noise_percent: the share in which the first differs from itself, over those asked twice: noise_count of noise_n,
-    weighted by how they were chosen. p_value: of the second being the odd one so often by chance; p_adjusted:
-    corrected for all aspects (Holm). sessions_needed: about as many would decide, if it goes on like this.
-    """
-
-    kind: str
-    name: str
-    aspect: Aspect
-    standing: Standing
-    path: str | None = None
-    a: str | None = None
-    b: str | None = None
-    example_a: str | None = None
-    example_b: str | None = None
-    count: int = 0
-    n: int = 0
-    sessions: int = 0
-    share_percent: float = 0.0
-    ci_percent: tuple[float, float] | None = None
-    noise_count: int = 0
-    noise_n: int = 0
-    noise_percent: float | None = None
-    p_value: float | None = None
-    p_adjusted: float | None = None
-    sessions_needed: int | None = None
+    kind: Annotated[str, Meta(description="The step's kind.")]
+    name: Annotated[str, Meta(description="The step's name.")]
+    aspect: Annotated[Aspect, Meta(description="What of the answers differs.")]
+    standing: Annotated[
+        Standing,
+        Meta(
+            description=(
+                "Whether it is a difference, undecided, or no more than how the first target differs from "
+                "itself."
+            )
+        ),
+    ]
+    path: Annotated[
+        str | None, Meta(description="Where in the JSON, as a pointer in which `*` stands for every element.")
+    ] = None
+    a: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "What the first answers where they differ, in the most frequent way; null: nothing, or not to "
+                "be told."
+            )
+        ),
+    ] = None
+    b: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "What the second answers where they differ, in the most frequent way; null: nothing, or not "
+                "to be told."
+            )
+        ),
+    ] = None
+    example_a: Annotated[
+        str | None,
+        Meta(description="A value of the first, shortened and without secrets, where values were asked for."),
+    ] = None
+    example_b: Annotated[
+        str | None,
+        Meta(description="A value of the second, shortened and without secrets, where values were asked for."),
+    ] = None
+    count: Annotated[
+        int,
+        Meta(
+            description=(
+                "Answers in which the second alone is different: the first gave twice what the second did not."
+            )
+        ),
+    ] = 0
+    n: Annotated[int, Meta(description="Pairs of answers that count is of.")] = 0
+    sessions: Annotated[int, Meta(description="How many sessions they come from.")] = 0
+    share_percent: Annotated[float, Meta(description="The share of such answers, in percent.")] = 0.0
+    ci_percent: Annotated[
+        tuple[float, float] | None,
+        Meta(description="The interval of that share at the verdict's confidence, in percent."),
+    ] = None
+    noise_count: Annotated[int, Meta(description="Answers in which the first differs from itself.")] = 0
+    noise_n: Annotated[int, Meta(description="Answers that were asked twice, which noise_count is of.")] = 0
+    noise_percent: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "The share in which the first differs from itself, in percent, weighted by how they were "
+                "chosen."
+            )
+        ),
+    ] = None
+    p_value: Annotated[
+        float | None, Meta(description="The probability that the second is the odd one so often by chance.")
+    ] = None
+    p_adjusted: Annotated[float | None, Meta(description="The p-value, corrected for all aspects (Holm).")] = (
+        None
+    )
+    sessions_needed: Annotated[
+        int | None, Meta(description="About how many sessions would decide, if it goes on like this.")
+    ] = None
 
 
 class AnsweredSide(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What one side answered to one step name. unanswered: steps that brought no whole answer. statuses, contents,
-    finish_reasons, tool_names: how many answers had each. median_bytes: of the bodies.
-    """
+    """What one side answered to one step name."""
 
-    answers: int = 0
-    unanswered: int = 0
-    statuses: dict[str, int] = {}
-    contents: dict[str, int] = {}
-    finish_reasons: dict[str, int] = {}
-    tool_names: dict[str, int] = {}
-    median_bytes: int | None = None
+    answers: Annotated[int, Meta(description="Whole answers.")] = 0
+    unanswered: Annotated[int, Meta(description="Steps that brought no whole answer.")] = 0
+    statuses: Annotated[dict[str, int], Meta(description="How many answers had each status.")] = {}
+    contents: Annotated[dict[str, int], Meta(description="How many answers had each content.")] = {}
+    finish_reasons: Annotated[dict[str, int], Meta(description="How many answers had each finish reason.")] = {}
+    tool_names: Annotated[dict[str, int], Meta(description="How many answers called each tool.")] = {}
+    median_bytes: Annotated[int | None, Meta(description="The median size of the bodies, in bytes.")] = None
 
 
 class AnsweredStep(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One step name. pairs: steps that both sides answered, of so many sessions. differing: pairs in which the second
-    alone is different in something that is no noise. at_most_percent: where there is none, the largest share of
-    sessions with one that is still possible at the verdict's confidence.
-    """
+    """One step name."""
 
-    kind: str
-    name: str
-    pairs: int
-    sessions: int
-    a: AnsweredSide
-    b: AnsweredSide
-    differing: int = 0
-    at_most_percent: float | None = None
+    kind: Annotated[str, Meta(description="Its kind.")]
+    name: Annotated[str, Meta(description="Its name.")]
+    pairs: Annotated[int, Meta(description="Steps that both sides answered.")]
+    sessions: Annotated[int, Meta(description="How many sessions they come from.")]
+    a: Annotated[AnsweredSide, Meta(description="What the first side answered.")]
+    b: Annotated[AnsweredSide, Meta(description="What the second side answered.")]
+    differing: Annotated[
+        int, Meta(description="Pairs in which the second alone is different in something that is no noise.")
+    ] = 0
+    at_most_percent: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Where none is: the largest share of sessions with one that is still possible, in percent."
+            )
+        ),
+    ] = None
 
 
 class AnswersVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Whether the second target answers as the first does. same: a difference in margin_percent of the sessions or more
-    is excluded at the confidence. keeps: what was compared, shapes or values too.
+    """Whether the second target answers as the first does."""
 
-    pairs: answers compared, of so many sessions. asked_again: sessions that the first target was asked twice;
-    unanswered: steps that at least one side gave no whole answer to. left_out: differences, or noise, that are not
-    listed.
-    """
-
-    verdict: AnswersDecision
-    reasons: list[str]
-    keeps: str
-    confidence: float
-    margin_percent: float
-    pairs: int = 0
-    sessions: int = 0
-    asked_again: int = 0
-    unanswered: int = 0
-    steps: list[AnsweredStep] = []
-    differences: list[AnswerDifference] = []
-    undecided: list[AnswerDifference] = []
-    noise: list[AnswerDifference] = []
-    left_out: int = 0
-    notes: list[str] = []
+    verdict: Annotated[
+        AnswersDecision,
+        Meta(
+            description=(
+                "same: a difference in margin_percent of the sessions or more is excluded at the confidence."
+            )
+        ),
+    ]
+    reasons: Annotated[list[str], Meta(description="Why, in sentences.")]
+    keeps: Annotated[str, Meta(description="What was compared: shapes, or values too.")]
+    confidence: Annotated[float, Meta(description="The confidence of what is said.")]
+    margin_percent: Annotated[
+        float, Meta(description="The share of sessions that may differ in a verdict of same, in percent.")
+    ]
+    pairs: Annotated[int, Meta(description="Answers that were compared.")] = 0
+    sessions: Annotated[int, Meta(description="How many sessions they come from.")] = 0
+    asked_again: Annotated[int, Meta(description="Sessions that the first target was asked twice.")] = 0
+    unanswered: Annotated[int, Meta(description="Steps to which at least one side gave no whole answer.")] = 0
+    steps: Annotated[list[AnsweredStep], Meta(description="The step names, one by one.")] = []
+    differences: Annotated[list[AnswerDifference], Meta(description="In what the answers differ.")] = []
+    undecided: Annotated[list[AnswerDifference], Meta(description="In what they may differ.")] = []
+    noise: Annotated[
+        list[AnswerDifference], Meta(description="In what the first target differs from itself as much.")
+    ] = []
+    left_out: Annotated[int, Meta(description="Differences, or noise, that are not listed.")] = 0
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []

@@ -12,10 +12,11 @@ The knee is where throughput over response time, Kleinrock's power (1979), is la
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.judge.gate.judging import judge_gate, keeps
 from replay.judge.load.flow import flow, settled
@@ -42,66 +43,104 @@ _FEWEST = 20
 
 class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One run at one load. Figures are of its settled part; a failure is infinitely slow in p50 and p99, and is left
-    out of the mean. verdict: whether it held; is_sure: by an interval or by
-    something that leaves no doubt, rather than by the figure alone. limited_by: what did not hold.
+    out of the mean.
     """
 
-    scale: float
-    offered_rps: float
-    achieved_rps: float
-    sessions_per_s: float
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    mean_ms: float | None = None
-    errors: int = 0
-    error_percent: float = 0.0
-    in_flight: float = 0.0
-    verdict: Decision = "inconclusive"
-    limited_by: GivesWay | None = None
-    reason: str = ""
-    is_sure: bool = False
-    settled_from_s: float | None = None
-    run: str | None = None
+    scale: Annotated[float, Meta(description="How many times as fast sessions arrived as in the trace.")]
+    offered_rps: Annotated[float, Meta(description="Requests a second that the schedule asked for.")]
+    achieved_rps: Annotated[float, Meta(description="Steps answered a second.")]
+    sessions_per_s: Annotated[float, Meta(description="Sessions started a second.")]
+    p50_ms: Annotated[
+        float | None, Meta(description="The median response time, in ms; null among failures.")
+    ] = None
+    p99_ms: Annotated[
+        float | None, Meta(description="The 99th percentile of response time, in ms; null among failures.")
+    ] = None
+    mean_ms: Annotated[float | None, Meta(description="The mean response time of those answered, in ms.")] = (
+        None
+    )
+    errors: Annotated[int, Meta(description="Steps that failed.")] = 0
+    error_percent: Annotated[float, Meta(description="Steps that failed, in percent.")] = 0.0
+    in_flight: Annotated[float, Meta(description="Mean requests under way at once.")] = 0.0
+    verdict: Annotated[Decision, Meta(description="Whether it held.")] = "inconclusive"
+    limited_by: Annotated[GivesWay | None, Meta(description="What did not hold.")] = None
+    reason: Annotated[str, Meta(description="Why, in a sentence.")] = ""
+    is_sure: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether it was decided by an interval or by something that leaves no doubt, not by the "
+                "figure alone."
+            )
+        ),
+    ] = False
+    settled_from_s: Annotated[
+        float | None, Meta(description="When response times had settled, in s from the run's start.")
+    ] = None
+    run: Annotated[str | None, Meta(description="The name of its run directory.")] = None
 
 
 class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The highest load that held. ci_scale: it lies between these; the second is absent where nothing gave way."""
+    """The highest load that held."""
 
-    scale: float
-    rps: float
-    sessions_per_s: float
-    in_flight: float
-    ci_scale: tuple[float, float | None]
-    limited_by: GivesWay
+    scale: Annotated[float, Meta(description="How many times as fast sessions arrived as in the trace.")]
+    rps: Annotated[float, Meta(description="Requests a second at it.")]
+    sessions_per_s: Annotated[float, Meta(description="Sessions a second at it.")]
+    in_flight: Annotated[float, Meta(description="Mean requests under way at once at it.")]
+    ci_scale: Annotated[
+        tuple[float, float | None],
+        Meta(
+            description=(
+                "The bracket that the ceiling lies in, as scales: the highest that held, and the lowest that "
+                "did not, null where nothing gave way."
+            )
+        ),
+    ]
+    limited_by: Annotated[GivesWay, Meta(description="What gave way beyond it.")]
 
 
 class Knee(msgspec.Struct, omit_defaults=True):
     """The level at which throughput over mean response time is largest."""
 
-    scale: float
-    rps: float
-    in_flight: float
-    mean_ms: float
+    scale: Annotated[float, Meta(description="How many times as fast sessions arrived as in the trace.")]
+    rps: Annotated[float, Meta(description="Requests a second at it.")]
+    in_flight: Annotated[float, Meta(description="Mean requests under way at once at it.")]
+    mean_ms: Annotated[float, Meta(description="The mean response time at it, in ms.")]
 
 
 class CeilingVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """verdict.json of `replay ceiling`. recovery_s: from the end of an overload until response times are back;
-    absent where it was not tried, or they did not come back while it was watched.
-    """
+    """verdict.json of `replay ceiling`."""
 
-    schema: str
-    command: Literal["ceiling"]
-    verdict: Literal["found", "at_least", "not_reached", "inconclusive"]
-    reasons: list[str]
-    ceiling: Ceiling | None
-    levels: list[Level]
-    usl: Usl | None = None
-    knee: Knee | None = None
-    recovery_s: float | None = None
-    slos: list[str] = []
-    target: str | None = None
-    trace: str | None = None
-    notes: list[str] = []
+    schema: Annotated[str, Meta(description="replay.verdict/1.")]
+    command: Annotated[Literal["ceiling"], Meta(description="ceiling.")]
+    verdict: Annotated[
+        Literal["found", "at_least", "not_reached", "inconclusive"],
+        Meta(
+            description=(
+                "at_least: nothing of the target's gave way; not_reached: not even the lowest load held."
+            )
+        ),
+    ]
+    reasons: Annotated[list[str], Meta(description="Why, in sentences.")]
+    ceiling: Annotated[Ceiling | None, Meta(description="The highest load that held; null where none did.")]
+    levels: Annotated[list[Level], Meta(description="The loads that were tried.")]
+    usl: Annotated[
+        Usl | None, Meta(description="The Universal Scalability Law through the levels, where it fits.")
+    ] = None
+    knee: Annotated[Knee | None, Meta(description="The knee of the levels, where they show one.")] = None
+    recovery_s: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "From the end of an overload until response times are back, in s; absent where not tried or "
+                "not seen."
+            )
+        ),
+    ] = None
+    slos: Annotated[list[str], Meta(description="The SLOs that had to hold, as they were written.")] = []
+    target: Annotated[str | None, Meta(description="The target's name.")] = None
+    trace: Annotated[str | None, Meta(description="The trace's name.")] = None
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 def judge_level(

@@ -13,10 +13,11 @@ them did not. So a silence counts to its end, however few steps waited in it.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.judge.statistics.sample import Floats
 from replay.judge.types import VERDICT_SCHEMA
@@ -38,43 +39,54 @@ class Event(NamedTuple):
 
 
 class Amplification(msgspec.Struct, omit_defaults=True):
-    """Attempts for each step: before the fault, from then until the target was back, and after."""
+    """Attempts for each step."""
 
-    before: float | None = None
-    during: float | None = None
-    after: float | None = None
+    before: Annotated[float | None, Meta(description="Before the fault.")] = None
+    during: Annotated[float | None, Meta(description="From the fault until the target was back.")] = None
+    after: Annotated[float | None, Meta(description="After the target was back.")] = None
 
 
 class Fault(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One fault and what followed. detect_s: until the first step ended failed or late, absent if none did.
-    recovered_s: until the target was back, absent if that was not seen; 0 if nothing was felt. retried: by step name.
-    under_way: requests that the fault found under way. sent_after: requests sent from then on.
-    """
+    """One fault and what followed, up to the next one."""
 
-    what: str
-    at_s: float
-    detect_s: float | None = None
-    recovered_s: float | None = None
-    failed_steps: int = 0
-    errors: dict[str, int] = {}
-    retried_steps: int = 0
-    retried_ok: int = 0
-    retried: dict[str, int] = {}
-    sessions_lost: int = 0
-    amplification: Amplification = msgspec.field(default_factory=Amplification)
-    under_way: int = 0
-    sent_after: int = 0
+    what: Annotated[str, Meta(description="What was done to the target.")]
+    at_s: Annotated[float, Meta(description="When, in s from the run's start.")]
+    detect_s: Annotated[
+        float | None,
+        Meta(description="From then until the first step ended failed or late, in s; absent if none did."),
+    ] = None
+    recovered_s: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "From then until the target was back, in s; absent if that was not seen, 0 if nothing was felt."
+            )
+        ),
+    ] = None
+    failed_steps: Annotated[int, Meta(description="Steps that failed.")] = 0
+    errors: Annotated[dict[str, int], Meta(description="Steps that failed, by class of failure.")] = {}
+    retried_steps: Annotated[int, Meta(description="Steps that were tried again.")] = 0
+    retried_ok: Annotated[int, Meta(description="Steps that were tried again and then answered.")] = 0
+    retried: Annotated[dict[str, int], Meta(description="Steps that were tried again, by name.")] = {}
+    sessions_lost: Annotated[int, Meta(description="Sessions that lost a step.")] = 0
+    amplification: Annotated[
+        Amplification, Meta(description="Attempts for each step, before, during and after.")
+    ] = msgspec.field(default_factory=Amplification)
+    under_way: Annotated[int, Meta(description="Requests that the fault found under way.")] = 0
+    sent_after: Annotated[int, Meta(description="Requests sent from then on.")] = 0
 
 
 class RecoveryVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     """verdict.json of `replay run` with faults."""
 
-    schema: str
-    command: Literal["run"]
-    faults: list[Fault]
-    target: str | None = None
-    run: str | None = None
-    notes: list[str] = []
+    schema: Annotated[str, Meta(description="replay.verdict/1.")]
+    command: Annotated[Literal["run"], Meta(description="run.")]
+    faults: Annotated[
+        list[Fault], Meta(description="What was done to the target, in order, and what followed.")
+    ]
+    target: Annotated[str | None, Meta(description="The target's name.")] = None
+    run: Annotated[str | None, Meta(description="The name of the run directory.")] = None
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 def judge_recovery(run: Evidence, events: Sequence[Event]) -> RecoveryVerdict:

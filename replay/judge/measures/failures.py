@@ -4,9 +4,11 @@ Counted are the last attempts of steps that were tried, as in counts.failed of s
 """
 
 from collections import Counter
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.types import ERROR_CLASSES
@@ -16,31 +18,31 @@ _UNKNOWN = "unknown"
 
 
 class FailureGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Failures alike. error: their class; meaning: what it says. check: the expectation that was not met, by name.
+    """Failures alike."""
 
-    share: of the steps of this kind and name that were tried, 0..1. median_ms: of their own response times; None: none
-    of them was sent. first_s: when the first one ended, in seconds from the run's start; first_session: whose it was.
-    """
-
-    error: str
-    meaning: str
-    kind: str
-    name: str
-    steps: int
-    share: float
-    first_s: float
-    first_session: str
-    check: str | None = None
-    median_ms: float | None = None
+    error: Annotated[str, Meta(description="The class of failure.")]
+    meaning: Annotated[str, Meta(description="What that class says.")]
+    kind: Annotated[str, Meta(description="The kind of the steps.")]
+    name: Annotated[str, Meta(description="The name of the steps.")]
+    steps: Annotated[int, Meta(description="How many steps failed so.")]
+    share: Annotated[
+        float, Meta(description="Their share of the steps of this kind and name that were tried, from 0 to 1.")
+    ]
+    first_s: Annotated[float, Meta(description="When the first one ended, in s from the run's start.")]
+    first_session: Annotated[str, Meta(description="The session of the first one.")]
+    check: Annotated[str | None, Meta(description="The name of the expectation that was not met.")] = None
+    median_ms: Annotated[
+        float | None, Meta(description="The median of their own response times, in ms; absent: none was sent.")
+    ] = None
 
 
 class Failures(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """All failures of a run. groups: by class, the largest first. left_out: failures of groups that are not listed."""
+    """All failures of a run."""
 
-    steps: int
-    of_steps: int
-    groups: list[FailureGroup] = []
-    left_out: int = 0
+    steps: Annotated[int, Meta(description="Steps that failed.")]
+    of_steps: Annotated[int, Meta(description="Steps that were tried.")]
+    groups: Annotated[list[FailureGroup], Meta(description="The failures by class, the largest first.")] = []
+    left_out: Annotated[int, Meta(description="Failures of groups that are not listed.")] = 0
 
 
 def failures(columns: Columns) -> Failures:

@@ -8,9 +8,12 @@ many as it would. For sessions the chance is that of the steps they are made of,
 blamed for them.
 """
 
+from typing import Annotated
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from replay.judge.statistics.distributions import at_least
 from replay.judge.statistics.quantile import quantile
@@ -37,53 +40,51 @@ _LEAST_TAIL = 20
 class Example(msgspec.Struct):
     """The step of the tail that a cause cost most."""
 
-    session: str
-    step: str
-    response_ms: float
-    ms: float
+    session: Annotated[str, Meta(description="Its session.")]
+    step: Annotated[str, Meta(description="Its id.")]
+    response_ms: Annotated[float, Meta(description="Its response time, in ms.")]
+    ms: Annotated[float, Meta(description="What the cause cost it, in ms.")]
 
 
 class Cause(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One cause. steps: of the tail, whose largest cause it is; share: of the tail's steps, 0..1. ms: what it cost all
-    steps of the tail over their normal; share_ms: of what all causes cost them. names: of the instances, sessions
-    or step names that it is about, the worst first.
-    """
+    """One cause of slow steps."""
 
-    cause: str
-    steps: int
-    share: float
-    ms: float
-    share_ms: float
-    example: Example | None = None
-    names: list[str] = []
+    cause: Annotated[str, Meta(description="The cause's name.")]
+    steps: Annotated[int, Meta(description="Steps of the tail whose largest cause it is.")]
+    share: Annotated[float, Meta(description="Their share of the tail's steps, from 0 to 1.")]
+    ms: Annotated[float, Meta(description="What it cost all steps of the tail over their normal, in ms.")]
+    share_ms: Annotated[float, Meta(description="Its share of what all causes cost them, from 0 to 1.")]
+    example: Annotated[Example | None, Meta(description="The step that it cost most.")] = None
+    names: Annotated[
+        list[str], Meta(description="The instances, sessions or step names that it is about, the worst first.")
+    ] = []
 
 
 class StallWindow(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A stretch in which no answer ended, in seconds from the run's start. steps: of the tail, that it held up.
-    is_ours: this machine stood still, not the target.
-    """
+    """A stretch in which no answer ended."""
 
-    from_s: float
-    to_s: float
-    steps: int
-    is_ours: bool = False
+    from_s: Annotated[float, Meta(description="When it began, in s from the run's start.")]
+    to_s: Annotated[float, Meta(description="When it ended, in s from the run's start.")]
+    steps: Annotated[int, Meta(description="Steps of the tail that it held up.")]
+    is_ours: Annotated[bool, Meta(description="Whether this machine stood still, not the target.")] = False
 
 
 class Attribution(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The tail beyond a quantile of response time. edge_ms: where it begins; None: no step was measured.
+    """The tail beyond a quantile of response time, and its causes."""
 
-    steps: in the tail. normal_ms: the median response of all steps. causes: those that took part, the one that is the
-    main cause of most steps first.
-    """
-
-    quantile: float
-    edge_ms: float | None
-    steps: int
-    of_steps: int
-    normal_ms: float | None
-    causes: list[Cause]
-    windows: list[StallWindow] = []
-    notes: list[str] = []
+    quantile: Annotated[float, Meta(description="The quantile at which the tail begins, from 0 to 1.")]
+    edge_ms: Annotated[
+        float | None,
+        Meta(description="The response time at which it begins, in ms; null: no step was measured."),
+    ]
+    steps: Annotated[int, Meta(description="Steps in the tail.")]
+    of_steps: Annotated[int, Meta(description="Steps that were measured.")]
+    normal_ms: Annotated[float | None, Meta(description="The median response time of all steps, in ms.")]
+    causes: Annotated[
+        list[Cause], Meta(description="Causes that took part, the one that is the largest of most steps first.")
+    ]
+    windows: Annotated[list[StallWindow], Meta(description="Stretches in which no answer ended.")] = []
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int | None = None) -> Attribution:

@@ -21,10 +21,11 @@ The idle curve is of waves: how many of those that came after so long an idle ti
 """
 
 import math
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.judge.statistics.distributions import beta_quantile
 from replay.judge.statistics.quantile import quantile
@@ -50,69 +51,105 @@ Confidence = Literal["certain", "high", "low", "none"]
 
 
 class Cold(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """The cold steps of a run. share: 0..1 of all steps sent. latency_ms, warm_ms: service times. added_ms: by how
-    much a cold step took longer than the median warm one of its kind and name, in the median.
-    """
+    """The cold steps of a run, and how they were told."""
 
-    method: Method
-    confidence: Confidence
-    count: int
-    share: float
-    why: str
-    latency_ms: Quantiles
-    warm_ms: Quantiles
-    added_ms: float | None = None
-    waves: int = 0
+    method: Annotated[
+        Method,
+        Meta(
+            description=(
+                "How they were told: by the target's cold header, its instance header, or inferred from times."
+            )
+        ),
+    ]
+    confidence: Annotated[Confidence, Meta(description="How sure that is.")]
+    count: Annotated[int, Meta(description="Cold steps.")]
+    share: Annotated[float, Meta(description="Cold steps, as a share of all steps sent, from 0 to 1.")]
+    why: Annotated[str, Meta(description="How they were told, in a sentence.")]
+    latency_ms: Annotated[Quantiles, Meta(description="Service times of cold steps, in ms.")]
+    warm_ms: Annotated[Quantiles, Meta(description="Service times of warm steps, in ms.")]
+    added_ms: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "By how much a cold step took longer than the median warm one of its kind and name, in the "
+                "median, in ms."
+            )
+        ),
+    ] = None
+    waves: Annotated[
+        int,
+        Meta(
+            description=("Waves: groups of steps that found the target idle, or came before it answered again.")
+        ),
+    ] = 0
 
 
 class Tail(msgspec.Struct, omit_defaults=True):
-    """What of the tail of response times is cold, as 0..1 of the steps in it, and what it would be without."""
+    """What of the tail of response times is cold, and what it would be without."""
 
-    p99_ms: float | None = None
-    p99_cold_share: float | None = None
-    p99_without_cold_ms: float | None = None
-    p99_9_ms: float | None = None
-    p99_9_cold_share: float | None = None
-    p99_9_without_cold_ms: float | None = None
+    p99_ms: Annotated[float | None, Meta(description="The 99th percentile of response time, in ms.")] = None
+    p99_cold_share: Annotated[
+        float | None, Meta(description="The share of cold steps at it and beyond, from 0 to 1.")
+    ] = None
+    p99_without_cold_ms: Annotated[
+        float | None, Meta(description="The 99th percentile without cold steps, in ms.")
+    ] = None
+    p99_9_ms: Annotated[float | None, Meta(description="The 99.9th percentile of response time, in ms.")] = None
+    p99_9_cold_share: Annotated[
+        float | None, Meta(description="The share of cold steps at it and beyond, from 0 to 1.")
+    ] = None
+    p99_9_without_cold_ms: Annotated[
+        float | None, Meta(description="The 99.9th percentile without cold steps, in ms.")
+    ] = None
 
 
 class IdleBucket(msgspec.Struct, omit_defaults=True):
-    """Waves after an idle time from idle_s up to to_s: how many, how many of them cold, and that share's interval."""
+    """Waves after an idle time of the target within these bounds."""
 
-    idle_s: float
-    to_s: float
-    n: int
-    cold: int
-    share: float
-    ci: tuple[float, float]
+    idle_s: Annotated[float, Meta(description="The least idle time, in s.")]
+    to_s: Annotated[float, Meta(description="The idle time that is too long for it, in s.")]
+    n: Annotated[int, Meta(description="How many waves there were.")]
+    cold: Annotated[int, Meta(description="How many of them were cold.")]
+    share: Annotated[float, Meta(description="The share of them that was cold, from 0 to 1.")]
+    ci: Annotated[tuple[float, float], Meta(description="The interval of that share, from 0 to 1.")]
 
 
 class Burst(msgspec.Struct, omit_defaults=True):
-    """A burst of so many requests at once to an idle target. instances: that were woken, where it says so."""
+    """A burst of requests at once to an idle target."""
 
-    size: int
-    cold: int
-    slowest_ms: float
-    median_ms: float
-    instances: int | None = None
+    size: Annotated[int, Meta(description="How many requests.")]
+    cold: Annotated[int, Meta(description="How many of them were cold.")]
+    slowest_ms: Annotated[float, Meta(description="The longest response time, in ms.")]
+    median_ms: Annotated[float, Meta(description="The median response time, in ms.")]
+    instances: Annotated[int | None, Meta(description="Instances that were woken, where the target tells.")] = (
+        None
+    )
 
 
 class ColdVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """verdict.json of `replay coldstart`. keep_alive_s: the target stays warm for longer than the first, and goes
-    cold before the second; absent where the run does not show it.
-    """
+    """verdict.json of `replay coldstart`."""
 
-    schema: str
-    command: Literal["coldstart"]
-    cold: Cold
-    tail: Tail
-    idle_curve: list[IdleBucket]
-    keep_alive_s: tuple[float, float | None] | None = None
-    bursts: list[Burst] = []
-    probes: int | None = None
-    target: str | None = None
-    run: str | None = None
-    notes: list[str] = []
+    schema: Annotated[str, Meta(description="replay.verdict/1.")]
+    command: Annotated[Literal["coldstart"], Meta(description="coldstart.")]
+    cold: Annotated[Cold, Meta(description="The cold steps.")]
+    tail: Annotated[Tail, Meta(description="What they do to the tail.")]
+    idle_curve: Annotated[
+        list[IdleBucket], Meta(description="How many waves were cold, by the idle time before them.")
+    ]
+    keep_alive_s: Annotated[
+        tuple[float, float | None] | None,
+        Meta(
+            description=(
+                "The target stays warm for longer than the first, and goes cold before the second, in s; "
+                "absent where the run does not show it."
+            )
+        ),
+    ] = None
+    bursts: Annotated[list[Burst], Meta(description="Bursts that were sent to an idle target.")] = []
+    probes: Annotated[int | None, Meta(description="Probes that were sent, where it was probed.")] = None
+    target: Annotated[str | None, Meta(description="The target's name.")] = None
+    run: Annotated[str | None, Meta(description="The name of the run directory.")] = None
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 class Waves(NamedTuple):

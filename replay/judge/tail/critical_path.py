@@ -8,9 +8,11 @@ one, so the win is then overstated; and how the target would fare under the load
 """
 
 from collections import defaultdict
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Floats
@@ -24,38 +26,43 @@ _MOST_STEPS = 60_000
 
 
 class Win(msgspec.Struct):
-    """What makespans would be less by, in ms, if steps took that share less: at the median and at the p99."""
+    """What faster steps would win."""
 
-    faster: float
-    p50_ms: float
-    p99_ms: float
+    faster: Annotated[float, Meta(description="By what share the steps take less, from 0 to 1.")]
+    p50_ms: Annotated[float, Meta(description="By how much the median makespan would be less, in ms.")]
+    p99_ms: Annotated[
+        float, Meta(description="By how much the 99th percentile of makespans would be less, in ms.")
+    ]
 
 
 class PathSeries(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Steps of one kind and name on critical paths. share: of the sum of makespans, 0..1; ms: in the mean of a
-    session; sessions: on whose path they are. wins: empty for names beyond the first twelve.
-    """
+    """Steps of one kind and name on critical paths."""
 
-    kind: str
-    name: str
-    steps: int
-    sessions: int
-    share: float
-    ms: float
-    wins: list[Win] = []
+    kind: Annotated[str, Meta(description="Their kind.")]
+    name: Annotated[str, Meta(description="Their name.")]
+    steps: Annotated[int, Meta(description="How many are on a path.")]
+    sessions: Annotated[int, Meta(description="Sessions on whose path they are.")]
+    share: Annotated[float, Meta(description="Their share of the sum of makespans, from 0 to 1.")]
+    ms: Annotated[float, Meta(description="Their time on a session's path in the mean, in ms.")]
+    wins: Annotated[
+        list[Win],
+        Meta(description="What makespans would win if they were faster; empty beyond the first twelve names."),
+    ] = []
 
 
 class CriticalPaths(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What makespans are made of. gap_share: think time and waits. played: sessions that the wins are of."""
+    """What makespans are made of."""
 
-    sessions: int
-    p50_ms: float | None
-    p99_ms: float | None
-    gap_share: float
-    gap_ms: float
-    series: list[PathSeries]
-    played: int = 0
-    notes: list[str] = []
+    sessions: Annotated[int, Meta(description="Sessions that were looked at.")]
+    p50_ms: Annotated[float | None, Meta(description="The median makespan, in ms.")]
+    p99_ms: Annotated[float | None, Meta(description="The 99th percentile of makespans, in ms.")]
+    gap_share: Annotated[
+        float, Meta(description="Think time and waits, as a share of the sum of makespans, from 0 to 1.")
+    ]
+    gap_ms: Annotated[float, Meta(description="Think time and waits of a session in the mean, in ms.")]
+    series: Annotated[list[PathSeries], Meta(description="The steps on critical paths, by kind and name.")]
+    played: Annotated[int, Meta(description="Sessions that the wins are of.")] = 0
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 def critical_paths(evidence: Evidence) -> CriticalPaths:

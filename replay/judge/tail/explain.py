@@ -1,9 +1,10 @@
 """All that `replay explain` says of a run, as one document."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.judge.measures.failures import Failures, check_at, class_at, failures
 from replay.judge.tail.attribution import Attribution, attribute
@@ -16,45 +17,49 @@ from replay.results.evidence import Evidence
 
 
 class SessionStep(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """A step of one session, in ms from the session's start. gap_ms: think time before it, on the path only.
-    waited_ms: how long the path waited for it, until its end or its first byte; 0 off the path. error, check: the class
-    of a step that failed, and the expectation that it did not meet. recorded_ms: how long it took in the recording.
-    """
+    """A step of one session."""
 
-    step: str
-    kind: str
-    name: str
-    from_ms: float
-    to_ms: float
-    on_path: bool
-    gap_ms: float
-    waited_ms: float
-    error: str | None = None
-    check: str | None = None
-    recorded_ms: float | None = None
+    step: Annotated[str, Meta(description="Its id.")]
+    kind: Annotated[str, Meta(description="Its kind.")]
+    name: Annotated[str, Meta(description="Its name.")]
+    from_ms: Annotated[float, Meta(description="When it began, in ms from the session's start.")]
+    to_ms: Annotated[float, Meta(description="When it ended, in ms from the session's start.")]
+    on_path: Annotated[bool, Meta(description="Whether it is on the critical path.")]
+    gap_ms: Annotated[float, Meta(description="Think time before it, in ms; on the path only.")]
+    waited_ms: Annotated[
+        float,
+        Meta(
+            description=(
+                "How long the path waited for it, until its end or its first byte, in ms; 0 off the path."
+            )
+        ),
+    ]
+    error: Annotated[str | None, Meta(description="The class of its failure, if it failed.")] = None
+    check: Annotated[str | None, Meta(description="The expectation that it did not meet.")] = None
+    recorded_ms: Annotated[float | None, Meta(description="How long it took in the recording, in ms.")] = None
 
 
 class SessionPath(msgspec.Struct, kw_only=True):
     """One session, in order of time."""
 
-    session: str
-    makespan_ms: float
-    steps: list[SessionStep]
+    session: Annotated[str, Meta(description="Its id.")]
+    makespan_ms: Annotated[float, Meta(description="From its first intended time to its last end, in ms.")]
+    steps: Annotated[list[SessionStep], Meta(description="Its steps.")]
 
 
 class ExplainVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What `replay explain --json` prints, in the schema of verdict.json. session: the one that was asked for."""
+    """What `replay explain --json` prints, in the schema of verdict.json."""
 
-    schema: str
-    command: Literal["explain"]
-    target: str
-    run: str
-    attribution: Attribution
-    critical_paths: CriticalPaths
-    saturation: Saturation
-    generator: str
-    failures: Failures
-    session: SessionPath | None = None
+    schema: Annotated[str, Meta(description="replay.verdict/1.")]
+    command: Annotated[Literal["explain"], Meta(description="explain.")]
+    target: Annotated[str, Meta(description="The target's name.")]
+    run: Annotated[str, Meta(description="The name of the run directory.")]
+    attribution: Annotated[Attribution, Meta(description="What the tail is made of.")]
+    critical_paths: Annotated[CriticalPaths, Meta(description="What makespans are made of.")]
+    saturation: Annotated[Saturation, Meta(description="How full the target was.")]
+    generator: Annotated[str, Meta(description="The generator's self-check.")]
+    failures: Annotated[Failures, Meta(description="What failed.")]
+    session: Annotated[SessionPath | None, Meta(description="The session that was asked for.")] = None
 
 
 def explain_run(

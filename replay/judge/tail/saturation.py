@@ -10,10 +10,11 @@ exact, two-sided, p < 0.01), the slope Sen's (1968), with his interval at 95 %. 
 run drifts if the times change by a tenth or more from its first part to its last.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from scipy.stats import kendalltau, theilslopes
 
 from replay.judge.load.flow import concurrency, flow, settled
@@ -34,43 +35,56 @@ Trend = Literal["slower", "faster", "steady", "unknown"]
 
 
 class InFlight(msgspec.Struct):
-    """Requests under way, of one kind of step or of all. by_time: the mean in each of equal parts of the run."""
+    """Requests under way at once, of one kind of step or of all."""
 
-    kind: str
-    mean: float
-    peak: int
-    by_time: list[float]
+    kind: Annotated[str, Meta(description="The kind of step; all: of every kind.")]
+    mean: Annotated[float, Meta(description="The mean over the run.")]
+    peak: Annotated[int, Meta(description="The most.")]
+    by_time: Annotated[list[float], Meta(description="The mean in each of equal parts of the run.")]
 
 
 class Drift(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Whether response times change over a run. change_percent: from the first part's middle to the last one's, by
-    Sen's slope, with its interval at 95 %; slope_percent_per_min: the same a minute. Absent where a run is too short.
-    """
+    """Whether response times change over a run. What is absent cannot be said of so short a run."""
 
-    trend: Trend
-    why: str
-    parts: int = 0
-    from_s: float | None = None
-    change_percent: float | None = None
-    ci_percent: tuple[float, float] | None = None
-    slope_percent_per_min: float | None = None
-    p_value: float | None = None
+    trend: Annotated[Trend, Meta(description="Whether they grow slower or faster.")]
+    why: Annotated[str, Meta(description="Why that is said, in a sentence.")]
+    parts: Annotated[int, Meta(description="Into how many equal parts the run was cut.")] = 0
+    from_s: Annotated[
+        float | None, Meta(description="From when on it was looked at, in s from the run's start.")
+    ] = None
+    change_percent: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "The change from the first part's middle to the last one's by Sen's slope, in percent."
+            )
+        ),
+    ] = None
+    ci_percent: Annotated[
+        tuple[float, float] | None, Meta(description="The interval of that change at 95 %, in percent.")
+    ] = None
+    slope_percent_per_min: Annotated[float | None, Meta(description="The change a minute, in percent.")] = None
+    p_value: Annotated[
+        float | None, Meta(description="The p-value of there being a trend (Mann and Kendall).")
+    ] = None
 
 
 class Saturation(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """Load over a run. part_s: the length of the parts of by_time. backlog: how many more steps were intended than
-    ended until the last was intended. little_ratio: in flight over rate times service time.
-    """
+    """Load over a run."""
 
-    offered_rps: float
-    achieved_rps: float
-    in_flight: list[InFlight]
-    part_s: float
-    backlog: int
-    little_ratio: float | None
-    little_holds: bool | None
-    drift: Drift
-    notes: list[str] = []
+    offered_rps: Annotated[float, Meta(description="Requests a second that the schedule asked for.")]
+    achieved_rps: Annotated[float, Meta(description="Steps answered a second.")]
+    in_flight: Annotated[list[InFlight], Meta(description="Requests under way at once, over all and by kind.")]
+    part_s: Annotated[float, Meta(description="The length of the parts of by_time, in s.")]
+    backlog: Annotated[
+        int, Meta(description="How many more steps were intended than ended, until the last was intended.")
+    ]
+    little_ratio: Annotated[
+        float | None, Meta(description="Requests in flight over rate times service time, by Little's law 1.")
+    ]
+    little_holds: Annotated[bool | None, Meta(description="Whether that is near enough to 1.")]
+    drift: Annotated[Drift, Meta(description="Whether response times changed.")]
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
 def saturation(evidence: Evidence) -> Saturation:

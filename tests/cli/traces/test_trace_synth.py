@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.support.schemas import misfits_of_file
+
 
 def replay(*arguments, cwd):
     return subprocess.run(
@@ -94,6 +96,7 @@ def test_a_ceiling_takes_a_preset_instead_of_a_trace(truth, tmp_path):
 
     assert found.returncode in (0, 3)
     assert json.loads(found.stdout)["command"] == "ceiling"
+    assert misfits_of_file("ceiling", tmp_path / "out" / "verdict.json") == []
 
 
 def test_a_preset_s_shape_and_a_trace_exclude_each_other(tmp_path):
