@@ -39,7 +39,9 @@ def test_a_gate_leaves_its_verdict_beside_the_run(trace, target, tmp_path):
     assert written == outcome.verdict
     assert [check.n for check in written.checks] == [600, 600]
     assert json.loads((tmp_path / "run" / "verdict.json").read_text())["schema"] == "replay.verdict/1"
-    assert gate_run(tmp_path / "run", slos("p50 < 1ms")).verdict in ("fail", "inconclusive")
+    # A machine that stalls makes a failure inconclusive; that the target took 2 ms and more, it cannot change.
+    (check,) = gate_run(tmp_path / "run", slos("p50 < 1ms")).checks
+    assert check.limit_ms == 1.0 < check.ci_ms[0]
 
 
 def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_path):
@@ -49,7 +51,7 @@ def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_pa
     outcome = gate_trace(hour, target, slos("p99 < 1ms"), RunOptions(), out=tmp_path / "run", early=True)
 
     (check,) = outcome.verdict.checks
-    assert check.verdict == "fail" or "generator" in check.reason
+    assert check.limit_ms == 1.0 < check.ci_ms[0]
     assert check.decided_early
     assert check.n < 2_000
     assert outcome.status == "interrupted"
@@ -136,5 +138,5 @@ def test_a_target_against_itself_and_runs_made_apart(trace, target, tmp_path):
     difference = verdict.differences[0]
     assert verdict.noise_floor_ms == difference.detectable_ms
     # On a machine that stalls, 300 sessions may tell nothing of p99; then nothing bounds the difference, either.
-    assert verdict.noise_floor_ms is not None or None in difference.ci_ms
+    assert (verdict.noise_floor_ms is None) == (None in difference.ci_ms)
     assert compare_runs([tmp_path / "aa" / "truth", tmp_path / "aa" / "truth-2"]).mode == "unpaired"

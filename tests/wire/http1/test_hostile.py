@@ -169,7 +169,7 @@ def test_a_head_that_may_be_read_is_read_however_it_is_cut(name):
         assert conn.is_closed == (name == "chunked with a length")
     exchange, _ = answered(wire, *(data[n : n + 1] for n in range(len(data))))
     assert (exchange.error, exchange.response_bytes, exchange.instance) == (None, 5, "one two")
-    assert wire.heads == {} or "an empty line first" in name
+    assert (wire.heads == {}) == ("an empty line first" not in name), wire.heads
 
 
 def test_a_huge_chunk_is_counted_and_not_kept(wire):
@@ -204,7 +204,7 @@ def test_line_ends_without_a_return_are_not_learned_wrong(wire, end):
     for _ in range(3):
         exchange, _ = answered(wire, data)
         assert exchange.end_ns
-        assert exchange.error == "protocol" or exchange.response_bytes == 10
+        assert (exchange.error, exchange.response_bytes) == (None, 10), end
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
