@@ -218,7 +218,6 @@ ARGUED_FOR: dict[str, str] = {}
 # Classes that are longer and need not be. Nothing is to be added here.
 TO_BE_CUT = {
     "engine/records/recorder.py:Recorder",
-    "simulation/simulation.py:SimulatedWire",
 }
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from replay.engine.types import Knobs, RunOptions
 from replay.planes.types import InstanceLife
-from replay.simulation.simulation import most_at_once, simulate_trace, simulated_plane
+from replay.simulation.lives import most_at_once
+from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.simulation.virtual import VirtualTime
 from replay.target.target import Target, TargetError
 
