@@ -127,7 +127,8 @@ def _run(
     from replay.judge.measures.slo import parse_slo
     from replay.judge.measures.slo_tokens import SloError
     from replay.results.rundir import RunDirError
-    from replay.target.target import TargetError, load_target
+    from replay.target.errors import TargetError
+    from replay.target.file import load_target
     from replay.trace.errors import TraceError
     from replay.trials.gate import gate_trace
     from replay.wire.errors import TargetUnreachable

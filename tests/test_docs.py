@@ -11,7 +11,7 @@ import pytest
 from replay.cli.main import cli
 from replay.judge.measures.slo import parse_slo
 from replay.results.types import ERROR_CLASSES
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trace.file.stream import read_sessions
 from replay.trace.types import Expect, JsonCheck
 

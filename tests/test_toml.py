@@ -8,7 +8,8 @@ from replay.choice.questionnaire import AnswersError, parse_answers
 from replay.money.calendar import CalendarError
 from replay.money.calendar_file import parse_calendar
 from replay.money.price_table import PriceTableError, parse_price_table
-from replay.target.target import TargetError, load_target
+from replay.target.errors import TargetError
+from replay.target.file import load_target
 from replay.trace.synthesis.recipe import RecipeError, parse_recipe
 
 BAD = {

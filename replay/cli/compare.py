@@ -31,7 +31,7 @@ from replay.report.ci.junit import compare_junit
 from replay.report.ci.markdown import compare_markdown
 from replay.report.terminal.verdicts import print_compare
 from replay.results.types import AnswersKept, Ended, RunStatus
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trials.answers import AnswersQuestion
 from replay.trials.compare import (
     Question,

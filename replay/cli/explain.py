@@ -9,7 +9,7 @@ from replay.judge.tail.explain import explain_run, path_of_session
 from replay.report.terminal.explain import print_explain
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.types import STEPS_FILE, Manifest
-from replay.target.target import Connections
+from replay.target.sending import Connections
 from replay.trials.evidence import read_evidence
 
 

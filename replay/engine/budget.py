@@ -17,7 +17,9 @@ from replay.dialects.families import family_of_request
 from replay.engine.attempt import Attempt
 from replay.engine.types import Budget
 from replay.results.types import Spent
-from replay.target.target import Cost, Target, TargetError
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.types import Step
 
 MOST_ANSWERED = 1_024

@@ -21,7 +21,8 @@ from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.system.shortage import descriptor_limit, starved_of
-from replay.target.target import Target, redacted
+from replay.target.secrets import redacted
+from replay.target.target import Target
 from replay.trace.file.stream import TraceScan
 
 _NS = 1_000_000_000

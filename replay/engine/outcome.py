@@ -18,7 +18,8 @@ from replay.dialects.bodies import family_of_request, read_body
 from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded
 from replay.results.types import is_transient
-from replay.target.target import ExpectRule, Target, expected_of
+from replay.target.routes import ExpectRule, expected_of
+from replay.target.target import Target
 from replay.trace.types import Expect, Step
 from replay.trace.values.expect import expected_statuses, reads_body, unmet
 from replay.trace.values.extracting import MOST_BODY_BYTES

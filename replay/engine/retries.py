@@ -9,7 +9,7 @@ Engineering, ch. 21). Draws depend on the seed, the session, the step and the at
 import hashlib
 
 from replay.engine.attempt import Attempt
-from replay.target.target import Retry
+from replay.target.sending import Retry
 
 _NS = 1_000_000_000
 _FREE_RETRIES = 10

@@ -38,7 +38,8 @@ from replay.simulation.sender import SimulatedSender
 from replay.simulation.virtual import VirtualTime
 from replay.simulation.wire import SimulatedWire
 from replay.system.files import write_whole
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.redaction.shown_urls import shown_url
 
 _NS = 1_000_000_000

@@ -22,7 +22,9 @@ from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, 
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.rundir import RunDir
 from replay.results.types import Manifest, TargetFacts, TraceFacts
-from replay.target.target import ASGI_PREFIX, Target, redacted
+from replay.target.secrets import redacted
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
 from replay.trials.evidence import write_verdict
 

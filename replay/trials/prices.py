@@ -12,7 +12,9 @@ from replay.money.cost import CostError, Size, check_size
 from replay.money.currency import common_currency, in_currency
 from replay.money.price_table import PriceTable, PriceTableError, on_nodes, parse_price_table
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Target, TargetError
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.target import Target
 
 _SUFFIX = ".toml"
 

@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Awaitable, Callable
 from time import monotonic_ns
 
-from replay.target.target import Auth, secret_from_env
+from replay.target.secrets import secret_from_env
+from replay.target.sending import Auth
 from replay.wire.errors import TargetUnreachable
 
 Header = tuple[bytes, bytes]

@@ -7,7 +7,8 @@ from click.testing import CliRunner
 from replay.choice.questionnaire import QUESTIONS, Answers, AnswersError
 from replay.cli import asking
 from replay.cli.main import cli
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trials.pilot.answers import read_answers, with_upkeep
 from tests.cli.planes.test_pilot import bursts, replay
 

@@ -10,7 +10,7 @@ from replay.cli.failures import failure_of
 from replay.cli.main import cli
 from replay.engine.types import RunOptions
 from replay.simulation.simulation import simulate_trace
-from replay.target.target import load_target
+from replay.target.file import load_target
 
 TARGET = """
 url = "http://127.0.0.1:1"

@@ -13,7 +13,8 @@ from replay.engine import event_loop
 from replay.engine.ownership import owning_signals
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target.target import Target, Timeouts
+from replay.target.sending import Timeouts
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 
 STEPS = 6

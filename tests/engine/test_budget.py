@@ -10,7 +10,10 @@ from replay.engine.budget import MOST_ANSWERED, Purse, Till, Tokens, expected_to
 from replay.engine.forecast.dryrun import foresee
 from replay.engine.run import Job, replay_together, replay_trace
 from replay.engine.types import Budget, RunOptions
-from replay.target.target import Cost, Retry, Target, TargetError
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.sending import Retry
+from replay.target.target import Target
 from replay.trace.types import LlmCall, Request, Step
 from replay.trials.compare import compare_targets
 from replay.trials.endings import concluded

@@ -15,7 +15,8 @@ from replay.engine.retries import Retries
 from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Pace
 from replay.simulation.virtual import VirtualTime
-from replay.target.target import Auth, Retry, Target
+from replay.target.sending import Auth, Retry
+from replay.target.target import Target
 from replay.trace.types import Edge, Request, Session, Step
 from replay.wire.credentials import Credentials
 

@@ -7,7 +7,7 @@ import pytest
 from replay.engine.dispatch import chores
 from replay.engine.retries import Retries
 from replay.engine.types import RunOptions
-from replay.target.target import Retry
+from replay.target.sending import Retry
 from replay.trace.types import Edge, Session
 from tests.support.fake_target import Answer, FakeTarget, VirtualRun, step, wait
 from tests.support.world import MS, US, S, World

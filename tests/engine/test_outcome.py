@@ -8,7 +8,10 @@ import pytest
 import zstandard
 
 from replay.engine.outcome import Outcomes
-from replay.target.target import ExpectRule, Target, TargetError, load_target
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.routes import ExpectRule
+from replay.target.target import Target
 from replay.trace.types import Expect, LlmCall, Recorded, Request, Step
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 from tests.support.attempts import attempt

@@ -11,7 +11,10 @@ from replay.engine.retries import Retries
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.results.columns import read_columns
-from replay.target.target import Retry, Target, TargetError, load_target
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.sending import Retry
+from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.wire.http1.response import retry_after_s
 from tests.support.attempts import attempt

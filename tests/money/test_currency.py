@@ -20,7 +20,10 @@ from replay.money.price_table import (
     parse_price_table,
 )
 from replay.money.usage import MONTH_S, Usage
-from replay.target.target import Cost, Target, TargetError, load_target
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import price_planes
 from replay.trials.prices import check_currency, check_prices, price_table, shipped_prices, tables_of

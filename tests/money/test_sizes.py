@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.money.cost import CostError, Size, check_size
-from replay.target.target import Cost, Target, load_target
+from replay.target.cost import Cost
+from replay.target.file import load_target
+from replay.target.target import Target
 from replay.trials.prices import check_prices, price_table
 
 TARGETS = sorted((Path(__file__).parents[2] / "targets").glob("*.toml"))

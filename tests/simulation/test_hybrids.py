@@ -9,7 +9,9 @@ from replay.engine.types import RunOptions
 from replay.planes.core.profiles import VM
 from replay.results.types import InstanceRecord
 from replay.simulation.simulation import simulate_trace, simulated_plane
-from replay.target.target import Route, Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trials.evidence import read_instances
 
 MS, NS = 1_000_000, 1_000_000_000

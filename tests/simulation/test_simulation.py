@@ -11,7 +11,8 @@ from replay.planes.types import InstanceLife
 from replay.simulation.lives import most_at_once
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.simulation.virtual import VirtualTime
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 
 MS = 1_000_000
 FIXED_BOOT = {"as_recorded": True, "instances": {"boot": {"of": "constant", "ms": 1000.0}}}

@@ -11,7 +11,8 @@ from time import monotonic_ns
 import pytest
 
 from replay.system.shortage import descriptor_limit, most_descriptors, open_socket, shortage_of
-from replay.target.target import Connections, Target, Timeouts
+from replay.target.sending import Connections, Timeouts
+from replay.target.target import Target
 from replay.wire import dialing
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire

@@ -7,19 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.target.target import (
-    Auth,
-    Connections,
-    Cost,
-    Retry,
-    Route,
-    Target,
-    TargetError,
-    Timeouts,
-    load_target,
-    redacted,
-    secret_from_env,
-)
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.routes import Route
+from replay.target.secrets import redacted, secret_from_env
+from replay.target.sending import Auth, Connections, Retry, Timeouts
+from replay.target.target import Target
 from replay.trace.redaction.shown_urls import shown_url
 
 SHIPPED = sorted((Path(__file__).parents[2] / "targets").glob("*.toml"))

@@ -9,7 +9,7 @@ from replay.engine.requests.router import WAIT, Router
 from replay.planes.core.plane import Plane
 from replay.planes.core.profiles import PROFILES
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trace.types import LlmCall, Request, Step
 
 TARGETS = Path(__file__).parent.parent.parent / "targets"

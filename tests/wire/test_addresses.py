@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from replay.system.shortage import ShortageError
-from replay.target.target import Connections, Target
+from replay.target.sending import Connections
+from replay.target.target import Target
 from replay.wire.addresses import Address, AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable

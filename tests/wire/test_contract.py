@@ -11,7 +11,8 @@ import brotli
 import pytest
 import trustme
 
-from replay.target.target import Connections, Retry, Target, Timeouts, Tls
+from replay.target.sending import Connections, Retry, Timeouts, Tls
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.types import Exchange
 from tests.support.wires import (

@@ -7,7 +7,8 @@ import traceback
 
 import pytest
 
-from replay.target.target import Auth, TargetError
+from replay.target.errors import TargetError
+from replay.target.sending import Auth
 from replay.wire.credentials import Credentials, renew_after_s
 from replay.wire.errors import TargetUnreachable
 

@@ -22,7 +22,9 @@ from replay.live.live import open_view
 from replay.money.calendar import Calendar
 from replay.report.pilot_files import leave_report
 from replay.report.terminal.pilot import print_pilot, stage_line
-from replay.target.target import Target, TargetError, load_target
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.target import Target
 from replay.trials.endings import broken_off, concluded
 from replay.trials.pilot.answers import read_answers
 from replay.trials.pilot.carrying import Stage

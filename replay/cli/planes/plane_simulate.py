@@ -10,7 +10,7 @@ from replay.cli.options import options_from, output_options, run_options
 from replay.exit_codes import EXIT_CODES
 from replay.report.terminal.run import print_summary
 from replay.simulation.simulation import simulate_trace
-from replay.target.target import load_target
+from replay.target.file import load_target
 
 
 @click.command()

@@ -15,7 +15,7 @@ from replay.cli.units import DURATION, FACTOR, PERCENT
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
 from replay.report.terminal.load import level_line, print_ceiling
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trace.synthesis.presets import PRESETS
 from replay.trials.aborting import replay_one
 from replay.trials.ceiling import CeilingPlan, find_ceiling

@@ -10,7 +10,7 @@ from replay.cli.options import output_options
 from replay.cli.units import DURATION, PERCENT
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.terminal.load import print_coldstart
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbePlan, probe_coldstart
 from replay.trials.evidence import read_evidence

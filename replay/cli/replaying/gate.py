@@ -25,7 +25,7 @@ from replay.report.ci.github import annotations, is_github, write_job_summary
 from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
 from replay.report.terminal.verdicts import print_gate
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trials.endings import broken_off, concluded
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency

@@ -25,7 +25,7 @@ from replay.report.terminal.check import print_check
 from replay.report.terminal.recovery import print_recovery
 from replay.report.terminal.run import print_dry_run, print_summary
 from replay.results.types import AnswersKept
-from replay.target.target import load_target
+from replay.target.file import load_target
 from replay.trials.aborting import replay_one
 from replay.trials.check.checking import CheckOutcome, check_target
 from replay.trials.endings import concluded

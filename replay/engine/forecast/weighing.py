@@ -8,7 +8,8 @@ from collections import Counter
 
 from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
 from replay.engine.requests.render import Renderer
-from replay.target.target import Auth, Target
+from replay.target.sending import Auth
+from replay.target.target import Target
 from replay.trace.origins import origin_of
 from replay.trace.types import Step
 from replay.wire.credentials import Credentials

@@ -6,7 +6,10 @@ Credentials belong to an origin: what a target file names for the target's own g
 
 import msgspec
 
-from replay.target.target import ASGI_PREFIX, Auth, Route, Target, Tls
+from replay.target.routes import Route
+from replay.target.sending import Auth, Tls
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
 from replay.trace.redaction.secrets import may_be_secret
 

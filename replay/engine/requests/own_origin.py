@@ -11,7 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from replay.engine.requests.destinations import destinations
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.errors import shown_path
 from replay.trace.origins import is_loopback, is_same_service, origin_at, origin_of
 from replay.trace.types import Header

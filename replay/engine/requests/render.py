@@ -17,7 +17,8 @@ from replay.engine.requests.dot_segments import below_root
 from replay.engine.requests.shapes import OpenAiChat
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.http.methods import SAFE_METHODS
-from replay.target.target import ASGI_PREFIX, Target
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Request, Step
 from replay.wire.credentials import Credentials
 

@@ -4,7 +4,8 @@ from fnmatch import fnmatchcase
 
 from replay.engine.requests.destinations import destination, destinations
 from replay.engine.requests.read_only import may_change_something
-from replay.target.target import Route, Target
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.types import Step
 
 WAIT = -1

@@ -6,7 +6,8 @@ from typing import Any
 from replay.engine.requests.destinations import bare_urls
 from replay.engine.requests.render import Renderer
 from replay.engine.requests.router import Router
-from replay.target.target import ASGI_PREFIX, Target
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.credentials import Credentials

@@ -14,7 +14,7 @@ import json
 from collections import OrderedDict
 from hashlib import shake_128
 
-from replay.target.target import Shape
+from replay.target.sending import Shape
 from replay.trace.types import LlmCall
 
 MOST_PROMPT_BYTES = 8 * 1024 * 1024

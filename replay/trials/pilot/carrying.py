@@ -22,7 +22,8 @@ from replay.results.rundir import RunDirError, decoded
 from replay.results.types import RunStatus
 from replay.simulation.simulation import simulate_trace
 from replay.system.files import write_whole
-from replay.target.target import Target, redacted
+from replay.target.secrets import redacted
+from replay.target.target import Target
 from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.pricing.flipping import MOST_REQUESTS, simulated_variants

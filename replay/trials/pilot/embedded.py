@@ -25,7 +25,10 @@ from replay.planes.core.profiles import CLOUD_RUN, VM
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Target, TargetError, Timeouts
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.sending import Timeouts
+from replay.target.target import Target
 from replay.trials.pilot.workload.phases import LIVE, QUICK, How
 
 HEADROOM = 0.3

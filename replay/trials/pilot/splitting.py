@@ -28,7 +28,9 @@ from replay.money.cost import CostError
 from replay.results.evidence import Evidence
 from replay.results.types import ELSEWHERE
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Route, Target
+from replay.target.cost import Cost
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.profile.shape import OTHER
 from replay.trials.pilot.judging import Done, Weighed
 from replay.trials.pilot.pricing.machines import is_group

@@ -15,7 +15,8 @@ from replay.results.evidence import Evidence
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import RunStatus
 from replay.simulation.simulation import simulated_plane, simulated_planes
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.file.stream import scan
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, write_verdict

@@ -25,7 +25,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from replay.target.target import ASGI_PREFIX
+from replay.target.urls import ASGI_PREFIX
 from replay.wire.errors import TargetUnreachable
 from replay.wire.types import STATUSES
 

@@ -37,7 +37,8 @@ from typing import Any
 
 import httpx
 
-from replay.target.target import ASGI_PREFIX, Target
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
 from replay.wire.httpx.asgi import AsgiTransport, load_app
 from replay.wire.httpx.call import Call, Limits
 from replay.wire.httpx.lanes import Lane, Lanes

@@ -20,7 +20,7 @@ import re, sys
 from pathlib import Path
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
-from replay.target.target import load_target
+from replay.target.file import load_target
 done = replay_trace(Path(sys.argv[1]), load_target(sys.argv[2]), RunOptions(), Path(sys.argv[3]))
 assert done.summary.counts.ok == done.summary.counts.steps, done.summary.counts
 # Not ru_maxrss, which a process inherits from the one that started it.

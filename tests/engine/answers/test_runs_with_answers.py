@@ -9,7 +9,8 @@ from replay.engine.run import Job, replay_together, replay_trace
 from replay.engine.types import RunOptions
 from replay.results.answers import read_answers
 from replay.results.types import ANSWERS_FILE, STEPS_FILE
-from replay.target.target import Retry, Target
+from replay.target.sending import Retry
+from replay.target.target import Target
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import pytest
 
 from replay.engine.forecast.dryrun import foresee
 from replay.engine.types import Knobs, RunOptions
-from replay.target.target import Retry, SessionRules, Target
+from replay.target.sending import Retry, SessionRules
+from replay.target.target import Target
 
 TARGET = Target(url="http://127.0.0.1:1", name="t")
 NOTE = (

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from replay.engine.requests.own_origin import OriginRefused, origins_of, refuse_own_origin
-from replay.target.target import Route, Target
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.types import Header
 
 TRACE = Path("prod.jsonl")

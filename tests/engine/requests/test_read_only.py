@@ -10,7 +10,9 @@ from replay.engine.types import RunOptions
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.record import read_blocks
-from replay.target.target import Retry, Route, Target
+from replay.target.routes import Route
+from replay.target.sending import Retry
+from replay.target.target import Target
 from replay.trace.types import Extract, LlmCall, Request, Step
 from replay.trials.evidence import read_evidence
 

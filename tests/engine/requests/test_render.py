@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.engine.requests.render import Renderer
-from replay.target.target import Auth, Connections, Target
+from replay.target.sending import Auth, Connections
+from replay.target.target import Target
 from replay.trace.types import LlmCall, Recorded, Request, Step
 from replay.wire.credentials import Credentials
 

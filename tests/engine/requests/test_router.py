@@ -1,7 +1,8 @@
 """Where steps go."""
 
 from replay.engine.requests.router import WAIT, Router
-from replay.target.target import Route, Target
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.types import LlmCall, Request, Step
 
 GET = Request(method="GET", path="/")

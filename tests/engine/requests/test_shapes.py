@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from replay.engine.requests import shapes
 from replay.engine.requests.shapes import MOST_PROMPT_BYTES, MOST_PROMPT_TOKENS, OpenAiChat, text_of
-from replay.target.target import Shape
+from replay.target.sending import Shape
 from replay.trace.types import LlmCall
 
 SEEDS = st.binary(max_size=20)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from replay.engine.run import replay_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.target.target import SessionRules, Target, load_target
+from replay.target.file import load_target
+from replay.target.sending import SessionRules
+from replay.target.target import Target
 
 PAGE = Path(__file__).parents[3] / "docs" / "trace.md"
 

@@ -7,7 +7,9 @@ import pytest
 from replay.engine.arms import Arm
 from replay.engine.run import Job, replay_together, replay_trace
 from replay.engine.types import Knobs, RunOptions
-from replay.target.target import Retry, Route, SessionRules, Target
+from replay.target.routes import Route
+from replay.target.sending import Retry, SessionRules
+from replay.target.target import Target
 
 TRANSPORTS = pytest.mark.parametrize("transport", ["fast", "httpx"])
 

@@ -7,7 +7,9 @@ import pytest
 
 from replay.engine.requests.destinations import destinations
 from replay.engine.users.casting import Casting, casting_for
-from replay.target.target import Route, SessionRules, Target
+from replay.target.routes import Route
+from replay.target.sending import SessionRules
+from replay.target.target import Target
 from replay.trace.copies import Copy
 from replay.trace.types import Extract, LlmCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue

@@ -17,7 +17,9 @@ from replay.money.price_table import PriceTableError, parse_price_table
 from replay.planes.modelled.distributions import parse_distribution
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import TargetError, load_target, redacted
+from replay.target.errors import TargetError
+from replay.target.file import load_target
+from replay.target.secrets import redacted
 from replay.trace.arrivals import ArrivalsError, parse_arrivals
 from replay.trace.errors import TraceError
 from replay.trace.synthesis.recipe import RecipeError, parse_recipe
@@ -108,7 +110,7 @@ HARNESSES = (
     Harness("slo", _slo, (SloError,), seeds.slos, ("replay.judge.measures.slo", "replay.judge.measures.slo_tokens", "replay.judge.gate.abort"), seeds.SLO_WORDS),
     Harness(
         "target", _target, (TargetError,), seeds.targets,
-        ("replay.target.target", "replay.toml", "replay.simulation.simulation", "replay.money.currency"), seeds.TARGET_WORDS,
+        ("replay.target.target", "replay.target.sending", "replay.target.urls", "replay.target.file", "replay.toml", "replay.simulation.simulation", "replay.money.currency"), seeds.TARGET_WORDS,
     ),
     Harness(
         "calendar", _calendar, (CalendarError,), seeds.calendars,

@@ -16,7 +16,8 @@ from replay.planes.core.profiles import GCE_MIG, KUBERNETES_HPA
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import DayWindow, Drain, GroupDriven, ModelSpec, PlaneSpec, ProcessSpec, RequestDriven
 from replay.simulation.simulation import simulate_trace, simulated_plane
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from tests.planes.conftest import Simulation
 
 HPA = KUBERNETES_HPA.scaling

@@ -9,7 +9,8 @@ import threading
 import pytest
 import trustme
 
-from replay.target.target import Target, Timeouts, Tls
+from replay.target.sending import Timeouts, Tls
+from replay.target.target import Target
 from replay.trials.check.reaching import reach
 
 

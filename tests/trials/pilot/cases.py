@@ -11,7 +11,8 @@ from math import exp, log
 from typing import Any, NamedTuple
 
 from replay.choice.types import Workload
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trace.types import Edge, Request, Session, Step
 from replay.trials.pilot.embedded import embedded_targets
 

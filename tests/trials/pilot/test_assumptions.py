@@ -6,7 +6,9 @@ import pytest
 from replay.choice.types import StepClass, Workload
 from replay.planes.types import ModelSpec, PlaneSpec
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Target, TargetError
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.pilot.assumptions import assumptions_of
 from replay.trials.pilot.embedded import embedded_targets

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from replay.target.target import Cost, Route, Target, TargetError
+from replay.target.cost import Cost
+from replay.target.errors import TargetError
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.types import Session
 from replay.trials.pilot.carrying import Carrier
 from tests.trials.pilot.cases import machines, serverless

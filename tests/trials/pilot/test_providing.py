@@ -4,7 +4,8 @@ import pytest
 
 from replay.choice.questionnaire import Answers
 from replay.choice.types import StepClass
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trials.pilot.providing import needed, provided_by, unfit_of
 
 E2 = "is priced as e2-medium, which has no {}; of gce-e2-us-central1, no kind has"

@@ -1,6 +1,7 @@
 """Where a hybrid target sends each kind of step."""
 
-from replay.target.target import Route, Target
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trials.pilot.sending import routes_of
 from tests.choice.cases import step, workload
 

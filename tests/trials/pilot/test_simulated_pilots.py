@@ -16,7 +16,8 @@ from replay.judge.measures.slo import parse_slo
 from replay.money.calendar_file import named_calendar
 from replay.results.rundir import RunDirError
 from replay.simulation.simulation import simulate_trace
-from replay.target.target import Target, TargetError
+from replay.target.errors import TargetError
+from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Request, Session, Step
 from replay.trials.evidence import read_verdict

@@ -18,7 +18,8 @@ from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat
 from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_planes
-from replay.target.target import Route, Target
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
 from replay.trials.evidence import read_evidence, read_verdict

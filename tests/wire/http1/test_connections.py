@@ -10,7 +10,8 @@ from time import monotonic_ns
 import pytest
 import trustme
 
-from replay.target.target import Connections, Retry, Target, Timeouts, Tls
+from replay.target.sending import Connections, Retry, Timeouts, Tls
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.wire import Http1Wire

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from replay.target.target import Connections, Target
+from replay.target.sending import Connections
+from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.opening import ConnectError

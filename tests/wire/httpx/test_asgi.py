@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from replay.target.target import Target, Timeouts
+from replay.target.sending import Timeouts
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from tests.support.wires import (
     ask,

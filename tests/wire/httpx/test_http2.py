@@ -16,7 +16,8 @@ import h2.events
 import pytest
 import trustme
 
-from replay.target.target import Target, Tls
+from replay.target.sending import Tls
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.httpx.wire import HttpxWire
 from replay.wire.types import Wire

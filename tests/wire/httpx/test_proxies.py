@@ -6,7 +6,8 @@ import socket
 
 import pytest
 
-from replay.target.target import Connections, Target, Timeouts, Tls
+from replay.target.sending import Connections, Timeouts, Tls
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from tests.support.wires import (
     OK,

@@ -5,7 +5,8 @@ import ssl
 
 import pytest
 
-from replay.target.target import Connections, Target, Timeouts, Tls
+from replay.target.sending import Connections, Timeouts, Tls
+from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.httpx.wire import HttpxWire
 from tests.support.waiting import until_loop

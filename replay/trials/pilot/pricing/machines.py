@@ -14,7 +14,8 @@ from replay.money.sizing import Held, Load, Searched, Stated, capacity_of, is_re
 from replay.money.types import MONTH_H
 from replay.money.usage import MONTH_S, Windows
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured, reached, recorded_levels, seen_at
 from replay.trials.pilot.pricing.schedule import Schedule, schedule_of
 from replay.trials.pilot.workload.shape import Shape

@@ -25,7 +25,8 @@ from replay.money.price_table import PriceTable
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage, Windows, month_of
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import (
     Measured,
     at_times,

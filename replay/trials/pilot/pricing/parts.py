@@ -15,7 +15,8 @@ from replay.money.cost import CostError
 from replay.money.month_load import peak_in_flight, peak_rps
 from replay.results.columns import ABSENT_NS, Flags
 from replay.results.types import ELSEWHERE, OWN, Part
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.workload.shape import Shape
 

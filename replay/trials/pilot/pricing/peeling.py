@@ -28,7 +28,7 @@ from replay.planes.core.scaling import DEFAULT_FULL
 from replay.planes.modelled.script import Script
 from replay.planes.types import SimulatedPlane
 from replay.results.columns import Flags
-from replay.target.target import Cost
+from replay.target.cost import Cost
 from replay.trace.types import Kind
 from replay.trials.pilot.pricing.levels import Measured, month_at, usage_by_level, windows_of
 from replay.trials.pilot.pricing.machines import needed

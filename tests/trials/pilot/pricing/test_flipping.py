@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from replay.choice.types import PilotPlane, PilotVerdict
-from replay.target.target import Cost, Target
+from replay.target.cost import Cost
+from replay.target.target import Target
 from replay.trace.types import Session
 from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.pricing import flipping

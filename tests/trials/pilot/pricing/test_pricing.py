@@ -16,7 +16,9 @@ from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord, PlaneFigures
 from replay.simulation.simulation import simulated_plane
-from replay.target.target import Cost, Route, Target
+from replay.target.cost import Cost
+from replay.target.routes import Route
+from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import Money, price_planes, put_break_evens
 from replay.trials.pilot.pricing.month import in_month

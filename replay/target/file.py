@@ -1,0 +1,53 @@
+"""A target, from its TOML file or its URL."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from replay.keys import explained
+from replay.target.errors import TargetError
+from replay.target.target import Target
+from replay.target.urls import ASGI_PREFIX
+from replay.toml import TomlError, read_toml
+from replay.trace.redaction.shown_urls import shown_url
+
+
+def load_target(target: str) -> Target:
+    """A target from what a user names: a URL (http, https, asgi:module:app) or the path of a TOML file.
+
+    Raises TargetError, saying what is wrong, where, and what to do.
+    """
+    if "://" in target or target.startswith(ASGI_PREFIX):
+        return _named(_converted({"url": target}, shown_url(target)), "")
+    path = Path(target)
+    try:
+        written = read_toml(path.read_bytes())
+    except FileNotFoundError as cause:
+        raise TargetError(
+            f"{target}: no such target file. Name a file, or a URL that begins with http:// or https://."
+        ) from cause
+    except OSError as cause:
+        raise TargetError(f"{target}: the target file cannot be read ({cause.strerror}).") from cause
+    except TomlError as cause:
+        raise TargetError(f"{target}: {cause}.") from cause
+    return _named(_converted(written, target), path.stem)
+
+
+def _named(target: Target, name: str) -> Target:
+    if target.name:
+        return target
+    return msgspec.structs.replace(target, name=name or urlsplit(target.url).netloc or target.url)
+
+
+def _converted(written: dict[str, Any], where: str) -> Target:
+    """The Target that was written, its transport chosen where the file leaves it open."""
+    if "transport" not in written:
+        url = written.get("url")
+        needs_httpx = written.get("http2") or written.get("proxy") or str(url).startswith(ASGI_PREFIX)
+        written = {**written, "transport": "httpx" if needs_httpx else "fast"}
+    try:
+        return msgspec.convert(written, Target)
+    except msgspec.ValidationError as cause:
+        raise TargetError(f"{where}: {explained(cause, Target, written)}") from cause

@@ -1,0 +1,37 @@
+"""The secrets of a target: taken from the environment, and shown in no file."""
+
+import os
+from typing import Any
+
+import msgspec
+
+from replay.target.errors import TargetError
+from replay.target.target import Target
+from replay.trace.redaction.secrets import may_be_secret
+from replay.trace.redaction.shown_urls import REDACTED, shown_url
+
+
+def secret_from_env(variable: str) -> str:
+    """The value of an environment variable that a target file names; raises TargetError where it is not set."""
+    value = os.environ.get(variable, "")
+    if not value:
+        raise TargetError(f"the environment variable {variable} is not set; the target takes a secret from it.")
+    if not value.isprintable():
+        raise TargetError(f"the environment variable {variable} holds a line end or another control character.")
+    return value
+
+
+def redacted(target: Target) -> dict[str, Any]:
+    """The target as it may be written to a file: no secret in it."""
+    shown: dict[str, Any] = msgspec.to_builtins(target)
+    if target.headers:
+        shown["headers"] = {
+            name: REDACTED if may_be_secret(name, value) else value for name, value in target.headers.items()
+        }
+    for part in (shown, *shown.get("routes", ())):
+        if isinstance(part.get("auth"), dict) and "command" in part["auth"]:
+            part["auth"]["command"] = REDACTED
+    for name in ("proxy", "observe"):
+        if name in shown:
+            shown[name] = shown_url(shown[name])
+    return shown
