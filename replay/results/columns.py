@@ -1,6 +1,7 @@
 """The audit trail as columns: every step's last attempt as a row of arrays, for whoever judges a run."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,41 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from replay.results.histogram import Int64s
-from replay.results.record import ReadTally, read_blocks
-from replay.results.types import INTERRUPTED, STEPS_FILE, StepRecord
+from replay.results.record import ReadTally
+from replay.results.table import ABSENT, Floats, Names, Table, constant, first_seen, paired, table_of
+from replay.results.table import Codes as Codes
+from replay.results.table import Flags as Flags
+from replay.results.tables import read_tables
+from replay.results.types import INTERRUPTED, StepRecord
 
-Codes = npt.NDArray[np.int32]
-Flags = npt.NDArray[np.bool_]
-
-ABSENT_NS = -(1 << 62)
+ABSENT_NS = ABSENT
 """Stands for an instant or a duration that was not measured."""
-
-
-class Names:
-    """Texts as small integers, in order of first appearance; -1 stands for none."""
-
-    def __init__(self, known: Iterable[Any] = ()) -> None:
-        self.values: list[Any] = list(known)
-        self._codes = {value: code for code, value in enumerate(self.values)}
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        return f"<Names {len(self.values)}>"
-
-    def code(self, value: Any) -> int:
-        if value is None:
-            return -1
-        code = self._codes.get(value)
-        if code is None:
-            code = self._codes[value] = len(self.values)
-            self.values.append(value)
-        return code
-
-    def find(self, value: Any) -> int:
-        """The code of a text that may not be there: -1 then."""
-        return self._codes.get(value, -1)
 
 
 class Columns(NamedTuple):
@@ -176,112 +151,161 @@ _FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_u
 
 
 def read_columns(run_dir: Path) -> Columns:
-    """The steps of a run. An empty table where nothing was recorded."""
-    path = run_dir / STEPS_FILE
+    """The steps of a run. An empty table where nothing was recorded. Raises RunDirError for what is no record."""
     tally = ReadTally()
-    return columns_of(read_blocks(path, tally) if path.exists() else [], tally)
+    gathered = Gathering()
+    for table in read_tables(run_dir, tally):
+        gathered.add(table)
+    return gathered.columns(tally.unreadable)
 
 
-def columns_of(blocks: Iterable[list[StepRecord]], tally: ReadTally | None = None) -> Columns:
+def columns_of(blocks: Iterable[list[StepRecord]]) -> Columns:
     """The records as columns. Attempts that an interrupted run did not wait for are left out."""
-    sessions, series, errors, instances, checks = Names(), Names(), Names(), Names(), Names()
-    numbers: dict[str, list[Int64s]] = {name: [] for name in (*_NUMBERS, *_MILLISECONDS)}
-    codes: dict[str, list[Codes]] = {
-        name: [] for name in ("session", "series", "error", "status", "instance", "cold", "check")
-    }
-    flags: dict[str, list[Flags]] = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
-    steps: list[str] = []
-    tries: list[Codes] = []
-    retried: list[Int64s] = []
-    unsent: dict[str, int] = {}
-    earlier: dict[tuple[str, str], int] = {}
-    cut: set[str] = set()
-    first_ns: list[int] = []
-    last_ns: list[int] = []
+    gathered = Gathering()
     for records in blocks:
-        rows = []
-        for record in records:
-            if record.end_ns is not None and record.intended_ns is not None:
-                code = sessions.code(record.session)
-                if code == len(first_ns):
-                    first_ns.append(record.intended_ns)
-                    last_ns.append(record.end_ns)
-                else:
-                    first_ns[code] = min(first_ns[code], record.intended_ns)
-                    last_ns[code] = max(last_ns[code], record.end_ns)
-            if record.outcome == "unsent" or record.error == INTERRUPTED:
-                cut.add(record.session)
-            if record.outcome == "unsent":
-                reason = record.error or "unknown"
-                unsent[reason] = unsent.get(reason, 0) + 1
-            elif not record.final:
-                if record.error != "stale":
-                    earlier.setdefault((record.session, record.step), record.intended_ns or 0)
-            elif (
-                record.end_ns is not None
-                and record.intended_ns is not None
-                and record.error != INTERRUPTED
-                and (record.sent_ns is not None or record.outcome == "failed")
-            ):
-                rows.append(record)
+        gathered.add(table_of(records))
+    return gathered.columns()
+
+
+class Gathering:
+    """Puts the columns of a run together, a block of its lines at a time."""
+
+    def __init__(self) -> None:
+        self._names = {name: Names() for name in ("session", "series", "error", "instance", "check")}
+        self._parts: dict[str, list[npt.NDArray[Any]]] = {}
+        self._steps: list[str] = []
+        self._step_names: dict[str, str] = {}
+        self._unsent: Counter[str] = Counter()
+        self._earlier: dict[tuple[str, str], int] = {}
+        self._cut: set[str] = set()
+        self._first_ns = np.empty(0, np.int64)
+        self._last_ns = np.empty(0, np.int64)
+
+    def add(self, table: Table) -> None:
+        """More lines, in order of writing."""
+        sent, ended = table.has("sent_ns"), table.has("end_ns") & table.has("intended_ns")
+        final, unsent = table.flags("final"), table.equals("outcome", "unsent")
+        interrupted, ok = table.equals("error", INTERRUPTED), table.equals("outcome", "ok")
+        self._add_sessions(table, ended)
+        self._add_cut(table, unsent, interrupted)
+        rows = final & ~unsent & ended & ~interrupted & (sent | table.equals("outcome", "failed"))
+        taken = _picker(rows)
         for name in _NUMBERS:
-            values = [getattr(row, name) for row in rows]
-            numbers[name].append(
-                np.array([ABSENT_NS if value is None else value for value in values], np.int64)
-            )
+            self._put(name, taken(table.numbers(name)))
         for name, in_ms in _MILLISECONDS.items():
-            times = [getattr(row, in_ms) for row in rows]
-            numbers[name].append(
-                np.array([ABSENT_NS if ms is None else round(ms * 1_000_000) for ms in times], np.int64)
-            )
+            self._put(name, _mapped(taken(table.milliseconds(in_ms)), _as_ns))
         for name in _FLAGS:
-            flags[name].append(np.array([getattr(row, name) for row in rows], np.bool_))
-        codes["session"].append(np.array([sessions.code(row.session) for row in rows], np.int32))
-        codes["series"].append(np.array([series.code((row.kind, row.name)) for row in rows], np.int32))
-        codes["error"].append(np.array([errors.code(row.error) for row in rows], np.int32))
-        codes["instance"].append(np.array([instances.code(row.instance) for row in rows], np.int32))
-        codes["check"].append(np.array([checks.code(row.check) for row in rows], np.int32))
-        codes["status"].append(np.array([row.status or 0 for row in rows], np.int32))
-        codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
-        flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
-        flags["new_connection"].append(np.array([row.connection == "new" for row in rows], np.bool_))
-        flags["answered"].append(
-            np.array(
-                [row.outcome == "ok" or (row.status is not None and row.phase is None) for row in rows],
-                np.bool_,
-            )
+            self._put(name, taken(table.flags(name)))
+        for name in ("session", "error", "instance", "check"):
+            self._put(name, self._names[name].recoded(taken(table.codes(name)), table.texts(name)))
+        self._put("series", self._series(taken(table.codes("kind")), taken(table.codes("name")), table))
+        self._put("status", _mapped(taken(table.numbers("status")), _as_status))
+        self._put("cold", taken(table.cold()))
+        self._put("ok", taken(ok))
+        self._put("new_connection", taken(table.equals("connection", "new")))
+        self._put("answered", taken(ok | (table.has("status") & ~table.has("phase"))))
+        self._put("attempts", _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32)))
+        self._add_steps(table, np.flatnonzero(rows))
+        earlier = ~final & ~unsent & ~table.equals("error", "stale")
+        again = rows & sent & (table.numbers("attempt") != 1)
+        retried = self._retried_ns(table, earlier, again)[rows] if again.any() or earlier.any() else None
+        n = int(np.count_nonzero(rows))
+        self._put("retried_ns", constant(0, n, np.int64) if retried is None else retried)
+
+    def columns(self, unreadable: int = 0) -> Columns:
+        """All that was gathered."""
+        if not self._parts:
+            self.add(table_of([]))
+        sessions = self._names["session"].values
+        of_rows: dict[str, Any] = {name: _joined(parts) for name, parts in self._parts.items()}
+        return Columns(
+            sessions=sessions,
+            series_names=self._names["series"].values,
+            errors=self._names["error"].values,
+            instances=self._names["instance"].values,
+            checks=self._names["check"].values,
+            step=self._steps,
+            cut=np.array([session in self._cut for session in sessions], np.bool_),
+            makespan_ns=self._last_ns - self._first_ns,
+            unsent=dict(self._unsent),
+            unreadable=unreadable,
+            **of_rows,
         )
-        tries.append(np.array([row.attempt for row in rows], np.int32))
-        retried.append(
-            np.array(
-                [
-                    0
-                    if row.attempt == 1 or row.sent_ns is None
-                    else row.sent_ns - earlier.pop((row.session, row.step), row.intended_ns or 0)
-                    for row in rows
-                ],
-                np.int64,
-            )
-        )
-        steps += [row.step for row in rows]
-    return Columns(
-        sessions=sessions.values,
-        series_names=series.values,
-        errors=errors.values,
-        instances=instances.values,
-        checks=checks.values,
-        step=steps,
-        attempts=_joined(tries, np.int32),
-        retried_ns=_joined(retried, np.int64),
-        cut=np.array([session in cut for session in sessions.values], np.bool_),
-        makespan_ns=np.array(last_ns, np.int64) - np.array(first_ns, np.int64),
-        unsent=unsent,
-        unreadable=0 if tally is None else tally.unreadable,
-        **{name: _joined(parts, np.int64) for name, parts in numbers.items()},
-        **{name: _joined(code_parts, np.int32) for name, code_parts in codes.items()},
-        **{name: _joined(flag_parts, np.bool_) for name, flag_parts in flags.items()},
-    )
+
+    def _put(self, name: str, values: npt.NDArray[Any]) -> None:
+        self._parts.setdefault(name, []).append(values)
+
+    def _add_sessions(self, table: Table, ended: Flags) -> None:
+        """From when to when each session went on, waits and further attempts included."""
+        taken = _picker(ended)
+        codes = self._names["session"].recoded(taken(table.codes("session")), table.texts("session"))
+        new = len(self._names["session"]) - len(self._first_ns)
+        self._first_ns = np.concatenate([self._first_ns, np.full(new, np.iinfo(np.int64).max)])
+        self._last_ns = np.concatenate([self._last_ns, np.full(new, np.iinfo(np.int64).min)])
+        np.minimum.at(self._first_ns, codes, taken(table.numbers("intended_ns")))
+        np.maximum.at(self._last_ns, codes, taken(table.numbers("end_ns")))
+
+    def _add_cut(self, table: Table, unsent: Flags, interrupted: Flags) -> None:
+        sessions = table.texts("session")
+        for code in first_seen(table.codes("session")[unsent | interrupted], len(sessions)):
+            self._cut.add(sessions[code])
+        for reason, times in table.counted("error", unsent):
+            self._unsent[reason or "unknown"] += times
+
+    def _retried_ns(self, table: Table, earlier: Flags, again: Flags) -> Int64s:
+        """Of each line since when its step was due until it was sent for the last time; line by line, as few are."""
+        sent, intended = table.numbers("sent_ns"), table.numbers("intended_ns")
+        sessions, steps = table.codes("session"), table.codes("step")
+        retried = np.zeros(table.n, np.int64)
+        for row in np.flatnonzero(earlier | again).tolist():
+            step = table.texts("session")[sessions[row]], table.texts("step")[steps[row]]
+            due_ns = max(0, int(intended[row]))
+            if earlier[row]:
+                self._earlier.setdefault(step, due_ns)
+            else:
+                retried[row] = sent[row] - self._earlier.pop(step, due_ns)
+        return retried
+
+    def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
+        texts, known = table.texts("step"), self._step_names
+        shared = [known.setdefault(text, text) for text in texts] if len(texts) < len(rows) / 2 else texts
+        self._steps += [shared[code] for code in table.codes("step")[rows].tolist()]
+
+    def _series(self, kinds: Codes, names: Codes, table: Table) -> Codes:
+        pairs, texts = paired(kinds, names, table.texts("kind"), table.texts("name"))
+        return self._names["series"].recoded(pairs, texts)
 
 
-def _joined(parts: list[Any], kind: Any) -> Any:
-    return np.concatenate(parts) if parts else np.empty(0, kind)
+def _picker(rows: Flags) -> Callable[[npt.NDArray[Any]], Any]:
+    """Takes these rows of a column, and the column itself where they are all of it."""
+    if rows.all():
+        return lambda column: column
+    n = int(np.count_nonzero(rows))
+    return lambda column: constant(column[0], n, column.dtype) if column.strides == (0,) else column[rows]
+
+
+def _mapped(
+    column: npt.NDArray[Any], change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
+    """The column changed, value by value; what is one value throughout stays so."""
+    if len(column) and column.strides == (0,):
+        (value,) = change(column[:1])
+        return constant(value, len(column), type(value))
+    return change(column)
+
+
+def _as_ns(milliseconds: Floats) -> Int64s:
+    known = ~np.isnan(milliseconds)
+    return np.where(known, np.rint(np.where(known, milliseconds, 0.0) * 1_000_000), ABSENT_NS).astype(np.int64)
+
+
+def _as_status(status: Int64s) -> Codes:
+    return np.where(status == ABSENT_NS, 0, status).astype(np.int32)
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """One after the other; in no memory where all are the same value."""
+    firsts = {part[0].item() for part in parts if len(part)}
+    if len(firsts) == 1 and all(part.strides == (0,) or not len(part) for part in parts):
+        return constant(firsts.pop(), sum(map(len, parts)), parts[0].dtype)
+    return np.concatenate(parts)

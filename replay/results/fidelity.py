@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from replay.results.histogram import Int64s
-from replay.results.types import Fidelity, Manifest, StepRecord, is_transient
+from replay.results.table import ABSENT, Flags, Table, are_transient
+from replay.results.types import Fidelity, Manifest
 
 LEAST_FIDELITY = 0.9
 """Below this, verdicts are inconclusive unless another level was asked for."""
@@ -45,9 +46,9 @@ class _Ratio:
     def __init__(self) -> None:
         self.part = self.of = 0
 
-    def add(self, is_part: bool) -> None:
-        self.of += 1
-        self.part += is_part
+    def add(self, is_part: Flags, of: Flags) -> None:
+        self.of += int(np.count_nonzero(of))
+        self.part += int(np.count_nonzero(is_part & of))
 
     def value(self) -> float | None:
         return _rounded(self.part / self.of) if self.of else None
@@ -61,9 +62,11 @@ class _Tokens:
     def __init__(self) -> None:
         self.counted = self.recorded = 0
 
-    def add(self, counted: int, recorded: int) -> None:
-        self.counted += counted
-        self.recorded += recorded
+    def add(self, counted: Int64s, recorded: Int64s, rows: Flags) -> None:
+        """Of those of these rows that have both."""
+        rows = rows & (counted != ABSENT) & (recorded != ABSENT)
+        self.counted += int(counted[rows].sum())
+        self.recorded += int(recorded[rows].sum())
 
     def value(self) -> float | None:
         most = max(self.counted, self.recorded)
@@ -71,61 +74,62 @@ class _Tokens:
 
 
 class FidelityFold:
-    """Told of every record that ends a step: `add` for those that were tried or were waits, `unsent` for the others."""
+    """Told of the lines of a run that end a step, a block at a time."""
 
     def __init__(self, manifest: Manifest) -> None:
         trace = manifest.trace
         self._trace = trace
         self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
+        # Sessions by the hash of their ids, so that a million of them are a few megabytes.
         self._tried, self._left_out, self._cut = array("q"), array("q"), array("q")
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
-        self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = 0
+        self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = self._steps = 0
 
-    def unsent(self, record: StepRecord) -> None:
-        self._kept_back += record.error == "read_only"
-        if record.error != _BY_FAILURE:
-            self._cut.append(hash(record.session))
-        if record.error not in _BY_CHOICE:
-            self._left_out.append(hash(record.session))
+    def add(self, table: Table, unsent: Flags, tried: Flags) -> None:
+        """unsent: lines of steps that were never sent. tried: of those that were, or were waits."""
+        self._kept_back += int(np.count_nonzero(unsent & table.equals("error", "read_only")))
+        self._add_sessions(self._cut, table, unsent & ~table.equals("error", _BY_FAILURE))
+        by_choice = np.logical_or.reduce([table.equals("error", reason) for reason in _BY_CHOICE])
+        self._add_sessions(self._left_out, table, unsent & ~by_choice)
+        self._add_sessions(self._tried, table, tried)
+        self._steps += int(np.count_nonzero(tried))
+        self._kept_back += int(np.count_nonzero(tried & table.flags("withheld")))
+        sent = tried & table.has("sent_ns") & table.has("intended_ns")
+        self._sent += int(np.count_nonzero(sent))
+        self._made_up += int(np.count_nonzero(sent & table.flags("made_up")))
+        first = sent & (table.numbers("attempt") == 1)
+        self._first_attempts += int(np.count_nonzero(first))
+        self._late += int(np.count_nonzero(first & self._are_late(table)))
+        self._add_answers(table, sent & table.equals("outcome", "ok"))
 
-    def add(self, record: StepRecord) -> None:
-        """Called for every line, so it counts plainly what every line has."""
-        self._tried.append(hash(record.session))
-        self._kept_back += record.withheld
-        sent_ns, intended_ns = record.sent_ns, record.intended_ns
-        if sent_ns is None or intended_ns is None:
-            return
-        self._sent += 1
-        if record.made_up:
-            self._made_up += 1
-        if record.attempt == 1:
-            self._first_attempts += 1
-            if sent_ns - intended_ns > self._on_time_ns and self._is_late(record, sent_ns - intended_ns):
-                self._late += 1
-        if record.outcome == "ok":
-            self._add_answer(record)
+    def _add_sessions(self, sessions: "array[int]", table: Table, rows: Flags) -> None:
+        texts = table.texts("session")
+        sessions.extend([hash(texts[code]) for code in np.unique(table.codes("session")[rows]).tolist()])
 
-    def _is_late(self, record: StepRecord, lag_ns: int) -> bool:
+    def _are_late(self, table: Table) -> Flags:
         """What waiting for a connection took is the target's: it has all that are allowed, or is slow to accept one."""
-        opening_ns = (record.dns_ns or 0) + (record.connect_ns or 0) + (record.tls_ns or 0)
-        return lag_ns - max(opening_ns, record.waited_ns or 0) > self._on_time_ns
+        lag_ns = table.numbers("sent_ns") - table.numbers("intended_ns")
+        opening_ns, waited_ns = (
+            np.add.reduce([np.maximum(table.numbers(name), 0) for name in names])
+            for names in (("dns_ns", "connect_ns", "tls_ns"), ("waited_ns",))
+        )
+        late: Flags = lag_ns - np.maximum(opening_ns, waited_ns) > self._on_time_ns
+        return late
 
-    def _add_answer(self, record: StepRecord) -> None:
-        status = record.recorded_status
-        if status is not None and not is_transient(status):
-            self._statuses.add(status == record.status)
-        asked, prompt = record.recorded_output_tokens, record.recorded_input_tokens
-        if asked is None and prompt is None:
-            return
-        if record.stream or record.streamed or not record.recorded_stream:
-            # Else none was asked for, as in a simulation, which knows of no streams.
-            self._streams.add(record.streamed == record.recorded_stream)
-        counted = record.output_tokens if record.output_tokens is not None else record.tokens
-        if asked is not None and counted is not None:
-            self._output.add(counted, asked)
-        if prompt is not None and record.input_tokens is not None:
-            self._input.add(record.input_tokens, prompt)
+    def _add_answers(self, table: Table, answered: Flags) -> None:
+        status = table.numbers("recorded_status")
+        told = answered & (status != ABSENT) & ~are_transient(status)
+        self._statuses.add(status == table.numbers("status"), told)
+        asked, prompt = table.numbers("recorded_output_tokens"), table.numbers("recorded_input_tokens")
+        calls = answered & ((asked != ABSENT) | (prompt != ABSENT))
+        streamed, recorded = table.flags("streamed"), table.flags("recorded_stream")
+        # Else none was asked for, as in a simulation, which knows of no streams.
+        known = calls & (table.flags("stream") | streamed | ~recorded)
+        self._streams.add(streamed == recorded, known)
+        output = table.numbers("output_tokens")
+        self._output.add(np.where(output == ABSENT, table.numbers("tokens"), output), asked, calls)
+        self._input.add(table.numbers("input_tokens"), prompt, calls)
 
     def result(self, unsent_reasons: Mapping[str, int], sent_ns: Int64s, end_ns: Int64s) -> Fidelity:
         """The figures. unsent_reasons: every step that was not tried, by reason. sent_ns, end_ns: of those sent."""
@@ -135,7 +139,7 @@ class FidelityFold:
         made_up = 0 if self._trace.synthetic else self._made_up
         found = Fidelity(
             sessions=self._whole_sessions(),
-            steps=_rounded(min(1.0, len(self._tried) / steps)) if steps > 0 else None,
+            steps=_rounded(min(1.0, self._steps / steps)) if steps > 0 else None,
             statuses=self._statuses.value(),
             output_tokens=self._output.value(),
             input_tokens=self._input.value(),

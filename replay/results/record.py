@@ -8,7 +8,7 @@ import msgspec
 from replay.results.rundir import RunDirError
 from replay.results.types import StepRecord
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 class ReadTally:

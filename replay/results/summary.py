@@ -13,7 +13,6 @@ The steady window leaves out the first tenth and the last tenth of the time in w
 the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
 """
 
-from array import array
 from collections import Counter
 from math import ceil, inf
 from pathlib import Path
@@ -25,8 +24,10 @@ from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram, Int64s
 from replay.results.hlog import read_totals
-from replay.results.record import ReadTally, read_blocks
+from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
+from replay.results.table import ABSENT, Flags, Table, are_transient, first_seen, paired
+from replay.results.tables import read_tables
 from replay.results.types import (
     HLOG_FILE,
     INTERRUPTED,
@@ -39,15 +40,12 @@ from replay.results.types import (
     Rate,
     RunStatus,
     Series,
-    StepRecord,
     Summary,
     TargetFacts,
     Window,
-    is_transient,
 )
 
 _NS = 1_000_000_000
-_FLUSH = 65_536
 _RAMP_RATIO = 0.1
 _LEAST_STEADY_STEPS = 20
 
@@ -59,12 +57,9 @@ def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
     """
     manifest = manifest or RunDir(run_dir).read_manifest()
     fold = _Fold(manifest)
-    steps = run_dir / STEPS_FILE
     tally = ReadTally()
-    if steps.exists():
-        for records in read_blocks(steps, tally):
-            fold.add(records)
-    fold.flush()
+    for table in read_tables(run_dir, tally):
+        fold.add(table)
     hlog = run_dir / HLOG_FILE
     logged = read_totals(hlog, {"itl", "makespan", "makespan_failed"}) if hlog.exists() else {}
     return fold.summary(logged, tally.unreadable)
@@ -81,108 +76,116 @@ class _Fold:
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._stale = 0
         self._latency = {
-            name: _Values() for name in ("response", "service", "ttfb", "ttft", "failed", "recorded")
+            name: Histogram() for name in ("response", "service", "ttfb", "ttft", "failed", "recorded")
         }
         self._timeless = self._unlike = self._unknown_streams = 0
         self._fidelity = FidelityFold(manifest)
-        self._lag = _Values(LAG_UNIT_NS)
-        self._series: dict[tuple[str, str], _SeriesFold] = {}
+        self._lag = Histogram(LAG_UNIT_NS)
+        self._series_names: dict[tuple[str, str], int] = {}
+        self._series: list[_SeriesFold] = []
         # Of every step that was tried: when it was intended, sent and ended (-1: never), and whether it is ok.
-        self._intended_ns, self._tried_sent_ns, self._tried_end_ns = array("q"), array("q"), array("q")
-        self._flags = bytearray()
+        self._tried: list[tuple[Int64s, Int64s, Int64s, Flags]] = []
         self._last_ns = 0
 
-    def add(self, records: list[StepRecord]) -> None:
-        """Long, because it is the one loop over all lines."""
-        latency, series_of = self._latency, self._series
-        response, service = latency["response"].waiting, latency["service"].waiting
-        ttfb, ttft, lag = latency["ttfb"].waiting, latency["ttft"].waiting, self._lag.waiting
-        failed, recorded = latency["failed"].waiting, latency["recorded"].waiting
-        of_fidelity = self._fidelity.add
-        for record in records:
-            if record.end_ns is not None and record.end_ns > self._last_ns:
-                self._last_ns = record.end_ns
-            if not record.final:
-                self._retries += 1
-                self._stale += record.error == "stale"
-                continue
-            outcome = record.outcome
-            self._outcomes[outcome] += 1
-            if outcome == "unsent":
-                self._unsent[record.error or "unknown"] += 1
-                self._fidelity.unsent(record)
-                continue
-            sent_ns, end_ns, intended_ns = record.sent_ns, record.end_ns, record.intended_ns
-            if sent_ns is None and outcome == "ok":
-                self._waits += 1
-                self._withheld += record.withheld
-                of_fidelity(record)
-                continue
-            if outcome == "failed":
-                self._errors[record.error or "unknown"] += 1
-            if record.connection == "new":
-                self._opened += 1
-            elif record.connection == "reused":
-                self._reused += 1
-            key = (record.kind, record.name)
-            series = series_of.get(key)
-            if series is None:
-                if len(series_of) >= MOST_SERIES:
-                    key = (OTHER, OTHER)
-                series = series_of.setdefault(key, _SeriesFold())
-            series.outcomes[outcome] += 1
-            if end_ns is None or intended_ns is None:
-                continue
-            if record.error == INTERRUPTED:
-                self._sent += sent_ns is not None
-                continue
-            is_ok = outcome == "ok"
-            of_fidelity(record)
-            self._intended_ns.append(intended_ns)
-            self._flags.append(is_ok)
-            if not is_ok:
-                if sent_ns is not None or record.censored:
-                    failed.append(end_ns - intended_ns)
-                    series.failed.waiting.append(end_ns - intended_ns)
-                else:
-                    self._timeless += 1
-            if sent_ns is None:
-                self._tried_sent_ns.append(-1)
-                self._tried_end_ns.append(-1)
-                continue
-            self._sent += 1
-            self._tried_sent_ns.append(sent_ns)
-            self._tried_end_ns.append(end_ns)
-            if record.attempt == 1:
-                lag.append(sent_ns - intended_ns)
-            if not is_ok:
-                continue
-            response.append(end_ns - intended_ns)
-            service.append(end_ns - sent_ns)
-            series.response.waiting.append(end_ns - intended_ns)
-            series.service.waiting.append(end_ns - sent_ns)
-            if record.first_byte_ns is not None:
-                ttfb.append(record.first_byte_ns - sent_ns)
-            if record.first_token_ns is not None:
-                ttft.append(record.first_token_ns - sent_ns)
-                self._unknown_streams += record.streamed and record.layout is None
-            status = record.recorded_status
-            if status is not None and status != record.status and not is_transient(status):
-                self._unlike += 1
-            if record.recorded_ms is not None:
-                took_ns = round(record.recorded_ms * 1_000_000)
-                recorded.append(took_ns)
-                series.recorded.waiting.append(took_ns)
-        if len(response) > _FLUSH:
-            self.flush()
+    def add(self, table: Table) -> None:
+        """More lines, in order of writing."""
+        final, unsent = table.flags("final"), table.equals("outcome", "unsent")
+        sent, ok = table.has("sent_ns"), table.equals("outcome", "ok")
+        ended = table.has("end_ns")
+        if ended.any():
+            self._last_ns = max(self._last_ns, int(table.numbers("end_ns").max()))
+        self._retries += int(np.count_nonzero(~final))
+        self._stale += int(np.count_nonzero(~final & table.equals("error", "stale")))
+        for outcome, times in table.counted("outcome", final):
+            self._outcomes[outcome or ""] += times
+        unsent &= final
+        for reason, times in table.counted("error", unsent):
+            self._unsent[reason or "unknown"] += times
+        waits = final & ok & ~sent
+        self._waits += int(np.count_nonzero(waits))
+        self._withheld += int(np.count_nonzero(waits & table.flags("withheld")))
+        tried = final & ~unsent & ~waits
+        for error, times in table.counted("error", tried & table.equals("outcome", "failed")):
+            self._errors[error or "unknown"] += times
+        self._opened += int(np.count_nonzero(tried & table.equals("connection", "new")))
+        self._reused += int(np.count_nonzero(tried & table.equals("connection", "reused")))
+        timed = tried & ended & table.has("intended_ns")
+        waited_for = timed & ~table.equals("error", INTERRUPTED)
+        self._sent += int(np.count_nonzero(timed & sent))
+        self._fidelity.add(table, unsent, waits | waited_for)
+        self._add_times(table, waited_for, sent, ok)
+        self._add_answers(table, waited_for & sent & ok)
+        self._add_series(table, tried, waited_for, sent, ok)
 
-    def flush(self) -> None:
-        """Count what waits, so that memory holds buckets rather than values."""
-        for values in (*self._latency.values(), self._lag):
-            values.flush()
-        for series in self._series.values():
-            for values in series.values():
-                values.flush()
+    def _add_times(self, table: Table, rows: Flags, sent: Flags, ok: Flags) -> None:
+        intended_ns, sent_ns, end_ns = (table.numbers(name) for name in ("intended_ns", "sent_ns", "end_ns"))
+        self._tried.append(
+            (
+                intended_ns[rows],
+                np.where(sent, sent_ns, -1)[rows],
+                np.where(sent, end_ns, -1)[rows],
+                ok[rows],
+            )
+        )
+        failed = rows & ~ok
+        known = failed & (sent | table.flags("censored"))
+        self._latency["failed"].record_many((end_ns - intended_ns)[known])
+        self._timeless += int(np.count_nonzero(failed & ~known))
+        self._lag.record_many((sent_ns - intended_ns)[rows & sent & (table.numbers("attempt") == 1)])
+
+    def _add_answers(self, table: Table, rows: Flags) -> None:
+        """Of the steps that were answered as expected."""
+        latency = self._latency
+        intended_ns, sent_ns, end_ns = (
+            table.numbers(name)[rows] for name in ("intended_ns", "sent_ns", "end_ns")
+        )
+        latency["response"].record_many(end_ns - intended_ns)
+        latency["service"].record_many(end_ns - sent_ns)
+        for name, instant in (("ttfb", "first_byte_ns"), ("ttft", "first_token_ns")):
+            reached_ns = table.numbers(instant)[rows]
+            reached = reached_ns != ABSENT
+            latency[name].record_many((reached_ns - sent_ns)[reached])
+        streams = rows & table.has("first_token_ns") & table.flags("streamed")
+        self._unknown_streams += int(np.count_nonzero(streams & ~table.has("layout")))
+        status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]
+        unlike = (recorded != ABSENT) & (recorded != status) & ~are_transient(recorded)
+        self._unlike += int(np.count_nonzero(unlike))
+
+    def _add_series(self, table: Table, tried: Flags, waited_for: Flags, sent: Flags, ok: Flags) -> None:
+        """The same by kind and name, further ones than are told apart as one."""
+        intended_ns, sent_ns, end_ns = (table.numbers(name) for name in ("intended_ns", "sent_ns", "end_ns"))
+        took_ms = table.milliseconds("recorded_ms")
+        rows = np.flatnonzero(tried)
+        codes, keys = paired(
+            table.codes("kind")[rows], table.codes("name")[rows], table.texts("kind"), table.texts("name")
+        )
+        series_of = np.zeros(len(keys), np.int16)
+        for code in first_seen(codes, len(keys)):
+            series_of[code] = self._series_index(keys[code])
+        series_codes = series_of[codes]
+        for n in np.unique(series_codes).tolist():
+            of_series, series = rows[series_codes == n], self._series[n]
+            for outcome, times in table.counted("outcome", of_series):
+                series.outcomes[outcome or ""] += times
+            of_series = of_series[waited_for[of_series]]
+            answered = of_series[(sent & ok)[of_series]]
+            failed = of_series[(~ok & (sent | table.flags("censored")))[of_series]]
+            series.response.record_many((end_ns - intended_ns)[answered])
+            series.service.record_many((end_ns - sent_ns)[answered])
+            series.failed.record_many((end_ns - intended_ns)[failed])
+            told_ms = took_ms[answered]
+            told_ns = np.rint(told_ms[~np.isnan(told_ms)] * 1_000_000).astype(np.int64)
+            series.recorded.record_many(told_ns)
+            self._latency["recorded"].record_many(told_ns)
+
+    def _series_index(self, key: tuple[str, str]) -> int:
+        known = self._series_names
+        if key not in known and len(known) >= MOST_SERIES:
+            key = (OTHER, OTHER)
+        if key not in known:
+            known[key] = len(self._series)
+            self._series.append(_SeriesFold())
+        return known[key]
 
     def summary(self, logged: dict[str, Histogram], unreadable: int) -> Summary:
         manifest = self._manifest
@@ -224,11 +227,7 @@ class _Fold:
             generator = Generator(
                 verdict="suspect", reasons=["the run did not end, so its self-check is missing"]
             )
-        intended, sent, end = (
-            np.frombuffer(column, np.int64)
-            for column in (self._intended_ns, self._tried_sent_ns, self._tried_end_ns)
-        )
-        answered = np.frombuffer(bytes(self._flags), np.uint8).astype(bool)
+        intended, sent, end, answered = self._taken()
         latency = self._latencies(logged)
         connections = manifest.connections
         return Summary(
@@ -254,7 +253,7 @@ class _Fold:
                 connections_new=self._opened,
                 connections_reused=self._reused,
                 stale_connections=self._stale,
-                out_of_range=sum(values.histogram.out_of_range for values in self._latency.values()),
+                out_of_range=sum(histogram.out_of_range for histogram in self._latency.values()),
             ),
             rate=rates(intended, sent, end, answered),
             latency_ms={name: quantiles for name, quantiles in latency.items() if quantiles.n},
@@ -262,15 +261,16 @@ class _Fold:
                 Series(
                     kind=kind,
                     name=name,
-                    response=series.response.histogram.quantiles(),
-                    service=series.service.histogram.quantiles(),
+                    response=series.response.quantiles(),
+                    service=series.service.quantiles(),
                     counts={**series.outcomes},
-                    failed=_unless_empty(series.failed.histogram),
-                    recorded=_unless_empty(series.recorded.histogram),
+                    failed=_unless_empty(series.failed),
+                    recorded=_unless_empty(series.recorded),
                 )
-                for (kind, name), series in sorted(self._series.items())
+                for (kind, name), n in sorted(self._series_names.items())
+                for series in (self._series[n],)
             ],
-            dispatch_lag_us=_in_us(self._lag.histogram.quantiles()),
+            dispatch_lag_us=_in_us(self._lag.quantiles()),
             generator=generator,
             removed_s=manifest.removed_s,
             steady=steady_window(intended, sent, end, answered, self._warmup_ns()),
@@ -282,18 +282,25 @@ class _Fold:
         )
 
     def _latencies(self, logged: dict[str, Histogram]) -> dict[str, Quantiles]:
-        found = {name: values.histogram.quantiles() for name, values in self._latency.items()}
+        found = {name: histogram.quantiles() for name, histogram in self._latency.items()}
         for name in ("itl", "makespan"):
             if name in logged:
                 found[name] = logged[name].quantiles()
         failed = found["failed"].n + self._timeless
-        found["response_with_failures"] = with_failures(self._latency["response"].histogram, failed)
+        found["response_with_failures"] = with_failures(self._latency["response"], failed)
         if "makespan" in logged or "makespan_failed" in logged:
             empty = Histogram()
             found["makespan_with_failures"] = with_failures(
                 logged.get("makespan", empty), logged.get("makespan_failed", empty).n
             )
         return found
+
+    def _taken(self) -> tuple[Int64s, Int64s, Int64s, Flags]:
+        if not self._tried:
+            nothing = np.empty(0, np.int64)
+            return nothing, nothing, nothing, np.empty(0, np.bool_)
+        intended, sent, end, ok = (np.concatenate(parts) for parts in zip(*self._tried, strict=True))
+        return intended, sent, end, ok
 
     def _warmup_ns(self) -> int:
         warmup_s = self._manifest.options.get("warmup_s")
@@ -307,30 +314,12 @@ def _read_only_note(withheld: int, unsent: int) -> str:
     return f"{said}; the target bore the rest of the load only"
 
 
-class _Values:
-    """Durations that wait to be counted, and the histogram of those that were."""
-
-    __slots__ = ("histogram", "waiting")
-
-    def __init__(self, unit_ns: int = 1000) -> None:
-        self.waiting: array[int] = array("q")
-        self.histogram = Histogram(unit_ns)
-
-    def flush(self) -> None:
-        if self.waiting:
-            self.histogram.record_many(np.frombuffer(self.waiting, np.int64))
-            self.waiting = array("q")
-
-
 class _SeriesFold:
     __slots__ = ("failed", "outcomes", "recorded", "response", "service")
 
     def __init__(self) -> None:
         self.outcomes: dict[str, int] = {"ok": 0, "failed": 0}
-        self.response, self.service, self.failed, self.recorded = (_Values() for _ in range(4))
-
-    def values(self) -> tuple[_Values, ...]:
-        return self.response, self.service, self.failed, self.recorded
+        self.response, self.service, self.failed, self.recorded = (Histogram() for _ in range(4))
 
 
 def with_failures(answered: Histogram, failed: int) -> Quantiles:

@@ -5,6 +5,7 @@ would vote first. The process says so when an SLO is decided.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -100,7 +101,7 @@ class SessionWatcher:
             self._next = next(self._plan, None)
         if whole:
             self.sessions += len(whole)
-            columns = columns_of(whole)
+            columns = columns_of([list(chain.from_iterable(whole))])
             for check in self.checks:
                 check.add(columns)
 

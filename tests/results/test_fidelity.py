@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from replay.results.fidelity import FidelityFold, shortfalls
+from replay.results.table import table_of
 from replay.results.types import Fidelity, Generator, Manifest, StepRecord, TraceFacts
 
 MS = 1_000_000
@@ -32,10 +33,9 @@ def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, *
         generator=Generator(verdict="ok", reasons=[]),
     )
     fold = FidelityFold(manifest)
-    for record in records:
-        fold.add(record)
-    for record in unsent:
-        fold.unsent(record)
+    table = table_of([*records, *unsent])
+    is_unsent = np.arange(table.n) >= len(records)
+    fold.add(table, is_unsent, ~is_unsent)
     sent = [one for one in records if one.sent_ns is not None]
     sent_ns, end_ns = (
         np.array([getattr(one, name) for one in sent], np.int64) for name in ("sent_ns", "end_ns")

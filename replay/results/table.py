@@ -1,0 +1,294 @@
+"""Lines of steps.jsonl as columns: whatever sums a run up or judges it reads these, a block at a time.
+
+A block is made from records of the audit trail, or read from a cache of it; both give the same columns, and so the same
+figures. What a line lacks is ABSENT in a column of numbers, NaN in one of milliseconds, and -1 among codes of texts. A
+column with one value throughout takes no memory (its stride is 0), so a table may not be written to.
+"""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from replay.results.histogram import Int64s
+from replay.results.types import TRANSIENT_STATUSES, StepRecord
+
+Codes = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+ABSENT = -(1 << 62)
+"""Stands for a number that is not there."""
+
+TEXTS = (
+    "session",
+    "step",
+    "kind",
+    "name",
+    "target",
+    "outcome",
+    "layout",
+    "error",
+    "phase",
+    "check",
+    "connection",
+    "instance",
+    "attributes",
+)
+NUMBERS = (
+    "intended_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "first_token_ns",
+    "last_token_ns",
+    "end_ns",
+    "attempt",
+    "status",
+    "request_bytes",
+    "response_bytes",
+    "tokens",
+    "input_tokens",
+    "output_tokens",
+    "connect_ns",
+    "tls_ns",
+    "dns_ns",
+    "waited_ns",
+    "recorded_status",
+    "recorded_input_tokens",
+    "recorded_output_tokens",
+)
+MILLISECONDS = ("recorded_ms", "recorded_at_ms", "recorded_ttft_ms")
+FLAGS = (
+    "final",
+    "stream",
+    "streamed",
+    "censored",
+    "warmup",
+    "recorded_stream",
+    "made_up",
+    "withheld",
+)
+COLD = "cold"
+"""1, 0, or -1 where the target did not say."""
+
+Made = tuple[npt.NDArray[Any], list[str]]
+"""A column, and its texts."""
+
+# One pass over the records for each field is faster than one for all: it makes no object of its own.
+_GETTERS = {name: attrgetter(name) for name in (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)}
+
+
+class Table:
+    """Some lines, in order of writing. Each column is made when it is first asked for.
+
+    A column of texts is codes, -1 for none, into its texts, which are in order of first appearance. attributes are
+    texts too: the object as JSON.
+    """
+
+    __slots__ = ("_columns", "_make", "_texts", "n")
+
+    def __init__(self, n: int, make: Callable[[str], Made]) -> None:
+        self.n = n
+        self._make = make
+        self._columns: dict[str, npt.NDArray[Any]] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Table {self.n} lines>"
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        if name not in self._columns:
+            self._columns[name], self._texts[name] = self._make(name)
+        return self._columns[name]
+
+    def texts(self, name: str) -> list[str]:
+        """What the codes of a column of texts stand for."""
+        self._column(name)
+        return self._texts[name]
+
+    def counted(self, name: str, rows: npt.NDArray[Any]) -> Iterator[tuple[str | None, int]]:
+        """Of a column of texts, how often each is among these rows; rows: flags, or which ones."""
+        texts = self.texts(name)
+        for code, times in enumerate(np.bincount(self._column(name)[rows] + 1).tolist(), -1):
+            if times:
+                yield None if code < 0 else texts[code], times
+
+    def codes(self, name: str) -> Codes:
+        """Of a column of texts."""
+        found: Codes = self._column(name)
+        return found
+
+    def numbers(self, name: str) -> Int64s:
+        found: Int64s = self._column(name)
+        return found
+
+    def milliseconds(self, name: str) -> Floats:
+        found: Floats = self._column(name)
+        return found
+
+    def flags(self, name: str) -> Flags:
+        found: Flags = self._column(name)
+        return found
+
+    def cold(self) -> Codes:
+        found: Codes = self._column(COLD)
+        return found
+
+    def has(self, name: str) -> Flags:
+        """Of a column of numbers or texts, where there is a value."""
+        column = self._column(name)
+        found: Flags = column != ABSENT if name in NUMBERS else column >= 0
+        return found
+
+    def equals(self, name: str, value: str) -> Flags:
+        """Where a text is this one."""
+        texts = self.texts(name)
+        found: Flags = self._column(name) == (texts.index(value) if value in texts else -2)
+        return found
+
+
+def table_of(records: Sequence[StepRecord]) -> Table:
+    """These records as a table."""
+
+    def make(name: str) -> Made:
+        values = list(map(_GETTERS[name], records))
+        if name in TEXTS:
+            return _coded(_as_json(values) if name == "attributes" else values)
+        return _column(values, *_KINDS[name]), []
+
+    return Table(len(records), make)
+
+
+def _is_one(values: list[Any]) -> bool:
+    """Whether they are all the same; told quickly where they are not."""
+    first = values[0]
+    return first == values[-1] and first == values[len(values) // 2] and values.count(first) == len(values)
+
+
+def constant(value: Any, n: int, kind: Any) -> npt.NDArray[Any]:
+    """n times the same, in the memory of one."""
+    return np.broadcast_to(np.array(value, kind), (n,))
+
+
+def _coded(values: list[str | None]) -> tuple[Codes, list[str]]:
+    if not values:
+        return np.empty(0, np.int32), []
+    if _is_one(values):
+        only = values[0]
+        return constant(-1 if only is None else 0, len(values), np.int32), [] if only is None else [only]
+    known: dict[str | None, int] = dict.fromkeys(values, -1)
+    texts = [text for text in known if text is not None]
+    for code, text in enumerate(texts):
+        known[text] = code
+    return np.frombuffer(array("i", map(known.__getitem__, values)), np.int32), texts
+
+
+def _as_json(values: list[dict[str, str] | None]) -> list[str | None]:
+    if not any(values):
+        return [None] * len(values)
+    encode = msgspec.json.Encoder(order="deterministic").encode
+    return [None if value is None else encode(value).decode() for value in values]
+
+
+def _column(
+    values: list[Any], kind: Any, none: Any, make: Callable[[list[Any]], npt.NDArray[Any]]
+) -> npt.NDArray[Any]:
+    """The values, or in their place what stands for None."""
+    if values and _is_one(values):
+        return constant(none if values[0] is None else values[0], len(values), kind)
+    if none is not None and None in values:
+        values = [none if value is None else value for value in values]
+    return make(values)
+
+
+def _numbers(values: list[int]) -> Int64s:
+    return np.frombuffer(array("q", values), np.int64) if values else np.empty(0, np.int64)
+
+
+def _floats(values: list[float]) -> Floats:
+    return np.array(values, np.float64)
+
+
+def _flags(values: list[bool]) -> Flags:
+    return np.frombuffer(bytes(values), np.bool_)
+
+
+def _tri_state(values: list[int]) -> Codes:
+    return np.array(values, np.int32)
+
+
+_Make = Callable[[list[Any]], npt.NDArray[Any]]
+# Of each column its type, what stands for None, and how it is made of other values.
+_KINDS: dict[str, tuple[Any, Any, _Make]] = {
+    **dict.fromkeys(NUMBERS, (np.int64, ABSENT, _numbers)),
+    **dict.fromkeys(MILLISECONDS, (np.float64, np.nan, _floats)),
+    **dict.fromkeys(FLAGS, (np.bool_, None, _flags)),
+    COLD: (np.int32, -1, _tri_state),
+}
+
+
+def paired(
+    first: Codes, second: Codes, first_texts: Sequence[str], second_texts: Sequence[str]
+) -> tuple[Codes, list[tuple[str, str]]]:
+    """Two columns of texts as one of their pairs, with the pairs that there are."""
+    width = len(second_texts) or 1
+    found, codes = np.unique(first.astype(np.int64) * width + second, return_inverse=True)
+    texts = [(first_texts[pair // width], second_texts[pair % width]) for pair in found.tolist()]
+    return codes.astype(np.int32), texts
+
+
+class Names:
+    """Texts as small integers, in order of first appearance; -1 stands for none."""
+
+    def __init__(self, known: Iterable[Any] = ()) -> None:
+        self.values: list[Any] = list(known)
+        self._codes = {value: code for code, value in enumerate(self.values)}
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"<Names {len(self.values)}>"
+
+    def code(self, value: Any) -> int:
+        if value is None:
+            return -1
+        code = self._codes.get(value)
+        if code is None:
+            code = self._codes[value] = len(self.values)
+            self.values.append(value)
+        return code
+
+    def find(self, value: Any) -> int:
+        """The code of a text that may not be there: -1 then."""
+        return self._codes.get(value, -1)
+
+    def recoded(self, codes: Codes, texts: Sequence[Any]) -> Codes:
+        """Codes into these texts as codes of ours, which texts get in the order in which they appear."""
+        if not len(codes):
+            return codes
+        if codes.strides == (0,):
+            code = int(codes[0])
+            return constant(self.code(texts[code]) if code >= 0 else -1, len(codes), np.int32)
+        ours = np.full(len(texts) + 1, -1, np.int32)  # the last stands for none: codes of -1 find it
+        for code in first_seen(codes, len(texts)):
+            ours[code] = self.code(texts[code])
+        return ours[codes]
+
+
+def first_seen(codes: Codes, n: int) -> list[int]:
+    """The codes among these, each once, in order of first appearance, without -1. All are below n."""
+    first = np.full(n + 1, len(codes), np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    seen = np.flatnonzero(first[:n] < len(codes))
+    order: list[int] = seen[np.argsort(first[:n][seen], kind="stable")].tolist()
+    return order
+
+
+def are_transient(status: Int64s) -> Flags:
+    """Which recorded statuses say nothing of what the answer should be; see is_transient."""
+    return (status >= 500) | np.isin(status, TRANSIENT_STATUSES)
