@@ -24,6 +24,7 @@ from replay.report.terminal.recovery import print_recovery
 from replay.report.terminal.run import print_summary
 from replay.report.terminal.story import print_story
 from replay.report.terminal.verdicts import print_compare, print_gate
+from replay.results.exporting import EXPORTS
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
@@ -41,6 +42,12 @@ from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
     type=click.Path(path_type=Path),
     help="Write a page with charts to this file; several runs over one another.",
 )
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path),
+    help="Write the run's steps to this Parquet file (extra: parquet).",
+)
+@click.option("--csv", type=click.Path(path_type=Path), help="Write the run's steps to this CSV file.")
 @click.option("--session", metavar="ID", help="Tell one session's story: every attempt of its steps.")
 @verdict_file_options
 @click.pass_context
@@ -50,6 +57,8 @@ def report(
     paths: tuple[Path, ...],
     as_json: bool,
     html: Path | None,
+    parquet: Path | None,
+    csv: Path | None,
     session: str | None,
 ) -> None:
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one.
@@ -61,6 +70,7 @@ def report(
             write_whole(html, _page(paths))
         except ChartError as error:
             raise click.UsageError(str(error)) from error
+    _export(paths, {"parquet": parquet, "csv": csv})
     if any(verdict_files(ctx)):
         _write_verdict(ctx, paths[0])
     for path in paths:
@@ -68,6 +78,15 @@ def report(
             _show(path, as_json)
         else:
             _tell(path, session, as_json)
+
+
+def _export(paths: tuple[Path, ...], files: dict[str, Path | None]) -> None:
+    for form, file in files.items():
+        if file is not None:
+            if len(paths) > 1:
+                raise click.UsageError(f"--{form} writes the steps of one run; {len(paths)} are named.")
+            RunDir(paths[0]).read_manifest()
+            EXPORTS[form](paths[0], file)
 
 
 def _show(path: Path, as_json: bool) -> None:

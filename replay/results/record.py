@@ -1,6 +1,6 @@
 """Reading steps.jsonl, the audit trail; also one whose writer was killed, which ends in half a line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,13 +26,17 @@ def read_steps(path: Path, tally: ReadTally | None = None) -> Iterator[StepRecor
         yield from records
 
 
-def read_blocks(path: Path, tally: ReadTally | None = None) -> Iterator[list[StepRecord]]:
-    """As read_steps, many lines at a time, which is several times as fast."""
+def read_blocks(
+    path: Path, tally: ReadTally | None = None, saw: Callable[[bytes], None] | None = None
+) -> Iterator[list[StepRecord]]:
+    """As read_steps, many lines at a time, which is several times as fast. saw: is told all bytes of the file."""
     decoder = msgspec.json.Decoder(StepRecord)
     rest = b""
     n = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
+            if saw is not None:
+                saw(block)
             block = rest + block
             end = block.rfind(b"\n") + 1
             whole, rest = block[:end], block[end:]

@@ -1,8 +1,9 @@
-"""The lines of a run as tables, a block at a time."""
+"""The lines of a run as tables, a block at a time: from the text, or from a cache that was made of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from replay.results.cache import cached, caching
 from replay.results.record import ReadTally, read_blocks
 from replay.results.table import Table, table_of
 from replay.results.types import STEPS_FILE
@@ -11,8 +12,26 @@ from replay.results.types import STEPS_FILE
 def read_tables(run_dir: Path, tally: ReadTally | None = None) -> Iterator[Table]:
     """Every line of a run that can be read, in order of writing; none where nothing was recorded.
 
-    Raises RunDirError for an object that is no record.
+    A long run gets a cache by it (see cache.py). Raises RunDirError for an object that is no record.
     """
     text = run_dir / STEPS_FILE
-    if text.exists():
+    tally = tally or ReadTally()
+    if not text.exists():
+        return
+    known = cached(text)
+    if known is not None:
+        tally.unreadable = known.unreadable
+        yield from known.tables()
+        return
+    cache = caching(text)
+    if cache is None:
         yield from map(table_of, read_blocks(text, tally))
+        return
+    try:
+        for records in read_blocks(text, tally, cache.saw):
+            table = table_of(records)
+            cache.add(table)
+            yield table
+        cache.finish(tally.unreadable)
+    finally:
+        cache.close()

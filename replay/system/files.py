@@ -46,7 +46,7 @@ def write_whole(path: Path, data: bytes | str) -> None:
     """
     data = data.encode("utf-8") if isinstance(data, str) else data
     try:
-        if _is_written_through(path):
+        if is_written_through(path):
             path.write_bytes(data)
             return
         path = end_of_links(path)
@@ -81,6 +81,6 @@ def _open_to_the_same(file: int, replaced: os.stat_result) -> None:
         os.fchmod(file, mode)
 
 
-def _is_written_through(path: Path) -> bool:
+def is_written_through(path: Path) -> bool:
     """Whether what is written here goes on to a reader: a pipe, a device, or what a shell has put in their place."""
     return (path.exists() and not path.is_file()) or path.absolute().parts[:2] in (("/", "dev"), ("/", "proc"))

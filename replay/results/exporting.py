@@ -1,0 +1,86 @@
+"""The lines of a run for other programs: as a Parquet file, or as CSV.
+
+Both have a row for each line of steps.jsonl, in its order, and a column for each of its fields. What a line lacks is
+null, or an empty cell. Texts come from traces and targets: in CSV, what a spreadsheet would take for a formula has an
+apostrophe before it.
+"""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from replay.errors import InputError
+from replay.results.column_file import ColumnWriter, column_error, has_parquet
+from replay.results.record import read_blocks
+from replay.results.tables import read_tables
+from replay.results.types import STEPS_FILE, StepRecord
+from replay.system.files import as_private, end_of_links, is_written_through, part_of
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class ExportError(InputError):
+    """The lines cannot be written so here; str() is the whole message."""
+
+
+def write_parquet(run_dir: Path, path: Path) -> None:
+    """Raises RunDirError for a run that cannot be read, ExportError without the extra, OSError that names the file."""
+    if not has_parquet():
+        raise ExportError("--parquet needs the extra parquet. Run: pip install 'agent-replay[parquet]'")
+    with _whole(path) as part:
+        writer = ColumnWriter(part)
+        try:
+            for table in read_tables(run_dir):
+                writer.add(table)
+            writer.close()
+        except column_error() as cause:
+            raise OSError(None, str(cause)) from cause
+        finally:
+            writer.discard()
+
+
+def write_csv(run_dir: Path, path: Path) -> None:
+    """Raises RunDirError for a run that cannot be read, and OSError that names the file."""
+    fields = StepRecord.__struct_fields__
+    steps = run_dir / STEPS_FILE
+    with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=as_private) as file:
+        writer = csv.writer(file)
+        writer.writerow(fields)
+        for records in read_blocks(steps) if steps.exists() else ():
+            writer.writerows([[_cell(getattr(record, name)) for name in fields] for record in records])
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        value = msgspec.json.encode(value).decode()
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write what gets this name once it is whole."""
+    try:
+        if is_written_through(path):
+            yield path
+            return
+        path = end_of_links(path)
+        part = part_of(path)
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as cause:
+        raise OSError(cause.errno, cause.strerror or str(cause), str(path)) from cause
+
+
+EXPORTS: dict[str, Callable[[Path, Path], None]] = {"parquet": write_parquet, "csv": write_csv}
+"""How a run is written, by the name of the format."""

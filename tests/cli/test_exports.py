@@ -1,0 +1,121 @@
+"""`replay report RUN --parquet FILE` and `--csv FILE`: a run's steps for other programs, read by those."""
+
+import csv
+import os
+from typing import NamedTuple
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.failures import failure_of
+from replay.cli.main import cli
+from replay.results import column_file
+from replay.results.types import StepRecord
+from tests.results.test_table import MANIFEST
+
+STEPS = [
+    StepRecord(
+        "s-1", "1", "tool", "search", "t", "ok", intended_ns=5, sent_ns=6, end_ns=9, status=200, cold=True
+    ),
+    StepRecord(
+        "s-1", "2", "llm", "=cmd|' /C calc'!A0", "t", "failed", intended_ns=9, end_ns=12, error="connect"
+    ),
+    StepRecord(
+        "s-2", "1", "tool", 'a "quoted", name', "t", "unsent", error="duration", attributes={"tenant": "ü"}
+    ),
+]
+
+
+class Ended(NamedTuple):
+    exit_code: int
+    output: str
+
+
+@pytest.fixture
+def run(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    (path / "run.json").write_bytes(msgspec.json.encode(MANIFEST))
+    (path / "steps.jsonl").write_bytes(b"".join(msgspec.json.encode(step) + b"\n" for step in STEPS))
+    return path
+
+
+def exported(*args):
+    """As the command ends: with a sentence and an exit code."""
+    found = CliRunner().invoke(cli, ["report", *map(str, args)])
+    if found.exception is None or isinstance(found.exception, SystemExit):
+        return Ended(found.exit_code, found.output)
+    failure = failure_of(found.exception)
+    assert not failure.is_ours
+    return Ended(failure.exit_code, failure.sentence)
+
+
+def test_parquet_has_a_row_a_line_and_null_for_what_is_not_there(run, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    result = exported(run, "--parquet", tmp_path / "steps.parquet")
+
+    assert result.exit_code == 0, result.output
+    rows = parquet.read_table(tmp_path / "steps.parquet").to_pylist()
+    assert [row["name"] for row in rows] == [step.name for step in STEPS]
+    assert [row["sent_ns"] for row in rows] == [6, None, None]
+    assert [row["cold"] for row in rows] == [True, None, None]
+    assert rows[2]["attributes"] == '{"tenant":"ü"}'
+    assert set(rows[0]) == set(StepRecord.__struct_fields__)
+
+
+def test_csv_is_what_a_reader_of_csv_gives_back(run, tmp_path):
+    result = exported(run, "--csv", tmp_path / "steps.csv")
+
+    assert result.exit_code == 0, result.output
+    with (tmp_path / "steps.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(StepRecord.__struct_fields__)
+    assert [row["end_ns"] for row in rows] == ["9", "12", ""]
+    assert [row["cold"] for row in rows] == ["true", "", ""]
+    assert rows[2]["name"] == 'a "quoted", name'
+
+
+def test_no_name_of_a_trace_is_a_formula_of_a_spreadsheet(run, tmp_path):
+    exported(run, "--csv", tmp_path / "steps.csv")
+
+    with (tmp_path / "steps.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file))[1]["name"] == "'=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_what_cannot_be_written_is_said_and_leaves_nothing(run, tmp_path, form):
+    before = sorted(os.listdir(tmp_path))
+
+    result = exported(run, f"--{form}", tmp_path / "nowhere" / "f")
+
+    assert result.exit_code != 0
+    assert "nowhere" in result.output
+    assert "Traceback" not in result.output
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_the_steps_of_several_runs_make_no_one_file(run, tmp_path):
+    result = exported(run, run, "--csv", tmp_path / "f.csv")
+
+    assert (result.exit_code, "--csv writes the steps of one run; 2 are named." in result.output) == (2, True)
+
+
+def test_a_folder_without_a_run_is_told_so(tmp_path):
+    result = exported(tmp_path, "--csv", tmp_path / "f.csv")
+
+    assert result.exit_code == 2
+    assert "no run is recorded here" in result.output
+    assert not (tmp_path / "f.csv").exists()
+
+
+def test_without_the_extra_it_says_how_to_get_it(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(column_file, "_pyarrow", lambda: None)
+
+    result = exported(run, "--parquet", tmp_path / "f")
+
+    assert result.exit_code == 2
+    assert result.output.strip() == (
+        "--parquet needs the extra parquet. Run: pip install 'agent-replay[parquet]'"
+    )
