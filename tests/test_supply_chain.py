@@ -19,7 +19,7 @@ DEV = [Requirement(line) for line in PROJECT["dependency-groups"]["dev"]]
 EXTRAS = [Requirement(line) for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
 FUZZ = [Requirement(line) for line in PROJECT["dependency-groups"]["fuzz"]]
 # Ours, and what type checkers alone know.
-NOT_INSTALLED = {"replay", "tests", "targets", "_typeshed"}
+NOT_INSTALLED = {"replay", "tests", "targets", "benchmarks", "_typeshed"}
 # Only pytest itself imports our plugin for it.
 HOST = Requirement("pytest")
 
