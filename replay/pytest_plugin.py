@@ -123,7 +123,7 @@ def _run(
 ) -> "GateOutcome":
     """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
     __tracebackhide__ = True
-    from replay.engine.ownership import owning_signals
+    from replay.engine.hosting.ownership import owning_signals
     from replay.judge.measures.slo import parse_slo
     from replay.judge.measures.slo_tokens import SloError
     from replay.results.rundir import RunDirError

@@ -9,7 +9,7 @@ from replay import __version__
 from replay.cli.failures import failure_of
 from replay.cli.lazy import LazyGroup, Member
 from replay.cli.outlets import guard_outlets
-from replay.engine.ownership import owning_signals
+from replay.engine.hosting.ownership import owning_signals
 from replay.words.numbers import printable
 
 _MEMBERS = {

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from replay import __version__
-from replay.engine.event_loop import described
+from replay.engine.hosting.event_loop import described
 from replay.engine.loop import RunLoop
 from replay.engine.plan import Planned
 from replay.engine.records.recorder import Recorder

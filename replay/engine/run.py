@@ -17,7 +17,7 @@ from replay.engine.attempt import Attempt
 from replay.engine.beside.events import carry_out, reaper_for
 from replay.engine.beside.observe import PlaneObserver
 from replay.engine.budget import Purse, Till
-from replay.engine.event_loop import Host, alone, run_to_end
+from replay.engine.hosting.event_loop import Host, alone, run_to_end
 from replay.engine.loop import RunLoop, run_together
 from replay.engine.manifest import complete, ended_by, manifest_of, unwritten
 from replay.engine.outcome import Outcomes

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from replay.engine.attempt import Attempt
-from replay.engine.event_loop import Host, run_to_end
+from replay.engine.hosting.event_loop import Host, run_to_end
 from replay.engine.manifest import ended_by, host_facts, now_utc
 from replay.engine.prober import Prober
 from replay.errors import ReplayError

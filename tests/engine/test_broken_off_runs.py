@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
-from replay.engine import event_loop
-from replay.engine.ownership import owning_signals
+from replay.engine.hosting import event_loop
+from replay.engine.hosting.ownership import owning_signals
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.target.sending import Timeouts

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from replay.engine.ownership import owning_signals
+from replay.engine.hosting.ownership import owning_signals
 from replay.engine.types import RunOptions
 from replay.report.terminal.verdicts import print_compare
 from replay.target.target import Target

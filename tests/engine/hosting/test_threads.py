@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
-from replay.engine.event_loop import run_to_end
+from replay.engine.hosting.event_loop import run_to_end
+from replay.engine.hosting.threads import await_in_thread, call_in_thread
 from replay.engine.run import replay_trace
-from replay.engine.threads import await_in_thread, call_in_thread
 from replay.engine.types import At, RunOptions
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
@@ -217,7 +217,7 @@ def test_a_run_that_is_cancelled_before_it_begins_leaves_nothing(replayed, short
 
 
 def test_an_application_that_holds_the_run_up_does_not_hold_up_who_leaves_it(monkeypatch):
-    monkeypatch.setattr("replay.engine.threads._HEARD_WITHIN_S", 0.05)
+    monkeypatch.setattr("replay.engine.hosting.threads._HEARD_WITHIN_S", 0.05)
     released = threading.Event()
 
     async def main():

@@ -17,7 +17,7 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Generic, TypeVar
 
-from replay.engine.interrupts import Interrupts
+from replay.engine.hosting.interrupts import Interrupts
 
 _HEARD_WITHIN_S = 5.0
 _NAME = "replay-run"

@@ -13,17 +13,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from replay.engine.interrupts import Interrupts
-from replay.engine.ownership import owns_signals
-from replay.engine.signals import Signals
-from replay.engine.threads import Breaker, breaker_here, call_in_thread
+from replay.engine.hosting.interrupts import Interrupts
+from replay.engine.hosting.ownership import owns_signals
+from replay.engine.hosting.signals import Signals
+from replay.engine.hosting.threads import Breaker, breaker_here, call_in_thread
 from replay.system.shortage import check_room_for_loop
 
 # An application was given longer when its transport closed; this is for what it left beside it.
 _CLOSING_S = 1.0
 _PACKAGE = __name__.partition(".")[0]
 # Where we and an application call one another: a frame of these in a traceback says nothing of whose fault it is.
-_BETWEEN = (__name__, f"{_PACKAGE}.wire.asgi")
+_BETWEEN = (__name__, f"{_PACKAGE}.wire.httpx.asgi")
 _STRAYS_KEPT = 3
 _T = TypeVar("_T")
 

@@ -15,7 +15,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from replay.engine.interrupts import Interrupts
+from replay.engine.hosting.interrupts import Interrupts
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 # An event loop that has not heard of the first Ctrl-C after this long is held up by code that does not return to it.

@@ -1,0 +1,1 @@
+"""Where runs turn, an event loop of their own, and who may break them off."""
