@@ -124,14 +124,10 @@ def _run(
     """Read what the test wrote, and run the gate; an error that is a sentence fails the test with it alone."""
     __tracebackhide__ = True
     from replay.engine.hosting.ownership import owning_signals
+    from replay.errors import ReplayError
     from replay.judge.measures.slo import parse_slo
-    from replay.judge.measures.slo_tokens import SloError
-    from replay.results.rundir import RunDirError
-    from replay.target.errors import TargetError
     from replay.target.file import load_target
-    from replay.trace.errors import TraceError
     from replay.trials.gate import gate_trace
-    from replay.wire.errors import TargetUnreachable
 
     if isinstance(slos, str) or not slos:
         _fail('name the SLOs in a list, for example slos=["p99 < 800ms"].')
@@ -150,7 +146,7 @@ def _run(
                 confidence=confidence,
                 least_fidelity=least_fidelity,
             )
-    except (SloError, TraceError, TargetError, RunDirError, TargetUnreachable) as error:
+    except ReplayError as error:
         _fail(str(error))
 
 
@@ -199,27 +195,15 @@ def _for_the_log(text: str) -> str:
 
 
 def _options(given: dict[str, Any]) -> "RunOptions":
-    """Raises TypeError for an option that does not exist, and fails the test for one of another type."""
+    """Raises TypeError for an option that does not exist, and fails the test for one that cannot be used."""
     __tracebackhide__ = True
-    import msgspec
+    from replay.api.options import options_of
+    from replay.errors import InputError
 
-    from replay.engine.types import Knobs, RunOptions
-
-    knobs = set(Knobs.__struct_fields__)
-    known = knobs | set(RunOptions.__struct_fields__) - {"knobs"}
-    if unknown := sorted(set(given) - known):
-        raise TypeError(
-            f"replay_gate has no option {unknown[0]!r}. It takes strict, baselines, confidence, "
-            f"least_fidelity and {', '.join(sorted(known))}."
-        )
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if name not in knobs}
-    chosen["knobs"] = {name: value for name, value in given.items() if name in knobs}
     try:
-        return msgspec.convert(chosen, RunOptions)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
-        name = where.rstrip("`").removeprefix("knobs.")
-        _fail(f"replay_gate cannot take {name}={given.get(name)!r}: {what[:1].lower()}{what[1:]}.")
+        return options_of(given, "replay_gate", "strict, baselines, confidence, least_fidelity and ")
+    except InputError as error:
+        _fail(str(error))
 
 
 def _refuse_running_loop() -> None:

@@ -40,7 +40,8 @@ KNOWS = {
         "toml",
         "words",
     },
-    "pytest_plugin": {"trials", "engine", "report", "wire", "judge", "target", "results", "trace"},
+    "pytest_plugin": {"api", "trials", "engine", "report", "wire", "judge", "target", "results", "trace"},
+    "api": {"trials", "simulation", "engine", "judge", "money", "target", "results", "trace"},
     "trials": {
         "simulation",
         "engine",

@@ -172,8 +172,8 @@ def test_an_option_of_another_type_fails_with_a_sentence(session):
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines(
         [
-            "replay_gate cannot take speed='2': expected `float`, got `str`.",
-            "replay_gate cannot take grace_s=[[]1[]]: expected `float`, got `array`.",
+            "replay_gate cannot take speed='2': expected float, got str.",
+            "replay_gate cannot take grace_s=[[]1[]]: expected float, got array.",
             "replay_gate cannot take timing='often': invalid enum value 'often'.",
         ]
     )

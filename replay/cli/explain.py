@@ -5,12 +5,8 @@ from pathlib import Path
 import click
 
 from replay.cli.documents import print_json
-from replay.judge.tail.explain import explain_run, path_of_session
 from replay.report.terminal.explain import print_explain
-from replay.results.rundir import RunDir, RunDirError
-from replay.results.types import STEPS_FILE, Manifest
-from replay.target.sending import Connections
-from replay.trials.evidence import read_evidence
+from replay.trials.explaining import explain_directory
 
 
 @click.command()
@@ -29,22 +25,8 @@ def explain(run_dir: Path, quantile: float, session: str | None, as_json: bool) 
 
     Nothing is written. Example: replay explain runs/x --quantile 0.95
     """
-    manifest = RunDir(run_dir).read_manifest()
-    evidence = read_evidence(run_dir)
-    verdict = explain_run(evidence, quantile, _connection_limit(manifest))
-    if session is not None:
-        verdict.session = path_of_session(evidence, session)
-        if verdict.session is None:
-            raise RunDirError(
-                f"{run_dir}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
-            )
+    verdict = explain_directory(run_dir, quantile, session)
     if as_json:
         print_json(verdict)
     else:
         print_explain(verdict)
-
-
-def _connection_limit(manifest: Manifest) -> int:
-    """How many connections the run might open; the manifest leaves out what is at its default."""
-    connections = manifest.target.get("connections") or {}
-    return int(connections.get("max", Connections().max))

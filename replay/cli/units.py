@@ -6,15 +6,11 @@ from typing import Any
 
 import click
 
+from replay.engine.amounts import parse_budget
 from replay.engine.types import Budget
 from replay.trace.errors import shortened
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
-_MONEY = re.compile(
-    r"(?P<before>[$€£]|[A-Za-z]{3})?\s*(?P<amount>\d{1,12}(?:\.\d{1,9})?|\.\d{1,9})\s*(?P<after>[$€£]|[A-Za-z]{3})?",
-    re.ASCII,
-).fullmatch
-_SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _FAULTS = ("kill", "drain", "deploy")
 # What no clock of ours overflows at.
 _LONGEST_S = 1e9
@@ -115,14 +111,10 @@ class Money(click.ParamType[Budget]):
     name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Budget:
-        found = _MONEY(str(value).strip())
-        if found is None or (found["before"] and found["after"]):
-            self.fail(f"{value!r} is not a valid amount of money. Write for example 5USD, or 0.5.")
-        amount = float(found["amount"])
-        if not amount > 0:
-            self.fail(f"{value!r} leaves nothing to spend. Write an amount above 0, for example 5USD.")
-        written = (found["before"] or found["after"] or "").upper()
-        return Budget(amount, _SIGNS.get(written, written))
+        try:
+            return parse_budget(str(value))
+        except ValueError as error:
+            self.fail(str(error))
 
 
 DURATION = Duration()

@@ -1,15 +1,21 @@
 """How a run is to be carried out: the knobs of timing, the limits, and what to do when things go wrong."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 Timing = Literal["causal", "recorded"]
 OnError = Literal["continue", "skip-rest"]
 Late = Literal["catch-up", "skip"]
 Answers = Literal["none", "shape", "values"]
 RowOrder = Literal["sequential", "random"]
+# Ranges are tested where options come from outside, as text or from a program.
+Factor = Annotated[float, Meta(ge=1e-6, le=1e6)]
+FactorOrZero = Annotated[float, Meta(ge=0, le=1e6)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Count = Annotated[int, Meta(ge=1)]
 
 
 class Knobs(msgspec.Struct, frozen=True):
@@ -20,11 +26,11 @@ class Knobs(msgspec.Struct, frozen=True):
     scale: each session is replayed this many times, the copies' starts spread by a seeded jitter.
     """
 
-    speed: float = 1.0
-    arrivals: float = 1.0
-    think: float = 1.0
-    idle_cap_s: float | None = None
-    scale: int = 1
+    speed: Factor = 1.0
+    arrivals: Factor = 1.0
+    think: FactorOrZero = 1.0
+    idle_cap_s: Seconds | None = None
+    scale: Annotated[int, Meta(ge=1, le=100_000)] = 1
     seed: int = 1
 
 
@@ -89,14 +95,14 @@ class RunOptions(msgspec.Struct, frozen=True):
 
     timing: Timing = "causal"
     knobs: Knobs = Knobs()
-    duration_s: float | None = None
-    sessions: int | None = None
-    max_in_flight: int | None = None
+    duration_s: Seconds | None = None
+    sessions: Count | None = None
+    max_in_flight: Count | None = None
     on_error: OnError = "continue"
     late: Late = "catch-up"
-    late_limit_s: float = 0.1
-    warmup_s: float = 0.0
-    grace_s: float = 5.0
+    late_limit_s: Seconds = 0.1
+    warmup_s: Seconds = 0.0
+    grace_s: Seconds = 5.0
     repeat: bool = False
     phases: tuple[Phase, ...] = ()
     at: tuple[At, ...] = ()

@@ -42,12 +42,12 @@ class Question(NamedTuple):
 
 
 class CompareOutcome(NamedTuple):
-    """directory: holds verdict.json, and a run directory for each run. status: how the runs
-    ended. ended: by which rule or budget, if one ended them.
+    """directory: holds verdict.json, and a run directory for each run; None for runs that were made before. status: how
+    the runs ended. ended: by which rule or budget, if one ended them.
     """
 
     verdict: CompareVerdict
-    directory: Path
+    directory: Path | None
     status: RunStatus = "finished"
     ended: Ended | None = None
 

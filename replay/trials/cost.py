@@ -19,6 +19,14 @@ class MachineWish(NamedTuple):
     kind: str
 
 
+def machine_wish(text: str) -> MachineWish:
+    """A machine as it is written: TABLE:KIND. Raises CostError."""
+    price, _, kind = text.rpartition(":")
+    if not price or not kind:
+        raise CostError(f"{text!r} names no machine. Write gce-e2-us-central1:e2-standard-2, or FILE:KIND.")
+    return MachineWish(price, kind)
+
+
 def price_run(
     run_dir: Path,
     prices: Sequence[str],

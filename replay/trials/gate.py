@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from replay.engine.progress import OnProgress
 from replay.engine.types import RunOptions
+from replay.exit_codes import Conclusion
 from replay.judge.gate.abort import AbortRule
 from replay.judge.gate.early import early_check, final_confidence
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
@@ -16,6 +17,7 @@ from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import replay_one
 from replay.trials.early import EarlyWatch
+from replay.trials.endings import concluded
 from replay.trials.evidence import read_baselines, read_evidence, write_verdict
 
 
@@ -29,6 +31,12 @@ class GateOutcome(NamedTuple):
     status: RunStatus = "finished"
     ended_early: str | None = None
     ended: Ended | None = None
+
+    def conclusion(self, *, strict: bool = False) -> Conclusion:
+        """What may be concluded from the verdict and from how the run ended. strict: inconclusive is taken for fail."""
+        return concluded(
+            self.status, self.verdict.verdict, ended_early=self.ended_early, ended=self.ended, strict=strict
+        )
 
 
 def gate_trace(

@@ -12,10 +12,10 @@ from replay.cli.planes.price_tables import price_table_options
 from replay.cli.units import PERCENT
 from replay.exit_codes import EXIT_CODES
 from replay.money.calendar import Calendar
-from replay.money.cost import Size
+from replay.money.cost import CostError, Size
 from replay.money.month import Beside
 from replay.report.terminal.cost import print_cost
-from replay.trials.cost import MachineWish, price_run
+from replay.trials.cost import MachineWish, machine_wish, price_run
 
 _NOT_NEGATIVE = click.FloatRange(min=0)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -27,10 +27,10 @@ class _Machine(click.ParamType[MachineWish]):
     name = "table:kind"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> MachineWish:
-        price, colon, kind = str(value).rpartition(":")
-        if not colon or not price or not kind:
-            self.fail(f"{value!r} names no machine. Write gce-e2-us-central1:e2-standard-2, or FILE:KIND.")
-        return MachineWish(price, kind)
+        try:
+            return machine_wish(str(value))
+        except CostError as error:
+            self.fail(str(error))
 
 
 class _Hours(click.ParamType[tuple[float, ...]]):

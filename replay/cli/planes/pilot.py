@@ -1,13 +1,10 @@
 """`replay pilot`: every experiment on every plane, and which of them fits."""
 
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import msgspec
 
 from replay.choice.questionnaire import Answers
 from replay.cli.asking import ANSWERS_FILE, ask
@@ -22,20 +19,15 @@ from replay.live.live import open_view
 from replay.money.calendar import Calendar
 from replay.report.pilot_files import leave_report
 from replay.report.terminal.pilot import print_pilot, stage_line
-from replay.target.errors import TargetError
-from replay.target.file import load_target
 from replay.target.target import Target
 from replay.trials.endings import broken_off, concluded
+from replay.trials.pilot.aims import aims_of
 from replay.trials.pilot.answers import read_answers
 from replay.trials.pilot.carrying import Stage
-from replay.trials.pilot.embedded import embedded_targets, served
-from replay.trials.pilot.faults import Commands, Fault, KillInstance
 from replay.trials.pilot.judging import Told
-from replay.trials.pilot.trial import check_targets, run_pilot
-from replay.trials.pilot.workload.phases import LIVE, QUICK, SIMULATED, Plan
-from replay.trials.pilot.workload.shape import Shape, shape_of
-
-_PLANES = ("serverless", "vm", "hybrid")
+from replay.trials.pilot.trial import run_pilot
+from replay.trials.pilot.workload.phases import LIVE, QUICK, SIMULATED
+from replay.trials.pilot.workload.shape import shape_of
 
 
 @click.command()
@@ -126,18 +118,17 @@ def pilot(
     is_quiet = as_json and not sys.stderr.isatty()
     shape = shape_of(trace)
     answers = _answers(answers_file, is_asking=is_asking)
-    with _aims(targets, shape, plan) as (aims, imagined), open_view(is_quiet=True) as view:
-        named = tuple(dict.fromkeys(text for aim in aims for text in aim.slo))
-        bounds = read_slos(slos, slo_files, named) if slos or slo_files or named else []
+    with aims_of(targets, shape, plan) as aims, open_view(is_quiet=True) as view:
+        bounds = read_slos(slos, slo_files, aims.slos) if slos or slo_files or aims.slos else []
         outcome = run_pilot(
             trace,
-            aims,
+            aims.targets,
             bounds,
             shape,
             plan,
             RunOptions(knobs=Knobs(seed=seed), to_origin=to_origin, read_only=read_only),
-            _fault(commands, aims, plan, are_ours=not targets),
-            imagined=imagined,
+            aims.fault(_commands(commands, aims.targets), plan),
+            imagined=aims.imagined,
             told=Told(month, requests_per_day, answers),
             out=out,
             on_stage=_quiet if is_quiet else _say,
@@ -175,40 +166,8 @@ def _quiet(_: Stage) -> None:
     pass
 
 
-@contextmanager
-def _aims(named: Sequence[str], shape: Shape, plan: Plan) -> Iterator[tuple[list[Target], list[Target]]]:
-    """The targets, and the same as planes to be simulated where a live pilot has use for them."""
-    if not named:
-        ours = embedded_targets(shape.workload, plan.how)
-        if plan.how == "simulated":
-            yield ours, []
-            return
-        with served(ours) as serving:
-            yield serving, embedded_targets(shape.workload, "simulated")
-        return
-    aims = [_named(target) for target in named]
-    check_targets(aims)
-    if plan.how == "simulated":
-        for aim in aims:
-            if aim.simulate is None:
-                raise TargetError(f"{aim.name}: has no [simulate] table, so it cannot be simulated. Add one.")
-    yield aims, []
-
-
-def _named(written: str) -> Target:
-    """`serverless=URL` or `vm=FILE` says what plane it is; else the file does."""
-    found = re.fullmatch(rf"({'|'.join(_PLANES)})=(.+)", written)
-    if found is None:
-        return load_target(written)
-    target = load_target(found[2])
-    name = found[1] if "://" in found[2] else target.name
-    return msgspec.structs.replace(target, plane=found[1], name=name)
-
-
-def _fault(written: Sequence[str], aims: Sequence[Target], plan: Plan, *, are_ours: bool) -> Fault:
-    """What makes instances go away: ours and simulated ones die, others by the user's commands."""
-    if not written:
-        return KillInstance(plan.how) if are_ours or plan.how == "simulated" else Commands({})
+def _commands(written: Sequence[str], aims: Sequence[Target]) -> dict[str, str]:
+    """By target: what makes an instance of it go away."""
     commands: dict[str, str] = {}
     known = [aim.name for aim in aims]
     for text in written:
@@ -219,4 +178,4 @@ def _fault(written: Sequence[str], aims: Sequence[Target], plan: Plan, *, are_ou
                 param_hint="'--fail'",
             )
         commands[name] = command
-    return Commands(commands)
+    return commands

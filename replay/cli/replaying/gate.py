@@ -26,7 +26,7 @@ from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
 from replay.report.terminal.verdicts import print_gate
 from replay.target.file import load_target
-from replay.trials.endings import broken_off, concluded
+from replay.trials.endings import broken_off
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 
@@ -118,9 +118,7 @@ def gate(
         print_json(verdict)
     else:
         print_gate(verdict, outcome.directory)
-    conclusion = concluded(
-        outcome.status, verdict.verdict, ended_early=outcome.ended_early, ended=outcome.ended, strict=strict
-    )
+    conclusion = outcome.conclusion(strict=strict)
     why = broken_off(conclusion, outcome.directory)
     leave_verdict_files(ctx, gate_junit(verdict, strict), gate_markdown(verdict), why)
     if is_github():

@@ -28,6 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from replay.errors import InputError
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
 from replay.judge.measures.blocks import (
     are_enough,
@@ -65,7 +66,7 @@ _ALL = SloWindow()
 _SAID = {"a_faster": "a is faster", "b_faster": "b is faster", "no_difference": "there is no difference"}
 
 
-class MetricError(ValueError):
+class MetricError(InputError, ValueError):
     """A metric to compare that cannot be read; str() is the whole message."""
 
 

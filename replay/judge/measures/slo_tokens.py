@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from replay.errors import InputError
+
 _LONGEST = 400
 _UNITS_MS = {
     "us": 0.001,
@@ -15,7 +17,7 @@ _UNITS_MS = {
 }
 
 
-class SloError(ValueError):
+class SloError(InputError, ValueError):
     """An SLO that cannot be read. str() is the whole message, with a line that points at the place."""
 
 
