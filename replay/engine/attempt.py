@@ -29,9 +29,10 @@ class Expectation(Protocol):
 class Attempt(Exchange, eq=False, gc=False):
     """An exchange with what the run knows of it; the wire sees nothing of that.
 
-    step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when this
-    attempt was handed to the wire. number: 2 for the first retry. expected: None where a status below 400 is all that
-    is asked. check: the name of the expectation that was not met. facts: what the answer's body says of itself.
+    step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when its
+    turn came, before it was rendered and handed to the wire. number: 2 for the first retry. expected: None where a
+    status below 400 is all that is asked. check: the name of the expectation that was not met. facts: what the answer's
+    body says of itself.
     """
 
     step: Step
@@ -43,6 +44,20 @@ class Attempt(Exchange, eq=False, gc=False):
     expected: Expectation | None = None
     check: str | None = None
     facts: BodyFacts | None = None
+
+    @property
+    def written_ns(self) -> int:
+        """When this machine had done its part of sending: when it was sent, unless the target kept it waiting first.
+
+        Until it was put by, for want of a connection or of room in a socket, it was ours; and so is what it waited for
+        because this machine had run short of something.
+        """
+        if self.stale_retries:
+            # Put by once more, when its first connection turned out to be closed.
+            return self.started_ns + self.held_ns
+        if self.queued_ns or self.held_ns or not self.sent_ns:
+            return (self.queued_ns or self.started_ns) + self.held_ns
+        return self.sent_ns
 
 
 class Renders(Protocol):

@@ -1,8 +1,9 @@
 """Did this machine keep up? The generator's verdict on itself, from what it measured. Pure.
 
-The lag that counts here is the generator's own: from a step's intended time until it was handed to the wire, and
-what the wire then kept it for want of something of ours. Waiting for the target to accept a connection is the
-target's doing and is not in it (it is in dispatch lag and in the response time, as the agent would have felt it).
+The lag that counts here is the generator's own: from a step's intended time until its request was written, less what
+it waited for the target. Waiting for the target to accept a connection, to let one come free, or to make room in a
+socket is the target's doing and is not in it (it is in dispatch lag and in the response time, as the agent would have
+felt it); waiting for what this machine had run short of is.
 """
 
 import msgspec

@@ -169,7 +169,9 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     ] = None
     waited_ns: Annotated[
         Ns | None,
-        Meta(description="How much of the lag it waited for a connection, in ns; absent below a millisecond."),
+        Meta(
+            description="How much of the lag it waited for a connection or room in a socket, in ns; absent below 1 ms."
+        ),
     ] = None
     instance: Annotated[
         str | None, Meta(description="The instance that served it, where the target tells.")

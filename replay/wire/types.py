@@ -55,8 +55,9 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
-      queued_ns: when it was put by, for want of a connection. held_ns: how long this client itself kept it, from when
-        it was handed over until its request went out; what opening a connection took is not in it.
+      queued_ns: when it was put by, for want of a connection or of room in its socket; 0 where it was written at once.
+      held_ns: how long this client itself kept it, from when it was handed over or put by until its request went out;
+        what opening a connection took is not in it, nor what writing at once took.
       stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
       stale_sent_ns and stale_end_ns say when that was.
       instance, cold: the target's own words, where the target file names headers for them.

@@ -42,7 +42,7 @@ _PLAIN_LINE = (
 )
 
 
-# Less than that is the time that a send takes.
+# A shorter wait for the target is not worth a field in the record.
 _WAITED_NS = 1_000_000
 
 
@@ -222,6 +222,7 @@ class Recorder:
         origin, warmup_ns, encode = self._origin_ns, self._warmup_ns, self._encode
         fold, series_of = self._fold, self._series
         lines: list[bytes] = []
+        lags_ns = self._lags_ns
         for x in taken:
             step: Step = x.step
             key = (step.kind, step.name)
@@ -261,6 +262,9 @@ class Recorder:
                 and intended_ns - origin >= warmup_ns
                 and sent_ns - x.started_ns < _WAITED_NS
             ):
+                # As in x.written_ns, which costs a call.
+                written_ns = x.written_ns if x.queued_ns or x.held_ns else sent_ns
+                lags_ns.append(written_ns - intended_ns)
                 recorded = recorded_part(step, encode)
                 lines.append(
                     _PLAIN_LINE
@@ -282,8 +286,9 @@ class Recorder:
                 if x.stale_retries:
                     lines.append(encode(self._stale_attempt(x)))
                 lines.append(encode(self._record(x, attributes)))
-        # A further attempt waited on purpose, so it says nothing of our lateness.
-        self._lags_ns.extend([x.started_ns + x.held_ns - x.intended_ns for x in taken if x.number == 1])
+                if x.number == 1:
+                    # A further attempt waited on purpose, so it says nothing of our lateness.
+                    lags_ns.append(x.written_ns - intended_ns)
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:
@@ -305,7 +310,7 @@ class Recorder:
         told = events if x.facts is None else x.facts
         usage = None if told is None else told.usage
         recorded = step.recorded
-        waited_ns = x.sent_ns - x.started_ns - x.held_ns if x.sent_ns else 0
+        waited_ns = x.sent_ns - x.written_ns if x.sent_ns else 0
         return StepRecord(
             session=x.walk.id,
             step=step.id,

@@ -98,6 +98,9 @@ class Connection(asyncio.Protocol):
         self.read_ns = now = monotonic_ns()
         if not self._is_blocked:
             exchange.sent_ns = now
+        elif not exchange.queued_ns:
+            # From here on it waits for the target to read.
+            exchange.queued_ns = now
 
     def pause_writing(self) -> None:
         self._is_blocked = True

@@ -222,11 +222,12 @@ class Call:
 
     def went_out(self, now: int) -> None:
         """The request is going out: what passed since it was left to us, but for opening a connection, was ours."""
-        if not self.waits_for_stream:
-            if self.trace.is_new:
-                self.exchange.held_ns = now - self.trace.sending_ns + self.started_ns - self.handed_ns
-            else:
-                self.exchange.held_ns = now - max(self.handed_ns, self.lane.ready_ns)
+        if self.waits_for_stream:
+            self.exchange.queued_ns = self.handed_ns
+        elif self.trace.is_new:
+            self.exchange.held_ns = now - self.trace.sending_ns + self.started_ns - self.handed_ns
+        else:
+            self.exchange.held_ns = now - max(self.handed_ns, self.lane.ready_ns)
         self._carrier.sent(self)
 
     def _is_resent(self, failure: Exception, now: int) -> bool:

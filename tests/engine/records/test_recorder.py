@@ -63,8 +63,9 @@ def test_the_common_line_is_what_the_encoder_of_the_type_writes(
             {"is_new_connection": True, "connect_ns": 7, "tls_ns": 9},
             {"connection": "new", "connect_ns": 7, "tls_ns": 9},
         ),
-        ({"sent_ns": 1_001_099}, {"waited_ns": None, "connection": "reused"}),
-        ({"sent_ns": 1_001_100}, {"waited_ns": 1_000_000, "connection": "reused"}),
+        ({"sent_ns": 1_001_199, "queued_ns": 1_200}, {"waited_ns": None, "connection": "reused"}),
+        ({"sent_ns": 1_001_200, "queued_ns": 1_200}, {"waited_ns": 1_000_000, "connection": "reused"}),
+        ({"sent_ns": 9_001_100}, {"waited_ns": None, "connection": "reused"}),
         ({"sent_ns": 9_001_100, "held_ns": 2_000_000}, {"waited_ns": 7_000_000}),
         ({"sent_ns": 2_001_100, "held_ns": 2_000_000}, {"waited_ns": None}),
         ({"sent_ns": 0, "error": "connect", "phase": "connect"}, {"waited_ns": None, "sent_ns": None}),
@@ -84,6 +85,41 @@ def test_what_is_out_of_the_ordinary_is_written_in_full(tmp_path, fields, expect
 
     (line,) = read_steps(tmp_path / STEPS_FILE)
     assert {field: getattr(line, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "lag_ms"),
+    [
+        pytest.param({"sent_ns": 500_000}, 0.5, id="written at once"),
+        pytest.param({"sent_ns": 7_000_000}, 7.0, id="written at once, by a machine that was busy"),
+        pytest.param({"sent_ns": 700_000, "queued_ns": 200_000}, 0.2, id="waited for a connection for a moment"),
+        pytest.param({"sent_ns": 9_000_000, "queued_ns": 200_000}, 0.2, id="waited for a connection"),
+        pytest.param(
+            {"sent_ns": 9_000_000, "queued_ns": 200_000, "held_ns": 3_000_000}, 3.2, id="short of descriptors"
+        ),
+        pytest.param({"sent_ns": 9_000_000, "started_ns": 0, "held_ns": 3_000_000}, 3.0, id="through httpx"),
+        pytest.param({"sent_ns": 0, "end_ns": 9_000_000, "started_ns": 300_000, "error": "dns"}, 0.3, id="never sent"),
+        pytest.param(
+            {"sent_ns": 9_000_000, "started_ns": 400_000, "queued_ns": 8_000_000, "stale_retries": 1,
+             "stale_sent_ns": 500_000, "stale_end_ns": 8_000_000}, 0.4, id="sent once more on a new connection",
+        ),
+    ],
+)  # fmt: skip
+def test_our_own_lateness_lasts_until_the_request_is_written_but_for_what_the_target_kept_waiting(
+    tmp_path, fields, lag_ms
+):
+    step = Step(id="a", kind="tool", name="x")
+    walk = Walk(Session(id="s", start_ms=0.0, steps=[step]), Pace(Knobs()), 0)
+    one = exchange(walk, step)
+    one.intended_ns = 0
+    for field, value in fields.items():
+        setattr(one, field, value)
+    recorder = Recorder(tmp_path, "target", FileWriter(), 0.0)
+    recorder.start(0)
+    recorder.ended(one)
+    recorder.finish(10**9)
+
+    assert recorder.lag.quantiles().max == pytest.approx(lag_ms, rel=0.01)
 
 
 def test_an_attempt_on_a_stale_connection_has_a_line_of_its_own(tmp_path):

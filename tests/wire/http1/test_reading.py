@@ -225,8 +225,18 @@ def test_sent_is_stamped_when_the_kernel_took_the_last_byte(wire):
     conn.pause_writing()
     exchange, _ = ask(conn, "POST")
     assert exchange.sent_ns == 0
+    put_by_ns = exchange.queued_ns
     conn.resume_writing()
-    assert exchange.sent_ns > 0
+    assert exchange.sent_ns >= put_by_ns > 0
+
+
+def test_what_waited_for_a_connection_was_put_by_when_that_began(wire):
+    conn = connection(wire)
+    conn.pause_writing()
+    exchange = Exchange(b"POST / HTTP/1.1\r\n\r\n", b"", "POST", lambda _: None, queued_ns=7)
+    conn.start(exchange)
+
+    assert exchange.queued_ns == 7
 
 
 def test_heads_that_never_repeat_are_given_up_on(wire):

@@ -286,3 +286,16 @@ async def test_steps_that_were_to_share_a_connection_fail_with_it(tls_server):
     await wire.close()
 
     assert [(x.error, x.phase) for x in got] == [("connect", "connect")] * 5
+
+
+@pytest.mark.anyio
+async def test_what_waits_for_a_stream_of_the_target_has_been_put_by_and_is_not_late_by_us(tmp_path):
+    """On a connection that is being opened nobody knows yet how many streams the target allows."""
+    with nginx_serving(tmp_path, keepalive_requests=1000) as url_and_ca:
+        async with through_httpx(h2_target(*url_and_ca)) as wire:
+            got = await asyncio.gather(*(ask(wire) for _ in range(12)))
+
+    put_by = [x for x in got if x.queued_ns]
+    assert len(put_by) == 8
+    assert all(x.queued_ns < x.sent_ns and not x.held_ns for x in put_by)
+    assert all(x.held_ns for x in got if not x.queued_ns)
