@@ -120,7 +120,12 @@ def test_a_stream_has_an_event_for_each_token_and_one_for_the_end():
 
 def test_a_client_without_a_schedule_is_as_late_as_it_falls_behind_its_earliest_request():
     period = lag.PERIOD_NS
-    assert lag.behind_own_grid([5, 2 * period + 25, period + 105]) == [0, 100, 20]
+    assert lag.behind_own_grid([5, 2 * period + 25, period + 105], 4) == [0, 100, 20]
+
+
+def test_of_a_client_that_left_requests_out_nobody_knows_how_late_it_was():
+    with pytest.raises(machine.CommandFailed, match="2 of 4 requests"):
+        lag.behind_own_grid([5, 10], 4)
 
 
 def test_lateness_is_the_median_and_the_99th_percentile_in_microseconds():
