@@ -1,4 +1,4 @@
-"""What a command may conclude, and the exit code for it; the same for every command."""
+"""What a command may conclude, the exit code for it, and what that code says; the same for every command."""
 
 from typing import Literal
 
@@ -13,3 +13,13 @@ EXIT_CODES: dict[Conclusion, int] = {
     "interrupted": 130,
 }
 EXIT_BAD_INPUT = 2
+
+MEANINGS: dict[Conclusion, str] = {
+    "done": "done",
+    "pass": "pass",
+    "fail": "fail",
+    "inconclusive": "inconclusive: too little was seen to tell",
+    "not_carried_out": "could not be carried out: target unreachable, disk full, ...",
+    "interrupted": "interrupted; what was recorded is kept",
+}
+BAD_INPUT = "bad usage or bad input"

@@ -98,8 +98,8 @@ def test_a_fail_fails_with_the_table_of_slos_and_no_traceback(session):
     result.stdout.fnmatch_lines(
         [
             "fail: 1 of 1 SLO did not hold",
-            "*✗  p99(response, tool:search) < 250ms*1.20 s*250 ms*1.10 s, 1.30 s*3,000 (1,000)",
-            "*the whole interval breaks the limit",
+            "*✗  p99(response, tool:search) < 250ms*1.2 s*250 ms*1.1 s, 1.3 s*3,000 (1,000)",
+            "*the whole confidence interval is beyond the limit",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")

@@ -1,4 +1,4 @@
-"""Rules by what was answered of what no trace can tell: state, zones, sockets, local tools, upkeep, the way back. Pure.
+"""Rules by answers to what no trace can tell: state, zones, sockets, local tools, upkeep, the way back. Pure.
 
 Each says whom it favours, by which answers, and what follows. An answer that is missing favours nobody; it is a doubt.
 Without a questionnaire there are none of these rules, and one doubt instead of them.
@@ -20,7 +20,8 @@ from replay.choice.questionnaire import (
 )
 from replay.choice.types import Answered, Dimension, Favours, PilotPlane, Rule
 from replay.money.needs import words_of
-from replay.words.phrases import counted, number
+from replay.words.numbers import money, number
+from replay.words.phrases import counted
 
 _SOURCE = "answered by you; no trace can tell"
 # What an image can hold runs on either plane.
@@ -89,7 +90,7 @@ def _state(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
     elif out:
         text = "; ".join(f"{target} {why}" for target, why in out.items())
         if answers.lost_sessions == "no":
-            text += "; a machine that fails loses them as well, so the state belongs outside in the end"
+            text += "; a failing machine loses them too, so the state belongs outside in the end"
     elif answers.state_external == "yes" or answers.lost_sessions == "yes":
         text = "sessions in memory are kept outside as well, or may be lost: no plane is ruled out"
     else:
@@ -165,7 +166,7 @@ def _upkeep(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:
 def _rate(answers: Answers) -> str:
     if answers.staff_rate is None:
         return ""
-    return f" at {answers.staff_rate:,.2f} {answers.currency or ''}".rstrip() + " an hour"
+    return f" at {money(answers.staff_rate, answers.currency)} an hour"
 
 
 def _way_back(answers: Answers, planes: Sequence[PilotPlane], _: Case) -> Rule:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from replay.choice.types import PilotPlane, PlaneName
+from replay.words.numbers import money
 
 CLEAR_RATIO = 1.2
 LEAST_GAP = 1.0
@@ -53,12 +54,12 @@ class Bills(NamedTuple):
     def why_open(self) -> str:
         """What keeps the first from being clearly lower."""
         if self.are_near or not self.overlap:
-            return "too near each other to decide"
+            return "too close to call"
         ends = " and ".join(
-            f"{low:,.2f} to {high:,.2f}" if high > low else f"{low:,.2f}"
+            f"{money(low)} to {money(high)}" if high > low else money(low)
             for low, high in (self.lower_ci, self.higher_ci)
         )
-        return f"which is lower cannot be told, since their 95% intervals overlap ({ends})"
+        return f"which is lower is undecided, since their 95% intervals overlap ({ends})"
 
 
 def bill(plane: PilotPlane) -> float | None:

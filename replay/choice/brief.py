@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from replay.choice.staff import hours_said
 from replay.choice.types import Assumption, PilotPlane, PilotVerdict
 from replay.money.types import BreakEvenFound
+from replay.words.numbers import exact, number
 from replay.words.phrases import counted
 
 Confidence = Literal["high", "fair", "low", "none"]
@@ -65,7 +66,7 @@ def _confidence(verdict: PilotVerdict) -> tuple[Confidence, str]:
         return "low", "an assumption that nobody checked flips the cheaper plane"
     near = None if _is_by_staff(verdict) else _nearest(verdict.break_even)
     if near is not None and near < _NEAR:
-        return "low", f"the bills cross at {near:.2g} times the present load"
+        return "low", f"the bills cross at {number(near)} times the present load"
     if verdict.how != "live":
         return "fair", "the planes were simulated or emulated, so your code did not run on them"
     if any("no calendar was given" in doubt for doubt in verdict.doubts):
@@ -113,14 +114,14 @@ def _flips(verdict: PilotVerdict) -> Iterator[str]:
     even = _by_requests(verdict.break_even)
     if even is not None and even.at and even.now and not _is_by_staff(verdict):
         way = "more" if even.at > even.now else "less"
-        yield f"{way} load: {even.at:,.0f} requests a day, where it is {even.now:,.0f} now"
+        yield f"{way} load: {number(even.at)} requests a day, where it is {number(even.now)} now"
     staff = verdict.staff
     if staff is not None and _is_by_staff(verdict):
         yield f"staff time: {staff.text}"
     elif staff is not None and staff.flips_at_hours:
         first, second = staff.between
         hours = hours_said(staff.flips_at_hours)
-        yield f"{hours} of staff a month more on {first} than on {second}, at {staff.rate:g} an hour"
+        yield f"{hours} more staff time a month on {first} than on {second}, at {exact(staff.rate)} an hour"
     own = verdict.calendars[0].cheaper if verdict.calendars else None
     for bill in verdict.calendars[1:]:
         if own and bill.cheaper not in (None, own):

@@ -160,7 +160,7 @@ def _held_to_slos(case: Case, stand: Standing, made: _Made) -> _Made:
     slo, reason = (open_ones[0].slo, open_ones[0].why) if open_ones else (", ".join(case.slos), "")
     others = [one.target for one in stand.represents.values() if one is not plane and one.budget == "pass"]
     kept = f"; {' and '.join(others)} {'keeps' if len(others) == 1 else 'keep'} the SLOs" if others else ""
-    said = f"whether {plane.target} keeps {slo} cannot be told{f' ({reason})' if reason else ''}{kept}"
+    said = f"whether {plane.target} keeps {slo} is undecided{f' ({reason})' if reason else ''}{kept}"
     return _Made(
         "inconclusive",
         ["latency budget"],

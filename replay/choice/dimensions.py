@@ -12,7 +12,8 @@ from replay.choice.case import Case
 from replay.choice.standing import standing
 from replay.choice.types import Dimension, PilotPlane
 from replay.choice.words import back, of_how_many
-from replay.words.phrases import counted, number
+from replay.words.numbers import milliseconds, money, number, percent
+from replay.words.phrases import counted
 
 EVEN = "even"
 NOT_MEASURED = "not measured"
@@ -31,7 +32,9 @@ def _latency(case: Case) -> Dimension:
         case,
         "latency",
         lambda plane: plane.p99_ms,
-        lambda plane: f"p50 {_ms(plane.p50_ms)}, p95 {_ms(plane.p95_ms)}, p99 {_ms(plane.p99_ms)}",
+        lambda plane: (
+            f"p50 {milliseconds(plane.p50_ms)}, p95 {milliseconds(plane.p95_ms)}, p99 {milliseconds(plane.p99_ms)}"
+        ),
         why="by p99 of the representative phase",
     )
 
@@ -68,7 +71,9 @@ def _tools(case: Case) -> Dimension:
     local = [step for step in case.workload.series if step.needs or step.is_local]
     share = sum(step.busy_share for step in local)
     said = (
-        f"{share:.0%} of the time is in steps that run on the agent's own machine" if local else "all over HTTP"
+        f"{percent(share)} of the time is in steps that run on the agent's own machine"
+        if local
+        else "all over HTTP"
     )
     better = "vm" if share >= 0.5 else EVEN
     return Dimension(
@@ -102,7 +107,7 @@ def _state(case: Case) -> Dimension:
     def said(plane: PilotPlane) -> str:
         lost = plane.recovery
         if lost is None:
-            return "no instance was made to go away"
+            return "no instance was taken down"
         sessions = counted(lost.sessions_lost, "session")
         return f"{sessions} lost when an instance went away; {back(lost)}{of_how_many(plane)}"
 
@@ -140,7 +145,7 @@ def _autoscaling(case: Case) -> Dimension:
             return NOT_MEASURED
         if plane.ceiling_verdict == "at_least":
             return f"at least {number(plane.ceiling_rps)} requests/s, the most that was tried"
-        return f"{number(plane.ceiling_rps)} requests/s, then {plane.limited_by} gives way"
+        return f"{number(plane.ceiling_rps)} requests/s, limited by {plane.limited_by}"
 
     return _row(
         case,
@@ -196,9 +201,5 @@ def _least(known: Sequence[tuple[float, PilotPlane]], least_difference: float) -
     return best.target if is_clear and second - first >= least_difference else EVEN
 
 
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.4g} ms" if value < 1000 else f"{value / 1000:,.3g} s"
-
-
 def _money(value: float | None, currency: str | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:,.2f} {currency or ''} a month".replace("  ", " ")
+    return NOT_MEASURED if value is None else f"{money(value, currency)} a month"

@@ -14,7 +14,7 @@ from replay.choice.having import is_provided
 from replay.choice.staff import flips_soon
 from replay.choice.standing import Standing
 from replay.choice.types import Choice, PilotPlane, Rule, StaffLine
-from replay.words.phrases import number
+from replay.words.numbers import milliseconds
 
 _WITHIN = ("variability", "utilisation")
 
@@ -47,7 +47,7 @@ def doubts(
 def _undecided_slos(answer: _Answer) -> Iterator[str]:
     for plane in sorted(answer.shown, key=lambda plane: plane is not answer.chosen):
         for one in plane.undecided:
-            yield f"whether {plane.target} keeps {one.slo} cannot be told: {one.why}"
+            yield f"whether {plane.target} keeps {one.slo} is undecided: {one.why}"
 
 
 def _warmth(answer: _Answer) -> Iterator[str]:
@@ -61,8 +61,9 @@ def _warmth(answer: _Answer) -> Iterator[str]:
             continue
         if without <= CLEAR_RATIO * vm.p99_ms and plane.p99_ms is not None:
             yield (
-                f"without cold starts {plane.target}'s p99 is {number(without)} ms instead of {number(plane.p99_ms)} "
-                "ms, so warm instances (min_instances) may keep the SLOs for less: give them as another target"
+                f"without cold starts {plane.target}'s p99 is {milliseconds(without)} instead of "
+                f"{milliseconds(plane.p99_ms)}, "
+                "so warm instances (min_instances) may keep the SLOs for less: give them as another target"
             )
 
 
@@ -117,7 +118,7 @@ def _late_generator(answer: _Answer) -> Iterator[str]:
 
 def _no_budget(answer: _Answer) -> Iterator[str]:
     if not answer.case.slos:
-        yield "no latency budget was given, so none was held against the planes"
+        yield "no latency budget was given, so the planes were not judged by one"
 
 
 def _other_tail(answer: _Answer) -> Iterator[str]:

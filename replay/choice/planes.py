@@ -27,7 +27,7 @@ from replay.judge.types import Check
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
 from replay.results.types import Summary
-from replay.words.phrases import number
+from replay.words.numbers import number
 
 _P95, _P99 = parse_slo("p95(answered) < 1s"), parse_slo("p99(answered) < 1s")
 _WORST = ("ok", "suspect", "saturated")

@@ -11,6 +11,7 @@ import msgspec
 from replay.errors import InputError
 from replay.keys import ended, quoted, unknown_key
 from replay.toml import TomlError, read_toml
+from replay.words.numbers import exact, number
 
 UNKNOWN = "don't know"
 NONE = "none"
@@ -232,7 +233,7 @@ def answer_of(question: Question, typed: str) -> Any:
         try:
             return _read(question, float(typed))
         except ValueError as cause:
-            raise ValueError(f"{quoted(typed)} is not a number from 0 to {question.most:,.0f}") from cause
+            raise ValueError(f"{quoted(typed)} is not a number from 0 to {number(question.most)}") from cause
     if question.kind in ("several", "names"):
         return _read(
             question, [_by_number(question, part.strip()) for part in typed.split(",") if part.strip()]
@@ -257,7 +258,7 @@ def said(value: Any) -> str:
         return "not answered"
     if isinstance(value, tuple):
         return ", ".join(value)
-    return f"{value:,.10g}" if isinstance(value, float) else str(value)
+    return number(value, 10) if isinstance(value, float) else str(value)
 
 
 def follows(question: Question, value: Any) -> str:
@@ -319,11 +320,11 @@ def _read(question: Question, value: Any) -> Any:
 
 def _number(value: Any, most: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"must be a number from 0 to {most:,.0f}")
+        raise ValueError(f"must be a number from 0 to {number(most)}")
     if not 0 <= value <= most:
         # A whole number in TOML may have more digits than any float.
-        said = f"{value:g}" if isinstance(value, float) or abs(value) < 1e15 else "far from it"
-        raise ValueError(f"must be from 0 to {most:,.0f}, and is {said}")
+        said = exact(value) if isinstance(value, float) or abs(value) < 1e15 else "far from it"
+        raise ValueError(f"must be from 0 to {number(most)}, and is {said}")
     return float(value)
 
 

@@ -28,7 +28,8 @@ from replay.choice.tail import cold_tail
 from replay.choice.types import Favours, Hybrid, PilotPlane, PlaneName, Rule, StepClass
 from replay.judge.statistics.distributions import at_least
 from replay.money.types import BreakEvenFound
-from replay.words.phrases import counted, number
+from replay.words.numbers import milliseconds, money, number, percent, seconds
+from replay.words.phrases import counted
 
 LEAST_SESSIONS = 20
 MOST_IDLE_FOR_VM = 0.5
@@ -81,7 +82,7 @@ def availability(case: Case) -> Rule:
         favours=_the_rest(case, stand, "availability"),
         evidence={"failed_share": shares},
         text=_who_is_out(stand, "availability")
-        or f"no plane failed more than {MOST_FAILED:.0%} of the requests for certain",
+        or f"no plane failed more than {percent(MOST_FAILED)} of the requests for certain",
         flips_at={"failed_share": MOST_FAILED},
         source="availability and error budget",
     )
@@ -164,7 +165,8 @@ def request_length(case: Case) -> Rule:
         },
         text=_who_is_out(stand, "request length")
         or (_limits_that_decide_nothing(case, stand, longest) if longest / 1000 > least_s else "")
-        or f"the longest request took {longest / 1000:,.1f} s, and each target lets one take {least_s:g} s or longer",
+        or f"the longest request took {milliseconds(longest)}, and each target lets one take {seconds(least_s)} "
+        f"or longer",
         flips_at={"longest_s": least_s} if longest / 1000 <= least_s else None,
         source="workflow length against the platform's limits",
     )
@@ -179,8 +181,8 @@ def _limits_that_decide_nothing(case: Case, stand: Standing, longest_ms: float) 
             continue
         gone = stand.out.get(plane.target)
         why = "sends such requests elsewhere" if gone is None else f"is out already ({gone.rule})"
-        said.append(f"{plane.target}, which ends a request after {limit_s:g} s, {why}")
-    return f"the longest request took {longest_ms / 1000:,.1f} s; {'; '.join(said)}" if said else ""
+        said.append(f"{plane.target}, which ends a request after {seconds(limit_s)}, {why}")
+    return f"the longest request took {milliseconds(longest_ms)}; {'; '.join(said)}" if said else ""
 
 
 def local_needs(case: Case) -> Rule:
@@ -234,8 +236,8 @@ def mixed_steps(case: Case) -> Rule:
         busy >= LONG_BUSY_SHARE and short_share >= SHORT_STEPS_SHARE and in_flight >= least_in_flight
     )
     text = (
-        f"{step_names(long)} makes up {busy:.0%} of the time outside of model calls and keeps {in_flight:.2g} "
-        f"under way, while {short_share:.0%} of the requests are short"
+        f"{step_names(long)} makes up {percent(busy)} of the time outside of model calls and keeps {number(in_flight)} "
+        f"in flight, while {percent(short_share)} of the requests are short"
     )
     bills = compared(stand.represents)
     favours: Favours = "neither"
@@ -290,8 +292,8 @@ def _forced_said(steps: Sequence[StepClass], machines: int, month: float, vm: Pi
     does = "pays" if pays else "does not pay"
     return (
         f"{step_names(steps)} cannot run serverless; with {machines} of {counted(vm.machines or 0, 'machine')} for it "
-        f"and the rest serverless a month is {month:,.2f} {vm.currency or ''} at most, beside "
-        f"{vm.cost_month or 0.0:,.2f} for {vm.target} alone, so a split {does}"
+        f"and the rest serverless a month is {money(month)} {vm.currency or ''} at most, beside "
+        f"{money(vm.cost_month or 0.0)} for {vm.target} alone, so a split {does}"
     )
 
 
@@ -305,7 +307,7 @@ def cost(case: Case) -> Rule:
             favours="neither",
             evidence={},
             text=why_not_compared([plane for kind, plane in represents.items() if kind != "hybrid"])
-            or "there are no two bills to compare",
+            or "there are not two bills to compare",
         )
     ratio = bills.ratio
     return Rule(
@@ -324,7 +326,9 @@ def cost(case: Case) -> Rule:
 
 def _months(bills: Bills, calendar: str) -> str:
     currency = bills.cheaper.currency or ""
-    said = f"{bills.cheaper.target} {bills.lower:,.2f}, {bills.dearer.target} {bills.higher:,.2f} {currency}"
+    said = (
+        f"{bills.cheaper.target} {money(bills.lower)}, {bills.dearer.target} {money(bills.higher)} {currency}"
+    )
     return f"{said.strip()} a month" + (f" ({calendar})" if calendar else "")
 
 
@@ -333,7 +337,7 @@ def staff_time(case: Case) -> Rule:
     line = staff_line(standing(case))
     if line is None:
         return Rule(
-            name="staff time", favours="neither", evidence={}, text="there are no two bills to add it to"
+            name="staff time", favours="neither", evidence={}, text="there are not two bills to add it to"
         )
     stated = bool(line.month)
     return Rule(
@@ -353,7 +357,7 @@ def staff_time(case: Case) -> Rule:
 
 
 def utilisation(case: Case) -> Rule:
-    """Which side of the crossings the workload is on, by the bills at the load as it is."""
+    """Which side of the crossings the workload is on, by the bills at the present load."""
     even = _even(case)
     if even is None or even.at is None or even.now is None:
         why = (even.reason if even else None) or "no break-even was found"
@@ -365,15 +369,15 @@ def utilisation(case: Case) -> Rule:
     cheaper: Favours = "neither" if bills is None or not bills.is_clear else bills.cheaper.plane
     at = ", ".join(number(one) for one in crossings)
     side = (
-        f"the bills at the load as it is favour {cheaper}"
+        f"the bills at the present load favour {cheaper}"
         if cheaper != "neither"
-        else "the bills at the load as it is do not decide"
+        else "the bills at the present load do not decide"
     )
     return Rule(
         name="utilisation",
         favours=cheaper if is_apart and cheaper in _kinds_of(case, even) else "neither",
         evidence={"active_instances": even.now, "crossings": crossings, "ci": list(even.ci or ())},
-        text=f"{number(even.now)} instances are active in the mean; both cost the same at {at}; {side}",
+        text=f"{number(even.now)} instances are active on average; both cost the same at {at}; {side}",
         flips_at={"active_instances": min(crossings, key=lambda one: abs(one - (even.now or 0.0)))},
         source="the break-even utilisation",
     )
@@ -409,7 +413,7 @@ def variability(case: Case) -> Rule:
         favours = "serverless"
     text = f"{workload.pattern}: {workload.pattern_rule}"
     if workload.pattern == "steady state" and is_idle:
-        text += f"; but nothing is under way in {idle:.0%} of the seconds"
+        text += f"; but nothing is under way in {percent(idle)} of the seconds"
     return Rule(
         name="variability",
         favours=favours,

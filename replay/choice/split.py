@@ -12,7 +12,8 @@ from replay.choice.case import Case
 from replay.choice.having import cannot_do
 from replay.choice.standing import Standing, listed, too_long
 from replay.choice.types import PilotPlane, PlannedRoute, StepClass, TriedSplit
-from replay.words.phrases import counted, number
+from replay.words.numbers import milliseconds, money, number
+from replay.words.phrases import counted
 
 # A step is long beside another if it takes ten times as long; and two seconds is the least to build a machine for.
 LONG_RATIO = 10.0
@@ -126,9 +127,9 @@ def split_words(tried: TriedSplit, beside: str, *, pays: bool) -> str:
         return f"no split will do: with {simulated_how} it {tried.out}"
     other = f", beside {beside}" if beside else ""
     if tried.cost_month is None:
-        month = f"{tried.estimated_month:,.2f} {tried.currency or ''}".strip()
+        month = money(tried.estimated_month, tried.currency)
         return f"no split saves anything: {how} would be about {month} a month by both planes' own runs{other}"
-    month = f"{tried.cost_month:,.2f} {tried.currency or ''}".strip()
+    month = money(tried.cost_month, tried.currency)
     does = "pays" if pays else "does not pay"
     priced = (
         f", and with {counted(tried.machines, 'machine')} in the month," if tried.machines != simulated else ""
@@ -137,9 +138,9 @@ def split_words(tried: TriedSplit, beside: str, *, pays: bool) -> str:
 
 
 def _why_there(step: StepClass, *, is_moved: bool) -> str:
-    took = "no duration recorded" if step.p50_ms is None else f"{number(step.p50_ms / 1000)} s in the median"
+    took = "no duration recorded" if step.p50_ms is None else f"{milliseconds(step.p50_ms)} in the median"
     if step.needs:
         return f"needs {step.needs}"
     if is_moved:
-        return f"{took}, {number(step.in_flight)} under way in the mean"
+        return f"{took}, {number(step.in_flight)} in flight on average"
     return f"{took}; waits on others" if step.kind == "llm" else took

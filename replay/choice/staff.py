@@ -7,7 +7,7 @@ than what lies between two bills, the bills alone do not say which plane is chea
 from replay.choice.bills import ASSUMED_RATE, Bills, bill, bill_and_staff, compared, staff_of
 from replay.choice.standing import Standing
 from replay.choice.types import Choice, StaffLine
-from replay.words.phrases import number
+from replay.words.numbers import money, number
 
 # So much upkeep a month more for one plane than for another surprises nobody: an hour a week.
 FEW_HOURS = 4.0
@@ -57,7 +57,7 @@ def _choice(bills: Bills) -> Choice:
 def _said(
     bills: Bills, with_staff: Bills, month: dict[str, float], rate: float, hours: float, *, is_assumed: bool
 ) -> str:
-    hour = f"{rate:,.2f} {bills.cheaper.currency or ''}".strip()
+    hour = money(rate, bills.cheaper.currency)
     assumed = " (assumed, since no staff_rate is stated)" if is_assumed else ""
     flip = (
         f"the turn is at {hours_said(hours)} of staff a month more on {bills.cheaper.target} than on "
@@ -65,7 +65,7 @@ def _said(
     )
     if not month:
         return f"no staff time is stated; without it {_leads(bills)}; {flip}"
-    stated = ", ".join(f"{amount:,.2f} on {target}" for target, amount in month.items())
+    stated = ", ".join(f"{money(amount)} on {target}" for target, amount in month.items())
     is_same = bills.is_clear and with_staff.is_clear and bills.cheaper is with_staff.cheaper
     without = ", as it is without" if is_same else f"; without it {_leads(bills)}"
     return f"with staff time ({stated}) {_leads(with_staff)}{without}; {flip}"
@@ -75,8 +75,8 @@ def _leads(bills: Bills) -> str:
     """Which month is the lower, with both amounts."""
     currency = bills.cheaper.currency or ""
     if bills.is_clear:
-        amounts = f"{bills.lower:,.2f} against {bills.higher:,.2f} {currency}".rstrip()
+        amounts = f"{money(bills.lower)} against {money(bills.higher)} {currency}".rstrip()
         return f"{bills.cheaper.target} is cheaper, {amounts} a month"
-    why = "are too near to decide" if bills.are_near else "cannot be told apart"
-    amounts = f"{bills.lower:,.2f} and {bills.higher:,.2f} {currency}".rstrip()
+    why = "are too close to call" if bills.are_near else "cannot be told apart"
+    amounts = f"{money(bills.lower)} and {money(bills.higher)} {currency}".rstrip()
     return f"{bills.cheaper.target} and {bills.dearer.target} {why}, {amounts} a month"

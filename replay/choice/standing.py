@@ -16,7 +16,8 @@ from replay.choice.having import cannot_do, runs_on, unfit
 from replay.choice.questionnaire import Answers
 from replay.choice.types import PilotPlane, PlaneName, StepClass
 from replay.judge.statistics.distributions import beta_quantile
-from replay.words.phrases import counted, number
+from replay.words.numbers import milliseconds, number, percent, seconds
+from replay.words.phrases import counted
 
 LEAST_STEPS = 100
 MOST_FAILED = 0.01
@@ -125,13 +126,15 @@ def _thin(_: Case, plane: PilotPlane) -> str | None:
 def _failing(_: Case, plane: PilotPlane) -> str | None:
     if not fails_too_often(plane):
         return None
-    return f"failed {plane.error_share or 0.0:.1%} of the requests, where {MOST_FAILED:.0%} is the most"
+    return (
+        f"failed {percent(plane.error_share or 0.0)} of the requests, where {percent(MOST_FAILED)} is the most"
+    )
 
 
 def _over_budget(case: Case, plane: PilotPlane) -> str | None:
     if plane.budget != "fail":
         return None
-    p99 = "" if plane.p99_ms is None else f" (its p99 is {number(plane.p99_ms)} ms)"
+    p99 = "" if plane.p99_ms is None else f" (its p99 is {milliseconds(plane.p99_ms)})"
     return f"broke {' and '.join(plane.broken) or ', '.join(case.slos) or 'its SLOs'}{p99}"
 
 
@@ -148,8 +151,8 @@ def _too_short_a_limit(case: Case, plane: PilotPlane) -> str | None:
         return None
     longest_s = max(step.longest_ms or 0.0 for step in steps) / 1000
     return (
-        f"ends a request after {case.request_limit_s[plane.target]:g} s, and {step_names(steps)} takes up to "
-        f"{longest_s:,.0f} s"
+        f"ends a request after {seconds(case.request_limit_s[plane.target])}, and {step_names(steps)} takes up to "
+        f"{seconds(longest_s)}"
     )
 
 

@@ -11,7 +11,7 @@ from replay.choice.bills import CLEAR_RATIO
 from replay.choice.case import Case
 from replay.choice.standing import standing
 from replay.choice.types import PilotPlane, Rule
-from replay.words.phrases import number
+from replay.words.numbers import milliseconds, number, percent
 
 TIMES_SLOWER = 2.0
 MOSTLY_COLD = 0.5
@@ -125,9 +125,9 @@ def _figures(tail: _Tail, serverless: PilotPlane, vm: PilotPlane) -> str:
     if tail.times >= CLEAR_RATIO and tail.vm_ms > 0:
         times = f", {number(tail.times)} times as long"
     share = serverless.cold_share
-    cold = "" if share is None else f"; {share:.1%} of the requests to {serverless.target} were cold"
+    cold = "" if share is None else f"; {percent(share)} of the requests to {serverless.target} were cold"
     return (
-        f"{tail.name} {tail.serverless_ms:,.0f} ms on {serverless.target}, {tail.vm_ms:,.0f} ms on "
+        f"{tail.name} {milliseconds(tail.serverless_ms)} on {serverless.target}, {milliseconds(tail.vm_ms)} on "
         f"{vm.target}{times}{cold}"
     )
 

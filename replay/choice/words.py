@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from replay.choice.types import Choice, PilotPlane, Recovered
 from replay.money.types import BreakEvenFound
-from replay.words.phrases import counted, number
+from replay.words.numbers import milliseconds, money, number, percent
+from replay.words.phrases import counted
 
 
 def headline(planes: Sequence[PilotPlane], calendar: str) -> list[tuple[str, dict[str, str]]]:
@@ -35,15 +36,13 @@ def _effort(plane: PilotPlane) -> str:
     if plane.sessions_lost:
         parts.append(f"{counted(plane.sessions_lost, 'session')} lost")
     if plane.cold_share:
-        parts.append(f"{plane.cold_share:.1%} of the trace's requests were cold")
+        parts.append(f"{percent(plane.cold_share)} of the trace's requests were cold")
     said = f"{plane.target}: {'; '.join(parts)}."
     recovery = plane.recovery
     if recovery is None:
-        return f"{said} No instance was made to go away, so recovery was not seen."
+        return f"{said} No instance was taken down, so recovery was not seen."
     if recovery.met in ("no request", "no instance") and not recovery.failed:
-        return (
-            f"{said} Nothing was running when the fault came ({recovery.met}), so what one does was not seen."
-        )
+        return f"{said} Nothing was running when the fault came ({recovery.met}), so its effect was not seen."
     if not recovery.failed:
         return f"{said} {_capital(recovery.what)}: no request failed, {back(recovery)}{of_how_many(plane)}."
     return (
@@ -55,7 +54,7 @@ def _effort(plane: PilotPlane) -> str:
 def back(recovery: Recovered) -> str:
     """When a target was itself again."""
     if recovery.recovered_s is None:
-        return "it was not seen to recover"
+        return "it did not recover within the run"
     return "back at once" if recovery.recovered_s < 0.1 else f"back after {number(recovery.recovered_s)} s"
 
 
@@ -71,12 +70,12 @@ def of_how_many(plane: PilotPlane) -> str:
 def rollback(choice: Choice, planes: Sequence[PilotPlane]) -> str:
     """The way back, in a line."""
     if choice == "inconclusive":
-        return "Nothing to roll back: stay with what runs now until the doubts are settled."
+        return "Nothing to roll back: keep what runs now until the doubts are settled."
     others = [plane.target for plane in planes if plane.plane != choice]
     other = others[0] if others else "the plane that runs now"
     return (
-        f"Keep {other} deployed and idle for the first weeks; the way back is to send all traffic there again, and "
-        f"then to hold it to the same SLOs with `replay gate`."
+        f"Keep {other} deployed and idle for the first weeks; to roll back, send all traffic there again, and "
+        f"then judge it by the same SLOs with `replay gate`."
     )
 
 
@@ -86,9 +85,12 @@ def check_again(break_even: Sequence[BreakEvenFound], by_date: str, *, is_by_sta
     """
     even = next((even for even in break_even if even.by == "requests"), None)
     if even is None or even.at is None or even.now is None or is_by_staff:
-        return f"Ask again by {by_date}, with a newer trace."
+        return f"Review by {by_date}, with a newer trace."
     way = "rises above" if even.now < even.at else "falls below"
-    return f"Ask again by {by_date}, or as soon as the load {way} {even.at:,.0f} requests a day (now {even.now:,.0f})."
+    return (
+        f"Review by {by_date}, or as soon as the load {way} {number(even.at)} requests a day (now "
+        f"{number(even.now)})."
+    )
 
 
 def _capital(text: str) -> str:
@@ -98,13 +100,13 @@ def _capital(text: str) -> str:
 def _ms(value: float | None) -> str:
     if value is None:
         return "not measured"
-    return f"{value:,.3g} ms" if value < 999.5 else f"{value / 1000:,.3g} s"
+    return milliseconds(value)
 
 
 def _money(plane: PilotPlane) -> str:
     if plane.cost_month is None:
         return "no price"
-    return f"{plane.cost_month:,.2f} {plane.currency or ''}".strip()
+    return money(plane.cost_month, plane.currency)
 
 
 def _ceiling(plane: PilotPlane) -> str:

@@ -26,7 +26,7 @@ from replay.judge.comparison.sides import MARGIN_PERCENT, MetricError, parse_met
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
 from replay.live.live import open_view
-from replay.report.ci.github import annotations, is_github, write_job_summary
+from replay.report.ci.github import compare_annotations, is_github, write_job_summary
 from replay.report.ci.junit import compare_junit
 from replay.report.ci.markdown import compare_markdown
 from replay.report.terminal.verdicts import print_compare
@@ -42,12 +42,26 @@ from replay.trials.compare import (
 )
 from replay.trials.endings import broken_off, concluded
 from replay.trials.prices import check_currency
+from replay.words.numbers import exact, percent
 
 
-@click.command(cls=VerdictCommand)
+@click.command(
+    cls=VerdictCommand,
+    examples=(
+        "replay compare traces/support-agent.jsonl \\\n    -t targets/local.toml -t targets/staging.toml",
+        "replay compare --run runs/old --run runs/new --fail-if-slower",
+    ),
+    ends={
+        "done": "compared",
+        "fail": "slower or different, with --fail-if-slower or --fail-if-different",
+        "inconclusive": "",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
+)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "-t", "--target", "targets", multiple=True, help="A URL or a target file (TOML); name two or more."
+    "-t", "--target", "targets", multiple=True, help="A URL or a target file (TOML); give two or more."
 )
 @click.option(
     "--run",
@@ -55,7 +69,7 @@ from replay.trials.prices import check_currency
     multiple=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Compare runs that were made, instead of making them; name two or more.",
+    help="Compare finished runs instead of making new ones; give two or more.",
 )
 @click.option(
     "--mode",
@@ -68,55 +82,56 @@ from replay.trials.prices import check_currency
 @click.option(
     "--recorded",
     is_flag=True,
-    help="Hold one run, or one target, to the recording itself, as if that were another target.",
+    help="Compare one run, or one target, with the recording itself, as if that were another target.",
 )
 @click.option(
-    "--aa", is_flag=True, help="Hold one target against itself: the least difference that could be seen."
+    "--aa", is_flag=True, help="Compare one target with itself: the smallest difference that could be seen."
 )
 @click.option(
-    "--metric", default="p99", show_default=True, help="What decides, for example p50, p95(ttft), errors."
+    "--metric",
+    default="p99",
+    show_default=True,
+    help="The metric that decides, for example p50, p95(ttft), errors.",
 )
 @click.option(
     "--margin",
     type=PERCENT,
-    default=f"{MARGIN_PERCENT:g}%",
+    default=f"{exact(MARGIN_PERCENT)}%",
     show_default=True,
-    help="A difference within this either way does not matter.",
+    help="Differences within ± this count as equal.",
 )
 @click.option(
     "--phase",
     type=DURATION,
     default="5ms",
     show_default=True,
-    help="paired: how far apart a session reaches the targets, in an order drawn anew for each.",
+    help="paired: how far apart the targets get the same session, in an order drawn anew for each.",
 )
 @click.option(
     "--confidence",
     type=click.FloatRange(0.5, 0.9999),
     default=CONFIDENCE,
     show_default=True,
-    help="Of the verdicts.",
+    help="Confidence level.",
 )
 @fidelity_option
 @answers_option
 @click.option(
     "--answers-margin",
     type=PERCENT,
-    default=f"{ANSWERS_MARGIN_PERCENT:g}%",
+    default=f"{exact(ANSWERS_MARGIN_PERCENT)}%",
     show_default=True,
-    help="Call answers the same only if fewer sessions than this can differ.",
+    help="Call answers the same only if fewer than this share of sessions can differ.",
 )
 @click.option(
     "--answers-again",
     type=PERCENT,
-    default=f"{100 * AGAIN_SHARE:g}%",
+    default=percent(AGAIN_SHARE),
     show_default=True,
     help="Ask the first target again for this share of the sessions that do not differ (but for at least 200 in all), "
     "to learn what is random in its answers.",
 )
-@click.option(
-    "--fail-if-different", is_flag=True, help="Exit with 1 if a later target's answers are different."
-)
+@click.option("--fail-if-different", is_flag=True, help="Exit with 1 if the answers of a later target differ.")
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @verdict_file_options
 @run_options
@@ -149,12 +164,10 @@ def compare(
 ) -> None:
     """Replay TRACE against several targets at the same times, and say which is faster, and how sure that is.
 
-    Example: replay compare traces/support-agent.jsonl -t targets/local.toml -t targets/staging.toml
-
     Are the answers the same, too? Add --answers.
     """
     if fail_if_different and answers is None:
-        raise click.UsageError("--fail-if-different asks for the answers to be compared: add --answers.")
+        raise click.UsageError("--fail-if-different needs the answers to be compared: add --answers.")
     try:
         of_answers = AnswersQuestion(answers, answers_margin, answers_again / 100) if answers else None
         question = Question(parse_metric(metric), margin, confidence, phase * 1_000, least_fidelity, of_answers)
@@ -199,7 +212,7 @@ def compare(
         ctx, compare_junit(verdict), compare_markdown(verdict), broken_off(conclusion, directory)
     )
     if is_github():
-        print_commands(annotations(verdict), err=as_json)
+        print_commands(compare_annotations(verdict), err=as_json)
         write_job_summary(compare_markdown(verdict))
     ctx.exit(EXIT_CODES[conclusion])
 
@@ -207,7 +220,7 @@ def compare(
 def _answer(
     verdict: CompareVerdict, *, fail_if_slower: bool, fail_if_different: bool, is_aa: bool
 ) -> Conclusion:
-    """Slower, or different, is a failure only if that was asked for; a target that is held against itself need not
+    """Slower, or different, is a failure only if that was asked for; a target that is compared with itself need not
     settle anything.
     """
     pairs = (verdict, *verdict.further)
@@ -222,21 +235,23 @@ def _check_usage(
     trace: Path | None, targets: tuple[str, ...], run_dirs: tuple[Path, ...], *, aa: bool, recorded: bool
 ) -> None:
     if aa and recorded:
-        raise click.UsageError(
-            "--aa and --recorded each hold one target to something else: choose one of them."
-        )
+        raise click.UsageError("--aa and --recorded exclude each other: choose one of them.")
     if run_dirs:
         if trace is not None or targets or aa:
             raise click.UsageError("compare either runs (--run twice), or a TRACE against targets.")
         if recorded and len(run_dirs) != 1:
-            raise click.UsageError("--recorded holds one run to its recording: name exactly one.")
+            raise click.UsageError("--recorded compares one run with its recording: name exactly one.")
         if not recorded and len(run_dirs) < 2:
             raise click.UsageError("name at least two runs, each with --run; or one with --recorded.")
         return
     if trace is None:
         raise click.UsageError("name a TRACE and targets to replay it against, or runs with --run.")
     if (aa or recorded) and len(targets) != 1:
-        what = "--aa holds one target against itself" if aa else "--recorded holds one target to the recording"
+        what = (
+            "--aa compares one target with itself"
+            if aa
+            else "--recorded compares one target with the recording"
+        )
         raise click.UsageError(f"{what}: name exactly one.")
     if not (aa or recorded) and len(targets) < 2:
         raise click.UsageError("name at least two targets, each with -t; or one with --aa or --recorded.")

@@ -4,12 +4,19 @@ from pathlib import Path
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.report.terminal.explain import print_explain
 from replay.trials.explaining import explain_directory
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay explain runs/today",
+        "replay explain runs/today --session support-17",
+    ),
+)
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "--quantile",
@@ -21,10 +28,7 @@ from replay.trials.explaining import explain_directory
 @click.option("--session", metavar="ID", help="Show the critical path of this session, step by step.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def explain(run_dir: Path, quantile: float, session: str | None, as_json: bool) -> None:
-    """Say what the tail of RUN is made of, what its sessions waited for, and whether the target grew slower.
-
-    Nothing is written. Example: replay explain runs/x --quantile 0.95
-    """
+    """Say what the tail of RUN is made of, what its sessions waited for, and whether the target grew slower."""
     verdict = explain_directory(run_dir, quantile, session)
     if as_json:
         print_json(verdict)

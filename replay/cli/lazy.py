@@ -4,11 +4,13 @@ All commands together take seconds to import, most of them for statistics and dr
 stands beside its name, in words for a list; its own help says the rest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+
+from replay.cli.command import DONE, Ends, write_examples, write_exit_codes
 
 
 class Member(NamedTuple):
@@ -21,8 +23,17 @@ class Member(NamedTuple):
 class LazyGroup(click.Group):
     """members: under the heading of each part of the list, in the order in which help shows them."""
 
-    def __init__(self, *args: Any, members: Mapping[str, Mapping[str, Member]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        members: Mapping[str, Mapping[str, Member]],
+        examples: Sequence[str] = (),
+        ends: Ends = DONE,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.examples = examples
+        self.ends = ends
         self._parts = members
         self._members = {name: member for part in members.values() for name, member in part.items()}
 
@@ -42,3 +53,8 @@ class LazyGroup(click.Group):
         for heading, part in self._parts.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), member.short_help) for name, member in part.items()])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        write_examples(self.examples, formatter)
+        write_exit_codes(self.ends, formatter)

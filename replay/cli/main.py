@@ -10,38 +10,36 @@ from replay.cli.failures import failure_of
 from replay.cli.lazy import LazyGroup, Member
 from replay.cli.outlets import guard_outlets
 from replay.engine.hosting.ownership import owning_signals
-from replay.words.numbers import printable
+from replay.words.names import printable
 
 _MEMBERS = {
-    "Replay and judge": {
+    "Replay": {
         "run": Member(
-            "replay.cli.replaying.run:run", "Replay a trace against a target, and record everything."
+            "replay.cli.replaying.run:run", "Replay a trace against a target, and record every latency."
         ),
-        "gate": Member(
-            "replay.cli.replaying.gate:gate", "Hold a run, or a trace replayed now, to SLOs: pass or fail."
-        ),
+    },
+    "Judge": {
+        "gate": Member("replay.cli.replaying.gate:gate", "Hold a target, or a run, to SLOs: pass or fail."),
         "compare": Member("replay.cli.compare:compare", "Say which target is faster, and how sure that is."),
         "ceiling": Member("replay.cli.replaying.ceiling:ceiling", "Find the highest load that a target bears."),
         "coldstart": Member(
             "replay.cli.replaying.coldstart:coldstart", "Find cold starts, or how long a target stays warm."
         ),
     },
-    "Look closer": {
+    "Explain": {
         "explain": Member("replay.cli.explain:explain", "Say what the tail of a run is made of."),
-        "report": Member(
-            "replay.cli.report:report", "Show a run again, as text, a page or one session's story."
-        ),
+        "report": Member("replay.cli.report:report", "Show a run or a verdict again, as text or as a page."),
         "schema": Member("replay.cli.schema:schema", "Print the JSON Schema of a file."),
     },
-    "Choose a plane": {
+    "Traces": {
+        "trace": Member("replay.cli.traces.trace:trace", "Record, import, make, inspect and change traces."),
+    },
+    "Planes": {
         "pilot": Member(
             "replay.cli.planes.pilot:pilot", "Find out which plane fits a trace: serverless, VMs or both."
         ),
-        "cost": Member("replay.cli.planes.cost:cost", "Price a run's load for a month."),
-        "plane": Member("replay.cli.planes.plane:plane", "Run or simulate a plane on this machine."),
-    },
-    "Prepare": {
-        "trace": Member("replay.cli.traces.trace:trace", "Make traces, look at them, check them, change them."),
+        "cost": Member("replay.cli.planes.cost:cost", "Say what a run's load costs a month."),
+        "plane": Member("replay.cli.planes.plane:plane", "Serve or simulate a plane on this machine."),
     },
 }
 
@@ -49,11 +47,25 @@ _MEMBERS = {
 @click.group(
     cls=LazyGroup,
     members=_MEMBERS,
+    examples=(
+        "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080",
+        "replay gate traces/support-agent.jsonl -t targets/staging.toml \\\n    --slo 'p99 < 800ms'",
+    ),
+    ends={
+        "done": "done, or the verdict is pass",
+        "fail": "the verdict is fail",
+        "inconclusive": "the verdict is inconclusive: too little was seen to tell",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="replay")
 def cli() -> None:
-    """Replay recorded AI-agent workloads at precise times against any HTTP endpoint."""
+    """Replay recorded AI-agent workloads at precise times against any HTTP endpoint, and judge what came of it.
+
+    A trace is a recorded workload; a target is a URL or a target file. `replay COMMAND --help` says more.
+    """
 
 
 def main() -> None:

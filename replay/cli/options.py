@@ -19,7 +19,7 @@ fidelity_option = click.option(
     type=RATIO,
     default=LEAST_FIDELITY,
     show_default=True,
-    help="How like the recording a replay has to be for its times to be judged; 0 judges them whatever it was.",
+    help="How faithful to the recording a replay must be for its times to be judged; 0 always judges them.",
 )
 
 _RUN_OPTIONS = [
@@ -31,14 +31,18 @@ _RUN_OPTIONS = [
         help="causal: steps follow their parents' real responses. recorded: every step at its recorded time.",
     ),
     click.option(
-        "--speed", type=FACTOR, default=1.0, show_default=True, help="Run everything this many times as fast."
+        "--speed",
+        type=FACTOR,
+        default=1.0,
+        show_default=True,
+        help="Replay everything this many times as fast.",
     ),
     click.option(
         "--arrivals",
         type=FACTOR,
         default=1.0,
         show_default=True,
-        help="Let sessions arrive this many times as fast.",
+        help="Start sessions this many times as fast.",
     ),
     click.option(
         "--think",
@@ -47,7 +51,7 @@ _RUN_OPTIONS = [
         show_default=True,
         help="Multiply think times (edge delays) by this.",
     ),
-    click.option("--idle-cap", type=DURATION, help="Cut every delay to at most this, for example 30s."),
+    click.option("--idle-cap", type=DURATION, help="Shorten longer delays to this, for example 30s."),
     click.option(
         "--scale",
         type=click.IntRange(1, 100_000),
@@ -58,12 +62,8 @@ _RUN_OPTIONS = [
     click.option(
         "--seed", type=int, default=1, show_default=True, help="Seed of everything random in the run."
     ),
-    click.option(
-        "--duration", type=DURATION, help="Send nothing later than this into the run, for example 60s."
-    ),
-    click.option(
-        "--repeat", is_flag=True, help="Begin the trace again when it ends, until --duration is over."
-    ),
+    click.option("--duration", type=DURATION, help="Stop sending after this long, for example 60s."),
+    click.option("--repeat", is_flag=True, help="Start the trace over when it ends, until --duration is over."),
     click.option(
         "--data",
         type=click.Path(path_type=Path),
@@ -74,46 +74,46 @@ _RUN_OPTIONS = [
         type=click.Choice(["sequential", "random"]),
         default=_DEFAULTS.data_order,
         show_default=True,
-        help="Take the rows in the order of the file, or in one drawn by --seed.",
+        help="Take the rows in file order, or in an order drawn by --seed.",
     ),
     click.option(
         "--references/--no-references",
         default=True,
         help="Fill in {{copy}}, {{session}}, {{uuid}}, {{now}} and {{row.NAME}} in requests, or send them as they are.",
     ),
-    click.option("--sessions", type=click.IntRange(1), help="Replay only the first so many sessions."),
+    click.option("--sessions", type=click.IntRange(1), help="Replay only this many sessions, the first ones."),
     click.option(
         "--max-in-flight",
         type=click.IntRange(1),
-        help="Have at most so many steps in flight; the rest wait, and the wait is charged.",
+        help="Have at most this many steps in flight; the others wait, and their wait counts as response time.",
     ),
     click.option(
         "--on-error",
         type=click.Choice(["continue", "skip-rest"]),
         default=_DEFAULTS.on_error,
         show_default=True,
-        help="After a failed step: go on with the session, or leave the rest of it unsent.",
+        help="After a failed step: continue the session, or leave the rest of it unsent.",
     ),
     click.option(
         "--late",
         type=click.Choice(["catch-up", "skip"]),
         default=_DEFAULTS.late,
         show_default=True,
-        help="A step found late: send it at once and charge the lateness, or leave it unsent.",
+        help="When a step is late: send it at once and count the lateness, or leave it unsent.",
     ),
     click.option(
         "--late-limit",
         type=DURATION,
         default="100ms",
         show_default=True,
-        help="With --late skip: how late is too late.",
+        help="With --late skip: leave steps unsent that are later than this.",
     ),
     click.option(
         "--warmup",
         type=DURATION,
         default="0s",
         show_default=True,
-        help="Mark the steps of this first part as warm-up.",
+        help="Mark the steps of this first part of the run as warm-up.",
     ),
     click.option(
         "--grace",
@@ -125,17 +125,18 @@ _RUN_OPTIONS = [
 ]
 
 to_origin_option = click.option(
-    "--to-origin", is_flag=True, help="Replay even against a target where the trace was recorded."
+    "--to-origin", is_flag=True, help="Replay even against the place where the trace was recorded."
 )
 read_only_option = click.option(
     "--read-only",
     is_flag=True,
-    help="Send GET, HEAD, OPTIONS and TRACE only; let all else, model calls too, be a wait of its recorded length.",
+    help="Send only GET, HEAD, OPTIONS and TRACE; all other steps, model calls too, become waits of their "
+    "recorded length.",
 )
 budget_option = click.option(
     "--budget",
     type=MONEY,
-    help="End the run, as failed, before its model calls cost more than this by the target's [cost], for example 5USD.",
+    help="End the run, as a fail, before its model calls cost more than this by the target's [cost], for example 5USD.",
 )
 _SAFETY_OPTIONS = [
     read_only_option,
@@ -146,7 +147,7 @@ _SAFETY_OPTIONS = [
         multiple=True,
         type=ABORT,
         metavar="'SLO over WINDOW'",
-        help="End the run, as failed, once this holds, for example 'errors > 20% over 10s'. May be repeated.",
+        help="End the run, as a fail, as soon as this holds, for example 'errors > 20% over 10s'. May be repeated.",
     ),
 ]
 
@@ -182,15 +183,15 @@ answers_option = click.option(
     type=click.Choice(["shape", "values"]),
     is_flag=False,
     flag_value="shape",
-    help="Look at answers too: status, size, the shape of JSON, finish reasons, tool names. Nothing that they say is "
-    "recorded; with `values`, digests by a key that is not. Put it last, or say which: --answers shape.",
+    help="Compare answers too: status, size, structure of JSON, finish reasons, tool names. Their content is not "
+    "recorded; `values` adds keyed digests of it. Put it last, or name the choice: --answers shape.",
 )
 
 
 def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
     if chosen["repeat"] and chosen["duration"] is None:
-        raise click.UsageError("--repeat goes on for ever; say until when with --duration, for example 10m.")
+        raise click.UsageError("--repeat repeats without end; set an end with --duration, for example 10m.")
     if chosen["data"] is not None and not chosen["references"]:
         raise click.UsageError("--data gives values to references, and --no-references leaves them alone.")
     return RunOptions(
@@ -232,5 +233,5 @@ def personal_option(command: _Command) -> _Command:
     return click.option(
         "--redact-personal",
         is_flag=True,
-        help="Replace e-mail addresses, card and phone numbers, and IBANs, as far as their form tells them.",
+        help="Replace e-mail addresses, card and phone numbers, and IBANs, where their form gives them away.",
     )(command)

@@ -1,6 +1,8 @@
 """`replay report`: show a run again, also one that was killed; or several, or a verdict, as a page."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -8,39 +10,37 @@ from replay.choice.types import PilotVerdict
 from replay.cli.documents import print_json
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
-from replay.judge.load.ceiling import CeilingVerdict
-from replay.judge.load.recovery import RecoveryVerdict
-from replay.judge.tail.coldstart import ColdVerdict
-from replay.judge.types import CompareVerdict, GateVerdict
-from replay.report.ci.junit import compare_junit, gate_junit
-from replay.report.ci.markdown import compare_markdown, gate_markdown
-from replay.report.ci.pilot import pilot_markdown
+from replay.exit_codes import Conclusion
 from replay.report.page.charts import ChartError
-from replay.report.page.page import run_page, verdict_page
-from replay.report.page.pilot import pilot_page
-from replay.report.terminal.load import print_ceiling, print_coldstart
-from replay.report.terminal.pilot import print_pilot
-from replay.report.terminal.recovery import print_recovery
+from replay.report.page.page import run_page
+from replay.report.page.pilot import PilotMaterial
 from replay.report.terminal.run import print_summary
 from replay.report.terminal.story import print_story
-from replay.report.terminal.verdicts import print_compare, print_gate
+from replay.report.verdicts import renderers_of
+from replay.results.evidence import Evidence
 from replay.results.exporting import EXPORTS
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
-from replay.results.types import MANIFEST_FILE, STEPS_FILE
+from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
 from replay.system.files import write_whole
 from replay.trials.endings import broken_off, concluded
-from replay.trials.evidence import AnyVerdict, read_evidence, read_verdict
+from replay.trials.evidence import read_evidence, read_verdict
 
 
-@click.command(cls=VerdictCommand)
+@click.command(
+    cls=VerdictCommand,
+    examples=(
+        "replay report runs/today",
+        "replay report runs/today runs/yesterday --html page.html",
+    ),
+)
 @click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary, or the verdict, as JSON on stdout.")
 @click.option(
     "--html",
     type=click.Path(path_type=Path),
-    help="Write a page with charts to this file; several runs over one another.",
+    help="Write a page with charts to this file; several runs are drawn over one another.",
 )
 @click.option(
     "--parquet",
@@ -61,10 +61,7 @@ def report(
     csv: Path | None,
     session: str | None,
 ) -> None:
-    """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one.
-
-    Example: replay report runs/x --html x.html
-    """
+    """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one."""
     if html is not None:
         try:
             write_whole(html, _page(paths))
@@ -95,28 +92,12 @@ def _show(path: Path, as_json: bool) -> None:
     if not is_run and verdict is None:
         RunDir(path).read_manifest()  # says what is missing
     if as_json:
-        document = rebuild(path) if is_run else verdict
-        print_json(document)
+        print_json(rebuild(path) if is_run else verdict)
         return
     if is_run:
         print_summary(rebuild(path), path)
-    _show_verdict(verdict, path)
-
-
-def _show_verdict(verdict: AnyVerdict | None, path: Path) -> None:
-    match verdict:
-        case GateVerdict():
-            print_gate(verdict, None)
-        case CompareVerdict():
-            print_compare(verdict, None)
-        case CeilingVerdict():
-            print_ceiling(verdict)
-        case ColdVerdict():
-            print_coldstart(verdict)
-        case RecoveryVerdict():
-            print_recovery(verdict)
-        case PilotVerdict():
-            print_pilot(verdict, path, has_assumptions=True)
+    if verdict is not None:
+        renderers_of(verdict).terminal(verdict, path)
 
 
 def _tell(path: Path, session: str, as_json: bool) -> None:
@@ -126,7 +107,7 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
     records = [record for record in read_steps(steps) if record.session == session] if steps.exists() else []
     if not records:
         raise RunDirError(
-            f"{path}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
+            f"{path}: has no session {session!r}. The field `session` in {STEPS_FILE} lists them."
         )
     if as_json:
         print_json(records)
@@ -134,43 +115,37 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
         print_story(session, records)
 
 
+class _Folder(NamedTuple):
+    """The folders that were named, for a page. path: that of the verdict."""
+
+    paths: tuple[Path, ...]
+    path: Path
+
+    def runs(self, names: Sequence[str]) -> tuple[list[Evidence], list[Manifest]]:
+        found = [path for path in self.paths if (path / MANIFEST_FILE).exists()]
+        found = found or [self.path / name for name in names if (self.path / name / MANIFEST_FILE).exists()]
+        return [read_evidence(path) for path in found], [RunDir(path).read_manifest() for path in found]
+
+    def pilot(self, verdict: PilotVerdict) -> PilotMaterial:
+        return material_of(verdict, self.path)
+
+
 def _page(paths: tuple[Path, ...]) -> str:
-    """One page of the runs named, or of the runs in the folders named; or of a verdict that has none of its own."""
-    found: list[Path] = []
-    verdict: AnyVerdict | None = None
+    """One page of the runs named and of the first verdict among them; or of a verdict, with the runs it is of."""
     for path in paths:
-        verdict = verdict or read_verdict(path)
-        if (path / MANIFEST_FILE).exists():
-            found.append(path)
-        elif isinstance(verdict, CompareVerdict):
-            # Not the run in which the first target was asked again, if there is one.
-            compared = {run for one in (verdict, *verdict.further) for side in one.targets for run in side.runs}
-            found += sorted(path / run for run in compared if (path / run / MANIFEST_FILE).exists())
-        elif verdict is None:
-            RunDir(path).read_manifest()  # says what is missing
-    if isinstance(verdict, PilotVerdict):
-        return pilot_page(verdict, material_of(verdict, paths[0]))
-    if isinstance(verdict, RecoveryVerdict):
-        verdict = None
-    if not found:
-        assert verdict is not None
-        return verdict_page(verdict)
-    runs = [read_evidence(path) for path in found]
-    return run_page(runs, [RunDir(path).read_manifest() for path in found], verdict)
+        if (verdict := read_verdict(path)) is not None:
+            return renderers_of(verdict).page(verdict, _Folder(paths, path))
+        RunDir(path).read_manifest()  # says what is missing
+    return run_page(*_Folder(paths, paths[0]).runs(()))
 
 
 def _write_verdict(ctx: click.Context, path: Path) -> None:
     """The verdict of this folder to the files that were asked for, or that its run has none."""
     verdict = read_verdict(path)
-    if isinstance(verdict, PilotVerdict) and verdict_files(ctx).junit is None:
-        leave_verdict_files(ctx, "", pilot_markdown(verdict))
-    elif isinstance(verdict, CompareVerdict):
-        leave_verdict_files(ctx, compare_junit(verdict), compare_markdown(verdict))
-    elif isinstance(verdict, GateVerdict):
-        has_failed = (path / MANIFEST_FILE).exists() and RunDir(path).read_manifest().status == "failed"
-        why = broken_off(concluded("failed", verdict.verdict), path) if has_failed else None
-        leave_verdict_files(ctx, gate_junit(verdict), gate_markdown(verdict), why)
-    else:
-        raise RunDirError(
-            f"{path}: holds no verdict of a gate or a comparison (or of a pilot, for Markdown). Name one that does."
-        )
+    if verdict is None:
+        raise RunDirError(f"{path}: holds no verdict. Name a folder that does.")
+    has_failed = (path / MANIFEST_FILE).exists() and RunDir(path).read_manifest().status == "failed"
+    answer: Conclusion = "fail" if getattr(verdict, "verdict", "") == "fail" else "done"
+    why = broken_off(concluded("failed", answer), path) if has_failed else None
+    show = renderers_of(verdict)
+    leave_verdict_files(ctx, show.junit(verdict, False), show.markdown(verdict), why)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import as_json, print_json
 from replay.keys import quoted
 from replay.schemas.files import FILES
@@ -12,13 +13,13 @@ from replay.schemas.making import schema_of
 from replay.system.files import write_whole
 
 
-@click.command()
+@click.command(cls=Command, examples=("replay schema steps", "replay schema summary -o summary.schema.json"))
 @click.argument("name", metavar="[NAME]", required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="The file to write, instead of stdout.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write it to this file instead of stdout.")
 def schema(name: str | None, out: Path | None) -> None:
     """Print the JSON Schema (2020-12) of the file NAME, with what each field means; without NAME, list the names.
 
-    Of a file in JSON Lines it is that of each line. Example: replay schema steps
+    For a file in JSON Lines it is the schema of each line.
     """
     if name is None:
         if out is not None:

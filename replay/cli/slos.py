@@ -36,7 +36,7 @@ def slo_options(command: _Command) -> _Command:
         "slo_files",
         multiple=True,
         type=click.Path(path_type=Path),
-        help="A file with one SLO a line; # begins a comment.",
+        help="A file with one SLO per line; # starts a comment.",
     )(command)
     return click.option(
         "--slo",

@@ -117,6 +117,11 @@ class Money(click.ParamType[Budget]):
             self.fail(str(error))
 
 
+def typed_duration(value_s: float) -> str:
+    """A length of time as one would type it: `30s`."""
+    return f"{value_s:g}s"
+
+
 DURATION = Duration()
 MONEY = Money()
 FAULT_AT = FaultAt()

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.failures import failure_of
 from replay.report.ci.junit import error_junit
 from replay.report.ci.markdown import error_markdown
 from replay.system.files import write_whole
 
-_NOT_OVER = "the command did not come to its end; it was killed, or is still at work."
+_NOT_OVER = "the command did not finish; it was killed, or is still running."
 _FILES = "replay.verdict_files"
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -51,7 +52,7 @@ def verdict_files(ctx: click.Context) -> VerdictFiles:
     return found
 
 
-class VerdictCommand(click.Command):
+class VerdictCommand(Command):
     """A command with those options: no file of before outlives its call, however that ends."""
 
     def make_context(

@@ -9,6 +9,7 @@ felt it); waiting for what this machine had run short of is.
 import msgspec
 
 from replay.results.types import Generator, GeneratorVerdict
+from replay.words.numbers import milliseconds, number
 
 # A generator that is late by this much at the median is not keeping its schedule at all.
 SATURATED_P50_US = 10_000.0
@@ -47,17 +48,17 @@ def judge_generator(vitals: Vitals) -> Generator:
     p50, p99 = vitals.lag_p50_us or 0.0, vitals.lag_p99_us or 0.0
     if p50 > SATURATED_P50_US:
         verdict = "saturated"
-        reasons.append(f"half of the steps were handed over more than {p50 / 1000:.1f} ms late")
+        reasons.append(f"half of the steps were sent more than {milliseconds(p50 / 1000)} late")
     elif p99 > SATURATED_P99_US and vitals.cpu_percent > FULL_CPU_PERCENT:
         verdict = "saturated"
-        reasons.append(f"1% of the steps were handed over more than {p99 / 1000:.0f} ms late, processor full")
+        reasons.append(f"1% of the steps were sent more than {milliseconds(p99 / 1000)} late, processor full")
     else:
         if p99 > SUSPECT_P99_US:
-            reasons.append(f"1% of the steps were handed over more than {p99 / 1000:.1f} ms late")
+            reasons.append(f"1% of the steps were sent more than {milliseconds(p99 / 1000)} late")
         elif p50 > SUSPECT_P50_US:
-            reasons.append(f"half of the steps were handed over more than {p50 / 1000:.1f} ms late")
+            reasons.append(f"half of the steps were sent more than {milliseconds(p50 / 1000)} late")
         if vitals.max_loop_stall_ms > SUSPECT_STALL_MS:
-            reasons.append(f"the event loop stood still for {vitals.max_loop_stall_ms:.0f} ms")
+            reasons.append(f"the event loop stalled for {milliseconds(vitals.max_loop_stall_ms)}")
         if reasons:
             verdict = "suspect"
     was_held_up = vitals.shortage is not None or vitals.in_flight_waits or vitals.connection_waits
@@ -75,7 +76,7 @@ def judge_generator(vitals: Vitals) -> Generator:
         reasons.append(f"{vitals.connection_waits} steps waited because connections.max was reached")
         verdict = "suspect" if verdict == "ok" else verdict
     if verdict == "saturated" and vitals.cpu_percent > FULL_CPU_PERCENT:
-        reasons.append(f"this process used {vitals.cpu_percent:.0f}% of a core")
+        reasons.append(f"this process used {number(vitals.cpu_percent)}% of a core")
     return Generator(
         verdict=verdict,
         reasons=reasons,

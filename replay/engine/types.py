@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from replay.words.numbers import money
+
 Timing = Literal["causal", "recorded"]
 OnError = Literal["continue", "skip-rest"]
 Late = Literal["catch-up", "skip"]
@@ -76,7 +78,7 @@ class Budget(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def words(self, amount: float) -> str:
         """An amount in this currency."""
-        return f"{amount:.4g} {self.currency}".strip()
+        return money(amount, self.currency)
 
 
 class RunOptions(msgspec.Struct, frozen=True):

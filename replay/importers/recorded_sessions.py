@@ -19,6 +19,7 @@ from replay.trace.arrivals import parse_arrivals
 from replay.trace.edges.inference import Tally
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
+from replay.words.numbers import milliseconds
 
 
 class Counts(Departures):
@@ -142,7 +143,7 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_u
         f"{counts.sessions} session(s): {counts.model_calls} model call(s), {counts.tool_calls} tool call(s)"
         f"{subagents}."
     )
-    yield f"Times are recorded to {resolution_ms:g} ms."
+    yield f"Times are recorded to {milliseconds(resolution_ms)}."
     if options.arrivals is not None:
         seed = f", seed {options.seed}" if options.arrivals.startswith("poisson") else ""
         yield f"Sessions do not start as recorded, but by --arrivals {options.arrivals}{seed}."
@@ -153,7 +154,8 @@ def _notes(counts: Counts, options: ImportOptions, resolution_ms: float, makes_u
         yield f"{tally.overlapping} call(s) start while the model still answers, and follow its first byte or start."
     if tally.clamped:
         yield (
-            f"{tally.clamped} call(s) were recorded as starting up to {tally.most_clamped_ms:.3g} ms before the call "
+            f"{tally.clamped} call(s) were recorded as starting up to {milliseconds(tally.most_clamped_ms)} "
+            f"before the call "
             "they follow had ended, within the resolution: they follow it at once."
         )
     if counts.unknown_durations:

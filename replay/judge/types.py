@@ -78,7 +78,7 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None, Meta(description="How long the run would have to be for that at its rate, in s.")
     ] = None
     decided_early: Annotated[
-        bool, Meta(description="Whether it was decided while the run went on, by an anytime-valid test.")
+        bool, Meta(description="Whether it was decided during the run, by an anytime-valid test.")
     ] = False
     errors: Annotated[
         dict[str, int], Meta(description="Failures that the figure is made of, or falls among, by class.")

@@ -14,6 +14,7 @@ from typing import IO, Protocol
 import msgspec
 
 from replay.results.types import Snapshot
+from replay.words.numbers import clock, count, milliseconds, number, seconds
 from replay.words.phrases import counted
 
 _PLAIN_EVERY_S = 5.0
@@ -102,12 +103,13 @@ def plain_line(snapshot: Snapshot) -> str:
     """One snapshot as one line of text."""
     latency = ""
     if snapshot.p50_ms is not None and snapshot.p99_ms is not None:
-        latency = f", response p50 {snapshot.p50_ms:.1f} ms p99 {snapshot.p99_ms:.1f} ms"
-    lag = "" if snapshot.lag_p99_us is None else f", lag p99 {snapshot.lag_p99_us / 1000:.2f} ms"
-    left = "" if snapshot.left_s is None else f", about {snapshot.left_s:.0f} s left"
+        latency = f", response p50 {milliseconds(snapshot.p50_ms)} p99 {milliseconds(snapshot.p99_ms)}"
+    lag = "" if snapshot.lag_p99_us is None else f", lag p99 {milliseconds(snapshot.lag_p99_us / 1000)}"
+    left = "" if snapshot.left_s is None else f", about {seconds(snapshot.left_s)} left"
     return (
-        f"{snapshot.elapsed_s:6.0f} s  {snapshot.done} of {counted(snapshot.steps, 'step')}, "
-        f"{snapshot.in_flight} in flight, {snapshot.achieved_rps:.1f}/s of {snapshot.offered_rps:.1f}/s offered, "
+        f"{clock(snapshot.elapsed_s):>7}  {count(snapshot.done)} of {counted(snapshot.steps, 'step')}, "
+        f"{snapshot.in_flight} in flight, {number(snapshot.achieved_rps)}/s of {number(snapshot.offered_rps)}/s "
+        f"offered, "
         f"{snapshot.failed} failed{latency}{lag}{left}"
     )
 

@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 
 from replay.report.plain import Table, Text, plain_console
 from replay.results.types import Snapshot
-from replay.words.numbers import clean, clock, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import clock, count, milliseconds, number
 from replay.words.phrases import counted
 
 
@@ -37,7 +38,9 @@ def draw(snapshot: Snapshot) -> RenderableType:
     for _ in range(4):
         body.add_column(ratio=1)
     body.add_row(
-        _figure("achieved", f"{snapshot.achieved_rps:,.1f}/s", f"of {snapshot.offered_rps:,.1f}/s offered"),
+        _figure(
+            "achieved", f"{number(snapshot.achieved_rps)}/s", f"of {number(snapshot.offered_rps)}/s offered"
+        ),
         _figure("response", f"p50 {milliseconds(snapshot.p50_ms)}", f"p99 {milliseconds(snapshot.p99_ms)}"),
         _figure("in flight", count(snapshot.in_flight), f"{counted(snapshot.sessions_done, 'session')} done"),
         _figure(

@@ -2,7 +2,7 @@
 
 The load is scaled as a whole: k times the requests, k times the active seconds, k times the peak, and so as many
 machines as that takes: at the peak, where they are on all month, or window by window, where they follow the load. The
-crossing is where the two bills meet, told as utilisation (instances active in the mean), requests a day, and, with the
+crossing is where the two bills meet, told as utilisation (instances active on average), requests a day, and, with the
 load as it is, requests in an instance at once. With one machine and no free tier this is U* = (M r_v - l p) / r_s,
 where r_v is a machine's price, r_s an active instance's, and l p the price of the requests. Machines come whole, so
 that the bills may meet again: between two sizes of a fleet the difference grows, and at the next size it falls.
@@ -25,7 +25,7 @@ from replay.money.price_table import Extra, PriceTable, RequestBilling, Tier
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage
-from replay.words.phrases import number
+from replay.words.numbers import number
 
 _DAY_S = 86_400.0
 _LEAST, _MOST = 1e-4, 1e4

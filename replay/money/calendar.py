@@ -48,7 +48,7 @@ class Slot(NamedTuple):
 
 class Calendar(msgspec.Struct, frozen=True, kw_only=True):
     """A month. slots: ascending by level, 730 hours together. growth: what the levels are multiplied by, where this
-    month is a later one. requests_a_day, sessions_a_day: the month's own load in the mean, before it grew; None where
+    month is a later one. requests_a_day, sessions_a_day: the month's own load on average, before it grew; None where
     the trace says how much level 1 is. notes: how it was found. later: the same month when it has grown; None where it
     does not grow.
     """
@@ -78,7 +78,7 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load(NamedTuple):
-    """A month's load as multiples of what was recorded: in the mean, in its fullest hour, and at level 1."""
+    """A month's load as multiples of what was recorded: on average, in its fullest hour, and at level 1."""
 
     mean: float
     peak: float

@@ -21,6 +21,7 @@ from replay.money.calendar import (
     calendar_of,
 )
 from replay.toml import TomlError, read_toml
+from replay.words.numbers import exact, number, signed
 
 _MOST_LEVEL = 1000.0
 _MOST_GROWTH = 100.0
@@ -171,7 +172,8 @@ def _windows(written: list[_Window]) -> list[Window]:
             _check_within(f"{what} times_a_month", window.times_a_month, 0.0, float("inf"))
             if window.times_a_month > times + 1:
                 raise ValueError(
-                    f"{what}: a month has {times:.3g} such days, so it cannot come {window.times_a_month:g} times"
+                    f"{what}: a month has {number(times)} such days, so it cannot come "
+                    f"{exact(window.times_a_month)} times"
                 )
         share = 1.0 if window.times_a_month is None else min(1.0, window.times_a_month / times)
         found.append(Window(minutes, _level(window.level, f"{what} level"), share))
@@ -234,9 +236,9 @@ def _level(value: float, what: str) -> float:
 
 def _check_within(what: str, value: float, low: float, high: float) -> None:
     if not (isfinite(value) and low <= value <= high):
-        least = "0" if low < 1e-6 else f"{low:g}"
-        most = f" to {high:,.0f}" if isfinite(high) else " on"
-        raise ValueError(f"{what} must be from {least}{most}, and is {value:g}")
+        least = "0" if low < 1e-6 else exact(low)
+        most = f" to {number(high)}" if isfinite(high) else " on"
+        raise ValueError(f"{what} must be from {least}{most}, and is {exact(value)}")
 
 
 def _growing(now: Calendar, growth: _Growth | None) -> Calendar:
@@ -244,10 +246,11 @@ def _growing(now: Calendar, growth: _Growth | None) -> Calendar:
     factor = 1.0 if growth is None else _factor(growth)
     if growth is None or factor == 1.0:
         return now
-    when = f"{growth.months:g} month{'' if growth.months == 1 else 's'}"
+    when = f"{exact(growth.months)} month{'' if growth.months == 1 else 's'}"
     later = msgspec.structs.replace(now, name=f"{now.name} in {when}", growth=factor)
     note = (
-        f"this is the month of now; in {when}, at {growth.percent_a_month:+g} % a month, it has {factor:.3g} times the "
+        f"this is the month of now; in {when}, at {signed(growth.percent_a_month)}% a month, it has "
+        f"{number(factor)} times the "
         "load, which is billed beside it"
     )
     return msgspec.structs.replace(now, later=later, notes=(*now.notes, note))
@@ -259,7 +262,8 @@ def _factor(growth: _Growth) -> float:
     factor = float((1 + growth.percent_a_month / 100) ** growth.months)
     if not 1 / _MOST_GROWTH <= factor <= _MOST_GROWTH:
         raise ValueError(
-            f"[growth]: {growth.percent_a_month:g} % a month for {growth.months:g} months makes {factor:.3g} times the "
-            f"load; more than {_MOST_GROWTH:g} times, either way, is a guess that no bill should rest on"
+            f"[growth]: {exact(growth.percent_a_month)}% a month for {exact(growth.months)} months makes "
+            f"{number(factor)} times the "
+            f"load; more than {exact(_MOST_GROWTH)} times, either way, is a guess that no bill should rest on"
         )
     return factor

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from replay.keys import quoted
 from replay.money.calendar import DAYS, Calendar, CalendarError, calendar_of
+from replay.words.numbers import number
 
 _HOUR_S = 3600
 _DAY_H, _WEEK_H = 24, 7 * 24
@@ -70,11 +71,12 @@ def parse_counts(content: bytes, where: str) -> Counts:
     span_days = float(times[-1] - times[0]) / 86_400
     if span_days > _MOST_DAYS:
         raise CalendarError(
-            f"{where}: covers {span_days:,.0f} days; three years are the most that a calendar takes."
+            f"{where}: covers {number(span_days)} days; three years are the most that a calendar takes."
         )
     if step_s > 24 * _HOUR_S * 1.01:
         raise CalendarError(
-            f"{where}: has a row every {step_s / 86_400:.3g} days; a calendar takes one a day at least, better one an "
+            f"{where}: has a row every {number(step_s / 86_400)} days; a calendar takes one a day at least, "
+            f"better one an "
             "hour."
         )
     return Counts(_by_hour(by_time, step_s), step_s, unit)
@@ -104,7 +106,9 @@ def fitted_calendar(counts: Counts, name: str, where: str) -> Calendar:
     if hours < _WEEK_H:
         notes.append("less than a week was seen: every weekday has the same hours")
     if counts.step_s > _HOUR_S * 1.01:
-        notes.append(f"its rows are {counts.step_s / _HOUR_S:.3g} hours apart, so hours between them are alike")
+        notes.append(
+            f"its rows are {number(counts.step_s / _HOUR_S)} hours apart, so hours between them are alike"
+        )
     mean = float(week.mean())
     a_day = mean * _DAY_H
     return calendar_of(
@@ -136,7 +140,7 @@ def _by_weekday(
 
 def _long(hours: int) -> str:
     days = hours / _DAY_H
-    return f"{days / 7:.3g} weeks" if days >= 14 else f"{days:.3g} days"
+    return f"{number(days / 7)} weeks" if days >= 14 else f"{number(days)} days"
 
 
 def _by_hour(by_time: dict[float, float], step_s: float) -> dict[int, float]:
@@ -196,7 +200,9 @@ def _count(written: Any, at: str) -> float:
     except (TypeError, ValueError, OverflowError) as cause:
         raise CalendarError(f"{at}: {quoted(written)} is not a count.") from cause
     if isinstance(written, bool) or not (isfinite(count) and 0 <= count <= _MOST_COUNT):
-        raise CalendarError(f"{at}: {quoted(written)} is not a count; counts are from 0 to {_MOST_COUNT:,.0f}.")
+        raise CalendarError(
+            f"{at}: {quoted(written)} is not a count; counts are from 0 to {number(_MOST_COUNT)}."
+        )
     return count
 
 

@@ -16,6 +16,7 @@ import msgspec
 from replay.errors import InputError
 from replay.money.price_table import InstanceBilling, PriceTable, PriceTableError, RequestBilling
 from replay.money.usage import MONTH_S, Usage
+from replay.words.numbers import exact, money, number, percent
 
 _GIB = 1 << 30
 _HOURS = 730.0
@@ -111,22 +112,27 @@ def _by_request(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
     # Instances that are kept cost their idle price while they have no request.
     kept_s = month.active_of_kept_s(size.min_instances)
     idle_s = max(0.0, size.min_instances * MONTH_S - kept_s) if size.min_instances else 0.0
-    free, of = prices.free, f"{billed_s:,.0f} s active and {boots_s:,.0f} s booting, {month.basis}"
+    free, of = prices.free, f"{number(billed_s)} s active and {number(boots_s)} s booting, {month.basis}"
     if prices.is_paid_until_gone:
         if month.waiting_s is None:
             of += "; for how long instances stayed before they went is not known, and not in it"
         else:
             seconds += month.waiting_s
-            of = f"{of}, and {month.waiting_s:,.0f} s until they were taken away"
+            of = f"{of}, and {number(month.waiting_s)} s until they were taken away"
     lines = [
         _line(
-            "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
+            "vCPU time",
+            seconds * size.vcpu,
+            "vCPU-s",
+            prices.vcpu_s,
+            free.vcpu_s,
+            f"{exact(size.vcpu)} vCPU x {of}",
         ),
-        *_memory(seconds * size.memory_gib, prices, f"{size.memory_gib:g} GiB x {of}"),
+        *_memory(seconds * size.memory_gib, prices, f"{exact(size.memory_gib)} GiB x {of}"),
         _line("requests", month.requests, "requests", prices.request, free.requests, "as many as were sent"),
     ]
     if idle_s:
-        kept = f"{size.min_instances} kept all month, less {kept_s:,.0f} s active"
+        kept = f"{size.min_instances} kept all month, less {number(kept_s)} s active"
         lines += [
             _line("idle vCPU time", idle_s * size.vcpu, "vCPU-s", prices.idle_vcpu_s, 0.0, kept),
             _line("idle memory time", idle_s * size.memory_gib, "GiB-s", prices.idle_gib_s, 0.0, kept),
@@ -146,7 +152,7 @@ def _memory(gib_s: float, prices: RequestBilling, inputs: str) -> list[BillLine]
     lines = [_line("memory time", min(gib_s, ends[0]), "GiB-s", prices.gib_s, prices.free.gib_s, inputs)]
     for tier, end in zip(prices.tiers, ends[1:], strict=True):
         if gib_s > tier.above_gib_s:
-            name = f"memory time above {tier.above_gib_s:,.0f}"
+            name = f"memory time above {number(tier.above_gib_s)}"
             lines.append(_line(name, min(gib_s, end) - tier.above_gib_s, "GiB-s", tier.gib_s, 0.0, inputs))
     return lines
 
@@ -159,7 +165,7 @@ def _by_instance(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
         raise CostError("how long instances lived was neither measured nor simulated")
     # Of more load than the run's, those that are kept may take no more than a month of it.
     seconds = max(size.min_instances * MONTH_S + month.beyond_kept_s, month.active_s + month.boot_s)
-    return _lives(seconds, prices, size, f"{seconds:,.0f} s of instances' lives, {month.basis}")
+    return _lives(seconds, prices, size, f"{number(seconds)} s of instances' lives, {month.basis}")
 
 
 def _by_pool(month: Usage, table: PriceTable, size: Size) -> list[BillLine]:
@@ -180,7 +186,12 @@ def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list
     free = prices.free
     lines = [
         _line(
-            "vCPU time", seconds * size.vcpu, "vCPU-s", prices.vcpu_s, free.vcpu_s, f"{size.vcpu:g} vCPU x {of}"
+            "vCPU time",
+            seconds * size.vcpu,
+            "vCPU-s",
+            prices.vcpu_s,
+            free.vcpu_s,
+            f"{exact(size.vcpu)} vCPU x {of}",
         ),
         _line(
             "memory time",
@@ -188,7 +199,7 @@ def _lives(seconds: float, prices: InstanceBilling, size: Size, of: str) -> list
             "GiB-s",
             prices.gib_s,
             free.gib_s,
-            f"{size.memory_gib:g} GiB x {of}",
+            f"{exact(size.memory_gib)} GiB x {of}",
         ),
     ]
     if prices.gpu_s:
@@ -201,7 +212,7 @@ _BILLINGS = {"request": _by_request, "instance": _by_instance, "worker-pool": _b
 
 def machine_bill(month: Usage, table: PriceTable, fleet: Fleet) -> Bill:
     """The bill for machines that are on all month. Raises CostError if the table has no such machine."""
-    of = f"{fleet.machines} x {_HOURS:g} h"
+    of = f"{fleet.machines} x {exact(_HOURS)} h"
     each = f"one for each of {fleet.machines}"
     lines = _machines(table, fleet.kind, fleet.machines, fleet.discount, of, each)
     return _bill(table, [*lines, *_shared(month, table, fleet.machines), *_egress(month, table)])
@@ -212,7 +223,7 @@ def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
     table has no such machine.
     """
     mean = group.machine_s / MONTH_S
-    of = f"{mean:.4g} in the mean, {group.most:,.0f} at most"
+    of = f"{number(mean, 4)} on average, {number(group.most)} at most"
     lines = _machines(table, group.kind, mean, group.discount, of, "with each machine, as long as it is there")
     return _bill(table, [*lines, *_shared(month, table, group.most), *_egress(month, table)])
 
@@ -220,14 +231,14 @@ def group_bill(month: Usage, table: PriceTable, group: Group) -> Bill:
 def _machines(
     table: PriceTable, kind: str, machines: float, discount: float, of: str, each: str
 ) -> list[BillLine]:
-    """So many machines, in the mean, and what each of them needs beside itself."""
+    """So many machines, on average, and what each of them needs beside itself."""
     try:
         machine = table.machine(kind)
     except PriceTableError as cause:
         raise CostError(str(cause)) from cause
     off = max(discount, machine.sustained)
     hour = machine.hour * (1 - off)
-    less = f", {off:.0%} off for {'a commitment' if discount == off else 'sustained use'}" if off else ""
+    less = f", {percent(off)} off for {'a commitment' if discount == off else 'sustained use'}" if off else ""
     name = f"machines, {kind}"
     if machine.is_reclaimable:
         name += ", may be reclaimed"
@@ -249,7 +260,7 @@ def _shared(month: Usage, table: PriceTable, most: float) -> list[BillLine]:
                 _line("load balancer, bytes", gib, "GiB", table.balancer_gib, 0.0, "bytes of the responses")
             )
     if table.cluster_hour:
-        fee = "one, however many machines it has"
+        fee = "one, regardless of the number of machines"
         lines.append(_line("cluster", _HOURS, "cluster-h", table.cluster_hour, 0.0, fee))
     if table.machine_request:
         sent = "as many as were sent"
@@ -263,8 +274,8 @@ def free_tier_words(bill: Bill) -> str | None:
     if without is None or without < _LEAST_SAID or bill.total > _MOST_LEFT * without:
         return None
     return (
-        f"{bill.total:,.2f} {bill.currency} by the free tier, which a billing account has once for all its services; "
-        f"without it {without:,.2f} {bill.currency}"
+        f"{money(bill.total)} {bill.currency} by the free tier, which a billing account has once for all its services; "
+        f"without it {money(without)} {bill.currency}"
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from replay.money.cost import CostError
 from replay.money.price_table import PRICES, PriceTable
+from replay.words.numbers import exact
 
 
 def common_currency(currencies: Sequence[tuple[str, str]], rates: Mapping[str, float]) -> str:
@@ -43,7 +44,7 @@ def in_currency(table: PriceTable, currency: str, rates: Mapping[str, float]) ->
     rate = rates[table.currency]
     written = _times(msgspec.to_builtins(table), rate, is_price=False)
     written["currency"] = currency
-    written["source"] = f"{table.source}; at {rate:g} {currency} for one {table.currency}"
+    written["source"] = f"{table.source}; at {exact(rate)} {currency} for one {table.currency}"
     return msgspec.convert(written, PriceTable)
 
 

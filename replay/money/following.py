@@ -67,7 +67,7 @@ def scaled(load: Follows, factor: float) -> Follows:
 
 
 def stretched(load: Follows, factor: float) -> Follows:
-    """The same load in the mean, so many times as far from it."""
+    """The same load on average, so many times as far from it."""
     mean = float((load.held_rps * load.weights).sum())
     return load._replace(held_rps=np.maximum(mean + (load.held_rps - mean) * factor, 0.0))
 

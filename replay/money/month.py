@@ -39,7 +39,7 @@ from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.evidence import Evidence
 from replay.results.types import InstanceRecord
-from replay.words.phrases import number
+from replay.words.numbers import number
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
@@ -338,11 +338,12 @@ def _calendar_notes(run: Evidence, calendar: Calendar | None, load: MonthLoad) -
         if lasted_s >= _DAY_S:
             return []
         return [
-            f"the run of {lasted_s:,.3g} s is repeated all month, nights and weekends too (a flat calendar); --month "
+            f"the run of {number(lasted_s)} s is repeated all month, nights and weekends too (a flat calendar); "
+            f"--month "
             "says how the month really looks"
         ]
     said = (
-        f"the month is that of the calendar {calendar.name}: {number(load.factor)} times the run's load in the mean, "
+        f"the month is that of the calendar {calendar.name}: {number(load.factor)} times the run's load on average, "
         f"{number(load.peak_factor)} times in its fullest hours"
     )
     return [said, *calendar.notes]
@@ -354,7 +355,7 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
     removed_s = sum(summary.removed_s.values())
     if removed_s > 0:
         notes.append(
-            f"the run left out {removed_s:,.0f} s of the recording's time, so it is busier than that was"
+            f"the run left out {number(removed_s)} s of the recording's time, so it is busier than that was"
         )
     if summary.plane is None and month.basis != "missing":
         notes.append(

@@ -16,6 +16,7 @@ from replay.errors import InputError
 from replay.keys import explained
 from replay.money.sizes import SizeRule
 from replay.toml import TomlError, read_toml
+from replay.words.numbers import exact
 
 # The most that is taken for a price, in dollars: some hundred times what is asked anywhere, so that an amount of a
 # month or of a million in the place of one second's or one request's is seen.
@@ -218,7 +219,7 @@ class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         base = self.machines.get(kind.removesuffix(SPOT))
         why = self.unpriced.get(kind) or (self.unpriced.get("spot") if base is not None else None)
         if base is not None and base.spot_hour is not None and self.spot is not None:
-            note = f"spot price of {self.spot.date}, which moves; {self.spot.notice}"
+            note = f"spot price of {self.spot.date}, which changes often; {self.spot.notice}"
             return msgspec.structs.replace(
                 base, hour=base.spot_hour, spot_hour=None, sustained=0.0, is_reclaimable=True, note=note
             )
@@ -304,12 +305,15 @@ def _contradiction(table: PriceTable) -> str:
         if machine.spot_hour is not None and table.spot is None:
             return f"{kind} has a spot_hour, and there is no [spot] that says of which day it is."
         if machine.spot_hour is not None and machine.spot_hour > machine.hour:
-            return f"{kind} has a spot_hour of {machine.spot_hour:g}, above its hour of {machine.hour:g}."
+            return f"{kind} has a spot_hour of {exact(machine.spot_hour)}, above its hour of {exact(machine.hour)}."
         if machine.sustained >= 1:
-            return f"{kind} has sustained = {machine.sustained:g}; it must be less than 1 (0.2 is 20%)."
+            return f"{kind} has sustained = {exact(machine.sustained)}; it must be less than 1 (0.2 is 20%)."
     for commitment in table.commitments.rates if table.commitments is not None else ():
         if not 0 < commitment.discount < 1:
-            return f"{commitment.name} has discount = {commitment.discount:g}; it must be between 0 and 1 (0.2 is 20%)."
+            return (
+                f"{commitment.name} has discount = {exact(commitment.discount)}; it must be between 0 and 1 "
+                f"(0.2 is 20%)."
+            )
         if commitment.years < 1 or not commitment.covers:
             return f"{commitment.name} needs years of 1 or more, and at least one beginning of a kind that it covers."
     tiers = [tier.above_gib_s for tier in table.request.tiers] if table.request is not None else []
@@ -333,12 +337,13 @@ def _price_problem(table: PriceTable) -> str | None:
             # Where a tier begins is no price, and is looked at by itself.
             continue
         if not (figure >= 0 and math.isfinite(figure)):
-            return f"{place} = {figure:g} is not a valid price; prices are zero or more"
+            return f"{place} = {exact(figure)} is not a valid price; prices are zero or more"
         rest, _, name = place.rpartition(".")
         most = None if rest.endswith(".free") else _MOST_USD.get(name)
         if most is not None and figure > most * worth:
             return (
-                f"{place} = {figure:g} is not a plausible price, being more than {most * worth:g} {table.currency}; "
+                f"{place} = {exact(figure)} is not a plausible price, being more than {exact(most * worth)} "
+                f"{table.currency}; "
                 "prices are of one second, one request, one hour or one GiB, as the name says"
             )
     return None

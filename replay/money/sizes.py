@@ -2,6 +2,8 @@
 
 import msgspec
 
+from replay.words.numbers import exact, number
+
 _EXACT = 1e-6
 
 
@@ -47,17 +49,17 @@ class SizeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         share an instance, where that is known. by_request: how it is paid.
         """
         if self.gib_per_vcpu is not None:
-            size = f"{memory_gib:g} GiB"
+            size = f"{exact(memory_gib)} GiB"
             is_had = any(one.has_memory(memory_gib) for one in self.sizes)
         else:
-            size = f"{vcpu:g} vCPU and {memory_gib:g} GiB"
+            size = f"{exact(vcpu)} vCPU and {exact(memory_gib)} GiB"
             is_had = any(one.has(vcpu, memory_gib) for one in self.sizes)
         if not is_had:
             return f"has no instance of {size}: {self.rule}"
         if vcpu < self.one_request_below_vcpu:
-            less = f"an instance with less than {self.one_request_below_vcpu:g} vCPU"
+            less = f"an instance with less than {exact(self.one_request_below_vcpu)} vCPU"
             if not by_request:
                 return f"has {less} paid by request only"
             if at_once is not None and at_once > 1 + _EXACT:
-                return f"gives {less} one request at once, and here {at_once:.3g} share one"
+                return f"gives {less} one request at once, and here {number(at_once)} share one"
         return None

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from replay.money.cost import CostError
 from replay.money.following import HOLD_S, Kept
-from replay.words.phrases import number
+from replay.words.numbers import exact, number, percent
 
 How = Literal["stated", "measured", "seen"]
 
@@ -129,7 +129,7 @@ def sized(load: Load, capacity: Capacity, headroom: float) -> Sized:
     """Machines for the peak; one at least. headroom: 0.3 keeps thirty percent beyond the peak free."""
     kept = capacity.keeps(headroom)
     machines = machines_for(load.peak_rps, capacity.rps, kept)
-    beyond = f" and {kept:.0%} more" if kept else ""
+    beyond = f" and {percent(kept)} more" if kept else ""
     verb = "as" if capacity.how == "seen" else "where"
     text = (
         f"{number(machines)} for {number(load.peak_rps)} requests/s at the peak{beyond}, {verb} {capacity.text}"
@@ -140,10 +140,10 @@ def sized(load: Load, capacity: Capacity, headroom: float) -> Sized:
 def following_words(there: Kept, capacity: Capacity, headroom: float) -> str:
     """The sentence that says why a group has so many machines."""
     kept = capacity.keeps(headroom)
-    beyond = f", {kept:.0%} more" if kept else ""
+    beyond = f", {percent(kept)} more" if kept else ""
     return (
-        f"{number(there.mean)} in the mean and {number(there.most)} at most: what each minute takes{beyond}, kept for "
-        f"{HOLD_S / 60:g} minutes; {capacity.text}"
+        f"{number(there.mean)} on average and {number(there.most)} at most: what each minute takes{beyond}, kept for "
+        f"{exact(HOLD_S / 60)} minutes; {capacity.text}"
     )
 
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from replay.money.cost import Bill, CostError
-from replay.words.phrases import number
+from replay.words.numbers import money, number
 
 
 class StaffFlip(msgspec.Struct, kw_only=True):
@@ -41,7 +41,7 @@ def staff_flip(a: tuple[str, Bill], b: tuple[str, Bill], rate: float) -> StaffFl
     (cheaper, less), (dearer, more) = sorted((a, b), key=lambda one: one[1].total)
     hours = hours_at_which_it_flips(less, more, rate)
     difference = more.total - less.total
-    text = f"{cheaper} is cheaper than {dearer} by {difference:,.2f} {less.currency} a month without staff"
+    text = f"{cheaper} is cheaper than {dearer} by {money(difference, less.currency)} a month without staff"
     if hours is not None:
         text += (
             f"; {number(hours)} hours of staff a month more than {dearer} takes, at {number(rate)} an hour, make it "

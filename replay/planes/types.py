@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from replay.trace.types import Kind
+from replay.words.numbers import exact
 
 
 class Spread(msgspec.Struct, frozen=True):
@@ -577,7 +578,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         for name in ("error_ratio", "reset_ratio", "slow_ratio", "dies_ratio"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, not {getattr(self, name):g}")
+                raise ValueError(f"{name} must be between 0 and 1, not {exact(getattr(self, name))}")
         if not 400 <= self.error_status <= 599:
             raise ValueError(f"error_status must be between 400 and 599, not {self.error_status}")
         if not all(math.isfinite(at_s) and at_s >= 0 for at_s in (*self.deploys_s, *self.kills_s)):
@@ -609,7 +610,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     service: time to the answer, and for model calls to the first token; by_path goes before it: shell patterns
     over paths without query, the first that matches holds. Neither: by_kind. between_tokens: from one token to
     the next. speed divides all of these, and not the boot.
-    sharing "processor": requests under way in one instance share its vcpu, so n take up to n times as long, token
+    sharing "processor": requests in flight in one instance share its vcpu, so n take up to n times as long, token
     by token too; "slots": each takes its own time. vcpu None: the plane's; its startup boost raises it.
     cpu_by_kind, cpu_by_name: what share of a step's time is work for the processor, where it is shared; in between the
     step waits for somebody else. A name goes before its kind. What neither names: all of a drawn time, and of a
@@ -648,7 +649,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("speed, vcpu and boot_most_vcpu must be above 0")
         for name, share in (*self.cpu_by_kind.items(), *self.cpu_by_name.items()):
             if not 0 <= share <= 1:
-                raise ValueError(f"the CPU share of {name} must be between 0 and 1, not {share:g}")
+                raise ValueError(f"the CPU share of {name} must be between 0 and 1, not {exact(share)}")
         if self.idle_mib < 0 or self.request_mib < 0:
             raise ValueError("idle_mib and request_mib must not be negative")
         if self.memory_mib is not None and self.memory_mib < self.idle_mib + self.request_mib:
@@ -683,7 +684,7 @@ class SimulatedPlane(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     instances: their boots, answers and faults, as for modelled instances behind the gateway. as_recorded: a request
     takes as long as the recording says, and not what the model draws; faults and background work befall it too.
     profile: of a known platform, whose rules hold where plane and instances name none (core/profiles.py). why: reasons
-    for values, by their names ("plane.concurrency"), for whoever lists what was assumed. elsewhere: the plane to which
+    for values, by their names ("plane.concurrency"), for whoever lists assumptions. elsewhere: the plane to which
     the target's routes send steps, whatever URLs they name.
     """
 

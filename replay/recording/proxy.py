@@ -27,6 +27,7 @@ from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.system.shortage import shortage_of
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type
+from replay.words.numbers import seconds
 
 _CONNECT_TIMEOUT_S = 30.0
 _KEPT_IDLE_S = 60.0
@@ -284,7 +285,7 @@ class Proxy:
                     server_hostname=upstream.host if upstream.is_tls else None,
                 )
         except TimeoutError:
-            self._fail(passage, 502, f"upstream did not accept within {_CONNECT_TIMEOUT_S:g} s")
+            self._fail(passage, 502, f"upstream did not accept within {seconds(_CONNECT_TIMEOUT_S)}")
             return
         except ssl.SSLError as error:
             self._fail(passage, 502, f"upstream failed TLS: {error.reason or 'unknown reason'}")

@@ -9,6 +9,7 @@ from replay.http.heads import Refused, ResponseHead, own_answer, read_request, r
 from replay.relay.clients import SWEEP_S, Clients
 from replay.relay.front import WAITING_MOST_BYTES, Front, Passage
 from replay.relay.sockets import reset
+from replay.words.numbers import seconds
 
 # Of a request's head, from its first byte. A client that sends a byte a second is not alive.
 HEAD_S = 60.0
@@ -177,14 +178,14 @@ class Doorway(asyncio.Protocol):
                 self.cut()
         elif passage is None:
             if self._buffer and waited_s >= HEAD_S:
-                self._refuse(408, f"The request head did not arrive within {HEAD_S:g} s.")
+                self._refuse(408, f"The request head did not arrive within {seconds(HEAD_S)}.")
             elif waited_s >= IDLE_S:
                 self._end(lingers=False)
         elif passage.body.is_over or self._is_held:
             self._sweeps = 0
         elif waited_s >= STALL_S:
             self._give_up(
-                passage, 408, f"Nothing of the request body arrived for {STALL_S:g} s.", "stopped sending"
+                passage, 408, f"Nothing of the request body arrived for {seconds(STALL_S)}.", "stopped sending"
             )
 
     def _told(self, is_old: bool) -> bytes:

@@ -13,7 +13,7 @@ import rich.text
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
 
-from replay.words.numbers import printable
+from replay.words.names import printable
 
 _ANY_WIDTH = 1000
 _INDENT = "  "

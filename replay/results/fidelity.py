@@ -12,6 +12,7 @@ import numpy as np
 from replay.results.histogram import Int64s
 from replay.results.table import ABSENT, Flags, Table, are_transient
 from replay.results.types import Fidelity, Manifest
+from replay.words.numbers import percent
 
 LEAST_FIDELITY = 0.9
 """Below this, verdicts are inconclusive unless another level was asked for."""
@@ -190,7 +191,7 @@ def shortfall(fidelity: Fidelity, name: str, value: float) -> str:
     if name in fidelity.tokens:
         counted, recorded = fidelity.tokens[name]
         return f"the answers count {counted:,} {_TOKENS[name]}, and the recording {recorded:,}"
-    return SHORTFALLS[name].format(f"{100 * value:.3g}%")
+    return SHORTFALLS[name].format(percent(value))
 
 
 def _rounded(ratio: float) -> float:

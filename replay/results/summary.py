@@ -311,7 +311,7 @@ def _read_only_note(withheld: int, unsent: int) -> str:
     said = f"read-only: {withheld} requests that may change something were waits of their recorded length"
     if unsent:
         said += f", and {unsent} that need a value of their answers were left unsent"
-    return f"{said}; the target bore the rest of the load only"
+    return f"{said}; the target bore only the rest of the load"
 
 
 class _SeriesFold:
@@ -368,7 +368,7 @@ def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: np.ndarray) 
 
 
 def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
-    """The most requests under way at once; one that ends when another starts makes room for it."""
+    """The most requests in flight at once; one that ends when another starts makes room for it."""
     if not len(sent_ns):
         return 0
     starts, ends = np.sort(sent_ns), np.sort(end_ns)

@@ -248,7 +248,7 @@ class TraceFacts(msgspec.Struct, omit_defaults=True):
         float | None,
         Meta(
             description=(
-                "Mean requests under way at once in the recording, as sped up or copied by this run; absent "
+                "Mean requests in flight at once in the recording, as sped up or copied by this run; absent "
                 "for a part of a trace."
             )
         ),
@@ -582,10 +582,10 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
         ),
     ] = None
     in_flight: Annotated[
-        float | None, Meta(description="Mean requests under way at once in the run; no ratio.")
+        float | None, Meta(description="Mean requests in flight at once in the run; no ratio.")
     ] = None
     recorded_in_flight: Annotated[
-        float | None, Meta(description="Mean requests under way at once in the recording; no ratio.")
+        float | None, Meta(description="Mean requests in flight at once in the recording; no ratio.")
     ] = None
     reasons: Annotated[list[str], Meta(description="What fell short, in sentences.")] = []
     tokens: Annotated[
@@ -694,7 +694,7 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     waits: Annotated[int, Meta(description="Steps that would be waited for, without a request.")]
     unsent: Annotated[int, Meta(description="Steps that would not be sent.")]
     peak_rps: Annotated[float | None, Meta(description="Requests in the busiest second.")]
-    peak_in_flight: Annotated[int, Meta(description="The most requests under way at once.")]
+    peak_in_flight: Annotated[int, Meta(description="The most requests in flight at once.")]
     recorded_span_s: Annotated[float, Meta(description="How long the recording is, in s.")]
     wall_s: Annotated[float, Meta(description="Time until the last response, in s.")]
     removed_s: Annotated[

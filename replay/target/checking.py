@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from replay.keys import quoted
+from replay.words.numbers import number
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -28,4 +29,4 @@ def check_positive(options: msgspec.Struct, *names: str, most: float = MOST) -> 
         if not value > 0:
             raise ValueError(f"{name} must be more than 0")
         if value > most:
-            raise ValueError(f"{name} must be at most {most:,.0f}")
+            raise ValueError(f"{name} must be at most {number(most)}")

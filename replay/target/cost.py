@@ -8,6 +8,7 @@ import msgspec
 
 from replay.keys import quoted
 from replay.target.checking import MOST, check_positive
+from replay.words.numbers import number
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -61,6 +62,6 @@ class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
             "token_price_million",
         ):
             if not 0 <= getattr(self, name) <= MOST:
-                raise ValueError(f"{name} must be from 0 to {MOST:,.0f}")
+                raise ValueError(f"{name} must be from 0 to {number(MOST)}")
         if not 0 <= self.discount_percent < 100:
             raise ValueError("discount_percent must be from 0 to less than 100")

@@ -30,6 +30,7 @@ from replay.target.target import Target
 from replay.trace.file.stream import scan
 from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
 from replay.trials.spending import with_less
+from replay.words.numbers import exact, number, seconds
 from replay.words.phrases import counted, were
 
 _NS = 1_000_000_000
@@ -139,7 +140,7 @@ def find_ceiling(
             recovery_s, note = hunt.recovery(ceiling.scale)
             notes.append(note)
     if hunt.spent_s >= plan.most_s:
-        notes.append(f"the search was ended after {hunt.spent_s:.0f} s, its limit")
+        notes.append(f"the search ended after {seconds(hunt.spent_s)}, its limit")
     levels = sorted([*search.levels, *extra], key=lambda level: level.scale)
     found = CeilingVerdict(
         schema=VERDICT_SCHEMA,
@@ -198,7 +199,7 @@ class _Hunt:
         """One level; None if it broke off."""
         length_s = self._length_s(scale)
         guard = Guard(max(1000, int(5 * self._rps * scale)))
-        run = self._run(f"x{scale:.4g}", scale, length_s, (), guard)
+        run = self._run(f"x{number(scale, 4).replace(',', '')}", scale, length_s, (), guard)
         if run is None:
             return None
         evidence = read_evidence(run.directory, run.summary)
@@ -243,11 +244,14 @@ class _Hunt:
         )
         length_s = calm_s + over_s + 3 * self._plan.level_s
         run = self._run("recovery", ceiling, length_s, phases, Guard(1 << 60))
-        how = f"{over_s:g} s at {_OVERLOAD:g} times the ceiling, then {_RELIEF:g} times"
+        how = f"{seconds(over_s)} at {exact(_OVERLOAD)} times the ceiling, then {exact(_RELIEF)} times"
         if run is None:
             return None, f"recovery was not seen: the run was {self.status}"
         columns = read_evidence(run.directory, run.summary).columns
         took_s = back_after_s(columns, int(calm_s * _NS), int((calm_s + over_s) * _NS))
         if took_s is None:
-            return None, f"response times did not come back within {3 * self._plan.level_s:g} s after {how}"
+            return (
+                None,
+                f"response times did not come back within {seconds(3 * self._plan.level_s)} after {how}",
+            )
         return took_s, f"recovery was seen after {how}"

@@ -27,6 +27,7 @@ from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
 from replay.trials.evidence import write_verdict
+from replay.words.numbers import seconds
 
 _WARM_REQUESTS = 10
 _LEAST_ADDED_NS = 10_000_000
@@ -133,7 +134,7 @@ class _Experiment:
                 if n:
                     self._warm_ns.append(attempt.end_ns - attempt.sent_ns)
             while (idle_s := self._search.next_s()) is not None:
-                self._on_wait(idle_s, f"idle for {idle_s:.3g} s")
+                self._on_wait(idle_s, f"idle for {seconds(idle_s)}")
                 await asyncio.sleep(idle_s)
                 (attempt,) = await self._ask(prober, 1)
                 is_cold = self._is_cold(attempt)
@@ -144,7 +145,7 @@ class _Experiment:
                     await self._burst(prober, size, 1.2 * self._search.cold_s)
 
     async def _burst(self, prober: Prober, size: int, idle_s: float) -> None:
-        self._on_wait(idle_s, f"idle for {idle_s:.3g} s, then a burst of {size}")
+        self._on_wait(idle_s, f"idle for {seconds(idle_s)}, then a burst of {size}")
         await asyncio.sleep(idle_s)
         attempts = await self._ask(prober, size)
         times = sorted((attempt.end_ns - attempt.sent_ns) / 1e6 for attempt in attempts)
@@ -189,7 +190,7 @@ class _Experiment:
         search = self._search
         notes = []
         if search.cold_s is None:
-            notes.append(f"it was still warm after {search.warm_s:g} s; look further with --max-idle")
+            notes.append(f"it was still warm after {seconds(search.warm_s)}; look further with --max-idle")
         if not search.is_sharp:
             notes.append("the same idle time left it warm once and cold once: there is no sharp limit")
         return ColdVerdict(

@@ -63,7 +63,7 @@ def compare_targets(
     on_progress: OnProgress | None = None,
     aborts: Sequence[AbortRule] = (),
 ) -> CompareOutcome:
-    """Replay one trace against two or more targets and judge how they differ; one target is held against itself.
+    """Replay one trace against two or more targets and judge how they differ; one target is compared with itself.
 
     aborts: what ends the runs. Raises what replay_trace raises; nothing is judged if a run failed to start.
     """

@@ -37,7 +37,7 @@ def read_baselines(
 ) -> list[Evidence]:
     """Runs to hold another against: those named, and of a folder of runs the last `most` that passed their gate.
 
-    A finished run without a verdict of a gate counts as passed. judged: the run that is held against them, which a
+    A finished run without a verdict of a gate counts as passed. judged: the run that is compared with them, which a
     folder may hold too; it is no evidence of itself. Raises RunDirError where nothing is found.
     """
     found: list[Evidence] = []

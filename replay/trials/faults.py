@@ -35,5 +35,5 @@ def _outcome(record: EventRecord) -> str:
     if record.answer is not None and not record.answer.startswith("{"):
         return f"{record.what}: {record.answer}"
     if record.ended_ns is None:
-        return f"{record.what}: was still at work when the run ended, and was ended with it"
+        return f"{record.what}: was still running when the run ended, and was stopped with it"
     return ""

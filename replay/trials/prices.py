@@ -15,6 +15,7 @@ from replay.simulation.simulation import simulated_plane
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.target import Target
+from replay.words.numbers import exact
 
 _SUFFIX = ".toml"
 
@@ -84,7 +85,9 @@ def tables_of(targets: Sequence[Target]) -> Tables:
     for cost in costs:
         for code, rate in cost.rates.items():
             if rates.setdefault(code, rate) != rate:
-                raise CostError(f"one {code} is said to be worth {rates[code]:g} and {rate:g}; state one rate.")
+                raise CostError(
+                    f"one {code} is said to be worth {exact(rates[code])} and {exact(rate)}; state one rate."
+                )
     names = [name for cost in costs for name in (cost.price, cost.machine_price) if name]
     try:
         return Tables(one_currency(names, rates), rates)

@@ -12,6 +12,7 @@ from time import monotonic_ns
 from replay.target.secrets import secret_from_env
 from replay.target.sending import Auth
 from replay.wire.errors import TargetUnreachable
+from replay.words.numbers import seconds
 
 Header = tuple[bytes, bytes]
 _COMMAND_S = 60.0
@@ -156,7 +157,7 @@ async def _output_of(command: str) -> str:
         async with asyncio.timeout(_COMMAND_S):
             out, _ = await process.communicate()
     except TimeoutError as cause:
-        raise TargetUnreachable(f"auth.command printed no token within {_COMMAND_S:g} s.") from cause
+        raise TargetUnreachable(f"auth.command printed no token within {seconds(_COMMAND_S)}.") from cause
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

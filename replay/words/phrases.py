@@ -1,14 +1,6 @@
-"""Numbers within the sentences of verdicts: never with an exponent, and one of a thing is not several."""
+"""Words around numbers: one of a thing is not several."""
 
-from math import floor, log10
-
-
-def number(value: float) -> str:
-    """Three significant digits, whole from a hundred on, with thousands apart."""
-    if not value:
-        return "0"
-    size = floor(log10(abs(value)))
-    return f"{value:,.0f}" if size >= 2 else f"{value:.{min(2 - size, 12)}f}".rstrip("0").rstrip(".")
+from replay.words.numbers import number
 
 
 def counted(n: float, thing: str, several: str = "") -> str:

@@ -323,7 +323,7 @@ def test_a_tail_without_an_interval_cannot_be_told_says_how_much_and_is_in_doubt
 
     assert (decided.choice, found.favours) == ("serverless", "neither")
     assert found.text == (
-        "p99 2,228 ms on s, 100 ms on v, 22.3 times as long; 51.0% of the requests to s were cold: most of its requests "
+        "p99 2.23 s on s, 100 ms on v, 22.3 times as long; 51% of the requests to s were cold: most of its requests "
         "waited for a boot; cannot tell how much that adds at p99, since the runs are too short for an interval of p99"
     )
     assert decided.doubts[0] == f"cold tail: {found.text}"
@@ -339,7 +339,7 @@ def test_a_p95_that_is_apart_tells_where_p99_has_no_interval():
     )
 
     assert found.favours == "vm"
-    assert found.text.startswith("p95 2,100 ms on s, 95 ms on v, 22.1 times as long; 51.0%")
+    assert found.text.startswith("p95 2.1 s on s, 95 ms on v, 22.1 times as long; 51%")
 
 
 @pytest.mark.parametrize("share", [0.02, 0.6])
@@ -499,7 +499,7 @@ def test_a_request_that_is_too_long_for_a_target_which_is_out_already_says_so():
     rule = rule_of(found, "request length")
     assert rule.favours == "neither"
     assert rule.text == (
-        "the longest request took 400.0 s; s, which ends a request after 300 s, is out already (enough evidence)"
+        "the longest request took 6.67 min; s, which ends a request after 5 min, is out already (enough evidence)"
     )
     assert rule.flips_at is None
 
@@ -507,7 +507,7 @@ def test_a_request_that_is_too_long_for_a_target_which_is_out_already_says_so():
 def test_requests_that_are_short_enough_flip_at_the_shortest_limit():
     rule = rule_of(decide(case(request_limit_s={"s": 300.0, "v": 900.0})), "request length")
 
-    assert rule.text == "the longest request took 0.9 s, and each target lets one take 300 s or longer"
+    assert rule.text == "the longest request took 900 ms, and each target lets one take 5 min or longer"
     assert rule.flips_at == {"longest_s": 300.0}
 
 

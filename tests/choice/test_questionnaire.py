@@ -53,7 +53,7 @@ def test_state_that_only_memory_has_rules_serverless_out_if_no_session_may_be_lo
 
     assert found.favours == "vm"
     assert found.evidence == {**STATEFUL, "out": ["run"]}
-    assert "a machine that fails loses them as well" in found.text
+    assert "a failing machine loses them too" in found.text
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_staff_that_was_stated_and_brings_the_months_together_leaves_it_open():
 
     assert found.choice == "inconclusive"
     assert (
-        "with staff time (85.00 on v) v and s are too near to decide, 115.00 and 119.00 USD a month"
+        "with staff time (85.00 on v) v and s are too close to call, 115.00 and 119.00 USD a month"
         in found.answer
     )
 

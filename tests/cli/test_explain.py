@@ -80,7 +80,7 @@ def test_a_session_that_is_not_there_is_said_to_be_missing(a_run, invoke):
 
     assert isinstance(result.exception, RunDirError)
     assert str(result.exception) == (
-        f"{a_run}: has no session 's-x'. The field session in steps.jsonl has their names."
+        f"{a_run}: has no session 's-x'. The field `session` in steps.jsonl lists them."
     )
 
 

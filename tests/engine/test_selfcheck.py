@@ -25,9 +25,9 @@ def test_a_generator_that_keeps_up_is_ok_and_gives_no_reason():
     [
         ({"lag_p50_us": 2e6, "lag_p99_us": 3e6, "cpu_percent": 99.0}, "saturated", "half of the steps"),
         ({"lag_p99_us": 2e5, "cpu_percent": 99.0}, "saturated", "processor full"),
-        ({"lag_p99_us": 15_000.0}, "suspect", "1% of the steps were handed over more than 15.0 ms late"),
+        ({"lag_p99_us": 15_000.0}, "suspect", "1% of the steps were sent more than 15 ms late"),
         ({"lag_p50_us": 1500.0, "lag_p99_us": 3000.0}, "suspect", "half of the steps"),
-        ({"max_loop_stall_ms": 400.0}, "suspect", "the event loop stood still for 400 ms"),
+        ({"max_loop_stall_ms": 400.0}, "suspect", "the event loop stalled for 400 ms"),
         ({"in_flight_waits": 3}, "suspect", "3 steps waited because of --max-in-flight"),
         ({"connection_waits": 2}, "suspect", "2 steps waited because connections.max was reached"),
         (

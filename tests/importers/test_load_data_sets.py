@@ -50,7 +50,7 @@ def test_azure_requests_out_of_order_are_sorted_and_said_to_be(imported):
     assert not sessions[0].steps[0].llm.stream
     assert result.notes == (
         "2 model calls over 2 s.",
-        "Start times are recorded to 1000 ms. Durations and models are not recorded.",
+        "Start times are recorded to 1 s. Durations and models are not recorded.",
         "Not recorded, and assumed: calls are not streamed.",
         "The rows were out of order, and were sorted.",
     )
@@ -61,11 +61,11 @@ def test_azure_requests_out_of_order_are_sorted_and_said_to_be(imported):
     [
         (AzureLlm(), AZURE, "in.csv: no rows below the header."),
         (AzureLlm(), f"{AZURE}yesterday,1,1\n", 'line 2: the column "timestamp" holds "yesterday", not a time like 2023-11-16 18:17:03.9799600.'),
-        (AzureLlm(), f"{AZURE}2023-11-16 18:17:03.97,-1,1\n", 'line 2: the column "contexttokens" holds "-1", not a number from 0 to 1e+12.'),
+        (AzureLlm(), f"{AZURE}2023-11-16 18:17:03.97,-1,1\n", 'line 2: the column "contexttokens" holds "-1", not a number from 0 to 1,000,000,000,000.'),
         (AzureLlm(), f"{AZURE}2023-11-16 18:17:03.97,1,1e9\n", 'line 2: the column "generatedtokens" holds "1e9", not a whole number from 0 to 100,000,000.'),
-        (AzureFunctions(), f"{FUNCTIONS}a,f,,1\n", 'line 2: the column "end_timestamp" holds "", not a number of seconds from 0 to 1e+09.'),
-        (AzureFunctions(), f"{FUNCTIONS}a,f,1,nan\n", 'line 2: the column "duration" holds "nan", not a number from 0 to 1e+12.'),
-        (AzureFunctions(), f"{FUNCTIONS}a,f,1e10,1\n", 'line 2: the column "end_timestamp" holds "1e10", not a number of seconds from 0 to 1e+09.'),
+        (AzureFunctions(), f"{FUNCTIONS}a,f,,1\n", 'line 2: the column "end_timestamp" holds "", not a number of seconds from 0 to 1,000,000,000.'),
+        (AzureFunctions(), f"{FUNCTIONS}a,f,1,nan\n", 'line 2: the column "duration" holds "nan", not a number from 0 to 1,000,000,000,000.'),
+        (AzureFunctions(), f"{FUNCTIONS}a,f,1e10,1\n", 'line 2: the column "end_timestamp" holds "1e10", not a number of seconds from 0 to 1,000,000,000.'),
         (BurstGpt(), f"{OLD_BURST},ChatGPT,1,1,2,API log\n", 'line 2: the column "timestamp" holds "", not a number of seconds.'),
         (BurstGpt(), f"{OLD_BURST}1,ChatGPT,1,1\n", "line 2: 4 fields, where the header names 6."),
     ],

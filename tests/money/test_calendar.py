@@ -147,7 +147,7 @@ def test_requests_a_day_are_what_the_month_has_in_the_mean_whatever_its_levels()
         ),
         (
             "base = 1\n[growth]\npercent_a_month = 900\n",
-            "c.toml: [growth]: 900 % a month for 12 months makes 1e+12 times the load; more than 100 times, either way, "
+            "c.toml: [growth]: 900% a month for 12 months makes 1,000,000,000,000 times the load; more than 100 times, either way, "
             "is a guess that no bill should rest on.",
         ),
         (

@@ -464,7 +464,7 @@ def test_a_currency_of_small_coin_may_have_large_figures(currency: str):
         ),
         (
             a_table("[request]\nvcpu_s=1e6\ngib_s=1e-6\nrequest=0\ngranularity_ms=1"),
-            r"request\.vcpu_s = 1e\+06",
+            r"request\.vcpu_s = 1,000,000",
         ),
         (a_table("[request]\nvcpu_s=1e6\ngib_s=0\nrequest=0\ngranularity_ms=1", "IRR"), "plausible price"),
         (a_table("[request]\nvcpu_s=inf\ngib_s=0\nrequest=0\ngranularity_ms=1"), "inf is not a valid price"),
@@ -474,7 +474,7 @@ def test_a_currency_of_small_coin_may_have_large_figures(currency: str):
         (a_table("[machines.m]\nhour=0\nvcpu=1\nmemory_gib=1"), r"machines\.m\.hour must be more than 0"),
         (
             a_table("[machines.m]\nhour=1e6\nvcpu=1\nmemory_gib=1"),
-            r"machines\.m\.hour = 1e\+06 is not a plausible",
+            r"machines\.m\.hour = 1,000,000 is not a plausible",
         ),
         (
             a_table("[machines.m]\nhour=-1.0\nvcpu=1\nmemory_gib=1"),

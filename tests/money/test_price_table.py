@@ -68,7 +68,9 @@ def test_a_spot_machine_costs_its_spot_price_and_says_that_it_may_be_reclaimed()
 
     assert bill.total == pytest.approx(2 * 730 * 0.04)
     assert bill.lines[0].name == "machines, small-spot, may be reclaimed"
-    assert bill.lines[0].inputs.endswith("spot price of 2025-12-01, which moves; P may reclaim it in 30 s")
+    assert bill.lines[0].inputs.endswith(
+        "spot price of 2025-12-01, which changes often; P may reclaim it in 30 s"
+    )
 
 
 def test_a_spot_machine_is_as_old_as_its_spot_price():

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from replay.cli.main import cli
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import printable
+from replay.words.names import printable
 
 HOSTILE = "\x1b]0;x\x07[/x][red]:boom:\u202e<script>alert(1)</script>\x9b31m\n::error::y"
 # What a terminal acts on: control characters but for line ends and rich's own colours, and changes of direction.

@@ -59,5 +59,5 @@ def test_a_dry_run_says_what_requests_come_to_and_cost():
 def test_without_a_price_it_says_so_and_without_model_calls_nothing():
     unpriced = printed(forecast(model_calls=1))
 
-    assert any(line.startswith("they cost       not known; the target file has no price") for line in unpriced)
+    assert any(line.startswith("they cost       unknown: the target file has no price") for line in unpriced)
     assert not any(line.startswith(("model calls", "they cost")) for line in printed(forecast()))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.words.phrases import counted, number
+from replay.words.numbers import number
+from replay.words.phrases import counted
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.planes.months import month_options
 from replay.cli.planes.price_tables import price_table_options
@@ -70,70 +71,89 @@ class _Rate(click.ParamType[tuple[str, float]]):
         return code.upper(), rate
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay cost runs/today --price cloud-run-us-central1",
+        "replay cost runs/today --price cloud-run-us-central1 \\\n    --machine gce-e2-us-central1:e2-medium "
+        "--machine-rps 50",
+    ),
+    ends={
+        "done": "",
+        "inconclusive": "the run tells too little to say",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
+)
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
     "--price",
     "prices",
     multiple=True,
     metavar="TABLE",
-    help="Price it as serverless by this table: a file, or one of those that --tables lists.",
+    help="Price it as serverless by this table: a file, or one that --tables lists.",
 )
-@click.option("--vcpu", type=_POSITIVE, default=1.0, show_default=True, help="Of one serverless instance.")
+@click.option("--vcpu", type=_POSITIVE, default=1.0, show_default=True, help="vCPUs of a serverless instance.")
 @click.option(
-    "--memory", type=_POSITIVE, default=0.5, show_default=True, help="GiB of one serverless instance."
+    "--memory", type=_POSITIVE, default=0.5, show_default=True, help="Memory of a serverless instance, in GiB."
 )
 @click.option(
     "--min-instances",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Instances that are kept without a request.",
+    help="Serverless instances kept warm without requests.",
 )
 @click.option(
     "--billing",
     type=click.Choice(["request", "instance", "worker-pool"]),
     default="request",
     show_default=True,
-    help="Serverless time is paid while there are requests, or for instances' lives, or for a pool of --min-instances.",
+    help="What serverless bills for: time with requests, instances' whole lives, or a pool of --min-instances.",
 )
 @click.option(
     "--machine",
     "machines",
     multiple=True,
     type=_Machine(),
-    help="Price it on machines: a table and a kind in it, as gce-e2-us-central1:e2-standard-2.",
+    help="Price it on machines: a table and a machine type in it, for example gce-e2-us-central1:e2-standard-2.",
 )
-@click.option("--machine-rps", type=_POSITIVE, help="Requests a second that one machine carries, as measured.")
-@click.option("--machine-slots", type=_POSITIVE, help="Instead: requests that one machine has at once.")
+@click.option("--machine-rps", type=_POSITIVE, help="Measured capacity of one machine, in requests/s.")
+@click.option(
+    "--machine-slots",
+    type=_POSITIVE,
+    help="Instead of --machine-rps: requests that one machine handles at once.",
+)
 @click.option(
     "--headroom",
     type=PERCENT,
     default="30%",
     show_default=True,
-    help="What machines carry beyond the peak.",
+    help="Spare machine capacity above the peak.",
 )
-@click.option("--discount", type=PERCENT, help="Off the machines' price, for a commitment or sustained use.")
-@click.option("--scales", is_flag=True, help="Machines come and go with the load, as in a group that scales.")
+@click.option("--discount", type=PERCENT, help="Discount on machine prices, for a commitment or sustained use.")
+@click.option("--scales", is_flag=True, help="Machines come and go with the load, as in an autoscaling group.")
 @month_options
 @click.option(
     "--staff-hours",
     type=_Hours(),
     default="0",
-    help="A month, beside the bill: 4, or low, mid and high as 2,4,8.",
+    help="Staff hours a month, beside the bill: 4, or low, mid and high as 2,4,8.",
 )
-@click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="What an hour of staff costs.")
-@click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Of a model call, beside the bill.")
-@click.option("--token-price", type=_NOT_NEGATIVE, default=0.0, help="Of a million tokens, beside the bill.")
+@click.option("--staff-rate", type=_NOT_NEGATIVE, default=0.0, help="Cost of an hour of staff.")
+@click.option("--call-price", type=_NOT_NEGATIVE, default=0.0, help="Price of a model call, beside the bill.")
+@click.option(
+    "--token-price", type=_NOT_NEGATIVE, default=0.0, help="Price of a million tokens, beside the bill."
+)
 @click.option(
     "--rate",
     "rates",
     multiple=True,
     type=_Rate(),
-    help="What one of another currency is worth in that of the bills, as EUR=1.08.",
+    help="Exchange rate to the currency of the bills, for example EUR=1.08.",
 )
 @price_table_options
-@click.option("--explain", is_flag=True, help="Show what each figure was made of, and where prices are from.")
+@click.option("--explain", is_flag=True, help="Show how each figure was computed, and where prices come from.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the bills as JSON on stdout, and nothing else there."
 )
@@ -163,10 +183,7 @@ def cost(
     explain: bool,
     as_json: bool,
 ) -> None:
-    """Say what RUN's load costs a month by price tables; exit code 3 where the run does not tell enough to say so.
-
-    Example: replay cost runs/x --price cloud-run-us-central1 --machine gce-e2-us-central1:e2-medium --machine-rps 50
-    """
+    """Say what RUN's load costs a month by price tables; exit code 3 where the run does not tell enough to say so."""
     if not prices and not machines:
         raise click.UsageError("name a price table with --price, or a machine with --machine.")
     if machine_rps is not None and machine_slots is not None:

@@ -27,12 +27,12 @@ def month_options(command: _Command) -> _Command:
     asked = click.option(
         "--requests-per-day",
         type=click.FloatRange(min=0, min_open=True, max=_MOST_A_DAY),
-        help="Scale the load to this, in the mean over the month.",
+        help="Scale the load to this mean over the month.",
     )(command)
     return click.option(
         "--month",
         type=_Month(),
         metavar="FILE|NAME",
         help=f"How the month looks: {', '.join(NAMED)}, a calendar's TOML file, or a log of counts (CSV, JSON Lines) "
-        "that one is fitted to.",
+        "to fit one to.",
     )(asked)

@@ -8,6 +8,7 @@ import click
 
 from replay.choice.questionnaire import Answers
 from replay.cli.asking import ANSWERS_FILE, ask
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import read_only_option, to_origin_option
 from replay.cli.pilot_report import material_of
@@ -30,27 +31,36 @@ from replay.trials.pilot.workload.phases import LIVE, QUICK, SIMULATED
 from replay.trials.pilot.workload.shape import shape_of
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay pilot traces/support-agent.jsonl --quick --month office-hours",
+        "replay pilot traces/support-agent.jsonl --slo 'p95 < 3s' \\\n    -t targets/cloud-run.toml -t targets/vm.toml",
+    ),
+    ends={"done": "a plane is recommended", "inconclusive": "", "not_carried_out": "", "interrupted": ""},
+)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option(
     "-t",
     "--target",
     "targets",
     multiple=True,
-    help="A target file that says what plane it is, or PLANE=URL, for example vm=http://10.0.0.5:8080. Name one of "
-    "each. Without any: two planes of this machine.",
+    help="A target file that names its plane, or PLANE=URL, for example vm=http://10.0.0.5:8080. Give one of "
+    "each. Without any: two planes on this machine.",
 )
 @slo_options
-@click.option("--quick", is_flag=True, help="Minutes instead of the better part of an hour.")
+@click.option("--quick", is_flag=True, help="Take minutes instead of the better part of an hour.")
 @click.option(
-    "--simulate", is_flag=True, help="In virtual time, from the targets' [simulate] tables: nothing is sent."
+    "--simulate",
+    is_flag=True,
+    help="Run in virtual time, from the targets' [simulate] tables; nothing is sent.",
 )
 @click.option(
     "--fail",
     "commands",
     multiple=True,
     metavar="TARGET=COMMAND",
-    help="What makes an instance of that target go away, for example vm='ssh vm-1 sudo systemctl kill app'.",
+    help="Shell command that takes down an instance of that target, for example vm='ssh vm-1 sudo systemctl kill app'.",
 )
 @month_options
 @click.option(
@@ -63,18 +73,21 @@ from replay.trials.pilot.workload.shape import shape_of
     "--ask",
     "is_asking",
     is_flag=True,
-    help=f"Ask for them first, one by one, and keep them in that file.  [default: {ANSWERS_FILE}]",
+    help=f"Ask these questions first, one by one, and keep the answers in that file.  [default: {ANSWERS_FILE}]",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of everything random in it.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
 @read_only_option
 @to_origin_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Its folder. One that holds a pilot that was interrupted: go on with that.  [default: runs/...]",
+    help="Output folder; an interrupted pilot found there is resumed.  [default: runs/...]",
 )
 @click.option(
-    "--assumptions", "has_assumptions", is_flag=True, help="Also print all that was assumed, and where from."
+    "--assumptions",
+    "has_assumptions",
+    is_flag=True,
+    help="Also print every assumption and where it comes from.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the verdict as JSON on stdout, and nothing else there."
@@ -101,16 +114,10 @@ def pilot(
     has_assumptions: bool,
     as_json: bool,
 ) -> None:
-    """Find out which plane fits TRACE: serverless, VMs or both. Leaves a report with the reasons.
+    """Find out which plane fits TRACE: serverless, VMs or both; and leave a report with the reasons.
 
-    \b
-    Representative traffic, bursts, idle and wake, long chains, a failure, and the ceiling, on each plane; what a month
-    costs there, and where the bills cross.
-
-    \b
-    Examples:
-      replay pilot traces/support-agent.jsonl --quick --month office-hours
-      replay pilot traces/support-agent.jsonl -t targets/cloud-run.toml -t targets/vm.toml --slo 'p95 < 3s'
+    Each plane gets representative traffic, bursts, idle and wake, long chains, a failure, and a search for its ceiling;
+    then come what a month costs there, and where the bills cross.
     """
     if quick and simulate:
         raise click.UsageError("--quick and --simulate exclude each other: virtual time needs no hurry.")
@@ -138,7 +145,7 @@ def pilot(
     if verdict is None:
         conclusion = concluded(outcome.status)
         why = "interrupted" if conclusion == "interrupted" else broken_off(conclusion, outcome.broken_in)
-        click.echo(f"replay: {why}. Go on with the same command and --out {outcome.directory}", err=True)
+        click.echo(f"replay: {why}. Resume with the same command and --out {outcome.directory}", err=True)
         ctx.exit(EXIT_CODES[conclusion])
     if as_json:
         print_json(verdict)

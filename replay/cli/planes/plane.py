@@ -8,7 +8,7 @@ from replay.cli.lazy import LazyGroup, Member
 @click.group(
     cls=LazyGroup,
     members={
-        "Commands": {
+        "Planes": {
             "serve": Member(
                 "replay.cli.planes.plane_serve:serve", "Serve modelled answers, or processes booted on demand."
             ),
@@ -17,6 +17,10 @@ from replay.cli.lazy import LazyGroup, Member
             ),
         }
     },
+    examples=(
+        "replay plane serve --modelled --port 8080",
+        "replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml",
+    ),
 )
 def plane() -> None:
-    """Run an execution plane on this machine."""
+    """Serve an execution plane on this machine, or simulate one in virtual time."""

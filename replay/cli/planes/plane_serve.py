@@ -13,7 +13,8 @@ import anyio
 import click
 import msgspec
 
-from replay.cli.units import DURATION, FACTOR
+from replay.cli.command import Command
+from replay.cli.units import DURATION, FACTOR, typed_duration
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.keys import explained
@@ -60,33 +61,47 @@ class _Time(click.ParamType[Distribution]):
 _TIME = _Time()
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay plane serve --modelled --port 8080",
+        "replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms",
+        "replay plane serve --command 'python -m app --port $PORT' \\\n    --concurrency 8 --max-instances 4 "
+        "--idle-lifetime 30s",
+    ),
+)
 @click.option("--modelled", is_flag=True, help="Answer every request after a modelled time.")
-@click.option("--command", help="How an instance is started, for example 'python -m app --port $PORT'.")
+@click.option(
+    "--command", help="Shell command that starts an instance, for example 'python -m app --port $PORT'."
+)
 @click.option(
     "--plane",
     "kind",
     type=click.Choice(["serverless", "vm", "group"]),
     default=_SPEC.kind,
     show_default=True,
-    help="serverless: instances come and go with the requests. vm: --max-instances workers, always on. group: machines "
-    "that scale by the load of minutes.",
+    help="serverless: instances come and go with requests. vm: --max-instances workers, always on. group: machines "
+    "that scale with the load over minutes.",
 )
 @click.option(
     "--profile",
     type=click.Choice(sorted(PROFILES)),
-    help="The rules of a known platform; other options change them.",
+    help="Rules of a known platform; other options override them.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(0),
     default=_SPEC.concurrency,
     show_default=True,
-    help="Requests in one instance at once; 0 for any number.",
+    help="Requests that one instance handles at once; 0 for any number.",
 )
 @click.option(
     "--min-instances",
@@ -100,54 +115,55 @@ _TIME = _Time()
     type=click.IntRange(1),
     default=4,
     show_default=True,
-    help="Instances at most; with --plane vm, the workers.",
+    help="Most instances; with --plane vm, the number of workers.",
 )
 @click.option(
     "--idle-lifetime",
     type=DURATION,
-    default=f"{_SPEC.idle_lifetime_s:g}s",
+    default=typed_duration(_SPEC.idle_lifetime_s),
     show_default=True,
-    help="How long an instance stays without a request.",
+    help="How long an instance stays up without requests.",
 )
 @click.option(
     "--pending-limit",
     type=click.Choice(list(PENDING_LIMITS)),
-    help="How long and how many requests wait for an instance.  [default: startup; for machines 2048, without limit]",
+    help="How many requests wait for an instance, and how long.  [default: startup; for machines 2048, without limit]",
 )
 @click.option(
     "--request-timeout",
     type=DURATION,
-    help=f"Answer 504 after this.  [default: {PLATFORM_TIMEOUT_S:g}s; none for machines]",
+    help=f"Answer 504 to a request after this.  [default: {typed_duration(PLATFORM_TIMEOUT_S)}; none for machines]",
 )
 @click.option(
     "--router",
     type=click.Choice(["most_recently_used", "least_loaded", "round_robin"]),
     default=_SPEC.router,
     show_default=True,
-    help="Which instance takes a request.",
+    help="How an instance is chosen for a request.",
 )
 @click.option(
-    "--health-path", help="Ready when this path answers 200 or 204.  [default: when the port accepts]"
+    "--health-path",
+    help="An instance is ready when this path answers 200 or 204.  [default: when its port accepts]",
 )
 @click.option(
     "--boot-timeout",
     type=DURATION,
-    default=f"{_PROCESS.boot_timeout_s:g}s",
+    default=typed_duration(_PROCESS.boot_timeout_s),
     show_default=True,
-    help="Give a boot up after this.",
+    help="Give up on a boot after this.",
 )
 @click.option(
     "--grace",
     type=DURATION,
-    default=f"{_PROCESS.grace_s:g}s",
+    default=typed_duration(_PROCESS.grace_s),
     show_default=True,
-    help="From SIGTERM to SIGKILL.",
+    help="Time from SIGTERM to SIGKILL.",
 )
 @click.option(
     "--drain",
     type=DURATION,
-    help="How long requests may still run in an instance that is replaced or let go.  "
-    f"[default: {DRAIN_S:g}s; as long as they take with --plane group]",
+    help="How long requests may still run in an instance that is replaced or stopped.  "
+    f"[default: {typed_duration(DRAIN_S)}; as long as they take with --plane group]",
 )
 @click.option(
     "--headers/--no-headers",
@@ -159,45 +175,50 @@ _TIME = _Time()
 @click.option(
     "--control-port",
     type=click.IntRange(0, 65535),
-    help="Serve /state and /metrics here, and /kill, /drain and /deploy to whoever has the token, which is printed "
-    f"unless {TOKEN_VARIABLE} in the environment sets it; 0 takes a free one.",
+    help="Serve /state and /metrics on this port, and /kill, /drain and /deploy to holders of the token, which "
+    "is printed "
+    f"unless the environment variable {TOKEN_VARIABLE} sets it; 0 takes a free port.",
 )
 @click.option(
     "--series",
     type=click.Path(path_type=Path),
-    help="Append what /state says to this file, a line of JSON a second.",
+    help="Append the state to this file, a line of JSON a second.",
 )
 @click.option(
     "--boot",
     type=_TIME,
-    help="With --modelled: put instances behind a gateway, which boot this long: 800ms, or lognormal:800ms,2s.",
+    help="With --modelled: instances behind a gateway, with this boot time: 800ms, or lognormal:800ms,2s.",
 )
 @click.option(
     "--service",
     type=_TIME,
-    help="With --modelled: put instances behind a gateway, which take this long to answer (a stream: to begin).",
+    help="With --modelled: instances behind a gateway, with this service time (of a stream: to its first token).",
 )
 @click.option(
     "--model",
     "model_file",
     type=click.Path(path_type=Path),
-    help="With --modelled: put instances behind a gateway, as this TOML file says: times, sharing, memory, faults.",
+    help="With --modelled: instances behind a gateway, modelled by this TOML file: times, sharing, memory, faults.",
 )
 @click.option(
     "--startup-boost/--no-startup-boost",
     default=_SPEC.startup_boost,
     show_default=True,
-    help="With --modelled: more CPU during the boot, and for 10 s after.",
+    help="With --modelled: more CPU during the boot and for 10 s after it.",
 )
 @click.option(
     "--cpu-when-idle",
     type=click.Choice(["throttled", "full"]),
     default=_SPEC.cpu_when_idle,
     show_default=True,
-    help="With --modelled: what is left of an instance's CPU while it has no request.",
+    help="With --modelled: the CPU of an instance without requests.",
 )
 @click.option(
-    "--seed", type=int, default=_MODEL.seed, show_default=True, help="With --modelled: of the modelled times."
+    "--seed",
+    type=int,
+    default=_MODEL.seed,
+    show_default=True,
+    help="With --modelled: random seed of the modelled times.",
 )
 @click.option(
     "--speed",
@@ -250,12 +271,6 @@ def serve(
     --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
     with modelled instances, to which the options of planes apply. SIGUSR1 begins a rolling deploy: each instance is
     replaced by one that boots, and ends with its last request.
-
-    \b
-    Examples:
-      replay plane serve --modelled --port 8080
-      replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms --max-instances 10
-      replay plane serve --command 'python -m app --port $PORT' --concurrency 8 --max-instances 4 --idle-lifetime 30s
     """
     if modelled == (command is not None):
         _refuse(ctx, "say what to serve: --modelled, or --command with how an instance is started.")

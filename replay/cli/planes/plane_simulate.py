@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options
 from replay.exit_codes import EXIT_CODES
@@ -13,7 +14,10 @@ from replay.simulation.simulation import simulate_trace
 from replay.target.file import load_target
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml",),
+)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-t", "--target", required=True, help="A target file with a [simulate] table.")
 @run_options
@@ -22,10 +26,7 @@ from replay.target.file import load_target
 def simulate(
     ctx: click.Context, /, trace: Path, target: str, out: Path | None, as_json: bool, **chosen: Any
 ) -> None:
-    """Replay TRACE against a simulated plane in virtual time: no sockets, no waiting, the same summary.
-
-    Example: replay plane simulate traces/triage-burst.jsonl --target targets/simulated.toml
-    """
+    """Replay TRACE against a simulated plane in virtual time: no sockets, no waiting, the same summary."""
     outcome = simulate_trace(trace, load_target(target), options_from(chosen), out)
     if as_json:
         print_json(outcome.summary)

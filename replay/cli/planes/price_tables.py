@@ -36,7 +36,7 @@ def price_table_options(command: _Command) -> _Command:
         is_eager=True,
         expose_value=False,
         callback=_list,
-        help="List the price tables that are in the package, with their sources, and end.",
+        help="List the price tables in the package, with their sources, and exit.",
     )
     table = click.option(
         "--table",
@@ -44,6 +44,6 @@ def price_table_options(command: _Command) -> _Command:
         is_eager=True,
         expose_value=False,
         callback=_show,
-        help="Show a price table's machines, commitments, and what it has no price for, and end.",
+        help="Show a price table's machines, commitments, and what it does not price, and exit.",
     )
     return tables(table(command))

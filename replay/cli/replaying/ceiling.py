@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options, safety_options
 from replay.cli.slos import read_slos, slo_options
-from replay.cli.units import DURATION, FACTOR, PERCENT
+from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
 from replay.report.terminal.load import level_line, print_ceiling
@@ -21,6 +22,7 @@ from replay.trials.aborting import replay_one
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.endings import concluded
 from replay.trials.shapes import write_constant, write_preset
+from replay.words.numbers import percent
 
 _PLAN = CeilingPlan()
 _ANSWERS: dict[str, Conclusion] = {
@@ -31,7 +33,20 @@ _ANSWERS: dict[str, Conclusion] = {
 }
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay ceiling traces/support-agent.jsonl -t http://127.0.0.1:8080 \\\n    --slo 'p99 < 800ms' --level 5s",
+        "replay ceiling --shape constant --path /health -t targets/staging.toml",
+    ),
+    ends={
+        "done": "the ceiling was found, or lies above --most",
+        "fail": "the lowest load breaks the SLOs already",
+        "inconclusive": "",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
+)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @slo_options
@@ -40,37 +55,47 @@ _ANSWERS: dict[str, Conclusion] = {
     type=click.Choice(["trace", "constant", *PRESETS]),
     default="trace",
     show_default=True,
-    help="How sessions arrive: as in the trace, or evenly (without a TRACE: single requests for --path); or, without a "
+    help="How sessions arrive: as in the trace, or evenly (without a TRACE: single requests to --path); or, without a "
     "TRACE, sessions of a preset of `replay trace synth`.",
 )
 @click.option(
-    "--path", default="/", show_default=True, help="With --shape constant and no TRACE: what is asked for."
+    "--path", default="/", show_default=True, help="With --shape constant and no TRACE: the path requested."
 )
 @click.option(
-    "--from", "first", type=FACTOR, default=_PLAN.first_scale, show_default=True, help="The first load."
+    "--from",
+    "first",
+    type=FACTOR,
+    default=_PLAN.first_scale,
+    show_default=True,
+    help="First load to try, as a multiple of the trace's.",
 )
-@click.option(
-    "--most", type=FACTOR, default=_PLAN.most_scale, show_default=True, help="No load beyond this is tried."
-)
+@click.option("--most", type=FACTOR, default=_PLAN.most_scale, show_default=True, help="Highest load to try.")
 @click.option(
     "--precision",
     type=PERCENT,
-    default=f"{100 * _PLAN.precision:g}%",
+    default=percent(_PLAN.precision),
     show_default=True,
-    help="Of the bracket.",
+    help="Relative precision of the ceiling.",
 )
 @click.option(
     "--level",
     type=DURATION,
-    default=f"{_PLAN.level_s:g}s",
+    default=typed_duration(_PLAN.level_s),
     show_default=True,
-    help="How long a load lasts at least.",
+    help="Least duration of each load.",
 )
 @click.option(
-    "--budget", type=DURATION, default=f"{_PLAN.most_s:g}s", show_default=True, help="When the search is ended."
+    "--budget",
+    type=DURATION,
+    default=typed_duration(_PLAN.most_s),
+    show_default=True,
+    help="Longest duration of the whole search.",
 )
 @click.option(
-    "--recovery/--no-recovery", default=True, show_default=True, help="See how it recovers from an overload."
+    "--recovery/--no-recovery",
+    default=True,
+    show_default=True,
+    help="Also measure how the target recovers from an overload.",
 )
 @run_options
 @safety_options
@@ -95,10 +120,7 @@ def ceiling(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Find the highest multiple of TRACE's arrivals at which the SLOs hold.
-
-    Example: replay ceiling traces/support-agent.jsonl -t http://127.0.0.1:8080 --slo 'p99 < 800ms' --level 5s
-    """
+    """Find the highest multiple of TRACE's arrivals at which the SLOs hold."""
     if trace is None and shape == "trace":
         raise click.UsageError(
             f"name a TRACE, or ask for one of {', '.join(PRESETS)}, or for single requests, with --shape."
@@ -107,7 +129,7 @@ def ceiling(
         raise click.UsageError(f"--shape {shape} brings its own sessions; leave the TRACE out.")
     if chosen["duration"] is not None or chosen["repeat"]:
         raise click.UsageError(
-            "how long a load lasts is said with --level, so --duration and --repeat do not apply."
+            "the duration of a load is set by --level, so --duration and --repeat do not apply."
         )
     aim = load_target(target)
     bounds = read_slos(slos, slo_files, aim.slo) if slos or slo_files or aim.slo else []

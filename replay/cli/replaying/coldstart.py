@@ -5,51 +5,59 @@ from pathlib import Path
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import output_options
-from replay.cli.units import DURATION, PERCENT
+from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.terminal.load import print_coldstart
 from replay.target.file import load_target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbePlan, probe_coldstart
 from replay.trials.evidence import read_evidence
+from replay.words.numbers import percent, seconds
 
 _PLAN = ProbePlan()
 
 
-@click.command()
-@click.option("--run", "run_dir", metavar="DIR", type=click.Path(path_type=Path), help="Look at this run.")
+@click.command(
+    cls=Command,
+    examples=(
+        "replay coldstart --run runs/today",
+        "replay coldstart -t http://127.0.0.1:8080 --max-idle 20s --burst 8",
+    ),
+)
+@click.option("--run", "run_dir", metavar="DIR", type=click.Path(path_type=Path), help="Judge this run.")
 @click.option("-t", "--target", help="Probe this target: a URL or a target file (TOML).")
-@click.option("--path", default="/", show_default=True, help="What a probe asks for.")
-@click.option("--method", default="GET", show_default=True, help="How a probe asks.")
+@click.option("--path", default="/", show_default=True, help="Path that probes request.")
+@click.option("--method", default="GET", show_default=True, help="Method of the probes.")
 @click.option(
     "--min-idle",
     type=DURATION,
-    default=f"{_PLAN.first_s:g}s",
+    default=typed_duration(_PLAN.first_s),
     show_default=True,
-    help="The shortest idle time tried.",
+    help="Shortest idle time to try.",
 )
 @click.option(
     "--max-idle",
     type=DURATION,
-    default=f"{_PLAN.most_s:g}s",
+    default=typed_duration(_PLAN.most_s),
     show_default=True,
-    help="The longest idle time tried.",
+    help="Longest idle time to try.",
 )
 @click.option(
     "--precision",
     type=PERCENT,
-    default=f"{100 * _PLAN.precision:g}%",
+    default=percent(_PLAN.precision),
     show_default=True,
-    help="Of the idle time that is found.",
+    help="Relative precision of the idle time found.",
 )
 @click.option(
     "--burst",
     "bursts",
     multiple=True,
     type=click.IntRange(2, 1000),
-    help="Then wake it with so many requests at once.",
+    help="Then wake it with this many requests at once. May be repeated.",
 )
 @click.option("--yes", is_flag=True, help="Start without asking, however long it may take.")
 @output_options
@@ -66,10 +74,7 @@ def coldstart(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Say which steps of a run were cold starts and what they add, or find how long a target stays warm.
-
-    Example: replay coldstart -t http://127.0.0.1:8080 --max-idle 20s --burst 8
-    """
+    """Say which steps of a run were cold starts and what they add, or find how long a target stays warm."""
     if (run_dir is None) == (target is None):
         raise click.UsageError("name a run with --run, or a target to probe with --target.")
     if run_dir is not None:
@@ -79,7 +84,7 @@ def coldstart(
         assert target is not None
         aim = load_target(target)
         plan = ProbePlan(min_idle, max_idle, precision / 100, bursts)
-        click.echo(f"this takes at most {_time(plan.most_wait_s)}; less, if it goes cold sooner", err=True)
+        click.echo(f"this takes at most {seconds(plan.most_wait_s)}; less, if it goes cold sooner", err=True)
         if plan.most_wait_s > 600 and not yes and sys.stdin.isatty():
             click.confirm("start?", default=True, abort=True, err=True)
         step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
@@ -92,7 +97,3 @@ def coldstart(
 
 def _say(_: float, why: str) -> None:
     click.echo(f"  {why} ...", err=True)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -21,7 +21,7 @@ from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdic
 from replay.exit_codes import EXIT_CODES
 from replay.judge.gate.judging import CONFIDENCE
 from replay.live.live import open_view
-from replay.report.ci.github import annotations, is_github, write_job_summary
+from replay.report.ci.github import gate_annotations, is_github, write_job_summary
 from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
 from replay.report.terminal.verdicts import print_gate
@@ -31,7 +31,21 @@ from replay.trials.gate import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
 
 
-@click.command(cls=VerdictCommand)
+@click.command(
+    cls=VerdictCommand,
+    examples=(
+        "replay gate traces/support-agent.jsonl -t targets/staging.toml \\\n    --slo 'p99 < 800ms' --slo "
+        "'errors < 1%'",
+        "replay gate --run runs/today --slo 'p99 < baseline * 1.1' --baseline runs/last",
+    ),
+    ends={
+        "pass": "pass: every SLO holds",
+        "fail": "fail: an SLO does not hold, or --abort or --budget ended the run",
+        "inconclusive": "",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
+)
 @click.argument("trace", type=click.Path(path_type=Path), required=False)
 @click.option("-t", "--target", help="A URL or a target file (TOML).")
 @click.option(
@@ -48,7 +62,7 @@ from replay.trials.prices import check_currency
     multiple=True,
     metavar="RUN",
     type=click.Path(path_type=Path),
-    help="A run to hold this one to ('p99 < baseline * 1.1'), or a folder of runs: the last 10 that passed.",
+    help="A run to compare with ('p99 < baseline * 1.1'), or a folder of runs: its last 10 that passed.",
 )
 @click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")
 @click.option(
@@ -56,10 +70,10 @@ from replay.trials.prices import check_currency
     type=click.FloatRange(0.5, 0.9999),
     default=CONFIDENCE,
     show_default=True,
-    help="Of the intervals that decide.",
+    help="Confidence level.",
 )
 @fidelity_option
-@click.option("--strict", is_flag=True, help="Take inconclusive for fail.")
+@click.option("--strict", is_flag=True, help="Treat inconclusive as fail.")
 @verdict_file_options
 @run_options
 @safety_options
@@ -83,10 +97,7 @@ def gate(
     as_json: bool,
     **chosen: Any,
 ) -> None:
-    """Replay TRACE against a target, or take a run, and judge it: pass (exit 0), fail (1) or inconclusive (3).
-
-    Example: replay gate traces/support-agent.jsonl -t targets/staging.toml --slo 'p99 < 800ms' --slo 'errors < 1%'
-    """
+    """Replay TRACE against a target, or take a run, and judge it by SLOs: pass, fail or inconclusive."""
     if (trace is None) == (run_dir is None) or (run_dir is None) != (target is not None):
         raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
     aim = None if target is None else load_target(target)
@@ -122,6 +133,6 @@ def gate(
     why = broken_off(conclusion, outcome.directory)
     leave_verdict_files(ctx, gate_junit(verdict, strict), gate_markdown(verdict), why)
     if is_github():
-        print_commands(annotations(verdict), err=as_json)
+        print_commands(gate_annotations(verdict), err=as_json)
         write_job_summary(gate_markdown(verdict))
     ctx.exit(EXIT_CODES[conclusion])

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import msgspec
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import (
     answers_option,
@@ -33,7 +34,14 @@ from replay.trials.faults import judge_faults
 from replay.trials.prices import check_currency, currency_of
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080 --speed 4",
+        "replay run trace.jsonl -t targets/staging.toml --dry-run",
+    ),
+    ends={"done": "", "fail": "ended by --abort or --budget", "not_carried_out": "", "interrupted": ""},
+)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
@@ -47,7 +55,7 @@ from replay.trials.prices import check_currency, currency_of
     multiple=True,
     type=(DURATION, str),
     metavar="TIME COMMAND",
-    help="Run a shell command so long after the start, and judge the recovery from it, for example 30s "
+    help="Run a shell command this long after the start, and judge the recovery from it, for example 30s "
     "'kubectl delete pod web-1'.",
 )
 @click.option(
@@ -56,7 +64,7 @@ from replay.trials.prices import check_currency, currency_of
     multiple=True,
     type=FAULT_AT,
     metavar="FAULT@TIME",
-    help="kill, drain or deploy, of a plane of our own whose control address the target file names (observe), for "
+    help="Kill, drain or deploy a local plane whose control address the target file names (observe), for "
     "example kill@30s.",
 )
 @answers_option
@@ -64,7 +72,7 @@ from replay.trials.prices import check_currency, currency_of
     "--check",
     "is_check",
     is_flag=True,
-    help="Send one session of each sort at once instead, and say whether a replay means anything there; exit 0 or 4.",
+    help="Send only one session of each sort, and say whether a replay would be meaningful; exit 0 or 4.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @click.pass_context
@@ -82,10 +90,7 @@ def run(
     faults: tuple[tuple[FaultKind, float], ...],
     **chosen: Any,
 ) -> None:
-    """Replay TRACE against a target at precise times, and record every latency.
-
-    Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4
-    """
+    """Replay TRACE against a target at precise times, and record every latency."""
     if dry_run and is_check:
         raise click.UsageError("--check sends requests and --dry-run sends none: choose one of them.")
     aim = load_target(target)

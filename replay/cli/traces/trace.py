@@ -19,14 +19,16 @@ from replay.cli.lazy import LazyGroup, Member
                 "replay.cli.traces.trace_synth:synth", "Make a trace from a preset, a recipe or a likeness."
             ),
         },
-        "Look at traces": {
-            "info": Member("replay.cli.traces.trace_info:info", "Describe the shape of a trace."),
+        "Inspect traces": {
+            "info": Member(
+                "replay.cli.traces.trace_info:info", "Describe a trace: sessions, sizes, load over time."
+            ),
             "validate": Member("replay.cli.traces.trace_info:validate", "Check every line of a trace."),
         },
         "Change traces": {
             "correlate": Member(
                 "replay.cli.traces.trace_correlate:correlate",
-                "Take ids and tokens of responses into later requests.",
+                "Carry ids and tokens from responses into requests.",
             ),
             "transform": Member(
                 "replay.cli.traces.trace_transform:transform",
@@ -34,6 +36,10 @@ from replay.cli.lazy import LazyGroup, Member
             ),
         },
     },
+    examples=(
+        "replay trace info traces/support-agent.jsonl",
+        "replay trace import capture.har -o trace.jsonl.zst",
+    ),
 )
 def trace() -> None:
-    """Import, record, inspect and check traces."""
+    """Record, import, make, inspect and change traces."""

@@ -5,10 +5,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
+from replay.words.numbers import exact
 from replay.words.phrases import counted
 
 _LONGEST_STEP = 40
@@ -23,20 +25,23 @@ class _Document(msgspec.Struct, omit_defaults=True):
     written: Written | None = None
 
 
-@click.command(epilog="Example: replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst")
+@click.command(
+    cls=Command,
+    examples=("replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst",),
+)
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the trace with the values taken; .zst compresses.",
+    help="Write the correlated trace to this file; .zst compresses.",
 )
 @click.option(
     "--min-share",
     type=click.FloatRange(0.0, 1.0, min_open=True),
     default=_DEFAULT_SHARE,
     show_default=True,
-    help="With --out: take what held in this share of the sessions where it could have.",
+    help="With --out: keep links that held in at least this share of the sessions where they could.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> None:
@@ -67,7 +72,7 @@ def _table(found: Correlation, min_share: float) -> list[str]:
             f"{counted(place.sessions, 'session')}"
         )
     if len(found.redacted) > _MOST_REDACTED:
-        lines.append(f"not known: {len(found.redacted) - _MOST_REDACTED:,} more such places")
+        lines.append(f"not known: {len(found.redacted) - _MOST_REDACTED:,} more places")
     return lines
 
 
@@ -84,7 +89,7 @@ def _proposed(found: Correlation, min_share: float) -> list[str]:
         for use in proposal.uses:
             place = f"{_shown(use.step)}, {shortened(use.place)}"
             held = f"{use.sessions:,} of {counted(use.possible, 'session')}"
-            low = "" if use.share >= min_share else f"; below --min-share {min_share:g}"
+            low = "" if use.share >= min_share else f"; below --min-share {exact(min_share)}"
             lines.append(f"    into {place}: {held}{low}")
     if found.sessions == 1:
         lines.append("one session only: a constant cannot be told from a value of one run")

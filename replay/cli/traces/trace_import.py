@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION
 from replay.importers import IMPORTERS
@@ -26,17 +27,19 @@ _SNIFFED_BYTES = 1 << 16
 _IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
 
 
-class _Command(click.Command):
+class _ImportCommand(Command):
     """Its help tells what other packages bring, too; they are asked only for that."""
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_help_text(ctx, formatter)
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Formats"):
+            formatter.write_dl([(importer.name, f"{importer.describe}.") for importer in IMPORTERS.values()])
         others, left_out = other_importers()
         rows = [(name, _described(importer)) for name, importer in others.items()]
         rows += [("(none)", why) for why in left_out]
         if rows:
             with formatter.section("Formats of other packages"):
                 formatter.write_dl(rows)
+        super().format_options(ctx, formatter)
 
 
 def _described(importer: OtherImporter) -> str:
@@ -48,15 +51,17 @@ def _described(importer: OtherImporter) -> str:
 
 @click.command(
     "import",
-    cls=_Command,
-    epilog="Example: replay trace import claude-sessions sessions/ -o trace.jsonl.zst --arrivals poisson:6/min",
-    help="Turn a recording into a trace.\n\nFORMAT is one of:\n\n\b\n"
-    + "\n".join(f"  {importer.name:<16} {importer.describe}" for importer in IMPORTERS.values())
-    + "\n\nIt may be left out where the recording tells. A PATH is a file, also compressed with gzip or zstandard, a "
-    "folder, or - for stdin.",
+    cls=_ImportCommand,
+    examples=(
+        "replay trace import capture.har -o trace.jsonl.zst",
+        "replay trace import claude-sessions sessions/ -o trace.jsonl.zst \\\n    --arrivals poisson:6/min",
+    ),
+    help="Turn a recording into a trace.\n\nFORMAT may be left out where the recording shows it. A PATH is a "
+    "file, also "
+    "compressed with gzip or zstandard, a folder, or - for stdin.",
 )
 @click.argument("words", metavar="[FORMAT] PATH...", nargs=-1, required=True)
-@click.option("--from", "from_format", metavar="FORMAT", help="The format, if not given as first argument.")
+@click.option("--from", "from_format", metavar="FORMAT", help="The format, if it is not the first argument.")
 @click.option(
     "-o",
     "--out",
@@ -64,31 +69,31 @@ def _described(importer: OtherImporter) -> str:
     type=click.Path(path_type=Path),
     help="The trace to write; .zst or .gz compresses.",
 )
-@click.option("--name", help="The trace's name. [default: from PATH]")
+@click.option("--name", help="The trace's name.  [default: from PATH]")
 @click.option(
     "--arrivals",
     metavar="SPEC",
-    help="When sessions start, if the recording does not say: poisson:6/min, uniform:2/s, every:10s, at-once. "
+    help="When sessions start, if the recording does not say: poisson:6/min, uniform:2/s, every:10s, at-once.  "
     f"[default: {DEFAULT_ARRIVALS} for several sessions]",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the arrivals.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Random seed of the arrivals.")
 @click.option(
     "--block-size",
     type=click.IntRange(1, 1_000_000),
-    help=f"Tokens in a prefix block. [default: as recorded; mooncake: {DEFAULT_BLOCK_SIZE}]",
+    help=f"Tokens in a prefix block.  [default: as recorded; mooncake: {DEFAULT_BLOCK_SIZE}]",
 )
 @click.option(
     "--stream/--no-stream",
     default=True,
     show_default=True,
-    help="For formats that do not say if calls were streamed.",
+    help="Whether calls were streamed, for formats that do not say.",
 )
 @click.option(
     "--subagent-t",
     type=click.Choice(["spawn", "end"]),
     default="spawn",
     show_default=True,
-    help="claude-sessions: whether a sub-agent's t is its spawn or its end.",
+    help="claude-sessions: whether the field t of a sub-agent is when it was spawned or when it ended.",
 )
 @click.option(
     "--session-by",
@@ -102,7 +107,7 @@ def _described(importer: OtherImporter) -> str:
     type=DURATION,
     default="300s",
     show_default=True,
-    help="Where sessions are told by client alone: silence that ends one.",
+    help="Silence that ends a session, where only the client tells sessions apart.",
 )
 @click.option(
     "--responses",

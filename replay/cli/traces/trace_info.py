@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
 from replay.report.page.charts import Chart
@@ -14,14 +15,21 @@ from replay.report.page.trace_chart import trace_load
 from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.stream import find_errors, scan
 from replay.trace.profile.shape import Quantiles, TraceProfile, profile
-from replay.words.numbers import clean, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, number, percent
 from replay.words.phrases import counted
 
 _MOST_ERRORS = 20
 _MOST_REFERENCES = 20
 
 
-@click.command(epilog="Example: replay trace info trace.jsonl.zst")
+@click.command(
+    cls=Command,
+    examples=(
+        "replay trace info traces/support-agent.jsonl",
+        "replay trace info traces/support-agent.jsonl --plot load.html",
+    ),
+)
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
@@ -46,9 +54,12 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
         click.echo(line)
 
 
-@click.command(epilog="Example: replay trace validate trace.jsonl --all")
+@click.command(
+    cls=Command,
+    examples=("replay trace validate trace.jsonl --all",),
+)
 @click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
-@click.option("--all", "show_all", is_flag=True, help=f"Go on after the first error, up to {_MOST_ERRORS}.")
+@click.option("--all", "show_all", is_flag=True, help=f"Continue after the first error, up to {_MOST_ERRORS}.")
 def validate(path: Path, show_all: bool) -> None:
     """Check every line of a trace."""
     if show_all:
@@ -83,7 +94,7 @@ def _progress() -> Callable[[int, int], None] | None:
 
 def _described(found: TraceProfile, top: int) -> list[str]:
     header = found.header
-    resolution = "not stated" if header.resolution_ms is None else f"{header.resolution_ms:g} ms"
+    resolution = "not stated" if header.resolution_ms is None else milliseconds(header.resolution_ms)
     rows = [
         ("trace", shortened(header.name)),
         ("source", shortened(header.source) if header.source else "not stated"),
@@ -94,7 +105,7 @@ def _described(found: TraceProfile, top: int) -> list[str]:
         ("span", milliseconds(found.span_ms)),
     ]
     if found.sessions_per_min is not None:
-        rows.append(("arrivals", f"{found.sessions_per_min:,.3g} sessions/min"))
+        rows.append(("arrivals", f"{number(found.sessions_per_min)} sessions/min"))
     rows += [
         ("edges", f"{found.edges:,} ({found.joins:,} steps join several)"),
         ("input tokens", f"{found.input_tokens:,}"),
@@ -148,18 +159,19 @@ def _load_lines(found: TraceProfile) -> list[str]:
     rows = [("dispersion", load.dispersion), ("peak to mean", load.peak_to_mean)]
     for name, by_window in rows:
         if by_window:
-            shown = ", ".join(f"{value:.3g} by {window}" for window, value in by_window.items())
+            shown = ", ".join(f"{number(value)} by {window}" for window, value in by_window.items())
             lines.append(f"{name:<15}{shown}")
     if load.cv_of_gaps is not None:
-        lines.append(f"{'gaps':<15}CV {load.cv_of_gaps:.3g} between session starts (1: Poisson)")
+        lines.append(f"{'gaps':<15}CV {number(load.cv_of_gaps)} between session starts (1: Poisson)")
     if load.under_way_mean is not None:
         lines.append(
-            f"{'under way':<15}{load.under_way_mean:.3g} requests in the mean, at most {load.under_way_most:,}"
+            f"{'in flight':<15}{number(load.under_way_mean)} requests on average, at most {load.under_way_most:,}"
         )
     for bucket in load.buckets:
         rate = bucket.mean_per_slot / load.window_s
         shown = (
-            f"{bucket.time_ratio:.0%} of the time, {bucket.events_ratio:.0%} of the steps, {rate:.3g} steps/s"
+            f"{percent(bucket.time_ratio)} of the time, {percent(bucket.events_ratio)} of the steps, "
+            f"{number(rate)} steps/s"
         )
         lines.append(f"{bucket.name:<15}{shown}")
     return lines

@@ -10,8 +10,9 @@ from typing import Any
 import anyio
 import click
 
+from replay.cli.command import Command
 from replay.cli.options import personal_option
-from replay.cli.units import DURATION
+from replay.cli.units import DURATION, typed_duration
 from replay.exit_codes import EXIT_CODES
 from replay.planes.serving.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
@@ -28,39 +29,44 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
 
 
 @click.command(
-    epilog="Example: replay trace record --upstream http://127.0.0.1:8080 -o trace.jsonl.zst --session-header x-session"
+    cls=Command,
+    examples=(
+        "replay trace record --upstream http://127.0.0.1:8080 \\\n    --session-header x-session -o trace.jsonl.zst",
+    ),
 )
 @click.option(
     "--listen",
     default=_DEFAULT_LISTEN,
     show_default=True,
     metavar="HOST:PORT",
-    help="Where clients send their requests; port 0 takes a free one.",
+    help="Address that clients send to; port 0 takes a free one.",
 )
 @click.option(
     "--upstream",
     "upstreams",
     multiple=True,
     metavar="[NAME=]URL",
-    help="Where requests are passed on to. With a name: those under /NAME/. May be given several times.",
+    help="Where requests are forwarded to; with a name, those under /NAME/. May be repeated.",
 )
 @click.option(
     "--route",
     "routes",
     multiple=True,
     metavar="/PREFIX=NAME",
-    help="Pass requests under /PREFIX on to this upstream too, with the prefix. May be given several times.",
+    help="Also forward requests under /PREFIX to this upstream, keeping the prefix. May be repeated.",
 )
 @click.option("--session-header", metavar="NAME", help="The header whose value names the session.")
 @click.option(
-    "--session-cookie", metavar="NAME", help="The cookie that tells sessions without header or traceparent."
+    "--session-cookie",
+    metavar="NAME",
+    help="The cookie that identifies sessions without a header or traceparent.",
 )
 @click.option(
     "--idle-gap",
     type=DURATION,
-    default=f"{_RULES.idle_gap_s:g}s",
+    default=typed_duration(_RULES.idle_gap_s),
     show_default=True,
-    help="Silence that ends a session told by cookie or client address.",
+    help="Silence that ends a session identified by cookie or client address.",
 )
 @click.option(
     "--bodies",
@@ -81,20 +87,20 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     "patterns",
     multiple=True,
     metavar="REGEX",
-    help="Replace what matches (or of it, a group named secret) in paths, header values and bodies; RE2's syntax."
-    " May be given several times.",
+    help="Replace what matches (or its group named secret) in paths, header values and bodies; RE2 syntax."
+    " May be repeated.",
 )
 @personal_option
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst compresses."
 )
-@click.option("--name", help="The trace's name. [default: from OUT]")
-@click.option("--duration", type=DURATION, help="Stop after this. [default: when interrupted]")
+@click.option("--name", help="The trace's name.  [default: from OUT]")
+@click.option("--duration", type=DURATION, help="Stop after this.  [default: when interrupted]")
 @click.option(
     "--recover",
     type=click.Path(path_type=Path),
     metavar="JOURNAL",
-    help="Record nothing; make the trace of what a killed recording left.",
+    help="Record nothing; make the trace from the journal that a killed recording left.",
 )
 @click.pass_context
 def record(ctx: click.Context, /, out: Path, name: str | None, recover: Path | None, **chosen: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from replay.cli.command import Command
 from replay.cli.units import DURATION
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
@@ -12,30 +13,37 @@ from replay.trace.synthesis.likeness import likeness_of
 from replay.trace.synthesis.making import from_likeness, from_recipe, likeness_header, recipe_header
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.synthesis.recipe import Recipe, RecipeError, parse_recipe
+from replay.words.numbers import exact, number
 from replay.words.phrases import counted
 
 _RECIPE_BYTES = 1 << 20
 _DEFAULT_S = 600.0
 
 
-@click.command(epilog="Example: replay trace synth bursty --duration 1h --seed 7 -o bursty.jsonl.zst")
+@click.command(
+    cls=Command,
+    examples=(
+        "replay trace synth bursty --duration 1h --seed 7 -o bursty.jsonl.zst",
+        "replay trace synth --like trace.jsonl --sessions 5000 -o larger.jsonl.zst",
+    ),
+)
 @click.argument("preset", type=click.Choice(PRESETS), required=False)
 @click.option("--recipe", type=click.Path(path_type=Path), help="A recipe of your own (TOML).")
 @click.option(
     "--like",
     type=click.Path(path_type=Path),
-    help="In the likeness of this trace: its sessions, arriving as there.",
+    help="Make a likeness of this trace: its sessions, arriving in the same pattern.",
 )
 @click.option(
-    "--duration", type=DURATION, help="Sessions start within this.  [default: 10m, or as long as --like]"
+    "--duration", type=DURATION, help="Start all sessions within this.  [default: 10m, or as long as --like]"
 )
-@click.option("--sessions", type=click.IntRange(1), help="Make so many.")
-@click.option("--rate", type=float, help="Sessions a minute in the mean, instead of the recipe's.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same trace.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace; .zst compresses it.")
+@click.option("--sessions", type=click.IntRange(1), help="Make this many sessions.")
+@click.option("--rate", type=float, help="Mean sessions a minute, instead of the recipe's.")
 @click.option(
-    "--print-recipe", is_flag=True, help="Print the preset's recipe, to be changed and used as --recipe."
+    "--seed", type=int, default=1, show_default=True, help="Random seed; the same seed makes the same trace."
 )
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace to write; .zst compresses.")
+@click.option("--print-recipe", is_flag=True, help="Print the preset's recipe, to change and use as --recipe.")
 def synth(
     preset: str | None,
     recipe: Path | None,
@@ -56,10 +64,10 @@ def synth(
         click.echo(preset_text(preset), nl=False)
         return
     if output is None:
-        raise click.UsageError("say where to with -o, for example -o trace.jsonl.")
+        raise click.UsageError("say where to write it with -o, for example -o trace.jsonl.")
     if rate is not None and not 0 < rate < 1e7:
         raise click.BadParameter(
-            f"{rate:g} is not a valid rate; write sessions a minute, more than 0.", param_hint="'--rate'"
+            f"{exact(rate)} is not a valid rate; write sessions a minute, more than 0.", param_hint="'--rate'"
         )
     if like is not None:
         _in_likeness(like, output, seed, duration, sessions, rate)
@@ -109,7 +117,7 @@ def _in_likeness(
         for session in from_likeness(found, seed, duration, sessions):
             writer.write(session)
     how = found.arrivals
-    click.echo(f"arrivals: {how.process}, {how.per_min:.4g} a minute, fitted to {trace}", err=True)
+    click.echo(f"arrivals: {how.process}, {number(how.per_min, 4)} a minute, fitted to {trace}", err=True)
     _say(writer, output)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 import msgspec
 
+from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import personal_option
 from replay.cli.units import DURATION, Factor, Percent
@@ -74,7 +75,7 @@ _MERGING = {"debounce", "batch"}
 _TELLING = {"keep", "drop", "wait", "rewrite_path", "set_header", "remove_header", *_MERGING}
 
 
-class _InOrder(click.Command):
+class _InOrder(Command):
     """A command that notes the order of its options, each time they occur; click itself forgets it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -156,30 +157,41 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 
 @click.command(
     cls=_InOrder,
-    epilog="Example: replay trace transform trace.jsonl.zst -o tools.jsonl.zst --keep kind=tool --speed 2",
+    examples=(
+        "replay trace transform trace.jsonl -o tools.jsonl --keep kind=tool --speed 2",
+        "replay trace transform monday.jsonl tuesday.jsonl -o both.jsonl.zst",
+    ),
 )
 @click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write.")
-@_repeated("from", DURATION, "Sessions that start at this time or later.")
-@_repeated("to", DURATION, "Sessions that start before this time.")
-@_repeated("keep", str, "Only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")
-@_repeated("drop", str, "All but these; followers of a dropped step keep their recorded times.")
-@_repeated("wait", str, "These steps become waits of their recorded duration.")
-@_repeated("sample", Percent(), "About this share of sessions.")
-@_repeated("scale", click.IntRange(1, 10_000), "Each session this often, copies spread over a mean gap.")
+@_repeated("from", DURATION, "Keep sessions that start at this time or later.")
+@_repeated("to", DURATION, "Keep sessions that start before this time.")
+@_repeated("keep", str, "Keep only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")
+@_repeated("drop", str, "Drop these; steps that follow a dropped one keep their recorded times.")
+@_repeated("wait", str, "Turn these steps into waits of their recorded duration.")
+@_repeated("sample", Percent(), "Keep about this share of the sessions.")
+@_repeated(
+    "scale",
+    click.IntRange(1, 10_000),
+    "Repeat each session this many times, its copies spread over a mean gap.",
+)
 @_repeated("speed", Factor(), "Divide all recorded times by this.")
-@_repeated("idle-cap", DURATION, "No think time on an edge longer than this.")
-@_repeated("debounce", DURATION, "Merge an agent's sessions until none came for this long.")
-@_repeated("batch", str, "10/5s: merge an agent's sessions up to this many or this long.")
-@click.option("--by", metavar="attr.NAME", help="Whose sessions to merge, by this (default attr.agent).")
+@_repeated("idle-cap", DURATION, "Shorten longer think times to this.")
+@_repeated("debounce", DURATION, "Merge an agent's sessions until none has come for this long.")
+@_repeated("batch", str, "Merge an agent's sessions up to this many or for this long: 10/5s.")
+@click.option(
+    "--by", metavar="attr.NAME", help="Attribute that says whose sessions to merge (default attr.agent)."
+)
 @_repeated("shift", DURATION, "Start every session later by this.")
-@_repeated("rewrite-path", str, "REGEX=>TEXT, on every path.")
-@_repeated("set-header", str, "'name: value', on every request.")
-@_repeated("remove-header", str, "Off every request.")
-@click.option("--anonymise", is_flag=True, help="Pseudonyms for who and where, sizes for what was said.")
-@click.option("--anonymise-names", is_flag=True, help="With --anonymise: step names, too.")
+@_repeated("rewrite-path", str, "Replace in every path: REGEX=>TEXT.")
+@_repeated("set-header", str, "Set on every request: 'name: value'.")
+@_repeated("remove-header", str, "Remove this header from every request.")
+@click.option("--anonymise", is_flag=True, help="Replace who and where by pseudonyms, and content by its size.")
+@click.option("--anonymise-names", is_flag=True, help="With --anonymise: replace step names, too.")
 @personal_option
-@click.option("--seed", type=int, help="Of samples (default 1) and pseudonyms (default: a new secret).")
+@click.option(
+    "--seed", type=int, help="Random seed of samples (default 1) and pseudonyms (default: a new secret)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def transform(
     paths: tuple[Path, ...],

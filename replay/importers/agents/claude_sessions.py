@@ -27,6 +27,7 @@ from replay.trace.arrivals import DEFAULT_ARRIVALS, Arrivals, parse_arrivals
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Recorded, Session, Step
+from replay.words.numbers import milliseconds
 
 _COARSE_MS = 1_000.0
 _FINE_MS = 1.0
@@ -292,10 +293,10 @@ def _notes(
     )
     seed = f", seed {options.seed}" if spec.startswith("poisson") else ""
     yield f"Every file counts from 0, so the sessions were laid out by --arrivals {spec}{seed}."
-    yield f"Start times are recorded to {resolution_ms:g} ms."
+    yield f"Start times are recorded to {milliseconds(resolution_ms)}."
     if tally.clamped:
         yield (
-            f"{tally.clamped} call(s) were recorded as starting up to {tally.most_clamped_ms:.0f} ms before "
+            f"{tally.clamped} call(s) were recorded as starting up to {milliseconds(tally.most_clamped_ms)} before "
             "the call they follow had ended, within the resolution: they follow it at once."
         )
     if tally.overlapping:

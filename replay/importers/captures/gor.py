@@ -88,7 +88,7 @@ class Gor:
         first_ns = ordered[0].start_ns
         if (ordered[-1].start_ns - first_ns) / 1e6 > LONGEST_MS:
             raise TraceError(
-                f"{shown_path(paths[0])}: its first and last request lie more than 31 years apart."
+                f"{shown_path(paths[0])}: its first and last request are more than 31 years apart."
             )
         counts.without_response = sum(call.end_ns is None for call in ordered)
         resolution_ms = max(grain.ms, 0.001)

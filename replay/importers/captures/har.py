@@ -44,6 +44,7 @@ from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_
 from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
+from replay.words.numbers import exact, milliseconds
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_ENTRIES = 1_000_000
@@ -106,7 +107,7 @@ class Har:
         first_us = calls[0].start_us
         if calls[-1].start_us - first_us > LONGEST_MS * 1_000:
             raise TraceError(
-                f"{shown_path(paths[0])}: its first and last request lie more than 31 years apart."
+                f"{shown_path(paths[0])}: its first and last request are more than 31 years apart."
             )
         resolution_ms = max(grain.ms, 0.001)
         sessions = _sessions(calls, first_us, round(resolution_ms * 1_000), options, counts)
@@ -227,7 +228,7 @@ def _times(entry: Item) -> tuple[int, int | None, int | None]:
     for name in (*_OUR_OWN, "send", "wait", "receive"):
         value = timings.value(float, name) if timings is not None else None
         if value is not None and not value <= LONGEST_MS:
-            raise TraceError(f"{entry.place}, timings.{name}: {value:g} ms is longer than 31 years.")
+            raise TraceError(f"{entry.place}, timings.{name}: {exact(value)} ms is longer than 31 years.")
         spent[name] = None if value is None or value < 0 else round(value * 1_000)
     ours_us = sum(spent[name] or 0 for name in _OUR_OWN)
     if spent["wait"] is not None:
@@ -412,7 +413,10 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
         f"{counts.stated} request(s) follow the one that the recording names; {counts.inferred.followed} follow those "
         "that had ended, which is inferred from the times."
     )
-    yield f"Times are recorded to {resolution_ms:g} ms; time in the client's own queues and for connecting is left out."
+    yield (
+        f"Times are recorded to {milliseconds(resolution_ms)}; time in the client's own queues and for "
+        f"connecting is left out."
+    )
     yield from departure_notes(
         (
             ("Dropped", counts.not_http, "entries that are not HTTP requests"),

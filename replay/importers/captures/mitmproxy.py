@@ -46,6 +46,7 @@ from replay.trace.redaction.responses import (
     response_json,
 )
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+from replay.words.numbers import milliseconds
 
 _LARGEST_FLOW_BYTES = 256 << 20
 _MOST_REQUESTS = 2_000_000
@@ -110,7 +111,7 @@ class Mitmproxy:
         first_us = calls[0].start_us
         if calls[-1].start_us - first_us > LONGEST_MS * 1_000:
             raise TraceError(
-                f"{shown_path(paths[0])}: its first and last request lie more than 31 years apart."
+                f"{shown_path(paths[0])}: its first and last request are more than 31 years apart."
             )
         sessions = _sessions(calls, first_us, round(grain.ms * 1_000), options, counts)
         header = Header(
@@ -412,7 +413,7 @@ def _session(
 def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) -> Iterator[str]:
     yield f"{requests} request(s) of {counts.flows} flows: {sessions} session(s)."
     yield f"{counts.edges.followed} request(s) follow those that had ended, which is inferred from the times."
-    yield f"Times are recorded to {resolution_ms:g} ms, by the proxy; they include its own connecting."
+    yield f"Times are recorded to {milliseconds(resolution_ms)}, by the proxy; they include its own connecting."
     if counts.without_duration:
         yield f"{counts.without_duration} request(s) have no whole response, and so no recorded duration."
     yield from departure_notes(

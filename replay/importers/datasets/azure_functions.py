@@ -28,6 +28,7 @@ from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
+from replay.words.numbers import exact, milliseconds, seconds
 
 _COLUMNS = ("app", "func", "end_timestamp", "duration")
 _TICK_NS = 100
@@ -53,11 +54,11 @@ class AzureFunctions:
         grain = Grain(_TICK_NS)
         for file in files:
             for row in read_csv(file, _COLUMNS, damage):
-                seconds = [row.number(column) for column in ("end_timestamp", "duration")]
-                for column, value in zip(("end_timestamp", "duration"), seconds, strict=True):
+                times_s = [row.number(column) for column in ("end_timestamp", "duration")]
+                for column, value in zip(("end_timestamp", "duration"), times_s, strict=True):
                     if value is None or value > _LONGEST_S:
-                        raise row.error(column, f"not a number of seconds from 0 to {_LONGEST_S:g}")
-                end, took = (round((value or 0.0) * _TICKS_A_SECOND) for value in seconds)
+                        raise row.error(column, f"not a number of seconds from 0 to {exact(_LONGEST_S)}")
+                end, took = (round((value or 0.0) * _TICKS_A_SECOND) for value in times_s)
                 starts.add(end - took)
                 took_ticks.append(took)
                 grain.add(took)
@@ -100,8 +101,8 @@ class AzureFunctions:
             attributes={"import": inferred},
         )
         notes = (
-            f"{len(starts)} calls of {len(functions)} functions in {len(apps)} apps over {starts.span_s:,.0f} s.",
-            f"Durations are recorded to {grain.ms:g} ms, and so are starts, which are ends minus durations.",
+            f"{len(starts)} calls of {len(functions)} functions in {len(apps)} apps over {seconds(starts.span_s)}.",
+            f"Durations are recorded to {milliseconds(grain.ms)}, and so are starts, which are ends minus durations.",
             "Not recorded: methods, paths and bodies. Calls are POST /functions/NAME, NAME a pseudonym of func.",
             *damage.notes(),
         )

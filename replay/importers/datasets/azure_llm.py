@@ -26,6 +26,7 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Session, Step
+from replay.words.numbers import milliseconds, seconds
 
 _COLUMNS = ("timestamp", "contexttokens", "generatedtokens")
 _TICK_NS = 100
@@ -80,8 +81,8 @@ class AzureLlm:
         )
         streamed = "are streamed" if options.stream else "are not streamed"
         notes = [
-            f"{len(starts)} model calls over {starts.span_s:,.0f} s.",
-            f"Start times are recorded to {starts.resolution_ms:g} ms. Durations and models are not recorded.",
+            f"{len(starts)} model calls over {seconds(starts.span_s)}.",
+            f"Start times are recorded to {milliseconds(starts.resolution_ms)}. Durations and models are not recorded.",
             f"Not recorded, and assumed: calls {streamed}.",
         ]
         notes += damage.notes()

@@ -30,6 +30,7 @@ from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import FORMAT, VERSION, Header, LlmCall, Session, Step
+from replay.words.numbers import exact, milliseconds, seconds
 
 _COLUMNS = ("timestamp", "model", "request tokens", "response tokens")
 _TICK_NS = 1_000
@@ -121,7 +122,7 @@ class BurstGpt:
 def _ticks(row: Row, column: str) -> int | None:
     seconds = row.number(column)
     if seconds is not None and seconds > _LONGEST_S:
-        raise row.error(column, f"not a number of seconds from 0 to {_LONGEST_S:g}")
+        raise row.error(column, f"not a number of seconds from 0 to {exact(_LONGEST_S)}")
     return None if seconds is None else round(seconds * _TICKS_A_SECOND)
 
 
@@ -175,8 +176,8 @@ def _linked(call: Call) -> Step:
 
 def _notes(calls: _Calls, options: ImportOptions, sessions: int) -> Iterator[str]:
     starts = calls.starts
-    yield f"{len(starts)} model calls in {sessions} session(s) over {starts.span_s:,.0f} s."
-    yield f"Start times are recorded to {starts.resolution_ms:g} ms."
+    yield f"{len(starts)} model calls in {sessions} session(s) over {seconds(starts.span_s)}."
+    yield f"Start times are recorded to {milliseconds(starts.resolution_ms)}."
     streamed = "are streamed" if options.stream else "are not streamed"
     yield f"Not recorded, and assumed: calls {streamed}."
     if calls.session_of:

@@ -29,6 +29,7 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS
 from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, Step
+from replay.words.numbers import exact, milliseconds, seconds
 
 DEFAULT_BLOCK_SIZE = 512
 # Unix time in ms of the year 2286; the format's own traces begin at 0.
@@ -133,10 +134,10 @@ def _survey(files: Sequence[Path]) -> _Survey:
                 survey.dropped_without_time += 1
             continue
         if row.timestamp < 0:
-            raise TraceError(f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} is negative.")
+            raise TraceError(f"{shown_path(file)}, line {line}: timestamp {exact(row.timestamp)} is negative.")
         if row.timestamp > _LATEST_MS:
             raise TraceError(
-                f"{shown_path(file)}, line {line}: timestamp {row.timestamp:g} is later than any clock tells; "
+                f"{shown_path(file)}, line {line}: timestamp {exact(row.timestamp)} is later than any clock tells; "
                 "it must be in milliseconds."
             )
         if row.session_id is not None:
@@ -147,7 +148,7 @@ def _survey(files: Sequence[Path]) -> _Survey:
         survey.last_ms = max(survey.last_ms, row.timestamp)
         survey.gcd_us = math.gcd(survey.gcd_us, round(row.timestamp * 1_000.0))
     if survey.timed and survey.last_ms - survey.first_ms > LONGEST_MS:
-        raise TraceError(f"{shown_path(files[0])}: its first and last row lie more than 31 years apart.")
+        raise TraceError(f"{shown_path(files[0])}: its first and last row are more than 31 years apart.")
     return survey
 
 
@@ -219,8 +220,8 @@ def _step(name: str, row: _Row, options: ImportOptions, block_size: int) -> Step
 
 
 def _notes(survey: _Survey, options: ImportOptions, block_size: int, resolution_ms: float) -> Iterator[str]:
-    yield f"{survey.rows} model calls over {(survey.last_ms - survey.first_ms) / 1_000.0:,.0f} s."
-    yield f"Start times are recorded to {resolution_ms:g} ms. Durations are not recorded."
+    yield f"{survey.rows} model calls over {seconds((survey.last_ms - survey.first_ms) / 1_000.0)}."
+    yield f"Start times are recorded to {milliseconds(resolution_ms)}. Durations are not recorded."
     streamed = "are streamed" if options.stream else "are not streamed"
     yield f"Not recorded, and assumed: calls {streamed}; a prefix block is {block_size} tokens."
     yield from survey.damage.notes()

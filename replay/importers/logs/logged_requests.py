@@ -34,6 +34,7 @@ from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.headers import redacted_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+from replay.words.numbers import milliseconds, seconds
 
 MOST_REQUESTS = 2_000_000
 MOST_HELD_BYTES = 1 << 30
@@ -165,7 +166,7 @@ class RequestLog:
         return known
 
     def result(self, explained: Sequence[str]) -> ImportResult:
-        """The trace. explained: what was assumed, for people. Raises TraceError where too little could be read."""
+        """The trace. explained: assumptions, for people. Raises TraceError where too little could be read."""
         file = shown_path(self._paths[0])
         self.damage.refuse_most()
         if not self._requests:
@@ -175,7 +176,7 @@ class RequestLog:
         first_us = self._requests[0].start_us
         span_us = self._requests[-1].start_us - first_us
         if span_us > LONGEST_MS * 1_000:
-            text = "its first and last request lie more than 31 years apart. Remove the lines with wrong times."
+            text = "its first and last request are more than 31 years apart. Remove the lines with wrong times."
             raise TraceError(f"{file}: {text}")
         session_by = self._options.session_by
         if session_by is not None and all(request.session is None for request in self._requests):
@@ -254,23 +255,24 @@ class RequestLog:
 
     def _notes(self, span_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Iterator[str]:
         options, n = self._options, len(self._requests)
-        yield f"{n} request(s) of {self._clients} client(s) over {span_us / 1e6:,.0f} s: {sessions} session(s)."
+        yield f"{n} request(s) of {self._clients} client(s) over {seconds(span_us / 1e6)}: {sessions} session(s)."
         if options.session_by is None:
             yield (
                 "A session is what one address and user agent sent until it was silent for longer than "
-                f"{options.idle_gap_s:g} s. --session-by names something better, where the log has it."
+                f"{seconds(options.idle_gap_s)}. --session-by names something better, where the log has it."
             )
         yield "Addresses and users are not imported: clients are numbered."
-        yield f"Times are recorded to {resolution_ms:g} ms."
+        yield f"Times are recorded to {milliseconds(resolution_ms)}."
         yield (
             f"Who waited for whom is inferred from the times: {counts.followed} request(s) follow those that had "
             f"ended, {counts.joins} of them several; {counts.overlapping} overlap another, or start within "
-            f"{resolution_ms:g} ms of one, and do not wait for it."
+            f"{milliseconds(resolution_ms)} of one, and do not wait for it."
         )
         if counts.clamped:
             yield (
-                f"{counts.clamped} request(s) were recorded as starting up to {counts.most_clamped_us / 1_000:.3g} "
-                "ms before the ones they follow had ended, within the resolution: they follow them at once."
+                f"{counts.clamped} request(s) were recorded as starting up to "
+                f"{milliseconds(counts.most_clamped_us / 1_000)} "
+                "before the ones they follow had ended, within the resolution: they follow them at once."
             )
         if self.stamps.without_duration:
             yield f"{self.stamps.without_duration} request(s) have no recorded duration."

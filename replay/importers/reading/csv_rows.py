@@ -10,6 +10,7 @@ import msgspec
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.text_lines import read_lines
 from replay.trace.errors import TraceError, escaped, shown, shown_path
+from replay.words.numbers import exact
 
 LARGEST_NUMBER = 1e12
 
@@ -39,7 +40,7 @@ class Row(msgspec.Struct, gc=False):
         except ValueError:
             value = math.nan
         if not 0.0 <= value <= LARGEST_NUMBER:
-            raise self.error(column, f"not a number from 0 to {LARGEST_NUMBER:g}")
+            raise self.error(column, f"not a number from 0 to {exact(LARGEST_NUMBER)}")
         return value
 
     def count(self, column: str, most: int) -> int | None:

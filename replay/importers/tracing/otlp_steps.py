@@ -106,7 +106,7 @@ class StepMaker:
     def _http(self, span: OtlpSpan, tool: OtlpSpan | None) -> FoundRequest | None:
         found = http_request(span)
         if found is None:
-            self._counts.drop("HTTP request(s) whose method or URL makes no sense")
+            self._counts.drop("HTTP request(s) with an invalid method or URL")
         elif tool is not None:
             self._counts.drop(_LEFT_OUT, not set_arguments(found, argument_value(tool)))
         return found

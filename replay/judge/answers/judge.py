@@ -5,7 +5,7 @@ says whether the second target is the odd one more often than chance has it. The
 
 - different: it is significant at alpha, corrected over all aspects;
 - noise: it is not, though there are enough odd ones to tell, or the first differs from itself there. It is listed, and
-  not held against the second;
+  not counted against the second;
 - undecided: there are too few odd ones to tell, or more of the second than an uncorrected test lets pass.
 
 The verdict is different if anything is; inconclusive if anything is undecided, or too many steps have no answer on a
@@ -45,8 +45,8 @@ from replay.judge.answers.types import (
 )
 from replay.judge.statistics.proportion import share_interval
 from replay.judge.statistics.sample import Sample
+from replay.words.numbers import number
 from replay.words.phrases import counted as several
-from replay.words.phrases import number
 
 ANSWERS_MARGIN_PERCENT = 2.0
 """149 sessions without a difference exclude one of 2% at 95%, so that a trace of 200 can be called the same."""

@@ -1,7 +1,7 @@
 """What is said of answers that differ, in a sentence. Names and paths in it come from targets: clean it to show it."""
 
 from replay.judge.answers.types import AnswerDifference, AnswersVerdict
-from replay.words.phrases import number
+from replay.words.numbers import exact, number
 
 
 def subject(found: AnswerDifference) -> str:
@@ -38,7 +38,7 @@ def how_often(found: AnswerDifference, confidence: float) -> str:
     said = f"in {found.count:,} of {found.n:,} answers ({number(found.share_percent)}%"
     if found.ci_percent is not None:
         low, high = found.ci_percent
-        said += f", {100 * confidence:g}% interval {number(low)}% to {number(high)}%"
+        said += f", {exact(100 * confidence)}% interval {number(low)}% to {number(high)}%"
     return said + ")"
 
 

@@ -12,6 +12,7 @@ from replay.judge.measures.recording import RECORDED, bends_makespans, pair, res
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.words.numbers import milliseconds
 
 
 def compare_with_recording(
@@ -63,7 +64,7 @@ def _within_resolution(
         found = judge_difference(*sides, "paired", metric, margin_percent, confidence)
         if found.verdict != verdict.verdict:
             why = (
-                f"the recording's times are only good to {coarse_ms:g} ms, and {abs(shift_ms):g} ms "
+                f"the recording's times are only good to {milliseconds(coarse_ms)}, and {milliseconds(abs(shift_ms))} "
                 f"{'more' if shift_ms > 0 else 'less'} would give another verdict"
             )
             return msgspec.structs.replace(verdict, verdict="inconclusive", reasons=[why])
@@ -77,7 +78,7 @@ def _nothing_recorded(run: Evidence, metric: Metric, margin_percent: float) -> C
         verdict="inconclusive",
         mode="paired",
         metric=str(metric),
-        reasons=["the trace has no recorded durations to hold the run to"],
+        reasons=["the trace has no recorded durations to compare the run with"],
         targets=[
             ComparedTarget(label="a", name=RECORDED),
             ComparedTarget(label="b", name=run.summary.target.name, runs=[run.name]),

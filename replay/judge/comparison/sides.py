@@ -57,6 +57,7 @@ from replay.judge.types import (
 from replay.results.columns import Codes, Columns
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.words.numbers import exact, number, percent
 from replay.words.phrases import counted, were
 
 MARGIN_PERCENT = 5.0
@@ -119,7 +120,7 @@ def judge_compare(
 ) -> CompareVerdict:
     """Judge every difference between two targets.
 
-    least_fidelity: how like the recording each replay has to be, 0..1, for the two to be held against each other.
+    least_fidelity: how like the recording each replay has to be, 0..1, for the two to be compared with each other.
     """
     pair = _Pair(a, b, mode)
     failing = _failing_more(pair, confidence)
@@ -225,7 +226,7 @@ class _Pair:
             return f"of {counted(self.sessions, 'session')} nobody knows how much sessions differ"
         return (
             "each step depends on those before it for so long that the runs hold only "
-            f"{self.stretches:.0f} stretches that are independent of one another"
+            f"{number(self.stretches)} stretches that are independent of one another"
         )
 
 
@@ -357,7 +358,7 @@ def _compared(
         sessions=pair.sessions,
     )
     if not a.n or not b.n:
-        difference.reason = "one side has no such figure"
+        difference.reason = "one side lacks this figure"
         return difference
     if metric.q is not None:
         needed = least_n(metric.q, confidence)
@@ -381,7 +382,7 @@ def _compared(
     difference.p_value = difference.p_adjusted = round(found.p_value, 6)
     if _is_equivalent(found, is_share, margin_percent, confidence):
         difference.verdict = "no_difference"
-        difference.reason = f"the difference lies within the margin of {margin_percent:g}%"
+        difference.reason = f"the difference lies within the margin of {exact(margin_percent)}%"
     elif found.why_unsure is not None:
         difference.reason = found.why_unsure
     return difference
@@ -444,7 +445,7 @@ class _Failing(NamedTuple):
 
     def __str__(self) -> str:
         more, less = (self.a, self.b) if self.label == "a" else (self.b, self.a)
-        return f"{self.label} fails more ({100 * more:.3g}% of its steps against {100 * less:.3g}%)"
+        return f"{self.label} fails more ({percent(more)} of its steps against {percent(less)})"
 
 
 def _failing_more(pair: _Pair, confidence: float) -> _Failing:
@@ -479,7 +480,7 @@ def _judge(difference: Difference, failing: _Failing, confidence: float) -> None
     if is_time and isinf(delta):
         share = failing.b if worse == "b" else failing.a
         figure = f"its {difference.metric.replace('_', '.')} falls among them"
-        difference.reason = f"{worse} fails: {100 * share:.3g}% of its steps failed, and {figure}"
+        difference.reason = f"{worse} fails: {percent(share)} of its steps failed, and {figure}"
         return
     more = {"errors": "fails more often", "cold": "is cold more often"}.get(difference.metric, "takes longer")
     difference.reason = f"{worse} {more}"
@@ -556,11 +557,11 @@ def _names(pair: _Pair) -> list[tuple[str, str]]:
 def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str | None:
     """Why the rounds of a sequential comparison do not bear each other out; None if they do."""
     delta = main.delta_ms if main.unit == "ms" else main.delta
-    for number, (run_a, run_b) in enumerate(zip(a.runs, b.runs, strict=False), 1):
+    for round_no, (run_a, run_b) in enumerate(zip(a.runs, b.runs, strict=False), 1):
         found = [_figure(_values(run.columns, metric, Selector()), metric) for run in (run_a, run_b)]
         # Written so that two infinite figures, which differ by nothing known, do not bear it out.
         if found[0] is None or found[1] is None or not (found[1] - found[0]) * (delta or 0.0) > 0:
-            return f"round {number} does not show the difference that all rounds together show"
+            return f"round {round_no} does not show the difference that all rounds together show"
     return None
 
 
@@ -610,4 +611,4 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
 
 
 def _percentile(q: float) -> str:
-    return f"p{100 * q:g}"
+    return f"p{exact(100 * q)}"

@@ -27,6 +27,7 @@ from replay.judge.measures.slo_tokens import SloError
 from replay.judge.statistics.quantile import quantile
 from replay.results.columns import Columns, columns_of
 from replay.results.types import INTERRUPTED, StepRecord
+from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
 
 LEAST_STEPS = 10
@@ -152,7 +153,7 @@ class AbortCheck:
             return None
         part = "" if self._kept == 1 else ", drawn from those"
         of = f"{counted(seen.n, 'step')}{part}"
-        return f"{_in_words(slo, seen.value)} of {of} that ended in the last {self.rule.window_s:g} s"
+        return f"{_in_words(slo, seen.value)} of {of} that ended in the last {seconds(self.rule.window_s)}"
 
 
 def observed(rule: AbortRule, columns: Columns) -> Observed:
@@ -191,7 +192,7 @@ def _share(hits: int, n: int) -> Observed:
 def _in_words(slo: Slo, value: float) -> str:
     what = " ".join(filter(None, (slo.metric.replace("_", "."), slo.series if slo.unit == "ms" else "")))
     if slo.unit == "percent":
-        return f"{slo.series if slo.statistic != 'share' else slo.metric} {value:.3g}%"
+        return f"{slo.series if slo.statistic != 'share' else slo.metric} {number(value)}%"
     if slo.unit == "rps":
-        return f"{slo.series} {value:.3g}/s"
-    return f"{what} {'infinite, by failures' if np.isinf(value) else f'{value:.4g} ms'}"
+        return f"{slo.series} {number(value)}/s"
+    return f"{what} {'infinite, by failures' if np.isinf(value) else f'{milliseconds(value)}'}"

@@ -1,4 +1,4 @@
-"""A run's figure with the doubt of the baselines in it, so that it can be held against a limit made from them.
+"""A run's figure with the doubt of the baselines in it, so that it can be compared with a limit made from them.
 
 One baseline: blocks of sessions of both sides are drawn again (quantiles), or, for other figures and where the runs
 hold too few blocks, the widths of both intervals are added in quadrature (Zou and Donner 2008, MOVER). Two: their

@@ -12,7 +12,7 @@ few and long sessions, is left to the judgement at the end.
 A gambler who knows that steps wait behind one another wins by that: after a short wait comes another. So where steps
 are seen to depend on those before them (replay/judge/statistics/dependence.py), the bets are blocks of sessions two
 of whose stretches long, and all that was seen is laid anew in such blocks. Looks come at growing numbers of
-sessions, from LEAST_SESSIONS on. And nothing is decided that the interval of what was seen does not bear out; where
+sessions, from LEAST_SESSIONS on. And nothing is decided that the interval of what was seen does not support; where
 it holds fewer than LEAST_STRETCHES independent stretches, nothing passes. Rates of errors at a limit:
 tests/judge/gate/test_early.py.
 
@@ -217,7 +217,7 @@ def early_check(slo: Slo, seen: Evidence, decision: Decision, confidence: float)
         series=slo.series,
         unit=slo.unit,
         verdict=decision,
-        reason="decided while the run went on, by an anytime-valid test",
+        reason="decided during the run, by an anytime-valid test",
         confidence=confidence,
         n=figure.n,
         n_failed=figure.failed,

@@ -28,6 +28,7 @@ from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Int
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
 from replay.results.types import INTERRUPTED, Ended, Summary
+from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted, were
 
 CONFIDENCE = 0.95
@@ -43,7 +44,7 @@ def judge_gate(
     *,
     is_stopped_early: bool = False,
 ) -> GateVerdict:
-    """Judge every SLO. early: checks that were decided while the run went on, by their SLO's text.
+    """Judge every SLO. early: checks that were decided during the run, by their SLO's text.
 
     least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. is_stopped_early:
     the run was ended once all was decided, so that it is not whole says nothing against it.
@@ -151,7 +152,7 @@ def _borne_out(
         return early
     at_end = _check(slo, run, baselines, confidence)
     how = "the run was ended early, for" if is_stopped_early else "it was decided early, as"
-    why = f"{how} a {early.verdict} that what was seen by its end does not bear out"
+    why = f"{how} a {early.verdict} that what was seen by its end does not support"
     if at_end.verdict != "fail":
         at_end.verdict, at_end.reason = "inconclusive", why
     return at_end
@@ -169,7 +170,10 @@ def _late_but_standing(check: Check, slo: Slo, doubts: list[str], summary: Summa
     if slo.measure == "lag" and slo.statistic != "errors":
         # Its lateness is what was asked for, and what the figure is of.
         return _doubted(check, doubts, is_generator=False)
-    reason = f"{check.reason}; this machine was late by up to {summary.generator.late_ms:.4g} ms, which changes nothing"
+    reason = (
+        f"{check.reason}; this machine was late by up to {milliseconds(summary.generator.late_ms)}, which "
+        f"changes nothing"
+    )
     return _doubted(msgspec.structs.replace(check, reason=reason), doubts, is_generator=False)
 
 
@@ -180,7 +184,8 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
     if failed and not any(slo.statistic == "errors" for slo in slos):
         share = 100 * failed / max(1, counts.ok + failed)
         notes.append(
-            f"{counted(failed, 'step')} failed ({share:.3g}%), and no SLO bounds errors; add for example: errors < 0.1%"
+            f"{counted(failed, 'step')} failed ({number(share)}%), and no SLO bounds errors; add for example: "
+            f"errors < 0.1%"
         )
     if counts.withheld:
         notes.append(
@@ -231,13 +236,14 @@ def _check(slo: Slo, run: Evidence, baselines: Sequence[Evidence], confidence: f
         others = [figure_of(slo, baseline, confidence) for baseline in baselines]
         absent = [other.why_absent for other in others if other.observed is None]
         if absent:
-            check.reason = f"a baseline has no such figure: {absent[0]}"
+            check.reason = f"a baseline lacks this figure: {absent[0]}"
             return check
         known = [other.observed for other in others if other.observed is not None]
         if not are_finite(known):
             _put(check, slo, figure.observed, None, None)
             check.reason = (
-                "the baseline's figure falls among its own failures, so there is no limit to hold this run to"
+                "the baseline's figure falls among its own failures, so there is no limit to compare "
+                "this run with"
             )
             return check
         limit = limit_from(slo, known)
@@ -264,11 +270,15 @@ def _against_recording(check: Check, slo: Slo, held: HeldToRecording) -> Check:
     low, high = held.limits
     if any(_decide(slo.operator, figure, limit, figure.interval)[0] != check.verdict for limit in (low, high)):
         check.reason = (
-            f"would {check.verdict}, but the recording's times are only good to {held.resolution_ms:g} ms, "
-            f"so the limit lies anywhere from {low:.4g} to {high:.4g} {'ms' if slo.unit == 'ms' else '%'}"
+            f"would {check.verdict}, but the recording's times are only good to {milliseconds(held.resolution_ms)}, "
+            f"so the limit lies anywhere from {_amount(slo, low)} to {_amount(slo, high)}"
         )
         check.verdict = "inconclusive"
     return check
+
+
+def _amount(slo: Slo, value: float) -> str:
+    return milliseconds(value) if slo.unit == "ms" else f"{number(value)}%"
 
 
 def _put(check: Check, slo: Slo, observed: float, limit: float | None, interval: Interval | None) -> None:
@@ -301,7 +311,7 @@ def _decide(
     observed = figure.observed
     assert observed is not None
     if not isfinite(limit):
-        return "inconclusive", "there is no finite limit to hold this to"
+        return "inconclusive", "there is no finite limit to compare it with"
     among = ""
     if figure.failed and (isinf(observed) or (interval is not None and isinf(interval.high or 0.0))):
         among = f": {figure.failed} of {figure.n} failed, and a failure is infinitely slow"
@@ -317,18 +327,18 @@ def _decide(
     if good is not None and keeps(operator, good, limit) and not isinf(good):
         if figure.censored_ms is not None and good >= figure.censored_ms:
             return "inconclusive", "too many steps ended at a time limit, so the quantile itself is not known"
-        return "pass", "the whole interval keeps the limit"
+        return "pass", "the whole confidence interval is within the limit"
     if low == inf:
         return "fail", f"it falls among the failures{among}"
     if bad is not None and isfinite(bad) and not keeps(operator, bad, limit):
-        return "fail", "the whole interval breaks the limit"
+        return "fail", "the whole confidence interval is beyond the limit"
     if figure.why_unbounded is not None:
         return "inconclusive", figure.why_unbounded
     if good is None:
-        return "inconclusive", "too few samples to bound it"
+        return "inconclusive", "too few samples for a confidence interval"
     if among:
         return "inconclusive", f"it may fall among the failures{among}"
-    return "inconclusive", "the interval straddles the limit"
+    return "inconclusive", "the confidence interval straddles the limit"
 
 
 def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
@@ -340,11 +350,5 @@ def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
     check.n_needed = needed
     if run.summary.elapsed_s > 0 and figure.n:
         check.needed_s = round(needed / figure.n * run.summary.elapsed_s, 1)
-    about = "" if check.needed_s is None else f", about {_time(check.needed_s)} of this load"
+    about = "" if check.needed_s is None else f", about {seconds(check.needed_s)} of this load"
     check.reason += f"; {figure.n} steps, at least {needed} are needed{about}"
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3600:.1f} h"

@@ -26,6 +26,7 @@ from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.usl import Usl, fit_usl
 from replay.judge.types import Check, Decision
 from replay.results.evidence import Evidence
+from replay.words.numbers import exact, number
 from replay.words.phrases import counted
 
 _NS = 1_000_000_000
@@ -61,7 +62,7 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     )
     errors: Annotated[int, Meta(description="Steps that failed.")] = 0
     error_percent: Annotated[float, Meta(description="Steps that failed, in percent.")] = 0.0
-    in_flight: Annotated[float, Meta(description="Mean requests under way at once.")] = 0.0
+    in_flight: Annotated[float, Meta(description="Mean requests in flight at once.")] = 0.0
     verdict: Annotated[Decision, Meta(description="Whether it held.")] = "inconclusive"
     limited_by: Annotated[GivesWay | None, Meta(description="What did not hold.")] = None
     reason: Annotated[str, Meta(description="Why, in a sentence.")] = ""
@@ -86,7 +87,7 @@ class Ceiling(msgspec.Struct, omit_defaults=True, kw_only=True):
     scale: Annotated[float, Meta(description="How many times as fast sessions arrived as in the trace.")]
     rps: Annotated[float, Meta(description="Requests a second at it.")]
     sessions_per_s: Annotated[float, Meta(description="Sessions a second at it.")]
-    in_flight: Annotated[float, Meta(description="Mean requests under way at once at it.")]
+    in_flight: Annotated[float, Meta(description="Mean requests in flight at once at it.")]
     ci_scale: Annotated[
         tuple[float, float | None],
         Meta(
@@ -104,7 +105,7 @@ class Knee(msgspec.Struct, omit_defaults=True):
 
     scale: Annotated[float, Meta(description="How many times as fast sessions arrived as in the trace.")]
     rps: Annotated[float, Meta(description="Requests a second at it.")]
-    in_flight: Annotated[float, Meta(description="Mean requests under way at once at it.")]
+    in_flight: Annotated[float, Meta(description="Mean requests in flight at once at it.")]
     mean_ms: Annotated[float, Meta(description="The mean response time at it, in ms.")]
 
 
@@ -220,7 +221,7 @@ def _decide(
     bounds_errors = any(slo.statistic == "errors" for slo in slos)
     if not bounds_errors and level.error_percent > 100 * _MOST_FAILED:
         level.verdict, level.is_sure = "fail", level.error_percent > 300 * _MOST_FAILED
-        level.limited_by, level.reason = "errors", f"{level.error_percent:.3g}% of requests failed"
+        level.limited_by, level.reason = "errors", f"{number(level.error_percent)}% of requests failed"
         return
     # By what ended: failures have a bound of their own, and whoever allows some does not ask for their answers.
     missing = (level.offered_rps - ended_rps) * n / max(level.offered_rps, 1e-9)
@@ -229,7 +230,7 @@ def _decide(
     if is_short or (grows and missing > n**0.5):
         level.verdict, level.limited_by, level.is_sure = "fail", "throughput", is_short
         level.reason = (
-            f"{ended_rps:.4g}/s of {level.offered_rps:.4g}/s offered were answered"
+            f"{number(ended_rps, 4)}/s of {number(level.offered_rps, 4)}/s offered were answered"
             if is_short
             else "response times grew to the end: the queue has no bound"
         )
@@ -274,7 +275,8 @@ def _breaks(check: Check, slos: Sequence[Slo], late_ms: float = 0.0) -> bool:
 
 
 class _Point(NamedTuple):
-    """What was seen at one load: passes minus fails, how often it was tried, and how often this machine gave out."""
+    """What was seen at one load: passes minus fails, how often it was tried, and how often this machine was "
+    "saturated."""
 
     lead: int = 0
     tries: int = 0
@@ -391,14 +393,14 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
         limited_by=limited_by,
     )
     if search.ended_by == "generator":
-        return "at_least", [f"this machine gave out first: {search.levels[-1].reason}"], ceiling
+        return "at_least", [f"this machine was saturated first: {search.levels[-1].reason}"], ceiling
     if search.ended_by == "max":
-        return "at_least", [f"it holds the highest load that was tried, {held:g}x"], ceiling
+        return "at_least", [f"the SLOs hold at the highest load tried, {exact(held)}x"], ceiling
     if gave is None:
-        return "inconclusive", ["the search was ended before the bracket was closed"], ceiling
-    reasons = [f"at {broke:.4g}x {gave.reason}"]
+        return "inconclusive", ["the search ended before the ceiling was bracketed"], ceiling
+    reasons = [f"at {number(broke, 4)}x {gave.reason}"]
     if search.ended_by != "precision":
-        return "inconclusive", [*reasons, "the search was ended before the bracket was closed"], ceiling
+        return "inconclusive", [*reasons, "the search ended before the ceiling was bracketed"], ceiling
     return "found", reasons, ceiling
 
 

@@ -14,6 +14,7 @@ from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Samp
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
 
 
@@ -165,7 +166,7 @@ def _why_open(found: Measured) -> str:
     if found.cut is not None:
         n, of = found.cut.n, found.cut.n + found.sample.n
         return f"of {counted(of, 'session')} {n:,} {'was' if n == 1 else 'were'} cut off, and may have taken far longer"
-    return f"steps that ended at a time limit took at least {found.censored_ms:.4g} ms, and may have taken more"
+    return f"steps that ended at a time limit took at least {milliseconds(found.censored_ms)}, and may have taken more"
 
 
 def _needed(value: Worth, otherwise: int | None) -> int | None:
@@ -185,10 +186,11 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
         )
     if not value.is_unseen or value.stretches is None:
         return None
-    span = "" if sample.at is None else f", {float(np.ptp(sample.at)) / 1e9 / value.stretches:.2g} s"
+    span = "" if sample.at is None else f", {seconds(float(np.ptp(sample.at)) / 1e9 / value.stretches)}"
     return (
-        f"each step depends on those before it over a stretch of about {sample.n / value.stretches:.0f} steps{span}, "
-        f"and the run holds only {value.stretches:.0f} of these"
+        f"each step depends on those before it over a stretch of about {number(sample.n / value.stretches)} "
+        f"steps{span}, "
+        f"and the run holds only {number(value.stretches)} of these"
     )
 
 

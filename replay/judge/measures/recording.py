@@ -173,7 +173,7 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     coarse_ms = resolution_ms(run)
     readings = [pair(run, shift_ms) for shift_ms in (0.0, -coarse_ms, coarse_ms)]
     if readings[0] is None:
-        return _absent("the recording has no durations to hold this to")
+        return _absent("the recording has no durations to compare it with")
     recording, ours = readings[0]
     recorded = figure_of(slo, recording, confidence)
     known = recorded.observed
@@ -258,7 +258,7 @@ def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
     columns = run.columns
     rows = columns.numbers("recorded_status") != ABSENT_NS
     if not rows.any():
-        return _absent("the recording has no statuses to hold this to")
+        return _absent("the recording has no statuses to compare it with")
     ours = columns.where(rows)
     figure = figure_of(slo, msgspec.structs.replace(run, columns=ours), confidence)
     if figure.observed is None:

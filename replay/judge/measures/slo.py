@@ -146,7 +146,7 @@ class _Parser:
 
     def slo(self) -> Slo:
         if not self._tokens:
-            raise SloError("an empty SLO says nothing. Write for example: p99 < 800ms")
+            raise SloError("an empty SLO. Write for example: p99 < 800ms")
         head = self._tokens.take()
         slo = self._left(head)
         operator = self._operator()
@@ -201,7 +201,9 @@ class _Parser:
             else:
                 slo = slo._replace(selector=self._selector(token, words, (*MEASURES, *PARTS)))
         if slo.measure == "lag" and slo.part != "all":
-            raise self._tokens.error("lag is ours, and of every step that was sent", self._tokens.last_at())
+            raise self._tokens.error(
+                "lag is this machine's own, over every step that was sent", self._tokens.last_at()
+            )
         if slo.measure == "makespan" and slo.selector != Selector():
             raise self._tokens.error(
                 "a makespan is of whole sessions and takes no step names", self._tokens.last_at()
@@ -241,7 +243,7 @@ class _Parser:
                 slo = slo._replace(part=words.lower())  # type: ignore[arg-type]
             else:
                 slo = slo._replace(selector=self._selector(token, words, PARTS))
-        self._tokens.expect(")", "the bracket of share( is not closed")
+        self._tokens.expect(")", "the parenthesis of share( is not closed")
         return slo._replace(measure=measure.text.lower(), within=within, within_ms=within_ms)
 
     def _arguments(self) -> list[tuple[Token, str]]:
@@ -256,7 +258,7 @@ class _Parser:
                 continue
             break
         if self._tokens.peek() != ")":
-            raise self._tokens.error("this bracket is not closed", opening.at)
+            raise self._tokens.error("this parenthesis is not closed", opening.at)
         self._tokens.take()
         return found
 
@@ -331,7 +333,7 @@ class _Parser:
         ):
             what = slo.measure if slo.statistic in _RECORDED_STATISTICS else slo.statistic
             raise self._tokens.error(
-                f"a recording has no {what} to hold this to; it has percentiles, means and shares of "
+                f"a recording has no {what} to compare it with; it has percentiles, means and shares of "
                 f"{', '.join(_RECORDED_MEASURES)}, and errors",
                 self._tokens.next_at(),
             )

@@ -42,7 +42,7 @@ class Tokens:
     def __init__(self, text: str) -> None:
         self.text = text
         if len(text) > _LONGEST:
-            raise SloError(f"an SLO of {len(text)} characters is too long; the most is {_LONGEST}.")
+            raise SloError(f"an SLO of {len(text)} characters is too long; at most {_LONGEST} are allowed.")
         self._tokens = _split(text)
         self._next = 0
 

@@ -1,7 +1,7 @@
 """The Universal Scalability Law through measured levels: how much contention and coherency take.
 
 Gunther, Guerrilla Capacity Planning (2007), ch. 5: X(N) = gamma N / (1 + alpha (N - 1) + beta N (N - 1)), with N the
-requests under way, X what is answered a second, gamma the rate of one, alpha contention (what must wait for its
+requests in flight, X what is answered a second, gamma the rate of one, alpha contention (what must wait for its
 turn) and beta coherency (what must be agreed among all). With beta = 0 it is Amdahl's law.
 """
 

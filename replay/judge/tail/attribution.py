@@ -21,6 +21,7 @@ from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
 from replay.results.columns import Codes, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.words.numbers import exact
 from replay.words.phrases import counted
 
 Rows = npt.NDArray[np.intp]
@@ -94,7 +95,7 @@ def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int 
     lateness is never waiting for one. Raises ValueError for a quantile outside 0..1.
     """
     if not 0 < quantile < 1:
-        raise ValueError(f"the quantile must lie between 0 and 1, not at {quantile:g}")
+        raise ValueError(f"the quantile must lie between 0 and 1, not at {exact(quantile)}")
     columns = evidence.columns
     charges = charge(columns, connection_limit)
     if not charges.counted.any():

@@ -43,7 +43,7 @@ class PathSeries(msgspec.Struct, omit_defaults=True, kw_only=True):
     steps: Annotated[int, Meta(description="How many are on a path.")]
     sessions: Annotated[int, Meta(description="Sessions on whose path they are.")]
     share: Annotated[float, Meta(description="Their share of the sum of makespans, from 0 to 1.")]
-    ms: Annotated[float, Meta(description="Their time on a session's path in the mean, in ms.")]
+    ms: Annotated[float, Meta(description="Their time on a session's path on average, in ms.")]
     wins: Annotated[
         list[Win],
         Meta(description="What makespans would win if they were faster; empty beyond the first twelve names."),
@@ -59,7 +59,7 @@ class CriticalPaths(msgspec.Struct, omit_defaults=True, kw_only=True):
     gap_share: Annotated[
         float, Meta(description="Think time and waits, as a share of the sum of makespans, from 0 to 1.")
     ]
-    gap_ms: Annotated[float, Meta(description="Think time and waits of a session in the mean, in ms.")]
+    gap_ms: Annotated[float, Meta(description="Think time and waits of a session on average, in ms.")]
     series: Annotated[list[PathSeries], Meta(description="The steps on critical paths, by kind and name.")]
     played: Annotated[int, Meta(description="Sessions that the wins are of.")] = 0
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []

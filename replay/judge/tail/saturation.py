@@ -22,6 +22,7 @@ from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import medians_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.words.numbers import exact, percent
 
 _BINS = 60
 _MOST_PARTS = 20
@@ -148,7 +149,7 @@ def find_drift(columns: Columns) -> Drift:
     parts = min(_MOST_PARTS, len(rows) // _LEAST_IN_PART)
     if parts < _LEAST_PARTS:
         least = _LEAST_PARTS * _LEAST_IN_PART
-        return Drift(trend="unknown", why=f"it takes {least} steps to tell, there are {len(rows)}")
+        return Drift(trend="unknown", why=f"{least} steps are needed to tell, and there are {len(rows)}")
     used = np.zeros(columns.n, np.bool_)
     used[rows] = True
     relative = response_ns / 1e6 / np.maximum(1e-6, medians_of(response_ns / 1e6, columns, used))
@@ -174,15 +175,15 @@ def find_drift(columns: Columns) -> Drift:
         change_percent=_rounded(change),
         ci_percent=(_rounded(low), _rounded(high)),
         slope_percent_per_min=_rounded(change / length_s * 60),
-        p_value=float(f"{p_value:.3g}"),
+        p_value=round(p_value, 6),
     )
 
 
 def _judged(p_value: float, change_percent: float) -> tuple[Trend, str]:
     if p_value >= _TEST:
-        return "steady", f"no trend at the level of {_TEST:.0%}"
+        return "steady", f"no trend at the level of {percent(_TEST)}"
     if abs(change_percent) < _LEAST_CHANGE_PERCENT:
-        return "steady", f"a trend, but of less than {_LEAST_CHANGE_PERCENT:g}% over the run"
+        return "steady", f"a trend, but of less than {exact(_LEAST_CHANGE_PERCENT)}% over the run"
     return ("slower", "response times rise") if change_percent > 0 else ("faster", "response times fall")
 
 

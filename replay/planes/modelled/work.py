@@ -19,6 +19,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from replay.planes.types import Sharing
+from replay.words.numbers import exact
 
 Job = TypeVar("Job", bound=Hashable)
 
@@ -47,7 +48,7 @@ class SharedWork(Generic[Job]):
 
     def __init__(self, vcpu: float = 1.0, sharing: Sharing = "processor") -> None:
         if not vcpu > 0:
-            raise ValueError(f"vcpu must be above 0, not {vcpu:g}")
+            raise ValueError(f"vcpu must be above 0, not {exact(vcpu)}")
         self._vcpu = vcpu
         self._is_shared = sharing == "processor"
         self._marks: dict[Job, tuple[float, int, _Alike[Job]]] = {}
@@ -77,7 +78,7 @@ class SharedWork(Generic[Job]):
     def set_vcpu(self, vcpu: float, now_ns: int) -> None:
         """Go on with so many vCPUs; with 0 every job stands still, with "slots" too."""
         if not vcpu >= 0:
-            raise ValueError(f"vcpu must not be negative, not {vcpu:g}")
+            raise ValueError(f"vcpu must not be negative, not {exact(vcpu)}")
         self._advance(now_ns)
         self._vcpu = vcpu
         self._divide()
@@ -90,7 +91,7 @@ class SharedWork(Generic[Job]):
         if not time_ns >= 0:
             raise ValueError(f"time_ns must not be negative, not {time_ns}")
         if not 0 < share <= 1:
-            raise ValueError(f"share must be above 0 and at most 1, not {share:g}")
+            raise ValueError(f"share must be above 0 and at most 1, not {exact(share)}")
         if not self._marks:
             self._origin_ns, self._at_ns = now_ns, 0.0
             self._alike.clear()

@@ -16,6 +16,7 @@ from replay.http.control import TOKEN_VARIABLE
 from replay.planes.serving.output import Output
 from replay.planes.types import Address, InstanceId, Owner, ProcessSpec
 from replay.system.reaper import Reaper
+from replay.words.numbers import seconds
 
 _HOST = "127.0.0.1"
 _POLL_S = 0.005
@@ -208,7 +209,7 @@ class ProcessInstances:
 
     async def _not_ready(self, port: int) -> str:
         """Why an instance's time to boot is over."""
-        within = f"within {self._spec.boot_timeout_s:g} s"
+        within = f"within {seconds(self._spec.boot_timeout_s)}"
         if await _accepts(_HOST, port):
             if self._spec.health_path is None:
                 return (

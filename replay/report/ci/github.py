@@ -12,11 +12,11 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.words import answers
 from replay.report.words import verdicts as words
-from replay.words.numbers import printable
+from replay.words.names import printable
 
 # GitHub refuses a summary of more than 1 MiB a step.
 _SUMMARY_BYTES = 1 << 20
-_LEVELS = {"pass": "notice", "fail": "error", "inconclusive": "warning"}
+LEVELS = {"pass": "notice", "fail": "error", "inconclusive": "warning"}
 
 
 def is_github(environ: Mapping[str, str] | None = None) -> bool:
@@ -24,41 +24,43 @@ def is_github(environ: Mapping[str, str] | None = None) -> bool:
     return (os.environ if environ is None else environ).get("GITHUB_ACTIONS") == "true"
 
 
-def annotations(verdict: GateVerdict | CompareVerdict) -> list[str]:
-    """Workflow commands, a line each, to be printed on stdout.
+def compare_annotations(verdict: CompareVerdict) -> list[str]:
+    """Workflow commands, a line each, to be printed on stdout."""
+    found = (verdict, *verdict.further)
+    said = [_answered(one.answers) for one in found if one.answers is not None]
+    return [*(_compared(one) for one in found), *said]
 
-    A gate has one for each SLO that failed or is undecided, and one notice if it passed. GitHub shows at most ten
-    of a level for a step.
+
+def gate_annotations(verdict: GateVerdict) -> list[str]:
+    """One for each SLO that failed or is undecided, and one notice if it passed. GitHub shows at most ten of a level
+    for a step.
     """
-    if isinstance(verdict, CompareVerdict):
-        found = (verdict, *verdict.further)
-        said = [_answered(one.answers) for one in found if one.answers is not None]
-        return [*(_compared(one) for one in found), *said]
     lines = [
-        _command(
-            _LEVELS[check.verdict],
+        annotation(
+            LEVELS[check.verdict],
             f"replay gate: {words.sentence(check.slo)}",
             "; ".join(filter(None, (check.verdict, words.why(check), words.check_figures(check)))),
         )
         for check in verdict.checks
         if check.verdict != "pass"
     ]
-    return lines or [_command(_LEVELS[verdict.verdict], "replay gate", words.gate_headline(verdict))]
+    return lines or [annotation(LEVELS[verdict.verdict], "replay gate", words.gate_headline(verdict))]
 
 
 def _compared(verdict: CompareVerdict) -> str:
     level = {"a_faster": "warning", "inconclusive": "warning"}.get(verdict.verdict, "notice")
     reasons = "; ".join(map(words.sentence, verdict.reasons))
     headline = words.compare_headline(verdict)
-    return _command(level, "replay compare", f"{headline} ({reasons})" if reasons else headline)
+    return annotation(level, "replay compare", f"{headline} ({reasons})" if reasons else headline)
 
 
 def _answered(verdict: AnswersVerdict) -> str:
     level = {"different": "error", "inconclusive": "warning"}.get(verdict.verdict, "notice")
-    return _command(level, "replay compare: answers", answers.headline(verdict))
+    return annotation(level, "replay compare: answers", answers.headline(verdict))
 
 
-def _command(level: str, title: str, message: str) -> str:
+def annotation(level: str, title: str, message: str) -> str:
+    """A workflow command."""
     return f"::{level} title={_property(title)}::{_data(message)}"
 
 

@@ -10,12 +10,12 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report.words import answers
 from replay.report.words import verdicts as words
-from replay.words.numbers import clean, printable
+from replay.words.names import clean, printable
 
 
 def gate_junit(verdict: GateVerdict, strict: bool = False) -> str:
     """A test suite with a test case for each SLO. strict: inconclusive is a failure, else it is skipped."""
-    suite = _Suite("replay gate", clean(verdict.target or verdict.run or "replay"))
+    suite = Suite("replay gate", clean(verdict.target or verdict.run or "replay"))
     for check in verdict.checks:
         case = suite.case(words.sentence(check.slo), f"{words.check_figures(check)}\n{words.why(check)}")
         if check.verdict == "fail":
@@ -45,7 +45,7 @@ def compare_junit(verdict: CompareVerdict) -> str:
     b slower (or failing more often, or cold more often) is a failure, inconclusive is skipped. Differences by
     step name are left out: dozens of cases that few would read hide the ones that decide.
     """
-    suite = _Suite("replay compare", "replay compare")
+    suite = Suite("replay compare", "replay compare")
     for one in (verdict, *verdict.further):
         names = [clean(target.name) for target in reversed(one.targets)]
         suite.classname = " against ".join(names) or "replay compare"
@@ -65,7 +65,7 @@ def compare_junit(verdict: CompareVerdict) -> str:
 
 def error_junit(command: str, why: str) -> str:
     """A test suite with one test case, an error: the command has no verdict."""
-    suite = _Suite(f"replay {command}", f"replay {command}")
+    suite = Suite(f"replay {command}", f"replay {command}")
     suite.error(suite.case(command, why), words.sentence(why), "not carried out")
     return suite.text()
 
@@ -74,7 +74,7 @@ def _metric(metric: str) -> str:
     return metric.replace("_", ".")
 
 
-def _settle(suite: "_Suite", case: ET.Element, verdict: str, message: str, reasons: list[str]) -> None:
+def _settle(suite: "Suite", case: ET.Element, verdict: str, message: str, reasons: list[str]) -> None:
     reason = "; ".join(words.sentence(reason) for reason in reasons)
     if verdict == "a_faster":
         suite.fail(case, message, "slower", reason)
@@ -82,7 +82,7 @@ def _settle(suite: "_Suite", case: ET.Element, verdict: str, message: str, reaso
         suite.skip(case, f"{message} ({reason})" if reason else message)
 
 
-def _settle_answers(suite: "_Suite", verdict: AnswersVerdict) -> None:
+def _settle_answers(suite: "Suite", verdict: AnswersVerdict) -> None:
     headline = answers.headline(verdict)
     case = suite.case("answers", headline)
     if verdict.verdict == "different":
@@ -98,7 +98,7 @@ def _sentence(difference: Difference) -> str:
     return f"b is {words.b_is(difference)}: {b} against {a}, {delta}, {interval}, p {words.p_value(difference)}"
 
 
-class _Suite:
+class Suite:
     """A test suite as it grows."""
 
     def __init__(self, name: str, classname: str) -> None:

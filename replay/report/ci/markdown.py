@@ -11,10 +11,11 @@ from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report.words import answers
 from replay.report.words import verdicts as words
-from replay.words.numbers import clean, count, printable
+from replay.words.names import clean, printable
+from replay.words.numbers import count, exact
 from replay.words.phrases import counted
 
-_MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
+MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _COMPARE_MARKS = {"a_faster": "❌", "b_faster": "✅", "no_difference": "✅", "inconclusive": "⚠️"}
 _ENTITIES = {ord(c): f"&#{ord(c)};" for c in "&<>|`*_[]~\\!$\"'"} | {
     ord("@"): "@&#8203;",
@@ -27,22 +28,22 @@ _NOTES_SHOWN = 20
 
 def gate_markdown(verdict: GateVerdict) -> str:
     """A gate's verdict: the headline, a table of SLOs, reasons and notes."""
-    parts = [f"### {_MARKS[verdict.verdict]} replay gate: {escaped(words.gate_headline(verdict))}"]
+    parts = [f"### {MARKS[verdict.verdict]} replay gate: {escaped(words.gate_headline(verdict))}"]
     about = " → ".join(f"**{escaped(clean(name))}**" for name in (verdict.trace, verdict.target) if name)
     if verdict.baselines:
-        about += ", held against " + ", ".join(escaped(clean(name)) for name in verdict.baselines)
+        about += ", compared with " + ", ".join(escaped(clean(name)) for name in verdict.baselines)
     if about:
         parts.append(about)
     if verdict.checks:
         parts.append(_gate_table(verdict.checks))
     reasons = [
-        f"- {_MARKS[check.verdict]} {escaped(words.sentence(check.slo))}: {escaped(words.why(check))}"
+        f"- {MARKS[check.verdict]} {escaped(words.sentence(check.slo))}: {escaped(words.why(check))}"
         for check in verdict.checks
         if (check.verdict != "pass" or check.decided_early) and words.why(check)
     ]
     if reasons:
         parts.append("\n".join(reasons))
-    parts += _notes(verdict.notes)
+    parts += notes_list(verdict.notes)
     return "\n\n".join(parts) + "\n"
 
 
@@ -69,7 +70,7 @@ def _comparison(verdict: CompareVerdict) -> str:
         sides.append(line)
     if sides:
         parts.append("\n".join(sides))
-    margin = f"within {words.percent(verdict.margin_percent)} either way is no difference that matters"
+    margin = f"differences within ±{exact(verdict.margin_percent)}% count as equal"
     parts.append(f"{words.how(verdict)}; {margin}.")
     if floor := words.noise_floor(verdict):
         parts.append(f"**{escaped(floor)}**")
@@ -77,7 +78,7 @@ def _comparison(verdict: CompareVerdict) -> str:
         parts.append(_difference_table(verdict))
     if verdict.answers is not None:
         parts += _answers(verdict.answers)
-    parts += _notes(verdict.notes)
+    parts += notes_list(verdict.notes)
     return "\n\n".join(parts) + "\n"
 
 
@@ -95,7 +96,7 @@ def _answers(verdict: AnswersVerdict) -> list[str]:
         (*answers.step_table(verdict), "step names"),
     ):
         if rows:
-            parts.append(_table(heads, [tuple(map(escaped, row)) for row in rows], left=2, what=what))
+            parts.append(markdown_table(heads, [tuple(map(escaped, row)) for row in rows], left=2, what=what))
     notes = [answers.noise_line(verdict), *answers.left_out(verdict)]
     parts.append("\n".join(f"- {escaped(note)}" for note in notes if note))
     return [part for part in parts if part]
@@ -105,7 +106,7 @@ def _gate_table(checks: Sequence[Check]) -> str:
     heading = words.confidence_heading([check.confidence for check in checks])
     rows = [
         (
-            _MARKS[check.verdict],
+            MARKS[check.verdict],
             escaped(words.sentence(check.slo)),
             words.observed(check),
             words.limit(check),
@@ -114,7 +115,7 @@ def _gate_table(checks: Sequence[Check]) -> str:
         )
         for check in checks
     ]
-    return _table(("", "SLO", "observed", "limit", heading, "n (sessions)"), rows, left=2, what="SLOs")
+    return markdown_table(("", "SLO", "observed", "limit", heading, "n (sessions)"), rows, left=2, what="SLOs")
 
 
 def _difference_table(verdict: CompareVerdict) -> str:
@@ -122,7 +123,7 @@ def _difference_table(verdict: CompareVerdict) -> str:
     differences = words.ordered(verdict.differences)
     heading = words.confidence_heading([difference.confidence for difference in differences])
     heads = ("", a, b, f"{b} − {a}", "%", heading, "p (adjusted)", f"{b} is")
-    return _table(heads, [_difference_row(d) for d in differences], left=1, what="differences")
+    return markdown_table(heads, [_difference_row(d) for d in differences], left=1, what="differences")
 
 
 def _difference_row(difference: Difference) -> tuple[str, ...]:
@@ -137,7 +138,7 @@ def _difference_row(difference: Difference) -> tuple[str, ...]:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int, what: str) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int, what: str) -> str:
     rules = [":--" if number < left else "--:" for number in range(len(heads))]
     table = "\n".join(_line(cells) for cells in (heads, rules, *rows))
     if len(rows) <= _ROWS_OPEN:
@@ -149,7 +150,7 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _notes(notes: Sequence[str]) -> list[str]:
+def notes_list(notes: Sequence[str]) -> list[str]:
     lines = [f"- {escaped(words.sentence(note))}" for note in notes[:_NOTES_SHOWN]]
     if len(notes) > _NOTES_SHOWN:
         lines.append(f"- and {len(notes) - _NOTES_SHOWN} more; see verdict.json")

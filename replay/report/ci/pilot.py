@@ -9,14 +9,14 @@ from replay.report.words.pilot import (
     assumption_rows,
     boot_rows,
     in_short,
-    money,
     other_months,
     pairs,
     side_by_side,
     split_rows,
     standing_lines,
 )
-from replay.words.numbers import clean
+from replay.words.names import clean
+from replay.words.numbers import money, number, percent, seconds
 from replay.words.phrases import counted
 
 
@@ -26,7 +26,7 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
     parts = [
         f"# {_said(verdict.answer)}",
         f"{_said(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')} over "
-        f"{load.span_s:,.0f} s; {_said(load.pattern)}. Made {verdict.made_at}, {verdict.how}.",
+        f"{seconds(load.span_s)}; {_said(load.pattern)}. Made {verdict.made_at}, {verdict.how}.",
         _table(
             ["", *(_said(plane.target) for plane in verdict.planes)],
             [
@@ -79,8 +79,8 @@ def pilot_markdown(verdict: PilotVerdict) -> str:
             [
                 [
                     bucket.name,
-                    f"{bucket.weight:.1%}",
-                    f"{bucket.requests_month:,.0f}",
+                    percent(bucket.weight),
+                    number(bucket.requests_month),
                     *(money(bucket.cost_month.get(plane.target)) for plane in verdict.planes),
                 ]
                 for bucket in verdict.buckets

@@ -6,7 +6,8 @@ from typing import Any
 from replay.judge.tail.attribution import Attribution, Cause, attribute
 from replay.report.page.charts import Chart, label_axis, spec_of
 from replay.results.evidence import Evidence
-from replay.words.numbers import clean, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, percent
 
 # A tail of fewer requests is all chance.
 _ENOUGH_FOR_P99 = 2_000
@@ -86,7 +87,7 @@ def causes(runs: Sequence[Evidence]) -> Chart | None:
 
 
 def _label(run: Evidence, found: Attribution) -> str:
-    return f"{clean(run.name, 30)}, slowest {100 * (1 - found.quantile):.0f}%"
+    return f"{clean(run.name, 30)}, slowest {percent(1 - found.quantile)}"
 
 
 def _words(cause: Cause) -> str:
@@ -99,9 +100,9 @@ def _row(label: str, cause: Cause) -> tuple[str, ...]:
         label,
         _words(cause),
         count(cause.steps),
-        f"{cause.share:.1%}",
+        percent(cause.share),
         milliseconds(cause.ms),
-        f"{cause.share_ms:.1%}",
+        percent(cause.share_ms),
         ", ".join(clean(name, 40) for name in cause.names) or "–",
         "–" if worst is None else f"{clean(worst.session, 40)}, {clean(worst.step, 40)}",
     )

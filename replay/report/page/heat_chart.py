@@ -9,7 +9,7 @@ from replay.judge.tail.coldstart import find_cold, find_waves
 from replay.report.page.charts import FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
-from replay.words.numbers import count, milliseconds
+from replay.words.numbers import count, milliseconds, seconds
 from replay.words.phrases import counted
 
 _NS = 1_000_000_000
@@ -79,7 +79,7 @@ def _rows(columns: Columns) -> list[tuple[str, ...]]:
         figures = (quantile(known, 0.5), quantile(known, 0.99), float(known[-1])) if len(known) else (None,) * 3
         found.append(
             (
-                f"{at_s[part].min():.1f} to {at_s[part].max():.1f} s",
+                f"{seconds(at_s[part].min())} to {seconds(at_s[part].max())}",
                 count(len(known)),
                 *(milliseconds(figure) for figure in figures),
                 count(len(part) - len(known)),

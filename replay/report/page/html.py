@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 
 from replay.report.page.charts import Chart, as_svg
-from replay.words.numbers import printable
+from replay.words.names import printable
 
 _CSS = """
 :root{color-scheme:light dark;--fg:#1f2937;--dim:#5b6472;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}

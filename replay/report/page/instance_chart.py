@@ -7,7 +7,8 @@ from replay.judge.load.flow import concurrency
 from replay.report.page.charts import COLOURS, WIDTH, Chart, spec_of
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
-from replay.words.numbers import clean
+from replay.words.names import clean
+from replay.words.numbers import exact, number
 
 _GREY = "#888"
 _TIME_BINS = 100
@@ -32,10 +33,10 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
         mean, most = "–", "–"
         if load:
             values += [{"plane": name, "at": at_s, "under_way": n} for at_s, n in load]
-            mean = f"{sum(n for _, n in load) / len(load):.3g}"
-            most = f"{max(n for _, n in load):.3g}"
+            mean = number(sum(n for _, n in load) / len(load))
+            most = number(max(n for _, n in load))
         parts.append(_beside_load(name, max(counts)))
-        rows.append((name, f"{min(counts):g}", f"{max(counts):g}", mean, most))
+        rows.append((name, exact(min(counts)), exact(max(counts)), mean, most))
     if not rows:
         return None
     spec = spec_of(values)
@@ -43,9 +44,9 @@ def instances(by_target: Mapping[str, Series], runs: Mapping[str, Evidence]) -> 
     spec |= {"vconcat": parts, "spacing": 24}
     says = (
         "Instances that each plane had during representative traffic, booting ones included (blue line), and requests "
-        "under way (grey)."
+        "in flight (grey)."
     )
-    heads = ("plane", "least instances", "most", "requests under way, mean", "most of a part")
+    heads = ("plane", "least instances", "most", "requests in flight, mean", "most of a part")
     return Chart("Instances against load", says, spec, heads, rows)
 
 
@@ -79,7 +80,7 @@ def _beside_load(plane: str, most: float) -> dict[str, Any]:
                     "y": {
                         **y,
                         "field": "under_way",
-                        "title": "requests under way",
+                        "title": "requests in flight",
                         "axis": {"grid": False, "tickCount": 4},
                     },
                 },
@@ -103,7 +104,7 @@ def _beside_load(plane: str, most: float) -> dict[str, Any]:
 
 
 def _under_way(run: Evidence) -> list[tuple[float, float]]:
-    """(seconds, requests under way in the mean) of equal parts of a run."""
+    """(seconds, requests in flight in the mean) of equal parts of a run."""
     columns = run.columns
     sent = columns.sent_ns != ABSENT_NS
     if not sent.any():

@@ -15,7 +15,8 @@ from replay.report.page.charts import FAILED_COLOUR, WIDTH, Chart, spec_of
 from replay.report.words.failures import failure_name
 from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
-from replay.words.numbers import clean, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import milliseconds
 
 _LANES = 3
 _MOST_LANE_STEPS = 400

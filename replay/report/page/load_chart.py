@@ -8,6 +8,7 @@ from replay.judge.load.flow import concurrency
 from replay.report.page.charts import COLOURS, FAILED_COLOUR, Chart, spec_of
 from replay.results.columns import ABSENT_NS
 from replay.results.evidence import Evidence
+from replay.words.numbers import number, seconds
 
 _NS = 1_000_000_000
 _TIME_BINS = 60
@@ -43,7 +44,7 @@ def load_over_time(run: Evidence) -> Chart | None:
     for n in range(bins):
         at = float(edges[n] / _NS)
         values += [{"at": at, "what": name, "value": float(line[n])} for name, line in lines.items()]
-        rows.append((f"{at:.1f} s", *(f"{line[n]:.4g}" for line in lines.values()), f"{most[n]}"))
+        rows.append((seconds(at), *(number(line[n], 4) for line in lines.values()), f"{most[n]}"))
     of_what = {
         "field": "what",
         "type": "nominal",
@@ -62,5 +63,5 @@ def load_over_time(run: Evidence) -> Chart | None:
         },
     )
     what = "offered and answered" if "failed, 1/s" not in lines else "offered, answered and failed"
-    says = f"Requests {what} a second, and requests under way."
+    says = f"Requests {what} a second, and requests in flight."
     return Chart("Load", says, spec, ("from", *lines, "at most"), rows)

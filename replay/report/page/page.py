@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from replay.judge.load.ceiling import CeilingVerdict
-from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
+from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import CompareVerdict, GateVerdict
 from replay.report.page import verdict_charts
 from replay.report.page.heat_chart import heat_map
@@ -17,24 +16,22 @@ from replay.report.page.run_tables import failures_table, fidelity_table, steps_
 from replay.report.words import answers
 from replay.report.words import verdicts as verdict_words
 from replay.report.words.beside import ratio
+from replay.report.words.outlines import Outline
 from replay.results.evidence import Evidence
 from replay.results.types import Manifest, Quantiles, Summary
-from replay.words.numbers import clean, clock, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import NOTHING, count, milliseconds, number, seconds
 from replay.words.phrases import counted
 
-Verdict = GateVerdict | CompareVerdict | CeilingVerdict | ColdVerdict
 _ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}
 
 
-def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: Verdict | None = None) -> str:
-    """One run, or several over one another. Raises ChartError where charts cannot be drawn."""
+def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: Sequence[str] = ()) -> str:
+    """One run, or several over one another, below what their verdict says. Raises ChartError if a chart fails."""
     first = runs[0]
     title = f"{clean(first.summary.trace.name)} → {', '.join(clean(run.summary.target.name) for run in runs)}"
     parts = [f"<h1>{text_of(title)}</h1>", *(_head(run.summary) for run in runs)]
-    if verdict is not None:
-        parts.append(_verdict(verdict))
-    if isinstance(verdict, CompareVerdict):
-        parts += [answers_section(one) for one in (verdict, *verdict.further)]
+    parts += verdict
     parts += [_cards(run, len(runs) > 1) for run in runs]
     parts.append(figure(percentiles(runs)))
     for run in runs:
@@ -70,22 +67,17 @@ def answers_section(verdict: CompareVerdict) -> str:
     )
 
 
-def verdict_page(verdict: Verdict) -> str:
-    """A verdict by itself: a ceiling, or the cold starts of a probe."""
-    title = f"{verdict.command}: {clean(getattr(verdict, 'target', None) or '')}"
-    parts = [f"<h1>{text_of(title)}</h1>", _verdict(verdict)]
-    if isinstance(verdict, CeilingVerdict):
-        parts.append(figure(verdict_charts.levels(verdict)))
-    if isinstance(verdict, ColdVerdict):
-        parts.append(figure(verdict_charts.idle_curve(verdict)))
-    return page(title, parts)
+def verdict_page(title: str, parts: Sequence[str]) -> str:
+    """A verdict by itself, where there is no run to be shown with it."""
+    return page(title, [f"<h1>{text_of(title)}</h1>", *parts])
 
 
 def _head(summary: Summary) -> str:
     counts = summary.counts
     status = "" if summary.status == "finished" else f"; the run was {summary.status}"
     said = (
-        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {clock(summary.elapsed_s)} against "
+        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in "
+        f"{seconds(summary.elapsed_s)} against "
         f"{clean(summary.target.url, 200)}{status}"
     )
     parts = [f'<p class="dim">{text_of(said)}</p>']
@@ -98,39 +90,37 @@ def _head(summary: Summary) -> str:
     return "".join(parts)
 
 
-def _verdict(verdict: Verdict) -> str:
-    kind: str
-    if isinstance(verdict, GateVerdict):
-        said, reasons, kind = verdict_words.gate_headline(verdict), verdict.reasons, verdict.verdict
-    elif isinstance(verdict, CompareVerdict):
-        said, reasons, kind = verdict_words.compare_headline(verdict), verdict.reasons, verdict.verdict
-    elif isinstance(verdict, CeilingVerdict):
-        reasons, kind = verdict.reasons, verdict.verdict
-        found = verdict.ceiling
-        said = (
-            f"ceiling: {verdict.verdict.replace('_', ' ')}"
-            if found is None
-            else f"ceiling: {'at least ' if kind == 'at_least' else ''}{found.scale:.4g}x, {found.rps:.4g} requests/s, "
-            f"limited by {found.limited_by}"
-        )
-    else:
-        kind, reasons = "found" if verdict.cold.count else "inconclusive", [verdict.cold.why]
-        low_high = verdict.keep_alive_s
-        keeps = "" if low_high is None else f"; it stays warm for about {low_high[0]:.3g} s"
-        adds = "" if verdict.cold.added_ms is None else f", each adds {milliseconds(verdict.cold.added_ms)}"
-        said = f"{count(verdict.cold.count)} cold starts{adds}{keeps}"
-    if isinstance(verdict, GateVerdict):
-        rows = table(("SLO", "verdict", "observed", "limit", "interval", "n (sessions)"), _check_rows(verdict))
-    elif isinstance(verdict, CompareVerdict):
-        rows = table(("what", "a", "b", "b - a", "percent", "interval", "p", "b is"), _difference_rows(verdict))
-    else:
-        rows = ""
-    if isinstance(verdict, GateVerdict):
-        reasons = [
-            f"{check.slo}: {verdict_words.why(check)}" for check in verdict.checks if check.verdict == kind
-        ]
+def gate_parts(verdict: GateVerdict) -> list[str]:
+    """A gate's answer, and its SLOs."""
+    reasons = [
+        f"{check.slo}: {verdict_words.why(check)}"
+        for check in verdict.checks
+        if check.verdict == verdict.verdict
+    ]
+    heads = ("SLO", "verdict", "observed", "limit", "interval", "n (sessions)")
+    said = _said(verdict.verdict, verdict_words.gate_headline(verdict), reasons)
+    return [said, table(heads, _check_rows(verdict))]
+
+
+def compare_parts(verdict: CompareVerdict) -> list[str]:
+    """What a comparison found, and whether the answers are the same, for each further target too."""
+    heads = ("what", "a", "b", "b - a", "percent", "interval", "p", "b is")
+    return [
+        _said(verdict.verdict, verdict_words.compare_headline(verdict), verdict.reasons),
+        table(heads, _difference_rows(verdict)),
+        *(answers_section(one) for one in (verdict, *verdict.further)),
+    ]
+
+
+def outline_parts(found: Outline) -> list[str]:
+    """A verdict that has no form of its own here."""
+    tables = [table(heads, rows) for heads, rows in found.tables if rows]
+    return [_said(found.verdict, found.headline, found.reasons), *tables]
+
+
+def _said(kind: str, headline: str, reasons: Sequence[str]) -> str:
     items = "".join(f"<p>{text_of(clean(reason, 300))}</p>" for reason in reasons)
-    return f'<div class="verdict {kind}"><b>{text_of(said)}</b>{items}</div>{rows}'
+    return f'<div class="verdict {kind}"><b>{text_of(headline)}</b>{items}</div>'
 
 
 def _check_rows(verdict: GateVerdict) -> list[tuple[str, ...]]:
@@ -168,14 +158,14 @@ def _cards(run: Evidence, is_one_of_several: bool) -> str:
     response = summary.latency_ms.get("response_with_failures", answered)
     tried = summary.counts.ok + summary.counts.failed
     failed = 100 * summary.counts.failed / tried if tried else 0.0
-    achieved = "–" if summary.rate.achieved_rps is None else f"{summary.rate.achieved_rps:,.4g}/s"
+    achieved = "–" if summary.rate.achieved_rps is None else f"{number(summary.rate.achieved_rps, 4)}/s"
     cards = [
         (milliseconds(response.p50), f"median response{_of_answered(response.p50, answered.p50)}"),
         (
             milliseconds(response.p99),
             f"p99 response, n = {count(response.n)}{_of_answered(response.p99, answered.p99)}",
         ),
-        (f"{failed:.3g}%", f"failed, {counted(summary.counts.failed, 'step')}"),
+        (f"{number(failed)}%", f"failed, {counted(summary.counts.failed, 'step')}"),
         (achieved, "answered"),
     ]
     recorded = summary.latency_ms.get("recorded")
@@ -227,4 +217,4 @@ def _us(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}%"
+    return NOTHING if value is None else f"{number(value)}%"

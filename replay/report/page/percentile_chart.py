@@ -17,7 +17,8 @@ from replay.judge.types import Interval, Part
 from replay.report.page.charts import COLOURS, Chart, spec_of
 from replay.results.columns import Columns
 from replay.results.evidence import Evidence
-from replay.words.numbers import clean, milliseconds, share_percent
+from replay.words.names import clean
+from replay.words.numbers import milliseconds, number, percent
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999)
 # What a logarithmic axis can show; a step that takes less has no time that a reader of this chart would miss.
@@ -56,7 +57,7 @@ def percentiles(runs: Sequence[Evidence], confidence: float = 0.95) -> Chart | N
             rows.append(
                 (
                     line.label,
-                    f"p{100 * point.q:.4g}",
+                    f"p{number(100 * point.q, 4)}",
                     milliseconds(point.ms),
                     *_bounds(line, point, most_ms),
                 )
@@ -147,7 +148,7 @@ def _says(lines: Sequence[_Line]) -> str:
             said.append(f"{who or 'All '}{'all ' if who else ''}steps failed, so there are no times.")
             continue
         said.append(
-            f"{who}{share_percent(share)} of the steps failed: from p{100 * (1 - share):.3g} on there is no time, and "
+            f"{who}{percent(share)} of the steps failed: from p{number(100 * (1 - share))} on there is no time, and "
             "the solid line ends."
         )
     if any(line.dash == _DOTTED for line in lines):

@@ -18,7 +18,7 @@ from replay.report.page.percentile_chart import percentiles
 from replay.report.page.tail import tail
 from replay.results.evidence import Evidence
 from replay.results.types import Manifest
-from replay.words.numbers import clean
+from replay.words.names import clean
 
 _LATENCY, _INSTANCES, _CAPACITY = "latency", "instances", "capacity"
 _COST, _SESSIONS = "cost", "sessions"
@@ -60,10 +60,10 @@ def pilot_page(verdict: PilotVerdict, material: PilotMaterial) -> str:
         (_CAPACITY, "Capacity", [*drawn[_CAPACITY], _no_ceilings(verdict, material)]),
         (_COST, "Cost", [*drawn[_COST], *(part(verdict) for part in _COST_TABLES)]),
         (_SESSIONS, "Single sessions", drawn[_SESSIONS]),
-        ("effort", "How much trouble it was", [pilot_tables.effort(verdict)]),
-        ("doubts", "What remains in doubt", [pilot_tables.doubts(verdict)]),
-        ("assumed", "What was assumed", [pilot_tables.assumptions(verdict)]),
-        ("afterwards", "The way back, and when to ask again", [pilot_tables.afterwards(verdict)]),
+        ("effort", "Operational incidents", [pilot_tables.effort(verdict)]),
+        ("doubts", "Open doubts", [pilot_tables.doubts(verdict)]),
+        ("assumed", "Assumptions", [pilot_tables.assumptions(verdict)]),
+        ("afterwards", "Rollback and review date", [pilot_tables.afterwards(verdict)]),
         ("phases", "Every phase", [pilot_tables.phases(verdict)]),
         ("audit", "Audit facts", [audit(main, material.manifests)]),
     )

@@ -7,7 +7,8 @@ from typing import Any
 from replay.choice.types import PilotVerdict
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.page.charts import Chart, label_axis, marked, spec_of
-from replay.words.numbers import clean
+from replay.words.names import clean
+from replay.words.numbers import milliseconds, money, number, percent, signed
 
 _GREY = "#888"
 _LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#9ca3af", "#3b82f6", "#f59e0b"]}
@@ -49,11 +50,11 @@ def cost_by_level(verdict: PilotVerdict) -> Chart | None:
     rows = [
         (
             bucket.name,
-            f"{bucket.weight:.1%}",
-            f"{bucket.requests_month:,.0f}",
-            "–" if bucket.mean_took_ms is None else f"{bucket.mean_took_ms:,.0f} ms",
-            "–" if bucket.tokens_month is None else f"{bucket.tokens_month:,.0f}",
-            *(f"{bucket.cost_month.get(plane.target, 0.0):,.2f}" for plane in priced),
+            percent(bucket.weight),
+            number(bucket.requests_month),
+            "–" if bucket.mean_took_ms is None else milliseconds(bucket.mean_took_ms),
+            "–" if bucket.tokens_month is None else number(bucket.tokens_month),
+            *(money(bucket.cost_month.get(plane.target, 0.0)) for plane in priced),
         )
         for bucket in verdict.buckets
     ]
@@ -61,10 +62,10 @@ def cost_by_level(verdict: PilotVerdict) -> Chart | None:
         (
             "month",
             "100%",
-            f"{sum(bucket.requests_month for bucket in verdict.buckets):,.0f}",
+            number(sum(bucket.requests_month for bucket in verdict.buckets)),
             "",
             "",
-            *(f"{plane.cost_month:,.2f}" for plane in priced),
+            *(money(plane.cost_month) for plane in priced),
         )
     )
     heads = (
@@ -125,7 +126,7 @@ def break_even(even: BreakEvenFound, currency: str) -> Chart | None:
         if at > 0:
             layer += marked(x, at, label, colour, row)
     spec = spec_of(values, layer=layer)
-    rows = [(f"{x_value:,.4g}", f"{a:,.2f}", f"{b:,.2f}") for x_value, a, b in even.curve[::4]]
+    rows = [(number(x_value, 4), money(a), money(b)) for x_value, a, b in even.curve[::4]]
     return Chart(f"Break-even by {even.by}", even.text, spec, (even.unit, first, second), rows)
 
 
@@ -138,7 +139,7 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
             "factor": one.flips_at_factor,
             "way": "more of it" if one.flips_at_factor > 1 else "less of it",
             "from": 1.0,
-            "label": f"x {one.flips_at_factor:.3g}",
+            "label": f"x {number(one.flips_at_factor)}",
             "label_at": max(1.0, one.flips_at_factor),
         }
         for one in ordered
@@ -184,14 +185,16 @@ def tornado(inputs: Sequence[Sensitive]) -> Chart | None:
     rows = [
         (
             one.input,
-            "–" if one.value is None else f"{one.value:,.4g} {one.unit}".strip(),
-            "–" if one.elasticity is None else f"{one.elasticity:+.2f}",
-            f"x {one.flips_at_factor:.3g}" if one.flips_at_factor else "never, within a hundredfold",
+            "–" if one.value is None else f"{number(one.value, 4)} {one.unit}".strip(),
+            "–" if one.elasticity is None else signed(one.elasticity),
+            f"x {number(one.flips_at_factor)}" if one.flips_at_factor else "never, within a hundredfold",
         )
         for one in ordered
     ]
     heads = ("input", "now", "elasticity of the bills' ratio", "flips at")
-    says = "How much each input must change for the other plane to be the cheaper one; the shortest bar is the soonest."
+    says = (
+        "How much each input must change for the other plane to be cheaper; the shortest bar flips it soonest."
+    )
     return Chart("What moves the answer", says, spec, heads, rows)
 
 

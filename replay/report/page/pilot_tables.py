@@ -6,21 +6,18 @@ from replay.choice.types import PhaseFigures, PilotVerdict, Recovered, Rule
 from replay.report.page.html import bullets, prose_table, table, text_of
 from replay.report.words.pilot import (
     MOST_CHARACTERS,
-    NOTHING,
     SPLIT_HEADS,
     assumption_rows,
     boot_rows,
     in_short,
-    money,
-    number,
     other_months,
     pairs,
-    share,
     side_by_side,
     split_rows,
     standing_lines,
 )
-from replay.words.numbers import clean, count, milliseconds, unit_price
+from replay.words.names import clean
+from replay.words.numbers import NOTHING, count, exact, milliseconds, money, number, percent, seconds
 from replay.words.phrases import counted
 
 _MOST_STEPS = 40
@@ -31,7 +28,7 @@ def first_screen(verdict: PilotVerdict) -> str:
     load = verdict.workload
     about = (
         f"{clean(load.trace)}: {counted(load.sessions, 'session')}, {counted(load.steps, 'request')} over "
-        f"{load.span_s:,.0f} s, {load.pattern}. Made {verdict.made_at}, {verdict.how}."
+        f"{seconds(load.span_s)}, {load.pattern}. Made {verdict.made_at}, {verdict.how}."
     )
     cards = "".join(
         f'<div class="card"><span>{text_of(name)}</span><dl>'
@@ -132,16 +129,16 @@ def routes(verdict: PilotVerdict) -> str:
 def workload(verdict: PilotVerdict) -> str:
     """Its shape, its load levels, and its steps."""
     load = verdict.workload
-    span = NOTHING if load.longest_session_s is None else f"{load.longest_session_s:,.1f} s"
+    span = NOTHING if load.longest_session_s is None else seconds(load.longest_session_s)
     facts = [
         ("pattern", f"{load.pattern}: {load.pattern_rule}"),
         (
             "requests/s, mean and peak",
             f"{number(load.mean_rps)} and {number(load.peak_rps)} (windows of {load.window_s} s)",
         ),
-        ("under way, mean and peak", f"{number(load.mean_in_flight)} and {number(load.peak_in_flight)}"),
-        ("nothing under way", f"{share(load.idle_share)} of the time"),
-        ("waits on tools", f"{share(load.tool_share)} of the request time"),
+        ("in flight, mean and peak", f"{number(load.mean_in_flight)} and {number(load.peak_in_flight)}"),
+        ("idle", f"{percent(load.idle_share)} of the time"),
+        ("waits on tools", f"{percent(load.tool_share)} of the request time"),
         ("longest request", milliseconds(load.longest_ms)),
         ("longest session", span),
     ]
@@ -153,8 +150,8 @@ def _levels(verdict: PilotVerdict) -> str:
     rows = [
         (
             bucket.name,
-            share(bucket.weight),
-            share(bucket.requests_share),
+            percent(bucket.weight),
+            percent(bucket.requests_share),
             number(bucket.requests_per_s),
             milliseconds(bucket.mean_took_ms),
             number(bucket.in_flight),
@@ -169,7 +166,7 @@ def _levels(verdict: PilotVerdict) -> str:
         "requests",
         "requests/s",
         "mean duration",
-        "under way",
+        "in flight",
         "external calls/month",
         "model tokens/month",
     )
@@ -183,13 +180,13 @@ def _steps(verdict: PilotVerdict) -> str:
             count(step.steps),
             milliseconds(step.p50_ms),
             milliseconds(step.longest_ms),
-            share(step.busy_share),
+            percent(step.busy_share),
             number(step.in_flight),
             clean(step.needs or ("the agent's own machine" if step.is_local else NOTHING)),
         )
         for step in verdict.workload.series[:_MOST_STEPS]
     ]
-    heads = ("step", "n", "p50", "longest", "of the time", "under way", "needs")
+    heads = ("step", "n", "p50", "longest", "of the time", "in flight", "needs")
     return f"<details><summary>its steps</summary>{table(heads, rows)}</details>" if rows else ""
 
 
@@ -203,7 +200,7 @@ def bills(verdict: PilotVerdict) -> str:
                 money(line.get("amount", 0)),
                 f"{number(line.get('quantity', 0))} {clean(str(line.get('unit', '')))}",
                 number(line.get("free", 0)),
-                unit_price(line.get("unit_price", 0)),
+                exact(line.get("unit_price", 0)),
                 clean(str(line.get("inputs", "")), 200),
             )
             for line in plane.cost_lines
@@ -266,7 +263,7 @@ def effort(verdict: PilotVerdict) -> str:
         (
             clean(found.target),
             clean(found.what, 200),
-            NOTHING if found.detect_s is None else f"{found.detect_s:,.3g} s",
+            NOTHING if found.detect_s is None else seconds(found.detect_s),
             _back(found),
             count(found.failed),
             count(found.retried_ok),
@@ -291,7 +288,7 @@ def effort(verdict: PilotVerdict) -> str:
 def _back(found: Recovered) -> str:
     if found.met in ("no request", "no instance") and not found.failed:
         return f"nothing was running ({found.met})"
-    return "not within the run" if found.recovered_s is None else f"{found.recovered_s:,.3g} s"
+    return "not within the run" if found.recovered_s is None else seconds(found.recovered_s)
 
 
 def doubts(verdict: PilotVerdict) -> str:
@@ -299,7 +296,7 @@ def doubts(verdict: PilotVerdict) -> str:
 
 
 def afterwards(verdict: PilotVerdict) -> str:
-    """The way back, and when to ask again."""
+    """Rollback and review date."""
     lines = [line for line in (verdict.rollback, verdict.check_again) if line]
     return bullets([clean(line, MOST_CHARACTERS) for line in lines])
 

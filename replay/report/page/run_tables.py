@@ -12,7 +12,8 @@ from replay.report.words.failures import FAILURE_HEADS, failure_meanings, failur
 from replay.report.words.fidelity import fidelity_rows
 from replay.results.evidence import Evidence
 from replay.results.types import Quantiles, Series
-from replay.words.numbers import clean, count, milliseconds, share_percent
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, percent
 from replay.words.phrases import counted
 
 _Row = tuple[str, ...]
@@ -85,9 +86,7 @@ def fidelity_table(run: Evidence, of: str) -> str:
     fidelity = run.summary.fidelity
     if fidelity is None or fidelity.ratio is None:
         return ""
-    said = (
-        f"{share_percent(fidelity.ratio)}: the least of these shares, which requests in flight are not part of."
-    )
+    said = f"{percent(fidelity.ratio)}: the least of these shares, which requests in flight are not part of."
     rows = fidelity_rows(fidelity)
     reasons = f'<div class="verdict doubt">{bullets(fidelity.reasons)}</div>' if fidelity.reasons else ""
     return (

@@ -10,7 +10,8 @@ from replay.judge.tail.coldstart import find_cold, find_waves
 from replay.report.page.charts import Chart, label_axis, spec_of
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
-from replay.words.numbers import clean, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds
 
 _GROUPS = ((0.0, "all"), (0.95, "slowest 5%"), (0.99, "slowest 1%"))
 _LEAST = 5

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from replay.report.page.charts import Chart, spec_of
+from replay.words.numbers import number, seconds
 
 _LEVEL_COLOURS = {"domain": ["idle", "normal", "peak"], "range": ["#93c5fd", "#3b82f6", "#1e40af"]}
 
@@ -29,7 +30,7 @@ def trace_load(
         values.append(
             {"from": n * width_s, "to": (n + 1) * width_s, "rate": rate, "level": level, "under_way": most}
         )
-        rows.append((f"{n * width_s:,.0f} s", f"{rate:.4g}", str(most), level))
+        rows.append((seconds(n * width_s), number(rate, 4), str(most), level))
     scale = {"domain": [0, span_s], "nice": False}
     x = {"field": "from", "type": "quantitative", "title": "time of the trace, s", "scale": scale}
     spec = spec_of(values)
@@ -60,12 +61,12 @@ def trace_load(
             "mark": {"type": "line", "interpolate": "step-after", "color": "#f59e0b"},
             "encoding": {
                 "x": x,
-                "y": {"field": "under_way", "type": "quantitative", "title": "under way, most"},
+                "y": {"field": "under_way", "type": "quantitative", "title": "in flight, most"},
             },
         },
     ]
-    says = f"Steps that start a second in {name}, by load level, and the most that are under way."
-    return Chart("Load of the trace", says, spec, ("from", "steps a second", "under way, most", "level"), rows)
+    says = f"Steps that start a second in {name}, by load level, and the most in flight."
+    return Chart("Load of the trace", says, spec, ("from", "steps a second", "in flight, most", "level"), rows)
 
 
 def _level(rate: float, levels: Sequence[tuple[str, float]]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.page.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
-from replay.words.numbers import milliseconds, or_failing
+from replay.words.numbers import milliseconds, number, or_failing, percent, seconds
 
 
 def idle_curve(verdict: ColdVerdict) -> Chart | None:
@@ -24,10 +24,10 @@ def idle_curve(verdict: ColdVerdict) -> Chart | None:
     ]
     rows = [
         (
-            f"{bucket.idle_s:.3g} to {bucket.to_s:.3g} s",
+            f"{seconds(bucket.idle_s)} to {seconds(bucket.to_s)}",
             f"{bucket.cold} of {bucket.n}",
-            f"{100 * bucket.share:.0f}%",
-            f"{100 * bucket.ci[0]:.0f} to {100 * bucket.ci[1]:.0f}%",
+            percent(bucket.share),
+            f"{percent(bucket.ci[0])} to {percent(bucket.ci[1])}",
         )
         for bucket in verdict.idle_curve
     ]
@@ -57,7 +57,7 @@ def idle_curve(verdict: ColdVerdict) -> Chart | None:
 
 
 def levels(verdict: CeilingVerdict) -> Chart | None:
-    """Response time by load, with what held, the ceiling, and where throughput over response time is largest."""
+    """Response time by load, with what held, the ceiling, and where throughput per response time is highest."""
     if not verdict.levels:
         return None
     values = [
@@ -71,9 +71,9 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     ]
     rows = [
         (
-            f"{level.scale:.4g}x",
-            f"{level.offered_rps:.5g}/s",
-            f"{level.achieved_rps:.5g}/s",
+            f"{number(level.scale, 4)}x",
+            f"{number(level.offered_rps, 4)}/s",
+            f"{number(level.achieved_rps, 4)}/s",
             milliseconds(or_failing(level.p99_ms, level.errors)),
             level.verdict if level.limited_by is None else f"{level.verdict}: {level.limited_by}",
         )
@@ -102,10 +102,12 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     says = "The p99 of response time at each load that was tried, and whether it held."
     if verdict.ceiling is not None and verdict.ceiling.rps > 0:
         layer += marked(x, verdict.ceiling.rps, "ceiling", "#10b981")
-        says += f" The ceiling is at {verdict.ceiling.rps:,.4g} requests/s."
+        says += f" The ceiling is at {number(verdict.ceiling.rps, 4)} requests/s."
     if verdict.knee is not None and verdict.knee.rps > 0:
         layer += marked(x, verdict.knee.rps, "knee", "#888", row=1)
-        says += f" The knee, where throughput over response time is largest, is at {verdict.knee.rps:,.4g}."
+        says += (
+            f" The knee, where throughput per response time is highest, is at {number(verdict.knee.rps, 4)}."
+        )
     failing = [
         {"offered": level.offered_rps}
         for level in verdict.levels

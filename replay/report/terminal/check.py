@@ -7,7 +7,8 @@ from rich.padding import Padding
 
 from replay.judge.check import CheckReport
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import clean, clock
+from replay.words.names import clean
+from replay.words.numbers import seconds
 from replay.words.phrases import counted
 
 _MARKS = {"ok": ("✓", "green"), "warn": ("!", "yellow"), "problem": ("✗", "bold red")}
@@ -23,7 +24,7 @@ def print_check(report: CheckReport, directory: Path | None = None, console: Con
     console.print(
         Text(
             f"{clean(report.trace)} → {clean(report.target)}, {counted(report.requests, 'request')} in "
-            f"{clock(report.elapsed_s)}"
+            f"{seconds(report.elapsed_s)}"
         ),
         soft_wrap=True,
     )

@@ -6,8 +6,9 @@ from replay.money.cost import BillLine
 from replay.money.month import LaterMonth, PlaneCost, RunCost
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import clean, clock, unit_price
-from replay.words.phrases import counted, number
+from replay.words.names import clean
+from replay.words.numbers import exact, money, number, seconds, signed
+from replay.words.phrases import counted
 
 _SENSITIVE_SHOWN = 5
 
@@ -37,21 +38,21 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
         _print_break_even(even, console, {plane.name for plane in cost.planes})
     if cost.sensitivity:
         console.print()
-        console.print(Text("what would make the other plane the cheaper one, the nearest first"))
+        console.print(Text("what would make the other plane the cheaper one, nearest first"))
         console.print(_sensitive(cost.sensitivity[:_SENSITIVE_SHOWN]))
     for note in cost.notes:
         console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
 
 
 def _load(cost: RunCost) -> str:
-    seen = f"{counted(cost.requests_a_day, 'request')} a day, at the peak {number(cost.peak_rps)}/s"
+    seen = f"{counted(cost.requests_a_day, 'request')} a day, {number(cost.peak_rps)}/s at the peak"
     times = "" if cost.factor == 1.0 else f", {number(cost.factor)} times the run's"
     if cost.active_instances is None:
-        return f"{seen}{times}; seen for {clock(cost.observed_s)}"
+        return f"{seen}{times}; observed for {seconds(cost.observed_s)}"
     shared = "" if cost.concurrency is None else f", {counted(cost.concurrency, 'request')} in each"
     return (
-        f"{seen}{times}; {counted(cost.active_instances, 'instance')} active in the mean{shared} ({cost.basis}); "
-        f"seen for {clock(cost.observed_s)}"
+        f"{seen}{times}; {counted(cost.active_instances, 'instance')} active on average{shared} ({cost.basis}); "
+        f"observed for {seconds(cost.observed_s)}"
     )
 
 
@@ -73,7 +74,7 @@ def _print_plane(plane: PlaneCost, console: Console, *, explain: bool) -> None:
             line.append(f", {money(plane.bill.total_with_staff)} with staff")
         if plane.ci is not None:
             low, high = (money(end) for end in plane.ci)
-            line.append(f" ({low} to {high} at 95 %, over blocks of the run)", style="dim")
+            line.append(f" ({low} to {high} at 95%, over blocks of the run)", style="dim")
     console.print(line, soft_wrap=True)
     if plane.bill is not None:
         _print_lines(plane.bill.lines, plane.bill.currency, console, explain=explain)
@@ -99,9 +100,9 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
     for line in lines:
         table.add_row(
             Text(line.name),
-            f"{_quantity(line.quantity)} {line.unit}",
-            _quantity(line.free) if line.free else "",
-            unit_price(line.unit_price),
+            f"{number(line.quantity)} {line.unit}",
+            number(line.free) if line.free else "",
+            exact(line.unit_price),
             money(line.amount),
         )
     console.print(table)
@@ -110,23 +111,13 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
             console.print(Text(f"{line.name}: {line.inputs}", style="dim"), soft_wrap=True)
 
 
-def _quantity(amount: float) -> str:
-    return f"{amount:,.0f}" if amount >= 1000 else f"{amount:.4g}" if amount >= 0.01 else number(amount)
-
-
-def money(amount: float, currency: str = "") -> str:
-    """An amount to the hundredth, or to three digits where it is less than that."""
-    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else number(amount)
-    return f"{shown} {currency}".rstrip()
-
-
 def _print_break_even(even: BreakEvenFound, console: Console, priced: set[str]) -> None:
     """priced: the planes that have bills above; another one, as the same machines in a group, is named."""
     other = "" if even.between[1] in priced else f", {clean(even.between[1])}"
     text = Text.assemble((f"break-even by {even.by}{other}: ", "bold"), even.text)
     if even.ci is not None:
         low, high = even.ci
-        text.append(f"; 95 %: {number(low)} to {number(high)}")
+        text.append(f"; 95%: {number(low)} to {number(high)}")
     console.print(text, soft_wrap=True)
 
 
@@ -139,6 +130,6 @@ def _sensitive(found: list[Sensitive]) -> Table:
     for one in found:
         now = "" if one.value is None else f"{number(one.value)} {one.unit}".rstrip()
         flips = "never" if one.flips_at_factor is None else f"{number(one.flips_at_factor)}x"
-        elasticity = "" if one.elasticity is None else f"{one.elasticity:+.2f}"
+        elasticity = "" if one.elasticity is None else signed(one.elasticity)
         table.add_row(one.input, now, flips, elasticity)
     return table

@@ -8,7 +8,8 @@ from replay.judge.tail.explain import ExplainVerdict, SessionPath
 from replay.judge.tail.saturation import InFlight, Saturation
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words.failures import failure_name, print_failures
-from replay.words.numbers import clean, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import count, exact, milliseconds, number, percent, seconds, signed
 from replay.words.phrases import counted
 
 _BAR = 12
@@ -23,7 +24,7 @@ CAUSE_WORDS = {
     "new_connection": "opening a connection",
     "waiting_for_connection": "waiting for a free connection",
     "retry": "earlier tries",
-    "pause": "the target stood still",
+    "pause": "the target stalled",
     "cold_start": "cold start",
     "one_instance": "a slow instance",
     "queueing": "queueing at the target",
@@ -71,7 +72,7 @@ def _table(*columns: str) -> Table:
 
 
 def _print_tail(found: Attribution, console: Console) -> None:
-    name = f"p{100 * found.quantile:g}"
+    name = f"p{exact(100 * found.quantile)}"
     if found.edge_ms is None:
         console.print(Text("the tail: no step was measured", style="bold"))
         return
@@ -88,8 +89,8 @@ def _print_tail(found: Attribution, console: Console) -> None:
             CAUSE_WORDS[cause.cause],
             count(cause.steps),
             Text("█" * filled, style="cyan") + Text("·" * (_BAR - filled), style="dim"),
-            f"{100 * cause.share:.0f}%",
-            f"{100 * cause.share_ms:.0f}%",
+            percent(cause.share),
+            percent(cause.share_ms),
         )
     console.print(table)
     console.print(
@@ -102,12 +103,12 @@ def _print_tail(found: Attribution, console: Console) -> None:
         who = "this machine" if window.is_ours else "the target"
         console.print(
             Text(
-                f"{who} stood still from {window.from_s:.2f} to {window.to_s:.2f} s of the run "
+                f"{who} stalled from {seconds(window.from_s)} to {seconds(window.to_s)} of the run "
                 f"({counted(window.steps, 'step')} of the tail)"
             )
         )
     if len(found.windows) > _WINDOWS_SHOWN:
-        console.print(Text(f"and {len(found.windows) - _WINDOWS_SHOWN} more such times", style="dim"))
+        console.print(Text(f"and {len(found.windows) - _WINDOWS_SHOWN} more stalls", style="dim"))
     for note in found.notes:
         console.print(Text(f"note: {clean(note, 200)}", style="dim"))
 
@@ -134,16 +135,19 @@ def _print_paths(found: CriticalPaths, console: Console) -> None:
     for series in found.series[:_SERIES_SHOWN]:
         table.add_row(
             f"{series.kind}:{clean(series.name, 22)}",
-            f"{100 * series.share:.0f}%",
+            percent(series.share),
             milliseconds(series.ms),
             *_wins(series),
         )
     table.add_row(
-        Text("think time", style="dim"), f"{100 * found.gap_share:.0f}%", milliseconds(found.gap_ms), "", "", ""
+        Text("think time", style="dim"), percent(found.gap_share), milliseconds(found.gap_ms), "", "", ""
     )
     console.print(table)
     console.print(
-        Text("faster: what makespans would win at that speed; the path is inferred from times", style="dim")
+        Text(
+            "faster: how much shorter makespans would be at that speed; the path is inferred from times",
+            style="dim",
+        )
     )
     hidden = len(found.series) - _SERIES_SHOWN
     if hidden > 0:
@@ -188,7 +192,7 @@ def _print_session(found: SessionPath, console: Console) -> None:
             Text(milliseconds(step.to_ms - step.from_ms), style=style),
             *([Text(milliseconds(step.recorded_ms), style=style)] if has_recording else []),
             Text(milliseconds(step.gap_ms) if step.on_path else "", style=style),
-            Text(f"{share:.0f}%" if step.on_path else "", style=style),
+            Text(f"{number(share)}%" if step.on_path else "", style=style),
         )
     console.print(table)
     hidden = len(found.steps) - _STEPS_SHOWN
@@ -203,21 +207,23 @@ def _print_saturation(found: Saturation, console: Console) -> None:
         return
     table = _table("in flight", "mean", "peak", " ")
     for line in found.in_flight:
-        table.add_row(line.kind, f"{line.mean:.3g}", count(line.peak), Text(_spark(line), style="cyan"))
+        table.add_row(line.kind, number(line.mean), count(line.peak), Text(_spark(line), style="cyan"))
     console.print(table)
-    backlog = f", {count(found.backlog)} under way when the last was due" if found.backlog else ""
-    console.print(Text(f"offered {found.offered_rps:,.1f}/s, achieved {found.achieved_rps:,.1f}/s{backlog}"))
+    backlog = f", {count(found.backlog)} in flight when the last was due" if found.backlog else ""
+    console.print(
+        Text(f"offered {number(found.offered_rps)}/s, achieved {number(found.achieved_rps)}/s{backlog}")
+    )
     if found.little_ratio is not None:
         says = "holds" if found.little_holds else "does not hold: do not trust this record"
         console.print(
-            Text(f"Little's law {says} (in flight over rate × service time: {found.little_ratio:.3f})")
+            Text(f"Little's law {says} (in flight over rate × service time: {number(found.little_ratio)})")
         )
     drift = found.drift
     text = Text.assemble("drift over the run: ", (drift.trend, _DRIFT_STYLE[drift.trend]), f", {drift.why}")
     if drift.change_percent is not None and drift.ci_percent is not None:
         low, high = drift.ci_percent
-        text.append(f"\n  {drift.change_percent:+.1f}% [{low:+.1f}, {high:+.1f}] from start to end")
-        text.append(f", {drift.slope_percent_per_min:+.2g}% a minute, p = {drift.p_value:.2g}")
+        text.append(f"\n  {signed(drift.change_percent)}% [{signed(low)}, {signed(high)}] from start to end")
+        text.append(f", {signed(drift.slope_percent_per_min)}% a minute, p = {number(drift.p_value)}")
     console.print(text)
     for note in found.notes:
         console.print(Text(f"note: {clean(note, 200)}", style="dim"))

@@ -7,21 +7,15 @@ from rich.console import Console
 from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import clean, count, milliseconds, or_failing
+from replay.report.words.outlines import LEVEL_HEADS, ceiling_headline, idle_rows, level_rows, stays_warm
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds
 from replay.words.phrases import counted
 
 _BAR = 16
-_GAVE = {
-    "latency": "the latency limit broke",
-    "errors": "requests failed",
-    "refusals": "requests were refused",
-    "throughput": "answers fell behind what was offered",
-    "generator": "this machine gave out",
-    "max": "nothing gave way",
-}
 _METHODS = {
-    "header": "by the target's own words",
-    "instance": "by instances that were not seen before",
+    "header": "as the target reports",
+    "instance": "by instances not seen before",
     "inferred": "inferred from slow steps after idle times",
     "none": "not told",
 }
@@ -32,7 +26,8 @@ def level_line(level: Level) -> str:
     verdict = {"pass": "holds", "fail": "does not hold", "inconclusive": "undecided"}[level.verdict]
     why = f" ({clean(level.reason, 200)})" if level.verdict != "pass" else ""
     return (
-        f"{level.scale:8.4g}x  {level.achieved_rps:9.5g}/s of {level.offered_rps:9.5g}/s  "
+        f"{number(level.scale, 4):>7}x  {number(level.achieved_rps, 4):>9}/s of "
+        f"{number(level.offered_rps, 4):>9}/s  "
         f"p99 {milliseconds(or_failing(level.p99_ms, level.errors)):>9}  {verdict}{why}"
     )
 
@@ -43,7 +38,8 @@ def print_ceiling(
     """Print what the search found, and the levels that it is made of."""
     console = console or plain_console()
     console.print()
-    console.print(Text.assemble(_headline(verdict)))
+    style = "bold green" if verdict.verdict == "found" else "bold yellow"
+    console.print(Text(ceiling_headline(verdict), style=style))
     for reason in verdict.reasons:
         console.print(Text(f"  {clean(reason, 300)}"))
     if verdict.levels:
@@ -53,8 +49,8 @@ def print_ceiling(
         knee = verdict.knee
         console.print(
             Text(
-                f"knee: {knee.scale:.4g}x, {knee.rps:.4g}/s with {knee.in_flight:.3g} in flight, where throughput "
-                f"for its response time is best ({milliseconds(knee.mean_ms)} in the mean)"
+                f"knee: {number(knee.scale, 4)}x, {number(knee.rps, 4)}/s with {number(knee.in_flight)} in flight, "
+                f"where throughput per response time is highest (mean {milliseconds(knee.mean_ms)})"
             )
         )
     if verdict.usl is not None:
@@ -62,52 +58,27 @@ def print_ceiling(
         peak = (
             ""
             if usl.peak_rps is None
-            else f"; most by the law: {usl.peak_rps:.4g}/s at {usl.peak_in_flight:.3g} in flight"
+            else f"; highest by this law: {number(usl.peak_rps, 4)}/s at {number(usl.peak_in_flight)} in flight"
         )
         console.print(
             Text(
-                f"scalability law: contention {100 * usl.alpha:.3g}% "
-                f"[{100 * usl.alpha_ci[0]:.3g}, {100 * usl.alpha_ci[1]:.3g}], coherency {100 * usl.beta:.3g}% "
-                f"[{100 * usl.beta_ci[0]:.3g}, {100 * usl.beta_ci[1]:.3g}], R² {usl.r_squared:.3f}{peak}"
+                f"scalability law: contention {percent(usl.alpha)} "
+                f"[{number(100 * usl.alpha_ci[0])}, {number(100 * usl.alpha_ci[1])}], coherency {percent(usl.beta)} "
+                f"[{number(100 * usl.beta_ci[0])}, {number(100 * usl.beta_ci[1])}], R² {number(usl.r_squared)}{peak}"
             )
         )
     if verdict.recovery_s is not None:
-        console.print(Text(f"recovery: {verdict.recovery_s:.3g} s after the overload ended"))
+        console.print(Text(f"recovery: {seconds(verdict.recovery_s)} after the overload ended"))
     _print_end(verdict.notes, directory, console)
-
-
-def _headline(verdict: CeilingVerdict) -> tuple[str, str] | str:
-    ceiling = verdict.ceiling
-    if ceiling is None:
-        said = "no load holds" if verdict.verdict == "not_reached" else "the ceiling could not be found"
-        return (said, "bold yellow")
-    least = "at least " if verdict.verdict != "found" else ""
-    high = "" if ceiling.ci_scale[1] is None else f" to {ceiling.ci_scale[1]:.4g}x"
-    return (
-        f"ceiling: {least}{ceiling.scale:.4g}x{high}, {ceiling.rps:.4g} requests/s, "
-        f"{ceiling.sessions_per_s:.4g} sessions/s, {ceiling.in_flight:.3g} in flight; then "
-        f"{_GAVE[ceiling.limited_by]}",
-        "bold green" if verdict.verdict == "found" else "bold yellow",
-    )
 
 
 def _level_table(verdict: CeilingVerdict) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
-    for name in ("load", "offered", "achieved", "in flight", "p50", "p99", "failed", ""):
+    for name in LEVEL_HEADS:
         table.add_column(name, justify="left" if not name else "right", no_wrap=True)
-    for level in verdict.levels:
+    for level, (*cells, mark) in zip(verdict.levels, level_rows(verdict), strict=True):
         style = {"pass": "green", "fail": "red", "inconclusive": "yellow"}[level.verdict]
-        mark = "holds" if level.verdict == "pass" else level.limited_by or "undecided"
-        table.add_row(
-            f"{level.scale:.4g}x",
-            f"{level.offered_rps:.5g}/s",
-            f"{level.achieved_rps:.5g}/s",
-            f"{level.in_flight:.3g}",
-            milliseconds(or_failing(level.p50_ms, level.errors)),
-            milliseconds(or_failing(level.p99_ms, level.errors)),
-            count(level.errors),
-            Text(mark, style=style),
-        )
+        table.add_row(*cells, Text(mark, style=style))
     return table
 
 
@@ -123,7 +94,7 @@ def print_coldstart(
         console.print(Text(f"{target}: no cold start was seen", style="bold"))
     else:
         total = cold.latency_ms.n + cold.warm_ms.n
-        of = f" of {counted(total, 'step')} ({100 * cold.share:.3g}%)" if verdict.probes is None else " probes"
+        of = f" of {counted(total, 'step')} ({percent(cold.share)})" if verdict.probes is None else " probes"
         console.print(Text(f"{target}: {count(cold.count)}{of} were cold", style="bold"))
     console.print(
         Text(f"  {_METHODS[cold.method]}, confidence {cold.confidence}: {clean(cold.why, 200)}", style="dim")
@@ -145,14 +116,12 @@ def print_coldstart(
         if edge is not None and share is not None and cold.count:
             console.print(
                 Text(
-                    f"{name} response {milliseconds(edge)}: {100 * share:.3g}% of what lies beyond is cold; "
+                    f"{name} response {milliseconds(edge)}: {percent(share)} of what lies beyond is cold; "
                     f"without cold starts it would be {milliseconds(without)}"
                 )
             )
-    if verdict.keep_alive_s is not None:
-        low, high = verdict.keep_alive_s
-        said = f"between {low:.4g} and {high:.4g} s" if high is not None else f"longer than {low:.4g} s"
-        console.print(Text(f"it stays warm for {said} without a request"))
+    if said := stays_warm(verdict):
+        console.print(Text(said))
     if verdict.idle_curve and cold.count:
         console.print()
         console.print(_curve(verdict.idle_curve))
@@ -171,23 +140,11 @@ def _curve(buckets: list[IdleBucket]) -> Table:
     table = Table(box=None, padding=(0, 1), header_style="dim")
     for name in ("idle before", "cold", "", "share", "95% interval"):
         table.add_column(name, justify="left" if name in ("idle before", "") else "right", no_wrap=True)
-    for bucket in buckets:
-        to = "" if bucket.to_s == bucket.idle_s else f" to {_seconds(bucket.to_s)}"
+    for bucket, (idle, cold, *shares) in zip(buckets, idle_rows(buckets), strict=True):
         filled = round(_BAR * bucket.share)
-        table.add_row(
-            f"{_seconds(bucket.idle_s)}{to}",
-            f"{bucket.cold} of {bucket.n}",
-            Text("█" * filled, style="cyan") + Text("·" * (_BAR - filled), style="dim"),
-            f"{100 * bucket.share:.0f}%",
-            f"{100 * bucket.ci[0]:.0f}–{100 * bucket.ci[1]:.0f}%",
-        )
+        bar = Text("█" * filled, style="cyan") + Text("·" * (_BAR - filled), style="dim")
+        table.add_row(idle, cold, bar, *shares)
     return table
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.3g} min"
 
 
 def _print_end(notes: list[str], directory: Path | None, console: Console) -> None:

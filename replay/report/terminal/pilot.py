@@ -15,12 +15,12 @@ from replay.report.words.pilot import (
     boot_rows,
     in_short,
     month_row,
-    number,
     other_months,
     side_by_side,
     standing_lines,
 )
-from replay.words.numbers import clean, clock
+from replay.words.names import clean
+from replay.words.numbers import clock, number
 from replay.words.phrases import counted
 
 _COLOURS = {"serverless": "green", "vm": "green", "hybrid": "green", "inconclusive": "yellow"}
@@ -29,7 +29,7 @@ _PHASES = {
     "bursts": "bursts",
     "idle-wake": "idle and wake",
     "long-chains": "long chains",
-    "failure": "an instance goes away",
+    "failure": "an instance fails",
     "ceiling": "the throughput ceiling",
 }
 _SHOWN = (
@@ -112,12 +112,12 @@ def print_pilot(
         for route in verdict.routes:
             to = f"{clean(route.kind)}:{clean(route.name)} → {route.to}: {clean(route.why, 200)}"
             console.print(Text(wrapped(to, "  ")))
-    _list(console, "what was answered of what no trace can tell", _answered(verdict))
-    _list(console, "how much trouble it was", verdict.effort)
-    _list(console, "what remains in doubt", _first(verdict.doubts, _MOST_DOUBTS))
+    _list(console, "answers to what no trace can tell", _answered(verdict))
+    _list(console, "operational incidents", verdict.effort)
+    _list(console, "open doubts", _first(verdict.doubts, _MOST_DOUBTS))
     if has_assumptions and verdict.assumptions:
         console.print()
-        console.print(Text("what was assumed", style="bold"))
+        console.print(Text("assumptions", style="bold"))
         console.print(_assumptions(verdict))
     console.print()
     for note in verdict.notes:

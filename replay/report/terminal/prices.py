@@ -7,7 +7,8 @@ from rich.console import Console
 
 from replay.money.price_table import InstanceBilling, PriceTable, PriceTableError
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import clean
+from replay.words.names import clean
+from replay.words.numbers import exact, number, percent
 from replay.words.phrases import counted
 
 _LONGEST = 600
@@ -37,7 +38,7 @@ def print_table(name: str, table: PriceTable, today: datetime.date, console: Con
     for line in _others(table):
         console.print(Text(line), soft_wrap=True)
     if table.spot is not None:
-        spot = f"spot prices of {table.spot.date}, which move; {table.spot.notice}. {table.spot.source}"
+        spot = f"spot prices of {table.spot.date}, which change often; {table.spot.notice}. {table.spot.source}"
         console.print(Text(clean(spot, _LONGEST), style="dim"), soft_wrap=True)
     if table.commitments is not None:
         source = f"commitments of {table.commitments.date}: {table.commitments.source}"
@@ -90,11 +91,11 @@ def _machines(table: PriceTable) -> Table:
         hardware = [part for part in (machine.gpu, machine.arch if machine.arch != "x86" else "") if part]
         shown.add_row(
             Text(clean(kind)),
-            f"{machine.hour:.6g}",
-            "" if machine.spot_hour is None else f"{machine.spot_hour:.6g}",
-            f"{machine.vcpu:g}",
-            f"{machine.memory_gib:g}",
-            f"-{machine.sustained:.1%}" if machine.sustained else "",
+            exact(machine.hour),
+            "" if machine.spot_hour is None else exact(machine.spot_hour),
+            exact(machine.vcpu),
+            exact(machine.memory_gib),
+            f"-{percent(machine.sustained)}" if machine.sustained else "",
             _committed(table, kind, 1),
             _committed(table, kind, 3),
             Text(clean(", ".join([*hardware, machine.note] if machine.note else hardware))),
@@ -104,7 +105,7 @@ def _machines(table: PriceTable) -> Table:
 
 def _committed(table: PriceTable, covered: str, years: int) -> str:
     try:
-        return f"-{table.commitment(covered, years).discount:.1%}"
+        return f"-{percent(table.commitment(covered, years).discount)}"
     except PriceTableError:
         return ""
 
@@ -115,10 +116,12 @@ def _others(table: PriceTable) -> list[str]:
     if table.request is not None:
         of = table.request
         lines.append(
-            f"by request: {of.vcpu_s:g} a vCPU-s, {of.gib_s:g} a GiB-s, {of.request:g} a request"
+            f"by request: {exact(of.vcpu_s)} a vCPU-s, {exact(of.gib_s)} a GiB-s, {exact(of.request)} a request"
             f"{_off(table, 'request')}"
         )
-        lines += [f"  beyond {tier.above_gib_s:,.0f} GiB-s: {tier.gib_s:g} a GiB-s" for tier in of.tiers]
+        lines += [
+            f"  beyond {number(tier.above_gib_s)} GiB-s: {exact(tier.gib_s)} a GiB-s" for tier in of.tiers
+        ]
     if table.instance is not None:
         lines.append(f"by instance: {_life(table.instance)}{_off(table, 'instance')}")
     if table.worker_pool is not None:
@@ -131,16 +134,16 @@ def _others(table: PriceTable) -> list[str]:
         ("egress, a GiB", table.egress_gib),
     ):
         if price:
-            lines.append(f"{text}: {price:g}")
+            lines.append(f"{text}: {exact(price)}")
     return [
         *lines,
-        *(f"{clean(extra.name)}, a month for each machine: {extra.month:g}" for extra in table.extras),
+        *(f"{clean(extra.name)}, a month for each machine: {exact(extra.month)}" for extra in table.extras),
     ]
 
 
 def _life(of: InstanceBilling) -> str:
-    gpu = f", {of.gpu_s:g} a second of {of.gpu}" if of.gpu_s else ""
-    return f"{of.vcpu_s:g} a vCPU-s, {of.gib_s:g} a GiB-s{gpu}"
+    gpu = f", {exact(of.gpu_s)} a second of {of.gpu}" if of.gpu_s else ""
+    return f"{exact(of.vcpu_s)} a vCPU-s, {exact(of.gib_s)} a GiB-s{gpu}"
 
 
 def _off(table: PriceTable, covered: str) -> str:

@@ -4,7 +4,9 @@ from rich.console import Console
 
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.report.plain import Table, Text, plain_console
-from replay.words.numbers import clean, count
+from replay.report.words.outlines import fault_failed, fault_felt, fault_recovered
+from replay.words.names import clean
+from replay.words.numbers import count, number, seconds
 from replay.words.phrases import counted
 
 _MOST_NAMES = 3
@@ -15,7 +17,7 @@ def print_recovery(verdict: RecoveryVerdict, console: Console | None = None) -> 
     console = console or plain_console()
     for fault in verdict.faults:
         console.print()
-        console.print(Text(f"at {fault.at_s:g} s: {clean(fault.what)}", style="bold"))
+        console.print(Text(f"at {seconds(fault.at_s)}: {clean(fault.what)}", style="bold"))
         table = Table.grid(padding=(0, 2))
         for name, said in _rows(fault):
             table.add_row(Text(name, style="dim"), said)
@@ -25,15 +27,15 @@ def print_recovery(verdict: RecoveryVerdict, console: Console | None = None) -> 
 
 
 def _rows(fault: Fault) -> list[tuple[str, Text]]:
+    felt = ("felt", Text(fault_felt(fault)))
     if not fault.under_way and not fault.sent_after and fault.recovered_s is None:
-        return [("felt", Text("not known: no request was under way, and none was sent afterwards"))]
-    rows = [("felt", Text("not at all" if fault.detect_s is None else f"{fault.detect_s:g} s later"))]
-    if fault.recovered_s is None:
-        rows.append(("recovered", Text("not within the run", style="red")))
-    else:
-        rows.append(("recovered", Text(f"after {fault.recovered_s:g} s" if fault.recovered_s else "at once")))
-    errors = ", ".join(f"{count(n)} {clean(kind)}" for kind, n in fault.errors.items())
-    rows.append(("failed", Text(counted(fault.failed_steps, "step") + (f" ({errors})" if errors else ""))))
+        return [felt]
+    style = "red" if fault.recovered_s is None else ""
+    rows = [
+        felt,
+        ("recovered", Text(fault_recovered(fault), style=style)),
+        ("failed", Text(fault_failed(fault))),
+    ]
     if fault.retried_steps:
         names = ", ".join(f"{clean(name)} {n}" for name, n in list(fault.retried.items())[:_MOST_NAMES])
         rows.append(
@@ -47,7 +49,7 @@ def _rows(fault: Fault) -> list[tuple[str, Text]]:
     rows.append(("lost", Text(counted(fault.sessions_lost, "session"))))
     attempts = fault.amplification
     known = [("before", attempts.before), ("during", attempts.during), ("after", attempts.after)]
-    said = ", ".join(f"{value:.3g} {when}" for when, value in known if value is not None)
+    said = ", ".join(f"{number(value)} {when}" for when, value in known if value is not None)
     if fault.retried_steps and said:
         rows.append(("attempts a step", Text(said)))
     return rows

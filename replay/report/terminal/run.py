@@ -9,7 +9,8 @@ from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.fidelity import fidelity_line
 from replay.results.types import Forecast, Quantiles, Series, Summary
-from replay.words.numbers import clean, clock, count, milliseconds, money, size
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, money, number, seconds, size
 from replay.words.phrases import counted
 
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p99_9", 0.999))
@@ -87,7 +88,7 @@ def _print_head(summary: Summary, console: Console) -> None:
         soft_wrap=True,
     )
     parts = [
-        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {clock(summary.elapsed_s)}"
+        f"{counted(counts.sessions, 'session')}, {counted(counts.steps, 'step')} in {seconds(summary.elapsed_s)}"
     ]
     if summary.ended is not None:
         parts.append(f"the run was ended by {summary.ended.option}")
@@ -104,7 +105,7 @@ def _print_head(summary: Summary, console: Console) -> None:
         withheld = f", {count(counts.withheld)} of them withheld" if counts.withheld else ""
         line.append(f" ({count(counts.waits)} of the ok are waits that send nothing{withheld})")
     if counts.unlike_recorded:
-        line.append(f"; {count(counts.unlike_recorded)} with another status than recorded", style="yellow")
+        line.append(f"; {count(counts.unlike_recorded)} with a status other than recorded", style="yellow")
     console.print(line)
     for label, classes in (("failed", counts.errors), ("unsent", counts.unsent_reasons)):
         if classes:
@@ -115,7 +116,9 @@ def _print_head(summary: Summary, console: Console) -> None:
     rate = summary.rate
     if rate.achieved_rps is not None and rate.offered_rps is not None:
         peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"
-        console.print(Text(f"offered {rate.offered_rps:,.1f}/s, achieved {rate.achieved_rps:,.1f}/s{peak}"))
+        console.print(
+            Text(f"offered {number(rate.offered_rps)}/s, achieved {number(rate.achieved_rps)}/s{peak}")
+        )
     console.print()
 
 
@@ -207,7 +210,7 @@ def _print_generator(summary: Summary, console: Console) -> None:
             f", steps sent {milliseconds(lag.p50 / 1000)} late (p50), {milliseconds(lag.p99 / 1000)} (p99)"
         )
     if generator.cpu_percent is not None:
-        text.append(f", {generator.cpu_percent:.0f}% of a core")
+        text.append(f", {number(generator.cpu_percent)}% of a core")
     console.print(text, soft_wrap=True)
     for reason in generator.reasons:
         console.print(Text(f"  because {reason}", style=_VERDICT_STYLE[generator.verdict]), soft_wrap=True)
@@ -215,7 +218,7 @@ def _print_generator(summary: Summary, console: Console) -> None:
         console.print("  so part of the latency above may be this machine's and not the target's")
     removed = {name: s for name, s in summary.removed_s.items() if s}
     if removed:
-        shown = ", ".join(f"{name.replace('_', '-')} {clock(s)}" for name, s in removed.items())
+        shown = ", ".join(f"{name.replace('_', '-')} {seconds(s)}" for name, s in removed.items())
         console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
 
 
@@ -232,7 +235,7 @@ def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
             f"{count(forecast.input_tokens)} prompt and at most {count(forecast.output_tokens)} output tokens"
         )
         rows.append(("model calls", f"{count(forecast.model_calls)}, with {tokens}"))
-        cost = "not known; the target file has no price of model calls under [cost]"
+        cost = "unknown: the target file has no price of model calls under [cost]"
         if forecast.model_cost is not None:
             cost = f"at most about {money(forecast.model_cost, currency)}, by the target's [cost]"
         rows.append(("they cost", cost))
@@ -250,23 +253,23 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim")
     table.add_column()
-    peak = f"{forecast.peak_rps:,.0f}/s" if forecast.peak_rps is not None else "–"
+    peak = f"{number(forecast.peak_rps)}/s" if forecast.peak_rps is not None else "–"
     rows = [
         ("would send", f"{counted(forecast.requests, 'request')} of {counted(forecast.steps, 'step')}"),
         ("sessions", count(forecast.sessions)),
         ("waits", _waits(forecast)),
-        ("wall time", f"about {clock(forecast.wall_s)}, with the recorded durations"),
-        ("span", f"{clock(forecast.recorded_span_s)} as recorded"),
+        ("wall time", f"about {seconds(forecast.wall_s)}, with the recorded durations"),
+        ("span", f"{seconds(forecast.recorded_span_s)} as recorded"),
         ("peak rate", f"{peak}, in the busiest second"),
         ("peak in flight", f"about {count(forecast.peak_in_flight)}, with the recorded durations"),
     ]
     rows += _weight(forecast, currency)
     if forecast.identical_requests is not None:
-        alike = "byte for byte like one before them, traceparent and idempotency key aside"
+        alike = "identical to an earlier one, except for traceparent and idempotency key"
         rows.append(("identical", f"{counted(forecast.identical_requests, 'request')}, {alike}"))
-    for name, seconds in forecast.removed_s.items():
-        if seconds:
-            rows.append((f"removed by {name.replace('_', '-')}", clock(seconds)))
+    for name, removed_s in forecast.removed_s.items():
+        if removed_s:
+            rows.append((f"removed by {name.replace('_', '-')}", seconds(removed_s)))
     for name, said in rows:
         table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))

@@ -7,7 +7,8 @@ from rich.console import Console
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words.failures import failure_name
 from replay.results.types import StepRecord
-from replay.words.numbers import clean, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import milliseconds
 from replay.words.phrases import counted
 
 _NS_PER_MS = 1e6
@@ -29,7 +30,7 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     recorded_ms = _recorded_makespan_ms(finals)
     if recorded_ms is not None:
         said += f" ({milliseconds(recorded_ms)} when it was recorded)"
-    for n, what in ((failed, "failed"), (unsent, "unsent"), (len(ordered) - len(finals), "attempts repeated")):
+    for n, what in ((failed, "failed"), (unsent, "unsent"), (len(ordered) - len(finals), "retries")):
         if n:
             said += f", {n} {what}"
     console.print(Text(f"{said}; it began {milliseconds(first_ns / _NS_PER_MS)} into the run"))

@@ -12,7 +12,8 @@ from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
 from replay.report.plain import Table, Text, plain_console
 from replay.report.words import verdicts as words
 from replay.report.words.answers import print_answers
-from replay.words.numbers import clean
+from replay.words.names import clean
+from replay.words.numbers import exact
 from replay.words.phrases import counted
 
 _MARKS = {"pass": ("✓", "green"), "fail": ("✗", "red"), "inconclusive": ("?", "yellow")}
@@ -32,7 +33,7 @@ def print_gate(verdict: GateVerdict, directory: Path | None, console: Console | 
     if names:
         console.print(Text(" → ".join(names)), soft_wrap=True)
     if verdict.baselines:
-        console.print(Text("held against " + ", ".join(map(clean, verdict.baselines))))
+        console.print(Text("compared with " + ", ".join(map(clean, verdict.baselines))))
     console.print()
     if verdict.checks:
         _print_checks(verdict.checks, console)
@@ -111,7 +112,7 @@ def _print_comparison(verdict: CompareVerdict, console: Console) -> None:
     console.print(Text(words.how(verdict), style="dim"))
     console.print(
         Text(
-            f"within {words.percent(verdict.margin_percent)} either way is no difference that matters",
+            f"differences within ±{exact(verdict.margin_percent)}% count as equal",
             style="dim",
         )
     )

@@ -10,8 +10,8 @@ from rich.console import Console
 from replay.judge.answers import sentences
 from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredStep, AnswersVerdict
 from replay.report.plain import Table, Text
-from replay.words.numbers import clean, count
-from replay.words.phrases import number
+from replay.words.names import clean
+from replay.words.numbers import count, number
 
 _SENTENCE_LENGTH = 600
 _NAME_LENGTH = 80
@@ -53,7 +53,7 @@ def difference_rows(found: Sequence[AnswerDifference]) -> list[tuple[str, ...]]:
             f"{count(one.count)} of {count(one.n)} ({number(one.share_percent)}%)",
             "–" if one.ci_percent is None else f"[{number(one.ci_percent[0])}%, {number(one.ci_percent[1])}%]",
             "–" if one.noise_percent is None else f"{number(one.noise_percent)}%",
-            "–" if one.p_adjusted is None else "<0.001" if one.p_adjusted < 0.001 else f"{one.p_adjusted:.3f}",
+            "–" if one.p_adjusted is None else "<0.001" if one.p_adjusted < 0.001 else number(one.p_adjusted),
         )
         for one in found
     ]
@@ -81,7 +81,7 @@ def step_table(verdict: AnswersVerdict) -> tuple[list[str], list[list[str]]]:
 
 
 def noise_line(verdict: AnswersVerdict) -> str | None:
-    """What is random in the first target's own answers, and so was not held against the second."""
+    """What is random in the first target's own answers, and so was not counted against the second."""
     if not verdict.noise:
         return None
     named = [
@@ -95,7 +95,7 @@ def noise_line(verdict: AnswersVerdict) -> str | None:
     ]
     rest = len(verdict.noise) - len(named)
     more = f", and {rest} more" if rest > 0 else ""
-    return f"noise, not held against b (how often a differs from itself): {', '.join(named)}{more}"
+    return f"noise, not counted against b (how often a differs from itself): {', '.join(named)}{more}"
 
 
 def left_out(verdict: AnswersVerdict) -> list[str]:

@@ -1,7 +1,7 @@
 """A run's times beside the recorded ones of the same steps, as cells of a table."""
 
 from replay.results.types import Quantiles
-from replay.words.numbers import milliseconds
+from replay.words.numbers import milliseconds, number
 
 RECORDED_HEADS = ("p50", "recorded", "ratio", "p99", "recorded", "ratio")
 
@@ -26,10 +26,7 @@ def recorded_cells(ours: Quantiles, recorded: Quantiles | None) -> tuple[str, ..
 
 
 def ratio(ours: float | None, recorded: float | None) -> str:
-    """How many times the recorded time: `1.20×`."""
+    """How many times the recorded time: `1.2×`."""
     if ours is None or not recorded:
         return "–"
-    value = ours / recorded
-    if value < 0.0995:
-        return f"{value:.2g}×"
-    return f"{value:.2f}×" if value < 9.995 else f"{value:.1f}×" if value < 99.95 else f"{value:,.0f}×"
+    return f"{number(ours / recorded)}×"

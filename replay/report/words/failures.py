@@ -6,7 +6,8 @@ from rich.console import Console
 
 from replay.judge.measures.failures import FailureGroup, Failures
 from replay.report.plain import Table, Text
-from replay.words.numbers import clean, clock, count, milliseconds, share_percent
+from replay.words.names import clean
+from replay.words.numbers import count, milliseconds, percent, seconds
 from replay.words.phrases import counted
 
 FAILURE_HEADS = ("failed", "step", "steps", "share", "median", "first at", "in session")
@@ -25,7 +26,7 @@ def errors_line(errors: Mapping[str, int]) -> str:
 
 def failures_headline(found: Failures) -> str:
     """How many, of how many."""
-    share = share_percent(found.steps / found.of_steps) if found.of_steps else "0%"
+    share = percent(found.steps / found.of_steps) if found.of_steps else "0%"
     return f"{count(found.steps)} of {counted(found.of_steps, 'step')} failed ({share})"
 
 
@@ -36,9 +37,9 @@ def failure_rows(found: Failures) -> list[tuple[str, ...]]:
             failure_name(group.error, group.check),
             f"{group.kind}:{clean(group.name)}",
             count(group.steps),
-            share_percent(group.share),
+            percent(group.share),
             milliseconds(group.median_ms),
-            clock(group.first_s),
+            seconds(group.first_s),
             clean(group.first_session, 40),
         )
         for group in found.groups
@@ -82,7 +83,7 @@ def _cells(group: FailureGroup) -> tuple[str, ...]:
         failure_name(group.error, group.check),
         f"{group.kind}:{clean(group.name, 24)}",
         count(group.steps),
-        share_percent(group.share),
+        percent(group.share),
         milliseconds(group.median_ms),
-        clock(group.first_s),
+        seconds(group.first_s),
     )

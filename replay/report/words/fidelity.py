@@ -1,6 +1,7 @@
 """Whether a replay meant the same as its recording, in a line and as rows of a table."""
 
 from replay.results.types import Fidelity
+from replay.words.numbers import number, percent
 
 _MEANINGS = {
     "sessions": ("sessions", "replayed whole, of those planned"),
@@ -25,32 +26,25 @@ def fidelity_line(fidelity: Fidelity) -> str:
     ]
     short = sorted(((value, label) for label, value in known if value < 1), key=lambda pair: pair[0])
     whole = ", ".join(label for label, value in known if value >= 1)
-    parts = [f"{label} {_percent(value)}" for value, label in short]
+    parts = [f"{label} {percent(value)}" for value, label in short]
     if whole:
         parts.append(f"100% of {whole}" if short else whole)
-    said = f"fidelity to the recording: {_percent(fidelity.ratio)} ({'; '.join(parts)})"
-    kept_back = (
-        "" if fidelity.requests is None else f"; {_percent(fidelity.requests)} of the requests were sent"
-    )
+    said = f"fidelity to the recording: {percent(fidelity.ratio)} ({'; '.join(parts)})"
+    kept_back = "" if fidelity.requests is None else f"; {percent(fidelity.requests)} of the requests were sent"
     return said + kept_back
 
 
 def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:
     """What was held to the recording, how much of it is alike, and what that means."""
     rows = [
-        (label, _percent(value), meaning)
+        (label, percent(value), meaning)
         for name, (label, meaning) in _MEANINGS.items()
         if (value := getattr(fidelity, name)) is not None
     ]
     if fidelity.requests is not None:
-        rows.append(("requests", _percent(fidelity.requests), "sent; a read-only run kept the others back"))
+        rows.append(("requests", percent(fidelity.requests), "sent; a read-only run kept the others back"))
     if fidelity.in_flight is not None:
         recorded = fidelity.recorded_in_flight
-        against = "" if recorded is None else f", {recorded:.3g} when recorded"
-        rows.append(("in flight", f"{fidelity.in_flight:.3g}", f"requests at once in the mean{against}"))
+        against = "" if recorded is None else f", {number(recorded)} when recorded"
+        rows.append(("in flight", number(fidelity.in_flight), f"requests at once on average{against}"))
     return rows
-
-
-def _percent(ratio: float) -> str:
-    """Never rounded up to the whole."""
-    return "100%" if ratio >= 1 else f"{min(99.9, 100 * ratio):.3g}%"

@@ -5,12 +5,12 @@ from typing import Any
 
 from replay.choice.brief import brief_of
 from replay.choice.types import Boots, PilotPlane, PilotVerdict
-from replay.words.numbers import clean, count, milliseconds, size
+from replay.words.names import clean
+from replay.words.numbers import NOTHING, count, milliseconds, money, number, percent, seconds, size
 
-NOTHING = "–"
 MOST_CHARACTERS = 400
 # "idle" is a load level; this is a share of time.
-_FACTS = {"idle_share": "nothing under way, share of time"}
+_FACTS = {"idle_share": "idle, share of time"}
 _SURE = {"high": "high", "fair": "fair", "low": "low", "none": "not at all"}
 
 
@@ -24,13 +24,13 @@ def side_by_side(verdict: PilotVerdict) -> list[tuple[str, ...]]:
         ("p99, 95% interval", *(_latency_interval(p.p99_ci_ms) for p in planes)),
         ("latency budget", *(p.budget or NOTHING for p in planes)),
         ("stands", *(_stands(verdict, p) for p in planes)),
-        ("cold requests", *(share(p.cold_share) for p in planes)),
+        ("cold requests", *(percent(p.cold_share) for p in planes)),
         ("p99 without cold starts", *(milliseconds(p.p99_without_cold_ms) for p in planes)),
         ("a cold start adds", *(milliseconds(p.cold_added_ms) for p in planes)),
         ("stays warm for", *(_keep_alive(p.keep_alive_s) for p in planes)),
         ("ceiling, requests/s", *(ceiling(p) for p in planes)),
         (
-            "gives way first",
+            "bottleneck",
             *("not reached" if p.ceiling_verdict == "at_least" else p.limited_by or NOTHING for p in planes),
         ),
         ("active instances, mean", *(number(p.utilisation) for p in planes)),
@@ -81,9 +81,9 @@ def boot_rows(verdict: PilotVerdict) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("boots", *(NOTHING if b is None else count(b.count) for b in boots)),
         ("woken by", *(_causes(b) for b in boots)),
-        ("a boot takes, median", *(_seconds(None if b is None else b.p50_s) for b in boots)),
-        ("a boot takes, p95", *(_seconds(None if b is None else b.p95_s) for b in boots)),
-        ("longest boot", *(_seconds(None if b is None else b.longest_s) for b in boots)),
+        ("a boot takes, median", *(seconds(None if b is None else b.p50_s) for b in boots)),
+        ("a boot takes, p95", *(seconds(None if b is None else b.p95_s) for b in boots)),
+        ("longest boot", *(seconds(None if b is None else b.longest_s) for b in boots)),
         ("steps that waited for one", *(NOTHING if b is None else count(b.waited) for b in boots)),
         ("their wait, median", *(milliseconds(None if b is None else b.wait_p50_ms) for b in boots)),
         ("longest wait", *(milliseconds(None if b is None else b.wait_longest_ms) for b in boots)),
@@ -133,10 +133,6 @@ def _causes(boots: Boots | None) -> str:
     return ", ".join(f"{clean(cause)} {count(n)}" for cause, n in boots.woken_by.items())
 
 
-def _seconds(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:,.3g} s"
-
-
 def _stands(verdict: PilotVerdict, plane: PilotPlane) -> str:
     """Whether it could be chosen, where there is more than one of a kind or one that is out; nothing else is news."""
     if plane.target in verdict.out:
@@ -177,23 +173,6 @@ def split_rows(verdict: PilotVerdict) -> list[tuple[str, ...]]:
     ]
 
 
-def number(value: float | None) -> str:
-    """With three digits, or whole where it has more."""
-    if value is None:
-        return NOTHING
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
-
-
-def share(value: float | None) -> str:
-    """A share of 1 in percent."""
-    return NOTHING if value is None else f"{value:.1%}"
-
-
-def money(value: float | None, currency: str | None = None) -> str:
-    """An amount, with its currency where that is not said elsewhere."""
-    return NOTHING if value is None else f"{value:,.2f} {currency or ''}".strip()
-
-
 def ceiling(plane: PilotPlane) -> str:
     """The ceiling in requests a second."""
     if plane.ceiling_rps is None:
@@ -214,7 +193,7 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        return number(value, 4)
     if isinstance(value, Mapping):
         return ", ".join(f"{clean(str(name))} {_value(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
@@ -235,8 +214,8 @@ def _keep_alive(keeps: tuple[float, float | None] | None) -> str:
     if keeps is None:
         return NOTHING
     low, high = keeps
-    return f"more than {number(low)} s" if high is None else f"{number(low)} to {number(high)} s"
+    return f"more than {seconds(low)}" if high is None else f"{seconds(low)} to {seconds(high)}"
 
 
 def _money_interval(ci: tuple[float, float] | None) -> str:
-    return NOTHING if ci is None else f"{ci[0]:,.2f} to {ci[1]:,.2f}"
+    return NOTHING if ci is None else f"{money(ci[0])} to {money(ci[1])}"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from replay.judge.measures.recording import RECORDED
 from replay.judge.types import Check, CompareVerdict, Comparison, Difference, GateVerdict, Unit
 from replay.report.words.failures import errors_line
-from replay.words.numbers import clean, count, milliseconds
+from replay.words.names import clean
+from replay.words.numbers import NOTHING, count, milliseconds, number, percent, sign
 from replay.words.phrases import counted
 
 # Reasons and notes are sentences of ours around names from traces, so they may be longer than a name.
@@ -30,34 +31,20 @@ def amount(value: float | None, unit: Unit) -> str:
     if unit == "ms":
         return milliseconds(value)
     if unit == "percent":
-        return f"{_plain(value)}%"
-    return f"{_plain(value)}/s" if unit == "rps" else _plain(value)
-
-
-def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def percent(value: float) -> str:
-    return f"{_plain(value)}%"
+        return f"{number(value)}%"
+    return f"{number(value)}/s" if unit == "rps" else number(value)
 
 
 def signed(value: float | None, unit: Unit) -> str:
     """A difference, with its sign; between percentages it is in percentage points (pp)."""
     if value is None or math.isnan(value):
         return "–"
-    shown = f"{_plain(abs(value))} pp" if unit == "percent" else amount(abs(value), unit)
-    return f"{_sign(value)}{shown}"
+    shown = f"{number(abs(value))} pp" if unit == "percent" else amount(abs(value), unit)
+    return f"{sign(value)}{shown}"
 
 
 def signed_percent(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{_sign(value)}{abs(value):,.{0 if abs(value) >= 100 else 1}f}%"
-
-
-def _sign(value: float) -> str:
-    return "+" if value > 0 else "-" if value < 0 else "±"
+    return NOTHING if value is None or math.isnan(value) else f"{sign(value)}{number(abs(value))}%"
 
 
 def interval(bounds: Sequence[float | None] | None, unit: Unit) -> str:
@@ -84,7 +71,7 @@ def observed(check: Check) -> str:
     shown = amount(seen, check.unit)
     if seen is None or limit is None or seen == limit or shown != amount(limit, check.unit):
         return shown
-    digits = f"{seen:.6g}"
+    digits = number(seen, 6)
     return {"ms": f"{digits} ms", "percent": f"{digits}%", "rps": f"{digits}/s", "count": digits}[check.unit]
 
 
@@ -110,7 +97,7 @@ def sample_size(check: Check) -> str:
 
 
 def confidence(value: float) -> str:
-    return f"{100 * value:g}%"
+    return percent(value)
 
 
 def confidence_heading(values: Sequence[float]) -> str:
@@ -120,7 +107,7 @@ def confidence_heading(values: Sequence[float]) -> str:
 
 def why(check: Check) -> str:
     """The reason of a check, the failures that it rests on where it did not hold, and whether it was given early."""
-    early = "decided while the run went on" if check.decided_early else ""
+    early = "decided during the run" if check.decided_early else ""
     errors = f"errors: {errors_line(check.errors)}" if check.errors and check.verdict != "pass" else ""
     return "; ".join(part for part in (sentence(check.reason), errors, early) if part)
 
@@ -211,7 +198,7 @@ def p_value(difference: Difference) -> str:
     value = difference.p_value if difference.p_adjusted is None else difference.p_adjusted
     if value is None:
         return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+    return "<0.001" if value < 0.001 else number(value)
 
 
 def b_is(difference: Difference) -> str:
@@ -271,7 +258,7 @@ def _opening(comparison: Comparison, metric: str, a: str, b: str) -> str:
     if comparison == "inconclusive":
         return "inconclusive"
     if comparison == "no_difference":
-        return f"no difference that matters between {a} and {b}"
+        return f"no relevant difference between {a} and {b}"
     worse = b if comparison == "a_faster" else a
     if metric in _SHARES:
         return f"{worse} {_SHARES[metric]}"
@@ -280,9 +267,9 @@ def _opening(comparison: Comparison, metric: str, a: str, b: str) -> str:
 
 MODES = {
     "paired": "paired: each session went to both at once",
-    "interleaved": "interleaved: sessions were dealt out between them",
+    "interleaved": "interleaved: sessions were dealt out among them",
     "sequential": "sequential: one run after the other",
-    "unpaired": "unpaired: of runs that were made apart, so what else changed between them is in the difference",
+    "unpaired": "unpaired: of separate runs, so whatever else changed between them is part of the difference",
 }
 
 
@@ -294,11 +281,11 @@ def how(verdict: CompareVerdict) -> str:
 
 
 def noise_floor(verdict: CompareVerdict) -> str | None:
-    """For a target held against itself: the least difference that could be seen here."""
+    """For a target compared with itself: the least difference that could be seen here."""
     if not verdict.is_aa or verdict.noise_floor_ms is None:
         return None
     percent = verdict.noise_floor_percent
-    share = "" if percent is None else f" ({_plain(percent)}%)"
+    share = "" if percent is None else f" ({number(percent)}%)"
     metric = verdict.metric.replace("_", ".")
     floor = f"{milliseconds(verdict.noise_floor_ms)}{share}"
     return f"noise floor: a difference of {metric} below {floor} would not be seen here"

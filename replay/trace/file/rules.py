@@ -13,6 +13,7 @@ from replay.trace.graph import Problem, find_graph_problem
 from replay.trace.types import LlmCall, Request, Session, Step
 from replay.trace.values.expect import expect_problem
 from replay.trace.values.extracting import extract_problem, extracts_problem
+from replay.words.numbers import exact
 
 MOST_STEPS = 1_000_000
 LONGEST_NAME = 1_000  # characters of an id, name, model, header name or attribute name
@@ -94,8 +95,8 @@ def _length_text(field: str, value: str) -> str:
 
 def _time_text(field: str, value: float) -> str:
     if value < 0:
-        return f"has {field} {value:g}, which is negative"
-    return f"has {field} {value:g}; at most {LONGEST_MS:g} ms (31 years) is allowed"
+        return f"has {field} {exact(value)}, which is negative"
+    return f"has {field} {exact(value)}; at most {exact(LONGEST_MS)} ms (31 years) is allowed"
 
 
 def _step_problem(step: Step) -> Problem:

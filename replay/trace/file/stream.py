@@ -29,6 +29,7 @@ from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
 from replay.trace.types import Header, Request, Session
 from replay.trace.values.uses import Uses
+from replay.words.numbers import exact
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
@@ -75,7 +76,7 @@ class TraceScan(msgspec.Struct, frozen=True):
 
     @property
     def mean_in_flight(self) -> float | None:
-        """Requests under way at once in the mean, by their recorded durations; None where the trace has none."""
+        """Requests under way at once on average, by their recorded durations; None where the trace has none."""
         return self.busy_ms / self.span_ms if self.busy_ms > 0 and self.span_ms > 0 else None
 
     @property
@@ -153,8 +154,8 @@ class TraceReader:
                 request.json = request.json.copy()  # a view would keep the whole line in memory
         if session.start_ms < self._last_start_ms:
             self._fail(
-                f"session {shown(session.id)} starts at {session.start_ms:.15g} ms, before the "
-                f"session above it ({self._last_start_ms:.15g} ms). Sort the sessions by start_ms."
+                f"session {shown(session.id)} starts at {exact(session.start_ms)} ms, before the "
+                f"session above it ({exact(self._last_start_ms)} ms). Sort the sessions by start_ms."
             )
         self._last_start_ms = session.start_ms
         return session
@@ -282,7 +283,7 @@ def header_problem(header: Header) -> str | None:
     if not header.name or len(header.name) > LONGEST_NAME:
         return f"the header's name must have 1 to {LONGEST_NAME:,} characters."
     if header.resolution_ms is not None and not 0.0 <= header.resolution_ms <= LONGEST_MS:
-        return f"the header's resolution_ms is {header.resolution_ms:g}; it must not be negative or huge."
+        return f"the header's resolution_ms is {exact(header.resolution_ms)}; it must not be negative or huge."
     if len(header.origins) > MOST_ORIGINS:
         return f"the header's origins are {len(header.origins):,}; at most {MOST_ORIGINS:,} are allowed."
     for origin in header.origins:

@@ -20,6 +20,8 @@ from typing import Literal
 
 import msgspec
 
+from replay.words.numbers import exact, milliseconds, number, percent
+
 PatternName = Literal["interactive", "bursty background", "steady state", "not classified"]
 
 MOST_IDLE = 0.05
@@ -64,24 +66,27 @@ def classify(
     """
     if windows < LEAST_WINDOWS or idle_ratio is None or peak_to_mean is None or dispersion is None:
         return Pattern("not classified", f"{windows} windows of load are too few; it takes {LEAST_WINDOWS}")
-    seconds = "" if under_way is None else f" and {under_way.idle_ratio:.0%} of the seconds"
-    numbers = f"{idle_ratio:.0%} of the windows{seconds} with nothing under way, "
-    numbers += f"peak {peak_to_mean:.3g} times the mean, dispersion {dispersion:.3g}"
+    seconds = "" if under_way is None else f" and {percent(under_way.idle_ratio)} of the seconds"
+    numbers = f"{percent(idle_ratio)} of the windows{seconds} idle, "
+    numbers += f"peak {number(peak_to_mean)} times the mean, dispersion {number(dispersion)}"
     is_mostly_idle = under_way is not None and under_way.idle_ratio > MOST_IDLE_SECONDS
     is_even = idle_ratio < MOST_IDLE and peak_to_mean < MOST_PEAK and dispersion < MOST_DISPERSION
     if is_even and not is_mostly_idle:
         return Pattern(
             "steady state",
-            f"{numbers}: it comes evenly, below {MOST_IDLE:.0%}, {MOST_PEAK:g} and {MOST_DISPERSION:g}",
+            f"{numbers}: evenly spread, below {percent(MOST_IDLE)}, {exact(MOST_PEAK)} and {exact(MOST_DISPERSION)}",
         )
     if under_way is not None and _stays(under_way):
         return Pattern(
             "steady state",
-            f"{numbers}; but as much is under way all along: {under_way.mean:.3g} in the mean, at most "
-            f"{under_way.most:.3g} in a window",
+            f"{numbers}; but as much is in flight all along: {number(under_way.mean)} on average, at most "
+            f"{number(under_way.most)} in a window",
         )
     if human_ratio is not None and human_ratio >= LEAST_HUMAN:
-        said = f"{human_ratio:.0%} of the think times are {HUMAN_MS / 1000:g} s or longer, at least {LEAST_HUMAN:.0%}"
+        said = (
+            f"{percent(human_ratio)} of the think times are {milliseconds(HUMAN_MS)} or longer, at least "
+            f"{percent(LEAST_HUMAN)}"
+        )
         return Pattern("interactive", f"{said}; not steady: {numbers}")
     return Pattern("bursty background", f"not steady: {numbers}; and few think times are as long as a person's")
 

@@ -80,7 +80,7 @@ class LoadProfile(msgspec.Struct, omit_defaults=True):
     "600s"); absent for windows of which the recording has fewer than two. under_way_mean: at an instant, in the mean;
     under_way_most: in a second; idle_ratio: seconds in which none is; absent where no durations were recorded.
     window_s: of the pattern and the buckets.
-    steps_by_window, under_way_by_window: steps that start in, and most that are under way in, at most 60 windows,
+    steps_by_window, under_way_by_window: steps that start in, and most in flight in, at most 60 windows,
     joined evenly.
     """
 

@@ -47,7 +47,7 @@ def expect_problem(expect: Expect) -> str | None:
         return "expects max_bytes below 0"
     problem = None if expect.matches is None else pattern_problem(expect.matches)
     if problem is not None:
-        return f"has in matches {problem.removeprefix('has ')}"
+        return f"has in `matches` {problem.removeprefix('has ')}"
     if expect == Expect():
         return "expects nothing; say status, header, contains, matches, json or max_bytes"
     return None

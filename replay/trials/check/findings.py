@@ -23,6 +23,7 @@ from replay.trace.origins import is_same_service, origin_of
 from replay.trace.types import Header, Step
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import MOST_STEPS, Sample
+from replay.words.numbers import milliseconds, number, percent, seconds
 from replay.words.phrases import counted
 
 _LEAST_DAYS = 14.0
@@ -100,15 +101,15 @@ def _connection(seen: Seen) -> Iterator[Finding]:
                 f"Start the target at {where}, or correct its url, its [tls] or the network between.",
             )
             continue
-        said = f"{where}: connected in {reached.resolve_ms + reached.connect_ms:.3g} ms"
+        said = f"{where}: connected in {milliseconds(reached.resolve_ms + reached.connect_ms)}"
         level: Level = "ok"
         to_do = ""
         if reached.tls is not None:
-            said += f", {reached.tls} in {reached.tls_ms:.3g} ms"
+            said += f", {reached.tls} in {milliseconds(reached.tls_ms)}"
         elif reached.where.startswith("http:"):
             said += ", without TLS"
         if reached.expires_days is not None:
-            said += f", certificate good for {reached.expires_days:.0f} days"
+            said += f", certificate good for {number(reached.expires_days)} days"
             if reached.expires_days < _LEAST_DAYS:
                 level, to_do = "warn", f"Renew the certificate of {where}."
         yield Finding("connection", level, said, to_do)
@@ -188,7 +189,7 @@ def _statuses(seen: Seen) -> Iterator[Finding]:
                 "statuses",
                 level,  # type: ignore[arg-type]
                 f"{shown_pairs}: {_names(worse)}",
-                "Look at the steps with another status than recorded; expect, in the trace or as [[expect]] in the "
+                "Look at the steps with a status other than recorded; expect, in the trace or as [[expect]] in the "
                 "target file, says what is right.",
             )
     unrecorded = [
@@ -268,7 +269,7 @@ def _tokens(seen: Seen) -> Iterator[Finding]:
             )
         elif ratio is not None:
             yield Finding(
-                "tokens", "ok", f"{what} tokens are {100 * ratio:.3g}% of those recorded, or the reverse"
+                "tokens", "ok", f"{what} tokens are {percent(ratio)} of those recorded, or the reverse"
             )
 
 
@@ -288,7 +289,7 @@ def _clock(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "clock",
             "warn",
-            f"the target's clock is {abs(offset):.0f} s {ahead} this machine's",
+            f"the target's clock is {seconds(abs(offset))} {ahead} this machine's",
             "Set both clocks: tokens and signatures with times in them may be refused, and logs do not agree.",
         )
     else:

@@ -18,7 +18,7 @@ from replay.planes.types import (
 )
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
-from replay.words.phrases import number
+from replay.words.numbers import exact, milliseconds, number
 
 _OF_PLATFORMS = ("idle_lifetime_s", "binding", "startup_boost", "boost_after_ready_s")
 # What has no meaning for a kind of plane: fixed machines neither come nor go.
@@ -59,12 +59,12 @@ def assumptions_of(target: Target) -> list[Parameter]:
     if cost is not None:
         found.append(Parameter("cost.price", cost.price, _PRICED))
         if cost.machine is None or target.plane == "hybrid":
-            found.append(Parameter("cost.vcpu", f"{cost.vcpu:g}", _PRICED))
-            found.append(Parameter("cost.memory_gib", f"{cost.memory_gib:g}", _PRICED))
+            found.append(Parameter("cost.vcpu", exact(cost.vcpu), _PRICED))
+            found.append(Parameter("cost.memory_gib", exact(cost.memory_gib), _PRICED))
             found.append(Parameter("cost.billing", cost.billing, _PRICED))
         if cost.machine is not None:
             found.append(Parameter("cost.machine", cost.machine, _PRICED))
-            found.append(Parameter("cost.headroom_percent", f"{cost.headroom_percent:g}", _PRICED))
+            found.append(Parameter("cost.headroom_percent", exact(cost.headroom_percent), _PRICED))
     return found
 
 
@@ -83,7 +83,7 @@ def all_assumptions(
     them is given. planes: their figures. bounds: what a level of load had to keep.
     """
     found = [
-        Assumption(name="span of the trace", value=f"{workload.span_s:,.0f}", unit="s", where_from="trace"),
+        Assumption(name="span of the trace", value=number(workload.span_s), unit="s", where_from="trace"),
         Assumption(name="seed", value=str(seed), where_from="default" if seed == 1 else "given"),
     ]
     if bounds:
@@ -202,10 +202,6 @@ def _origin(name: str, table: Mapping[str, Any], spec: SimulatedPlane) -> str:
     return "default"
 
 
-def _seconds(ms: float) -> str:
-    return f"{number(ms / 1000)} s"
-
-
 def _shown(value: Any) -> str:
     """A value as a reader takes it in at a glance."""
     if value is None:
@@ -213,15 +209,15 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:g}"
+        return exact(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_shown(one)}" for key, one in value.items()) or "none"
     if isinstance(value, list | tuple):
         return ", ".join(_shown(one) for one in value) or "none"
     if isinstance(value, Lognormal):
-        return f"{_seconds(value.p50_ms)} in the median, {_seconds(value.p99_ms)} at p99 (lognormal)"
+        return f"{milliseconds(value.p50_ms)} in the median, {milliseconds(value.p99_ms)} at p99 (lognormal)"
     if isinstance(value, Constant):
-        return _seconds(value.ms)
+        return milliseconds(value.ms)
     if isinstance(value, msgspec.Struct):
         changed = msgspec.to_builtins(value)
         return ", ".join(f"{key} {_shown(one)}" for key, one in changed.items()) or "none"

@@ -265,7 +265,7 @@ class Carrier:
         self._note(phase, folder)
 
     def _fail(self, targets: Sequence[Target], calm: Knobs) -> None:
-        """The busiest part of representative traffic, in which an instance goes away."""
+        """The busiest part of representative traffic, in which an instance fails."""
         it = self._it
         names = ", ".join(target.name for target in targets)
         left = [target for target in targets if f"failure/{target.name}" not in self._state.done]

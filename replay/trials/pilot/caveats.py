@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from replay.choice.standing import MOST_FAILED
 from replay.results.types import is_transient
+from replay.words.numbers import percent
 from replay.words.phrases import counted
 
 
@@ -16,7 +17,10 @@ def recorded_failures(failed: Mapping[int, int], requests: int, *, are_emulated:
     if not count:
         return None
     statuses = ", ".join(f"{n} x {status}" for status, n in sorted(failed.items()))
-    said = f"{counted(count, 'request')} of {requests:,} ({count / requests:.1%}) were recorded as failed ({statuses})"
+    said = (
+        f"{counted(count, 'request')} of {requests:,} ({percent(count / requests)}) were recorded as failed "
+        f"({statuses})"
+    )
     if are_emulated:
         return f"{said}; the emulated planes answered them like all others, so they count for no plane and against none"
     by_chance = sum(n for status, n in failed.items() if is_transient(status))

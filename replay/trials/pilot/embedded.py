@@ -30,6 +30,7 @@ from replay.target.errors import TargetError
 from replay.target.sending import Timeouts
 from replay.target.target import Target
 from replay.trials.pilot.workload.phases import LIVE, QUICK, How
+from replay.words.numbers import milliseconds, number, percent, seconds
 
 HEADROOM = 0.3
 # What a Cloud Run service may be configured to at most (Request timeout); its default is 300 s.
@@ -83,7 +84,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
         "plane": {"max_instances": machines, "vcpu": MACHINE_VCPU},
         "instances": model,
         "why": {
-            "plane.max_instances": f"the fullest window of the trace and {HEADROOM:.0%}, by slots and by CPU",
+            "plane.max_instances": f"the fullest window of the trace and {percent(HEADROOM)}, by slots and by CPU",
             "plane.vcpu": f"what an {MACHINE} may use all the time",
             "instances.sharing": why["instances.sharing"],
         },
@@ -94,7 +95,7 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
         windows = [window for window in RequestDriven().windows_s if window <= lifetime_s]
         serverless["plane"] |= {"idle_lifetime_s": lifetime_s, "scaling": {"windows_s": windows}}
         why["plane.idle_lifetime_s"] = (
-            f"shortened from {CLOUD_RUN.idle_lifetime_s:g} s, so that a {how} pilot sees instances go"
+            f"shortened from {seconds(CLOUD_RUN.idle_lifetime_s)}, so that a {how} pilot sees instances go"
         )
         why["plane.scaling.windows_s"] = (
             "those windows of 60 and 600 s that are no longer than the idle lifetime"
@@ -103,7 +104,8 @@ def embedded_targets(workload: Workload, how: How) -> list[Target]:
         boot = Lognormal(MACHINE_BOOT.p50_ms * scale, MACHINE_BOOT.p99_ms * scale)
         vm["instances"] = {**model, "boot": msgspec.to_builtins(boot)}
         vm["why"]["instances.boot"] = (
-            f"a machine's {MACHINE_BOOT.p50_ms / 1000:g} s, shortened to {scale:.3g} of it as a quick failure phase is"
+            f"a machine's {milliseconds(MACHINE_BOOT.p50_ms)}, shortened to {number(scale)} of it as a quick "
+            f"failure phase is"
         )
     common: dict[str, Any] = {
         "url": _NOWHERE,
@@ -173,7 +175,7 @@ def _serving(target: Target) -> Iterator[Target]:
     theirs.close()
     try:
         if not ours.poll(_READY_S):
-            raise TargetError(f"the embedded {target.name} plane did not start within {_READY_S:g} s.")
+            raise TargetError(f"the embedded {target.name} plane did not start within {seconds(_READY_S)}.")
         try:
             url, control_url = ours.recv()
         except EOFError as cause:

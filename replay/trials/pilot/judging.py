@@ -41,6 +41,7 @@ from replay.trials.pilot.reading import Material, Runs, read_material
 from replay.trials.pilot.sending import routes_of
 from replay.trials.pilot.workload.phases import Excerpt, Plan
 from replay.trials.pilot.workload.shape import Shape
+from replay.words.numbers import percent, seconds
 
 _REVIEW_DAYS = 90
 # A serverless request may last at most so long, where a target file does not say otherwise (Cloud Run's maximum).
@@ -353,7 +354,7 @@ def _recovered(target: Target, run: Evidence, event: Event, folder: Path) -> Rec
 def _lifetime(target: Target) -> str | None:
     """How long an instance of a live plane of our own stays idle before it goes."""
     idle_s = (target.simulate or {}).get("plane", {}).get("idle_lifetime_s")
-    return None if idle_s is None else f"{idle_s:g} s"
+    return None if idle_s is None else seconds(idle_s)
 
 
 def _request_limit_s(target: Target) -> float | None:
@@ -379,7 +380,7 @@ def _doubts(part: Excerpt) -> list[str]:
     if not are_many(part.failed, part.requests):
         return []
     share = sum(part.failed.values()) / part.requests
-    return [f"{share:.1%} of the requests were recorded as failed, and no plane was held to that"]
+    return [f"{percent(share)} of the requests were recorded as failed, and no plane was held to that"]
 
 
 def _notes(
@@ -388,8 +389,8 @@ def _notes(
     notes = [_HOW[plan.how]]
     if part.cut_s:
         notes.append(
-            f"the trace is sparse: in representative traffic its pauses were cut to {plan.pause_s:g} s, "
-            f"{part.cut_s:,.0f} s in all; what a pause does to a plane is in the idle and wake phase"
+            f"the trace is sparse: in representative traffic its pauses were cut to {seconds(plan.pause_s)}, "
+            f"{seconds(part.cut_s)} in all; what a pause does to a plane is in the idle and wake phase"
         )
     if all(target.send_recorded_ms and target.simulate for target in targets):
         notes.append(

@@ -13,6 +13,7 @@ from replay.trials.ceiling import CeilingPlan
 from replay.trials.evidence import write_verdict
 from replay.trials.pilot.workload.phases import SIMULATED, Plan
 from replay.trials.pilot.workload.steady import Steady
+from replay.words.numbers import seconds
 
 _MOST_SCALE = 1e6
 _LEAST_SCALE = 1e-3
@@ -61,7 +62,7 @@ def search_live(load: Steady, known: Expected, needed: int, plan: Plan) -> Ceili
     longest_s, usual_s = _LONGEST_LEVEL * plan.level_s, _usual_s(load, known)
     if _LEAST_FILLS * usual_s > longest_s:
         return (
-            f"a request may take {usual_s:,.0f} s, and a level of load lasts {longest_s:,.0f} s at most here, "
+            f"a request may take {seconds(usual_s)}, and a level of load lasts {seconds(longest_s)} at most here, "
             "so no ceiling was looked for; --simulate has the time"
         )
     return CeilingPlan(

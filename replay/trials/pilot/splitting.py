@@ -40,6 +40,7 @@ from replay.trials.pilot.pricing.schedule import schedule_of, unscheduled
 from replay.trials.pilot.providing import provided_by
 from replay.trials.pilot.sending import routes_of
 from replay.trials.prices import Tables, tables_of
+from replay.words.numbers import money
 
 NAME = "hybrid"
 # Simulations of the whole trace, and requests in all of them, of which a machine does some thousands a second.
@@ -191,9 +192,9 @@ class _Look:
             ground = self._ground()
             a_machine = one_machine_month(ground)
             if not self._may_pay(a_machine):
-                least = f"{a_machine:,.2f} {ground.machine_table.currency} a month"
+                least = f"{money(a_machine)} {ground.machine_table.currency} a month"
                 if self._staff:
-                    least += f" and {self._staff:,.2f} of staff time"
+                    least += f" and {money(self._staff)} of staff time"
                 return self._told(
                     f"no split was tried: it has one machine at least, {least}, beside {self._beside()}"
                 )
@@ -349,7 +350,7 @@ class _Look:
     def _beside(self) -> str:
         """The planes that stand with their months, the cheapest first."""
         found = sorted((plane.cost_month or 0.0, plane.target) for plane in self._alone)
-        return " and ".join(f"{month:,.2f} for {target}" for month, target in found)
+        return " and ".join(f"{money(month)} for {target}" for month, target in found)
 
 
 def hybrid_of(

@@ -10,6 +10,7 @@ from replay.target.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.http1.connection import Connection, Pool
+from replay.words.numbers import seconds
 
 
 class ConnectError(Exception):
@@ -74,7 +75,7 @@ class Opener:
         if isinstance(cause, ShortageError):
             return ConnectError(LOCAL, str(cause))
         if isinstance(cause, TimeoutError):
-            return ConnectError("timeout", f"no answer within {self._limit_s:g} s")
+            return ConnectError("timeout", f"no answer within {seconds(self._limit_s)}")
         if isinstance(cause, NoSuchNameError):
             return ConnectError("dns", str(cause))
         if isinstance(cause, ssl.SSLError):

@@ -28,6 +28,7 @@ import httpx
 from replay.target.urls import ASGI_PREFIX
 from replay.wire.errors import TargetUnreachable
 from replay.wire.types import STATUSES
+from replay.words.numbers import seconds
 
 Message = MutableMapping[str, Any]
 Application = Callable[
@@ -94,7 +95,7 @@ class AsgiTransport(httpx.AsyncBaseTransport):
         except TimeoutError as cause:
             await self._lifespan.cancel()
             raise TargetUnreachable(
-                f"{self._url}: the application did not finish its start-up within {_LIFESPAN_S:g} s."
+                f"{self._url}: the application did not finish its start-up within {seconds(_LIFESPAN_S)}."
             ) from cause
         if problem is not None:
             await self._lifespan.cancel()

@@ -14,6 +14,7 @@ from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.httpx.network import dial_with
+from replay.words.numbers import seconds
 
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
@@ -103,7 +104,7 @@ class Transports:
             async with asyncio.timeout(self._target.timeouts.connect_s):
                 protocol = await self._greet(self._dialler, context, server_name)
         except TimeoutError:
-            why = f"no answer within {self._target.timeouts.connect_s:g} s"
+            why = f"no answer within {seconds(self._target.timeouts.connect_s)}"
         except ssl.SSLError as cause:
             why = f"TLS failed: {cause.reason or cause}"
         except OSError as cause:

@@ -266,7 +266,7 @@ def test_a_price_that_is_not_there_is_said(simulated, options, error, says):
     [
         ([], "name a price table with --price, or a machine with --machine"),
         ([*MACHINE, "--machine-slots", "8"], "exclude each other"),
-        (["--machine", "e2-medium"], "names no machine"),
+        (["--machine", "e2-medium"], "does not name a machine"),
         ([*SERVERLESS, "--staff-hours", "1,2"], "low, mid and high"),
         ([*SERVERLESS, *MACHINE, "--discount", "100%"], "must be less than 100%"),
     ],
@@ -308,10 +308,10 @@ def test_a_table_is_shown_with_its_machines_and_what_it_has_no_price_for(tmp_pat
 
     assert "prices of 2020-01-01, more than half a year old, in EUR: a contract" in told
     row = next(line for line in told.splitlines() if line.startswith("big"))
-    assert row.split() == ["big", "1", "0.4", "4", "16", "-20.0%", "-50.0%", "T4"]
-    assert "by instance: 1e-05 a vCPU-s, 1e-06 a GiB-s, 0.0002 a second of L4; -50.0% for 3 years" in told
+    assert row.split() == ["big", "1", "0.4", "4", "16", "-20%", "-50%", "T4"]
+    assert "by instance: 0.00001 a vCPU-s, 0.000001 a GiB-s, 0.0002 a second of L4; -50% for 3 years" in told
     assert "cluster, an hour: 0.1" in told
-    assert "spot prices of 2020-02-01, which move; they take it back. a call" in told
+    assert "spot prices of 2020-02-01, which change often; they take it back. a call" in told
     assert "commitments of 2020-03-01: a letter" in told
     assert "not priced: huge: we may not order it." in told
 
@@ -332,7 +332,7 @@ def test_a_spot_machine_is_priced_by_name_and_its_bill_says_that_it_may_be_recla
 
     assert told.exit_code == 0, told.output
     assert "machines, n2-standard-2-spot, may be reclaimed" in told.stdout
-    assert "spot price of 2026-08-03, which moves; Google may reclaim it at any time" in told.stdout
+    assert "spot price of 2026-08-03, which changes often; Google may reclaim it at any time" in told.stdout
 
 
 def test_a_spot_price_that_is_older_than_its_table_is_said_to_be_stale(simulated):

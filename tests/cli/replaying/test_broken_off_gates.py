@@ -139,7 +139,7 @@ def test_a_gate_that_is_killed_leaves_an_error_where_a_pass_was(ci, trace, endin
     ci.application(ending)
     ci.start("gate", trace, "-t", "asgi:app:app", "--slo", "errors < 5%").communicate(timeout=30)
 
-    assert ci.error == "the command did not come to its end; it was killed, or is still at work."
+    assert ci.error == "the command did not finish; it was killed, or is still running."
 
 
 def test_help_leaves_the_files_alone(ci):

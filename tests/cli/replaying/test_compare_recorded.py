@@ -62,11 +62,11 @@ def test_a_target_is_held_to_the_recording_by_replaying(truth, write_trace, tmp_
     [
         (
             ["t.jsonl", "-t", "http://x", "-t", "http://y", "--recorded"],
-            "--recorded holds one target to the recording",
+            "--recorded compares one target with the recording",
         ),
         (
             ["--run", "a", "--run", "b", "--recorded"],
-            "--recorded holds one run to its recording: name exactly one.",
+            "--recorded compares one run with its recording: name exactly one.",
         ),
         (["t.jsonl", "-t", "http://x", "--aa", "--recorded"], "choose one of them"),
         (["--run", "a"], "name at least two runs, each with --run; or one with --recorded."),

@@ -234,7 +234,7 @@ def test_help_shows_an_example_that_names_real_options():
     code, out, _ = replay("run", "--help", env={**os.environ, "COLUMNS": "120"})
 
     assert code == 0
-    assert "Example: replay run traces/support-agent.jsonl --target http://127.0.0.1:8080 --speed 4" in out
+    assert "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080 --speed 4" in out
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_the_dry_run_says_how_many_requests_are_byte_for_byte_alike(trace, users
 
     assert code == 0
     assert (
-        "identical 5 requests, byte for byte like one before them, traceparent and idempotency key aside" in out
+        "identical 5 requests, identical to an earlier one, except for traceparent and idempotency key" in out
     )
     assert "{{row.NAME}} with --data makes each another user" in out
     assert "note: users.csv has 2 rows for 4 sessions, so that some are the same user" in out

@@ -86,7 +86,7 @@ def test_no_unsafe_request_arrives_and_everything_is_counted(every_method, truth
     assert counts.unsent_reasons == {"read_only": 2}
     assert (
         "read-only: 7 requests that may change something were waits of their recorded length, and 2 that need a value "
-        "of their answers were left unsent; the target bore the rest of the load only"
+        "of their answers were left unsent; the target bore only the rest of the load"
     ) in summary.notes
 
 
@@ -110,7 +110,7 @@ def test_it_was_chosen_so_it_is_told_and_no_shortfall(every_method, truth, tmp_p
     assert fidelity.requests == pytest.approx(5 / 14, abs=1e-6)
     verdict = judge_gate([parse_slo("errors == 0%")], run)
     assert (
-        "the run was read-only: 7 requests were not sent, so this is the target under the rest of the load"
+        "the run was read-only: 7 requests were not sent, so these figures are of the target under the rest of the load"
         in (verdict.notes)
     )
 

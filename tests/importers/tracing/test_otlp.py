@@ -534,7 +534,7 @@ def test_spans_that_are_no_calls_are_dropped_and_counted(path):
         "server span(s)": 1,
         "internal span(s)": 1,
         "span(s) of other clients (databases, queues)": 1,
-        "HTTP request(s) whose method or URL makes no sense": 1,
+        "HTTP request(s) with an invalid method or URL": 1,
     }
     assert found.header.attributes["import"]["inferred"] == {
         "span(s) whose parent is not recorded stand at the top": 1

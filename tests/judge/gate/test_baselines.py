@@ -31,7 +31,7 @@ def test_a_run_of_a_few_steps_passes_no_percentile_however_many_baselines_there_
 
     assert found.verdict == "inconclusive"
     assert found.ci_ms[1] is None
-    assert found.reason.startswith("too few samples to bound it")
+    assert found.reason.startswith("too few samples for a confidence interval")
 
 
 @pytest.mark.parametrize("count", [3, 5])
@@ -69,7 +69,7 @@ def test_a_baseline_whose_figure_falls_among_its_failures_gives_no_limit(rng, te
     assert found.verdict == "inconclusive"
     assert (
         found.reason
-        == "the baseline's figure falls among its own failures, so there is no limit to hold this run to"
+        == "the baseline's figure falls among its own failures, so there is no limit to compare this run with"
     )
     assert (found.limit_ms, found.ci_ms) == (None, None)
 

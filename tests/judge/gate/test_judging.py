@@ -21,7 +21,7 @@ def test_a_run_well_within_its_limit_passes(rng):
 
     assert found.verdict == "pass"
     assert found.ci_ms[1] < 800
-    assert found.reason == "the whole interval keeps the limit"
+    assert found.reason == "the whole confidence interval is within the limit"
 
 
 def test_a_run_well_beyond_its_limit_fails(rng):
@@ -45,7 +45,7 @@ def test_200_samples_do_not_tell_a_p99_9(rng):
     assert found.verdict == "inconclusive"
     assert found.n_needed == 3688
     assert found.reason == (
-        "too few samples to bound it; 200 steps, at least 3688 are needed, about 3 min of this load"
+        "too few samples for a confidence interval; 200 steps, at least 3688 are needed, about 3.07 min of this load"
     )
 
 

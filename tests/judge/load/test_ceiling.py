@@ -89,7 +89,7 @@ def test_a_generator_that_gives_out_makes_it_at_least(rng):
 
     assert verdict == "at_least"
     assert (ceiling.scale, ceiling.limited_by) == (2, "generator")
-    assert reasons == ["this machine gave out first: CPU was at 99%"]
+    assert reasons == ["this machine was saturated first: CPU was at 99%"]
 
 
 def test_a_few_late_steps_far_below_the_limit_cost_no_ceiling(rng):

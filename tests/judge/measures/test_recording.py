@@ -132,8 +132,8 @@ def test_whole_second_stamps_decide_nothing_that_lies_within_a_second(rng, state
 
     assert found.verdict == "inconclusive"
     assert found.reason == (
-        "would pass, but the recording's times are only good to 1000 ms, so the limit lies anywhere from "
-        "2100 to 4200 ms"
+        "would pass, but the recording's times are only good to 1 s, so the limit lies anywhere from "
+        "2.1 s to 4.2 s"
     )
 
 
@@ -153,8 +153,8 @@ def test_the_resolution_is_as_stated_and_whole_seconds_show_where_it_is_not(rng)
 @pytest.mark.parametrize(
     ("slo", "reason"),
     [
-        ("p99 < recorded * 1.2", "the recording has no durations to hold this to"),
-        ("errors < recorded + 1%", "the recording has no statuses to hold this to"),
+        ("p99 < recorded * 1.2", "the recording has no durations to compare it with"),
+        ("errors < recorded + 1%", "the recording has no statuses to compare it with"),
     ],
 )
 def test_a_trace_without_recorded_figures_decides_nothing(slo, reason):
@@ -190,9 +190,9 @@ def test_times_to_first_token_are_held_to_recorded_ones(rng):
 @pytest.mark.parametrize(
     ("slo", "message"),
     [
-        ("rate >= recorded * 0.9", "a recording has no rate to hold this to"),
-        ("p99(lag) < recorded", "a recording has no lag to hold this to"),
-        ("max < recorded", "a recording has no max to hold this to"),
+        ("rate >= recorded * 0.9", "a recording has no rate to compare it with"),
+        ("p99(lag) < recorded", "a recording has no lag to compare it with"),
+        ("max < recorded", "a recording has no max to compare it with"),
         ("p99(failed) < recorded", "a recording does not tell failures apart"),
         ("errors(timeout) < recorded", "a recording does not tell failures apart"),
     ],
@@ -216,7 +216,7 @@ def test_a_comparison_with_a_coarse_recording_is_open(rng):
     )
 
     assert found.verdict == "inconclusive"
-    assert "only good to 1000 ms" in found.reasons[0]
+    assert "only good to 1 s" in found.reasons[0]
 
 
 def test_a_comparison_without_a_recording_is_open():
@@ -224,5 +224,5 @@ def test_a_comparison_without_a_recording_is_open():
 
     assert pair(run) is None
     assert compare_with_recording(run, Metric("p50")).reasons == [
-        "the trace has no recorded durations to hold the run to"
+        "the trace has no recorded durations to compare the run with"
     ]

@@ -65,7 +65,7 @@ def test_it_reads_what_people_write(text, field, value):
             'unknown metric "eror" (did you mean "errors"?); known are a percentile such as p99, mean, min, max, '
             "errors, cold, share and rate (character 1).\n  eror < 1%\n  ^",
         ),
-        ("", "an empty SLO says nothing. Write for example: p99 < 800ms"),
+        ("", "an empty SLO. Write for example: p99 < 800ms"),
         ("p101 < 3s", "a percentile lies between 0 and 100 (character 1).\n  p101 < 3s\n  ^"),
         (
             "errors < 0.1",
@@ -79,7 +79,7 @@ def test_it_reads_what_people_write(text, field, value):
             "p99 == 3ms",
             "p99 is never exactly a number that is not 0; write < or > (character 5).\n  p99 == 3ms\n      ^",
         ),
-        ("p99(response < 3ms", "this bracket is not closed (character 4).\n  p99(response < 3ms\n     ^"),
+        ("p99(response < 3ms", "this parenthesis is not closed (character 4).\n  p99(response < 3ms\n     ^"),
         ("p99 < ", "ends too early: expected a number (character 7).\n  p99 < \n        ^"),
         (
             "p99 < 3ms foo",

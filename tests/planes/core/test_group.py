@@ -35,7 +35,7 @@ def group(**rules) -> PlaneSpec:
 
 
 def test_a_square_load_is_followed_by_lag_and_count_as_by_hand(simulation):
-    """60 requests under way from 100 s to 1,300 s; a decision each minute by the mean of that minute; 6 to a machine.
+    """60 requests in flight from 100 s to 1,300 s; a decision each minute by the mean of that minute; 6 to a machine.
 
     At 120 s the mean is 20: 4 machines. At 180 s it is 60: 10. At 1,320 s it is 40 and 7 are asked for, from 1,380 s on
     none; the 10 of 1,260 s hold until 1,860 s, the 7 until 1,920 s, and then one stays.

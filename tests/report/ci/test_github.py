@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.report.ci.github import annotations, is_github, write_job_summary
+from replay.report.ci.github import compare_annotations, gate_annotations, is_github, write_job_summary
 from tests.report.verdict_samples import HOSTILE, compare, difference, failed, gate, passed, undecided
 
 
@@ -13,16 +13,16 @@ def test_only_a_job_of_github_is_one():
 
 
 def test_a_failed_slo_is_an_error_and_an_undecided_one_a_warning():
-    assert annotations(gate(passed(), failed(slo="p50 < 250ms"), undecided())) == [
-        "::error title=replay gate%3A p50 < 250ms::fail; the whole interval breaks the limit; observed 1.20 s, "
-        "limit 250 ms, 95%25 interval [1.10 s, 1.30 s], n = 3,000 of 1,000 sessions",
-        "::warning title=replay gate%3A errors < 1%25::inconclusive; the interval straddles the limit; observed 0.9%25, "
+    assert gate_annotations(gate(passed(), failed(slo="p50 < 250ms"), undecided())) == [
+        "::error title=replay gate%3A p50 < 250ms::fail; the whole confidence interval is beyond the limit; observed 1.2 s, "
+        "limit 250 ms, 95%25 interval [1.1 s, 1.3 s], n = 3,000 of 1,000 sessions",
+        "::warning title=replay gate%3A errors < 1%25::inconclusive; the confidence interval straddles the limit; observed 0.9%25, "
         "limit 1%25, 95%25 interval [0.8%25, 1.1%25], n = 12,000 of 1,000 sessions",
     ]
 
 
 def test_a_pass_is_one_notice():
-    assert annotations(gate(passed(), passed())) == [
+    assert gate_annotations(gate(passed(), passed())) == [
         "::notice title=replay gate::pass: all 2 SLOs held"
     ]  # fmt: skip
 
@@ -40,7 +40,7 @@ def test_a_comparison_is_one_line_for_each_pair(verdict, level):
     one = compare(difference(verdict=verdict))
     one.further = [compare(difference(verdict=verdict))]
 
-    lines = annotations(one)
+    lines = compare_annotations(one)
 
     assert len(lines) == 2
     assert all(line.startswith(f"::{level} title=replay compare::") for line in lines)
@@ -48,7 +48,7 @@ def test_a_comparison_is_one_line_for_each_pair(verdict, level):
 
 @given(st.text())
 def test_no_name_ends_the_title_or_begins_another_command(name):
-    (line,) = annotations(gate(failed(slo=name, reason=HOSTILE + name)))
+    (line,) = gate_annotations(gate(failed(slo=name, reason=HOSTILE + name)))
 
     head, title, *_ = line.split("::")[1:]
     assert head.startswith("error title=replay gate%3A ")

@@ -42,8 +42,8 @@ def test_a_failure_tells_reason_and_figures():
     (failure,) = case.result
 
     assert failure.message == (
-        "the whole interval breaks the limit (observed 1.20 s, limit 250 ms, "
-        "95% interval [1.10 s, 1.30 s], n = 3,000 of 1,000 sessions)"
+        "the whole confidence interval is beyond the limit (observed 1.2 s, limit 250 ms, "
+        "95% interval [1.1 s, 1.3 s], n = 3,000 of 1,000 sessions)"
     )
 
 
@@ -52,7 +52,9 @@ def test_inconclusive_is_skipped_with_its_reason():
     (skipped,) = case.result
 
     assert isinstance(skipped, Skipped)
-    assert skipped.message.startswith("inconclusive: the interval straddles the limit (observed 0.9%")
+    assert skipped.message.startswith(
+        "inconclusive: the confidence interval straddles the limit (observed 0.9%"
+    )
 
 
 def test_inconclusive_is_a_failure_when_strict():

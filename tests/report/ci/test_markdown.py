@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from replay.report.ci.markdown import compare_markdown, escaped, gate_markdown
-from replay.words.numbers import clean
+from replay.words.names import clean
 from tests.report.verdict_samples import HOSTILE, compare, difference, failed, gate, passed, undecided
 
 GFM = MarkdownIt("commonmark").enable("table")
@@ -35,7 +35,7 @@ def test_a_gate_is_a_headline_and_a_table_with_a_row_for_each_slo():
         ["✅", "p99 < 800ms", "612 ms", "800 ms", "[560 ms, 690 ms]", "12,000 (1,000)"],
         ["⚠️", "errors < 1%", "0.9%", "1%", "[0.8%, 1.1%]", "12,000 (1,000)"],
     ]
-    assert "- ⚠️ errors &#60; 1%: the interval straddles the limit\n" in markdown
+    assert "- ⚠️ errors &#60; 1%: the confidence interval straddles the limit\n" in markdown
 
 
 def test_a_comparison_is_a_headline_who_is_who_and_a_table():
@@ -47,9 +47,9 @@ def test_a_comparison_is_a_headline_who_is_who_and_a_table():
         "p99 response",
         "100 ms",
         "120 ms",
-        "+20.0 ms",
-        "+20.0%",
-        "[+14.0, +25.0] ms",
+        "+20 ms",
+        "+20%",
+        "[+14, +25] ms",
         "<0.001",
         "slower",
     ]

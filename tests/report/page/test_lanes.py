@@ -55,7 +55,7 @@ def test_the_table_has_each_step_with_its_recording_beside_it():
     chart = lanes(Evidence(summary(), fan_out(), "run"), {"s": {"0": RecordedStep(0, 90.0)}})
 
     assert chart is not None
-    assert chart.rows[0] == ("s", "tool:plan", "0 µs", "100 ms", "100 ms", "90.0 ms", "yes", "")
+    assert chart.rows[0] == ("s", "tool:plan", "0 ms", "100 ms", "100 ms", "90 ms", "yes", "")
     assert [row[-2] for row in chart.rows] == ["yes", "", "yes", "yes"]
     assert "as it was recorded" in chart.says
 

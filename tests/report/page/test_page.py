@@ -13,7 +13,8 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page.html import table
-from replay.report.page.page import run_page, verdict_page
+from replay.report.page.page import compare_parts, gate_parts, outline_parts, run_page, verdict_page
+from replay.report.words.outlines import coldstart_outline
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
 from tests.support.runs import Evidence, evidence, step, summary
@@ -62,7 +63,7 @@ def hostile_page():
     said.trace.name = said.target.name = HOSTILE
     run = Evidence(said, columns_of([records]), HOSTILE)
     verdict = judge_gate([parse_slo("p50 < 1s"), parse_slo("p99 < 1ms")], run)
-    return run_page([run], [manifest(HOSTILE)], verdict)
+    return run_page([run], [manifest(HOSTILE)], gate_parts(verdict))
 
 
 class Tags(HTMLParser):
@@ -100,7 +101,7 @@ def test_runs_are_laid_over_one_another_with_their_comparison():
     )
     verdict = judge_compare(Side("a", [a]), Side("b", [b]), "paired")
 
-    page = run_page([a, b], [manifest(), manifest()], verdict)
+    page = run_page([a, b], [manifest(), manifest()], compare_parts(verdict))
 
     assert "b is slower" in page
     assert page.count("Latency by percentile") == 1
@@ -156,8 +157,8 @@ def test_what_failed_has_a_table_with_what_its_class_says():
         "tool:search",
         "10",
         "4.76%",
-        "2.00 ms",
-        "2.0 s",
+        "2 ms",
+        "2 s",
         "s-0",
     ]
     assert f"status_5xx: {ERROR_CLASSES['status_5xx']}" in page
@@ -178,8 +179,8 @@ def test_steps_stand_beside_the_recording_with_their_ratio_and_so_do_whole_sessi
         "service p50",
         "p99",
     ]
-    assert search[:6] == ["tool:search", "200", "10", "60.0 ms", "40.0 ms", "1.50×"]
-    assert whole[:6] == ["whole sessions", "99", "1", "70.0 ms", "90.0 ms", "0.78×"]
+    assert search[:6] == ["tool:search", "200", "10", "60 ms", "40 ms", "1.5×"]
+    assert whole[:6] == ["whole sessions", "99", "1", "70 ms", "90 ms", "0.778×"]
 
 
 def test_sessions_whose_gaps_were_changed_are_not_held_to_the_recording():
@@ -198,8 +199,8 @@ def test_a_run_without_a_recording_has_plain_columns():
 def test_the_cards_take_failures_as_infinitely_slow():
     page = run_page([a_run_with_failures()], [manifest()])
 
-    assert "<b>∞</b><span>p99 response, n = 210; 60.0 ms of those answered</span>" in page
-    assert "<b>1.50×</b><span>the recorded median</span>" in page
+    assert "<b>∞</b><span>p99 response, n = 210; 60 ms of those answered</span>" in page
+    assert "<b>1.5×</b><span>the recorded median</span>" in page
 
 
 def test_fidelity_has_a_table_with_the_reasons_why_it_falls_short():
@@ -211,7 +212,7 @@ def test_fidelity_has_a_table_with_the_reasons_why_it_falls_short():
 
 def test_a_gate_on_a_page_says_why_and_by_which_failures():
     run = a_run_with_failures()
-    page = run_page([run], [manifest()], judge_gate([parse_slo("errors == 0")], run))
+    page = run_page([run], [manifest()], gate_parts(judge_gate([parse_slo("errors == 0")], run)))
 
     assert "errors == 0: does not hold in this run; errors: status_5xx 10" in page
 
@@ -232,7 +233,9 @@ def test_a_run_in_which_nothing_was_sent_still_has_a_page():
 def test_a_verdict_without_a_run_has_a_page():
     run = evidence(np.ones(30))
 
-    assert "0 cold starts" in verdict_page(judge_coldstart(run))
+    assert "no cold start was seen" in verdict_page(
+        "coldstart", outline_parts(coldstart_outline(judge_coldstart(run)))
+    )
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

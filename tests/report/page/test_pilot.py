@@ -201,5 +201,5 @@ def test_boots_and_assumptions_have_tables_of_their_own():
     text = " ".join(Reading(pilot_page(verdict, pilot_material())).text.split())
 
     assert "steps that waited for one 10" in text
-    assert "What was assumed what plane value from idle lifetime serverless 900 s default" in text
+    assert "Assumptions what plane value from idle lifetime serverless 900 s default" in text
     assert "span of the trace – 65 s trace" in text

@@ -126,7 +126,7 @@ def test_failures_are_marks_above_the_heat_map_and_in_none_of_its_cells():
     assert sum(value["steps"] for value in chart.spec["data"]["values"]) == 380
     assert sum(value["failed"] for value in triangles["data"]["values"]) == 20
     assert triangles["encoding"]["y"]["value"] < 0
-    assert chart.rows[0] == ("0.0 to 0.4 s", "20", "129 ms", "139 ms", "139 ms", "20")
+    assert chart.rows[0] == ("0 ms to 390 ms", "20", "129 ms", "139 ms", "139 ms", "20")
     assert "the 20 steps that failed" in chart.says
 
 
@@ -156,8 +156,8 @@ def test_lanes_name_what_failed_and_show_how_long_it_took_when_recorded():
 
     assert chart.heads[5:] == ("recorded", "critical", "failed")
     assert [(row[5], row[7]) for row in chart.rows] == [
-        ("20.0 ms", ""),
-        ("25.0 ms", "check (json /ok equals)"),
+        ("20 ms", ""),
+        ("25 ms", "check (json /ok equals)"),
     ]
     assert chart.spec["data"]["values"][1]["was_to"] == 10.0 + 25.0  # drawn from when it was due
     assert "A red cross is the end of a step that failed" in chart.says
@@ -193,5 +193,5 @@ def test_a_load_whose_p99_falls_among_failures_is_a_mark_above(is_read_back):
 
     assert [value["offered"] for value in chart.spec["data"]["values"]] == [1.0]
     assert chart.spec["layer"][-1]["data"]["values"] == [{"offered": 2.0}]
-    assert [row[3] for row in chart.rows] == ["20.0 ms", "∞"]
+    assert [row[3] for row in chart.rows] == ["20 ms", "∞"]
     assert all(isfinite(number) for number in numbers_in(chart.spec))

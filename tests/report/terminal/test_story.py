@@ -46,14 +46,14 @@ def test_a_story_has_every_attempt_in_order_of_time_with_its_facts():
 
     text = told(records)
 
-    assert "2 steps in 70.0 ms, 1 attempts repeated; it began 100 ms into the run" in text
+    assert "2 steps in 70 ms, 1 retries; it began 100 ms into the run" in text
     assert "prompt_version: 7" in text
     lines = [line for line in text.splitlines() if "llm:plan" in line or "tool:crm" in line]
     assert "status_5xx 503 (try 1)" in lines[0]
     assert "ok 200 (try 2)" in lines[1]
     assert "instance=i-4, cold=yes" in lines[1]
     assert "policy=allow" in lines[2]
-    assert "+30.0 ms" in lines[2]
+    assert "+30 ms" in lines[2]
 
 
 def test_a_failed_step_names_its_class_and_check_and_the_recorded_time_stands_beside_it():
@@ -74,9 +74,9 @@ def test_a_failed_step_names_its_class_and_check_and_the_recorded_time_stands_be
 
     text = told(records)
 
-    assert "2 steps in 30.0 ms (50.0 ms when it was recorded), 1 failed" in text
+    assert "2 steps in 30 ms (50 ms when it was recorded), 1 failed" in text
     (first, _) = (line for line in text.splitlines() if "tool:search" in line)
-    assert "20.0 ms   15.0 ms  tool:search (0)" in first
+    assert "20 ms     15 ms  tool:search (0)" in first
     assert "check (json /ok equals) 200" in text
 
 

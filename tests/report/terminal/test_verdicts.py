@@ -53,7 +53,7 @@ def test_a_gate_names_trace_target_and_place():
     text = printed(print_gate, gate(passed(), baselines=["run-0"]), Path("runs/x"))
 
     assert "support-agent → staging" in text
-    assert "held against run-0" in text
+    assert "compared with run-0" in text
     assert text.endswith("recorded in runs/x\n")
 
 
@@ -61,12 +61,12 @@ def test_each_slo_has_a_row_with_figures_and_its_reason_where_it_did_not_hold():
     text = rows(printed(print_gate, gate(passed(), failed(slo="p50 < 250ms"), undecided())))
 
     assert "✓  p99 < 800ms    612 ms  800 ms  [560 ms, 690 ms]  12,000 (1,000)" in text
-    assert text[text.index("✗  p50 < 250ms    1.20 s  250 ms  [1.10 s, 1.30 s]   3,000 (1,000)") + 1] == (
-        "the whole interval breaks the limit"
+    assert text[text.index("✗  p50 < 250ms     1.2 s  250 ms    [1.1 s, 1.3 s]   3,000 (1,000)") + 1] == (
+        "the whole confidence interval is beyond the limit"
     )
     assert "?  errors < 1%      0.9%      1%      [0.8%, 1.1%]  12,000 (1,000)" in text
-    assert "inconclusive: the interval straddles the limit" in text
-    assert "the whole interval keeps the limit" not in text
+    assert "inconclusive: the confidence interval straddles the limit" in text
+    assert "the whole confidence interval is within the limit" not in text
 
 
 def test_a_figure_that_rounds_to_its_limit_is_shown_with_more_digits():
@@ -83,7 +83,7 @@ def test_an_interval_without_one_bound_shows_the_other():
 
 
 def test_a_decision_taken_early_is_told():
-    assert "decided while the run went on" in printed(print_gate, gate(passed(decided_early=True)))
+    assert "decided during the run" in printed(print_gate, gate(passed(decided_early=True)))
 
 
 def test_notes_come_last():
@@ -93,11 +93,11 @@ def test_notes_come_last():
 def test_a_comparison_opens_with_its_verdict_and_figures():
     text = rows(printed(print_compare, compare(difference()), Path("runs/x")))
 
-    assert text[1] == "b is slower: p99 response 120 ms against 100 ms, +20.0% [+14.0%, +25.0%]"
+    assert text[1] == "b is slower: p99 response 120 ms against 100 ms, +20% [+14%, +25%]"
     assert "a is local  http://127.0.0.1:1" in text
     assert "b is staging  http://127.0.0.1:2  3 of 12,000 steps failed" in text
     assert "paired: each session went to both at once" in text
-    assert "p99 response 100 ms 120 ms +20.0 ms +20.0% [+14.0, +25.0] ms <0.001 slower" in text
+    assert "p99 response 100 ms 120 ms +20 ms +20% [+14, +25] ms <0.001 slower" in text
     assert text[-1] == "recorded in runs/x"
 
 
@@ -106,7 +106,7 @@ def test_a_comparison_opens_with_its_verdict_and_figures():
     [
         ("a_faster", "b is slower: "),
         ("b_faster", "b is faster: "),
-        ("no_difference", "no difference that matters between a and b: "),
+        ("no_difference", "no relevant difference between a and b: "),
         ("inconclusive", "inconclusive: "),
     ],
 )
@@ -121,12 +121,12 @@ def test_a_comparison_of_errors_speaks_of_percentage_points():
 
 
 def test_a_verdict_without_figures_gives_its_reason():
-    main = difference(verdict="inconclusive", reason="one side has no such figure")
+    main = difference(verdict="inconclusive", reason="one side lacks this figure")
     main.a_ms = main.b_ms = main.delta_ms = main.delta_percent = main.ci_ms = None
 
     text = rows(printed(print_compare, compare(main)))
 
-    assert text[1:3] == ["inconclusive", "because one side has no such figure"]
+    assert text[1:3] == ["inconclusive", "because one side lacks this figure"]
 
 
 def test_differences_of_all_steps_come_before_those_of_a_name():
@@ -143,7 +143,7 @@ def test_a_target_held_against_itself_gives_the_noise_floor():
     )
 
     assert (
-        "noise floor: a difference of p99 below 2.00 ms (1.2%) would not be seen here"
+        "noise floor: a difference of p99 below 2 ms (1.2%) would not be seen here"
         in rows(printed(print_compare, verdict))
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from replay.judge.answers.types import AnswerDifference, AnsweredSide, AnsweredStep, AnswersVerdict
-from replay.report.ci.github import annotations
+from replay.report.ci.github import compare_annotations
 from replay.report.ci.junit import compare_junit
 from replay.report.ci.markdown import compare_markdown
 from replay.report.page.page import answers_section
@@ -37,7 +37,13 @@ def verdict(*differences, **changes):
 def everywhere(one):
     text = StringIO()
     print_compare(one, None, Console(file=text, width=200, color_system=None))
-    return [text.getvalue(), compare_markdown(one), answers_section(one), compare_junit(one), *annotations(one)]
+    return [
+        text.getvalue(),
+        compare_markdown(one),
+        answers_section(one),
+        compare_junit(one),
+        *compare_annotations(one),
+    ]
 
 
 def test_the_headline_stands_on_every_page():
@@ -76,10 +82,10 @@ def test_a_case_of_junit_fails_if_answers_differ_and_is_skipped_if_that_is_open(
 
 
 def test_annotations_say_it_too():
-    assert annotations(verdict(differs()))[-1].startswith(
+    assert compare_annotations(verdict(differs()))[-1].startswith(
         "::error title=replay compare%3A answers::answers differ"
     )
-    assert annotations(verdict())[-1].startswith("::notice ")
+    assert compare_annotations(verdict())[-1].startswith("::notice ")
 
 
 def test_a_comparison_that_did_not_look_at_answers_says_nothing_of_them():

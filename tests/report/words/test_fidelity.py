@@ -26,4 +26,4 @@ def test_nothing_is_said_where_nothing_is_known():
 def test_requests_in_flight_stand_beside_the_recorded_ones():
     (row,) = fidelity_rows(Fidelity(in_flight=12.34, recorded_in_flight=8.0))
 
-    assert row == ("in flight", "12.3", "requests at once in the mean, 8 when recorded")
+    assert row == ("in flight", "12.3", "requests at once on average, 8 when recorded")

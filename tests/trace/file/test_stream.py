@@ -257,7 +257,7 @@ def test_a_scan_counts_and_hashes_in_one_pass(trace_of):
         (session([{**STEP, "id": ""}]), 'step "" of session "s" has an empty id.'),
         (session([STEP], attributes={"ok": "x", "n": 1}), 'session "s" has a whole number in attributes["n"], where a string belongs.'),
         (session([{**STEP, "took_ms": "5"}]), 'step "a" of session "s" has a string in took_ms, where a number or null belongs.'),
-        (session([{**STEP, "at_ms": 1e13}]), 'step "a" of session "s" has at_ms 1e+13; at most 1e+12 ms (31 years) is allowed.'),
+        (session([{**STEP, "at_ms": 1e13}]), 'step "a" of session "s" has at_ms 10,000,000,000,000; at most 1,000,000,000,000 ms (31 years) is allowed.'),
         (session([{**STEP, "request": {"method": 1}}]), 'step "a" of session "s" has a whole number in request.method, where a string belongs.'),
         (session([{**STEP, "request": {"method": "GET"}}]), 'step "a" of session "s" lacks the field request.path.'),
         (session([{**STEP, "request": {"method": "GET", "path": "/"}, "llm": {}}]), 'step "a" of session "s" has both request and llm; a step has at most one of them.'),

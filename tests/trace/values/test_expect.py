@@ -102,7 +102,7 @@ def test_no_name_of_a_check_holds_a_value_of_the_body():
         ),
         (
             {"matches": "a{1001}"},
-            "has in matches a regex that cannot be used: invalid repetition size: {1001}",
+            "has in `matches` a regex that cannot be used: invalid repetition size: {1001}",
         ),
         ({"contains": [""]}, "expects an empty text in contains, which every body holds"),
         ({"max_bytes": -1}, "expects max_bytes below 0"),

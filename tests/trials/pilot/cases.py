@@ -390,7 +390,7 @@ def _dear_staff(_: Workload) -> list[Target]:
 
 
 def _too_few_machines(_: Workload) -> list[Target]:
-    """One machine with eight slots, where thirteen requests are under way in the mean."""
+    """One machine with eight slots, where thirteen requests are in flight on average."""
     return [serverless("eights", concurrency=8, max_instances=100), machines(count=1)]
 
 

@@ -17,7 +17,7 @@ def test_recorded_failures_of_emulated_planes_count_for_none():
     said = recorded_failures({503: 12, 404: 3}, 300, are_emulated=True)
 
     assert said == (
-        "15 requests of 300 (5.0%) were recorded as failed (3 x 404, 12 x 503); the emulated planes answered them like "
+        "15 requests of 300 (5%) were recorded as failed (3 x 404, 12 x 503); the emulated planes answered them like "
         "all others, so they count for no plane and against none"
     )
 
@@ -48,8 +48,8 @@ def failing() -> Iterator[Session]:
 def test_a_pilot_says_what_it_made_of_recorded_failures(tmp_path: Path):
     verdict = verdict_of(piloted(written(tmp_path, failing), tmp_path / "out"))
 
-    assert any("8 requests of 200 (4.0%) were recorded as failed (8 x 503)" in note for note in verdict.notes)
-    assert any("4.0% of the requests were recorded as failed" in doubt for doubt in verdict.doubts)
+    assert any("8 requests of 200 (4%) were recorded as failed (8 x 503)" in note for note in verdict.notes)
+    assert any("4% of the requests were recorded as failed" in doubt for doubt in verdict.doubts)
 
 
 def test_a_pilot_of_a_part_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

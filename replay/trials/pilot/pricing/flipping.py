@@ -19,6 +19,7 @@ from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import price_planes
 from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import price_table
+from replay.words.numbers import money
 
 MOST_REQUESTS = 50_000
 _CLOUD_RUN = "Google Cloud Run"
@@ -91,11 +92,12 @@ def flips(
         if least is not None and plane.cost_month >= (other.cost_month or 0.0) > least[1]:
             what, bill = least
             doubts.append(
-                f"{what}, {target.name} is {bill:,.2f} instead of {plane.cost_month:,.2f} {plane.currency} a month; "
-                f"the cheaper plane flips ({other.target}: {other.cost_month:,.2f})"
+                f"{what}, {target.name} is {money(bill)} instead of {money(plane.cost_month)} {plane.currency} "
+                f"a month; "
+                f"the cheaper plane flips ({other.target}: {money(other.cost_month)})"
             )
         elif bills:
-            seen = "; ".join(f"{what} {bill:,.2f}" for what, bill in bills)
+            seen = "; ".join(f"{what} {money(bill)}" for what, bill in bills)
             notes.append(
                 f"{target.name} would be {seen} {plane.currency} a month; the cheaper plane stays the same"
             )

@@ -19,7 +19,8 @@ from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured, reached, recorded_levels, seen_at
 from replay.trials.pilot.pricing.schedule import Schedule, schedule_of
 from replay.trials.pilot.workload.shape import Shape
-from replay.words.phrases import counted, number
+from replay.words.numbers import number
+from replay.words.phrases import counted
 
 
 def is_group(target: Target) -> bool:
@@ -143,7 +144,7 @@ def group_of(
         at_once = figures.most_instances * shape.peak_level
         plane.machines = most = ceil(round(max(at_once, scheduled), 9))
         mean = float((np.maximum(own.held_rps, own.least) * own.weights).sum())
-        plane.sizing = f"{number(mean)} in the mean and {number(most)} at most, as in its own run"
+        plane.sizing = f"{number(mean)} on average and {number(most)} at most, as in its own run"
         if schedule_of(target).rules is not None:
             plane.sizing += " and by its schedule"
         return Group(cost.machine or "", mean * MONTH_S, most, discount)
@@ -156,7 +157,7 @@ def group_of(
     there = kept(followed(target, windows, measured, shape), plane.capacity_rps, kept_free)
     plane.machines = there.most
     plane.sizing = (
-        f"{number(there.mean)} in the mean and {number(there.most)} at most, as each minute takes them"
+        f"{number(there.mean)} on average and {number(there.most)} at most, as each minute takes them"
     )
     return Group(cost.machine or "", there.mean * MONTH_S, there.most, discount)
 

@@ -21,7 +21,7 @@ from replay.money.types import MONTH_H
 from replay.trace.profile.buckets import NAMES, load_buckets
 from replay.trials.pilot.workload.phases import Excerpt
 from replay.trials.pilot.workload.shape import Part, Shape
-from replay.words.phrases import number
+from replay.words.numbers import money, number, percent, seconds
 
 OWN = "the trace's own hours"
 _HOUR_S, _DAY_S = 3600, 86_400.0
@@ -259,7 +259,8 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
     doubts = []
     if not month.is_told:
         said = (
-            f"the trace covers {_long(span_s)}, and no calendar was given, so its load is taken for every hour of the "
+            f"the trace covers {seconds(span_s)}, and no calendar was given, so its load is taken for every "
+            f"hour of the "
             "month (flat)"
         )
         others = "; ".join(_beside(bills[0], bill) for bill in bills[1:])
@@ -272,14 +273,15 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
             )
     if month.is_laid_over:
         doubts.append(
-            f"the trace has {_long(span_s)} of its own hours, and {month.calendar.name} is laid over all of them "
+            f"the trace has {seconds(span_s)} of its own hours, and {month.calendar.name} is laid over all of them "
             "alike, so quiet and busy hours count twice; leave --month out, and the trace is its own calendar"
         )
     if part.left_out:
         all_of_it = part.requests + part.left_out
         doubts.append(
             f"the end of the trace was not replayed: {part.requests:,} of {all_of_it:,} requests were "
-            f"({part.left_out / all_of_it:.0%} left out), so what comes after {_long(part.length_s)} was not seen"
+            f"({percent(part.left_out / all_of_it)} left out), so what comes after {seconds(part.length_s)} was "
+            f"not seen"
         )
     return doubts
 
@@ -306,14 +308,7 @@ def month_notes(month: Month, recorded: Shape) -> list[str]:
 def _beside(chosen: CalendarBill, other: CalendarBill) -> str:
     if other.cheaper is None:
         return f"with {other.name} there would be {number(other.requests_month)} requests a month"
-    costs = ", ".join(f"{target} {amount:,.2f}" for target, amount in other.cost_month.items())
+    costs = ", ".join(f"{target} {money(amount)}" for target, amount in other.cost_month.items())
     still = "still" if other.cheaper == chosen.cheaper else "then"
     by_staff = ", with its staff" if other.cost_month[other.cheaper] > min(other.cost_month.values()) else ""
     return f"with {other.name} a month is {costs}, and {other.cheaper} is {still} the cheaper{by_staff}"
-
-
-def _long(seconds: float) -> str:
-    for unit, length in (("days", _DAY_S), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * length:
-            return f"{number(seconds / length)} {unit}"
-    return f"{number(seconds)} seconds"

@@ -116,7 +116,7 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
     plane, money = side_by_side(Target(url="http://x", name="vm1", plane="vm", **known), a_run(2), lives)
 
     assert plane.cost_month == pytest.approx(1.6 * E2_MEDIUM + BALANCER, abs=1e-3)
-    assert (plane.machines, plane.sizing) == (2, "1.6 in the mean and 2 at most, as in its own run")
+    assert (plane.machines, plane.sizing) == (2, "1.6 on average and 2 at most, as in its own run")
     assert plane.cost_ci is None
     now = next(even for even in money.break_even if even.by == "requests")
     assert now.between == ("sls", "vm1")
@@ -175,7 +175,7 @@ def test_the_most_machines_of_a_group_are_those_of_the_month_s_fullest_hours(tim
     assert plane.machines == most
     balancer = BALANCER if most > 1 else 0.0
     assert plane.cost_month == pytest.approx(2 * times * E2_MEDIUM + balancer, abs=1e-3)
-    assert plane.sizing == f"{2 * times:g} in the mean and {most} at most, as in its own run"
+    assert plane.sizing == f"{2 * times:g} on average and {most} at most, as in its own run"
 
 
 @settings(max_examples=25, deadline=None)
