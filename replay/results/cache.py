@@ -64,7 +64,7 @@ class Cached:
 def cached(text: Path) -> Cached | None:
     """The cache of this steps.jsonl, None where there is none that was made of it."""
     path = text.with_name(CACHE_FILE)
-    if not has_parquet() or not path.is_file():
+    if not path.is_file() or not has_parquet():
         return None
     try:
         file = ColumnFile(path)
@@ -150,6 +150,6 @@ class Caching:
 
 def caching(text: Path) -> Caching | None:
     """Writes a cache of this steps.jsonl; None where that is not possible, or not worth it."""
-    if not has_parquet() or text.stat().st_size < LEAST_BYTES:
+    if text.stat().st_size < LEAST_BYTES or not has_parquet():
         return None
     return Caching(text)

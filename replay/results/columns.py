@@ -154,7 +154,7 @@ def read_columns(run_dir: Path) -> Columns:
     """The steps of a run. An empty table where nothing was recorded. Raises RunDirError for what is no record."""
     tally = ReadTally()
     gathered = Gathering()
-    for table in read_tables(run_dir, tally):
+    for table in read_tables(run_dir, tally, keeps=True):
         gathered.add(table)
     return gathered.columns(tally.unreadable)
 

@@ -9,10 +9,10 @@ from replay.results.table import Table, table_of
 from replay.results.types import STEPS_FILE
 
 
-def read_tables(run_dir: Path, tally: ReadTally | None = None) -> Iterator[Table]:
+def read_tables(run_dir: Path, tally: ReadTally | None = None, *, keeps: bool = False) -> Iterator[Table]:
     """Every line of a run that can be read, in order of writing; none where nothing was recorded.
 
-    A long run gets a cache by it (see cache.py). Raises RunDirError for an object that is no record.
+    keeps: a long run gets a cache by it (see cache.py). Raises RunDirError for an object that is no record.
     """
     text = run_dir / STEPS_FILE
     tally = tally or ReadTally()
@@ -23,7 +23,7 @@ def read_tables(run_dir: Path, tally: ReadTally | None = None) -> Iterator[Table
         tally.unreadable = known.unreadable
         yield from known.tables()
         return
-    cache = caching(text)
+    cache = caching(text) if keeps else None
     if cache is None:
         yield from map(table_of, read_blocks(text, tally))
         return

@@ -23,7 +23,9 @@ def machine_wish(text: str) -> MachineWish:
     """A machine as it is written: TABLE:KIND. Raises CostError."""
     price, _, kind = text.rpartition(":")
     if not price or not kind:
-        raise CostError(f"{text!r} does not name a machine. Write gce-e2-us-central1:e2-standard-2, or FILE:KIND.")
+        raise CostError(
+            f"{text!r} does not name a machine. Write gce-e2-us-central1:e2-standard-2, or FILE:KIND."
+        )
     return MachineWish(price, kind)
 
 

@@ -21,7 +21,7 @@ def explain_directory(run_dir: Path, quantile: float = 0.99, session: str | None
         verdict.session = path_of_session(evidence, session)
         if verdict.session is None:
             raise RunDirError(
-                f"{run_dir}: has no session {session!r}. The field session in {STEPS_FILE} has their names."
+                f"{run_dir}: has no session {session!r}. The field `session` in {STEPS_FILE} lists them."
             )
     return verdict
 

@@ -46,7 +46,7 @@ def same(one, other):
 @given(BLOCKS)
 def test_the_cache_gives_the_columns_that_the_text_gave(tmp_path_factory, blocks):
     run = written(tmp_path_factory.mktemp("run") / "r", [record for records in blocks for record in records])
-    from_text = list(read_tables(run))
+    from_text = list(read_tables(run, keeps=True))
 
     known = cached(run / "steps.jsonl")
 
@@ -83,7 +83,7 @@ def test_lines_that_cannot_be_read_are_counted_from_the_cache_too(tmp_path):
         file.write(b'garbage\n{"session":"s-2"')
     first, second = ReadTally(), ReadTally()
 
-    list(read_tables(run, first))
+    list(read_tables(run, first, keeps=True))
     list(read_tables(run, second))
 
     assert (run / CACHE_FILE).exists()
@@ -209,7 +209,7 @@ def test_a_directory_that_may_not_be_written_to_is_read_all_the_same(tmp_path, m
 def test_a_reader_that_stops_leaves_no_half_of_a_cache(tmp_path):
     run = written(tmp_path / "r", [STEP] * 3)
 
-    next(tables := read_tables(run))
+    next(tables := read_tables(run, keeps=True))
     tables.close()
 
     assert [path.name for path in run.iterdir()] == ["steps.jsonl"]

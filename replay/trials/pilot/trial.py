@@ -39,7 +39,6 @@ from replay.trials.pilot.splitting import look_for_split
 from replay.trials.pilot.workload.phases import Plan, excerpt, pick, whole
 from replay.trials.pilot.workload.shape import Shape
 from replay.trials.prices import check_prices
-from replay.words.numbers import number
 
 _CEILING_LATENCY = 2.0
 _CEILING_ERRORS = "errors < 1%"
@@ -221,7 +220,7 @@ def _ceiling_slos(
             if (response := run.summary.latency_ms.get("response")) and response.p95
         ]
         limit = _CEILING_LATENCY * min(known) if known else 1000.0
-        state.ceiling_slos = [f"p95 < {number(limit)}ms", _CEILING_ERRORS]
+        state.ceiling_slos = [f"p95 < {limit:.0f}ms", _CEILING_ERRORS]
         write_state(directory, state)
     return [parse_slo(text) for text in state.ceiling_slos]
 
