@@ -9,9 +9,10 @@ Sources of the rules: the providers' pricing pages, named in each price table.
 
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from replay.errors import InputError
 from replay.money.price_table import InstanceBilling, PriceTable, PriceTableError, RequestBilling
@@ -56,27 +57,35 @@ class Group(NamedTuple):
 
 
 class BillLine(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """quantity of unit at unit_price, less what is free: amount. inputs: the figures that it was made of."""
+    """A line of a bill: quantity of unit at unit_price, less what is free, is amount."""
 
-    name: str
-    quantity: float
-    unit: str
-    unit_price: float
-    amount: float
-    free: float = 0.0
-    inputs: str = ""
+    name: Annotated[str, Meta(description="What is paid for.")]
+    quantity: Annotated[float, Meta(description="How much of it.")]
+    unit: Annotated[str, Meta(description="The unit of quantity.")]
+    unit_price: Annotated[float, Meta(description="The price of one unit.")]
+    amount: Annotated[float, Meta(description="What the line comes to.")]
+    free: Annotated[float, Meta(description="How much of quantity is free.")] = 0.0
+    inputs: Annotated[str, Meta(description="The figures that quantity was made of.")] = ""
 
 
 class Bill(msgspec.Struct, kw_only=True):
-    """A month. total: of all lines. without_free: the same with no free tier, which is of a billing account, and so may
-    be used up by something else. total_with_staff: with the time of staff, where that was given.
-    """
+    """The bill of a month."""
 
-    currency: str
-    lines: list[BillLine]
-    total: float
-    without_free: float | None = None
-    total_with_staff: float | None = None
+    currency: Annotated[str, Meta(description="The currency of all amounts.")]
+    lines: Annotated[list[BillLine], Meta(description="Its lines.")]
+    total: Annotated[float, Meta(description="The sum of all lines.")]
+    without_free: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "The same with no free tier, which is a billing account's and so may be used up by something "
+                "else."
+            )
+        ),
+    ] = None
+    total_with_staff: Annotated[
+        float | None, Meta(description="The same with the time of staff, where that was given.")
+    ] = None
 
 
 class CostError(InputError, ValueError):

@@ -2,10 +2,11 @@
 
 import datetime
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from replay.money.breakeven import Offer, break_evens, sensitivity
 from replay.money.calendar import Calendar, flat
@@ -81,61 +82,64 @@ class Beside(NamedTuple):
 
 
 class PlaneCost(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """One plane's month. bill None: it has no price, because of `reason`. ci: 95 %, over blocks of the run.
+    """One plane's month."""
 
-    is_stale: the price table is older than half a year. sizing: how many machines, and why.
-    """
-
-    name: str
-    provider: str
-    region: str
-    priced_on: datetime.date
-    source: str
-    is_stale: bool = False
-    machines: int | None = None
-    sizing: str | None = None
-    bill: Bill | None = None
-    ci: tuple[float, float] | None = None
-    reason: str | None = None
+    name: Annotated[str, Meta(description="What it is called in the bill.")]
+    provider: Annotated[str, Meta(description="The provider, by its price table.")]
+    region: Annotated[str, Meta(description="The region, by its price table.")]
+    priced_on: Annotated[datetime.date, Meta(description="The day that the prices are of.")]
+    source: Annotated[str, Meta(description="Where the prices are from.")]
+    is_stale: Annotated[bool, Meta(description="Whether they are older than half a year.")] = False
+    machines: Annotated[int | None, Meta(description="How many machines are priced.")] = None
+    sizing: Annotated[str | None, Meta(description="Why so many.")] = None
+    bill: Annotated[Bill | None, Meta(description="The bill; absent: it has no price.")] = None
+    ci: Annotated[
+        tuple[float, float] | None,
+        Meta(description="The interval of the total at 95 %, over blocks of the run."),
+    ] = None
+    reason: Annotated[str | None, Meta(description="Why it has no price.")] = None
 
 
 class LaterMonth(msgspec.Struct, kw_only=True):
-    """The same load when it has grown, by the calendar's own [growth]. factor: over the run's; totals: by plane."""
+    """The same load when it has grown, by the calendar's own [growth]."""
 
-    calendar: str
-    factor: float
-    requests: float
-    currency: str
-    totals: dict[str, float]
+    calendar: Annotated[str, Meta(description="What that month is called.")]
+    factor: Annotated[float, Meta(description="Its load over the run's.")]
+    requests: Annotated[float, Meta(description="Requests in it.")]
+    currency: Annotated[str, Meta(description="The currency of the totals.")]
+    totals: Annotated[dict[str, float], Meta(description="The bill, by plane.")]
 
 
 class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """What `replay cost` says. Requests, seconds and tokens are of a month of 730 hours, which looks as the
-    calendar has it; factor: its load over the run's. basis: how the active seconds are known. beside: what comes to
-    every bill from elsewhere, in none of them. staff: the two cheapest planes, and how much time of staff makes the
-    other one the cheaper. later: the month that this one grows to.
-    """
+    """What `replay cost --json` prints. Requests, seconds and tokens are of a month of 730 hours."""
 
-    schema: str
-    run: str
-    calendar: str
-    observed_s: float
-    factor: float
-    basis: Basis
-    requests: float
-    requests_a_day: float
-    active_s: float
-    boot_s: float
-    active_instances: float | None
-    concurrency: float | None
-    peak_rps: float
-    planes: list[PlaneCost]
-    beside: list[BillLine] = []
-    break_even: list[BreakEvenFound] = []
-    sensitivity: list[Sensitive] = []
-    notes: list[str] = []
-    staff: StaffFlip | None = None
-    later: LaterMonth | None = None
+    schema: Annotated[str, Meta(description="replay.cost/1.")]
+    run: Annotated[str, Meta(description="The name of the run directory.")]
+    calendar: Annotated[str, Meta(description="How the month looks.")]
+    observed_s: Annotated[float, Meta(description="How long the run took, in s.")]
+    factor: Annotated[float, Meta(description="The month's load over the run's.")]
+    basis: Annotated[Basis, Meta(description="How the active seconds are known.")]
+    requests: Annotated[float, Meta(description="Requests in the month.")]
+    requests_a_day: Annotated[float, Meta(description="Requests a day.")]
+    active_s: Annotated[float, Meta(description="Instance time with a request in the month, in s.")]
+    boot_s: Annotated[float, Meta(description="Instance time spent on boots in the month, in s.")]
+    active_instances: Annotated[float | None, Meta(description="Instances with a request, in the mean.")]
+    concurrency: Annotated[float | None, Meta(description="Requests in such an instance at once, in the mean.")]
+    peak_rps: Annotated[float, Meta(description="Requests a second in the fullest window.")]
+    planes: Annotated[list[PlaneCost], Meta(description="The planes, one by one.")]
+    beside: Annotated[
+        list[BillLine], Meta(description="What comes to every bill from elsewhere, and is in none of them.")
+    ] = []
+    break_even: Annotated[list[BreakEvenFound], Meta(description="Where two planes cost the same.")] = []
+    sensitivity: Annotated[list[Sensitive], Meta(description="How inputs move that.")] = []
+    notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
+    staff: Annotated[
+        StaffFlip | None,
+        Meta(
+            description=("The two cheapest planes, and how much time of staff makes the other one the cheaper.")
+        ),
+    ] = None
+    later: Annotated[LaterMonth | None, Meta(description="The month that this one grows to.")] = None
 
 
 def cost_of_run(

@@ -1,23 +1,32 @@
 """Staff time as money that may decide: totals with it, and the hours at which the cheaper plane flips. Pure."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from replay.money.cost import Bill, CostError
 from replay.words.numbers import money, number
 
 
 class StaffFlip(msgspec.Struct, kw_only=True):
-    """Of two planes the cheaper one by the bills, by how much a month, and how many more hours of staff a month than
-    the other it may take until it is the dearer. hours None: nobody said what an hour costs.
-    """
+    """Of two planes the cheaper one by the bills, and how much time of staff it may take."""
 
-    cheaper: str
-    dearer: str
-    difference: float
-    currency: str
-    rate: float
-    hours: float | None
-    text: str
+    cheaper: Annotated[str, Meta(description="The plane with the lower bill.")]
+    dearer: Annotated[str, Meta(description="The other.")]
+    difference: Annotated[float, Meta(description="By how much a month.")]
+    currency: Annotated[str, Meta(description="The currency of the money.")]
+    rate: Annotated[float, Meta(description="What an hour of staff costs.")]
+    hours: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Hours of staff a month that the cheaper may take more than the other until it is the dearer; "
+                "null: no rate is known."
+            )
+        ),
+    ]
+    text: Annotated[str, Meta(description="All this, in a sentence.")]
 
 
 def with_staff(bill: Bill, hours: float, rate: float) -> Bill:

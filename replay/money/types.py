@@ -3,39 +3,51 @@
 Money is in the currency that stands beside it. What was not found is null.
 """
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 MONTH_H = 730.0
 
 
 class BreakEvenFound(msgspec.Struct, kw_only=True):
-    """Where two planes cost the same. at None: they never do, or it was refused; `reason` says why. now: where this
-    workload stands. curve: (x, cost of the first, cost of the second) for a chart.
+    """Where two planes cost the same. Machines come whole, so that bills may cross more than once."""
 
-    Machines come whole, so that the bills may cross more than once: crossings has all of them, from small to large, and
-    `at` is the one nearest to now. cheaper_now: which of `between` costs less at now; None if neither, to the cent.
-    """
-
-    between: tuple[str, str]
-    by: str
-    unit: str = ""
-    at: float | None = None
-    ci: tuple[float, float] | None = None
-    now: float | None = None
-    reason: str | None = None
-    text: str = ""
-    curve: list[tuple[float, float, float]] = []
-    crossings: list[float] = []
-    cheaper_now: str | None = None
+    between: Annotated[tuple[str, str], Meta(description="The two planes.")]
+    by: Annotated[str, Meta(description="What is varied.")]
+    unit: Annotated[str, Meta(description="The unit of it.")] = ""
+    at: Annotated[
+        float | None,
+        Meta(description="Where they cost the same, nearest to now; null: they never do, or it was refused."),
+    ] = None
+    ci: Annotated[tuple[float, float] | None, Meta(description="The interval of `at`.")] = None
+    now: Annotated[float | None, Meta(description="Where this workload stands.")] = None
+    reason: Annotated[str | None, Meta(description="Why `at` is null.")] = None
+    text: Annotated[str, Meta(description="All this, in a sentence.")] = ""
+    curve: Annotated[
+        list[tuple[float, float, float]],
+        Meta(description="For a chart: what is varied, the cost of the first, the cost of the second."),
+    ] = []
+    crossings: Annotated[
+        list[float], Meta(description="All places where the bills cross, from small to large.")
+    ] = []
+    cheaper_now: Annotated[
+        str | None, Meta(description="Which of them costs less at now; null if neither, to the cent.")
+    ] = None
 
 
 class Sensitive(msgspec.Struct, omit_defaults=True, kw_only=True):
-    """How an input moves the answer. flips_at_factor: multiplied by this, the other plane is cheaper; None: no factor
-    does it. elasticity: percent of change in the ratio of the bills for a percent of change in the input.
-    """
+    """How an input moves the answer."""
 
-    input: str
-    value: float | None = None
-    unit: str = ""
-    elasticity: float | None = None
-    flips_at_factor: float | None = None
+    input: Annotated[str, Meta(description="The input.")]
+    value: Annotated[float | None, Meta(description="What it is.")] = None
+    unit: Annotated[str, Meta(description="The unit of value.")] = ""
+    elasticity: Annotated[
+        float | None,
+        Meta(description="Percent of change in the ratio of the bills for a percent of change in the input."),
+    ] = None
+    flips_at_factor: Annotated[
+        float | None,
+        Meta(description="Multiplied by this, the other plane is cheaper; absent: no factor does it."),
+    ] = None

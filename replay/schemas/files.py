@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.choice.types import PilotVerdict
 from replay.judge.check import CheckReport
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.tail.explain import ExplainVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
+from replay.money.month import RunCost
 from replay.results.types import (
     AnswerRecord,
     AnswersHead,
@@ -46,6 +48,7 @@ _VERDICTS: dict[str, File] = {
     "ceiling": File("verdict.json of ceiling: the highest load that holds the SLOs", (CeilingVerdict,)),
     "coldstart": File("verdict.json of coldstart: cold starts, and what they do to the tail", (ColdVerdict,)),
     "recovery": File("verdict.json of a run with faults: what followed each of them", (RecoveryVerdict,)),
+    "pilot": File("verdict.json of pilot: which plane fits, and all that rests on", (PilotVerdict,)),
     "check": File("What run --check --json prints: would a replay mean anything?", (CheckReport,)),
     "explain": File("What explain --json prints: what the tail of a run is made of", (ExplainVerdict,)),
 }
@@ -62,4 +65,5 @@ FILES: dict[str, File] = {
     "forecast": File("What run --dry-run --json prints: what would be sent", (Forecast,)),
     "verdict": File("verdict.json of any command", tuple(file.holds[0] for file in _VERDICTS.values())),
     **_VERDICTS,
+    "cost": File("What cost --json prints: what a run's load costs a month", (RunCost,)),
 }

@@ -180,6 +180,18 @@ def test_verdicts_do(kind, command, runs):
     assert misfits("verdict", document) == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "--price cloud-run-us-central1 --vcpu 1 --memory 1",
+        "--price cloud-run-us-central1 --machine gce-e2-us-central1:e2-medium --machine-rps 20 --staff-hours 5 --staff-rate 80",
+        "--price cloud-run-us-central1 --machine gce-e2-us-central1:e2-medium --machine-slots 8 --month office-hours",
+    ],
+)
+def test_what_a_run_costs_does(asked, runs):
+    assert misfits("cost", json.loads(replay("cost", runs / "good", *asked.split(), "--json").stdout)) == []
+
+
 def test_what_a_check_says_does(trace, answering):
     document = json.loads(replay("run", trace, "-t", answering("plain"), "--check", "--json").stdout)
 
