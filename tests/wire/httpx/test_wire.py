@@ -54,7 +54,7 @@ async def test_a_tls_handshake_that_never_ends_is_timed_out_and_its_socket_close
         url = url.replace("http:", "https:")
         target = Target(url=url, transport="httpx", http2=http2, timeouts=Timeouts(connect_s=0.05))
         wire = HttpxWire(target, url)
-        with pytest.raises(TargetUnreachable, match=r"no answer within 0\.05 s"):
+        with pytest.raises(TargetUnreachable, match=r"no answer within 50 ms"):
             await wire.open()
         wire._transports._ssl = ssl.create_default_context()
         got = await asyncio.gather(*(ask(wire) for _ in range(3)))
