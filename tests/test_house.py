@@ -212,12 +212,6 @@ def test_no_room_has_more_than_twenty_modules_directly_in_it():
 
 
 MOST_CLASS_LINES = 300
-# Classes that may be longer, each with the page of docs/decisions that argues for it.
-ARGUED_FOR: dict[str, str] = {}
-# Classes that are longer and need not be. Nothing is to be added here.
-TO_BE_CUT = {
-    "engine/records/recorder.py:Recorder",
-}
 
 
 def test_no_class_is_a_room_of_its_own():
@@ -228,9 +222,7 @@ def test_no_class_is_a_room_of_its_own():
         if isinstance(node, ast.ClassDef) and node.end_lineno - node.lineno + 1 > MOST_CLASS_LINES
     }
 
-    assert long <= ARGUED_FOR.keys() | TO_BE_CUT
-    for name, page in ARGUED_FOR.items():
-        assert name.partition(":")[2] in (ROOT / "docs" / "decisions" / page).read_text(), name
+    assert long == set()
 
 
 # An item of a docstring, `name: what it is`, begins a sentence or a clause; several may share one: `low, high: ...`.
