@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from replay.api.pricing import cost
     from replay.api.reading import open_run, open_trace
     from replay.api.running import arun, run, simulate
+    from replay.api.synthesising import synth
     from replay.errors import InputError, ReplayError
     from replay.target.target import Target
 
@@ -41,6 +42,7 @@ __all__ = [
     "pilot",
     "run",
     "simulate",
+    "synth",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "pilot": "api.piloting",
     "run": "api.running",
     "simulate": "api.running",
+    "synth": "api.synthesising",
 }
 
 

@@ -29,6 +29,7 @@ NAMES = [
     "pilot",
     "run",
     "simulate",
+    "synth",
 ]
 CALLS = [name for name in NAMES if inspect.isfunction(getattr(replay, name))]
 

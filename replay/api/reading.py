@@ -13,6 +13,7 @@ from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import HLOG_FILE, STEPS_FILE, Manifest, StepRecord, Summary
 from replay.trace.file.stream import TraceReader, read_sessions
+from replay.trace.profile.shape import TraceProfile, profile
 from replay.trace.types import Header, Session
 from replay.trials.evidence import AnyVerdict, read_verdict
 
@@ -80,6 +81,14 @@ class Trace:
     def __repr__(self) -> str:
         return f"<Trace {self.header.name}, {self.path}>"
 
+    @cached_property
+    def profile(self) -> TraceProfile:
+        """Its shape, as `replay trace info --json` prints it: how many, how often, how deep, how long.
+
+        Raises InputError with the line that breaks a rule.
+        """
+        return profile(self.path)
+
     def sessions(self) -> Iterator[Session]:
         """The sessions in file order, read as they are asked for, each checked by itself.
 
@@ -97,7 +106,7 @@ def open_run(directory: AnyPath) -> Run:
 
 
 def open_trace(path: AnyPath) -> Trace:
-    """A trace file: its header, and its sessions as a stream, so that memory does not grow with the file.
+    """A trace file: its header, its shape, and its sessions as a stream, so that memory does not grow with the file.
 
     Raises InputError where the file cannot be read, or is no trace.
     """

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 import replay
+from replay.trace.synthesis.presets import preset_text
 
 PLANE = """
 url = "http://127.0.0.1:1"
@@ -191,6 +192,30 @@ def test_a_trace_is_opened_as_a_stream(trace):
     assert repr(opened) == f"<Trace trace, {trace}>"
 
 
+def test_the_shape_of_a_trace_is_told(trace):
+    assert replay.open_trace(trace).profile.sessions == SESSIONS
+
+
+def test_a_trace_is_made_from_a_preset_and_in_the_likeness_of_another(tmp_path):
+    made = replay.synth(tmp_path / "made.jsonl", preset="bursty", sessions=20)
+    alike = replay.synth(tmp_path / "alike.jsonl.zst", like=made.path, per_min=90)
+
+    assert (made.sessions, made.arrivals.process) == (20, "bursts")
+    assert replay.open_trace(made.path).header.name == "bursty"
+    assert (alike.sessions, alike.arrivals.per_min) == (20, 90)
+    assert sum(len(session.steps) for session in replay.open_trace(alike.path).sessions()) == alike.steps
+
+
+def test_a_trace_is_made_from_a_recipe_of_ones_own(tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(preset_text("steady").replace('name = "steady"', 'name = "mine"'))
+
+    made = replay.synth(tmp_path / "made.jsonl", recipe=recipe, duration_s=10)
+
+    assert made.sessions == 16
+    assert replay.open_trace(made.path).header.name == "mine"
+
+
 def test_runs_are_awaited_beside_one_another(trace, truth, tmp_path):
     async def main():
         ticks = []
@@ -276,6 +301,12 @@ WRONG = {
     "no plane": lambda it: replay.simulate(it.trace, it.url),
     "how": lambda it: replay.pilot(it.trace, how="slowly"),
     "which plane": lambda it: replay.pilot(it.trace, [it.url]),
+    "nothing to make": lambda it: replay.synth("made.jsonl"),
+    "two things to make": lambda it: replay.synth("made.jsonl", preset="bursty", like=it.trace),
+    "no such preset": lambda it: replay.synth("made.jsonl", preset="odd"),
+    "no recipe": lambda it: replay.synth("made.jsonl", recipe="nothing.toml"),
+    "no rate": lambda it: replay.synth("made.jsonl", preset="bursty", per_min=0),
+    "a likeness of nothing": lambda it: replay.synth("made.jsonl", like="nothing.jsonl"),
     "a dead trace": lambda it: replay.open_trace(it.url),
 }
 

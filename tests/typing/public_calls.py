@@ -12,6 +12,8 @@ from replay.judge.types import Decision
 from replay.money.month import RunCost
 from replay.results.histogram import Histogram
 from replay.results.types import Manifest, StepRecord, Summary
+from replay.trace.profile.shape import TraceProfile
+from replay.trace.synthesis.writing import Made
 from replay.trace.types import Header, Session
 from replay.trials.ceiling import CeilingOutcome
 from replay.trials.coldstart import ProbeOutcome
@@ -65,6 +67,8 @@ def read() -> None:
     trace = replay.open_trace(TRACE)
     assert_type(trace.header, Header)
     assert_type(next(trace.sessions()), Session)
+    assert_type(trace.profile, TraceProfile)
+    assert_type(replay.synth("made.jsonl", preset="bursty", sessions=20), Made)
     try:
         replay.open_trace("nothing.jsonl")
     except replay.InputError as error:

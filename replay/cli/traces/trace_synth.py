@@ -3,21 +3,14 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from replay.cli.command import Command
 from replay.cli.units import DURATION
-from replay.trace.errors import TraceError
-from replay.trace.file.stream import TraceWriter
-from replay.trace.synthesis.likeness import likeness_of
-from replay.trace.synthesis.making import from_likeness, from_recipe, likeness_header, recipe_header
 from replay.trace.synthesis.presets import PRESETS, preset_text
-from replay.trace.synthesis.recipe import Recipe, RecipeError, parse_recipe
+from replay.trace.synthesis.recipe import Recipe
+from replay.trace.synthesis.writing import Wanted, preset_recipe, read_recipe, write_likeness, write_of_recipe
 from replay.words.numbers import exact, number
 from replay.words.phrases import counted
-
-_RECIPE_BYTES = 1 << 20
-_DEFAULT_S = 600.0
 
 
 @click.command(
@@ -69,57 +62,18 @@ def synth(
         raise click.BadParameter(
             f"{exact(rate)} is not a valid rate; write sessions a minute, more than 0.", param_hint="'--rate'"
         )
+    wanted = Wanted(seed, duration, sessions, rate)
     if like is not None:
-        _in_likeness(like, output, seed, duration, sessions, rate)
-        return
-    written = _recipe(preset, recipe, rate)
-    if duration is None and sessions is None:
-        duration = _DEFAULT_S
-    with TraceWriter(output, recipe_header(written, seed)) as writer:
-        for session in from_recipe(written, seed, duration, sessions):
-            writer.write(session)
-    _say(writer, output)
+        made = write_likeness(output, like, wanted)
+        how = made.arrivals
+        click.echo(f"arrivals: {how.process}, {number(how.per_min, 4)} a minute, fitted to {like}", err=True)
+    else:
+        made = write_of_recipe(output, _recipe(preset, recipe), wanted)
+    click.echo(f"{output}: {counted(made.sessions, 'session')}, {counted(made.steps, 'step')}", err=True)
 
 
-def _recipe(preset: str | None, path: Path | None, rate: float | None) -> Recipe:
-    try:
-        found = parse_recipe(preset_text(preset), preset) if preset is not None else parse_recipe(*_read(path))
-    except RecipeError as error:
-        raise TraceError(str(error)) from error
-    return found if rate is None else _at_rate(found, rate)
-
-
-def _at_rate(recipe: Recipe, rate: float) -> Recipe:
-    return msgspec.structs.replace(recipe, arrivals=msgspec.structs.replace(recipe.arrivals, per_min=rate))
-
-
-def _read(path: Path | None) -> tuple[str, str]:
+def _recipe(preset: str | None, path: Path | None) -> Recipe:
+    if preset is not None:
+        return preset_recipe(preset)
     assert path is not None
-    try:
-        with path.open("rb") as source:
-            return source.read(_RECIPE_BYTES).decode(), str(path)
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path}: is not UTF-8 text.") from error
-
-
-def _in_likeness(
-    trace: Path, output: Path, seed: int, duration: float | None, sessions: int | None, rate: float | None
-) -> None:
-    found = likeness_of(trace, seed)
-    if rate is not None:
-        # The same sessions in a longer or a shorter time.
-        span_s = found.span_s * found.arrivals.per_min / rate
-        arrivals = msgspec.structs.replace(found.arrivals, per_min=rate)
-        found = found._replace(arrivals=arrivals, span_s=span_s)
-    with TraceWriter(output, likeness_header(found, seed)) as writer:
-        for session in from_likeness(found, seed, duration, sessions):
-            writer.write(session)
-    how = found.arrivals
-    click.echo(f"arrivals: {how.process}, {number(how.per_min, 4)} a minute, fitted to {trace}", err=True)
-    _say(writer, output)
-
-
-def _say(writer: TraceWriter, output: Path) -> None:
-    click.echo(f"{output}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}", err=True)
+    return read_recipe(path)
