@@ -131,7 +131,7 @@ def test_a_run_ends_before_it_would_pass_its_budget(write_trace, truth, tmp_path
     assert counts.unsent_reasons == {"budget": counts.unsent}
     assert (summary.status, summary.ended.by) == ("interrupted", "budget")
     assert summary.ended.why == (
-        "with 0.1 USD spent, the next model call, at about 0.02 USD, would pass the budget of 0.1 USD"
+        "with 0.10 USD spent, the next model call, at about 0.02 USD, would pass the budget of 0.10 USD"
     )
     assert (summary.spent.calls, summary.spent.counted, summary.spent.assumed) == (5, 0, 5)
     assert summary.spent.amount == pytest.approx(0.1)

@@ -22,6 +22,9 @@ import zstandard
 
 from replay.money.calendar_file import NAMED
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
+from replay.results.cache import CACHE_FILE, Caching
+from replay.results.record import ReadTally, read_blocks
+from replay.results.table import table_of
 from replay.trace.file.stream import read_sessions
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.types import Recorded, Request, Step
@@ -359,6 +362,21 @@ def run_directory() -> Path:
         )
     assert next(read_sessions(trace)).steps
     return folder / "run"
+
+
+@cache
+def column_cache() -> Sequence[bytes]:
+    """The lines of that run as a column file, which a run of its size would not be given."""
+    text = run_directory() / "steps.jsonl"
+    caching = Caching(text)
+    for records in read_blocks(text, ReadTally(), caching.saw):
+        caching.add(table_of(records))
+    caching.finish(0)
+    file = text.with_name(CACHE_FILE)
+    try:
+        return [file.read_bytes()]
+    finally:
+        file.unlink()
 
 
 def files_of_runs(file: str) -> Sequence[bytes]:

@@ -17,8 +17,8 @@ SEED = 20261128
 
 # Modules that decode bytes, but no one's but ours or the user's own program's.
 NOT_FUZZED = {
+    "replay.api.options": "keyword arguments of the user's own program",
     "replay.cli.planes.plane_serve": "a model file, converted as the run options of its command line are",
-    "replay.pytest_plugin": "options of the user's own configuration",
     "replay.live.screen": "snapshots of our own process",
     "replay.trials.aborting": "lines of our own process",
     "replay.trials.early": "lines of our own process",

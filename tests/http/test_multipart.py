@@ -161,7 +161,8 @@ def test_a_body_of_which_nothing_is_withheld_is_put_together_as_it_was(pieces, e
 
 @given(st.lists(st.text("ab- \r\n", max_size=12), min_size=1, max_size=4))
 def test_whole_bodies_are_cut_as_the_standard_library_cuts_them(contents):
-    contents = [content for content in contents if "\n--b" not in f"\n{content}"]
+    # The standard library ends a line at a bare carriage return too, which no standard of HTTP does.
+    contents = [content for content in contents if "\n--b" not in f"\n{content}".replace("\r", "\n")]
     body = "".join(f"--b\r\nX-A: 1\r\n\r\n{content}\r\n" for content in contents) + "--b--\r\n"
     text = f"Content-Type: multipart/mixed; boundary=b\r\n\r\n{body}"
     theirs = email.message_from_string(text, policy=email.policy.HTTP)

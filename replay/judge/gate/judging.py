@@ -189,8 +189,8 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
         )
     if counts.withheld:
         notes.append(
-            f"the run was read-only: {counts.withheld} requests were not sent, so this is the target under the rest of "
-            "the load"
+            f"the run was read-only: {counted(counts.withheld, 'request')} were not sent, so the target was measured "
+            "without their load"
         )
     if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
         notes.append(

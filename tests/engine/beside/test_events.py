@@ -125,7 +125,7 @@ def test_the_command_line_judges_the_fault_and_shows_it_again(truth, write_trace
     )
 
     assert ran.returncode == 0
-    assert "at 0.3" in ran.stdout
+    assert "at 300 ms" in ran.stdout
     assert "recovered" in ran.stdout
     assert "recovered" in again.stdout
 

@@ -110,9 +110,8 @@ def test_it_was_chosen_so_it_is_told_and_no_shortfall(every_method, truth, tmp_p
     assert fidelity.requests == pytest.approx(5 / 14, abs=1e-6)
     verdict = judge_gate([parse_slo("errors == 0%")], run)
     assert (
-        "the run was read-only: 7 requests were not sent, so these figures are of the target under the rest of the load"
-        in (verdict.notes)
-    )
+        "the run was read-only: 7 requests were not sent, so the target was measured without their load"
+    ) in verdict.notes
 
 
 def test_a_dry_run_says_how_many_would_be_withheld(every_method):

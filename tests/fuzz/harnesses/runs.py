@@ -4,12 +4,15 @@ import contextlib
 import io
 import shutil
 import zlib
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 
 from replay.cli.failures import failure_of
 from replay.cli.main import cli
+from replay.results.cache import CACHE_FILE
 from replay.results.histogram import decode
 from replay.results.hlog import read_hlog, read_totals
 from tests.fuzz import seeds
@@ -39,7 +42,7 @@ _FILES = {
 }
 
 
-def _harness_of(file: str, covers: tuple[str, ...]) -> Harness:
+def _harness_of(file: str, covers: tuple[str, ...], seeds_of: Callable[[], Sequence[bytes]]) -> Harness:
     def feed(data: bytes, folder: Path) -> bool:
         run = folder / "run"
         if not run.exists():
@@ -55,7 +58,7 @@ def _harness_of(file: str, covers: tuple[str, ...]) -> Harness:
             else:
                 (run / file).write_bytes(before)
 
-    return Harness(f"run:{file}", feed, (), lambda: seeds.files_of_runs(file), covers, short_run=8)
+    return Harness(f"run:{file}", feed, (), seeds_of, covers, short_run=8)
 
 
 VERDICT = "verdict.json"
@@ -91,5 +94,6 @@ def _hlog(data: bytes, folder: Path) -> bool:
 
 HARNESSES = (
     Harness("hlog", _hlog, (), lambda: seeds.files_of_runs("latency.hlog"), ("replay.results.hlog",)),
-    *(_harness_of(file, covers) for file, covers in _FILES.items()),
+    *(_harness_of(file, covers, partial(seeds.files_of_runs, file)) for file, covers in _FILES.items()),
+    _harness_of(CACHE_FILE, ("replay.results.cache", "replay.results.column_file"), seeds.column_cache),
 )

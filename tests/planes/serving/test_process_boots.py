@@ -111,7 +111,7 @@ async def test_a_health_path_that_never_agrees_is_named():
     told, instances = await booted(program, 1, health_path="/up", boot_timeout_s=0.7, grace_s=0.1)
 
     assert told == ["died"]
-    assert instances.last_fault.endswith("/up did not answer 200 or 204 within 0.7 s")
+    assert instances.last_fault.endswith("/up did not answer 200 or 204 within 700 ms")
 
 
 async def test_a_port_that_is_bound_just_as_the_time_to_boot_is_over_is_said_to_be_late():
@@ -121,7 +121,7 @@ async def test_a_port_that_is_bound_just_as_the_time_to_boot_is_over_is_said_to_
         port = late.getsockname()[1]
 
         assert await instances._not_ready(port) == (
-            f"nothing accepted connections on 127.0.0.1 port {port} within 0.3 s, though something does now"
+            f"nothing accepted connections on 127.0.0.1 port {port} within 300 ms, though something does now"
         )
     await instances.close()
 

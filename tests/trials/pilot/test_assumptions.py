@@ -66,7 +66,7 @@ def test_what_follows_from_the_kind_is_told_as_what_it_comes_to():
         ("none", "default"),
     )
     assert machines["plane.pending_limit"] == ("an accept queue of 2048", "default")
-    assert machines["instances.boot"][0] == "45 s in the median, 120 s at p99 (lognormal)"
+    assert machines["instances.boot"][0] == "45 s in the median, 2 min at p99 (lognormal)"
     assert "plane.idle_lifetime_s" not in machines
 
 
@@ -117,7 +117,7 @@ def test_a_quick_pilot_says_that_machines_boot_in_less_time_than_they_do():
         "5.62 s in the median, 15 s at p99 (lognormal)",
         "chosen: a machine's 45 s, shortened to 0.125 of it as a quick failure phase is",
     )
-    assert live["instances.boot"] == ("45 s in the median, 120 s at p99 (lognormal)", "default")
+    assert live["instances.boot"] == ("45 s in the median, 2 min at p99 (lognormal)", "default")
 
 
 def test_streams_of_nearly_an_hour_are_within_what_either_plane_allows():

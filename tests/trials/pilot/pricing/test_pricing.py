@@ -188,7 +188,7 @@ def test_no_group_has_more_machines_in_the_mean_than_at_most(times: float, machi
 
         price_planes([scheduled()], [plane], measured, shape)
 
-        mean = float((plane.sizing or "").split(" in the mean")[0].replace(",", ""))
+        mean = float((plane.sizing or "").split(" on average")[0].replace(",", ""))
         assert mean <= (plane.machines or 0) * 1.005  # as it is rounded in the sentence
 
 
