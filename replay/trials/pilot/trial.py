@@ -220,7 +220,7 @@ def _ceiling_slos(
             if (response := run.summary.latency_ms.get("response")) and response.p95
         ]
         limit = _CEILING_LATENCY * min(known) if known else 1000.0
-        state.ceiling_slos = [f"p95 < {limit:.0f}ms", _CEILING_ERRORS]
+        state.ceiling_slos = [f"p95 < {max(round(limit), 1)}ms", _CEILING_ERRORS]
         write_state(directory, state)
     return [parse_slo(text) for text in state.ceiling_slos]
 

@@ -517,9 +517,9 @@ async def test_an_application_that_cannot_start_is_told_as_such_and_at_once(bind
 
         assert (await answer)[::2] == (503, b"No instance can be started: exit status 3.\n")
         assert (await client.ask())[0] == 503
-        played.boots_at_once = True
         for instance in list(played.booting):
             await until_loop(lambda instance=instance: instance in played._ports)
             played.ready(instance)
+        played.boots_at_once = True
         assert (await client.ask())[0] == 200
         assert gateway.plane.census().waiting == 0

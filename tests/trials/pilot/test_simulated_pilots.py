@@ -294,7 +294,7 @@ def test_a_short_trace_without_a_calendar_is_doubted_first_with_two_other_months
 
     assert verdict.calendar == "flat"
     assert [bill.name for bill in verdict.calendars] == ["flat", "office-hours", "launch-week"]
-    assert verdict.doubts[0].startswith("the trace covers 2.02 minutes, and no calendar was given")
+    assert verdict.doubts[0].startswith("the trace covers 2.02 min, and no calendar was given")
     assert "with office-hours a month is serverless" in verdict.doubts[0]
     flat, office, launch = verdict.calendars
     assert flat.cost_month == {plane.target: plane.cost_month for plane in verdict.planes}
