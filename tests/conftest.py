@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.support.gateway_processes import gateway_processes
 from tests.support.walks import walked_starts_ms
 
 # A busy machine is no defect of what is tested.
@@ -61,6 +62,13 @@ def truth(tmp_path) -> Iterator[Truth]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+@pytest.fixture
+def serve():
+    """Starts `replay plane serve` with real instances, as often as it is called."""
+    with gateway_processes() as start:
+        yield start
 
 
 def get(step_id, path="/", after=(), **fields):

@@ -152,6 +152,17 @@ FOLDERS = sorted(
 )
 
 
+def test_the_page_of_the_house_tells_of_every_room_and_sub_room():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = {}
+    for rooms, told in re.findall(r"^\| (`.+?`) \| (.+) \|$", page, re.MULTILINE):
+        rows |= dict.fromkeys(re.findall(r"`(\w+)`", rooms), told)
+
+    assert rows.keys() == KNOWS.keys() - {"__main__"}
+    for room, sub_room in SUB_ROOMS:
+        assert f"`{sub_room}/`" in rows[room], f"{room}/{sub_room}"
+
+
 def in_circles(knows: Mapping[Any, set[Any]]) -> set[Any]:
     """Those that know one another in a circle, and those that know one of these."""
     left = dict(knows)
@@ -223,6 +234,22 @@ def test_no_class_is_a_room_of_its_own():
     }
 
     assert long == set()
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda p: str(p.relative_to(ROOT / "tests")))
+def test_no_test_imports_a_test(path):
+    """What several share is in tests/support, where a reader looks for it, and its fixtures in a conftest."""
+    named = {
+        part
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("tests."))
+        for part in [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+    }
+
+    assert {part for part in named if part.startswith("test_") or part == "conftest"} == set()
 
 
 # An item of a docstring, `name: what it is`, begins a sentence or a clause; several may share one: `low, high: ...`.

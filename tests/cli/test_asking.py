@@ -10,7 +10,7 @@ from replay.cli.main import cli
 from replay.target.cost import Cost
 from replay.target.target import Target
 from replay.trials.pilot.answers import read_answers, with_upkeep
-from tests.cli.planes.test_pilot import bursts, replay
+from tests.support.pilot_commands import bursts, replay
 
 
 @pytest.fixture

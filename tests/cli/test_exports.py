@@ -12,7 +12,7 @@ from replay.cli.failures import failure_of
 from replay.cli.main import cli
 from replay.results import column_file
 from replay.results.types import StepRecord
-from tests.results.test_table import MANIFEST
+from tests.support.records import MANIFEST
 
 STEPS = [
     StepRecord(

@@ -27,7 +27,7 @@ from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.pricing.money import price_planes
 from replay.trials.prices import check_currency, check_prices, price_table, shipped_prices, tables_of
-from tests.trials.pilot.pricing.test_pricing import a_run, a_shape
+from tests.support.priced import a_run, a_shape
 
 EURO = """
 provider = "Mine"

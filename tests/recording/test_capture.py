@@ -9,33 +9,11 @@ from hypothesis import strategies as st
 
 from replay.recording.capture import MOST_BODY_BYTES, BodyCapture, step_of
 from replay.recording.redaction import Redactor
-from replay.recording.types import Exchange, SessionRef
 from replay.trace.file.rules import find_problem
 from replay.trace.types import Session
+from tests.support.exchanges import MS, exchange
 
-MS = 1_000_000
 JSON = [("Content-Type", "application/json")]
-
-
-def exchange(path="/", body=b"", **fields):
-    return Exchange(
-        **{
-            "number": 1,
-            "session": SessionRef("s", "header"),
-            "method": "POST" if body else "GET",
-            "path": path,
-            "client_path": path,
-            "headers": [],
-            "upstream": "",
-            "begin_ns": 5 * MS,
-            "first_byte_ns": 7 * MS,
-            "end_ns": 15 * MS,
-            "body": body,
-            "body_bytes": len(body or b""),
-            "status": 200,
-            **fields,
-        }
-    )
 
 
 def step(bodies="keep", **fields):

@@ -18,7 +18,7 @@ from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, SessionRef
 from replay.target.target import Target
 from replay.trace.file.stream import read_sessions
-from tests.recording.test_record_command import Recorded
+from tests.support.recorders import Recorded
 
 LONGEST_S = 60.0
 

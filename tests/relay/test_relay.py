@@ -8,7 +8,7 @@ from time import monotonic_ns
 import pytest
 
 from replay.relay import clients, doorway, sockets
-from tests.relay.conftest import relay_of
+from tests.support.relays import relay_of
 from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio

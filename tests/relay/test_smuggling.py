@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from replay.relay import doorway
-from tests.relay.conftest import relay_before
+from tests.support.relays import relay_before
 
 pytestmark = pytest.mark.anyio
 

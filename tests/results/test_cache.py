@@ -16,7 +16,7 @@ from replay.results.rundir import RunDirError
 from replay.results.table import FLAGS, MILLISECONDS, NUMBERS, TEXTS
 from replay.results.tables import read_tables
 from replay.results.types import StepRecord
-from tests.results.test_table import BLOCKS
+from tests.support.records import BLOCKS
 
 pytest.importorskip("pyarrow")
 

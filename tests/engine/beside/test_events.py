@@ -16,7 +16,6 @@ from replay.engine.run import replay_trace
 from replay.engine.types import At, RunOptions
 from replay.target.target import Target
 from replay.trials.faults import judge_faults, read_events
-from tests.planes.serving.test_processes import serve  # noqa: F401 - a fixture
 from tests.support.waiting import is_alive, until
 
 
@@ -61,7 +60,7 @@ def test_variables_stay_unexpanded_in_what_is_kept(truth, write_trace, tmp_path,
     assert not [path for path in out.iterdir() if b"s3cret-value" in path.read_bytes()]
 
 
-def test_an_instance_that_is_killed_on_purpose_is_felt_and_recovered_from(serve, write_trace, tmp_path):  # noqa: F811
+def test_an_instance_that_is_killed_on_purpose_is_felt_and_recovered_from(serve, write_trace, tmp_path):
     served, out = serve("--max-instances", "1", "--concurrency", "20"), tmp_path / "run"
     served.get()
     target = Target(url=served.url, name="t", observe=f"{served.control}/state")
@@ -90,7 +89,7 @@ def test_a_fault_of_a_target_without_a_control_address_says_that_nothing_was_don
 
 
 @pytest.mark.parametrize("path", ["/drain", "/deploy", "/kill"])
-def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):  # noqa: F811
+def test_the_control_address_takes_faults_and_the_plane_goes_on(serve, path):
     served = serve("--plane", "vm", "--max-instances", "2")
     until(lambda: served.state()["instances"]["idle"] == 2)
 

@@ -14,7 +14,7 @@ from replay.planes.modelled.script import Recorded, Script
 from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
-from tests.planes.modelled.test_instances import behind_a_gateway
+from tests.support.modelled_planes import behind_a_gateway
 
 S = 1_000_000_000
 NO_BOOST = {"startup_boost": False}

@@ -18,7 +18,7 @@ from replay.planes.types import DayWindow, Drain, GroupDriven, ModelSpec, PlaneS
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target.errors import TargetError
 from replay.target.target import Target
-from tests.planes.conftest import Simulation
+from tests.support.plane_simulation import Simulation
 
 HPA = KUBERNETES_HPA.scaling
 

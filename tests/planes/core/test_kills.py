@@ -9,7 +9,7 @@ from replay.engine.types import RunOptions
 from replay.planes.types import Constant, Faults, ModelSpec
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
-from tests.planes.modelled.test_instances import behind_a_gateway
+from tests.support.modelled_planes import behind_a_gateway
 
 
 def simulated(trace, out, plane, faults):

@@ -1,18 +1,14 @@
 """Modelled instances: what is planned for a request, and what a client behind the gateway then lives through."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from time import monotonic_ns
 
 import httpx
 import pytest
 
-from replay.planes.core.plane import Plane
 from replay.planes.modelled.asking import NOTHING_ASKED
-from replay.planes.modelled.instances import ModelledInstances
 from replay.planes.modelled.script import Script
-from replay.planes.serving.gateway import Gateway
 from replay.planes.serving.serving import plane_server
 from replay.planes.types import (
     Asked,
@@ -22,11 +18,10 @@ from replay.planes.types import (
     Lognormal,
     ModelSpec,
     PlaneSpec,
-    RequestDriven,
     Spread,
 )
+from tests.support.modelled_planes import ONLY_WAITING, behind_a_gateway
 
-ONLY_WAITING = RequestDriven(windows_s=(), keep_instances=None)
 AT_ONCE = ModelSpec(boot=Constant(0.0), service=Constant(0.0), between_tokens=Constant(0.0))
 CHAT = "/v1/chat/completions"
 
@@ -34,25 +29,6 @@ CHAT = "/v1/chat/completions"
 @pytest.fixture(params=["asyncio", "uvloop"])
 def anyio_backend(request):
     return ("asyncio", {"use_uvloop": request.param == "uvloop"})
-
-
-@contextlib.asynccontextmanager
-async def behind_a_gateway(model, **rules):
-    """A client of a plane whose instances are modelled; yields it and the instances."""
-    rules = {"concurrency": 8, "max_instances": 2, "scaling": ONLY_WAITING, "idle_lifetime_s": 60.0, **rules}
-    spec = PlaneSpec(**rules)
-    gateway = Gateway(Plane(spec, monotonic_ns()))
-    instances = ModelledInstances(model, gateway, spec)
-    server = await asyncio.get_running_loop().create_server(gateway.doorway, "127.0.0.1", 0)
-    gateway.open(instances)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
-            yield client, instances
-    finally:
-        server.close()
-        await gateway.close()
-        await instances.close()
 
 
 def key(number):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.planes.serving.test_gateway import Client, answer_ok, plane_of, read_request
+from tests.support.gateways import Client, answer_ok, plane_of, read_request
 
 pytestmark = pytest.mark.anyio
 

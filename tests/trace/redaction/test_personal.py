@@ -14,7 +14,7 @@ from replay.recording.capture import step_of
 from replay.recording.redaction import Redactor
 from replay.trace.redaction.personal import personal_taken_out, without_personal
 from replay.trace.types import Recorded, Request, Step
-from tests.recording.test_capture import exchange
+from tests.support.exchanges import exchange
 
 PERSONAL = {
     "mail": "a.b+c@ex-ample.co.uk",

@@ -10,7 +10,7 @@ import pytest
 from replay.trace.types import Recorded, Session
 from replay.trials.pilot.caveats import are_many, recorded_failures
 from replay.trials.pilot.workload import phases
-from tests.trials.pilot.test_simulated_pilots import call, piloted, verdict_of, written
+from tests.support.simulated_pilots import call, piloted, verdict_of, written
 
 
 def test_recorded_failures_of_emulated_planes_count_for_none():

@@ -12,8 +12,8 @@ from replay.target.routes import Route
 from replay.target.target import Target
 from replay.trace.types import Session
 from replay.trials.pilot.carrying import Carrier
+from tests.support.simulated_pilots import edges_and_builds, piloted, verdict_of, written
 from tests.trials.pilot.cases import machines, serverless
-from tests.trials.pilot.test_simulated_pilots import edges_and_builds, piloted, verdict_of, written
 
 # 730 h x 0.033506, a disk and an address.
 E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65

@@ -15,7 +15,7 @@ from replay.trials.pilot.embedded import embedded_targets
 from replay.trials.pilot.pricing import flipping
 from replay.trials.pilot.pricing.flipping import variants
 from replay.trials.pilot.workload.shape import shape_of
-from tests.trials.pilot.test_simulated_pilots import call, piloted, verdict_of, written
+from tests.support.simulated_pilots import call, piloted, verdict_of, written
 
 RUN = "cloud-run-us-central1"
 

@@ -19,9 +19,7 @@ from replay.trials.pilot.pricing.month import in_month
 from replay.trials.pilot.pricing.peeling import Ground, one_machine_month, peeled
 from replay.trials.pilot.pricing.schedule import Schedule
 from replay.trials.prices import price_table
-from tests.support.runs import step, summary
-from tests.trials.pilot.cases import machines
-from tests.trials.pilot.pricing.test_pricing import (
+from tests.support.priced import (
     DAYTIME,
     E2_MEDIUM,
     MACHINE,
@@ -29,6 +27,8 @@ from tests.trials.pilot.pricing.test_pricing import (
     a_shape,
     in_calendar,
 )
+from tests.support.runs import step, summary
+from tests.trials.pilot.cases import machines
 
 STREAM, CHECK, RARE = (
     StepClass(kind="tool", name=name, steps=1, busy_share=busy)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.choice.types import Bucket, PilotPlane, Workload
+from replay.choice.types import Bucket, PilotPlane
 from replay.money.calendar import Slot
 from replay.money.calendar_file import named_calendar
 from replay.planes.types import GroupDriven
@@ -24,54 +24,12 @@ from replay.trials.pilot.pricing.money import Money, price_planes, put_break_eve
 from replay.trials.pilot.pricing.month import in_month
 from replay.trials.pilot.pricing.schedule import Schedule, unscheduled
 from replay.trials.pilot.workload.shape import Shape
+from tests.support.priced import DAYTIME, E2_MEDIUM, MACHINE, SERVERLESS, a_run, a_shape, in_calendar
 from tests.support.runs import step, summary
 
-MACHINE = Cost(price="gce-e2-us-central1", machine="e2-medium")
-# 730 h x 0.033506, a disk and an address.
-E2_MEDIUM = 730 * 0.033506 + 2.00 + 3.65
 # From two machines on; and for each GiB.
 BALANCER, BALANCED_GIB = 18.25, 0.008
 NS = 10**9
-
-
-def a_shape(peak_rps: float = 1.0, in_flight: int = 2, windows: int = 10) -> Shape:
-    """Ten windows of ten seconds, of one load."""
-    bucket = Bucket(name="normal", weight=1.0, requests_per_s=1.0)
-    workload = Workload(
-        trace="t",
-        sessions=100,
-        steps=100,
-        span_s=100.0,
-        pattern="bursty background",
-        pattern_rule="",
-        window_s=10,
-        mean_rps=1.0,
-        peak_rps=peak_rps,
-        peak_in_flight=in_flight,
-        buckets=[bucket],
-    )
-    return Shape(workload, np.zeros(windows, np.int8))
-
-
-def a_run(instances: int = 1, *, failed: int = 0, per_s: int = 1, **fields: Any) -> Evidence:
-    """A hundred seconds, so many requests of half a second in each, dealt to so many instances."""
-    steps = [
-        step(f"s-{n}-{k}", 500, at_ms=1000 * n, instance=f"i-{(n * per_s + k) % instances}", **fields)
-        for n in range(100)
-        for k in range(per_s)
-    ]
-    facts = summary(elapsed_s=100.0, failed=failed)
-    facts.plane = PlaneFigures(
-        instances=instances,
-        most_instances=instances,
-        cold=0,
-        refused=0,
-        timed_out=0,
-        instance_s=100.0 * instances,
-        busy_s=50.0 * per_s,
-        booting_s=0.0,
-    )
-    return Evidence(facts, columns_of([steps]), "run")
 
 
 def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) -> tuple[PilotPlane, Money]:
@@ -80,9 +38,6 @@ def priced(cost: Cost, run: Evidence, shape: Shape | None = None, **known: Any) 
     plane = PilotPlane(target="vm1", plane=target.plane, **known)
     measured = {"vm1": Measured(run, 0.0, is_simulated=True)}
     return plane, price_planes([target], [plane], measured, shape or a_shape())
-
-
-SERVERLESS = Cost(price="cloud-run-us-central1", memory_gib=2.0)
 
 
 def side_by_side(
@@ -125,18 +80,10 @@ def test_a_group_is_paid_by_the_time_that_its_machines_were_there(known: dict[st
     assert [even.by for even in money.break_even] == ["utilisation", "requests", "concurrency"]
 
 
-DAYTIME = {"policy": "group", "schedule": [{"from_h": 8, "until_h": 18, "machines": 3}], "starts_at_h": 9}
-
-
 def scheduled(**plane: Any) -> Target:
     """Machines that come and go, of which there are three at least from 8 to 18."""
     rules = {"kind": "group", "scaling": DAYTIME, **plane}
     return Target(url="http://x", name="vm1", plane="vm", cost=MACHINE, simulate={"plane": rules})
-
-
-def in_calendar(name: str) -> Shape:
-    """The shape of a run in a month that looks so."""
-    return in_month(a_shape(), named_calendar(name))
 
 
 # Of all hours, and of the hours of a week, those from 8 to 18.

@@ -1,0 +1,34 @@
+"""Planes whose instances are modelled, behind a gateway on a real socket."""
+
+import asyncio
+import contextlib
+from time import monotonic_ns
+
+import httpx
+
+from replay.planes.core.plane import Plane
+from replay.planes.modelled.instances import ModelledInstances
+from replay.planes.serving.gateway import Gateway
+from replay.planes.types import (
+    PlaneSpec,
+)
+from tests.support.gateways import ONLY_WAITING
+
+
+@contextlib.asynccontextmanager
+async def behind_a_gateway(model, **rules):
+    """A client of a plane whose instances are modelled; yields it and the instances."""
+    rules = {"concurrency": 8, "max_instances": 2, "scaling": ONLY_WAITING, "idle_lifetime_s": 60.0, **rules}
+    spec = PlaneSpec(**rules)
+    gateway = Gateway(Plane(spec, monotonic_ns()))
+    instances = ModelledInstances(model, gateway, spec)
+    server = await asyncio.get_running_loop().create_server(gateway.doorway, "127.0.0.1", 0)
+    gateway.open(instances)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
+            yield client, instances
+    finally:
+        server.close()
+        await gateway.close()
+        await instances.close()
