@@ -261,8 +261,8 @@ def test_the_end_of_a_trace_that_was_not_replayed_is_in_doubt(short):
     doubts = month_doubts(month_of_trace(short, flat()), [], 86_400.0, part)
 
     assert doubts == [
-        "the end of the trace was not replayed: 300,000 of 400,000 requests were (25% left out), so what comes after 18 "
-        "hours was not seen"
+        "the end of the trace was not replayed: 300,000 of 400,000 requests were (25% left out), so what comes after 18 h "
+        "was not seen"
     ]
 
 
