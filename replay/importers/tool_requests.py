@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from replay.trace.redaction.secrets import redacted_value
+from replay.trace.redaction.secrets import redacted_value, without_secrets
 from replay.trace.types import Request
 
 LARGEST_ARGUMENTS_BYTES = 1 << 16
@@ -21,7 +21,7 @@ def tool_request(name: str, arguments: bytes | str | None = None) -> tuple[Reque
     """POST /tools/NAME with the arguments as its JSON body, and whether they had to be left out.
 
     arguments: JSON; None where they were not recorded: the body is then an empty object, as it is where they
-    are no JSON object or larger than 64 KiB. What in it is named like a secret is replaced.
+    are no JSON object or larger than 64 KiB. Secrets in it, in its commands and texts too, are replaced.
     """
     body = None if arguments is None else _kept(arguments.encode() if isinstance(arguments, str) else arguments)
     request = Request("POST", f"/tools/{_segment(name)}", {"content-type": "application/json"})
@@ -42,7 +42,7 @@ def _kept(arguments: bytes) -> msgspec.Raw | None:
         return None
     try:
         value = msgspec.json.decode(arguments, type=dict[str, Any])
-        return msgspec.Raw(msgspec.json.encode(redacted_value(value, str)))
+        return msgspec.Raw(msgspec.json.encode(redacted_value(value, without_secrets)))
     except (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError):
         return None
 

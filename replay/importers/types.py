@@ -20,7 +20,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     where the recording does not say. subagent_t: see SubagentT. session_by: the field or header whose value names
     the session, for formats without sessions of their own; None: the importer's own rule. idle_gap_s: where
     sessions are told by client and time alone, a client that was silent for longer begins a new one. responses:
-    whether responses' headers and small JSON bodies are kept, without secrets, for formats that have them.
+    whether responses' headers and small JSON bodies are kept, without secrets, for formats that have them. strict:
+    whether the first line that cannot be read ends the import.
     """
 
     name: str | None = None
@@ -32,6 +33,7 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     session_by: str | None = None
     idle_gap_s: float = 300.0
     responses: Responses = "drop"
+    strict: bool = False
 
 
 class ImportResult(msgspec.Struct, frozen=True):

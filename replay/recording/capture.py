@@ -8,12 +8,12 @@ from typing import Any
 import httptools
 import msgspec
 
-from replay.recording.redaction import NO_BODY, Redactor, RequestRedactor
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
 from replay.trace.redaction.bodies import of_size_only
 from replay.trace.redaction.personal import personal_taken_out
+from replay.trace.redaction.requests import Redactor, RequestRedactor
 from replay.trace.types import Kind, Recorded, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
@@ -147,20 +147,10 @@ def _request(exchange: Exchange, path: str, clean: RequestRedactor, bodies: Bodi
     request = Request(exchange.method, path, clean.headers())
     if not exchange.body_bytes:
         return request
-    kept = NO_BODY
     data = exchange.body
-    encoding = _header(exchange, "content-encoding").strip().lower()
-    # A coded body would hide its secrets from redaction.
-    if bodies == "keep" and data is not None and encoding in ("", "identity"):
-        kept = clean.body(data, _header(exchange, "content-type"))
-    if kept.json is not None:
-        request.json = msgspec.Raw(kept.json)
-    elif kept.text is not None:
-        request.body = kept.text
-    elif kept.base64 is not None:
-        request.body_base64 = kept.base64
-    else:
+    if bodies != "keep" or data is None:
         return of_size_only(request, min(exchange.body_bytes, 1 << 30))
+    clean.put_body(request, data, _header(exchange, "content-type"), _header(exchange, "content-encoding"))
     return request
 
 

@@ -11,9 +11,9 @@ from time import monotonic_ns
 
 from replay.recording.capture import step_of, wait_of
 from replay.recording.journal import JournalWriter
-from replay.recording.redaction import Redactor
 from replay.recording.types import Bodies, Exchange, JournalEntry
 from replay.trace.errors import TraceError
+from replay.trace.redaction.requests import Redactor
 
 _EVERY_S = 0.2
 _SLICE_NS = 300_000

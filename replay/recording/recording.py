@@ -14,7 +14,6 @@ from replay.recording.journal import JournalWriter
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.proxy import Proxy
 from replay.recording.recorder import Recorder
-from replay.recording.redaction import Redactor
 from replay.recording.sessions import Sessions
 from replay.recording.types import (
     JOURNAL_FORMAT,
@@ -27,6 +26,7 @@ from replay.recording.types import (
 )
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import origin_at, united
+from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Responses
 
 _BACKLOG = 1024

@@ -3,8 +3,8 @@
 from typing import Any
 
 from replay.http.codings import uncoded
-from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange
+from replay.trace.redaction.requests import Redactor
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 
 
@@ -16,7 +16,7 @@ def kept_response(exchange: Exchange, redactor: Redactor) -> tuple[Any, dict[str
     if not exchange.response_headers:
         return None, {}
     clean = redactor.of_request([*exchange.headers, *exchange.response_headers])
-    headers = {name: clean.text(value) for name, value in response_headers(exchange.response_headers).items()}
+    headers = {name: clean.header(value) for name, value in response_headers(exchange.response_headers).items()}
     document = None
     if exchange.response_body and is_json_type(_header(exchange, "content-type")):
         plain = uncoded(exchange.response_body, _header(exchange, "content-encoding"), MOST_RESPONSE_BYTES)

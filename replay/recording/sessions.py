@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 
 from replay.recording.types import SessionRef, SessionRules, ToldBy
-from replay.trace.redaction.headers import is_secret_name
+from replay.trace.redaction.names import is_secret_header
 
 _LONGEST_ID = 200
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?").fullmatch
@@ -124,7 +124,7 @@ class Sessions:
             len(value) <= _LONGEST_ID
             and value.isascii()
             and value.isprintable()
-            and not is_secret_name(name)
+            and not is_secret_header(name)
             and self._is_harmless(value)
         ):
             return value

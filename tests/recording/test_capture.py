@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.recording.capture import MOST_BODY_BYTES, BodyCapture, step_of
-from replay.recording.redaction import Redactor
 from replay.trace.file.rules import find_problem
+from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Session
 from tests.support.exchanges import MS, exchange
 

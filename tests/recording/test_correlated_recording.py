@@ -14,10 +14,10 @@ import pytest
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.recording.capture import step_of
-from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, SessionRef
 from replay.target.target import Target
 from replay.trace.file.stream import read_sessions
+from replay.trace.redaction.requests import Redactor
 from tests.support.recorders import Recorded
 
 LONGEST_S = 60.0

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from replay.recording import recorder as recorder_module
 from replay.recording.journal import JournalReader, JournalWriter
 from replay.recording.recorder import Recorder
-from replay.recording.redaction import Redactor
 from replay.recording.types import Exchange, JournalHeader, SessionRef
+from replay.trace.redaction.requests import Redactor
 from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio

@@ -17,11 +17,11 @@ from replay.exit_codes import EXIT_CODES
 from replay.planes.serving.output import Output
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
-from replay.recording.redaction import PatternError
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import UpstreamError, parse_routes
 from replay.system.shortage import check_room_for_loop
 from replay.trace.errors import TraceError, escaped, shown_path
+from replay.trace.redaction.requests import PatternError
 from replay.words.phrases import counted, were
 
 _RULES = SessionRules()

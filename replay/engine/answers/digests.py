@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from replay.engine.answers.shape import Values
-from replay.trace.redaction.headers import REDACTED
+from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.secrets import holds_secret, redacted_value, without_secret_shapes
 
 _DIGEST_BYTES = 12

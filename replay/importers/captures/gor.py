@@ -10,7 +10,6 @@
   records that hold no HTTP request.
 """
 
-import base64
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,8 +27,7 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.bodies import of_size_only, redacted_content
-from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.requests import NO_BODY, Redactor
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 
 _SEPARATOR = "\n🐵🙈🙉\n".encode()
@@ -38,6 +36,7 @@ _LARGEST_RECORD_BYTES = 64 << 20
 _MOST_REQUESTS = 2_000_000
 _MOST_BODY_BYTES = 1 << 20
 _END_NS = 1 << 62
+_REDACTOR = Redactor()
 
 
 class _Call(msgspec.Struct):
@@ -178,21 +177,16 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
     pairs = [
         (name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon
     ]
-    headers, dropped = kept_headers(pairs)
+    clean = _REDACTOR.of_request(pairs)
+    headers, dropped = clean.headers_and_dropped()
     counts.secret_headers += dropped
-    request = Request(words[0].upper()[:20], redacted_path(path), headers=headers)
+    request = Request(words[0].upper()[:20], clean.path(path), headers=headers)
     if len(body) > _MOST_BODY_BYTES:
         request.body_bytes = len(body)
     elif body:
         named = {name.lower(): value for name, value in headers.items()}
-        kept = redacted_content(body, named.get("content-type", ""), named.get("content-encoding", ""))
-        if kept is None:
-            counts.coded_bodies += 1
-            return of_size_only(request, len(body)), pairs
-        try:
-            request.body = kept.decode()
-        except UnicodeDecodeError:
-            request.body_base64 = base64.b64encode(kept).decode()
+        kept = clean.put_body(request, body, named.get("content-type", ""), named.get("content-encoding", ""))
+        counts.coded_bodies += kept == NO_BODY
     return request, pairs
 
 

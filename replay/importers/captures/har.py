@@ -1,20 +1,22 @@
 """HAR 1.2, as browsers and proxies write it: pages become sessions, their requests steps that wait for one another.
 
-- Sessions are pages (`pageref`), or with `session_by` connections (`connection`) or the values of a request header
-  (its name). Entries without a value are one session together. Where the header is named like a secret, sessions
-  are numbered, not named after it.
+- Sessions are pages (`pageref`), or with `session_by` connections (`connection`) or the values of a header (its name),
+  a query parameter (`query:NAME`) or a cookie (`cookie:NAME`). Entries without a value are one session together.
+  What is named like a secret tells sessions apart, and does not name them.
 - A step begins when its request was sent: `startedDateTime` and what the browser queued and connected for (blocked,
-  dns, connect), which was its own affair. It took send, wait and receive; the first byte came after send and wait. An
-  entry without timings takes its `time`.
+  dns, connect, and ssl where it is counted beside), which was its own affair. It took send, wait and receive; the first
+  byte came after send and wait. An entry without timings takes its `time`.
+- Where no entry has a time, requests are sessions of their own, laid out by `arrivals`.
 - Edges: `_initiator` names the URL that made the browser ask, itself or in its stack of calls. The last entry of that
   URL that began before is the parent: the step follows its end, or, if it still ran, its first byte or its start, with
   the recorded delay. Where nothing is stated, edges are inferred from the times as
   replay/trace/edges/concurrent.py says. The header tells the share of edges that were stated.
-- Bodies are kept up to 1 MiB, as JSON where they say so and are; longer ones by their size. Values of JSON fields and
-  form parameters that are named like secrets are replaced by "redacted". Of responses, headers and JSON bodies up to
-  64 KiB are kept in the same way, with `responses` "keep".
-- Dropped and counted: entries that are not HTTP requests (data:, blob:, WebSockets), entries answered from a cache, and
-  headers that hold secrets. The host becomes an attribute, since a target has its own.
+- Bodies are kept up to 1 MiB, longer ones by their size; a form is made of its parameters where its text is missing.
+  Content codings that the browser took off are not said again. Secrets are taken out as
+  replay/trace/redaction/requests.py says. Of responses, headers and JSON bodies up to 64 KiB are kept in the same way,
+  with `responses` "keep".
+- Dropped and counted: what was never sent over HTTP (data:, WebSockets, tunnels, what a cache answered or a server
+  pushed, what was blocked), and headers that hold secrets. The host becomes an attribute, since a target has its own.
 
 One file is held in memory.
 """
@@ -28,33 +30,59 @@ from urllib.parse import urlsplit
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.reading.departures import departure_notes
-from replay.importers.reading.inputs import input_files, read_document, trace_name
+from replay.importers.captures.har_entries import (
+    NotSent,
+    count,
+    initiators,
+    number,
+    posted,
+    timing_of,
+    why_not_sent,
+)
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.departures import Departures
+from replay.importers.reading.documents import read_salvaged
+from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.json_items import Item
-from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
+from replay.importers.reading.log_fields import (
+    is_secret_session,
+    refuse_unknown_session,
+    replayable_path,
+    request_session,
+    session_key,
+)
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain, unix_ns
 from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.concurrent import EdgeCounts, Timed, concurrent_edges
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_content
-from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
-from replay.words.numbers import exact, milliseconds
+from replay.words.numbers import milliseconds
 
 _MOST_BODY_BYTES = 1 << 20
 _MOST_ENTRIES = 1_000_000
 _MOST_METHOD = 20
-_OUR_OWN = ("blocked", "dns", "connect")
-_STACK_DEPTH = 8
+_REDACTOR = Redactor()
+_NOT_SENT: dict[NotSent, str] = {
+    "not http": "entries that are not HTTP requests",
+    "websocket": "WebSockets",
+    "cache": "entries that came from the browser's cache",
+    "tunnel": "tunnels of a proxy (CONNECT)",
+    "pushed": "entries that the server pushed unasked",
+    "never sent": "entries that were blocked, or failed before anything was sent",
+}
+# The text of such a body is what is left once the coding is off.
+_OF_THE_CODING = ("content-encoding", "content-md5", "digest", "content-digest")
 
 
 class _Log(msgspec.Struct):
-    entries: list[dict[str, msgspec.Raw]] = []
+    entries: list[msgspec.Raw] = []
 
 
 class _Document(msgspec.Struct):
@@ -62,11 +90,14 @@ class _Document(msgspec.Struct):
 
 
 class _Call(msgspec.Struct):
-    """One entry. start_us: when it was sent. first_us: until its first byte. initiator: URLs, the nearest first."""
+    """One entry. start_us: when it was sent; None where no time is recorded. first_us: until its first byte.
+
+    session: the value that tells it; None where it has none. initiator: URLs, the nearest first.
+    """
 
     url: str
-    session: str
-    start_us: int
+    session: str | None
+    start_us: int | None
     took_us: int | None
     first_us: int | None
     step: Step
@@ -75,16 +106,10 @@ class _Call(msgspec.Struct):
 
 class _Counts(msgspec.Struct):
     entries: int = 0
-    not_http: int = 0
-    from_cache: int = 0
-    not_replayable: int = 0
-    secret_headers: int = 0
-    long_bodies: int = 0
-    coded_bodies: int = 0
-    bodies_without_text: int = 0
-    without_session: int = 0
     stated: int = 0
     inferred: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
+    departures: Departures = msgspec.field(default_factory=Departures)
+    damage: Damage = msgspec.field(default_factory=Damage)
 
 
 class Har:
@@ -95,30 +120,51 @@ class Har:
 
     def sniff(self, first_bytes: bytes) -> bool:
         start = first_bytes.lstrip(b"\xef\xbb\xbf \t\r\n")
-        return start.startswith(b"{") and b'"log"' in start[:200] and b'"creator"' in start[:4096]
+        return (
+            start.startswith(b"{")
+            and b'"log"' in start[:4096]
+            and any(key in start for key in (b'"creator"', b'"entries"', b'"startedDateTime"'))
+        )
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        refuse_arrivals(self.name, options)
-        counts, grain = _Counts(), Grain()
+        counts, grain = _Counts(damage=Damage(is_refused=options.strict)), Grain()
         calls = [call for file in input_files(paths, ".[hj]*") for call in _calls(file, options, counts, grain)]
+        counts.damage.refuse_most()
         if not calls:
-            raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counts.entries} entries.")
-        calls.sort(key=lambda call: call.start_us)
-        first_us = calls[0].start_us
-        if calls[-1].start_us - first_us > LONGEST_MS * 1_000:
+            why = "".join(f" Left out: {n} {what}." for what, n in counts.departures.dropped.items())
+            raise TraceError(f"{shown_path(paths[0])}: no HTTP requests in {counts.entries} entries.{why}")
+        refuse_unknown_session(
+            paths, options.session_by, (call.session for call in calls), ("page", "connection")
+        )
+        timed = [call for call in calls if call.start_us is not None]
+        has_times = bool(timed)
+        if has_times:
+            refuse_arrivals(self.name, options)
+            counts.departures.drop("entries without a time", len(calls) - len(timed))
+            calls = sorted(timed, key=lambda call: call.start_us or 0)
+        first_us = calls[0].start_us or 0
+        if (calls[-1].start_us or 0) - first_us > LONGEST_MS * 1_000:
             raise TraceError(
                 f"{shown_path(paths[0])}: its first and last request are more than 31 years apart."
             )
         resolution_ms = max(grain.ms, 0.001)
-        sessions = _sessions(calls, first_us, round(resolution_ms * 1_000), options, counts)
+        groups = _groups(calls, options, counts, has_times)
+        if has_times:
+            sessions = [
+                _session(name, group, first_us, round(resolution_ms * 1_000), counts) for name, group in groups
+            ]
+        else:
+            sessions = _laid_out(groups, options)
         edges = counts.stated + counts.inferred.followed
         confidence = round(counts.stated / edges, 3) if edges else 1.0
+        found = msgspec.to_builtins(counts)
+        del found["damage"]
         header = Header(
             format=FORMAT,
             version=VERSION,
             name=options.name or trace_name(paths),
             source=f"{self.name}: {len(calls)} requests in {len(sessions)} session(s)",
-            resolution_ms=resolution_ms,
+            resolution_ms=resolution_ms if has_times else None,
             origins=_origins(calls),
             attributes={
                 "import": {
@@ -126,11 +172,13 @@ class Har:
                     "first_unix_ns": first_us * 1_000,
                     "session_by": options.session_by or "page",
                     "stated_edges_ratio": confidence,
-                    **msgspec.to_builtins(counts),
+                    **counts.damage.told(),
+                    **found.pop("departures"),
+                    **found,
                 }
             },
         )
-        notes = tuple(_notes(counts, len(calls), len(sessions), resolution_ms))
+        notes = tuple(_notes(counts, len(calls), len(sessions), resolution_ms if has_times else None, options))
         return ImportResult(header, lambda: iter(sessions), notes)
 
 
@@ -142,14 +190,21 @@ def _origins(calls: Sequence[_Call]) -> tuple[str, ...]:
 
 
 def _calls(file: Path, options: ImportOptions, counts: _Counts, grain: Grain) -> Iterator[_Call]:
-    entries = read_document(file, _Document, levels=4).log.entries
+    document = read_salvaged(file, _Document, "entries", counts.damage)
+    entries = document if isinstance(document, list) else document.log.entries
     if len(entries) > _MOST_ENTRIES:
         raise TraceError(
             f"{shown_path(file)}: more than {_MOST_ENTRIES:,} entries. Import a part of it at a time."
         )
-    for n, fields in enumerate(entries, 1):
+    for n, raw in enumerate(entries, 1):
         counts.entries += 1
-        call = _call(Item(fields, f"{shown_path(file)}, entry {n}"), options, counts, grain)
+        counts.damage.lines += 1
+        place = f"{shown_path(file)}, entry {n}"
+        try:
+            call = _call(Item.of(raw, place), options, counts, grain)
+        except TraceError as error:
+            counts.damage.lose(error)
+            continue
         if call is not None:
             yield call
 
@@ -159,195 +214,173 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
     request = entry.inner("request")
     if request is None:
         raise TraceError(f"{entry.place}: has no request.")
-    url = request.text("url") or ""
+    url = request.plain("url") or ""
+    pairs = _pairs(request)
     try:
         parts = urlsplit(url)
     except ValueError:
-        counts.not_replayable += 1
+        counts.departures.drop("requests whose method or address cannot be replayed")
         return None
-    if parts.scheme not in ("http", "https"):
-        counts.not_http += 1
+    why = why_not_sent(entry, request, parts.scheme, pairs)
+    if why is not None:
+        counts.departures.drop(_NOT_SENT[why])
         return None
-    if entry.raw("_fromCache") is not None:
-        counts.from_cache += 1
-        return None
-    started = entry.text("startedDateTime")
-    at_ns = unix_ns(started or "")
-    if at_ns is None:
-        raise TraceError(
-            f"{entry.place}, startedDateTime: {shown(started or '')} is not a valid time in ISO 8601."
-        )
-    grain.add(at_ns)
     path = replayable_path(url)
-    method = (request.text("method") or "").upper()
+    method = (request.plain("method") or "").upper()
     if path is None or not method.isalpha() or len(method) > _MOST_METHOD:
-        counts.not_replayable += 1
+        counts.departures.drop("requests whose method or address cannot be replayed")
         return None
-    ours_us, took_us, first_us = _times(entry)
-    pairs = [
-        (header.text("name") or "", header.plain("value") or "")
-        for header in request.objects("headers")
-        if not (header.text("name") or ":").startswith(":")
-    ]
-    headers, dropped = kept_headers(pairs)
-    counts.secret_headers += dropped
+    timing = timing_of(entry)
+    at_ns = _started_ns(entry)
+    if at_ns is not None:
+        grain.add(at_ns)
+    clean = _REDACTOR.of_request(pairs)
+    headers, dropped = clean.headers_and_dropped()
+    counts.departures.drop("headers that hold secrets", dropped)
     response = entry.inner("response")
-    status = response.value(int, "status") if response is not None else None
-    size = response.value(int, "bodySize") if response is not None else None
-    path = redacted_path(path)
+    status = count(response, "status")
+    kept_path = clean.path(path)
     step = Step(
         id="",
         kind="http",
-        name=grouped_name(method, path),
-        took_ms=None if took_us is None else took_us / 1_000,
-        request=_request(request, method, path, headers, counts),
+        name=grouped_name(method, kept_path),
+        took_ms=None if timing.took_us is None else timing.took_us / 1_000,
+        request=_request(request, Request(method, kept_path, headers=headers), clean, counts.departures),
         recorded=Recorded(
             status=status if status is not None and 100 <= status <= 599 else None,
-            ttft_ms=None if first_us is None else first_us / 1_000,
-            response_bytes=size if size is not None and size >= 0 else None,
+            ttft_ms=None if timing.first_us is None else timing.first_us / 1_000,
+            response_bytes=count(response, "bodySize"),
         ),
         attributes={"host": parts.netloc.rpartition("@")[2][:LONGEST_TEXT]},
     )
     if options.responses == "keep" and response is not None:
-        _keep_response(step, response)
+        _keep_response(step, response, pairs)
     return _Call(
         url.partition("#")[0],
-        _session_of(entry, pairs, options, counts),
-        at_ns // 1_000 + ours_us,
-        took_us,
-        first_us,
+        _session_of(entry, path, pairs, options),
+        None if at_ns is None else at_ns // 1_000 + timing.ours_us,
+        timing.took_us,
+        timing.first_us,
         step,
-        _initiators(entry),
+        initiators(entry),
     )
 
 
-def _times(entry: Item) -> tuple[int, int | None, int | None]:
-    """In us: what was the client's own before it sent, how long the rest took, and until the first byte."""
-    timings = entry.inner("timings")
-    spent: dict[str, int | None] = {}
-    for name in (*_OUR_OWN, "send", "wait", "receive"):
-        value = timings.value(float, name) if timings is not None else None
-        if value is not None and not value <= LONGEST_MS:
-            raise TraceError(f"{entry.place}, timings.{name}: {exact(value)} ms is longer than 31 years.")
-        spent[name] = None if value is None or value < 0 else round(value * 1_000)
-    ours_us = sum(spent[name] or 0 for name in _OUR_OWN)
-    if spent["wait"] is not None:
-        first_us = (spent["send"] or 0) + (spent["wait"] or 0)
-        return ours_us, first_us + (spent["receive"] or 0), first_us
-    whole = entry.value(float, "time")
-    if whole is None or whole < 0 or whole > LONGEST_MS:
-        return ours_us, None, None
-    return ours_us, max(0, round(whole * 1_000) - ours_us), None
+def _pairs(message: Item) -> list[tuple[str, str]]:
+    """A request's or response's headers, without those that stand for HTTP/2's first line."""
+    return [
+        (name, header.plain("value") or "")
+        for header in message.objects("headers")
+        if (name := header.plain("name") or "") and not name.startswith(":")
+    ]
+
+
+def _started_ns(entry: Item) -> int | None:
+    """When an entry began; None where it does not say. Raises TraceError where what it says is no time."""
+    started = entry.plain("startedDateTime")
+    if started is None:
+        return None
+    at_ns = unix_ns(started)
+    if at_ns is None:
+        ms = number(entry, "startedDateTime")
+        at_ns = round(ms * 1e6) if ms is not None and 1e11 < ms < 1e13 else None
+    if at_ns is None:
+        raise TraceError(f"{entry.place}, startedDateTime: {shown(started)} is not a valid time in ISO 8601.")
+    return at_ns
 
 
 def _session_of(
-    entry: Item, headers: Sequence[tuple[str, str]], options: ImportOptions, counts: _Counts
-) -> str:
+    entry: Item, path: str, headers: Sequence[tuple[str, str]], options: ImportOptions
+) -> str | None:
     by = options.session_by or "page"
     if by == "page":
         found = entry.plain("pageref")
     elif by == "connection":
-        found = entry.plain("connection")
+        found = entry.plain("connection") or entry.plain("_connectionId")
     else:
-        found = next((value for name, value in headers if name.lower() == by.lower()), None)
-    counts.without_session += found is None
-    return session_key(found or "")
+        found = request_session(by, path, headers)
+    return None if found is None else session_key(found)
 
 
-def _initiators(entry: Item) -> list[str]:
-    """The URLs that made the browser ask, the nearest first: of the parser, or of the scripts on the stack."""
-    initiator = entry.inner("_initiator")
-    if initiator is None:
-        return []
-    found = [url for url in (initiator.plain("url"),) if url]
-    stack = initiator.inner("stack")
-    for _ in range(_STACK_DEPTH):
-        if stack is None:
-            break
-        found += [url for frame in stack.objects("callFrames") if (url := frame.plain("url"))]
-        stack = stack.inner("parent")
-    return [url.partition("#")[0] for url in dict.fromkeys(found)]
-
-
-def _request(request: Item, method: str, path: str, headers: dict[str, str], counts: _Counts) -> Request:
-    made = Request(method, path, headers=headers)
-    posted = request.inner("postData")
-    if posted is None:
+def _request(request: Item, made: Request, clean: RequestRedactor, departures: Departures) -> Request:
+    """The request with its body."""
+    named = {name.lower(): value for name, value in made.headers.items()}
+    body = posted(request, named.get("content-type", ""))
+    if body is None:
         return made
-    text = posted.text("text")
-    if text is None:
-        counts.bodies_without_text += posted.raw("params") not in (None, b"[]")
-        return made
-    kind = posted.text("mimeType") or ""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > _MOST_BODY_BYTES:
-        counts.long_bodies += 1
-        made.body_bytes = min(size, MOST_BODY_BYTES)
-        return made
-    if posted.text("encoding") == "base64":
-        try:
-            data = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            made.body_bytes = size
-            return made
-        coding = next((value for name, value in headers.items() if name.lower() == "content-encoding"), "")
-        kept = redacted_content(data, kind, coding)
-        if kept is None:
-            counts.coded_bodies += 1
-            return of_size_only(made, len(data))
-        made.body_base64 = base64.b64encode(kept).decode()
-        return made
-    text = redacted_body(text, kind)
-    if "json" in kind.lower() and _is_json(text):
-        made.json = msgspec.Raw(text.encode())
+    if body.is_decoded:
+        made.headers = {
+            name: value for name, value in made.headers.items() if name.lower() not in _OF_THE_CODING
+        }
+    if body.is_made and "content-type" not in named:
+        made.headers = {**made.headers, "content-type": body.content_type}
+    departures.drop("files of forms that were not recorded", body.missing)
+    if body.data is None:
+        departures.infer("bodies that were not recorded, which are filled to their size")
+        made.body_bytes = min(body.size or 0, MOST_BODY_BYTES) or None
+    elif len(body.data) > _MOST_BODY_BYTES:
+        departures.infer("bodies longer than 1 MiB, which are filled to their size")
+        made.body_bytes = min(len(body.data), MOST_BODY_BYTES)
     else:
-        made.body = text
+        coding = "" if body.is_decoded else named.get("content-encoding", "")
+        kept = clean.put_body(made, body.data, body.content_type, coding)
+        departures.infer(
+            "compressed bodies that may hold secrets, which are filled to their size", kept == NO_BODY
+        )
     return made
 
 
-def _keep_response(step: Step, response: Item) -> None:
+def _keep_response(step: Step, response: Item, sent: Sequence[tuple[str, str]]) -> None:
     """Keep the response's headers, and its body where it is a small JSON document."""
     recorded = step.recorded
     assert recorded is not None
-    pairs = [(header.text("name") or "", header.plain("value") or "") for header in response.objects("headers")]
-    recorded.response_headers = response_headers(pairs)
+    pairs = _pairs(response)
+    clean = _REDACTOR.of_request([*sent, *pairs])
+    recorded.response_headers = {name: clean.header(value) for name, value in response_headers(pairs).items()}
     content = response.inner("content")
-    if content is None or not is_json_type(content.text("mimeType") or ""):
+    if content is None or not is_json_type(content.plain("mimeType") or ""):
         return
-    text = content.text("text") or ""
-    if content.text("encoding") == "base64":
+    text = content.plain("text") or ""
+    data = text.encode("utf-8", "surrogatepass")
+    if content.plain("encoding") == "base64":
         try:
-            text = base64.b64decode(text, validate=True).decode()
+            data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             return
-    if len(text) <= MOST_RESPONSE_BYTES:
-        recorded.response_json = response_json(redacted_body(text, "json"))
+    if len(data) <= MOST_RESPONSE_BYTES:
+        recorded.response_json = response_json(clean.body(data, "application/json").content)
 
 
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    # A line end would end the line of the trace.
-    return "\n" not in text and "\r" not in text
-
-
-def _sessions(
-    calls: Sequence[_Call], first_us: int, resolution_us: int, options: ImportOptions, counts: _Counts
-) -> list[Session]:
-    groups: dict[str, list[_Call]] = {}
-    for call in calls:
-        groups.setdefault(call.session, []).append(call)
-    taken = set(groups)
-    found = []
+def _groups(
+    calls: Sequence[_Call], options: ImportOptions, counts: _Counts, has_times: bool
+) -> list[tuple[str, list[_Call]]]:
+    """The calls by session, with its name."""
+    groups: dict[str | int, list[_Call]] = {}
+    for n, call in enumerate(calls):
+        is_alone = call.session is None and not has_times
+        groups.setdefault(n if is_alone else call.session or "", []).append(call)
+    if has_times:
+        counts.departures.infer("requests that say of no session, put together", len(groups.get("", ())))
+    taken = {str(value) for value in groups}
     is_secret = is_secret_session(options.session_by)
+    found = []
     for n, (value, group) in enumerate(groups.items(), 1):
-        name = "" if is_secret else value
+        name = "" if is_secret or isinstance(value, int) else _REDACTOR.of_request(()).text(value)
         session_id = name or f"s{n}"
         while not name and session_id in taken:
             session_id += "~"
-        found.append(_session(session_id, group, first_us, resolution_us, counts))
+        found.append((session_id, group))
+    return found
+
+
+def _laid_out(groups: Sequence[tuple[str, list[_Call]]], options: ImportOptions) -> list[Session]:
+    """Sessions of requests without times: each waits for the one before it."""
+    arrivals = parse_arrivals(options.arrivals or (DEFAULT_ARRIVALS if len(groups) > 1 else "at-once"))
+    found = []
+    for (name, group), start_ms in zip(groups, arrivals.starts_ms(options.seed), strict=False):
+        for n, call in enumerate(group, 1):
+            call.step.id, call.step.after = str(n), (Edge(str(n - 1)),) if n > 1 else ()
+        found.append(Session(name, start_ms, [call.step for call in group]))
     return found
 
 
@@ -355,8 +388,8 @@ def _session(
     session_id: str, calls: Sequence[_Call], first_us: int, resolution_us: int, counts: _Counts
 ) -> Session:
     """The calls of one session, in order of start, with their edges."""
-    zero_us = calls[0].start_us
-    timed = [Timed(str(n), call.start_us - zero_us, call.took_us) for n, call in enumerate(calls, 1)]
+    zero_us = calls[0].start_us or 0
+    timed = [Timed(str(n), (call.start_us or 0) - zero_us, call.took_us) for n, call in enumerate(calls, 1)]
     inferred = concurrent_edges(timed, resolution_us, EdgeCounts())
     walked_us: list[int] = []
     last_of: dict[str, int] = {}
@@ -368,8 +401,8 @@ def _session(
             after, at_us = _stated(parent, calls[parent], walked_us[parent], start_us, resolution_us)
             counts.stated += 1
         else:
-            parents = [int(edge.step) - 1 for edge in inferred[n]]
-            after, at_us = _inferred(sorted(set(parents)), calls, walked_us, start_us, counts.inferred)
+            parents = sorted({int(edge.step) - 1 for edge in inferred[n]})
+            after, at_us = _inferred(parents, calls, walked_us, start_us, counts.inferred)
         walked_us.append(at_us)
         last_of[call.url] = n
         call.step.id, call.step.after, call.step.at_ms = str(n + 1), after, start_us / 1_000
@@ -396,40 +429,43 @@ def _stated(
 def _inferred(
     parents: Sequence[int], calls: Sequence[_Call], walked_us: Sequence[int], start_us: int, counts: EdgeCounts
 ) -> tuple[tuple[Edge, ...], int]:
-    """Edges from the ends of those that it is taken to have waited for, with one think time for all."""
+    """Edges from the ends of those that it is taken to have waited for, with one think time for all.
+
+    One of unknown duration is followed from its start, with the recorded delay, and from its end, with none.
+    """
     if not parents:
         return (), start_us
     counts.followed += 1
     counts.joins += len(parents) > 1
-    ends_us = [walked_us[n] + (calls[n].took_us or 0) for n in parents]
-    think_us = max(0, start_us - max(ends_us))
-    edges = tuple(Edge(str(n + 1), "end", think_us / 1_000) for n in parents)
-    return edges, max(ends_us) + think_us
+    ends_us = [walked_us[n] + took_us for n in parents if (took_us := calls[n].took_us) is not None]
+    think_us = max(0, start_us - max(ends_us, default=start_us))
+    edges: list[Edge] = []
+    due_us = [end_us + think_us for end_us in ends_us]
+    for n in parents:
+        if calls[n].took_us is not None:
+            edges.append(Edge(str(n + 1), "end", think_us / 1_000))
+            continue
+        delay_us = max(0, start_us - walked_us[n])
+        edges += (Edge(str(n + 1), "start", delay_us / 1_000), Edge(str(n + 1)))
+        due_us.append(walked_us[n] + delay_us)
+    return tuple(edges), max(due_us)
 
 
-def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) -> Iterator[str]:
+def _notes(
+    counts: _Counts, requests: int, sessions: int, resolution_ms: float | None, options: ImportOptions
+) -> Iterator[str]:
     yield f"{requests} request(s) of {counts.entries} entries: {sessions} session(s)."
-    yield (
-        f"{counts.stated} request(s) follow the one that the recording names; {counts.inferred.followed} follow those "
-        "that had ended, which is inferred from the times."
-    )
-    yield (
-        f"Times are recorded to {milliseconds(resolution_ms)}; time in the client's own queues and for "
-        f"connecting is left out."
-    )
-    yield from departure_notes(
-        (
-            ("Dropped", counts.not_http, "entries that are not HTTP requests"),
-            ("Dropped", counts.from_cache, "entries that came from the browser's cache"),
-            ("Dropped", counts.not_replayable, "requests whose method or address cannot be replayed"),
-            ("Dropped", counts.secret_headers, "headers that hold secrets"),
-            ("Dropped", counts.bodies_without_text, "bodies of which only parameters were recorded"),
-            ("Inferred", counts.long_bodies, "bodies longer than 1 MiB, which are filled to their size"),
-            (
-                "Inferred",
-                counts.coded_bodies,
-                "compressed bodies that may hold secrets, which are filled to their size",
-            ),
-            ("Inferred", counts.without_session, "requests that say of no session, put together"),
+    if resolution_ms is None:
+        spec = options.arrivals or (DEFAULT_ARRIVALS if sessions > 1 else "at-once")
+        yield f"No times are recorded. The requests were laid out by --arrivals {spec}."
+    else:
+        yield (
+            f"{counts.stated} request(s) follow the one that the recording names; {counts.inferred.followed} follow "
+            "those that had ended, which is inferred from the times."
         )
-    )
+        yield (
+            f"Times are recorded to {milliseconds(resolution_ms)}; time in the client's own queues and for "
+            f"connecting is left out."
+        )
+    yield from counts.damage.notes()
+    yield from counts.departures.notes()

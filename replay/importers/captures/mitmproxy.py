@@ -15,7 +15,6 @@
 One flow and the kept parts of all are held in memory. The library is the extra `mitmproxy`.
 """
 
-import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,8 +36,7 @@ from replay.trace.errors import TraceError, shortened, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_STEPS
 from replay.trace.file.stored import StoredBytes, open_lines
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_content
-from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import (
     MOST_RESPONSE_BYTES,
     is_json_type,
@@ -56,6 +54,7 @@ _MOST_VALUES = 10_000_000
 _MOST_METHOD = 20
 _END_S = 1 << 33  # the year 2242
 _TICK_NS = 1_000
+_REDACTOR = Redactor()
 # A dump is netstrings: a length, then the length, name and value of the first field of a flow's state.
 _FIRST_FIELD = re.compile(
     rb"\d{2,12}:\d{1,2}:(?:websocket|response|request|messages|error|type|id|version|backup|intercepted|is_replay"
@@ -255,7 +254,6 @@ def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) ->
     if path is None or not (method.isascii() and method.isalpha()) or len(method) > _MOST_METHOD:
         counts.not_replayable += 1
         return None
-    path = redacted_path(path)
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.fields]
     group = (False, _text(flow.client_conn.id))
     if options.session_by is not None:
@@ -263,19 +261,21 @@ def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) ->
         value = next((value for name, value in pairs if name.lower() == by), None)
         counts.without_header += value is None
         group = group if value is None else (True, value)
-    headers, dropped = kept_headers(pairs)
+    clean = _REDACTOR.of_request(pairs)
+    path = clean.path(path)
+    headers, dropped = clean.headers_and_dropped()
     counts.secret_headers += dropped
     took_us, recorded = _answer(response, start_us)
     counts.without_duration += took_us is None
     if options.responses == "keep" and recorded is not None:
-        _keep_response(recorded, response)
+        _keep_response(recorded, response, pairs)
     grain.add(start_us)
     step = Step(
         id="",
         kind="http",
         name=grouped_name(method, path),
         took_ms=None if took_us is None else min(took_us / 1_000, LONGEST_MS),
-        request=_request(request, Request(method, path, headers=headers), counts),
+        request=_request(request, Request(method, path, headers=headers), clean, counts),
         recorded=recorded,
         attributes={"host": _text(request.host_header or request.host)},
     )
@@ -299,19 +299,21 @@ def _answer(response: _Flow | None, start_us: int) -> tuple[int | None, Recorded
     )
 
 
-def _keep_response(recorded: Recorded, response: _Flow) -> None:
+def _keep_response(recorded: Recorded, response: _Flow, sent: Sequence[tuple[str, str]]) -> None:
     """Keep the response's headers, and its body where it is a small JSON document."""
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.fields]
-    recorded.response_headers = response_headers(pairs)
+    clean = _REDACTOR.of_request([*sent, *pairs])
+    headers = response_headers(pairs)
+    recorded.response_headers = {name: clean.header(value) for name, value in headers.items()}
     named = {name.lower(): value for name, value in pairs}
     if not response.raw_content or not is_json_type(named.get("content-type", "")):
         return
     body = uncoded(response.raw_content, named.get("content-encoding", ""), MOST_RESPONSE_BYTES)
     if body is not None and len(body) <= MOST_RESPONSE_BYTES:
-        recorded.response_json = response_json(redacted_body(body.decode("utf-8", "replace"), "json"))
+        recorded.response_json = response_json(clean.body(body, "application/json").content)
 
 
-def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
+def _request(request: _Flow, made: Request, clean: RequestRedactor, counts: _Counts) -> Request:
     """The request with its body, without secrets and otherwise as it was sent: compressed where it was compressed."""
     content: bytes | None = request.raw_content
     if content is None:
@@ -321,32 +323,9 @@ def _request(request: _Flow, made: Request, counts: _Counts) -> Request:
         made.body_bytes = len(content)
     elif content:
         named = {name.lower(): value for name, value in made.headers.items()}
-        kind = named.get("content-type", "")
-        kept = redacted_content(content, kind, named.get("content-encoding", ""))
-        if kept is None:
-            counts.coded_bodies += 1
-            return of_size_only(made, len(content))
-        try:
-            text = kept.decode()
-        except UnicodeDecodeError:
-            made.body_base64 = base64.b64encode(kept).decode()
-            return made
-        if "json" in kind.lower() and _is_json(text.encode()):
-            made.json = msgspec.Raw(text.encode())
-        else:
-            made.body = text
+        kept = clean.put_body(made, content, named.get("content-type", ""), named.get("content-encoding", ""))
+        counts.coded_bodies += kept == NO_BODY
     return made
-
-
-def _is_json(content: bytes) -> bool:
-    """Whether this is JSON that can stand in a line of a trace."""
-    if b"\n" in content or b"\r" in content:
-        return False
-    try:
-        msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return False
-    return True
 
 
 def _kept_bytes(step: Step) -> int:

@@ -8,8 +8,7 @@ The formats are those of tsenart/vegeta `lib/targets.go` and `lib/target.schema.
   with its body. A trace takes no path from its input, so those files are not read: such bodies are dropped.
 - As JSON, a target is an object with `method`, `url`, `header` (lists of values by name) and `body` in base64. A
   body of up to 1 MiB is kept; a larger one is replaced by its size.
-- Secrets are dropped as replay/trace/redaction/headers.py says, from headers, from queries, and from the URL's
-  userinfo; from bodies as replay/trace/redaction/bodies.py does.
+- Secrets are dropped as replay/trace/redaction/requests.py says, and so is the URL's userinfo.
 - Targets have no times: `arrivals` lays them out, in order of the files and lines.
 """
 
@@ -32,8 +31,7 @@ from replay.trace.arrivals import DEFAULT_ARRIVALS, parse_arrivals
 from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.bodies import of_size_only, redacted_content
-from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
 
 LARGEST_BODY_BYTES = 1 << 20
@@ -48,6 +46,7 @@ _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 _KEYS = {"method", "url", "body", "header"}
 # Left out, a line would leave the headers below it to the target above it.
 _NONE = Damage(is_refused=True)
+_REDACTOR = Redactor()
 
 
 class _JsonTarget(msgspec.Struct):
@@ -191,19 +190,20 @@ def _step(target: _Target, counts: _Counts) -> Step:
         raise TraceError(f"{place}: {shown(target.method)} {shown(target.url)} is not {what}")
     path = url.path if url.path.startswith("/") else f"/{url.path}"
     whole = quote(f"{path}?{url.query}" if url.query else path, safe=_VISIBLE)
-    redacted = redacted_path(whole)
-    headers, dropped = kept_headers(target.headers)
+    clean = _REDACTOR.of_request(target.headers)
+    redacted = clean.path(whole)
+    headers, dropped = clean.headers_and_dropped()
     request = Request(target.method, redacted, headers)
     if target.body:
-        _set_body(request, target.body, place, counts)
+        _set_body(request, target.body, clean, place, counts)
     counts.targets += 1
     counts.dropped_secret_headers += dropped
     counts.redacted_urls += redacted != whole or "@" in url.netloc
     counts.dropped_file_bodies += target.has_file_body
-    return Step("1", "http", grouped_name(target.method, whole), request=request, attributes={"host": host})
+    return Step("1", "http", grouped_name(target.method, redacted), request=request, attributes={"host": host})
 
 
-def _set_body(request: Request, encoded: str, place: str, counts: _Counts) -> None:
+def _set_body(request: Request, encoded: str, clean: RequestRedactor, place: str, counts: _Counts) -> None:
     try:
         body = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -213,16 +213,9 @@ def _set_body(request: Request, encoded: str, place: str, counts: _Counts) -> No
         request.body_bytes = len(body)
         return
     named = {name.lower(): value for name, value in request.headers.items()}
-    kept = redacted_content(body, named.get("content-type", ""), named.get("content-encoding", ""))
-    if kept is None:
-        counts.coded_bodies += 1
-        of_size_only(request, len(body))
-        return
-    counts.redacted_bodies += kept != body
-    try:
-        request.body = kept.decode()
-    except UnicodeDecodeError:
-        request.body_base64 = base64.b64encode(kept).decode()
+    kept = clean.put_body(request, body, named.get("content-type", ""), named.get("content-encoding", ""))
+    counts.coded_bodies += kept == NO_BODY
+    counts.redacted_bodies += kept != NO_BODY and kept.content != body
 
 
 def _notes(counts: _Counts, spec: str, seed: int) -> Iterator[str]:

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from replay.importers.logs.log_times import instant_ns
 from replay.importers.reading.damage import Damage
+from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines
 
 LONGEST_LINE_BYTES = 1 << 16
-
-_BOM = b"\xef\xbb\xbf"
 
 Match = re.Match[str] | None
 
@@ -23,7 +22,7 @@ def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
     """
     n = 0
     blank = BlankLines(path)
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with open_recording(path) as source:
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
             if blank.passes_over(line):
@@ -36,7 +35,7 @@ def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
                 damage.lose(TraceError(f"{shown_path(path)}, line {n}: {text}"))
                 continue
             try:
-                text = (line.removeprefix(_BOM) if n == 1 else line).decode().strip()
+                text = line.decode().strip()
             except UnicodeDecodeError:
                 damage.lines += 1
                 damage.lose(TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8."))

@@ -32,7 +32,7 @@ from replay.trace.edges.names import grouped_name
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES, MOST_STEPS
 from replay.trace.origins import OriginTally
-from replay.trace.redaction.headers import redacted_path
+from replay.trace.redaction.requests import clean_path
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 from replay.words.numbers import milliseconds, seconds
 
@@ -133,7 +133,7 @@ class RequestLog:
             return
         self._went_to.add_url(request.path)
         self._went_to.add("https", request.host)
-        redacted = redacted_path(path)
+        redacted = clean_path(path)
         self.departures.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)
         request.path = self._shared(redacted)
         request.method = self._shared(request.method)

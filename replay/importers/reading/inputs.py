@@ -10,8 +10,9 @@ from typing import BinaryIO, TypeVar
 
 import msgspec
 
+from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, escaped, shown_path
-from replay.trace.file.stored import StoredBytes, cannot_read, open_lines
+from replay.trace.file.stored import cannot_read
 from replay.trace.file.weight import is_too_heavy
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
@@ -52,7 +53,7 @@ def _ending_in(glob: Callable[[str], Iterator[Path]], suffix: str) -> list[Path]
 
 def first_bytes(path: Path, n: int) -> bytes:
     """What a file begins with, decompressed where it is compressed; fewer than n where it ends. Raises TraceError."""
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with open_recording(path) as source:
         return source.read(n)
 
 
@@ -99,10 +100,15 @@ def read_document(path: Path, kind: type[_Document], levels: int | None = None) 
 
     levels: how deep the type decodes, where what lies deeper stays JSON.
     """
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
-        data = rest_of(source, shown_path(path))
+    data = document_bytes(path)
     refuse_heavy(data, shown_path(path), levels)
     return decoded(data, kind, shown_path(path))
+
+
+def document_bytes(path: Path) -> bytes:
+    """A whole file as UTF-8. Raises TraceError past 1 GiB."""
+    with open_recording(path) as source:
+        return rest_of(source, shown_path(path))
 
 
 def rest_of(source: BinaryIO, place: str, start: bytes = b"") -> bytes:
@@ -125,9 +131,9 @@ def refuse_heavy(data: bytes, place: str, levels: int | None = None) -> None:
 
 
 def decoded(data: bytes, kind: type[_Document], place: str) -> _Document:
-    """data as a value of this type, or a TraceError that begins with place."""
+    """data as a value of this type, or a TraceError that begins with place. Numbers may be texts or floats."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=kind, strict=False)
     except msgspec.ValidationError as error:
         message = str(error)
         where = _PLACE.search(message)

@@ -12,6 +12,7 @@ import msgspec
 
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import decoded, refuse_heavy, rest_of
+from replay.importers.reading.opened import open_recording
 from replay.importers.reading.rows import (
     LONGEST_ROW_BYTES,
     is_whole,
@@ -20,7 +21,7 @@ from replay.importers.reading.rows import (
     without_halves,
 )
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines
 
 _Value = TypeVar("_Value")
 _Object = dict[str, msgspec.Raw]
@@ -34,6 +35,11 @@ class Item:
         self._fields = fields
         self.place = place
         self.outer = outer
+
+    @classmethod
+    def of(cls, raw: bytes | msgspec.Raw, place: str) -> "Item":
+        """Out of JSON that is an object. Raises TraceError where it is something else."""
+        return cls(_decoded(bytes(raw), _Object, place, 1), place)
 
     def raw(self, *names: str) -> bytes | None:
         """The JSON of the first of these fields that is there and not null."""
@@ -86,7 +92,7 @@ def read_items(path: Path, arrays: Sequence[str], damage: Damage) -> Iterator[It
 
     Raises TraceError that names the line or, in an array, the number of the object.
     """
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with open_recording(path) as source:
         for item in _found(source, path, arrays, damage):
             damage.lines += 1
             yield item
@@ -157,6 +163,6 @@ def _inside(
 def _decoded(data: bytes, kind: type[_Value], place: str, levels: int | None = None) -> _Value:
     refuse_heavy(data, place, levels)
     try:
-        return msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=kind, strict=False)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return decoded(without_halves(data), kind, place)

@@ -4,14 +4,18 @@ Pure. What makes no sense is None, so that one odd field does not cost its line.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from urllib.parse import parse_qsl, quote, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, quote
 
 from replay.importers.call_steps import LONGEST_TEXT
-from replay.trace.redaction.headers import is_secret_header, is_secret_parameter
+from replay.trace.errors import TraceError, shown, shown_path
+from replay.trace.redaction.names import is_secret_header, is_secret_parameter
 
 LONGEST_PATH = 1 << 14
+
+_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
 
 _LARGEST_COUNT = 1 << 50
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
@@ -21,13 +25,11 @@ _WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\
 def replayable_path(text: str) -> str | None:
     """The path and query of a request line's target or a URL, as a trace may hold it; None where there is none."""
     if not text.startswith("/"):
-        try:
-            url = urlsplit(text)
-        except ValueError:
+        authority = _AUTHORITY(text)
+        if authority is None:
             return None
-        if not url.scheme or not url.netloc:
-            return None
-        text = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        text = text[authority.end() :]
+        text = text if text.startswith("/") else f"/{text}"
     path = quote(text.partition("#")[0], safe=_VISIBLE, errors="replace")
     return path if path.startswith("/") and len(path) <= LONGEST_PATH else None
 
@@ -87,6 +89,33 @@ def is_secret_session(session_by: str | None) -> bool:
     kind, colon, name = session_by.partition(":")
     is_secret = is_secret_parameter(name) if colon and kind == "query" else is_secret_header(session_by)
     return is_secret or "cookie" in session_by.lower()
+
+
+def request_session(session_by: str, path: str, headers: Sequence[tuple[str, str]]) -> str | None:
+    """What tells the session of a captured request: a header, `query:NAME` of its path, or `cookie:NAME`."""
+    kind, colon, name = session_by.partition(":")
+    if colon and kind == "query":
+        return query_value(path, name)
+    if colon and kind == "cookie":
+        pairs = (
+            pair.strip().partition("=")
+            for key, value in headers
+            if key.lower() == "cookie"
+            for pair in value.split(";")
+        )
+        return next((value for key, _, value in pairs if key == name and value), None)
+    lower = session_by.lower()
+    return next((value for key, value in headers if key.lower() == lower and value), None)
+
+
+def refuse_unknown_session(
+    paths: Sequence[Path], session_by: str | None, values: Iterable[str | None], built_in: Sequence[str] = ()
+) -> None:
+    """Raises TraceError where sessions were to be told by what no request has."""
+    if session_by is not None and session_by not in built_in and all(value is None for value in values):
+        raise TraceError(
+            f"{shown_path(paths[0])}: no request has a value for --session-by {shown(session_by)}."
+        )
 
 
 def session_value(session_by: str | None, path: str, fields: Mapping[str, str | None]) -> str | None:

@@ -13,8 +13,9 @@ import msgspec
 
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import decoded, refuse_heavy
+from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines
 
 LONGEST_ROW_BYTES = 64 << 20
 
@@ -29,10 +30,10 @@ _is_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[int, _Row]]:
     """The rows of a file with their line numbers. Raises TraceError that names line and field."""
-    decoder = msgspec.json.Decoder(kind)
+    decoder = msgspec.json.Decoder(kind, strict=False)
     blank = BlankLines(path)
     n = 0
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with open_recording(path) as source:
         while line := source.readline(LONGEST_ROW_BYTES + 1):
             n += 1
             place = f"{shown_path(path)}, line {n}"

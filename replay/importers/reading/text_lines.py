@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replay.importers.reading.damage import Damage
+from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
-from replay.trace.file.stored import BlankLines, StoredBytes, open_lines
+from replay.trace.file.stored import BlankLines
 
 LONGEST_LINE_BYTES = 1 << 20
-
-_BOM = b"\xef\xbb\xbf"
 
 
 def read_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
@@ -19,7 +18,7 @@ def read_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
     """
     n = 0
     blank = BlankLines(path)
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with open_recording(path) as source:
         while line := source.readline(LONGEST_LINE_BYTES + 1):
             n += 1
             blank.passes_over(line)
@@ -27,7 +26,7 @@ def read_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
                 text = f"longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that one line may take."
                 raise TraceError(f"{shown_path(path)}, line {n}: {text}")
             try:
-                text = (line.removeprefix(_BOM) if n == 1 else line).decode()
+                text = line.decode()
             except UnicodeDecodeError:
                 damage.lines += 1
                 damage.lose(TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8."))

@@ -14,7 +14,7 @@ from replay.importers.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan
 from replay.trace.file.rules import MOST_BODY_BYTES
-from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Request
 
 LONGEST_PATH = 1 << 14
@@ -26,6 +26,7 @@ _WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "TRACE", "DELETE")
 _FIRST_VERSION = "2025-06-18"
 _LONGEST_HOST = 200
 UNKNOWN_HOST = "unknown"
+_REDACTOR = Redactor()
 
 
 class FoundRequest(msgspec.Struct):
@@ -46,10 +47,11 @@ def http_request(span: OtlpSpan) -> FoundRequest | None:
     if target is None or not _TOKEN(method):
         return None
     host, path, has_userinfo = target
-    kept = redacted_path(path)
+    clean = _REDACTOR.of_request(_headers(span))
+    kept = clean.path(path)
     if len(kept) > LONGEST_PATH:
         return None
-    headers, dropped = kept_headers(_headers(span))
+    headers, dropped = clean.headers_and_dropped()
     found = FoundRequest(Request(method.upper(), kept, headers), host, dropped, kept != path or has_userinfo)
     if method.upper() not in _WITHOUT_BODY:
         size = span.number(names.REQUEST_BYTES)
@@ -116,7 +118,7 @@ def _params(span: OtlpSpan, method: str) -> tuple[dict[str, Any], bool]:
     if method == "prompts/get":
         return {"name": span.text(names.PROMPT_NAME)[:LONGEST_TOOL_NAME] or "unnamed"}, False
     if method.startswith("resources/") and (uri := span.text(names.RESOURCE_URI)):
-        return {"uri": redacted_path(uri[:LONGEST_PATH])}, False
+        return {"uri": _REDACTOR.of_request(()).header(uri[:LONGEST_PATH])}, False
     if method == "initialize":
         version = span.text(names.MCP_VERSION)[:100] or _FIRST_VERSION
         client = {"name": "replay", "version": "1"}

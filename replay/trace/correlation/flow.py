@@ -20,7 +20,7 @@ import msgspec
 
 from replay.trace.correlation.slots import rewritten
 from replay.trace.edges.names import grouped_name
-from replay.trace.redaction.headers import REDACTED
+from replay.trace.redaction.names import REDACTED
 from replay.trace.types import Extract, Recorded, Session, Step
 
 _SHORTEST_NUMBER = 4

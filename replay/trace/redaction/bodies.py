@@ -1,58 +1,18 @@
-"""Bodies of recorded requests without what is named like a secret. Pure.
-
-As in queries, names decide and not values, and all else stays as it was sent.
-"""
+"""Pieces of bodies that are named like secrets: parts of multipart forms, members of JSON as text. Pure."""
 
 import re
 from collections.abc import Callable
 
-import msgspec
-
-from replay.http.codings import uncoded
 from replay.http.multipart import Part, with_contents
-from replay.trace.redaction.headers import REDACTED, redacted_path
-from replay.trace.redaction.secrets import holds_secret, is_secret_member, redacted_value
+from replay.trace.redaction.names import REDACTED
+from replay.trace.redaction.secrets import holds_secret
 from replay.trace.types import Request
 
 # A member of a JSON object with a text or a number as its value.
-_MEMBER = re.compile(r'("((?:[^"\\]|\\.){1,100})"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|(-?\d[\d.eE+-]*))')
+_MEMBER = re.compile(r'("((?:[^"\\]|\\.){1,100}+)"\s*+:\s*+)(?:"(?:[^"\\]|\\.)*+"|(-?\d[\d.eE+-]*+))')
 _OF_THE_BODY = ("content-encoding", "content-md5", "digest", "content-digest")
-_MOST_UNCODED_BYTES = 16 << 20
 # Each level is read once for every one around it.
 _MOST_NESTED = 4
-
-
-def redacted_body(text: str, content_type: str) -> str:
-    """A body with the values replaced of JSON members, form parameters and parts that are named like secrets.
-
-    A multipart body whose parts cannot be told apart is replaced whole.
-    """
-    kind = content_type.lower()
-    if kind.lstrip().startswith("multipart/"):
-        made = redacted_parts(text, content_type, is_secret_member, redacted_body)
-        return REDACTED if made is None else made
-    if "x-www-form-urlencoded" in kind:
-        return redacted_path(f"?{text}")[1:]
-    if "json" not in kind:
-        return text
-    return _redacted_json(text)
-
-
-def redacted_content(data: bytes, content_type: str, content_encoding: str = "") -> bytes | None:
-    """A body as bytes, without what `redacted_body` takes out, whatever its characters are.
-
-    None where its coding hides a secret, or hides whether there is one: taken off, the body would be another.
-    """
-    plain = uncoded(data, content_encoding, _MOST_UNCODED_BYTES)
-    if plain is None:
-        return None
-    try:
-        kept = redacted_body(plain.decode(), content_type).encode()
-    except UnicodeDecodeError:
-        kept = redacted_body(plain.decode("latin-1"), content_type).encode("latin-1")
-    if plain is data:
-        return kept
-    return data if kept == plain else None
 
 
 def of_size_only(request: Request, size_bytes: int) -> Request:
@@ -94,16 +54,8 @@ def redacted_parts(
     return with_contents(text, content_type, told, REDACTED)
 
 
-def _redacted_json(text: str) -> str:
-    """JSON as it was, but for secrets: texts and numbers, and all that is in lists and objects of such a name."""
-    try:
-        value = msgspec.json.decode(text)
-        cleaned = redacted_value(value, str)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        value = cleaned = None
-    if cleaned != value:
-        text = msgspec.json.encode(cleaned).decode()
-    # What a document holds twice, or a text that is no document, shows its members too.
+def without_secret_members(text: str) -> str:
+    """JSON, whole or not, with the texts and numbers replaced that stand under a secret's name."""
     return _MEMBER.sub(_redacted_member, text)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from replay.trace.redaction.headers import REDACTED
+from replay.trace.redaction.names import REDACTED
 from replay.trace.types import Request, Step
 
 _LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}\Z").search

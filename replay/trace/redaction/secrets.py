@@ -11,12 +11,9 @@ from typing import Any
 
 import msgspec
 
-from replay.trace.redaction.headers import REDACTED, is_credential_name, is_secret_header
+from replay.trace.redaction.names import REDACTED, is_count, is_secret_header, is_secret_member
+from replay.trace.redaction.texts import without_coded_secrets, without_named_secrets
 
-_NO_SECRET = re.compile(
-    r"tokeni[sz]e|(?:max|min|num|total|prompt|completion|input|output)_?tokens?", re.I
-).search
-_IS_COUNT = re.compile(r"tokens$|count|limit", re.IGNORECASE).search
 # Words of names such as x-functions-key, x-session-id, x-sig, x-amzn-oidc-data, dpop, x-forwarded-client-cert.
 _IS_PERSONAL = re.compile(
     r"(?<![a-z0-9])(?:sessions?|sess|sid|sig|signed|hmac|cert|certificate|dpop|t?otp|mfa|pin|ticket|assertion|principal"
@@ -46,12 +43,21 @@ _KNOWN_SHAPES = tuple(
         (("AKIA", "ASIA"), r"A[KS]IA(?<!\wA[KS]IA)[0-9A-Z]{16}\b"),
         (("AIza",), r"AIza[A-Za-z0-9_\-]{35}"),
         (("ya29.",), r"ya29\.[A-Za-z0-9_\-]{20,}"),
+        (("hf_", "npm_", "dop_v1_"), r"(?:hf|npm|dop_v1)_(?<!\w(?:hf|pm)_)[A-Za-z0-9]{30,}"),
+        (("SG.",), r"SG\.(?<!\wSG\.)[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}"),
+        (("hooks.slack.com/",), r"hooks\.slack\.com/\w{1,20}/[A-Za-z0-9/]{16,}"),
+        (
+            ("$2", "$5$", "$6$", "$y$", "$apr1$", "$argon2"),
+            r"\$(?:2[abxy]|[56y]|apr1|argon2\w{1,2})\$[^\s:\"'\\]{16,}",
+        ),
         (
             ("PRIVATE KEY-----",),
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         ),
     )
 )
+# Of the whole authority, so that a password which holds an @ goes as well.
+_IN_URL = re.compile(r"(?<=://)[^\s/?#\"'<>@:\\]*+:[^\s/?#\"'<>\\]{1,1000}@|(?<=://)[^\s/?#\"'<>:@\\]{20,}+@")
 # The second way takes a run of such characters that begins no token whole: each eyJ in it would be followed to its end.
 _JWT = re.compile(
     r"eyJ(?<!\weyJ)[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]{8,}+\.[A-Za-z0-9_\-]*+|(eyJ(?<!\weyJ)[A-Za-z0-9_\-]*+)"
@@ -59,6 +65,12 @@ _JWT = re.compile(
 _JSON_PAIR = re.compile(r'"((?:[^"\\]|\\.){1,100}+)"(\s*+:\s*+)"(?:[^"\\]|\\.)*+"')
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "properties", "enum"})
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
+# {"name": "Authorization", "value": ...}
+_NAME_KEYS = ("name", "key", "header", "field")
+_VALUE_KEYS = frozenset({"value", "values", "stringValue"})
+_OAUTH_KEYS = frozenset({"grant_type", "redirect_uri", "code_verifier"})
+_OF_OAUTH = {"code": "auth_code", "state": "auth_state"}
+_USER_OPTIONS = ("-u", "-U", "--user", "--proxy-user")
 _MOST_DEPTH = 200
 # The same few names come again with every request.
 _MOST_NAMES = 4096
@@ -71,7 +83,20 @@ def without_secret_shapes(text: str) -> str:
             if word in text:
                 text = shape.sub(_without_secret, text)
                 break
+    if "://" in text and "@" in text:
+        text = _IN_URL.sub(f"{REDACTED}@", text)
     return _JWT.sub(lambda found: found[1] or REDACTED, text) if "eyJ" in text else text
+
+
+def without_secrets(text: str, depth: int = 0) -> str:
+    """The text without secrets: of a known shape, under a secret's name, and in base64 or percent-encoding.
+
+    depth: how many such codings it stood in.
+    """
+    if text[:1] in ("{", "[") and depth:
+        text = _within(text, without_secrets, depth)
+    plain = without_named_secrets(without_secret_shapes(text))
+    return without_coded_secrets(plain, without_secrets, depth)
 
 
 def without_secret_pairs(text: str) -> str:
@@ -92,12 +117,6 @@ def _may_hold_secret(name: str) -> bool:
     return is_secret_header(name) or (_IS_PERSONAL(name) is not None and _IS_HARMLESS_KEY(name) is None)
 
 
-@lru_cache(_MOST_NAMES)
-def is_secret_member(name: str) -> bool:
-    """Whether a member of a JSON object, or a part of a form, of this name is taken to hold a secret."""
-    return is_credential_name(name) and not _NO_SECRET(name)
-
-
 def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = False, depth: int = 0) -> Any:
     """The JSON value without secrets. clean: of a text. is_secret: whether the value stands under a secret's name.
 
@@ -108,12 +127,18 @@ def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = Fa
     if isinstance(value, dict):
         if is_secret and _is_schema(value):
             is_secret = False
+        called = _called(value)
         return {
-            clean(key): redacted_value(inner, clean, holds_secret(key, inner, is_secret), depth + 1)
+            clean(key): redacted_value(
+                inner, clean, holds_secret(called.get(key) or key, inner, is_secret), depth + 1
+            )
             for key, inner in value.items()
         }
     if isinstance(value, list):
-        return [redacted_value(inner, clean, is_secret, depth + 1) for inner in value]
+        return [
+            redacted_value(inner, clean, is_secret or _is_of_option(before, inner), depth + 1)
+            for before, inner in zip((None, *value), value, strict=False)
+        ]
     if isinstance(value, str):
         return (REDACTED if value else value) if is_secret else _within(value, clean, depth)
     if is_secret and isinstance(value, int | float) and not isinstance(value, bool):
@@ -124,8 +149,25 @@ def redacted_value(value: Any, clean: Callable[[str], str], is_secret: bool = Fa
 def holds_secret(key: str, inner: Any, is_secret: bool) -> bool:
     """Whether what stands under this name is a secret. is_secret: whether the object around it stands under one."""
     if is_secret or is_secret_member(key):
-        return not (isinstance(inner, int | float) and _IS_COUNT(key))
+        return not (isinstance(inner, int | float) and is_count(key))
     return False
+
+
+def _called(value: dict[str, Any]) -> dict[str, str]:
+    """The members of an object that are known by another name: the value of a parameter, the code of an OAuth grant."""
+    if not _VALUE_KEYS.isdisjoint(value):
+        name = next((name for key in _NAME_KEYS if isinstance(name := value.get(key), str)), "")
+        return dict.fromkeys(_VALUE_KEYS, name)
+    return _OF_OAUTH if not _OAUTH_KEYS.isdisjoint(value) else {}
+
+
+def _is_of_option(before: Any, text: Any) -> bool:
+    """Whether a word of a command is what the option before it takes, and a secret."""
+    if not (isinstance(before, str) and isinstance(text, str) and before.startswith("-") and "=" not in before):
+        return False
+    return is_secret_member(before.lstrip("-")) or (
+        before in _USER_OPTIONS and ":" in text and "://" not in text
+    )
 
 
 def _within(text: str, clean: Callable[[str], str], depth: int) -> str:

@@ -4,7 +4,7 @@ import pytest
 
 from replay.engine.answers.digests import LONGEST_EXAMPLE, Digests, example_of
 from replay.engine.answers.shape import Values
-from replay.trace.redaction.headers import REDACTED
+from replay.trace.redaction.names import REDACTED
 
 
 def values(*scalars, pointer="/a", names=("a",)):

@@ -19,7 +19,7 @@ _READS = {
     "dynamo": ("datasets.dynamo", "prompt_blocks"),
     "envoy-log": ("logs.envoy_log",),
     "gor": ("captures.gor",),
-    "har": ("captures.har",),
+    "har": ("captures.har", "captures.har_entries"),
     "json-log": ("logs.json_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),

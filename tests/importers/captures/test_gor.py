@@ -70,7 +70,7 @@ def test_secrets_stay_behind_and_bodies_come_along(tmp_path):
     )
 
     made = session.steps[0].request
-    assert (made.path, made.headers, made.body) == ("/a?api_key=redacted", {"X-A": "1"}, '{"q":1}')
+    assert (made.path, made.headers, bytes(made.json)) == ("/a?api_key=redacted", {"X-A": "1"}, b'{"q":1}')
     assert "Dropped: 1 header(s) that hold secrets." in result.notes
 
 
@@ -124,17 +124,27 @@ def test_fields_of_a_body_that_are_named_like_secrets_stay_behind(tmp_path):
         tmp_path, request("a", 0, "/a", "Content-Type: application/json\r\n", body, "POST")
     )
 
-    assert session.steps[0].request.body == '{"q":1,"password":"redacted"}'
+    assert bytes(session.steps[0].request.json) == b'{"q":1,"password":"redacted"}'
 
 
-def test_a_compressed_body_that_holds_a_secret_is_filled_to_its_size(tmp_path):
+def test_a_compressed_body_that_holds_a_secret_is_kept_decoded(tmp_path):
     secret = gzip.compress(b'{"token":"hunter2"}')
     headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
 
-    result, (session,) = imported(tmp_path, request("a", 0, "/a", headers, secret, "POST"))
+    _, (session,) = imported(tmp_path, request("a", 0, "/a", headers, secret, "POST"))
 
     made = session.steps[0].request
-    assert (made.body_base64, made.body_bytes) == (None, len(secret))
+    assert (bytes(made.json), made.headers) == (b'{"token":"redacted"}', {"Content-Type": "application/json"})
+
+
+def test_a_compressed_body_that_cannot_be_looked_into_is_filled_to_its_size(tmp_path):
+    cut = gzip.compress(b'{"token":"hunter2"}')[:-3]
+    headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n"
+
+    result, (session,) = imported(tmp_path, request("a", 0, "/a", headers, cut, "POST"))
+
+    made = session.steps[0].request
+    assert (made.body_base64, made.body_bytes) == (None, len(cut))
     assert made.headers == {"Content-Type": "application/json"}
     assert "Inferred: 1 compressed body(s) that may hold secrets are filled to their size." in result.notes
 

@@ -10,8 +10,19 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.trace.redaction.bodies import of_size_only, redacted_body, redacted_content
+from replay.trace.redaction.bodies import of_size_only
+from replay.trace.redaction.requests import NO_BODY, Redactor
 from replay.trace.types import Request
+
+
+def redacted_body(text, content_type):
+    return Redactor().of_request(()).body(text.encode(), content_type).content.decode()
+
+
+def redacted_content(data, content_type, coding=""):
+    """None where it is told by its size only."""
+    kept = Redactor().of_request(()).body(data, content_type, coding)
+    return None if kept == NO_BODY else kept.content
 
 
 def test_parts_named_like_secrets_are_replaced_and_nothing_else_changes():
@@ -21,7 +32,7 @@ def test_parts_named_like_secrets_are_replaced_and_nothing_else_changes():
         "token", "redacted"
     )
     assert redacted_body(form.format("a", "hush"), "Multipart/form-data") == form.format("a", "hush")
-    assert redacted_body("token: hush", "multipart/form-data; boundary=b") == "redacted"
+    assert redacted_content(b"token: hush", "multipart/form-data; boundary=b") is None
 
 
 def test_bodies_that_are_not_utf_8_lose_their_secrets_too():
@@ -35,7 +46,7 @@ def test_bodies_that_are_not_utf_8_lose_their_secrets_too():
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
-def test_a_coded_body_is_kept_as_it_was_sent_or_not_at_all(coding):
+def test_a_coded_body_is_kept_as_it_was_sent_or_decoded_without_its_secrets(coding):
     code = {
         "gzip": gzip.compress,
         "deflate": zlib.compress,
@@ -45,10 +56,27 @@ def test_a_coded_body_is_kept_as_it_was_sent_or_not_at_all(coding):
     harmless, secret = code(b'{"a":1}'), code(b'{"token":"hush"}')
 
     assert redacted_content(harmless, "application/json", coding) == harmless
-    assert redacted_content(secret, "application/json", coding) is None
+    assert redacted_content(secret, "application/json", coding) == b'{"token":"redacted"}'
     assert redacted_content(harmless[:-3], "application/json", coding) is None
     assert redacted_content(b"{}", "application/json", "unheard-of") is None
     assert redacted_content(b'{"token":"hush"}', "application/json", "identity") == b'{"token":"redacted"}'
+
+
+def test_a_decoded_body_has_no_headers_of_its_coding():
+    headers = [("content-encoding", "gzip"), ("content-type", "application/json")]
+    request = Request("POST", "/", dict(headers))
+
+    Redactor().of_request(headers).put_body(
+        request, gzip.compress(b'{"token":"x"}'), "application/json", "gzip"
+    )
+
+    assert request.headers == {"content-type": "application/json"}
+    assert bytes(request.json) == b'{"token":"redacted"}'
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])
+def test_a_compressed_body_is_looked_into_also_where_no_header_says_that_it_is_one(compress):
+    assert redacted_content(compress(b"password=hush"), "") == b"password=redacted"
 
 
 def test_a_body_of_which_only_the_size_is_told_has_no_headers_of_what_it_held():

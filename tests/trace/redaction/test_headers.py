@@ -5,11 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.http.fields import NOT_OF_A_TRACE
-from replay.trace.redaction.headers import (
-    is_secret_name,
-    kept_headers,
-    redacted_path,
-)
+from replay.trace.redaction.headers import kept_headers, redacted_path
+from replay.trace.redaction.names import is_secret_name
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from replay.cli.main import cli
 from replay.recording.capture import step_of
-from replay.recording.redaction import Redactor
 from replay.trace.redaction.personal import personal_taken_out, without_personal
+from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Recorded, Request, Step
 from tests.support.exchanges import exchange
 

@@ -20,7 +20,7 @@ import pytest
 
 import replay
 from replay.dialects.documents import read_cut_document
-from replay.recording.redaction import Redactor
+from replay.trace.redaction.requests import Redactor
 
 PACKAGE = Path(replay.__file__).parent
 SHORT, LONG = 1 << 11, 1 << 13

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.recording.redaction import PatternError, Redactor
+from replay.trace.redaction.requests import PatternError, Redactor
 
 BEARER = "Bearer abcdefghijklmnopqrstuvwxyz"
 

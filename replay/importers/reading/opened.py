@@ -1,0 +1,66 @@
+"""A recording's bytes as UTF-8 without a byte order mark, however they were stored and encoded."""
+
+import codecs
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from replay.trace.file.stored import StoredBytes, open_lines
+
+_BUFFER_BYTES = 1 << 16
+_UTF_8 = b"\xef\xbb\xbf"
+_UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_LONGEST_MARK = 3
+
+
+class _Transcoded(io.RawIOBase):
+    """UTF-16 as UTF-8; what is neither becomes U+FFFD."""
+
+    def __init__(self, source: BinaryIO, encoding: str) -> None:
+        super().__init__()
+        self._source = source
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        while not self._ready:
+            piece = self._source.read(_BUFFER_BYTES)
+            self._ready = self._decoder.decode(piece, final=not piece).encode("utf-8", "replace")
+            if not piece and not self._ready:
+                return 0
+        target = memoryview(buffer)  # type: ignore[arg-type]
+        n = min(len(target), len(self._ready))
+        target[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
+
+
+@contextlib.contextmanager
+def open_recording(path: Path) -> Iterator[BinaryIO]:
+    """The file, decompressed where it is compressed. Raises TraceError where it cannot be read."""
+    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+        start = source.peek(4)[:4]  # type: ignore[attr-defined]
+        encoding = _UTF_16.get(start[:2]) or _without_a_mark(start)
+        if start.startswith(_UTF_8):
+            source.read(_LONGEST_MARK)
+        if encoding is None:
+            yield source
+            return
+        if start[:2] in _UTF_16:
+            source.read(2)
+        with io.BufferedReader(_Transcoded(source, encoding), _BUFFER_BYTES) as transcoded:
+            yield cast(BinaryIO, transcoded)
+
+
+def _without_a_mark(start: bytes) -> str | None:
+    """UTF-16 is told by the zeros beside two characters of ASCII."""
+    if len(start) < 4 or start.count(0) != 2:
+        return None
+    if start[1] == start[3] == 0:
+        return "utf-16-le"
+    return "utf-16-be" if start[0] == start[2] == 0 else None

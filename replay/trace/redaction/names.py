@@ -1,0 +1,96 @@
+"""Names of headers, query parameters, form fields and JSON members that are taken to hold a secret. Pure.
+
+One list for all of them, with what is said besides by where a name stands: a query's `key` and `sig` are credentials,
+a JSON member's `sort_key` is none. Names that OAuth shares with harmless fields (`code`, `state`) are told by their
+value.
+"""
+
+import re
+from functools import lru_cache
+
+REDACTED = "redacted"
+"""What takes a secret's place."""
+
+# The same few names come again with every request.
+_MOST_NAMES = 4096
+
+_SECRET_HEADERS = frozenset({"authorization", "cookie", "set-cookie", "proxy-authorization"})
+# "author" and "authority" name no secret; "authorization" and "authorisation" do.
+_HOLDS = re.compile(
+    r"auth(?!or(?!i[sz]))|token|secret|password|credential|pass(?:wd|word|phrase|code)|psw|pwd|jwt|bearer|[cx]srf"
+    r"|(?:api|private|access|licen[sc]e|account|subscription|signing|encryption|master|shared)[-_. ]?key"
+    r"|shared[-_]?access|origin[-_]?verify|protection[-_]?bypass|saml|relay[-_]?state|assertion"
+    r"|(?:^|[^a-z])code[-_]?verifier"
+    r"|(?:device|user|verification|security|one[-_]?time|confirmation|recovery|backup|sms|reset)[-_]?code"
+    # How frameworks call their sessions: PHP, Java, ASP, ColdFusion, Laravel, Rails, Express, Play, Django's is below.
+    r"|php[-_]?sess|jsessionid|asp(?:\.net_|_net_)?sessionid|sessid|cf(?:id|token)$|connect\.sid|laravel_session|ci_session"
+    r"|rack\.session|play_session|koa[.:]sess|express[.:]sess|(?:^|[^a-z])_session_id$|wordpress_(?:sec|logged)",
+    re.IGNORECASE,
+).search
+_IS_WORD = re.compile(
+    r"(?<![a-z0-9])(?:psk|creds?|sas|t?otp|cvv2?|cvc2?)\d*(?![a-z0-9])|(?:pg|db|sql|user|admin|root|smtp|mail|ftp|ssh)pass$",
+    re.IGNORECASE,
+).search
+_IS_PASS = re.compile(
+    r"(?:(?<![A-Za-z])(?:[Pp]ass|[Pp]w)|(?<=[a-z0-9])(?:Pass|Pw)|(?<![A-Za-z])(?:PASS|PW))\d*$"
+).search
+_IS_KEY = re.compile(r"[a-z0-9](?:[-_. ]*)key\d*$", re.IGNORECASE).search
+_HARMLESS_KEY = re.compile(
+    r"(?:^|[-_. ])(?:mon|don|tur|joc|hoc|whis|lac|hot|dis)key$"
+    r"|(?:idempotency|sec[-_]websocket|surrogate|cache|partition|routing|shard|primary|foreign|sort|range|public|group"
+    r"|dedup(?:lication)?|press)[-_. ]*keys?$",
+    re.IGNORECASE,
+).search
+# Fields of documents that are named for what they look up.
+_HARMLESS_MEMBER_KEY = re.compile(
+    r"(?:row|hash|object|unique|natural|composite|dict|map|arrow|query|translation|i18n|locale|issue|project|parent|node"
+    r"|item|lookup|index|field|property|column|label|tag|context|event|order|message|entity|document|page|next|start|end"
+    r"|last|first|min|max|by|config|feature|flag|metric|state|search|join|s3|file|home|any|no)[-_. ]*key$",
+    re.IGNORECASE,
+).search
+_HARMLESS_MEMBER = re.compile(
+    r"tokeni[sz]e|(?:max|min|num|total|prompt|completion|input|output)[-_]?tokens?|authenticated|authored",
+    re.IGNORECASE,
+).search
+_IS_COUNT = re.compile(r"tokens$|count|limit|^pass$", re.IGNORECASE).search
+# How URLs carry keys, signatures and sessions besides: Google's key, Azure's sig, X-Goog-Signature, Django's.
+_SECRET_PARAMETER = re.compile(r"(?i:.*signature|sig|key|hmac|(?:.*[-_.])?sid)|sessionid", re.DOTALL).fullmatch
+_BY_VALUE = frozenset({"code", "state", "ticket"})
+_HARMLESS_VALUE = re.compile(
+    r"|[a-z][a-z_]{0,19}|[A-Za-z]{1,3}|[a-z]{2}[-_][A-Za-z]{2}|\d{1,4}|true|false"
+).fullmatch
+
+
+@lru_cache(_MOST_NAMES)
+def is_secret_name(name: str) -> bool:
+    """Whether something of this name is taken to hold a secret, wherever it stands."""
+    if name.lower() in _SECRET_HEADERS or _HOLDS(name) or _IS_WORD(name) or _IS_PASS(name):
+        return True
+    return _IS_KEY(name) is not None and _HARMLESS_KEY(name) is None
+
+
+@lru_cache(_MOST_NAMES)
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name is taken to hold a secret, so that no trace holds it."""
+    return is_secret_name(name) or name.lower() in ("key", "sid", "x-sid")
+
+
+def is_secret_parameter(name: str, value: str | None = None) -> bool:
+    """Whether a query's or form's parameter of this name is taken to hold a secret.
+
+    value: decoded. What OAuth calls `code` and `state` others do too, with a word or a short number in it.
+    """
+    if is_secret_name(name) or _SECRET_PARAMETER(name) is not None:
+        return True
+    return value is not None and name.lower() in _BY_VALUE and _HARMLESS_VALUE(value) is None
+
+
+@lru_cache(_MOST_NAMES)
+def is_secret_member(name: str) -> bool:
+    """Whether a member of a JSON object, or a part of a form, of this name is taken to hold a secret."""
+    return is_secret_name(name) and not _HARMLESS_MEMBER(name) and not _HARMLESS_MEMBER_KEY(name)
+
+
+def is_count(name: str) -> bool:
+    """Whether a number of this name is a count, though the name is a secret's, as of `input_tokens`."""
+    return _IS_COUNT(name) is not None

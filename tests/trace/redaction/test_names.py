@@ -1,0 +1,118 @@
+"""Names that are taken to hold a secret, wherever they stand, and names that only look like those."""
+
+import pytest
+
+from replay.trace.redaction.names import is_secret_header, is_secret_member, is_secret_name, is_secret_parameter
+
+SECRET = [
+    "Ocp-Apim-Subscription-Key",
+    "x-functions-key",
+    "subscription-key",
+    "x-master-key",
+    "storageKey",
+    "ENCRYPTION_KEY",
+    "appkey",
+    "passwd",
+    "pwd",
+    "pass",
+    "db_pass",
+    "dbPass",
+    "userPwd",
+    "passphrase",
+    "private_key",
+    "privateKey",
+    "access-key",
+    "X-Access-Key",
+    "x-jwt-assertion",
+    "csrf",
+    "X-CSRF",
+    "XSRF-TOKEN",
+    "PHPSESSID",
+    "JSESSIONID",
+    "ASP.NET_SessionId",
+    "ASPSESSIONIDQABC",
+    "connect.sid",
+    "laravel_session",
+    "CFTOKEN",
+    "SAMLResponse",
+    "RelayState",
+    "client_assertion",
+    "code_verifier",
+    "otp",
+    "totp",
+    "psk",
+    "bearer",
+    "api_key",
+    "apikey",
+    "auth",
+    "refresh_token",
+    "id_token",
+    "x-amz-credential",
+    "cvv",
+]
+HARMLESS = [
+    "author",
+    "authority",
+    "keyboard",
+    "monkey",
+    "turkey",
+    "Idempotency-Key",
+    "Sec-WebSocket-Key",
+    "cache-key",
+    "partition_key",
+    "primaryKey",
+    "foreign_key",
+    "passage",
+    "compass",
+    "bypass_count",
+    "path",
+    "accept",
+    "content-type",
+    "x-request-id",
+    "session_id",
+    "sessionId",
+    "mcp-session-id",
+    "status_code",
+    "keys",
+]
+
+
+@pytest.mark.parametrize("name", SECRET)
+def test_a_secrets_name_is_one_everywhere(name):
+    assert is_secret_name(name)
+    assert is_secret_header(name)
+    assert is_secret_parameter(name)
+    assert is_secret_member(name)
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_other_names_are_none(name):
+    assert not is_secret_header(name)
+    assert not is_secret_member(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "input_tokens", "tokenizer", "issueKey", "row_key", "key", "sid"]
+)
+def test_a_member_may_have_a_name_that_elsewhere_is_a_secrets(name):
+    assert not is_secret_member(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_secret"),
+    [
+        ("code", "SplxlOBeZQQYbYS6WxSbIA", True),
+        ("state", "af0ifjsldkj2", True),
+        ("code", "404", False),
+        ("code", "en-US", False),
+        ("state", "open", False),
+        ("state", "CA", False),
+        ("key", "x", True),
+        ("sig", "x", True),
+        ("sid", "x", True),
+        ("X-Goog-Signature", "x", True),
+        ("page", "SplxlOBeZQQYbYS6WxSbIA", False),
+    ],
+)
+def test_what_oauth_calls_a_code_is_told_by_its_value(name, value, is_secret):
+    assert is_secret_parameter(name, value) is is_secret

@@ -1,0 +1,169 @@
+"""Secrets in commands, settings, source and URLs go; what only refers to one, or is named alike, stays."""
+
+import base64
+import time
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.trace.redaction.requests import Redactor
+from replay.trace.redaction.secrets import redacted_value, without_secrets
+from replay.trace.redaction.texts import without_named_secrets
+
+CANARY = "hush7canary"
+
+IN_TEXTS = [
+    "export API_KEY={}",
+    "API_KEY={} ./run",
+    "PGPASSWORD='{}' psql -h db",
+    'curl -H "Authorization: Bearer {}" https://h/',
+    "curl -H 'X-Api-Key: {}' https://h/",
+    "curl --cookie 'a={}' -b 'x' https://h",
+    'curl -H "Cookie: a=1; b={}" https://h',
+    "curl -u ada:{} https://h/",
+    "curl --user 'ada:{}' https://h/",
+    "curl https://ada:{}@h.example/x",
+    "git clone https://{}longenoughtobeatoken@github.com/a/b",
+    "curl 'https://h/cb?access_token={}&x=1'",
+    "https://h/a?key={}",
+    "https://h/a;jsessionid={}?x=1",
+    "https://h/cb#id_token={}",
+    "mysql -u root -p{} db",
+    "mysqldump -p {} db",
+    "sshpass -p '{}' ssh h",
+    "redis-cli -a {} ping",
+    "docker login -u ada -p {} registry",
+    "echo {} | docker login --password-stdin",
+    "echo '{}' | sudo -S ls",
+    "openssl rsa -passin pass:{}",
+    "tool --password {} --verbose",
+    "tool --api-key={}",
+    'tool --client-secret "{}"',
+    "password: {}\n",
+    "db:\n  - user: ada\n    db_password: {}\n    port: 5\n",
+    'secret = "{}"',
+    "aws_secret_access_key = {}\n",
+    "//registry.npmjs.org/:_authToken={}",
+    "machine h login ada password {}",
+    "const apiKey = '{}';",
+    '{{"inner": "x", "password" : "{}"}} and more',
+    "config['password'] = '{}'",
+    "<password>{}</password>",
+    '<add key="ApiKey" value="{}"/>',
+    "CREATE USER ada IDENTIFIED BY '{}'",
+    "Server=db;User Id=ada;Password={};",
+    "DefaultEndpointsProtocol=https;AccountName=x;AccountKey={};",
+    "set-cookie: sid={}; Path=/",
+    "X-Auth: a {} b",
+]
+HARMLESS = [
+    "token = next(tokens)",
+    "for key in sorted(keys): print(key)",
+    "sort(key=lambda x: x)",
+    "export API_KEY=$OTHER",
+    "password=${PASSWORD}",
+    "api_key = os.environ['API_KEY']",
+    "password: must be at least eight characters long",
+    "max_tokens=100 input_tokens=5",
+    "Author: Ada Lovelace",
+    "the token is sent in a header",
+    "if key == other: pass",
+    "--max-tokens 100",
+    "state: open, code: 404",
+    "https://h/issues?state=open&code=404&page=2",
+    "cache-key: abc",
+    "password = None",
+    "monkey: banana",
+]
+
+
+@pytest.mark.parametrize("text", IN_TEXTS)
+def test_a_secret_in_a_text_is_replaced_and_what_stands_around_it_stays(text):
+    found = without_secrets(text.format(CANARY))
+
+    assert CANARY not in found
+    assert found.split()[0][:2] == text.format(CANARY).split()[0][:2]
+    assert "redacted" in found
+
+
+def test_a_password_file_of_postgres_is_known():
+    assert (
+        without_secrets(f"# x\ndb.internal:5432:app:ada:{CANARY}\n")
+        == "# x\ndb.internal:5432:app:ada:redacted\n"
+    )
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_names_a_secret_stays(text):
+    assert without_secrets(text) == text
+
+
+@pytest.mark.parametrize("text", IN_TEXTS)
+def test_a_secret_is_found_in_base64_and_in_percent_encoding(text):
+    told = f"x {text.format(CANARY)} y"
+    coded = base64.b64encode(told.encode()).decode()
+
+    assert without_secrets(f"data {coded} end") == "data redacted end"
+    assert coded not in redacted_value({"content": coded}, without_secrets)["content"]
+
+
+@pytest.mark.parametrize("text", ["/cb?access_token={}", '{{"password":"{}"}}', "a=1&token={}"])
+def test_a_url_in_a_url_is_looked_into(text):
+    path = Redactor().of_request(()).path(f"/login?next={quote(text.format(CANARY), safe='')}&x=1")
+
+    assert path == "/login?next=redacted&x=1"
+
+
+@given(st.text(alphabet="=:&;?#-/ \"'\\{}<>.%\nabkeytokenpassword123", max_size=300))
+def test_what_is_left_holds_none(text):
+    once = without_named_secrets(text)
+    assert without_named_secrets(once) == once
+
+
+UNITS = [
+    "a=",
+    "key",
+    "token=",
+    "-u ",
+    "key: ",
+    "pass:",
+    "<a",
+    "echo x|",
+    "login a password ",
+    "%3D",
+    'key="',
+    "a:1:",
+]
+
+
+@pytest.mark.parametrize(
+    "unit", [*UNITS, "mysql -", "--key ", "token='", "A" * 40 + " ", "://a:", "key=\\", "abc."]
+)
+def test_a_search_takes_time_with_the_length_of_the_text(unit):
+    def cpu_s(length):
+        text = "token " + unit * (length // len(unit))
+        begun = time.process_time()
+        without_secrets(text)
+        return time.process_time() - begun
+
+    cpu_s(1000)
+    # Of a quadratic search the ratio would be 256, whatever the machine.
+    assert cpu_s(80_000) < 100 * max(cpu_s(5_000), 0.002)
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ([{"name": "Authorization", "value": CANARY}], [{"name": "Authorization", "value": "redacted"}]),
+        ({"command": ["tool", "--password", CANARY]}, {"command": ["tool", "--password", "redacted"]}),
+        ({"command": ["curl", "-u", f"ada:{CANARY}"]}, {"command": ["curl", "-u", "redacted"]}),
+        ({"grant_type": "authorization_code", "code": CANARY}, {"grant_type": "authorization_code", "code": "redacted"}),
+        ({"code": "print(1)", "state": "open"}, {"code": "print(1)", "state": "open"}),
+        ({"key": "colour", "sort_key": "a", "issueKey": "A-1"}, {"key": "colour", "sort_key": "a", "issueKey": "A-1"}),
+        ({"pass": 12, "passed": True}, {"pass": 12, "passed": True}),
+    ],
+)  # fmt: skip
+def test_members_are_told_by_what_stands_beside_them(value, kept):
+    assert redacted_value(value, without_secrets) == kept
