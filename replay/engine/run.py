@@ -184,7 +184,13 @@ class _Run:
         if self._rows is not None:
             self.manifest.data = self._rows.facts
         self.directory.write_manifest(self.manifest)
-        self.recorder = Recorder(self.directory.path, self.target.name, FileWriter(), options.warmup_s)
+        self.recorder = Recorder(
+            self.directory.path,
+            self.target.name,
+            FileWriter(),
+            options.warmup_s,
+            self.manifest.trace.resolution_ms,
+        )
         keeps_answers = options.answers != "none"
         if keeps_answers:
             is_asked = options.answers == "values"
@@ -248,9 +254,13 @@ class _Run:
         self._is_settled = True
 
     def outcome(self) -> Outcome:
-        """The figures, from what was recorded, on the disk as far as it takes them."""
-        assert self.manifest is not None
-        summary = rebuild(self.directory.path, self.manifest)
+        """The figures, on the disk as far as it takes them. Of what failed, they are those of what was written."""
+        manifest = self.manifest
+        assert manifest is not None
+        if manifest.status == "failed":
+            summary = rebuild(self.directory.path, manifest)
+        else:
+            summary = self.recorder.summary(manifest)
         try:
             self.directory.write_summary(summary)
         except OSError as cause:

@@ -4,14 +4,13 @@ A figure is about the recorded workload only as far as that was what the target 
 half of the tokens asked for is quick, and says nothing of how fast it is.
 """
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from replay.results.histogram import Int64s
-from replay.results.table import ABSENT, Flags, Table, are_transient
-from replay.results.types import Fidelity, Manifest
+from replay.results.table import ABSENT, Flags, Table, are_transient, as_int64s
+from replay.results.types import Fidelity, TraceFacts
 from replay.words.numbers import percent
 
 LEAST_FIDELITY = 0.9
@@ -75,25 +74,30 @@ class _Tokens:
 
 
 class FidelityFold:
-    """Told of the lines of a run that end a step, a block at a time."""
+    """Told of the lines of a run that end a step, a block at a time. resolution_ms: of the recording's instants."""
 
-    def __init__(self, manifest: Manifest) -> None:
-        trace = manifest.trace
-        self._trace = trace
-        self._on_time_ns = max(_ON_TIME_NS, int((trace.resolution_ms or 0.0) * 1_000_000))
+    def __init__(self, resolution_ms: float | None) -> None:
+        self._on_time_ns = max(_ON_TIME_NS, int((resolution_ms or 0.0) * 1_000_000))
         # Sessions by the hash of their ids, so that a million of them are a few megabytes.
-        self._tried, self._left_out, self._cut = array("q"), array("q"), array("q")
+        self._tried: list[Int64s] = []
+        self._left_out: list[Int64s] = []
+        self._cut: list[Int64s] = []
         self._statuses, self._streams = _Ratio(), _Ratio()
         self._output, self._input = _Tokens(), _Tokens()
         self._sent = self._made_up = self._first_attempts = self._late = self._kept_back = self._steps = 0
 
-    def add(self, table: Table, unsent: Flags, tried: Flags) -> None:
-        """unsent: lines of steps that were never sent. tried: of those that were, or were waits."""
-        self._kept_back += int(np.count_nonzero(unsent & table.equals("error", "read_only")))
-        self._add_sessions(self._cut, table, unsent & ~table.equals("error", _BY_FAILURE))
-        by_choice = np.logical_or.reduce([table.equals("error", reason) for reason in _BY_CHOICE])
-        self._add_sessions(self._left_out, table, unsent & ~by_choice)
-        self._add_sessions(self._tried, table, tried)
+    def adding(self, table: Table, unsent: Flags, tried: Flags) -> Iterator[None]:
+        """In pieces, as SummaryFold does. unsent: lines of steps that were never sent. tried: of those that were, or
+        were waits.
+        """
+        if unsent.any():
+            self._kept_back += int(np.count_nonzero(unsent & table.equals("error", "read_only")))
+            self._cut.append(_sessions(table, unsent & ~table.equals("error", _BY_FAILURE)))
+            by_choice = np.logical_or.reduce([table.equals("error", reason) for reason in _BY_CHOICE])
+            self._left_out.append(_sessions(table, unsent & ~by_choice))
+            yield
+        self._tried.append(_sessions(table, tried))
+        yield
         self._steps += int(np.count_nonzero(tried))
         self._kept_back += int(np.count_nonzero(tried & table.flags("withheld")))
         sent = tried & table.has("sent_ns") & table.has("intended_ns")
@@ -102,11 +106,9 @@ class FidelityFold:
         first = sent & (table.numbers("attempt") == 1)
         self._first_attempts += int(np.count_nonzero(first))
         self._late += int(np.count_nonzero(first & self._are_late(table)))
+        yield
         self._add_answers(table, sent & table.equals("outcome", "ok"))
-
-    def _add_sessions(self, sessions: "array[int]", table: Table, rows: Flags) -> None:
-        texts = table.texts("session")
-        sessions.extend([hash(texts[code]) for code in np.unique(table.codes("session")[rows]).tolist()])
+        yield
 
     def _are_late(self, table: Table) -> Flags:
         """What waiting for a connection took is the target's: it has all that are allowed, or is slow to accept one."""
@@ -132,14 +134,19 @@ class FidelityFold:
         self._output.add(np.where(output == ABSENT, table.numbers("tokens"), output), asked, calls)
         self._input.add(table.numbers("input_tokens"), prompt, calls)
 
-    def result(self, unsent_reasons: Mapping[str, int], sent_ns: Int64s, end_ns: Int64s) -> Fidelity:
-        """The figures. unsent_reasons: every step that was not tried, by reason. sent_ns, end_ns: of those sent."""
+    def result(
+        self, trace: TraceFacts, unsent_reasons: Mapping[str, int], sent_ns: Int64s, end_ns: Int64s
+    ) -> Fidelity:
+        """The figures. trace: what was to be replayed. unsent_reasons: every step that was not tried, by reason.
+
+        sent_ns, end_ns: of those that were sent.
+        """
         by_choice = sum(n for reason, n in unsent_reasons.items() if reason in _BY_CHOICE)
-        steps = self._trace.steps - by_choice
+        steps = trace.steps - by_choice
         span_ns = int(end_ns.max() - sent_ns.min()) if len(sent_ns) else 0
-        made_up = 0 if self._trace.synthetic else self._made_up
+        made_up = 0 if trace.synthetic else self._made_up
         found = Fidelity(
-            sessions=self._whole_sessions(),
+            sessions=self._whole_sessions(trace.sessions),
             steps=_rounded(min(1.0, self._steps / steps)) if steps > 0 else None,
             statuses=self._statuses.value(),
             output_tokens=self._output.value(),
@@ -149,7 +156,7 @@ class FidelityFold:
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
             in_flight=round(float((end_ns - sent_ns).sum()) / span_ns, 3) if span_ns > 0 else None,
-            recorded_in_flight=self._trace.recorded_in_flight,
+            recorded_in_flight=trace.recorded_in_flight,
             tokens={
                 name: (tokens.counted, tokens.recorded)
                 for name, tokens in (("output_tokens", self._output), ("input_tokens", self._input))
@@ -163,17 +170,33 @@ class FidelityFold:
 
     def cut_sessions(self) -> int:
         """Sessions that were begun and of which a step was left out for another reason than a failure."""
-        cut = np.unique(np.frombuffer(self._cut, np.int64)) if self._cut else np.empty(0, np.int64)
-        tried = np.frombuffer(self._tried, np.int64) if self._tried else np.empty(0, np.int64)
-        return int(np.count_nonzero(np.isin(cut, tried)))
+        return _common(_distinct(self._cut), _distinct(self._tried))
 
-    def _whole_sessions(self) -> float | None:
+    def _whole_sessions(self, planned: int) -> float | None:
         """Sessions that were begun and have no step left out, of those planned."""
-        tried = np.unique(np.frombuffer(self._tried, np.int64)) if self._tried else np.empty(0, np.int64)
-        cut = np.frombuffer(self._left_out, np.int64) if self._left_out else np.empty(0, np.int64)
-        whole = len(tried) - int(np.count_nonzero(np.isin(tried, cut)))
-        planned = self._trace.sessions
+        tried = _distinct(self._tried)
+        whole = len(tried) - _common(tried, _distinct(self._left_out))
         return _rounded(min(1.0, whole / planned)) if planned > 0 else None
+
+
+def _sessions(table: Table, rows: Flags) -> Int64s:
+    """The hashes of the sessions of these lines."""
+    hashes = as_int64s(list(map(hash, table.texts("session"))))
+    are_there = np.bincount(table.codes("session")[rows] + 1, minlength=len(hashes) + 1)[1:] > 0
+    found: Int64s = hashes[are_there]
+    return found
+
+
+def _distinct(sessions: list[Int64s]) -> Int64s:
+    """Each once. np.unique makes a table of them, which takes several times as long for millions."""
+    ordered = np.sort(np.concatenate(sessions)) if sessions else np.empty(0, np.int64)
+    distinct: Int64s = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return distinct
+
+
+def _common(some: Int64s, others: Int64s) -> int:
+    """How many are among both, each of which has everything once."""
+    return len(np.intersect1d(some, others, assume_unique=True)) if len(some) and len(others) else 0
 
 
 def shortfalls(fidelity: Fidelity, least: float, passed_over: Sequence[str] = ()) -> list[str]:

@@ -20,8 +20,8 @@ Taken = list[tuple[str, "array[int]"]]
 
 MOST_SERIES = 200
 OTHER = "(other)"
-
-
+ONLY_LOGGED = ("itl", "makespan", "makespan_failed")
+"""Tags of what no line of steps.jsonl tells."""
 MEASURES = ("response", "service", "failed")
 
 
@@ -39,7 +39,7 @@ class IntervalFold:
     """Gathers durations in ns by tag. Tags: response, service, ttfb, ttft and itl of the steps that were answered,
     failed for the response times of those that failed, makespan of the whole sessions in which nothing failed and
     makespan_failed of those in which a step did; and `response:KIND:NAME`, `service:KIND:NAME` and `failed:KIND:NAME`
-    for each series. total: all response times so far.
+    for each series. total: all response times so far. logged: all that was logged of ONLY_LOGGED, as it is read back.
     """
 
     def __init__(self, hlog: HlogWriter) -> None:
@@ -57,6 +57,7 @@ class IntervalFold:
         self._series: list[tuple[str, tuple[array[int], ...]]] = []
         self._index: dict[tuple[str, str], int] = {}
         self.total = Histogram()
+        self.logged: dict[str, Histogram] = {}
 
     def __repr__(self) -> str:
         return f"<IntervalFold {len(self._series)} series>"
@@ -102,5 +103,7 @@ class IntervalFold:
                 histogram.record_counts(further_itl)
             if tag == "response":
                 self.total.add(histogram)
+            if tag in ONLY_LOGGED:
+                self.logged.setdefault(tag, Histogram()).add(histogram.read_back())
             self._hlog.interval(tag, start_s, length_s, histogram)
             yield tag

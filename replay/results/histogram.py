@@ -55,7 +55,7 @@ class Histogram:
         self.unit_ns = unit_ns
         self.n = self.out_of_range = 0
         self._counts: Int64s = _NO_COUNTS
-        self._sum_ns = 0.0
+        self._sum_ns = 0
         self._least_ns = self._greatest_ns = 0
 
     def __repr__(self) -> str:
@@ -81,7 +81,7 @@ class Histogram:
         least, greatest = int(ns.min()), int(ns.max())
         self._least_ns = min(self._least_ns, least) if self.n else least
         self._greatest_ns = max(self._greatest_ns, greatest)
-        self._sum_ns += float(ns.sum(dtype=np.float64))
+        self._sum_ns += _exact_sum(ns)
         self.n += len(ns)
 
     def record_counts(self, durations_ns: Mapping[int, int]) -> None:
@@ -96,7 +96,7 @@ class Histogram:
         units = np.clip((ns + self.unit_ns // 2) // self.unit_ns, 0, HIGHEST)
         np.add.at(once._counts, indexes(units), times)
         once.n = int(times.sum())
-        once._sum_ns = float((ns * times.astype(np.float64)).sum())
+        once._sum_ns = sum(value * n for value, n in durations_ns.items())
         self.add(once)
 
     def add(self, other: "Histogram") -> None:
@@ -112,6 +112,24 @@ class Histogram:
         self._sum_ns += other._sum_ns
         self.n += other.n
         self.out_of_range += other.out_of_range
+
+    def read_back(self) -> "Histogram":
+        """As `decode` gives it of what `encode` writes: with the sum and the extremes that its buckets tell."""
+        found = Histogram(self.unit_ns)
+        filled = np.flatnonzero(self._counts)
+        if len(filled):
+            found._count_buckets(filled, self._counts[filled])
+        return found
+
+    def _count_buckets(self, filled: Int64s, counted: Int64s) -> None:
+        """Count so many values in each of these buckets, in ascending order; of an empty histogram."""
+        self._reach(int(filled[-1]) + 1)
+        self._counts[filled] = counted
+        low, high = lowest_equivalents(filled), highest_equivalents(filled)
+        self.n = int(counted.sum())
+        self._least_ns = int(low[0]) * self.unit_ns
+        self._greatest_ns = int(high[-1]) * self.unit_ns
+        self._sum_ns = int((counted * (low + high)).sum()) * self.unit_ns // 2
 
     def _reach(self, length: int) -> None:
         """Have counts for so many buckets: only as many as the largest value needs, for most histograms are small."""
@@ -204,15 +222,13 @@ def decode(text: bytes, unit_ns: int = 1000) -> Histogram:
             counts.append(value)
         at += 1
     if index:
-        filled, counted = np.array(index, np.int64), np.array(counts, np.int64)
-        histogram._reach(index[-1] + 1)
-        histogram._counts[filled] = counted
-        low, high = lowest_equivalents(filled), highest_equivalents(filled)
-        histogram.n = int(counted.sum())
-        histogram._least_ns = int(low[0]) * unit_ns
-        histogram._greatest_ns = int(high[-1]) * unit_ns
-        histogram._sum_ns = float((counted * (low + high)).sum()) / 2 * unit_ns
+        histogram._count_buckets(np.array(index, np.int64), np.array(counts, np.int64))
     return histogram
+
+
+def _exact_sum(ns: Int64s) -> int:
+    """As an integer, which is the same in whatever order and portions the values come; many long ones pass 63 bits."""
+    return (int((ns >> 20).sum()) << 20) + int((ns & 0xFFFFF).sum())
 
 
 def indexes(units: Int64s) -> Int64s:

@@ -5,6 +5,7 @@ figures. What a line lacks is ABSENT in a column of numbers, NaN in one of milli
 column with one value throughout takes no memory (its stride is 0), so a table may not be written to.
 """
 
+import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -154,13 +155,14 @@ class Table:
 def table_of(records: Sequence[StepRecord]) -> Table:
     """These records as a table."""
 
-    def make(name: str) -> Made:
-        values = list(map(_GETTERS[name], records))
-        if name in TEXTS:
-            return _coded(_as_json(values) if name == "attributes" else values)
-        return _column(values, *_KINDS[name]), []
+    return Table(len(records), lambda name: column_of(name, list(map(_GETTERS[name], records))))
 
-    return Table(len(records), make)
+
+def column_of(name: str, values: list[Any]) -> Made:
+    """These values, or None, of a field of the records as the column that a table has of them."""
+    if name in TEXTS:
+        return _coded(_as_json(values) if name == "attributes" else values)
+    return _column(values, *_KINDS[name]), []
 
 
 def _is_one(values: list[Any]) -> bool:
@@ -182,6 +184,8 @@ def _coded(values: list[str | None]) -> tuple[Codes, list[str]]:
         return constant(-1 if only is None else 0, len(values), np.int32), [] if only is None else [only]
     known: dict[str | None, int] = dict.fromkeys(values, -1)
     texts = [text for text in known if text is not None]
+    if len(texts) == len(values):
+        return np.arange(len(values), dtype=np.int32), texts
     for code, text in enumerate(texts):
         known[text] = code
     return np.frombuffer(array("i", map(known.__getitem__, values)), np.int32), texts
@@ -205,8 +209,10 @@ def _column(
     return make(values)
 
 
-def _numbers(values: list[int]) -> Int64s:
-    return np.frombuffer(array("q", values), np.int64) if values else np.empty(0, np.int64)
+def as_int64s(values: Sequence[int]) -> Int64s:
+    """These numbers as an array."""
+    # Three times as fast as an array of them.
+    return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
 
 
 def _floats(values: list[float]) -> Floats:
@@ -224,7 +230,7 @@ def _tri_state(values: list[int]) -> Codes:
 _Make = Callable[[list[Any]], npt.NDArray[Any]]
 # Of each column its type, what stands for None, and how it is made of other values.
 _KINDS: dict[str, tuple[Any, Any, _Make]] = {
-    **dict.fromkeys(NUMBERS, (np.int64, ABSENT, _numbers)),
+    **dict.fromkeys(NUMBERS, (np.int64, ABSENT, as_int64s)),
     **dict.fromkeys(MILLISECONDS, (np.float64, np.nan, _floats)),
     **dict.fromkeys(FLAGS, (np.bool_, None, _flags)),
     COLD: (np.int32, -1, _tri_state),

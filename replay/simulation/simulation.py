@@ -63,7 +63,9 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         SimulatedWire(spec, time, target.shape.path, part) for spec, part in zip(specs, PARTS, strict=False)
     ]
     pace = Pace(options.knobs)
-    recorder = Recorder(directory.path, target.name, FileWriter(), options.warmup_s)
+    recorder = Recorder(
+        directory.path, target.name, FileWriter(), options.warmup_s, manifest.trace.resolution_ms
+    )
     loop = RunLoop(
         planned_sessions(trace, found, options, pace),
         SimulatedSender(target, wires, options.read_only),
@@ -100,7 +102,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
         *_notes(wires),
     ]
     directory.write_manifest(manifest)
-    summary = rebuild(directory.path)
+    summary = rebuild(directory.path) if manifest.status == "failed" else recorder.summary(manifest)
     directory.write_summary(summary)
     return Outcome(summary, directory.path)
 

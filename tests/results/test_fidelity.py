@@ -6,41 +6,30 @@ import pytest
 
 from replay.results.fidelity import FidelityFold, shortfalls
 from replay.results.table import table_of
-from replay.results.types import Fidelity, Generator, Manifest, StepRecord, TraceFacts
+from replay.results.types import Fidelity, StepRecord, TraceFacts
 
 MS = 1_000_000
 
 
 def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, **facts):
     planned = {record.session for record in (*records, *unsent)}
-    manifest = Manifest(
-        schema="replay.run/1",
-        status="finished",
-        version="0",
-        started_at="",
-        trace=TraceFacts(
-            name="t",
-            sha256="t",
-            sessions=len(planned) if sessions is None else sessions,
-            steps=len(records) + len(unsent) if steps is None else steps,
-            **facts,
-        ),
-        target={},
-        options={},
-        seed=1,
-        host={},
-        clock={},
-        generator=Generator(verdict="ok", reasons=[]),
+    trace = TraceFacts(
+        name="t",
+        sha256="t",
+        sessions=len(planned) if sessions is None else sessions,
+        steps=len(records) + len(unsent) if steps is None else steps,
+        **facts,
     )
-    fold = FidelityFold(manifest)
+    fold = FidelityFold(trace.resolution_ms)
     table = table_of([*records, *unsent])
     is_unsent = np.arange(table.n) >= len(records)
-    fold.add(table, is_unsent, ~is_unsent)
+    for _ in fold.adding(table, is_unsent, ~is_unsent):
+        pass
     sent = [one for one in records if one.sent_ns is not None]
     sent_ns, end_ns = (
         np.array([getattr(one, name) for one in sent], np.int64) for name in ("sent_ns", "end_ns")
     )
-    return fold.result(unsent_reasons or {}, sent_ns, end_ns)
+    return fold.result(trace, unsent_reasons or {}, sent_ns, end_ns)
 
 
 def record(n=0, session=None, kind="llm", lag_ms=0.0, **fields):

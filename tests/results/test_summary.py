@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.results.folding import MOST_SERIES, OTHER
-from replay.results.summary import peak_in_flight, rebuild
+from replay.results.rates import peak_in_flight
+from replay.results.summary import rebuild
 from replay.results.types import (
     STEPS_FILE,
     Generator,

@@ -22,7 +22,7 @@ from replay.engine.types import RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
-from replay.results.summary import peak_in_flight
+from replay.results.rates import peak_in_flight
 from replay.results.types import Forecast
 from replay.target.target import Target
 from replay.trace.types import Session, Step

@@ -136,26 +136,41 @@ class StepRecords:
         )
 
 
-def recorded_part(step: Step, encode: Callable[[object], bytes]) -> bytes:
+# As TOLD of replay/results/plain_lines.py has it.
+Told = tuple[int | None, int | None, int | None, bool, bool]
+
+
+def told_of(step: Step) -> Told | None:
+    """What the trace says of a step beside how long it took and when: None where that is nothing."""
+    recorded, llm, request = step.recorded, step.llm, step.request
+    is_made_up = request is not None and bool(request.body_bytes)
+    if recorded is None and llm is None and not is_made_up:
+        return None
+    status = None if recorded is None else recorded.status
+    if llm is None:
+        return status, None, None, False, is_made_up
+    return status, llm.input_tokens or None, llm.output_tokens or None, llm.stream, is_made_up
+
+
+def recorded_part(step: Step, told: Told | None, encode: Callable[[object], bytes]) -> bytes:
     """What the trace says of a step, as it stands in a line: the recorded_* fields and made_up of StepRecord."""
-    took_ms, at_ms, recorded, llm, request = step.took_ms, step.at_ms, step.recorded, step.llm, step.request
+    took_ms, at_ms = step.took_ms, step.at_ms
     part = b"" if took_ms is None else b',"recorded_ms":' + encode(took_ms)
     if at_ms:
         part += b',"recorded_at_ms":' + encode(at_ms)
-    if recorded is None and llm is None and (request is None or not request.body_bytes):
+    if told is None:
         return part
-    if recorded is not None:
-        if recorded.status is not None:
-            part += b',"recorded_status":%d' % recorded.status
-        if recorded.ttft_ms is not None:
-            part += b',"recorded_ttft_ms":' + encode(recorded.ttft_ms)
-    if llm is not None:
-        if llm.input_tokens:
-            part += b',"recorded_input_tokens":%d' % llm.input_tokens
-        if llm.output_tokens:
-            part += b',"recorded_output_tokens":%d' % llm.output_tokens
-        if llm.stream:
-            part += b',"recorded_stream":true'
-    if request is not None and request.body_bytes:
+    status, input_tokens, output_tokens, is_stream, is_made_up = told
+    if status is not None:
+        part += b',"recorded_status":%d' % status
+    if step.recorded is not None and step.recorded.ttft_ms is not None:
+        part += b',"recorded_ttft_ms":' + encode(step.recorded.ttft_ms)
+    if input_tokens is not None:
+        part += b',"recorded_input_tokens":%d' % input_tokens
+    if output_tokens is not None:
+        part += b',"recorded_output_tokens":%d' % output_tokens
+    if is_stream:
+        part += b',"recorded_stream":true'
+    if is_made_up:
         part += b',"made_up":true'
     return part

@@ -19,13 +19,14 @@ from replay.dialects.streams import MOST_GAPS
 from replay.engine.answers.digests import Digests
 from replay.engine.answers.recorder import AnswersRecorder
 from replay.engine.attempt import Attempt
-from replay.engine.records.lines import LEAST_WAITED_NS, PLAIN_LINE, StepRecords, recorded_part
+from replay.engine.records.lines import LEAST_WAITED_NS, PLAIN_LINE, StepRecords, recorded_part, told_of
+from replay.engine.records.summing import Summing
 from replay.engine.records.writer import FileWriter
 from replay.engine.walker import Walk
 from replay.results.folding import IntervalFold
 from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import HlogWriter
-from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, StepRecord
+from replay.results.types import ANSWERS_FILE, HLOG_FILE, INTERRUPTED, STEPS_FILE, Manifest, StepRecord, Summary
 from replay.trace.types import Step
 
 _NS = 1_000_000_000
@@ -47,16 +48,25 @@ class _Series(NamedTuple):
 class Recorder:
     """Records one run into its directory. failure: why nothing can be written any more, or None.
 
-    answers: records what steps were answered; None until `keep_answers`.
+    resolution_ms: of the recording, by which the summary knows what is on time. answers: records what steps were
+    answered; None until `keep_answers`.
     """
 
-    def __init__(self, directory: Path, target: str, writer: FileWriter, warmup_s: float) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        target: str,
+        writer: FileWriter,
+        warmup_s: float,
+        resolution_ms: float | None = None,
+    ) -> None:
         self._target = target
         self._writer = writer
         self._steps_file = writer.open(directory / STEPS_FILE)
         hlog_file = writer.open(directory / HLOG_FILE)
         self._hlog = HlogWriter(lambda data: writer.write(hlog_file, data))
         self._fold = IntervalFold(self._hlog)
+        self._summing = Summing(resolution_ms)
         self._records = StepRecords(target, int(warmup_s * _NS))
         self._second_ns = 0
         self._batch: list[Attempt] = []
@@ -83,7 +93,7 @@ class Recorder:
         """Whether so much waits that it must be worked on without slack."""
         if self.answers is not None and self.answers.is_pressing:
             return True
-        return len(self._batch) >= _PRESSING or self._closing is not None
+        return len(self._batch) >= _PRESSING or self._closing is not None or self._summing.is_pressing
 
     @property
     def fold(self) -> IntervalFold:
@@ -137,10 +147,12 @@ class Recorder:
             if next(self._closing, None) is None:
                 self._closing = None
             return True
-        if self._batch:
+        if len(self._batch) >= _PRESSING or (self._batch and not self._summing.is_pressing):
             self._take(_SLICE)
-            return bool(self._batch) or self.answers is not None
-        return self.answers is not None and self.answers.work()
+            return bool(self._batch) or self.answers is not None or self._summing.is_behind
+        if self.answers is not None and self.answers.work():
+            return True
+        return self._summing.work()
 
     def close_second(self, now_ns: int) -> None:
         """End the interval: what it brought goes to the files, its histograms in slices that `work` does."""
@@ -167,7 +179,13 @@ class Recorder:
                 pass
         self._writer.close()
 
+    def summary(self, manifest: Manifest) -> Summary:
+        """The figures of a run that is over and did not fail: those that reading its files again would give."""
+        return self._summing.summary(manifest, self._fold.logged)
+
     def _line(self, record: StepRecord) -> None:
+        self._summing.unusual(record)
+        self._summing.gather()
         self._out += self._encode(record)
         self._out += b"\n"
         if len(self._out) > _CHUNK_BYTES:
@@ -187,6 +205,7 @@ class Recorder:
         del self._batch[:most]
         origin, warmup_ns, encode = self._records.origin_ns, self._records.warmup_ns, self._encode
         fold, series_of = self._fold, self._series
+        plain, unusual = self._summing.plain, self._summing.unusual
         lines: list[bytes] = []
         lags_ns = self._lags_ns
         for x in taken:
@@ -231,18 +250,37 @@ class Recorder:
                 # As in x.written_ns, which costs a call.
                 written_ns = x.written_ns if x.queued_ns or x.held_ns else sent_ns
                 lags_ns.append(written_ns - intended_ns)
-                recorded = recorded_part(step, encode)
+                session, status, told = x.walk.id, x.status, told_of(step)
+                intended_ns -= origin
+                sent_ns -= origin
+                first_byte_ns -= origin
+                end_ns -= origin
+                plain(
+                    (
+                        session,
+                        step.kind,
+                        step.name,
+                        intended_ns,
+                        sent_ns,
+                        first_byte_ns,
+                        end_ns,
+                        status,
+                        step.took_ms,
+                        told,
+                    )
+                )
+                recorded = recorded_part(step, told, encode)
                 lines.append(
                     PLAIN_LINE
                     % (
-                        encode(x.walk.id),
+                        encode(session),
                         encode(step.id),
                         series.described,
-                        intended_ns - origin,
-                        sent_ns - origin,
-                        first_byte_ns - origin,
-                        end_ns - origin,
-                        x.status,
+                        intended_ns,
+                        sent_ns,
+                        first_byte_ns,
+                        end_ns,
+                        status,
                         x.request_bytes,
                         x.response_bytes,
                         recorded + b',"attributes":' + encode(attributes) if attributes else recorded,
@@ -250,11 +288,16 @@ class Recorder:
                 )
             else:
                 if x.stale_retries:
-                    lines.append(encode(self._records.stale_attempt(x)))
-                lines.append(encode(self._records.attempt(x, attributes)))
+                    stale = self._records.stale_attempt(x)
+                    unusual(stale)
+                    lines.append(encode(stale))
+                record = self._records.attempt(x, attributes)
+                unusual(record)
+                lines.append(encode(record))
                 if x.number == 1:
                     # A further attempt waited on purpose, so it says nothing of our lateness.
                     lags_ns.append(x.written_ns - intended_ns)
+        self._summing.gather()
         lines.append(b"")
         self._out += b"\n".join(lines)
         if len(self._out) > _CHUNK_BYTES:
@@ -262,6 +305,7 @@ class Recorder:
 
     def _new_series(self, key: tuple[str, str]) -> "_Series":
         kind, name = key
+        self._summing.series(kind, name)
         described = self._encode({"kind": kind, "name": name, "target": self._target})[1:-1]
         series = _Series(described, *self._fold.series(kind, name))
         if len(self._series) < _SERIES_KNOWN_MOST:

@@ -1,0 +1,76 @@
+"""How fast requests came, how many were under way at once, and the middle of a run.
+
+Rates are over the whole run: offered counts requests over the span of their intended times, achieved those that
+were answered over the same span (or that of their sending, if longer), so that a target that died shows what it
+answered. A span of n events holds n - 1 gaps, and so a rate needs two of them.
+
+The steady window leaves out the first tenth and the last tenth of the time in which steps were intended, and
+the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
+"""
+
+import numpy as np
+
+from replay.results.histogram import Histogram, Int64s
+from replay.results.table import Flags
+from replay.results.types import Rate, Window
+
+_NS = 1_000_000_000
+_RAMP_RATIO = 0.1
+_LEAST_STEADY_STEPS = 20
+
+
+def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: Flags) -> Rate:
+    """Offered and achieved rate of the steps that were tried, and the most requests in flight at once.
+
+    sent_ns, end_ns: below 0 for steps that could not be sent. ok: whether each was answered as expected.
+    """
+    if not len(intended_ns):
+        return Rate()
+    sent = sent_ns >= 0
+    intended_span_ns = int(np.ptp(intended_ns))
+    span_ns = max(intended_span_ns, int(np.ptp(sent_ns[sent])) if sent.any() else 0)
+    completed = int(np.count_nonzero(ok))
+    return Rate(
+        offered_rps=_per_s(len(intended_ns) - 1, intended_span_ns),
+        achieved_rps=_per_s(completed - 1, span_ns) if completed else 0.0,
+        peak_in_flight=peak_in_flight(sent_ns[sent], end_ns[sent]),
+    )
+
+
+def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
+    """The most requests in flight at once; one that ends when another starts makes room for it."""
+    if not len(sent_ns):
+        return 0
+    starts, ends = np.sort(sent_ns), np.sort(end_ns)
+    return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
+
+
+def steady_window(
+    intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: Flags, warmup_ns: int
+) -> Window | None:
+    """The figures of the middle of a run; None where too few steps were intended in it to say anything."""
+    if not len(intended_ns):
+        return None
+    first, last = int(intended_ns.min()), int(intended_ns.max())
+    ramp_ns = int((last - first) * _RAMP_RATIO)
+    start, stop = max(first + ramp_ns, warmup_ns), last - ramp_ns
+    inside = (intended_ns >= start) & (intended_ns < stop)
+    n = int(np.count_nonzero(inside))
+    if n < _LEAST_STEADY_STEPS:
+        return None
+    response, service = Histogram(), Histogram()
+    response.record_many((end_ns - intended_ns)[inside & ok])
+    service.record_many((end_ns - sent_ns)[inside & ok])
+    figures = rates(intended_ns[inside], sent_ns[inside], end_ns[inside], ok[inside])
+    return Window(
+        from_s=round(start / _NS, 3),
+        to_s=round(stop / _NS, 3),
+        steps=n,
+        offered_rps=figures.offered_rps,
+        achieved_rps=figures.achieved_rps,
+        latency_ms={"response": response.quantiles(), "service": service.quantiles()},
+    )
+
+
+def _per_s(gaps: int, span_ns: int) -> float | None:
+    return round(gaps / (span_ns / _NS), 3) if span_ns > 0 else None
