@@ -18,7 +18,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.importers import IMPORTERS
 from replay.importers.types import ImportOptions
 from replay.planes.modelled.server import modelled_server
-from replay.planes.types import ServiceModel
+from replay.planes.modelled.types import ServiceModel
 from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter, read_sessions, scan
 

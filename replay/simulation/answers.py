@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from replay.planes.core.types import InstanceId
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.modelled.script import Plan, Recorded, Script
-from replay.planes.types import Asked, Faults, InstanceId, SimulatedPlane
+from replay.planes.modelled.types import Asked, Faults
+from replay.planes.types import SimulatedPlane
 from replay.trace.types import Kind, Step
 
 _MS = 1_000_000

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from replay.planes.types import InstanceLife
+from replay.planes.core.types import InstanceLife
 from replay.results.types import InstanceRecord, Part, PlaneFigures
 
 _NS = 1_000_000_000

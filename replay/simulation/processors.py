@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from replay.planes.core.types import InstanceId
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
-from replay.planes.types import InstanceId, ModelSpec
+from replay.planes.modelled.types import ModelSpec
 from replay.simulation.answers import Job
 from replay.simulation.virtual import VirtualTime
 

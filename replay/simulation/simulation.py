@@ -28,7 +28,7 @@ from replay.engine.run import Outcome
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.keys import explained
-from replay.planes.core.profiles import PROFILES, with_profile
+from replay.planes.profiles import PROFILES, with_profile
 from replay.planes.types import SimulatedPlane
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild

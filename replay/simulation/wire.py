@@ -8,19 +8,19 @@ from typing import Any
 
 from replay.engine.attempt import Attempt
 from replay.planes.core.plane import Plane
-from replay.planes.modelled.cpu import cpu_rules
-from replay.planes.types import (
+from replay.planes.core.types import (
     Boot,
     Decision,
     InstanceId,
     InstanceLife,
     Lose,
     Refuse,
-    SimulatedPlane,
     Start,
     Stop,
     TimeOut,
 )
+from replay.planes.modelled.cpu import cpu_rules
+from replay.planes.types import SimulatedPlane
 from replay.results.types import OWN, InstanceRecord, Part, PlaneFigures
 from replay.simulation.answers import Answers, Job
 from replay.simulation.lives import Tallies, figures_of, record_of

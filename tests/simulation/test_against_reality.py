@@ -13,8 +13,11 @@ import pytest
 
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
+from replay.planes.core.scaling_types import scaling_for
+from replay.planes.core.types import PlaneSpec
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import Constant, ModelSpec, PlaneSpec, scaling_for
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 

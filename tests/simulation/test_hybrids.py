@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from replay.engine.types import RunOptions
-from replay.planes.core.profiles import VM
+from replay.planes.profiles import VM
 from replay.results.types import InstanceRecord
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target.errors import TargetError

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from replay.engine.types import Knobs, RunOptions
-from replay.planes.types import InstanceLife
+from replay.planes.core.types import InstanceLife
 from replay.simulation.lives import most_at_once
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.simulation.virtual import VirtualTime

@@ -8,8 +8,9 @@ from typing import ClassVar
 import h11
 
 from replay.planes.core.plane import Plane
+from replay.planes.core.scaling_types import RequestDriven
+from replay.planes.core.types import PlaneSpec
 from replay.planes.serving.gateway import Gateway
-from replay.planes.types import PlaneSpec, RequestDriven
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Odd:  kept \r\n\r\nok"
 # Another instance only where requests wait, whatever the window says.

@@ -7,11 +7,9 @@ from time import monotonic_ns
 import httpx
 
 from replay.planes.core.plane import Plane
+from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.instances import ModelledInstances
 from replay.planes.serving.gateway import Gateway
-from replay.planes.types import (
-    PlaneSpec,
-)
 from tests.support.gateways import ONLY_WAITING
 
 

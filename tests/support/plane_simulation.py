@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable, Iterable
 
 from replay.planes.core.plane import Plane
-from replay.planes.types import (
+from replay.planes.core.types import (
     Boot,
     Decision,
     Drain,

@@ -5,8 +5,8 @@ import contextlib
 from time import monotonic_ns
 
 from replay.planes.core.plane import Plane
+from replay.planes.core.types import PlaneSpec
 from replay.planes.serving.gateway import Gateway
-from replay.planes.types import PlaneSpec
 from replay.recording.proxy import Proxy
 from replay.recording.sessions import Sessions
 from replay.recording.types import SessionRules

@@ -7,7 +7,7 @@ import pytest
 
 from replay.engine.requests.router import WAIT, Router
 from replay.planes.core.plane import Plane
-from replay.planes.core.profiles import PROFILES
+from replay.planes.profiles import PROFILES
 from replay.simulation.simulation import simulated_plane
 from replay.target.file import load_target
 from replay.trace.types import LlmCall, Request, Step

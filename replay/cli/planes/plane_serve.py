@@ -18,23 +18,17 @@ from replay.cli.units import DURATION, FACTOR, typed_duration
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
 from replay.keys import explained
-from replay.planes.core.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.core.scaling_types import scaling_for
+from replay.planes.core.types import DRAIN_S, PENDING_LIMITS, PLATFORM_TIMEOUT_S, PlaneSpec
 from replay.planes.modelled.distributions import parse_distribution
 from replay.planes.modelled.server import modelled_server
+from replay.planes.modelled.time_types import Distribution
+from replay.planes.modelled.types import ModelSpec, ServiceModel
+from replay.planes.profiles import MODELS, PROFILES, ProfileName
 from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import (
-    DRAIN_S,
-    PENDING_LIMITS,
-    PLATFORM_TIMEOUT_S,
-    Distribution,
-    ModelSpec,
-    PlaneSpec,
-    ProcessSpec,
-    ServiceModel,
-    scaling_for,
-)
+from replay.planes.serving.types import ProcessSpec
 from replay.system.shortage import check_room_for_loop
 from replay.toml import read_toml
 

@@ -7,7 +7,8 @@ no policy: all its machines are always wanted.
 from replay.planes.core.averages import Averages
 from replay.planes.core.group_scaling import GroupPolicy
 from replay.planes.core.scaling import RequestDrivenPolicy, WindowDrivenPolicy, boots_for_queue
-from replay.planes.types import GroupDriven, PlaneSpec, WindowDriven
+from replay.planes.core.scaling_types import GroupDriven, WindowDriven
+from replay.planes.core.types import PlaneSpec
 
 _SECOND_NS = 1_000_000_000
 

@@ -12,7 +12,7 @@ from replay.planes.core.ledger import Ledger
 from replay.planes.core.rollout import Rollout
 from replay.planes.core.routing import router
 from replay.planes.core.scaling import DEFAULT_FULL
-from replay.planes.types import Boot, Decision, Drain, InstanceId, InstanceLife, PlaneSpec
+from replay.planes.core.types import Boot, Decision, Drain, InstanceId, InstanceLife, PlaneSpec
 
 NEVER_NS = 1 << 62
 _SECOND_NS = 1_000_000_000

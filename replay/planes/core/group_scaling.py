@@ -22,7 +22,7 @@ the last 300 s holds when it shrinks; it grows by 4 pods or 100 %, whichever is 
 from collections import deque
 
 from replay.planes.core.scaling import DEFAULT_FULL, SECOND_NS, ceiling
-from replay.planes.types import GroupDriven
+from replay.planes.core.scaling_types import GroupDriven
 
 _DAY_H = 24.0
 _HOUR_NS = 3600 * SECOND_NS

@@ -8,7 +8,7 @@ gone        stopped, dead, or given up before it was ready
 
 from typing import Literal
 
-from replay.planes.types import InstanceId, InstanceLife, PlaneSpec
+from replay.planes.core.types import InstanceId, InstanceLife, PlaneSpec
 
 State = Literal["booting", "ready", "draining", "gone"]
 

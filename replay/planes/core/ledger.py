@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from replay.planes.types import InstanceLife, Spent
+from replay.planes.core.types import InstanceLife, Spent
 
 
 class Ledger:

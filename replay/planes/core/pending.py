@@ -3,7 +3,7 @@
 import math
 from collections import OrderedDict
 
-from replay.planes.types import InstanceId, PendingLimit, RequestId
+from replay.planes.core.types import InstanceId, PendingLimit, RequestId
 
 _SECOND_NS = 1_000_000_000
 _DID_NOT_WAIT = 1 << 62

@@ -9,7 +9,7 @@ from replay.planes.core.fleet import Fleet
 from replay.planes.core.instances import Instance
 from replay.planes.core.pending import NO_INSTANCE, NO_MACHINE, QUEUE_FULL, Request
 from replay.planes.core.requests import Requests
-from replay.planes.types import Decision, Lose, PlaneSpec, Start, Stop
+from replay.planes.core.types import Decision, Lose, PlaneSpec, Start, Stop
 
 # What Cloud Run answers for an instance that failed under a request, or does not start; Troubleshooting page, HTTP 503.
 LOST_STATUS = 503

@@ -47,7 +47,7 @@ from replay.planes.core.fleet import NEVER_NS, Fleet
 from replay.planes.core.pending import NO_INSTANCE, NO_MACHINE, Request
 from replay.planes.core.placement import LOST_STATUS, Placement
 from replay.planes.core.requests import Requests
-from replay.planes.types import (
+from replay.planes.core.types import (
     Census,
     Decision,
     InstanceId,

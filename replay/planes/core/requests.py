@@ -7,7 +7,7 @@ Overdue: the client has its answer or has left, and the handler still runs; it k
 from collections import OrderedDict
 
 from replay.planes.core.pending import Pending, Request
-from replay.planes.types import InstanceId, PlaneSpec, RequestId
+from replay.planes.core.types import InstanceId, PlaneSpec, RequestId
 
 _SECOND_NS = 1_000_000_000
 

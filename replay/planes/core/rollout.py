@@ -7,7 +7,7 @@ for it counts from then on as any other. A successor that is gone before it is r
 
 from collections.abc import Callable, Container, Iterable
 
-from replay.planes.types import InstanceId
+from replay.planes.core.types import InstanceId
 
 
 class Rollout:

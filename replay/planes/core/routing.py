@@ -9,7 +9,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from replay.planes.core.instances import Instance
-from replay.planes.types import InstanceId, RouterName
+from replay.planes.core.types import InstanceId, RouterName
 
 UNLIMITED = 1 << 40
 

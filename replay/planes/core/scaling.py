@@ -23,7 +23,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from replay.planes.types import RequestDriven, WindowDriven
+from replay.planes.core.scaling_types import RequestDriven, WindowDriven
 
 SECOND_NS = 1_000_000_000
 # What counts as full where concurrency is unlimited. Source: container-concurrency-target-default.

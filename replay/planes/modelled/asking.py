@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from replay.planes.types import Asked
+from replay.planes.modelled.types import Asked
 from replay.trace.types import Kind
 
 NOTHING_ASKED = Asked()

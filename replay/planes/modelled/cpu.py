@@ -15,8 +15,9 @@ from collections.abc import Hashable
 from typing import Generic, NamedTuple, TypeVar
 
 from replay.planes.core.instances import boosted_vcpu
+from replay.planes.core.types import PlaneSpec
+from replay.planes.modelled.types import Sharing
 from replay.planes.modelled.work import SharedWork
-from replay.planes.types import PlaneSpec, Sharing
 
 Job = TypeVar("Job", bound=Hashable)
 

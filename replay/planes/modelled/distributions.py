@@ -5,7 +5,7 @@ import re
 from random import Random
 from statistics import NormalDist
 
-from replay.planes.types import Constant, Distribution, Empirical, Lognormal, Mixture
+from replay.planes.modelled.time_types import Constant, Distribution, Empirical, Lognormal, Mixture
 from replay.trace.errors import shortened
 
 _P99 = NormalDist().inv_cdf(0.99)

@@ -12,12 +12,13 @@ from typing import Protocol, cast
 
 from replay.http.framing import Body, FramingError
 from replay.http.heads import Refused, read_request, request_body
+from replay.planes.core.types import InstanceId, Owner
 from replay.planes.modelled import chat
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
 from replay.planes.modelled.script import Plan, Recorded, Script, recorded_of
-from replay.planes.types import Asked, InstanceId, ModelSpec, Owner
+from replay.planes.modelled.types import Asked, ModelSpec
 
 HOST = "127.0.0.1"
 _MS = 1_000_000

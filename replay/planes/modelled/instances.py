@@ -8,10 +8,11 @@ from collections.abc import Callable, Coroutine
 from time import monotonic_ns
 from typing import Any
 
+from replay.planes.core.types import Address, InstanceId, PlaneSpec
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instance import HOST, DeployingOwner, Instance
 from replay.planes.modelled.script import Script
-from replay.planes.types import Address, InstanceId, ModelSpec, PlaneSpec
+from replay.planes.modelled.types import ModelSpec
 
 _MS = 1_000_000
 _NS = 1_000_000_000

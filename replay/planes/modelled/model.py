@@ -10,7 +10,8 @@ import math
 from hashlib import blake2b
 from statistics import NormalDist
 
-from replay.planes.types import Answer, Asked, ServiceModel, Spread
+from replay.planes.modelled.time_types import Spread
+from replay.planes.modelled.types import Answer, Asked, ServiceModel
 from replay.trace.types import Kind
 
 _MASK = (1 << 64) - 1

@@ -7,10 +7,12 @@ from random import Random
 from typing import Literal, NamedTuple, cast
 from urllib.parse import unquote
 
+from replay.planes.core.types import InstanceId, PlaneKind
 from replay.planes.modelled.asking import CHAT_PATH, kind_and_name
 from replay.planes.modelled.distributions import draw
 from replay.planes.modelled.model import time_ms
-from replay.planes.types import USUAL_BOOTS, USUAL_CPU_SHARES, Asked, InstanceId, ModelSpec, PlaneKind
+from replay.planes.modelled.time_types import USUAL_BOOTS
+from replay.planes.modelled.types import USUAL_CPU_SHARES, Asked, ModelSpec
 from replay.trace.types import Kind
 
 _RECORDED = re.compile(

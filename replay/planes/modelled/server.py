@@ -22,7 +22,7 @@ from replay.planes.modelled import chat
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
 from replay.planes.modelled.model import Model
-from replay.planes.types import Answer, Asked, ServiceModel
+from replay.planes.modelled.types import Answer, Asked, ServiceModel
 
 INSTANCE = b"modelled-1"
 _MS = 1_000_000

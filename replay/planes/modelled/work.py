@@ -18,7 +18,7 @@ import math
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from replay.planes.types import Sharing
+from replay.planes.modelled.types import Sharing
 from replay.words.numbers import exact
 
 Job = TypeVar("Job", bound=Hashable)

@@ -25,8 +25,8 @@ import msgspec
 
 from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
+from replay.planes.core.types import InstanceId
 from replay.planes.serving.gateway import Gateway
-from replay.planes.types import InstanceId
 
 _ANSWER_S = 5.0
 _PAGE_BYTES = 4096

@@ -18,17 +18,7 @@ from typing import Any, Protocol, cast
 
 from replay.http.heads import RequestHead, request_bytes
 from replay.planes.core.plane import Plane
-from replay.planes.types import (
-    Address,
-    Boot,
-    Decision,
-    InstanceId,
-    Lose,
-    Refuse,
-    Start,
-    Stop,
-    TimeOut,
-)
+from replay.planes.core.types import Address, Boot, Decision, InstanceId, Lose, Refuse, Start, Stop, TimeOut
 from replay.relay.backend import Backend
 from replay.relay.clients import Clients
 from replay.relay.doorway import Doorway

@@ -13,8 +13,9 @@ import signal
 import socket
 
 from replay.http.control import TOKEN_VARIABLE
+from replay.planes.core.types import Address, InstanceId, Owner
 from replay.planes.serving.output import Output
-from replay.planes.types import Address, InstanceId, Owner, ProcessSpec
+from replay.planes.serving.types import ProcessSpec
 from replay.system.reaper import Reaper
 from replay.words.numbers import seconds
 

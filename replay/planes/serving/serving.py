@@ -10,13 +10,16 @@ from time import monotonic_ns
 from typing import IO
 
 from replay.planes.core.plane import Plane
+from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.instances import ModelledInstances
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.control import control_server, state
 from replay.planes.serving.gateway import Gateway
 from replay.planes.serving.output import Output
 from replay.planes.serving.processes import ProcessInstances
 from replay.planes.serving.series import series_file
-from replay.planes.types import CPU_UNKNOWN, ModelSpec, PlaneSpec, ProcessSpec, Served
+from replay.planes.serving.types import ProcessSpec, Served
+from replay.planes.types import CPU_UNKNOWN
 
 
 @asynccontextmanager

@@ -6,16 +6,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from replay.choice.types import Assumption, PilotPlane, WhereFrom, Workload
-from replay.planes.core.profiles import MODELS
-from replay.planes.types import (
-    ACCEPT_QUEUE,
-    USUAL_BOOTS,
-    USUAL_CPU_SHARES,
-    Constant,
-    Lognormal,
-    PlaneKind,
-    SimulatedPlane,
-)
+from replay.planes.core.types import ACCEPT_QUEUE, PlaneKind
+from replay.planes.modelled.time_types import USUAL_BOOTS, Constant, Lognormal
+from replay.planes.modelled.types import USUAL_CPU_SHARES
+from replay.planes.profiles import MODELS
+from replay.planes.types import SimulatedPlane
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
 from replay.words.numbers import exact, milliseconds, number

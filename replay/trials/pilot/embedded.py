@@ -21,9 +21,11 @@ import anyio.to_thread
 import msgspec
 
 from replay.choice.types import Workload
-from replay.planes.core.profiles import CLOUD_RUN, VM
+from replay.planes.core.scaling_types import RequestDriven
+from replay.planes.modelled.time_types import MACHINE_BOOT, Lognormal
+from replay.planes.modelled.types import USUAL_CPU_SHARES
+from replay.planes.profiles import CLOUD_RUN, VM
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import MACHINE_BOOT, USUAL_CPU_SHARES, Lognormal, RequestDriven
 from replay.simulation.simulation import simulated_plane
 from replay.target.cost import Cost
 from replay.target.errors import TargetError

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from replay.planes.types import PlaneSpec, RequestDriven, Start, WindowDriven
+from replay.planes.core.scaling_types import RequestDriven, WindowDriven
+from replay.planes.core.types import PlaneSpec, Start
 
 ON_DEMAND = RequestDriven(windows_s=(), keep_instances=None)
 

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.engine.types import RunOptions
+from replay.planes.core.scaling_types import RequestDriven
+from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.asking import NOTHING_ASKED
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.script import Recorded, Script
-from replay.planes.types import Constant, ModelSpec, PlaneSpec, RequestDriven
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import ModelSpec
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 from tests.support.modelled_planes import behind_a_gateway

@@ -11,18 +11,11 @@ from hypothesis import strategies as st
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.planes.core.plane import Plane
+from replay.planes.core.scaling_types import RequestDriven, WindowDriven
+from replay.planes.core.types import Boot, Drain, PlaneSpec, Stop
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import Faults, ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import (
-    Boot,
-    Constant,
-    Drain,
-    Faults,
-    ModelSpec,
-    PlaneSpec,
-    RequestDriven,
-    Stop,
-    WindowDriven,
-)
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 

@@ -12,9 +12,12 @@ from replay.engine.types import RunOptions
 from replay.planes.core.averages import SECOND_NS
 from replay.planes.core.group_scaling import GroupPolicy
 from replay.planes.core.plane import Plane
-from replay.planes.core.profiles import GCE_MIG, KUBERNETES_HPA
+from replay.planes.core.scaling_types import DayWindow, GroupDriven, RequestDriven
+from replay.planes.core.types import Drain, PlaneSpec
+from replay.planes.modelled.types import ModelSpec
+from replay.planes.profiles import GCE_MIG, KUBERNETES_HPA
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import DayWindow, Drain, GroupDriven, ModelSpec, PlaneSpec, ProcessSpec, RequestDriven
+from replay.planes.serving.types import ProcessSpec
 from replay.simulation.simulation import simulate_trace, simulated_plane
 from replay.target.errors import TargetError
 from replay.target.target import Target

@@ -3,7 +3,7 @@
 import pytest
 
 from replay.planes.core.instances import TRANSITIONS, Instance, boosted_vcpu
-from replay.planes.types import PlaneSpec
+from replay.planes.core.types import PlaneSpec
 
 SECOND_NS = 1_000_000_000
 

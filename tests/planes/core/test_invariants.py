@@ -7,22 +7,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from replay.planes.core.plane import Plane
-from replay.planes.types import (
+from replay.planes.core.scaling_types import DayWindow, GroupDriven, RequestDriven, WindowDriven
+from replay.planes.core.types import (
     PENDING_LIMITS,
     Boot,
-    DayWindow,
     Decision,
     Drain,
-    GroupDriven,
     Lose,
     PendingLimit,
     PlaneSpec,
     Refuse,
-    RequestDriven,
     Start,
     Stop,
     TimeOut,
-    WindowDriven,
 )
 
 SECOND_NS = 1_000_000_000

@@ -6,7 +6,8 @@ from collections import Counter
 import pytest
 
 from replay.engine.types import RunOptions
-from replay.planes.types import Constant, Faults, ModelSpec
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import Faults, ModelSpec
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 from tests.support.modelled_planes import behind_a_gateway

@@ -7,16 +7,11 @@ import pytest
 
 from replay.engine.types import RunOptions
 from replay.planes.core.plane import Plane
+from replay.planes.core.types import ACCEPT_QUEUE, PENDING_LIMITS, PlaneSpec
 from replay.planes.modelled.script import Script
+from replay.planes.modelled.time_types import MACHINE_BOOT, Constant
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import (
-    ACCEPT_QUEUE,
-    MACHINE_BOOT,
-    PENDING_LIMITS,
-    Constant,
-    ModelSpec,
-    PlaneSpec,
-)
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from replay.planes.core.pending import Pending, Request
-from replay.planes.types import PENDING_LIMITS, PendingLimit
+from replay.planes.core.types import PENDING_LIMITS, PendingLimit
 
 SECOND_NS = 1_000_000_000
 

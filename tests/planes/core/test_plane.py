@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from replay.planes.core.plane import Plane
-from replay.planes.types import (
+from replay.planes.core.scaling_types import RequestDriven, WindowDriven
+from replay.planes.core.types import (
     Boot,
     Census,
     Drain,
@@ -12,11 +13,9 @@ from replay.planes.types import (
     PendingLimit,
     PlaneSpec,
     Refuse,
-    RequestDriven,
     Start,
     Stop,
     TimeOut,
-    WindowDriven,
 )
 
 NO_INSTANCE = "The request was aborted because there was no available instance."

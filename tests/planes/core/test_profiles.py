@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from replay.planes.core.pending import Pending, Request
-from replay.planes.core.profiles import PROFILES
-from replay.planes.types import PlaneSpec
+from replay.planes.core.types import PlaneSpec
+from replay.planes.profiles import PROFILES
 
 NAMES = sorted(PROFILES)
 

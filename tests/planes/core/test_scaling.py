@@ -10,7 +10,7 @@ from replay.planes.core.scaling import (
     ceiling,
     instances_for_load,
 )
-from replay.planes.types import RequestDriven, WindowDriven
+from replay.planes.core.scaling_types import RequestDriven, WindowDriven
 
 
 def at(seconds: float) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.planes.modelled.asking import BodyScan, kind_and_name
-from replay.planes.types import Asked
+from replay.planes.modelled.types import Asked
 
 
 def scanned(*chunks: bytes) -> Asked:

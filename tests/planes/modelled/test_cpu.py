@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from replay.engine.types import RunOptions
 from replay.planes.core.instances import Instance
+from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.script import Script
-from replay.planes.types import Constant, ModelSpec, PlaneSpec
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import ModelSpec
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.planes.modelled.distributions import draw, parse_distribution
-from replay.planes.types import Constant, Distribution, Empirical, Lognormal, Mixture
+from replay.planes.modelled.time_types import Constant, Distribution, Empirical, Lognormal, Mixture
 
 EVERY_KIND = [
     Constant(800.0),

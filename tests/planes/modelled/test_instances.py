@@ -7,19 +7,12 @@ from time import monotonic_ns
 import httpx
 import pytest
 
+from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.asking import NOTHING_ASKED
 from replay.planes.modelled.script import Script
+from replay.planes.modelled.time_types import Constant, Lognormal, Spread
+from replay.planes.modelled.types import Asked, Away, Faults, ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import (
-    Asked,
-    Away,
-    Constant,
-    Faults,
-    Lognormal,
-    ModelSpec,
-    PlaneSpec,
-    Spread,
-)
 from tests.support.modelled_planes import ONLY_WAITING, behind_a_gateway
 
 AT_ONCE = ModelSpec(boot=Constant(0.0), service=Constant(0.0), between_tokens=Constant(0.0))

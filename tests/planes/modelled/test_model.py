@@ -5,7 +5,8 @@ from statistics import mean, median
 import pytest
 
 from replay.planes.modelled.model import Model, time_ms, uniform
-from replay.planes.types import USUAL_TIMES, Asked, ServiceModel, Spread
+from replay.planes.modelled.time_types import USUAL_TIMES, Spread
+from replay.planes.modelled.types import Asked, ServiceModel
 
 CONSTANT = ServiceModel(
     by_kind={"llm": Spread(300.0), "tool": Spread(100.0), "mcp": Spread(50.0), "http": Spread(20.0)},

@@ -9,7 +9,8 @@ import pytest
 
 from replay.planes.modelled.model import Model
 from replay.planes.modelled.server import Connection, Site, modelled_server
-from replay.planes.types import ServiceModel, Spread
+from replay.planes.modelled.time_types import Spread
+from replay.planes.modelled.types import ServiceModel
 
 TIMES = ServiceModel(
     by_kind={"llm": Spread(300.0), "tool": Spread(100.0), "mcp": Spread(50.0), "http": Spread(20.0)},

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from replay.engine.beside.events import _posted
+from replay.planes.core.types import PlaneSpec
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import ModelSpec, PlaneSpec
 
 pytestmark = pytest.mark.anyio
 

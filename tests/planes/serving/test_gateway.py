@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from replay.planes.types import PendingLimit
+from replay.planes.core.types import PendingLimit
 from tests.support.gateways import OK, Client, answer_ok, plane_of, read_request
 from tests.support.waiting import until_loop
 

@@ -11,7 +11,7 @@ import pytest
 from replay.planes.serving import processes
 from replay.planes.serving.output import Output
 from replay.planes.serving.processes import ProcessInstances, _backoff_s
-from replay.planes.types import ProcessSpec
+from replay.planes.serving.types import ProcessSpec
 
 pytestmark = pytest.mark.anyio
 

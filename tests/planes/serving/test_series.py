@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from replay.planes.core.types import PlaneSpec
+from replay.planes.modelled.time_types import Constant
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.series import SeriesError, series_file
 from replay.planes.serving.serving import plane_server
-from replay.planes.types import Constant, ModelSpec, PlaneSpec
 
 pytestmark = pytest.mark.anyio
 

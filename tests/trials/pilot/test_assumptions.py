@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from replay.choice.types import StepClass, Workload
-from replay.planes.types import ModelSpec, PlaneSpec
+from replay.planes.core.types import PlaneSpec
+from replay.planes.modelled.types import ModelSpec
 from replay.simulation.simulation import simulated_plane
 from replay.target.cost import Cost
 from replay.target.errors import TargetError

@@ -12,7 +12,7 @@ import msgspec
 from replay.choice.types import PilotPlane
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
 from replay.judge.measures.slo import Slo
-from replay.planes.types import PlaneSpec
+from replay.planes.core.types import PlaneSpec
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
 from replay.trials.pilot.pricing.levels import Measured

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.planes.types import GroupDriven, SimulatedPlane
+from replay.planes.core.scaling_types import GroupDriven
+from replay.planes.types import SimulatedPlane
 from replay.simulation.simulation import simulated_plane
 from replay.target.target import Target
 

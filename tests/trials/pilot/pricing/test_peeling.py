@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from replay.choice.types import StepClass
 from replay.money.calendar_file import named_calendar
-from replay.planes.types import GroupDriven
+from replay.planes.core.scaling_types import GroupDriven
 from replay.results.columns import columns_of
 from replay.results.evidence import Evidence
 from replay.simulation.simulation import simulated_plane

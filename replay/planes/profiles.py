@@ -10,15 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from replay.planes.types import (
-    CONTAINER_BOOT,
-    GroupDriven,
-    Lognormal,
-    PendingLimit,
-    PlaneSpec,
-    RequestDriven,
-    WindowDriven,
-)
+from replay.planes.core.scaling_types import GroupDriven, RequestDriven, WindowDriven
+from replay.planes.core.types import PendingLimit, PlaneSpec
+from replay.planes.modelled.time_types import CONTAINER_BOOT, Lognormal
 
 ProfileName = Literal["cloud-run", "knative", "lambda", "vm", "gce-mig", "kubernetes-hpa"]
 

@@ -1,0 +1,151 @@
+"""How planes follow the load: a policy of each kind of platform, with what it may be told."""
+
+from typing import Literal
+
+import msgspec
+
+
+class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
+    """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
+
+    Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
+    concurrency), or that of CPU over cpu_window_s against cpu_target_ratio; no windows: waiting requests alone
+    decide. CPU is known where the instances are modelled with a shared processor.
+    Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
+    keep_instances stay for the idle lifetime; keep_instances None (or max_instances): nothing but the idle
+    lifetime ends one.
+
+    Source: Cloud Run, About instance autoscaling (60 % targets, CPU over 1 minute, concurrency over 1 and 10; those
+    under 10 % over one minute go first). How both windows combine, and how many stay, is not published: the larger, and
+    one, are assumptions; the second agrees with one instance seen alive 13 min after the last request.
+    """
+
+    windows_s: tuple[int, ...] = (60, 600)
+    target_ratio: float = 0.6
+    cpu_target_ratio: float = 0.6
+    cpu_window_s: int = 60
+    evaluate_s: float = 5.0
+    low_ratio: float = 0.1
+    low_window_s: float = 60.0
+    keep_instances: int | None = 1
+
+    def __post_init__(self) -> None:
+        if any(window < 1 for window in self.windows_s):
+            raise ValueError("windows_s must each be 1 s or more")
+        if self.cpu_window_s < 1:
+            raise ValueError("cpu_window_s must be 1 s or more")
+        if not (0 < self.target_ratio <= 1 and 0 < self.cpu_target_ratio <= 1):
+            raise ValueError("target_ratio and cpu_target_ratio must be above 0 and at most 1")
+        if self.evaluate_s <= 0 or self.low_window_s <= 0:
+            raise ValueError("evaluate_s and low_window_s must be above 0")
+
+
+def scaling_for(idle_lifetime_s: float) -> RequestDriven:
+    """Request-driven scaling for a lifetime that may be much shorter than a platform's.
+
+    Averages over longer than that would hold instances that were to be gone, so those windows are left out.
+    """
+    defaults = RequestDriven()
+    windows_s = tuple(window for window in defaults.windows_s if window <= idle_lifetime_s)
+    return msgspec.structs.replace(defaults, windows_s=windows_s)
+
+
+class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="window"):
+    """Scaling as Knative's pod autoscaler does it: a stable and a panic window of mean concurrency.
+
+    target_concurrency: requests in one instance that count as full; None: the plane's concurrency, or 100
+    where that is unlimited. The defaults are Knative's.
+
+    Source: knative/serving at 98e5ef90, config/core/configmaps/autoscaler.yaml.
+    """
+
+    stable_window_s: int = 60
+    panic_window_s: int = 6
+    panic_threshold_ratio: float = 2.0
+    utilization_ratio: float = 0.7
+    target_concurrency: float | None = None
+    target_burst_capacity: float = 211.0
+    max_scale_up_ratio: float = 1000.0
+    max_scale_down_ratio: float = 2.0
+    evaluate_s: float = 2.0
+    scale_to_zero_grace_s: float = 30.0
+    last_instance_retention_s: float = 0.0
+    scale_down_delay_s: float = 0.0
+    activation_scale: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.panic_window_s <= self.stable_window_s:
+            raise ValueError("panic_window_s must be 1 s or more and no longer than stable_window_s")
+        if self.panic_threshold_ratio <= 1 or self.max_scale_up_ratio <= 1 or self.max_scale_down_ratio <= 1:
+            raise ValueError(
+                "panic_threshold_ratio, max_scale_up_ratio and max_scale_down_ratio must be above 1"
+            )
+        if not 0 < self.utilization_ratio <= 1:
+            raise ValueError("utilization_ratio must be above 0 and at most 1")
+        if self.evaluate_s <= 0:
+            raise ValueError("evaluate_s must be above 0")
+
+
+class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Every day from one hour to another, at least so many machines. Hours are from 0 to 24; 22 to 6 is overnight."""
+
+    from_h: float
+    until_h: float
+    machines: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.from_h <= 24 and 0 <= self.until_h <= 24):
+            raise ValueError("from_h and until_h must be between 0 and 24")
+        if self.machines < 1:
+            raise ValueError(f"machines must be 1 or more, not {self.machines}")
+
+    def is_open(self, hour: float) -> bool:
+        """Whether it holds at that hour of the day; one that ends before it begins goes over midnight."""
+        if self.from_h <= self.until_h:
+            return self.from_h <= hour < self.until_h
+        return hour >= self.from_h or hour < self.until_h
+
+
+class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
+    """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
+
+    target: what is measured, over window_s, and brought to target_ratio of what one machine has: requests that run or
+    wait against its slots (concurrency), or CPU in use against its vcpu. tolerance_ratio: of the target, within which a
+    size stays. hold_s: how long a size is held, and never shorter than initialise_s, the time that the group is told a
+    machine needs to begin. most_added, most_added_ratio: the larger of them limits growth within added_period_s; both
+    None: no limit.
+    schedule: daily windows; starts_at_h: the hour of the day at which the plane starts.
+    The defaults are those of a Compute Engine group (hold, target), by slots, evaluated once a minute, which is our
+    choice: its period is not published.
+    """
+
+    target: Literal["slots", "cpu"] = "slots"
+    target_ratio: float = 0.6
+    window_s: int = 60
+    evaluate_s: float = 60.0
+    tolerance_ratio: float = 0.0
+    hold_s: float = 600.0
+    initialise_s: float = 0.0
+    most_added: int | None = None
+    most_added_ratio: float | None = None
+    added_period_s: float = 15.0
+    schedule: tuple[DayWindow, ...] = ()
+    starts_at_h: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.target_ratio <= 1:
+            raise ValueError("target_ratio must be above 0 and at most 1")
+        if self.window_s < 1 or self.evaluate_s <= 0 or self.added_period_s <= 0:
+            raise ValueError("window_s must be 1 s or more, evaluate_s and added_period_s above 0")
+        if min(self.tolerance_ratio, self.hold_s, self.initialise_s) < 0:
+            raise ValueError("tolerance_ratio, hold_s and initialise_s must not be negative")
+        if (self.most_added or 0) < 0 or (self.most_added_ratio or 0.0) < 0:
+            raise ValueError("most_added and most_added_ratio must not be negative")
+        if self.most_added == 0 and not self.most_added_ratio:
+            raise ValueError("a group must be allowed to grow: most_added or most_added_ratio must be above 0")
+        if not 0 <= self.starts_at_h < 24:
+            raise ValueError("starts_at_h must be 0 or more and less than 24")
+
+    def scheduled_at(self, hour: float) -> int:
+        """How many machines the schedule asks for at that hour of the day."""
+        return max((window.machines for window in self.schedule if window.is_open(hour)), default=0)
