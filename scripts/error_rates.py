@@ -18,7 +18,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from replay.judge.comparison.sides import Metric, Side, judge_difference
+from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.pair import Side
+from replay.judge.comparison.sides import judge_difference
 from replay.judge.gate.early import EarlyCheck
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.figures import figure_of

@@ -9,7 +9,8 @@ from replay.engine.progress import OnProgress
 from replay.errors import InputError
 from replay.judge.answers.again import AGAIN_SHARE
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
-from replay.judge.comparison.sides import MARGIN_PERCENT, parse_metric
+from replay.judge.comparison.difference import MARGIN_PERCENT
+from replay.judge.comparison.metric import parse_metric
 from replay.judge.gate.judging import CONFIDENCE
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.trials.answers import AnswersQuestion

@@ -22,7 +22,8 @@ from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdic
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.judge.answers.again import AGAIN_SHARE
 from replay.judge.answers.judge import ANSWERS_MARGIN_PERCENT
-from replay.judge.comparison.sides import MARGIN_PERCENT, MetricError, parse_metric
+from replay.judge.comparison.difference import MARGIN_PERCENT
+from replay.judge.comparison.metric import MetricError, parse_metric
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
 from replay.live.live import open_view

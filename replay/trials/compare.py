@@ -11,8 +11,11 @@ from replay.engine.arms import Arm
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome
 from replay.engine.types import RunOptions
+from replay.judge.comparison.difference import MARGIN_PERCENT
+from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.pair import Side
 from replay.judge.comparison.recorded import compare_with_recording
-from replay.judge.comparison.sides import MARGIN_PERCENT, Metric, Side, judge_compare
+from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.abort import AbortRule
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode

@@ -4,8 +4,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from replay.judge.comparison.metric import parse_metric
+from replay.judge.comparison.pair import Side
 from replay.judge.comparison.recorded import compare_with_recording
-from replay.judge.comparison.sides import Side, judge_compare, parse_metric
+from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.metrics import measured
 from replay.judge.measures.recording import makespans_beside, pair

@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
-from replay.judge.comparison.sides import Metric, Side, judge_compare
+from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.pair import Side
+from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.results.columns import columns_of

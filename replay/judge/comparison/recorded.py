@@ -6,7 +6,10 @@ clock is so coarse that a reading at its other end would give another verdict, t
 
 import msgspec
 
-from replay.judge.comparison.sides import MARGIN_PERCENT, Metric, Side, judge_compare, judge_difference
+from replay.judge.comparison.difference import MARGIN_PERCENT
+from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.pair import Side
+from replay.judge.comparison.sides import judge_compare, judge_difference
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.recording import RECORDED, bends_makespans, pair, resolution_ms
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict

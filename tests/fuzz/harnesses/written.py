@@ -8,7 +8,7 @@ import click
 from replay.choice.questionnaire import AnswersError, parse_answers, written_answers
 from replay.cli.units import DURATION, FACTOR, FAULT_AT, MONEY, PERCENT, RATIO
 from replay.engine.users.rows import read_rows
-from replay.judge.comparison.sides import MetricError, parse_metric
+from replay.judge.comparison.metric import MetricError, parse_metric
 from replay.judge.gate.abort import parse_abort
 from replay.judge.measures.slo import parse_slo_file
 from replay.judge.measures.slo_tokens import SloError

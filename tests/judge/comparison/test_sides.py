@@ -3,14 +3,9 @@
 import numpy as np
 import pytest
 
-from replay.judge.comparison.sides import (
-    Metric,
-    MetricError,
-    Side,
-    judge_compare,
-    judge_difference,
-    parse_metric,
-)
+from replay.judge.comparison.metric import Metric, MetricError, parse_metric
+from replay.judge.comparison.pair import Side
+from replay.judge.comparison.sides import judge_compare, judge_difference
 from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Sample
 from tests.judge import queues

@@ -4,8 +4,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.recorded import compare_with_recording
-from replay.judge.comparison.sides import Metric
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.recording import pair, resolution_ms
 from replay.judge.measures.slo import parse_slo

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from replay.judge.comparison.sides import Side, judge_compare
+from replay.judge.comparison.pair import Side
+from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
 from replay.judge.tail.coldstart import judge_coldstart

@@ -1,0 +1,81 @@
+"""A difference and its interval: drawn again where that tells enough, else made of what each side tells by itself."""
+
+from collections.abc import Callable
+from math import inf, isinf
+from typing import NamedTuple
+
+import numpy as np
+
+from replay.judge.comparison.metric import Metric
+from replay.judge.comparison.pair import Pair
+from replay.judge.measures.slo import Selector
+from replay.judge.statistics.distributions import normal_quantile
+from replay.judge.statistics.own_intervals import Known, OwnIntervals
+from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
+from replay.judge.statistics.quantile import quantile, quantile_bounds, quantile_worth
+from replay.judge.statistics.resampling import Resampled, mean_difference, quantile_differences
+from replay.judge.statistics.sample import Sample, worth
+
+
+class Found(NamedTuple):
+    """A difference, however it was found. spread: its standard error; None where a side has no finite bound."""
+
+    a: float
+    b: float
+    interval: Callable[[float], tuple[float, float]]
+    p_value: float
+    spread: float | None
+    why_unsure: str | None = None
+
+    @property
+    def delta(self) -> float:
+        return 0.0 if isinf(self.a) and isinf(self.b) else self.b - self.a
+
+
+def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: float) -> Found:
+    """The difference of a metric that both sides have. Percentiles and means are drawn again where that tells
+    enough.
+    """
+    is_share = metric.statistic in ("errors", "cold")
+    if not is_share and pair.are_enough(metric.q, confidence):
+        a, b = pair.samples(metric, selector)
+        drawn: Resampled | None
+        if metric.q is None:
+            drawn = mean_difference(pair.resampling, a, b)
+        else:
+            drawn = quantile_differences(pair.resampling, a, b, (metric.q,))[0]
+        assert drawn is not None
+        return Found(drawn.a, drawn.b, drawn.interval, drawn.p_value, drawn.spread)
+    alone = pair.alone(metric, selector)
+    ours, theirs = (_known(sample, metric, confidence) for sample in alone)
+    correlation = 0.0
+    if is_share and pair.is_paired and pair.are_enough(None, confidence):
+        correlation = _correlation(*pair.samples(metric, selector), pair.resampling.blocks_a)
+    own = OwnIntervals(ours, theirs, correlation)
+    low, high = own.interval(confidence)
+    spread = (high - low) / 2 / normal_quantile((1 + confidence) / 2) if high - low < inf else None
+    why = None if is_share else pair.why_few
+    return Found(ours.figure, theirs.figure, own.interval, own.p_value, spread, why)
+
+
+def _known(sample: Sample, metric: Metric, confidence: float) -> Known:
+    """One side's figure by itself."""
+    if metric.q is not None:
+        q, ordered, tells = metric.q, np.sort(sample.values), quantile_worth(sample, metric.q, confidence)
+        return Known(quantile(ordered, q), lambda level: quantile_bounds(ordered, tells, q, level))
+    figure = float(sample.values.mean())
+    if metric.statistic in ("errors", "cold"):
+        tells = worth(sample.values > 0, sample, confidence)
+        return Known(figure, lambda level: share_bounds(figure, tells, level))
+    known = mean_known(sample)
+    return Known(figure, lambda level: mean_bounds(known, level))
+
+
+def _correlation(a: Sample, b: Sample, blocks: int) -> float:
+    """Of the errors of two means, over the blocks that both have."""
+    left = []
+    for sample in (a, b):
+        sums = np.bincount(sample.cluster, weights=sample.values, minlength=blocks)
+        left.append(sums - float(sample.values.mean()) * np.bincount(sample.cluster, minlength=blocks))
+    scale = float((left[0] @ left[0]) * (left[1] @ left[1])) ** 0.5
+    return float(left[0] @ left[1]) / scale if scale > 0 else 0.0

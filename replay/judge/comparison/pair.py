@@ -1,0 +1,129 @@
+"""Two sides under common sessions: the values of each, as one draws them again or reads them alone."""
+
+from collections.abc import Sequence
+from math import isinf
+from typing import NamedTuple
+
+import numpy as np
+
+from replay.judge.comparison.metric import Metric
+from replay.judge.measures.blocks import (
+    are_enough,
+    blocks_of,
+    codes_in,
+    count_of,
+    stretches_of,
+    variance_shown_by,
+)
+from replay.judge.measures.metrics import measured, rows_of, sample_of
+from replay.judge.measures.slo import Selector, SloWindow
+from replay.judge.statistics.resampling import Resampling
+from replay.judge.statistics.sample import Sample
+from replay.judge.types import (
+    Mode,
+    Part,
+)
+from replay.results.columns import Codes, Columns
+from replay.results.evidence import Evidence
+from replay.words.numbers import number
+from replay.words.phrases import counted
+
+_ALL = SloWindow()
+
+
+class Side(NamedTuple):
+    """One target: its name, and its runs, in the order in which they were made."""
+
+    name: str
+    runs: Sequence[Evidence]
+
+
+class Pair:
+    """Two sides with their sessions under common codes: that of the block of sessions to which each belongs."""
+
+    def __init__(self, a: Side, b: Side, mode: Mode) -> None:
+        self.a = [run.columns for run in a.runs]
+        self.b = [run.columns for run in b.runs]
+        self.is_paired = mode in ("paired", "sequential")
+        self.stretches = min(stretches_of(columns) for columns in (*self.a, *self.b))
+        blocks_a = blocks_of([*self.a, *self.b] if self.is_paired else self.a, self.stretches)
+        blocks_b = blocks_a if self.is_paired else blocks_of(self.b, self.stretches)
+        self._maps_a = [codes_in(columns, blocks_a) for columns in self.a]
+        self._maps_b = [codes_in(columns, blocks_b) for columns in self.b]
+        named = [{session for columns in side for session in columns.sessions} for side in (self.a, self.b)]
+        self.sessions = len(named[0] | named[1]) if self.is_paired else len(named[0]) + len(named[1])
+        self.cut = int(sum(np.count_nonzero(columns.cut_sessions) for columns in (*self.a, *self.b)))
+        counts = count_of(blocks_a), count_of(blocks_b)
+        shown = variance_shown_by(max(counts), self.stretches)
+        self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
+
+    def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
+        """Both sides' values of the metric, with common session codes."""
+        return (
+            _joined([values_of(c, metric, selector) for c in self.a], self._maps_a),
+            _joined([values_of(c, metric, selector) for c in self.b], self._maps_b),
+        )
+
+    def alone(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
+        """Both sides' values of the metric, each with its own sessions and times."""
+        return (
+            _in_a_row([values_of(c, metric, selector) for c in self.a]),
+            _in_a_row([values_of(c, metric, selector) for c in self.b]),
+        )
+
+    def are_enough(self, q: float | None, confidence: float) -> bool:
+        """Whether there are blocks enough to draw again."""
+        blocks = min(self.resampling.blocks_a, self.resampling.blocks_b)
+        return are_enough(blocks, self.stretches, q, confidence)
+
+    @property
+    def why_few(self) -> str:
+        """Why there are not."""
+        if isinf(self.stretches):
+            return f"of {counted(self.sessions, 'session')} nobody knows how much sessions differ"
+        return (
+            "each step depends on those before it for so long that the runs hold only "
+            f"{number(self.stretches)} stretches that are independent of one another"
+        )
+
+
+def values_of(columns: Columns, metric: Metric, selector: Selector) -> Sample:
+    """A measure in ms, or hits as 0 and 1, with the run's own session codes."""
+    rows = rows_of(columns, selector, _ALL)
+    if metric.statistic == "errors":
+        return sample_of(columns, (~columns.ok[rows]).astype(np.float64), rows)
+    if metric.statistic == "cold":
+        rows = rows & (columns.cold >= 0)
+        return sample_of(columns, (columns.cold[rows] == 1).astype(np.float64), rows)
+    part: Part = "answered" if metric.statistic == "mean" else "all"
+    return measured(columns, metric.measure, rows, part).sample
+
+
+def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
+    return Sample(
+        np.concatenate([sample.values for sample in samples]),
+        np.concatenate([codes[sample.cluster] for sample, codes in zip(samples, maps, strict=True)]).astype(
+            np.int32
+        ),
+    )
+
+
+def _in_a_row(samples: Sequence[Sample]) -> Sample:
+    """Several runs of one side as one after the other."""
+    clusters, ats, series = [], [], []
+    cluster_from = at_from = series_from = 0
+    for sample in samples:
+        assert sample.at is not None
+        clusters.append(sample.cluster + cluster_from)
+        ats.append(sample.at.astype(np.int64) + at_from)
+        kinds = np.zeros(sample.n, np.int32) if sample.series is None else sample.series
+        series.append(kinds + series_from)
+        cluster_from += int(sample.cluster.max(initial=-1)) + 1
+        at_from += int(sample.at.max(initial=0)) + 1
+        series_from += int(kinds.max(initial=-1)) + 1
+    return Sample(
+        np.concatenate([sample.values for sample in samples]),
+        np.concatenate(clusters).astype(np.int32),
+        np.concatenate(ats),
+        np.concatenate(series).astype(np.int32),
+    )
