@@ -14,7 +14,7 @@ from replay.choice.answered import answered_rules
 from replay.choice.bills import bill, bill_and_staff, compared
 from replay.choice.case import Case
 from replay.choice.doubts import doubts
-from replay.choice.rules import RULES
+from replay.choice.rules.table import RULES
 from replay.choice.split import Split, forced_split, routes
 from replay.choice.staff import flips_soon, hours_said, staff_line
 from replay.choice.standing import Out, Standing, listed, standing
