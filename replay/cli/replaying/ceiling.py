@@ -133,7 +133,14 @@ def ceiling(
         )
     aim = load_target(target)
     bounds = read_slos(slos, slo_files, aim.slo) if slos or slo_files or aim.slo else []
-    plan = CeilingPlan(first, most, precision / 100, level, budget, recovery)
+    plan = CeilingPlan(
+        first_scale=first,
+        most_scale=most,
+        precision=precision / 100,
+        level_s=level,
+        most_s=budget,
+        shows_recovery=recovery,
+    )
     with tempfile.TemporaryDirectory() as folder:
         if shape == "constant":
             trace = write_constant(Path(folder), trace, path)

@@ -5,6 +5,7 @@ What is done is kept in pilot.json, so that a pilot that was interrupted goes on
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -298,9 +299,9 @@ class Carrier:
         return is_only_simulated or (how == "quick" and target.name in self._it.imagined)
 
     def _limited(self, duration_s: float, knobs: Knobs | None = None) -> RunOptions:
-        """For so long at most."""
+        """For so long at most; infinite: to its end."""
         options = self._it.options
-        if duration_s < 1e8:
+        if isfinite(duration_s):
             options = msgspec.structs.replace(options, duration_s=duration_s)
         return options if knobs is None else msgspec.structs.replace(options, knobs=knobs)
 

@@ -41,11 +41,11 @@ def search_in_virtual_time(load: Steady, known: Expected, most_rps: float) -> Ce
     """
     most = max(_LEAST_SCALE, most_rps / load.rps)
     return CeilingPlan(
-        _scale(min(_near(load, known), most)),
-        most,
-        SIMULATED.precision,
-        SIMULATED.level_s,
-        SIMULATED.search_s,
+        first_scale=_scale(min(_near(load, known), most)),
+        most_scale=most,
+        precision=SIMULATED.precision,
+        level_s=SIMULATED.level_s,
+        most_s=SIMULATED.search_s,
         shows_recovery=False,
         fill_s=_usual_s(load, known),
         requests=_ENOUGH_REQUESTS,
@@ -66,11 +66,11 @@ def search_live(load: Steady, known: Expected, needed: int, plan: Plan) -> Ceili
             "so no ceiling was looked for; --simulate has the time"
         )
     return CeilingPlan(
-        _scale(max(_near(load, known), needed / longest_s / load.rps)),
-        _MOST_SCALE,
-        plan.precision,
-        plan.level_s,
-        plan.search_s,
+        first_scale=_scale(max(_near(load, known), needed / longest_s / load.rps)),
+        most_scale=_MOST_SCALE,
+        precision=plan.precision,
+        level_s=plan.level_s,
+        most_s=plan.search_s,
         shows_recovery=False,
         fill_s=usual_s,
     )

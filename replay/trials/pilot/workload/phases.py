@@ -7,6 +7,7 @@ large as the largest second of the recording, single sessions after growing idle
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import inf, isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -27,14 +28,14 @@ _LONGEST = 12
 _MOST_STEPS = 500
 MOST_EXCERPT_STEPS = 300_000
 _MOST_BURST_STEPS = 60_000
-WHOLE_S = 1e9
 REPRESENTATIVE_FILE = "representative.jsonl"
 
 
 class Plan(NamedTuple):
-    """How long each phase lasts. idle_gaps_s: idle times between single sessions. idle_cap_s: no pause inside of a
-    session is longer, but in the representative phase. pause_s: where that must be made of a sparse trace, no pause in
-    it is longer. level_s, search_s: of the ceiling's search.
+    """How long each phase lasts. representative_s: infinite where all of the trace is replayed. idle_gaps_s: idle times
+    between single sessions. idle_cap_s: no pause inside of a session is longer, but in the representative phase.
+    pause_s: where that must be made of a sparse trace, no pause in it is longer. level_s: of the ceiling's search;
+    search_s: when that ends, infinite where it goes on until it is done.
     """
 
     how: How
@@ -51,23 +52,47 @@ class Plan(NamedTuple):
     pause_s: float
 
 
-QUICK = Plan("quick", 35.0, 3, 4.0, (1.0, 2.0, 3.5, 5.0, 7.0), 10.0, 15.0, 5.0, 60.0, 0.1, 2.0, 5.0)
+QUICK = Plan(
+    how="quick",
+    representative_s=35.0,
+    burst_rounds=3,
+    burst_gap_s=4.0,
+    idle_gaps_s=(1.0, 2.0, 3.5, 5.0, 7.0),
+    chains_s=10.0,
+    failure_s=15.0,
+    level_s=5.0,
+    search_s=60.0,
+    precision=0.1,
+    idle_cap_s=2.0,
+    pause_s=5.0,
+)
 LIVE = Plan(
-    "live", 600.0, 5, 20.0, (5.0, 15.0, 30.0, 60.0, 120.0, 240.0), 300.0, 120.0, 10.0, 600.0, 0.05, 30.0, 60.0
+    how="live",
+    representative_s=600.0,
+    burst_rounds=5,
+    burst_gap_s=20.0,
+    idle_gaps_s=(5.0, 15.0, 30.0, 60.0, 120.0, 240.0),
+    chains_s=300.0,
+    failure_s=120.0,
+    level_s=10.0,
+    search_s=600.0,
+    precision=0.05,
+    idle_cap_s=30.0,
+    pause_s=60.0,
 )
 SIMULATED = Plan(
-    "simulated",
-    WHOLE_S,
-    5,
-    1200.0,
-    (30.0, 60.0, 120.0, 300.0, 600.0, 800.0, 1000.0, 1500.0),
-    3600.0,
-    600.0,
-    10.0,
-    1e9,
-    0.05,
-    600.0,
-    600.0,
+    how="simulated",
+    representative_s=inf,
+    burst_rounds=5,
+    burst_gap_s=1200.0,
+    idle_gaps_s=(30.0, 60.0, 120.0, 300.0, 600.0, 800.0, 1000.0, 1500.0),
+    chains_s=3600.0,
+    failure_s=600.0,
+    level_s=10.0,
+    search_s=inf,
+    precision=0.05,
+    idle_cap_s=600.0,
+    pause_s=600.0,
 )
 
 
@@ -102,7 +127,7 @@ def excerpt(trace: Path, folder: Path, shape: Shape, plan: Plan) -> Excerpt:
     """
     window_s = float(shape.workload.window_s)
     levels = shape.levels
-    wanted = max(1, round(plan.representative_s / window_s)) if plan.representative_s < WHOLE_S else len(levels)
+    wanted = max(1, round(plan.representative_s / window_s)) if isfinite(plan.representative_s) else len(levels)
     offset_s = 0.0 if wanted >= len(levels) else _most_alike(levels, wanted) * window_s
     out = folder / REPRESENTATIVE_FILE
     found = _cut(trace, out, offset_s, plan.representative_s, None)
@@ -113,7 +138,7 @@ def excerpt(trace: Path, folder: Path, shape: Shape, plan: Plan) -> Excerpt:
 
 def whole(trace: Path, folder: Path) -> Excerpt:
     """The trace from its beginning, up to 300,000 requests."""
-    return _cut(trace, folder / "whole.jsonl", 0.0, WHOLE_S, None)
+    return _cut(trace, folder / "whole.jsonl", 0.0, inf, None)
 
 
 def _cut(trace: Path, out: Path, offset_s: float, length_s: float, pause_s: float | None) -> Excerpt:
