@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,10 @@ from tests.support.walks import walked_starts_ms
 # A busy machine is no defect of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# A shell ignores SIGINT for what it starts in the background, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SUPPORT = Path(__file__).parent / "support"
 HEADER = {"format": "replay-trace", "version": 1, "name": "t"}

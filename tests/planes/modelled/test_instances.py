@@ -304,7 +304,8 @@ async def test_a_deploy_at_its_time_replaces_every_instance_and_no_request_fails
             await asyncio.gather(*(ask_on(client) for _ in range(6)))
         gateway = instances.owner
 
-    assert set(seen) == {"i-1", "i-2", "i-3", "i-4"}
+    # A busy machine may have its deploy before each of the first two has answered.
+    assert {"i-3", "i-4"} <= set(seen) <= {"i-1", "i-2", "i-3", "i-4"}
     assert gateway.counts["lost"] == gateway.counts["refused"] == 0
     assert gateway.plane.outgoing == 0
 
