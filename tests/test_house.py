@@ -42,6 +42,7 @@ KNOWS = {
     "pytest_plugin": {"api", "trials", "engine", "report", "wire", "judge", "target", "results", "trace"},
     "api": {"trials", "simulation", "engine", "judge", "money", "target", "results", "trace"},
     "trials": {
+        "scale",
         "simulation",
         "engine",
         "choice",
@@ -54,6 +55,7 @@ KNOWS = {
         "trace",
         "system",
     },
+    "scale": {"engine", "target", "results", "system"},
     "live": {"report", "results"},
     "simulation": {"engine", "wire", "planes", "target", "results", "trace", "keys", "system"},
     "engine": {"wire", "target", "results", "trace", "dialects", "http", "system"},

@@ -45,6 +45,7 @@ class RunKeywords(TypedDict, total=False):
     to_origin: bool
     read_only: bool
     budget: str | Budget | None
+    workers: int
 
 
 def options_of(given: Mapping[str, Any], caller: str, others: str = "") -> RunOptions:

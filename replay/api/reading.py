@@ -8,6 +8,7 @@ from replay.api.inputs import AnyPath, path_of
 from replay.results.columns import Columns, read_columns
 from replay.results.histogram import Histogram
 from replay.results.hlog import Interval, read_hlog
+from replay.results.merging.merge import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
@@ -29,6 +30,7 @@ class Run:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        make_whole(directory)
         self.manifest = RunDir(directory).read_manifest()
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from replay.cli.slos import ABORT
-from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO
+from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
 from replay.engine.types import Knobs, RunOptions
 from replay.results.fidelity import LEAST_FIDELITY
 
@@ -178,6 +178,17 @@ def output_options(command: _Command) -> _Command:
     return _with(_OUTPUT_OPTIONS, command)
 
 
+def workers_option(command: _Command) -> _Command:
+    """How many processes a run is dealt to."""
+    return click.option(
+        "--workers",
+        type=WORKERS,
+        default=1,
+        show_default=True,
+        help="Deal the sessions to this many processes of this machine, or auto: one for each core but one.",
+    )(command)
+
+
 answers_option = click.option(
     "--answers",
     type=click.Choice(["shape", "values"]),
@@ -219,6 +230,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         to_origin=chosen.get("to_origin", False),
         read_only=chosen.get("read_only", False),
         budget=chosen.get("budget"),
+        workers=chosen.get("workers", 1),
     )
 
 

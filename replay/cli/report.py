@@ -19,6 +19,7 @@ from replay.report.terminal.story import print_story
 from replay.report.verdicts import renderers_of
 from replay.results.evidence import Evidence
 from replay.results.exporting import EXPORTS
+from replay.results.merging.merge import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild
@@ -62,6 +63,8 @@ def report(
     session: str | None,
 ) -> None:
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one."""
+    for path in paths:
+        make_whole(path)
     if html is not None:
         try:
             write_whole(html, _page(paths))

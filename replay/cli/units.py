@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from replay.engine.amounts import parse_budget
-from replay.engine.types import Budget
+from replay.engine.types import MOST_WORKERS, Budget
+from replay.system.cores import spare_cores
 from replay.trace.errors import shortened
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
@@ -117,6 +118,20 @@ class Money(click.ParamType[Budget]):
             self.fail(str(error))
 
 
+class Workers(click.ParamType[int]):
+    """A number of processes, or auto."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip()
+        if text == "auto":
+            return spare_cores()
+        if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+            self.fail(f"{value!r} is not a number of workers. Write 1 to {MOST_WORKERS}, or auto.")
+        return int(text)
+
+
 def typed_duration(value_s: float) -> str:
     """A length of time as one would type it: `30s`."""
     return f"{value_s:g}s"
@@ -128,4 +143,5 @@ FAULT_AT = FaultAt()
 PERCENT = Percent()
 RATIO = Ratio()
 FACTOR = Factor()
+WORKERS = Workers()
 FACTOR_OR_ZERO = Factor(may_be_zero=True)

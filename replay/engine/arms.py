@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
+from replay.engine.shares import WHOLE, Scheduled, Share, of_share
 from replay.trace.types import Session
 
 _MS = 1_000_000
@@ -31,19 +32,20 @@ class Arm(NamedTuple):
     only: frozenset[str] | None = None
 
 
-Scheduled = tuple[int, Session]
 ALL = Arm()
 
 
-def armed(sessions: Iterable[Scheduled], arm: Arm) -> Iterator[Scheduled]:
-    """This arm's sessions with their starts in ns, in order of start."""
+def armed(sessions: Iterable[Scheduled], arm: Arm, share: Share = WHOLE) -> Iterator[Scheduled]:
+    """This arm's sessions with their starts in ns, in order of start. share: those of all arms that are done here.
+
+    What is compared stays in one share: a session that every arm sends, a block of which each arm sends one.
+    """
     if arm.only is not None:
         sessions = _chosen(sessions, arm.only)
-    if arm.dealing == "paired":
-        return _shifted(sessions, arm)
     if arm.dealing == "interleaved":
-        return _dealt(sessions, arm)
-    return iter(sessions)
+        return _dealt(sessions, arm, share)
+    mine = of_share(sessions, share)
+    return _shifted(mine, arm) if arm.dealing == "paired" else mine
 
 
 def shift_ns(session_id: str, arm: Arm) -> int:
@@ -79,13 +81,15 @@ def _chosen(sessions: Iterable[Scheduled], only: frozenset[str]) -> Iterator[Sch
             yield scheduled
 
 
-def _dealt(sessions: Iterable[Scheduled], arm: Arm) -> Iterator[Scheduled]:
+def _dealt(sessions: Iterable[Scheduled], arm: Arm, share: Share) -> Iterator[Scheduled]:
     """A block is one session for each target."""
     order: list[int] = []
     for n, scheduled in enumerate(sessions):
-        turn = n % arm.of
+        block, turn = divmod(n, arm.of)
+        if block % share.of != share.place:
+            continue
         if not turn:
-            order = _order(_drawn(f"{arm.seed}:block:{n // arm.of}"), arm.of)
+            order = _order(_drawn(f"{arm.seed}:block:{block}"), arm.of)
         if order[turn] == arm.place:
             yield scheduled
 

@@ -7,7 +7,7 @@ are awaited for a grace time, and what was never sent is counted as unsent.
 
 import asyncio
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic_ns, process_time_ns
 from typing import Any
@@ -52,11 +52,14 @@ _garbage_kept = Shared(_without_collection)
 
 
 async def run_together(
-    loops: "Sequence[RunLoop]", excuses: Callable[[dict[str, Any]], bool] = lambda _: False
+    loops: "Sequence[RunLoop]",
+    excuses: Callable[[dict[str, Any]], bool] = lambda _: False,
+    line_up: Callable[[], Awaitable[int]] | None = None,
 ) -> None:
     """Replay everything that these runs hold, from one instant on, in one event loop; returns when all are over.
 
-    excuses: whether a fault that the event loop reports is none of ours, so that the runs go on.
+    excuses: whether a fault that the event loop reports is none of ours, so that the runs go on. line_up: awaited once
+    all is read ahead; names the instant of start. None: it is as soon as can be.
     """
     running = asyncio.get_running_loop()
 
@@ -74,8 +77,8 @@ async def run_together(
                 loop.read_ahead()
             # What was read ahead is not looked at either.
             gc.freeze()
+            start_ns = monotonic_ns() + _LEAD_NS if line_up is None else await line_up()
             cpu_ns, began_ns = process_time_ns(), monotonic_ns()
-            start_ns = monotonic_ns() + _LEAD_NS
             for loop in loops:
                 loop.start(start_ns, running)
             await asyncio.gather(*(loop.until_over() for loop in loops))

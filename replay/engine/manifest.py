@@ -17,6 +17,7 @@ from replay.engine.plan import Planned
 from replay.engine.records.recorder import Recorder
 from replay.engine.requests.sender import TargetSender
 from replay.engine.selfcheck import Vitals, judge_generator
+from replay.engine.shares import WHOLE, Share
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
@@ -29,8 +30,10 @@ _NS = 1_000_000_000
 MANIFEST_SCHEMA = "replay.run/1"
 
 
-def manifest_of(found: TraceScan, planned: Planned, target: Target, options: RunOptions) -> Manifest:
-    """What is known of a run when it begins."""
+def manifest_of(
+    found: TraceScan, planned: Planned, target: Target, options: RunOptions, share: Share = WHOLE
+) -> Manifest:
+    """What is known of a run when it begins. planned: what this share of it sets out to do."""
     return Manifest(
         schema=MANIFEST_SCHEMA,
         status="running",
@@ -42,7 +45,7 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
             sessions=planned.sessions,
             steps=planned.steps,
             resolution_ms=found.header.resolution_ms,
-            recorded_in_flight=_recorded_in_flight(found, options),
+            recorded_in_flight=_recorded_in_flight(found, options, share),
             synthetic=found.header.attributes.get("synthetic") is True,
         ),
         target=redacted(target),
@@ -50,6 +53,7 @@ def manifest_of(found: TraceScan, planned: Planned, target: Target, options: Run
         options=_told(options),
         seed=options.knobs.seed,
         host=host_facts(),
+        share=None if share.of == 1 else str(share),
         clock={
             "source": "CLOCK_MONOTONIC",
             "resolution_ns": round(time.get_clock_info("monotonic").resolution * 1e9),
@@ -68,13 +72,13 @@ def _told(options: RunOptions) -> dict[str, Any]:
     return told
 
 
-def _recorded_in_flight(found: TraceScan, options: RunOptions) -> float | None:
+def _recorded_in_flight(found: TraceScan, options: RunOptions, share: Share) -> float | None:
     """The recording's concurrency at the rate of this run; None where the run takes a part of it, or bends it."""
     knobs = options.knobs
     is_whole = options.sessions is None and options.duration_s is None and not options.phases
     if found.mean_in_flight is None or not is_whole:
         return None
-    return round(found.mean_in_flight * knobs.arrivals * knobs.speed * knobs.scale, 3)
+    return round(found.mean_in_flight * knobs.arrivals * knobs.speed * knobs.scale / share.of, 3)
 
 
 def host_facts() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from replay.engine.arms import ALL, Arm, armed
+from replay.engine.shares import WHOLE, Scheduled, Share
 from replay.engine.types import Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.copies import COPY, Copy, copied, copy_id, jitter_ratio, lap_id, placed
@@ -44,26 +45,31 @@ class Planned(NamedTuple):
     steps: int
 
 
-def planned_counts(trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL) -> Planned:
-    """How many sessions and steps this run plans; reads the trace again only where a limit or an arm asks for it."""
+def planned_counts(
+    trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL, share: Share = WHOLE
+) -> Planned:
+    """How many sessions and steps this run plans; reads the trace again only where a limit, an arm or a share asks for
+    it.
+    """
     if (
         options.sessions is None
         and options.duration_s is None
         and not options.repeat
         and arm.dealing != "interleaved"
         and arm.only is None
+        and share.of == 1
     ):
         return Planned(found.sessions * options.knobs.scale, found.steps * options.knobs.scale)
     sessions = steps = 0
-    for _, session in planned_sessions(trace, found, options, Pace(options.knobs), arm):
+    for _, session in planned_sessions(trace, found, options, Pace(options.knobs), arm, share):
         sessions += 1
         steps += len(session.steps)
     return Planned(sessions, steps)
 
 
 def planned_sessions(
-    trace: Path, found: TraceScan, options: RunOptions, pace: Pace, arm: Arm = ALL
-) -> Iterator[tuple[int, Session]]:
+    trace: Path, found: TraceScan, options: RunOptions, pace: Pace, arm: Arm = ALL, share: Share = WHOLE
+) -> Iterator[Scheduled]:
     """The sessions that this run replays, read as a stream: (start in ns from the run's start, session).
 
     found: from a scan of this file, which has checked it.
@@ -73,9 +79,9 @@ def planned_sessions(
         read = _laps(lambda: read_sessions(trace, checked=False), found, options.knobs.scale)
     planned = scheduled(read, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
     if found.has_references:
-        # Counted before the arms part, so that a session is the same user in all of them.
+        # Counted before arms and shares part, so that a session is the same user in all of them.
         planned = ((start_ns, placed(session, place)) for place, (start_ns, session) in enumerate(planned))
-    return armed(planned, arm)
+    return armed(planned, arm, share)
 
 
 def _laps(read: Callable[[], Iterable[Session]], found: TraceScan, scale: int) -> Iterator[Session]:

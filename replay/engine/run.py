@@ -28,6 +28,7 @@ from replay.engine.records.writer import FileWriter
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.requests.sender import TargetSender
 from replay.engine.retries import Retries
+from replay.engine.shares import WHOLE, Share
 from replay.engine.types import At, Progress, RunOptions
 from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import Rows, notes_on, rows_for
@@ -58,7 +59,8 @@ class Job(NamedTuple):
 
     digests: what values of answers are digested with, where they are recorded; None: with a key of the run's own, so
     that they can be compared to no other run's. witness: is shown every attempt that has ended, with the headers of its
-    answer, which costs the run its precision.
+    answer, which costs the run its precision. run_id: what the trace ids of its requests are derived from; None: a
+    fresh one.
     """
 
     target: Target
@@ -66,6 +68,18 @@ class Job(NamedTuple):
     arm: Arm = ALL
     digests: Digests | None = None
     witness: Callable[[Attempt], None] | None = None
+    run_id: str | None = None
+
+
+class Part(Protocol):
+    """What makes runs one share of several: which, and when all of them begin."""
+
+    share: Share
+
+    async def line_up(self, manifests: Sequence[Manifest]) -> int:
+        """All that is read ahead has been read. manifests: of the runs, as they were written first. Returns the instant
+        of start, in ns of CLOCK_MONOTONIC, once it is known.
+        """
 
 
 class StopWhen(Protocol):
@@ -105,11 +119,13 @@ def replay_together(
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
     abort_when: StopWhen | None = None,
+    part: Part | None = None,
 ) -> list[Outcome]:
     """Replay one trace against several targets at once, from the same instant on; as replay_trace otherwise.
 
     One event loop serves them all, so that whatever makes this machine late makes all of them late. abort_when: told of
     each run, ends them all when going on would do harm; what is in flight then has the grace time, and `ended` says so.
+    part: these are a share of runs that other processes take part in; None: they are all of it.
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
@@ -117,10 +133,11 @@ def replay_together(
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
     rows = rows_for(trace, found.uses, options)
     purse = None if options.budget is None else Purse(options.budget)
-    runs = [_Run(trace, found, job, options, rows, purse) for job in jobs]
+    share = WHOLE if part is None else part.share
+    runs = [_Run(trace, found, job, options, rows, purse, share) for job in jobs]
     try:
         with most_descriptors:
-            run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse))
+            run_to_end(partial(_replay, runs, options, on_progress, stop_when, abort_when, purse, part))
     except BaseException as raised:
         cause = alone(raised)
         for run in runs:
@@ -152,16 +169,17 @@ class _Run:
         options: RunOptions,
         rows: Rows | None,
         purse: Purse | None,
+        share: Share,
     ) -> None:
         self.target = job.target
         self._till = None
         if purse is not None and options.budget is not None:
             self._till = Till(job.target, options.budget, purse)
-        self.planned: Planned = planned_counts(trace, found, options, job.arm)
+        self.planned: Planned = planned_counts(trace, found, options, job.arm, share)
         self._trace, self._found, self._job, self._options = trace, found, job, options
+        self._share = share
         self._rows = rows
-        # What the trace ids of its requests are derived from.
-        self._run_id = secrets.token_hex(8)
+        self._run_id = job.run_id or secrets.token_hex(8)
         self.sender = TargetSender(job.target, self._run_id, read_only=options.read_only)
         self._pace = Pace(options.knobs)
         observe = job.target.observe
@@ -178,7 +196,7 @@ class _Run:
         options, arm = self._options, self._job.arm
         self.directory = RunDir.create(self._job.out, self.trace_name, self.target.name)
         self.directory.reserve()
-        self.manifest = manifest_of(self._found, self.planned, self.target, options)
+        self.manifest = manifest_of(self._found, self.planned, self.target, options, self._share)
         self.manifest.run_id = self._run_id
         self.manifest.notes = notes_on(self._rows, self._found.uses, self.planned.sessions)
         if self._rows is not None:
@@ -195,7 +213,7 @@ class _Run:
         if keeps_answers:
             is_asked = options.answers == "values"
             self.recorder.keep_answers((self._job.digests or Digests()) if is_asked else None)
-        sessions = planned_sessions(self._trace, self._found, options, self._pace, arm)
+        sessions = planned_sessions(self._trace, self._found, options, self._pace, arm, self._share)
         policy = self.target.retry
         retries = Retries(policy, options.knobs.seed) if policy.attempts > 1 else None
         outcomes = Outcomes(self.target, keeps_bodies=keeps_answers)
@@ -292,6 +310,7 @@ async def _replay(
     stop_when: StopWhen | None,
     abort_when: StopWhen | None,
     purse: Purse | None,
+    part: Part | None,
     host: Host,
 ) -> None:
     opened: list[_Run] = []
@@ -335,7 +354,9 @@ async def _replay(
                             run.directory.path,
                             reaper_for(events),
                         )
-                await run_together(loops, host.excuses)
+                manifests = [run.manifest for run in runs if run.manifest is not None]
+                line_up = None if part is None else partial(part.line_up, manifests)
+                await run_together(loops, host.excuses, line_up)
                 tasks.cancel_scope.cancel()
     finally:
         for run in opened:

@@ -17,6 +17,7 @@ RowOrder = Literal["sequential", "random"]
 Factor = Annotated[float, Meta(ge=1e-6, le=1e6)]
 FactorOrZero = Annotated[float, Meta(ge=0, le=1e6)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+MOST_WORKERS = 100
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -92,7 +93,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     like are filled in (replay/trace/values/reserved.py). data: a CSV file, of which each session has a row, in
     data_order. to_origin: the target may be where the trace was recorded; else such a run is refused. read_only:
     requests that may change something become waits of their recorded length. budget: what the model calls of one
-    replay may cost, of all its targets together.
+    replay may cost, of all its targets together. workers: so many processes do a share of the sessions each.
     """
 
     timing: Timing = "causal"
@@ -115,6 +116,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     to_origin: bool = False
     read_only: bool = False
     budget: Budget | None = None
+    workers: Annotated[int, Meta(ge=1, le=MOST_WORKERS)] = 1
 
 
 class Progress:

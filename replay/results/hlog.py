@@ -16,6 +16,7 @@ from replay.results.histogram import Histogram, decode
 
 UNIT_COMMENT = "values are in microseconds; Interval_Max is in milliseconds"
 _LEGEND = '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"'
+_BASE_TIME = b"#[BaseTime:"
 _KEPT_IN_TAGS = "!$&'()*+-./:;=@_~"
 
 
@@ -31,7 +32,7 @@ class Interval(NamedTuple):
 class HlogWriter:
     """Writes the log through `write(bytes)`: the head once with `begin`, then the intervals."""
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
 
     def begin(self, started_at_s: float) -> None:
@@ -64,13 +65,33 @@ def read_hlog(path: Path) -> Iterator[Interval]:
     """Every whole line of a log, in order; lines that cannot be read (one cut short by a crash) are left out."""
     with path.open("rb") as lines:
         for line in lines:
-            if not line.startswith(b"Tag=") or not line.endswith(b"\n"):
-                continue
-            try:
-                tag, start_s, length_s, _, histogram = line[4:].rstrip().split(b",")
-                yield Interval(unquote(tag.decode()), float(start_s), float(length_s), decode(histogram))
-            except ValueError:
-                continue
+            if (interval := parse_interval(line)) is not None:
+                yield interval
+
+
+def parse_interval(line: bytes) -> Interval | None:
+    """A line with its end; None where it is no interval, or cannot be read."""
+    if not line.startswith(b"Tag=") or not line.endswith(b"\n"):
+        return None
+    try:
+        tag, start_s, length_s, _, histogram = line[4:].rstrip().split(b",")
+        return Interval(unquote(tag.decode()), float(start_s), float(length_s), decode(histogram))
+    except ValueError:
+        return None
+
+
+def read_base_s(path: Path) -> float | None:
+    """Wall time from which the intervals of a log count, in seconds since the epoch; None where it has no head."""
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.startswith(_BASE_TIME):
+                try:
+                    return float(line[len(_BASE_TIME) :].split()[0])
+                except (ValueError, IndexError):
+                    return None
+            if not line.startswith(b"#"):
+                return None
+    return None
 
 
 def read_totals(path: Path, tags: set[str]) -> dict[str, Histogram]:

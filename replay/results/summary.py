@@ -7,7 +7,7 @@ and have no time.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, inf
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, ONLY_LOGGED, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram, Int64s
 from replay.results.hlog import read_totals
+from replay.results.merging.merge import make_whole
 from replay.results.rates import rates, steady_window
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
@@ -36,18 +37,22 @@ from replay.results.types import (
     Series,
     Summary,
     TargetFacts,
+    WorkerFacts,
 )
+from replay.words.phrases import counted
 
 _NS = 1_000_000_000
 _LATENCIES = ("response", "service", "ttfb", "ttft", "failed", "recorded")
 
 
 def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
-    """The figures of a run, from its files. Raises RunDirError if there is no run there.
+    """The figures of a run, from its files, which are merged first where several workers left theirs and nobody did.
 
-    manifest: what its own would say, where the disk has no room for that.
+    Raises RunDirError if there is no run there. manifest: what its own would say, where the disk has no room for that.
     """
-    manifest = manifest or RunDir(run_dir).read_manifest()
+    if manifest is None:
+        make_whole(run_dir)
+        manifest = RunDir(run_dir).read_manifest()
     fold = SummaryFold(manifest.trace.resolution_ms)
     tally = ReadTally()
     for table in read_tables(run_dir, tally):
@@ -187,6 +192,9 @@ class SummaryFold:
         ok, failed = self._outcomes["ok"], self._outcomes["failed"]
         unsent = max(0, planned - ok - failed)
         reasons = dict(self._unsent)
+        lost = min(sum(worker.lost_steps for worker in manifest.workers), unsent - sum(reasons.values()))
+        if lost > 0:
+            reasons["worker_lost"] = lost
         if unsent > sum(reasons.values()):
             reason = "interrupted" if manifest.status == "interrupted" else "not_reached"
             if manifest.ended is not None:
@@ -211,6 +219,8 @@ class SummaryFold:
             )
         if manifest.error is not None:
             notes.append(manifest.error)
+        if lost > 0:
+            notes.append(_lost_note(manifest.workers, lost))
         status: RunStatus = manifest.status
         generator = manifest.generator
         if status == "running":
@@ -273,6 +283,7 @@ class SummaryFold:
             fidelity=self._fidelity.result(manifest.trace, reasons, sent[sent >= 0], end[sent >= 0]),
             ended=manifest.ended,
             spent=manifest.spent,
+            workers=manifest.workers,
             notes=notes,
         )
 
@@ -311,6 +322,11 @@ class SummaryFold:
 def _warmup_ns(manifest: Manifest) -> int:
     warmup_s = manifest.options.get("warmup_s")
     return int(warmup_s * _NS) if isinstance(warmup_s, int | float) else 0
+
+
+def _lost_note(workers: Sequence[WorkerFacts], steps: int) -> str:
+    lost = [f"worker {worker.index} ({worker.lost})" for worker in workers if worker.lost is not None]
+    return f"lost: {', '.join(lost)}; {counted(steps, 'step')} of what it had to send count as unsent"
 
 
 def _read_only_note(withheld: int, unsent: int) -> str:

@@ -19,7 +19,9 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e10)]
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
 Attempt = Annotated[int, msgspec.Meta(ge=1, le=(1 << 31) - 1)]
 
-RunStatus = Literal["running", "finished", "interrupted", "failed"]
+RunStatus = Literal["running", "finished", "interrupted", "incomplete", "failed"]
+"""incomplete: one of several workers was lost, and the others went on to the end."""
+
 Outcome = Literal["ok", "failed", "unsent"]
 GeneratorVerdict = Literal["ok", "suspect", "saturated"]
 # Of a run with two planes: the one at the target's own URL, and the one to which its routes send steps.
@@ -42,6 +44,7 @@ MANIFEST_FILE = "run.json"
 SUMMARY_FILE = "summary.json"
 INSTANCES_FILE = "instances.jsonl"
 EVENTS_FILE = "events.jsonl"
+PLANE_FILE = "plane.jsonl"
 ANSWERS_FILE = "answers.jsonl"
 INTERRUPTED = "interrupted"
 """The error class of an attempt whose response was not waited for, because the run was ended."""
@@ -594,6 +597,38 @@ class Fidelity(msgspec.Struct, omit_defaults=True):
     ] = {}
 
 
+class WorkerFacts(msgspec.Struct, omit_defaults=True):
+    """One of the processes that a run was dealt to, by session."""
+
+    index: Annotated[Count, Meta(description="Its number, from 0; its part of the sessions has the same.")]
+    sessions: Annotated[Count, Meta(description="Sessions that it planned.")] = 0
+    steps: Annotated[Count, Meta(description="Steps that it planned.")] = 0
+    status: Annotated[RunStatus, Meta(description="How its part of the run ended.")] = "running"
+    host: Annotated[str | None, Meta(description="The machine that it ran on.")] = None
+    core: Annotated[Count | None, Meta(description="The core that it was kept to, where it was.")] = None
+    offset_ms: Annotated[
+        float | None,
+        Meta(description="How far its clock was ahead of the conductor's at the start, in ms."),
+    ] = None
+    uncertainty_ms: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "How far its start may have been from the instant that was named for all, in ms, either way."
+            )
+        ),
+    ] = None
+    drift_ppm: Annotated[
+        float | None,
+        Meta(description="How much faster its clock ran than the conductor's, in millionths."),
+    ] = None
+    generator: Annotated[Generator | None, Meta(description="Whether it kept up.")] = None
+    lost: Annotated[str | None, Meta(description="Why it was given up, if it was.")] = None
+    lost_steps: Annotated[
+        Count, Meta(description="Steps of which it left no record, since it was lost; they count as unsent.")
+    ] = 0
+
+
 class Summary(msgspec.Struct, omit_defaults=True):
     """summary.json: the final figures of a run, in ms unless a name says otherwise."""
 
@@ -630,6 +665,9 @@ class Summary(msgspec.Struct, omit_defaults=True):
     spent: Annotated[Spent | None, Meta(description="What its model calls cost, in a run with a budget.")] = (
         None
     )
+    workers: Annotated[
+        list[WorkerFacts], Meta(description="The processes that it was dealt to, where there were several.")
+    ] = []
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
@@ -680,6 +718,12 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     spent: Annotated[Spent | None, Meta(description="What its model calls cost, in a run with a budget.")] = (
         None
     )
+    share: Annotated[
+        str | None, Meta(description="Which share of a run this is, such as 0 of 4, where it is a worker's.")
+    ] = None
+    workers: Annotated[
+        list[WorkerFacts], Meta(description="The processes that it was dealt to, where there were several.")
+    ] = []
 
 
 class Forecast(msgspec.Struct, omit_defaults=True):

@@ -14,6 +14,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import Progress, RunOptions
 from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
+from replay.scale.replaying import replay_dealt
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
@@ -82,11 +83,14 @@ def replay_watched(
     stop_when: StopWhen | None = None,
     aborts: Sequence[AbortRule] = (),
 ) -> list[Outcome]:
-    """As replay_together, ended by the first of these rules that holds; `summary.ended` then says so."""
+    """As replay_together, or replay_dealt where there are to be several workers, ended by the first of these rules that
+    holds; `summary.ended` then says so.
+    """
+    replay = replay_together if options.workers == 1 else replay_dealt
     if not aborts:
-        return replay_together(trace, jobs, options, on_progress, stop_when)
+        return replay(trace, jobs, options, on_progress, stop_when)
     with AbortWatch(aborts) as watch:
-        return replay_together(trace, jobs, options, on_progress, stop_when, watch)
+        return replay(trace, jobs, options, on_progress, stop_when, watch)
 
 
 def replay_one(

@@ -6,6 +6,7 @@
 | was ended early on purpose: enough was seen              | the same                                        |
 | was ended on purpose to do no harm: --abort, --budget    | fail                                            |
 | was interrupted, by Ctrl-C or SIGTERM                    | interrupted                                     |
+| is incomplete, since one of its workers was lost         | inconclusive, whatever the others saw           |
 | failed, or was killed before it could say how it ended   | a fail that was seen stands; else not carried out |
 | never started                                            | none: an exception says why                     |
 """
@@ -16,6 +17,7 @@ from replay.exit_codes import Conclusion
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Ended, RunStatus
 
+_FROM_WORST: tuple[RunStatus, ...] = ("running", "failed", "incomplete", "interrupted")
 _NO_ANSWER: dict[Conclusion, str] = {
     "not_carried_out": "the run could not be carried out",
     "interrupted": "the run was interrupted",
@@ -37,6 +39,8 @@ def concluded(
         return "fail"
     if status == "interrupted" and ended_early is None:
         return "interrupted"
+    if status == "incomplete":
+        return "fail" if strict else "inconclusive"
     if status not in ("finished", "interrupted") and answer != "fail":
         return "not_carried_out"
     return "fail" if strict and answer == "inconclusive" else answer
@@ -44,7 +48,7 @@ def concluded(
 
 def worst(statuses: set[RunStatus]) -> RunStatus:
     """How runs ended that are judged together: as the one that ended worst."""
-    return next((status for status in ("running", "failed", "interrupted") if status in statuses), "finished")
+    return next((status for status in _FROM_WORST if status in statuses), "finished")
 
 
 def broken_off(conclusion: Conclusion, directory: Path | None) -> str | None:

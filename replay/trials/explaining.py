@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from replay.judge.tail.explain import ExplainVerdict, explain_run, path_of_session
+from replay.results.merging.merge import make_whole
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.types import STEPS_FILE, Manifest
 from replay.target.sending import Connections
@@ -14,6 +15,7 @@ def explain_directory(run_dir: Path, quantile: float = 0.99, session: str | None
 
     Raises RunDirError where there is no run, or it has no such session; ValueError for a quantile outside 0..1.
     """
+    make_whole(run_dir)
     manifest = RunDir(run_dir).read_manifest()
     evidence = read_evidence(run_dir)
     verdict = explain_run(evidence, quantile, _connection_limit(manifest))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from replay.results.types import STEPS_FILE, StepRecord
+from replay.results.merging.layout import step_files
+from replay.results.types import StepRecord
 
 _LOOK_EVERY_S = 0.1
 _READ_BYTES = 1 << 20
@@ -79,14 +80,36 @@ def followed(directory: Path) -> Iterator[list[StepRecord]]:
     Ends when whoever started this process has ended.
     """
     parent = int(sys.argv[1])
-    decoder = msgspec.json.Decoder(StepRecord)
-    rest = b""
-    with (directory / STEPS_FILE).open("rb") as file:
-        while True:
-            read = file.read(_READ_BYTES)
-            lines, _, rest = (rest + read).rpartition(b"\n")
-            yield decoder.decode_lines(lines) if lines else []
-            if len(read) < _READ_BYTES:
-                if os.getppid() != parent:
-                    return
-                time.sleep(_LOOK_EVERY_S)
+    files: dict[Path, _Followed] = {}
+    while True:
+        # Workers may come to write their first line at different times.
+        for path in step_files(directory):
+            if path not in files:
+                files[path] = _Followed(path)
+        found: list[StepRecord] = []
+        has_more = False
+        for file in files.values():
+            found += file.read()
+            has_more = has_more or file.has_more
+        yield found
+        if not has_more:
+            if os.getppid() != parent:
+                return
+            time.sleep(_LOOK_EVERY_S)
+
+
+class _Followed:
+    """One file that lines are still written to."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._decoder = msgspec.json.Decoder(StepRecord)
+        self._rest = b""
+        self.has_more = False
+
+    def read(self) -> list[StepRecord]:
+        """The records that have come since, or the first of them."""
+        read = self._file.read(_READ_BYTES)
+        self.has_more = len(read) == _READ_BYTES
+        lines, _, self._rest = (self._rest + read).rpartition(b"\n")
+        return self._decoder.decode_lines(lines) if lines else []

@@ -16,6 +16,7 @@ from replay.cli.options import (
     output_options,
     run_options,
     safety_options,
+    workers_option,
 )
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.forecast.dryrun import foresee
@@ -40,11 +41,18 @@ from replay.trials.prices import check_currency, currency_of
         "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080 --speed 4",
         "replay run trace.jsonl -t targets/staging.toml --dry-run",
     ),
-    ends={"done": "", "fail": "ended by --abort or --budget", "not_carried_out": "", "interrupted": ""},
+    ends={
+        "done": "",
+        "inconclusive": "a worker was lost",
+        "fail": "ended by --abort or --budget",
+        "not_carried_out": "",
+        "interrupted": "",
+    },
 )
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
+@workers_option
 @safety_options
 @budget_option
 @output_options

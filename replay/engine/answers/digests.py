@@ -8,7 +8,7 @@ out as a recording has, are short, and are kept in memory until the verdict name
 
 import hashlib
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,12 +27,25 @@ _MOST_EXAMPLES = 50_000
 _encode = msgspec.json.Encoder().encode
 
 
-class Digests:
-    """One comparison's secret key, and examples of what was digested. key_id: what the key is called in files."""
+class DigestKey(NamedTuple):
+    """What digests are made with. To be told to processes of ours alone, and never written."""
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
-        self.key_id = secrets.token_hex(8)
+    secret: bytes
+    key_id: str
+
+    def __repr__(self) -> str:
+        return f"<DigestKey {self.key_id}>"
+
+
+class Digests:
+    """One comparison's secret key, and examples of what was digested. key_id: what the key is called in files.
+
+    key: that of a comparison which other processes take part in; None: a fresh one.
+    """
+
+    def __init__(self, key: DigestKey | None = None) -> None:
+        self.key = key or DigestKey(secrets.token_bytes(32), secrets.token_hex(8))
+        self._key, self.key_id = self.key.secret, self.key.key_id
         self._examples: dict[str, dict[str, str]] = {}
         self._examples_left = _MOST_EXAMPLES
 

@@ -16,10 +16,9 @@ from typing import Annotated, Any
 import msgspec
 
 from replay.engine.beside.plane_client import ask
-from replay.results.types import PlaneFigures
+from replay.results.types import PLANE_FILE, PlaneFigures
 from replay.trace.redaction.shown_urls import shown_url
 
-PLANE_FILE = "plane.jsonl"
 _EVERY_S = 1.0
 _ANSWER_S = 2.0
 _MOST_JSON_BYTES = 512 << 10

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from replay.choice.boots import Life
-from replay.engine.beside.observe import PLANE_FILE
+from replay.results.types import PLANE_FILE
 from replay.trials.evidence import read_instances
 from replay.trials.faults import read_events
 

@@ -1,0 +1,1 @@
+"""More than one process: a worker does a share of a run, a conductor starts, watches and stops them together."""

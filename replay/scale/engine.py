@@ -1,0 +1,177 @@
+"""The process that sends: a worker's engine. It is told by lines on its standard input, and tells by lines on a pipe.
+
+Nothing but the run happens in it, so that no conversation makes a step late. A thread waits for orders; it holds the
+interpreter only when one comes. When the input ends, whoever gave the orders is no more: the run is ended, written
+down as far as it went, and the process ends, if need be in the middle of that.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic_ns
+from typing import BinaryIO
+
+import msgspec
+
+from replay.engine.answers.digests import Digests
+from replay.engine.hosting.event_loop import described
+from replay.engine.hosting.ownership import owning_signals
+from replay.engine.run import Job, replay_together
+from replay.engine.shares import Share
+from replay.engine.types import Progress
+from replay.errors import ReplayError
+from replay.exit_codes import EXIT_CODES
+from replay.results.types import Manifest, Snapshot
+from replay.scale.messages import Assignment, Failed, FromEngine, Going, Over, Ready, Start, Stop, ToEngine
+from replay.system.cores import keep_to
+
+_LEFT_ALONE_S = 4.0
+_LOOK_EVERY_S = 0.002
+_GONE = "whoever conducted the run has gone"
+
+
+class Orders:
+    """What this engine has been told. share: which part of the run it does. say: tells its worker something."""
+
+    def __init__(self, share: Share, say: "Mouth") -> None:
+        self.share = share
+        self._say = say
+        self._start_ns: int | None = None
+        self.enough: str | None = None
+        self.harm: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Orders of {self.share}, enough: {self.enough}, harm: {self.harm}>"
+
+    def take(self, order: ToEngine) -> None:
+        """In the thread that waits for them."""
+        if isinstance(order, Start):
+            self._start_ns = order.at_ns
+        elif isinstance(order, Stop):
+            if order.how == "interrupt":
+                # As it would be pressed: once for a grace time, twice for none.
+                os.kill(os.getpid(), signal.SIGINT)
+            elif order.how == "harm":
+                self.harm = order.why
+            else:
+                self.enough = order.why
+
+    def leave(self) -> None:
+        """Nobody will tell it anything more."""
+        self.enough = self.enough or _GONE
+
+    async def line_up(self, manifests: Sequence[Manifest]) -> int:
+        """For replay/engine/run.py: all is read ahead."""
+        traces = [manifest.trace for manifest in manifests]
+        sessions, steps = [trace.sessions for trace in traces], [trace.steps for trace in traces]
+        self._say(Ready(traces[0].sha256, sessions, steps))
+        while self._start_ns is None:
+            if self.enough is not None or self.harm is not None:
+                return monotonic_ns()
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return self._start_ns
+
+
+class _Told:
+    """One of the reasons to end, as replay/engine/run.py asks for it."""
+
+    def __init__(self, orders: Orders, name: str) -> None:
+        self._orders, self._name = orders, name
+
+    def begin(self, directory: Path, progress: Progress) -> None:
+        pass
+
+    def is_met(self) -> str | None:
+        why: str | None = getattr(self._orders, self._name)
+        return why
+
+
+class Mouth:
+    """Writes to the worker, which may have gone."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._encode = msgspec.json.Encoder().encode
+
+    def __call__(self, message: FromEngine) -> None:
+        data = memoryview(self._encode(message) + b"\n")
+        with contextlib.suppress(OSError):
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+
+    def show(self, snapshot: Snapshot) -> None:
+        self(Going(snapshot))
+
+
+def carry_out(assignment: Assignment, orders: Orders, say: Mouth) -> None:
+    """Do this share of the run, and say how it ended."""
+    jobs = [
+        Job(
+            job.target,
+            Path(job.out),
+            job.arm,
+            None if job.digests is None else Digests(job.digests),
+            run_id=job.run_id,
+        )
+        for job in assignment.jobs
+    ]
+    try:
+        made = replay_together(
+            Path(assignment.trace),
+            jobs,
+            assignment.options,
+            say.show,
+            _Told(orders, "enough"),
+            _Told(orders, "harm"),
+            orders,
+        )
+    except BaseException as error:
+        say(_failed(error))
+    else:
+        say(Over(made[0].summary.ended))
+
+
+def _failed(error: BaseException) -> Failed:
+    if isinstance(error, ReplayError):
+        return Failed(error.exit_code, str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return Failed(EXIT_CODES["interrupted"], "the run was interrupted")
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Failed(EXIT_CODES["not_carried_out"], f"{where}{error.strerror or error}")
+    return Failed(EXIT_CODES["not_carried_out"], described(error))
+
+
+def _listen(lines: BinaryIO, orders: Orders) -> None:
+    decoder = msgspec.json.Decoder(ToEngine)
+    for line in lines:
+        orders.take(decoder.decode(line))
+    orders.leave()
+    threading.Event().wait(_LEFT_ALONE_S)
+    os._exit(EXIT_CODES["not_carried_out"])
+
+
+def main() -> None:
+    """The one argument is the number of the descriptor to tell by."""
+    say = Mouth(int(sys.argv[1]))
+    lines = sys.stdin.buffer
+    first = lines.readline()
+    if not first:
+        return
+    assignment = msgspec.json.decode(first, type=Assignment)
+    if assignment.core is not None:
+        with contextlib.suppress(OSError):
+            keep_to(assignment.core)
+    orders = Orders(Share(assignment.place, assignment.of), say)
+    threading.Thread(target=_listen, args=(lines, orders), name="replay-orders", daemon=True).start()
+    with owning_signals():
+        carry_out(assignment, orders, say)
+
+
+if __name__ == "__main__":
+    main()

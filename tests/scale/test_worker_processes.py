@@ -1,0 +1,139 @@
+"""Real worker processes against a target that knows what it was sent."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from replay.engine.run import Job
+from replay.engine.types import Knobs, RunOptions
+from replay.errors import InputError
+from replay.results.rundir import RunDir
+from replay.results.summary import rebuild
+from replay.scale import replaying
+from replay.scale.conductor import NotStarted
+from replay.scale.launching import LocalWorker
+from replay.scale.replaying import replay_dealt
+from replay.target.target import Target
+from tests.support.waiting import is_alive, until
+
+TWO = RunOptions(workers=2)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The workers that were started, in order."""
+    found = []
+
+    class Noted(LocalWorker):
+        def __init__(self, index):
+            super().__init__(index)
+            found.append(self._process.pid)
+
+    monkeypatch.setattr(replaying, "LocalWorker", Noted)
+    return found
+
+
+def chain(get, n, ms=5):
+    return [get("a", f"/{n}/a?ms={ms}", name="first"), get("b", f"/{n}/b", ["a"], name="second")]
+
+
+def spread(write_trace, sessions, gap_ms):
+    return write_trace(*[(n * gap_ms, chain(write_trace.get, n)) for n in range(sessions)])
+
+
+def test_every_request_goes_out_once_and_the_merged_run_says_so(truth, write_trace, tmp_path, started):
+    trace = spread(write_trace, 30, 5.0)
+    target = Target(url=truth.url, name="truth")
+
+    (outcome,) = replay_dealt(
+        trace, [Job(target, tmp_path / "run")], RunOptions(knobs=Knobs(scale=2), workers=2)
+    )
+
+    summary = outcome.summary
+    assert (summary.status, summary.counts.ok, summary.counts.steps) == ("finished", 120, 120)
+    assert [worker.steps for worker in summary.workers] == [60, 60]
+    assert Counter(seen["path"].partition("?")[0] for seen in truth.arrivals) == {
+        f"/{n}/{step}": 2 for n in range(30) for step in "ab"
+    }
+    assert rebuild(outcome.directory) == summary
+    lines = [json.loads(line) for line in (outcome.directory / "steps.jsonl").read_text().splitlines()]
+    assert len({(line["session"], line["step"]) for line in lines}) == 120
+    assert {RunDir(path).read_manifest().share for path in (outcome.directory / "workers").iterdir()} == {
+        "0 of 2",
+        "1 of 2",
+    }
+    assert not any(map(is_alive, started))
+
+
+def test_a_worker_that_is_killed_leaves_a_run_that_says_so(truth, write_trace, tmp_path, started):
+    trace = spread(write_trace, 60, 40.0)
+    seen = []
+
+    def kill_one(snapshot):
+        if not seen:
+            os.kill(started[1], signal.SIGKILL)
+        seen.append(snapshot.sent)
+
+    (outcome,) = replay_dealt(trace, [Job(Target(url=truth.url), tmp_path / "run")], TWO, kill_one)
+
+    counts = outcome.summary.counts
+    assert outcome.summary.status == "incomplete"
+    assert counts.ok + counts.failed + counts.unsent == counts.steps == 120
+    assert outcome.summary.workers[1].lost == "its process was killed by SIGKILL"
+    assert counts.unsent_reasons == {"worker_lost": counts.unsent}
+    assert outcome.summary.workers[0].status == "finished"
+    assert not any(map(is_alive, started))
+
+
+def test_workers_end_and_are_merged_when_their_conductor_is_killed(truth, write_trace, tmp_path):
+    trace = spread(write_trace, 400, 50.0)
+    run = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "replay",
+        "run",
+        str(trace),
+        "-t",
+        truth.url,
+        "--out",
+        str(run),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    files = [run / "workers" / name / "steps.jsonl" for name in ("00", "01")]
+    until(lambda: all(file.exists() and file.stat().st_size for file in files))
+
+    process.kill()
+    process.wait()
+
+    until(lambda: all(RunDir(file.parent).read_manifest().status == "interrupted" for file in files))
+    summary = rebuild(run)
+    assert summary.status == "interrupted"
+    assert summary.counts.ok > 0
+    assert summary.counts.ok + summary.counts.failed + summary.counts.unsent == 800
+
+
+def test_a_target_that_nothing_answers_at_is_told_and_nothing_is_left(write_trace, tmp_path, started):
+    trace = write_trace((0.0, [write_trace.get("a", "/a")]))
+
+    with pytest.raises(NotStarted, match=r"could not begin: .*http://127\.0\.0\.1:9"):
+        replay_dealt(trace, [Job(Target(url="http://127.0.0.1:9"), tmp_path / "run")], TWO)
+
+    assert not (tmp_path / "run").exists()
+    assert not any(map(is_alive, started))
+
+
+def test_an_application_in_this_process_cannot_be_shared(write_trace, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/a")]))
+
+    with pytest.raises(InputError, match="Serve it, and name its URL"):
+        replay_dealt(
+            trace, [Job(Target(url="asgi:app:app", name="app", transport="httpx"), tmp_path / "run")], TWO
+        )
