@@ -299,7 +299,7 @@ class Carrier:
         return is_only_simulated or (how == "quick" and target.name in self._it.imagined)
 
     def _limited(self, duration_s: float, knobs: Knobs | None = None) -> RunOptions:
-        """For so long at most; infinite: to its end."""
+        """For so long at most; to its end where that is infinite."""
         options = self._it.options
         if isfinite(duration_s):
             options = msgspec.structs.replace(options, duration_s=duration_s)
