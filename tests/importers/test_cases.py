@@ -215,7 +215,6 @@ def test_a_span_that_says_that_it_is_a_tool_is_one(imported):
     assert found.steps[1]["request"]["path"] == "/tools/web_search"
 
 
-@pending
 def test_chunks_are_frames_and_json_without_a_type_is_json(imported):
     chunked, untyped = imported("gor-chunked.gor").steps
 
@@ -223,7 +222,6 @@ def test_chunks_are_frames_and_json_without_a_type_is_json(imported):
     assert untyped["request"]["json"] == {"password": "redacted"}
 
 
-@pending
 def test_a_response_belongs_to_the_last_request_of_its_id(imported):
     found = imported("gor-same-id.gor").steps
 
@@ -231,7 +229,6 @@ def test_a_response_belongs_to_the_last_request_of_its_id(imported):
     assert [step["recorded"]["status"] for step in found] == [200, 201, 202]
 
 
-@pending
 def test_bailians_seconds_blocks_and_parents_are_read(imported):
     found = imported("qwen-bailian.jsonl")
 
@@ -242,12 +239,10 @@ def test_bailians_seconds_blocks_and_parents_are_read(imported):
     assert chat[0]["llm"]["prefix_block_tokens"] == 16
 
 
-@pending
 def test_the_host_in_front_of_a_line_is_no_client(imported):
     assert imported("access-vhost.log").header["attributes"]["import"]["clients"] == 2
 
 
-@pending
 @pytest.mark.parametrize("case", ["wrapped-cri.log", "wrapped-syslog.log"])
 def test_what_a_runtime_writes_in_front_of_lines_is_taken_off(imported, case):
     found = imported(case)
@@ -256,33 +251,28 @@ def test_what_a_runtime_writes_in_front_of_lines_is_taken_off(imported, case):
     assert "taken off" in found.output
 
 
-@pending
 def test_lines_in_dockers_json_are_read(imported):
     assert imported("wrapped-docker.log").steps[0]["request"]["path"] == "/a"
 
 
-@pending
 def test_traefiks_json_is_read(imported):
     found = imported("traefik.json").steps[0]
 
     assert (found["took_ms"], found["request"]["body_bytes"]) == (2.5, 120)
 
 
-@pending
 def test_envoy_gateways_json_is_read(imported):
     found = imported("envoy-gateway.json").steps[0]
 
     assert (found["took_ms"], found["request"]["path"]) == (11.0, "/a")
 
 
-@pending
 def test_any_key_with_start_in_it_is_a_time(imported):
     found = imported("json-log-started-at.json").steps[0]
 
     assert (found["took_ms"], found["request"]["path"]) == (100.0, "/a")
 
 
-@pending
 def test_a_line_that_is_not_utf_8_is_read(imported):
     found = imported("access-latin1.log")
 

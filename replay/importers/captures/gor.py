@@ -1,7 +1,8 @@
 """GoReplay's captures (.gor): raw requests, and if they were captured their responses.
 
 - A record is a line `1 ID NS` (a request) or `2 ID NS [LATENCY]` (a response), the HTTP message, and a line of three
-  monkeys. A request becomes a step at its time; a response with its ID gives its duration and status.
+  monkeys. A request becomes a step at its time; the next response with its ID gives its duration and status, since
+  some releases give one ID to all requests of a connection. Chunks are put together.
 - Every request is a session of its own, an open load, unless `session_by` names a header: then requests with the same
   value are one session, and edges are inferred as replay/trace/edges/concurrent.py says.
   Where the header is named like a secret, sessions are numbered, not named after it.
@@ -15,9 +16,16 @@ from pathlib import Path
 
 import msgspec
 
+from replay.importers.captures.chunks import unchunked
 from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.log_fields import is_secret_session, replayable_path, session_key
+from replay.importers.reading.log_fields import (
+    is_secret_session,
+    refuse_unknown_session,
+    replayable_path,
+    request_session,
+    session_key,
+)
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
@@ -53,6 +61,7 @@ class _Counts(msgspec.Struct):
     without_request: int = 0
     secret_headers: int = 0
     coded_bodies: int = 0
+    cut_bodies: int = 0
     without_response: int = 0
     edges: EdgeCounts = msgspec.field(default_factory=EdgeCounts)
 
@@ -70,11 +79,12 @@ class Gor:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         refuse_arrivals(self.name, options)
         counts, grain, went_to = _Counts(), Grain(), OriginTally()
-        calls: dict[bytes, _Call] = {}
+        calls: list[_Call] = []
+        open_calls: dict[bytes, _Call] = {}
         for file in input_files(paths, ".*"):
             for record in _records(file):
                 counts.records += 1
-                _take(record, calls, options, counts, grain, went_to)
+                _take(record, calls, open_calls, options, counts, grain, went_to)
                 if len(calls) > _MOST_REQUESTS:
                     raise TraceError(
                         f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests. Import a part of it at a time."
@@ -83,7 +93,8 @@ class Gor:
             raise TraceError(
                 f"{shown_path(paths[0])}: no requests in {counts.records} records. Is it a capture of GoReplay?"
             )
-        ordered = sorted(calls.values(), key=lambda call: call.start_ns)
+        refuse_unknown_session(paths, options.session_by, (call.session for call in calls))
+        ordered = sorted(calls, key=lambda call: call.start_ns)
         first_ns = ordered[0].start_ns
         if (ordered[-1].start_ns - first_ns) / 1e6 > LONGEST_MS:
             raise TraceError(
@@ -122,13 +133,14 @@ def _records(file: Path) -> Iterator[bytes]:
 
 def _take(
     record: bytes,
-    calls: dict[bytes, _Call],
+    calls: list[_Call],
+    open_calls: dict[bytes, _Call],
     options: ImportOptions,
     counts: _Counts,
     grain: Grain,
     went_to: OriginTally,
 ) -> None:
-    """One record: a request is kept, a response ends the request of its ID."""
+    """One record: a request is kept, a response ends the last request of its ID, which may be one of a connection."""
     meta, _, message = record.lstrip(b"\n").partition(b"\n")
     kind, *fields = meta.split() or [b""]
     if kind == b"3":
@@ -142,7 +154,7 @@ def _take(
         counts.unreadable += 1
         return
     if kind == b"2":
-        call = calls.get(key)
+        call = open_calls.pop(key, None)
         if call is None or at_ns < call.start_ns:
             counts.without_request += 1
             return
@@ -155,18 +167,21 @@ def _take(
     if found is None:
         counts.unreadable += 1
         return
-    request, headers = found
+    request, headers, target = found
     # What is captured on the wire is plain http; whether TLS was taken off before it is not known.
     went_to.add("http", next((value for name, value in headers if name.lower() == "host"), None))
-    by = (options.session_by or "").lower()
-    session = next((session_key(value) for name, value in headers if name.lower() == by), None) if by else None
+    found_session = None if options.session_by is None else request_session(options.session_by, target, headers)
+    session = None if found_session is None else session_key(found_session)
     grain.add(at_ns)
     step = Step("", "http", grouped_name(request.method, request.path), request=request)
-    calls[key if key not in calls else b"%b~%d" % (key, len(calls))] = _Call(at_ns, step, session)
+    call = open_calls[key] = _Call(at_ns, step, session)
+    calls.append(call)
 
 
-def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, str]]] | None:
+def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, str]], str] | None:
+    """The request without secrets, its headers and its path as they were."""
     head, _, body = message.partition(b"\r\n\r\n")
+    body = body.removesuffix(b"\r\n") if body == b"\r\n" else body
     first, *lines = head.decode("latin-1").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/"):
@@ -177,6 +192,9 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
     pairs = [
         (name.strip(), value.strip()) for name, colon, value in (line.partition(":") for line in lines) if colon
     ]
+    if any(name.lower() == "transfer-encoding" and "chunked" in value.lower() for name, value in pairs):
+        body, is_whole = unchunked(body)
+        counts.cut_bodies += not is_whole
     clean = _REDACTOR.of_request(pairs)
     headers, dropped = clean.headers_and_dropped()
     counts.secret_headers += dropped
@@ -187,7 +205,7 @@ def _request(message: bytes, counts: _Counts) -> tuple[Request, list[tuple[str, 
         named = {name.lower(): value for name, value in headers.items()}
         kept = clean.put_body(request, body, named.get("content-type", ""), named.get("content-encoding", ""))
         counts.coded_bodies += kept == NO_BODY
-    return request, pairs
+    return request, pairs, path
 
 
 def _sessions(
@@ -248,6 +266,7 @@ def _notes(counts: _Counts, requests: int, sessions: int) -> Iterator[str]:
                 counts.coded_bodies,
                 "compressed body(s) that may hold secrets are filled to their size",
             ),
+            ("Inferred", counts.cut_bodies, "chunked body(s) that were cut off are kept as far as they came"),
             ("Dropped", counts.unreadable, "record(s) that hold no HTTP request or response"),
             ("Dropped", counts.replayed, "replayed response(s)"),
             ("Dropped", counts.without_request, "response(s) without their request"),

@@ -26,7 +26,12 @@ from replay.http.codings import uncoded
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
-from replay.importers.reading.log_fields import is_secret_session, replayable_path, status_of
+from replay.importers.reading.log_fields import (
+    is_secret_session,
+    replayable_path,
+    request_session,
+    status_of,
+)
 from replay.importers.reading.starts import refuse_arrivals
 from replay.importers.reading.timestamps import Grain
 from replay.importers.types import ImportOptions, ImportResult
@@ -257,8 +262,7 @@ def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) ->
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.fields]
     group = (False, _text(flow.client_conn.id))
     if options.session_by is not None:
-        by = options.session_by.lower()
-        value = next((value for name, value in pairs if name.lower() == by), None)
+        value = request_session(options.session_by, path, pairs)
         counts.without_header += value is None
         group = group if value is None else (True, value)
     clean = _REDACTOR.of_request(pairs)

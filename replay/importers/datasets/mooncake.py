@@ -9,6 +9,10 @@ makes to it. What becomes what:
 - Rows with the same `session_id` become the steps of one session, in order of timestamp, then of line: each
   follows the one before it, `delay` ms after its end, or else, as ends are unknown, from its start by the
   difference of the timestamps and not before its end.
+- Rows with a `chat_id` are Qwen-Bailian's (alibaba-edu/qwen-bailian-usagetraces-anon): `timestamp` is s, a block is 16
+  tokens, and those that name one another by `parent_chat_id` are one session.
+- More prefix blocks than a prompt fills, in most rows, show that a block is smaller than is assumed: refused, unless
+  `block_size` was chosen.
 - Times count from the first timestamp. Rows that are out of order are sorted.
 - The resolution is the greatest common divisor of the timestamps, and no finer than 1 ms.
 
@@ -32,6 +36,7 @@ from replay.trace.types import FORMAT, VERSION, Edge, Header, LlmCall, Session, 
 from replay.words.numbers import exact, milliseconds, seconds
 
 DEFAULT_BLOCK_SIZE = 512
+BAILIAN_BLOCK_SIZE = 16
 # Unix time in ms of the year 2286; the format's own traces begin at 0.
 _LATEST_MS = 1e13
 
@@ -46,6 +51,24 @@ class _Row(msgspec.Struct, gc=False):
     session_id: str | int | None = None
     delay: float | None = None
     model: str | None = None
+    chat_id: int | str | None = None
+    parent_chat_id: int | str | None = None
+
+
+class _Chats:
+    """The chats of Qwen-Bailian: rows in the terms of this format."""
+
+    def __init__(self) -> None:
+        self._roots: dict[str, str] = {}
+
+    def row(self, row: _Row) -> _Row:
+        if row.chat_id is None:
+            return row
+        chat = str(row.chat_id)
+        root = self._roots[chat] = self._roots.get(str(row.parent_chat_id), chat)
+        row.session_id = root
+        row.timestamp = None if row.timestamp is None else row.timestamp * 1_000.0
+        return row
 
 
 class _Survey(msgspec.Struct):
@@ -58,6 +81,8 @@ class _Survey(msgspec.Struct):
     gcd_us: int = 0
     in_order: bool = True
     has_sessions: bool = False
+    chats: int = 0
+    too_many_blocks: int = 0
     without_length: int = 0
     dropped_without_time: int = 0
     damage: Damage = msgspec.field(default_factory=Damage)
@@ -79,12 +104,21 @@ class Mooncake:
             raise TraceError(
                 "the mooncake format records when requests arrive, so --arrivals does not apply. Leave it out."
             )
-        survey = _survey(files)
+        survey = _survey(files, options)
         survey.damage.refuse_most()
         if not survey.timed:
             raise TraceError(f"{shown_path(paths[0])}: no rows with a timestamp.")
         resolution_ms = max(1.0, survey.gcd_us / 1_000.0) if survey.gcd_us else 1.0
-        block_size = options.block_size or DEFAULT_BLOCK_SIZE
+        default = BAILIAN_BLOCK_SIZE if survey.chats * 2 > survey.rows else DEFAULT_BLOCK_SIZE
+        block_size = options.block_size or default
+        if (
+            options.block_size is None
+            and default == DEFAULT_BLOCK_SIZE
+            and survey.too_many_blocks * 2 > survey.rows
+        ):
+            what = f"{survey.too_many_blocks} of {survey.rows} rows have more prefix blocks than their prompts fill"
+            text = f"so that a block is not {DEFAULT_BLOCK_SIZE} tokens. Say how many with --block-size."
+            raise TraceError(f"{shown_path(paths[0])}: {what}, {text}")
         held = None
         if survey.has_sessions or not survey.in_order:
             held = list(_held(files, options, survey, block_size))
@@ -116,16 +150,26 @@ class Mooncake:
 
 
 def _rows(files: Sequence[Path], damage: Damage) -> Iterator[tuple[Path, int, _Row]]:
-    for file in files:
+    chats = _Chats()
+
+    def read(file: Path) -> Iterator[tuple[Path, int, _Row]]:
         for line, row in read_rows(file, _Row, damage):
-            yield file, line, row
+            yield file, line, chats.row(row)
+
+    return damage.of_files(files, read)
 
 
-def _survey(files: Sequence[Path]) -> _Survey:
-    survey = _Survey()
+def _survey(files: Sequence[Path], options: ImportOptions) -> _Survey:
+    survey = _Survey(damage=Damage(is_refused=options.strict))
+    block_size = options.block_size or DEFAULT_BLOCK_SIZE
     timed_sessions: set[str | int] = set()
     for file, line, row in _rows(files, survey.damage):
         survey.rows += 1
+        survey.chats += row.chat_id is not None
+        blocks = len(row.hash_ids or ())
+        survey.too_many_blocks += (
+            row.input_length is not None and (blocks - 1) * block_size >= row.input_length > 0
+        )
         survey.without_length += row.input_length is None
         if row.session_id is not None:
             survey.has_sessions = True
@@ -225,6 +269,8 @@ def _notes(survey: _Survey, options: ImportOptions, block_size: int, resolution_
     streamed = "are streamed" if options.stream else "are not streamed"
     yield f"Not recorded, and assumed: calls {streamed}; a prefix block is {block_size} tokens."
     yield from survey.damage.notes()
+    if survey.chats:
+        yield f"{survey.chats} row(s) are Qwen-Bailian's: times are s, and chats that name one another are a session."
     if not survey.in_order:
         yield "The rows were out of order, and were sorted."
     if survey.has_sessions:

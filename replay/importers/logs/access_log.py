@@ -2,11 +2,13 @@ r"""Requests of the `access-log` format: what nginx and Apache write, in the com
 
     192.0.2.7 - ada [10/Oct/2000:13:55:36 -0700] "GET /x HTTP/1.1" 200 612 "-" "curl/8.0" rt=0.123 urt="0.120"
 
-What becomes of a request is said in replay/importers/logs/logged_requests.py. `host:port` before the address, as in
-Apache's vhost_combined, is where it went. What is read behind the size, or the user agent, in any order:
+What becomes of a request is said in replay/importers/logs/logged_requests.py. A host before the address, as in
+Apache's vhost_combined, is where it went; other columns there are passed over. What is read behind the size, or the
+user agent, in any order:
 
 - durations: `rt=`, `request_time=` (s, nginx), or a bare number with a fraction, which is taken as nginx's
-  $request_time; `D=`, `duration_us=` (us, Apache's %D), or `0/123456` (Apache's %T/%D). The upstream's (`urt=`,
+  $request_time; `D=`, `duration_us=` (us, Apache's %D), `0/123456` (Apache's %T/%D), or `17ms` (Traefik). The
+  upstream's (`urt=`,
   `upstream_response_time=`, or a second bare number) becomes the attribute `upstream_s`.
 - `msec=`, or a bare number like 1700000000.123: the instant in ms, used in place of the one in brackets.
 - the request's id: `rid=`, `request_id=`, or a bare UUID or 32 hexadecimal digits; and, in quotes after the user
@@ -26,6 +28,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
@@ -50,8 +53,12 @@ _ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _INSTANT = re.compile(r"\d{9,10}\.\d{3}", re.ASCII).fullmatch
 _FRACTION = re.compile(r"\d{1,7}\.\d{1,6}", re.ASCII).fullmatch
+_MILLISECONDS = re.compile(r"\d{1,9}ms", re.ASCII).fullmatch
 _SECONDS_AND_US = re.compile(r"(?P<s>\d{1,9})/(?P<us>\d{1,15})", re.ASCII).fullmatch
 _REQUEST_ID = re.compile(r"[0-9a-fA-F]{32}|[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}").fullmatch
+_ADDRESS = re.compile(
+    r"\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?|\[?[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}\]?"
+).fullmatch
 _ADDRESSES = re.compile(r"(?=.*[.:])[0-9a-fA-F.:]{3,45}(?:, ?[0-9a-zA-Z.:\-_\[\]]{1,60}){0,20}").fullmatch
 
 _END_KEYS = ("rt", "request_time")
@@ -87,8 +94,7 @@ class AccessLog:
     describe = "nginx and Apache access logs, common or combined, with request_time or %D"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        lines = first_bytes.decode("utf-8", "replace").splitlines()[:20]
-        return any(_LINE(line.strip()) is not None for line in lines if len(line) < 10_000)
+        return any(_LINE(line) is not None for line in unframed(first_bytes))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
@@ -133,12 +139,13 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     if took_us is None:
         log.departures.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
     request_id = _first(fields, _ID_KEYS) or next(filter(_REQUEST_ID, bare), None)
-    address = first_address(forwarded_for, found["client"])
+    client, user, host = _columns(found)
+    address = first_address(forwarded_for, client)
     path = request["path"]
     told = {
         **fields,
         "client": address,
-        "user": found["user"],
+        "user": user,
         "user_agent": user_agent,
         "request_id": request_id,
     }
@@ -149,7 +156,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             method=request["method"],
             path=path,
             client=client_key(address, user_agent),
-            host=found["host"] or _first(fields, _HOST_KEYS),
+            host=host or _first(fields, _HOST_KEYS),
             user_agent=user_agent,
             session=session_value(options.session_by, path, told),
             status=status_of(found["status"]),
@@ -161,6 +168,24 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             },
         )
     )
+
+
+def _columns(found: "re.Match[str]") -> tuple[str, str, str | None]:
+    """The client, the user, and the host where one stands in front, as virtual hosts and collectors write it.
+
+    A user may hold blanks: columns in front are told by an address, or a name before a dash, three columns before the
+    time.
+    """
+    user = found["user"]
+    if " " not in user:
+        return found["client"], user, found["host"]
+    words = [found["client"], found["ident"], *user.split(" ")]
+    client, ident = words[-3], words[-2]
+    is_client = _ADDRESS(client) is not None or (ident == "-" and client != "-" and not _ADDRESS(words[0]))
+    if not is_client:
+        return found["client"], user, found["host"]
+    host = next((word for word in words[:-3] if "." in word and not _ADDRESS(word)), None)
+    return client, words[-1], found["host"] or host
 
 
 def _fields(rest: str) -> tuple[list[str], dict[str, str], list[str]]:
@@ -182,6 +207,7 @@ def _fields(rest: str) -> tuple[list[str], dict[str, str], list[str]]:
 def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, bool, str | None]:
     """The duration, whether the stamp beside it is the end, and what the upstream took."""
     fractions = [text for text in bare if _FRACTION(text)]
+    milliseconds = next((text for text in bare if _MILLISECONDS(text)), None)
     upstream = _first(fields, _UPSTREAM_KEYS)
     text = _first(fields, _END_KEYS)
     if text is not None:
@@ -192,6 +218,8 @@ def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, 
     for found in filter(None, map(_SECONDS_AND_US, bare)):
         if int(found["us"]) // 1_000_000 == int(found["s"]):
             return duration_us(found["us"], "us"), False, upstream
+    if milliseconds is not None:  # Traefik's, behind the number of the request and where it went
+        return duration_us(milliseconds, "ms"), False, upstream
     if fractions:
         return duration_us(fractions[0], "s"), True, upstream or (fractions[1] if len(fractions) > 1 else None)
     return None, False, upstream

@@ -16,6 +16,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
@@ -43,8 +44,7 @@ class EnvoyLog:
     describe = "Envoy's and Istio's access logs in their default text format"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        lines = first_bytes.decode("utf-8", "replace").splitlines()[:20]
-        return any(_LINE(line.strip()) is not None for line in lines if len(line) < 10_000)
+        return any(_LINE(line) is not None for line in unframed(first_bytes))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)

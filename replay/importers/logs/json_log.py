@@ -15,12 +15,14 @@ of a request is said in replay/importers/logs/logged_requests.py. What the keys 
 --session-by takes a key, dotted for a key in an object, or `query:NAME`. Referers and all other keys are dropped.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
 from replay.importers.reading.inputs import input_files
@@ -30,13 +32,40 @@ from replay.importers.types import ImportOptions, ImportResult
 _STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
 _INSTANTS = ("msec", "time_iso8601", "@timestamp", "timestamp", "time", "ts", "time_local", "date")
-_METHODS = ("request_method", "method", "verb", "http_method", "requestmethod")
-_PATHS = ("request_uri", "x_envoy_original_path", "path", "uri", "url", "request_path", "requestpath")
+_METHODS = (
+    "request_method",
+    "method",
+    "verb",
+    "http_method",
+    "requestmethod",
+    ":method",
+    "cs_method",
+    "http_request_method",
+)
+_PATHS = (
+    "request_uri",
+    "x_envoy_original_path",
+    "x_envoy_origin_path",
+    "path",
+    ":path",
+    "uri",
+    "url",
+    "request_path",
+    "requestpath",
+    "requesturi",
+    "request_url",
+    "requesturl",
+    "uri_path",
+    "url_path",
+    "request_target",
+    "http_target",
+    "cs_uri_stem",
+)
 _QUERIES = ("args", "query_string", "query")
 _LINES = ("request", "request_line")
-_STATUSES = ("status", "response_code", "status_code", "http_status", "downstreamstatus")
+_STATUSES = ("status", "response_code", "status_code", "http_status", "downstreamstatus", "statuscode")
 _RESPONSE_SIZES = ("bytes_sent", "body_bytes_sent", "response_size", "size", "bytes", "downstreamcontentsize")
-_BODY_SIZES = ("bytes_received", "content_length")
+_BODY_SIZES = ("bytes_received", "content_length", "requestcontentsize")
 _REQUEST_SIZES = ("request_length", "request_size", *_BODY_SIZES)
 _FORWARDED = ("x_forwarded_for", "http_x_forwarded_for")
 _PEERS = (
@@ -49,8 +78,8 @@ _PEERS = (
     "clienthost",
     "downstream_remote_address",
 )
-_HOSTS = ("http_host", "host", "authority", "vhost", "server_name", "request_host", "requesthost")
-_USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent")
+_HOSTS = ("http_host", "host", "authority", ":authority", "vhost", "server_name", "request_host", "requesthost")
+_USER_AGENTS = ("user_agent", "http_user_agent", "agent", "useragent", "request_user_agent")
 _REQUEST_IDS = ("request_id", "x_request_id", "req_id", "rid")
 _REFERERS = ("http_referer", "referer", "referrer")
 _DURATIONS = {
@@ -65,7 +94,15 @@ _DURATIONS = {
     "duration_ns": "ns",
     "duration_s": "s",
     "latency_s": "s",
+    "durationms": "ms",
+    "latencyms": "ms",
+    "response_time_s": "s",
+    "elapsed_ms": "ms",
+    "took_ms": "ms",
+    "responsetimems": "ms",
 }
+# Traefik's, in ns.
+_TRAEFIK = ("downstreamstatus", "requestmethod")
 _DURATIONS_BY_TEXT = ("duration", "latency", "response_time", "elapsed")
 _ATTRIBUTES = {
     "upstream_response_time": "upstream_s",
@@ -73,6 +110,8 @@ _ATTRIBUTES = {
     "response_flags": "response_flags",
 }
 _LARGEST_TEXT = 1 << 14
+# A number under a key that only sounds like a start may be a duration.
+_EARLIEST_NS = 10**17  # in 1973
 
 _NO_OBJECT = "not a JSON object."
 _NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
@@ -90,13 +129,7 @@ class JsonLog:
     describe = "nginx, Apache and Envoy access logs as JSON Lines"
 
     def sniff(self, first_bytes: bytes) -> bool:
-        entry = _entry(first_bytes.split(b"\n", 1)[0].decode("utf-8", "replace"))
-        return (
-            entry is not None
-            and _first(entry, (*_STARTS, *_INSTANTS)) is not None
-            and status_of(_first(entry, _STATUSES)) is not None
-            and _request(entry) is not None
-        )
+        return any(_is_request(_entry(line)) for line in _sniffed(first_bytes))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
@@ -108,6 +141,25 @@ class JsonLog:
         explained = [_STAMPED_END] if stamps.at_end else []
         explained += [_STAMPED_START] if stamps.at_start else []
         return log.result(explained)
+
+
+def _sniffed(first_bytes: bytes) -> list[str]:
+    """The first objects, on a line each or not."""
+    text = first_bytes.decode("utf-8", "replace")
+    begin = text.find("{")
+    if begin < 0 or text[:begin].strip(" \t\r\n[,"):
+        return unframed(first_bytes)
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return unframed(first_bytes)
+    return [text[begin:end], *unframed(first_bytes)]
+
+
+def _is_request(entry: dict[str, Any] | None) -> bool:
+    if entry is None or _stamp(entry) is None or _request(entry) is None:
+        return False
+    return status_of(_first(entry, _STATUSES)) is not None
 
 
 def _parsed(line: str) -> tuple[dict[str, Any], tuple[int, bool]] | str:
@@ -166,6 +218,14 @@ def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
             stamp_ns = None if text is None else instant_ns(text)
             if stamp_ns is not None:
                 return stamp_ns, is_end
+        if not is_end:
+            inner = entry.get("request")
+            of_request = _flat(inner) if isinstance(inner, dict) else {}
+            others = (key for key in entry if "start" in key and key not in _STARTS and key not in of_request)
+            stamps = (instant_ns(text) for key in others if (text := _first(entry, (key,))) is not None)
+            stamp_ns = next((each for each in stamps if each is not None and each >= _EARLIEST_NS), None)
+            if stamp_ns is not None:
+                return stamp_ns, False
     return None
 
 
@@ -191,6 +251,8 @@ def _took_us(entry: Mapping[str, Any], log: RequestLog) -> int | None:
         return None
     if text[-1] == "s":
         return duration_us(text, "s")
+    if all(key in entry for key in _TRAEFIK):
+        return duration_us(text, "ns")
     if "start_time" in entry or "response_code" in entry:
         return duration_us(text, "ms")
     if isinstance(entry.get("request"), dict) and isinstance(entry.get("ts"), float):

@@ -1,16 +1,23 @@
 """Lines of logs, where a damaged line costs no more than itself."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from replay.importers.logs.log_times import instant_ns
 from replay.importers.reading.damage import Damage
+from replay.importers.reading.inputs import rest_of
 from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stored import BlankLines
 
 LONGEST_LINE_BYTES = 1 << 16
+
+# The first line of objects that are laid out over several.
+_BEGINS = ("{", "[", "[{")
 
 Match = re.Match[str] | None
 
@@ -18,7 +25,8 @@ Match = re.Match[str] | None
 def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
     """Every line that is not blank, with its number and without its line break.
 
-    One of more than 64 KiB, or one that is not UTF-8, is damaged. Raises TraceError where the file cannot be read.
+    One of more than 64 KiB is damaged; what is not UTF-8 is read as U+FFFD. An array of objects is read as lines of
+    them. Raises TraceError where the file cannot be read.
     """
     n = 0
     blank = BlankLines(path)
@@ -34,15 +42,46 @@ def read_log_lines(path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
                 text = f"longer than {LONGEST_LINE_BYTES >> 10} KiB, the most that one line may take."
                 damage.lose(TraceError(f"{shown_path(path)}, line {n}: {text}"))
                 continue
-            try:
-                text = line.decode().strip()
-            except UnicodeDecodeError:
+            text = line.decode("utf-8", "replace").strip()
+            if text in _BEGINS and not damage.lines:
+                yield from _objects(rest_of(source, shown_path(path), line), path, damage)
+                return
+            if text and text[0] not in "#[]":
                 damage.lines += 1
-                damage.lose(TraceError(f"{shown_path(path)}, line {n}: not valid UTF-8."))
-                continue
-            if text:
-                damage.lines += 1
-                yield n, text
+                yield n, text.rstrip(",") if text[0] == "{" else text
+            elif text.startswith("["):
+                yield from _bracketed(text, n, damage)
+
+
+def _objects(document: bytes, path: Path, damage: Damage) -> Iterator[tuple[int, str]]:
+    """Objects laid out over several lines, in an array or one after the other, each as a line."""
+    text = document.decode("utf-8", "replace")
+    decoder = json.JSONDecoder()
+    at = 0
+    while (begin := text.find("{", at)) >= 0:
+        damage.lines += 1
+        n = text.count("\n", 0, begin) + 1
+        try:
+            _, at = decoder.raw_decode(text, begin)
+        except (ValueError, RecursionError):
+            damage.lose(TraceError(f"{shown_path(path)}, line {n}: not a JSON object."))
+            at = text.find("\n{", begin + 1)
+            if at < 0:
+                return
+        else:
+            yield n, " ".join(text[begin:at].splitlines())
+
+
+def _bracketed(text: str, n: int, damage: Damage) -> Iterator[tuple[int, str]]:
+    """A line that begins with a bracket: of an array of objects, or one with its time in brackets."""
+    try:
+        found = msgspec.json.decode(text.encode("utf-8", "replace"), type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        text = text[1:].strip().rstrip(",") if text[1:].lstrip()[:1] in ("", "{") else text
+        found = [msgspec.Raw(text.encode("utf-8", "replace"))] if text else []
+    for each in found:
+        damage.lines += 1
+        yield n, bytes(each).decode()
 
 
 def stamped(match: Callable[[str], Match], why_not: str) -> Callable[[str], tuple[re.Match[str], int] | str]:

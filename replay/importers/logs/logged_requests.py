@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from replay.importers.call_steps import LONGEST_TEXT, bounded
+from replay.importers.logs.log_frames import lines_without_frames
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
@@ -110,20 +111,25 @@ class RequestLog:
         self._held_bytes = 0
         self._clients = 0
         self._went_to = OriginTally()
-        self.damage = Damage()
+        self._frames: list[str] = []
+        self.damage = Damage(is_refused=options.strict)
         self.departures = Departures()
         self.stamps = Stamps()
 
     def read_lines(self, files: Sequence[Path], parsed: Callable[[str], _Found | str]) -> Iterator[_Found]:
         """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing."""
-        for file in files:
+
+        def read(file: Path) -> Iterator[_Found]:
             self.stamps.begin_file()
-            for n, line in read_log_lines(file, self.damage):
+            first_lines, lines = read_log_lines(file, Damage()), read_log_lines(file, self.damage)
+            for n, line in lines_without_frames(first_lines, lines, self._frames):
                 found = parsed(line)
                 if isinstance(found, str):
                     self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))
                 else:
                     yield found
+
+        yield from self.damage.of_files(files, read)
 
     def add(self, request: LoggedRequest) -> None:
         """Keep a request. Raises TraceError where there are too many."""
@@ -236,6 +242,7 @@ class RequestLog:
             "idle_gap_s": self._options.idle_gap_s,
             "clients": self._clients,
             **self.damage.told(),
+            "frames": self._frames,
             "stamped_at_start": stamps.at_start,
             "stamped_at_end": stamps.at_end,
             "without_duration": stamps.without_duration,
@@ -274,6 +281,8 @@ class RequestLog:
                 f"{milliseconds(counts.most_clamped_us / 1_000)} "
                 "before the ones they follow had ended, within the resolution: they follow them at once."
             )
+        if self._frames:
+            yield f"Of each line, {' and '.join(self._frames)} was taken off."
         if self.stamps.without_duration:
             yield f"{self.stamps.without_duration} request(s) have no recorded duration."
         yield from self.damage.notes()

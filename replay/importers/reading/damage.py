@@ -1,25 +1,33 @@
 """Damage in a recording: a line that says nothing costs itself only, until most of them are like that.
 
-A line is damaged that was cut off or overwritten: it is not JSON, not a row of the table, not UTF-8. A line that is
-whole, and says something that the format does not have, is another matter: what else it means nobody knows.
+A line is damaged that was cut off or overwritten, or that says something which the format does not have: it is left
+out, counted, and the first is named. So is a file that cannot be read among others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from replay.trace.errors import TraceError
 
+_Read = TypeVar("_Read")
+
 
 class Damage(msgspec.Struct):
     """Counts lines as they are read. damaged: those that say nothing. first: where the first of these is, and why.
 
-    is_refused: whether the first one ends the import, as in a list that somebody wrote.
+    lost_files: those of files that could not be read at all, or to their end. is_refused: whether the first one ends
+    the import, as in a list that somebody wrote.
     """
 
     lines: int = 0
     damaged: int = 0
     first: str = ""
+    files: int = 0
+    lost_files: int = 0
+    first_file: str = ""
     is_refused: bool = False
 
     def lose(self, why: TraceError) -> None:
@@ -29,23 +37,50 @@ class Damage(msgspec.Struct):
         self.damaged += 1
         self.first = self.first or str(why)
 
+    def lose_file(self, why: TraceError) -> None:
+        """Leave out a file, or what is left of it, or raise why."""
+        if self.is_refused:
+            raise why
+        self.lost_files += 1
+        self.first_file = self.first_file or str(why)
+
+    def of_files(self, files: Sequence[Path], read: Callable[[Path], Iterator[_Read]]) -> Iterator[_Read]:
+        """What is read of all files. One that cannot be read costs itself only, where there are others."""
+        for file in files:
+            self.files += 1
+            try:
+                yield from read(file)
+            except TraceError as error:
+                if len(files) == 1:
+                    raise
+                self.lose_file(error)
+
     def include(self, other: "Damage") -> None:
         self.lines += other.lines
         self.damaged += other.damaged
         self.first = self.first or other.first
+        self.files += other.files
+        self.lost_files += other.lost_files
+        self.first_file = self.first_file or other.first_file
 
     def refuse_most(self) -> None:
-        """Raises TraceError where more than half of the lines say nothing."""
+        """Raises TraceError where more than half of the lines, or of the files, say nothing."""
         if self.damaged and self.lines == 1:
             raise TraceError(self.first)
         if self.damaged * 2 > self.lines:
             raise TraceError(f"{self.first} So {self.damaged} of {self.lines} line(s) could not be read.")
+        if self.lost_files * 2 > self.files:
+            text = f"So {self.lost_files} of {self.files} file(s) could not be read."
+            raise TraceError(f"{self.first_file} {text}")
 
     def told(self) -> dict[str, int]:
         """For the header of the trace."""
-        return {"lines": self.lines, "unreadable": self.damaged}
+        lost = {"unreadable_files": self.lost_files} if self.lost_files else {}
+        return {"lines": self.lines, "unreadable": self.damaged, **lost}
 
     def notes(self) -> Iterator[str]:
         """For people."""
         if self.damaged:
             yield f"{self.damaged} line(s) could not be read. The first: {self.first}"
+        if self.lost_files:
+            yield f"{self.lost_files} file(s) could not be read. The first: {self.first_file}"

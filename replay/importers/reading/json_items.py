@@ -120,8 +120,6 @@ def _found(source: BinaryIO, path: Path, arrays: Sequence[str], damage: Damage) 
             refuse_other_than_utf8(line, place)
             item = Item(_decoded(line, _Object, place, 1), place)
         except TraceError as error:
-            if is_whole(line):
-                raise
             damage.lines += 1
             damage.lose(error)
         else:

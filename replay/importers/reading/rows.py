@@ -7,7 +7,7 @@ surrogate pair, which is no Unicode. Such halves are read as U+FFFD.
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -19,6 +19,8 @@ from replay.trace.file.stored import BlankLines
 
 LONGEST_ROW_BYTES = 64 << 20
 
+_COMMENTS = (b"#", b"//")
+
 _Row = TypeVar("_Row")
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair
@@ -29,17 +31,14 @@ _is_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[int, _Row]]:
-    """The rows of a file with their line numbers. Raises TraceError that names line and field."""
+    """The rows of a file with their line numbers. Rows may stand in an array, and comments (#, //) between them.
+
+    A line that is none is damaged. Raises TraceError where the file cannot be read.
+    """
     decoder = msgspec.json.Decoder(kind, strict=False)
-    blank = BlankLines(path)
-    n = 0
     with open_recording(path) as source:
-        while line := source.readline(LONGEST_ROW_BYTES + 1):
-            n += 1
+        for n, line in _lines(source, path):
             place = f"{shown_path(path)}, line {n}"
-            refuse_long(line, place)
-            if blank.passes_over(line):
-                continue
             damage.lines += 1
             refuse_heavy(line, place)
             try:
@@ -49,11 +48,39 @@ def read_rows(path: Path, kind: type[_Row], damage: Damage) -> Iterator[tuple[in
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     row = decoded(without_halves(line), kind, place)
             except TraceError as error:
-                if is_whole(line):
-                    raise
                 damage.lose(error)
             else:
                 yield n, row
+
+
+def _lines(source: BinaryIO, path: Path) -> Iterator[tuple[int, bytes]]:
+    blank = BlankLines(path)
+    n, is_first, is_array = 0, True, False
+    while line := source.readline(LONGEST_ROW_BYTES + 1):
+        n += 1
+        refuse_long(line, f"{shown_path(path)}, line {n}")
+        if blank.passes_over(line) or line.lstrip().startswith(_COMMENTS):
+            continue
+        if is_first and line.lstrip().startswith(b"["):
+            if len(found := _of_array(line)):
+                yield from ((n, each) for each in found)
+                continue
+            inside = line.strip()[1:].lstrip()
+            is_array = not inside or inside.startswith(b"{")
+        is_first = False
+        if is_array:
+            line = line.strip().removeprefix(b"[").removesuffix(b",").removesuffix(b"]").strip()
+            if not line:
+                continue
+        yield n, line
+
+
+def _of_array(line: bytes) -> list[bytes]:
+    """The values of an array on one line; none where it goes on below."""
+    try:
+        return [bytes(each) for each in msgspec.json.decode(line, type=list[msgspec.Raw])]
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
 
 
 def refuse_long(line: bytes, place: str) -> None:

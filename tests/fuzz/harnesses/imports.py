@@ -12,7 +12,14 @@ from tests.fuzz.seeds import imports_of
 from tests.support.recordings import in_place_of_mitmproxy
 
 _READS = {
-    "access-log": ("logs.access_log", "logs.log_times", "reading.log_fields", "logs.logged_requests"),
+    "access-log": (
+        "logs.access_log",
+        "logs.log_times",
+        "logs.log_frames",
+        "logs.log_lines",
+        "reading.log_fields",
+        "logs.logged_requests",
+    ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run", "reading.damage"),
     "codex": ("agents.codex", "agents.codex_log"),

@@ -260,7 +260,8 @@ def test_lines_of_another_kind_are_counted_and_the_first_is_named(imported, tmp_
     )
     assert len(session.steps) == 4
     assert told(result)["unreadable"] == 3
-    note = f"3 line(s) could not be read. The first: {tmp_path}/access.log, line 2: not valid UTF-8."
+    why = "not in the common or the combined log format. Name the format that it is in, or leave it out."
+    note = f"3 line(s) could not be read. The first: {tmp_path}/access.log, line 2: {why}"
     assert note in result.notes
 
 

@@ -1,0 +1,102 @@
+"""What collectors write around lines is told by the first lines, taken off, and never mistaken for the client."""
+
+import json
+
+import pytest
+
+from replay.importers.logs.access_log import AccessLog
+from replay.importers.logs.envoy_log import EnvoyLog
+from replay.importers.logs.json_log import JsonLog
+from replay.importers.types import ImportOptions
+
+AT = "2025-10-10T13:55:36.200000000Z"
+LINE = '192.0.2.{n} - - [10/Oct/2025:13:55:3{n} +0000] "GET /p{n} HTTP/1.1" 200 1 "-" "curl/8.0" rt=0.100'
+PREFIXES = {
+    "cri": f"{AT} stdout F ",
+    "cri with an offset": "2025-10-10T13:55:36.2+02:00 stderr F ",
+    "compose": "web-1  | ",
+    "compose in colour": "\x1b[36mweb-1  |\x1b[0m ",
+    "compose with times": f"web-1  | {AT} ",
+    "kubectl --prefix": "[pod/web-7d9f/nginx] ",
+    "kubectl --timestamps": f"{AT} ",
+    "syslog": "Oct 10 13:55:30 web-1 nginx[2869]: ",
+    "syslog with a priority": "<190>Oct  1 13:55:30 web-1 nginx: ",
+    "syslog 5424": f"<190>1 {AT} web-1 nginx 12 - - ",
+    "syslog 5424 with data": f'<190>1 {AT} web-1 nginx 12 ID47 [a@1 b="c"] ',
+    "rsyslog": "2025-10-10T13:55:30.123456+00:00 web-1 nginx[1]: ",
+    "journald short-iso": "2025-10-10T13:55:30+0000 web-1 nginx[1]: ",
+    "syslog in a container": f"{AT} stdout F Oct 10 13:55:30 web-1 nginx[2869]: ",
+    "a virtual host": "shop.example ",
+    "a virtual host with its port": "shop.example:443 ",
+    "two columns": "eu-1 shop.example ",
+}
+OBJECTS = {
+    "docker": lambda line: {"log": line + "\n", "stream": "stdout", "time": AT},
+    "journald": lambda line: {"__REALTIME_TIMESTAMP": "1", "MESSAGE": line, "_HOSTNAME": "h"},
+    "journald's bytes": lambda line: {"MESSAGE": list(line.encode())},
+    "fluent bit": lambda line: {"date": 1.5, "log": line},
+    "cloud logging": lambda line: {"textPayload": line, "timestamp": AT},
+}
+
+
+def read(importer, tmp_path, lines):
+    file = tmp_path / "some.log"
+    file.write_text("\n".join(lines) + "\n")
+    assert importer.sniff(file.read_bytes())
+    result = importer.read([file], ImportOptions())
+    list(result.sessions())
+    return result.header.attributes["import"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES.values(), ids=PREFIXES)
+def test_what_stands_in_front_of_a_line_is_no_client(tmp_path, prefix):
+    found = read(AccessLog(), tmp_path, [prefix + LINE.format(n=1 + n // 2) for n in range(6)])
+
+    assert (found["clients"], found["unreadable"], found["stamped_at_end"]) == (3, 0, 6)
+
+
+@pytest.mark.parametrize("around", OBJECTS.values(), ids=OBJECTS)
+def test_a_line_in_an_object_is_a_line(tmp_path, around):
+    found = read(AccessLog(), tmp_path, [json.dumps(around(LINE.format(n=1 + n // 2))) for n in range(6)])
+
+    assert (found["clients"], found["unreadable"]) == (3, 0)
+
+
+@pytest.mark.parametrize("prefix", [f"{AT} stdout F ", "web-1 | ", "Oct 10 13:55:30 web-1 app[1]: "])
+def test_every_kind_of_log_may_stand_in_a_frame(tmp_path, prefix):
+    request = {"msec": "1760104536.25", "request_method": "GET", "request_uri": "/a", "status": 200}
+    envoy = '[2025-10-10T13:55:36.000Z] "GET /a HTTP/1.1" 200 - 0 10 11 10 "192.0.2.1" "curl" "id" "h" "u"'
+
+    assert read(JsonLog(), tmp_path, [prefix + json.dumps(request)] * 3)["lines"] == 3
+    assert read(EnvoyLog(), tmp_path, [prefix + envoy] * 3)["lines"] == 3
+
+
+def test_a_line_that_a_runtime_cut_in_pieces_is_put_together(tmp_path):
+    whole = LINE.format(n=1)
+    cri = [f"{AT} stdout P {whole[:40]}", f"{AT} stdout F {whole[40:]}"]
+    docker = [
+        json.dumps({"log": part, "stream": "stdout", "time": AT}) for part in (whole[:40], whole[40:] + "\n")
+    ]
+
+    for pieces in (cri, docker):
+        found = read(AccessLog(), tmp_path, [*pieces, *pieces])
+        assert (found["clients"], found["unreadable"], found["stamped_at_end"]) == (1, 0, 2)
+
+
+def test_a_user_with_blanks_is_no_column(tmp_path):
+    lines = [LINE.format(n=n).replace(" - - ", " - ada lovelace king ") for n in (1, 1, 2)]
+
+    assert read(AccessLog(), tmp_path, lines)["clients"] == 2
+
+
+def test_objects_over_several_lines_and_in_arrays_are_read(tmp_path):
+    request = {"started_at": 1760104536250, "method": "GET", "path": "/a", "status": 200, "duration_ms": 100}
+
+    for text in (
+        json.dumps([request] * 3),
+        json.dumps([request] * 3, indent=1),
+        "\n".join([json.dumps(request, indent=2)] * 3),
+        "[\n" + ",\n".join([json.dumps(request)] * 3) + "\n]",
+    ):
+        found = read(JsonLog(), tmp_path, [text])
+        assert (found["stamped_at_start"], found["unreadable"]) == (3, 0)
