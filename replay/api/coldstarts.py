@@ -6,9 +6,9 @@ from typing import overload
 from replay.api.inputs import AnyPath, AnyTarget, out_of, path_of, target_of
 from replay.errors import InputError
 from replay.judge.tail.coldstart import judge_coldstart
+from replay.results.evidence import read_evidence
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import OnWait, ProbeOutcome, ProbePlan, probe_coldstart
-from replay.trials.evidence import read_evidence
 
 _PLAN = ProbePlan()
 

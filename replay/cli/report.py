@@ -17,7 +17,7 @@ from replay.report.page.pilot import PilotMaterial
 from replay.report.terminal.run import print_summary
 from replay.report.terminal.story import print_story
 from replay.report.verdicts import renderers_of
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.exporting import EXPORTS
 from replay.results.merging.merge import make_whole
 from replay.results.record import read_steps
@@ -26,7 +26,7 @@ from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
 from replay.system.files import write_whole
 from replay.trials.endings import broken_off, concluded
-from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.evidence import read_verdict
 
 
 @click.command(

@@ -1,8 +1,17 @@
 """A run as evidence: its figures, and its steps as columns."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import msgspec
 
-from replay.results.columns import Columns
+from replay.results.columns import Columns, Gathering, read_columns
+from replay.results.merging.merge import make_whole
+from replay.results.record import ReadTally
+from replay.results.rundir import RunDir
+from replay.results.summary import summed
+from replay.results.table import Table
+from replay.results.tables import read_tables
 from replay.results.types import Summary
 
 
@@ -12,3 +21,24 @@ class Evidence(msgspec.Struct, frozen=True):
     summary: Summary
     columns: Columns
     name: str
+
+
+def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
+    """A run's figures and steps, in one reading. Raises RunDirError if there is no run there.
+
+    summary: where it is known already.
+    """
+    name = run_dir.name or str(run_dir)
+    if summary is not None:
+        return Evidence(summary, read_columns(run_dir), name)
+    make_whole(run_dir)
+    manifest = RunDir(run_dir).read_manifest()
+    gathered, tally = Gathering(), ReadTally()
+
+    def tables() -> Iterator[Table]:
+        for table in read_tables(run_dir, tally, keeps=True):
+            gathered.add(table)
+            yield table
+
+    summary = summed(run_dir, manifest, tables(), tally)
+    return Evidence(summary, gathered.columns(tally.unreadable), name)

@@ -7,7 +7,7 @@ and have no time.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil, inf
 from pathlib import Path
 
@@ -53,9 +53,14 @@ def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
     if manifest is None:
         make_whole(run_dir)
         manifest = RunDir(run_dir).read_manifest()
-    fold = SummaryFold(manifest.trace.resolution_ms)
     tally = ReadTally()
-    for table in read_tables(run_dir, tally):
+    return summed(run_dir, manifest, read_tables(run_dir, tally), tally)
+
+
+def summed(run_dir: Path, manifest: Manifest, tables: Iterable[Table], tally: ReadTally) -> Summary:
+    """As rebuild, of the lines of this run as somebody reads them. tally: of that reading."""
+    fold = SummaryFold(manifest.trace.resolution_ms)
+    for table in tables:
         fold.add(table)
     hlog = run_dir / HLOG_FILE
     logged = read_totals(hlog, {*ONLY_LOGGED}) if hlog.exists() else {}

@@ -24,11 +24,12 @@ from replay.judge.load.recovery import back_after_s
 from replay.judge.measures.slo import Slo
 from replay.judge.statistics.quantile import least_n
 from replay.judge.types import VERDICT_SCHEMA
+from replay.results.evidence import read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trace.file.stream import scan
-from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
+from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
 from replay.words.numbers import exact, number, seconds
 from replay.words.phrases import counted, were

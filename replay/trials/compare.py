@@ -19,7 +19,7 @@ from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.abort import AbortRule
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import VERDICT_SCHEMA, ComparedTarget, CompareVerdict, Mode
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.rundir import RunDir, name_in_path
 from replay.results.types import Ended, RunStatus
@@ -27,7 +27,7 @@ from replay.target.target import Target
 from replay.trials.aborting import replay_one, replay_watched
 from replay.trials.answers import AnswersQuestion, Asking, judge_live, judge_recorded
 from replay.trials.endings import worst
-from replay.trials.evidence import gone_if_empty, read_evidence, write_verdict
+from replay.trials.evidence import gone_if_empty, write_verdict
 from replay.trials.spending import with_less
 
 LiveMode = Literal["paired", "interleaved", "sequential"]

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from replay.money.calendar import Calendar
 from replay.money.cost import CostError, Size
 from replay.money.month import Beside, OnMachines, OnServerless, RunCost, cost_of_run
-from replay.trials.evidence import read_evidence, read_instances
+from replay.results.evidence import read_evidence
+from replay.trials.evidence import read_instances
 from replay.trials.prices import one_currency
 
 

@@ -11,19 +11,12 @@ from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.types import VERDICT_FILE, CompareVerdict, GateVerdict
-from replay.results.columns import read_columns
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir, RunDirError, decoded, read_lines
-from replay.results.summary import rebuild
-from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord, Summary
+from replay.results.types import INSTANCES_FILE, MANIFEST_FILE, InstanceRecord
 from replay.system.files import write_whole
 
 MOST_BASELINES = 10
-
-
-def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
-    """A run's figures and steps. Raises RunDirError if there is no run there."""
-    return Evidence(summary or rebuild(run_dir), read_columns(run_dir), run_dir.name or str(run_dir))
 
 
 def read_instances(run_dir: Path) -> list[InstanceRecord] | None:

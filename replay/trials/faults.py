@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from replay.judge.load.recovery import Event, RecoveryVerdict, judge_recovery
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import read_lines
 from replay.results.types import EVENTS_FILE, EventRecord
-from replay.trials.evidence import read_evidence, write_verdict
+from replay.trials.evidence import write_verdict
 
 
 def read_events(run_dir: Path) -> list[EventRecord]:

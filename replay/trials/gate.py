@@ -12,13 +12,14 @@ from replay.judge.gate.early import early_check, final_confidence
 from replay.judge.gate.judging import CONFIDENCE, judge_gate
 from replay.judge.measures.slo import Slo
 from replay.judge.types import GateVerdict
+from replay.results.evidence import read_evidence
 from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import replay_one
 from replay.trials.early import EarlyWatch
 from replay.trials.endings import concluded
-from replay.trials.evidence import read_baselines, read_evidence, write_verdict
+from replay.trials.evidence import read_baselines, write_verdict
 
 
 class GateOutcome(NamedTuple):

@@ -11,10 +11,10 @@ from replay.cli.options import output_options
 from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.terminal.load import print_coldstart
+from replay.results.evidence import read_evidence
 from replay.target.file import load_target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbePlan, probe_coldstart
-from replay.trials.evidence import read_evidence
 from replay.words.numbers import percent, seconds
 
 _PLAN = ProbePlan()

@@ -8,12 +8,12 @@ from replay.choice.planes import phase_figures
 from replay.choice.types import PhaseFigures, PhaseName
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.tail.coldstart import ColdVerdict, judge_coldstart
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.results.rundir import RunDir
 from replay.results.types import MANIFEST_FILE, Manifest
 from replay.trace.file.stream import read_sessions
 from replay.trace.types import Session
-from replay.trials.evidence import read_evidence, read_instances, read_verdict
+from replay.trials.evidence import read_instances, read_verdict
 from replay.trials.pilot.lives import instances_over_time
 from replay.trials.pilot.pricing.levels import Measured
 from replay.trials.pilot.workload.phases import REPRESENTATIVE_FILE

@@ -9,12 +9,12 @@ from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.slo import parse_slo
+from replay.results.evidence import read_evidence
 from replay.results.record import read_blocks
 from replay.target.routes import Route
 from replay.target.sending import Retry
 from replay.target.target import Target
 from replay.trace.types import Extract, LlmCall, Request, Step
-from replay.trials.evidence import read_evidence
 
 READ_ONLY = RunOptions(read_only=True)
 METHODS = ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "PUT", "PATCH", "DELETE", "PURGE", "MKCOL", "get", "Get"]

@@ -16,13 +16,13 @@ from replay.engine.requests.router import Router
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.measures.slo import parse_slo
 from replay.money.calendar import flat
-from replay.results.evidence import Evidence
+from replay.results.evidence import Evidence, read_evidence
 from replay.simulation.simulation import simulated_planes
 from replay.target.routes import Route
 from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.types import FORMAT, VERSION, Header, Session
-from replay.trials.evidence import read_evidence, read_verdict
+from replay.trials.evidence import read_verdict
 from replay.trials.pilot.carrying import Carrier
 from replay.trials.pilot.faults import KillInstance
 from replay.trials.pilot.judging import Told
