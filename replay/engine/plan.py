@@ -6,6 +6,7 @@ seed, the session and the copy alone; so the order is restored with a buffer of 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path
@@ -23,19 +24,37 @@ from replay.trace.types import Session
 _NS = 1_000_000_000
 
 
-def read_trace(trace: Path, *, references: bool = True) -> TraceScan:
-    """Read a trace through and check it. Raises TraceError, also where there is nothing in it to replay.
+def read_trace(trace: Path, options: RunOptions) -> TraceScan:
+    """Read a trace through and check it; what a run by these options needs of it is kept, where that is not too long.
 
-    references: False takes what looks like a reserved reference for text.
+    Raises TraceError, also where there is nothing in it to replay.
     """
     if trace.exists() and not trace.is_file() and not trace.is_dir():
         raise TraceError(
             f"{shown_path(trace)}: is a pipe rather than a file, and a trace is read twice. Write it to a file."
         )
-    found = scan(trace, references=references)
+    found = scan(trace, references=options.references, keeps=_may_be_planned(options))
     if not found.steps:
         raise TraceError(f"{shown_path(trace)}: has no sessions, so there is nothing to replay.")
     return found
+
+
+def _may_be_planned(options: RunOptions) -> Callable[[Session], bool]:
+    """Asked of the sessions of a trace, one after the other: whether the limits of a run leave any of this one on."""
+    if options.repeat:
+        return lambda _: True
+    pace, limit_ns, numbers = Pace(options.knobs), _limit_ns(options), count()
+
+    def may_be_planned(session: Session) -> bool:
+        if options.sessions is not None and next(numbers) >= options.sessions:
+            return False
+        return limit_ns is None or bent(pace.start_ns(session.start_ms), options.phases) < limit_ns
+
+    return may_be_planned
+
+
+def _limit_ns(options: RunOptions) -> int | None:
+    return None if options.duration_s is None else int(options.duration_s * _NS)
 
 
 class Planned(NamedTuple):
@@ -48,9 +67,7 @@ class Planned(NamedTuple):
 def planned_counts(
     trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL, share: Share = WHOLE
 ) -> Planned:
-    """How many sessions and steps this run plans; reads the trace again only where a limit, an arm or a share asks for
-    it.
-    """
+    """How many sessions and steps this run plans; looks at them again only where a limit, an arm or a share asks for it."""
     if (
         options.sessions is None
         and options.duration_s is None
@@ -74,10 +91,9 @@ def planned_sessions(
 
     found: from a scan of this file, which has checked it.
     """
-    read: Iterable[Session] = read_sessions(trace, checked=False)
-    if options.repeat:
-        read = _laps(lambda: read_sessions(trace, checked=False), found, options.knobs.scale)
-    planned = scheduled(read, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
+    read = partial(read_sessions, trace, checked=False, text=found.text)
+    sessions = _laps(read, found, options.knobs.scale) if options.repeat else read()
+    planned = scheduled(sessions, options, pace, found.mean_gap_ms or 1000.0, found.marks.copy)
     if found.has_references:
         # Counted before arms and shares part, so that a session is the same user in all of them.
         planned = ((start_ns, placed(session, place)) for place, (start_ns, session) in enumerate(planned))
@@ -126,7 +142,7 @@ def scheduled(
     """
     knobs = options.knobs
     phases = options.phases
-    limit_ns = None if options.duration_s is None else int(options.duration_s * _NS)
+    limit_ns = _limit_ns(options)
     for start_ns, session in _in_order(
         _first(sessions, options.sessions), knobs.scale, knobs.seed, pace, mean_gap_ms, mark
     ):

@@ -129,7 +129,7 @@ def replay_together(
     """
     # Reading the trace, before, and folding the record, after, may take long; outside of the event loop Ctrl-C
     # ends them at once.
-    found = read_trace(trace, references=options.references)
+    found = read_trace(trace, options)
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
     rows = rows_for(trace, found.uses, options)
     purse = None if options.budget is None else Purse(options.budget)

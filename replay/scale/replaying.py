@@ -62,7 +62,7 @@ def replay_dealt(
             started.callback(launched[n].kill)
         conductor = started.enter_context(Conductor(launched, cores, __version__))
         # While this process reads the trace, the others come to life.
-        found = read_trace(trace, references=options.references)
+        found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
         planned = [planned_counts(trace, found, options, job.arm) for job in jobs]
         conductor.gather()

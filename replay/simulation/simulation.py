@@ -53,7 +53,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     target: its `simulate` table says what plane it is. Raises TraceError, TargetError and RunDirError.
     """
     specs = simulated_planes(target)
-    found = read_trace(trace, references=options.references)
+    found = read_trace(trace, options)
     planned = planned_counts(trace, found, options)
     directory = RunDir.create(out, found.header.name, target.name)
     manifest = manifest_of(found, planned, target, options)

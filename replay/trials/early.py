@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from replay.engine.plan import planned_sessions
+from replay.engine.plan import planned_sessions, read_trace
 from replay.engine.types import Progress, RunOptions
 from replay.engine.walker import Pace
 from replay.judge.gate.early import EarlyCheck, overall_early
@@ -18,7 +18,6 @@ from replay.judge.measures.slo import Slo, parse_slo
 from replay.judge.types import Decision
 from replay.results.columns import columns_of
 from replay.results.types import StepRecord
-from replay.trace.file.stream import scan
 from replay.trace.types import Session
 from replay.trials.watching import Watcher, followed, say, told
 from replay.words.phrases import counted
@@ -114,9 +113,9 @@ class SessionWatcher:
 
 
 def watch(asked: Watch) -> SessionWatcher:
-    """A watcher for a run; reads the trace once to see how many steps a session can bring to each SLO."""
+    """A watcher for a run; goes through the trace to see how many steps a session can bring to each SLO."""
     trace = Path(asked.trace)
-    found = scan(trace, references=asked.options.references)
+    found = read_trace(trace, asked.options)
     slos = [parse_slo(text) for text in asked.slos]
 
     def plan() -> Iterator[Session]:

@@ -3,15 +3,17 @@
 import json
 from itertools import islice
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replay.engine.plan import bent, planned_counts, planned_sessions, scheduled
+from replay.engine.plan import bent, planned_counts, planned_sessions, read_trace, scheduled
 from replay.engine.types import Knobs, Phase, RunOptions
 from replay.engine.walker import Pace
 from replay.trace.copies import jitter_ratio
 from replay.trace.file.stream import scan
 from replay.trace.types import Session, Step
+from tests.support.opened import count_openings
 
 starts = st.lists(st.floats(0, 1e6), min_size=1, max_size=20).map(sorted)
 
@@ -73,6 +75,52 @@ def test_a_repeated_trace_goes_on_until_the_duration_is_over(write_trace):
         (900, "s-0@3"),
     ]
     assert planned_counts(trace, scan(trace), options).steps == 5
+
+
+@pytest.mark.parametrize("most_kept_bytes", [1 << 20, 400], ids=["short enough to be kept", "long"])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.integers(0, 3000), min_size=1, max_size=9).map(sorted),
+    st.none() | st.integers(1, 10),
+    st.none() | st.floats(0.1, 4.0),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([(), (Phase(0.5, 3.0), Phase(1.0, 0.5))]),
+)
+def test_what_was_kept_of_a_trace_gives_the_plan_that_the_file_gives(
+    write_trace, monkeypatch, most_kept_bytes, starts_ms, most, duration_s, scale, repeat, phases
+):
+    trace = write_trace(*((float(start_ms), [write_trace.get("a")]) for start_ms in starts_ms))
+    monkeypatch.setattr("replay.trace.file.stream.MOST_KEPT_BYTES", most_kept_bytes)
+    options = RunOptions(
+        sessions=most, duration_s=duration_s, knobs=Knobs(scale=scale), repeat=repeat and duration_s is not None,
+        phases=phases,
+    )  # fmt: skip
+
+    def plan(found):
+        sessions = planned_sessions(trace, found, options, Pace(options.knobs))
+        return [(start_ns, session.id) for start_ns, session in sessions]
+
+    assert plan(read_trace(trace, options)) == plan(scan(trace))
+    assert planned_counts(trace, read_trace(trace, options), options) == planned_counts(
+        trace, scan(trace), options
+    )
+
+
+def test_a_trace_is_read_once_to_plan_a_run_with_limits_and_to_replay_it(write_trace, monkeypatch):
+    trace = write_trace(*((float(n), [write_trace.get("a")]) for n in range(50)))
+    monkeypatch.setattr(
+        "replay.trace.file.stream.MOST_KEPT_BYTES", 2000
+    )  # the beginning is shorter, the whole is not
+    options = RunOptions(sessions=5, duration_s=0.003)
+    opened = count_openings(monkeypatch)
+
+    found = read_trace(trace, options)
+    counts = planned_counts(trace, found, options)
+    planned = list(planned_sessions(trace, found, options, Pace(options.knobs)))
+
+    assert counts.sessions == len(planned) == 3
+    assert opened == {trace.name: 1}
 
 
 def test_phases_hurry_and_slow_arrivals():

@@ -40,7 +40,7 @@ def foresee(
 
     wall_ns: the time, in ns since 1970, at which the run would start; {{now}} counts on from there.
     """
-    found = read_trace(trace, references=options.references)
+    found = read_trace(trace, options)
     rows = rows_for(trace, found.uses, options)
     sent_at_ns = began_ns = wall_ns()
     router = Router(target, read_only=options.read_only)

@@ -33,6 +33,8 @@ from replay.words.numbers import exact
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
+MOST_KEPT_BYTES = 16 << 20
+"""So long a trace is held in memory rather than read again."""
 # How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
 _LEVELS = 5
 
@@ -46,13 +48,17 @@ _decode_session = msgspec.json.Decoder(Session).decode
 _encode = msgspec.json.Encoder().encode
 
 
+_Text = bytes  # of which TraceScan has a number, too
+
+
 class TraceScan(msgspec.Struct, frozen=True):
     """What one pass over a whole trace finds.
 
     sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
     span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
     bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
-    marks: what tells copies of its sessions from them.
+    marks: what tells copies of its sessions from them. text: its lines, unpacked, as far as they were to be kept; None
+    where they were not, or are too long for that.
     """
 
     header: Header
@@ -68,6 +74,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     busy_ms: float = 0.0
     uses: Uses | None = None
     marks: Marks = Marks()
+    text: _Text | None = None
 
     @property
     def has_references(self) -> bool:
@@ -91,7 +98,8 @@ class TraceReader:
     """An iterator over the sessions of one trace file, and a context manager that closes it.
 
     checked: whether the rules for sessions are tested; a file that was scanned before need not pay for it again.
-    uses: takes note of reserved references, which are then checked too; None: braces are text.
+    uses: takes note of reserved references, which are then checked too; None: braces are text. text: the file's lines,
+    where somebody has kept them; the file is left alone then. keeps: whether to keep the lines, until `keep_no_more`.
     header: the file's first line. line: the number of the line read last, from 1.
     A TraceError for one line leaves the reader on the next line, so that a caller can go on and find more.
     """
@@ -104,12 +112,20 @@ class TraceReader:
         checked: bool = True,
         progress: Progress | None = None,
         uses: Uses | None = None,
+        text: bytes | None = None,
+        keeps: bool = False,
     ) -> None:
         self._uses = uses
         self._path = Path(path)
         self._is_checked = checked
-        self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
-        self._lines: BinaryIO = open_lines(self._stored, self._path)
+        self._lines: BinaryIO
+        if text is None:
+            self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
+            self._lines = open_lines(self._stored, self._path)
+        else:
+            self._lines = io.BytesIO(text)
+        self._kept: bytearray | None = bytearray() if keeps else None
+        self._keeps = keeps
         self._blank = BlankLines(self._path)
         self.line = 0
         self._last_start_ms = 0.0
@@ -176,6 +192,20 @@ class TraceReader:
         """The hash of the stored file, once it has been read to its end with hashed=True."""
         return self._stored.sha256()
 
+    def _keep(self, line: bytes) -> None:
+        assert self._kept is not None
+        self._kept += line
+        if len(self._kept) > MOST_KEPT_BYTES:
+            self._kept, self._keeps = None, False
+
+    def keep_no_more(self) -> None:
+        """Of the lines that follow none is kept."""
+        self._keeps = False
+
+    def kept(self) -> bytes | None:
+        """The lines that were to be kept; None where they are too long."""
+        return None if self._kept is None else bytes(self._kept)
+
     @property
     def stored_bytes(self) -> int:
         """The stored bytes read so far."""
@@ -202,6 +232,8 @@ class TraceReader:
     def _next_line(self, longest: int) -> bytes:
         line = self._lines.readline(longest + 1)
         self.line += 1
+        if self._keeps:
+            self._keep(line)
         if len(line) > longest and not line.endswith(b"\n"):
             self._lines.close()
             self._lines = io.BytesIO()
@@ -297,21 +329,30 @@ def open_trace(path: str | PathLike[str], *, progress: Progress | None = None) -
     return TraceReader(path, progress=progress)
 
 
-def read_sessions(path: str | PathLike[str], *, checked: bool = True) -> Iterator[Session]:
+def read_sessions(
+    path: str | PathLike[str], *, checked: bool = True, text: bytes | None = None
+) -> Iterator[Session]:
     """The sessions of a trace in file order, each checked on its own; session ids are not compared.
 
-    checked: False where the file was scanned just before.
+    checked: False where the file was scanned just before. text: what that scan has kept of it.
     Raises TraceError where the file cannot be read or a line breaks a rule.
     """
-    with TraceReader(path, checked=checked) as reader:
+    with TraceReader(path, checked=checked, text=text) as reader:
         yield from reader
 
 
-def scan(path: str | PathLike[str], *, progress: Progress | None = None, references: bool = True) -> TraceScan:
+def scan(
+    path: str | PathLike[str],
+    *,
+    progress: Progress | None = None,
+    references: bool = True,
+    keeps: Callable[[Session], bool] | None = None,
+) -> TraceScan:
     """Read a whole trace once, checking every line and that no session id occurs twice, and count what is in it.
 
     Keeps 8 bytes for each session, and reads the file a second time if two ids are alike in these.
-    references: False takes what looks like a reserved reference for text.
+    references: False takes what looks like a reserved reference for text. keeps: have the lines kept, up to the first
+    session for which it says no.
     Raises TraceError for the first thing that is wrong.
     """
     sessions = steps = waits = 0
@@ -319,8 +360,11 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, referen
     ids = array("q")
     uses = Uses() if references else None
     marks = Marks()
-    with TraceReader(path, hashed=True, progress=progress, uses=uses) as reader:
+    with TraceReader(path, hashed=True, progress=progress, uses=uses, keeps=keeps is not None) as reader:
         for session in reader:
+            if keeps is not None and not keeps(session):
+                keeps = None
+                reader.keep_no_more()
             if not sessions:
                 first_start_ms = session.start_ms
             last_start_ms = session.start_ms
@@ -353,6 +397,7 @@ def scan(path: str | PathLike[str], *, progress: Progress | None = None, referen
             busy_ms=busy_ms,
             uses=uses,
             marks=marks,
+            text=reader.kept(),
         )
     repeated = _repeated(ids)
     if repeated:

@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,15 +75,16 @@ def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path 
 
 
 def _sampled(trace: Path, *, references: bool) -> tuple[Header, Sample, Changes]:
-    found = read_trace(trace, references=references)
+    found = read_trace(trace, RunOptions(references=references))
     counted = ShapeCount()
     changes = Changes(0, Counter(), 0)
-    for session in read_sessions(trace, checked=False):
+    sessions = partial(read_sessions, trace, checked=False, text=found.text)
+    for session in sessions():
         counted.add(session)
         changes = changes_of(session.steps, changes)
     if not counted.shapes:
         raise TraceError(f"{shown_path(trace)}: sends nothing: all of its steps are waits.")
-    return found.header, sample_of(read_sessions(trace, checked=False), counted), changes
+    return found.header, sample_of(sessions(), counted), changes
 
 
 @contextlib.contextmanager
