@@ -67,7 +67,7 @@ class Planned(NamedTuple):
 def planned_counts(
     trace: Path, found: TraceScan, options: RunOptions, arm: Arm = ALL, share: Share = WHOLE
 ) -> Planned:
-    """How many sessions and steps this run plans; looks at them again only where a limit, an arm or a share asks for it."""
+    """How many sessions and steps this run plans; looks at them only where a limit, an arm or a share asks for it."""
     if (
         options.sessions is None
         and options.duration_s is None

@@ -67,18 +67,17 @@ class Histogram:
         if not len(ns):
             return
         units = (ns + self.unit_ns // 2) // self.unit_ns
-        beyond = int(np.count_nonzero((units < 0) | (units > HIGHEST)))
-        if beyond:
-            self.out_of_range += beyond
-            units = np.clip(units, 0, HIGHEST)
-            ns = np.clip(ns, 0, HIGHEST * self.unit_ns)
+        least, greatest, most_ns = int(ns.min()), int(ns.max()), HIGHEST * self.unit_ns
+        if least < 0 or greatest > most_ns:
+            self.out_of_range += int(np.count_nonzero((units < 0) | (units > HIGHEST)))
+            units, ns = np.clip(units, 0, HIGHEST), np.clip(ns, 0, most_ns)
+            least, greatest = max(0, least), min(most_ns, max(0, greatest))
         index = indexes(units)
         self._reach(int(index.max()) + 1)
         if len(index) < _MANY:
             np.add.at(self._counts, index, 1)
         else:
             self._counts += np.bincount(index, minlength=len(self._counts))
-        least, greatest = int(ns.min()), int(ns.max())
         self._least_ns = min(self._least_ns, least) if self.n else least
         self._greatest_ns = max(self._greatest_ns, greatest)
         self._sum_ns += _exact_sum(ns)
@@ -96,7 +95,8 @@ class Histogram:
         units = np.clip((ns + self.unit_ns // 2) // self.unit_ns, 0, HIGHEST)
         np.add.at(once._counts, indexes(units), times)
         once.n = int(times.sum())
-        once._sum_ns = sum(value * n for value, n in durations_ns.items())
+        most_ns = HIGHEST * self.unit_ns
+        once._sum_ns = sum(min(max(0, value), most_ns) * n for value, n in durations_ns.items())
         self.add(once)
 
     def add(self, other: "Histogram") -> None:

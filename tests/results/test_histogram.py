@@ -130,3 +130,22 @@ def test_counts_are_recorded_as_each_value_by_itself_is(counts):
 
     assert told.encode() == one_by_one.encode()
     assert (told.n, told.quantiles().max) == (one_by_one.n, one_by_one.quantiles().max)
+
+
+@given(st.lists(st.lists(st.integers(-2000, 2000) | st.integers(0, 10**17), max_size=5), max_size=5))
+def test_in_which_portions_values_come_changes_nothing(portions):
+    whole, in_portions = Histogram(), Histogram()
+    whole.record_many([ns for portion in portions for ns in portion])
+    for portion in portions:
+        in_portions.record_many(portion)
+
+    assert in_portions.quantiles() == whole.quantiles()
+    assert in_portions.out_of_range == whole.out_of_range
+
+
+@given(st.lists(st.integers(0, 10**12), max_size=20))
+def test_a_histogram_is_read_back_as_its_encoding_is(values):
+    histogram = Histogram()
+    histogram.record_many(values)
+
+    assert histogram.read_back().quantiles() == decode(histogram.encode()).quantiles()
