@@ -20,6 +20,7 @@ KNOWS = {
     "__main__": {"cli"},
     "cli": {
         "trials",
+        "scale",
         "live",
         "simulation",
         "engine",

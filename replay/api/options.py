@@ -46,6 +46,7 @@ class RunKeywords(TypedDict, total=False):
     read_only: bool
     budget: str | Budget | None
     workers: int
+    listen: str | None
 
 
 def options_of(given: Mapping[str, Any], caller: str, others: str = "") -> RunOptions:

@@ -15,7 +15,7 @@ from replay.cli.options import (
     output_options,
     run_options,
     safety_options,
-    workers_option,
+    workers_options,
 )
 from replay.cli.outlets import print_commands
 from replay.cli.units import DURATION, PERCENT
@@ -137,7 +137,7 @@ from replay.words.numbers import exact, percent
 @click.option("--fail-if-slower", is_flag=True, help="Exit with 1 if a later target is slower than the first.")
 @verdict_file_options
 @run_options
-@workers_option
+@workers_options
 @safety_options
 @budget_option
 @output_options

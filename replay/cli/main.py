@@ -17,6 +17,9 @@ _MEMBERS = {
         "run": Member(
             "replay.cli.replaying.run:run", "Replay a trace against a target, and record every latency."
         ),
+        "worker": Member(
+            "replay.cli.replaying.worker:worker", "Do a share of a run that another machine conducts."
+        ),
     },
     "Judge": {
         "gate": Member("replay.cli.replaying.gate:gate", "Hold a target, or a run, to SLOs: pass or fail."),

@@ -178,15 +178,26 @@ def output_options(command: _Command) -> _Command:
     return _with(_OUTPUT_OPTIONS, command)
 
 
-def workers_option(command: _Command) -> _Command:
-    """How many processes a run is dealt to."""
-    return click.option(
+_WORKERS_OPTIONS = [
+    click.option(
         "--workers",
         type=WORKERS,
         default=1,
         show_default=True,
-        help="Deal the sessions to this many processes of this machine, or auto: one for each core but one.",
-    )(command)
+        help="Deal the sessions to this many processes, or auto: one for each core but one.",
+    ),
+    click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Wait here for the workers, which are `replay worker` on other machines; REPLAY_CLUSTER_TOKEN holds the "
+        "secret that all share.",
+    ),
+]
+
+
+def workers_options(command: _Command) -> _Command:
+    """How many processes a run is dealt to, and where they are."""
+    return _with(_WORKERS_OPTIONS, command)
 
 
 answers_option = click.option(
@@ -231,6 +242,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         read_only=chosen.get("read_only", False),
         budget=chosen.get("budget"),
         workers=chosen.get("workers", 1),
+        listen=chosen.get("listen"),
     )
 
 

@@ -9,6 +9,7 @@ share that another took over would be load that nobody recorded.
 import selectors
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from replay.errors import InputError, ReplayError
@@ -28,12 +29,16 @@ from replay.scale.messages import (
     Hello,
     Lost,
     Over,
+    Piece,
     Ping,
     Pong,
     Ready,
     Start,
     Stop,
+    Want,
 )
+from replay.scale.mirror import Copy
+from replay.scale.sending import chunk_of
 
 _NS = 1_000_000_000
 _TICK_S = 0.05
@@ -89,6 +94,8 @@ class _Member:
         self.over: Over | None = None
         self.failed: Failed | None = None
         self.snapshot: Snapshot | None = None
+        # Of one on another machine: what is kept here of its run directories.
+        self.copy: Copy | None = None
 
     def __repr__(self) -> str:
         return f"<_Member {self.facts.index}, {self.line!r}>"
@@ -137,20 +144,17 @@ class Conductor:
     """Of these workers. Used as a context manager, it leaves none of them behind.
 
     launched: they have been started. cores: the one that each is to keep to. version: that of this package, which all
-    must have.
+    must have. trace: what is sent to workers that have no such file.
     """
 
     def __init__(
-        self,
-        launched: Sequence[Launched],
-        cores: Sequence[int | None],
-        version: str,
+        self, launched: Sequence[Launched], cores: Sequence[int | None], version: str, trace: Path
     ) -> None:
         now_ns = time.monotonic_ns()
         self.members = [
             _Member(n, each, now_ns, core) for n, (each, core) in enumerate(zip(launched, cores, strict=True))
         ]
-        self._version = version
+        self._version, self._trace = version, trace
         self._selector = selectors.DefaultSelector()
         for member in self.members:
             self._selector.register(member.line.sock, selectors.EVENT_READ, member)
@@ -190,7 +194,10 @@ class Conductor:
     def assign(self, assignment: Callable[[int, int | None], Assignment]) -> None:
         """Tell each worker what to do. assignment: by its number and its core."""
         for member in self.members:
-            member.line.send(assignment(member.facts.index, member.facts.core))
+            told = assignment(member.facts.index, member.facts.core)
+            if told.trace_bytes is not None:
+                member.copy = Copy([Path(job.out) for job in told.jobs])
+            member.line.send(told)
 
     def make_ready(self) -> str:
         """Wait until all have read ahead, and know their clocks. Returns the digest of the trace that all have.
@@ -344,8 +351,20 @@ class Conductor:
                     member.facts.lost = message.why
             case Lost():
                 self._lose(member, message.why)
+            case Want():
+                member.line.send(chunk_of(self._trace, message))
+            case Piece():
+                self._keep(member, message)
             case Beat():
                 pass
+
+    def _keep(self, member: _Member, piece: Piece) -> None:
+        try:
+            if member.copy is None:
+                raise ValueError("a piece that nobody asked for")
+            member.copy.keep(piece)
+        except ValueError as error:
+            self._lose(member, f"it sent {error}")
 
     def _lose(self, member: _Member, why: str) -> None:
         if member.facts.lost is None and not member.is_settled:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import struct
+import time
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,10 +21,11 @@ class LineError(Exception):
 
 
 class Frames:
-    """Cuts a stream into messages. No I/O."""
+    """Cuts a stream into messages. most: how many bytes one may have. No I/O."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BYTES) -> None:
         self._waiting = bytearray()
+        self._most = most
 
     def __repr__(self) -> str:
         return f"<Frames {len(self._waiting)} bytes of the next>"
@@ -36,7 +38,7 @@ class Frames:
         at = 0
         while len(waiting) - at >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(waiting, at)
-            if length > MOST_BYTES:
+            if length > self._most:
                 raise LineError(f"a message of {length} bytes")
             end = at + _LENGTH.size + length
             if end > len(waiting):
@@ -51,6 +53,21 @@ def framed(message: object) -> bytes:
     """A message as it goes over the line."""
     data = _encode(message)
     return _LENGTH.pack(len(data)) + data
+
+
+def read_frame(sock: socket.socket, most: int, within_s: float) -> bytes:
+    """The next message, waited for no longer than this in all. Raises LineError, and OSError as the socket does."""
+    frames = Frames(most)
+    ends_s = time.monotonic() + within_s
+    while (left_s := ends_s - time.monotonic()) > 0:
+        sock.settimeout(left_s)
+        # A byte at a time, since what follows this message is not ours to read; it is short.
+        read = sock.recv(1)
+        if not read:
+            break
+        if found := frames.add(read):
+            return found[0]
+    raise LineError("no message")
 
 
 class Line(Generic[_Message]):

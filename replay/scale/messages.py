@@ -26,7 +26,11 @@ class JobPart(msgspec.Struct, frozen=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, tag=True):
-    """Conductor to worker to engine: what is to be done. core: the one to keep to; None: any."""
+    """Conductor to worker to engine: what is to be done. core: the one to keep to; None: any.
+
+    trace_bytes: the trace's size, for a worker on another machine, which asks for the file where it has none of that
+    name and size, and keeps its run directories for itself; None: this is the conductor's machine.
+    """
 
     place: int
     of: int
@@ -34,6 +38,7 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
     options: RunOptions
     jobs: list[JobPart]
     core: int | None = None
+    trace_bytes: int | None = None
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True):
@@ -110,13 +115,38 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     why: str
 
 
+class Want(msgspec.Struct, frozen=True, tag=True):
+    """Worker to conductor: it has no such trace. at: from which byte on it should be sent."""
+
+    at: int
+
+
+class Chunk(msgspec.Struct, frozen=True, tag=True):
+    """Conductor to worker: a part of the trace."""
+
+    at: int
+    data: bytes
+
+
+class Piece(msgspec.Struct, frozen=True, tag=True):
+    """Worker to conductor: what is new in a file of a run directory (mirror.py).
+
+    job: which target's. at: from which byte on; None: it is the whole file. data: packed with Zstandard.
+    """
+
+    job: int
+    name: str
+    at: int | None
+    data: bytes
+
+
 class Lost(msgspec.Struct, frozen=True, tag=True):
     """Worker to conductor: its engine has ended and said nothing."""
 
     why: str
 
 
-ToWorker = Assignment | Ping | Start | Stop | Bye
+ToWorker = Assignment | Ping | Start | Stop | Bye | Chunk
 ToEngine = Assignment | Start | Stop
 FromEngine = Ready | Going | Over | Failed
-FromWorker = Hello | Pong | Beat | Ready | Going | Over | Failed | Lost
+FromWorker = Hello | Pong | Beat | Ready | Going | Over | Failed | Lost | Want | Piece

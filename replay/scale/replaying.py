@@ -23,16 +23,21 @@ from replay.results.merging.merge import merge
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, Manifest, Snapshot, WorkerFacts
-from replay.scale.conductor import Conducted, Conductor
+from replay.scale.conductor import Conducted, Conductor, NotStarted
 from replay.scale.dividing import notes_on, options_of_share, target_of_share
 from replay.scale.latency import Latencies
-from replay.scale.launching import LocalWorker, cores_for
+from replay.scale.launching import Launched, LocalWorker, cores_for
+from replay.scale.meeting import Meeting, address_of
 from replay.scale.messages import Assignment, JobPart
+from replay.scale.secrets import shared_token
+from replay.target.secrets import redacted
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 
 _NS = 1_000_000_000
 _SHOW_EVERY_NS = _NS // 2
+# A cluster may have to fetch an image first.
+GATHER_S = 300.0
 
 
 def replay_dealt(
@@ -49,18 +54,18 @@ def replay_dealt(
     replay_together raises, and NotStarted where a worker could not begin.
     """
     _check_possible(jobs)
+    if options.listen is not None:
+        _check_travels(jobs)
     count = options.workers
     shares = [Share(place, count) for place in range(count)]
     # Asked for before anything is started, since it may be refused.
     divided = [options_of_share(options, share) for share in shares]
     targets = [[target_of_share(job.target, share) for job in jobs] for share in shares]
-    cores = cores_for(count)
+    is_away = options.listen is not None
     with contextlib.ExitStack() as started:
-        launched = []
-        for n in range(count):
-            launched.append(LocalWorker(n))
-            started.callback(launched[n].kill)
-        conductor = started.enter_context(Conductor(launched, cores, __version__))
+        launched = _gathered(options.listen, count, started) if options.listen else _launched(count, started)
+        cores = [None] * count if is_away else cores_for(count)
+        conductor = started.enter_context(Conductor(launched, cores, __version__, trace))
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
@@ -93,6 +98,7 @@ def replay_dealt(
                         for target, job, top in zip(targets[place], jobs, tops, strict=True)
                     ],
                     core,
+                    trace.stat().st_size if is_away else None,
                 )
             )
             conductor.make_ready()
@@ -123,6 +129,37 @@ def _check_possible(jobs: Sequence[Job]) -> None:
                 f"{job.target.name}: is an application in this process, which cannot be shared by several workers. "
                 "Serve it, and name its URL."
             )
+
+
+def _check_travels(jobs: Sequence[Job]) -> None:
+    """What goes over the network holds the names of secrets, and none of them."""
+    for job in jobs:
+        told, shown = msgspec.to_builtins(job.target), redacted(job.target)
+        for part in ("headers", "proxy", "observe"):
+            if told.get(part) != shown.get(part):
+                raise InputError(
+                    f"{job.target.name}: {part} holds a secret, which would be sent to the workers. Name an "
+                    "environment variable under [auth] in its stead, and set that on each of them."
+                )
+
+
+def _launched(count: int, started: contextlib.ExitStack) -> list[Launched]:
+    """Processes of this machine."""
+    launched: list[Launched] = []
+    for n in range(count):
+        worker = LocalWorker(n)
+        started.callback(worker.kill)
+        launched.append(worker)
+    return launched
+
+
+def _gathered(listen: str, count: int, started: contextlib.ExitStack) -> list[Launched]:
+    """Workers of any machine, which come to this port. Raises NotStarted with who did not."""
+    with Meeting(address_of(listen), shared_token(), count) as meeting:
+        gathered = meeting.gather(GATHER_S, NotStarted)
+    for worker in gathered:
+        started.callback(worker.kill)
+    return list(gathered)
 
 
 class _Top:

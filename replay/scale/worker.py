@@ -17,11 +17,13 @@ from typing import Protocol
 import msgspec
 
 from replay import __version__
+from replay.scale.away import Away
 from replay.scale.lines import Line
 from replay.scale.messages import (
     Assignment,
     Beat,
     Bye,
+    Chunk,
     Failed,
     FromEngine,
     Hello,
@@ -132,6 +134,7 @@ class Worker:
         self._engine = engine or Engine()
         self._heard_ns = time.monotonic_ns()
         self._is_over = self._is_dismissed = False
+        self._away: Away | None = None
 
     def __repr__(self) -> str:
         return f"<Worker {self._index}, {self._line!r}>"
@@ -158,6 +161,7 @@ class Worker:
                     if now_ns >= next_beat_ns:
                         next_beat_ns = now_ns + _BEAT_NS
                         line.send(Beat())
+                        self._report()
                     line.flush()
                     if now_ns - self._heard_ns > SILENT_NS:
                         return
@@ -165,6 +169,8 @@ class Worker:
             engine.end()
             engine.close()
             line.close()
+            if self._away is not None:
+                self._away.close()
 
     def _obey(self, message: ToWorker) -> None:
         heard_ns = self._clock.now_ns()
@@ -175,11 +181,38 @@ class Worker:
             self._is_dismissed = True
         elif isinstance(message, Start):
             self._engine.tell(Start(self._clock.to_engine_ns(message.at_ns)))
-        else:
+        elif isinstance(message, Stop):
             self._engine.tell(message)
+        elif isinstance(message, Chunk):
+            if self._away is not None and self._away.take(message):
+                self._go_on()
+        elif message.trace_bytes is None:
+            self._engine.tell(message)
+        else:
+            self._away = Away(message)
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """On another machine: ask for the rest of the trace, or let the engine begin."""
+        assert self._away is not None
+        want = self._away.want()
+        if want is None:
+            self._engine.tell(self._away.assignment())
+        else:
+            self._line.send(want)
+
+    def _report(self) -> None:
+        """On another machine: what was recorded since, unless what was before is still on its way."""
+        if self._away is not None and not self._line.has_more_to_send:
+            for piece in self._away.news():
+                self._line.send(piece)
 
     def _pass_on(self) -> None:
         for message in self._engine.heard():
+            if self._away is not None and isinstance(message, Over | Failed):
+                # Its directories are whole now.
+                for piece in self._away.news():
+                    self._line.send(piece)
             self._is_over = self._is_over or isinstance(message, Over | Failed)
             self._line.send(message)
         if not self._engine.is_open and not self._is_over:

@@ -1,7 +1,8 @@
 """Ending a run by a rule, such as errors > 20% over 10s, told by a process that watches it (see watching.py).
 
-The process looks once a second, half a second behind, since so long a line of the record may be on its way. If it ends
-without having said anything the run is ended as well: a run that was to be watched is not left unwatched.
+The process looks once a second, half a second behind, since so long a line of the record may be on its way, and
+longer where it comes from other machines. If it ends without having said anything the run is ended as well: a run that
+was to be watched is not left unwatched.
 """
 
 import time
@@ -21,21 +22,26 @@ from replay.trials.watching import Watcher, followed, say, told
 _MODULE = "replay.trials.aborting"
 _EVERY_NS = 1_000_000_000
 _BEHIND_NS = 500_000_000
+# Records of workers on other machines come once a second.
+_FAR_BEHIND_NS = 2_500_000_000
 
 
 class _Told(msgspec.Struct):
-    """What the process is told. start_ns: the run's zero, CLOCK_MONOTONIC, which all processes share."""
+    """What the process is told. start_ns: the run's zero, CLOCK_MONOTONIC, which all processes share. behind_ns: how
+    old a record may be when it comes.
+    """
 
     directory: str
     rules: list[str]
     start_ns: int
+    behind_ns: int
 
 
 class _Watched:
     """One run of those that go on together."""
 
-    def __init__(self, directory: Path, progress: Progress) -> None:
-        self._directory, self._progress = directory, progress
+    def __init__(self, directory: Path, progress: Progress, behind_ns: int) -> None:
+        self._directory, self._progress, self._behind_ns = directory, progress, behind_ns
         self._is_told = False
         self.watcher = Watcher(_MODULE)
 
@@ -45,7 +51,8 @@ class _Watched:
                 return None
             self._is_told = True
             texts = [rule.text for rule in rules]
-            self.watcher.tell(msgspec.json.encode(_Told(str(self._directory), texts, self._progress.start_ns)))
+            told = _Told(str(self._directory), texts, self._progress.start_ns, self._behind_ns)
+            self.watcher.tell(msgspec.json.encode(told))
         for line in self.watcher.heard():
             return line.decode()
         if self.watcher.has_ended:
@@ -54,10 +61,14 @@ class _Watched:
 
 
 class AbortWatch:
-    """A StopWhen of replay/engine/run.py, for any number of runs that go on together; a context manager."""
+    """A StopWhen of replay/engine/run.py, for any number of runs that go on together; a context manager.
 
-    def __init__(self, rules: Sequence[AbortRule]) -> None:
+    is_far: they are made on other machines.
+    """
+
+    def __init__(self, rules: Sequence[AbortRule], *, is_far: bool = False) -> None:
         self._rules = rules
+        self._behind_ns = _FAR_BEHIND_NS if is_far else _BEHIND_NS
         self._watched: list[_Watched] = []
 
     def __enter__(self) -> "AbortWatch":
@@ -69,7 +80,7 @@ class AbortWatch:
         self._watched = []
 
     def begin(self, directory: Path, progress: Progress) -> None:
-        self._watched.append(_Watched(directory, progress))
+        self._watched.append(_Watched(directory, progress, self._behind_ns))
 
     def is_met(self) -> str | None:
         return next((why for each in self._watched if (why := each.look(self._rules)) is not None), None)
@@ -86,10 +97,11 @@ def replay_watched(
     """As replay_together, or replay_dealt where there are to be several workers, ended by the first of these rules that
     holds; `summary.ended` then says so.
     """
-    replay = replay_together if options.workers == 1 else replay_dealt
+    is_one = options.workers == 1 and options.listen is None
+    replay = replay_together if is_one else replay_dealt
     if not aborts:
         return replay(trace, jobs, options, on_progress, stop_when)
-    with AbortWatch(aborts) as watch:
+    with AbortWatch(aborts, is_far=options.listen is not None) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
 
 
@@ -114,7 +126,7 @@ def main() -> None:
     for records in followed(Path(watch.directory)):
         for check in checks:
             check.add(records)
-        now_ns = time.monotonic_ns() - watch.start_ns - _BEHIND_NS
+        now_ns = time.monotonic_ns() - watch.start_ns - watch.behind_ns
         if now_ns < next_ns:
             continue
         next_ns = now_ns + _EVERY_NS

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections import deque
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -109,7 +110,7 @@ def conducted():
     def begin(*engines, clocks=None):
         clocks = clocks or [None] * len(engines)
         launched = [Launched(n, *each) for n, each in enumerate(zip(engines, clocks, strict=True))]
-        made.append(Conductor(launched, [None] * len(engines), VERSION))
+        made.append(Conductor(launched, [None] * len(engines), VERSION, Path("trace.jsonl")))
         return made[0]
 
     yield begin

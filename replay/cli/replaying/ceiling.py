@@ -10,7 +10,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.options import options_from, output_options, run_options, safety_options, workers_option
+from replay.cli.options import options_from, output_options, run_options, safety_options, workers_options
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
 from replay.exit_codes import EXIT_CODES, Conclusion
@@ -98,7 +98,7 @@ _ANSWERS: dict[str, Conclusion] = {
     help="Also measure how the target recovers from an overload.",
 )
 @run_options
-@workers_option
+@workers_options
 @safety_options
 @output_options
 @click.pass_context

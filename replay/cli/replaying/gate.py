@@ -14,7 +14,7 @@ from replay.cli.options import (
     output_options,
     run_options,
     safety_options,
-    workers_option,
+    workers_options,
 )
 from replay.cli.outlets import print_commands
 from replay.cli.slos import read_slos, slo_options
@@ -77,7 +77,7 @@ from replay.trials.prices import check_currency
 @click.option("--strict", is_flag=True, help="Treat inconclusive as fail.")
 @verdict_file_options
 @run_options
-@workers_option
+@workers_options
 @safety_options
 @budget_option
 @output_options

@@ -16,7 +16,7 @@ from replay.cli.options import (
     output_options,
     run_options,
     safety_options,
-    workers_option,
+    workers_options,
 )
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.forecast.dryrun import foresee
@@ -52,7 +52,7 @@ from replay.trials.prices import check_currency, currency_of
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
-@workers_option
+@workers_options
 @safety_options
 @budget_option
 @output_options
