@@ -2,7 +2,8 @@
 
 What is printed is not what a command is for. A gate whose reader has gone still has a verdict to end with and files to
 write, and a run still has steps to send: `replay gate … | head -1` ends as it would alone. Whatever is printed goes by
-here, so no line of it is a command of a CI system, but for those that we mean.
+here, so no line of it is a command of a CI system, but for those that we mean, and none of it is more than the encoding
+of the output can say.
 """
 
 import io
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from replay.report.ci.log_commands import CommandBreaker, is_read_for_commands
+from replay.words.signs import PLAIN_SIGNS
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -40,15 +42,24 @@ class _Outlet(io.FileIO):
 
 
 class _Printed(io.TextIOWrapper):
-    """Text in which a CI system that looks for commands finds only those that are given to `command`."""
+    """Text in which a CI system that looks for commands finds only those that are given to `command`.
+
+    Its first line is not an empty one where programs read it: `replay gate ... | head -1` is the verdict.
+    """
 
     _breaker: CommandBreaker | None = None
+    _has_begun = False
 
     def write(self, text: str, /) -> int:
-        super().write(text if self._breaker is None else self._breaker.broken(text))
+        shown = text
+        if not self._has_begun and not self.isatty():
+            shown = text.lstrip("\n")
+        self._has_begun = self._has_begun or bool(shown)
+        super().write(shown if self._breaker is None else self._breaker.broken(shown))
         return len(text)
 
     def command(self, line: str) -> None:
+        self._has_begun = True
         super().write(line + "\n")
 
     def look_out_for_commands(self) -> None:
@@ -81,7 +92,7 @@ def _guarded(stream: TextIO | None) -> TextIO:
     printed = _Printed(
         io.BufferedWriter(_Outlet(stream.fileno(), "wb", closefd=False)),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors=PLAIN_SIGNS if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )

@@ -1,5 +1,7 @@
 """A command whose output nobody reads any more, or that cannot be written, ends as it should."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -58,3 +60,70 @@ def test_a_command_started_without_output_runs():
     )
 
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "head"),
+    [("ascii", "trace -> 127.0.0.1"), ("latin-1", "trace -> 127.0.0.1"), ("utf-8", "trace → 127.0.0.1")],
+)
+def test_a_gate_is_told_in_whatever_encoding_there_is(encoding, head, trace, truth, tmp_path):
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "replay",
+            "gate",
+            trace,
+            "-t",
+            truth.url,
+            "--slo",
+            "p50 < 10s",
+            "--out",
+            tmp_path / "run",
+        ],
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+    )
+
+    said = ended.stdout.decode(encoding)
+    assert (ended.returncode, head in said) == (0, True)
+    assert ("+  p50" in said) == (encoding != "utf-8")
+
+
+def test_json_keeps_its_characters_in_an_encoding_that_has_none_of_them(tmp_path):
+    trace = tmp_path / "t.jsonl"
+    trace.write_text(
+        '{"format":"replay-trace","version":1,"name":"t"}\n'
+        '{"id":"s","start_ms":0,"steps":[{"id":"a","kind":"tool","name":"größer → 😀"}]}\n'
+    )
+
+    told = subprocess.run(
+        [sys.executable, "-m", "replay", "trace", "info", trace, "--json"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        stdout=subprocess.PIPE,
+    )
+
+    assert told.stdout.isascii()
+    assert "größer → 😀" in json.dumps(json.loads(told.stdout), ensure_ascii=False)
+
+
+def test_the_first_line_of_what_is_piped_is_the_answer(trace, truth, tmp_path):
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "replay",
+            "gate",
+            trace,
+            "-t",
+            truth.url,
+            "--slo",
+            "p50 < 10s",
+            "--out",
+            tmp_path / "run",
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.stdout.splitlines()[0] == "pass: the SLO held"
