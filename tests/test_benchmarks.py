@@ -134,7 +134,7 @@ def test_lateness_is_the_median_and_the_99th_percentile_in_microseconds():
 
 def turns(rates):
     """A turn for each round that has a rate."""
-    ran = machine.Ran("", 2.0, 0, 4_000_000_000)
+    ran = machine.Ran("", 2.0, 0, 4_000_000_000, 0)
     return {
         number: throughput.Turn(peer_types.Load(1_000, rate, ran), servers.Counted(1, 1_000))
         for number, rate in enumerate(rates)

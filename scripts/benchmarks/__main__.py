@@ -39,6 +39,9 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
         help=f"{_names([peer.name for peer in PEERS if peer is not OURS])} (default: all that are installed)",
     )
     parser.add_argument("--quick", action="store_true", help="one short round: that it works, not how fast")
+    parser.add_argument(
+        "--steps", type=int, default=1_000_000, help="how long the run of `long` is (default: 1,000,000)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every round's figures here")
     return parser.parse_args(arguments)
 
@@ -57,9 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
     rows: list[Row] = []
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        setting = Setting(chosen.rounds, chosen.seconds, Path(folder), peers)
+        setting = Setting(chosen.rounds, chosen.seconds, Path(folder), peers, steps=chosen.steps)
         if chosen.quick:
-            setting = Setting(1, QUICK_SECONDS, Path(folder), peers, QUICK_SHARE)
+            setting = Setting(1, QUICK_SECONDS, Path(folder), peers, QUICK_SHARE, chosen.steps)
         for name in chosen.only or SCENARIOS:
             print(f"measuring: {name}", file=sys.stderr)
             measured = SCENARIOS[name](setting)

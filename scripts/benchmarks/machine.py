@@ -19,12 +19,16 @@ class CommandFailed(Exception):
 
 
 class Ran(NamedTuple):
-    """A command that has ended. cpu_s: of all its processes, user and system; instants: CLOCK_MONOTONIC."""
+    """A command that has ended. cpu_s: of all its processes, user and system; instants: CLOCK_MONOTONIC.
+
+    peak_bytes: the most memory that its largest process held.
+    """
 
     text: str
     cpu_s: float
     began_ns: int
     ended_ns: int
+    peak_bytes: int
 
     @property
     def wall_s(self) -> float:
@@ -72,7 +76,7 @@ def run(
         text, complaint = out.read(), err.read()
     if process.returncode not in is_fine:
         raise CommandFailed(f"{' '.join(command[:4])} ended with {process.returncode}: {complaint[-500:]}")
-    return Ran(text, usage.ru_utime + usage.ru_stime, began_ns, ended_ns)
+    return Ran(text, usage.ru_utime + usage.ru_stime, began_ns, ended_ns, usage.ru_maxrss << 10)
 
 
 def noise_floor(core: int, seconds: float) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.scenarios import lag, memory, noise, reading, startup, throughput
+from benchmarks.scenarios import lag, long_runs, memory, noise, reading, startup, throughput
 from benchmarks.scenarios.types import Scenario
 from benchmarks.work import WORKS
 
@@ -14,4 +14,5 @@ SCENARIOS: dict[str, Scenario] = {
     "start": startup.measure,
     "memory": memory.measure,
     "reading": reading.measure,
+    "long": long_runs.measure,
 }

@@ -12,7 +12,7 @@ class Setting(NamedTuple):
     """rounds: how often each client has its turn. seconds: how long a turn is. folder: for files of the measurement.
 
     peers: those to be measured, this project among them. share: of the size that a full measurement has, for what is
-    sized by a count; at most 1.
+    sized by a count; at most 1. steps: how many the long run has.
     """
 
     rounds: int
@@ -20,6 +20,7 @@ class Setting(NamedTuple):
     folder: Path
     peers: Sequence[Peer]
     share: float = 1.0
+    steps: int = 1_000_000
 
 
 class Measured(NamedTuple):
