@@ -41,7 +41,8 @@ def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
     """The most requests in flight at once; one that ends when another starts makes room for it."""
     if not len(sent_ns):
         return 0
-    starts, ends = np.sort(sent_ns), np.sort(end_ns)
+    # Nearly in order already, which is what this kind of sorting makes use of.
+    starts, ends = (np.sort(times_ns, kind="stable") for times_ns in (sent_ns, end_ns))
     return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
 
 

@@ -188,19 +188,28 @@ def find_waves(columns: Columns, sent: Flags) -> Waves:
     first_row = np.full(columns.n, -1, np.int64)
     rows = np.flatnonzero(sent)
     rows = rows[np.argsort(columns.sent_ns[rows], kind="stable")]
-    busy_until = None
-    wave_idle, wave_answered, wave_row = ABSENT_NS, -1, -1
-    for row in rows.tolist():
-        at, end = int(columns.sent_ns[row]), int(columns.end_ns[row])
-        byte = int(columns.first_byte_ns[row])
-        answered = end if byte == ABSENT_NS else byte
-        if busy_until is not None and at >= busy_until:
-            wave_idle, wave_answered, wave_row = at - busy_until, answered, row
-            idle[row], first[row], first_row[row] = wave_idle, True, row
-        elif wave_idle != ABSENT_NS and at < wave_answered:
-            idle[row], first_row[row] = wave_idle, wave_row
-            wave_answered = min(wave_answered, answered)
-        busy_until = end if busy_until is None else max(busy_until, end)
+    if not len(rows):
+        return Waves(idle, first, first_row)
+    sent_ns, end_ns, byte_ns = columns.sent_ns[rows], columns.end_ns[rows], columns.first_byte_ns[rows]
+    answered_ns = np.where(byte_ns == ABSENT_NS, end_ns, byte_ns)
+    busy_until_ns = np.maximum.accumulate(end_ns)
+    begins = np.append(False, sent_ns[1:] >= busy_until_ns[:-1])
+    begun = np.flatnonzero(begins)
+    idle[rows[begun]] = sent_ns[begun] - busy_until_ns[begun - 1]
+    first[rows[begun]] = True
+    first_row[rows[begun]] = rows[begun]
+    # Of a wave are also those sent before any of it was answered: among those sent before its first step was.
+    wave = np.cumsum(begins) - 1
+    maybe = np.flatnonzero((wave >= 0) & ~begins)
+    maybe = maybe[sent_ns[maybe] < answered_ns[begun[wave[maybe]]]]
+    before, until_ns = -1, 0
+    for at in maybe.tolist():
+        start = begun[wave[at]]
+        if start != before:
+            before, until_ns = start, answered_ns[start]
+        if sent_ns[at] < until_ns:
+            idle[rows[at]], first_row[rows[at]] = idle[rows[start]], rows[start]
+            until_ns = min(until_ns, answered_ns[at])
     return Waves(idle, first, first_row)
 
 

@@ -45,10 +45,11 @@ class Waits(NamedTuple):
     gap_ns: int
 
 
-def rows_by_session(columns: Columns) -> list[Rows]:
-    """Each session's rows, by the time that they were due."""
+def rows_by_session(columns: Columns, every: int = 1) -> list[Rows]:
+    """Each session's rows, by the time that they were due; none of those of other sessions than one of so many."""
     found: list[Rows] = [[] for _ in columns.sessions]
-    order = np.lexsort((columns.end_ns, columns.intended_ns))
+    rows = np.flatnonzero(columns.session % every == 0) if every > 1 else np.arange(columns.n)
+    order = rows[np.lexsort((columns.end_ns[rows], columns.intended_ns[rows]))]
     for row, session in zip(order.tolist(), columns.session[order].tolist(), strict=True):
         found[session].append(row)
     return found
@@ -89,12 +90,9 @@ def waits_of(columns: Columns, rows: Rows) -> dict[int, Waits]:
     start_ns = due[0]
     by_end = sorted(range(len(rows)), key=ends.__getitem__)
     end_times = [ends[at] for at in by_end]
-    streams = [
-        at
-        for at, row in enumerate(rows)
-        if columns.first_token_ns[row] != ABSENT_NS and columns.first_byte_ns[row] != ABSENT_NS
-    ]
-    by_byte = sorted((int(columns.first_byte_ns[rows[at]]), at) for at in streams)
+    bytes_ns = columns.first_byte_ns[rows]
+    streams = np.flatnonzero((columns.first_token_ns[rows] != ABSENT_NS) & (bytes_ns != ABSENT_NS))
+    by_byte = sorted(zip(bytes_ns[streams].tolist(), streams.tolist(), strict=True))
     # The latest time at which any of the steps that have ended so far had been due.
     latest_due, most = [], start_ns
     for at in by_end:
@@ -113,9 +111,8 @@ def waits_of(columns: Columns, rows: Rows) -> dict[int, Waits]:
                 if end_times[k] < floor and parents:
                     break
                 if by_end[k] < at:
+                    last_ns = last_ns if parents else end_times[k]
                     parents.append((rows[by_end[k]], False))
-            if parents:
-                last_ns = int(columns.end_ns[parents[0][0]])
         begun = bisect_right(by_byte, (until, len(rows)))
         if begun and by_byte[begun - 1][0] > last_ns and by_byte[begun - 1][1] < at:
             last_ns, stream = by_byte[begun - 1]
@@ -127,7 +124,7 @@ def waits_of(columns: Columns, rows: Rows) -> dict[int, Waits]:
 
 def path_of(columns: Columns, rows: Rows, waits: dict[int, Waits]) -> list[tuple[int, int, int]]:
     """The rows that the end depended on, last first, each with its gap and until when the next waited for it."""
-    row = max(rows, key=lambda row: int(columns.end_ns[row]))
+    row = rows[int(columns.end_ns[rows].argmax())]
     until_ns, found = int(columns.end_ns[row]), []
     while True:
         parents, gap_ns = waits[row]

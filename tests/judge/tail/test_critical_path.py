@@ -117,3 +117,14 @@ def test_whatever_the_times_the_path_covers_the_makespan_and_no_win_exceeds_its_
                 <= win.p50_ms
                 <= win.faster * np.sum([took for name, _, took in steps if name == series.name]) + 0.01
             )
+
+
+def test_of_a_long_run_an_even_part_of_the_sessions_is_looked_at_and_that_is_said(monkeypatch):
+    records = [step(f"s-{n}", 10.0 + n % 2, n, at_ms=n * 20.0) for n in range(40)]
+    run = Evidence(summary(), columns_of([records]), "run")
+    monkeypatch.setattr("replay.judge.tail.critical_path._MOST_LOOKED_AT", 10)
+
+    found = critical_paths(run)
+
+    assert found.sessions == 10
+    assert "makespans and paths are those of one of 4 sessions, evenly drawn" in found.notes
