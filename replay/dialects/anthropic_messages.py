@@ -75,4 +75,13 @@ def _note_tools(blocks: Any, facts: Facts) -> None:
             facts.note_tool(block.get("name"))
 
 
-ANTHROPIC_MESSAGES = Dialect("anthropic-messages", "model", _is_event, _is_body, _read_event, _read_body)
+ANTHROPIC_MESSAGES = Dialect(
+    "anthropic-messages",
+    "model",
+    _is_event,
+    _is_body,
+    _read_event,
+    _read_body,
+    paths=(r"/v\d[^/]*/messages",),
+    limits=("max_tokens",),
+)

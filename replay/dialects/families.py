@@ -2,19 +2,10 @@
 
 import re
 
+from replay.dialects.asked import is_model_path
 from replay.dialects.documents import read_document
 from replay.dialects.types import Family
 
-# The endings of the paths at which models are called, whatever stands before: a gateway's prefix, Azure's
-# /openai/deployments/NAME, Vertex's /v1/projects/.../endpoints/openapi; then Anthropic's, Bedrock's and Google's own.
-_is_model_path = re.compile(
-    r".*(?:"
-    r"/chat/completions|/completions|/responses|/v\d[^/]*/messages|/v\d[^/]*/complete"
-    r"|/model/[^/]+/(?:invoke|invoke-with-response-stream|converse|converse-stream)"
-    r"|:(?:rawPredict|streamRawPredict|generateContent|streamGenerateContent)"
-    r")/?",
-    re.DOTALL,
-).fullmatch
 _opens_with_rpc = re.compile(rb'\s*(?:\[\s*)?\{\s*"jsonrpc"\s*:').match
 # Requests of JSON-RPC are small; longer ones are prompts, and are searched for nothing.
 _LONGEST_RPC_BYTES = 1 << 20
@@ -27,7 +18,7 @@ def family_of_request(kind: str, method: str, path: str, body: bytes) -> Family 
     """
     if kind == "mcp" or _is_rpc(body):
         return "rpc"
-    if kind == "llm" or (method == "POST" and _is_model_path(path.partition("?")[0])):
+    if kind == "llm" or (method == "POST" and is_model_path(path)):
         return "model"
     return None
 

@@ -24,4 +24,6 @@ OPENAI_COMPLETIONS = Dialect(
     read_choices,
     read_body,
     ends_with_done=True,
+    paths=("/completions",),
+    limits=("max_tokens",),
 )

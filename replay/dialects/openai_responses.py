@@ -59,4 +59,13 @@ def _note_tools(items: Any, facts: Facts) -> None:
             facts.note_tool(item.get("name"))
 
 
-OPENAI_RESPONSES = Dialect("openai-responses", "model", _is_event, _is_body, _read_event, _read_body)
+OPENAI_RESPONSES = Dialect(
+    "openai-responses",
+    "model",
+    _is_event,
+    _is_body,
+    _read_event,
+    _read_body,
+    paths=("/responses",),
+    limits=("max_output_tokens",),
+)

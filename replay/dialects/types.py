@@ -1,9 +1,11 @@
-"""What an answer says of itself, and what a dialect is."""
+"""What an answer says of itself, and what a dialect is: how models are asked in it, and how they answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 Layout = Literal["openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "json-rpc"]
+# The layouts in which models are asked for what a trace knows by its token counts alone.
+PromptLayout = Literal["openai-chat"]
 Family = Literal["model", "rpc"]
 AnswerError = Literal["model_error", "rpc_error", "tool_error"]
 # What a document shows: the one string that makes it a token; True where it takes more than one string, or none
@@ -61,13 +63,44 @@ class StreamFacts(Protocol):
     further_itl_ns: dict[int, int]
 
 
+class Prompting(NamedTuple):
+    """How a model is asked by a prompt alone: a body in JSON, in which the prompt is the text of a string.
+
+    path: where, unless a target says otherwise. opening(model): the body up to the prompt, for the model's name as
+    JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, for an answer of so many tokens at most, all
+    of which the server is asked to generate where it ignores the end of sequence.
+    """
+
+    path: str
+    opening: Callable[[bytes], bytes]
+    closing: Callable[[int, bool, bool], bytes]
+
+
+class Answering(NamedTuple):
+    """How an answer is written that no model gave. It has a name of 16 characters, as its id or in it, and its text
+    needs no escapes in JSON.
+
+    token(name, text, is_first): the server-sent events that bring one token of a stream. end(name): those with which a
+    stream ends. whole(name, text, tokens, prompt): an answer that does not stream, with how many tokens it has, and how
+    many were asked.
+    """
+
+    token: Callable[[bytes, bytes, bool], bytes]
+    end: Callable[[bytes], Sequence[bytes]]
+    whole: Callable[[bytes, bytes, int, int], bytes]
+
+
 class Dialect(NamedTuple):
-    """One layout of answers, as functions over JSON documents that were read already.
+    """One model API or protocol: its layout of answers, as functions over JSON documents that were read already, and
+    how requests in it look.
 
     is_event, is_body: whether a document tells that the answer is in this layout.
     read_event(document, kind, facts), read_body(document, facts): note what it says; kind is the event's own type
     (Anthropic, Responses). An event's reader returns what the event shows.
     ends_with_done: `[DONE]` is an end of this layout.
+    paths: patterns of how the paths end at which a model is asked, whatever stands before. limits: the members of a
+    request's body that bound the tokens of its answer; an earlier one goes before a later. prompting, answering: None
+    where nothing is asked, or answered, in it by this program.
     """
 
     layout: Layout
@@ -77,3 +110,7 @@ class Dialect(NamedTuple):
     read_event: Callable[[Document, str, Any], Shown]
     read_body: Callable[[Document, Any], None]
     ends_with_done: bool = False
+    paths: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    prompting: Prompting | None = None
+    answering: Answering | None = None

@@ -13,6 +13,7 @@ costs nothing; any other of which no usage is known keeps what was set aside for
 import re
 from typing import NamedTuple
 
+from replay.dialects.asked import LIMITS
 from replay.dialects.families import family_of_request
 from replay.engine.attempt import Attempt
 from replay.engine.types import Budget
@@ -27,9 +28,7 @@ MOST_ANSWERED = 1_024
 
 _BYTES_A_TOKEN = 4
 _MILLION = 1_000_000
-_LIMIT = re.compile(
-    rb'"(?:max_tokens|max_completion_tokens|max_output_tokens|maxOutputTokens|max_tokens_to_sample)"\s*:\s*(\d{1,9})'
-).search
+_LIMIT = re.compile(rf'"(?:{"|".join(LIMITS)})"\s*:\s*(\d{{1,9}})'.encode()).search
 
 
 class Tokens(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any
 import httptools
 import msgspec
 
+from replay.dialects.asked import is_model_path
 from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
@@ -17,7 +18,6 @@ from replay.trace.redaction.requests import Redactor, RequestRedactor
 from replay.trace.types import Kind, Recorded, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
-LLM_ENDINGS = ("/chat/completions", "/completions", "/responses", "/messages")
 
 _MCP_ENDING = "/mcp"
 _MS = 1e6
@@ -84,11 +84,6 @@ class BodyCapture:
             self._kept += data
         else:
             self._kept = bytearray()
-
-
-def is_llm_path(path: str) -> bool:
-    """Whether a path, query included, is one at which models are called."""
-    return path.partition("?")[0].rstrip("/").endswith(LLM_ENDINGS)
 
 
 def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodies) -> Step:
@@ -158,7 +153,7 @@ def _told(exchange: Exchange, client_path: str, clean: RequestRedactor) -> tuple
     """Kind, name and attributes, as path and body tell them."""
     grouped = grouped_name(exchange.method, client_path)
     path = exchange.path.partition("?")[0].rstrip("/")
-    is_llm = is_llm_path(path)
+    is_llm = is_model_path(path)
     if not (is_llm or path.endswith(_MCP_ENDING)):
         return "http", grouped, {}
     call = _call(exchange.body)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import cast
 
+from replay.dialects.asked import is_model_path
 from replay.http.heads import Refused, RequestHead, ResponseHead, pairs_of, request_bytes
-from replay.recording.capture import BodyCapture, Unchunked, is_llm_path
+from replay.recording.capture import BodyCapture, Unchunked
 from replay.recording.sessions import Sessions
 from replay.recording.types import Exchange, Route, Upstream
 from replay.recording.upstreams import find_destination
@@ -97,7 +98,7 @@ class RecordedPassage(Passage):
             exchange.response_headers = response.headers
             if is_json_type(content_type):
                 self._response_capture = BodyCapture(response.is_chunked, None, MOST_RESPONSE_BYTES)
-        if is_llm_path(exchange.path):
+        if is_model_path(exchange.path):
             self._usage = UsageReader(content_type, response.value(b"content-encoding"))
             feed = self._usage.feed
             self._feed_usage = Unchunked(feed).feed if response.is_chunked else feed

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from replay.planes.core.types import InstanceId
-from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.modelled.asking import NOTHING_ASKED, scan_for
 from replay.planes.modelled.script import Plan, Recorded, Script
 from replay.planes.modelled.types import Asked, Faults
 from replay.planes.types import SimulatedPlane
@@ -77,8 +77,7 @@ class Answers:
         if step.request is not None:
             method = step.request.method.encode()
             path = step.request.path.partition("?")[0].encode()
-            if step.request.json and path.endswith(CHAT_PATH):
-                scan = BodyScan()
+            if step.request.json and (scan := scan_for(path)) is not None:
                 scan.feed(bytes(step.request.json))
                 asked = scan.asked()
         elif step.llm is not None:

@@ -60,7 +60,7 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     directory.write_manifest(manifest)
     time = VirtualTime()
     wires = [
-        SimulatedWire(spec, time, target.shape.path, part) for spec, part in zip(specs, PARTS, strict=False)
+        SimulatedWire(spec, time, target.shape.asked_at, part) for spec, part in zip(specs, PARTS, strict=False)
     ]
     pace = Pace(options.knobs)
     recorder = Recorder(

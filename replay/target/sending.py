@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from replay.dialects.asked import prompting_of
+from replay.dialects.types import PromptLayout
 from replay.target.checking import LONGEST_S, check_header, check_positive
 from replay.target.urls import check_host
 
@@ -71,21 +73,27 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How an llm step becomes a request.
+    """How an llm step becomes a request. kind: the API in which it asks. path: None: where that API has it.
 
     model: asked for instead of the trace's. salt: changes every prompt, so that no cache of an earlier run
     helps. ignore_eos: ask the server to generate all the tokens of the trace (vLLM and others).
     """
 
-    kind: Literal["openai-chat"] = "openai-chat"
-    path: str = "/v1/chat/completions"
+    kind: PromptLayout = "openai-chat"
+    path: str | None = None
     model: str | None = None
     salt: str = ""
     ignore_eos: bool = False
 
     def __post_init__(self) -> None:
-        if not self.path.startswith("/") or not self.path.isprintable() or " " in self.path:
+        path = self.path
+        if path is not None and (not path.startswith("/") or not path.isprintable() or " " in path):
             raise ValueError("path must begin with / and hold no spaces")
+
+    @property
+    def asked_at(self) -> str:
+        """The path at which models are asked."""
+        return prompting_of(self.kind).path if self.path is None else self.path
 
 
 RetriedError = Literal[

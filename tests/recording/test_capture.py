@@ -40,6 +40,8 @@ def test_a_response_without_an_end_took_nobody_knows_how_long():
         ("/v1/responses", b"{}", "llm", "POST /v1/responses"),
         ("/v1/messages", b"{}", "llm", "POST /v1/messages"),
         ("/v1/messages/count_tokens", b"{}", "http", "POST /v1/messages/count_tokens"),
+        ("/model/claude/converse-stream", b"{}", "llm", "POST /model/claude/converse-stream"),
+        ("/channels/general/messages", b"{}", "http", "POST /channels/general/messages"),
         ("/users/123", b"", "http", "GET /users/*"),
         (
             "/mcp",

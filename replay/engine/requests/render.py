@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from replay import __version__
 from replay.engine.requests.dot_segments import below_root
-from replay.engine.requests.shapes import OpenAiChat
+from replay.engine.requests.shapes import ModelCalls
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.http.methods import SAFE_METHODS
 from replay.target.target import Target
@@ -55,8 +55,7 @@ class Renderer:
         self._span_hash = blake2b(digest_size=8, salt=salt, person=b"span")
         self._idempotency = target.retry.idempotency_header
         self._sends_recorded = target.send_recorded_ms
-        self._shape = OpenAiChat(target.shape)
-        self._shape_path = target.shape.path
+        self._shape = ModelCalls(target.shape)
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
         self._common = self._agent = ""
         self._replaced: frozenset[str] = frozenset()
@@ -81,7 +80,7 @@ class Renderer:
             body, content_type = _body(request)
         else:
             assert llm is not None
-            method, path = "POST", self._shape_path
+            method, path = "POST", self._shape.path
             body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
             is_stream = llm.stream
         extra = ""

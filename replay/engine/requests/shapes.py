@@ -14,6 +14,7 @@ import json
 from collections import OrderedDict
 from hashlib import shake_128
 
+from replay.dialects.asked import prompting_of
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall
 
@@ -62,8 +63,8 @@ def text_of(seed: bytes, tokens: int) -> bytes:
     return b"".join(parts)
 
 
-class OpenAiChat:
-    """Bodies for `POST /v1/chat/completions` and whatever speaks like it.
+class ModelCalls:
+    """Bodies of model calls, in the dialect of a target's shape. path: where they go.
 
     clamped: how many prompts were cut to MOST_PROMPT_TOKENS.
     """
@@ -71,14 +72,16 @@ class OpenAiChat:
     def __init__(self, shape: Shape) -> None:
         self._model = shape.model
         self._salt = shape.salt.encode()
-        self._end = b',"ignore_eos":true}' if shape.ignore_eos else b"}"
+        self._ignores_eos = shape.ignore_eos
+        self._prompting = prompting_of(shape.kind)
+        self.path = shape.asked_at
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._blocks_bytes = 0
         self._openings: dict[str, bytes] = {}
         self.clamped = 0
 
     def __repr__(self) -> str:
-        return f"<OpenAiChat {len(self._blocks)} blocks, {self._blocks_bytes} bytes>"
+        return f"<ModelCalls to {self.path}, {len(self._blocks)} blocks, {self._blocks_bytes} bytes>"
 
     def body(self, llm: LlmCall, session_id: str, step_id: str) -> bytes:
         """The request's body, as JSON bytes."""
@@ -88,17 +91,10 @@ class OpenAiChat:
             if len(self._openings) >= 1024:
                 self._openings.clear()
             # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
-            model = json.dumps(name).encode()
-            opening = b'{"model":' + model + b',"messages":[{"role":"user","content":"'
-            self._openings[name] = opening
+            opening = self._openings[name] = self._prompting.opening(json.dumps(name).encode())
         parts = self._prompt(llm, session_id, step_id)
         parts.insert(0, opening)
-        limit = llm.output_tokens or 1
-        if llm.stream:
-            parts.append(b'"}],"max_tokens":%d,"stream":true,"stream_options":{"include_usage":true}' % limit)
-        else:
-            parts.append(b'"}],"max_tokens":%d,"stream":false' % limit)
-        parts.append(self._end)
+        parts.append(self._prompting.closing(llm.output_tokens or 1, llm.stream, self._ignores_eos))
         return b"".join(parts)
 
     def _prompt(self, llm: LlmCall, session_id: str, step_id: str) -> list[bytes]:

@@ -1,7 +1,7 @@
 """The bytes of modelled answers, but for model calls' bodies: heads, and answers that come whole."""
 
 from replay.http.statuses import reason_of
-from replay.planes.modelled import chat
+from replay.planes.modelled.wording import CONTENT_TYPE
 
 ANSWERED = b'{"answer":"modelled"}'
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -29,5 +29,5 @@ def plain(
 ) -> bytes:
     """A whole answer in JSON, or its head alone, as HEAD has it."""
     framing = b"content-length: %d\r\n" % len(body)
-    head = head_of(status, chat.CONTENT_TYPE, framing, keep_alive=keep_alive, first=first)
+    head = head_of(status, CONTENT_TYPE, framing, keep_alive=keep_alive, first=first)
     return head if head_only else head + body

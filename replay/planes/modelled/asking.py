@@ -1,17 +1,16 @@
 """Tells from a request what it asks for: its kind and name by its path, its token limit by its body."""
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
+from replay.dialects.asked import answered_in
 from replay.planes.modelled.types import Asked
 from replay.trace.types import Kind
 
 NOTHING_ASKED = Asked()
-CHAT_PATH = b"/chat/completions"
 _TOOLS_PATH = b"/tools/"
 
-# A key has bare quotes and a colon after them, which cannot both be inside a JSON string such as a prompt.
-_FIELD = re.compile(rb'"(max_tokens|max_completion_tokens|stream)"\s*:\s*(\d{1,9}|true|false)(?=[\s,}])')
 # The longest field that is found across two chunks of a body, white space included.
 _OVERLAP_BYTES = 96
 
@@ -19,10 +18,10 @@ _OVERLAP_BYTES = 96
 def kind_and_name(path: bytes) -> tuple[Kind, str]:
     """Return a request's kind and name; path is without query.
 
-    /v1/chat/completions (under any prefix) is a model call, /tools/NAME a tool, /mcp an MCP call; all else is
-    plain HTTP under its own path.
+    A path at which a dialect is answered (under any prefix) is a model call, /tools/NAME a tool, /mcp an MCP call; all
+    else is plain HTTP under its own path.
     """
-    if path.endswith(CHAT_PATH):
+    if answered_in(path) is not None:
         return "llm", "chat"
     if path.startswith(_TOOLS_PATH):
         return "tool", unquote(path[len(_TOOLS_PATH) :].decode("latin-1"))
@@ -31,16 +30,25 @@ def kind_and_name(path: bytes) -> tuple[Kind, str]:
     return "http", unquote(path.decode("latin-1"))
 
 
+@lru_cache
+def _field(limits: tuple[str, ...]) -> re.Pattern[bytes]:
+    # A key has bare quotes and a colon after them, which cannot both be inside a JSON string such as a prompt.
+    return re.compile(rf'"({"|".join(limits)}|stream)"\s*:\s*(\d{{1,9}}|true|false)(?=[\s,}}])'.encode())
+
+
 class BodyScan:
     """Finds the token limit and `stream` in a JSON body that passes by in chunks; keeps only its last bytes.
 
     It does not parse: a prompt of many megabytes costs one pass of a regular expression. The first mention of
-    a field counts, at whatever depth it stands. prompt_tokens: its words, each of which has a blank before it.
+    a field counts, at whatever depth it stands. limits: the fields that may bound the answer, the first that is there.
+    prompt_tokens: its words, each of which has a blank before it.
     """
 
-    __slots__ = ("_found", "_tail", "prompt_tokens")
+    __slots__ = ("_found", "_limits", "_search", "_tail", "prompt_tokens")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: tuple[str, ...]) -> None:
+        self._limits = limits
+        self._search = _field(limits).finditer
         self._tail = b""
         self.prompt_tokens = 0
         self._found: dict[bytes, bytes] = {}
@@ -49,11 +57,17 @@ class BodyScan:
         self.prompt_tokens += chunk.count(b" ")
         if self._tail:
             chunk = self._tail + chunk
-        for match in _FIELD.finditer(chunk):
+        for match in self._search(chunk):
             self._found.setdefault(match[1], match[2])
         self._tail = chunk[-_OVERLAP_BYTES:]
 
     def asked(self) -> Asked:
         found = self._found
-        limit = found.get(b"max_completion_tokens") or found.get(b"max_tokens")
+        limit = next((found[name.encode()] for name in self._limits if name.encode() in found), None)
         return Asked(int(limit) if limit and limit.isdigit() else None, found.get(b"stream") == b"true")
+
+
+def scan_for(path: bytes) -> BodyScan | None:
+    """What looks at the body of a request to a path, without its query; None where no model is asked there."""
+    dialect = answered_in(path)
+    return None if dialect is None else BodyScan(dialect.limits)

@@ -13,12 +13,12 @@ from typing import Protocol, cast
 from replay.http.framing import Body, FramingError
 from replay.http.heads import Refused, read_request, request_body
 from replay.planes.core.types import InstanceId, Owner
-from replay.planes.modelled import chat
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
-from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan
+from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, scan_for
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
 from replay.planes.modelled.script import Plan, Recorded, Script, recorded_of
 from replay.planes.modelled.types import Asked, ModelSpec
+from replay.planes.modelled.wording import STREAM_TYPE, Wording, answer_name, wording_at
 
 HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -170,6 +170,7 @@ class Line(asyncio.Protocol):
         self._buffer = b""
         self._body: Body | None = None
         self._scan: BodyScan | None = None
+        self._wording: Wording | None = None
         self._method = self._path = self._key = b""
         self._recorded: Recorded | None = None
         self._keeps_alive = self._can_stream = True
@@ -239,7 +240,8 @@ class Line(asyncio.Protocol):
         key = _KEY.search(text)
         self._key = key[1] if key is not None else b""
         self._recorded = recorded_of(text) if self._house.spec.as_recorded else None
-        self._scan = BodyScan() if self._path.endswith(CHAT_PATH) else None
+        self._scan = scan_for(self._path)
+        self._wording = wording_at(self._path)
         self._body = request_body(head)
         if _EXPECTS.search(text):
             self._transport.write(CONTINUE)
@@ -256,7 +258,7 @@ class Line(asyncio.Protocol):
         house.counts[plan.fate] += 1
         house.counts["slow"] += plan.body_ms is not None
         self._plan = plan
-        self._name = chat.answer_id(house.requests)
+        self._name = answer_name(house.requests)
         self._sent = 0
         self._instance.begin(self, plan)
 
@@ -289,11 +291,12 @@ class Line(asyncio.Protocol):
         self._transport.close()
 
     def _send_token(self, plan: Plan) -> float | None:
-        out = b"" if self._sent else head_of(200, chat.STREAM_TYPE, CHUNKED, keep_alive=self._keeps_alive)
-        out += chat.token(self._name, self._sent)
+        out = b"" if self._sent else head_of(200, STREAM_TYPE, CHUNKED, keep_alive=self._keeps_alive)
+        assert self._wording is not None
+        out += self._wording.token(self._name, self._sent)
         self._sent += 1
         if self._sent == plan.tokens:
-            self._finish(out + chat.stop(self._name))
+            self._finish(out + self._wording.end(self._name))
             return None
         self._transport.write(out)
         if plan.body_ms is not None:
@@ -317,8 +320,9 @@ class Line(asyncio.Protocol):
         return body_ms / self._sent
 
     def _answer(self, plan: Plan) -> bytes:
-        prompt = 0 if self._scan is None else self._scan.prompt_tokens
-        return chat.whole(self._name, plan.tokens, prompt) if plan.tokens else ANSWERED
+        if not plan.tokens or self._wording is None or self._scan is None:
+            return ANSWERED
+        return self._wording.whole(self._name, plan.tokens, self._scan.prompt_tokens)
 
     def _whole(self, status: int, body: bytes) -> bytes:
         return plain(status, body, keep_alive=self._keeps_alive, head_only=self._method == b"HEAD")

@@ -7,8 +7,9 @@ from random import Random
 from typing import Literal, NamedTuple, cast
 from urllib.parse import unquote
 
+from replay.dialects.asked import answered_in
 from replay.planes.core.types import InstanceId, PlaneKind
-from replay.planes.modelled.asking import CHAT_PATH, kind_and_name
+from replay.planes.modelled.asking import kind_and_name
 from replay.planes.modelled.distributions import draw
 from replay.planes.modelled.model import time_ms
 from replay.planes.modelled.time_types import USUAL_BOOTS
@@ -113,7 +114,7 @@ class Script:
         dies, resets, fails, slow, how_far = (random.random() for _ in range(5))
         if any(away.from_s <= at_s < away.from_s + away.for_s for away in faults.away):
             return Plan("away", 0.0, random)
-        is_model_call = path.endswith(CHAT_PATH) and method == b"POST"
+        is_model_call = answered_in(path) is not None and method == b"POST"
         work_ms = self._service_ms(path, random)
         if recorded is not None and spec.as_recorded:
             work_ms = recorded.took_ms / spec.speed

@@ -18,11 +18,11 @@ from typing import cast
 
 import httptools
 
-from replay.planes.modelled import chat
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
-from replay.planes.modelled.asking import CHAT_PATH, NOTHING_ASKED, BodyScan, kind_and_name
+from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.model import Model
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
+from replay.planes.modelled.wording import STREAM_TYPE, Wording, answer_name, wording_at
 
 INSTANCE = b"modelled-1"
 _MS = 1_000_000
@@ -42,10 +42,11 @@ _ANSWERED_WHOLE = plain(200, ANSWERED, first=_FIRST)
 class _Request:
     """A request as it comes in: what decides its answer, and no more."""
 
-    __slots__ = ("can_stream", "keep_alive", "key", "method", "scan", "url")
+    __slots__ = ("can_stream", "keep_alive", "key", "method", "path", "scan", "url")
 
     def __init__(self) -> None:
         self.url = b""
+        self.path = b""  # without query
         self.method = b""
         self.key = b""
         self.scan: BodyScan | None = None
@@ -186,8 +187,8 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method()
         request.keep_alive = self._parser.should_keep_alive()
         request.can_stream = self._parser.get_http_version() != "1.0"  # no chunks before 1.1
-        if CHAT_PATH in request.url:
-            request.scan = BodyScan()
+        request.path = request.url.partition(b"?")[0]
+        request.scan = scan_for(request.path)
 
     def on_body(self, body: bytes) -> None:
         request = self._incoming
@@ -212,7 +213,7 @@ class Connection(asyncio.Protocol):
         self._current = request
         site = self._site
         site.requests += 1
-        path = request.url.partition(b"?")[0]
+        path = request.path
         if path == b"/healthz":
             self._finish(
                 plain(
@@ -234,7 +235,7 @@ class Connection(asyncio.Protocol):
         answer = site.model.answer(kind, name, asked, request.key or b"%d" % number)
         if answer.stream:
             self._stream = _Stream(
-                answer, chat.answer_id(number), self._site.clock() + int(answer.wait_ms * _MS)
+                answer, wording_at(path), answer_name(number), self._site.clock() + int(answer.wait_ms * _MS)
             )
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._begin_stream)
         else:
@@ -250,9 +251,8 @@ class Connection(asyncio.Protocol):
             return
         if answer.status != 200:
             body = _FAILED
-        elif answer.tokens:
-            prompt = 0 if request.scan is None else request.scan.prompt_tokens
-            body = chat.whole(chat.answer_id(number), answer.tokens, prompt)
+        elif answer.tokens and request.scan is not None and (wording := wording_at(request.path)) is not None:
+            body = wording.whole(answer_name(number), answer.tokens, request.scan.prompt_tokens)
         else:
             body = ANSWERED
         self._finish(
@@ -262,24 +262,25 @@ class Connection(asyncio.Protocol):
     def _begin_stream(self) -> None:
         request = self._current
         assert request is not None
-        head = head_of(200, chat.STREAM_TYPE, CHUNKED, keep_alive=request.keep_alive, first=_FIRST)
+        head = head_of(200, STREAM_TYPE, CHUNKED, keep_alive=request.keep_alive, first=_FIRST)
         self._send_tokens(head)
 
     def _send_tokens(self, head: bytes = b"") -> None:
         """Send every token that is due by now, and wake for the next one."""
         self._timer = None
-        stream = self._stream
+        stream, wording = self._stream, self._stream.wording
+        assert wording is not None
         out = [head] if head else []
         # Half a timer tick ahead counts as due: under uvloop a timer may fire that much early.
         now_ns = self._site.clock() + _MS // 2
         due = stream.due_ns <= now_ns or bool(head)
         while due and stream.sent < stream.answer.tokens:
-            out.append(chat.token(stream.name, stream.sent))
+            out.append(wording.token(stream.name, stream.sent))
             stream.sent += 1
             stream.due_ns += int(self._site.model.gap_ms(stream.answer.draw, stream.sent) * _MS)
             due = stream.due_ns <= now_ns
         if stream.sent == stream.answer.tokens:
-            out.append(chat.stop(stream.name))
+            out.append(wording.end(stream.name))
             self._stream = _NO_STREAM
             self._finish(b"".join(out))
             return
@@ -321,16 +322,17 @@ class Connection(asyncio.Protocol):
 class _Stream:
     """How far a streamed answer has come."""
 
-    __slots__ = ("answer", "due_ns", "name", "sent")
+    __slots__ = ("answer", "due_ns", "name", "sent", "wording")
 
-    def __init__(self, answer: Answer, name: bytes, due_ns: int) -> None:
+    def __init__(self, answer: Answer, wording: Wording | None, name: bytes, due_ns: int) -> None:
         self.answer = answer
+        self.wording = wording
         self.name = name
         self.due_ns = due_ns
         self.sent = 0
 
 
-_NO_STREAM = _Stream(Answer(200, 0.0), b"", 0)
+_NO_STREAM = _Stream(Answer(200, 0.0), None, b"", 0)
 
 
 @asynccontextmanager

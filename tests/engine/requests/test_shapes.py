@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.engine.requests import shapes
-from replay.engine.requests.shapes import MOST_PROMPT_BYTES, MOST_PROMPT_TOKENS, OpenAiChat, text_of
+from replay.engine.requests.shapes import MOST_PROMPT_BYTES, MOST_PROMPT_TOKENS, ModelCalls, text_of
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall
 
@@ -19,10 +19,10 @@ PLAIN = Shape()
 
 
 def asked(
-    llm: LlmCall, session: str = "s", step: str = "a", shape: Shape = PLAIN, chat: OpenAiChat | None = None
+    llm: LlmCall, session: str = "s", step: str = "a", shape: Shape = PLAIN, chat: ModelCalls | None = None
 ) -> dict[str, Any]:
     """The body as a server reads it."""
-    read: dict[str, Any] = json.loads((chat or OpenAiChat(shape)).body(llm, session, step))
+    read: dict[str, Any] = json.loads((chat or ModelCalls(shape)).body(llm, session, step))
     return read
 
 
@@ -183,7 +183,7 @@ def test_the_whole_length_is_asked_for_where_the_target_says_so(stream):
 
 @pytest.mark.parametrize("prefix", [(), (1, 2)])
 def test_a_prompt_beyond_the_bound_is_cut_and_counted(prefix):
-    chat = OpenAiChat(Shape())
+    chat = ModelCalls(Shape())
     llm = LlmCall(input_tokens=10**15, prefix=prefix)
 
     [message] = asked(llm, chat=chat)["messages"]
@@ -194,7 +194,7 @@ def test_a_prompt_beyond_the_bound_is_cut_and_counted(prefix):
 
 
 def test_a_prompt_at_the_bound_is_whole_and_not_counted():
-    chat = OpenAiChat(Shape())
+    chat = ModelCalls(Shape())
     asked(LlmCall(input_tokens=MOST_PROMPT_TOKENS), chat=chat)
     assert chat.clamped == 0
 
@@ -202,7 +202,7 @@ def test_a_prompt_at_the_bound_is_whole_and_not_counted():
 @pytest.mark.parametrize("block_tokens", [1, 500])
 def test_the_memory_that_blocks_take_is_bounded_also_where_they_are_tiny(monkeypatch, block_tokens):
     monkeypatch.setattr(shapes, "_BLOCKS_KEPT_BYTES", 100_000)
-    chat = OpenAiChat(Shape())
+    chat = ModelCalls(Shape())
     for start in range(0, 10_000, 100):
         prefix = tuple(range(start, start + 100))
         chat.body(
@@ -215,7 +215,7 @@ def test_the_memory_that_blocks_take_is_bounded_also_where_they_are_tiny(monkeyp
 
 def test_the_block_used_last_is_forgotten_last(monkeypatch):
     monkeypatch.setattr(shapes, "_BLOCKS_KEPT_BYTES", 10_000)
-    chat = OpenAiChat(Shape())
+    chat = ModelCalls(Shape())
     for block in range(1, 50):
         chat.body(LlmCall(input_tokens=200, prefix=(0, block), prefix_block_tokens=100), "s", "a")
 
@@ -224,7 +224,7 @@ def test_the_block_used_last_is_forgotten_last(monkeypatch):
 
 
 def test_many_model_names_take_bounded_memory():
-    chat = OpenAiChat(Shape())
+    chat = ModelCalls(Shape())
     for n in range(3000):
         chat.body(LlmCall(model=f"m-{n}"), "s", "a")
 

@@ -11,6 +11,7 @@ import msgspec
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
 from replay.dialects.families import family_of_request
+from replay.dialects.openai_chat import OPENAI_CHAT
 from replay.dialects.streams import StreamReader
 from replay.engine.answers.shape import shape_of
 from replay.engine.beside.observe import PlaneObserver, understood
@@ -161,7 +162,7 @@ def _body(data: bytes, folder: Path) -> bool:
         msgspec.json.encode(shape_of(document).paths)
     family_of_request("http", "POST", "/v1/chat/completions", body)
     kind_and_name(body[:100])
-    scan = BodyScan()
+    scan = BodyScan(OPENAI_CHAT.limits)
     for part in pieces(body):
         scan.feed(part)
     scan.asked()

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.dialects.openai_chat import OPENAI_CHAT
 from replay.planes.modelled.asking import BodyScan, kind_and_name
 from replay.planes.modelled.types import Asked
 
 
 def scanned(*chunks: bytes) -> Asked:
-    scan = BodyScan()
+    scan = BodyScan(OPENAI_CHAT.limits)
     for chunk in chunks:
         scan.feed(chunk)
     return scan.asked()
@@ -65,7 +66,7 @@ def test_no_prompt_is_taken_for_a_field(text, limit, stream, size):
 
 
 def test_a_body_of_any_size_is_not_kept():
-    scan = BodyScan()
+    scan = BodyScan(OPENAI_CHAT.limits)
     for _ in range(64):
         scan.feed(b"x" * 65_536)
 

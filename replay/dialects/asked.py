@@ -1,0 +1,47 @@
+"""Where models are asked, over all dialects: by which paths such requests are known, and what bounds their answers."""
+
+import re
+from functools import lru_cache
+
+from replay.dialects.registry import DIALECTS
+from replay.dialects.types import Dialect, Prompting, PromptLayout
+
+# Of APIs whose answers are read by no dialect yet: Anthropic's older one, Bedrock's, and Google's own.
+_OTHER_PATHS = (
+    r"/v\d[^/]*/complete",
+    r"/model/[^/]+/(?:invoke|invoke-with-response-stream|converse|converse-stream)",
+    r":(?:rawPredict|streamRawPredict|generateContent|streamGenerateContent)",
+)
+_OTHER_LIMITS = ("maxOutputTokens", "max_tokens_to_sample")
+
+# Whatever stands before: a gateway's prefix, Azure's /openai/deployments/NAME, Vertex's
+# /v1/projects/.../endpoints/openapi.
+_is_asked = re.compile(
+    f".*(?:{'|'.join([*(path for dialect in DIALECTS for path in dialect.paths), *_OTHER_PATHS])})/?", re.DOTALL
+).fullmatch
+_ANSWERED = [
+    (re.compile(f".*(?:{'|'.join(dialect.paths)})".encode(), re.DOTALL).fullmatch, dialect)
+    for dialect in DIALECTS
+    if dialect.answering is not None
+]
+
+LIMITS = tuple(dict.fromkeys([*(limit for dialect in DIALECTS for limit in dialect.limits), *_OTHER_LIMITS]))
+"""Members of a request's body that bound the tokens of its answer, in any dialect."""
+
+
+def is_model_path(path: str) -> bool:
+    """Whether models are asked at a path, which is with or without a query."""
+    return _is_asked(path.partition("?")[0]) is not None
+
+
+@lru_cache(maxsize=1024)
+def answered_in(path: bytes) -> Dialect | None:
+    """The dialect in which a path, without its query, is answered by models that are not there; None: in none."""
+    return next((dialect for is_its_own, dialect in _ANSWERED if is_its_own(path)), None)
+
+
+def prompting_of(layout: PromptLayout) -> Prompting:
+    """How models are asked by prompts alone in a layout."""
+    return next(
+        dialect.prompting for dialect in DIALECTS if dialect.layout == layout and dialect.prompting is not None
+    )
