@@ -39,6 +39,16 @@ class Counts(Departures):
         self.tool_calls += step.kind == "tool"
         self.unknown_durations += step.took_ms is None
 
+    def add_all(self, other: "Counts") -> None:
+        """Add what another one counted, calls included."""
+        self.include(other)
+        self.sessions += other.sessions
+        self.model_calls += other.model_calls
+        self.tool_calls += other.tool_calls
+        self.subagents += other.subagents
+        self.unknown_durations += other.unknown_durations
+        self.tally.add(other.tally)
+
     def include(self, other: "Counts") -> None:
         """Add what else was inferred, dropped and damaged."""
         for what, n in other.inferred.items():
@@ -81,10 +91,20 @@ def imported_sessions(
     counted: while the units were found. makes_up_tools: whether the requests of tool calls are never recorded, so
     that people are told. Raises TraceError where there is no call at all, or most lines are damaged.
     """
-    counts = counted or Counts()
+    counts = counted or Counts(damage=Damage(is_refused=options.strict))
+    counts.damage.is_refused = options.strict
     starts: list[tuple[int, int]] = []
     for unit in range(units):
-        session = load(unit, counts)
+        counts.damage.files += 1
+        found_here = Counts(damage=Damage(is_refused=options.strict))
+        try:
+            session = load(unit, found_here)
+        except TraceError as error:
+            if units == 1:
+                raise
+            counts.damage.lose_file(error)
+            continue
+        counts.add_all(found_here)
         if session is not None:
             starts.append((session.start_ns, unit))
     counts.damage.refuse_most()

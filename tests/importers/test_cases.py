@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 from replay.cli.main import cli
 
-pending = pytest.mark.xfail(strict=True, reason="not mended yet")
 CASES = Path(__file__).parent / "cases"
 
 
@@ -144,7 +143,6 @@ def test_a_question_mark_at_the_end_is_kept(imported):
     assert imported("har-trailing-question-mark.har").steps[0]["request"]["path"] == "/x?"
 
 
-@pending
 def test_history_that_a_fork_repeats_is_no_work(imported):
     found = imported("codex-fork")
 
@@ -152,7 +150,6 @@ def test_history_that_a_fork_repeats_is_no_work(imported):
     assert "history" in found.output
 
 
-@pending
 def test_a_compaction_is_a_call_and_what_follows_begins_with_its_turn(imported):
     found = imported("codex-compaction")
 
@@ -162,7 +159,6 @@ def test_a_compaction_is_a_call_and_what_follows_begins_with_its_turn(imported):
     assert after["recorded"]["ttft_ms"] == 6_970.0
 
 
-@pending
 def test_what_a_resumed_session_repeats_is_no_work(imported):
     found = imported("claude-resume")
 
@@ -170,7 +166,6 @@ def test_what_a_resumed_session_repeats_is_no_work(imported):
     assert "history" in found.output
 
 
-@pending
 def test_an_agent_that_summarises_itself_makes_a_call(imported):
     found = imported("claude-compaction")
 
@@ -184,7 +179,6 @@ def test_a_line_that_was_cut_off_costs_itself_only(imported):
     assert found.header["attributes"]["import"]["unreadable"] == 1
 
 
-@pending
 def test_a_count_that_was_not_finished_is_estimated_from_the_text(imported):
     found = imported("claude-output-tokens")
 
@@ -192,12 +186,10 @@ def test_a_count_that_was_not_finished_is_estimated_from_the_text(imported):
     assert "estimated" in found.output
 
 
-@pending
 def test_openais_responses_are_model_calls(imported):
     assert len(imported("otlp-operation-responses.json").steps) == 2
 
 
-@pending
 def test_a_clock_that_goes_wrong_is_set_right_and_told(imported):
     found = imported("otlp-clock-skew.json")
 
@@ -207,7 +199,6 @@ def test_a_clock_that_goes_wrong_is_set_right_and_told(imported):
     assert third["at_ms"] > second["at_ms"]
 
 
-@pending
 def test_a_span_that_says_that_it_is_a_tool_is_one(imported):
     found = imported("langfuse-span-tool.json")
 

@@ -10,6 +10,10 @@ The logs are no documented format; this reads what versions up to 2.1 write. Wha
   replay/importers/prompt_blocks.py says.
 - A `tool_use` block becomes a `tool` step, from its record to the record with its `tool_result`. What the user
   took to approve it counts as the tool's time. Arguments are kept as replay/importers/tool_requests.py says.
+- What a resumed or forked session, or a forked sub-agent, repeats of another is no work: records and answers whose ids
+  stand in the session that ended first are dropped and counted.
+- When the agent has its own history summarised (`agent-acompact-ID.jsonl`), that is a model call of its own.
+- A count of output tokens that was written while the answer still came is set by its text, at four bytes a token.
 - A sub-agent is a lane of its own, whose spawn and end are those of the tool call that started it. That call
   makes no step of its own. Sub-agents are found as sidechains in the session's file, and in the files that the
   agent keeps for them: `agent-ID.jsonl` beside it or in `SESSION/subagents/`. One whose tool call is not found
@@ -30,6 +34,8 @@ from replay.importers.agents.claude_code_log import (
     AgentLog,
     SessionLog,
     ToolUse,
+    estimate_output,
+    repeated_history,
     session_id_of,
     with_starts,
 )
@@ -43,7 +49,6 @@ from replay.trace.types import LlmCall
 _SPAWNERS = ("Task", "Agent")
 _DEEPEST = 20
 _AGENT_FILE = "agent-"
-_COMPACTION_FILE = "agent-acompact-"  # the agent summarising itself; it repeats the session's records
 
 
 class _SpawnInput(msgspec.Struct, gc=False):
@@ -63,9 +68,10 @@ class ClaudeCode:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         units = _units(input_files(paths, ".jsonl"))
+        history = repeated_history(units) if len(units) > 1 else [frozenset[str]()]
 
         def load(unit: int, counts: Counts) -> Run | None:
-            log = SessionLog(units[unit], counts)
+            log = SessionLog(units[unit], counts, history[unit])
             return _run(log, SessionPrompts(unit, options.block_size), options, counts)
 
         explained = (
@@ -91,8 +97,6 @@ def _units(files: Sequence[Path]) -> list[list[Path]]:
     by_id = {session_id_of(unit[0]): unit for unit in sessions.values()} if agents else {}
     alone: list[list[Path]] = []
     for file in agents:
-        if file.name.startswith(_COMPACTION_FILE):
-            continue
         unit = by_id.get(session_id_of(file))
         if unit is None:
             alone.append([file])
@@ -160,13 +164,14 @@ class _Assembly:
         told = {"agent": None if key == MAIN else key}
         entries: list[Call | Lane] = []
         for n, (call, start_ns) in enumerate(with_starts(agent, self._counts), 1):
+            estimate_output(call, self._counts)
             llm = LlmCall(call.input_tokens, call.output_tokens, call.model, self._options.stream)
             add_prefix(llm, key, call.cached_tokens, self._prompts, self._counts)
             cached = None if call.cached_tokens is None else str(call.cached_tokens)
             attributes = {**told, "stop": call.stop, "cached_input_tokens": cached}
-            place = f"{prefix}{n}"
+            place, called = f"{prefix}{n}", "compaction" if call.is_compaction else name
             entries.append(
-                self._builder.model_call(place, name, start_ns, call.last_ns, call.first_ns, llm, attributes)
+                self._builder.model_call(place, called, start_ns, call.last_ns, call.first_ns, llm, attributes)
             )
             for k, tool in enumerate(call.tools, 1):
                 entries += self._tool(tool, f"{place}.{k}", told, depth)

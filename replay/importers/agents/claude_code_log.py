@@ -19,7 +19,13 @@ from replay.trace.errors import TraceError, shown, shown_path
 # The agent that is no sub-agent.
 MAIN = ""
 
+# The agent that summarises the session's own history.
+COMPACTION = "acompact"
+
 _NOT_A_MODEL = "<synthetic>"
+_HISTORY = "record(s) of history that a resumed or forked session repeats"
+_BYTES_A_TOKEN = 4
+_UNFINISHED_RATIO = 3
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -49,6 +55,8 @@ class _Block(msgspec.Struct, gc=False):
     type: str | None = None
     id: str | None = None
     name: str | None = None
+    text: str | None = None
+    thinking: str | None = None
     input: msgspec.Raw = msgspec.Raw(b"")
     tool_use_id: str | None = None
     is_error: bool | None = None
@@ -79,7 +87,10 @@ class ToolUse(msgspec.Struct):
 
 
 class ModelCall(msgspec.Struct):
-    """One answer of the model. first_ns, last_ns: its first and its last record."""
+    """One answer of the model. first_ns, last_ns: its first and its last record. said_bytes: of its text and arguments.
+
+    is_compaction: whether the agent had its own history summarised.
+    """
 
     first_ns: int
     last_ns: int
@@ -89,6 +100,8 @@ class ModelCall(msgspec.Struct):
     cached_tokens: int | None = None
     output_tokens: int = 0
     tools: list[ToolUse] = []
+    said_bytes: int = 0
+    is_compaction: bool = False
 
 
 class AgentLog(msgspec.Struct):
@@ -116,23 +129,33 @@ def session_id_of(file: Path) -> str | None:
 class SessionLog:
     """One session, out of its own file and those of its sub-agents. agents: by id, the session's own as MAIN."""
 
-    def __init__(self, files: Sequence[Path], counts: Counts) -> None:
+    def __init__(self, files: Sequence[Path], counts: Counts, history: frozenset[str] = frozenset()) -> None:
         self.id = ""
+        self._history = history
+        self._file_of: dict[str, Path] = {}
+        self._file = files[0]
         self.version = ""
         self.agents: dict[str, AgentLog] = {}
         self._counts = counts
         self._agent_of: dict[str, str] = {}
         self._tools: dict[str, ToolUse] = {}
         for file in files:
+            self._file = file
             for n, record in read_rows(file, _Record, counts.damage):
                 self.id = self.id or record.session_id or ""
                 if record.type in ("user", "assistant"):
-                    self._add(record, f"{shown_path(file)}, line {n}")
+                    try:
+                        self._add(record, f"{shown_path(file)}, line {n}")
+                    except TraceError as error:
+                        counts.damage.lose(error)
         self.id = self.id or files[0].name.split(".")[0]
 
     def _add(self, record: _Record, place: str) -> None:
         if record.uuid is not None and record.uuid in self._agent_of:
             self._counts.drop("record(s) that occur twice")
+            return
+        if record.uuid is not None and record.uuid in self._history:
+            self._counts.drop(_HISTORY)
             return
         if record.timestamp is None:
             self._counts.drop("record(s) without a timestamp")
@@ -142,6 +165,11 @@ class SessionLog:
             what = f"timestamp: {shown(record.timestamp)} is not a time like 2026-06-01T05:40:20.151Z."
             raise TraceError(f"{place}: {what}")
         message = decoded(bytes(record.message) or b"{}", _Message, f"{place}, message")
+        if message.id is not None and (
+            message.id in self._history or self._file_of.setdefault(message.id, self._file) != self._file
+        ):
+            self._counts.drop(_HISTORY)
+            return
         key = self._key(record)
         agent = self.agents.setdefault(key, AgentLog(at_ns, {}, []))
         agent.began_ns = min(agent.began_ns, at_ns)
@@ -159,8 +187,8 @@ class SessionLog:
 
     def _key(self, record: _Record) -> str:
         """The agent that a record belongs to: by its id, or as the record before it."""
-        if not record.is_sidechain:
-            key = MAIN
+        if not record.is_sidechain or (record.agent_id or "").startswith(COMPACTION):
+            key = MAIN  # which waits while it is summarised
         elif record.agent_id:
             key = record.agent_id
         else:
@@ -192,6 +220,8 @@ class SessionLog:
             call = agent.calls[key] = ModelCall(at_ns, at_ns, tools=[])
         call.first_ns = min(call.first_ns, at_ns)
         call.last_ns = max(call.last_ns, at_ns)
+        call.is_compaction = call.is_compaction or (record.agent_id or "").startswith(COMPACTION)
+        call.said_bytes += _said_bytes(message)
         call.model = message.model or call.model
         call.stop = message.stop_reason or call.stop
         usage = message.usage
@@ -211,6 +241,68 @@ class SessionLog:
                 tool = ToolUse(tool_id, block.name or "", without_halves(bytes(block.input)), at_ns)
                 self._tools[tool_id] = tool
                 call.tools.append(tool)
+
+
+def _said_bytes(message: _Message) -> int:
+    """How much of an answer's text, thoughts and arguments a record holds."""
+    if not isinstance(message.content, list):
+        return len((message.content or "").encode("utf-8", "replace"))
+    texts = (text for block in message.content for text in (block.text, block.thinking) if text)
+    return sum(len(text.encode("utf-8", "replace")) for text in texts) + sum(
+        len(bytes(block.input)) for block in message.content
+    )
+
+
+def estimate_output(call: ModelCall, counts: Counts) -> None:
+    """Set a count that was written while the answer still came, so that its text is far longer, by the text."""
+    estimate = round(call.said_bytes / _BYTES_A_TOKEN)
+    if estimate > _UNFINISHED_RATIO * max(call.output_tokens, 1):
+        call.output_tokens = estimate
+        counts.infer("model call(s) whose count of output tokens was not finished, estimated from their text")
+
+
+class _Id(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _Identity(msgspec.Struct, gc=False):
+    """What tells a record from others, and where it was copied from."""
+
+    uuid: str | None = None
+    timestamp: str | None = None
+    forked_from: msgspec.Raw = msgspec.field(default=msgspec.Raw(b""), name="forkedFrom")
+    message: _Id | None = None
+
+
+def repeated_history(units: Sequence[Sequence[Path]]) -> list[frozenset[str]]:
+    """Of each session, the ids of its records and answers that another one holds as its own.
+
+    A session that was resumed or forked begins with a copy of the other one, which ended before it, or which it names.
+    """
+    found: list[tuple[bool, str, int, set[str], set[str]]] = []
+    for n, files in enumerate(units):
+        answers: set[str] = set()
+        records: set[str] = set()
+        last, is_fork = "", False
+        for file in files:
+            try:
+                for _, record in read_rows(file, _Identity, Damage()):
+                    last = max(last, record.timestamp or "")
+                    is_fork = is_fork or bool(record.forked_from)
+                    records.update(filter(None, (record.uuid,)))
+                    answers.update(filter(None, (record.message.id if record.message else None,)))
+            except TraceError:
+                continue  # which comes up later
+        found.append((is_fork, last, n, answers, records))
+    known_answers: set[str] = set()
+    known_records: set[str] = set()
+    history = [frozenset[str]()] * len(units)
+    for _, _, n, answers, records in sorted(found, key=lambda each: each[:3]):
+        repeated = answers & known_answers
+        history[n] = frozenset(repeated | (records & known_records if repeated else set()))
+        known_answers |= answers
+        known_records |= records
+    return history
 
 
 def with_starts(agent: AgentLog, counts: Counts) -> Iterator[tuple[ModelCall, int]]:

@@ -11,6 +11,9 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
 - A `function_call`, `custom_tool_call` or `local_shell_call` item becomes a `tool` step, from its line to the line
   with its output. What the user took to approve it counts as the tool's time. Arguments are kept as
   replay/importers/tool_requests.py says. Web searches ran at the model's provider: they are no steps.
+- What the log of a fork, or of a sub-agent, repeats of its origin is no work: answers that were written at once when
+  the log began are dropped and counted. A compaction (`compacted`) is a model call from the last input to its line;
+  what follows it begins with its turn.
 - A log that names a parent among the files is a sub-agent of that session: a lane that is spawned at its first
   model call.
 - Edges are inferred as replay/importers/agent_runs.py says. All other lines, and texts, are not imported.
@@ -106,7 +109,8 @@ def _entries(
         cached = None if usage.cached_input_tokens is None else str(usage.cached_input_tokens)
         attributes = {**agent, "cached_input_tokens": cached}
         place = f"{prefix}{n}"
-        yield builder.model_call(place, name, call.start_ns, call.last_ns, call.first_ns, llm, attributes)
+        called = "compaction" if call.is_compaction else name
+        yield builder.model_call(place, called, call.start_ns, call.last_ns, call.first_ns, llm, attributes)
         for k, tool in enumerate(call.tools, 1):
             yield builder.tool_call(
                 f"{place}.{k}", tool.name, tool.start_ns, tool.end_ns, tool.arguments, agent

@@ -19,7 +19,10 @@ _PROVIDERS_TOOLS = ("web_search_call", "image_generation_call")
 _OUTPUT_EVENTS = ("agent_message", "agent_reasoning")
 # Where a turn begins or ends; the first name of each is that of older versions.
 _TURN_EVENTS = ("task_started", "turn_started", "task_complete", "turn_complete", "turn_aborted")
-_READ = ("session_meta", "turn_context", "response_item", "event_msg")
+# A log that repeats another's history does so in a moment, each answer with all its lines.
+_HISTORY_NS = 1_000_000_000
+_AT_ONCE_NS = 5_000_000
+_READ = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 
 
 class _Record(msgspec.Struct, gc=False):
@@ -37,6 +40,7 @@ class Meta(msgspec.Struct, gc=False):
     """A log's first line: the session it is of. source: a text, or an object that names the parent session."""
 
     id: str | None = None
+    forked_from_id: str | None = None
     cli_version: str | None = None
     source: msgspec.Raw = msgspec.Raw(b"")
 
@@ -55,6 +59,10 @@ class _Source(msgspec.Struct, gc=False):
 
 class _Turn(msgspec.Struct, gc=False):
     model: str | None = None
+
+
+class _Compacted(msgspec.Struct, gc=False):
+    message: str | None = None
 
 
 class Usage(msgspec.Struct, gc=False):
@@ -102,6 +110,7 @@ class ModelCall(msgspec.Struct):
     model: str | None
     usage: Usage | None = None
     tools: list[ToolUse] = []
+    is_compaction: bool = False
 
 
 def meta_of(file: Path) -> Meta:
@@ -146,6 +155,8 @@ class Log:
     def __init__(self, file: Path, counts: Counts, has_usage: bool) -> None:
         self.meta = Meta()
         self._has_meta = False
+        self._repeats = self._is_compacted = False
+        self._begun_ns: int | None = None
         self.id = file.stem
         self.calls: list[ModelCall] = []
         self._counts = counts
@@ -159,8 +170,25 @@ class Log:
         self._has_input_since = False
         for n, record in read_rows(file, _Record, counts.damage):
             if record.type in _READ:
-                self._add(record, f"{shown_path(file)}, line {n}")
+                try:
+                    self._add(record, f"{shown_path(file)}, line {n}")
+                except TraceError as error:
+                    counts.damage.lose(error)
         self._close()
+        self._drop_history()
+
+    def _drop_history(self) -> None:
+        """Leave out the calls that a fork's log repeats of its origin: written at once, when the fork began."""
+        if not self._repeats or self._begun_ns is None:
+            return
+        kept = len(self.calls)
+        for n, call in enumerate(self.calls):
+            is_at_once = call.last_ns - call.start_ns <= _AT_ONCE_NS
+            if call.last_ns > self._begun_ns + _HISTORY_NS or not is_at_once:
+                kept = n
+                break
+        self._counts.drop("model call(s) of history that the log of a fork repeats", kept)
+        del self.calls[:kept]
 
     def _add(self, record: _Record, place: str) -> None:
         inside = f"{place}, payload"
@@ -170,9 +198,16 @@ class Log:
                 self.meta = decoded(payload, Meta, inside)
                 self.id = self.meta.id or self.id
                 self._has_meta = True
+                self._repeats = self.meta.forked_from_id is not None or parent_id_of(self.meta) is not None
+                self._begun_ns = unix_ns(record.timestamp or "")
+            else:
+                self._repeats = True
             return
         if record.type == "turn_context":
             self._model = decoded(payload, _Turn, inside).model or self._model
+            at_ns = unix_ns(record.timestamp or "")
+            if self._is_compacted and at_ns is not None:
+                self._input(at_ns)
             return
         if record.timestamp is None:
             self._counts.drop("line(s) without a timestamp")
@@ -181,6 +216,9 @@ class Log:
         if at_ns is None:
             what = f"timestamp: {shown(record.timestamp)} is not a time like 2026-03-21T10:05:59.326Z."
             raise TraceError(f"{place}: {what}")
+        if record.type == "compacted":
+            self._compact(decoded(payload, _Compacted, inside).message or "", at_ns)
+            return
         kind = decoded(payload, _Kind, inside)
         if record.type == "event_msg":
             if kind.type == "token_count":
@@ -207,6 +245,21 @@ class Log:
         elif kind.type is not None and kind.type.endswith("_output"):
             self._end_tool(decoded(payload, _Item, inside), at_ns)
 
+    def _compact(self, summary: str, at_ns: int) -> None:
+        """The agent has had its history summarised: a call of its own, from the last input to here."""
+        self._close()
+        before = self.calls[-1] if self.calls else None
+        start_ns = max(self._input_ns or 0, before.last_ns if before is not None else 0) or at_ns
+        usage = None if before is None else before.usage
+        tokens = Usage(
+            0 if usage is None else usage.input_tokens + usage.output_tokens, None, len(summary) // 4
+        )
+        self._counts.infer("compaction(s) are model calls, of the tokens of the call before them")
+        call = ModelCall(min(start_ns, at_ns), at_ns, at_ns, self._model, tokens, [], is_compaction=True)
+        self.calls.append(call)
+        self._input(at_ns)
+        self._is_compacted = True
+
     def _input(self, at_ns: int) -> None:
         self._input_ns = at_ns
         self._has_input_since = True
@@ -223,7 +276,7 @@ class Log:
             if before is not None and start_ns < before.last_ns <= at_ns:
                 start_ns = before.last_ns
             call = self._open = ModelCall(start_ns, at_ns, at_ns, self._model, tools=[])
-            self._has_input_since = False
+            self._has_input_since = self._is_compacted = False
         call.last_ns = max(call.last_ns, at_ns)
         return call
 

@@ -23,6 +23,7 @@ import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
 from replay.importers.prompt_blocks import SessionPrompts, add_prefix
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.rows import read_rows
 from replay.importers.reading.timestamps import unix_ns
@@ -92,10 +93,14 @@ class TraceLab:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         rounds: dict[str, list[_Round]] = {}
-        counts = Counts()
+        counts = Counts(damage=Damage(is_refused=options.strict))
         for file in input_files(paths, ".jsonl"):
             for n, line in read_rows(file, _Line, counts.damage):
-                found = _round(line, f"{shown_path(file)}, line {n}", counts)
+                try:
+                    found = _round(line, f"{shown_path(file)}, line {n}", counts)
+                except TraceError as error:
+                    counts.damage.lose(error)
+                    continue
                 if found is not None:
                     rounds.setdefault(line.session_id, []).append(found)
         sessions = list(rounds.values())

@@ -65,6 +65,17 @@ class Item:
             return None
         return Item(_decoded(raw, _Object, self.place, 1), self.place, self)
 
+    def parsed(self, name: str) -> "Item | None":
+        """As inner, or the object in a field's text; None where it is neither."""
+        raw = self.raw(name)
+        if raw is None or not raw.startswith(b'"'):
+            return self.inner(name)
+        try:
+            text = msgspec.json.decode(raw, type=str)
+            return Item(msgspec.json.decode(text, type=_Object), self.place, self)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+
     def objects(self, name: str) -> "list[Item]":
         """The objects in the array in a field; none where it is something else. Raises TraceError."""
         raw = self.raw(name)

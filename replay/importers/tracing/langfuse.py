@@ -9,6 +9,7 @@ as `traceId` and as `trace_id`. The fields are those of Langfuse's blob storage 
   streamed unless `stream` is False.
 - One of type TOOL, RETRIEVER or EMBEDDING becomes a `tool` step. Its `input` is kept as
   replay/importers/tool_requests.py says.
+- A SPAN whose metadata say what it is (`openinference.span.kind`, `gen_ai.operation.name`, `gen_ai.tool.name`) is that.
 - All others (SPAN, AGENT, CHAIN and so on) only hold those below them, and EVENTs are dropped. A tool that is
   logged as a SPAN without anything below it cannot be told from other work: its time is in the delays on the edges.
 - A session is what has the same `sessionId`, or else the same `traceId`. `session_by` names another field, of
@@ -33,6 +34,19 @@ from replay.trace.types import LlmCall
 
 _ARRAYS = ("observations", "traces", "data")
 _TOOLS = ("TOOL", "RETRIEVER", "EMBEDDING")
+_TOLD_KINDS = {
+    "tool": "TOOL",
+    "execute_tool": "TOOL",
+    "retriever": "RETRIEVER",
+    "retrieval": "RETRIEVER",
+    "embedding": "EMBEDDING",
+    "embeddings": "EMBEDDING",
+    "llm": "GENERATION",
+    "chat": "GENERATION",
+    "text_completion": "GENERATION",
+    "agent": "AGENT",
+    "chain": "CHAIN",
+}
 _OLD_USAGE = {"input": ("promptTokens", "prompt_tokens"), "output": ("completionTokens", "completion_tokens")}
 _OLD_WORDS = {"input": "prompt", "output": "completion"}
 _KEYS = re.compile(
@@ -56,7 +70,7 @@ class Langfuse:
 
 
 def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
-    kind = (item.text("type") or "SPAN").upper()
+    kind, tool = _kind_of(item)
     start_ns = collector.time_ns(item, "startTime", "start_time")
     if start_ns is None or kind == "EVENT":
         collector.counts.drop("event(s)" if kind == "EVENT" else "object(s) without a start time")
@@ -64,7 +78,7 @@ def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
     trace_id = item.text("traceId", "trace_id") or _outer_text(item, "id") or ""
     ids = (item.text("id") or collector.new_id(), item.text("parentObservationId", "parent_observation_id"))
     end_ns = collector.time_ns(item, "endTime", "end_time")
-    name = item.text("name") or kind.lower()
+    name = tool or item.text("name") or kind.lower()
     told: dict[str, str | None] = {"span": ids[0], "error": "true" if item.text("level") == "ERROR" else None}
     if kind == "GENERATION":
         first_byte_ns = collector.time_ns(item, "completionStartTime", "completion_start_time")
@@ -82,6 +96,24 @@ def _add(item: Item, collector: SpanCollector, options: ImportOptions) -> None:
     session_id = _session_id(item, options.session_by) or trace_id or "session"
     agent = _outer_text(item, "name") or item.text("traceName", "trace_name") or ""
     collector.add(session_id, span, {"agent": agent} if agent else {})
+
+
+def _kind_of(item: Item) -> tuple[str, str | None]:
+    """What an observation is, and the tool that it names: as a SPAN it may be told by its metadata only."""
+    kind = (item.text("type") or "SPAN").upper()
+    if kind != "SPAN":
+        return kind, None
+    metadata = item.parsed("metadata")
+    attributes = None if metadata is None else metadata.parsed("attributes")
+    for holder in (attributes, metadata):
+        if holder is None:
+            continue
+        tool = holder.plain("gen_ai.tool.name") or holder.plain("tool.name")
+        told = holder.plain("openinference.span.kind") or holder.plain("gen_ai.operation.name") or ""
+        found = _TOLD_KINDS.get(told.lower(), "TOOL" if tool else kind)
+        if found != kind:
+            return found, tool if found == "TOOL" else None
+    return kind, None
 
 
 def _tokens(item: Item, usage: dict[str, Any], word: str) -> int:

@@ -4,10 +4,10 @@ The format is OTLP's TracesData (opentelemetry-proto, with the JSON encoding of 
 replay/importers/tracing/otlp_files.py tells apart. Spans may stand in any order, in any of the files. The names of
 attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
 
-- A span whose `gen_ai.operation.name` is chat, text_completion or generate_content becomes an `llm` step, with its
-  tokens, model, and first chunk (an attribute, or an event that tells of a first token). It is streamed if an
-  attribute says so or its first chunk was recorded; where neither is known of any call, calls are streamed unless
-  `stream` is False.
+- A span whose `gen_ai.operation.name` is chat, text_completion, generate_content, responses or the like becomes an
+  `llm` step, with its tokens, model, and first chunk (an attribute, or an event that tells of a first token). It is
+  streamed if an attribute says so or its first chunk was recorded; where neither is known of any call, calls are
+  streamed unless `stream` is False.
 - execute_tool, embeddings and retrieval become `tool` steps: their HTTP request where that was recorded, or else a
   request as replay/importers/tool_requests.py makes it.
 - A client span with MCP's attributes becomes an `mcp` step, its JSON-RPC request made anew from its attributes, to the
@@ -36,6 +36,7 @@ from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import is_secret_session
 from replay.importers.reading.timestamps import Grain
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.otlp_calls import TraceCalls
 from replay.importers.tracing.otlp_files import framing_of, is_printable, read_spans
 from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
@@ -164,10 +165,14 @@ def _settle_streaming(streaming: Streaming, options: ImportOptions) -> list[str]
 
 def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:
     found = SpanCounts()
+    set_clocks_right(group.spans, resolution_ms, found)
     start_ns, steps = linked_steps(group.spans, resolution_ms, counts.tally, found)
     for step in steps:
         counts.add(step)
     counts.drop("wait(s) for more calls than one step may join", found.shortened_joins)
+    counts.infer(
+        "span(s) that began before their parent, by another clock, are moved behind its start", found.early
+    )
     counts.infer("tool call(s) that hold calls are these calls", found.tools_that_hold_calls)
     counts.infer("model call(s) that hold model calls are these calls", found.models_that_hold_models)
     counts.infer("span(s) whose parent is not recorded stand at the top", found.unknown_parents)

@@ -29,6 +29,12 @@ _ROLES: dict[str, dict[str, Role]] = {
     "gen_ai.operation.name": {
         "chat": "model",
         "text_completion": "model",
+        "responses": "model",
+        "response": "model",
+        "messages": "model",
+        "completions": "model",
+        "chat_completion": "model",
+        "generate": "model",
         "generate_content": "model",
         "completion": "model",
         "chat.completions": "model",
@@ -232,11 +238,11 @@ def _named_role(span: OtlpSpan) -> Role | None:
         role = roles.get(value) if isinstance(value, str) else None
         if role is not None:
             return role
-    if OPERATION[0] in span.attributes:
-        return None
-    if span.text(TOOL_NAME) and span.text(TOOL_CALL):
+    is_told = OPERATION[0] in span.attributes
+    if not is_told and span.text(TOOL_NAME) and span.text(TOOL_CALL):
         return "tool"
     is_counted = span.number(INPUT_TOKENS) is not None or span.number(OUTPUT_TOKENS) is not None
+    # An operation that is none of the convention's names, with a model and its tokens, is a call of that model.
     return "model" if is_counted and span.text(MODEL) else None
 
 

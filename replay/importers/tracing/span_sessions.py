@@ -9,13 +9,16 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.call_steps import model_step, tool_step
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.json_items import Item, read_items
 from replay.importers.reading.log_fields import is_secret_session
 from replay.importers.reading.timestamps import Grain, unix_ns
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
+from replay.importers.tracing.clocks import set_clocks_right
 from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
 from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall
 
 _LATEST_MS = 9_000_000_000_000  # in the year 2255; in ns it still fits an int64
@@ -32,7 +35,7 @@ class SpanCollector:
     """Takes spans as they are read, and gives the trace."""
 
     def __init__(self, format_name: str, options: ImportOptions) -> None:
-        self.counts = Counts()
+        self.counts = Counts(damage=Damage(is_refused=options.strict))
         self._format_name = format_name
         self._options = options
         self._groups: dict[str, _Group] = {}
@@ -104,9 +107,13 @@ class SpanCollector:
 
         Raises TraceError where there is no call.
         """
-        for file in input_files(paths, ".json*"):
-            for item in read_items(file, arrays, self.counts.damage):
+        damage = self.counts.damage
+        files = input_files(paths, ".json*")
+        for item in damage.of_files(files, lambda file: read_items(file, arrays, damage)):
+            try:
                 take(item)
+            except TraceError as error:
+                damage.lose(error)
         options = self._options
         streamed = "Calls with a recorded first token are streamed, the others are not."
         if not self._has_first_bytes:
@@ -130,12 +137,16 @@ class SpanCollector:
 
 def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:
     found = SpanCounts()
+    set_clocks_right(group.spans, resolution_ms, found)
     start_ns, steps = linked_steps(group.spans, resolution_ms, counts.tally, found)
     for step in steps:
         counts.add(step)
     counts.drop("span(s) that hold no call", found.empty)
     counts.drop("span(s) with an id that occurred before", found.repeated_ids)
     counts.drop("wait(s) for more calls than one step may join", found.shortened_joins)
+    counts.infer(
+        "span(s) that began before their parent, by another clock, are moved behind its start", found.early
+    )
     counts.infer("tool call(s) that hold calls are these calls", found.tools_that_hold_calls)
     counts.infer("model call(s) that hold model calls are these calls", found.models_that_hold_models)
     counts.infer("span(s) whose parent is not recorded stand at the top", found.unknown_parents)

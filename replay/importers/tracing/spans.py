@@ -50,7 +50,10 @@ class Span(msgspec.Struct, gc=False):
 
 
 class SpanCounts(msgspec.Struct):
-    """What became of the spans. unknown_parents: spans whose parent was not recorded; they are taken to have none."""
+    """What became of the spans. unknown_parents: spans whose parent was not recorded; they are taken to have none.
+
+    early: spans that began before their parent, by up to most_early_ms, and were moved.
+    """
 
     holders: int = 0
     empty: int = 0
@@ -58,6 +61,8 @@ class SpanCounts(msgspec.Struct):
     models_that_hold_models: int = 0
     unknown_parents: int = 0
     repeated_ids: int = 0
+    early: int = 0
+    most_early_ms: float = 0.0
     shortened_joins: int = 0
 
 

@@ -72,6 +72,14 @@ class Tally(msgspec.Struct):
     overlapped_subagents: int = 0
     most_clamped_ms: float = 0.0
 
+    def add(self, other: "Tally") -> None:
+        """Add what another one counted."""
+        self.clamped += other.clamped
+        self.overlapping += other.overlapping
+        self.joins += other.joins
+        self.overlapped_subagents += other.overlapped_subagents
+        self.most_clamped_ms = max(self.most_clamped_ms, other.most_clamped_ms)
+
 
 class _Open(msgspec.Struct):
     """Calls whose end nobody waits for yet: one overtaken call, or what a sub-agent ended with.

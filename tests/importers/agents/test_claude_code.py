@@ -1,7 +1,6 @@
 """Claude Code's own logs become sessions: model calls, the tools beside them, and sub-agents below them."""
 
 import json
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -13,61 +12,7 @@ from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge
-
-START = datetime(2026, 6, 1, tzinfo=UTC)
-USAGE = {
-    "input_tokens": 2,
-    "cache_creation_input_tokens": 30,
-    "cache_read_input_tokens": 400,
-    "output_tokens": 5,
-}
-
-
-def at(ms):
-    return (START + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def prompt(ms, **fields):
-    return {
-        "type": "user",
-        "timestamp": at(ms),
-        "sessionId": "s",
-        "message": {"role": "user", "content": "do it"},
-        **fields,
-    }
-
-
-def result(ms, tool, agent=None, error=False, **fields):
-    block = {"type": "tool_result", "tool_use_id": tool, "content": "...", "is_error": error}
-    extra = {} if agent is None else {"toolUseResult": {"agentId": agent, "status": "completed"}}
-    return {
-        "type": "user",
-        "timestamp": at(ms),
-        "sessionId": "s",
-        "message": {"content": [block]},
-        **extra,
-        **fields,
-    }
-
-
-def output(ms, message, *blocks, usage=USAGE, **fields):
-    body = {
-        "id": message,
-        "model": "m-1",
-        "content": list(blocks) or [{"type": "text", "text": "."}],
-        "usage": usage,
-    }
-    return {"type": "assistant", "timestamp": at(ms), "sessionId": "s", "message": body, **fields}
-
-
-def use(tool, name="Bash", **arguments):
-    return {"type": "tool_use", "id": tool, "name": name, "input": arguments}
-
-
-def write(path, *records):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
+from tests.support.claude_logs import USAGE, output, prompt, result, use, write
 
 
 def imported(path, *more, **options):
@@ -172,7 +117,6 @@ def test_subagents_in_files_of_their_own_run_beside_each_other_and_are_joined(pa
         file = path.with_suffix("") / "subagents" / f"agent-{name}.jsonl"
         side = {"isSidechain": True, "agentId": name}
         write(file, prompt(1200, **side), output(end, f"of {name}", **side))
-    write(path.with_suffix("") / "subagents" / "agent-acompact-1.jsonl", prompt(1), output(2, "compacted"))
     _, [session] = imported(path)
     steps = steps_of(session)
     assert list(steps) == ["1", "1.1.1", "1.2.1", "2"]
