@@ -47,6 +47,7 @@ class RunKeywords(TypedDict, total=False):
     budget: str | Budget | None
     workers: int
     listen: str | None
+    cluster: str | None
 
 
 def options_of(given: Mapping[str, Any], caller: str, others: str = "") -> RunOptions:

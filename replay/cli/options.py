@@ -192,6 +192,12 @@ _WORKERS_OPTIONS = [
         help="Wait here for the workers, which are `replay worker` on other machines; REPLAY_CLUSTER_TOKEN holds the "
         "secret that all share.",
     ),
+    click.option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Have the workers on those of a Dask cluster; the address of its scheduler, for example "
+        "tcp://scheduler:8786 (extra: cluster).",
+    ),
 ]
 
 
@@ -214,6 +220,8 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
     if chosen["repeat"] and chosen["duration"] is None:
         raise click.UsageError("--repeat repeats without end; set an end with --duration, for example 10m.")
+    if chosen.get("listen") is not None and chosen.get("cluster") is not None:
+        raise click.UsageError("--listen waits for workers and --cluster sends for them: choose one of them.")
     if chosen["data"] is not None and not chosen["references"]:
         raise click.UsageError("--data gives values to references, and --no-references leaves them alone.")
     return RunOptions(
@@ -243,6 +251,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         budget=chosen.get("budget"),
         workers=chosen.get("workers", 1),
         listen=chosen.get("listen"),
+        cluster=chosen.get("cluster"),
     )
 
 

@@ -94,7 +94,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     data_order. to_origin: the target may be where the trace was recorded; else such a run is refused. read_only:
     requests that may change something become waits of their recorded length. budget: what the model calls of one
     replay may cost, of all its targets together. workers: so many processes do a share of the sessions each.
-    listen: where these come to from other machines, host:port; None: they are processes of this one.
+    listen: where these come to from other machines, host:port; cluster: the address of a
+    Dask scheduler, whose workers they are; None for both: they are processes of this one.
     """
 
     timing: Timing = "causal"
@@ -119,6 +120,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     budget: Budget | None = None
     workers: Annotated[int, Meta(ge=1, le=MOST_WORKERS)] = 1
     listen: str | None = None
+    cluster: str | None = None
 
 
 class Progress:

@@ -24,6 +24,7 @@ def options_of_share(options: RunOptions, share: Share) -> RunOptions:
         options,
         workers=1,
         listen=None,
+        cluster=None,
         at=options.at if share.place == 0 else (),
         max_in_flight=None if limit is None else part_of(limit, share),
         budget=None if budget is None else msgspec.structs.replace(budget, amount=budget.amount / share.of),

@@ -30,6 +30,7 @@ from replay.scale.launching import Launched, LocalWorker, cores_for
 from replay.scale.meeting import Meeting, address_of
 from replay.scale.messages import Assignment, JobPart
 from replay.scale.secrets import shared_token
+from replay.scale.through_dask import DaskCluster
 from replay.target.secrets import redacted
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
@@ -54,16 +55,16 @@ def replay_dealt(
     replay_together raises, and NotStarted where a worker could not begin.
     """
     _check_possible(jobs)
-    if options.listen is not None:
+    is_away = options.listen is not None or options.cluster is not None
+    if is_away:
         _check_travels(jobs)
     count = options.workers
     shares = [Share(place, count) for place in range(count)]
     # Asked for before anything is started, since it may be refused.
     divided = [options_of_share(options, share) for share in shares]
     targets = [[target_of_share(job.target, share) for job in jobs] for share in shares]
-    is_away = options.listen is not None
     with contextlib.ExitStack() as started:
-        launched = _gathered(options.listen, count, started) if options.listen else _launched(count, started)
+        launched = _launched(options, started)
         cores = [None] * count if is_away else cores_for(count)
         conductor = started.enter_context(Conductor(launched, cores, __version__, trace))
         # While this process reads the trace, the others come to life.
@@ -143,7 +144,17 @@ def _check_travels(jobs: Sequence[Job]) -> None:
                 )
 
 
-def _launched(count: int, started: contextlib.ExitStack) -> list[Launched]:
+def _launched(options: RunOptions, started: contextlib.ExitStack) -> list[Launched]:
+    """The workers, wherever they are to be."""
+    if options.listen is not None:
+        return _gathered(options.listen, options.workers, started)
+    if options.cluster is not None:
+        cluster = started.enter_context(DaskCluster(options.cluster, options.workers))
+        return list(cluster.launched)
+    return _started_here(options.workers, started)
+
+
+def _started_here(count: int, started: contextlib.ExitStack) -> list[Launched]:
     """Processes of this machine."""
     launched: list[Launched] = []
     for n in range(count):

@@ -38,8 +38,9 @@ from replay.scale.messages import (
 
 _NS = 1_000_000_000
 _BEAT_NS = _NS
-# The conductor asks for the time once a second.
-SILENT_NS = 10 * _NS
+# The conductor asks for the time once a second, but reads the trace before it says anything.
+SILENT_NS = 5 * _NS
+SILENT_AT_FIRST_NS = 600 * _NS
 # What an engine that was left alone has to write its end (engine.py), and a moment more.
 _ENDING_S = 4.5
 _READ_BYTES = 1 << 16
@@ -132,7 +133,7 @@ class Worker:
         self._index = index
         self._clock: Clock = clock or MonotonicClock()
         self._engine = engine or Engine()
-        self._heard_ns = time.monotonic_ns()
+        self._left_alone_ns = time.monotonic_ns() + SILENT_AT_FIRST_NS
         self._is_over = self._is_dismissed = False
         self._away: Away | None = None
 
@@ -163,7 +164,7 @@ class Worker:
                         line.send(Beat())
                         self._report()
                     line.flush()
-                    if now_ns - self._heard_ns > SILENT_NS:
+                    if now_ns > self._left_alone_ns:
                         return
         finally:
             engine.end()
@@ -174,7 +175,7 @@ class Worker:
 
     def _obey(self, message: ToWorker) -> None:
         heard_ns = self._clock.now_ns()
-        self._heard_ns = time.monotonic_ns()
+        self._left_alone_ns = time.monotonic_ns() + SILENT_NS
         if isinstance(message, Ping):
             self._line.send(Pong(message.asked_ns, heard_ns, self._clock.now_ns()))
         elif isinstance(message, Bye):

@@ -97,11 +97,12 @@ def replay_watched(
     """As replay_together, or replay_dealt where there are to be several workers, ended by the first of these rules that
     holds; `summary.ended` then says so.
     """
-    is_one = options.workers == 1 and options.listen is None
+    is_far = options.listen is not None or options.cluster is not None
+    is_one = options.workers == 1 and not is_far
     replay = replay_together if is_one else replay_dealt
     if not aborts:
         return replay(trace, jobs, options, on_progress, stop_when)
-    with AbortWatch(aborts, is_far=options.listen is not None) as watch:
+    with AbortWatch(aborts, is_far=is_far) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
 
 

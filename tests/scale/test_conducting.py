@@ -99,7 +99,8 @@ class Launched:
 
     def kill(self):
         self.was_killed = True
-        self.theirs.close()
+        if self.thread is None:
+            self.theirs.close()
 
 
 @pytest.fixture
@@ -293,6 +294,15 @@ def test_workers_end_their_engines_when_the_conductor_goes(conducted):
 
     for member in conductor.members:
         member.line.close()
+
+    assert all(engine.has_ended.wait(5) for engine in engines)
+
+
+def test_workers_end_their_engines_when_the_conductor_falls_silent(conducted, monkeypatch):
+    monkeypatch.setattr("replay.scale.worker.SILENT_NS", -1)
+    engines = ready_and_over(2)
+
+    conducted(*engines).gather()
 
     assert all(engine.has_ended.wait(5) for engine in engines)
 
