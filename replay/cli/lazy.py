@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from replay.cli.command import DONE, Ends, write_examples, write_exit_codes
 
@@ -47,6 +48,15 @@ class LazyGroup(click.Group):
         module, _, name = member.where.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """As a group does, which would import every command for a line of its help."""
+        commands = [
+            CompletionItem(name, help=member.short_help)
+            for name, member in self._members.items()
+            if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self._members))

@@ -12,6 +12,12 @@ from replay.cli.main import cli
 
 TRACE = Path(__file__).parents[2] / "traces" / "support-agent.jsonl"
 HEAVY = ("scipy", "pyarrow", "httpx", "rich", "numpy", "anyio", "zstandard", "hdrh")
+NOT_OF_A_RUN = (
+    "replay.simulation.simulation",
+    "replay.money.cost",
+    "replay.choice.types",
+    "replay.trials.evidence",
+)
 _TELLS = """
 import sys
 from replay.cli.entry import main
@@ -26,7 +32,7 @@ print("loaded", *(name for name in {heavy!r} if name in sys.modules), file=sys.s
 
 def loaded_by(*words):
     told = subprocess.run(
-        [sys.executable, "-c", _TELLS.format(words=words, heavy=HEAVY)],
+        [sys.executable, "-c", _TELLS.format(words=words, heavy=(*HEAVY, *NOT_OF_A_RUN))],
         capture_output=True,
         text=True,
         timeout=60,
@@ -41,6 +47,23 @@ def test_what_only_lists_imports_no_library_but_click(words):
     assert loaded_by(*words) == set()
 
 
+@pytest.mark.parametrize("words", ["replay r", "replay trace in", "replay plane s", "replay -"])
+def test_a_completion_of_a_commands_name_imports_no_command(words, monkeypatch):
+    monkeypatch.setenv("_REPLAY_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+
+    assert loaded_by() == set()
+
+
+def test_a_completion_names_the_commands_that_begin_so():
+    completed = cli.shell_complete(click.Context(cli), "re")
+
+    assert [(item.value, item.help) for item in completed] == [
+        ("report", "Show a run or a verdict again, as text or as a page.")
+    ]
+
+
 def test_a_trace_is_checked_without_statistics_and_without_pages():
     assert loaded_by("trace", "validate", str(TRACE)).isdisjoint({"scipy", "pyarrow", "httpx", "rich", "anyio"})
 
@@ -50,7 +73,7 @@ def test_a_run_without_a_verdict_needs_no_statistics(truth, write_trace, tmp_pat
 
     loaded = loaded_by("run", str(trace), "-t", truth.url, "--out", str(tmp_path / "run"))
 
-    assert loaded.isdisjoint({"scipy", "pyarrow", "httpx"})
+    assert loaded.isdisjoint({"scipy", "pyarrow", "httpx", *NOT_OF_A_RUN})
 
 
 def groups(group):

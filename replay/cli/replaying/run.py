@@ -1,4 +1,7 @@
-"""`replay run`: replay one trace against one target."""
+"""`replay run`: replay one trace against one target.
+
+What a plain run has no use for is imported where it is used, so that the first request goes out sooner.
+"""
 
 import sys
 from pathlib import Path
@@ -19,20 +22,15 @@ from replay.cli.options import (
     workers_options,
 )
 from replay.cli.units import DURATION, FAULT_AT
-from replay.engine.forecast.dryrun import foresee
-from replay.engine.types import At, FaultKind
+from replay.engine.types import At, FaultKind, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
-from replay.report.terminal.check import print_check
-from replay.report.terminal.recovery import print_recovery
-from replay.report.terminal.run import print_dry_run, print_summary
+from replay.report.terminal.run import print_summary
 from replay.results.types import AnswersKept
 from replay.target.file import load_target
+from replay.target.target import Target
 from replay.trials.aborting import replay_one
-from replay.trials.check.checking import CheckOutcome, check_target
 from replay.trials.endings import concluded
-from replay.trials.faults import judge_faults
-from replay.trials.prices import check_currency, currency_of
 
 
 @click.command(
@@ -110,35 +108,57 @@ def run(
     events = [At(at_s, command=command) for at_s, command in commands]
     events += [At(at_s, fault=fault) for fault, at_s in faults]
     options = msgspec.structs.replace(options_from(chosen), at=tuple(events), answers=answers or "none")
-    check_currency(options.budget, [aim])
+    if options.budget is not None:
+        from replay.trials.prices import check_currency
+
+        check_currency(options.budget, [aim])
     if dry_run:
-        forecast = foresee(trace, aim, options)
-        if as_json:
-            print_json(forecast)
-        else:
-            print_dry_run(forecast, currency=currency_of(aim))
+        _show_forecast(trace, aim, options, as_json=as_json)
         return
     if is_check:
-        checked = check_target(trace, aim, options, out=out)
-        if as_json:
-            print_json(checked.report)
-        else:
-            print_check(checked.report, checked.directory)
-        ctx.exit(EXIT_CODES[_check_conclusion(checked)])
+        ctx.exit(EXIT_CODES[_check(trace, aim, options, out, as_json=as_json)])
     with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
         outcome = replay_one(trace, aim, options, out, view.show, aborts=chosen["aborts"])
-    recovery = judge_faults(outcome.directory) if events else None
     if as_json:
         print_json(outcome.summary)
     else:
         print_summary(outcome.summary, outcome.directory)
-        if recovery is not None:
-            print_recovery(recovery)
+    if events:
+        _judge_recovery(outcome.directory, is_quiet=as_json)
     ctx.exit(EXIT_CODES[concluded(outcome.summary.status, ended=outcome.summary.ended)])
 
 
-def _check_conclusion(checked: CheckOutcome) -> Conclusion:
+def _judge_recovery(directory: Path, *, is_quiet: bool) -> None:
+    from replay.report.terminal.recovery import print_recovery
+    from replay.trials.faults import judge_faults
+
+    recovery = judge_faults(directory)
+    if not is_quiet and recovery is not None:
+        print_recovery(recovery)
+
+
+def _show_forecast(trace: Path, target: Target, options: RunOptions, *, as_json: bool) -> None:
+    from replay.engine.forecast.dryrun import foresee
+    from replay.report.terminal.run import print_dry_run
+    from replay.trials.prices import currency_of
+
+    forecast = foresee(trace, target, options)
+    if as_json:
+        print_json(forecast)
+    else:
+        print_dry_run(forecast, currency=currency_of(target))
+
+
+def _check(trace: Path, target: Target, options: RunOptions, out: Path | None, *, as_json: bool) -> Conclusion:
     """A target that a replay would mislead about is one at which no run can be carried out."""
+    from replay.report.terminal.check import print_check
+    from replay.trials.check.checking import check_target
+
+    checked = check_target(trace, target, options, out=out)
+    if as_json:
+        print_json(checked.report)
+    else:
+        print_check(checked.report, checked.directory)
     if checked.was_interrupted:
         return "interrupted"
     return "done" if checked.report.verdict == "ok" else "not_carried_out"
