@@ -15,8 +15,13 @@ from replay.importers.datasets.dynamo import Dynamo
 from replay.importers.datasets.mooncake import Mooncake
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.cloud_run import CloudRun
+from replay.importers.logs.elb_log import ELB_LOG
 from replay.importers.logs.envoy_log import EnvoyLog
+from replay.importers.logs.haproxy_log import HAPROXY_LOG
 from replay.importers.logs.json_log import JsonLog
+from replay.importers.logs.lambda_log import LambdaLog
+from replay.importers.logs.line_logs import LineLog
+from replay.importers.logs.w3c_log import W3cLog
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.langsmith import LangSmith
 from replay.importers.tracing.otlp import Otlp
@@ -39,6 +44,10 @@ IMPORTERS: dict[str, Importer] = {
         LangSmith(),
         AccessLog(),
         EnvoyLog(),
+        LineLog(ELB_LOG),
+        LineLog(HAPROXY_LOG),
+        W3cLog(),
+        LambdaLog(),
         JsonLog(),
         CloudRun(),
         Otlp(),

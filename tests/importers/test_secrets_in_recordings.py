@@ -162,6 +162,16 @@ PLANTED = {
         f'192.0.2.7 - - [10/Oct/2000:13:55:36 +0000] "GET http://ada:{CANARY}@h{QUERY} HTTP/1.1" 200 6\n',
     ],
     "envoy-log": [FORMATS["envoy-log"].of(1).replace("/a/0", QUERY)],
+    "elb-log": [FORMATS["elb-log"].of(1).replace("http://api.test:80/a/0", f"http://ada:{CANARY}@h{QUERY}")],
+    "haproxy-log": [FORMATS["haproxy-log"].of(1, CANARY).replace("/a/0", QUERY)],
+    "w3c-log": [
+        "#Fields: date time cs-method cs-uri-stem cs-uri-query cs-username cs(Referer) cs(Cookie) sc-status\n"
+        f"2026-01-01 00:00:00 GET /a {QUERY[3:]} {CANARY} http://r/?token={CANARY} sid={CANARY} 200\n"
+    ],
+    "lambda-log": [
+        FORMATS["lambda-log"].of(1, CANARY) + line({"level": "INFO", "message": f"token={CANARY}"}),
+        f"2026-01-01T00:00:00Z REPORT RequestId: a Duration: 5.00 ms\n2026-01-01T00:00:00Z password={CANARY}\n",
+    ],
     "json-log": [
         line({**JSON_LOG, "request_uri": QUERY, "http_referer": QUERY, "http_authorization": CANARY, "cookie": CANARY}),
         line({**JSON_LOG, "request_uri": "/a", "args": QUERY[3:], "remote_user": CANARY}),
@@ -203,6 +213,9 @@ SESSIONS = {
     "mitmproxy": ("authorization", PLANTED["mitmproxy"]),
     "access-log": ("query:api_key", PLANTED["access-log"]),
     "envoy-log": ("query:access_token", PLANTED["envoy-log"]),
+    "elb-log": ("query:api_key", PLANTED["elb-log"]),
+    "haproxy-log": ("query:api_key", PLANTED["haproxy-log"]),
+    "w3c-log": ("cs(cookie)", PLANTED["w3c-log"]),
     "json-log": ("http_authorization", PLANTED["json-log"][:1]),
     "cloud-run": ("labels.token", PLANTED["cloud-run"]),
     "langfuse": ("token", PLANTED["langfuse"][:1]),

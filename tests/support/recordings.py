@@ -139,6 +139,30 @@ def _envoy_log(n: int, text: str) -> str:
     return f'[{at(n)}] "GET /a/{n} HTTP/2" 200 - 154 87 {took_ms(n)} 100 "192.0.2.7" {told}\n'
 
 
+def _elb_log(n: int, text: str) -> str:
+    rest = f'"{text}" - - arn:x "Root=1-{n}" "api.test" "-" 0 {at(n)} "forward" "-" "-"'
+    times = f"0.000 {took_ms(n) / 1_000:.3f} 0.000"
+    request = f"GET http://api.test:80/a/{n} HTTP/1.1"
+    return f'http {at(n, took_ms(n))} app/lb/1 192.0.2.7:2817 10.0.0.1:80 {times} 200 200 34 366 "{request}" {rest}\n'
+
+
+def _haproxy_log(n: int, text: str) -> str:
+    when = (START + timedelta(seconds=n)).strftime("%d/%b/%Y:%H:%M:%S.000")
+    told = f'200 116 - - ---- 1/1/0/0/0 0/0 {{{text}}} "GET /a/{n} HTTP/1.1"'
+    return f"192.0.2.7:57368 [{when}] fe be/s1 0/0/1/9/{took_ms(n)} {told}\n"
+
+
+def _w3c_log(n: int, text: str) -> str:
+    date, _, time = at(n, took_ms(n)).rstrip("Z").partition("T")
+    return f"{date} {time} 10.0.0.1 GET /a/{n} - 192.0.2.7 {text} 200 0 {took_ms(n)}\n"
+
+
+def _lambda_log(n: int, text: str) -> str:
+    metrics = {"durationMs": took_ms(n), "billedDurationMs": took_ms(n) + 1, "memorySizeMB": 128}
+    record = {"requestId": f"id-{n}", "metrics": metrics, "status": text}
+    return line({"time": at(n, took_ms(n)), "type": "platform.report", "record": record})
+
+
 def _json_log(n: int, text: str) -> str:
     request = {"request_method": "GET", "request_uri": f"/a/{n}", "remote_addr": "192.0.2.7"}
     when = {
@@ -240,6 +264,14 @@ FORMATS = {
     "langsmith": Format(_langsmith, ".jsonl"),
     "access-log": Format(_access_log, ".log"),
     "envoy-log": Format(_envoy_log, ".log"),
+    "elb-log": Format(_elb_log, ".log"),
+    "haproxy-log": Format(_haproxy_log, ".log"),
+    "w3c-log": Format(
+        _w3c_log,
+        ".log",
+        "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) sc-status sc-substatus time-taken\n",
+    ),
+    "lambda-log": Format(_lambda_log, ".jsonl"),
     "json-log": Format(_json_log, ".jsonl"),
     "cloud-run": Format(_cloud_run, ".jsonl"),
     "otlp": Format(_otlp, ".jsonl"),

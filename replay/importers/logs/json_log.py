@@ -1,8 +1,9 @@
 """Requests of the `json-log` format: servers' access logs as JSON Lines, of nginx, Apache, Envoy and their like.
 
 Keys are those that their documentation and common configurations use, whatever their case; see the tables below.
-A value may be a text or a number. An object in `request` or `http` is looked into too (Caddy writes so). What becomes
-of a request is said in replay/importers/logs/logged_requests.py. What the keys tell:
+A value may be a text or a number. An object in `request` or `http` is looked into too (Caddy writes so); layouts with
+objects of their own (ECS, pino) are in replay/importers/logs/json_layouts.py. What becomes of a request is said in
+replay/importers/logs/logged_requests.py. What the keys tell:
 
 - `start_time`, Envoy's, is the start of a request, and so is any key with "start" in it. Every other instant is the
   end, where there is a duration to go back by, as nginx and most others write a line when the request has ended.
@@ -22,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from replay.importers.logs.json_layouts import told_by_layout
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
@@ -183,7 +185,7 @@ def _entry(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict):
         return None
-    entry = _flat(found)
+    entry = _flat({**found, **told_by_layout(found)})
     for key in ("request", "http"):
         inner = entry.get(key)
         if isinstance(inner, dict):

@@ -20,12 +20,14 @@ _CRI = re.compile(rf"{_ISO} (?:stdout|stderr) (?P<part>[FP])(?::\S{{1,20}})? (?P
 _COLOUR = r"(?:\x1b\[[\d;]{0,20}m)*"
 _SYSLOG_TIME = rf"(?:[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d|{_ISO})"
 _STRUCTURED = r"(?:-|(?:\[[^\]\n]{0,2000}\])+)"
+# Behind the time of a Classic Load Balancer's line, which is no frame: its name, whom it served, and by whom.
+_OF_ELB = r"[\w\-]{1,64} [\d.:a-fA-F\[\]]{3,60} (?:[\d.:a-fA-F\[\]]{3,60}|-) -?\d{1,9}(?:\.\d{1,9})? "
 _PATTERNS = {
     "kubectl's prefix": rf"\[pod/[\w.\-]{{1,253}}(?:[/:][\w.\-]{{1,253}})*\] (?:{_ISO} )?",
     "docker compose's prefix": rf"{_COLOUR}[\w.\-]{{1,100}} *\|{_COLOUR} (?:{_ISO} )?",
     "syslog's prefix (RFC 5424)": rf"<\d{{1,3}}>1 (?:{_ISO}|-)(?: \S{{1,255}}){{4}} {_STRUCTURED} ?",
-    "syslog's prefix": rf"(?:<\d{{1,3}}>)?{_SYSLOG_TIME} (?:[\w.:\-]{{1,255}} )?{_TAG}",
-    "a time in front": rf"{_ISO} (?=\S)",
+    "syslog's prefix": rf"(?:<\d{{1,3}}>)?{_SYSLOG_TIME} (?!{_OF_ELB})(?:[\w.:\-]{{1,255}} )?{_TAG}",
+    "a time in front": rf"{_ISO} (?=\S)(?!{_OF_ELB})",
 }
 _FOUND = {name: re.compile(pattern).match for name, pattern in _PATTERNS.items()}
 _DOCKER = "docker's JSON"

@@ -51,7 +51,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     """One request. client: what tells clients apart. session: the value of session_by; None where it has none.
 
     host: where it went, as in a Host header. body_bytes: the size of its body; None where it is not known.
-    attributes: of the step.
+    cold: whether it waited for an instance to boot, where the log tells. attributes: of the step.
     """
 
     start_us: int
@@ -66,6 +66,7 @@ class LoggedRequest(msgspec.Struct, gc=False, kw_only=True):
     request_bytes: int | None = None
     response_bytes: int | None = None
     body_bytes: int | None = None
+    cold: bool | None = None
     attributes: dict[str, str] = {}
 
 
@@ -99,13 +100,19 @@ class Stamps(msgspec.Struct):
 
 
 class RequestLog:
-    """Collects the requests of a log, and what could not be read, and makes a trace of them."""
+    """Collects the requests of a log, and what could not be read, and makes a trace of them.
 
-    def __init__(self, format_name: str, paths: Sequence[Path], options: ImportOptions) -> None:
+    session_is: a sentence that says what a session is, where it is not what an address and a user agent sent.
+    """
+
+    def __init__(
+        self, format_name: str, paths: Sequence[Path], options: ImportOptions, *, session_is: str | None = None
+    ) -> None:
         refuse_arrivals(format_name, options)
         self._format_name = format_name
         self._paths = paths
         self._options = options
+        self._session_is = session_is
         self._requests: list[LoggedRequest] = []
         self._texts: dict[str, str] = {}
         self._held_bytes = 0
@@ -263,12 +270,15 @@ class RequestLog:
     def _notes(self, span_us: int, resolution_ms: float, sessions: int, counts: EdgeCounts) -> Iterator[str]:
         options, n = self._options, len(self._requests)
         yield f"{n} request(s) of {self._clients} client(s) over {seconds(span_us / 1e6)}: {sessions} session(s)."
-        if options.session_by is None:
+        if self._session_is is not None:
+            yield self._session_is
+        elif options.session_by is None:
             yield (
                 "A session is what one address and user agent sent until it was silent for longer than "
                 f"{seconds(options.idle_gap_s)}. --session-by names something better, where the log has it."
             )
-        yield "Addresses and users are not imported: clients are numbered."
+        if self._session_is is None:
+            yield "Addresses and users are not imported: clients are numbered."
         yield f"Times are recorded to {milliseconds(resolution_ms)}."
         yield (
             f"Who waited for whom is inferred from the times: {counts.followed} request(s) follow those that had "
@@ -337,8 +347,10 @@ def _session(group: _Group, first_us: int, resolution_us: int) -> Session:
 
 
 def _recorded(request: LoggedRequest) -> Recorded | None:
-    found = (request.status, request.request_bytes, request.response_bytes)
-    if found == (None, None, None):
-        return None
-    status, request_bytes, response_bytes = found
-    return Recorded(status=status, request_bytes=request_bytes, response_bytes=response_bytes)
+    found = Recorded(
+        status=request.status,
+        request_bytes=request.request_bytes,
+        response_bytes=request.response_bytes,
+        cold=request.cold,
+    )
+    return None if found == Recorded() else found

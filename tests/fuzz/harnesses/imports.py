@@ -25,15 +25,19 @@ _READS = {
     "codex": ("agents.codex", "agents.codex_log"),
     "dynamo": ("datasets.dynamo", "prompt_blocks"),
     "envoy-log": ("logs.envoy_log",),
+    "elb-log": ("logs.elb_log", "logs.line_logs"),
     "gor": ("captures.gor",),
     "har": ("captures.har", "captures.har_entries"),
-    "json-log": ("logs.json_log",),
+    "haproxy-log": ("logs.haproxy_log",),
+    "json-log": ("logs.json_log", "logs.json_layouts"),
+    "lambda-log": ("logs.lambda_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
     "mitmproxy": ("captures.mitmproxy",),
     "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
     "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_requests"),
     "vegeta": ("captures.vegeta",),
+    "w3c-log": ("logs.w3c_log",),
 }
 
 

@@ -1,0 +1,109 @@
+"""JSON logs in the layouts of frameworks, by the keys of the `json-log` format.
+
+Pure. A layout is told by what its lines have, and says where each of our keys stands in them, dotted; a key may hold
+the dots itself. The layouts:
+
+- ECS, the Elastic Common Schema, of Elastic's loggers and proxies: its fields `event`, `http`, `url`, `client`.
+  `event.duration` is in ns. A request began at `event.start`, or else its duration before `@timestamp`.
+- pino, by pino-http: `req`, `res`, `responseTime` in ms, and `time` in ms, when the response had been sent.
+- API Gateway, by the keys that AWS's examples name after its variables: `requestTime` and `requestTimeEpoch` are when
+  the request came, `responseLatency` is in ms. A resource's template is taken where the path is not logged.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class _Layout(msgspec.Struct, frozen=True):
+    """told_by: places that all must be there. keys: ours, each with the places where it may stand, the first first."""
+
+    told_by: tuple[str, ...]
+    keys: Mapping[str, tuple[str, ...]]
+
+
+_ECS = _Layout(
+    ("@timestamp", "http.request.method", "http.response.status_code"),
+    {
+        "start_time": ("event.start",),
+        "request_method": ("http.request.method",),
+        "request_uri": ("url.original", "url.full", "url.path"),
+        "args": ("url.query",),
+        "status": ("http.response.status_code",),
+        "duration_ns": ("event.duration",),
+        "bytes_received": ("http.request.body.bytes",),
+        "bytes_sent": ("http.response.body.bytes", "http.response.bytes"),
+        "remote_addr": ("client.ip", "client.address", "source.ip", "source.address"),
+        "http_host": ("url.domain",),
+        "http_user_agent": ("user_agent.original",),
+        "request_id": ("http.request.id", "event.id"),
+        "http_referer": ("http.request.referrer",),
+    },
+)
+_PINO = _Layout(
+    ("req.method", "req.url", "res.statusCode", "time"),
+    {
+        "request_method": ("req.method",),
+        "request_uri": ("req.url",),
+        "status": ("res.statusCode",),
+        "duration_ms": ("responseTime",),
+        "content_length": ("req.headers.content-length",),
+        "bytes_sent": ("res.headers.content-length",),
+        "x_forwarded_for": ("req.headers.x-forwarded-for",),
+        "remote_addr": ("req.remoteAddress", "req.ip"),
+        "http_host": ("req.headers.host", "req.host", "req.hostname"),
+        "http_user_agent": ("req.headers.user-agent",),
+        "request_id": ("req.id", "reqId"),
+        "http_referer": ("req.headers.referer",),
+    },
+)
+_API_GATEWAY = _Layout(
+    ("requestId", "status"),
+    {
+        "start_time": ("requestTimeEpoch", "requestTime"),
+        "request_method": ("httpMethod",),
+        "request_uri": ("path", "resourcePath"),
+        "request_line": ("routeKey",),
+        "duration_ms": ("responseLatency", "latency"),
+        "bytes_sent": ("responseLength",),
+        "remote_addr": ("ip", "sourceIp", "caller_ip"),
+        "http_host": ("domainName",),
+        "http_user_agent": ("userAgent",),
+        "request_id": ("requestId",),
+    },
+)
+_OF_API_GATEWAY = ("requestTimeEpoch", "requestTime")
+
+
+def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line tells, by our keys; nothing where it is in none of these layouts."""
+    layout = next((each for each in (_ECS, _PINO) if _has_all(entry, each.told_by)), None)
+    if layout is None and _has_all(entry, _API_GATEWAY.told_by) and any(map(entry.get, _OF_API_GATEWAY)):
+        layout = _API_GATEWAY
+    if layout is None:
+        return {}
+    found: dict[str, Any] = {}
+    for key, places in layout.keys.items():
+        value = next((value for place in places if (value := _at(entry, place)) not in (None, "", "-")), None)
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _has_all(entry: Mapping[str, Any], places: tuple[str, ...]) -> bool:
+    return all(_at(entry, place) is not None for place in places)
+
+
+def _at(entry: Mapping[str, Any], place: str) -> Any:
+    """What stands at a dotted place: under the whole of it as a key, or else from object to object."""
+    if place in entry:
+        return entry[place]
+    key, dot, rest = place.partition(".")
+    while dot:
+        inner = entry.get(key)
+        if isinstance(inner, Mapping) and (found := _at(inner, rest)) is not None:
+            return found
+        more, dot, rest = rest.partition(".")
+        key = f"{key}.{more}"
+    return None

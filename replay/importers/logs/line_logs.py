@@ -1,0 +1,97 @@
+"""Logs of one line a request in a layout that their server fixes, each told by a declaration: see `LineFormat`.
+
+What becomes of a request is said in replay/importers/logs/logged_requests.py.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from replay.importers.logs.log_frames import unframed
+from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.reading.inputs import input_files
+from replay.importers.reading.log_fields import client_key, first_address, session_value
+from replay.importers.types import ImportOptions, ImportResult
+
+
+class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
+    """What a line tells. left_out: what it is, in plural, where it is no request; nothing else counts then.
+
+    stamp_ns: since 1970; is_end: whether the request had ended by then. told: what --session-by may name, besides
+    `client` and `user_agent`.
+    """
+
+    stamp_ns: int = 0
+    is_end: bool = False
+    took_us: int | None = None
+    method: str = ""
+    target: str = ""
+    host: str | None = None
+    peer: str | None = None
+    forwarded: str | None = None
+    user_agent: str | None = None
+    status: int | None = None
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    body_bytes: int | None = None
+    attributes: dict[str, str] = {}
+    told: Mapping[str, str | None] = {}
+    left_out: str = ""
+
+
+class LineFormat(msgspec.Struct, frozen=True):
+    """One server's layout. tells: whether a line is of it. read: what a line says, or a sentence that says why nothing.
+
+    explained: what its times stand for, for people.
+    """
+
+    name: str
+    describe: str
+    tells: Callable[[str], bool]
+    read: Callable[[str], LoggedLine | str]
+    explained: tuple[str, ...]
+
+
+class LineLog:
+    """The importer of a layout."""
+
+    def __init__(self, layout: LineFormat) -> None:
+        self.name = layout.name
+        self.describe = layout.describe
+        self._layout = layout
+
+    def sniff(self, first_bytes: bytes) -> bool:
+        return any(map(self._layout.tells, unframed(first_bytes)))
+
+    def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        log = RequestLog(self.name, paths, options)
+        for line in log.read_lines(input_files(paths, ".log*"), self._layout.read):
+            add_line(log, line, options)
+        return log.result(self._layout.explained)
+
+
+def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
+    """Keep the request of a line, or count what it is instead. Raises TraceError where there are too many."""
+    if line.left_out:
+        log.departures.drop(line.left_out)
+        return
+    address = first_address(line.forwarded, line.peer)
+    told = {**line.told, "client": address, "user_agent": line.user_agent}
+    log.add(
+        LoggedRequest(
+            start_us=log.stamps.start_us(line.stamp_ns, line.took_us, line.is_end),
+            took_us=line.took_us,
+            method=line.method,
+            path=line.target,
+            client=client_key(address, line.user_agent),
+            host=line.host,
+            user_agent=line.user_agent,
+            session=session_value(options.session_by, line.target, told),
+            status=line.status,
+            request_bytes=line.request_bytes,
+            response_bytes=line.response_bytes,
+            body_bytes=line.body_bytes,
+            attributes={name: value for name, value in line.attributes.items() if value not in ("", "-")},
+        )
+    )
