@@ -6,6 +6,7 @@ here, so no line of it is a command of a CI system, but for those that we mean, 
 of the output can say.
 """
 
+import errno
 import io
 import os
 import sys
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 class _Outlet(io.FileIO):
     """Writes on, to nowhere, once nobody reads it; or, after saying so once, where there is no space left."""
 
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "wb", closefd=False)
+        # Asked while it is there: of a terminal that has hung up this is not told any more.
+        self._is_terminal = self.isatty()
+
     def write(self, data: "ReadableBuffer", /) -> int:
         try:
             return super().write(data)
@@ -31,6 +37,9 @@ class _Outlet(io.FileIO):
             self._let_go()
             return memoryview(data).nbytes
         except OSError as error:
+            if self._is_terminal and error.errno == errno.EIO:
+                self._let_go()
+                return memoryview(data).nbytes
             # What is buffered is written again when the interpreter ends, which would complain as well.
             self._let_go()
             raise OSError(error.errno, error.strerror, "standard output") from error
@@ -90,7 +99,7 @@ def _guarded(stream: TextIO | None) -> TextIO:
         return stream
     stream.flush()
     printed = _Printed(
-        io.BufferedWriter(_Outlet(stream.fileno(), "wb", closefd=False)),
+        io.BufferedWriter(_Outlet(stream.fileno())),
         encoding=stream.encoding,
         errors=PLAIN_SIGNS if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,

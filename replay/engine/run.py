@@ -104,10 +104,10 @@ def replay_trace(
 
     Raises TraceError, TargetError and RunDirError for bad input, OriginRefused (a TargetError) where the trace was
     recorded at the target, and TargetUnreachable when nothing could be sent at all. stop_when ends the run early, with
-    the status interrupted. So does Ctrl-C (SIGINT) or SIGTERM where the caller owns the process's signals; what another
-    handler raises then ends the run too, and is raised here: run.json says failed, and what was recorded is kept. Where
-    the caller does not own them, what is raised in this thread, as KeyboardInterrupt is, ends the run, which says that
-    it was interrupted, and is raised once its directory is whole.
+    the status interrupted. So does Ctrl-C (SIGINT), SIGTERM or SIGHUP where the caller owns the process's signals; what
+    another handler raises then ends the run too, and is raised here: run.json says failed, and what was recorded is
+    kept. Where the caller does not own them, what is raised in this thread, as KeyboardInterrupt is, ends the run,
+    which says that it was interrupted, and is raised once its directory is whole.
     """
     return replay_together(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 

@@ -5,7 +5,7 @@
 | finished                                                 | what it was asked for: a verdict, or that it is done |
 | was ended early on purpose: enough was seen              | the same                                        |
 | was ended on purpose to do no harm: --abort, --budget    | fail                                            |
-| was interrupted, by Ctrl-C or SIGTERM                    | interrupted                                     |
+| was interrupted, by Ctrl-C, SIGTERM or SIGHUP            | interrupted                                     |
 | is incomplete, since one of its workers was lost         | inconclusive, whatever the others saw           |
 | failed, or was killed before it could say how it ended   | a fail that was seen stands; else not carried out |
 | never started                                            | none: an exception says why                     |

@@ -54,7 +54,7 @@ def asked_in_vain(method, url, **request):
     return thread
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("out", ["out.jsonl", "out.jsonl.zst"])
 def test_a_recording_becomes_a_trace_when_it_is_stopped(record, truth, number, out):
     recorded = record("--upstream", truth.url, "--session-header", "x-run", out=out)

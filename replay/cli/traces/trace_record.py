@@ -151,10 +151,17 @@ def _kept_in(options: RecordOptions) -> str:
     return f"What was recorded is in {journal}: make a trace of it with --recover when there is room."
 
 
+def _stopping_signals() -> list[signal.Signals]:
+    """Those that end a recording. SIGHUP only where nohup has not said that the terminal may go."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    found = [signal.SIGINT, signal.SIGTERM]
+    return found if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*found, hang_up]
+
+
 async def _record(options: RecordOptions, duration_s: float | None) -> str | None:
     """Record until a signal or the end of the duration; what is missing of the recording, and why, or None."""
     told = Output(sys.stderr)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*_stopping_signals()) as signals:
         async with recording(options) as going_on:
             # A full collection would look through all that was imported, which takes tens of milliseconds.
             gc.collect()

@@ -1,4 +1,4 @@
-"""Signals while an event loop runs: Ctrl-C and SIGTERM stop a run, and what another handler raises ends it.
+"""Signals while an event loop runs: Ctrl-C, SIGTERM and SIGHUP stop a run, and what another handler raises ends it.
 
 A handler written in Python is called between any two instructions of the main thread: in the event loop, or in the
 middle of an application that is tested in this process. What it raises there may get lost on its way out, for the loop
@@ -17,7 +17,9 @@ from typing import Any
 
 from replay.engine.hosting.interrupts import Interrupts
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal has gone, which is how a session over ssh ends. Windows has none.
+_HANG_UP = getattr(signal, "SIGHUP", None)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, _HANG_UP)
 # An event loop that has not heard of the first Ctrl-C after this long is held up by code that does not return to it.
 _HEARD_WITHIN_S = 1.0
 
@@ -45,6 +47,9 @@ class Signals:
             ours, before = self._installed.get(number, (None, current))
             # None: it was not installed from Python, and could not be put back from there.
             if current is None or current is ours:
+                continue
+            # Who starts a command with nohup means it to outlive the terminal.
+            if number == _HANG_UP and current is signal.SIG_IGN:
                 continue
             if number in _STOPPING:
                 ours = self._interrupt

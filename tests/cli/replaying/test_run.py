@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import resource
 import signal
 import subprocess
@@ -141,10 +142,11 @@ def test_a_pipe_is_no_trace(truth, tmp_path):
     )
 
 
-def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(truth, long_trace, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(number, truth, long_trace, tmp_path):
     process = start("run", long_trace, "-t", truth.url, "--out", tmp_path / "run")
     wait_for(tmp_path / "run" / "steps.jsonl")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=30)
 
     counts = json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]
@@ -154,6 +156,37 @@ def test_ctrl_c_keeps_what_was_recorded_and_ends_with_130(truth, long_trace, tmp
     assert counts["ok"] > 0
     assert counts["ok"] + counts["failed"] + counts["unsent"] == counts["steps"] == 600
     assert counts["unsent_reasons"] == {"interrupted": counts["unsent"]}
+
+
+def test_a_run_that_nohup_started_outlives_its_terminal(truth, write_trace, tmp_path):
+    steps = [write_trace.get("a", "/"), write_trace.get("b", "/?ms=700", ["a"])]
+    command = ["nohup", sys.executable, "-m", "replay", "run", write_trace((0.0, steps)), "-t", truth.url]
+    process = subprocess.Popen(
+        [*command, "--out", tmp_path / "run"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for(tmp_path / "run" / "steps.jsonl")
+    process.send_signal(signal.SIGHUP)
+
+    assert process.wait(timeout=30) == 0
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["counts"]["ok"] == 2
+
+
+def test_a_run_whose_terminal_has_hung_up_finishes_its_files(truth, long_trace, tmp_path):
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replay", "run", long_trace, "-t", truth.url, "--out", tmp_path / "run"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    wait_for(tmp_path / "run" / "steps.jsonl")
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+
+    assert process.wait(timeout=30) == 130
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "interrupted"
 
 
 def test_a_second_ctrl_c_does_not_wait_for_responses(truth, write_trace, tmp_path):
