@@ -9,6 +9,7 @@ from replay.api.options import RunKeywords, options_of
 from replay.engine.progress import OnProgress
 from replay.errors import InputError
 from replay.trials.aborting import replay_one
+from replay.trials.bounds import check_slos
 from replay.trials.ceiling import CeilingOutcome, CeilingPlan, OnLevel, find_ceiling
 
 _PLAN = CeilingPlan()
@@ -41,7 +42,7 @@ def ceiling(
 
     Returns the verdict, with the directory of verdict.json and of a run for each load.
 
-    Raises what `run` raises, and InputError for an SLO that cannot be read.
+    Raises what `run` raises, and InputError for an SLO that cannot be read, or that nothing in the trace can settle.
     """
     chosen = options_of(options, "replay.ceiling")
     if chosen.duration_s is not None or chosen.repeat or chosen.phases:
@@ -52,10 +53,12 @@ def ceiling(
         if not value > 0:
             raise InputError(f"replay.ceiling cannot take {name}={value!r}: it is above 0.")
     aim = target_of(target)
+    bounds = slos_of(slos, aim.slo)
+    check_slos(bounds, path_of(trace), has_baseline=False)
     return find_ceiling(
         path_of(trace),
         aim,
-        slos_of(slos, aim.slo),
+        bounds,
         chosen,
         CeilingPlan(
             first_scale=first_scale,

@@ -17,6 +17,7 @@ from replay.results.fidelity import LEAST_FIDELITY
 from replay.results.types import Ended, RunStatus
 from replay.target.target import Target
 from replay.trials.aborting import replay_one
+from replay.trials.bounds import check_slos
 from replay.trials.early import EarlyWatch
 from replay.trials.endings import concluded
 from replay.trials.evidence import read_baselines, write_verdict
@@ -58,8 +59,10 @@ def gate_trace(
 
     least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. early: end the run as
     soon as the verdict is certain. The error is then shared between the looks and the end. aborts: what ends the
-    run, and with it the gate, as failed. Raises what replay_trace raises, and RunDirError for a baseline that is none.
+    run, and with it the gate, as failed. Raises what replay_trace raises, RunDirError for a baseline that is none, and
+    InputError for an SLO that nothing in the trace can settle.
     """
+    check_slos(slos, trace, has_baseline=bool(baselines))
     known = read_baselines(baselines)
     if not early:
         run = replay_one(trace, target, options, out, on_progress, None, aborts)
@@ -91,6 +94,7 @@ def gate_run(
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
 ) -> GateVerdict:
-    """Judge the SLOs of a run that was made. Raises RunDirError."""
+    """Judge the SLOs of a run that was made. Raises RunDirError, and InputError for an SLO without its baseline."""
+    check_slos(slos, None, has_baseline=bool(baselines))
     known = read_baselines(baselines, judged=run_dir)
     return judge_gate(slos, read_evidence(run_dir), known, confidence, least_fidelity=least_fidelity)

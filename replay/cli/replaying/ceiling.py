@@ -19,6 +19,7 @@ from replay.report.terminal.load import level_line, print_ceiling
 from replay.target.file import load_target
 from replay.trace.synthesis.presets import PRESETS
 from replay.trials.aborting import replay_one
+from replay.trials.bounds import check_slos
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.endings import concluded
 from replay.trials.shapes import write_constant, write_preset
@@ -148,6 +149,7 @@ def ceiling(
         elif shape in PRESETS:
             trace = write_preset(Path(folder), shape)
         assert trace is not None
+        check_slos(bounds, trace, has_baseline=False)
         is_quiet = as_json and not sys.stderr.isatty()
         with open_view(is_quiet=True) as view:
             outcome = find_ceiling(
