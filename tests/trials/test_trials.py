@@ -39,9 +39,9 @@ def test_a_gate_leaves_its_verdict_beside_the_run(trace, target, tmp_path):
     assert written == outcome.verdict
     assert [check.n for check in written.checks] == [600, 600]
     assert json.loads((tmp_path / "run" / "verdict.json").read_text())["schema"] == "replay.verdict/1"
-    # A machine that stalls makes a failure inconclusive; that the target took 2 ms and more, it cannot change.
-    (check,) = gate_run(tmp_path / "run", slos("p50 < 1ms")).checks
-    assert check.limit_ms == 1.0 < check.ci_ms[0]
+    # A machine that stalls widens an interval to all that was seen, its own lateness taken off and not: never to nothing.
+    (check,) = gate_run(tmp_path / "run", slos("p50 < 10us")).checks
+    assert check.limit_ms == 0.01 < check.ci_ms[0]
 
 
 def test_a_hopeless_run_is_ended_long_before_its_end(write_trace, target, tmp_path):
