@@ -215,6 +215,7 @@ def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked
         "--only",
         "noise",
         "fan-outs",
+        "workers",
         "lag",
         "--json",
         str(figures),
@@ -233,6 +234,9 @@ def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked
         "noise floor, the client's core",
         "noise floor, the server's core",
         "fan-outs of eight, replay",
+        "single steps, --workers 1",
+        "single steps, --workers 2",
+        f"two workers over one, {len(os.sched_getaffinity(0))} cores with the server",
         "late at 2,000/s, a bare spinning loop",
         "late at 2,000/s, replay: arrived",
         "late at 2,000/s, replay: as it reports it",
@@ -240,6 +244,6 @@ def test_a_quick_run_has_a_row_for_every_figure_of_the_scenarios_that_were_asked
         "late at 2,000/s, replay: of that, the server's part",
     ]
     told = json.loads(figures.read_text())
-    assert list(told) == ["noise", "fan-outs", "lag"]
+    assert list(told) == ["noise", "fan-outs", "workers", "lag"]
     (turn,) = told["fan-outs"]["replay"]
     assert turn["requests"] == turn["counted"]["requests"] == 6_000

@@ -20,6 +20,7 @@ from replay.engine.selfcheck import Vitals, judge_generator
 from replay.engine.shares import WHOLE, Share
 from replay.engine.types import RunOptions
 from replay.engine.walker import Pace
+from replay.results.merging.advice import Used, workers_advised
 from replay.results.types import Generator, Manifest, RunStatus, TargetFacts, TraceFacts
 from replay.system.shortage import descriptor_limit, starved_of
 from replay.target.secrets import redacted
@@ -27,6 +28,8 @@ from replay.target.target import Target
 from replay.trace.file.stream import TraceScan
 
 _NS = 1_000_000_000
+# A run that took longer than so many times what it had says no more of how much it needs.
+_MOST_BEHIND = 20.0
 MANIFEST_SCHEMA = "replay.run/1"
 
 
@@ -116,6 +119,13 @@ def complete(
     manifest.elapsed_s = round(max(0, loop.finished_ns - loop.start_ns) / _NS, 6)
     manifest.clock["start_ns"] = loop.start_ns
     manifest.generator = _self_check(loop, recorder, sender)
+    # Of several, whoever adds them up says how many there should be.
+    if manifest.generator.verdict == "saturated" and manifest.share is None:
+        late_s = (recorder.lag.quantiles().max or 0.0) / 1000
+        had_s = max(manifest.elapsed_s - late_s, manifest.elapsed_s / _MOST_BEHIND)
+        used = Used(loop.cpu_percent, manifest.elapsed_s / had_s if had_s else 1.0)
+        if (advice := workers_advised([used])) is not None:
+            manifest.generator.reasons.append(advice)
     manifest.removed_s = pace.removed_s()
     manifest.connections = sender.connection_counts()
     manifest.notes = [*manifest.notes, *sender.notes()]

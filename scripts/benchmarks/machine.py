@@ -46,11 +46,18 @@ def on_core(
     core: int, command: Sequence[str], env: Mapping[str, str] | None = None, **options: object
 ) -> subprocess.Popen[str]:
     """Start a command that keeps to one core. env: what is added to the environment."""
+    return on_cores([core], command, env, **options)
+
+
+def on_cores(
+    cores: Sequence[int], command: Sequence[str], env: Mapping[str, str] | None = None, **options: object
+) -> subprocess.Popen[str]:
+    """The same of several."""
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
         command,
         text=True,
         env={**os.environ, **(env or {})},
-        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+        preexec_fn=lambda: os.sched_setaffinity(0, set(cores)),
         **options,
     )
 
@@ -60,11 +67,12 @@ def run(
     env: Mapping[str, str] | None = None,
     is_fine: Sequence[int] = (0,),
     timeout_s: float = 300.0,
+    cores: Sequence[int] = (CLIENT_CORE,),
 ) -> Ran:
-    """Run a command on the client's core, to its end. Raises CommandFailed unless it ends with a status of is_fine."""
+    """Run a command on these cores, to its end. Raises CommandFailed unless it ends with a status of is_fine."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began_ns = time.monotonic_ns()
-        process = on_core(CLIENT_CORE, command, env, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
+        process = on_cores(cores, command, env, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
         watch = threading.Timer(timeout_s, process.send_signal, [signal.SIGKILL])
         watch.start()
         _, status, usage = os.wait4(process.pid, 0)

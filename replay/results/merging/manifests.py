@@ -5,20 +5,16 @@ The worst self-check is the run's, for one worker that could not keep up has sen
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from math import ceil
 
 import msgspec
 
+from replay.results.merging.advice import Used, workers_advised
 from replay.results.merging.steps import Tally
 from replay.results.types import Ended, Generator, GeneratorVerdict, Manifest, RunStatus, Spent, WorkerFacts
 from replay.words.numbers import number
-from replay.words.phrases import counted
 
 _WORST: tuple[RunStatus, ...] = ("failed", "running", "incomplete", "interrupted", "finished")
 _VERDICTS: tuple[GeneratorVerdict, ...] = ("saturated", "suspect", "ok")
-# A core of which more is used than this leaves too little for what comes unevenly.
-_COMFORTABLE_PERCENT = 70.0
-_FULL_PERCENT = 90.0
 
 
 def merged_manifest(top: Manifest, parts: Mapping[int, Manifest], tallies: Mapping[int, Tally]) -> Manifest:
@@ -104,20 +100,14 @@ def _generator(workers: Sequence[WorkerFacts], tallies: Mapping[int, Tally]) -> 
 
 
 def _advice(workers: Sequence[WorkerFacts], tallies: Mapping[int, Tally]) -> str | None:
-    """How many workers would do, by what each used of its core and how far it fell behind."""
-    needed = 0.0
+    used = []
     for worker in workers:
-        check = worker.generator
-        if check is None or check.cpu_percent is None:
+        if worker.generator is None or worker.generator.cpu_percent is None:
             return None
         tally = tallies.get(worker.index, Tally())
-        # Behind by a third of the time that it had, it would have needed a third more of its core.
         behind = tally.sent_ns / tally.intended_ns if tally.intended_ns else 1.0
-        needed += check.cpu_percent * max(1.0, behind)
-    if all((worker.generator.cpu_percent or 0) < _FULL_PERCENT for worker in workers if worker.generator):
-        return None
-    enough = max(len(workers) + 1, ceil(needed / _COMFORTABLE_PERCENT))
-    return f"{counted(enough, 'worker')} would do, each with a core of its own"
+        used.append(Used(worker.generator.cpu_percent, behind))
+    return workers_advised(used)
 
 
 def name_of(worker: WorkerFacts) -> str:

@@ -225,7 +225,7 @@ def test_the_worst_worker_speaks_for_the_run_and_it_is_said_how_many_would_do(tm
     assert found.verdict == "saturated"
     assert found.reasons == [
         "worker 1: 1% of the steps were sent more than 200 ms late",
-        "3 workers would do, each with a core of its own",
+        "3 workers would do (--workers 3), each with a core of its own",
     ]
     assert found.cpu_percent == 99.0
 
