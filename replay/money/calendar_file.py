@@ -3,11 +3,12 @@
 import datetime
 import re
 from math import isfinite
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from replay.keys import ended, explained, quoted
 from replay.money.calendar import (
@@ -56,44 +57,60 @@ NAMED: dict[str, dict[str, Any]] = {
 }
 
 
-class _Hours(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The level on these days between two times of day; `to` at or before `from` is on the next day."""
+class CalendarHours(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The level of load on some days, between two times of day."""
 
-    level: float
-    days: str | list[str] = "every day"
-    start: str = msgspec.field(name="from", default="00:00")
-    to: str = "24:00"
-
-
-class _Window(_Hours, forbid_unknown_fields=True, kw_only=True):
-    """Hours that come now and then: times_a_month of those days; None: on each of them."""
-
-    name: str = ""
-    times_a_month: float | None = None
-
-
-class _Holidays(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    days_a_year: float
-    like: str = "sunday"
+    level: Annotated[
+        float, Meta(description="The level, in any unit: only its proportion to the others counts.")
+    ]
+    days: Annotated[
+        str | list[str],
+        Meta(description="On which days: every day, weekdays, weekend, or days by their names."),
+    ] = "every day"
+    start: Annotated[str, Meta(description="The time of day at which they begin, such as 09:00.")] = (
+        msgspec.field(name="from", default="00:00")
+    )
+    to: Annotated[
+        str, Meta(description=("The time of day at which they end; at or before from, it is on the next day."))
+    ] = "24:00"
 
 
-class _Growth(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The month that comes so many months from now is billed as well, beside the one of now."""
+class CalendarWindow(CalendarHours, forbid_unknown_fields=True, kw_only=True):
+    """Hours that come now and then."""
 
-    percent_a_month: float
-    months: float = 12.0
+    name: Annotated[str, Meta(description="What they are called.")] = ""
+    times_a_month: Annotated[
+        float | None, Meta(description="On how many of those days a month; absent: on each of them.")
+    ] = None
 
 
-class _Written(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """base: the level in the hours that no [[hours]] name."""
+class CalendarHolidays(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Days that are like another day of the week."""
 
-    name: str = ""
-    base: float = 0.0
-    requests_per_day: float | None = None
-    hours: list[_Hours] = []
-    window: list[_Window] = []
-    holidays: _Holidays | None = None
-    growth: _Growth | None = None
+    days_a_year: Annotated[float, Meta(description="How many there are in a year.")]
+    like: Annotated[str, Meta(description="The day of the week that they are like.")] = "sunday"
+
+
+class CalendarGrowth(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """How the load grows; a month to come is then billed as well, beside the one of now."""
+
+    percent_a_month: Annotated[float, Meta(description="By how much each month, in percent.")]
+    months: Annotated[float, Meta(description="After how many months it is billed.")] = 12.0
+
+
+class CalendarFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A calendar: how a month looks."""
+
+    name: Annotated[str, Meta(description="What it is called; empty: the name of the file.")] = ""
+    base: Annotated[float, Meta(description="The level in the hours that nothing else names.")] = 0.0
+    requests_per_day: Annotated[
+        float | None,
+        Meta(description=("Requests on an average day; absent: as many as the trace or the run has.")),
+    ] = None
+    hours: Annotated[list[CalendarHours], Meta(description="Hours of the week, with their level.")] = []
+    window: Annotated[list[CalendarWindow], Meta(description="Hours that come now and then.")] = []
+    holidays: Annotated[CalendarHolidays | None, Meta(description="Days off.")] = None
+    growth: Annotated[CalendarGrowth | None, Meta(description="How the load grows.")] = None
 
 
 def named_calendar(name: str) -> Calendar:
@@ -117,12 +134,12 @@ def _read(written: dict[str, Any], where: str, name: str) -> Calendar:
         raise CalendarError(f"{where}: {ended(str(cause))}") from cause
 
 
-def _converted(written: dict[str, Any]) -> _Written:
+def _converted(written: dict[str, Any]) -> CalendarFile:
     plain = _plain_times(written)
     try:
-        return msgspec.convert(plain, _Written)
+        return msgspec.convert(plain, CalendarFile)
     except msgspec.ValidationError as cause:
-        raise ValueError(explained(cause, _Written, plain)) from cause
+        raise ValueError(explained(cause, CalendarFile, plain)) from cause
 
 
 def _plain_times(value: Any) -> Any:
@@ -134,7 +151,7 @@ def _plain_times(value: Any) -> Any:
     return value.strftime("%H:%M") if isinstance(value, datetime.time) else value
 
 
-def _calendar(written: _Written, name: str) -> Calendar:
+def _calendar(written: CalendarFile, name: str) -> Calendar:
     week = np.full(WEEK_MINUTES, _level(written.base, "base"))
     taken = np.full(WEEK_MINUTES, -1)
     for n, hours in enumerate(written.hours):
@@ -160,7 +177,7 @@ def _calendar(written: _Written, name: str) -> Calendar:
     return _growing(found, written.growth)
 
 
-def _windows(written: list[_Window]) -> list[Window]:
+def _windows(written: list[CalendarWindow]) -> list[Window]:
     taken = np.full(WEEK_MINUTES, -1)
     found = []
     for n, window in enumerate(written):
@@ -191,12 +208,12 @@ def _free(
     return minutes
 
 
-def _said(hours: _Hours) -> str:
+def _said(hours: CalendarHours) -> str:
     days = hours.days if isinstance(hours.days, str) else ", ".join(hours.days[:7])
     return f"{quoted(days)} from {hours.start} to {hours.to}"
 
 
-def _minutes(hours: _Hours, what: str) -> npt.NDArray[np.int64]:
+def _minutes(hours: CalendarHours, what: str) -> npt.NDArray[np.int64]:
     """Which minutes of the week they are."""
     start, end = _minute(hours.start, f"{what} from"), _minute(hours.to, f"{what} to")
     if start in (end, DAY_MINUTES):
@@ -241,7 +258,7 @@ def _check_within(what: str, value: float, low: float, high: float) -> None:
         raise ValueError(f"{what} must be from {least}{most}, and is {exact(value)}")
 
 
-def _growing(now: Calendar, growth: _Growth | None) -> Calendar:
+def _growing(now: Calendar, growth: CalendarGrowth | None) -> Calendar:
     """The month of now, with the one that it grows to."""
     factor = 1.0 if growth is None else _factor(growth)
     if growth is None or factor == 1.0:
@@ -256,7 +273,7 @@ def _growing(now: Calendar, growth: _Growth | None) -> Calendar:
     return msgspec.structs.replace(now, later=later, notes=(*now.notes, note))
 
 
-def _factor(growth: _Growth) -> float:
+def _factor(growth: CalendarGrowth) -> float:
     _check_within("[growth] months", growth.months, 0.0, _MOST_MONTHS)
     _check_within("[growth] percent_a_month", growth.percent_a_month, -90.0, 1000.0)
     factor = float((1 + growth.percent_a_month / 100) ** growth.months)

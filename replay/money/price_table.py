@@ -8,9 +8,10 @@ import datetime
 import math
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.errors import InputError
 from replay.keys import explained
@@ -55,146 +56,162 @@ class PriceTableError(InputError, ValueError):
 
 
 class FreeTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a month has free, for a billing account."""
+    """What is free each month, for a billing account."""
 
-    vcpu_s: float = 0.0
-    gib_s: float = 0.0
-    requests: float = 0.0
+    vcpu_s: Annotated[float, Meta(description="vCPU-seconds.")] = 0.0
+    gib_s: Annotated[float, Meta(description="GiB-seconds of memory.")] = 0.0
+    requests: Annotated[float, Meta(description="Requests.")] = 0.0
 
 
 class Tier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a GiB-second costs beyond so many of them in a month."""
+    """What memory costs beyond so much of it in a month."""
 
-    above_gib_s: float
-    gib_s: float
+    above_gib_s: Annotated[float, Meta(description="GiB-seconds in a month from which on it holds.")]
+    gib_s: Annotated[float, Meta(description="The price of a GiB-second from there on.")]
 
 
 class RequestBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Paid while an instance has at least one request. Each such interval is rounded up to granularity_ms.
+    """Paid while an instance has at least one request."""
 
-    idle_vcpu_s, idle_gib_s: of instances that are kept without a request (min_instances). has_boots: the time of a
-    boot is billed as an active one. is_unshared: an instance takes one request at once, whatever the run's did.
-    tiers: what memory time costs beyond gib_s's own share, ascending. is_paid_until_gone: an instance that is not kept
-    costs the same while it waits to be taken away.
-    """
-
-    vcpu_s: float
-    gib_s: float
-    request: float
-    granularity_ms: float
-    idle_vcpu_s: float = 0.0
-    idle_gib_s: float = 0.0
-    has_boots: bool = True
-    is_unshared: bool = False
-    free: FreeTier = FreeTier()
-    tiers: tuple[Tier, ...] = ()
-    is_paid_until_gone: bool = False
+    vcpu_s: Annotated[float, Meta(description="The price of a vCPU-second.")]
+    gib_s: Annotated[float, Meta(description="The price of a GiB-second of memory.")]
+    request: Annotated[float, Meta(description="The price of a request.")]
+    granularity_ms: Annotated[
+        float, Meta(description=("Each interval with requests is rounded up to a multiple of this, in ms."))
+    ]
+    idle_vcpu_s: Annotated[
+        float, Meta(description=("The price of a vCPU-second of an instance that is kept without a request."))
+    ] = 0.0
+    idle_gib_s: Annotated[float, Meta(description="The price of a GiB-second of such an instance.")] = 0.0
+    has_boots: Annotated[bool, Meta(description="Whether the time of a boot is billed as an active one.")] = (
+        True
+    )
+    is_unshared: Annotated[
+        bool, Meta(description="Whether an instance takes one request at once, whatever the run's did.")
+    ] = False
+    free: Annotated[FreeTier, Meta(description="What is free each month.")] = FreeTier()
+    tiers: Annotated[
+        tuple[Tier, ...], Meta(description="What memory costs beyond the first share, ascending.")
+    ] = ()
+    is_paid_until_gone: Annotated[
+        bool,
+        Meta(
+            description=("Whether an instance that is not kept costs the same while it waits to be taken away.")
+        ),
+    ] = False
 
 
 class InstanceBilling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Paid for as long as an instance lives, minimum_s at least; requests cost nothing.
+    """Paid for as long as an instance lives; requests cost nothing."""
 
-    gpu: the model that each instance has one of, at gpu_s a second of its life.
-    """
-
-    vcpu_s: float
-    gib_s: float
-    minimum_s: float = 0.0
-    free: FreeTier = FreeTier()
-    gpu: str = ""
-    gpu_s: float = 0.0
+    vcpu_s: Annotated[float, Meta(description="The price of a vCPU-second.")]
+    gib_s: Annotated[float, Meta(description="The price of a GiB-second of memory.")]
+    minimum_s: Annotated[float, Meta(description="For how long an instance is paid at least, in s.")] = 0.0
+    free: Annotated[FreeTier, Meta(description="What is free each month.")] = FreeTier()
+    gpu: Annotated[str, Meta(description="The model of the GPU that each instance has; empty: none.")] = ""
+    gpu_s: Annotated[float, Meta(description="The price of a second with that GPU.")] = 0.0
 
 
 class Machine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A kind of machine, by the hour. vcpu: what it may use all the time.
+    """A kind of machine, paid by the hour."""
 
-    gpu: the model of its GPU, whose price is in the hour. spot_hour: while the provider has it to spare. sustained:
-    0..1, taken off by itself if it is on all month, and not on top of a commitment. is_reclaimable: it may be taken
-    away at any time.
-    """
-
-    hour: float
-    vcpu: float
-    memory_gib: float
-    arch: Literal["x86", "arm"] = "x86"
-    gpu: str = ""
-    spot_hour: float | None = None
-    sustained: float = 0.0
-    is_reclaimable: bool = False
-    note: str = ""
+    hour: Annotated[float, Meta(description="The price of an hour.")]
+    vcpu: Annotated[float, Meta(description="vCPUs that it may use all the time.")]
+    memory_gib: Annotated[float, Meta(description="Its memory, in GiB.")]
+    arch: Annotated[Literal["x86", "arm"], Meta(description="The architecture of its processor.")] = "x86"
+    gpu: Annotated[str, Meta(description="The model of its GPU, whose price is in the hour; empty: none.")] = ""
+    spot_hour: Annotated[
+        float | None, Meta(description="The price of an hour while the provider has it to spare; absent: none.")
+    ] = None
+    sustained: Annotated[
+        float,
+        Meta(
+            description=(
+                "What is taken off by itself if it is on all month, from 0 to 1; not on top of a commitment."
+            )
+        ),
+    ] = 0.0
+    is_reclaimable: Annotated[bool, Meta(description="Whether it may be taken away at any time.")] = False
+    note: Annotated[str, Meta(description="What a reader of a bill must know of it.")] = ""
 
 
 class Spot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of which day a table's spot prices are, from where, and how such machines are taken back. These prices move."""
+    """How spot machines are priced and taken back. These prices move."""
 
-    date: datetime.date
-    source: str
-    notice: str
+    date: Annotated[datetime.date, Meta(description="The day that the prices are of.")]
+    source: Annotated[str, Meta(description="Where they are from.")]
+    notice: Annotated[str, Meta(description="How such machines are taken back.")]
 
 
 class Commitment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is taken off for a promise of so many years. discount: 0..1.
+    """What is taken off for a promise of some years."""
 
-    covers: beginnings of machines' kinds, or request, instance and worker-pool.
-    """
-
-    name: str
-    years: int
-    discount: float
-    covers: tuple[str, ...]
+    name: Annotated[str, Meta(description="What the provider calls it.")]
+    years: Annotated[int, Meta(description="For how many years.")]
+    discount: Annotated[float, Meta(description="What is taken off, from 0 to 1.")]
+    covers: Annotated[
+        tuple[str, ...],
+        Meta(
+            description=("What it is for: beginnings of machines' kinds, or request, instance and worker-pool.")
+        ),
+    ]
 
 
 class Commitments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of which day a table's commitments are, and from where: they are published apart from the prices."""
+    """A table's commitments, which are published apart from its prices."""
 
-    date: datetime.date
-    source: str
-    rates: tuple[Commitment, ...]
+    date: Annotated[datetime.date, Meta(description="The day that they are of.")]
+    source: Annotated[str, Meta(description="Where they are from.")]
+    rates: Annotated[tuple[Commitment, ...], Meta(description="The commitments.")]
 
 
 class Extra(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a machine needs beside itself, by the month of 730 hours: a disk, an address."""
+    """What a machine needs beside itself: a disk, an address."""
 
-    name: str
-    month: float
+    name: Annotated[str, Meta(description="What it is.")]
+    month: Annotated[float, Meta(description="The price of it, for a month of 730 hours.")]
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One provider's prices in one region on one day. egress_gib: a GiB to the internet, after egress_free_gib.
+    """The prices of one provider in one region on one day: list prices without tax."""
 
-    machine_minimum_s: for how long a machine that is started is paid at least, where machines come and go. limits: the
-    sizes that instances come in.
-    checked: a second source that says the same. worker_pool: instances that are kept, and that no request reaches.
-    balancer_month, balancer_gib: a load balancer before several machines, by the month and by each GiB through it.
-    cluster_hour: what machines need once, however many they are. machine_request: a request to a machine.
-    nodes_of: another table, whose machines these are. limits_of: another table of the same platform, whose limits
-    hold. unpriced: what has no price here, and why.
-    """
-
-    provider: str
-    region: str
-    currency: str
-    date: datetime.date
-    source: str
-    request: RequestBilling | None = None
-    instance: InstanceBilling | None = None
-    machines: dict[str, Machine] = {}
-    extras: tuple[Extra, ...] = ()
-    egress_gib: float = 0.0
-    egress_free_gib: float = 0.0
-    balancer_month: float = 0.0
-    checked: str = ""
-    worker_pool: InstanceBilling | None = None
-    balancer_gib: float = 0.0
-    cluster_hour: float = 0.0
-    machine_request: float = 0.0
-    nodes_of: str = ""
-    spot: Spot | None = None
-    commitments: Commitments | None = None
-    unpriced: dict[str, str] = {}
-    machine_minimum_s: float = 0.0
-    limits: SizeRule | None = None
-    limits_of: str = ""
+    provider: Annotated[str, Meta(description="The provider, with the product.")]
+    region: Annotated[str, Meta(description="The region.")]
+    currency: Annotated[str, Meta(description="The currency of all amounts, such as USD.")]
+    date: Annotated[datetime.date, Meta(description="The day that the prices are of.")]
+    source: Annotated[str, Meta(description="Where they are from.")]
+    request: Annotated[RequestBilling | None, Meta(description="Instances that are paid by requests.")] = None
+    instance: Annotated[
+        InstanceBilling | None, Meta(description="Instances that are paid for as long as they live.")
+    ] = None
+    machines: Annotated[dict[str, Machine], Meta(description="Machines, by their kinds.")] = {}
+    extras: Annotated[tuple[Extra, ...], Meta(description="What each machine needs beside itself.")] = ()
+    egress_gib: Annotated[float, Meta(description="The price of a GiB to the internet.")] = 0.0
+    egress_free_gib: Annotated[float, Meta(description="GiB to the internet that are free each month.")] = 0.0
+    balancer_month: Annotated[
+        float,
+        Meta(description=("The price of a load balancer before several machines, for a month of 730 hours.")),
+    ] = 0.0
+    checked: Annotated[str, Meta(description="A second source that says the same.")] = ""
+    worker_pool: Annotated[
+        InstanceBilling | None, Meta(description="Instances that are kept, and that no request reaches.")
+    ] = None
+    balancer_gib: Annotated[float, Meta(description="The price of a GiB through that load balancer.")] = 0.0
+    cluster_hour: Annotated[
+        float, Meta(description=("The price of an hour of what machines need once, however many they are."))
+    ] = 0.0
+    machine_request: Annotated[float, Meta(description="The price of a request to a machine.")] = 0.0
+    nodes_of: Annotated[str, Meta(description="The name of another table, whose machines these are.")] = ""
+    spot: Annotated[Spot | None, Meta(description="How spot prices came about.")] = None
+    commitments: Annotated[Commitments | None, Meta(description="What is taken off for commitments.")] = None
+    unpriced: Annotated[dict[str, str], Meta(description="What has no price here, and why.")] = {}
+    machine_minimum_s: Annotated[
+        float, Meta(description="For how long a machine is paid at least once it is started, in s.")
+    ] = 0.0
+    limits: Annotated[SizeRule | None, Meta(description="The sizes that instances come in.")] = None
+    limits_of: Annotated[
+        str, Meta(description="The name of another table of the same platform, whose limits hold.")
+    ] = ""
 
     def is_stale(self, today: datetime.date) -> bool:
         """Whether the table is older than half a year."""

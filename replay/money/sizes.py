@@ -1,6 +1,9 @@
 """Which sizes of an instance a platform has: its own rule, as data of its price table. Pure."""
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from replay.words.numbers import exact, number
 
@@ -8,13 +11,13 @@ _EXACT = 1e-6
 
 
 class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """vcpu, or vcpu to most_vcpu, with memory from least_gib to most_gib, in steps of step_gib where that is not 0."""
+    """Sizes of an instance: so many vCPUs, with memory in a range."""
 
-    vcpu: float
-    least_gib: float
-    most_gib: float
-    most_vcpu: float | None = None
-    step_gib: float = 0.0
+    vcpu: Annotated[float, Meta(description="The vCPUs, or the fewest of them.")]
+    least_gib: Annotated[float, Meta(description="The least memory, in GiB.")]
+    most_gib: Annotated[float, Meta(description="The most memory, in GiB.")]
+    most_vcpu: Annotated[float | None, Meta(description="The most vCPUs; absent: as many as vcpu.")] = None
+    step_gib: Annotated[float, Meta(description="The steps in which memory comes, in GiB; 0: any.")] = 0.0
 
     def has(self, vcpu: float, memory_gib: float) -> bool:
         """Whether that is a size of this range."""
@@ -30,17 +33,22 @@ class SizeRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class SizeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What sizes there are. rule: the platform's own words for it, in short; source: where they are from.
+    """The sizes that instances come in."""
 
-    one_request_below_vcpu: an instance with less than so many vCPUs takes one request at once, and is paid by request.
-    gib_per_vcpu: memory alone is chosen, and brings a vCPU with so many GiB.
-    """
-
-    rule: str
-    source: str
-    sizes: tuple[SizeRange, ...]
-    one_request_below_vcpu: float = 0.0
-    gib_per_vcpu: float | None = None
+    rule: Annotated[str, Meta(description="The platform's own words for it, in short.")]
+    source: Annotated[str, Meta(description="Where they are from.")]
+    sizes: Annotated[tuple[SizeRange, ...], Meta(description="The sizes.")]
+    one_request_below_vcpu: Annotated[
+        float,
+        Meta(
+            description=(
+                "An instance with fewer vCPUs than this takes one request at once, and is paid by request."
+            )
+        ),
+    ] = 0.0
+    gib_per_vcpu: Annotated[
+        float | None, Meta(description="Where memory alone is chosen, the GiB with which a vCPU comes.")
+    ] = None
 
     def problem(
         self, vcpu: float, memory_gib: float, *, at_once: float | None = None, by_request: bool = True

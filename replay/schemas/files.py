@@ -13,7 +13,9 @@ from replay.judge.load.recovery import RecoveryVerdict
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.tail.explain import ExplainVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
+from replay.money.calendar_file import CalendarFile
 from replay.money.month import RunCost
+from replay.money.price_table import PriceTable
 from replay.results.types import (
     AnswerRecord,
     AnswersHead,
@@ -26,6 +28,7 @@ from replay.results.types import (
     Summary,
 )
 from replay.schemas.trace import Session
+from replay.target.target import Target
 from replay.trace.synthesis.recipe import Recipe
 from replay.trace.types import Header
 
@@ -56,6 +59,9 @@ _VERDICTS: dict[str, File] = {
 FILES: dict[str, File] = {
     "trace": File("A line of a trace: its header, or a session", (Header, Session)),
     "recipe": File("A recipe: what trace synth makes a trace of", (Recipe,)),
+    "target": File("A target file: where steps are sent, and how", (Target,)),
+    "prices": File("A price table: what a provider asks for", (PriceTable,)),
+    "calendar": File("A calendar: how a month looks", (CalendarFile,)),
     "run": File("run.json: how a run was carried out", (Manifest,)),
     "steps": File("A line of steps.jsonl: one attempt of a step", (StepRecord,)),
     "summary": File("summary.json: the figures of a run", (Summary,)),

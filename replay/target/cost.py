@@ -2,9 +2,10 @@
 
 import math
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.keys import quoted
 from replay.target.checking import MOST, check_positive
@@ -12,36 +13,51 @@ from replay.words.numbers import number
 
 
 class Cost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What the target is paid for with. price: a shipped price table, or the path of one.
+    """What a target is paid for with. All amounts are in the currency of its price table."""
 
-    billing, vcpu, memory_gib, min_instances: of a serverless plane, by instance. machine: its kind in the price table;
-    machines: how many of them the target stands for as it is now; headroom_percent: kept free at the peak. rps: the
-    requests/s that one machine carries, or slots: the requests that it has at once, where that is known beforehand.
-    scales: machines come and go with the load, as in a group that scales; else they are on all month.
-    discount_percent: for a commitment. machine_price: of a hybrid, the table of its machines, where that is another.
-    Beside the bill, never in it: staff_hours a month to keep the plane healthy, at staff_rate an hour; call_price for
-    each model call, token_price_million for a million of its tokens. All of these are in the currency of `price`; rates
-    says what one unit of a currency is worth in that of another target's prices, so that bills can be compared.
-    """
-
-    price: str
-    billing: Literal["request", "instance"] = "request"
-    vcpu: float = 1.0
-    memory_gib: float = 0.5
-    min_instances: int = 0
-    machine: str | None = None
-    machines: int = 1
-    headroom_percent: float = 30.0
-    discount_percent: float = 0.0
-    machine_price: str | None = None
-    staff_hours: float = 0.0
-    staff_rate: float = 0.0
-    call_price: float = 0.0
-    token_price_million: float = 0.0
-    rps: float | None = None
-    slots: float | None = None
-    rates: dict[str, float] = {}
-    scales: bool = False
+    price: Annotated[
+        str, Meta(description="The price table: the name of a shipped one, or the path of a file.")
+    ]
+    billing: Annotated[
+        Literal["request", "instance"],
+        Meta(description=("How a serverless plane is billed: by requests, or by the life of its instances.")),
+    ] = "request"
+    vcpu: Annotated[float, Meta(description="vCPUs of an instance.")] = 1.0
+    memory_gib: Annotated[float, Meta(description="Memory of an instance, in GiB.")] = 0.5
+    min_instances: Annotated[int, Meta(description="Instances that are kept without requests.")] = 0
+    machine: Annotated[str | None, Meta(description="The kind of its machines, by the price table.")] = None
+    machines: Annotated[int, Meta(description="How many machines the target is as it is now.")] = 1
+    headroom_percent: Annotated[
+        float, Meta(description="How much of the machines is kept free at the peak, in percent.")
+    ] = 30.0
+    discount_percent: Annotated[float, Meta(description="What is taken off for a commitment, in percent.")] = (
+        0.0
+    )
+    machine_price: Annotated[
+        str | None, Meta(description="Of a hybrid, the price table of its machines, where that is another.")
+    ] = None
+    staff_hours: Annotated[
+        float, Meta(description="Hours a month to keep it healthy; beside the bill, never in it.")
+    ] = 0.0
+    staff_rate: Annotated[float, Meta(description="What such an hour costs.")] = 0.0
+    call_price: Annotated[float, Meta(description="What a model call costs; beside the bill.")] = 0.0
+    token_price_million: Annotated[
+        float, Meta(description="What a million tokens of model calls costs; beside the bill.")
+    ] = 0.0
+    rps: Annotated[
+        float | None,
+        Meta(description=("Requests a second that one machine carries, where that is known beforehand.")),
+    ] = None
+    slots: Annotated[
+        float | None, Meta(description="Requests that one machine has at once, where that is known beforehand.")
+    ] = None
+    rates: Annotated[
+        dict[str, float],
+        Meta(description=("What one unit of another currency is worth in this one, by its code, such as EUR.")),
+    ] = {}
+    scales: Annotated[
+        bool, Meta(description=("Whether machines come and go with the load; otherwise they are on all month."))
+    ] = False
 
     def __post_init__(self) -> None:
         check_positive(self, "vcpu", "memory_gib", "machines")

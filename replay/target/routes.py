@@ -1,8 +1,9 @@
 """Which steps go elsewhere, and what their answers have to be."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.target.sending import Auth
 from replay.target.urls import check_url
@@ -11,17 +12,29 @@ from replay.trace.values.expect import expect_problem
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Steps of this kind and name (a glob; None matches all): send them elsewhere, or wait instead.
+    """Steps that go elsewhere, or are waited for instead.
 
-    auth: how requests there are authorised. "target": with all that goes to the target's own URL. Otherwise another
-    origin gets nothing of that: no [auth], no header that may hold a secret, no client certificate, no cookies.
-    """
+    Another origin gets nothing that authorises requests to the target's own URL: no [auth], no header that may hold a
+    secret, no client certificate, no cookies; `auth` says otherwise."""
 
-    kind: str | None = None
-    name: str | None = None
-    send_to: str | None = None
-    wait: bool = False
-    auth: Auth | Literal["target"] | None = None
+    kind: Annotated[
+        str | None, Meta(description="The kind of steps that it is for, * for anything; absent: all.")
+    ] = None
+    name: Annotated[
+        str | None, Meta(description="The name of steps that it is for, * for anything; absent: all.")
+    ] = None
+    send_to: Annotated[str | None, Meta(description="The URL that they go to.")] = None
+    wait: Annotated[
+        bool, Meta(description="Whether they only take their recorded time, and nothing is sent.")
+    ] = False
+    auth: Annotated[
+        Auth | Literal["target"] | None,
+        Meta(
+            description=(
+                "How requests there are authorised. target: with all that goes to the target's own URL."
+            )
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.wait == (self.send_to is not None):
@@ -33,10 +46,14 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
-    """What the answers to steps of this kind and name have to be (globs; None matches all)."""
+    """What the answers to steps of one kind and name have to be."""
 
-    kind: str | None = None
-    name: str | None = None
+    kind: Annotated[
+        str | None, Meta(description="The kind of steps that it is for, * for anything; absent: all.")
+    ] = None
+    name: Annotated[
+        str | None, Meta(description="The name of steps that it is for, * for anything; absent: all.")
+    ] = None
 
     def __post_init__(self) -> None:
         problem = expect_problem(expected_of(self))

@@ -1,8 +1,9 @@
 """How requests go out to a target: authorised, secured, over which connections, in which shape, and how often."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.dialects.asked import prompting_of
 from replay.dialects.types import PromptLayout
@@ -11,18 +12,37 @@ from replay.target.urls import check_host
 
 
 class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How requests are authorised. Values come from the environment or a command, never from the file.
+    """How requests are authorised. Secrets come from the environment or from a command, never from the file."""
 
-    bearer_env: variable that holds a bearer token. header_env: header name to variable name.
-    command: prints a token, sent as a bearer token (or as `command_header`), cached for command_ttl_s; it is run early
-    when the target answers 401, at most every 5 s.
-    """
-
-    bearer_env: str | None = None
-    header_env: dict[str, str] = {}
-    command: str | None = None
-    command_header: str | None = None
-    command_ttl_s: float = 300.0
+    bearer_env: Annotated[
+        str | None, Meta(description="The environment variable that holds a bearer token.")
+    ] = None
+    header_env: Annotated[
+        dict[str, str],
+        Meta(
+            description=(
+                "Headers whose values are secret: by their names, the environment variables that hold them."
+            )
+        ),
+    ] = {}
+    command: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "A command that prints a token. It is run again early when the target answers 401, "
+                "at most every 5 s."
+            )
+        ),
+    ] = None
+    command_header: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The header that the command's token is sent in; absent: Authorization, as a bearer token."
+            )
+        ),
+    ] = None
+    command_ttl_s: Annotated[float, Meta(description="How long that token is used, in s.")] = 300.0
 
     def __post_init__(self) -> None:
         for name in (*self.header_env, *filter(None, (self.command_header,))):
@@ -33,11 +53,17 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    verify: bool = True
-    ca_file: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    server_name: str | None = None
+    """How connections are secured."""
+
+    verify: Annotated[bool, Meta(description="Whether the target's certificate is checked.")] = True
+    ca_file: Annotated[
+        str | None, Meta(description="A file of certificates to trust, instead of the system's.")
+    ] = None
+    client_cert: Annotated[str | None, Meta(description="The file of a client certificate.")] = None
+    client_key: Annotated[str | None, Meta(description="The file of its key, where that is another.")] = None
+    server_name: Annotated[
+        str | None, Meta(description="The name that the certificate has to be of, where it is not the host.")
+    ] = None
 
     def __post_init__(self) -> None:
         if self.server_name is not None:
@@ -45,45 +71,64 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """reuse: pool (any idle one), session (one agent run keeps its own) or none. max: open at once.
+    """How connections are kept and shared."""
 
-    dns_ttl_s: a connection that is opened later than this after the target's name was looked up has it looked up again,
-    in the background; connections that are open stay as they are.
-    """
-
-    reuse: Literal["pool", "session", "none"] = "pool"
-    max: int = 4096
-    prepare: bool = True
-    dns_ttl_s: float = 60.0
+    reuse: Annotated[
+        Literal["pool", "session", "none"],
+        Meta(
+            description=(
+                "pool: any idle one. session: each agent run keeps its own. none: a new one for each request."
+            )
+        ),
+    ] = "pool"
+    max: Annotated[int, Meta(description="How many are open at once, at most.")] = 4096
+    prepare: Annotated[
+        bool,
+        Meta(description=("Whether connections are opened before the run, so that no step pays for that.")),
+    ] = True
+    dns_ttl_s: Annotated[
+        float,
+        Meta(
+            description=(
+                "How long an address is used for new connections until the name is looked up again, "
+                "in the background, in s."
+            )
+        ),
+    ] = 60.0
 
     def __post_init__(self) -> None:
         check_positive(self, "max", "dns_ttl_s", most=LONGEST_S)
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Limits in seconds. first_byte and total count from sending; idle between two reads."""
+    """How long things may take."""
 
-    connect_s: float = 10.0
-    first_byte_s: float = 120.0
-    idle_s: float = 60.0
-    total_s: float = 600.0
+    connect_s: Annotated[float, Meta(description="To connect, in s.")] = 10.0
+    first_byte_s: Annotated[float, Meta(description="From sending to the first byte of the answer, in s.")] = (
+        120.0
+    )
+    idle_s: Annotated[float, Meta(description="Between two reads, in s.")] = 60.0
+    total_s: Annotated[float, Meta(description="From sending to the end of the answer, in s.")] = 600.0
 
     def __post_init__(self) -> None:
         check_positive(self, "connect_s", "first_byte_s", "idle_s", "total_s", most=LONGEST_S)
 
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How an llm step becomes a request. kind: the API in which it asks. path: None: where that API has it.
+    """How a model call that is known by its token counts becomes a request."""
 
-    model: asked for instead of the trace's. salt: changes every prompt, so that no cache of an earlier run
-    helps. ignore_eos: ask the server to generate all the tokens of the trace (vLLM and others).
-    """
-
-    kind: PromptLayout = "openai-chat"
-    path: str | None = None
-    model: str | None = None
-    salt: str = ""
-    ignore_eos: bool = False
+    kind: Annotated[PromptLayout, Meta(description="The API in which it asks.")] = "openai-chat"
+    path: Annotated[str | None, Meta(description="Where; absent: where that API has it.")] = None
+    model: Annotated[str | None, Meta(description="The model to ask for, instead of the trace's.")] = None
+    salt: Annotated[
+        str, Meta(description="Changes every prompt, so that no cache of an earlier run helps.")
+    ] = ""
+    ignore_eos: Annotated[
+        bool,
+        Meta(
+            description=("Whether to ask the server to generate all the tokens of the trace (vLLM and others).")
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         path = self.path
@@ -114,26 +159,52 @@ RetriedError = Literal[
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What an agent would send again, and when. Every attempt is recorded; response time counts them all.
+    """What an agent would send again, and when. Every attempt is recorded; response time counts them all."""
 
-    attempts: tries of a step at most, the first included; 1: none is repeated. statuses, errors: what is tried again.
-    backoff_s: the most that the first wait lasts; it doubles with each further one, up to max_backoff_s, and is drawn
-    from zero to that. retry_after: wait as long as the response says, if it does (at most max_backoff_s).
-    budget_percent: retries are at most this share of the requests sent. unsafe: repeat POST and PATCH as well.
-    idempotency_header: sent with the same value in all attempts of a step; such steps may be repeated, too.
-    stale_unsafe: also resend unsafe methods when a kept-alive connection turns out closed.
-    """
-
-    attempts: int = 1
-    statuses: tuple[int, ...] = (429, 502, 503, 504)
-    errors: tuple[RetriedError, ...] = ("connect", "reset", "timeout")
-    backoff_s: float = 0.5
-    max_backoff_s: float = 30.0
-    retry_after: bool = True
-    budget_percent: float = 20.0
-    unsafe: bool = False
-    idempotency_header: str | None = None
-    stale_unsafe: bool = False
+    attempts: Annotated[int, Meta(description="How often a step is tried at most, the first included.")] = 1
+    statuses: Annotated[tuple[int, ...], Meta(description="The statuses after which it is tried again.")] = (
+        429,
+        502,
+        503,
+        504,
+    )
+    errors: Annotated[
+        tuple[RetriedError, ...], Meta(description="The classes of failures after which it is tried again.")
+    ] = ("connect", "reset", "timeout")
+    backoff_s: Annotated[
+        float,
+        Meta(
+            description=(
+                "The most that the first wait lasts, in s; it is drawn from zero to that, and "
+                "doubles with each further one."
+            )
+        ),
+    ] = 0.5
+    max_backoff_s: Annotated[float, Meta(description="The most that any wait lasts, in s.")] = 30.0
+    retry_after: Annotated[
+        bool, Meta(description="Whether to wait as long as the response's Retry-After says.")
+    ] = True
+    budget_percent: Annotated[
+        float, Meta(description="The most that retries may be, as a percentage of the requests sent.")
+    ] = 20.0
+    unsafe: Annotated[bool, Meta(description="Whether to repeat POST and PATCH as well.")] = False
+    idempotency_header: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "A header with the same value in all attempts of a step; steps that have it may be "
+                "repeated, too."
+            )
+        ),
+    ] = None
+    stale_unsafe: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether to resend POST and PATCH, too, when a kept-alive connection turns out closed."
+            )
+        ),
+    ] = False
 
     def __post_init__(self) -> None:
         check_positive(self, "attempts", "backoff_s", "max_backoff_s", "budget_percent", most=LONGEST_S)
@@ -142,6 +213,8 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class SessionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a session keeps from one step to the next. cookies: those that the target sets, while it lasts."""
+    """What a session keeps from one step to the next."""
 
-    cookies: bool = False
+    cookies: Annotated[
+        bool, Meta(description="Whether it keeps the cookies that the target sets, while it lasts.")
+    ] = False

@@ -3,9 +3,10 @@
 A target file holds no secrets: they come from environment variables that it names, or from a command's output.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.target.checking import check_header
 from replay.target.cost import Cost
@@ -17,46 +18,117 @@ Plane = Literal["serverless", "vm", "hybrid"]
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One target. url: http(s)://host[:port][/prefix], or asgi:module:app. unix_socket: connect there instead.
+    """A target: where steps are sent, and how. Where a field is not said, the default holds."""
 
-    instance_header and cold_header name response headers in which the target tells which instance served,
-    and whether it was cold (1, true, yes, cold; or Server-Timing with a metric named cold or boot).
-    observe: an address that is polled once a second for what the plane says of itself. send_recorded_ms: tell a
-    modelled plane how long each step took when it was recorded (x-replay-recorded-ms). expect: what answers have to be;
-    of several that match, the last. answers: "kind" also looks into the answers of model APIs, MCP and JSON-RPC for
-    errors that their status does not tell; "status" does not. simulate: the plane that
-    `replay plane simulate` takes it for. slo: what `replay gate` holds it to. cost: what `replay pilot` prices it by.
-    session: what a session keeps from one step to the next. provides: what is there of that which steps of a trace may
-    need (their attribute `needs`): gpu, browser, or whatever it is.
-    """
-
-    url: str
-    name: str = ""
-    plane: Plane | None = None
-    transport: Literal["fast", "httpx"] = "fast"
-    http2: bool = False
-    proxy: str | None = None
-    unix_socket: str | None = None
-    headers: dict[str, str] = {}
-    auth: Auth = Auth()
-    tls: Tls = Tls()
-    connections: Connections = Connections()
-    timeouts: Timeouts = Timeouts()
-    shape: Shape = Shape()
-    routes: tuple[Route, ...] = ()
-    retry: Retry = Retry()
-    traceparent: bool = True
-    instance_header: str | None = None
-    cold_header: str | None = None
-    observe: str | None = None
-    send_recorded_ms: bool = False
-    expect: tuple[ExpectRule, ...] = ()
-    answers: Literal["kind", "status"] = "kind"
-    simulate: dict[str, Any] | None = None
-    slo: tuple[str, ...] = ()
-    cost: Cost | None = None
-    session: SessionRules = SessionRules()
-    provides: tuple[str, ...] = ()
+    url: Annotated[
+        str,
+        Meta(
+            description=(
+                "Where steps are sent: http(s)://host[:port][/prefix], or asgi:module:app for an "
+                "application in the same process."
+            )
+        ),
+    ]
+    name: Annotated[str, Meta(description="What it is called; empty: the name of the file, or the host.")] = ""
+    plane: Annotated[
+        Plane | None, Meta(description="What execution plane it is; replay pilot needs to know.")
+    ] = None
+    transport: Annotated[
+        Literal["fast", "httpx"],
+        Meta(
+            description=(
+                "fast: our own HTTP/1.1. httpx: also HTTP/2, proxies and applications in this "
+                "process. Chosen by itself where it is not said."
+            )
+        ),
+    ] = "fast"
+    http2: Annotated[bool, Meta(description="Whether to speak HTTP/2.")] = False
+    proxy: Annotated[
+        str | None, Meta(description="The URL of a proxy to go through: http, https, socks5 or socks5h.")
+    ] = None
+    unix_socket: Annotated[
+        str | None, Meta(description="The path of a Unix socket to connect to, instead of the host.")
+    ] = None
+    headers: Annotated[
+        dict[str, str], Meta(description="Headers that every request has. No secrets: those come from [auth].")
+    ] = {}
+    auth: Annotated[Auth, Meta(description="How requests are authorised.")] = Auth()
+    tls: Annotated[Tls, Meta(description="How connections are secured.")] = Tls()
+    connections: Annotated[Connections, Meta(description="How connections are kept and shared.")] = (
+        Connections()
+    )
+    timeouts: Annotated[Timeouts, Meta(description="How long things may take.")] = Timeouts()
+    shape: Annotated[
+        Shape, Meta(description="How model calls that are known by token counts become requests.")
+    ] = Shape()
+    routes: Annotated[
+        tuple[Route, ...],
+        Meta(description=("Steps that go elsewhere, or are waited for instead; the first that fits holds.")),
+    ] = ()
+    retry: Annotated[Retry, Meta(description="What is sent again, and when.")] = Retry()
+    traceparent: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether requests carry a traceparent header, by which they are found in the "
+                "target's own traces."
+            )
+        ),
+    ] = True
+    instance_header: Annotated[
+        str | None, Meta(description="The response header that names the instance that served.")
+    ] = None
+    cold_header: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "The response header that says whether that instance was cold: 1, true, yes or cold, "
+                "or Server-Timing with a metric named cold or boot."
+            )
+        ),
+    ] = None
+    observe: Annotated[
+        str | None, Meta(description="A URL that is polled once a second for what the plane says of itself.")
+    ] = None
+    send_recorded_ms: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether to tell a modelled plane how long each step took when it was recorded "
+                "(x-replay-recorded-ms)."
+            )
+        ),
+    ] = False
+    expect: Annotated[
+        tuple[ExpectRule, ...],
+        Meta(description="What answers have to be; of several rules that match, the last holds."),
+    ] = ()
+    answers: Annotated[
+        Literal["kind", "status"],
+        Meta(
+            description=(
+                "kind: look into the answers of model APIs, MCP and JSON-RPC for errors that their "
+                "status does not tell. status: do not."
+            )
+        ),
+    ] = "kind"
+    simulate: Annotated[
+        dict[str, Any] | None, Meta(description="The plane that it is taken for in virtual time.")
+    ] = None
+    slo: Annotated[tuple[str, ...], Meta(description="What replay gate holds it to, such as p99 < 800ms.")] = ()
+    cost: Annotated[Cost | None, Meta(description="What it is paid for with.")] = None
+    session: Annotated[SessionRules, Meta(description="What a session keeps from one step to the next.")] = (
+        SessionRules()
+    )
+    provides: Annotated[
+        tuple[str, ...],
+        Meta(
+            description=(
+                "What is there of that which steps may need (their attribute needs): gpu, browser, "
+                "or whatever it is."
+            )
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         check_url(self.url)

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from replay.cli.main import cli
+from replay.money.calendar_file import NAMED
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from tests.support.schemas import misfits, misfits_of_file
 
@@ -197,3 +198,39 @@ def test_what_a_check_says_does(trace, answering):
 
     assert misfits("check", document) == []
     assert misfits("gate", document)
+
+
+def in_json(written):
+    """What TOML stands for, as JSON has it: days and times of day are texts there."""
+    return json.loads(json.dumps(written, default=str))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "targets").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_sample_targets_do(path):
+    assert misfits("target", in_json(tomllib.loads(path.read_text()))) == []
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "replay" / "money" / "prices").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_shipped_price_tables_do(path):
+    assert misfits("prices", in_json(tomllib.loads(path.read_text()))) == []
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_calendars_with_a_name_do(name):
+    assert misfits("calendar", in_json(NAMED[name])) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "field"),
+    [
+        ("target", 'url = "http://127.0.0.1"\nheader = {}', "header"),
+        ("target", 'url = "http://127.0.0.1"\n[retry]\nattempts = "two"', "attempts"),
+        ("calendar", '[[hours]]\ndays = "weekdays"\nto = "17:00"', "level"),
+    ],
+)
+def test_an_editor_finds_what_is_wrong_in_a_file_of_ones_own(name, written, field):
+    (said,) = misfits(name, in_json(tomllib.loads(written)))
+
+    assert field in said
