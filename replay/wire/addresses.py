@@ -5,7 +5,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import monotonic_ns
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
 from replay.wire.racing import interleaved
+from replay.wire.tls_words import tls_file_problem
 
 
 class Address(NamedTuple):
@@ -129,19 +130,31 @@ class AddressBook:
         if not self._is_tls:
             return None, None
         options = self._target.tls
-        try:
-            context = ssl.create_default_context(cafile=options.ca_file)
-            if options.client_cert:
+        context = ssl.create_default_context()
+        if options.ca_file:
+            with _used("ca_file", options.ca_file):
+                context = ssl.create_default_context(cafile=options.ca_file)
+        if options.client_cert:
+            if options.client_key:
+                # What loads both does not say which of them is not there.
+                with _used("client_key", options.client_key), open(options.client_key, "rb"):
+                    pass
+            with _used("client_cert", options.client_cert):
                 context.load_cert_chain(options.client_cert, options.client_key)
-        except (OSError, ssl.SSLError) as cause:
-            raise TargetUnreachable(
-                f"the target's TLS files cannot be loaded: {cause}. Check [tls]."
-            ) from cause
         context.set_alpn_protocols(["http/1.1"])
         if not options.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context, options.server_name or self._host
+
+
+@contextlib.contextmanager
+def _used(which: str, path: str) -> Iterator[None]:
+    """Raises TargetUnreachable, which names the file, where it cannot be used."""
+    try:
+        yield
+    except OSError as cause:
+        raise TargetUnreachable(tls_file_problem(which, path, cause)) from cause
 
 
 def _is_literal(host: str) -> bool:

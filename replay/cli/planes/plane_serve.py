@@ -25,6 +25,7 @@ from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.time_types import Distribution
 from replay.planes.modelled.types import ModelSpec, ServiceModel
 from replay.planes.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.serving.listening import CannotListen
 from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
@@ -53,6 +54,22 @@ class _Time(click.ParamType[Distribution]):
 
 
 _TIME = _Time()
+_OF_INSTANCES = (
+    "concurrency",
+    "min_instances",
+    "max_instances",
+    "idle_lifetime",
+    "pending_limit",
+    "request_timeout",
+    "router",
+    "health_path",
+    "boot_timeout",
+    "grace",
+    "drain",
+    "tells",
+    "control_port",
+    "series",
+)
 
 
 @click.command(
@@ -314,10 +331,11 @@ def serve(
             changes["faults"] = msgspec.structs.replace(instances.faults, error_ratio=error_rate)
         instances = msgspec.structs.replace(instances, **changes)
 
-    if instances is None and series is not None:
+    if instances is None and (idle := _for_instances(ctx)):
         _refuse(
             ctx,
-            "--series is for planes with instances: add --command, or --plane, --boot, --service or --model.",
+            f"{idle[0]} is for planes with instances: add --command, or --plane, --profile, --boot, --service or "
+            "--model.",
         )
 
     @asynccontextmanager
@@ -373,11 +391,23 @@ def serve(
         stopped_by = anyio.run(until_signal, backend_options={"use_uvloop": sys.platform != "win32"})
     except (CommandError, SeriesError, ValueError) as error:
         _refuse(ctx, f"{error}")
+    except CannotListen as error:
+        _refuse(ctx, f"{error}")
     except OSError as error:
         _refuse(
             ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
         )
     ctx.exit(EXIT_CODES["interrupted"] if stopped_by == signal.SIGINT else 0)
+
+
+def _for_instances(ctx: click.Context) -> list[str]:
+    """The options given that mean nothing to a server without instances."""
+    return [
+        param.opts[0]
+        for param in ctx.command.params
+        if param.name in _OF_INSTANCES
+        and ctx.get_parameter_source(param.name) is not click.core.ParameterSource.DEFAULT
+    ]
 
 
 def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]) -> PlaneSpec:

@@ -27,6 +27,7 @@ from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
 from replay.planes.core.types import InstanceId
 from replay.planes.serving.gateway import Gateway
+from replay.planes.serving.listening import listening_on
 
 _ANSWER_S = 5.0
 _PAGE_BYTES = 4096
@@ -54,7 +55,8 @@ async def control_server(
 ) -> AsyncIterator[str | None]:
     """Answer while the context lasts; yields the address with the token in it, or None where port is None.
 
-    token: what changes the plane needs; None: a new one. Raises ValueError if it can be guessed, or is none for a URL.
+    token: what changes the plane needs; None: a new one. Raises ValueError if it can be guessed, or is none for a URL,
+    and CannotListen.
     """
     if port is None:
         yield None
@@ -79,7 +81,8 @@ async def control_server(
         finally:
             writer.close()
 
-    server = await asyncio.start_server(answer, host, port)
+    with listening_on("--control-port", host, port):
+        server = await asyncio.start_server(answer, host, port)
     bound = server.sockets[0].getsockname()[1]
     try:
         yield f"http://{'[' + host + ']' if ':' in host else host}:{bound}/token-{token}"

@@ -15,6 +15,7 @@ from replay.planes.modelled.instances import ModelledInstances
 from replay.planes.modelled.types import ModelSpec
 from replay.planes.serving.control import control_server, state
 from replay.planes.serving.gateway import Gateway
+from replay.planes.serving.listening import listening_on
 from replay.planes.serving.output import Output
 from replay.planes.serving.processes import ProcessInstances
 from replay.planes.serving.series import series_file
@@ -41,9 +42,9 @@ async def plane_server(
     there to change the plane; None draws a new one, which is part of the address that is yielded. tells: whether
     responses carry the plane's headers. series: a file to which the plane's state is appended every second. output:
     where the output of processes goes; None: stderr.
-    Raises OSError if an address cannot be listened on, CommandError if the command cannot be read, SeriesError if the
-    series cannot be written, and ValueError if the plane scales by CPU use that is not known, or if the token is not
-    valid.
+    Raises CannotListen if an address cannot be listened on, CommandError if the command cannot be read, SeriesError if
+    the series cannot be written, and ValueError if the plane scales by CPU use that is not known, or if the token is
+    not valid.
     """
     if spec.needs_cpu and not (isinstance(instances, ModelSpec) and instances.sharing == "processor"):
         raise ValueError(f"{CPU_UNKNOWN}.")
@@ -56,7 +57,8 @@ async def plane_server(
     else:
         running = ProcessInstances(instances, gateway, told)
     try:
-        listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
+        with listening_on("--port", host, port):
+            listening = await loop.create_server(gateway.doorway, host, port, backlog=1024)
         try:
             async with (
                 control_server(gateway, running, host, control_port, control_token) as control_url,

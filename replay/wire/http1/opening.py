@@ -10,6 +10,7 @@ from replay.target.target import Target
 from replay.wire.addresses import AddressBook, NoSuchNameError
 from replay.wire.dialing import Dialled, Dialler
 from replay.wire.http1.connection import Connection, Pool
+from replay.wire.tls_words import tls_problem
 from replay.words.numbers import seconds
 
 
@@ -79,7 +80,7 @@ class Opener:
         if isinstance(cause, NoSuchNameError):
             return ConnectError("dns", str(cause))
         if isinstance(cause, ssl.SSLError):
-            return ConnectError("tls", f"TLS failed: {cause.reason or cause}")
+            return ConnectError("tls", tls_problem(cause))
         if isinstance(cause, OSError):
             return ConnectError("tls" if is_connected and self._ssl is not None else "connect", _why(cause))
         return None

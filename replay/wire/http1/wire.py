@@ -90,8 +90,10 @@ class Http1Wire:
         try:
             conn = await self._opener.open(self)
         except ConnectError as failed:
-            hint = "" if failed.error == LOCAL else " Is the target running there?"
-            raise TargetUnreachable(f"cannot connect to {self._target.url}: {failed}.{hint}") from failed
+            why = str(failed)
+            if why[-1] not in ".?":
+                why += "." if failed.error == LOCAL else ". Is the target running there?"
+            raise TargetUnreachable(f"cannot connect to {self._target.url}: {why}") from failed
         self._count(conn)
         if self._reuse == "none":
             conn.close()

@@ -14,6 +14,7 @@ from replay.wire.addresses import AddressBook
 from replay.wire.dialing import Dialler
 from replay.wire.errors import TargetUnreachable
 from replay.wire.httpx.network import dial_with
+from replay.wire.tls_words import tls_problem
 from replay.words.numbers import seconds
 
 _PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -106,7 +107,7 @@ class Transports:
         except TimeoutError:
             why = f"no answer within {seconds(self._target.timeouts.connect_s)}"
         except ssl.SSLError as cause:
-            why = f"TLS failed: {cause.reason or cause}"
+            raise TargetUnreachable(f"cannot connect to {what}{url}: {tls_problem(cause)}") from cause
         except OSError as cause:
             why = cause.strerror or str(cause)
         else:

@@ -50,6 +50,27 @@ def test_a_port_in_use_is_said_plainly():
             )
 
 
+def test_the_port_that_is_taken_is_the_one_that_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with served("--port", "0", "--plane", "serverless", "--control-port", str(port)) as (process, said):
+            assert process.wait(timeout=10) == 2
+            assert said == (
+                f"replay: cannot listen on 127.0.0.1 port {port}: address already in use. Try another --control-port, or "
+                "0.\n"
+            )
+
+
+@pytest.mark.parametrize("given", [["--control-port", "0"], ["--series", "x.jsonl"], ["--max-instances", "3"]])
+def test_what_is_of_instances_is_refused_where_there_are_none(given):
+    result = CliRunner().invoke(plane, ["serve", "--modelled", *given])
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(
+        f"replay: {given[0]} is for planes with instances: add --command, or --plane"
+    )
+
+
 def test_it_listens_on_loopback_only():
     result = CliRunner().invoke(plane, ["serve", "--modelled", "--host", "0.0.0.0"])
 

@@ -153,7 +153,7 @@ def test_a_series_has_the_memory_of_each_process(serve, tmp_path):
         ),
         (
             ["--modelled", "--series", "s"],
-            "--series is for planes with instances: add --command, or --plane, --boot, --service or --model.",
+            "--series is for planes with instances: add --command, or --plane, --profile, --boot, --service or --model.",
         ),
     ],
 )

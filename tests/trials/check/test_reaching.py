@@ -82,7 +82,7 @@ def test_a_certificate_authority_that_is_missing_is_told_and_leaves_no_connectio
         tls = Tls(ca_file=str(tmp_path / "none.pem"))
         (reached,) = reach(Target(url=f"https://127.0.0.1:{port}", tls=tls))
 
-    assert "TLS files cannot be loaded" in reached.failure
+    assert "under [tls] cannot be read" in reached.failure
 
 
 def test_what_never_finishes_tls_ends_with_the_time_to_connect():
