@@ -21,7 +21,7 @@ import numpy as np
 
 from replay.money.cost import Fleet, Group, Size, group_bill, machine_bill, serverless_bill
 from replay.money.following import Follows, kept, stretched
-from replay.money.price_table import Extra, PriceTable, RequestBilling, Tier
+from replay.money.price_table import PRICES, Extra, PriceTable, RequestBilling, Tier
 from replay.money.sizing import machines_for
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Usage
@@ -147,11 +147,7 @@ def _priced(table: PriceTable, factor: float) -> PriceTable:
     )
 
 
-_REQUEST_PRICES = tuple(
-    field.name
-    for field in msgspec.structs.fields(RequestBilling)
-    if field.type is float and field.name != "granularity_ms"
-)
+_REQUEST_PRICES = tuple(name for name in RequestBilling.__struct_fields__ if name in PRICES)
 
 
 def break_evens(

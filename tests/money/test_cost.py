@@ -196,6 +196,15 @@ def an_offer(**changed: Any) -> Offer:
     return Offer(**(known | changed))
 
 
+def test_twice_the_serverless_prices_are_twice_that_bill_and_leave_the_machines_alone():
+    # Each of the prices is in it: of requests, of what is used, and of instances that are kept.
+    kept = an_offer(size=Size(1, 2, min_instances=1))
+    (a, b), (twice, same) = costs(kept), costs(kept, Change(serverless_price=2.0))
+
+    assert twice == pytest.approx(2 * a)
+    assert same == b
+
+
 def test_at_the_break_even_both_bills_are_the_same():
     offer = an_offer()
     found = break_evens(offer)[0]

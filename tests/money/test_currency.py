@@ -1,6 +1,7 @@
 """Bills in one currency, or none: prices by hand at a stated rate."""
 
-import msgspec
+from typing import get_type_hints
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,7 +158,7 @@ def test_every_price_of_a_table_is_known_as_one():
     amounts = {"egress_free_gib", "granularity_ms", "machine_minimum_s", "minimum_s", "vcpu", "memory_gib"}
     amounts |= {"sustained", "above_gib_s"}
     kinds = (PriceTable, RequestBilling, InstanceBilling, Machine, Extra, Tier)
-    fields = [field for kind in kinds for field in msgspec.structs.fields(kind)]
-    figures = {field.name for field in fields if field.type in (float, float | None)}
+    fields = [field for kind in kinds for field in get_type_hints(kind).items()]
+    figures = {name for name, kind in fields if kind in (float, float | None)}
 
     assert figures == PRICES | amounts

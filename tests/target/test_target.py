@@ -1,6 +1,7 @@
 """Targets from URLs and from TOML files."""
 
 from pathlib import Path
+from typing import get_type_hints
 
 import msgspec
 import pytest
@@ -262,7 +263,7 @@ BIG = "9" * 400
 @pytest.mark.parametrize(
     ("table", "key"),
     [
-        (name, field.name)
+        (name, name_of)
         for name, kind in (
             ("connections", Connections),
             ("timeouts", Timeouts),
@@ -270,8 +271,8 @@ BIG = "9" * 400
             ("auth", Auth),
             ("cost", Cost),
         )
-        for field in msgspec.structs.fields(kind)
-        if field.type in (int, float)
+        for name_of, type_of in get_type_hints(kind).items()
+        if type_of in (int, float)
     ],
 )
 @pytest.mark.parametrize("number", [BIG, f"-{BIG}", "1e308", "nan", "inf", "-inf"])
