@@ -8,7 +8,7 @@ from replay.api.inputs import AnyPath, path_of
 from replay.results.columns import Columns, read_columns
 from replay.results.histogram import Histogram
 from replay.results.hlog import Interval, read_hlog
-from replay.results.merging.merge import make_whole
+from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild

@@ -19,7 +19,7 @@ from replay.report.terminal.story import print_story
 from replay.report.verdicts import renderers_of
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.exporting import EXPORTS
-from replay.results.merging.merge import make_whole
+from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.summary import rebuild

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from replay.results.columns import Columns, Gathering, read_columns
-from replay.results.merging.merge import make_whole
+from replay.results.merging.whole import make_whole
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
 from replay.results.summary import summed

@@ -18,7 +18,7 @@ from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, ONLY_LOGGED, OTHER
 from replay.results.histogram import LAG_UNIT_NS, Histogram, Int64s
 from replay.results.hlog import read_totals
-from replay.results.merging.merge import make_whole
+from replay.results.merging.whole import make_whole
 from replay.results.rates import rates, steady_window
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir

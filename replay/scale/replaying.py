@@ -29,11 +29,14 @@ from replay.scale.latency import Latencies
 from replay.scale.launching import Launched, LocalWorker, cores_for
 from replay.scale.meeting import Meeting, address_of
 from replay.scale.messages import Assignment, JobPart
+from replay.scale.needs import Room, check_room
 from replay.scale.secrets import shared_token
 from replay.scale.through_dask import DaskCluster
+from replay.system.shortage import local_ports, most_descriptors_possible
 from replay.target.secrets import redacted
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
+from replay.trace.file.stream import TraceScan
 
 _NS = 1_000_000_000
 _SHOW_EVERY_NS = _NS // 2
@@ -70,6 +73,8 @@ def replay_dealt(
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
+        if not is_away:
+            _check_room(found, jobs, options)
         planned = [planned_counts(trace, found, options, job.arm) for job in jobs]
         conductor.gather()
         run_ids = [job.run_id or secrets.token_hex(8) for job in jobs]
@@ -130,6 +135,19 @@ def _check_possible(jobs: Sequence[Job]) -> None:
                 f"{job.target.name}: is an application in this process, which cannot be shared by several workers. "
                 "Serve it, and name its URL."
             )
+
+
+def _check_room(found: TraceScan, jobs: Sequence[Job], options: RunOptions) -> None:
+    """Raises TooLittleRoom."""
+    knobs = options.knobs
+    in_flight = (found.mean_in_flight or 0.0) * knobs.arrivals * knobs.speed * knobs.scale
+    if options.max_in_flight is not None:
+        in_flight = min(in_flight, options.max_in_flight)
+    room = Room(most_descriptors_possible(), local_ports())
+    needed = [min(in_flight, job.target.connections.max) for job in jobs]
+    # One process has the connections of all targets; ports are counted for each address.
+    check_room(sum(needed), options.workers, room._replace(ports=None))
+    check_room(max(needed), options.workers, room)
 
 
 def _check_travels(jobs: Sequence[Job]) -> None:

@@ -9,6 +9,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from replay.system.shared import Shared
 
@@ -24,6 +25,7 @@ RESERVED_DESCRIPTORS = 32
 _LOOP_DESCRIPTORS = 16
 # More than one address has ports for; some children walk through all that they may open when they start.
 _MOST_DESCRIPTORS = 1 << 18
+_PORT_RANGE = "/proc/sys/net/ipv4/ip_local_port_range"
 
 
 def descriptor_limit() -> int | None:
@@ -32,6 +34,23 @@ def descriptor_limit() -> int | None:
         return None
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+def most_descriptors_possible() -> int | None:
+    """How many descriptors a process may open once it has asked for the most; None where there is no such limit."""
+    if resource is None:
+        return None
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+
+
+def local_ports() -> int | None:
+    """How many local ports there are for connections to one address; None where the system does not say."""
+    try:
+        low, high = map(int, Path(_PORT_RANGE).read_text().split())
+    except (OSError, ValueError):
+        return None
+    return high - low + 1
 
 
 @contextlib.contextmanager

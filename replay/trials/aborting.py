@@ -6,7 +6,7 @@ was to be watched is not left unwatched.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,11 +15,13 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import Progress, RunOptions
 from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
-from replay.scale.replaying import replay_dealt
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
 _MODULE = "replay.trials.aborting"
+_Replay = Callable[
+    [Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None, StopWhen | None], list[Outcome]
+]
 _EVERY_NS = 1_000_000_000
 _BEHIND_NS = 500_000_000
 # Records of workers on other machines come once a second.
@@ -98,10 +100,14 @@ def replay_watched(
     holds; `summary.ended` then says so.
     """
     is_far = options.listen is not None or options.cluster is not None
-    is_one = options.workers == 1 and not is_far
-    replay = replay_together if is_one else replay_dealt
+    replay: _Replay = replay_together
+    if options.workers > 1 or is_far:
+        # A run of one process has no use for it, and begins sooner without.
+        from replay.scale.replaying import replay_dealt
+
+        replay = replay_dealt
     if not aborts:
-        return replay(trace, jobs, options, on_progress, stop_when)
+        return replay(trace, jobs, options, on_progress, stop_when, None)
     with AbortWatch(aborts, is_far=is_far) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from replay.judge.tail.explain import ExplainVerdict, explain_run, path_of_session
 from replay.results.evidence import read_evidence
-from replay.results.merging.merge import make_whole
+from replay.results.merging.whole import make_whole
 from replay.results.rundir import RunDir, RunDirError
 from replay.results.types import STEPS_FILE, Manifest
 from replay.target.sending import Connections

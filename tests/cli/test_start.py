@@ -17,6 +17,8 @@ NOT_OF_A_RUN = (
     "replay.money.cost",
     "replay.choice.types",
     "replay.trials.evidence",
+    "replay.scale.replaying",
+    "replay.results.merging.merge",
 )
 _TELLS = """
 import sys

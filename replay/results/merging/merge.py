@@ -11,7 +11,7 @@ from typing import IO
 
 from replay.results.merging.answers import merge_answers
 from replay.results.merging.histograms import merge_histograms
-from replay.results.merging.layout import worker_directories, worker_directory
+from replay.results.merging.layout import worker_directory
 from replay.results.merging.manifests import merged_manifest
 from replay.results.merging.steps import Tally, merge_steps
 from replay.results.rundir import RunDir, RunDirError
@@ -61,19 +61,6 @@ def merge(run_dir: Path, top: Manifest | None = None) -> Manifest:
     manifest = merged_manifest(top, parts, of_worker)
     directory.write_manifest(manifest)
     return manifest
-
-
-def make_whole(run_dir: Path) -> None:
-    """Merge what several workers left, where that was not done: the run goes on, or whoever conducted it is no more.
-
-    Nothing is done to any other folder.
-    """
-    if not worker_directories(run_dir):
-        return
-    manifest = RunDir(run_dir).read_manifest()
-    if not manifest.workers or manifest.status != "running":
-        return
-    merge(run_dir, manifest)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from replay.results.answers import read_answers
 from replay.results.folding import IntervalFold
 from replay.results.hlog import HlogWriter, read_hlog
 from replay.results.merging.layout import step_files, worker_directory
-from replay.results.merging.merge import make_whole, merge
+from replay.results.merging.merge import merge
+from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
