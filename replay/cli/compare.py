@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.cli.options import (
     answers_option,
     budget_option,
@@ -181,6 +182,7 @@ def compare(
     directory: Path | None = None
     ended: Ended | None = None
     if run_dirs:
+        hint_at_columns(*run_dirs)
         verdict = compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
     else:
         assert trace is not None

@@ -6,6 +6,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.report.terminal.explain import print_explain
 from replay.trials.explaining import explain_directory
 
@@ -29,6 +30,7 @@ from replay.trials.explaining import explain_directory
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def explain(run_dir: Path, quantile: float, session: str | None, as_json: bool) -> None:
     """Say what the tail of RUN is made of, what its sessions waited for, and whether the target grew slower."""
+    hint_at_columns(run_dir)
     verdict = explain_directory(run_dir, quantile, session)
     if as_json:
         print_json(verdict)

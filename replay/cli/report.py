@@ -8,6 +8,7 @@ import click
 
 from replay.choice.types import PilotVerdict
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
 from replay.exit_codes import Conclusion
@@ -65,6 +66,7 @@ def report(
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one."""
     for path in paths:
         make_whole(path)
+    hint_at_columns(*paths)
     if html is not None:
         try:
             write_whole(html, _page(paths))

@@ -172,7 +172,7 @@ class Gathering:
 
     def __init__(self) -> None:
         self._names = {name: Names() for name in ("session", "series", "error", "instance", "check")}
-        self._parts: dict[str, list[npt.NDArray[Any]]] = {}
+        self._growing: dict[str, _Growing] = {}
         self._steps: list[str] = []
         self._step_names: dict[str, str] = {}
         self._unsent: Counter[str] = Counter()
@@ -213,11 +213,11 @@ class Gathering:
         self._put("retried_ns", constant(0, n, np.int64) if retried is None else retried)
 
     def columns(self, unreadable: int = 0) -> Columns:
-        """All that was gathered."""
-        if not self._parts:
+        """All that was gathered; nothing can be added any more."""
+        if not self._growing:
             self.add(table_of([]))
         sessions = self._names["session"].values
-        of_rows: dict[str, Any] = {name: _joined(parts) for name, parts in self._parts.items()}
+        of_rows: dict[str, Any] = {name: column.values() for name, column in self._growing.items()}
         return Columns(
             sessions=sessions,
             series_names=self._names["series"].values,
@@ -233,7 +233,7 @@ class Gathering:
         )
 
     def _put(self, name: str, values: npt.NDArray[Any]) -> None:
-        self._parts.setdefault(name, []).append(values)
+        self._growing.setdefault(name, _Growing(values.dtype)).add(values)
 
     def _add_sessions(self, table: Table, ended: Flags) -> None:
         """From when to when each session went on, waits and further attempts included."""
@@ -303,9 +303,33 @@ def _as_status(status: Int64s) -> Codes:
     return np.where(status == ABSENT_NS, 0, status).astype(np.int32)
 
 
-def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """One after the other; in no memory where all are the same value."""
-    firsts = {part[0].item() for part in parts if len(part)}
-    if len(firsts) == 1 and all(part.strides == (0,) or not len(part) for part in parts):
-        return constant(firsts.pop(), sum(map(len, parts)), parts[0].dtype)
-    return np.concatenate(parts)
+class _Growing:
+    """A column as it grows: of one value throughout in no memory, of others where it is.
+
+    To gather parts and to join them would take twice the memory.
+    """
+
+    __slots__ = ("_data", "_kind", "_n", "_one")
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._kind = kind
+        self._data = bytearray()
+        self._n = 0
+        self._one: Any = 0
+
+    def add(self, values: npt.NDArray[Any]) -> None:
+        if not len(values):
+            return
+        one = values[0].item()
+        if values.strides == (0,) and not self._data and (not self._n or one == self._one):
+            self._one = one
+        else:
+            if not self._data:
+                self._data += np.full(self._n, self._one, self._kind).tobytes()
+            self._data += values.tobytes()
+        self._n += len(values)
+
+    def values(self) -> npt.NDArray[Any]:
+        if not self._data:
+            return constant(self._one, self._n, self._kind)
+        return np.frombuffer(self._data, self._kind)

@@ -17,6 +17,8 @@ from replay.results.types import Rate, Window
 _NS = 1_000_000_000
 _RAMP_RATIO = 0.1
 _LEAST_STEADY_STEPS = 20
+# Of as many steps what is computed on the way takes a few megabytes.
+_BLOCK = 1 << 18
 
 
 def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: Flags) -> Rate:
@@ -43,7 +45,12 @@ def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
         return 0
     # Nearly in order already, which is what this kind of sorting makes use of.
     starts, ends = (np.sort(times_ns, kind="stable") for times_ns in (sent_ns, end_ns))
-    return int((np.arange(1, len(starts) + 1) - np.searchsorted(ends, starts, side="right")).max())
+    most = 0
+    for at in range(0, len(starts), _BLOCK):
+        block = starts[at : at + _BLOCK]
+        begun = np.arange(at + 1, at + 1 + len(block))
+        most = max(most, int((begun - np.searchsorted(ends, block, side="right")).max()))
+    return most
 
 
 def steady_window(

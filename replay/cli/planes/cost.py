@@ -8,6 +8,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.cli.planes.months import month_options
 from replay.cli.planes.price_tables import price_table_options
 from replay.cli.units import PERCENT
@@ -194,6 +195,7 @@ def cost(
         raise click.UsageError("--staff-hours needs --staff-rate, what an hour of it costs.")
     if list(staff_hours) != sorted(staff_hours):
         raise click.UsageError("--staff-hours has low, mid and high in this order, for example 2,4,8.")
+    hint_at_columns(run_dir)
     found = price_run(
         run_dir,
         prices,

@@ -7,6 +7,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.cli.options import output_options
 from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
@@ -78,6 +79,7 @@ def coldstart(
     if (run_dir is None) == (target is None):
         raise click.UsageError("name a run with --run, or a target to probe with --target.")
     if run_dir is not None:
+        hint_at_columns(run_dir)
         verdict = judge_coldstart(read_evidence(run_dir))
         directory: Path | None = run_dir
     else:

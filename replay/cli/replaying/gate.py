@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from replay.cli.documents import print_json
+from replay.cli.hints import hint_at_columns
 from replay.cli.options import (
     budget_option,
     fidelity_option,
@@ -105,6 +106,7 @@ def gate(
     aim = None if target is None else load_target(target)
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
+        hint_at_columns(run_dir, *baselines)
         outcome = GateOutcome(gate_run(run_dir, bounds, baselines, confidence, least_fidelity), run_dir)
     else:
         assert trace is not None
