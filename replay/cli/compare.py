@@ -19,6 +19,7 @@ from replay.cli.options import (
     workers_options,
 )
 from replay.cli.outlets import print_commands
+from replay.cli.paths import PATH
 from replay.cli.units import DURATION, PERCENT
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES, Conclusion
@@ -62,7 +63,7 @@ from replay.words.numbers import exact, percent
         "interrupted": "",
     },
 )
-@click.argument("trace", type=click.Path(path_type=Path), required=False)
+@click.argument("trace", type=PATH, required=False)
 @click.option(
     "-t", "--target", "targets", multiple=True, help="A URL or a target file (TOML); give two or more."
 )
@@ -71,7 +72,7 @@ from replay.words.numbers import exact, percent
     "run_dirs",
     multiple=True,
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Compare finished runs instead of making new ones; give two or more.",
 )
 @click.option(

@@ -7,6 +7,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
+from replay.cli.paths import PATH
 from replay.report.terminal.explain import print_explain
 from replay.trials.explaining import explain_directory
 
@@ -18,7 +19,7 @@ from replay.trials.explaining import explain_directory
         "replay explain runs/today --session support-17",
     ),
 )
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="RUN", type=PATH)
 @click.option(
     "--quantile",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

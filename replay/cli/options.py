@@ -1,11 +1,11 @@
 """Options that several commands share, so that they mean the same everywhere."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from replay.cli.paths import PATH
 from replay.cli.slos import ABORT
 from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
 from replay.engine.types import Knobs, RunOptions
@@ -66,7 +66,7 @@ _RUN_OPTIONS = [
     click.option("--repeat", is_flag=True, help="Start the trace over when it ends, until --duration is over."),
     click.option(
         "--data",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="A CSV file of users: each session takes a row, and {{row.NAME}} in a request is its column NAME.",
     ),
     click.option(
@@ -154,7 +154,7 @@ _SAFETY_OPTIONS = [
 _OUTPUT_OPTIONS = [
     click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="The run directory.  [default: runs/<UTC time>-<trace>-<target>]",
     ),
     click.option(

@@ -9,6 +9,7 @@ import click
 from replay.choice.types import PilotVerdict
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
+from replay.cli.paths import OUTPUT_FILE, PATH
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
 from replay.exit_codes import Conclusion
@@ -37,19 +38,19 @@ from replay.trials.evidence import read_verdict
         "replay report runs/today runs/yesterday --html page.html",
     ),
 )
-@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="RUN...", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary, or the verdict, as JSON on stdout.")
 @click.option(
     "--html",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Write a page with charts to this file; several runs are drawn over one another.",
 )
 @click.option(
     "--parquet",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_FILE,
     help="Write the run's steps to this Parquet file (extra: parquet).",
 )
-@click.option("--csv", type=click.Path(path_type=Path), help="Write the run's steps to this CSV file.")
+@click.option("--csv", type=OUTPUT_FILE, help="Write the run's steps to this CSV file.")
 @click.option("--session", metavar="ID", help="Tell one session's story: every attempt of its steps.")
 @verdict_file_options
 @click.pass_context

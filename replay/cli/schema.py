@@ -7,6 +7,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import as_json, print_json
+from replay.cli.paths import PATH
 from replay.keys import quoted
 from replay.schemas.files import FILES
 from replay.schemas.making import schema_of
@@ -15,7 +16,7 @@ from replay.system.files import write_whole
 
 @click.command(cls=Command, examples=("replay schema steps", "replay schema summary -o summary.schema.json"))
 @click.argument("name", metavar="[NAME]", required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write it to this file instead of stdout.")
+@click.option("-o", "--out", type=PATH, help="Write it to this file instead of stdout.")
 def schema(name: str | None, out: Path | None) -> None:
     """Print the JSON Schema (2020-12) of the file NAME, with what each field means; without NAME, list the names.
 

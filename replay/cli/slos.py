@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from replay.cli.paths import PATH
 from replay.judge.gate.abort import AbortRule, parse_abort
 from replay.judge.measures.slo import Slo, parse_slo, parse_slo_file
 from replay.judge.measures.slo_tokens import SloError
@@ -35,7 +36,7 @@ def slo_options(command: _Command) -> _Command:
         "--slo-file",
         "slo_files",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="A file with one SLO per line; # starts a comment.",
     )(command)
     return click.option(

@@ -13,6 +13,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.failures import failure_of
+from replay.cli.paths import NamedPath
 from replay.report.ci.junit import error_junit
 from replay.report.ci.markdown import error_markdown
 from replay.system.files import write_whole
@@ -34,7 +35,7 @@ def verdict_file_options(command: _Command) -> _Command:
     for option, what in (("markdown", "Markdown"), ("junit", "JUnit XML")):
         command = click.option(
             f"--{option}",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=NamedPath(dir_okay=False),
             callback=_keep,
             expose_value=False,
             help=f"Write the verdict as {what} to this file.",

@@ -19,6 +19,8 @@ def load_target(target: str) -> Target:
 
     Raises TargetError, saying what is wrong, where, and what to do.
     """
+    if not target:
+        raise TargetError("the target is empty. Is a variable unset that should name it?")
     if "://" in target or target.startswith(ASGI_PREFIX):
         return _named(_converted({"url": target}, shown_url(target)), "")
     path = Path(target)

@@ -9,6 +9,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
+from replay.cli.paths import PATH
 from replay.cli.planes.months import month_options
 from replay.cli.planes.price_tables import price_table_options
 from replay.cli.units import PERCENT
@@ -86,7 +87,7 @@ class _Rate(click.ParamType[tuple[str, float]]):
         "interrupted": "",
     },
 )
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="RUN", type=PATH)
 @click.option(
     "--price",
     "prices",

@@ -11,6 +11,7 @@ from replay.cli.asking import ANSWERS_FILE, ask
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import read_only_option, to_origin_option
+from replay.cli.paths import PATH
 from replay.cli.pilot_report import material_of
 from replay.cli.planes.months import month_options
 from replay.cli.slos import read_slos, slo_options
@@ -39,7 +40,7 @@ from replay.trials.pilot.workload.shape import shape_of
     ),
     ends={"done": "a plane is recommended", "inconclusive": "", "not_carried_out": "", "interrupted": ""},
 )
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=PATH)
 @click.option(
     "-t",
     "--target",
@@ -66,7 +67,7 @@ from replay.trials.pilot.workload.shape import shape_of
 @click.option(
     "--answers",
     "answers_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Answers to what no trace can tell: state in memory, sockets, local tools, compliance, upkeep (TOML).",
 )
 @click.option(
@@ -80,7 +81,7 @@ from replay.trials.pilot.workload.shape import shape_of
 @to_origin_option
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Output folder; an interrupted pilot found there is resumed.  [default: runs/...]",
 )
 @click.option(

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from replay.cli.command import Command
+from replay.cli.paths import PATH
 from replay.cli.units import DURATION, FACTOR, typed_duration
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
@@ -192,7 +193,7 @@ _OF_INSTANCES = (
 )
 @click.option(
     "--series",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Append the state to this file, a line of JSON a second.",
 )
 @click.option(
@@ -208,7 +209,7 @@ _OF_INSTANCES = (
 @click.option(
     "--model",
     "model_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="With --modelled: instances behind a gateway, modelled by this TOML file: times, sharing, memory, faults.",
 )
 @click.option(

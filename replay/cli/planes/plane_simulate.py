@@ -8,6 +8,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options
+from replay.cli.paths import PATH
 from replay.exit_codes import EXIT_CODES
 from replay.report.terminal.run import print_summary
 from replay.simulation.simulation import simulate_trace
@@ -18,7 +19,7 @@ from replay.target.file import load_target
     cls=Command,
     examples=("replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml",),
 )
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=PATH)
 @click.option("-t", "--target", required=True, help="A target file with a [simulate] table.")
 @run_options
 @output_options

@@ -11,6 +11,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import options_from, output_options, run_options, safety_options, workers_options
+from replay.cli.paths import PATH
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
 from replay.exit_codes import EXIT_CODES, Conclusion
@@ -48,7 +49,7 @@ _ANSWERS: dict[str, Conclusion] = {
         "interrupted": "",
     },
 )
-@click.argument("trace", type=click.Path(path_type=Path), required=False)
+@click.argument("trace", type=PATH, required=False)
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @slo_options
 @click.option(

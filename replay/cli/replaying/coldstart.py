@@ -9,6 +9,7 @@ from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.options import output_options
+from replay.cli.paths import PATH
 from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.terminal.load import print_coldstart
@@ -28,7 +29,7 @@ _PLAN = ProbePlan()
         "replay coldstart -t http://127.0.0.1:8080 --max-idle 20s --burst 8",
     ),
 )
-@click.option("--run", "run_dir", metavar="DIR", type=click.Path(path_type=Path), help="Judge this run.")
+@click.option("--run", "run_dir", metavar="DIR", type=PATH, help="Judge this run.")
 @click.option("-t", "--target", help="Probe this target: a URL or a target file (TOML).")
 @click.option("--path", default="/", show_default=True, help="Path that probes request.")
 @click.option("--method", default="GET", show_default=True, help="Method of the probes.")

@@ -18,6 +18,7 @@ from replay.cli.options import (
     workers_options,
 )
 from replay.cli.outlets import print_commands
+from replay.cli.paths import PATH
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options
 from replay.exit_codes import EXIT_CODES
@@ -48,13 +49,13 @@ from replay.trials.prices import check_currency
         "interrupted": "",
     },
 )
-@click.argument("trace", type=click.Path(path_type=Path), required=False)
+@click.argument("trace", type=PATH, required=False)
 @click.option("-t", "--target", help="A URL or a target file (TOML).")
 @click.option(
     "--run",
     "run_dir",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Judge this run instead of making one.",
 )
 @slo_options
@@ -63,7 +64,7 @@ from replay.trials.prices import check_currency
     "baselines",
     multiple=True,
     metavar="RUN",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="A run to compare with ('p99 < baseline * 1.1'), or a folder of runs: its last 10 that passed.",
 )
 @click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")

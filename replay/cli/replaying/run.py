@@ -21,6 +21,7 @@ from replay.cli.options import (
     safety_options,
     workers_options,
 )
+from replay.cli.paths import PATH
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.types import At, FaultKind, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
@@ -47,7 +48,7 @@ from replay.trials.endings import concluded
         "interrupted": "",
     },
 )
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument("trace", type=PATH)
 @click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
 @run_options
 @workers_options

@@ -7,6 +7,7 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
+from replay.cli.paths import OUTPUT_TRACE, PATH
 from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -29,11 +30,11 @@ class _Document(msgspec.Struct, omit_defaults=True):
     cls=Command,
     examples=("replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst",),
 )
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="TRACE", type=PATH)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=OUTPUT_TRACE,
     help="Write the correlated trace to this file; .zst compresses.",
 )
 @click.option(

@@ -10,6 +10,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.options import personal_option
+from replay.cli.paths import OUTPUT_TRACE
 from replay.cli.units import DURATION
 from replay.importers import IMPORTERS
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
@@ -66,7 +67,7 @@ def _described(importer: OtherImporter) -> str:
     "-o",
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=OUTPUT_TRACE,
     help="The trace to write; .zst or .gz compresses.",
 )
 @click.option("--name", help="The trace's name.  [default: from PATH]")

@@ -10,6 +10,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
+from replay.cli.paths import PATH
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -30,14 +31,14 @@ _MOST_REFERENCES = 20
         "replay trace info traces/support-agent.jsonl --plot load.html",
     ),
 )
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="TRACE", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option(
     "--top", type=click.IntRange(1), default=10, show_default=True, help="How many step names to list."
 )
 @click.option(
     "--plot",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Draw the load over time into this file: .svg, .png or .html (needs the extra report).",
 )
 def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
@@ -58,7 +59,7 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
     cls=Command,
     examples=("replay trace validate trace.jsonl --all",),
 )
-@click.argument("path", metavar="TRACE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="TRACE", type=PATH)
 @click.option("--all", "show_all", is_flag=True, help=f"Continue after the first error, up to {_MOST_ERRORS}.")
 def validate(path: Path, show_all: bool) -> None:
     """Check every line of a trace."""

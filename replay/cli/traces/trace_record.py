@@ -12,6 +12,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.options import personal_option
+from replay.cli.paths import PATH
 from replay.cli.units import DURATION, typed_duration
 from replay.exit_codes import EXIT_CODES
 from replay.planes.serving.output import Output
@@ -91,24 +92,29 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     " May be repeated.",
 )
 @personal_option
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write; .zst compresses."
-)
+@click.option("-o", "--out", required=True, type=PATH, help="The trace to write; .zst compresses.")
+@click.option("--force", is_flag=True, help="Replace a trace that is there already.")
 @click.option("--name", help="The trace's name.  [default: from OUT]")
 @click.option("--duration", type=DURATION, help="Stop after this.  [default: when interrupted]")
 @click.option(
     "--recover",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="JOURNAL",
     help="Record nothing; make the trace from the journal that a killed recording left.",
 )
 @click.pass_context
-def record(ctx: click.Context, /, out: Path, name: str | None, recover: Path | None, **chosen: Any) -> None:
+def record(
+    ctx: click.Context, /, out: Path, force: bool, name: str | None, recover: Path | None, **chosen: Any
+) -> None:
     """Record requests through a reverse proxy, and write a trace when it is interrupted.
 
     Credentials, cookies, keys and tokens are replaced before anything is written. While it records, steps are in
     OUT.journal, at the latest a second after they ended.
     """
+    if out.is_file() and out.stat().st_size and not force:
+        raise TraceError(
+            f"{shown_path(out)}: is there already. Choose another --out, or replace it with --force."
+        )
     if recover is not None:
         _report(out, write_trace(recover, out, name))
         click.echo(f"{shown_path(recover)} was kept; remove it when the trace is what you expect.", err=True)

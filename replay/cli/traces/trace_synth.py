@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from replay.cli.command import Command
+from replay.cli.paths import OUTPUT_TRACE, PATH
 from replay.cli.units import DURATION
 from replay.trace.synthesis.presets import PRESETS, preset_text
 from replay.trace.synthesis.recipe import Recipe
@@ -21,10 +22,10 @@ from replay.words.phrases import counted
     ),
 )
 @click.argument("preset", type=click.Choice(PRESETS), required=False)
-@click.option("--recipe", type=click.Path(path_type=Path), help="A recipe of your own (TOML).")
+@click.option("--recipe", type=PATH, help="A recipe of your own (TOML).")
 @click.option(
     "--like",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Make a likeness of this trace: its sessions, arriving in the same pattern.",
 )
 @click.option(
@@ -35,7 +36,7 @@ from replay.words.phrases import counted
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Random seed; the same seed makes the same trace."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The trace to write; .zst compresses.")
+@click.option("-o", "--output", type=OUTPUT_TRACE, help="The trace to write; .zst compresses.")
 @click.option("--print-recipe", is_flag=True, help="Print the preset's recipe, to change and use as --recipe.")
 def synth(
     preset: str | None,

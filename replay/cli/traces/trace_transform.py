@@ -12,6 +12,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import personal_option
+from replay.cli.paths import OUTPUT_TRACE, PATH
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter, open_trace, scan
@@ -162,8 +163,8 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
         "replay trace transform monday.jsonl tuesday.jsonl -o both.jsonl.zst",
     ),
 )
-@click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The trace to write.")
+@click.argument("paths", metavar="TRACE...", nargs=-1, required=True, type=PATH)
+@click.option("-o", "--out", required=True, type=OUTPUT_TRACE, help="The trace to write.")
 @_repeated("from", DURATION, "Keep sessions that start at this time or later.")
 @_repeated("to", DURATION, "Keep sessions that start before this time.")
 @_repeated("keep", str, "Keep only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")

@@ -1,0 +1,70 @@
+"""Paths on the command line: an empty one, a folder that is not there, a file that is."""
+
+import pytest
+from click.testing import CliRunner
+
+from replay.cli.main import cli
+
+EMPTY = "is empty. Is a variable unset that should name it?"
+
+
+def told(*arguments):
+    result = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return result.exit_code, result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "", "-t", "http://127.0.0.1:1"],
+        ["run", "t.jsonl", "-t", "http://127.0.0.1:1", "--out", ""],
+        ["gate", "--run", "", "--slo", "p99 < 1s"],
+        ["gate", "--run", "r", "--slo", "p99 < 1s", "--baseline", ""],
+        ["gate", "--run", "r", "--slo", "p99 < 1s", "--junit", ""],
+        ["report", ""],
+        ["report", "r", "--html", ""],
+        ["trace", "synth", "steady", "-o", ""],
+        ["cost", ""],
+    ],
+)
+def test_an_empty_path_is_a_variable_that_is_not_set(arguments):
+    code, said = told(*arguments)
+
+    assert (code, EMPTY in said) == (2, True)
+
+
+def test_so_is_an_empty_target(tmp_path):
+    result = CliRunner().invoke(cli, ["run", str(tmp_path / "t.jsonl"), "-t", ""])
+
+    assert str(result.exception) == "the target is empty. Is a variable unset that should name it?"
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv", "--parquet"])
+def test_a_folder_that_is_not_there_is_missed_before_anything_is_done(option, tmp_path):
+    code, said = told("report", tmp_path, option, tmp_path / "none" / "x")
+
+    assert code == 2
+    assert f"there is no folder {tmp_path / 'none'}. Make it first." in said
+
+
+def test_a_trace_that_is_replaced_is_said_so(tmp_path):
+    out = tmp_path / "made.jsonl"
+    arguments = ["trace", "synth", "steady", "--duration", "10s", "-o", out]
+
+    first, second = told(*arguments), told(*arguments)
+
+    assert (first[0], second[0]) == (0, 0)
+    assert "will be replaced" not in first[1]
+    assert second[1].startswith(f"{out} is there already, and will be replaced\n")
+
+
+def test_a_recording_does_not_replace_one_that_is_there(tmp_path):
+    out = tmp_path / "precious.jsonl"
+    out.write_text("an hour of production\n")
+
+    result = CliRunner().invoke(cli, ["trace", "record", "--upstream", "http://127.0.0.1:1", "-o", str(out)])
+
+    assert (
+        str(result.exception) == f"{out}: is there already. Choose another --out, or replace it with --force."
+    )
+    assert out.read_text() == "an hour of production\n"
