@@ -38,6 +38,7 @@ from replay.scale.messages import (
     Want,
 )
 from replay.scale.mirror import Copy
+from replay.scale.presses import Presses
 from replay.scale.sending import chunk_of
 
 _NS = 1_000_000_000
@@ -144,17 +145,22 @@ class Conductor:
     """Of these workers. Used as a context manager, it leaves none of them behind.
 
     launched: they have been started. cores: the one that each is to keep to. version: that of this package, which all
-    must have. trace: what is sent to workers that have no such file.
+    must have. trace: what is sent to workers that have no such file. presses: asked how often Ctrl-C was pressed.
     """
 
     def __init__(
-        self, launched: Sequence[Launched], cores: Sequence[int | None], version: str, trace: Path
+        self,
+        launched: Sequence[Launched],
+        cores: Sequence[int | None],
+        version: str,
+        trace: Path,
+        presses: Presses,
     ) -> None:
         now_ns = time.monotonic_ns()
         self.members = [
             _Member(n, each, now_ns, core) for n, (each, core) in enumerate(zip(launched, cores, strict=True))
         ]
-        self._version, self._trace = version, trace
+        self._version, self._trace, self._presses = version, trace, presses
         self._selector = selectors.DefaultSelector()
         for member in self.members:
             self._selector.register(member.line.sock, selectors.EVENT_READ, member)
@@ -239,22 +245,22 @@ class Conductor:
         why_enough: str | None = None
         ended: Ended | None = None
         while not all(member.is_settled for member in self.members):
-            try:
-                self._turn()
-                look([member.snapshot for member in self.members])
-                if why_enough is None and ended is None:
-                    why_enough = enough()
-                    if why_enough is not None:
-                        self._tell(Stop("enough", why_enough))
-                    elif (why := harm()) is not None:
-                        ended = Ended("aborted", why)
-                        self._tell(Stop("harm", why))
-                    elif (spent := self._ended_by_itself()) is not None:
-                        ended = spent
-                        self._tell(Stop("harm", spent.why))
-            except KeyboardInterrupt:
+            self._turn()
+            look([member.snapshot for member in self.members])
+            while self._interrupts < self._presses():
                 self._interrupts += 1
                 self._tell(Stop("interrupt"))
+            if why_enough is not None or ended is not None:
+                continue
+            why_enough = enough()
+            if why_enough is not None:
+                self._tell(Stop("enough", why_enough))
+            elif (why := harm()) is not None:
+                ended = Ended("aborted", why)
+                self._tell(Stop("harm", why))
+            elif (spent := self._ended_by_itself()) is not None:
+                ended = spent
+                self._tell(Stop("harm", spent.why))
         self._take_leave()
         return Conducted(self.facts, why_enough, ended, self._interrupts > 0)
 
@@ -377,7 +383,9 @@ class Conductor:
         member.launched.kill()
 
     def _check_all_there(self) -> None:
-        """Before the start, everybody is needed."""
+        """Before the start, everybody is needed, and there is nothing to keep of what is broken off."""
+        if self._presses():
+            raise KeyboardInterrupt
         for member in self.members:
             if member.failed is not None:
                 if member.failed.exit_code == EXIT_BAD_INPUT:

@@ -10,6 +10,8 @@ from pathlib import Path
 import msgspec
 
 from replay import __version__
+from replay.engine.hosting.ownership import owns_signals
+from replay.engine.hosting.threads import breaker_here, call_in_thread
 from replay.engine.manifest import manifest_of, unwritten
 from replay.engine.plan import Planned, planned_counts, read_trace
 from replay.engine.progress import OnProgress
@@ -30,6 +32,7 @@ from replay.scale.launching import Launched, LocalWorker, cores_for
 from replay.scale.meeting import Meeting, address_of
 from replay.scale.messages import Assignment, JobPart
 from replay.scale.needs import Room, check_room
+from replay.scale.presses import Presses, counted_presses
 from replay.scale.secrets import shared_token
 from replay.scale.through_dask import DaskCluster
 from replay.system.shortage import local_ports, most_descriptors_possible
@@ -57,6 +60,26 @@ def replay_dealt(
     A worker that is lost later is given up: the run goes on, and says that it is incomplete. Raises what
     replay_together raises, and NotStarted where a worker could not begin.
     """
+    breaker = breaker_here()
+    if breaker is None and not owns_signals():
+        # As replay_together does: what is raised here then breaks into nothing that is written.
+        return call_in_thread(lambda: replay_dealt(trace, jobs, options, on_progress, stop_when, abort_when))
+    with counted_presses(breaker) as presses:
+        tops, conducted = _conducted(trace, jobs, options, on_progress, stop_when, abort_when, presses)
+    notes = notes_on(options, [job.target for job in jobs], options.workers)
+    return [top.outcome(conducted, notes) for top in tops]
+
+
+def _conducted(
+    trace: Path,
+    jobs: Sequence[Job],
+    options: RunOptions,
+    on_progress: OnProgress | None,
+    stop_when: StopWhen | None,
+    abort_when: StopWhen | None,
+    presses: Presses,
+) -> "tuple[list[_Top], Conducted]":
+    """The wiring, in the order in which it happens; the directories, unmerged, and how it went."""
     _check_possible(jobs)
     is_away = options.listen is not None or options.cluster is not None
     if is_away:
@@ -69,7 +92,7 @@ def replay_dealt(
     with contextlib.ExitStack() as started:
         launched = _launched(options, started)
         cores = [None] * count if is_away else cores_for(count)
-        conductor = started.enter_context(Conductor(launched, cores, __version__, trace))
+        conductor = started.enter_context(Conductor(launched, cores, __version__, trace, presses))
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
@@ -123,8 +146,7 @@ def replay_dealt(
             (lambda: None) if stop_when is None else stop_when.is_met,
             (lambda: None) if abort_when is None else abort_when.is_met,
         )
-    notes = notes_on(options, [job.target for job in jobs], count)
-    return [top.outcome(conducted, notes) for top in tops]
+    return tops, conducted
 
 
 def _check_possible(jobs: Sequence[Job]) -> None:

@@ -108,10 +108,10 @@ def conducted():
     """A conductor of workers with these engines; those that are None have nobody behind them."""
     made = []
 
-    def begin(*engines, clocks=None):
+    def begin(*engines, clocks=None, presses=lambda: 0):
         clocks = clocks or [None] * len(engines)
         launched = [Launched(n, *each) for n, each in enumerate(zip(engines, clocks, strict=True))]
-        made.append(Conductor(launched, [None] * len(engines), VERSION, Path("trace.jsonl")))
+        made.append(Conductor(launched, [None] * len(engines), VERSION, Path("trace.jsonl"), presses))
         return made[0]
 
     yield begin
@@ -274,17 +274,20 @@ def test_ctrl_c_reaches_all_once_for_a_grace_time_and_once_more_for_none(conduct
     pressed = []
 
     def look(_):
-        if len(pressed) < 2:
-            pressed.append(1)
-            raise KeyboardInterrupt
+        pressed.append(1)
         if all(engine.told.count(Stop("interrupt")) == 2 for engine in engines):
             for engine in engines:
                 engine.say(Over())
 
-    found = go(conducted(*engines), engines, look=look)
+    found = go(conducted(*engines, presses=lambda: min(2, len(pressed))), engines, look=look)
 
     assert found.was_interrupted
     assert [engine.told.count(Stop("interrupt")) for engine in engines] == [2, 2]
+
+
+def test_ctrl_c_before_the_start_leaves_nothing(conducted):
+    with pytest.raises(KeyboardInterrupt):
+        prepare(conducted(Engine(READY), Engine(), presses=lambda: 1))
 
 
 def test_workers_end_their_engines_when_the_conductor_goes(conducted):

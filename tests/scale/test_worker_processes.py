@@ -1,5 +1,6 @@
 """Real worker processes against a target that knows what it was sent."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from collections import Counter
 
 import pytest
 
+import replay
 from replay.engine.run import Job
 from replay.engine.types import Knobs, RunOptions
 from replay.errors import InputError
@@ -40,6 +42,11 @@ def started(monkeypatch):
 
 def chain(get, n, ms=5):
     return [get("a", f"/{n}/a?ms={ms}", name="first"), get("b", f"/{n}/b", ["a"], name="second")]
+
+
+def has_begun(run):
+    files = [run / "workers" / name / "steps.jsonl" for name in ("00", "01")]
+    return all(file.exists() and file.stat().st_size for file in files)
 
 
 def spread(write_trace, sessions, gap_ms):
@@ -107,17 +114,61 @@ def test_workers_end_and_are_merged_when_their_conductor_is_killed(truth, write_
         "2",
     ]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    files = [run / "workers" / name / "steps.jsonl" for name in ("00", "01")]
-    until(lambda: all(file.exists() and file.stat().st_size for file in files))
+    until(lambda: has_begun(run))
 
     process.kill()
     process.wait()
 
-    until(lambda: all(RunDir(file.parent).read_manifest().status == "interrupted" for file in files))
+    workers = [run / "workers" / name for name in ("00", "01")]
+    until(lambda: all(RunDir(worker).read_manifest().status == "interrupted" for worker in workers))
     summary = rebuild(run)
     assert summary.status == "interrupted"
     assert summary.counts.ok > 0
     assert summary.counts.ok + summary.counts.failed + summary.counts.unsent == 800
+
+
+def test_sigterm_ends_all_of_them_and_keeps_what_was_recorded(truth, write_trace, tmp_path):
+    trace = spread(write_trace, 400, 50.0)
+    run = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "replay",
+        "run",
+        str(trace),
+        "-t",
+        truth.url,
+        "--out",
+        str(run),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: has_begun(run))
+
+    process.terminate()
+
+    assert process.wait(60) == 130
+    summary = rebuild(run)
+    assert (summary.status, RunDir(run).read_manifest().status) == ("interrupted", "interrupted")
+    assert summary.counts.ok > 0
+
+
+def test_a_run_that_a_program_cancels_is_ended_in_all_workers(truth, write_trace, tmp_path, started):
+    trace = spread(write_trace, 400, 50.0)
+    run = tmp_path / "run"
+
+    async def cancelled():
+        making = asyncio.create_task(replay.arun(trace, truth.url, out=run, workers=2))
+        await asyncio.to_thread(until, lambda: has_begun(run))
+        making.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await making
+
+    asyncio.run(cancelled())
+
+    assert RunDir(run).read_manifest().status == "interrupted"
+    assert not any(map(is_alive, started))
 
 
 def test_a_target_that_nothing_answers_at_is_told_and_nothing_is_left(write_trace, tmp_path, started):

@@ -60,6 +60,12 @@ class Breaker:
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._break_off, at_once)
 
+    def heard(self) -> bool | None:
+        """For whoever has no event loop to attach, and asks in between: whether it is to end at once, or None."""
+        if self._asked is not None:
+            self.was_heard.set()
+        return self._asked
+
     def _break_off(self, at_once: bool) -> None:
         self.was_heard.set()
         assert self._interrupts is not None
