@@ -24,7 +24,8 @@ from replay.importers.logs.line_logs import LineLog
 from replay.importers.logs.w3c_log import W3cLog
 from replay.importers.tracing.langfuse import Langfuse
 from replay.importers.tracing.langsmith import LangSmith
-from replay.importers.tracing.otlp import Otlp
+from replay.importers.tracing.litellm import LiteLlm
+from replay.importers.tracing.otlp import CONSOLE, JAEGER, ZIPKIN, Otlp
 from replay.importers.types import Importer
 
 IMPORTERS: dict[str, Importer] = {
@@ -42,6 +43,7 @@ IMPORTERS: dict[str, Importer] = {
         Dynamo(),
         Langfuse(),
         LangSmith(),
+        LiteLlm(),
         AccessLog(),
         EnvoyLog(),
         LineLog(ELB_LOG),
@@ -51,6 +53,9 @@ IMPORTERS: dict[str, Importer] = {
         JsonLog(),
         CloudRun(),
         Otlp(),
+        Otlp(JAEGER),
+        Otlp(ZIPKIN),
+        Otlp(CONSOLE),
         Har(),
         Gor(),
         Mitmproxy(),

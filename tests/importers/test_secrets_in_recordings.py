@@ -156,6 +156,13 @@ PLANTED = {
         with_more("langsmith", error=CANARY, extra={"metadata": {"token": CANARY}}),
         *(with_more("langsmith", run_type="tool", inputs=given) for given in (ARGUMENTS, {"input": json.dumps(ARGUMENTS)})),
     ],
+    "litellm": [
+        with_more("litellm", metadata={"user_api_key_hash": CANARY}, error_str=CANARY, end_user=CANARY),
+        with_more(
+            "litellm", call_type="call_mcp_tool",
+            metadata={"mcp_tool_call_metadata": {"name": "t", "arguments": ARGUMENTS, "mcp_server_logo_url": CANARY}},
+        ),
+    ],
     "access-log": [
         f'192.0.2.7 - {CANARY} [10/Oct/2000:13:55:36 +0000] "GET {QUERY} HTTP/1.1" 200 6 "http://r/?token={CANARY}" "c" '
         f'rt=0.100 auth="{CANARY}"\n',
@@ -201,6 +208,13 @@ PLANTED = {
         span(**{"gen_ai.operation.name": "chat", "gen_ai.prompt": CANARY, "gen_ai.completion": CANARY}),
         span(**{"mcp.method.name": "tools/call", "gen_ai.tool.name": "t", "gen_ai.tool.call.arguments": json.dumps(ARGUMENTS)}),
     ],
+    **{
+        name: [
+            FORMATS[name].of(1, CANARY).replace("gen_ai.prompt", place)
+            for place in ("gen_ai.prompt", "gen_ai.completion", "exception.message", "http.request.header.authorization")
+        ]
+        for name in ("jaeger", "zipkin", "otel-console")
+    },
     "har": of_bodies(har),
     "gor": of_bodies(gor),
     "mitmproxy": of_bodies(mitmproxy),
@@ -220,6 +234,7 @@ SESSIONS = {
     "cloud-run": ("labels.token", PLANTED["cloud-run"]),
     "langfuse": ("token", PLANTED["langfuse"][:1]),
     "langsmith": ("token", PLANTED["langsmith"][:1]),
+    "litellm": ("user_api_key_hash", PLANTED["litellm"][:1]),
     "otlp": ("http.request.header.x-api-key", PLANTED["otlp"][:1]),
 }
 

@@ -112,9 +112,17 @@ def _langsmith(n: int, text: str) -> str:
     return line({**told, "start_time": at(n), "end_time": at(n, took_ms(n)), "inputs": {"prompt": text}})
 
 
+def _litellm(n: int, text: str) -> str:
+    start_s, end_s = (START_MS / 1_000 + n + later_ms / 1_000 for later_ms in (0, took_ms(n)))
+    told = {"id": f"c{n}", "trace_id": "t", "call_type": "acompletion", "stream": True, "response_cost": 0.1}
+    return line(
+        {**told, "startTime": start_s, "endTime": end_s, "model": "m", "messages": text, "response": text}
+    )
+
+
 def _otlp(n: int, text: str) -> str:
     start_ns = (START_MS + 1_000 * n) * 1_000_000
-    attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.prompt": text}
+    attributes = _chat(text)
     span = {
         "traceId": "0102030405060708090a0b0c0d0e0f10",
         "spanId": f"{n + 1:016x}",
@@ -125,6 +133,32 @@ def _otlp(n: int, text: str) -> str:
         "attributes": [{"key": key, "value": {"stringValue": each}} for key, each in attributes.items()],
     }
     return line({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+
+
+def _jaeger(n: int, text: str) -> str:
+    span = {"traceID": "t", "spanID": f"s{n}", "operationName": "chat m", "processID": "p1"}
+    tags = [{"key": key, "type": "string", "value": value} for key, value in _chat(text).items()]
+    times = {"startTime": (START_MS + 1_000 * n) * 1_000, "duration": took_ms(n) * 1_000}
+    return line(
+        {"traceID": "t", "spans": [{**span, **times, "tags": tags}], "processes": {"p1": {"serviceName": "x"}}}
+    )
+
+
+def _zipkin(n: int, text: str) -> str:
+    times = {"timestamp": (START_MS + 1_000 * n) * 1_000, "duration": took_ms(n) * 1_000}
+    return line({"traceId": "01" * 16, "id": f"{n + 1:016x}", "name": "chat m", **times, "tags": _chat(text)})
+
+
+def _otel_console(n: int, text: str) -> str:
+    context = {"trace_id": "0x" + "01" * 16, "span_id": f"0x{n + 1:016x}", "trace_state": "[]"}
+    times = {"start_time": at(n), "end_time": at(n, took_ms(n))}
+    return line(
+        {"name": "chat m", "context": context, "kind": "SpanKind.CLIENT", **times, "attributes": _chat(text)}
+    )
+
+
+def _chat(text: str) -> dict[str, str]:
+    return {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.prompt": text}
 
 
 def _access_log(n: int, text: str) -> str:
@@ -262,6 +296,7 @@ FORMATS = {
     "dynamo": Format(_dynamo, ".jsonl"),
     "langfuse": Format(_langfuse, ".jsonl"),
     "langsmith": Format(_langsmith, ".jsonl"),
+    "litellm": Format(_litellm, ".jsonl"),
     "access-log": Format(_access_log, ".log"),
     "envoy-log": Format(_envoy_log, ".log"),
     "elb-log": Format(_elb_log, ".log"),
@@ -275,6 +310,9 @@ FORMATS = {
     "json-log": Format(_json_log, ".jsonl"),
     "cloud-run": Format(_cloud_run, ".jsonl"),
     "otlp": Format(_otlp, ".jsonl"),
+    "jaeger": Format(_jaeger, ".jsonl"),
+    "zipkin": Format(_zipkin, ".jsonl"),
+    "otel-console": Format(_otel_console, ".log"),
     "har": Format(_har, ".har", '{"log":{"version":"1.2","creator":{"name":"x"},"entries":[', ",", "]}}", is_lines=False),
     "gor": Format(_gor, ".gor"),
     # A dump begins with the length of a flow and the length, name and value of its first field.

@@ -41,6 +41,10 @@ class Item:
         """Out of JSON that is an object. Raises TraceError where it is something else."""
         return cls(_decoded(bytes(raw), _Object, place, 1), place)
 
+    def only(self, names: Sequence[str]) -> bytes:
+        """The object with only these of its fields, as JSON."""
+        return msgspec.json.encode({name: self._fields[name] for name in names if name in self._fields})
+
     def raw(self, *names: str) -> bytes | None:
         """The JSON of the first of these fields that is there and not null."""
         for name in names:

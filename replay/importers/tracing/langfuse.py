@@ -26,6 +26,7 @@ from typing import Any
 
 from replay.importers.reading.json_items import Item
 from replay.importers.tool_requests import as_arguments
+from replay.importers.tracing.litellm import is_of_litellm
 from replay.importers.tracing.span_sessions import SpanCollector
 from replay.importers.tracing.spans import Span
 from replay.importers.types import ImportOptions, ImportResult
@@ -62,7 +63,9 @@ class Langfuse:
 
     def sniff(self, first_bytes: bytes) -> bool:
         start = first_bytes.lstrip()[:1]
-        return start in (b"{", b"[") and _KEYS.search(first_bytes) is not None
+        return (
+            start in (b"{", b"[") and _KEYS.search(first_bytes) is not None and not is_of_litellm(first_bytes)
+        )
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         collector = SpanCollector(self.name, options)

@@ -24,25 +24,33 @@ attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
 - Sessions start at their recorded times; `arrivals` lays them out anew.
 
 Memory holds what is kept of all spans, since spans of one trace may stand anywhere.
+
+What Jaeger, Zipkin and the SDK's console exporter write (`jaeger`, `zipkin`, `otel-console`) are the same spans in
+other layouts, and become the same.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.log_fields import is_secret_session
 from replay.importers.reading.timestamps import Grain
 from replay.importers.recorded_sessions import Counts, RecordedSession, imported_sessions
 from replay.importers.tracing.clocks import set_clocks_right
+from replay.importers.tracing.console_spans import is_console, read_console
+from replay.importers.tracing.jaeger import is_jaeger, read_jaeger
 from replay.importers.tracing.otlp_calls import TraceCalls
 from replay.importers.tracing.otlp_files import framing_of, is_printable, read_spans
+from replay.importers.tracing.otlp_own_names import by_common_names
 from replay.importers.tracing.otlp_requests import UNKNOWN_HOST
-from replay.importers.tracing.otlp_spans import OtlpSpan, wanted_names
+from replay.importers.tracing.otlp_spans import OtlpSpan, Wanted, wanted_names
 from replay.importers.tracing.otlp_steps import Streaming
 from replay.importers.tracing.spans import Span, SpanCounts, linked_steps
+from replay.importers.tracing.zipkin import is_zipkin, read_zipkin
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import OriginTally
@@ -58,21 +66,49 @@ class _Group(msgspec.Struct):
     attributes: dict[str, str] = {}
 
 
-class Otlp:
-    """The importer; see the head of this module."""
+class SpanLayout(msgspec.Struct, frozen=True):
+    """How spans are written. tells: by how a file begins. read_spans: those of a file; None for what holds none."""
 
-    name = "otlp"
-    describe = "OpenTelemetry spans (OTLP, with GenAI, MCP or HTTP attributes), JSON or protobuf"
+    name: str
+    describe: str
+    tells: Callable[[bytes], bool]
+    read_spans: Callable[[Path, Wanted, Damage], Iterator[OtlpSpan | None]]
+
+
+def _is_otlp(first_bytes: bytes) -> bool:
+    framing = framing_of(first_bytes)
+    if framing == "json":
+        return _JSON_KEYS(first_bytes) is not None
+    return framing is not None and not is_printable(first_bytes[:64])
+
+
+OTLP = SpanLayout(
+    "otlp",
+    "OpenTelemetry spans (OTLP, with GenAI, MCP or HTTP attributes), JSON or protobuf",
+    _is_otlp,
+    read_spans,
+)
+JAEGER = SpanLayout("jaeger", "spans in Jaeger's JSON, with the attributes of otlp", is_jaeger, read_jaeger)
+ZIPKIN = SpanLayout("zipkin", "spans in Zipkin's JSON v2, with the attributes of otlp", is_zipkin, read_zipkin)
+CONSOLE = SpanLayout(
+    "otel-console", "spans that OpenTelemetry's SDK for Python printed to the console", is_console, read_console
+)
+
+
+class Otlp:
+    """The importer of a layout; see the head of this module."""
+
+    def __init__(self, layout: SpanLayout = OTLP) -> None:
+        self.name = layout.name
+        self.describe = layout.describe
+        self._layout = layout
 
     def sniff(self, first_bytes: bytes) -> bool:
-        framing = framing_of(first_bytes)
-        if framing == "json":
-            return _JSON_KEYS(first_bytes) is not None
-        return framing is not None and not is_printable(first_bytes[:64])
+        return self._layout.tells(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts, streaming = Counts(), Streaming()
-        traces, resolution_ms = _traces(input_files(paths, ""), options, counts)
+        traces, resolution_ms = _traces(self._layout, input_files(paths, ""), options, counts)
         reading = TraceCalls(options.session_by, counts, streaming)
         by_id: dict[str, _Group] = {}
         while traces:
@@ -128,7 +164,7 @@ def _origins(groups: Sequence[tuple[str, _Group]]) -> tuple[str, ...]:
 
 
 def _traces(
-    files: Sequence[Path], options: ImportOptions, counts: Counts
+    layout: SpanLayout, files: Sequence[Path], options: ImportOptions, counts: Counts
 ) -> tuple[dict[str, list[OtlpSpan]], float]:
     """The spans of all files by their trace, and the resolution of their times in ms."""
     wanted = wanted_names(options.session_by)
@@ -136,7 +172,7 @@ def _traces(
     traces: dict[str, list[OtlpSpan]] = {}
     n = 0
     for file in files:
-        for span in read_spans(file, wanted, counts.damage):
+        for span in layout.read_spans(file, wanted, counts.damage):
             if span is None:
                 counts.drop("object(s) that hold no spans")
             elif not span.start_ns:
@@ -146,6 +182,7 @@ def _traces(
                 if n > MOST_SPANS:
                     what = f"more than {MOST_SPANS:,} spans. Import fewer files at a time."
                     raise TraceError(f"{shown_path(file)}: {what}")
+                span.first_chunk_ns = span.first_chunk_ns or by_common_names(span.attributes)
                 grain.add(span.start_ns)
                 if span.end_ns is not None:
                     grain.add(span.end_ns)

@@ -2,7 +2,7 @@
 
 Pure. The names are those of OpenTelemetry's semantic conventions for generative AI, MCP and HTTP, with their
 legacy forms, and of the instrumentations that have names of their own: OpenInference, OpenLLMetry, the AI SDK, and
-Claude Code (`span.type`).
+Claude Code (`span.type`); those of MLflow, Langfuse and LangSmith are in replay/importers/tracing/otlp_own_names.py.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES
+from replay.importers.tracing.otlp_own_names import OWN_NAMES
 
 # A model, tool or MCP call, an HTTP request; an agent holds calls; an execution is the part of a tool call in which
 # the tool ran, without the wait for permission. Other clients' calls are not replayed.
@@ -184,7 +185,7 @@ class OtlpSpan(msgspec.Struct, gc=False):
 
 def wanted_names(session_by: str | None) -> Wanted:
     """Which attributes are kept as a span is read."""
-    names = NAMES if session_by is None else NAMES | {session_by}
+    names = NAMES | OWN_NAMES if session_by is None else NAMES | OWN_NAMES | {session_by}
     return lambda name: name in names or name.startswith(HEADER_PREFIX)
 
 

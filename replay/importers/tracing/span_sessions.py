@@ -5,6 +5,7 @@ Memory holds the calls, since spans of one session may stand anywhere.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -21,7 +22,8 @@ from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError
 from replay.trace.types import LlmCall
 
-_LATEST_MS = 9_000_000_000_000  # in the year 2255; in ns it still fits an int64
+_LATEST_NS = 9_000_000_000_000_000_000  # in the year 2255; it still fits an int64
+_UNIT_NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000}
 _FINEST_MS = 0.001  # as fine as a trace tells times
 _COARSEST_MS = 1.0  # the tools write ms or finer, so times that happen to be round are no coarser than that
 
@@ -44,8 +46,11 @@ class SpanCollector:
         self._has_first_bytes = False
         self._unnamed = 0
 
-    def time_ns(self, item: Item, *names: str) -> int | None:
-        """A time of a span: an ISO 8601 text, or a number of ms since 1970. Raises TraceError if it is neither."""
+    def time_ns(self, item: Item, *names: str, unit: Literal["s", "ms", "us"] = "ms") -> int | None:
+        """A time of a span: an ISO 8601 text, or a number since 1970. Raises TraceError if it is neither.
+
+        unit: of a number.
+        """
         raw = item.raw(*names)
         if raw is None or raw == b'""':
             return None
@@ -53,8 +58,7 @@ class SpanCollector:
             text = item.text(*names) or ""
             at_ns = unix_ns(text)
         else:
-            ms = item.value(float, *names) or 0.0
-            at_ns = round(ms * 1e6) if 0 <= ms < _LATEST_MS else None
+            at_ns = _since_1970(item.value(float, *names) or 0.0, _UNIT_NS[unit])
         if at_ns is None:
             raise item.error(names[0], "not a time like 2026-01-01T00:00:00.000Z")
         self._grain.add(at_ns)
@@ -79,12 +83,18 @@ class SpanCollector:
         times_ns: tuple[int, int | None, int | None],
         llm: LlmCall,
         attributes: dict[str, str | None],
+        *,
+        is_streamed: bool | None = None,
     ) -> Span:
-        """A model call. ids: its own and its parent's. times_ns: its start, end and first byte."""
+        """A model call. ids: its own and its parent's. times_ns: its start, end and first byte.
+
+        is_streamed: where the recording says so itself.
+        """
         start_ns, end_ns, first_byte_ns = times_ns
-        self._has_first_bytes = self._has_first_bytes or first_byte_ns is not None
-        llm.stream = first_byte_ns is not None
-        self._models.append(llm)
+        if is_streamed is None:
+            self._has_first_bytes = self._has_first_bytes or first_byte_ns is not None
+            self._models.append(llm)
+        llm.stream = first_byte_ns is not None if is_streamed is None else is_streamed
         step = model_step(name, start_ns, end_ns, first_byte_ns, llm, attributes)
         return Span(*ids, start_ns, step)
 
@@ -116,7 +126,9 @@ class SpanCollector:
                 damage.lose(error)
         options = self._options
         streamed = "Calls with a recorded first token are streamed, the others are not."
-        if not self._has_first_bytes:
+        if not self._models:
+            streamed = "Whether calls were streamed is recorded."
+        elif not self._has_first_bytes:
             for llm in self._models:
                 llm.stream = options.stream
             how = "are streamed" if options.stream else "are not streamed"
@@ -133,6 +145,13 @@ class SpanCollector:
         return imported_sessions(
             self._format_name, paths, options, len(groups), load, resolution_ms, notes, counted=self.counts
         )
+
+
+def _since_1970(value: float, unit_ns: int) -> int | None:
+    """The instant, as finely as a trace tells times: finer digits of a number of s are noise."""
+    if not 0 <= value < _LATEST_NS / unit_ns:
+        return None
+    return round(value * unit_ns / 1_000) * 1_000 if unit_ns == _UNIT_NS["s"] else round(value * unit_ns)
 
 
 def _session(name: str, group: _Group, resolution_ms: float, counts: Counts) -> RecordedSession | None:

@@ -33,10 +33,14 @@ _READS = {
     "lambda-log": ("logs.lambda_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
+    "litellm": ("tracing.litellm",),
     "mitmproxy": ("captures.mitmproxy",),
     "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
-    "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_requests"),
+    "jaeger": ("tracing.jaeger",),
+    "otel-console": ("tracing.console_spans",),
+    "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_own_names", "tracing.otlp_requests"),
     "vegeta": ("captures.vegeta",),
+    "zipkin": ("tracing.zipkin",),
     "w3c-log": ("logs.w3c_log",),
 }
 
