@@ -169,7 +169,8 @@ def _check_room(found: TraceScan, jobs: Sequence[Job], options: RunOptions) -> N
     needed = [min(in_flight, job.target.connections.max) for job in jobs]
     # One process has the connections of all targets; ports are counted for each address.
     check_room(sum(needed), options.workers, room._replace(ports=None))
-    check_room(max(needed), options.workers, room)
+    for job, connections in zip(jobs, needed, strict=True):
+        check_room(connections / max(1, len(job.target.connections.local_addresses)), options.workers, room)
 
 
 def _check_travels(jobs: Sequence[Job]) -> None:

@@ -1,6 +1,7 @@
 """What the tables of a target file have checked alike: headers, and numbers in their bounds."""
 
 import re
+from ipaddress import ip_address
 
 import msgspec
 
@@ -20,6 +21,14 @@ def check_header(name: str, value: str) -> None:
         raise ValueError(f"{quoted(name)} is not a valid header name")
     if not value.isprintable() and value:
         raise ValueError(f"the value of header {quoted(name)} holds a control character")
+
+
+def check_address(what: str, text: str) -> None:
+    """Raises ValueError, with a reason, if this is no IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError(f"{what} names {quoted(text)}, which is no IP address") from None
 
 
 def check_positive(options: msgspec.Struct, *names: str, most: float = MOST) -> None:

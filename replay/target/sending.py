@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from replay.dialects.asked import prompting_of
 from replay.dialects.types import PromptLayout
-from replay.target.checking import LONGEST_S, check_header, check_positive
+from replay.target.checking import LONGEST_S, check_address, check_header, check_positive
 from replay.target.urls import check_host
 
 
@@ -95,9 +95,20 @@ class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
             )
         ),
     ] = 60.0
+    local_addresses: Annotated[
+        tuple[str, ...],
+        Meta(
+            description=(
+                "IP addresses of this machine that connections are opened from in turn, each with local ports of its "
+                "own; none: the one that the system takes."
+            )
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
         check_positive(self, "max", "dns_ttl_s", most=LONGEST_S)
+        for address in self.local_addresses:
+            check_address("local_addresses", address)
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

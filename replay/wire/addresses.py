@@ -5,7 +5,8 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import cycle
 from time import monotonic_ns
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +26,10 @@ class NoSuchNameError(OSError):
     """The name of the target no longer exists."""
 
 
+def _of_family(addresses: Iterable[str], family: int) -> list[str]:
+    return [text for text in addresses if (":" in text) == (family == socket.AF_INET6)]
+
+
 class AddressBook:
     """The addresses of one URL's host: looked up before they are needed, when all have failed, and when they are old.
 
@@ -42,6 +47,11 @@ class AddressBook:
         self._port = parts.port or (443 if self._is_tls else 80)
         self._is_fixed = target.unix_socket is not None or _is_literal(self._host)
         self._ttl_ns = int(target.connections.dns_ttl_s * 1e9)
+        self._local: dict[int, Iterator[str]] = {
+            family: cycle(of_family)
+            for family in (socket.AF_INET, socket.AF_INET6)
+            if (of_family := _of_family(target.connections.local_addresses, family))
+        }
         self._known: list[Address] = []
         self._failing: set[Address] = set()
         self._reached: set[Address] = set()
@@ -63,6 +73,11 @@ class AddressBook:
                 (failing if address in self._failing else well).append(address)
             return well + failing
         return list(self._known)
+
+    def local_address(self, address: Address) -> str | None:
+        """Where the next connection to this one is to be opened from; None: wherever the system takes it from."""
+        local = self._local.get(address.family)
+        return None if local is None else next(local)
 
     def reached(self, address: Address) -> None:
         self._reached.add(address)

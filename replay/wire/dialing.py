@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from time import monotonic_ns
 from typing import NamedTuple
 
@@ -66,12 +67,15 @@ class Dialler:
             sock.setblocking(False)
             if address.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            local = self._book.local_address(address)
+            if local is not None:
+                _bind(sock, local)
             before = monotonic_ns()
             await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
         except BaseException as cause:
             if sock is not None:
                 sock.close()
-            if isinstance(cause, OSError):
+            if isinstance(cause, OSError) and not isinstance(cause, ShortageError):
                 shortage = shortage_of(cause, was_reached=self._book.was_reached(address))
                 if shortage is not None:
                     raise ShortageError(shortage) from cause
@@ -81,3 +85,19 @@ class Dialler:
     def _note_failed(self, address: Address, cause: OSError | None) -> None:
         if not isinstance(cause, ShortageError):
             self._book.failed(address)
+
+
+# Linux: the port is chosen when it is connected, so that another one to another address may have the same.
+_IP_BIND_ADDRESS_NO_PORT = 24
+
+
+def _bind(sock: socket.socket, local: str) -> None:
+    """Have the connection come from this address. Raises ShortageError where this machine has no such address."""
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+    try:
+        sock.bind((local, 0))
+    except OSError as cause:
+        raise ShortageError(
+            f"connections.local_addresses names {local}, which this machine cannot connect from ({cause.strerror})"
+        ) from cause

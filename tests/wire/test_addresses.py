@@ -222,6 +222,44 @@ async def test_an_address_is_never_looked_up_again(resolver, url):
     assert not await book.resolve_again()
 
 
+async def test_connections_are_opened_from_the_local_addresses_in_turn():
+    came = []
+
+    def came_from(_: Any, writer: asyncio.StreamWriter) -> None:
+        came.append(writer.get_extra_info("peername")[0])
+        writer.close()
+
+    listening = await asyncio.start_server(came_from, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    local = Connections(local_addresses=("127.0.0.2", "127.0.0.3", "::1"))
+    book = AddressBook(Target(url=url, connections=local), url)
+    await book.resolve()
+
+    for _ in range(3):
+        (await Dialler(book).dial()).sock.close()
+    listening.close()
+    while len(came) < 3:
+        await asyncio.sleep(0)
+
+    assert came == ["127.0.0.2", "127.0.0.3", "127.0.0.2"]
+
+
+async def test_a_local_address_that_is_none_is_told_as_a_fault_of_this_machine():
+    url = "http://127.0.0.1:9"
+    book = AddressBook(Target(url=url, connections=Connections(local_addresses=("192.0.2.7",))), url)
+    await book.resolve()
+
+    with pytest.raises(
+        ShortageError, match=r"^connections\.local_addresses names 192\.0\.2\.7, which this machine"
+    ):
+        await Dialler(book).dial()
+
+
+def test_what_is_no_address_is_refused():
+    with pytest.raises(ValueError, match='local_addresses names "localhost", which is no IP address'):
+        Connections(local_addresses=("localhost",))
+
+
 async def test_a_black_hole_is_tried_once_and_then_left_for_last(resolver, monkeypatch):
     """Of two addresses the first takes no connection and refuses none, as behind a firewall that drops."""
     loop = asyncio.get_running_loop()
