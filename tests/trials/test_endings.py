@@ -34,6 +34,13 @@ def test_a_run_that_failed_says_at_most_that_it_failed(status, answer, said):
     assert concluded(status, answer, ended_early="the verdict was certain", strict=True) == said
 
 
+@pytest.mark.parametrize("answer", ["done", "pass", "fail", "inconclusive"])
+def test_a_run_that_lost_a_worker_decides_nothing(answer):
+    assert EXIT_CODES[concluded("incomplete", answer)] == 3
+    assert concluded("incomplete", answer, strict=True) == "fail"
+    assert worst({"finished", "incomplete"}) == "incomplete"
+
+
 def test_strict_takes_inconclusive_for_fail():
     assert concluded("finished", "inconclusive", strict=True) == "fail"
     assert concluded("finished", "pass", strict=True) == "pass"
