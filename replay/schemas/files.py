@@ -16,6 +16,8 @@ from replay.judge.types import CompareVerdict, GateVerdict
 from replay.money.calendar_file import CalendarFile
 from replay.money.month import RunCost
 from replay.money.price_table import PriceTable
+from replay.planes.modelled.types import ModelSpec
+from replay.planes.types import SimulatedPlane
 from replay.results.types import (
     AnswerRecord,
     AnswersHead,
@@ -36,13 +38,15 @@ from replay.trace.types import Header
 class File(NamedTuple):
     """A file, or a line of one. holds: what it is, one of these. version: of its layout.
 
-    parts: what is in fields of it that its type leaves open.
+    parts: what is in fields of it that its type leaves open. inherited: fields that its types need, and that a file may
+    leave out, since a profile that it names has them.
     """
 
     title: str
     holds: tuple[type[msgspec.Struct], ...]
     version: int = 1
     parts: Mapping[str, type[msgspec.Struct]] = MappingProxyType({})
+    inherited: frozenset[str] = frozenset()
 
 
 _VERDICTS: dict[str, File] = {
@@ -59,7 +63,13 @@ _VERDICTS: dict[str, File] = {
 FILES: dict[str, File] = {
     "trace": File("A line of a trace: its header, or a session", (Header, Session)),
     "recipe": File("A recipe: what trace synth makes a trace of", (Recipe,)),
-    "target": File("A target file: where steps are sent, and how", (Target,)),
+    "target": File(
+        "A target file: where steps are sent, and how",
+        (Target,),
+        parts={"simulate": SimulatedPlane},
+        inherited=frozenset({"policy"}),
+    ),
+    "model": File("A model of instances: plane serve --model, and [simulate.instances]", (ModelSpec,)),
     "prices": File("A price table: what a provider asks for", (PriceTable,)),
     "calendar": File("A calendar: how a month looks", (CalendarFile,)),
     "run": File("run.json: how a run was carried out", (Manifest,)),

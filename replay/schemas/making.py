@@ -37,6 +37,8 @@ def schema_of(name: str) -> dict[str, Any]:
         schema["$defs"] = dict(sorted(defs.items()))
     for part in _schemas(schema):
         _correct(part)
+        if "required" in part:
+            part["required"] = [field for field in part["required"] if field not in file.inherited]
     return schema
 
 

@@ -227,6 +227,8 @@ def test_the_calendars_with_a_name_do(name):
     [
         ("target", 'url = "http://127.0.0.1"\nheader = {}', "header"),
         ("target", 'url = "http://127.0.0.1"\n[retry]\nattempts = "two"', "attempts"),
+        ("target", 'url = "http://127.0.0.1"\n[simulate.plane]\nconcurency = 2', "concurency"),
+        ("model", "speed = 2.0\nmemory_mb = 512", "memory_mb"),
         ("calendar", '[[hours]]\ndays = "weekdays"\nto = "17:00"', "level"),
     ],
 )

@@ -1,33 +1,52 @@
 """How planes follow the load: a policy of each kind of platform, with what it may be told."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class RequestDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="request"):
     """Scaling as Cloud Run documents it: at once for waiting requests, and by averages of load.
 
     Every evaluate_s the wanted number is the largest, over windows_s, of mean concurrency / (target_ratio *
-    concurrency), or that of CPU over cpu_window_s against cpu_target_ratio; no windows: waiting requests alone
-    decide. CPU is known where the instances are modelled with a shared processor.
-    Scale-in: once in low_window_s, instances above the wanted number that were used below low_ratio go, but
-    keep_instances stay for the idle lifetime; keep_instances None (or max_instances): nothing but the idle
-    lifetime ends one.
+    concurrency), or that of CPU over cpu_window_s against cpu_target_ratio. CPU is known where the instances are
+    modelled with a shared processor. Scale-in: once in low_window_s, instances above the wanted number that were used
+    below low_ratio go.
 
     Source: Cloud Run, About instance autoscaling (60 % targets, CPU over 1 minute, concurrency over 1 and 10; those
     under 10 % over one minute go first). How both windows combine, and how many stay, is not published: the larger, and
     one, are assumptions; the second agrees with one instance seen alive 13 min after the last request.
     """
 
-    windows_s: tuple[int, ...] = (60, 600)
-    target_ratio: float = 0.6
-    cpu_target_ratio: float = 0.6
-    cpu_window_s: int = 60
-    evaluate_s: float = 5.0
-    low_ratio: float = 0.1
-    low_window_s: float = 60.0
-    keep_instances: int | None = 1
+    windows_s: Annotated[
+        tuple[int, ...],
+        Meta(
+            description=(
+                "The windows over which concurrency is averaged, in s; none: waiting requests alone decide."
+            )
+        ),
+    ] = (60, 600)
+    target_ratio: Annotated[
+        float, Meta(description="The share of its concurrency that an instance is to have.")
+    ] = 0.6
+    cpu_target_ratio: Annotated[float, Meta(description="The share of its CPU that an instance is to use.")] = (
+        0.6
+    )
+    cpu_window_s: Annotated[int, Meta(description="The window over which CPU is averaged, in s.")] = 60
+    evaluate_s: Annotated[float, Meta(description="How often the wanted number is worked out, in s.")] = 5.0
+    low_ratio: Annotated[float, Meta(description="An instance that is used less than this may go.")] = 0.1
+    low_window_s: Annotated[
+        float, Meta(description="How often, and over which time, such instances are looked for, in s.")
+    ] = 60.0
+    keep_instances: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "How many of them stay for the idle lifetime; absent: nothing but the idle lifetime ends one."
+            )
+        ),
+    ] = 1
 
     def __post_init__(self) -> None:
         if any(window < 1 for window in self.windows_s):
@@ -53,25 +72,58 @@ def scaling_for(idle_lifetime_s: float) -> RequestDriven:
 class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="window"):
     """Scaling as Knative's pod autoscaler does it: a stable and a panic window of mean concurrency.
 
-    target_concurrency: requests in one instance that count as full; None: the plane's concurrency, or 100
-    where that is unlimited. The defaults are Knative's.
-
-    Source: knative/serving at 98e5ef90, config/core/configmaps/autoscaler.yaml.
+    The defaults are Knative's. Source: knative/serving at 98e5ef90, config/core/configmaps/autoscaler.yaml.
     """
 
-    stable_window_s: int = 60
-    panic_window_s: int = 6
-    panic_threshold_ratio: float = 2.0
-    utilization_ratio: float = 0.7
-    target_concurrency: float | None = None
-    target_burst_capacity: float = 211.0
-    max_scale_up_ratio: float = 1000.0
-    max_scale_down_ratio: float = 2.0
-    evaluate_s: float = 2.0
-    scale_to_zero_grace_s: float = 30.0
-    last_instance_retention_s: float = 0.0
-    scale_down_delay_s: float = 0.0
-    activation_scale: int = 1
+    stable_window_s: Annotated[int, Meta(description="The stable window, in s.")] = 60
+    panic_window_s: Annotated[int, Meta(description="The panic window, in s.")] = 6
+    panic_threshold_ratio: Annotated[
+        float,
+        Meta(
+            description=(
+                "Panic begins when the panic window wants this many times the instances that are there."
+            )
+        ),
+    ] = 2.0
+    utilization_ratio: Annotated[
+        float, Meta(description="The share of the target concurrency that an instance is to have.")
+    ] = 0.7
+    target_concurrency: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "Requests in one instance that count as full; absent: the plane's concurrency, or "
+                "100 where that is unlimited."
+            )
+        ),
+    ] = None
+    target_burst_capacity: Annotated[
+        float,
+        Meta(
+            description=(
+                "Requests of a burst for which there is to be room; with less, the plane's own queue stays before them."
+            )
+        ),
+    ] = 211.0
+    max_scale_up_ratio: Annotated[
+        float, Meta(description="The most by which the number of instances grows at once.")
+    ] = 1000.0
+    max_scale_down_ratio: Annotated[
+        float, Meta(description="The most by which the number of instances shrinks at once.")
+    ] = 2.0
+    evaluate_s: Annotated[float, Meta(description="How often the wanted number is worked out, in s.")] = 2.0
+    scale_to_zero_grace_s: Annotated[
+        float, Meta(description="How long the last instance stays once none is wanted, in s.")
+    ] = 30.0
+    last_instance_retention_s: Annotated[
+        float, Meta(description="How long the last instance stays at least, in s.")
+    ] = 0.0
+    scale_down_delay_s: Annotated[
+        float, Meta(description="How long fewer must be wanted before there are fewer, in s.")
+    ] = 0.0
+    activation_scale: Annotated[
+        int, Meta(description="How many instances there are at least, unless there are none.")
+    ] = 1
 
     def __post_init__(self) -> None:
         if not 1 <= self.panic_window_s <= self.stable_window_s:
@@ -87,11 +139,13 @@ class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
 
 
 class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Every day from one hour to another, at least so many machines. Hours are from 0 to 24; 22 to 6 is overnight."""
+    """Hours of every day in which there are at least so many machines."""
 
-    from_h: float
-    until_h: float
-    machines: int
+    from_h: Annotated[
+        float, Meta(description="The hour at which they begin, from 0 to 24; 22 to 6 is overnight.")
+    ]
+    until_h: Annotated[float, Meta(description="The hour at which they end, from 0 to 24.")]
+    machines: Annotated[int, Meta(description="How many machines there are at least.")]
 
     def __post_init__(self) -> None:
         if not (0 <= self.from_h <= 24 and 0 <= self.until_h <= 24):
@@ -109,28 +163,51 @@ class DayWindow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="policy", tag="group"):
     """Scaling as groups of machines do it; group_scaling.py tells the rules and their sources.
 
-    target: what is measured, over window_s, and brought to target_ratio of what one machine has: requests that run or
-    wait against its slots (concurrency), or CPU in use against its vcpu. tolerance_ratio: of the target, within which a
-    size stays. hold_s: how long a size is held, and never shorter than initialise_s, the time that the group is told a
-    machine needs to begin. most_added, most_added_ratio: the larger of them limits growth within added_period_s; both
-    None: no limit.
-    schedule: daily windows; starts_at_h: the hour of the day at which the plane starts.
     The defaults are those of a Compute Engine group (hold, target), by slots, evaluated once a minute, which is our
     choice: its period is not published.
     """
 
-    target: Literal["slots", "cpu"] = "slots"
-    target_ratio: float = 0.6
-    window_s: int = 60
-    evaluate_s: float = 60.0
-    tolerance_ratio: float = 0.0
-    hold_s: float = 600.0
-    initialise_s: float = 0.0
-    most_added: int | None = None
-    most_added_ratio: float | None = None
-    added_period_s: float = 15.0
-    schedule: tuple[DayWindow, ...] = ()
-    starts_at_h: float = 0.0
+    target: Annotated[
+        Literal["slots", "cpu"],
+        Meta(
+            description=(
+                "What is measured: slots, requests that run or wait against a machine's concurrency; "
+                "or cpu, CPU in use against its vCPUs."
+            )
+        ),
+    ] = "slots"
+    target_ratio: Annotated[
+        float, Meta(description="The share of what one machine has that is to be in use.")
+    ] = 0.6
+    window_s: Annotated[int, Meta(description="The window over which that is averaged, in s.")] = 60
+    evaluate_s: Annotated[float, Meta(description="How often the wanted size is worked out, in s.")] = 60.0
+    tolerance_ratio: Annotated[
+        float, Meta(description=("How far from the target a size stays as it is, as a share of the target."))
+    ] = 0.0
+    hold_s: Annotated[
+        float,
+        Meta(description=("How long a size is held before it shrinks, in s; never shorter than initialise_s.")),
+    ] = 600.0
+    initialise_s: Annotated[
+        float, Meta(description="How long the group is told that a machine needs to begin, in s.")
+    ] = 0.0
+    most_added: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "How many machines may be added within added_period_s; absent, with most_added_ratio: no limit."
+            )
+        ),
+    ] = None
+    most_added_ratio: Annotated[
+        float | None,
+        Meta(description=("The same as a share of those that are there; the larger of the two holds.")),
+    ] = None
+    added_period_s: Annotated[float, Meta(description="The time to which that limit applies, in s.")] = 15.0
+    schedule: Annotated[
+        tuple[DayWindow, ...], Meta(description="Hours of every day with at least so many machines.")
+    ] = ()
+    starts_at_h: Annotated[float, Meta(description="The hour of the day at which the plane starts.")] = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.target_ratio <= 1:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Hashable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from replay.planes.core.scaling_types import GroupDriven, RequestDriven, WindowDriven
 
@@ -19,17 +20,24 @@ InstanceId = int
 
 
 class PendingLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long, and how many, requests wait for an instance; beyond it they are refused with `status`.
+    """How long, and how many, requests wait for an instance; beyond it they are refused.
 
-    A request waits at most max(wait_s, startup_factor * mean startup so far); wait_s None (or inf, where a file
-    has no null): as long as the request's own timeout lets it.
-    length: waiting requests at once; None: any number.
-    """
+    A request waits at most max(wait_s, startup_factor * mean startup so far)."""
 
-    wait_s: float | None = 10.0
-    startup_factor: float = 0.0
-    length: int | None = None
-    status: int = 429
+    wait_s: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "How long one waits, in s; absent (or inf, where a file has no null): as long as its "
+                "own timeout lets it."
+            )
+        ),
+    ] = 10.0
+    startup_factor: Annotated[
+        float, Meta(description="How many mean startups one may wait, where that is longer.")
+    ] = 0.0
+    length: Annotated[int | None, Meta(description="How many wait at once; absent: any number.")] = None
+    status: Annotated[int, Meta(description="The status of those that are refused.")] = 429
 
     def __post_init__(self) -> None:
         if (self.wait_s is not None and self.wait_s < 0) or self.startup_factor < 0:
@@ -68,37 +76,82 @@ class PlaneSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     kind "serverless" scales between min_instances and max_instances by `scaling`; "vm" keeps max_instances
     workers on at all times and ignores scaling, min_instances, idle_lifetime_s and the throttling of CPU; "group" is
     machines that scale between min_instances (one at least) and max_instances, group-driven (no other policy fits).
-    concurrency: requests in one instance at once; 0: unlimited. binding "late": who waits is served by the first
-    slot, of whichever instance; "early": each has one boot of its own, waits for that alone, and is refused at
-    once where none may boot; pending_limit then gives only the status (AWS Lambda).
-    pending_limit None: the kind's, which is "startup" for serverless and an accept queue for machines.
-    idle_lifetime_s: how long an instance above what is wanted stays without a request (not with window-driven
-    scaling, which knows no idle lifetime).
-    request_timeout_s: from arrival to the answer; then the client gets 504 while the handler goes on. None: the kind's,
-    which is 300 s for serverless; machines have no platform before them, so a request may take as long as it takes.
-    drain_s: how long the requests of an instance that is told to leave may still run. None: the kind's, which is 300 s,
-    and as long as they take in a group, whose machines leave with their last request.
-    vcpu: of one instance; startup_boost raises it from the boot until boost_after_ready_s after it is ready.
-    cpu_when_idle "throttled": an instance with no request has no CPU.
-
-    Defaults are Cloud Run's documented ones, except router, which is not published (see routing.py).
+    Machines have no platform before them: what is absent is then an accept queue, and no limit of time. Defaults are
+    Cloud Run's documented ones, except router, which is not published (see routing.py).
     """
 
-    kind: PlaneKind = "serverless"
-    concurrency: int = 80
-    min_instances: int = 0
-    max_instances: int = 100
-    idle_lifetime_s: float = 900.0
-    pending_limit: PendingLimit | PendingRule | None = None
-    request_timeout_s: float | None = None
-    drain_s: float | None = None
-    vcpu: float = 1.0
-    startup_boost: bool = True
-    boost_after_ready_s: float = 10.0
-    cpu_when_idle: Literal["throttled", "full"] = "throttled"
-    scaling: RequestDriven | WindowDriven | GroupDriven = RequestDriven()
-    router: RouterName = "least_loaded"
-    binding: Binding = "late"
+    kind: Annotated[
+        PlaneKind,
+        Meta(
+            description=(
+                "serverless: instances come and go with requests. vm: so many workers, always on. "
+                "group: machines that scale over minutes."
+            )
+        ),
+    ] = "serverless"
+    concurrency: Annotated[int, Meta(description="Requests in one instance at once; 0: unlimited.")] = 80
+    min_instances: Annotated[int, Meta(description="Instances that are always on.")] = 0
+    max_instances: Annotated[int, Meta(description="The most instances.")] = 100
+    idle_lifetime_s: Annotated[
+        float,
+        Meta(
+            description=(
+                "How long an instance above what is wanted stays without a request, in s; not with "
+                "window-driven scaling."
+            )
+        ),
+    ] = 900.0
+    pending_limit: Annotated[
+        PendingLimit | PendingRule | None,
+        Meta(
+            description=(
+                "How long, and how many, requests wait for an instance, by a name or in figures; "
+                "absent: startup for serverless, an accept queue for machines."
+            )
+        ),
+    ] = None
+    request_timeout_s: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "How long a request may take from its arrival, in s; then the client gets 504 while "
+                "the handler goes on. Absent: 300 s for serverless, no limit for machines."
+            )
+        ),
+    ] = None
+    drain_s: Annotated[
+        float | None,
+        Meta(
+            description=(
+                "How long the requests of an instance that is told to leave may still run, in s; "
+                "absent: 300 s, and in a group as long as they take."
+            )
+        ),
+    ] = None
+    vcpu: Annotated[float, Meta(description="vCPUs of one instance.")] = 1.0
+    startup_boost: Annotated[
+        bool, Meta(description="Whether an instance has more CPU during its boot, and a while after.")
+    ] = True
+    boost_after_ready_s: Annotated[
+        float, Meta(description="How long after its readiness an instance keeps that, in s.")
+    ] = 10.0
+    cpu_when_idle: Annotated[
+        Literal["throttled", "full"],
+        Meta(description="The CPU of an instance without a request: throttled: none."),
+    ] = "throttled"
+    scaling: Annotated[
+        RequestDriven | WindowDriven | GroupDriven, Meta(description="How it follows the load.")
+    ] = RequestDriven()
+    router: Annotated[RouterName, Meta(description="How an instance is chosen for a request.")] = "least_loaded"
+    binding: Annotated[
+        Binding,
+        Meta(
+            description=(
+                "late: who waits is served by the first slot, of whichever instance. early: each has "
+                "one boot of its own and waits for that alone (AWS Lambda)."
+            )
+        ),
+    ] = "late"
 
     def __post_init__(self) -> None:
         if self.concurrency < 0:

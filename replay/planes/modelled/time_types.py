@@ -3,40 +3,36 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from replay.planes.core.types import PlaneKind
 from replay.trace.types import Kind
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """A lognormal time: half of the draws are below median_ms; sigma is the deviation of the logarithm.
+    """A lognormal time. The mean is median_ms * exp(sigma^2 / 2), the p99 median_ms * exp(2.326 * sigma)."""
 
-    sigma 0 is a constant. The mean is median_ms * exp(sigma^2 / 2), the p99 median_ms * exp(2.326 * sigma).
-    """
-
-    median_ms: float
-    sigma: float = 0.0
+    median_ms: Annotated[float, Meta(description="Half of the times are below this, in ms.")]
+    sigma: Annotated[float, Meta(description="The deviation of the logarithm; 0: always the same.")] = 0.0
 
 
 class Constant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="constant"):
     """The same time whenever it is drawn."""
 
-    ms: float
+    ms: Annotated[float, Meta(description="The time, in ms.")]
 
     def __post_init__(self) -> None:
         _must_be_times("ms", (self.ms,))
 
 
 class Lognormal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="lognormal"):
-    """Lognormal, by two of its quantiles: half of the times are below p50_ms, 1 in 100 is above p99_ms.
+    """Lognormal, by two of its quantiles. The deviation of the logarithm is ln(p99_ms / p50_ms) / 2.326."""
 
-    The deviation of the logarithm is ln(p99_ms / p50_ms) / 2.326.
-    """
-
-    p50_ms: float
-    p99_ms: float
+    p50_ms: Annotated[float, Meta(description="Half of the times are below this, in ms.")]
+    p99_ms: Annotated[float, Meta(description="One in a hundred is above this, in ms.")]
 
     def __post_init__(self) -> None:
         _must_be_times("p50_ms and p99_ms", (self.p50_ms, self.p99_ms))
@@ -47,7 +43,7 @@ class Lognormal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class Empirical(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="empirical"):
     """One of the values that were seen, each as likely as the others."""
 
-    values_ms: tuple[float, ...]
+    values_ms: Annotated[tuple[float, ...], Meta(description="The values, in ms.")]
 
     def __post_init__(self) -> None:
         if not self.values_ms:
@@ -58,8 +54,8 @@ class Empirical(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
 class Mixture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="of", tag="mixture"):
     """A draw from one of the parts, which is chosen in proportion to its weight."""
 
-    parts: tuple[Constant | Lognormal | Empirical, ...]
-    weights: tuple[float, ...]
+    parts: Annotated[tuple[Constant | Lognormal | Empirical, ...], Meta(description="The parts.")]
+    weights: Annotated[tuple[float, ...], Meta(description="Their weights, one for each.")]
 
     def __post_init__(self) -> None:
         if not self.parts or len(self.parts) != len(self.weights):

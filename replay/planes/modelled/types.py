@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from replay.planes.modelled.time_types import USUAL_TIMES, Constant, Distribution, Lognormal, Spread
 from replay.trace.types import Kind
@@ -28,7 +29,7 @@ class ServiceModel(msgspec.Struct, frozen=True):
     default_tokens: where the request sets no limit; token_limit: never more, whatever it sets.
     """
 
-    by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: USUAL_TIMES)
+    by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: dict(USUAL_TIMES))
     by_name: Mapping[str, Spread] = {}
     between_tokens: Spread = Spread(12.0, 0.30)
     default_tokens: int = 128
@@ -60,10 +61,10 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Away(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A window, from the plane's start, in which what the instances depend on is away."""
+    """A time in which what the instances depend on is away."""
 
-    from_s: float
-    for_s: float
+    from_s: Annotated[float, Meta(description="When it begins, in s from the plane's start.")]
+    for_s: Annotated[float, Meta(description="How long it lasts, in s.")]
 
     def __post_init__(self) -> None:
         if self.from_s < 0 or self.for_s < 0:
@@ -71,25 +72,51 @@ class Away(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong on purpose. Ratios are shares of requests, each drawn on its own; the first of these holds.
+    """What goes wrong on purpose. Ratios are shares of requests, each drawn on its own; the first of away, dies, resets
+    and errors that falls on a request holds."""
 
-    away: every request is answered with error_status at once. dies_ratio: the instance dies in the middle of the
-    request's service time, and loses all others that it has. reset_ratio: the connection ends in the
-    middle of the answer. error_ratio: the answer has error_status. slow_ratio: the body takes slow_body to come.
-    deploys_s: when, from the plane's start, every instance that is there is replaced, one after another: its
-    successor boots, beside max_instances, and then it gets no further request and ends with its last one, or after
-    the plane's drain_s. kills_s: when, from the plane's start, the instance with the most requests dies.
-    """
-
-    error_ratio: float = 0.0
-    error_status: int = 503
-    reset_ratio: float = 0.0
-    slow_ratio: float = 0.0
-    slow_body: Distribution = Constant(2000.0)
-    dies_ratio: float = 0.0
-    away: tuple[Away, ...] = ()
-    deploys_s: tuple[float, ...] = ()
-    kills_s: tuple[float, ...] = ()
+    error_ratio: Annotated[float, Meta(description="The share that is answered with error_status.")] = 0.0
+    error_status: Annotated[
+        int, Meta(description="The status of those, and of all while what they depend on is away.")
+    ] = 503
+    reset_ratio: Annotated[
+        float, Meta(description="The share whose connection ends in the middle of the answer.")
+    ] = 0.0
+    slow_ratio: Annotated[float, Meta(description="The share whose body comes slowly.")] = 0.0
+    slow_body: Annotated[Distribution, Meta(description="How long such a body takes to come.")] = Constant(
+        2000.0
+    )
+    dies_ratio: Annotated[
+        float,
+        Meta(
+            description=(
+                "The share in the middle of which the instance dies, and loses all others that it has."
+            )
+        ),
+    ] = 0.0
+    away: Annotated[
+        tuple[Away, ...],
+        Meta(
+            description=(
+                "When what the instances depend on is away: every request is then answered with "
+                "error_status at once."
+            )
+        ),
+    ] = ()
+    deploys_s: Annotated[
+        tuple[float, ...],
+        Meta(
+            description=(
+                "When every instance that is there is replaced, one after another, in s from the "
+                "plane's start. Its successor boots beside max_instances; then it gets no further "
+                "request, and ends with its last one or after the plane's drain_s."
+            )
+        ),
+    ] = ()
+    kills_s: Annotated[
+        tuple[float, ...],
+        Meta(description=("When the instance with the most requests dies, in s from the plane's start.")),
+    ] = ()
 
     def __post_init__(self) -> None:
         for name in ("error_ratio", "reset_ratio", "slow_ratio", "dies_ratio"):
@@ -104,48 +131,101 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an instance is modelled.
 
-    boot: from its request to its readiness; the startup boost does not shorten it, since a measured boot had it. None:
-    the usual one of the plane's kind, a container's or a machine's.
-    boot_cpu: work for the processor beside it, in the time that one vCPU takes; the vCPUs of the boot divide it, of
-    which it can use boot_most_vcpu at once.
-    as_recorded: a request that says how long its recording took (x-replay-recorded-ms, which a target file's
-    send_recorded_ms sends) takes as long; all else goes by what follows.
-    service: time to the answer, and for model calls to the first token; by_path goes before it: shell patterns
-    over paths without query, the first that matches holds. Neither: by_kind. between_tokens: from one token to
-    the next. speed divides all of these, and not the boot.
     sharing "processor": requests in flight in one instance share its vcpu, so n take up to n times as long, token
-    by token too; "slots": each takes its own time. vcpu None: the plane's; its startup boost raises it.
-    cpu_by_kind, cpu_by_name: what share of a step's time is work for the processor, where it is shared; in between the
-    step waits for somebody else. A name goes before its kind. What neither names: all of a drawn time, and of a
-    recorded one the usual share (0.1, for model calls 0).
-    background: work for the processor that each answered request leaves behind, in the time that one vCPU takes. It
-    shares the processor with the requests, stands still while there is none if the plane throttles CPU then, and is
-    lost with its instance.
-    memory_mib: what an instance may use; idle_mib and request_mib: what it uses, and what each request adds. An
-    instance that would use more is killed, and its requests with it. None: no limit.
+    by token too; "slots": each takes its own time. Background work shares the processor with the requests, stands still
+    while there is none if the plane throttles CPU then, and is lost with its instance. An instance that would use more
+    than its memory is killed, and its requests with it.
     """
 
-    boot: Distribution | None = None
-    boot_cpu: Distribution | None = None
-    boot_most_vcpu: float = math.inf
-    as_recorded: bool = False
-    service: Distribution | None = None
-    by_path: Mapping[str, Distribution] = {}
-    by_kind: Mapping[Kind, Spread] = msgspec.field(default_factory=lambda: USUAL_TIMES)
-    between_tokens: Distribution = Lognormal(12.0, 24.0)
-    default_tokens: int = 128
-    token_limit: int = 8192
-    speed: float = 1.0
-    sharing: Sharing = "slots"
-    cpu_by_kind: Mapping[Kind, float] = {}
-    cpu_by_name: Mapping[str, float] = {}
-    vcpu: float | None = None
-    background: Distribution | None = None
-    memory_mib: float | None = None
-    idle_mib: float = 0.0
-    request_mib: float = 0.0
-    faults: Faults = Faults()
-    seed: int = 1
+    boot: Annotated[
+        Distribution | None,
+        Meta(
+            description=(
+                "How long it takes from its request to its readiness; the startup boost does not "
+                "shorten that. Absent: as the plane's kind usually does."
+            )
+        ),
+    ] = None
+    boot_cpu: Annotated[
+        Distribution | None,
+        Meta(
+            description=(
+                "Work for the processor beside that, in the time that one vCPU takes; the vCPUs of "
+                "the boot divide it."
+            )
+        ),
+    ] = None
+    boot_most_vcpu: Annotated[float, Meta(description="How many vCPUs a boot can use at once.")] = math.inf
+    as_recorded: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether a request that says how long its recording took (x-replay-recorded-ms, "
+                "which send_recorded_ms of a target file sends) takes as long."
+            )
+        ),
+    ] = False
+    service: Annotated[
+        Distribution | None,
+        Meta(
+            description=("The time to the answer, and for model calls to the first token; absent: by by_kind.")
+        ),
+    ] = None
+    by_path: Annotated[
+        Mapping[str, Distribution],
+        Meta(
+            description=(
+                "The same by shell patterns over paths without query; the first that matches holds, "
+                "and goes before service."
+            )
+        ),
+    ] = {}
+    by_kind: Annotated[
+        Mapping[Kind, Spread], Meta(description="The same by the kind of step, where neither of these says it.")
+    ] = msgspec.field(default_factory=lambda: dict(USUAL_TIMES))
+    between_tokens: Annotated[Distribution, Meta(description="The time from one token to the next.")] = (
+        Lognormal(12.0, 24.0)
+    )
+    default_tokens: Annotated[int, Meta(description="Tokens of an answer where the request sets no limit.")] = (
+        128
+    )
+    token_limit: Annotated[
+        int, Meta(description="The most tokens of an answer, whatever the request says.")
+    ] = 8192
+    speed: Annotated[float, Meta(description="Divides all these times, but not the boot.")] = 1.0
+    sharing: Annotated[
+        Sharing,
+        Meta(description=("What requests in one instance share: its processor, or nothing but its slots.")),
+    ] = "slots"
+    cpu_by_kind: Annotated[
+        Mapping[Kind, float],
+        Meta(
+            description=(
+                "What share of a step's time is work for the processor, by its kind, where that is "
+                "shared; absent: all of a drawn time, and of a recorded one 0.1, for model calls 0."
+            )
+        ),
+    ] = {}
+    cpu_by_name: Annotated[
+        Mapping[str, float], Meta(description="The same by the name of the step, which goes before its kind.")
+    ] = {}
+    vcpu: Annotated[float | None, Meta(description="vCPUs that are shared; absent: the plane's.")] = None
+    background: Annotated[
+        Distribution | None,
+        Meta(
+            description=(
+                "Work for the processor that each answered request leaves behind, in the time that "
+                "one vCPU takes."
+            )
+        ),
+    ] = None
+    memory_mib: Annotated[
+        float | None, Meta(description="The memory that it may use, in MiB; absent: no limit.")
+    ] = None
+    idle_mib: Annotated[float, Meta(description="What it uses without requests, in MiB.")] = 0.0
+    request_mib: Annotated[float, Meta(description="What each request adds, in MiB.")] = 0.0
+    faults: Annotated[Faults, Meta(description="What goes wrong on purpose.")] = Faults()
+    seed: Annotated[int, Meta(description="The random seed of all that is drawn.")] = 1
 
     def __post_init__(self) -> None:
         if self.speed <= 0 or self.boot_most_vcpu <= 0 or (self.vcpu is not None and self.vcpu <= 0):
