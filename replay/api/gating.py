@@ -23,6 +23,7 @@ def gate(
     baselines: Sequence[AnyPath] = (),
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
+    any_baseline: bool = False,
     early: bool = False,
     out: AnyPath | None = None,
     aborts: Sequence[str] = (),
@@ -39,6 +40,7 @@ def gate(
     baselines: Sequence[AnyPath] = (),
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
+    any_baseline: bool = False,
 ) -> GateOutcome: ...
 
 
@@ -51,6 +53,7 @@ def gate(
     baselines: Sequence[AnyPath] = (),
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
+    any_baseline: bool = False,
     early: bool = False,
     out: AnyPath | None = None,
     aborts: Sequence[str] = (),
@@ -61,9 +64,10 @@ def gate(
 
     slos: bounds such as "p99 < 800ms", "p95(ttft, llm) < 1.2s", "errors < 0.1%"; by default those of the target file.
     baselines: run directories, or folders of them, that the bounds may name. confidence: of the intervals that decide,
-    0 to 1. least_fidelity: how like the recording the replay has to be for its times to be judged, 0 to 1. early: end
-    the run as soon as the verdict is certain. run: judge the run in this directory instead; nothing is sent then, and
-    nothing written. The rest is as in `run`.
+    0 to 1. least_fidelity: how like the recording the replay has to be for its times to be judged, 0 to 1.
+    any_baseline: hold it to baselines of another trace or load, too. early: end the run as soon as the verdict is
+    certain. run: judge the run in this directory instead; nothing is sent then, and nothing written. The rest is as in
+    `run`.
 
     Returns the verdict with its directory. Take `conclusion()` for the answer: "pass" or "fail" or "inconclusive", or
     that the run was "interrupted" or "not_carried_out", of which the verdict alone knows nothing. verdict.json is left
@@ -80,7 +84,7 @@ def gate(
         directory = path_of(run)
         bounds = some_slos(slos_of(slos))
         manifest = RunDir(directory).read_manifest()
-        verdict = gate_run(directory, bounds, known, confidence, least_fidelity)
+        verdict = gate_run(directory, bounds, known, confidence, least_fidelity, any_baseline=any_baseline)
         return GateOutcome(verdict, directory, manifest.status, ended=manifest.ended)
     if trace is None or target is None:
         raise InputError("gate takes a trace and a target to replay it against, or a run that was made.")
@@ -96,6 +100,7 @@ def gate(
         baselines=known,
         confidence=confidence,
         least_fidelity=least_fidelity,
+        any_baseline=any_baseline,
         early=early,
         aborts=aborts_of(aborts),
         on_progress=on_progress,

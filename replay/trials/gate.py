@@ -51,13 +51,15 @@ def gate_trace(
     baselines: Sequence[Path] = (),
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
+    any_baseline: bool = False,
     early: bool = False,
     aborts: Sequence[AbortRule] = (),
     on_progress: OnProgress | None = None,
 ) -> GateOutcome:
     """Replay a trace against a target and judge the SLOs; verdict.json is left in the run directory.
 
-    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. early: end the run as
+    least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. any_baseline: hold it
+    to baselines of another trace or load, too. early: end the run as
     soon as the verdict is certain. The error is then shared between the looks and the end. aborts: what ends the
     run, and with it the gate, as failed. Raises what replay_trace raises, RunDirError for a baseline that is none, and
     InputError for an SLO that nothing in the trace can settle.
@@ -67,7 +69,9 @@ def gate_trace(
     if not early:
         run = replay_one(trace, target, options, out, on_progress, None, aborts)
         seen = read_evidence(run.directory, run.summary)
-        verdict = judge_gate(slos, seen, known, confidence, least_fidelity=least_fidelity)
+        verdict = judge_gate(
+            slos, seen, known, confidence, least_fidelity=least_fidelity, any_baseline=any_baseline
+        )
     else:
         with EarlyWatch(trace, slos, options, confidence) as watch:
             run = replay_one(trace, target, options, out, on_progress, watch, aborts)
@@ -81,7 +85,14 @@ def gate_trace(
         }
         is_stopped_early = run.ended_early is not None
         verdict = judge_gate(
-            slos, seen, known, at_end, checks, least_fidelity, is_stopped_early=is_stopped_early
+            slos,
+            seen,
+            known,
+            at_end,
+            checks,
+            least_fidelity,
+            is_stopped_early=is_stopped_early,
+            any_baseline=any_baseline,
         )
     write_verdict(run.directory, verdict)
     return GateOutcome(verdict, run.directory, run.summary.status, run.ended_early, run.summary.ended)
@@ -93,8 +104,17 @@ def gate_run(
     baselines: Sequence[Path] = (),
     confidence: float = CONFIDENCE,
     least_fidelity: float = LEAST_FIDELITY,
+    *,
+    any_baseline: bool = False,
 ) -> GateVerdict:
     """Judge the SLOs of a run that was made. Raises RunDirError, and InputError for an SLO without its baseline."""
     check_slos(slos, None, has_baseline=bool(baselines))
     known = read_baselines(baselines, judged=run_dir)
-    return judge_gate(slos, read_evidence(run_dir), known, confidence, least_fidelity=least_fidelity)
+    return judge_gate(
+        slos,
+        read_evidence(run_dir),
+        known,
+        confidence,
+        least_fidelity=least_fidelity,
+        any_baseline=any_baseline,
+    )

@@ -67,6 +67,7 @@ from replay.trials.prices import check_currency
     type=PATH,
     help="A run to compare with ('p99 < baseline * 1.1'), or a folder of runs: its last 10 that passed.",
 )
+@click.option("--any-baseline", is_flag=True, help="Take baselines of another trace or load, too.")
 @click.option("--early", is_flag=True, help="End the run as soon as the verdict is certain.")
 @click.option(
     "--confidence",
@@ -93,6 +94,7 @@ def gate(
     slos: tuple[str, ...],
     slo_files: tuple[Path, ...],
     baselines: tuple[Path, ...],
+    any_baseline: bool,
     early: bool,
     confidence: float,
     least_fidelity: float,
@@ -108,7 +110,9 @@ def gate(
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
         hint_at_columns(run_dir, *baselines)
-        outcome = GateOutcome(gate_run(run_dir, bounds, baselines, confidence, least_fidelity), run_dir)
+        outcome = GateOutcome(
+            gate_run(run_dir, bounds, baselines, confidence, least_fidelity, any_baseline=any_baseline), run_dir
+        )
     else:
         assert trace is not None
         assert aim is not None
@@ -124,6 +128,7 @@ def gate(
                 baselines=baselines,
                 confidence=confidence,
                 least_fidelity=least_fidelity,
+                any_baseline=any_baseline,
                 early=early,
                 aborts=chosen["aborts"],
                 on_progress=view.show,

@@ -34,7 +34,12 @@ from replay.judge.statistics.sample import Sample
 from replay.judge.types import Interval
 from replay.results.columns import Codes
 from replay.results.evidence import Evidence
+from replay.results.types import Summary
+from replay.words.numbers import number
+from replay.words.phrases import counted
 
+# Below this, loads differ by how their spans were rounded.
+_SAME_LOAD = 0.01
 FEW = 3
 """As many baselines tell how much runs differ among themselves."""
 
@@ -42,6 +47,29 @@ FEW = 3
 def are_finite(known: Sequence[float]) -> bool:
     """Whether a limit can be made from these figures: one that falls among a baseline's failures makes none."""
     return bool(np.isfinite(known).all())
+
+
+def unlike_baseline(summary: Summary, baselines: Sequence[Evidence]) -> str | None:
+    """Why a baseline did not have the same to do as this run, so that a difference is no news; None if each had.
+
+    What it had to do is the trace with all that makes load of it: speed, arrivals, copies, limits.
+    """
+    ours = summary.trace
+    for baseline in baselines:
+        theirs = baseline.summary.trace
+        if theirs.sha256 != ours.sha256:
+            return f"the baseline {baseline.name} replayed another trace"
+        if (theirs.sessions, theirs.steps) != (ours.sessions, ours.steps):
+            return (
+                f"the baseline {baseline.name} replayed {counted(theirs.sessions, 'session')}, "
+                f"{counted(theirs.steps, 'step')}, and this run {counted(ours.sessions, 'session')}, "
+                f"{counted(ours.steps, 'step')}"
+            )
+        if theirs.recorded_in_flight and ours.recorded_in_flight:
+            ratio = ours.recorded_in_flight / theirs.recorded_in_flight
+            if abs(ratio - 1) > _SAME_LOAD:
+                return f"this run's load was {number(ratio)} times that of the baseline {baseline.name}"
+    return None
 
 
 def limit_from(slo: Slo, known: Sequence[float]) -> float:

@@ -19,7 +19,7 @@ from math import ceil, inf, isfinite, isinf, isnan
 import msgspec
 import numpy as np
 
-from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from
+from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
 from replay.judge.gate.lateness import withstands_lateness
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.recording import HeldToRecording, held_to_recording
@@ -43,8 +43,11 @@ def judge_gate(
     least_fidelity: float = LEAST_FIDELITY,
     *,
     is_stopped_early: bool = False,
+    any_baseline: bool = False,
 ) -> GateVerdict:
     """Judge every SLO. early: checks that were decided during the run, by their SLO's text.
+
+    any_baseline: hold the run to baselines of another trace or load, too.
 
     least_fidelity: how like the recording the replay has to be, 0..1, for its times to be judged. is_stopped_early:
     the run was ended once all was decided, so that it is not whole says nothing against it.
@@ -66,6 +69,12 @@ def judge_gate(
     ]
     unlike = unlike_recording(run.summary, least_fidelity, is_stopped_early=is_stopped_early)
     checks = [_unlike(check, unlike) for check in checks]
+    other = None if any_baseline else unlike_baseline(run.summary, baselines)
+    if other is not None:
+        checks = [
+            _not_comparable(check, other) if slo.needs_baseline else check
+            for check, slo in zip(checks, slos, strict=True)
+        ]
     if run.summary.ended is not None:
         checks = [_of_the_end(run.summary.ended), *checks]
     verdict = overall([check.verdict for check in checks])
@@ -139,6 +148,13 @@ def _unlike(check: Check, unlike: list[str]) -> Check:
     )
 
 
+def _not_comparable(check: Check, why: str) -> Check:
+    if check.verdict == "inconclusive":
+        return check
+    reason = f"would {check.verdict}, but {why}; --any-baseline compares them all the same"
+    return msgspec.structs.replace(check, verdict="inconclusive", reason=reason)
+
+
 def _borne_out(
     early: Check,
     slo: Slo,
@@ -200,9 +216,8 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
     cut = int(np.count_nonzero(run.columns.cut_sessions))
     if cut and any(slo.measure == "makespan" for slo in slos):
         notes.append(f"{were(cut, 'session')} cut off before the end; the makespans shown are of the others")
-    traces = {baseline.summary.trace.sha256 for baseline in baselines} - {run.summary.trace.sha256}
-    if traces:
-        notes.append("a baseline replayed another trace than this run, so the difference may be the trace's")
+    if any(slo.needs_baseline for slo in slos) and (other := unlike_baseline(run.summary, baselines)):
+        notes.append(f"{other}, so a difference may be of that")
     return notes
 
 

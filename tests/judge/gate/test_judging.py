@@ -139,6 +139,44 @@ def test_one_baseline_lends_its_own_doubt_to_the_limit(rng):
     assert check("p99 < baseline * 1.1", slower).reason == "there is no baseline; name one with --baseline"
 
 
+def working(run, **changes):
+    trace = msgspec.structs.replace(run.summary.trace, **changes)
+    return msgspec.structs.replace(run, summary=msgspec.structs.replace(run.summary, trace=trace))
+
+
+@pytest.mark.parametrize(
+    ("theirs", "why"),
+    [
+        ({"sha256": "another"}, "the baseline base replayed another trace"),
+        (
+            {"sessions": 2, "steps": 4},
+            "the baseline base replayed 2 sessions, 4 steps, and this run 1 session, 1 step",
+        ),
+        ({"recorded_in_flight": 2.0}, "this run's load was 4 times that of the baseline base"),
+    ],
+    ids=["trace", "copies", "speed"],
+)
+def test_a_baseline_with_other_work_decides_nothing_unless_that_is_asked_for(theirs, why, rng):
+    base = evidence(np.exp(rng.normal(3, 0.5, 3000)), name="base")
+    same = working(evidence(np.exp(rng.normal(3, 0.5, 3000))), recorded_in_flight=8.0)
+    slos = [parse_slo("p99 < baseline * 1.3"), parse_slo("p99 < 10s")]
+
+    verdict = judge_gate(slos, same, [working(base, **theirs)])
+    asked = judge_gate(slos, same, [working(base, **theirs)], any_baseline=True)
+
+    assert [check.verdict for check in verdict.checks] == ["inconclusive", "pass"]
+    assert verdict.checks[0].reason == f"would pass, but {why}; --any-baseline compares them all the same"
+    assert [check.verdict for check in asked.checks] == ["pass", "pass"]
+    assert f"{why}, so a difference may be of that" in asked.notes
+
+
+def test_a_baseline_with_the_same_work_is_one_however_its_span_was_rounded(rng):
+    base = working(evidence(np.exp(rng.normal(3, 0.5, 3000)), name="base"), recorded_in_flight=8.001)
+    same = working(evidence(np.exp(rng.normal(3, 0.5, 3000))), recorded_in_flight=8.0)
+
+    assert check("p99 < baseline * 1.3", same, [base]).verdict == "pass"
+
+
 def test_several_baselines_tell_how_much_runs_differ(rng):
     def made(factor):
         return evidence(np.exp(rng.normal(3, 0.3, 3000)) * factor)
