@@ -416,6 +416,7 @@ class EventRecord(msgspec.Struct, omit_defaults=True):
     ] = None
     exit_code: Annotated[int | None, Meta(description="The exit code, of a command.")] = None
     answer: Annotated[str | None, Meta(description="What a plane answered that was asked for a fault.")] = None
+    done: Annotated[bool, Meta(description="Whether it was done; false where it certainly was not.")] = True
 
 
 class AnswersHead(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is", tag="head"):

@@ -21,7 +21,7 @@ def judge_faults(run_dir: Path, run: Evidence | None = None) -> RecoveryVerdict 
     if not records:
         return None
     verdict = judge_recovery(
-        run or read_evidence(run_dir), [Event(record.at_ns, record.what) for record in records]
+        run or read_evidence(run_dir), [Event(record.at_ns, record.what) for record in records if record.done]
     )
     verdict.notes += [_outcome(record) for record in records if _outcome(record)]
     write_verdict(run_dir, verdict)

@@ -115,6 +115,7 @@ class _Stage:
                 )
         except (OSError, ValueError) as cause:
             # Of this machine's: no process, no descriptor, or a NUL in the command. The steps go on.
+            record.done = False
             record.answer = f"could not be run: {getattr(cause, 'strerror', None) or cause}"
             return
         if self._reaper is not None:
@@ -134,14 +135,24 @@ class _Stage:
 
     async def _fault(self, fault: str, record: EventRecord) -> None:
         if self._control is None:
+            record.done = False
             record.answer = "the target names no control address (observe), so nothing was done"
             return
         try:
             async with asyncio.timeout(_ANSWER_S):
                 record.answer = await _posted(self._control, fault)
         except (OSError, TimeoutError, ValueError) as error:
-            record.answer = f"was not done: {error or type(error).__name__}"
+            # A plane that does not answer in time may have done it.
+            record.done = isinstance(error, TimeoutError)
+            how = "may not have been done: no answer in time" if record.done else f"was not done: {_why(error)}"
+            record.answer = how
         record.ended_ns = self._elapsed_ns()
+
+
+def _why(error: Exception) -> str:
+    """In the system's words; the event loop's own name the address a second time."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error) or type(error).__name__
 
 
 async def _posted(url: str, fault: str) -> str:

@@ -85,7 +85,21 @@ def test_a_fault_of_a_target_without_a_control_address_says_that_nothing_was_don
     )
     verdict = judge_faults(out)
 
+    assert verdict.faults == []
     assert "nothing was done" in verdict.notes[0]
+
+
+def test_a_fault_that_was_not_done_has_nothing_to_recover_from(truth, write_trace, tmp_path):
+    out, nowhere = tmp_path / "run", "http://127.0.0.1:1/state"
+    target = Target(url=truth.url, name="t", observe=nowhere)
+
+    replay_trace(
+        even(write_trace, 20), target, RunOptions(at=(At(0.05, fault="kill"), At(0.1, command="true"))), out
+    )
+    verdict = judge_faults(out)
+
+    assert [fault.what for fault in verdict.faults] == ["true"]
+    assert verdict.notes == ["fault: kill: was not done: connection refused"]
 
 
 @pytest.mark.parametrize("path", ["/drain", "/deploy", "/kill"])
