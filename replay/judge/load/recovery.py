@@ -92,7 +92,7 @@ class RecoveryVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
 def judge_recovery(run: Evidence, events: Sequence[Event]) -> RecoveryVerdict:
     """What followed each event, up to the next one."""
     ordered = sorted(events)
-    ends = [event.at_ns for event in ordered[1:]] + [None]
+    ends = [*(event.at_ns for event in ordered[1:]), None] if ordered else []
     return RecoveryVerdict(
         schema=VERDICT_SCHEMA,
         command="run",
