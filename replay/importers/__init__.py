@@ -13,6 +13,9 @@ from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
 from replay.importers.datasets.dynamo import Dynamo
 from replay.importers.datasets.mooncake import Mooncake
+from replay.importers.loadtests.jtl import Jtl
+from replay.importers.loadtests.k6 import K6
+from replay.importers.loadtests.vegeta_results import VEGETA_RESULTS
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.cloud_run import CloudRun
 from replay.importers.logs.elb_log import ELB_LOG
@@ -52,6 +55,9 @@ IMPORTERS: dict[str, Importer] = {
         LambdaLog(),
         JsonLog(),
         CloudRun(),
+        LineLog(K6),
+        Jtl(),
+        LineLog(VEGETA_RESULTS),
         Otlp(),
         Otlp(JAEGER),
         Otlp(ZIPKIN),

@@ -175,6 +175,18 @@ PLANTED = {
         "#Fields: date time cs-method cs-uri-stem cs-uri-query cs-username cs(Referer) cs(Cookie) sc-status\n"
         f"2026-01-01 00:00:00 GET /a {QUERY[3:]} {CANARY} http://r/?token={CANARY} sid={CANARY} 200\n"
     ],
+    "k6": [FORMATS["k6"].of(1, CANARY).replace("http://localhost/a/0", f"http://ada:{CANARY}@h{QUERY}")],
+    "jtl": [FORMATS["jtl"].of(1).replace("http://h/a/0", f"http://ada:{CANARY}@h{QUERY}")],
+    "vegeta-results": [
+        line(
+            {
+                **json.loads(FORMATS["vegeta-results"].of(1, CANARY)),
+                "url": f"http://ada:{CANARY}@h{QUERY}",
+                "body": base64.b64encode(CANARY.encode()).decode(),
+                "headers": {"Set-Cookie": [CANARY]},
+            }
+        )
+    ],
     "lambda-log": [
         FORMATS["lambda-log"].of(1, CANARY) + line({"level": "INFO", "message": f"token={CANARY}"}),
         f"2026-01-01T00:00:00Z REPORT RequestId: a Duration: 5.00 ms\n2026-01-01T00:00:00Z password={CANARY}\n",

@@ -135,6 +135,26 @@ def _otlp(n: int, text: str) -> str:
     return line({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
 
 
+def _k6(n: int, text: str) -> str:
+    tags = {
+        "method": "GET",
+        "url": f"http://localhost/a/{n}",
+        "status": "200",
+        "name": text,
+        "vu": 1,
+        "iter": 0,
+    }
+    data = {"time": at(n, took_ms(n)), "value": float(took_ms(n)), "tags": tags}
+    return line({"metric": "http_req_duration", "type": "Point", "data": data})
+
+
+def _vegeta_results(n: int, text: str) -> str:
+    told = {"attack": "", "seq": n, "code": 200, "timestamp": at(n), "latency": took_ms(n) * 1_000_000}
+    return line(
+        {**told, "bytes_out": 0, "bytes_in": 2, "error": text, "method": "GET", "url": f"http://h/a/{n}"}
+    )
+
+
 def _jaeger(n: int, text: str) -> str:
     span = {"traceID": "t", "spanID": f"s{n}", "operationName": "chat m", "processID": "p1"}
     tags = [{"key": key, "type": "string", "value": value} for key, value in _chat(text).items()]
@@ -310,6 +330,13 @@ FORMATS = {
     "json-log": Format(_json_log, ".jsonl"),
     "cloud-run": Format(_cloud_run, ".jsonl"),
     "otlp": Format(_otlp, ".jsonl"),
+    "k6": Format(_k6, ".json"),
+    "jtl": Format(
+        lambda n, text: f"{START_MS + 1_000 * n},{took_ms(n)},{text},200,t 1-1,http://h/a/{n}\n",
+        ".jtl",
+        "timeStamp,elapsed,label,responseCode,threadName,URL\n",
+    ),
+    "vegeta-results": Format(_vegeta_results, ".json"),
     "jaeger": Format(_jaeger, ".jsonl"),
     "zipkin": Format(_zipkin, ".jsonl"),
     "otel-console": Format(_otel_console, ".log"),

@@ -54,6 +54,7 @@ class _JsonTarget(msgspec.Struct):
     url: str
     body: str | None = None
     header: dict[str, list[str]] | None = None
+    latency: object = None
 
 
 class _Target(msgspec.Struct):
@@ -134,6 +135,9 @@ def _targets(files: Sequence[Path]) -> Iterator[_Target]:
     for file in files:
         if _is_json(file):
             for line, row in read_rows(file, _JsonTarget, _NONE):
+                if row.latency is not None:
+                    what = "a result of vegeta, and not a target. Name its format: vegeta-results."
+                    raise TraceError(f"{shown_path(file)}, line {line}: {what}")
                 headers = [(name, value) for name, values in (row.header or {}).items() for value in values]
                 yield _Target(file, line, row.method.upper(), row.url, headers, row.body)
         else:

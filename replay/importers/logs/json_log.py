@@ -116,6 +116,8 @@ _LARGEST_TEXT = 1 << 14
 _EARLIEST_NS = 10**17  # in 1973
 
 _NO_OBJECT = "not a JSON object."
+_VEGETA = "a result of vegeta, whose times are starts. Name its format: vegeta-results."
+_OF_VEGETA = {"latency", "bytes_in", "bytes_out", "seq"}
 _NO_TIME = "no request with a time: a key like start_time, msec, time_iso8601 or timestamp is needed."
 _STAMPED_END = (
     "The logs' times are taken as the ends of requests, as nginx writes them; each began its duration earlier. Only "
@@ -169,6 +171,8 @@ def _parsed(line: str) -> tuple[dict[str, Any], tuple[int, bool]] | str:
     stamp = None if entry is None else _stamp(entry)
     if entry is None:
         return _NO_OBJECT
+    if entry.keys() >= _OF_VEGETA:
+        return _VEGETA
     return _NO_TIME if stamp is None else (entry, stamp)
 
 

@@ -18,8 +18,9 @@ from replay.importers.types import ImportOptions, ImportResult
 class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
     """What a line tells. left_out: what it is, in plural, where it is no request; nothing else counts then.
 
-    stamp_ns: since 1970; is_end: whether the request had ended by then. told: what --session-by may name, besides
-    `client` and `user_agent`.
+    stamp_ns: since 1970; is_end: whether the request had ended by then. client: who sent it, where that is not an
+    address. session: what it belongs to, where the line tells. told: what --session-by may name, besides `client` and
+    `user_agent`.
     """
 
     stamp_ns: int = 0
@@ -29,6 +30,8 @@ class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
     target: str = ""
     host: str | None = None
     peer: str | None = None
+    client: str | None = None
+    session: str | None = None
     forwarded: str | None = None
     user_agent: str | None = None
     status: int | None = None
@@ -43,7 +46,7 @@ class LoggedLine(msgspec.Struct, gc=False, kw_only=True):
 class LineFormat(msgspec.Struct, frozen=True):
     """One server's layout. tells: whether a line is of it. read: what a line says, or a sentence that says why nothing.
 
-    explained: what its times stand for, for people.
+    explained: what its times stand for, for people. session_is: see RequestLog. suffix: of such files in a folder.
     """
 
     name: str
@@ -51,6 +54,8 @@ class LineFormat(msgspec.Struct, frozen=True):
     tells: Callable[[str], bool]
     read: Callable[[str], LoggedLine | str]
     explained: tuple[str, ...]
+    session_is: str | None = None
+    suffix: str = ".log*"
 
 
 class LineLog:
@@ -65,10 +70,11 @@ class LineLog:
         return any(map(self._layout.tells, unframed(first_bytes)))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        log = RequestLog(self.name, paths, options)
-        for line in log.read_lines(input_files(paths, ".log*"), self._layout.read):
+        layout = self._layout
+        log = RequestLog(self.name, paths, options, session_is=layout.session_is)
+        for line in log.read_lines(input_files(paths, layout.suffix), layout.read):
             add_line(log, line, options)
-        return log.result(self._layout.explained)
+        return log.result(layout.explained)
 
 
 def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
@@ -76,7 +82,8 @@ def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
     if line.left_out:
         log.departures.drop(line.left_out)
         return
-    address = first_address(line.forwarded, line.peer)
+    address = line.client if line.client is not None else first_address(line.forwarded, line.peer)
+    chosen = line.session if options.session_by is None else None
     told = {**line.told, "client": address, "user_agent": line.user_agent}
     log.add(
         LoggedRequest(
@@ -87,7 +94,7 @@ def add_line(log: RequestLog, line: LoggedLine, options: ImportOptions) -> None:
             client=client_key(address, line.user_agent),
             host=line.host,
             user_agent=line.user_agent,
-            session=session_value(options.session_by, line.target, told),
+            session=chosen or session_value(options.session_by, line.target, told),
             status=line.status,
             request_bytes=line.request_bytes,
             response_bytes=line.response_bytes,

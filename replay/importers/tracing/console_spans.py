@@ -13,13 +13,15 @@ import msgspec
 
 from replay.importers.logs.log_lines import read_log_lines
 from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded
+from replay.importers.reading.inputs import decoded, first_bytes
+from replay.importers.reading.rows import read_rows
 from replay.importers.reading.timestamps import unix_ns
 from replay.importers.tracing.otlp_spans import MOST_ATTRIBUTES, OtlpSpan, Wanted, is_first_chunk, kept_value
 from replay.trace.errors import TraceError, shown_path
 
 _KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 _TOLD = re.compile(rb'"kind"\s*:\s*"SpanKind\.[A-Z]{4,10}"').search
+_IS_LAID_OUT = re.compile(rb"\s*[\[{]\s*\n").match
 _LONGEST_ID = 200
 
 
@@ -54,12 +56,17 @@ class _Span(msgspec.Struct):
     resource: _Resource | None = None
 
 
-def is_console(first_bytes: bytes) -> bool:
-    return _TOLD(first_bytes) is not None
+def is_console(start: bytes) -> bool:
+    """Whether a file that begins like this holds spans of the console exporter."""
+    return _TOLD(start) is not None
 
 
 def read_console(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
     """The spans of a file. One that is damaged costs itself only."""
+    if not _IS_LAID_OUT(first_bytes(path, 1 << 10)):
+        for _, span in read_rows(path, _Span, damage):
+            yield _span(span, wanted)
+        return
     for n, text in read_log_lines(path, damage):
         try:
             span = decoded(text.encode("utf-8", "replace"), _Span, f"{shown_path(path)}, line {n}")

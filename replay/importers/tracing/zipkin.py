@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from replay.importers.reading.damage import Damage
-from replay.importers.reading.inputs import decoded, document_bytes, refuse_heavy
+from replay.importers.reading.inputs import decoded, document_bytes, first_bytes, refuse_heavy
 from replay.importers.reading.json_items import read_items
 from replay.importers.tracing.otlp_spans import (
     LATEST_NS,
@@ -61,14 +61,10 @@ class _Span(msgspec.Struct, rename="camel", gc=False):
 _FIELDS = tuple(field.encode_name for field in msgspec.structs.fields(_Span))
 
 
-def is_zipkin(first_bytes: bytes) -> bool:
-    start = first_bytes.lstrip()[:1]
-    return (
-        start in (b"[", b"{")
-        and _TRACE_ID(first_bytes) is not None
-        and _KEYS(first_bytes) is not None
-        and _OTHERS(first_bytes) is None
-    )
+def is_zipkin(start: bytes) -> bool:
+    """Whether a file that begins like this holds Zipkin's spans."""
+    is_json = start.lstrip()[:1] in (b"[", b"{")
+    return is_json and bool(_TRACE_ID(start) and _KEYS(start)) and _OTHERS(start) is None
 
 
 def read_zipkin(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan | None]:
@@ -83,8 +79,8 @@ def read_zipkin(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan
 
 
 def _raw_spans(path: Path, damage: Damage) -> Iterator[tuple[bytes, str]]:
-    data = document_bytes(path)
-    if _IS_NESTED(data):
+    if _IS_NESTED(first_bytes(path, 1 << 10)):
+        data = document_bytes(path)
         refuse_heavy(data, shown_path(path), 3)
         for n, trace in enumerate(decoded(data, list[list[msgspec.Raw]], shown_path(path)), 1):
             damage.lines += len(trace)

@@ -36,10 +36,13 @@ _READS = {
     "litellm": ("tracing.litellm",),
     "mitmproxy": ("captures.mitmproxy",),
     "mooncake": ("datasets.mooncake", "reading.inputs", "reading.rows"),
+    "jtl": ("loadtests.jtl",),
+    "k6": ("loadtests.k6",),
     "jaeger": ("tracing.jaeger",),
     "otel-console": ("tracing.console_spans",),
     "otlp": ("tracing.otlp", "tracing.otlp_files", "tracing.otlp_own_names", "tracing.otlp_requests"),
     "vegeta": ("captures.vegeta",),
+    "vegeta-results": ("loadtests.vegeta_results",),
     "zipkin": ("tracing.zipkin",),
     "w3c-log": ("logs.w3c_log",),
 }

@@ -1,0 +1,1 @@
+"""Results of load tests: what the last test did, to be done again."""

@@ -1,0 +1,176 @@
+"""What the last load test did is read out of its results, and done again at the same times."""
+
+import json
+
+import pytest
+
+from replay.importers import IMPORTERS
+from replay.importers.types import ImportOptions
+from replay.trace.errors import TraceError
+
+
+@pytest.fixture
+def imported(tmp_path):
+    """Imports these results, which must be told to be of this format alone: the sessions, and the import itself."""
+
+    def run(name, text, **options):
+        assert [each for each, importer in IMPORTERS.items() if importer.sniff(text.encode())] == [name]
+        path = tmp_path / "results.json"
+        path.write_text(text)
+        result = IMPORTERS[name].read([path], ImportOptions(**options))
+        return list(result.sessions()), result
+
+    return run
+
+
+def point(metric, second, value, **tags):
+    told = {"expected_response": "true", "group": "", "scenario": "default", "method": "POST", "status": "200"}
+    url = {"name": "https://api.test/a", "proto": "HTTP/1.1", "url": "https://api.test/a?token=x"}
+    data = {"time": f"2026-01-01T02:00:{second}+02:00", "value": value, "tags": {**told, **url, **tags}}
+    return json.dumps({"metric": metric, "type": "Point", "data": data}) + "\n"
+
+
+# As k6 writes them: first what a metric is, then its points; of a request, one for each metric.
+K6 = (
+    '{"type":"Metric","data":{"name":"http_reqs","type":"counter","contains":"default","thresholds":[],"submetrics":null},'
+    '"metric":"http_reqs"}\n' + point("http_reqs", "01.500000123", 1) + point("http_req_duration", "01.500000123", 459.865729)
+)  # fmt: skip
+
+
+def test_a_request_of_k6_began_its_duration_before_the_time_of_its_point(imported):
+    [session], result = imported("k6", K6)
+
+    [step] = session.steps
+    assert result.header.attributes["import"]["first_unix_ns"] == 1_767_225_601_040_134_000
+    assert (step.took_ms, step.request.method, step.request.path) == (459.866, "POST", "/a?token=redacted")
+    assert step.recorded.status == 200
+    assert result.header.origins == ("https://api.test",)
+    dropped = result.header.attributes["import"]["dropped"]
+    assert dropped["line(s) of other metrics"] == 2
+
+
+def test_iterations_of_k6s_users_are_sessions_where_tags_tell_them(imported):
+    text = "".join(
+        point("http_req_duration", f"0{n}.000", 100.0, vu=str(vu), iter=str(iteration))
+        for n, (vu, iteration) in enumerate([(1, 0), (2, 0), (1, 0), (1, 1)], 1)
+    )
+    sessions, result = imported("k6", text)
+
+    assert [len(session.steps) for session in sessions] == [2, 1, 1]
+    assert sessions[0].steps[1].after[0].delay_ms == 1_900.0
+    assert result.header.attributes["import"]["clients"] == 2
+
+
+def test_without_such_tags_every_request_of_k6_is_a_session_of_its_own(imported):
+    sessions, _ = imported("k6", K6 + point("http_req_duration", "02.000", 5.0))
+
+    assert len(sessions) == 2
+
+
+def test_a_tag_of_k6_may_name_sessions(imported):
+    text = "".join(point("http_req_duration", f"0{n}.000", 5.0, run=f"r{n % 2}") for n in range(4))
+    sessions, _ = imported("k6", text, session_by="run")
+
+    assert [session.id for session in sessions] == ["r0", "r1"]
+
+
+JTL = """timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes,sentBytes,\
+grpThreads,allThreads,URL,Latency,IdleTime,Connect
+1767225600000,120,POST /login,200,OK,Users 1-1,text,true,,512,230,2,2,https://api.test/login?token=x,80,0,20
+1767225600500,40,home,302,Found,Users 1-1,text,true,,10,100,2,2,https://api.test/,30,0,0
+1767225600600,41,home,200,OK,Users 1-2,text,true,,10,100,2,2,https://api.test/,30,0,0
+1767225600700,200,checkout,200,"Number of samples in transaction : 2, number of failing samples : 0",Users 1-1,,true,,\
+522,330,2,2,null,110,0,20
+"""
+
+
+def test_a_thread_of_jmeter_is_a_client_that_pauses_as_it_did(imported):
+    sessions, result = imported("jtl", JTL)
+
+    assert [[step.request.path for step in session.steps] for session in sessions] == [
+        ["/login?token=redacted", "/"],
+        ["/"],
+    ]
+    login, home = sessions[0].steps
+    assert (login.took_ms, login.request.method, login.request.body_bytes) == (120.0, "POST", 230)
+    assert login.attributes == {"label": "POST /login", "first_byte_ms": "80"}
+    assert home.after[0].delay_ms == 380.0
+    told = result.header.attributes["import"]
+    assert told["dropped"] == {"sample(s) without a URL: transactions, or of other protocols": 1}
+    assert told["inferred"]["request(s) of which the method is not recorded: GET"] == 2
+
+
+def test_labels_that_are_paths_stand_for_urls_that_were_not_saved(imported):
+    text = "timeStamp,elapsed,label,responseCode\n2026/01/01 00:00:00.250,7,PUT /a/1,204\n"
+    [session], result = imported("jtl", text)
+
+    assert (session.steps[0].request.method, session.steps[0].request.path) == ("PUT", "/a/1")
+    assert result.header.attributes["import"]["first_unix_ns"] == 1_767_225_600_250_000_000
+
+
+def hit(n, **more):
+    told = {
+        "attack": "big",
+        "seq": n,
+        "code": 200,
+        "timestamp": f"2026-01-01T00:00:0{n}.000000001Z",
+        "latency": 9_087_624,
+    }
+    return {**told, "bytes_out": 5, "bytes_in": 2, "error": "", "body": "aGk=", "method": "POST", "url": "http://h/a?token=x",
+            "headers": {"Set-Cookie": ["sid=hunter2"]}, **more}  # fmt: skip
+
+
+def as_csv(row):
+    at_ns = 1_767_225_600_000_000_001 + row["seq"] * 1_000_000_000
+    cells = (
+        at_ns,
+        row["code"],
+        row["latency"],
+        row["bytes_out"],
+        row["bytes_in"],
+        row["error"],
+        row["body"],
+        row["attack"],
+    )
+    return ",".join(map(str, (*cells, row["seq"], row["method"], row["url"], "U2V0LUNvb2tpZTogaHVudGVyMg==")))
+
+
+@pytest.mark.parametrize("write", [json.dumps, as_csv], ids=["JSON", "CSV"])
+def test_a_hit_of_vegeta_is_a_session_that_began_at_its_timestamp(imported, write):
+    sessions, result = imported("vegeta-results", "".join(f"{write(hit(n))}\n" for n in range(3)))
+
+    assert [session.start_ms for session in sessions] == [0.0, 1_000.0, 2_000.0]
+    step = sessions[0].steps[0]
+    assert (step.took_ms, step.request.path, step.request.body_bytes) == (9.088, "/a?token=redacted", 5)
+    assert (step.recorded.status, step.recorded.response_bytes) == (200, 2)
+    assert "hunter2" not in repr((sessions, result))
+
+
+def test_a_hit_that_had_no_answer_has_no_status(imported):
+    [session], _ = imported("vegeta-results", json.dumps(hit(1, code=0, error="dial tcp: refused")) + "\n")
+
+    assert session.steps[0].recorded.status is None
+
+
+@pytest.mark.parametrize("name", ["vegeta", "json-log"])
+def test_results_of_vegeta_are_no_targets_and_no_log(name, tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(hit(1)) + "\n")
+
+    with pytest.raises(TraceError, match=r"Name its format: vegeta-results\."):
+        IMPORTERS[name].read([path], ImportOptions())
+
+
+@pytest.mark.parametrize("value", [None, "x", -1, 1e300, [], {}, True])
+@pytest.mark.parametrize("name", ["k6", "vegeta-results"])
+def test_a_field_of_another_type_costs_its_line_only(imported, name, value):
+    whole = hit(1) if name == "vegeta-results" else json.loads(point("http_req_duration", "01.000", 5.0))
+    places = [(whole, key) for key in whole] + [(whole.get("data", {}), key) for key in whole.get("data", {})]
+    text = f"{json.dumps(whole)}\n" * 2
+    for holder, key in places:
+        damaged = {**holder, key: value}
+        record = damaged if holder is whole else {**whole, "data": damaged}
+        sessions, result = imported(name, text + f"{json.dumps(record)}\n")
+
+        assert len(sessions) >= 1
+        assert result.header.attributes["import"]["unreadable"] <= 1
