@@ -24,8 +24,8 @@ def common_currency(currencies: Sequence[tuple[str, str]], rates: Mapping[str, f
         return left[0]
     if not left:
         raise CostError(
-            f"each of {' and '.join(known)} has a rate, so it is not said which the bills are to be in; leave out the "
-            "rate of that one"
+            f"{' and '.join(known)} each have a rate, so nothing says which currency the bills should be in; leave out "
+            "the rate of that one"
         )
     said = [
         next(f"{what} is priced in {one}" for what, one in currencies if one == currency) for currency in left

@@ -86,7 +86,7 @@ def tables_of(targets: Sequence[Target]) -> Tables:
         for code, rate in cost.rates.items():
             if rates.setdefault(code, rate) != rate:
                 raise CostError(
-                    f"one {code} is said to be worth {exact(rates[code])} and {exact(rate)}; state one rate."
+                    f"the targets give two rates for {code}, {exact(rates[code])} and {exact(rate)}; state one."
                 )
     names = [name for cost in costs for name in (cost.price, cost.machine_price) if name]
     try:

@@ -90,7 +90,7 @@ def test_the_one_currency_without_a_rate_is_that_of_the_bills():
     assert common_currency(both, {"EUR": 1.08}) == "USD"
     assert common_currency(both, {"USD": 0.93}) == "EUR"
     assert common_currency([("a", "EUR"), ("b", "EUR")], {"EUR": 1.08}) == "EUR"
-    with pytest.raises(CostError, match="each of EUR and USD has a rate"):
+    with pytest.raises(CostError, match="EUR and USD each have a rate"):
         common_currency(both, {"EUR": 1.08, "USD": 1})
     with pytest.raises(
         CostError, match=r"^a is priced in EUR and b is priced in USD, .* what one EUR is worth in USD"
@@ -132,7 +132,7 @@ def test_a_pilot_of_two_currencies_is_refused_before_it_begins_or_converted_at_t
 
 
 def test_rates_that_contradict_one_another_are_refused(euro):
-    with pytest.raises(CostError, match=r"one EUR is said to be worth 1\.08 and 1\.1; state one rate\."):
+    with pytest.raises(CostError, match=r"the targets give two rates for EUR, 1\.08 and 1\.1; state one\."):
         tables_of([a_target("a", euro, rates={"EUR": 1.08}), a_target("b", euro, rates={"EUR": 1.1})])
 
 

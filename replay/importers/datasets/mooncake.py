@@ -181,7 +181,7 @@ def _survey(files: Sequence[Path], options: ImportOptions) -> _Survey:
             raise TraceError(f"{shown_path(file)}, line {line}: timestamp {exact(row.timestamp)} is negative.")
         if row.timestamp > _LATEST_MS:
             raise TraceError(
-                f"{shown_path(file)}, line {line}: timestamp {exact(row.timestamp)} is later than any clock tells; "
+                f"{shown_path(file)}, line {line}: timestamp {exact(row.timestamp)} is too large for a time; "
                 "it must be in milliseconds."
             )
         if row.session_id is not None:

@@ -76,7 +76,7 @@ def _of(part: Part, rows: Flags, measured: Measured, shape: Shape) -> tuple[Meas
     share = int(np.count_nonzero(sent & rows)) / max(1, int(np.count_nonzero(sent)))
     if not share:
         where = "stays on its own plane" if part == OWN else "is sent elsewhere"
-        raise CostError(f"no step {where}, so it is no hybrid")
+        raise CostError(f"no step {where}, so this is not a hybrid")
     figures = run.summary.plane
     if figures is not None and figures.parts:
         figures = figures.parts[part]
