@@ -98,7 +98,7 @@ def test_a_fault_that_was_not_done_has_nothing_to_recover_from(truth, write_trac
     )
     verdict = judge_faults(out)
 
-    assert [fault.what for fault in verdict.faults] == ["true"]
+    assert [fault.what for fault in verdict.faults] == ["true …"]
     assert verdict.notes == ["fault: kill: was not done: connection refused"]
 
 
