@@ -3,6 +3,7 @@
 import contextlib
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,7 +14,10 @@ from replay.cli.options import personal_option
 from replay.cli.paths import OUTPUT_TRACE
 from replay.cli.units import DURATION
 from replay.importers import IMPORTERS
+from replay.importers.closing_table import closing_table
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
+from replay.importers.doubts import Doubts
+from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.reading.inputs import first_bytes, spooled
 from replay.importers.types import Importer, ImportOptions
@@ -22,6 +26,7 @@ from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
+from replay.trace.types import Header
 from replay.words.phrases import counted
 
 _SNIFFED_BYTES = 1 << 16
@@ -117,6 +122,9 @@ def _described(importer: OtherImporter) -> str:
     show_default=True,
     help="har, mitmproxy: keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate`.",
 )
+@click.option(
+    "--strict", is_flag=True, help="Fail at the first line that cannot be read, instead of leaving it out."
+)
 @personal_option
 def import_(
     words: tuple[str, ...], from_format: str | None, out: Path, redact_personal: bool, **chosen: Any
@@ -131,17 +139,25 @@ def import_(
             result = importer.read(paths, ImportOptions(**chosen))
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
+        doubts = Doubts(_first_unix_ns(result.header), time.time_ns())
         with TraceWriter(out, result.header) as writer:
-            sessions, tally = result.sessions(), Tally()
+            sessions, tally = map(doubts.seen, result.sessions()), Tally()
             for session in RedactPersonal().apply(sessions, tally) if redact_personal else sessions:
                 writer.write(session)
-        for note in result.notes:
+        sentences, table = closing_table(result.notes, writer.sessions, writer.steps, list(doubts.told()))
+        for note in (*sentences, *table):
             for spool, name in names.items():
                 note = note.replace(spool, name)
             click.echo(escaped(note), err=True)
         if redact_personal:
             click.echo(f"{', '.join(f'{n:,} {what}' for what, n in tally.items())}.", err=True)
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
+
+
+def _first_unix_ns(header: Header) -> object:
+    """When the recording began, where its importer says; those of other packages may say what they like."""
+    told = header.attributes.get("import")
+    return told.get("first_unix_ns") if isinstance(told, dict) else None
 
 
 def _readable(word: str, spools: contextlib.ExitStack, names: dict[str, str]) -> str:
@@ -214,7 +230,8 @@ def _sniffed(path: Path) -> Importer:
         except ImporterFault as fault:
             click.echo(f"{_sentence(str(fault))} It is not asked whether {name} is the format.", err=True)
     raise click.UsageError(
-        f"cannot tell the format of {shown_path(path)}. Name it before the path: {', '.join((*IMPORTERS, *others))}."
+        f"cannot tell the format of {shown_path(path)}.{told(nearest(start))} Name it before the path: "
+        f"{', '.join((*IMPORTERS, *others))}."
     )
 
 

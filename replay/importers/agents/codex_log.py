@@ -138,7 +138,7 @@ def parent_id_of(meta: Meta) -> str | None:
 def read_log(file: Path, counts: Counts) -> "Log":
     """The model calls of one file. Raises TraceError."""
     for has_usage in (True, False):
-        found = Counts()
+        found = Counts(damage=Damage(is_refused=counts.damage.is_refused))
         log = Log(file, found, has_usage)
         if log.saw_usage:
             break

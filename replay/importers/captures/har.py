@@ -128,7 +128,8 @@ class Har:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         counts, grain = _Counts(damage=Damage(is_refused=options.strict)), Grain()
-        calls = [call for file in input_files(paths, ".[hj]*") for call in _calls(file, options, counts, grain)]
+        files = input_files(paths, ".[hj]*")
+        calls = list(counts.damage.of_files(files, lambda file: _calls(file, options, counts, grain)))
         counts.damage.refuse_most()
         if not calls:
             why = "".join(f" Left out: {n} {what}." for what, n in counts.departures.dropped.items())

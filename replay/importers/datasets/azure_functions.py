@@ -20,7 +20,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from replay.importers.reading.csv_rows import has_columns, read_csv
+from replay.importers.reading.csv_rows import Row, has_columns, take_rows
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
@@ -48,23 +48,24 @@ class AzureFunctions:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
-        damage = Damage()
+        damage = Damage(is_refused=options.strict)
         starts, took_ticks, names = Starts(_TICK_NS), array("q"), array("q")
         index_of: dict[tuple[str, str], int] = {}
         grain = Grain(_TICK_NS)
-        for file in files:
-            for row in read_csv(file, _COLUMNS, damage):
-                times_s = [row.number(column) for column in ("end_timestamp", "duration")]
-                for column, value in zip(("end_timestamp", "duration"), times_s, strict=True):
-                    if value is None or value > _LONGEST_S:
-                        raise row.error(column, f"not a number of seconds from 0 to {exact(_LONGEST_S)}")
-                end, took = (round((value or 0.0) * _TICKS_A_SECOND) for value in times_s)
-                starts.add(end - took)
-                took_ticks.append(took)
-                grain.add(took)
-                key = (row.text("app"), row.text("func"))
-                names.append(index_of.setdefault(key, len(index_of)))
-        damage.refuse_most()
+
+        def take(row: Row) -> None:
+            times_s = [row.number(column) for column in ("end_timestamp", "duration")]
+            for column, value in zip(("end_timestamp", "duration"), times_s, strict=True):
+                if value is None or value > _LONGEST_S:
+                    raise row.error(column, f"not a number of seconds from 0 to {exact(_LONGEST_S)}")
+            end, took = (round((value or 0.0) * _TICKS_A_SECOND) for value in times_s)
+            starts.add(end - took)
+            took_ticks.append(took)
+            grain.add(took)
+            key = (row.text("app"), row.text("func"))
+            names.append(index_of.setdefault(key, len(index_of)))
+
+        take_rows(files, _COLUMNS, damage, take)
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
         pseudonyms = [(_pseudonym("a", app), _pseudonym("f", function)) for app, function in index_of]

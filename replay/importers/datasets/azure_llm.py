@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from replay.importers.reading.csv_rows import has_columns, read_csv
+from replay.importers.reading.csv_rows import Row, has_columns, take_rows
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
@@ -44,17 +44,19 @@ class AzureLlm:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
-        damage = Damage()
+        damage = Damage(is_refused=options.strict)
         starts, inputs, outputs = Starts(_TICK_NS), array("q"), array("q")
-        for file in files:
-            for row in read_csv(file, _COLUMNS, damage):
-                at_ns = unix_ns(row.text("timestamp"))
-                if at_ns is None:
-                    raise row.error("timestamp", "not a time like 2023-11-16 18:17:03.9799600")
-                starts.add(at_ns // _TICK_NS)
-                inputs.append(row.count("contexttokens", MOST_TOKENS) or 0)
-                outputs.append(row.count("generatedtokens", MOST_TOKENS) or 0)
-        damage.refuse_most()
+
+        def take(row: Row) -> None:
+            at_ns = unix_ns(row.text("timestamp"))
+            if at_ns is None:
+                raise row.error("timestamp", "not a time like 2023-11-16 18:17:03.9799600")
+            tokens = [row.count(column, MOST_TOKENS) or 0 for column in ("contexttokens", "generatedtokens")]
+            starts.add(at_ns // _TICK_NS)
+            inputs.append(tokens[0])
+            outputs.append(tokens[1])
+
+        take_rows(files, _COLUMNS, damage, take)
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
 

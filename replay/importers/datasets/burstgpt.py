@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from replay.importers.reading.csv_rows import Row, has_columns, read_csv
+from replay.importers.reading.csv_rows import Row, has_columns, take_rows
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.starts import Starts, refuse_arrivals
@@ -57,12 +57,16 @@ class _Calls:
         self.unknown_durations = 0
 
     def add(self, row: Row) -> None:
-        self.starts.add(_ticks(row, "timestamp") or 0)
-        took = _ticks(row, "elapsed time")
+        """Raises TraceError for a row that says what cannot be."""
+        if not row.text("timestamp"):
+            raise row.error("timestamp", "not a number of seconds")
+        start, took = _ticks(row, "timestamp"), _ticks(row, "elapsed time")
+        read, written = (row.count(column, MOST_TOKENS) for column in ("request tokens", "response tokens"))
+        self.starts.add(start or 0)
         self.took.append(_UNKNOWN if took is None else took)
         self.unknown_durations += took is None
-        self.inputs.append(row.count("request tokens", MOST_TOKENS) or 0)
-        self.outputs.append(row.count("response tokens", MOST_TOKENS) or 0)
+        self.inputs.append(read or 0)
+        self.outputs.append(written or 0)
         self.failed += self.outputs[-1] == 0
         for column, kept in (("model", self.models), ("log type", self.names)):
             text = row.text(column)[:_LONGEST_NAME]
@@ -83,15 +87,10 @@ class BurstGpt:
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         files = input_files(paths, ".csv")
         refuse_arrivals(self.name, options)
-        damage = Damage()
+        damage = Damage(is_refused=options.strict)
         calls, tally = _Calls(), Tally()
-        for file in files:
-            for row in read_csv(file, _COLUMNS, damage):
-                if not row.text("timestamp"):
-                    raise row.error("timestamp", "not a number of seconds")
-                calls.add(row)
+        take_rows(files, _COLUMNS, damage, calls.add)
         starts = calls.starts
-        damage.refuse_most()
         if not starts:
             raise TraceError(f"{shown_path(paths[0])}: no rows below the header.")
         sessions = sum(1 for _ in _sessions(calls, options, tally))

@@ -25,6 +25,7 @@ from pathlib import Path
 import msgspec
 
 from replay.importers.agent_runs import RESOLUTION_MS, Run, RunBuilder, imported_runs
+from replay.importers.reading.damage import Damage
 from replay.importers.reading.inputs import input_files
 from replay.importers.reading.rows import read_rows
 from replay.importers.recorded_sessions import Counts
@@ -136,7 +137,7 @@ class Dynamo:
         return SCHEMA.encode() in first_bytes.split(b"\n", 1)[0]
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        counts = Counts()
+        counts = Counts(damage=Damage(is_refused=options.strict))
         reading = _Reading(counts)
         for file in input_files(paths, ".jsonl"):
             for n, line in read_rows(file, _Line, counts.damage):

@@ -1,8 +1,10 @@
 """Rows of a CSV file that names its columns, read as a stream and refused in plain words."""
 
 import csv
+import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,6 +15,9 @@ from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.words.numbers import exact
 
 LARGEST_NUMBER = 1e12
+
+_MOST_LINES_OF_A_ROW = 1_000
+_LONGEST_ROW = 1 << 20
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -57,12 +62,16 @@ class Row(msgspec.Struct, gc=False):
 
 
 def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]:
-    """The rows below the header, a line each. Raises TraceError where needed columns are missing.
+    """The rows below the header. Raises TraceError where needed columns are missing.
 
-    A line that has not as many cells as the header is damaged.
+    A line that has not as many cells as the header is damaged, but where it and those below it are a row whose quoted
+    cells hold line breaks.
     """
     columns: dict[str, int] | None = None
-    for n, line in read_lines(path, damage):
+    lines = _Lines(read_lines(path, damage))
+    for n, line in lines:
+        if columns is not None and line.count('"') % 2:
+            line = lines.row(line, len(columns))
         place = f"{shown_path(path)}, line {n}"
         if columns is None:
             names = _cells(line, place)
@@ -83,11 +92,63 @@ def read_csv(path: Path, needed: Sequence[str], damage: Damage) -> Iterator[Row]
         raise TraceError(f"{shown_path(path)}: empty; expected a line that names the columns.")
 
 
+class _Lines:
+    """Lines that can be looked ahead to. Iterating gives each once."""
+
+    def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
+        self._lines = lines
+        self._ahead: deque[tuple[int, str]] = deque()
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> tuple[int, str]:
+        return self._ahead.popleft() if self._ahead else next(self._lines)
+
+    def row(self, line: str, columns: int) -> str:
+        """The line with those that its open quote takes in, where these are a row; else the line alone."""
+        whole, taken = line, 0
+        while taken < _MOST_LINES_OF_A_ROW and len(whole) < _LONGEST_ROW:
+            if taken == len(self._ahead):
+                following = next(self._lines, None)
+                if following is None:
+                    break
+                self._ahead.append(following)
+            whole += self._ahead[taken][1]
+            taken += 1
+            if whole.count('"') % 2 == 0:
+                if _is_row(whole, columns):
+                    for _ in range(taken):
+                        self._ahead.popleft()
+                    return whole
+                break
+        return line
+
+
+def _is_row(text: str, columns: int) -> bool:
+    try:
+        return len(next(csv.reader(io.StringIO(text, newline=""), strict=True), [])) == columns
+    except csv.Error:
+        return False
+
+
 def _cells(line: str, place: str) -> list[str]:
     try:
-        return next(csv.reader((line,), strict=True), [])
+        return next(csv.reader(io.StringIO(line, newline=""), strict=True), [])
     except csv.Error as error:
         raise TraceError(f"{place}: {escaped(str(error))}.") from error
+
+
+def take_rows(
+    files: Sequence[Path], needed: Sequence[str], damage: Damage, take: Callable[[Row], None]
+) -> None:
+    """Give every row of all files to take; one that it refuses is damaged. Raises TraceError where most are."""
+    for row in damage.of_files(files, lambda file: read_csv(file, needed, damage)):
+        try:
+            take(row)
+        except TraceError as error:
+            damage.lose(error)
+    damage.refuse_most()
 
 
 def has_columns(first_bytes: bytes, names: Sequence[str]) -> bool:

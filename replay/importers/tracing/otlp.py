@@ -107,7 +107,7 @@ class Otlp:
         return self._layout.tells(first_bytes)
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
-        counts, streaming = Counts(), Streaming()
+        counts, streaming = Counts(damage=Damage(is_refused=options.strict)), Streaming()
         traces, resolution_ms = _traces(self._layout, input_files(paths, ""), options, counts)
         reading = TraceCalls(options.session_by, counts, streaming)
         by_id: dict[str, _Group] = {}
@@ -171,22 +171,21 @@ def _traces(
     grain = Grain()
     traces: dict[str, list[OtlpSpan]] = {}
     n = 0
-    for file in files:
-        for span in layout.read_spans(file, wanted, counts.damage):
-            if span is None:
-                counts.drop("object(s) that hold no spans")
-            elif not span.start_ns:
-                counts.drop("span(s) without a start time")
-            else:
-                n += 1
-                if n > MOST_SPANS:
-                    what = f"more than {MOST_SPANS:,} spans. Import fewer files at a time."
-                    raise TraceError(f"{shown_path(file)}: {what}")
-                span.first_chunk_ns = span.first_chunk_ns or by_common_names(span.attributes)
-                grain.add(span.start_ns)
-                if span.end_ns is not None:
-                    grain.add(span.end_ns)
-                traces.setdefault(span.trace_id, []).append(span)
+    for span in counts.damage.of_files(files, lambda file: layout.read_spans(file, wanted, counts.damage)):
+        if span is None:
+            counts.drop("object(s) that hold no spans")
+        elif not span.start_ns:
+            counts.drop("span(s) without a start time")
+        else:
+            n += 1
+            if n > MOST_SPANS:
+                what = f"more than {MOST_SPANS:,} spans. Import fewer files at a time."
+                raise TraceError(f"{shown_path(files[0])}: {what}")
+            span.first_chunk_ns = span.first_chunk_ns or by_common_names(span.attributes)
+            grain.add(span.start_ns)
+            if span.end_ns is not None:
+                grain.add(span.end_ns)
+            traces.setdefault(span.trace_id, []).append(span)
     return traces, max(_FINEST_MS, grain.ms)
 
 

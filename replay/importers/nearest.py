@@ -1,0 +1,91 @@
+"""What a file that no importer knows comes nearest to, and why it is not that. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+_SIGNS: dict[str, Sequence[tuple[str, str]]] = {
+    "har": (('"log"', r'"log"\s*:'), ('"entries"', r'"entries"\s*:'), ('"request"', r'"request"\s*:')),
+    "json-log": (
+        ("a time", r'"[^"]*(?:time|date|start|ts|msec)[^"]*"\s*:'),
+        ("a method", r'"[^"]*(?:method|verb|request)[^"]*"\s*:'),
+        ("a path", r'"[^"]*(?:path|uri|url)[^"]*"\s*:'),
+        ("a status", r'"[^"]*(?:status|code)[^"]*"\s*:'),
+    ),
+    "access-log": (
+        ("a time in brackets", r"\[\d\d/[A-Z][a-z]{2}/\d{4}:"),
+        ('a request like "GET / HTTP/1.1"', r'"[A-Z]+ \S+ HTTP/'),
+        ("a status behind it", r'" \d{3} '),
+    ),
+    "envoy-log": (
+        ("a time like [2025-01-01T00:00:00.000Z]", r"\[\d{4}-\d\d-\d\dT"),
+        ('a request like "GET / HTTP/1.1"', r'"[A-Z]+ \S+ HTTP/'),
+        ("an authority in quotes", r'"[\w.:\-]+" "[\w.:\-]+"'),
+    ),
+    "claude-code": (
+        ('"sessionId"', r'"sessionId"'),
+        ('"parentUuid"', r'"parentUuid"'),
+        ('"timestamp"', r'"timestamp"'),
+    ),
+    "codex": (('"payload"', r'"payload"'), ('"session_meta"', r'"session_meta"'), ('"timestamp"', r'"timestamp"')),
+    "otlp": (
+        ('"resourceSpans"', r'"resourceSpans"'),
+        ('"traceId"', r'"traceId"'),
+        ('"startTimeUnixNano"', r'"startTimeUnixNano"'),
+    ),
+    "langfuse": (
+        ('"parentObservationId"', r'"parent_?[oO]bservation_?[iI]d"'),
+        ('"startTime"', r'"start_?[tT]ime"'),
+        ('"type"', r'"type"'),
+    ),
+    "langsmith": (('"run_type"', r'"run_type"'), ('"start_time"', r'"start_time"'), ('"trace_id"', r'"trace_id"')),
+    "mooncake": (
+        ('"timestamp"', r'"timestamp"'),
+        ('"input_length"', r'"input_length"'),
+        ('"output_length"', r'"output_length"'),
+    ),
+    "cloud-run": (
+        ('"httpRequest"', r'"httpRequest"'),
+        ('"requestUrl"', r'"requestUrl"'),
+        ('"timestamp"', r'"timestamp"'),
+    ),
+    "vegeta": (('"method"', r'"method"'), ('"url"', r'"url"\s*:\s*"https?:'), ("no other key", r"^\s*\{[^{}]{0,40}\}")),
+    "gor": (("a line like 1 ID NS", r"^[123] \w+ \d{19}"), ("a request", r"^[A-Z]+ \S+ HTTP/1")),
+    "azure-llm": (
+        ("TIMESTAMP", r"TIMESTAMP"),
+        ("ContextTokens", r"ContextTokens"),
+        ("GeneratedTokens", r"GeneratedTokens"),
+    ),
+    "burstgpt": (("Timestamp", r"Timestamp"), ("Request tokens", r"Request tokens"), ("Model", r"Model")),
+}  # fmt: skip
+_SHOWN = 3
+
+
+class Near(NamedTuple):
+    """A format, and what of its signs the file lacks."""
+
+    name: str
+    lacks: tuple[str, ...]
+
+
+def nearest(first_bytes: bytes) -> list[Near]:
+    """The three formats of whose signs most are there; fewer where a file has none of any others."""
+    text = first_bytes.decode("utf-8", "replace")
+    found: list[tuple[float, Near]] = []
+    for name, signs in _SIGNS.items():
+        lacks = tuple(sign for sign, pattern in signs if re.search(pattern, text, re.MULTILINE) is None)
+        if len(lacks) < len(signs):
+            found.append((len(lacks) / len(signs), Near(name, lacks)))
+    found.sort(key=lambda each: each[0])
+    return [near for _, near in found[:_SHOWN]]
+
+
+def told(near: Sequence[Near]) -> str:
+    """For people; empty where nothing is near."""
+    if not near:
+        return ""
+    each = (
+        f"{name} ({'lacks ' + ', '.join(lacks) if lacks else 'a line of it is damaged'})"
+        for name, lacks in near
+    )
+    return f" The nearest are {'; '.join(each)}."
