@@ -727,6 +727,14 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     ] = []
 
 
+class ForecastDestination(msgspec.Struct):
+    """Requests of one method that go to one place."""
+
+    method: Annotated[str, Meta(description="The method.")]
+    to: Annotated[str, Meta(description="The host, after routes.")]
+    requests: Annotated[int, Meta(description="How many.")]
+
+
 class Forecast(msgspec.Struct, omit_defaults=True):
     """What a run would send, foreseen with the durations of the recording; nothing was sent for it."""
 
@@ -748,6 +756,12 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     withheld: Annotated[int, Meta(description="Waits that are requests which a read-only run keeps back.")] = 0
     methods: Annotated[dict[str, int], Meta(description="Requests by method.")] = {}
     hosts: Annotated[dict[str, int], Meta(description="Requests by host, after routes.")] = {}
+    destinations: Annotated[
+        list[ForecastDestination], Meta(description="Requests by method and host, after routes.")
+    ] = []
+    first: Annotated[
+        list[str], Meta(description="The first few requests as commands for curl, secrets masked.")
+    ] = []
     request_bytes: Annotated[
         int, Meta(description="The size of all requests, without credentials, in bytes.")
     ] = 0

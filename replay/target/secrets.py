@@ -1,6 +1,7 @@
 """The secrets of a target: taken from the environment, and shown in no file."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -19,6 +20,22 @@ def secret_from_env(variable: str) -> str:
     if not value.isprintable():
         raise TargetError(f"the environment variable {variable} holds a line end or another control character.")
     return value
+
+
+def lacks(places: Iterable[Target]) -> list[str]:
+    """What these need of this machine and do not find: secrets in the environment, and files; each once, in words."""
+    missing: dict[str, None] = {}
+    for place in places:
+        for variable in filter(None, (place.auth.bearer_env, *place.auth.header_env.values())):
+            try:
+                secret_from_env(variable)
+            except TargetError as error:
+                missing[str(error)] = None
+        for name in ("ca_file", "client_cert", "client_key"):
+            path = getattr(place.tls, name)
+            if path is not None and not os.access(path, os.R_OK):
+                missing[f"{name} {path} under [tls] cannot be read."] = None
+    return list(missing)
 
 
 def redacted(target: Target) -> dict[str, Any]:

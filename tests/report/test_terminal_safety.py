@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from replay.report.terminal.run import print_dry_run
-from replay.results.types import Forecast
+from replay.results.types import Forecast, ForecastDestination
 
 
 def printed(forecast, **options):
@@ -38,7 +38,13 @@ def test_a_dry_run_says_what_requests_come_to_and_cost():
         forecast(
             withheld=3,
             methods={"GET": 4, "POST": 1},
-            hosts={"https://a.example": 5},
+            hosts={"https://a.example": 3, "https://b.example": 2},
+            destinations=[
+                ForecastDestination("GET", "https://a.example", 3),
+                ForecastDestination("GET", "https://b.example", 1),
+                ForecastDestination("POST", "https://b.example", 1),
+            ],
+            first=["curl https://a.example/x"],
             request_bytes=12_345,
             model_calls=1,
             input_tokens=1_200,
@@ -50,7 +56,9 @@ def test_a_dry_run_says_what_requests_come_to_and_cost():
 
     assert "waits           4 (nothing is sent for them; 3 withheld, as read-only)" in lines
     assert "by method       GET 4, POST 1" in lines
-    assert "by host         https://a.example 5" in lines
+    assert "by host         https://a.example 3, https://b.example 2" in lines
+    assert any(line.startswith("by both         GET to https://a.example 3, GET to") for line in lines)
+    assert "  curl https://a.example/x" in lines
     assert "request bytes   12.3 kB" in lines
     assert "model calls     1, with 1,200 prompt and at most 400 output tokens" in lines
     assert "they cost       at most about 0.0048 USD, by the target's [cost]" in lines

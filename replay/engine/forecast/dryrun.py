@@ -23,7 +23,8 @@ from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
 from replay.results.rates import peak_in_flight
-from replay.results.types import Forecast
+from replay.results.types import Forecast, ForecastDestination
+from replay.target.secrets import lacks
 from replay.target.target import Target
 from replay.trace.types import Session, Step
 
@@ -96,6 +97,7 @@ def foresee(
             "copies that send the same bytes are one user to the target, and a cache may answer them; {{copy}} or "
             "{{uuid}} in a request tells them apart, and {{row.NAME}} with --data makes each another user"
         )
+    notes += [f"a run ends before its first request: {why}" for why in lacks(router.places)]
     notes += notes_on(rows, found.uses, sessions)
     return Forecast(
         schema="replay.forecast/1",
@@ -108,6 +110,10 @@ def foresee(
         withheld=withheld,
         methods=dict(weighing.methods.most_common()),
         hosts=dict(weighing.hosts.most_common()),
+        destinations=[
+            ForecastDestination(method, to, n) for (method, to), n in weighing.destinations.most_common()
+        ],
+        first=weighing.first,
         request_bytes=weighing.bytes,
         model_calls=weighing.model_calls,
         input_tokens=weighing.input_tokens,

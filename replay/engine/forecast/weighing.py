@@ -7,6 +7,7 @@ responses give.
 from collections import Counter
 
 from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
+from replay.engine.forecast.specimens import as_curl
 from replay.engine.requests.render import Renderer
 from replay.target.sending import Auth
 from replay.target.target import Target
@@ -17,18 +18,24 @@ from replay.wire.credentials import Credentials
 # A trace may name any number of methods; further ones are counted together.
 _MOST_METHODS = 20
 _OTHER = "others"
+_SHOWN = 5
 
 
 class Weighing:
-    """Adds up requests. methods, hosts: how many of each; bytes: of all, with their heads."""
+    """Adds up requests. methods, hosts, destinations: how many by each, and by both; bytes: of all, with their heads;
+    first: the first few as commands for curl.
+    """
 
     def __init__(self, target: Target, places: list[Target]) -> None:
         self._cost = target.cost
         credentials = Credentials(Auth())
         self._renderers = [Renderer(place, place.url, credentials, "forecast") for place in places]
+        self._places = places
         self._hosts = [_host(place) for place in places]
         self.methods: Counter[str] = Counter()
         self.hosts: Counter[str] = Counter()
+        self.destinations: Counter[tuple[str, str]] = Counter()
+        self.first: list[str] = []
         self.bytes = self.model_calls = self.input_tokens = self.output_tokens = 0
 
     def add(self, where: int, step: Step, session_id: str) -> None:
@@ -36,8 +43,12 @@ class Weighing:
         rendered = self._renderers[where].render(step, session_id)
         method, head, body = rendered.method, rendered.head, rendered.body
         is_known = method in self.methods or len(self.methods) < _MOST_METHODS
-        self.methods[method if is_known else _OTHER] += 1
+        named = method if is_known else _OTHER
+        self.methods[named] += 1
         self.hosts[self._hosts[where]] += 1
+        self.destinations[named, self._hosts[where]] += 1
+        if len(self.first) < _SHOWN:
+            self.first.append(as_curl(rendered, self._places[where]))
         self.bytes += len(head) + len(body)
         if is_model_call(step, body):
             tokens = expected_tokens(step, body)

@@ -228,6 +228,11 @@ def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
     for name, counts in (("by method", forecast.methods), ("by host", forecast.hosts)):
         if counts:
             rows.append((name, ", ".join(f"{clean(key)} {count(n)}" for key, n in counts.items())))
+    if min(len(forecast.methods), len(forecast.hosts)) > 1:
+        both = [
+            f"{clean(each.method)} to {clean(each.to)} {count(each.requests)}" for each in forecast.destinations
+        ]
+        rows.append(("by both", ", ".join(both)))
     if forecast.requests:
         rows.append(("request bytes", size(forecast.request_bytes)))
     if forecast.model_calls:
@@ -274,6 +279,10 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
         table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))
     console.print(table)
+    if forecast.first:
+        console.print(Text("the first requests, secrets masked:", style="dim"))
+        for command in forecast.first:
+            console.print(Text(f"  {command}"), soft_wrap=True)
     for note in forecast.notes:
         console.print(Text(f"note: {note}", style="dim"))
     console.print("nothing was sent")

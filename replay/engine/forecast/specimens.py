@@ -1,0 +1,49 @@
+"""Requests of a dry run as commands for curl, with everything secret masked, so that they can be looked at and shown.
+
+What is masked is named: a token by the environment variable that it would come from.
+"""
+
+import shlex
+from collections.abc import Iterator
+
+from replay.engine.requests.render import Rendered
+from replay.target.target import Target
+from replay.trace.origins import origin_of
+from replay.trace.redaction.headers import redacted_path
+from replay.trace.redaction.secrets import may_be_secret
+from replay.trace.redaction.shown_urls import REDACTED
+from replay.words.names import clean
+
+# Curl sends these by itself, or they are of this one run.
+_LEFT_OUT = ("host", "content-length", "connection", "accept-encoding", "traceparent")
+_LONGEST_BODY = 200
+_LONGEST_VALUE = 200
+
+
+def as_curl(rendered: Rendered, place: Target) -> str:
+    """One request to a place, on one line. A long body is cut."""
+    first, *lines = rendered.head.decode("utf-8", "replace").split("\r\n")
+    method, path, _ = first.split(" ", 2)
+    words = ["curl", *(() if method == "GET" and not rendered.body else ("-X", method))]
+    if place.unix_socket:
+        words += ["--unix-socket", place.unix_socket]
+    words.append((origin_of(place.url) or place.url) + redacted_path(path))
+    for name, value in _headers(lines, place):
+        words += ["-H", f"{name}: {clean(value, _LONGEST_VALUE)}"]
+    if rendered.body:
+        words += ["--data-raw", clean(rendered.body.decode("utf-8", "replace"), _LONGEST_BODY)]
+    return shlex.join(words)
+
+
+def _headers(lines: list[str], place: Target) -> Iterator[tuple[str, str]]:
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name and name.lower() not in _LEFT_OUT:
+            yield name, REDACTED if may_be_secret(name.lower(), value) else value
+    auth = place.auth
+    if auth.bearer_env is not None:
+        yield "authorization", f"Bearer (from {auth.bearer_env})"
+    for name, variable in auth.header_env.items():
+        yield name, f"(from {variable})"
+    if auth.command is not None:
+        yield auth.command_header or "authorization", "(from auth.command)"
