@@ -4,10 +4,14 @@ from replay.importers.agents.claude_code import ClaudeCode
 from replay.importers.agents.claude_sessions import ClaudeSessions
 from replay.importers.agents.codex import Codex
 from replay.importers.agents.tracelab import TraceLab
+from replay.importers.captures.curl import CURL
 from replay.importers.captures.gor import Gor
 from replay.importers.captures.har import Har
+from replay.importers.captures.http_files import HTTP_FILE
 from replay.importers.captures.mitmproxy import Mitmproxy
-from replay.importers.captures.vegeta import Vegeta
+from replay.importers.captures.postman import POSTMAN
+from replay.importers.captures.targets import Targets
+from replay.importers.captures.vegeta import VEGETA
 from replay.importers.datasets.azure_functions import AzureFunctions
 from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
@@ -39,7 +43,10 @@ IMPORTERS: dict[str, Importer] = {
         AzureLlm(),
         BurstGpt(),
         AzureFunctions(),
-        Vegeta(),
+        Targets(VEGETA),
+        Targets(CURL),
+        Targets(HTTP_FILE),
+        Targets(POSTMAN),
         TraceLab(),
         ClaudeCode(),
         Codex(),

@@ -109,11 +109,12 @@ def test_steps_that_take_as_long_as_was_recorded_start_when_they_did(name, impor
         walked = walked_starts_ms(session)
         assert all(abs(walked[step.id] - step.at_ms) < resolution_ms for step in session.steps)
     starts_ms = sorted(session.start_ms + step.at_ms for session in sessions for step in session.steps)
-    if name not in ("azure-functions", "vegeta"):  # whose rows tell ends, and no times at all
+    if name not in ("azure-functions", *WRITTEN):  # whose rows tell ends, and no times at all
         assert starts_ms == [1_000.0 * n for n in range(12)]
     assert all((step.took_ms is not None) == FORMATS[name].lasts for step in steps_of(out))
 
 
+WRITTEN = ("vegeta", "curl", "http-file", "postman")
 # What a format that has lines does with the rest of them; the first line of some also tells the format.
 DAMAGE = {
     "cut off": lambda record: record[: len(record) // 2].rstrip("\n").rpartition("\n")[2] + "\n",
@@ -126,7 +127,7 @@ NOT_BY_LINES = {
     "claude-sessions": "a document a file",
     "har": "a document",
     "mitmproxy": "binary",
-    "vegeta": "a list that somebody wrote: what a line left out would change, it does not tell",
+    **dict.fromkeys(WRITTEN, "a list that somebody wrote: what a line left out would change, it does not tell"),
 }
 
 
@@ -170,6 +171,8 @@ KEEPS_TEXT = (
     "burstgpt",
     "azure-functions",
     "vegeta",
+    "curl",
+    "http-file",
     "access-log",
     "envoy-log",
     "elb-log",

@@ -123,6 +123,17 @@ def vegeta(kind, body):
     return line({"method": "POST", "url": f"http://ada:{CANARY}@h{QUERY}", "header": header, "body": encoded})
 
 
+def postman(kind, body):
+    headers = [{"key": name, "value": value} for name, value in {**HEADERS, "Content-Type": kind}.items()]
+    request = {
+        "method": "POST",
+        "url": {"raw": f"http://ada:{CANARY}@h{QUERY}&key={{{{k}}}}"},
+        "header": headers,
+    }
+    request |= {"body": {"mode": "raw", "raw": body}, "auth": {"type": "bearer", "bearer": [{"value": CANARY}]}}
+    return FORMATS["postman"].recording([json.dumps({"name": "a", "request": request})])
+
+
 def of_bodies(write):
     return [write(kind, body) for kind, body in BODIES.items()]
 
@@ -144,6 +155,18 @@ PLANTED = {
         *of_bodies(vegeta),
         f"GET http://ada:{CANARY}@h{QUERY}\n" + "".join(f"{name}: {value}\n" for name, value in HEADERS.items()),
     ],
+    "curl": [
+        f"curl 'http://ada:{CANARY}@h{QUERY}' -u ada:{CANARY} -b 'sid={CANARY}' --data '{body}' -H 'Content-Type: {kind}' "
+        + " ".join(f"-H '{name}: {value}'" for name, value in HEADERS.items())
+        for kind, body in BODIES.items()
+    ],
+    "http-file": [
+        f"@token = {CANARY}\n### x\nPOST http://ada:{CANARY}@h{QUERY}&token={{{{token}}}} HTTP/1.1\nContent-Type: {kind}\n"
+        + "".join(f"{name}: {value}\n" for name, value in HEADERS.items())
+        + f"\n{body}\n"
+        for kind, body in BODIES.items()
+    ],
+    "postman": of_bodies(postman),
     "tracelab": [with_more("tracelab", tools=[{"tool_name": "t", "emitted_at": at(0, 300), "input": ARGUMENTS}])],
     "claude-code": [claude_code()],
     "codex": [codex()],

@@ -310,6 +310,19 @@ FORMATS = {
         lambda n, text: f"{text},f,{n + 10},{took_ms(n) / 1_000}\n", ".csv", "app,func,end_timestamp,duration\n"
     ),
     "vegeta": Format(lambda n, text: f"GET http://localhost/a/{n}\nX-Note: {text}\n", ".txt", lasts=False),
+    "curl": Format(lambda n, text: f"curl http://localhost/a/{n} -H 'X-Note: {text}'\n", ".txt", lasts=False),
+    "http-file": Format(
+        lambda n, text: f"###\nGET http://localhost/a/{n} HTTP/1.1\nX-Note: {text}\n\n", ".http", is_lines=False, lasts=False
+    ),
+    "postman": Format(
+        lambda n, text: json.dumps({"name": "a", "request": {"url": f"http://localhost/a/{n}", "description": text}}),
+        ".json",
+        '{"info":{"schema":"https://schema.getpostman.com/json/collection/v2.1.0/collection.json"},"item":[',
+        ",",
+        "]}",
+        is_lines=False,
+        lasts=False,
+    ),
     "tracelab": Format(_tracelab, ".jsonl"),
     "claude-code": Format(_claude_code, ".jsonl"),
     "codex": Format(_codex, ".jsonl"),

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.captures.vegeta import LARGEST_BODY_BYTES, Vegeta
+from replay.importers.captures.targets import LARGEST_BODY_BYTES, Targets
+from replay.importers.captures.vegeta import VEGETA
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceReader, TraceWriter
@@ -18,7 +19,7 @@ def imported(tmp_path):
     def read(text, **options):
         path = tmp_path / "targets.txt"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        result = Vegeta().read([path], ImportOptions(**options))
+        result = Targets(VEGETA).read([path], ImportOptions(**options))
         with TraceWriter(tmp_path / "out.jsonl", result.header) as writer:
             for session in result.sessions():
                 writer.write(session)
@@ -105,12 +106,12 @@ def test_every_session_is_the_same_each_time_it_is_read(imported):
         ("", ": no targets. Write them as METHOD URL, or as JSON objects."),
         ("hello\n", ', line 1: "hello" is not a valid target. Write METHOD URL, as in GET http://localhost:8080/'),
         ("GET http://a/\nhello\n", ', line 2: "hello" is neither a target, a header (Name: value), nor a body (@file).'),
-        ("GET /a\n", ', line 1: "GET" "/a" is not a method and an absolute URL, as in GET http://localhost:8080/'),
+        ("GET /a\n", ', line 1: "GET" "/a" is not a method and an absolute URL, as in GET http://localhost:8080/.'),
         ("GET http://[::1/\n", ', line 1: "http://[::1/" is not a URL.'),
         (b"GET http://a/\xff\n", ", line 1: not valid UTF-8."),
         ('{"method":"GET"}\n', ", line 1: object missing required field url."),
         ('{"method":"GET","url":"http://a/","body":"%"}\n', ", line 1: body: not base64."),
-        ('{"method":"G T","url":"http://a/"}\n', ', line 1: "G T" "http://a/" is not a method and an absolute URL, as in GET http://localhost:8080/'),
+        ('{"method":"G T","url":"http://a/"}\n', ', line 1: "G T" "http://a/" is not a method and an absolute URL, as in GET http://localhost:8080/.'),
         ("{" * 100_000 + "\n", ", line 1: not valid JSON: JSON is malformed: object keys must be strings (byte 1)."),
         ("GET http://a/\n" + "a: b\n" * 1001, ", line 1002: more than 1,000 headers of one target."),
     ],
@@ -122,7 +123,7 @@ def test_what_is_no_target_is_refused_with_its_place(imported, tmp_path, text, m
 
 
 def test_the_format_is_told_from_text_and_json_but_not_from_other_json():
-    sniff = Vegeta().sniff
+    sniff = Targets(VEGETA).sniff
     assert sniff(b"GET http://a/\nX: y\n")
     assert sniff(b'{"method": "GET", "url": "http://a/"}\n{"me')
     assert not sniff(b'{"method": "GET", "url": "/a", "status": 200}\n')
@@ -135,7 +136,7 @@ def test_whatever_the_bytes_there_is_a_trace_or_a_plain_error(tmp_path_factory, 
     path = tmp_path_factory.getbasetemp() / "targets"
     path.write_bytes(before + data)
     try:
-        result = Vegeta().read([path], ImportOptions())
+        result = Targets(VEGETA).read([path], ImportOptions())
     except TraceError:
         return
     with TraceWriter(path.with_suffix(".jsonl"), result.header) as writer:

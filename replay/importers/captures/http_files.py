@@ -1,0 +1,123 @@
+"""Requests of the `http-file` format: `.http` files, as REST clients of VS Code, Visual Studio and JetBrains read them.
+
+Requests stand between lines that begin with `###`: a line `METHOD URL HTTP/1.1`, its headers, a blank line, its body.
+`@name = value` sets what `{{name}}` stands for; what nothing sets is its name. Comments and scripts (`> {% %}`,
+`< {% %}`) are dropped, and bodies out of files (`< path`) counted. The format is that of JetBrains'
+http-request-in-editor-spec. What becomes of a request is said in replay/importers/captures/targets.py.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from replay.importers.captures.targets import Target, TargetLayout
+from replay.importers.captures.written_values import absolute, filled_in
+from replay.importers.reading.damage import Damage
+from replay.importers.reading.text_lines import read_lines
+from replay.trace.errors import TraceError, shown_path
+
+_NONE = Damage(is_refused=True)
+_METHODS = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|TRACE|CONNECT"
+_REQUEST = re.compile(
+    rf"(?:(?P<method>{_METHODS})\s+)?(?P<url>(?:https?://|\{{\{{|/)\S*)(?:\s+HTTP/[\d.]+)?\s*"
+).fullmatch
+_VALUE = re.compile(r"@(?P<name>[\w.\-]{1,200})\s*=\s*(?P<value>.*)").fullmatch
+_HEADER = re.compile(r"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200})\s*:\s*(?P<value>.*)").fullmatch
+_SNIFFED = re.compile(rf"^(?:{_METHODS})\s+\S+(?P<version>\s+HTTP/[\d.]+)?\s*$".encode(), re.MULTILINE)
+_PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
+_COMMENTS = ("#", "//")
+
+
+def _tells(first_bytes: bytes) -> bool:
+    found = _SNIFFED.search(first_bytes)
+    if found is None or not (found["version"] or _PARTED(first_bytes)):
+        return False
+    above = first_bytes[: found.start()].decode("utf-8", "replace").splitlines()
+    return all(_is_around(text.strip("\ufeff \t")) for text in above)
+
+
+def _is_around(text: str) -> bool:
+    """Whether a line may stand above a request."""
+    return not text or text.startswith(_COMMENTS) or _VALUE(text) is not None
+
+
+def _read(file: Path) -> Iterator[Target]:
+    values: dict[str, str] = {}
+    block: list[tuple[int, str]] = []
+    for n, line in read_lines(file, _NONE):
+        text = line.rstrip("\r\n")
+        if text.startswith("###"):
+            yield from _request(block, values, file)
+            block = []
+        else:
+            block.append((n, text))
+    yield from _request(block, values, file)
+
+
+def _request(block: Sequence[tuple[int, str]], values: dict[str, str], file: Path) -> Iterator[Target]:
+    lines = iter(block)
+    for n, text in lines:
+        value, found = _VALUE(text.strip()), _REQUEST(text.strip())
+        if not _is_around(text.strip()) and found is None:
+            raise TraceError(
+                f"{shown_path(file)}, line {n}: neither a request, a comment nor a value (@name = value)."
+            )
+        if value is not None:
+            values[value["name"]] = value["value"].strip()
+        elif found is not None:
+            url = filled_in(found["url"] + _continued(block, n), values)
+            url = f"http://localhost{url}" if url.startswith("/") else absolute(url)
+            rest = [line for at, line in block if at > n]
+            place = f"{shown_path(file)}, line {n}"
+            headers, body, has_file_body = _parts(rest, values, place)
+            yield Target(place, found["method"] or "GET", url, headers, body, has_file_body)
+            return
+
+
+def _continued(block: Sequence[tuple[int, str]], n: int) -> str:
+    """The query, where it goes on in lines below that begin with ? or &."""
+    found = ""
+    for at, text in block:
+        if at > n:
+            if not text.strip().startswith(("?", "&")):
+                break
+            found += text.strip()
+    return found
+
+
+def _parts(
+    lines: Sequence[str], values: Mapping[str, str], place: str
+) -> tuple[list[tuple[str, str]], bytes | None, bool]:
+    """The headers, the body, and whether the body stands in another file."""
+    headers: list[tuple[str, str]] = []
+    body: list[str] | None = None
+    has_file_body = in_script = False
+    for text in lines:
+        if body is None:
+            header = _HEADER(text.strip())
+            if not text.strip():
+                body = []
+            elif _SNIFFED.match(text.encode("utf-8", "replace")):
+                raise TraceError(
+                    f"{place}: another request stands in its headers. Part them by a line with ###."
+                )
+            elif header is not None and not text.startswith(_COMMENTS):
+                headers.append((filled_in(header["name"], values), filled_in(header["value"], values)))
+        elif in_script or text.startswith(("> {%", "< {%")):
+            in_script = "%}" not in text
+        elif text.startswith("< "):
+            has_file_body = True
+        elif not text.startswith(("> ", ">> ", "<> ")):
+            body.append(text)
+    content = filled_in("\n".join(body or ()).strip(), values)
+    return headers, content.encode("utf-8", "replace") or None, has_file_body
+
+
+HTTP_FILE = TargetLayout(
+    "http-file",
+    ".http files of editors' REST clients; they have no times",
+    _tells,
+    _read,
+    "no requests.",
+    ".http",
+)
