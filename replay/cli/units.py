@@ -62,6 +62,9 @@ class Percent(click.ParamType[float]):
 
     name = "percent"
 
+    def __init__(self, *, most: float = math.inf) -> None:
+        self._most = most
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             number = float(str(value).strip().removesuffix("%"))
@@ -69,6 +72,8 @@ class Percent(click.ParamType[float]):
             self.fail(f"{value!r} is not a valid percentage. Write for example 5%.")
         if not math.isfinite(number) or number <= 0:
             self.fail(f"{value!r} cannot be used here. Write a percentage above 0, for example 5%.")
+        if number > self._most:
+            self.fail(f"{value!r} is more than there is; at most {self._most:g}% can be taken.")
         return number
 
 

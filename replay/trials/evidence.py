@@ -35,6 +35,8 @@ def read_baselines(
     """
     found: list[Evidence] = []
     for path in paths:
+        if not path.exists():
+            raise RunDirError(f"{path}: there is no such folder. Name a run directory, or a folder of them.")
         if (path / MANIFEST_FILE).exists() or not path.is_dir():
             found.append(read_evidence(path))
             continue

@@ -92,6 +92,8 @@ def test_a_folder_of_baselines_gives_the_last_that_passed(trace, target, tmp_pat
     assert {run.name for run in read_baselines([folder])} == passed
     with pytest.raises(RunDirError, match="holds no run that passed"):
         read_baselines([_empty(tmp_path)])
+    with pytest.raises(RunDirError, match="there is no such folder"):
+        read_baselines([tmp_path / "baselines"])
 
 
 def _empty(tmp_path):

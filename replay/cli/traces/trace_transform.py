@@ -170,7 +170,7 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("keep", str, "Keep only these steps (kind=tool, name=crm*) or sessions (attr.model=m-1).")
 @_repeated("drop", str, "Drop these; steps that follow a dropped one keep their recorded times.")
 @_repeated("wait", str, "Turn these steps into waits of their recorded duration.")
-@_repeated("sample", Percent(), "Keep about this share of the sessions.")
+@_repeated("sample", Percent(most=100.0), "Keep about this share of the sessions.")
 @_repeated(
     "scale",
     click.IntRange(1, 10_000),
@@ -246,15 +246,20 @@ def transform(
         with TraceWriter(out, header) as writer:
             for session in sessions:
                 writer.write(session)
+            if not writer.sessions:
+                _tell(done)
+                raise TraceError(f"{shown_path(out)}: no session is left, so it was not written.")
     _print(out, writer, done, as_json)
 
 
-def _print(out: Path, writer: TraceWriter, done: list[tuple[str, Tally]], as_json: bool) -> None:
+def _tell(done: list[tuple[str, Tally]]) -> None:
     for option, tally in done:
         changes = ", ".join(f"{n:,} {what}" for what, n in tally.items() if n) or "nothing changed"
         click.echo(f"{escaped(option)}: {changes}.", err=True)
-    if not writer.sessions:
-        click.echo(f"{shown_path(out)}: no session is left.", err=True)
+
+
+def _print(out: Path, writer: TraceWriter, done: list[tuple[str, Tally]], as_json: bool) -> None:
+    _tell(done)
     if as_json:
         document = _Document(writer.sessions, writer.steps, [_Done(text, dict(tally)) for text, tally in done])
         print_json(document, indent=-1)

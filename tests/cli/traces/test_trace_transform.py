@@ -66,10 +66,11 @@ def test_a_broken_input_leaves_no_half_trace(path, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_empty_result_is_written_and_said(path, tmp_path):
+def test_a_trace_without_a_session_is_not_written(path, tmp_path):
     result = transformed(path, "-o", tmp_path / "o.jsonl", "--drop", "kind=tool")
-    assert result.exit_code == 0
-    assert "no session is left." in result.stderr
+    assert str(result.exception) == f"{tmp_path / 'o.jsonl'}: no session is left, so it was not written."
+    assert result.stderr.startswith("--drop kind=tool: ")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("words", [("--keep", "\x1b[2J=x"), ("--rewrite-path", "(=>\x1b"), ()])
@@ -192,3 +193,9 @@ def test_an_interrupt_leaves_no_half_trace(path, tmp_path):
             assert process.wait(timeout=30) == 130
         process.communicate(timeout=30)
     assert list(folder.iterdir()) == []
+
+
+def test_more_than_all_cannot_be_sampled(path, tmp_path):
+    result = transformed(path, "-o", tmp_path / "o.jsonl", "--sample", "200%")
+    assert result.exit_code == 2
+    assert "'200%' is more than there is; at most 100% can be taken." in result.stderr
