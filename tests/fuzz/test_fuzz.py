@@ -20,6 +20,8 @@ NOT_FUZZED = {
     "replay.api.options": "keyword arguments of the user's own program",
     "replay.cli.planes.plane_serve": "a model file, converted as the run options of its command line are",
     "replay.live.screen": "snapshots of our own process",
+    "replay.scale.engine": "orders of the process that started it",
+    "replay.scale.worker": "lines of a process that it started",
     "replay.trials.aborting": "lines of our own process",
     "replay.trials.early": "lines of our own process",
     "replay.trials.watching": "lines of a run that our own process writes",

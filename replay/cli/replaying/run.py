@@ -151,7 +151,6 @@ def _show_forecast(trace: Path, target: Target, options: RunOptions, *, as_json:
 
 
 def _check(trace: Path, target: Target, options: RunOptions, out: Path | None, *, as_json: bool) -> Conclusion:
-    """A target that a replay would mislead about is one at which no run can be carried out."""
     from replay.report.terminal.check import print_check
     from replay.trials.check.checking import check_target
 
@@ -160,6 +159,4 @@ def _check(trace: Path, target: Target, options: RunOptions, out: Path | None, *
         print_json(checked.report)
     else:
         print_check(checked.report, checked.directory)
-    if checked.was_interrupted:
-        return "interrupted"
-    return "done" if checked.report.verdict == "ok" else "not_carried_out"
+    return checked.conclusion

@@ -16,6 +16,7 @@ from replay.engine.plan import read_trace
 from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, replay_together
 from replay.engine.types import Knobs, RunOptions
+from replay.exit_codes import Conclusion
 from replay.judge.check import CheckReport, report_of
 from replay.results.record import read_blocks
 from replay.results.rundir import RunDir
@@ -41,6 +42,13 @@ class CheckOutcome(NamedTuple):
     report: CheckReport
     directory: Path | None
     was_interrupted: bool = False
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """A target that a replay would mislead about is one at which no run can be carried out."""
+        if self.was_interrupted:
+            return "interrupted"
+        return "done" if self.report.verdict == "ok" else "not_carried_out"
 
 
 def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path | None = None) -> CheckOutcome:

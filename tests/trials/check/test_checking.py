@@ -6,7 +6,6 @@ import socket
 import pytest
 from rich.console import Console
 
-from replay.cli.replaying.run import _check_conclusion
 from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
@@ -41,7 +40,7 @@ def test_one_session_of_each_sort_is_sent_at_once_and_nothing_is_left_behind(
     assert sorted(seen["path"] for seen in truth.arrivals) == ["/a", "/b", "/c", "/other?do=503"]
     assert {("connection", "ok"), ("statuses", "problem"), ("changes", "warn")} <= topics(checked.report)
     assert (checked.report.verdict, checked.report.requests) == ("problem", 4)
-    assert _check_conclusion(checked) == "not_carried_out"
+    assert checked.conclusion == "not_carried_out"
     assert set(tmp_path.iterdir()) - before <= {tmp_path / "truth.json"}
 
 
@@ -59,7 +58,7 @@ def test_a_target_that_is_all_right_has_nothing_to_do(write_trace, truth):
     checked = check_target(trace, Target(url=truth.url), OPTIONS)
 
     assert (checked.report.verdict, checked.report.to_do) == ("ok", [])
-    assert _check_conclusion(checked) == "done"
+    assert checked.conclusion == "done"
 
 
 def test_each_session_of_a_check_has_its_row_of_the_users(write_trace, truth, tmp_path):
