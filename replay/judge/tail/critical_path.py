@@ -23,7 +23,7 @@ from replay.results.evidence import Evidence
 _FASTER = (0.1, 0.5)
 _MOST_SERIES = 12
 _MOST_STEPS = 60_000
-# Of more, evenly drawn sessions with so many steps say the same of what makespans are made of, to a few thousandths.
+# Of more, evenly drawn sessions with so many steps say what makespans are made of; a note says that they are a part.
 _MOST_LOOKED_AT = 250_000
 
 
