@@ -30,6 +30,9 @@ _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _MISSING = re.compile(r"Object missing required field `([^`]*)`")
 _ENUM = re.compile(r"Invalid enum value (?P<value>'.*')$", re.DOTALL)
 _EXAMPLE = f'{{"format":"{FORMAT}","version":{VERSION},"name":"..."}}'
+HEADER = "the header"
+# Mostly a log, or a capture, that was given as it is.
+_IMPORT_IT = "If it is a log or a recording, make a trace of it first: replay trace import."
 _CUT_OFF = "The file was probably cut off while it was written or copied."
 
 
@@ -68,7 +71,9 @@ def decoding_fault(line: bytes, error: Exception, what: str) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"not valid UTF-8 (byte {_utf8_position(line)} of the line)."
     if not isinstance(error, msgspec.ValidationError):
-        return _syntax_fault(line, str(error))
+        fault = _syntax_fault(line, str(error))
+        is_foreign = what == HEADER and not line.lstrip().startswith(b"{")
+        return f"{fault} {_IMPORT_IT}" if is_foreign else fault
     message = str(error)
     place = _PLACE.search(message)
     path = place["path"] if place else "$"

@@ -21,7 +21,7 @@ import numpy as np
 
 from replay.trace.copies import COPY, LAP, Marks
 from replay.trace.errors import TraceError, shown, shown_path
-from replay.trace.file.explain import decoding_fault, header_fault, sentence
+from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
 from replay.trace.file.unknown import encoded_with_extra, has_extra, set_aside
@@ -223,7 +223,7 @@ class TraceReader:
                 self._fail(fault)
             header = _decode_header(set_aside(line, Header))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._error(decoding_fault(line, error, "the header")) from error
+            raise self._error(decoding_fault(line, error, HEADER)) from error
         fault = header_problem(header)
         if fault is not None:
             self._fail(fault)

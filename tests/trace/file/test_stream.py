@@ -285,7 +285,11 @@ def test_a_bad_line_is_refused_with_its_place_and_reason(trace_of, line, message
 @pytest.mark.parametrize(
     ("first_line", "message"),
     [
-        (b"nope", ", line 1: not valid JSON: invalid character (byte 4)."),
+        (b"nope", ", line 1: not valid JSON: invalid character (byte 4). If it is a log or a recording, make a trace of it "
+                  "first: replay trace import."),
+        (b'10.0.0.1 - - [28/Nov/2026:11:04:22 +0000] "GET / HTTP/1.1" 200 10', ", line 1: not valid JSON: trailing characters "
+         "(byte 5). If it is a log or a recording, make a trace of it first: replay trace import."),
+        (b'{"format":', ", line 1: not valid JSON: the line ends too early."),
         ({}, ', line 1: not the header of a trace, which would read {"format":"replay-trace","version":1,"name":"..."}. '
              "Another tool's file must be imported first."),
         ({"format": FORMAT, "version": 2, "name": "t"}, ", line 1: version 2 of the trace format, but this release reads version 1."),
