@@ -9,6 +9,7 @@ what counts from sending may be wrong by so much either way; and the load came a
 | response time or makespan below a limit, pass; share of them within one, or rate, at least so much, pass | always |
 | another time from sending, below a limit, pass | if it keeps the limit with late_ms more |
 | response time, or another time from sending, below a limit, fail | if it breaks the limit with late_ms less |
+| the same, fail by so many failures that it has no end | as errors do |
 | makespan below a limit, fail | never: each step of a session may have added its own |
 | errors below a limit, fail | if no step timed out, or found no connection: lateness fails no other |
 | lag | always: it is what is asked for |
@@ -57,8 +58,7 @@ def _pass_stands(check: Check, slo: Slo, late_ms: float) -> bool:
 
 def _fail_stands(check: Check, slo: Slo, summary: Summary, late_ms: float) -> bool:
     if slo.statistic == "errors":
-        ours = sum(summary.counts.errors.get(error, 0) for error in _MAYBE_OURS)
-        return slo.operator in _UPPER and not ours
+        return slo.operator in _UPPER and _failures_are_the_targets(summary)
     if (
         slo.statistic not in _TIMES
         or slo.operator not in _UPPER
@@ -66,6 +66,12 @@ def _fail_stands(check: Check, slo: Slo, summary: Summary, late_ms: float) -> bo
     ):
         return False
     least_ms = check.observed_ms if check.ci_ms is None else check.ci_ms[0]
-    if least_ms is None or check.limit_ms is None or math.isinf(least_ms):
+    if least_ms is None or check.limit_ms is None:
         return False
+    if math.isinf(least_ms):
+        return _failures_are_the_targets(summary)
     return least_ms - late_ms > check.limit_ms
+
+
+def _failures_are_the_targets(summary: Summary) -> bool:
+    return not any(summary.counts.errors.get(error, 0) for error in _MAYBE_OURS)

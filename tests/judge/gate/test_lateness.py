@@ -77,6 +77,17 @@ def test_failures_stand_where_lateness_cannot_have_made_them(rng, error, verdict
     assert check("errors < 1%", Evidence(facts, columns_of([records]), "r")).verdict == verdict
 
 
+@pytest.mark.parametrize(("error", "verdict"), [("status_5xx", "fail"), ("reset", "inconclusive")])
+@pytest.mark.parametrize(("slo", "failed"), [("p50 < 60s", 1000), ("p99 < 60s", 100), ("max(ttfb) < 60s", 100)])
+def test_a_time_without_end_stands_where_the_failures_do(rng, slo, failed, error, verdict):
+    places = rng.permutation(1000).tolist()
+    records = [step(f"s-{n}", 100.0, n) for n in places[failed:]]
+    records += [step(f"f-{n}", 1.0, n, outcome="failed", error=error) for n in places[:failed]]
+    facts = summary(generator="suspect", late_ms=30.0, errors={error: failed})
+
+    assert check(slo, Evidence(facts, columns_of([records]), "r")).verdict == verdict
+
+
 def test_taking_the_whole_lateness_off_every_step_changes_no_fail_that_stands(rng):
     """By simulation: whatever each step's lateness was, below the bound, the target alone fails as well."""
     for _ in range(20):
