@@ -7,7 +7,6 @@ replay/importers/captures/targets.py.
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +22,12 @@ from replay.trace.errors import TraceError, shown_path
 _NONE = Damage(is_refused=True)
 _BEGINS = re.compile(r"\s*(?:\$ )?curl(?:\.exe)?\s").match
 _SNIFFED = re.compile(rb"(?:\s*#[^\n]*\n|\s*\n)*\s*(?:\$ )?curl\s").match
-_ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_PIECE = re.compile(
+    r"(?P<blank>\s++)|\$'(?P<ansi>(?:[^'\\]|\\.)*+)'|'(?P<single>[^']*+)'"
+    r'|"(?P<double>(?:[^"\\]|\\.)*+)"|\\(?P<escaped>.)|[^\s\'"\\$]++|[$\\](?![\'"])|\$(?=")',
+    re.DOTALL,
+).match
+_ESCAPED = re.compile(r'\\([$`"\\\n])').sub
 _SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "I": "head", "u": "user", "A": "user-agent",
     "e": "referer", "b": "cookie", "T": "upload-file",
@@ -40,6 +44,8 @@ _PASSED = frozenset(
         "limit-rate", "dump-header", "ciphers", "connect-to", "noproxy",
     )
 )  # fmt: skip
+_MOST_LINES = 10_000
+_MOST = 100  # of URLs and of headers: each URL is asked with each header
 _PASSED_SHORT = "oxmwEKcrUDyYzQtCP"
 
 
@@ -56,45 +62,80 @@ class _Asked(msgspec.Struct):
 def _read(file: Path) -> Iterator[Target]:
     for n, command in _commands(file):
         place = f"{shown_path(file)}, line {n}"
-        try:
-            words = shlex.split(_ANSI.sub(_quoted, command), comments=True)[1:]
-        except ValueError as error:
-            raise TraceError(
-                f"{place}: not a command that a shell could read: a quote is not closed."
-            ) from error
-        for asked in _asked(words):
+        words = _words(command)
+        if words is None:
+            raise TraceError(f"{place}: not a command that a shell could read: a quote is not closed.")
+        for asked in _asked(words[1:]):
             yield from _targets(asked, place)
 
 
 def _commands(file: Path) -> Iterator[tuple[int, str]]:
     """Each command of curl with its first line's number. It goes on behind a backslash, and within quotes."""
     begun: list[str] = []
-    first = 0
+    first, quote = 0, ""
     for n, line in read_lines(file, _NONE):
-        if not begun and not _BEGINS(line):
-            continue
-        first = first if begun else n
-        begun.append(line.rstrip("\r\n").removeprefix("$ "))
-        text = "\n".join(begun)
-        if text.endswith("\\") or (_is_open(text) and len(begun) < 10_000):
-            continue
-        yield first, text.replace("\\\n", " ")
-        begun = []
+        if not begun:
+            if not _BEGINS(line):
+                continue
+            first, quote = n, ""
+        text = line.rstrip("\r\n").removeprefix("$ ")
+        begun.append(text)
+        quote = _quote_after(text, quote)
+        if not text.endswith("\\") and (not quote or len(begun) > _MOST_LINES):
+            yield first, "\n".join(begun).replace("\\\n", " ")
+            begun = []
     if begun:
         yield first, "\n".join(begun).replace("\\\n", " ").removesuffix("\\")
 
 
-def _is_open(text: str) -> bool:
-    try:
-        shlex.split(_ANSI.sub(_quoted, text.replace("\\\n", " ")), comments=True)
-    except ValueError:
-        return True
-    return False
+def _quote_after(line: str, quote: str) -> str:
+    """The quote that is open at the end of a line, where this one was at its start; "" for none."""
+    before, is_escaped = " ", False
+    for character in line:
+        if is_escaped:
+            is_escaped = False
+        elif character == "\\" and quote != "'":
+            is_escaped = True
+        elif quote:
+            quote = "" if character == quote[-1] else quote
+        elif character in "'\"":
+            quote = "$'" if before == "$" and character == "'" else character
+        elif character == "#" and before.isspace():
+            break
+        before = character
+    return quote
 
 
-def _quoted(found: "re.Match[str]") -> str:
-    """What stands in $'...', with its escapes read, in plain quotes."""
-    return shlex.quote(found[1].encode("utf-8", "replace").decode("unicode_escape", "replace"))
+def _words(command: str) -> list[str] | None:
+    """The words of a command, as a shell divides it; None where a quote is not closed. shlex takes quadratic time."""
+    words: list[str] = []
+    parts: list[str] | None = None
+    at = 0
+    while at < len(command):
+        if parts is None and command[at] == "#":
+            at = command.find("\n", at)
+            if at < 0:
+                break
+        found = _PIECE(command, at)
+        if found is None:
+            return None
+        at = found.end()
+        if found["blank"] is None:
+            parts = [] if parts is None else parts
+            parts.append(_said(found))
+        elif parts is not None:
+            words.append("".join(parts))
+            parts = None
+    return words if parts is None else [*words, "".join(parts)]
+
+
+def _said(found: "re.Match[str]") -> str:
+    """What a piece of a word stands for: a text in quotes of one kind, a character behind a backslash, or itself."""
+    if found["ansi"] is not None:
+        return found["ansi"].encode("utf-8", "replace").decode("unicode_escape", "replace")
+    if found["double"] is not None:
+        return _ESCAPED("\\1", found["double"])
+    return next(text for text in (found["single"], found["escaped"], found[0]) if text is not None)
 
 
 def _asked(words: Sequence[str]) -> Iterator[_Asked]:
@@ -167,6 +208,8 @@ def _take(asked: _Asked, name: str, value: str) -> None:
 def _targets(asked: _Asked, place: str) -> Iterator[Target]:
     if not asked.urls:
         raise TraceError(f"{place}: a curl command without a URL.")
+    if max(len(asked.urls), len(asked.headers)) > _MOST:
+        raise TraceError(f"{place}: more than {_MOST} URLs or headers in a command. Write it as several.")
     body = "" if asked.kind == "application/json" else "&"
     text = body.join(asked.data)
     for url in asked.urls:

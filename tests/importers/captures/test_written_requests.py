@@ -1,12 +1,14 @@
 """Requests that somebody wrote down, for curl, Postman or an editor's REST client, become sessions of one request."""
 
 import json
+import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers import IMPORTERS
+from replay.importers.captures.curl import _words
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
@@ -159,6 +161,11 @@ def test_a_collection_of_postman_is_read_through_its_folders_with_its_variables(
         ("curl", "curl -d 'a\n", "line 1: not a command that a shell could read: a quote is not closed."),
         ("curl", "curl -s -X GET\n", "line 1: a curl command without a URL."),
         (
+            "curl",
+            "curl " + "http://h/a -H 'X: 1' " * 101 + "\n",
+            "line 1: more than 100 URLs or headers in a command. Write it as several.",
+        ),
+        (
             "http-file",
             "GET http://h/a HTTP/1.1\nGET http://h/b HTTP/1.1\n",
             "line 1: another request stands in its headers. Part them by a line with ###.",
@@ -171,6 +178,33 @@ def test_what_cannot_be_sent_is_refused_with_its_place(imported, name, text, sai
         imported(name, text)
 
     assert str(caught.value).endswith(said)
+
+
+def test_a_quote_that_is_not_closed_takes_no_longer_than_the_file_is_long(imported):
+    """It was looked for anew from the beginning with every line."""
+    with pytest.raises(TraceError, match="a quote is not closed"):
+        imported("curl", "curl http://h/a -H 'X\n" + 'curl http://h/b -d "x"\n' * 5_000)
+
+
+@given(
+    words=st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20), max_size=6)
+)
+def test_words_are_those_that_a_shell_would_divide(words):
+    assert _words(shlex.join(["curl", *words])) == ["curl", *words]
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (r"""a 'b c''d' "e\"f" g\ h #i""", ["a", "b cd", 'e"f', "g h"]),
+        ("a#b '' x # '", ["a#b", "", "x"]),
+        (r"""a "b\\c $d" $e""", ["a", r"b\c $d", "$e"]),
+        (r"""'a'"b"c$'d\'\n'""", ["abcd'\n"]),
+        ("a 'b", None),
+    ],
+)
+def test_quotes_escapes_and_comments_are_read_as_a_shell_reads_them(command, words):
+    assert _words(command) == words
 
 
 @given(text=st.text(max_size=80))
