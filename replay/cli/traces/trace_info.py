@@ -72,6 +72,8 @@ def validate(path: Path, show_all: bool) -> None:
             more = " or more" if errors == _MOST_ERRORS else ""
             raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
     found = scan(path, progress=_progress())
+    for doubt in found.doubts:
+        click.echo(f"doubt: {doubt}", err=True)
     click.echo(f"ok: {counted(found.sessions, 'session')}, {counted(found.steps, 'step')}")
     if found.uses is not None and found.uses.counts:
         click.echo(f"references: {_references(found.uses.counts)}")

@@ -83,7 +83,7 @@ def foresee(
             sent_ns.append(min(due_ns, _LAST_NS))
             end_ns.append(min(ended_ns, _LAST_NS))
             by_second[due_ns // _NS] += 1
-    notes = []
+    notes = list(found.doubts)
     if (origin := recorded_at(found.header, target)) is not None:
         meant = (
             "--to-origin says that it is meant" if options.to_origin else "a run is refused without --to-origin"

@@ -24,6 +24,8 @@ class SloError(InputError, ValueError):
 _TOKEN = re.compile(
     r"\s*(?:(?P<quantile>[pP]\d+(?:[._]\d+)?(?![\w.]))"
     r"|(?P<number>\d+(?:\.\d+)?|\.\d+)"
+    # A step may be named with a star or a dash, and what a limit is multiplied by may stand beside it.
+    r"|(?P<elsewhere>(?:baseline|recorded)(?=[*+-]\s*[\d.]))"
     r"|(?P<word>[A-Za-zµ_][\w*?\-]*)"
     r"|(?P<string>\"[^\"]*\")"
     r"|(?P<sign><=|>=|==|<|>|=|\(|\)|,|:|%|/|\*|\+|-)|(?P<other>\S))"

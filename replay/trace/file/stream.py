@@ -10,6 +10,7 @@ that replays begins with.
 
 import io
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -24,15 +25,17 @@ from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.explain import HEADER, decoding_fault, header_fault, sentence
 from replay.trace.file.rules import LONGEST_MS, LONGEST_NAME, find_problem
 from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_lines
-from replay.trace.file.unknown import encoded_with_extra, has_extra, set_aside
+from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
 from replay.trace.types import Header, Request, Session
 from replay.trace.values.uses import Uses
 from replay.words.numbers import exact
+from replay.words.phrases import counted
 
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
+_MOST_MISSPELT = 20
 MOST_KEPT_BYTES = 16 << 20
 """So long a trace is held in memory rather than read again."""
 # How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
@@ -58,7 +61,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
     bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
     marks: what tells copies of its sessions from them. text: its lines, unpacked, as far as they were to be kept; None
-    where they were not, or are too long for that.
+    where they were not, or are too long for that. misspelt: unknown fields that look like known ones, and how often.
     """
 
     header: Header
@@ -75,11 +78,21 @@ class TraceScan(msgspec.Struct, frozen=True):
     uses: Uses | None = None
     marks: Marks = Marks()
     text: _Text | None = None
+    misspelt: dict[Resembling, int] = {}
 
     @property
     def has_references(self) -> bool:
         """Whether a request has a reserved reference, to which the run gives the value."""
         return self.uses is not None and bool(self.uses.counts)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What the file may not say as its author meant it, each as a clause."""
+        return [
+            f"{shown(found.name)} ({counted(times, 'time')}) is not a field of a trace, and is passed over; was "
+            f'"{found.known}" meant?'
+            for found, times in self.misspelt.items()
+        ]
 
     @property
     def mean_in_flight(self) -> float | None:
@@ -100,7 +113,8 @@ class TraceReader:
     checked: whether the rules for sessions are tested; a file that was scanned before need not pay for it again.
     uses: takes note of reserved references, which are then checked too; None: braces are text. text: the file's lines,
     where somebody has kept them; the file is left alone then. keeps: whether to keep the lines, until `keep_no_more`.
-    header: the file's first line. line: the number of the line read last, from 1.
+    header: the file's first line. line: the number of the line read last, from 1. misspelt: unknown fields read so far
+    that look like known ones, and how often.
     A TraceError for one line leaves the reader on the next line, so that a caller can go on and find more.
     """
 
@@ -128,6 +142,7 @@ class TraceReader:
         self._keeps = keeps
         self._blank = BlankLines(self._path)
         self.line = 0
+        self.misspelt: Counter[Resembling] = Counter()
         self._last_start_ms = 0.0
         try:
             self.header = self._read_header()
@@ -246,9 +261,13 @@ class TraceReader:
             line.decode()
             if "unknown field" not in str(first):
                 raise first
-            return _decode_session(set_aside(line, Session))
+            session = _decode_session(set_aside(line, Session))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._error(decoding_fault(line, error, "the line")) from error
+        for found in resembling(session):
+            if found in self.misspelt or len(self.misspelt) < _MOST_MISSPELT:
+                self.misspelt[found] += 1
+        return session
 
     def _error(self, text: str) -> TraceError:
         return TraceError(f"{shown_path(self._path)}, line {self.line}: {text}")
@@ -398,6 +417,7 @@ def scan(
             uses=uses,
             marks=marks,
             text=reader.kept(),
+            misspelt=dict(reader.misspelt.most_common()),
         )
     repeated = _repeated(ids)
     if repeated:

@@ -4,7 +4,10 @@ Pure, and not the fast way: only lines that have unknown fields come here. Every
 JSON text throughout, so an error in it is still found, and named, by the strict decoder.
 """
 
-from typing import Any
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -59,6 +62,43 @@ def _set_aside_part(raw: msgspec.Raw, kind: type[msgspec.Struct], many: bool) ->
         return msgspec.Raw(set_aside(bytes(raw), kind))
     except msgspec.DecodeError:
         return raw
+
+
+class Resembling(NamedTuple):
+    """An unknown field, and the known one of the same part that its name is nearly that of."""
+
+    name: str
+    known: str
+
+
+_ALIKE = 0.8
+"""How alike two names are (Ratcliff and Obershelp, as difflib has it) that may be one name misspelt."""
+
+_LONGEST_NAME = 40
+
+
+def resembling(session: Session) -> Iterator[Resembling]:
+    """The fields of a session, and of anything in it, that look like known ones misspelt."""
+    for part in _parts(session):
+        for name in part.extra or ():
+            known = _meant(type(part), name)
+            if known is not None:
+                yield Resembling(name, known)
+
+
+def _parts(session: Session) -> Iterator[Session | Step | Edge | Request | LlmCall | Recorded]:
+    yield session
+    for step in session.steps:
+        yield step
+        yield from step.after
+        yield from (part for part in (step.request, step.llm, step.recorded) if part is not None)
+
+
+@lru_cache(maxsize=1024)
+def _meant(kind: type[msgspec.Struct], name: str) -> str | None:
+    if len(name) > _LONGEST_NAME:
+        return None
+    return next(iter(get_close_matches(name.lower(), sorted(_KNOWN[kind]), n=1, cutoff=_ALIKE)), None)
 
 
 def has_extra(session: Session) -> bool:

@@ -185,6 +185,28 @@ def test_a_field_named_extra_is_an_unknown_field_like_any_other(trace_of):
     assert read.extra == {"extra": {"a": 1}}
 
 
+def test_a_field_that_looks_like_a_known_one_misspelt_is_told_and_others_are_not(trace_of):
+    request = {"method": "GET", "path": "/", "bdy": "x", "tls": True}
+    steps = [
+        {**STEP, "mood": 1, "request": request},
+        {**STEP, "id": "b", "aftr": [{"step": "a"}], "request": request},
+    ]
+    found = scan(trace_of(session(steps, start_mss=3), session([STEP], id="t")))
+
+    assert sorted(found.misspelt.items()) == [
+        (("aftr", "after"), 1),
+        (("bdy", "body"), 2),
+        (("start_mss", "start_ms"), 1),
+    ]
+    assert found.doubts[0] == '"bdy" (2 times) is not a field of a trace, and is passed over; was "body" meant?'
+
+
+def test_not_every_misspelling_of_a_hostile_trace_is_kept(trace_of):
+    steps = [{**STEP, "id": f"s{n}", f"kind{n}": 1, "x" * 1000: 1} for n in range(100)]
+
+    assert len(scan(trace_of(session(steps))).misspelt) <= 20
+
+
 def test_an_error_beside_an_unknown_field_is_still_found(trace_of):
     path = trace_of(session([{**STEP, "mood": 1}, {**STEP, "id": "b", "kind": "tol"}]))
     assert error_of(path) == (
