@@ -2,6 +2,7 @@
 
 from math import inf
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -47,6 +48,65 @@ def test_a_quicker_target_that_fails_more_is_not_called_faster_in_anything(rng, 
 
     assert found.verdict != "b_faster"
     assert not [d for d in found.differences if d.unit == "ms" and d.verdict == "b_faster"]
+
+
+def late(run):
+    """The same run, of a machine that was late by 30 ms at most."""
+    return msgspec.structs.replace(run, summary=summary(generator="suspect", late_ms=30.0))
+
+
+@pytest.mark.parametrize("error", ["status_5xx", "protocol", "tool_error", "check"])
+@pytest.mark.parametrize(
+    ("metric", "failed"), [("p99", 1.0), ("p50", 1.0), ("errors", 1.0), ("errors", 0.1), ("p99", 0.1)]
+)
+def test_failures_that_no_lateness_makes_decide_though_this_machine_was_late(rng, metric, failed, error):
+    a, b = run(rng), run(rng, failed=failed, error=error, name="b")
+    whole = compared(a, b, metric)
+
+    assert whole.verdict == "a_faster"
+    for one, other in ((late(a), late(b)), (a, late(b)), (late(a), b)):
+        found = compared(one, other, metric)
+        assert found.verdict == "a_faster"
+        assert found.reasons == [
+            f"{whole.reasons[0]}; this machine was late by up to 30 ms, which changes nothing"
+        ]
+        assert compared(other, one, metric).verdict == "b_faster"
+
+
+@pytest.mark.parametrize("error", ["timeout", "local", "connect", "reset"])
+@pytest.mark.parametrize("metric", ["p99", "errors"])
+def test_failures_that_lateness_may_have_made_decide_nothing_then(rng, metric, error):
+    a, b = run(rng), run(rng, failed=0.2, error=error, name="b")
+
+    assert compared(a, b, metric).verdict == "a_faster"
+    assert compared(late(a), late(b), metric).verdict == "inconclusive"
+    assert compared(late(a), b, metric).verdict == "a_faster"  # b's were on a machine that was in time
+
+
+def test_those_that_may_be_ours_are_forgiven_only_to_the_side_that_fails_more(rng):
+    few, many = {"failed": 0.2, "name": "a"}, {"failed": 0.5, "name": "b"}
+
+    a, b = run(rng, error="reset", **few), run(rng, **many)
+    assert compared(late(a), late(b), "errors").verdict == "a_faster"
+    a, b = run(rng, **few), run(rng, error="reset", **many)
+    assert compared(late(a), late(b), "errors").verdict == "inconclusive"
+
+
+def test_nothing_else_stands_on_a_late_machine(rng):
+    a, b = late(run(rng)), late(run(rng, median_ms=100.0, name="b"))
+
+    assert compared(a, b).verdict == "inconclusive"
+    assert compared(late(run(rng)), late(run(rng)), "errors").verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("facts", [{"late_ms": None}, {"generator": "saturated"}, {"status": "interrupted"}])
+def test_failures_decide_nothing_where_more_was_wrong_than_lateness(rng, facts):
+    broken = run(rng, failed=1.0, name="b")
+    said = summary(**{"generator": "suspect", "late_ms": 30.0, **facts})
+    b = msgspec.structs.replace(broken, summary=said)
+
+    assert compared(run(rng), b).verdict == "inconclusive"
+    assert compared(late(run(rng)), b).verdict == "inconclusive"
 
 
 def test_it_says_which_of_the_two_it_is(rng):

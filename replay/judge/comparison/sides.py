@@ -17,15 +17,19 @@ and where it does not, that the other is quicker where it answers decides nothin
 
 The metric that was asked for is tested at alpha by itself. All others are corrected together (Holm 1979), so that
 the chance of any false difference among them is alpha. Nothing is decided when a run is in doubt
-(`run_doubts` of replay/judge/gate/judging.py). Rounds of sequential runs must agree in direction: time between them is
+(`run_doubts` of replay/judge/gate/judging.py), but for failures that the lateness of this machine cannot have made
+(replay/judge/comparison/lateness.py). Rounds of sequential runs must agree in direction: time between them is
 not in any interval.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from replay.judge.comparison.asked import further_questions
 from replay.judge.comparison.deciding import Failing, correct_together, decide, failing_more
 from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent_of
+from replay.judge.comparison.lateness import forgiven, is_of_failures, known_late_ms
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
@@ -39,7 +43,9 @@ from replay.judge.types import (
     Difference,
     Mode,
 )
+from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.words.numbers import milliseconds
 
 _SAID = {"a_faster": "a is faster", "b_faster": "b is faster", "no_difference": "there is no difference"}
 
@@ -71,19 +77,23 @@ def judge_compare(
     for other in others:
         decide(other, failing, confidence)
     reasons = [main.reason]
-    doubts = [
-        f"{run.name}: {doubt}"
-        for side in (a, b)
-        for run in side.runs
-        for doubt in (*run_doubts(run.summary), *unlike_recording(run.summary, least_fidelity))
+    doubts_of = [
+        (run, [*run_doubts(run.summary), *unlike_recording(run.summary, least_fidelity)])
+        for run in (*a.runs, *b.runs)
     ]
+    doubts = [f"{run.name}: {doubt}" for run, said in doubts_of for doubt in said]
     verdict = main.verdict
     if mode == "sequential" and verdict in ("a_faster", "b_faster"):
         against = _rounds_against(a, b, metric, main)
         if against:
             verdict, reasons = "inconclusive", [against]
     if doubts and verdict != "inconclusive":
-        verdict, reasons = "inconclusive", [f"would say that {_SAID[verdict]}, but {doubts[0]}"]
+        late_ms = _late_ms(doubts_of)
+        if late_ms is not None and _stands_late(main, a, b, mode, metric, margin_percent, confidence):
+            late = f"this machine was late by up to {milliseconds(late_ms)}, which changes nothing"
+            reasons = [f"{main.reason}; {late}"]
+        else:
+            verdict, reasons = "inconclusive", [f"would say that {_SAID[verdict]}, but {doubts[0]}"]
     return CompareVerdict(
         schema=VERDICT_SCHEMA,
         command="compare",
@@ -116,6 +126,26 @@ def _main(
     main.p_adjusted = main.p_value
     decide(main, failing, confidence)
     return main
+
+
+def _late_ms(doubts_of: Sequence[tuple[Evidence, list[str]]]) -> float | None:
+    """By how much this machine was late at most, where nothing else is doubted; None where something is."""
+    late = [known_late_ms(run) for run, said in doubts_of if said]
+    are_alone = all(len(said) <= 1 for _, said in doubts_of)
+    known = [ms for ms in late if ms is not None]
+    return max(known) if are_alone and known and len(known) == len(late) else None
+
+
+def _stands_late(
+    main: Difference, a: Side, b: Side, mode: Mode, metric: Metric, margin_percent: float, confidence: float
+) -> bool:
+    """Whether failures decide the same when the side that fails more is forgiven those that lateness may have made."""
+    if main.verdict not in ("a_faster", "b_faster") or not is_of_failures(main):
+        return False
+    a, b = (a, forgiven(b)) if main.verdict == "a_faster" else (forgiven(a), b)
+    again = judge_difference(a, b, mode, metric, margin_percent, confidence)
+    is_borne_out = mode != "sequential" or _rounds_against(a, b, metric, again) is None
+    return again.verdict == main.verdict and is_of_failures(again) and is_borne_out
 
 
 def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str | None:

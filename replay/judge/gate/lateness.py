@@ -21,6 +21,7 @@ no fail, for its stamps were late by an unknown time.
 
 import math
 
+from replay.judge.measures.failures import MAYBE_OURS
 from replay.judge.measures.slo import Slo
 from replay.judge.types import Check
 from replay.results.types import Summary
@@ -29,7 +30,6 @@ _FROM_INTENDED = ("response", "makespan")
 _FROM_SENT = ("service", "ttfb", "ttft")
 _TIMES = ("quantile", "mean", "max")
 _UPPER, _LOWER = ("<", "<="), (">", ">=")
-_MAYBE_OURS = ("timeout", "local", "connect", "reset")
 
 
 def withstands_lateness(check: Check, slo: Slo, summary: Summary) -> bool:
@@ -74,4 +74,4 @@ def _fail_stands(check: Check, slo: Slo, summary: Summary, late_ms: float) -> bo
 
 
 def _failures_are_the_targets(summary: Summary) -> bool:
-    return not any(summary.counts.errors.get(error, 0) for error in _MAYBE_OURS)
+    return not any(summary.counts.errors.get(error, 0) for error in MAYBE_OURS)

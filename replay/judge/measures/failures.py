@@ -16,6 +16,9 @@ from replay.results.types import ERROR_CLASSES
 _MOST_GROUPS = 100
 _UNKNOWN = "unknown"
 
+MAYBE_OURS = ("timeout", "local", "connect", "reset")
+"""Classes of failure that a late machine may have made itself; all others come from what was answered."""
+
 
 class FailureGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
     """Failures alike."""
@@ -97,6 +100,13 @@ def check_at(columns: Columns, row: int) -> str | None:
     if columns.check is None or columns.checks is None or columns.check[row] < 0:
         return None
     return columns.checks[int(columns.check[row])]
+
+
+def may_be_ours(columns: Columns) -> Flags:
+    """The failures that a late machine may have made itself, those of no known class among them."""
+    ours = np.array([error in MAYBE_OURS for error in columns.errors] + [True])
+    flags: Flags = ~columns.ok & ours[columns.error]
+    return flags
 
 
 def by_class(columns: Columns, rows: Flags) -> dict[str, int]:
