@@ -49,6 +49,7 @@ def manifest_of(
             steps=planned.steps,
             resolution_ms=found.header.resolution_ms,
             recorded_in_flight=_recorded_in_flight(found, options, share),
+            recorded_span_s=_recorded_span_s(found, options),
             synthetic=found.header.attributes.get("synthetic") is True,
         ),
         target=redacted(target),
@@ -82,6 +83,12 @@ def _recorded_in_flight(found: TraceScan, options: RunOptions, share: Share) -> 
     if found.mean_in_flight is None or not is_whole:
         return None
     return round(found.mean_in_flight * knobs.arrivals * knobs.speed * knobs.scale / share.of, 3)
+
+
+def _recorded_span_s(found: TraceScan, options: RunOptions) -> float | None:
+    """How long the recording lasts; None where the run takes a part of it, or goes through it more than once."""
+    is_once = options.sessions is None and options.duration_s is None and not options.repeat
+    return round(found.span_ms / 1000, 3) if is_once and not options.phases else None
 
 
 def host_facts() -> dict[str, Any]:

@@ -39,11 +39,13 @@ from replay.money.staff import StaffFlip, staff_flip, with_staff
 from replay.money.types import BreakEvenFound, Sensitive
 from replay.money.usage import MONTH_S, Basis, Usage
 from replay.results.evidence import Evidence
-from replay.results.types import InstanceRecord
+from replay.results.types import InstanceRecord, Summary
 from replay.words.numbers import number
 
 _DAY_S = 86_400.0
 _DAYS = MONTH_S / _DAY_S
+# A run that takes so much less time than its recording is as busy as that.
+_LIKE_RECORDED = 1.05
 
 
 class OnServerless(NamedTuple):
@@ -353,14 +355,28 @@ def _calendar_notes(run: Evidence, calendar: Calendar | None, load: MonthLoad) -
     return [said, *calendar.notes]
 
 
+def _hurried(summary: Summary) -> str | None:
+    """How much faster than recorded a run went through its trace; None where it did not."""
+    span_s, took_s = summary.trace.recorded_span_s, summary.elapsed_s
+    if span_s is None or summary.status != "finished" or not took_s:
+        is_shortened = sum(summary.removed_s.values()) > 0
+        return (
+            "the run shortened gaps of the recording, so it is busier than that was" if is_shortened else None
+        )
+    if span_s <= took_s * _LIKE_RECORDED:
+        return None
+    return (
+        f"the run took {number(took_s)} s for {number(span_s)} s of the recording, so its load is "
+        f"{number(span_s / took_s)} times the recorded one (copies by --scale not counted)"
+    )
+
+
 def _notes(run: Evidence, month: Usage) -> list[str]:
     summary = run.summary
     notes = []
-    removed_s = sum(summary.removed_s.values())
-    if removed_s > 0:
-        notes.append(
-            f"the run left out {number(removed_s)} s of the recording's time, so it is busier than that was"
-        )
+    hurried = _hurried(summary)
+    if hurried is not None:
+        notes.append(hurried)
     if summary.plane is None and month.basis != "missing":
         notes.append(
             "of boots, only what requests waited for them is in a bill: the run does not know how long they took"

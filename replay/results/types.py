@@ -256,6 +256,15 @@ class TraceFacts(msgspec.Struct, omit_defaults=True):
             )
         ),
     ] = None
+    recorded_span_s: Annotated[
+        Seconds | None,
+        Meta(
+            description=(
+                "How long the recording lasts, from its start to its last recorded end, in s; absent where the "
+                "run takes a part of it, or goes through it more than once."
+            )
+        ),
+    ] = None
     synthetic: Annotated[bool, Meta(description="Whether the trace was made rather than recorded.")] = False
 
 
@@ -655,7 +664,13 @@ class Summary(msgspec.Struct, omit_defaults=True):
     dispatch_lag_us: Annotated[Quantiles, Meta(description="How late requests were sent, in µs.")]
     generator: Annotated[Generator, Meta(description="Whether this machine kept up.")]
     removed_s: Annotated[
-        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removed.")
+        dict[str, float],
+        Meta(
+            description=(
+                "Seconds that each knob of timing removed from the gaps within sessions, of all sessions together; "
+                "arrivals, from between the session starts. Not how much shorter the run is."
+            )
+        ),
     ]
     steady: Annotated[Window | None, Meta(description="The steady part of the run.")] = None
     plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
@@ -707,7 +722,13 @@ class Manifest(msgspec.Struct, omit_defaults=True):
     generator: Annotated[Generator | None, Meta(description="Whether this machine kept up.")] = None
     plane: Annotated[PlaneFigures | None, Meta(description="What the plane did, where it tells.")] = None
     removed_s: Annotated[
-        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removed.")
+        dict[str, float],
+        Meta(
+            description=(
+                "Seconds that each knob of timing removed from the gaps within sessions, of all sessions together; "
+                "arrivals, from between the session starts. Not how much shorter the run is."
+            )
+        ),
     ] = {}
     connections: Annotated[dict[str, Count], Meta(description="Connections by what became of them.")] = {}
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
@@ -751,7 +772,13 @@ class Forecast(msgspec.Struct, omit_defaults=True):
     recorded_span_s: Annotated[float, Meta(description="How long the recording is, in s.")]
     wall_s: Annotated[float, Meta(description="Time until the last response, in s.")]
     removed_s: Annotated[
-        dict[str, float], Meta(description="Seconds of the recording that each knob of timing removes.")
+        dict[str, float],
+        Meta(
+            description=(
+                "Seconds that each knob of timing removes from the gaps within sessions, of all sessions together; "
+                "arrivals, from between the session starts. Not how much shorter the run is."
+            )
+        ),
     ]
     withheld: Annotated[int, Meta(description="Waits that are requests which a read-only run keeps back.")] = 0
     methods: Annotated[dict[str, int], Meta(description="Requests by method.")] = {}

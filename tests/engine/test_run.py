@@ -253,6 +253,17 @@ def test_speed_and_idle_cap_shorten_gaps_and_say_by_how_much(run, write_trace):
     assert summary.removed_s == {"idle_cap": 59.0, "speed": 0.9}
 
 
+@pytest.mark.parametrize(
+    ("options", "span_s"),
+    [({}, 2.0), ({"scale": 2}, 2.0), ({"sessions": 1}, None), ({"duration_s": 60.0}, None)],
+)
+def test_a_run_of_a_whole_recording_knows_how_long_that_lasts(run, write_trace, options, span_s):
+    steps = [{**write_trace.get("a", "/a"), "took_ms": 1000.0}]
+    summary, _ = run(write_trace((0.0, steps), (1000.0, steps)), **{"speed": 10.0, **options})
+
+    assert summary.trace.recorded_span_s == span_s
+
+
 def test_every_request_carries_a_traceparent_of_its_session_and_step(run, truth, write_trace):
     get = write_trace.get
     run(write_trace((0.0, [get("a", "/0a"), get("b", "/0b", ["a"])]), (1.0, [get("a", "/1a")])))

@@ -150,6 +150,40 @@ def test_a_short_run_without_a_calendar_says_that_it_is_repeated_all_month():
     assert not any("repeated" in note for note in told.notes)
 
 
+@pytest.mark.parametrize(
+    ("removed_s", "span_s", "status", "said"),
+    [
+        (
+            {"speed": 1.44},
+            800.0,
+            "finished",
+            "100 s for 800 s of the recording, so its load is 8 times the recorded",
+        ),
+        ({}, 800.0, "finished", "100 s for 800 s of the recording, so its load is 8 times the recorded"),
+        ({"speed": 4000.0}, 101.0, "finished", None),  # of many sessions side by side
+        ({"speed": 1.44}, None, "finished", "shortened gaps of the recording, so it is busier than that was"),
+        (
+            {"speed": 1.44},
+            800.0,
+            "interrupted",
+            "shortened gaps of the recording, so it is busier than that was",
+        ),
+        ({"speed": -5.0}, 50.0, "finished", None),
+        ({}, None, "finished", None),
+    ],
+)
+def test_a_hurried_run_says_how_many_times_the_recorded_load_it_is(removed_s, span_s, status, said):
+    run = pairs()
+    facts = msgspec.structs.replace(run.summary.trace, recorded_span_s=span_s)
+    hurried = msgspec.structs.replace(run.summary, removed_s=removed_s, status=status, trace=facts)
+
+    notes = cost_of_run(msgspec.structs.replace(run, summary=hurried), [CLOUD_RUN], [], TODAY).notes
+
+    about = [note for note in notes if "recording" in note]
+    assert len(about) == (said is not None)
+    assert all(said in note for note in about)
+
+
 def test_machines_are_as_many_as_the_fullest_ten_seconds_ask_for():
     found = cost_of_run(pairs(), [], [E2._replace(rps=0.1)], TODAY)
 

@@ -1,5 +1,6 @@
 """A finished run on the terminal: what a person understands at a glance."""
 
+from collections.abc import Mapping
 from math import isinf
 from pathlib import Path
 
@@ -216,10 +217,26 @@ def _print_generator(summary: Summary, console: Console) -> None:
         console.print(Text(f"  because {reason}", style=_VERDICT_STYLE[generator.verdict]), soft_wrap=True)
     if generator.verdict != "ok":
         console.print("  so part of the latency above may be this machine's and not the target's")
-    removed = {name: s for name, s in summary.removed_s.items() if s}
-    if removed:
-        shown = ", ".join(f"{name.replace('_', '-')} {seconds(s)}" for name, s in removed.items())
-        console.print(Text(f"removed from the recorded times: {shown}", style="dim"))
+    span_s = summary.trace.recorded_span_s
+    if (
+        span_s is not None
+        and summary.status == "finished"
+        and (summary.removed_s or span_s > summary.elapsed_s)
+    ):
+        took = f"took {seconds(summary.elapsed_s)} for {seconds(span_s)} of the recording"
+        console.print(Text(took, style="dim"))
+    for where, shown in _taken_out(summary.removed_s):
+        console.print(Text(f"taken out {where}: {shown}", style="dim"), soft_wrap=True)
+
+
+def _taken_out(removed_s: Mapping[str, float]) -> list[tuple[str, str]]:
+    """What knobs took out of the recording, by where: a sum over sessions is no time that a run is shorter by."""
+    out_of: dict[str, list[str]] = {}
+    for knob, knob_s in removed_s.items():
+        if knob_s:
+            where = "between session starts" if knob == "arrivals" else "of the gaps of all sessions together"
+            out_of.setdefault(where, []).append(f"{knob.replace('_', '-')} {seconds(knob_s)}")
+    return [(where, ", ".join(shown)) for where, shown in out_of.items()]
 
 
 def _weight(forecast: Forecast, currency: str | None) -> list[tuple[str, str]]:
@@ -272,9 +289,7 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
     if forecast.identical_requests is not None:
         alike = "identical to an earlier one, except for traceparent and idempotency key"
         rows.append(("identical", f"{counted(forecast.identical_requests, 'request')}, {alike}"))
-    for name, removed_s in forecast.removed_s.items():
-        if removed_s:
-            rows.append((f"removed by {name.replace('_', '-')}", seconds(removed_s)))
+    rows += [("taken out", f"{shown} {where}") for where, shown in _taken_out(forecast.removed_s)]
     for name, said in rows:
         table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))

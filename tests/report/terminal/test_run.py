@@ -55,6 +55,20 @@ def test_failures_have_rows_of_their_own_and_what_falls_among_them_is_infinite()
     assert "infinitely slow (∞)" in text
 
 
+def test_what_knobs_took_out_of_gaps_is_not_taken_for_time_that_the_run_is_shorter_by():
+    said = a_summary()
+    said.elapsed_s, said.removed_s = 12.0, {"speed": 1.44, "idle_cap": 59.0, "arrivals": 5.0}
+    said.trace.recorded_span_s = 120.0
+
+    text = printed(said)
+
+    assert "took 12 s for 2 min of the recording" in text
+    assert "taken out of the gaps of all sessions together: speed 1.44 s, idle-cap 59 s\n" in text
+    assert "taken out between session starts: arrivals 5 s\n" in text
+    said.status = "interrupted"
+    assert "of the recording" not in printed(said)
+
+
 def test_where_nothing_was_answered_it_still_says_what_the_failures_are_of():
     text = printed(a_summary(response_with_failures=with_failures(1_000, inf)))
 
