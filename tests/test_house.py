@@ -56,7 +56,7 @@ KNOWS = {
         "trace",
         "system",
     },
-    "scale": {"engine", "target", "results", "trace", "system"},
+    "scale": {"engine", "target", "results", "trace", "system", "words"},
     "live": {"report", "results"},
     "simulation": {"engine", "wire", "planes", "target", "results", "trace", "keys", "system"},
     "engine": {"wire", "target", "results", "trace", "dialects", "http", "system"},

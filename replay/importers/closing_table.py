@@ -28,4 +28,4 @@ def closing_table(
     rows += [("doubt", n, what) for n, what in doubts]
     rows.sort(key=lambda row: order.index(row[0]))
     width = max(len(f"{n:,}") for _, n, _ in rows)
-    return sentences, [f"{kind:<10}  {n:>{width},}  {what}" for kind, n, what in rows]
+    return sentences, [f"{kind:<10}  {f'{n:,}'.rjust(width)}  {what}" for kind, n, what in rows]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from replay.errors import InputError, ReplayError
 from replay.scale.secrets import MOST_WAIT_S, NotTrusted, introduce, welcome
+from replay.words.numbers import seconds
 
 _LOOPBACK = "127.0.0.1"
 _MOST_AT_ONCE = 64
@@ -88,7 +89,7 @@ class Meeting:
                 names = ", ".join(f"worker {n}" for n in missing)
                 raise refused(
                     f"{names} of {self._workers} did not come to {self.address[0]}:{self.address[1]} within "
-                    f"{within_s:g} seconds, so the run was not started."
+                    f"{seconds(within_s)}, so the run was not started."
                 )
             time.sleep(0.02)
 

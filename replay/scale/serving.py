@@ -4,6 +4,7 @@ from replay.errors import ReplayError
 from replay.scale.meeting import join
 from replay.scale.secrets import NotTrusted, shared_token
 from replay.scale.worker import Worker
+from replay.words.numbers import seconds
 
 # A conductor may be started after its workers; and between two runs, as between the levels of a ceiling, it judges.
 _FIRST_S = 300.0
@@ -32,6 +33,6 @@ def serve(address: tuple[str, int], index: int) -> None:
         if sock is None:
             if served:
                 return
-            raise NoConductor(f"{where}: no conductor was there within {_FIRST_S:g} seconds.")
+            raise NoConductor(f"{where}: no conductor was there within {seconds(_FIRST_S)}.")
         Worker(sock, index).run()
         served += 1

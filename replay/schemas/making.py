@@ -72,12 +72,26 @@ def _rename(schema: dict[str, Any], ref: str, to: str) -> None:
             part["$ref"] = to
 
 
+def _is_endless(value: Any) -> bool:
+    """Whether JSON has no number for it."""
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _without_endless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_endless(one) for key, one in value.items() if not _is_endless(one)}
+    return value
+
+
 def _correct(part: dict[str, Any]) -> None:
     """Make of what msgspec writes what holds for our files."""
     # OpenAPI's, not JSON Schema's: strict validators refuse it.
     part.pop("discriminator", None)
-    if isinstance(part.get("default"), float) and not math.isfinite(part["default"]):
-        del part["default"]
+    if "default" in part:
+        if _is_endless(part["default"]):
+            del part["default"]
+        else:
+            part["default"] = _without_endless(part["default"])
     if "description" in part:
         part["description"] = re.sub(r"(?<!\n)\n(?!\n)", " ", part["description"])
     if EXTRA in part.get("properties", {}):

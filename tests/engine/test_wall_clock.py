@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).parent.parent.parent / "replay"
 # Who asks what time it is in the world, and what for.
 ASKED_BY = {
     "cli/planes/price_tables.py": "the age of prices",
+    "cli/traces/trace_import.py": "whether a trace is from the future",
     "engine/forecast/dryrun.py": "the value of {{now}} in requests",
     "engine/manifest.py": "when a run began and ended, for people",
     "engine/records/recorder.py": "when a run began, in the head of latency.hlog",

@@ -21,13 +21,13 @@ from replay.trace.errors import TraceError, shown_path
 
 _NONE = Damage(is_refused=True)
 _BEGINS = re.compile(r"\s*(?:\$ )?curl(?:\.exe)?\s").match
-_SNIFFED = re.compile(rb"(?:\s*#[^\n]*\n|\s*\n)*\s*(?:\$ )?curl\s").match
+_SNIFFED = re.compile(rb"(?:[^\S\n]*+(?:#[^\n]*+)?\n)*+[^\S\n]*+(?:\$ )?curl\s").match
 _PIECE = re.compile(
     r"(?P<blank>\s++)|\$'(?P<ansi>(?:[^'\\]|\\.)*+)'|'(?P<single>[^']*+)'"
     r'|"(?P<double>(?:[^"\\]|\\.)*+)"|\\(?P<escaped>.)|[^\s\'"\\$]++|[$\\](?![\'"])|\$(?=")',
     re.DOTALL,
 ).match
-_ESCAPED = re.compile(r'\\([$`"\\\n])').sub
+_ESCAPED = re.compile(r'\\([$`"\\\n])')
 _SHORT = {
     "X": "request", "H": "header", "d": "data", "F": "form", "G": "get", "I": "head", "u": "user", "A": "user-agent",
     "e": "referer", "b": "cookie", "T": "upload-file",
@@ -134,7 +134,7 @@ def _said(found: "re.Match[str]") -> str:
     if found["ansi"] is not None:
         return found["ansi"].encode("utf-8", "replace").decode("unicode_escape", "replace")
     if found["double"] is not None:
-        return _ESCAPED("\\1", found["double"])
+        return _ESCAPED.sub("\\1", found["double"])
     return next(text for text in (found["single"], found["escaped"], found[0]) if text is not None)
 
 
