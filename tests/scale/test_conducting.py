@@ -301,15 +301,15 @@ def test_workers_end_their_engines_when_the_conductor_goes(conducted):
     assert all(engine.has_ended.wait(5) for engine in engines)
 
 
-def test_workers_end_their_engines_when_the_conductor_falls_silent(conducted, monkeypatch):
+def test_a_worker_ends_its_engine_when_the_conductor_falls_silent(conducted, monkeypatch):
     monkeypatch.setattr("replay.scale.worker.SILENT_NS", -1)
-    engines = ready_and_over(2)
+    (engine,) = engines = ready_and_over(1)
 
-    # They may go before they have been heard of.
+    # It may go before it has been heard of.
     with contextlib.suppress(NotStarted):
         conducted(*engines).gather()
 
-    assert all(engine.has_ended.wait(5) for engine in engines)
+    assert engine.has_ended.wait(30)
 
 
 def test_what_is_lost_says_why_in_its_own_words(conducted):
