@@ -13,6 +13,7 @@ import contextlib
 import secrets
 import socket
 import threading
+from concurrent.futures import CancelledError
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,8 @@ _CONNECT_S = 10.0
 _TICKET_S = 5.0
 _LOOK_S = 0.5
 _READ_BYTES = 1 << 20
+# What a queue raises once the scheduler, or the client that asked it, has gone.
+_GONE = (OSError, RuntimeError, CancelledError)
 
 
 class DaskWorker:
@@ -122,22 +125,23 @@ class DaskCluster:
 
     def _carry_up(self, up: Any) -> None:
         """What workers say, to the conductor; nothing any more means that one has gone."""
-        while not self._stopping.is_set():
-            try:
-                n, data = up.get(timeout=_LOOK_S)
-            except TimeoutError:
-                continue
-            except Exception:
-                # The scheduler has gone, and with it all that it carried.
-                break
-            with contextlib.suppress(OSError):
-                if data:
-                    self._relays[n].sendall(data)
-                else:
-                    self._relays[n].shutdown(socket.SHUT_RDWR)
-        for relay in self._relays:
-            with contextlib.suppress(OSError):
-                relay.shutdown(socket.SHUT_RDWR)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    n, data = up.get(timeout=_LOOK_S)
+                except TimeoutError:
+                    continue
+                except _GONE:
+                    break
+                with contextlib.suppress(OSError):
+                    if data:
+                        self._relays[n].sendall(data)
+                    else:
+                        self._relays[n].shutdown(socket.SHUT_RDWR)
+        finally:
+            for relay in self._relays:
+                with contextlib.suppress(OSError):
+                    relay.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go of the cluster; what is left there hears nothing more, and ends."""
@@ -178,22 +182,24 @@ def work(run: str, index: int, within_s: float = _TICKET_S) -> None:
     is_over = threading.Event()
 
     def hear() -> None:
-        while not is_over.is_set():
-            try:
-                data = down.get(timeout=_LOOK_S)
-            except TimeoutError:
-                continue
-            except Exception:
-                data = b""
-            if not data:
+        try:
+            while not is_over.is_set():
+                try:
+                    data = down.get(timeout=_LOOK_S)
+                except TimeoutError:
+                    continue
+                except _GONE:
+                    return
+                if not data:
+                    return
                 with contextlib.suppress(OSError):
-                    ours.shutdown(socket.SHUT_RDWR)
-                return
+                    ours.sendall(data)
+        finally:
             with contextlib.suppress(OSError):
-                ours.sendall(data)
+                ours.shutdown(socket.SHUT_RDWR)
 
     def say() -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*_GONE):
             while data := ours.recv(_READ_BYTES):
                 up.put((index, data))
             up.put((index, b""))
