@@ -51,6 +51,8 @@ def test_a_test_with_a_gate_does_not_fail(replay_gate, tmp_path):
     with contextlib.suppress(pytest.skip.Exception):
         example["test_the_agent_stays_fast"](replay_gate, tmp_path)
 
+    assert (tmp_path / "replay-gate-1" / "steps.jsonl").stat().st_size > 0
+
 
 def test_the_cells_of_the_notebook_give_what_they_gave(beside_the_traces):
     cells = json.loads((EXAMPLES / "tour.ipynb").read_text())["cells"]

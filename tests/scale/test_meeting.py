@@ -67,7 +67,11 @@ def test_what_else_may_come_to_a_port_harms_nobody(said):
         with socket.create_connection(meeting.address) as stranger:
             stranger.sendall(said)
         worker = join(meeting.address, TOKEN, 0, 1)
-        meeting.gather(5, NotStarted)[0].sock.close()
+        (came,) = meeting.gather(5, NotStarted)
+        came.sock.sendall(b"to the worker")
+
+        assert worker.recv(100) == b"to the worker"
+        came.sock.close()
         worker.close()
 
 

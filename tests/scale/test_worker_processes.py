@@ -97,24 +97,22 @@ def test_a_worker_that_is_killed_leaves_a_run_that_says_so(truth, write_trace, t
     assert not any(map(is_alive, started))
 
 
+def begun(trace, truth, run):
+    """The command, once its two workers have begun to record."""
+    options = ["-t", truth.url, "--out", str(run), "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "replay", "run", str(trace), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: has_begun(run))
+    return process
+
+
 def test_workers_end_and_are_merged_when_their_conductor_is_killed(truth, write_trace, tmp_path):
     trace = spread(write_trace, 400, 50.0)
     run = tmp_path / "run"
-    command = [
-        sys.executable,
-        "-m",
-        "replay",
-        "run",
-        str(trace),
-        "-t",
-        truth.url,
-        "--out",
-        str(run),
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    until(lambda: has_begun(run))
+    process = begun(trace, truth, run)
 
     process.kill()
     process.wait()
@@ -130,21 +128,7 @@ def test_workers_end_and_are_merged_when_their_conductor_is_killed(truth, write_
 def test_sigterm_ends_all_of_them_and_keeps_what_was_recorded(truth, write_trace, tmp_path):
     trace = spread(write_trace, 400, 50.0)
     run = tmp_path / "run"
-    command = [
-        sys.executable,
-        "-m",
-        "replay",
-        "run",
-        str(trace),
-        "-t",
-        truth.url,
-        "--out",
-        str(run),
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    until(lambda: has_begun(run))
+    process = begun(trace, truth, run)
 
     process.terminate()
 
