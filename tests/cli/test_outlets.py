@@ -62,25 +62,19 @@ def test_a_command_started_without_output_runs():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+def gate_of(trace, truth, tmp_path):
+    """The command line of a gate that passes."""
+    options = ["-t", truth.url, "--slo", "p50 < 10s", "--out", tmp_path / "run"]
+    return [sys.executable, "-m", "replay", "gate", trace, *options]
+
+
 @pytest.mark.parametrize(
     ("encoding", "head"),
     [("ascii", "trace -> 127.0.0.1"), ("latin-1", "trace -> 127.0.0.1"), ("utf-8", "trace → 127.0.0.1")],
 )
 def test_a_gate_is_told_in_whatever_encoding_there_is(encoding, head, trace, truth, tmp_path):
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "replay",
-            "gate",
-            trace,
-            "-t",
-            truth.url,
-            "--slo",
-            "p50 < 10s",
-            "--out",
-            tmp_path / "run",
-        ],
+        gate_of(trace, truth, tmp_path),
         env={**os.environ, "PYTHONIOENCODING": encoding},
         capture_output=True,
     )
@@ -109,19 +103,7 @@ def test_json_keeps_its_characters_in_an_encoding_that_has_none_of_them(tmp_path
 
 def test_the_first_line_of_what_is_piped_is_the_answer(trace, truth, tmp_path):
     ended = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "replay",
-            "gate",
-            trace,
-            "-t",
-            truth.url,
-            "--slo",
-            "p50 < 10s",
-            "--out",
-            tmp_path / "run",
-        ],
+        gate_of(trace, truth, tmp_path),
         capture_output=True,
         text=True,
     )
