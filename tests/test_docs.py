@@ -8,8 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
+from replay.cli.compare import compare
 from replay.cli.main import cli
+from replay.cli.replaying.gate import gate
+from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.slo import parse_slo
+from replay.judge.statistics.quantile import least_n
 from replay.results.types import ERROR_CLASSES
 from replay.target.file import load_target
 from replay.trace.file.stream import read_sessions
@@ -51,6 +55,24 @@ def test_every_command_that_is_shown_exists_with_its_options(line):
     for word in rest:
         if word.startswith(("traces/", "targets/")):
             assert (ROOT / word).exists()
+
+
+def judging_a_sample_trace():
+    """Commands that replay a sample trace in order to judge it, of all pages and all help."""
+    lines = [parameter.values[0] for parameter in commands()]
+    lines += [example.replace("\\\n", "") for command in (cli, gate, compare) for example in command.examples]
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        if words[:2] in (["replay", "gate"], ["replay", "compare"]) and words[2].startswith("traces/"):
+            yield pytest.param(words, id=line[:60])
+
+
+@pytest.mark.parametrize("words", list(judging_a_sample_trace()))
+def test_every_command_that_judges_a_sample_trace_makes_steps_enough_for_a_p99(words):
+    steps = sum(len(session.steps) for session in read_sessions(ROOT / words[2]))
+    scale = int(words[words.index("--scale") + 1]) if "--scale" in words else 1
+
+    assert steps * scale >= least_n(0.99, CONFIDENCE)
 
 
 def prose_of(page):

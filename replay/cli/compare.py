@@ -52,11 +52,11 @@ from replay.words.numbers import exact, percent
 @click.command(
     cls=VerdictCommand,
     examples=(
-        "replay compare traces/support-agent.jsonl \\\n    -t targets/local.toml -t targets/staging.toml",
+        "replay compare traces/support-agent.jsonl \\\n    -t targets/local.toml -t targets/staging.toml --scale 10",
         "replay compare --run runs/old --run runs/new --fail-if-slower",
     ),
     ends={
-        "done": "compared",
+        "done": "compared; with --aa also where nothing is settled",
         "fail": "slower or different, with --fail-if-slower or --fail-if-different",
         "inconclusive": "",
         "not_carried_out": "",
@@ -89,7 +89,10 @@ from replay.words.numbers import exact, percent
     help="Compare one run, or one target, with the recording itself, as if that were another target.",
 )
 @click.option(
-    "--aa", is_flag=True, help="Compare one target with itself: the smallest difference that could be seen."
+    "--aa",
+    is_flag=True,
+    help="Compare one target with itself: the smallest difference that could be seen. Exits with 0 even if that is "
+    "inconclusive.",
 )
 @click.option(
     "--metric",

@@ -52,7 +52,7 @@ _MEMBERS = {
     members=_MEMBERS,
     examples=(
         "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080",
-        "replay gate traces/support-agent.jsonl -t targets/staging.toml \\\n    --slo 'p99 < 800ms'",
+        "replay gate traces/support-agent.jsonl -t targets/staging.toml --scale 10 \\\n    --slo 'p99 < 800ms'",
     ),
     ends={
         "done": "done, or the verdict is pass",

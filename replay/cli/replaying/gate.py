@@ -37,7 +37,7 @@ from replay.trials.prices import check_currency
 @click.command(
     cls=VerdictCommand,
     examples=(
-        "replay gate traces/support-agent.jsonl -t targets/staging.toml \\\n    --slo 'p99 < 800ms' --slo "
+        "replay gate traces/support-agent.jsonl -t targets/staging.toml --scale 10 \\\n    --slo 'p99 < 800ms' --slo "
         "'errors < 1%'",
         "replay gate --run runs/today --slo 'p99 < baseline * 1.1' --baseline runs/last",
     ),

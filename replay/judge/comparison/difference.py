@@ -1,6 +1,6 @@
 """One comparison as it is written: figures, interval, p-value, and whether the two are alike."""
 
-from math import isinf
+from math import ceil, isinf
 
 import numpy as np
 
@@ -48,7 +48,11 @@ def compared(
         needed = least_n(metric.q, confidence)
         if min(a.n, b.n) < needed:
             _put(difference, quantile(np.sort(a.values), metric.q), quantile(np.sort(b.values), metric.q), 1.0)
-            difference.reason = f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}"
+            times = ceil(needed / min(a.n, b.n))
+            difference.reason = (
+                f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}: replay at {times} times "
+                "the --scale"
+            )
             return difference
     found = difference_of(pair, metric, selector, confidence)
     scale = 100.0 if is_share else 1.0

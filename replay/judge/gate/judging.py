@@ -365,5 +365,10 @@ def _say_what_is_needed(check: Check, figure: Figure, run: Evidence) -> None:
     check.n_needed = needed
     if run.summary.elapsed_s > 0 and figure.n:
         check.needed_s = round(needed / figure.n * run.summary.elapsed_s, 1)
-    about = "" if check.needed_s is None else f", about {seconds(check.needed_s)} of this load"
+    about = ""
+    if check.needed_s is not None:
+        about = (
+            f", about {seconds(check.needed_s)} of this load (--repeat --duration {ceil(check.needed_s)}s, or a "
+            "larger --scale)"
+        )
     check.reason += f"; {figure.n} steps, at least {needed} are needed{about}"
