@@ -21,7 +21,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     the session, for formats without sessions of their own; None: the importer's own rule. idle_gap_s: where
     sessions are told by client and time alone, a client that was silent for longer begins a new one. responses:
     whether responses' headers and small JSON bodies are kept, without secrets, for formats that have them. strict:
-    whether the first line that cannot be read ends the import.
+    whether the first line that cannot be read ends the import. log_format: a format string of nginx or Apache. keys:
+    which keys of a JSON log tell what, as replay/importers/logs/named_keys.py reads it.
     """
 
     name: str | None = None
@@ -34,6 +35,8 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     idle_gap_s: float = 300.0
     responses: Responses = "drop"
     strict: bool = False
+    log_format: str | None = None
+    keys: str | None = None
 
 
 class ImportResult(msgspec.Struct, frozen=True):

@@ -19,6 +19,13 @@ from replay.importers.types import ImportOptions
 NGINX = Path("/usr/sbin/nginx")
 PAGE_BYTES = 1_200_000  # nginx sends the first second's share at once, and the rest at its rate
 CLIENTS = ("planner", "searcher", "writer")
+# As operators write their own: columns in front, bars between, an object with numbers.
+DECLARED = {
+    "columns": """log_format columns '$server_name|$http_host $server_port|$msec|$scheme $request_method $uri$is_args$args '
+        '$server_protocol|$status $body_bytes_sent|$request_time $upstream_response_time|$http_user_agent|$remote_addr';""",
+    "object": """log_format object escape=json '{"at": $msec, "line": "$request", "agent": "$http_user_agent", '
+        '"took": $request_time, "status": $status, "bytes": $body_bytes_sent, "length": "$content_length"}';""",
+}
 CONFIG = """
     daemon off; master_process off; pid pid; error_log error.log;
     events {{ worker_connections 64; }}
@@ -32,6 +39,9 @@ CONFIG = """
             '"request_method":"$request_method","request_uri":"$request_uri","status":"$status",'
             '"content_length":"$content_length","body_bytes_sent":"$body_bytes_sent","remote_addr":"$remote_addr",'
             '"http_user_agent":"$http_user_agent","request_id":"$request_id"}}';
+        {declared}
+        access_log columns.log columns;
+        access_log object.log object;
         access_log combined.log combined;
         access_log timed.log timed;
         access_log bare.log bare;
@@ -65,7 +75,9 @@ def served(tmp_path_factory) -> tuple[Path, list[Sent]]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "page").write_bytes(b"x" * PAGE_BYTES)
-    (folder / "nginx.conf").write_text(dedent(CONFIG.format(port=port, folder=folder)))
+    (folder / "nginx.conf").write_text(
+        dedent(CONFIG.format(port=port, folder=folder, declared="\n".join(DECLARED.values())))
+    )
     process = subprocess.Popen([NGINX, "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"])
     try:
         await_listening(port, process)
@@ -106,25 +118,37 @@ def requests_of(client: str, port: int) -> list[Sent]:
 
 
 def imported(importer, path, **options):
-    assert importer.sniff(path.read_bytes())
+    assert options.keys() & {"log_format", "keys"} or importer.sniff(path.read_bytes())
     result = importer.read([path], ImportOptions(**options))
     return list(result.sessions()), result.header
 
 
 @pytest.mark.parametrize(
-    ("importer", "name", "resolution_ms", "has_durations"),
+    ("importer", "name", "resolution_ms", "has_durations", "options"),
     [
-        (AccessLog(), "combined", 1_000, False),
-        (AccessLog(), "timed", 1_000, True),
-        (AccessLog(), "bare", 1, True),
-        (JsonLog(), "json", 1, True),
+        (AccessLog(), "combined", 1_000, False, {}),
+        (AccessLog(), "timed", 1_000, True, {}),
+        (AccessLog(), "bare", 1, True, {}),
+        (JsonLog(), "json", 1, True, {}),
+        (AccessLog(), "columns", 1, True, {"log_format": DECLARED["columns"]}),
+        (AccessLog(), "object", 1, True, {"log_format": DECLARED["object"]}),
+        (
+            JsonLog(),
+            "json",
+            1,
+            True,
+            {
+                "keys": "end=msec,duration_s=request_time,method=request_method,path=request_uri,status=status,"
+                "bytes=body_bytes_sent,request_bytes=content_length,user_agent=http_user_agent,client=remote_addr"
+            },
+        ),
     ],
 )
 def test_every_request_is_found_at_its_time(
-    served, walked_starts_ms, importer, name, resolution_ms, has_durations
+    served, walked_starts_ms, importer, name, resolution_ms, has_durations, options
 ):
     folder, sent = served
-    sessions, header = imported(importer, folder / f"{name}.log")
+    sessions, header = imported(importer, folder / f"{name}.log", **options)
 
     assert header.resolution_ms <= resolution_ms
     assert header.attributes["import"]["unreadable"] == 0

@@ -116,6 +116,17 @@ def _described(importer: OtherImporter) -> str:
     help="Silence that ends a session, where only the client tells sessions apart.",
 )
 @click.option(
+    "--log-format",
+    metavar="FORMAT",
+    help="access-log: how its lines are laid out, as nginx's log_format or Apache's LogFormat says it.",
+)
+@click.option(
+    "--keys",
+    metavar="NAME=KEY,...",
+    help="json-log: which keys tell what: start or end, path, and duration_s, duration_ms, duration_us or duration_ns, "
+    "method, status, session, host, client, user_agent, bytes, request_bytes. KEY may be dotted.",
+)
+@click.option(
     "--responses",
     type=click.Choice(["keep", "drop"]),
     default="drop",
@@ -132,7 +143,8 @@ def import_(
     with contextlib.ExitStack() as spools:
         names: dict[str, str] = {}
         words = tuple(_readable(word, spools, names) for word in words)
-        importer, paths = _importer_and_paths(words, from_format)
+        importer, paths = _importer_and_paths(words, from_format or _told_by_option(words, chosen))
+        _refuse_idle(importer, chosen)
         if any(_is_same_file(out, path) for path in paths):
             raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
         try:
@@ -196,6 +208,26 @@ def _importer_and_paths(words: tuple[str, ...], from_format: str | None) -> tupl
     if not paths[0].exists():
         raise TraceError(f"{shown_path(paths[0])}: no such file.")
     return _sniffed(paths[0]), paths
+
+
+# Options that only one format has a use for; a file in it need not be recognised.
+_TELLING = {"log_format": "access-log", "keys": "json-log"}
+
+
+def _told_by_option(words: tuple[str, ...], chosen: dict[str, Any]) -> str | None:
+    """The format that an option tells, where none is named in front of the path."""
+    told = next((name for option, name in _TELLING.items() if chosen[option] is not None), None)
+    is_named = words[0] in IMPORTERS or (len(words) > 1 and not Path(words[0]).exists())
+    return None if is_named else told
+
+
+def _refuse_idle(importer: Importer, chosen: dict[str, Any]) -> None:
+    for option, name in _TELLING.items():
+        if chosen[option] is not None and importer.name != name:
+            text = (
+                f"--{option.replace('_', '-')} is for {name}, and the format is {importer.name}. Leave one out."
+            )
+            raise click.UsageError(text)
 
 
 def _named(name: str) -> Importer:

@@ -20,7 +20,9 @@ it began. Which one it is follows from the duration: rt, request_time and bare f
 began that much earlier; D, duration_us and %T/%D are Apache's. Without a duration the time is taken as the start. The
 order of the lines tells too: logs are written when requests end, so starts run backwards where requests overlap.
 
---session-by takes `client`, `user`, `user_agent`, `request_id`, `query:NAME`, or a key of `key=value`.
+--session-by takes `client`, `user`, `user_agent`, `request_id`, `query:NAME`, or a key of `key=value`. With a format
+that the configuration declares (`--log-format`), lines are read by it alone, and --session-by takes its variables:
+`cookie_run` of nginx's `$cookie_run`, `X-Run` of Apache's `%{X-Run}i`.
 Referers are dropped. A line with a request that the server could not parse is left out.
 """
 
@@ -28,13 +30,25 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.importers.logs.apache_format import apache_pieces
+from replay.importers.logs.line_logs import add_line
+from replay.importers.logs.log_format import OPTION, DeclaredFormat
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_lines import stamped
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.logs.nginx_format import nginx_pieces
 from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.reading.log_fields import (
+    client_key,
+    first_address,
+    number,
+    session_value,
+    status_of,
+    unescaped,
+)
 from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import TraceError
 
 # Possessive, so that a line that does not match fails in time linear in its length.
 _LINE = re.compile(
@@ -49,8 +63,6 @@ _FIELD = re.compile(
     re.ASCII | re.DOTALL,
 )
 _REQUEST = re.compile(r"(?P<method>\S+) (?P<path>.+?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
-_ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
-_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _INSTANT = re.compile(r"\d{9,10}\.\d{3}", re.ASCII).fullmatch
 _FRACTION = re.compile(r"\d{1,7}\.\d{1,6}", re.ASCII).fullmatch
 _MILLISECONDS = re.compile(r"\d{1,9}ms", re.ASCII).fullmatch
@@ -67,6 +79,8 @@ _UPSTREAM_KEYS = ("urt", "upstream_response_time")
 _ID_KEYS = ("rid", "request_id")
 _FORWARDED_KEYS = ("xff", "x_forwarded_for", "fwd")
 _HOST_KEYS = ("host", "http_host", "vhost", "server_name")
+
+_IS_NGINX = re.compile(r"\$(?:\{\w|[A-Za-z_])").search
 
 _NO_LINE = "not in the common or the combined log format. Name the format that it is in, or leave it out."
 _BARE_NUMBERS = "line(s) with whole numbers of unknown meaning; if they are Apache's %D, write D= before them"
@@ -98,9 +112,27 @@ class AccessLog:
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
         log = RequestLog(self.name, paths, options)
+        if options.log_format is not None:
+            declared = declared_format(options.log_format)
+            for line in log.read_lines(_files(paths), declared.read, declared.fits):
+                add_line(log, line, options)
+            return log.result([*_explained(log), *declared.notes])
         for found, stamp_ns in log.read_lines(_files(paths), stamped(_LINE, _NO_LINE)):
             _add(log, found, stamp_ns, options)
         return log.result(_explained(log))
+
+
+def declared_format(text: str) -> DeclaredFormat:
+    """What reads lines of a format string of nginx or Apache. Raises TraceError."""
+    if _IS_NGINX(text):
+        pieces, notes = nginx_pieces(text)
+        return DeclaredFormat(pieces, is_end=True, notes=notes)
+    if "%" not in text:
+        wanted = (
+            'nginx\'s, as $remote_addr [$time_local] "$request" $status, or Apache\'s, as %h %t \\"%r\\" %>s'
+        )
+        raise TraceError(f"{OPTION}: has no variables. Write {wanted}.")
+    return DeclaredFormat(apache_pieces(text), is_end="%{end:" in text)
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -123,14 +155,14 @@ def _explained(log: RequestLog) -> list[str]:
 
 
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
-    request = _REQUEST(_unescaped(found["request"]))
+    request = _REQUEST(unescaped(found["request"]))
     if request is None:
         log.departures.drop("line(s) with a request that the server could not parse")
         return
     texts, fields, bare = _fields(found["rest"] or "")
     referer, user_agent, forwarded_for = (*texts, None, None, None)[:3]
     log.departures.drop("referer(s)", referer not in (None, "-", ""))
-    user_agent = None if user_agent in (None, "-", "") else _unescaped(user_agent)
+    user_agent = None if user_agent in (None, "-", "") else unescaped(user_agent)
     if forwarded_for is None or not _ADDRESSES(forwarded_for):
         forwarded_for = _first(fields, _FORWARDED_KEYS)
     instant = next(filter(_INSTANT, bare), None) or fields.get("msec")
@@ -227,22 +259,3 @@ def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, 
 
 def _first(fields: dict[str, str], keys: Sequence[str]) -> str | None:
     return next((fields[key] for key in keys if fields.get(key) not in (None, "", "-")), None)
-
-
-def _unescaped(text: str) -> str:
-    """A text as it was before the server escaped it: nginx writes \\xHH, Apache \\" and \\n besides."""
-    if "\\" not in text:
-        return text
-
-    def byte(found: "re.Match[str]") -> bytes:
-        return bytes.fromhex(found["hex"])
-
-    parts: list[bytes] = []
-    end = 0
-    for found in _ESCAPE.finditer(text):
-        character = found["character"]
-        parts.append(text[end : found.start()].encode())
-        parts.append(byte(found) if character is None else _CONTROLS.get(character, character).encode())
-        end = found.end()
-    parts.append(text[end:].encode())
-    return b"".join(parts).decode("utf-8", "replace")

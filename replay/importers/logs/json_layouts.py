@@ -85,24 +85,24 @@ def told_by_layout(entry: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {}
     for key, places in layout.keys.items():
-        value = next((value for place in places if (value := _at(entry, place)) not in (None, "", "-")), None)
+        value = next((value for place in places if (value := at(entry, place)) not in (None, "", "-")), None)
         if value is not None:
             found[key] = value
     return found
 
 
 def _has_all(entry: Mapping[str, Any], places: tuple[str, ...]) -> bool:
-    return all(_at(entry, place) is not None for place in places)
+    return all(at(entry, place) is not None for place in places)
 
 
-def _at(entry: Mapping[str, Any], place: str) -> Any:
+def at(entry: Mapping[str, Any], place: str) -> Any:
     """What stands at a dotted place: under the whole of it as a key, or else from object to object."""
     if place in entry:
         return entry[place]
     key, dot, rest = place.partition(".")
     while dot:
         inner = entry.get(key)
-        if isinstance(inner, Mapping) and (found := _at(inner, rest)) is not None:
+        if isinstance(inner, Mapping) and (found := at(inner, rest)) is not None:
             return found
         more, dot, rest = rest.partition(".")
         key = f"{key}.{more}"

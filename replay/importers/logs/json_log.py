@@ -14,6 +14,7 @@ replay/importers/logs/logged_requests.py. What the keys tell:
   the head of the request as well.
 
 --session-by takes a key, dotted for a key in an object, or `query:NAME`. Referers and all other keys are dropped.
+Lines with other keys are read by those that `--keys` names (replay/importers/logs/named_keys.py).
 """
 
 import json
@@ -24,12 +25,22 @@ from typing import Any
 import msgspec
 
 from replay.importers.logs.json_layouts import told_by_layout
+from replay.importers.logs.line_logs import add_line
 from replay.importers.logs.log_frames import unframed
 from replay.importers.logs.log_times import duration_us, instant_ns
 from replay.importers.logs.logged_requests import LoggedRequest, RequestLog
+from replay.importers.logs.named_keys import NamedKeys
 from replay.importers.reading.inputs import input_files
-from replay.importers.reading.log_fields import client_key, first_address, number, session_value, status_of
+from replay.importers.reading.log_fields import (
+    client_key,
+    first_address,
+    number,
+    said,
+    session_value,
+    status_of,
+)
 from replay.importers.types import ImportOptions, ImportResult
+from replay.trace.errors import shown_path
 
 _STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
@@ -111,7 +122,6 @@ _ATTRIBUTES = {
     "x_envoy_upstream_service_time": "upstream_ms",
     "response_flags": "response_flags",
 }
-_LARGEST_TEXT = 1 << 14
 # A number under a key that only sounds like a start may be a duration.
 _EARLIEST_NS = 10**17  # in 1973
 
@@ -136,10 +146,17 @@ class JsonLog:
         return any(_is_request(_entry(line)) for line in _sniffed(first_bytes))
 
     def read(self, paths: Sequence[Path], options: ImportOptions) -> ImportResult:
+        files = input_files(paths, ".json*" if _has_json(paths) else ".log*")
+        if options.keys is not None:
+            named = NamedKeys(options.keys, options.session_by)
+            session_is = named.session_is if options.session_by is None else None
+            log = RequestLog(self.name, paths, options, session_is=session_is)
+            for line in log.read_lines(files, named.read, named.fits):
+                add_line(log, line, options)
+            named.refuse_unseen(shown_path(files[0]))
+            return log.result(named.notes)
         log = RequestLog(self.name, paths, options)
-        for entry, stamp in log.read_lines(
-            input_files(paths, ".json*" if _has_json(paths) else ".log*"), _parsed
-        ):
+        for entry, stamp in log.read_lines(files, _parsed):
             _add(log, entry, stamp, options)
         stamps = log.stamps
         explained = [_STAMPED_END] if stamps.at_end else []
@@ -207,13 +224,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     """The first of these that is a text that says something, or a number, as a text."""
-    for key in keys:
-        value = entry.get(key)
-        if isinstance(value, str) and value not in ("", "-"):
-            return value[:_LARGEST_TEXT]
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return f"{value:.6f}" if isinstance(value, float) else str(value)[:30]
-    return None
+    return next((text for key in keys if (text := said(entry.get(key))) is not None), None)
 
 
 def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:
@@ -312,4 +323,4 @@ def _dotted(entry: Mapping[str, Any], path: str) -> str | None:
         if not isinstance(value, dict):
             return None
         value = value.get(key, _flat(value).get(key.lower().replace("-", "_")))
-    return _first({"value": value}, ("value",))
+    return said(value)

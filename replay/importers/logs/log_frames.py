@@ -85,13 +85,18 @@ def unframed(first_bytes: bytes) -> list[str]:
 
 
 def lines_without_frames(
-    first_lines: Iterable[tuple[int, str]], lines: Iterable[tuple[int, str]], taken: list[str]
+    first_lines: Iterable[tuple[int, str]],
+    lines: Iterable[tuple[int, str]],
+    taken: list[str],
+    fits: Callable[[str], bool] = lambda line: False,
 ) -> Iterator[tuple[int, str]]:
     """The lines of a file, numbered, without their frames, whose names are added to taken.
 
-    first_lines: the same lines, of which only the first are asked for.
+    first_lines: the same lines, of which only the first are asked for. fits: whether a line needs nothing taken off;
+    where most of them do not, they have no frames.
     """
-    frames = Frames([line for _, line in islice(first_lines, _TOLD_BY_LINES)])
+    first = [line for _, line in islice(first_lines, _TOLD_BY_LINES)]
+    frames = Frames([] if 2 * sum(map(fits, first)) > len(first) else first)
     if not frames.taken:
         yield from lines
         return

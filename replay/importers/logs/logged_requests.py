@@ -123,13 +123,21 @@ class RequestLog:
         self.departures = Departures()
         self.stamps = Stamps()
 
-    def read_lines(self, files: Sequence[Path], parsed: Callable[[str], _Found | str]) -> Iterator[_Found]:
-        """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing."""
+    def read_lines(
+        self,
+        files: Sequence[Path],
+        parsed: Callable[[str], _Found | str],
+        fits: Callable[[str], bool] = lambda line: False,
+    ) -> Iterator[_Found]:
+        """What the lines of all files hold. parsed: what a line does, or a sentence that says why it holds nothing.
+
+        fits: whether a line has surely nothing around it that a collector wrote.
+        """
 
         def read(file: Path) -> Iterator[_Found]:
             self.stamps.begin_file()
             first_lines, lines = read_log_lines(file, Damage()), read_log_lines(file, self.damage)
-            for n, line in lines_without_frames(first_lines, lines, self._frames):
+            for n, line in lines_without_frames(first_lines, lines, self._frames, fits):
                 found = parsed(line)
                 if isinstance(found, str):
                     self.damage.lose(TraceError(f"{shown_path(file)}, line {n}: {found}"))

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
 
+import msgspec
+
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.redaction.names import is_secret_header, is_secret_parameter
@@ -19,6 +21,8 @@ _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
 
 _LARGEST_COUNT = 1 << 50
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
+_ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
+_CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\d+):\d+").fullmatch
 
 
@@ -76,6 +80,15 @@ def number(value: object, most: int = _LARGEST_COUNT) -> int | None:
     return value if 0 <= value <= most else None
 
 
+def said(value: object) -> str | None:
+    """A text that says something, or a number, as a text; a long one cut."""
+    if isinstance(value, str):
+        return value[:LONGEST_PATH] if value not in ("", "-") else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return f"{value:.6f}" if isinstance(value, float) else str(value)[:30]
+
+
 def status_of(value: object) -> int | None:
     """An HTTP status; None where it is none."""
     found = number(value, 999)
@@ -125,3 +138,28 @@ def session_value(session_by: str | None, path: str, fields: Mapping[str, str | 
     kind, colon, name = session_by.partition(":")
     found = query_value(path, name) if colon and kind == "query" else fields.get(session_by)
     return found if found and found != "-" else None
+
+
+def unescaped(text: str) -> str:
+    """A text as it was before the server escaped it: nginx writes \\xHH, Apache \\" and \\n besides."""
+    if "\\" not in text:
+        return text
+    parts: list[bytes] = []
+    end = 0
+    for found in _ESCAPE.finditer(text):
+        character = found["character"]
+        parts.append(text[end : found.start()].encode())
+        parts.append(
+            bytes.fromhex(found["hex"]) if character is None else _CONTROLS.get(character, character).encode()
+        )
+        end = found.end()
+    parts.append(text[end:].encode())
+    return b"".join(parts).decode("utf-8", "replace")
+
+
+def unescaped_json(text: str) -> str | None:
+    """A text as it was before it was escaped for JSON; None where it was not."""
+    try:
+        return msgspec.json.decode(f'"{text}"', type=str)
+    except (msgspec.DecodeError, UnicodeError):
+        return None

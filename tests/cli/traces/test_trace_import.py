@@ -135,3 +135,33 @@ def test_what_is_no_recording_is_refused_for_what_it_is(tmp_path, monkeypatch, w
     else:
         Path("in").write_bytes(data)
     assert str(imported(*words, "-o", "out.jsonl").exception) == said
+
+
+def test_an_option_that_only_one_format_has_a_use_for_tells_it(tmp_path):
+    """A log that no importer would recognise is read by the format or the keys that its user names."""
+    log, out = tmp_path / "app.txt", tmp_path / "out.jsonl"
+    log.write_text("971211336.000|GET|/x|200\n971211337.000|GET|/x|200\n")
+    done = imported(str(log), "--log-format", "$msec|$request_method|$uri|$status", "-o", str(out))
+    assert (done.exit_code, starts_ms(out)) == (0, [0.0])
+    log.write_text('{"a":971211336,"b":"/x"}\n')
+    assert imported(str(log), "--keys", "start=a,path=b", "-o", str(out)).exit_code == 0
+    assert starts_ms(out) == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("har", "--log-format", "%t %r"), "--log-format is for access-log, and the format is har. Leave one out."),
+        (("--keys", "start=a,path=b", "--log-format", "%t %r"), "--keys is for json-log, and the format is access-log."),
+        (("--log-format", "%t %r %Z"), "--log-format: %Z is no directive of Apache's LogFormat."),
+        (("--keys", "start=a"), "--keys: does not say what tells the path of a request. Add path=KEY."),
+    ],
+)  # fmt: skip
+def test_a_format_that_a_user_declares_wrongly_is_told_before_anything_is_written(tmp_path, words, said):
+    log, out = tmp_path / "app.txt", tmp_path / "out.jsonl"
+    log.write_text("x\n")
+    formats = [word for word in words[:1] if not word.startswith("-")]
+    result = imported(*formats, str(log), *words[len(formats) :], "-o", str(out))
+    assert result.exit_code != 0
+    assert said in f"{result.output}{result.exception}"
+    assert not out.exists()

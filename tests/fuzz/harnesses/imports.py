@@ -14,6 +14,9 @@ from tests.support.recordings import in_place_of_mitmproxy
 _READS = {
     "access-log": (
         "logs.access_log",
+        "logs.log_format",
+        "logs.nginx_format",
+        "logs.apache_format",
         "logs.log_times",
         "logs.log_frames",
         "logs.log_lines",
@@ -32,7 +35,7 @@ _READS = {
     "gor": ("captures.gor",),
     "har": ("captures.har", "captures.har_entries"),
     "haproxy-log": ("logs.haproxy_log",),
-    "json-log": ("logs.json_log", "logs.json_layouts"),
+    "json-log": ("logs.json_log", "logs.json_layouts", "logs.named_keys"),
     "lambda-log": ("logs.lambda_log",),
     "langfuse": ("tracing.langfuse", "reading.json_items", "reading.timestamps"),
     "langsmith": ("tracing.langsmith",),
@@ -51,6 +54,15 @@ _READS = {
 }
 
 
+# What a user may say of a log besides.
+_DECLARED = {
+    "access-log": {
+        "log_format": '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent'
+    },
+    "json-log": {"keys": "start=time,path=request_uri,duration_s=request_time"},
+}
+
+
 def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
     path = folder / "input"
     path.write_bytes(data)
@@ -60,6 +72,7 @@ def _imported(importer: Importer, data: bytes, folder: Path) -> bool:
         if importer.name in ("gor", "har", "json-log", "mitmproxy") and data[-1:] > b"m"
         else None,
         responses="keep" if importer.name == "har" else "drop",
+        **(_DECLARED.get(importer.name, {}) if data[-2:-1] > b"m" else {}),
     )
     result = importer.read([path], chosen)
     with TraceWriter(folder / "out.jsonl", result.header) as writer:
