@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from replay.target.sending import Auth
+from replay.target.auth import Auth
 from replay.target.urls import check_url
 from replay.trace.types import Expect
 from replay.trace.values.expect import expect_problem

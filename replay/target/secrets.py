@@ -26,7 +26,7 @@ def lacks(places: Iterable[Target]) -> list[str]:
     """What these need of this machine and do not find: secrets in the environment, and files; each once, in words."""
     missing: dict[str, None] = {}
     for place in places:
-        for variable in filter(None, (place.auth.bearer_env, *place.auth.header_env.values())):
+        for variable in place.auth.variables:
             try:
                 secret_from_env(variable)
             except TargetError as error:
@@ -46,8 +46,12 @@ def redacted(target: Target) -> dict[str, Any]:
             name: REDACTED if may_be_secret(name, value) else value for name, value in target.headers.items()
         }
     for part in (shown, *shown.get("routes", ())):
-        if isinstance(part.get("auth"), dict) and "command" in part["auth"]:
-            part["auth"]["command"] = REDACTED
+        if isinstance(auth := part.get("auth"), dict):
+            for keeper in (auth, auth.get("aws", {})):
+                if "command" in keeper:
+                    keeper["command"] = REDACTED
+            if "oauth" in auth:
+                auth["oauth"]["token_url"] = shown_url(auth["oauth"]["token_url"])
     for name in ("proxy", "observe"):
         if name in shown:
             shown[name] = shown_url(shown[name])

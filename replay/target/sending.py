@@ -1,4 +1,4 @@
-"""How requests go out to a target: authorised, secured, over which connections, in which shape, and how often."""
+"""How requests go out to a target: secured, over which connections, in which shape, and how often."""
 
 from typing import Annotated, Literal
 
@@ -9,47 +9,6 @@ from replay.dialects.asked import prompting_of
 from replay.dialects.types import PromptLayout
 from replay.target.checking import LONGEST_S, check_address, check_header, check_positive
 from replay.target.urls import check_host
-
-
-class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How requests are authorised. Secrets come from the environment or from a command, never from the file."""
-
-    bearer_env: Annotated[
-        str | None, Meta(description="The environment variable that holds a bearer token.")
-    ] = None
-    header_env: Annotated[
-        dict[str, str],
-        Meta(
-            description=(
-                "Headers whose values are secret: by their names, the environment variables that hold them."
-            )
-        ),
-    ] = {}
-    command: Annotated[
-        str | None,
-        Meta(
-            description=(
-                "A command that prints a token. It is run again early when the target answers 401, "
-                "at most every 5 s."
-            )
-        ),
-    ] = None
-    command_header: Annotated[
-        str | None,
-        Meta(
-            description=(
-                "The header that the command's token is sent in; absent: Authorization, as a bearer token."
-            )
-        ),
-    ] = None
-    command_ttl_s: Annotated[float, Meta(description="How long that token is used, in s.")] = 300.0
-
-    def __post_init__(self) -> None:
-        for name in (*self.header_env, *filter(None, (self.command_header,))):
-            check_header(name, "")
-        if self.command is not None and not self.command.strip():
-            raise ValueError("command must not be empty")
-        check_positive(self, "command_ttl_s", most=LONGEST_S)
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from replay.target.auth import Auth
 from replay.target.checking import check_header
 from replay.target.cost import Cost
 from replay.target.routes import ExpectRule, Route
-from replay.target.sending import Auth, Connections, Retry, SessionRules, Shape, Timeouts, Tls
+from replay.target.sending import Connections, Retry, SessionRules, Shape, Timeouts, Tls
 from replay.target.urls import ASGI_PREFIX, check_other_url, check_url
 
 Plane = Literal["serverless", "vm", "hybrid"]
@@ -136,7 +137,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             auths = [self.auth, *(route.auth for route in self.routes if isinstance(route.auth, Auth))]
             named = [
                 *self.headers,
-                *(n for auth in auths for n in (*auth.header_env, auth.command_header or "")),
+                *(name for auth in auths for name in auth.header_names),
             ]
             if any(name.lower() == "cookie" for name in named):
                 raise ValueError("a cookie header for all and [session] cookies exclude each other; choose one")

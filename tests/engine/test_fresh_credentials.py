@@ -15,10 +15,11 @@ from replay.engine.retries import Retries
 from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Pace
 from replay.simulation.virtual import VirtualTime
-from replay.target.sending import Auth, Retry
+from replay.target.auth import Auth
+from replay.target.sending import Retry
 from replay.target.target import Target
 from replay.trace.types import Edge, Request, Session, Step
-from replay.wire.credentials import Credentials
+from replay.wire.signin.credentials import Credentials
 
 MS = 1_000_000
 TARGET = Target(
@@ -52,7 +53,7 @@ class World:
         return self.token
 
     def renew(self) -> None:
-        asyncio.run(self.credentials._renew("c"))
+        asyncio.run(self.credentials._renew())
 
     def change_token(self, to: str) -> None:
         self.token = to

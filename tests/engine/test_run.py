@@ -13,10 +13,11 @@ from replay.engine.types import Knobs, RunOptions
 from replay.engine.walker import Walk
 from replay.results.histogram import HIGHEST
 from replay.results.summary import rebuild
+from replay.target.auth import Auth
 from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.routes import Route
-from replay.target.sending import Auth, Connections, Retry, Timeouts
+from replay.target.sending import Connections, Retry, Timeouts
 from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.wire.errors import TargetUnreachable

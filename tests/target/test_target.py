@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.target.auth import Auth, Aws, OAuth
 from replay.target.cost import Cost
 from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.routes import Route
 from replay.target.secrets import redacted, secret_from_env
-from replay.target.sending import Auth, Connections, Retry, Timeouts
+from replay.target.sending import Connections, Retry, Timeouts
 from replay.target.target import Target
 from replay.trace.redaction.shown_urls import shown_url
 
@@ -203,7 +204,16 @@ def test_no_secret_of_a_target_is_written_or_shown():
         proxy=f"http://user:{SECRET}@127.0.0.1:3128?{SECRET}",
         headers={**dict.fromkeys(names, SECRET), "x-environment": "staging", "idempotency-key": "k"},
         auth=Auth(command=SECRET),
-        routes=(Route(send_to="http://b", auth=Auth(command=SECRET, bearer_env="B")),),
+        routes=(
+            Route(send_to="http://b", auth=Auth(command=SECRET, command_header="x-token", bearer_env="B")),
+            Route(send_to="http://c", auth=Auth(aws=Aws(region="r", service="s", command=SECRET))),
+            Route(
+                send_to="http://d",
+                auth=Auth(
+                    oauth=OAuth(token_url=f"https://d/t?key={SECRET}", client_id="i", client_secret_env="S")
+                ),
+            ),
+        ),
     )
 
     found = redacted(target)
@@ -212,7 +222,11 @@ def test_no_secret_of_a_target_is_written_or_shown():
     assert found["observe"] == "http://(redacted)@127.0.0.1:9190/state?(redacted)"
     assert found["headers"]["x-environment"] == "staging"
     assert found["headers"]["idempotency-key"] == "k"
-    assert found["routes"][0]["auth"] == {"command": "(redacted)", "bearer_env": "B"}
+    assert [route["auth"] for route in found["routes"]] == [
+        {"command": "(redacted)", "command_header": "x-token", "bearer_env": "B"},
+        {"aws": {"region": "r", "service": "s", "command": "(redacted)"}},
+        {"oauth": {"token_url": "https://d/t?(redacted)", "client_id": "i", "client_secret_env": "S"}},
+    ]
 
 
 @pytest.mark.parametrize(

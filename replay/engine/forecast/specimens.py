@@ -43,7 +43,14 @@ def _headers(lines: list[str], place: Target) -> Iterator[tuple[str, str]]:
     auth = place.auth
     if auth.bearer_env is not None:
         yield "authorization", f"Bearer (from {auth.bearer_env})"
+    if auth.basic_env is not None:
+        yield "authorization", f"Basic (from {auth.basic_env})"
     for name, variable in auth.header_env.items():
         yield name, f"(from {variable})"
     if auth.command is not None:
         yield auth.command_header or "authorization", "(from auth.command)"
+    for key in ("oauth", "google_audience"):
+        if getattr(auth, key) is not None:
+            yield "authorization", f"Bearer (from auth.{key})"
+    if auth.aws is not None:
+        yield "authorization", "AWS4-HMAC-SHA256 (signed by auth.aws)"

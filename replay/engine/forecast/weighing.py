@@ -9,11 +9,11 @@ from collections import Counter
 from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
 from replay.engine.forecast.specimens import as_curl
 from replay.engine.requests.render import Renderer
-from replay.target.sending import Auth
+from replay.target.auth import Auth
 from replay.target.target import Target
 from replay.trace.origins import origin_of
 from replay.trace.types import Step
-from replay.wire.credentials import Credentials
+from replay.wire.signin.credentials import Credentials
 
 # A trace may name any number of methods; further ones are counted together.
 _MOST_METHODS = 20

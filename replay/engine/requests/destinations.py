@@ -6,8 +6,9 @@ Credentials belong to an origin: what a target file names for the target's own g
 
 import msgspec
 
+from replay.target.auth import Auth
 from replay.target.routes import Route
-from replay.target.sending import Auth, Tls
+from replay.target.sending import Tls
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
@@ -70,7 +71,8 @@ def shares_cookies(place: Target, target: Target) -> bool:
 
 def has_secrets(target: Target) -> bool:
     """Whether requests to the target's own URL carry credentials, or TLS does."""
-    auth = target.auth
-    return bool(auth.bearer_env or auth.header_env or auth.command or target.tls.client_cert) or any(
-        may_be_secret(name, value) for name, value in target.headers.items()
+    return (
+        target.auth.is_given
+        or target.tls.client_cert is not None
+        or any(may_be_secret(name, value) for name, value in target.headers.items())
     )

@@ -20,7 +20,8 @@ from replay.http.methods import SAFE_METHODS
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Request, Step
-from replay.wire.credentials import Credentials
+from replay.wire.signin.credentials import Credentials
+from replay.wire.signin.sigv4 import SIGNED_ANEW
 
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
@@ -46,6 +47,7 @@ class Renderer:
         self._prefix = "" if is_asgi else parts.path.rstrip("/")
         self._host = "asgi" if is_asgi else _host(url)
         self._credentials = credentials
+        self._signer = credentials.signer
         self._own = [(name.lower(), value) for name, value in target.headers.items()]
         self._closes = target.connections.reuse == "none"
         self._has_traceparent = target.traceparent
@@ -111,16 +113,20 @@ class Renderer:
             path = path.partition("#")[0]
         if self._prefix:
             path = below_root(path)
+        turn = self._credentials.turn
+        if self._signer is not None:
+            turn = self._signer.turn
+            extra += self._signer.lines(method, f"{self._prefix}{path}", self._common + extra, body)
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
         try:
             head_bytes = head.encode("latin-1")
         except UnicodeEncodeError:
             head_bytes = head.encode("utf-8", "surrogatepass")
-        return Rendered(method, head_bytes, body, is_stream, method in SAFE_METHODS, self._credentials.turn)
+        return Rendered(method, head_bytes, body, is_stream, method in SAFE_METHODS, turn)
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request that was rendered ahead carries the credentials as they are now."""
-        return rendered.turn == self._credentials.turn
+        return rendered.turn == (self._credentials if self._signer is None else self._signer).turn
 
     def _learn_credentials(self) -> None:
         """What is the same in every request, with the credentials as they are now."""
@@ -135,6 +141,8 @@ class Renderer:
             lines.append(("connection", "close"))
         if self._has_traceparent:
             names |= {"traceparent", "tracestate"}
+        if self._signer is not None:
+            names |= SIGNED_ANEW
         self._replaced = frozenset(names)
         self._common = "".join(f"{name}: {value}\r\n" for name, value in lines)
         self._agent = "" if "user-agent" in names else f"user-agent: agent-replay/{__version__}\r\n"

@@ -1,5 +1,6 @@
 """The target's side of a run: for each step, the wire to send it on and the bytes to send."""
 
+from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -10,9 +11,10 @@ from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
-from replay.wire.credentials import Credentials
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.signin.credentials import Credentials
 from replay.wire.types import Wire
+from replay.words.numbers import count
 
 
 class TargetSender:
@@ -111,9 +113,10 @@ class TargetSender:
             notes.append(
                 f"requests to {', '.join(bare)} went without the target's credentials, which belong to its own origin"
             )
-        failed = sum(credentials.failed_renewals for credentials in dict.fromkeys(self._credentials))
-        if failed:
-            notes.append(f"auth.command failed {failed} times; the old value was used")
+        failed: Counter[str] = Counter()
+        for credentials in dict.fromkeys(self._credentials):
+            failed[credentials.source_name] += credentials.failed_renewals
+        notes += [f"{name} failed {count(n)} times; the old value was used" for name, n in failed.items() if n]
         return notes
 
 

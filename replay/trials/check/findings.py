@@ -132,7 +132,9 @@ def _credentials(seen: Seen) -> Iterator[Finding]:
     said = ", ".join(f"{_n(n, 'answer is', 'answers are')} {status}" for status, n in statuses.items())
     to_do = "Check the credentials in the target file: they were sent, and refused."
     if not has_some:
-        to_do = "Give the target file credentials: [auth] with bearer_env, header_env or command."
+        to_do = (
+            "Give the target file credentials: [auth] with bearer_env, header_env, command, oauth or another."
+        )
     yield Finding("credentials", "problem", f"{said}, unlike when recorded: {_names(refused)}", to_do)
 
 

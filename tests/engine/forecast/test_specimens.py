@@ -6,7 +6,8 @@ import pytest
 
 from replay.engine.forecast.dryrun import foresee
 from replay.engine.types import RunOptions
-from replay.target.sending import Auth, Tls
+from replay.target.auth import Auth
+from replay.target.sending import Tls
 from replay.target.target import Target
 
 

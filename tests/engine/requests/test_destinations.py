@@ -11,11 +11,12 @@ from replay.engine.requests.own_origin import origins_of
 from replay.engine.requests.sender import TargetSender
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
+from replay.target.auth import Auth
 from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.routes import Route
 from replay.target.secrets import redacted
-from replay.target.sending import Auth, SessionRules, Tls
+from replay.target.sending import SessionRules, Tls
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 

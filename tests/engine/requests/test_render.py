@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.engine.requests.render import Renderer
-from replay.target.sending import Auth, Connections
+from replay.target.auth import Auth
+from replay.target.sending import Connections
 from replay.target.target import Target
 from replay.trace.types import LlmCall, Recorded, Request, Step
-from replay.wire.credentials import Credentials
+from replay.wire.signin.credentials import Credentials
 
 TOKEN = st.text(st.sampled_from("abcXYZ019-_.!#$%&'*+^`|~"), min_size=1, max_size=10)
 VALUE = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=("Cs",)), max_size=20)

@@ -7,8 +7,8 @@ import pytest
 from replay.engine.requests import sender as module
 from replay.engine.requests.router import WAIT
 from replay.engine.requests.sender import TargetSender
+from replay.target.auth import Auth
 from replay.target.routes import Route
-from replay.target.sending import Auth
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.wire.errors import TargetUnreachable

@@ -17,7 +17,7 @@ from replay.trace.types import Expect, Extract, Step
 from replay.trace.values.expect import expect_problem, unmet
 from replay.trace.values.extracting import MissingValue, extract_problem, filled, found_in_body, taken
 from replay.trace.values.patterns import PatternProblem, Replacement, compiled, pattern_problem, replaced
-from replay.wire.credentials import Credentials
+from replay.wire.signin.credentials import Credentials
 from tests.fuzz.contract import Harness
 from tests.fuzz.seeds import BODIES, correlated_traces, sessions_of_traces
 

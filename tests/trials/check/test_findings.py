@@ -17,7 +17,8 @@ from replay.results.types import (
     TargetFacts,
     TraceFacts,
 )
-from replay.target.sending import Auth, SessionRules
+from replay.target.auth import Auth
+from replay.target.sending import SessionRules
 from replay.target.target import Target
 from replay.trace.types import Edge, Header, Recorded, Request, Session, Step
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings

@@ -7,10 +7,10 @@ import traceback
 
 import pytest
 
+from replay.target.auth import Auth
 from replay.target.errors import TargetError
-from replay.target.sending import Auth
-from replay.wire.credentials import Credentials, renew_after_s
 from replay.wire.errors import TargetUnreachable
+from replay.wire.signin.credentials import Credentials, renew_after_s
 
 pytestmark = pytest.mark.anyio
 SECRET = "s3cr3t-value"
