@@ -259,12 +259,3 @@ def _with(options: Sequence[Callable[[Any], Any]], command: _Command) -> _Comman
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def personal_option(command: _Command) -> _Command:
-    """`--redact-personal`, for what writes a trace of what people sent."""
-    return click.option(
-        "--redact-personal",
-        is_flag=True,
-        help="Replace e-mail addresses, card and phone numbers, and IBANs, where their form gives them away.",
-    )(command)

@@ -13,7 +13,7 @@ from replay.recording.responses import kept_response
 from replay.recording.types import Bodies, Exchange
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
 from replay.trace.redaction.bodies import of_size_only
-from replay.trace.redaction.personal import personal_taken_out
+from replay.trace.redaction.personal_steps import personal_taken_out
 from replay.trace.redaction.requests import Redactor, RequestRedactor
 from replay.trace.types import Kind, Recorded, Request, Step
 
@@ -121,8 +121,8 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
         ),
         attributes=attributes,
     )
-    if redactor.takes_personal:
-        personal_taken_out(step)
+    if redactor.personal is not None:
+        personal_taken_out(step, redactor.personal)
     return step
 
 

@@ -26,6 +26,7 @@ from replay.recording.types import (
 )
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import origin_at, united
+from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Responses
 
@@ -35,7 +36,7 @@ _BACKLOG = 1024
 class RecordOptions(msgspec.Struct, frozen=True):
     """What to record, and how. port 0: a free one. patterns: regular expressions of what must not be written.
 
-    takes_personal: nor may personal data, as far as they are found.
+    personal: finds personal data, which may not be written either; None where they may.
     """
 
     routes: tuple[Route, ...]
@@ -46,7 +47,7 @@ class RecordOptions(msgspec.Struct, frozen=True):
     bodies: Bodies = "keep"
     responses: Responses = "drop"
     patterns: tuple[str, ...] = ()
-    takes_personal: bool = False
+    personal: PersonalData | None = None
     name: str | None = None
     tls: ssl.SSLContext | None = None
 
@@ -77,7 +78,7 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
     """
     loop = asyncio.get_running_loop()
     key = token_bytes(32)
-    redactor = Redactor(options.patterns, takes_personal=options.takes_personal)
+    redactor = Redactor(options.patterns, personal=options.personal)
     sessions = Sessions(options.sessions, key, redactor.is_harmless)
     proxy = Proxy(
         options.routes,

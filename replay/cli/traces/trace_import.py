@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import click
 
 from replay.cli.command import Command
-from replay.cli.options import personal_option
 from replay.cli.paths import OUTPUT_TRACE
+from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION
 from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
@@ -136,10 +136,19 @@ def _described(importer: OtherImporter) -> str:
 @click.option(
     "--strict", is_flag=True, help="Fail at the first line that cannot be read, instead of leaving it out."
 )
-@personal_option
+@personal_options
+@redact_option
 def import_(
-    words: tuple[str, ...], from_format: str | None, out: Path, redact_personal: bool, **chosen: Any
+    words: tuple[str, ...],
+    from_format: str | None,
+    out: Path,
+    redact_personal: bool,
+    redact_names: Path | None,
+    redact: str | None,
+    **chosen: Any,
 ) -> None:
+    personal = personal_data(redact_personal or redact is not None, redact_names)
+    redaction = None if personal is None else RedactPersonal(personal)
     with contextlib.ExitStack() as spools:
         names: dict[str, str] = {}
         words = tuple(_readable(word, spools, names) for word in words)
@@ -152,16 +161,18 @@ def import_(
         except ArrivalsError as error:
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
         doubts = Doubts(_first_unix_ns(result.header), time.time_ns())
-        with TraceWriter(out, result.header) as writer:
-            sessions, tally = map(doubts.seen, result.sessions()), Tally()
-            for session in RedactPersonal().apply(sessions, tally) if redact_personal else sessions:
+        header, sessions, tally = result.header, result.sessions(), Tally()
+        if redaction is not None:
+            header, sessions = redaction.header(header), redaction.apply(sessions, tally)
+        with TraceWriter(out, header) as writer:
+            for session in map(doubts.seen, sessions):
                 writer.write(session)
         sentences, table = closing_table(result.notes, writer.sessions, writer.steps, list(doubts.told()))
         for note in (*sentences, *table):
             for spool, name in names.items():
                 note = note.replace(spool, name)
             click.echo(escaped(note), err=True)
-        if redact_personal:
+        if redaction is not None:
             click.echo(f"{', '.join(f'{n:,} {what}' for what, n in tally.items())}.", err=True)
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
 

@@ -11,8 +11,8 @@ import anyio
 import click
 
 from replay.cli.command import Command
-from replay.cli.options import personal_option
 from replay.cli.paths import PATH
+from replay.cli.traces.personal import PERSONAL, personal_data, personal_options
 from replay.cli.units import DURATION, typed_duration
 from replay.exit_codes import EXIT_CODES
 from replay.planes.serving.output import Output
@@ -89,9 +89,9 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     multiple=True,
     metavar="REGEX",
     help="Replace what matches (or its group named secret) in paths, header values and bodies; RE2 syntax."
-    " May be repeated.",
+    f" May be repeated. {PERSONAL}: as --redact-personal.",
 )
-@personal_option
+@personal_options
 @click.option("-o", "--out", required=True, type=PATH, help="The trace to write; .zst compresses.")
 @click.option("--force", is_flag=True, help="Replace a trace that is there already.")
 @click.option("--name", help="The trace's name.  [default: from OUT]")
@@ -224,8 +224,10 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
         ),
         bodies=chosen["bodies"],
         responses=chosen["responses"],
-        patterns=chosen["patterns"],
-        takes_personal=chosen["redact_personal"],
+        patterns=tuple(pattern for pattern in chosen["patterns"] if pattern != PERSONAL),
+        personal=personal_data(
+            chosen["redact_personal"] or PERSONAL in chosen["patterns"], chosen["redact_names"]
+        ),
         name=name,
     )
 

@@ -11,8 +11,8 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.options import personal_option
 from replay.cli.paths import OUTPUT_TRACE, PATH
+from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION, Factor, Percent
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter, open_trace, scan
@@ -50,6 +50,9 @@ class _Common(msgspec.Struct, frozen=True):
     by: str
 
 
+# Options that all ask for the same.
+_PERSONAL = ("redact_personal", "redact_names", "redact")
+
 _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
     "from": lambda value, common: Between(from_ms=value * 1000.0),
     "to": lambda value, common: Between(to_ms=value * 1000.0),
@@ -66,7 +69,7 @@ _MAKE: dict[str, Callable[[Any, _Common], Transform]] = {
     "rewrite_path": lambda value, common: parse_rewrite(value),
     "set_header": lambda value, common: parse_header(value),
     "anonymise": lambda value, common: Anonymise(common.key, common.names),
-    "redact_personal": lambda value, common: RedactPersonal(),
+    **dict.fromkeys(_PERSONAL, lambda value, common: RedactPersonal(value)),
     "remove_header": lambda value, common: SetHeader(value, None),
 }
 # How a converted value is written again.
@@ -106,7 +109,7 @@ def _changes(names: list[str], chosen: dict[str, Any], common: _Common) -> Itera
             made = _MAKE[name](value, common)
         except TransformError as error:
             raise click.BadParameter(escaped(str(error)), param_hint=option) from error
-        text = option if value is True else f"{option} {value}{_UNITS.get(name, '')}"
+        text = option if value is True or name in _PERSONAL else f"{option} {value}{_UNITS.get(name, '')}"
         if name in _MERGING and common.by != "agent":
             text += f" --by attr.{common.by}"
         is_hidden = name in _TELLING and "anonymise" in names
@@ -189,7 +192,8 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 @_repeated("remove-header", str, "Remove this header from every request.")
 @click.option("--anonymise", is_flag=True, help="Replace who and where by pseudonyms, and content by its size.")
 @click.option("--anonymise-names", is_flag=True, help="With --anonymise: replace step names, too.")
-@personal_option
+@personal_options
+@redact_option
 @click.option(
     "--seed", type=int, help="Random seed of samples (default 1) and pseudonyms (default: a new secret)."
 )
@@ -201,6 +205,8 @@ def transform(
     anonymise: bool,
     anonymise_names: bool,
     redact_personal: bool,
+    redact_names: Path | None,
+    redact: str | None,
     by: str | None,
     as_json: bool,
     **chosen: Any,
@@ -210,8 +216,10 @@ def transform(
         raise click.UsageError("--anonymise-names adds to --anonymise. Give both.")
     if anonymise:
         chosen["anonymise"] = (True,)
-    if redact_personal:
-        chosen["redact_personal"] = (True,)
+    personal = personal_data(redact_personal or redact is not None, redact_names)
+    if personal is not None:
+        given = (redact_personal, redact_names, redact)
+        chosen[next(name for name, each in zip(_PERSONAL, given, strict=True) if each)] = (personal,)
     if out.exists() and any(path.exists() and out.samefile(path) for path in paths):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
     names = [name for name in click.get_current_context().meta["replay.order"] if name in chosen]
@@ -243,6 +251,9 @@ def transform(
                 header = change.made.header(header)
         earlier = header.attributes.get("transforms", [])
         header.attributes["transforms"] = [*(earlier if isinstance(earlier, list) else [earlier]), *told]
+        for change in changes:
+            if isinstance(change.made, RedactPersonal):
+                header = change.made.header(header)
         with TraceWriter(out, header) as writer:
             for session in sessions:
                 writer.write(session)

@@ -19,7 +19,7 @@ from replay.http.codings import uncoded
 from replay.trace.redaction.bodies import redacted_parts, without_secret_members
 from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member
-from replay.trace.redaction.personal import without_personal
+from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.secrets import redacted_value, without_secret_pairs, without_secrets
 from replay.trace.types import Request
 from replay.trace.values.patterns import Match, Pattern, PatternProblem, compiled, replaced
@@ -68,11 +68,11 @@ NO_BODY = Body()
 class Redactor:
     """Takes secrets out of texts. patterns: regular expressions of the user's. Raises PatternError.
 
-    takes_personal: whether personal data are to be taken out, too, of the steps that are made.
+    personal: finds personal data, where they are to be taken out, too, of the steps that are made.
     """
 
-    def __init__(self, patterns: Sequence[str] = (), *, takes_personal: bool = False) -> None:
-        self.takes_personal = takes_personal
+    def __init__(self, patterns: Sequence[str] = (), *, personal: PersonalData | None = None) -> None:
+        self.personal = personal
         self._patterns: list[Pattern] = []
         for pattern in patterns:
             try:
@@ -82,7 +82,7 @@ class Redactor:
 
     def is_harmless(self, text: str) -> bool:
         """Whether nothing is found in the text that would be taken out."""
-        if self.takes_personal and without_personal(text) != text:
+        if self.personal is not None and self.personal.without(text) != text:
             return False
         return RequestRedactor(self._patterns, (), ()).text(text) == text
 

@@ -4,20 +4,38 @@ from collections.abc import Iterator
 
 import msgspec
 
-from replay.trace.redaction.personal import personal_taken_out, value_without_personal, without_personal
+from replay.trace.redaction.personal import PersonalData
+from replay.trace.redaction.personal_steps import (
+    header_without_personal,
+    personal_taken_out,
+    texts_without_personal,
+    value_without_personal,
+)
 from replay.trace.transforms.types import Tally
-from replay.trace.types import Session
+from replay.trace.types import Header, Session
 
 
 class RedactPersonal(msgspec.Struct, frozen=True):
-    """E-mail addresses, card numbers, phone numbers and IBANs replaced by a word; ids that hold any, by a number."""
+    """Personal data replaced by pseudonyms, in ids of sessions, too."""
+
+    personal: PersonalData
 
     def apply(self, sessions: Iterator[Session], tally: Tally) -> Iterator[Session]:
+        ids: set[str] = set()
+        personal = self.personal
         for session in sessions:
-            if without_personal(session.id) != session.id:
+            told = personal.without(session.id)
+            if told != session.id:
                 tally["session ids replaced"] += 1
-                session.id = f"redacted-{tally['session ids replaced']}"
-            session.attributes = {name: without_personal(value) for name, value in session.attributes.items()}
-            session.extra = value_without_personal(session.extra)
-            tally["steps with personal data taken out"] += sum(map(personal_taken_out, session.steps))
+                session.id = told if told not in ids else f"{told}~{tally['session ids replaced']}"
+                ids.add(session.id)
+            session.attributes = texts_without_personal(session.attributes, personal)
+            session.extra = value_without_personal(session.extra, personal)
+            tally["steps with personal data taken out"] += sum(
+                personal_taken_out(step, personal) for step in session.steps
+            )
             yield session
+
+    def header(self, header: Header) -> Header:
+        """The header of such a trace."""
+        return header_without_personal(header, self.personal)

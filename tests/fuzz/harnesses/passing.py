@@ -18,7 +18,9 @@ from replay.relay.doorway import Doorway
 from replay.relay.front import Passage
 from replay.trace.errors import TraceError
 from replay.trace.redaction.headers import redacted_path
-from replay.trace.redaction.personal import personal_taken_out
+from replay.trace.redaction.people import People
+from replay.trace.redaction.personal import PersonalData
+from replay.trace.redaction.personal_steps import personal_taken_out
 from replay.trace.redaction.requests import Redactor
 from replay.trace.types import Request, Step
 from tests.fuzz import seeds
@@ -141,7 +143,7 @@ def _redaction(data: bytes, folder: Path) -> bool:
     step = Step("s", "http", "n", at_ms=0.0, request=Request("POST", "/a?" + quote(text[:200]), {"x-a": "b"}))
     assert step.request is not None
     step.request.body = text
-    personal_taken_out(step)
+    personal_taken_out(step, PersonalData(b"key", People(["Ada Lovelace"])))
     msgspec.json.encode(step)
     return made.json is not None
 
@@ -165,8 +167,8 @@ HARNESSES = (
     Harness("response-head", _response_head, (FramingError,), seeds.responses, ("replay.http.framing", "replay.http.heads"), seeds.HEAD_WORDS),
     Harness(
         "redaction", _redaction, (), seeds.secrets,
-        ("replay.trace.redaction.requests", "replay.trace.redaction.personal", "replay.trace.redaction.bodies", "replay.trace.redaction.headers", "replay.trace.redaction.texts", "replay.trace.redaction.secrets", "replay.trace.redaction.responses"),
-        (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"a@b.example", b"4111 1111 1111 1111", b"DE89370400440532013000", b"+49 30 1234567", b"%22", b"--x\r\n"),
+        ("replay.trace.redaction.requests", "replay.trace.redaction.personal", "replay.trace.redaction.personal_steps", "replay.trace.redaction.addresses", "replay.trace.redaction.people", "replay.trace.redaction.bodies", "replay.trace.redaction.headers", "replay.trace.redaction.texts", "replay.trace.redaction.secrets", "replay.trace.redaction.responses"),
+        (CANARY.encode(), b"eyJ-", b'name="a"', b"\r\n--", b"password", b"tok_a", b"a@b.example", b"4111 1111 1111 1111", b"DE89370400440532013000", b"+49 30 1234567", b"203.0.113.7", b"2001:db8::7", b"Ada Lovelace", b"%22", b"--x\r\n"),
     ),
     Harness("journal", _journal, (TraceError,), seeds.journals, ("replay.recording.journal", "replay.recording.output")),
 )  # fmt: skip
