@@ -97,6 +97,7 @@ class GateVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     trace: Annotated[str | None, Meta(description="The trace's name.")] = None
     run: Annotated[str | None, Meta(description="The name of the run directory.")] = None
     baselines: Annotated[list[str], Meta(description="The runs that it was held against.")] = []
+    elapsed_s: Annotated[float | None, Meta(description="How long the run took, in s.")] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
 
 
@@ -212,6 +213,9 @@ class CompareVerdict(msgspec.Struct, omit_defaults=True, kw_only=True):
     noise_floor_percent: Annotated[
         float | None,
         Meta(description="With is_aa: the same in percent of the first target's figure."),
+    ] = None
+    elapsed_s: Annotated[
+        float | None, Meta(description="How long the runs took, in s; one after the other, their sum.")
     ] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
     answers: Annotated[

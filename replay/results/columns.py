@@ -36,6 +36,7 @@ class Columns(NamedTuple):
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
     recorded_at_ns counts from the session's start. check: codes into checks, the names of expectations not met.
+    why: codes into whys, sentences on what failed.
     other_ok, other_tokens: of a side of a pair, whether the other one answered the step, and the tokens that both have
     of it at least; None where there is no other.
     """
@@ -87,6 +88,8 @@ class Columns(NamedTuple):
     made_up: Flags | None = None
     checks: list[str] | None = None
     check: Codes | None = None
+    whys: list[str] | None = None
+    why: Codes | None = None
     cut: Flags | None = None
     other_ok: Flags | None = None
     other_tokens: Int64s | None = None
@@ -171,7 +174,7 @@ class Gathering:
     """Puts the columns of a run together, a block of its lines at a time."""
 
     def __init__(self) -> None:
-        self._names = {name: Names() for name in ("session", "series", "error", "instance", "check")}
+        self._names = {name: Names() for name in ("session", "series", "error", "instance", "check", "why")}
         self._growing: dict[str, _Growing] = {}
         self._steps: list[str] = []
         self._step_names: dict[str, str] = {}
@@ -196,7 +199,7 @@ class Gathering:
             self._put(name, _mapped(taken(table.milliseconds(in_ms)), _as_ns))
         for name in _FLAGS:
             self._put(name, taken(table.flags(name)))
-        for name in ("session", "error", "instance", "check"):
+        for name in ("session", "error", "instance", "check", "why"):
             self._put(name, self._names[name].recoded(taken(table.codes(name)), table.texts(name)))
         self._put("series", self._series(taken(table.codes("kind")), taken(table.codes("name")), table))
         self._put("status", _mapped(taken(table.numbers("status")), _as_status))
@@ -224,6 +227,7 @@ class Gathering:
             errors=self._names["error"].values,
             instances=self._names["instance"].values,
             checks=self._names["check"].values,
+            whys=self._names["why"].values,
             step=self._steps,
             cut=np.array([session in self._cut for session in sessions], np.bool_),
             makespan_ns=self._last_ns - self._first_ns,

@@ -74,6 +74,7 @@ class SummaryFold:
     def __init__(self, resolution_ms: float | None) -> None:
         self._outcomes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
         self._unsent: Counter[str] = Counter()
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._stale = 0
@@ -112,8 +113,11 @@ class SummaryFold:
         self._waits += int(np.count_nonzero(waits))
         self._withheld += int(np.count_nonzero(waits & table.flags("withheld")))
         tried = final & ~unsent & ~waits
-        for error, times in table.counted("error", tried & table.equals("outcome", "failed")):
+        failed = tried & table.equals("outcome", "failed")
+        for error, times in table.counted("error", failed):
             self._errors[error or "unknown"] += times
+        if failed.any():
+            self._add_examples(table, failed)
         yield
         self._opened += int(np.count_nonzero(tried & table.equals("connection", "new")))
         self._reused += int(np.count_nonzero(tried & table.equals("connection", "reused")))
@@ -127,6 +131,14 @@ class SummaryFold:
         self._add_answers(table, waited_for & sent & ok)
         yield
         yield from self._adding_series(table, tried, waited_for, sent, ok)
+
+    def _add_examples(self, table: Table, failed: Flags) -> None:
+        """Of each class that has none yet, what was wrong with the first of these lines that tells."""
+        whys, errors = table.codes("why"), table.codes("error")
+        telling = np.flatnonzero(failed & (whys >= 0))
+        for code in first_seen(errors[telling], len(table.texts("error"))):
+            row = telling[np.argmax(errors[telling] == code)]
+            self._examples.setdefault(table.texts("error")[code], table.texts("why")[whys[row]])
 
     def _add_times(self, table: Table, rows: Flags, sent: Flags, ok: Flags) -> None:
         intended_ns, sent_ns, end_ns = (table.numbers(name) for name in ("intended_ns", "sent_ns", "end_ns"))
@@ -255,6 +267,7 @@ class SummaryFold:
                 retries=self._retries,
                 waits=self._waits,
                 errors=dict(sorted(self._errors.items())),
+                error_examples=dict(sorted(self._examples.items())),
                 unsent_reasons=dict(sorted(reasons.items())),
                 unlike_recorded=self._unlike,
                 withheld=self._withheld,

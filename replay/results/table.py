@@ -36,6 +36,7 @@ TEXTS = (
     "error",
     "phase",
     "check",
+    "why",
     "connection",
     "instance",
     "attributes",

@@ -153,6 +153,12 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         str | None,
         Meta(description="The name of the expectation that was not met; never a value of the answer."),
     ] = None
+    why: Annotated[
+        str | None,
+        Meta(
+            description="More of a failure than its class says, in a sentence; never words of the answer.",
+        ),
+    ] = None
     censored: Annotated[
         bool,
         Meta(description="Whether a time limit came before the response had ended; end_ns is then the limit."),
@@ -292,6 +298,10 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     waits: Annotated[int, Meta(description="Steps without a request, which end as ok without being sent.")]
     errors: Annotated[dict[str, int], Meta(description="Failed steps by class of failure.")]
     unsent_reasons: Annotated[dict[str, int], Meta(description="Unsent steps by the reason why.")]
+    error_examples: Annotated[
+        dict[str, str],
+        Meta(description="What was wrong, in a sentence, with the first step of a class that tells (why)."),
+    ] = {}
     unlike_recorded: Annotated[
         int, Meta(description="Steps that are ok, though their status is another than the recorded one.")
     ] = 0

@@ -53,7 +53,8 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       events: what an answer that was an event stream said, finished if the answer ended whole; None for other
         answers, and for those that came compressed.
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
-      error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit.
+      error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit. why: more
+        of a failure than its class says, where that is known (replay/wire/reasons.py).
       is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
       queued_ns: when it was put by, for want of a connection or of room in its socket; 0 where it was written at once.
       held_ns: how long this client itself kept it, from when it was handed over or put by until its request went out;
@@ -103,6 +104,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     events: StreamFacts | None = None
     keeps_body: int = 0
     content_encoding: bytes | None = None
+    why: str | None = None
 
     def __repr__(self) -> str:
         state = (

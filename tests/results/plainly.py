@@ -37,9 +37,9 @@ _FLAGS = ("censored", "warmup", "stream", "streamed", "recorded_stream", "made_u
 
 def plain_columns(blocks):
     """What `columns_of` is to give."""
-    sessions, series, errors, instances, checks = Names(), Names(), Names(), Names(), Names()
+    sessions, series, errors, instances, checks, whys = (Names() for _ in range(6))
     numbers = {name: [] for name in (*_NUMBERS, *_MILLISECONDS)}
-    codes = {name: [] for name in ("session", "series", "error", "status", "instance", "cold", "check")}
+    codes = {name: [] for name in ("session", "series", "error", "status", "instance", "cold", "check", "why")}
     flags = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
     steps = []
     tries = []
@@ -97,6 +97,7 @@ def plain_columns(blocks):
         codes["error"].append(np.array([errors.code(row.error) for row in rows], np.int32))
         codes["instance"].append(np.array([instances.code(row.instance) for row in rows], np.int32))
         codes["check"].append(np.array([checks.code(row.check) for row in rows], np.int32))
+        codes["why"].append(np.array([whys.code(row.why) for row in rows], np.int32))
         codes["status"].append(np.array([row.status or 0 for row in rows], np.int32))
         codes["cold"].append(np.array([-1 if row.cold is None else int(row.cold) for row in rows], np.int32))
         flags["ok"].append(np.array([row.outcome == "ok" for row in rows], np.bool_))
@@ -116,6 +117,7 @@ def plain_columns(blocks):
         errors=errors.values,
         instances=instances.values,
         checks=checks.values,
+        whys=whys.values,
         step=steps,
         attempts=_joined(tries, np.int32),
         retried_ns=_joined(retried, np.int64),

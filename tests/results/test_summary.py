@@ -92,6 +92,23 @@ def test_every_planned_step_is_ok_failed_or_unsent(summary_of):
     assert counts.unsent_reasons == {"interrupted": 3, "late": 1}
 
 
+def test_of_each_class_what_was_wrong_with_the_first_that_tells_is_kept(summary_of):
+    records = [
+        step(1, outcome="failed", error="protocol", why="of an attempt before the last", final=False),
+        step(1, outcome="failed", error="protocol", attempt=2),
+        step(2, outcome="failed", error="protocol", why="the first that tells"),
+        step(3, outcome="failed", error="protocol", why="another"),
+        step(4, outcome="failed", error="reset", why="it was closed"),
+        step(5),
+    ]
+
+    counts = summary_of(records).counts
+
+    assert counts.errors == {"protocol": 3, "reset": 1}
+    assert counts.error_examples == {"protocol": "the first that tells", "reset": "it was closed"}
+    assert summary_of([step(1)]).counts.error_examples == {}
+
+
 def test_a_retried_attempt_counts_as_a_retry_and_not_as_a_step(summary_of):
     lost = step(1, outcome="failed", error="stale", final=False)
     summary = summary_of([lost, step(1, attempt=2)], manifest(1))

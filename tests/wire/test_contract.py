@@ -14,6 +14,7 @@ import trustme
 from replay.target.sending import Connections, Retry, Timeouts, Tls
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
+from replay.wire.reasons import SENTENCES
 from replay.wire.types import Exchange
 from tests.support.wires import (
     OK,
@@ -89,6 +90,7 @@ async def test_what_is_no_head_of_http_is_a_breach_of_protocol(wire_to, data):
         got = await ask(wire)
 
     assert (got.error, got.phase) == ("protocol", "first_byte")
+    assert got.why in SENTENCES
 
 
 @pytest.mark.anyio
@@ -224,6 +226,7 @@ async def test_an_end_before_any_answer_is_a_reset(wire_to):
         failed = await ask(wire, idempotent=False)
 
     assert (failed.status, failed.error, failed.phase) == (0, "reset", "first_byte")
+    assert failed.why == "the target closed the connection before it answered"
 
 
 @pytest.mark.anyio
@@ -240,6 +243,7 @@ async def test_an_end_in_mid_body_is_a_reset_with_what_came_before_it(wire_to, h
         failed = await ask(wire)
 
     assert (failed.status, failed.error, failed.phase, failed.response_bytes) == (200, "reset", "body", 4)
+    assert failed.why == "the target closed the connection in the middle of its answer"
 
 
 @pytest.mark.anyio
@@ -248,6 +252,7 @@ async def test_what_is_not_http_is_a_breach_of_protocol(wire_to):
         failed = await ask(wire)
 
     assert (failed.error, failed.phase, failed.status) == ("protocol", "first_byte", 0)
+    assert failed.why == "the answer does not begin with a status line of HTTP/1"
 
 
 @pytest.mark.anyio

@@ -94,6 +94,7 @@ class StepRecords:
             error=x.error,
             phase=x.phase,
             check=x.check,
+            why=x.why,
             censored=x.censored,
             connection=("new" if x.is_new_connection else "reused") if x.request_bytes else None,
             connect_ns=x.connect_ns or None,

@@ -33,6 +33,7 @@ from replay.judge.comparison.lateness import forgiven, is_of_failures, known_lat
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair, Side, values_of
 from replay.judge.gate.judging import CONFIDENCE, run_doubts, unlike_recording
+from replay.judge.measures.failures import examples
 from replay.judge.measures.slo import Selector
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Sample
@@ -107,6 +108,7 @@ def judge_compare(
         is_aa=is_aa,
         noise_floor_ms=main.detectable_ms if is_aa else None,
         noise_floor_percent=percent_of(main.detectable_ms, main.a_ms) if is_aa else None,
+        elapsed_s=_elapsed_s(a, b, mode),
         notes=[*doubts, *([str(failing)] if failing.label else []), *_notes(a, b, mode)],
     )
 
@@ -165,6 +167,12 @@ def _figure(sample: Sample, metric: Metric) -> float | None:
     return float(sample.values.mean()) if metric.q is None else quantile(np.sort(sample.values), metric.q)
 
 
+def _elapsed_s(a: Side, b: Side, mode: Mode) -> float:
+    """How long the runs took: those of targets that were replayed side by side went on at the same time."""
+    took_s = [run.summary.elapsed_s for run in (*a.runs, *b.runs)]
+    return round(max(took_s) if mode in ("paired", "interleaved") else sum(took_s), 3)
+
+
 def _described(label: str, side: Side) -> ComparedTarget:
     counts = [run.summary.counts for run in side.runs]
     verdicts = [run.summary.generator.verdict for run in side.runs]
@@ -201,4 +209,7 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         notes.append(
             f"failed steps: {shown}; in percentiles they are infinitely slow, in means they are left out"
         )
+    notes += dict.fromkeys(
+        f"{side.name}: {said}" for side in (a, b) for run in side.runs for said in examples(run.summary.counts)
+    )
     return notes

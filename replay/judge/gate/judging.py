@@ -21,6 +21,7 @@ import numpy as np
 
 from replay.judge.gate.baselines import FEW, against_baselines, are_finite, limit_from, unlike_baseline
 from replay.judge.gate.lateness import withstands_lateness
+from replay.judge.measures.failures import examples
 from replay.judge.measures.figures import Figure, figure_of
 from replay.judge.measures.recording import HeldToRecording, held_to_recording
 from replay.judge.measures.slo import Operator, Slo
@@ -88,6 +89,7 @@ def judge_gate(
         trace=run.summary.trace.name,
         run=run.name,
         baselines=[baseline.name for baseline in baselines],
+        elapsed_s=round(run.summary.elapsed_s, 3),
         notes=_notes(slos, run, baselines, [*doubts, *unlike]),
     )
 
@@ -203,6 +205,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
             f"{counted(failed, 'step')} failed ({number(share)}%), and no SLO bounds errors; add for example: "
             f"errors < 0.1%"
         )
+    notes += examples(counts)
     if counts.withheld:
         notes.append(
             f"the run was read-only: {counted(counts.withheld, 'request')} were not sent, so the target was measured "

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta
 
 from replay.results.columns import ABSENT_NS, Columns, Flags
-from replay.results.types import ERROR_CLASSES
+from replay.results.types import ERROR_CLASSES, Counts
 
 _MOST_GROUPS = 100
 _UNKNOWN = "unknown"
@@ -34,6 +34,9 @@ class FailureGroup(msgspec.Struct, omit_defaults=True, kw_only=True):
     first_s: Annotated[float, Meta(description="When the first one ended, in s from the run's start.")]
     first_session: Annotated[str, Meta(description="The session of the first one.")]
     check: Annotated[str | None, Meta(description="The name of the expectation that was not met.")] = None
+    why: Annotated[
+        str | None, Meta(description="What was wrong with the first one that tells, in a sentence.")
+    ] = None
     median_ms: Annotated[
         float | None, Meta(description="The median of their own response times, in ms; absent: none was sent.")
     ] = None
@@ -85,6 +88,7 @@ def _group(columns: Columns, rows: np.ndarray, tried: np.ndarray) -> FailureGrou
         first_s=round(float(columns.end_ns[first]) / 1e9, 3),
         first_session=columns.sessions[columns.session[first]],
         check=check_at(columns, first),
+        why=_why_of(columns, rows),
         median_ms=round(float(np.median(took_ns)) / 1e6, 3) if len(took_ns) else None,
     )
 
@@ -100,6 +104,19 @@ def check_at(columns: Columns, row: int) -> str | None:
     if columns.check is None or columns.checks is None or columns.check[row] < 0:
         return None
     return columns.checks[int(columns.check[row])]
+
+
+def examples(counts: Counts) -> list[str]:
+    """Of each class of which something is known, what was wrong with the first that failed so."""
+    return [f"{error}, for example: {why}" for error, why in counts.error_examples.items()]
+
+
+def _why_of(columns: Columns, rows: np.ndarray) -> str | None:
+    """What was wrong with the first of these failures that tells."""
+    if columns.why is None or columns.whys is None:
+        return None
+    telling = rows[columns.why[rows] >= 0]
+    return columns.whys[int(columns.why[telling[0]])] if len(telling) else None
 
 
 def may_be_ours(columns: Columns) -> Flags:

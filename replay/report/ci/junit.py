@@ -5,6 +5,7 @@ https://github.com/testmoapp/junitxml
 """
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
 from replay.judge.answers.types import AnswersVerdict
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
@@ -30,7 +31,7 @@ def gate_junit(verdict: GateVerdict, strict: bool = False) -> str:
             suite.fail(case, words.gate_headline(verdict), "inconclusive", "")
         else:
             suite.skip(case, words.gate_headline(verdict))
-    return suite.text()
+    return suite.text(verdict.elapsed_s, verdict.notes)
 
 
 def _message(check: Check) -> str:
@@ -60,7 +61,8 @@ def compare_junit(verdict: CompareVerdict) -> str:
                 _settle(suite, case, difference.verdict, sentence, [difference.reason])
         if one.answers is not None:
             _settle_answers(suite, one.answers)
-    return suite.text()
+    notes = dict.fromkeys(note for one in (verdict, *verdict.further) for note in one.notes)
+    return suite.text(verdict.elapsed_s, list(notes))
 
 
 def error_junit(command: str, why: str) -> str:
@@ -108,7 +110,7 @@ class Suite:
         self._counts = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
 
     def case(self, name: str, told: str) -> ET.Element:
-        case = ET.SubElement(self._suite, "testcase", name=_xml(name), classname=_xml(self.classname), time="0")
+        case = ET.SubElement(self._suite, "testcase", name=_xml(name), classname=_xml(self.classname))
         ET.SubElement(case, "system-out").text = _xml(told.strip())
         self._counts["tests"] += 1
         return case
@@ -127,11 +129,21 @@ class Suite:
         case.insert(0, ET.Element("skipped", message=_xml(message)))
         self._counts["skipped"] += 1
 
-    def text(self) -> str:
+    def text(self, elapsed_s: float | None = None, notes: Sequence[str] = ()) -> str:
+        """The document. elapsed_s: how long the runs took that all cases are of; each case has an equal part of it,
+        since readers add the cases up. notes: of the whole suite.
+        """
         for name, n in self._counts.items():
             self._suite.set(name, str(n))
             self._root.set(name, str(n))
-        self._suite.set("time", "0")
+        cases = self._suite.findall("testcase")
+        for case in cases:
+            case.set("time", str(round((elapsed_s or 0.0) / len(cases), 3)))
+        for whole in (self._suite, self._root):
+            whole.set("time", str(round(elapsed_s or 0.0, 3)))
+        if notes:
+            told = "\n".join(f"note: {words.sentence(note)}" for note in notes)
+            ET.SubElement(self._suite, "system-out").text = _xml(told)
         ET.indent(self._root)
         return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(self._root, encoding="unicode") + "\n"
 

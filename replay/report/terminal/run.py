@@ -114,6 +114,8 @@ def _print_head(summary: Summary, console: Console) -> None:
                 f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1])
             )
             console.print(Text(f"  {label}: {shown}"))
+    for error, why in counts.error_examples.items():
+        console.print(Text(f"    {clean(error)}, for example: {clean(why, 200)}"))
     rate = summary.rate
     if rate.achieved_rps is not None and rate.offered_rps is not None:
         peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"

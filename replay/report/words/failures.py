@@ -47,8 +47,13 @@ def failure_rows(found: Failures) -> list[tuple[str, ...]]:
 
 
 def failure_meanings(groups: Sequence[FailureGroup]) -> list[str]:
-    """What each class of these says, in their order."""
-    return [f"{clean(error)}: {meaning}" for error, meaning in {g.error: g.meaning for g in groups}.items()]
+    """What each class of these says, in their order, and what was wrong in the first of each group that tells."""
+    said = []
+    for error, meaning in {group.error: group.meaning for group in groups}.items():
+        whys = dict.fromkeys(group.why for group in groups if group.error == error and group.why)
+        examples = "".join(f"; for example: {clean(why, 200)}" for why in whys)
+        said.append(f"{clean(error)}: {meaning}{examples}")
+    return said
 
 
 def failure_name(error: str, check: str | None) -> str:

@@ -221,7 +221,7 @@ def _answers(seen: Seen) -> Iterator[Finding]:
     by_class = Counter(r.error or "unknown" for r in failed)
     for error, n in by_class.most_common(_MOST_SHOWN):
         of_it = [r for r in failed if (r.error or "unknown") == error]
-        meaning = ERROR_CLASSES.get(error, "the attempt failed")
+        meaning = next((r.why for r in of_it if r.why), None) or ERROR_CLASSES.get(error, "the attempt failed")
         to_do = f"Look at the steps that failed with {error}, and at what the target logs of them."
         if error == "extract":
             to_do = "Look at the steps that values are taken from: their answers are not as they were recorded."

@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 import httptools
 
 from replay.wire.http1.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
+from replay.wire.reasons import why_reset
 from replay.wire.types import Exchange
 
 # A read may bring 256 KiB, and libuv reads 32 times before it looks at anything else: an event stream that is flooded
@@ -190,7 +191,8 @@ class Connection(asyncio.Protocol):
         assert reader is not None
         try:
             reader.feed(data, now)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError) as failure:
+            exchange.why = reader.why_not(failure)
             self._fail(exchange, now, "protocol", "body" if reader.has_head else "first_byte")
             return
         if head_end > 0 and reader.has_head:
@@ -305,6 +307,7 @@ class Connection(asyncio.Protocol):
         if was_kept and not has_answer and self._pool.resends(exchange, now):
             self.exchange = None
             return
+        exchange.why = why_reset(_phase(exchange), is_abrupt=isinstance(exc, ConnectionError))
         self._fail(exchange, now, "reset", _phase(exchange))
 
     def eof_received(self) -> bool:

@@ -9,6 +9,15 @@ import httptools
 from replay.dialects.streams import StreamReader
 from replay.http.codings import CodingError, Uncoder, uncoder
 from replay.wire.http1.heads import head_end, plain_head
+from replay.wire.reasons import (
+    ENDLESS_HEAD,
+    ENDLESS_TRAILERS,
+    LOW_STATUS,
+    NO_HTTP,
+    UPGRADED,
+    AnswerError,
+    why_unreadable,
+)
 from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
@@ -98,7 +107,7 @@ class ResponseReader:
     def feed(self, data: bytes, now_ns: int) -> None:
         """Read these bytes, which came at now_ns.
 
-        Raises httptools.HttpParserError if they are not HTTP, and ValueError if the head has no end.
+        Raises httptools.HttpParserError, or AnswerError, for what cannot be read as HTTP, or has no end.
         """
         self._now_ns = now_ns
         self._reads += 1
@@ -120,30 +129,30 @@ class ResponseReader:
         if self._is_unusual and not self.has_head:
             self._feed_unusual()
         if self._is_bad:
-            raise ValueError("a status below 100")
+            raise AnswerError(LOW_STATUS)
         if self.has_head:
             self._unread = b""
             self._bound_what_is_no_body(len(data))
         else:
             self._head_bytes += len(data)
             if self._head_bytes > _HEAD_MOST_BYTES:
-                raise ValueError("the head of the response has no end")
+                raise AnswerError(ENDLESS_HEAD)
 
     def _bound_what_is_no_body(self, size: int) -> None:
-        """Raises ValueError where trailers, or extensions of chunks, go on and on: llhttp keeps a value to its end."""
+        """Raises AnswerError where trailers, or extensions of chunks, go on and on: llhttp keeps a value to its end."""
         body_bytes = self._exchange.response_bytes
         if body_bytes != self._last_body_bytes:
             self._last_body_bytes, self._unproductive_bytes = body_bytes, 0
             return
         self._unproductive_bytes += size
         if self._unproductive_bytes > _HEAD_MOST_BYTES and not self.ended:
-            raise ValueError("what follows the body has no end")
+            raise AnswerError(ENDLESS_TRAILERS)
 
     def _feed_unusual(self) -> None:
         """llhttp has refused the head: give it the head in the form that it takes, once that has come whole."""
         start = self._unread.lstrip(b"\r\n")[:5]
         if not b"HTTP/".startswith(start):
-            raise ValueError("no HTTP")
+            raise AnswerError(NO_HTTP)
         end = head_end(self._unread)
         if end < 0 or len(start) < 5:
             return
@@ -165,6 +174,12 @@ class ResponseReader:
                 self._has_spare = True
                 if not self.ended:
                     raise
+
+    def why_not(self, failure: Exception) -> str:
+        """Why what came cannot be read, after `feed` has raised this."""
+        if isinstance(failure, httptools.HttpParserUpgrade):
+            return UPGRADED
+        return why_unreadable(failure, b"" if self.has_head else self._unread)
 
     def head_to_learn(self) -> Head | None:
         """The head, if it came whole in the first read and a response with it is read by counting bytes alone."""

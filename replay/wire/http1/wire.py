@@ -287,6 +287,7 @@ class Http1Wire:
             now = monotonic_ns()
             if self._fresh_only or self._waiting:
                 exchange = (self._fresh_only or self._waiting).popleft()
+                exchange.why = str(failed) if failed.error == "tls" else None
                 self._give_up(exchange, now, failed.error, is_censored=failed.error == "timeout")
             # At the limit no step after the first had an opening of its own.
             self.failed()

@@ -14,7 +14,14 @@ from replay.wire.addresses import NoSuchNameError
 from replay.wire.http1.response import capture, event_reader, settle_events
 from replay.wire.httpx.answers import is_twofold, leaves_idle, may_have_body, read_answer_head
 from replay.wire.httpx.asgi import AppError
-from replay.wire.httpx.failures import error_class, is_caused_by, is_of_stream, shortage_in, was_never_sent
+from replay.wire.httpx.failures import (
+    error_class,
+    is_caused_by,
+    is_of_stream,
+    shortage_in,
+    was_never_sent,
+    why_failed,
+)
 from replay.wire.httpx.http2_reading import read_promptly
 from replay.wire.httpx.lanes import Lane
 from replay.wire.httpx.network import has_stray_bytes
@@ -304,6 +311,7 @@ class Call:
             error = "connect"
         if isinstance(failure, ValueError) and phase == "connect":
             phase = "send"
+        self.exchange.why = why_failed(failure, error, phase)
         self._end(now, error, phase)
         if phase == "connect":
             self._carrier.failed_to_connect(error, now)

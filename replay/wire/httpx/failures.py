@@ -1,10 +1,18 @@
 """What went wrong, by the exceptions of httpx and the layers below it, as classes of error."""
 
+import re
+import ssl
+from typing import TypeVar
+
 import h2.exceptions
 import httpx
 
 from replay.system.shortage import ShortageError
 from replay.wire.httpx.asgi import AppError
+from replay.wire.reasons import STREAM_ENDED, UNSENDABLE, why_reset, why_unreadable
+from replay.wire.tls_words import tls_problem
+
+Cause = TypeVar("Cause", bound=BaseException)
 
 _STREAM_RESET = "<StreamReset"
 # How httpcore, h11 and h2 word it that the other side went away; the rest of their complaints are about bytes.
@@ -47,19 +55,36 @@ def is_of_stream(failure: Exception) -> bool:
 
 def shortage_in(failure: BaseException) -> str | None:
     """What this machine had run out of, if that is what it failed for."""
-    cause: BaseException | None = failure
-    while cause is not None and not isinstance(cause, ShortageError):
-        cause = cause.__cause__ or cause.__context__
+    cause = _cause_of(failure, ShortageError)
     return None if cause is None else str(cause)
 
 
 def is_caused_by(failure: BaseException, kind: type[BaseException]) -> bool:
+    return _cause_of(failure, kind) is not None
+
+
+def _cause_of(failure: BaseException, kind: type[Cause]) -> Cause | None:
     cause: BaseException | None = failure
-    while cause is not None:
-        if isinstance(cause, kind):
-            return True
+    while cause is not None and not isinstance(cause, kind):
         cause = cause.__cause__ or cause.__context__
-    return False
+    return cause
+
+
+def why_failed(failure: Exception, error: str, phase: str) -> str | None:
+    """What a failure of this class says beyond it, in a sentence; None where that is nothing."""
+    if error == "app":
+        # Without the application's own words, which may hold what it was asked with.
+        return f"the application failed: {re.split('[:(]', str(failure), maxsplit=1)[0].strip()}"
+    if error == "tls":
+        cause = _cause_of(failure, ssl.SSLError)
+        return None if cause is None else tls_problem(cause)
+    if error == "reset":
+        if is_of_stream(failure):
+            return STREAM_ENDED
+        return why_reset(phase, is_abrupt=is_caused_by(failure, ConnectionError))
+    if error != "protocol":
+        return None
+    return UNSENDABLE if phase in ("connect", "send") else why_unreadable(failure)
 
 
 def was_never_sent(failure: Exception) -> bool:

@@ -17,6 +17,7 @@ from httpcore import (
 from httpcore._backends.anyio import AnyIOStream
 
 from replay.wire.dialing import Dialler
+from replay.wire.reasons import NO_HTTP, AnswerError, why_unreadable
 
 _VERSION = b"HTTP/"
 
@@ -80,7 +81,7 @@ class ResponseStream(AsyncNetworkStream):
                 return data
             data = (self._start + data).lstrip(b"\r\n")
             if not _VERSION.startswith(data[: len(_VERSION)]):
-                raise RemoteProtocolError("what came is not HTTP")
+                raise RemoteProtocolError(why_unreadable(AnswerError(NO_HTTP), data))
             self._start = data
             if len(data) >= len(_VERSION):
                 self._is_at_start = False

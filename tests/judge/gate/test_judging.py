@@ -214,6 +214,14 @@ def test_at_the_error_rate_of_its_baselines_a_run_is_rarely_decided(rng, share):
         assert decided.count(side) <= 200 * 0.025 + 4 * (200 * 0.025) ** 0.5
 
 
+def test_a_gate_has_an_example_of_what_failed_whatever_its_slos_are():
+    run = evidence([1.0] * 50, failed=7)
+    run.summary.counts.error_examples = {"protocol": "the answer is TLS"}
+
+    for slo in ("p50 < 1s", "errors < 1%"):
+        assert "protocol, for example: the answer is TLS" in judge_gate([parse_slo(slo)], run).notes
+
+
 def test_a_run_with_failures_and_no_bound_on_them_is_told():
     verdict = judge_gate([parse_slo("p50 < 1s")], evidence([1.0] * 50, failed=7))
 

@@ -43,6 +43,18 @@ def test_a_group_says_what_its_class_means_its_share_its_own_times_and_where_it_
     assert (first.first_s, first.first_session) == (0.302, "s-30")
 
 
+def test_a_group_says_what_was_wrong_with_the_first_that_tells():
+    records = [failed("s-0", 1.0, 0, "protocol")]
+    records += [failed(f"s-{n}", 1.0, n, "protocol", why=f"reason {n}") for n in (1, 2)]
+    records.append(failed("s-3", 1.0, 3, "reset", why="it was closed"))
+
+    assert [(g.error, g.why) for g in failures(columns_of([records])).groups] == [
+        ("protocol", "reason 1"),
+        ("reset", "it was closed"),
+    ]
+    assert [group.why for group in failures(a_run()).groups] == [None] * 3
+
+
 def test_what_was_never_sent_has_no_time():
     assert failures(a_run()).groups[-1].median_ms is None
 

@@ -1,3 +1,5 @@
+from xml.etree import ElementTree
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,23 @@ def test_each_slo_is_a_test_case_of_the_target():
         "errors < 1%",
     ]
     assert (suite.tests, suite.failures, suite.skipped, suite.errors) == (3, 1, 1, 0)
+
+
+def test_the_suite_lasts_as_long_as_the_run_and_its_cases_add_up_to_it():
+    suite = suite_of(gate_junit(gate(passed(), failed(), undecided(), elapsed_s=22.5)))
+
+    assert suite.time == 22.5
+    assert [case.time for case in suite] == [7.5] * 3
+    assert suite_of(compare_junit(compare(difference(), elapsed_s=4.0))).time == 4.0
+    assert suite_of(gate_junit(gate(passed()))).time == 0
+
+
+def test_notes_of_a_verdict_are_those_of_the_suite():
+    text = gate_junit(gate(passed(), notes=["reset, for example: it was closed", HOSTILE]))
+
+    (told,) = ElementTree.fromstring(text).findall("./testsuite/system-out")
+    assert told.text.startswith("note: reset, for example: it was closed\nnote: ")
+    assert "\x1b" not in told.text
 
 
 def test_a_failure_tells_reason_and_figures():

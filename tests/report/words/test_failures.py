@@ -9,7 +9,13 @@ from replay.judge.measures.failures import failures
 from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
 from replay.report.terminal.verdicts import print_gate
-from replay.report.words.failures import FAILURE_HEADS, errors_line, failure_rows, print_failures
+from replay.report.words.failures import (
+    FAILURE_HEADS,
+    errors_line,
+    failure_meanings,
+    failure_rows,
+    print_failures,
+)
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES
 from tests.report.verdict_samples import HOSTILE, failed, gate, passed, undecided
@@ -30,6 +36,20 @@ def printed(found, width=80):
     out = io.StringIO()
     print_failures(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()
+
+
+def test_what_was_wrong_is_shown_once_for_each_class_beside_its_meaning():
+    whys = ["it was closed", "it was closed", "\x1b[31mred"]
+    records = [
+        step(f"s-{n}", 2.0, n, name=f"tool-{n}", outcome="failed", error="reset", why=why)
+        for n, why in enumerate(whys)
+    ]
+
+    (line,) = failure_meanings(failures(columns_of([records])).groups)
+
+    assert line.startswith(f"reset: {ERROR_CLASSES['reset']}; for example: it was closed; for example: ")
+    assert line.count("it was closed") == 1
+    assert "\x1b" not in line
 
 
 def test_classes_are_named_with_their_counts_the_most_frequent_first():

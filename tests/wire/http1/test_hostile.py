@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replay.target.sending import Connections
 from replay.target.target import Target
@@ -12,6 +14,7 @@ from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.opening import ConnectError
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.reasons import SENTENCES
 from replay.wire.types import Exchange
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -116,34 +119,88 @@ def test_a_large_head_is_read(wire):
     assert (exchange.status, exchange.error) == (200, None)
 
 
+NO_HTTP = "the answer does not begin with a status line of HTTP/1"
+BAD_LENGTH = "the Content-Length of the answer is not one whole number"
+BAD_CHUNK = "a chunk of the answer's body is malformed"
+
+
 @pytest.mark.parametrize(
-    "data",
+    ("data", "why"),
     [
-        CHUNKED + b"FFFFFFFFFFFFFFFFF\r\n",
-        CHUNKED + b"-1\r\n",
-        CHUNKED + b"0x5\r\nhello\r\n",
-        CHUNKED + b"5\r\nhelloXX",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\nhellohello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-        b"HTTP/9.9 200 OK\r\n\r\n",
-        b"HTTP/1.1 20 OK\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00",
-        b"SSH-2.0-OpenSSH_9.0\r\n",
+        (CHUNKED + b"FFFFFFFFFFFFFFFFF\r\n", BAD_CHUNK),
+        (CHUNKED + b"-1\r\n", BAD_CHUNK),
+        (CHUNKED + b"0x5\r\nhello\r\n", BAD_CHUNK),
+        (CHUNKED + b"5\r\nhelloXX", BAD_CHUNK),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n", BAD_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", BAD_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello", BAD_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\nhellohello", BAD_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\nhello", BAD_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", BAD_LENGTH),
+        (b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n", "the answer has a status below 100"),
+        (b"HTTP/1.1 200 OK\r\nX-A: b\0c\r\nContent-Length: 0\r\n\r\n", "a header of the answer is malformed"),
+        (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "a header of the answer is malformed"),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+            "the answer switches to another protocol (101), which nobody asked for",
+        ),
+        (b"HTTP/9.9 200 OK\r\n\r\n", "the answer is of another version of HTTP than 1.0 and 1.1"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "the status of the answer is not a number from 100 to 999"),
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00",
+            "the answer is TLS: the target's URL may have to begin with https://",
+        ),
+        (
+            b"\x15\x03\x01\x00\x02\x02\x46",
+            "the answer is TLS: the target's URL may have to begin with https://",
+        ),
+        (b"\0\0\x12\x04\0\0\0\0\0" + bytes(18), "the answer is HTTP/2, where HTTP/1.1 was spoken"),
+        (b"SSH-2.0-OpenSSH_9.0\r\n", NO_HTTP),
+        (b"<html>HTTP/0.9 has no head</html>", NO_HTTP),
+        (b"\r\n\r\n{}", NO_HTTP),
     ],
 )
-def test_what_is_not_http_ends_the_step_and_the_connection(wire, data):
+def test_what_is_not_http_ends_the_step_and_the_connection_and_says_why(wire, data, why):
     exchange, conn = answered(wire, data)
 
-    assert exchange.error == "protocol"
+    assert (exchange.error, exchange.why) == ("protocol", why)
     assert conn.is_closed
     assert wire.heads == {}
+
+
+@given(st.binary(min_size=1, max_size=200).map(lambda data: b"HTTP/1.1 200 OK\r\n" * (data[0] % 2) + data))
+def test_why_an_answer_cannot_be_read_never_holds_what_came(data):
+    exchange, _ = answered(wire_with(), data)
+
+    assert (exchange.why is not None) == (exchange.error == "protocol")
+    assert exchange.why in {None, *SENTENCES}
+
+
+@pytest.mark.parametrize(
+    ("cause", "how"),
+    [(None, "closed"), (ConnectionResetError(104, "reset by peer"), "reset")],
+    ids=["close", "reset"],
+)
+@pytest.mark.parametrize(
+    ("came", "when"),
+    [(b"", "before it answered"), (CHUNKED, "in the middle of its answer")],
+    ids=["no answer", "half an answer"],
+)
+def test_a_connection_that_ends_too_early_says_how_and_when(wire, cause, how, came, when):
+    conn = connection(wire)
+    exchange, _ = exchange_of("POST")
+    conn.start(exchange)
+    if came:
+        conn.data_received(came)
+    conn.connection_lost(cause)
+
+    assert (exchange.error, exchange.why) == ("reset", f"the target {how} the connection {when}")
+
+
+def test_an_answer_that_can_be_read_has_no_why(wire):
+    exchange, _ = answered(wire, b"HTTP/1.1 500 No\r\nContent-Length: 2\r\n\r\nno")
+
+    assert (exchange.error, exchange.why) == (None, None)
 
 
 UNUSUAL = {
