@@ -43,6 +43,8 @@ from replay.results.types import (
 from replay.words.phrases import counted
 
 _NS = 1_000_000_000
+# The one status of 3xx that leads nowhere else.
+_NOT_MODIFIED = 304
 _LATENCIES = ("response", "service", "ttfb", "ttft", "failed", "recorded")
 
 
@@ -79,7 +81,7 @@ class SummaryFold:
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._stale = 0
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
-        self._timeless = self._unlike = self._unknown_streams = 0
+        self._timeless = self._unlike = self._redirected = self._unknown_streams = 0
         self._fidelity = FidelityFold(resolution_ms)
         self._series_names: dict[tuple[str, str], int] = {}
         self._series: list[_SeriesFold] = []
@@ -161,6 +163,8 @@ class SummaryFold:
         status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]
         unlike = (recorded != ABSENT) & (recorded != status) & ~are_transient(recorded)
         self._unlike += int(np.count_nonzero(unlike))
+        is_redirect = (status >= 300) & (status < 400) & (status != _NOT_MODIFIED) & (status != recorded)
+        self._redirected += int(np.count_nonzero(is_redirect))
 
     def _adding_series(
         self, table: Table, tried: Flags, waited_for: Flags, sent: Flags, ok: Flags
@@ -222,6 +226,8 @@ class SummaryFold:
         kept_back = self._unsent["read_only"]
         if self._withheld or kept_back:
             notes.append(_read_only_note(self._withheld, kept_back))
+        if self._redirected:
+            notes.append(redirect_note(self._redirected))
         cut = self._fidelity.cut_sessions()
         if cut:
             said = "1 session was" if cut == 1 else f"{cut:,} sessions were"
@@ -270,6 +276,7 @@ class SummaryFold:
                 error_examples=dict(sorted(self._examples.items())),
                 unsent_reasons=dict(sorted(reasons.items())),
                 unlike_recorded=self._unlike,
+                redirected=self._redirected,
                 withheld=self._withheld,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
@@ -343,6 +350,15 @@ def _warmup_ns(manifest: Manifest) -> int:
 def _lost_note(workers: Sequence[WorkerFacts], steps: int) -> str:
     lost = [f"worker {worker.index} ({worker.lost})" for worker in workers if worker.lost is not None]
     return f"lost: {', '.join(lost)}; {counted(steps, 'step')} of what it had to send count as unsent"
+
+
+def redirect_note(redirected: int) -> str:
+    """What is to be known of steps that were answered with a redirect and count as ok."""
+    return (
+        f"{counted(redirected, 'step')} got a redirect (3xx), which a replay does not follow, and count as ok though "
+        "what they asked for was not done; to have them fail, ask for it in the target file: [[expect]] with "
+        'status = ["2xx"]'
+    )
 
 
 def _read_only_note(withheld: int, unsent: int) -> str:

@@ -305,6 +305,13 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     unlike_recorded: Annotated[
         int, Meta(description="Steps that are ok, though their status is another than the recorded one.")
     ] = 0
+    redirected: Annotated[
+        int,
+        Meta(
+            description="Steps that are ok, though they were answered with a redirect that is not as recorded: nobody "
+            "followed it."
+        ),
+    ] = 0
     withheld: Annotated[
         int, Meta(description="Waits that have a request, which a read-only run kept back.")
     ] = 0

@@ -189,5 +189,7 @@ class PlainCounts:
         self.counts["unlike_recorded"] += (
             status is not None and status != record.status and not is_transient(status)
         )
+        is_redirect = 300 <= (record.status or 0) < 400 and record.status != 304
+        self.counts["redirected"] += is_redirect and record.status != status
         if record.recorded_ms is not None:
             times["recorded"].append(round(record.recorded_ms * 1_000_000))

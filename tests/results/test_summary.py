@@ -53,8 +53,7 @@ def step(n, intended_ms=0.0, sent_ms=0.0, end_ms=10.0, outcome="ok", **more):
         intended_ns=int(intended_ms * MS),
         sent_ns=None if sent_ms is None else int(sent_ms * MS),
         end_ns=None if end_ms is None else int(end_ms * MS),
-        status=200,
-        **more,
+        **({"status": 200} | more),
     )
 
 
@@ -107,6 +106,23 @@ def test_of_each_class_what_was_wrong_with_the_first_that_tells_is_kept(summary_
     assert counts.errors == {"protocol": 3, "reset": 1}
     assert counts.error_examples == {"protocol": "the first that tells", "reset": "it was closed"}
     assert summary_of([step(1)]).counts.error_examples == {}
+
+
+def test_redirects_that_the_recording_does_not_have_are_counted_and_said(summary_of):
+    records = [
+        step(1, status=302),
+        step(2, status=307, recorded_status=200),
+        step(3, status=301, recorded_status=301),
+        step(4, status=304),
+        step(5, status=302, outcome="failed", error="status"),
+        step(6, status=200),
+    ]
+
+    summary = summary_of(records)
+
+    assert (summary.counts.ok, summary.counts.redirected, summary.counts.unlike_recorded) == (5, 2, 1)
+    assert [note for note in summary.notes if note.startswith("2 steps got a redirect (3xx)")]
+    assert not summary_of([step(1, status=304)]).notes
 
 
 def test_a_retried_attempt_counts_as_a_retry_and_not_as_a_step(summary_of):

@@ -46,6 +46,7 @@ from replay.judge.types import (
 )
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY
+from replay.results.summary import redirect_note
 from replay.words.numbers import milliseconds
 
 _SAID = {"a_faster": "a is faster", "b_faster": "b is faster", "no_difference": "there is no difference"}
@@ -209,6 +210,11 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         notes.append(
             f"failed steps: {shown}; in percentiles they are infinitely slow, in means they are left out"
         )
+    notes += [
+        f"{side.name}: {redirect_note(redirected)}"
+        for side in (a, b)
+        if (redirected := sum(run.summary.counts.redirected for run in side.runs))
+    ]
     notes += dict.fromkeys(
         f"{side.name}: {said}" for side in (a, b) for run in side.runs for said in examples(run.summary.counts)
     )

@@ -28,6 +28,7 @@ from replay.judge.measures.slo import Operator, Slo
 from replay.judge.types import VERDICT_SCHEMA, Check, Decision, GateVerdict, Interval
 from replay.results.evidence import Evidence
 from replay.results.fidelity import LEAST_FIDELITY, shortfalls
+from replay.results.summary import redirect_note
 from replay.results.types import INTERRUPTED, Ended, Summary
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted, were
@@ -206,6 +207,8 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
             f"errors < 0.1%"
         )
     notes += examples(counts)
+    if counts.redirected:
+        notes.append(redirect_note(counts.redirected))
     if counts.withheld:
         notes.append(
             f"the run was read-only: {counted(counts.withheld, 'request')} were not sent, so the target was measured "

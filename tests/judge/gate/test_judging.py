@@ -222,6 +222,15 @@ def test_a_gate_has_an_example_of_what_failed_whatever_its_slos_are():
         assert "protocol, for example: the answer is TLS" in judge_gate([parse_slo(slo)], run).notes
 
 
+def test_a_gate_says_that_redirects_were_not_followed():
+    run = evidence([1.0] * 50)
+    run.summary.counts.redirected = 50
+
+    (note,) = judge_gate([parse_slo("errors < 1%")], run).notes
+
+    assert note.startswith("50 steps got a redirect (3xx), which a replay does not follow, and count as ok")
+
+
 def test_a_run_with_failures_and_no_bound_on_them_is_told():
     verdict = judge_gate([parse_slo("p50 < 1s")], evidence([1.0] * 50, failed=7))
 
