@@ -773,6 +773,26 @@ class ForecastDestination(msgspec.Struct):
     requests: Annotated[int, Meta(description="How many.")]
 
 
+class ForecastSteps(msgspec.Struct):
+    """Requests of the steps of one kind and name."""
+
+    kind: Annotated[str, Meta(description="The kind of the steps.")]
+    name: Annotated[str, Meta(description="The name of the steps.")]
+    requests: Annotated[int, Meta(description="How many.")]
+
+
+class ForecastNeed(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """How many values an SLO needs at least, if they do not depend on one another, and how many there would be."""
+
+    slo: Annotated[str, Meta(description="The SLO.")]
+    of: Annotated[Literal["steps", "sessions"], Meta(description="What is counted.")]
+    needed: Annotated[int, Meta(description="The least number that can settle it.")]
+    planned: Annotated[int, Meta(description="How many the run would have.")]
+    scale: Annotated[
+        int | None, Meta(description="The --scale that gives enough; absent: there are enough.")
+    ] = None
+
+
 class Forecast(msgspec.Struct, omit_defaults=True):
     """What a run would send, foreseen with the durations of the recording; nothing was sent for it."""
 
@@ -817,6 +837,8 @@ class Forecast(msgspec.Struct, omit_defaults=True):
         Meta(description="What the model calls cost at most, by the target's [cost]; null without a price."),
     ] = None
     notes: Annotated[list[str], Meta(description="What a reader must know, in sentences.")] = []
+    by_step: Annotated[list[ForecastSteps], Meta(description="Requests by the kind and name of steps.")] = []
+    needs: Annotated[list[ForecastNeed], Meta(description="What the SLOs need, where there are some.")] = []
     identical_requests: Annotated[
         int | None,
         Meta(description="Requests with the bytes of an earlier one, but for traceparent and idempotency key."),

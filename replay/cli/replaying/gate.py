@@ -29,6 +29,7 @@ from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
 from replay.report.terminal.verdicts import print_gate
 from replay.target.file import load_target
+from replay.trials.bounds import check_slos
 from replay.trials.endings import broken_off
 from replay.trials.gate import GateOutcome, gate_run, gate_trace
 from replay.trials.prices import check_currency
@@ -77,6 +78,9 @@ from replay.trials.prices import check_currency
     help="Confidence level.",
 )
 @fidelity_option
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be sent, and how many steps the SLOs need; send nothing."
+)
 @click.option("--strict", is_flag=True, help="Treat inconclusive as fail.")
 @verdict_file_options
 @run_options
@@ -98,6 +102,7 @@ def gate(
     early: bool,
     confidence: float,
     least_fidelity: float,
+    dry_run: bool,
     strict: bool,
     out: Path | None,
     as_json: bool,
@@ -106,6 +111,8 @@ def gate(
     """Replay TRACE against a target, or take a run, and judge it by SLOs: pass, fail or inconclusive."""
     if (trace is None) == (run_dir is None) or (run_dir is None) != (target is not None):
         raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
+    if dry_run and trace is None:
+        raise click.UsageError("--dry-run is of a TRACE and a --target; a finished run has been sent.")
     aim = None if target is None else load_target(target)
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
@@ -118,6 +125,12 @@ def gate(
         assert aim is not None
         options = options_from(chosen)
         check_currency(options.budget, [aim])
+        if dry_run:
+            from replay.cli.replaying.dry_run import show_forecast
+
+            check_slos(bounds, trace, has_baseline=bool(baselines))
+            show_forecast(trace, aim, options, bounds, confidence, as_json=as_json)
+            return
         with open_view(is_quiet=as_json and not sys.stderr.isatty()) as view:
             outcome = gate_trace(
                 trace,

@@ -22,6 +22,7 @@ from replay.cli.options import (
     workers_options,
 )
 from replay.cli.paths import PATH
+from replay.cli.slos import read_slos
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.types import At, FaultKind, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
@@ -139,15 +140,9 @@ def _judge_recovery(directory: Path, *, is_quiet: bool) -> None:
 
 
 def _show_forecast(trace: Path, target: Target, options: RunOptions, *, as_json: bool) -> None:
-    from replay.engine.forecast.dryrun import foresee
-    from replay.report.terminal.run import print_dry_run
-    from replay.trials.prices import currency_of
+    from replay.cli.replaying.dry_run import show_forecast
 
-    forecast = foresee(trace, target, options)
-    if as_json:
-        print_json(forecast)
-    else:
-        print_dry_run(forecast, currency=currency_of(target))
+    show_forecast(trace, target, options, read_slos((), (), target.slo) if target.slo else (), as_json=as_json)
 
 
 def _check(trace: Path, target: Target, options: RunOptions, out: Path | None, *, as_json: bool) -> Conclusion:

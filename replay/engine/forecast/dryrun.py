@@ -23,7 +23,7 @@ from replay.engine.users.casting import casting_for
 from replay.engine.users.rows import notes_on, rows_for
 from replay.engine.walker import Pace, Walk, recorded_anchor_ms
 from replay.results.rates import peak_in_flight
-from replay.results.types import Forecast, ForecastDestination
+from replay.results.types import Forecast, ForecastDestination, ForecastSteps
 from replay.target.secrets import lacks
 from replay.target.target import Target
 from replay.trace.types import Session, Step
@@ -58,6 +58,7 @@ def foresee(
     weighing = Weighing(target, router.places)
     sent_ns, end_ns = array("q"), array("q")
     by_second: Counter[int] = Counter()
+    by_step: Counter[tuple[str, str]] = Counter()
     sessions = steps = waits = withheld = unsent = 0
     unknown = 0
     recorded_ms = 0.0
@@ -83,6 +84,7 @@ def foresee(
             sent_ns.append(min(due_ns, _LAST_NS))
             end_ns.append(min(ended_ns, _LAST_NS))
             by_second[due_ns // _NS] += 1
+            by_step[step.kind, step.name] += 1
     notes = list(found.doubts)
     if (origin := recorded_at(found.header, target)) is not None:
         meant = (
@@ -126,6 +128,7 @@ def foresee(
         wall_s=round(max(end_ns, default=0) / _NS, 3),
         removed_s=pace.removed_s(),
         notes=notes,
+        by_step=[ForecastSteps(kind, name, n) for (kind, name), n in by_step.most_common()],
         identical_requests=identical,
     )
 

@@ -307,6 +307,13 @@ def _in_percent(interval: Interval) -> Interval:
     return Interval(None if low is None else 100 * low, None if high is None else 100 * high)
 
 
+def least_values(slo: Slo, confidence: float) -> int | None:
+    """The fewest independent values that can settle the SLO; None where no number of them is known to."""
+    if slo.q is not None:
+        return least_n(slo.q, confidence)
+    return _least_share_n(slo, confidence) if slo.statistic in ("share", "errors", "cold") else None
+
+
 def _least_share_n(slo: Slo, confidence: float) -> int | None:
     """The fewest independent steps that could show the bound kept, if none breaks it."""
     if slo.limit.factor is not None:

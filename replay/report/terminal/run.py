@@ -9,7 +9,7 @@ from rich.console import Console
 from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.fidelity import fidelity_line
-from replay.results.types import Forecast, Quantiles, Series, Summary
+from replay.results.types import Forecast, ForecastNeed, Quantiles, Series, Summary
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, money, number, seconds, size
 from replay.words.phrases import counted
@@ -271,6 +271,12 @@ def _waits(forecast: Forecast) -> str:
     return f"{count(forecast.waits)} (nothing is sent for them{withheld})"
 
 
+def _need(need: ForecastNeed) -> str:
+    """What an SLO needs, and the knob that gives it."""
+    enough = "" if need.scale is None else f": add --scale {need.scale}"
+    return f"{clean(need.slo)} needs at least {count(need.needed)} {need.of}, and has {count(need.planned)}{enough}"
+
+
 def print_dry_run(forecast: Forecast, console: Console | None = None, currency: str | None = None) -> None:
     """Print what a run would send. currency: of the target's prices, where it is known."""
     console = console or plain_console()
@@ -296,6 +302,8 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
         table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))
     console.print(table)
+    for need in forecast.needs:
+        console.print(Text(_need(need), style="yellow" if need.planned < need.needed else ""))
     if forecast.first:
         console.print(Text("the first requests, secrets masked:", style="dim"))
         for command in forecast.first:

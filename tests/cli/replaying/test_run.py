@@ -250,6 +250,21 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would(write_trace, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_of_a_gate_says_what_its_slos_need_and_which_scale_gives_it(write_trace, tmp_path):
+    trace = write_trace(*((n * 100.0, [write_trace.get("a", "/", took_ms=250.0)]) for n in range(20)))
+    gate = ("gate", trace, "-t", "http://127.0.0.1:1", "--slo", "p99 < 1s", "--dry-run")
+
+    code, out, _ = replay(*gate, cwd=tmp_path)
+
+    assert code == 0
+    assert "p99 < 1s needs at least 368 steps, and has 20: add --scale 19\n" in out
+    assert "p99 < 1s needs at least 368 steps, and has 380\n" in replay(*gate, "--scale", "19", cwd=tmp_path)[1]
+    assert not (tmp_path / "runs").exists()
+    code, _, err = replay(*gate, "--slo", "p99 < baseline", cwd=tmp_path)
+    assert code == 2
+    assert "there is no baseline to hold it to" in err
+
+
 def test_names_from_a_trace_cannot_reach_the_terminal_as_commands(truth, write_trace, tmp_path):
     evil = "\x1b[2J\x07<script>"
     trace = write_trace(
