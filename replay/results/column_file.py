@@ -13,7 +13,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, NUMBERS, TEXTS, Made, Table, constant
+from replay.results.table import (
+    ABSENT,
+    COLD,
+    FLAGS,
+    MILLISECONDS,
+    NUMBERS,
+    TEXTS,
+    Made,
+    Table,
+    column_of,
+    constant,
+)
 from replay.system.files import as_private
 
 _COLUMNS = (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)
@@ -62,7 +73,7 @@ class ColumnWriter:
         self._file = open(path, "xb", opener=as_private)  # noqa: SIM115 (closed in `close`)
         self._waiting: list[Any] = []
         self._writer = _pyarrow().parquet.ParquetWriter(
-            self._file, _schema(), compression=_COMPRESSION, compression_level=1, write_statistics=False
+            self._file, _schema(), compression=_COMPRESSION, compression_level=1, write_statistics=True
         )
 
     def __repr__(self) -> str:
@@ -105,10 +116,11 @@ class ColumnFile:
         parquet = _pyarrow().parquet
         if set(parquet.read_schema(path).names) != set(_COLUMNS):
             raise ValueError("its columns are others")
-        self._file = parquet.ParquetFile(path, memory_map=True, read_dictionary=list(TEXTS))
+        self._file = parquet.ParquetFile(path, read_dictionary=list(TEXTS))
         if self._file.schema_arrow.remove_metadata() != _schema():
             raise ValueError("its columns are of other types")
         self.metadata: dict[bytes, bytes] = self._file.metadata.metadata or {}
+        self._at = {name: at for at, name in enumerate(self._file.schema_arrow.names)}
 
     def __repr__(self) -> str:
         return f"<ColumnFile of {self._file.metadata.num_rows} lines>"
@@ -120,7 +132,28 @@ class ColumnFile:
 
     def column(self, group: int, name: str) -> Made:
         """A column of a group, as a table has it."""
-        return _made(name, self._file.read_row_group(group, columns=[name]).column(0).combine_chunks())
+        rows = self._file.metadata.row_group(group)
+        only = _only_value(name, rows.column(self._at[name]), rows.num_rows)
+        if only:
+            column, texts = column_of(name, only)
+            return constant(column[0], rows.num_rows, column.dtype), texts
+        # One column of a group is too little for threads.
+        read = self._file.read_row_group(group, columns=[name], use_threads=False)
+        return _made(name, read.column(0).combine_chunks())
+
+
+def _only_value(name: str, chunk: Any, n: int) -> list[Any]:
+    """The value of all n lines of a chunk, where the file says so, twice, so that no damage makes it up."""
+    said = chunk.statistics if chunk.is_stats_set else None
+    if said is None or not n:
+        return []
+    if not said.has_min_max:
+        return [None] if said.null_count == n else []
+    one = said.min
+    if said.null_count or one != said.max or name == "attributes":
+        return []
+    # Zero may be either of two floats; a number below it is an error of whoever wrote it.
+    return [one] if name not in (*NUMBERS, *MILLISECONDS) or one > 0 or (one == 0 and name in NUMBERS) else []
 
 
 def _arrow(name: str, table: Table) -> Any:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from replay.results.histogram import Int64s
 from replay.results.record import ReadTally
-from replay.results.table import ABSENT, Floats, Names, Table, constant, first_seen, paired, table_of
+from replay.results.table import ABSENT, Floats, Names, Table, constant, first_seen, looked_up, paired, table_of
 from replay.results.table import Codes as Codes
 from replay.results.table import Flags as Flags
 from replay.results.tables import read_tables
@@ -189,7 +189,7 @@ class Gathering:
         sent, ended = table.has("sent_ns"), table.has("end_ns") & table.has("intended_ns")
         final, unsent = table.flags("final"), table.equals("outcome", "unsent")
         interrupted, ok = table.equals("error", INTERRUPTED), table.equals("outcome", "ok")
-        self._add_sessions(table, ended)
+        sessions = self._add_sessions(table, ended)
         self._add_cut(table, unsent, interrupted)
         rows = final & ~unsent & ended & ~interrupted & (sent | table.equals("outcome", "failed"))
         taken = _picker(rows)
@@ -199,7 +199,8 @@ class Gathering:
             self._put(name, _mapped(taken(table.milliseconds(in_ms)), _as_ns))
         for name in _FLAGS:
             self._put(name, taken(table.flags(name)))
-        for name in ("session", "error", "instance", "check", "why"):
+        self._put("session", looked_up(sessions, taken(table.codes("session"))))
+        for name in ("error", "instance", "check", "why"):
             self._put(name, self._names[name].recoded(taken(table.codes(name)), table.texts(name)))
         self._put("series", self._series(taken(table.codes("kind")), taken(table.codes("name")), table))
         self._put("status", _mapped(taken(table.numbers("status")), _as_status))
@@ -239,15 +240,20 @@ class Gathering:
     def _put(self, name: str, values: npt.NDArray[Any]) -> None:
         self._growing.setdefault(name, _Growing(values.dtype)).add(values)
 
-    def _add_sessions(self, table: Table, ended: Flags) -> None:
-        """From when to when each session went on, waits and further attempts included."""
+    def _add_sessions(self, table: Table, ended: Flags) -> Codes:
+        """From when to when each session went on, waits and further attempts included. What the table's codes of those
+        are among ours (see Names.recoding).
+        """
         taken = _picker(ended)
-        codes = self._names["session"].recoded(taken(table.codes("session")), table.texts("session"))
+        codes = taken(table.codes("session"))
+        ours = self._names["session"].recoding(codes, table.texts("session"))
+        codes = looked_up(ours, codes)
         new = len(self._names["session"]) - len(self._first_ns)
         self._first_ns = np.concatenate([self._first_ns, np.full(new, np.iinfo(np.int64).max)])
         self._last_ns = np.concatenate([self._last_ns, np.full(new, np.iinfo(np.int64).min)])
         np.minimum.at(self._first_ns, codes, taken(table.numbers("intended_ns")))
         np.maximum.at(self._last_ns, codes, taken(table.numbers("end_ns")))
+        return ours
 
     def _add_cut(self, table: Table, unsent: Flags, interrupted: Flags) -> None:
         sessions = table.texts("session")
@@ -273,7 +279,7 @@ class Gathering:
     def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
         texts, known = table.texts("step"), self._step_names
         shared = [known.setdefault(text, text) for text in texts] if len(texts) < len(rows) / 2 else texts
-        self._steps += [shared[code] for code in table.codes("step")[rows].tolist()]
+        self._steps.extend(map(shared.__getitem__, table.codes("step")[rows].tolist()))
 
     def _series(self, kinds: Codes, names: Codes, table: Table) -> Codes:
         pairs, texts = paired(kinds, names, table.texts("kind"), table.texts("name"))

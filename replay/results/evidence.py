@@ -1,16 +1,15 @@
 """A run as evidence: its figures, and its steps as columns."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from replay.results.columns import Columns, Gathering, read_columns
 from replay.results.merging.whole import make_whole
+from replay.results.rates import Instants
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
-from replay.results.summary import summed
-from replay.results.table import Table
+from replay.results.summary import SummaryFold, logged_of
 from replay.results.tables import read_tables
 from replay.results.types import Summary
 
@@ -34,11 +33,15 @@ def read_evidence(run_dir: Path, summary: Summary | None = None) -> Evidence:
     make_whole(run_dir)
     manifest = RunDir(run_dir).read_manifest()
     gathered, tally = Gathering(), ReadTally()
-
-    def tables() -> Iterator[Table]:
-        for table in read_tables(run_dir, tally, keeps=True):
-            gathered.add(table)
-            yield table
-
-    summary = summed(run_dir, manifest, tables(), tally)
-    return Evidence(summary, gathered.columns(tally.unreadable), name)
+    # The instants of the steps are columns, which are not held twice.
+    fold = SummaryFold(manifest.trace.resolution_ms, keeps_instants=False)
+    for table in read_tables(run_dir, tally, keeps=True):
+        gathered.add(table)
+        fold.add(table)
+    columns = gathered.columns(tally.unreadable)
+    instants = Instants(columns.intended_ns, columns.sent_ns, columns.end_ns, columns.ok)
+    return Evidence(
+        fold.summary(manifest, logged_of(run_dir), tally.unreadable, instants),
+        columns,
+        name,
+    )

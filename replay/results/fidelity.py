@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from replay.results.histogram import Int64s
+from replay.results.rates import Instants
 from replay.results.table import ABSENT, Flags, Table, are_transient, as_int64s
 from replay.results.types import Fidelity, TraceFacts
 from replay.words.numbers import percent
@@ -18,6 +19,7 @@ LEAST_FIDELITY = 0.9
 
 _NS = 1_000_000_000
 _ON_TIME_NS = 50_000_000
+_NEVER_NS = np.iinfo(np.int64).max
 # Left out because the user said so: no shortfall.
 _BY_CHOICE = ("duration", "read_only")
 # Left out because a step of the session failed, which its makespan tells.
@@ -134,16 +136,14 @@ class FidelityFold:
         self._output.add(np.where(output == ABSENT, table.numbers("tokens"), output), asked, calls)
         self._input.add(table.numbers("input_tokens"), prompt, calls)
 
-    def result(
-        self, trace: TraceFacts, unsent_reasons: Mapping[str, int], sent_ns: Int64s, end_ns: Int64s
-    ) -> Fidelity:
-        """The figures. trace: what was to be replayed. unsent_reasons: every step that was not tried, by reason.
-
-        sent_ns, end_ns: of those that were sent.
-        """
+    def result(self, trace: TraceFacts, unsent_reasons: Mapping[str, int], instants: Instants) -> Fidelity:
+        """The figures. trace: what was to be replayed. unsent_reasons: every step that was not tried, by reason."""
         by_choice = sum(n for reason, n in unsent_reasons.items() if reason in _BY_CHOICE)
         steps = trace.steps - by_choice
-        span_ns = int(end_ns.max() - sent_ns.min()) if len(sent_ns) else 0
+        sent = instants.sent_ns >= 0
+        first_ns = int(instants.sent_ns.min(initial=_NEVER_NS, where=sent))
+        span_ns = int(instants.end_ns.max(initial=first_ns, where=sent)) - first_ns
+        under_way_ns = int((instants.end_ns - instants.sent_ns).sum(where=sent))
         made_up = 0 if trace.synthetic else self._made_up
         found = Fidelity(
             sessions=self._whole_sessions(trace.sessions),
@@ -155,7 +155,7 @@ class FidelityFold:
             arrivals=_rounded(1 - self._late / self._first_attempts) if self._first_attempts else None,
             made_up_bodies=_rounded(1 - made_up / self._sent) if made_up else None,
             requests=_rounded(self._sent / (self._sent + self._kept_back)) if self._kept_back else None,
-            in_flight=round(float((end_ns - sent_ns).sum()) / span_ns, 3) if span_ns > 0 else None,
+            in_flight=round(under_way_ns / span_ns, 3) if span_ns > 0 else None,
             recorded_in_flight=trace.recorded_in_flight,
             tokens={
                 name: (tokens.counted, tokens.recorded)

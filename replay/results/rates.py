@@ -8,6 +8,8 @@ The steady window leaves out the first tenth and the last tenth of the time in w
 the marked warm-up: what remains is free of the ramp of a starting run and of its drain.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from replay.results.histogram import Histogram, Int64s
@@ -21,42 +23,63 @@ _LEAST_STEADY_STEPS = 20
 _BLOCK = 1 << 18
 
 
-def rates(intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: Flags) -> Rate:
+class Instants(NamedTuple):
+    """When every step that was tried was intended, sent and ended, and whether it was answered as expected.
+
+    sent_ns: below 0 for steps that could not be sent, whose end is of no account.
+    """
+
+    intended_ns: Int64s
+    sent_ns: Int64s
+    end_ns: Int64s
+    ok: Flags
+
+
+def rates(steps: Instants, inside: Flags | None = None) -> Rate:
     """Offered and achieved rate of the steps that were tried, and the most requests in flight at once.
 
-    sent_ns, end_ns: below 0 for steps that could not be sent. ok: whether each was answered as expected.
+    inside: of these steps alone.
     """
-    if not len(intended_ns):
+    intended_ns = steps.intended_ns if inside is None else steps.intended_ns[inside]
+    n = len(intended_ns)
+    if not n:
         return Rate()
-    sent = sent_ns >= 0
     intended_span_ns = int(np.ptp(intended_ns))
-    span_ns = max(intended_span_ns, int(np.ptp(sent_ns[sent])) if sent.any() else 0)
+    del intended_ns
+    sent, ok = steps.sent_ns >= 0, steps.ok
+    if inside is not None:
+        sent, ok = sent & inside, ok & inside
+    starts_ns, ends_ns = steps.sent_ns[sent], steps.end_ns[sent]
+    span_ns = max(intended_span_ns, int(np.ptp(starts_ns)) if len(starts_ns) else 0)
     completed = int(np.count_nonzero(ok))
     return Rate(
-        offered_rps=_per_s(len(intended_ns) - 1, intended_span_ns),
+        offered_rps=_per_s(n - 1, intended_span_ns),
         achieved_rps=_per_s(completed - 1, span_ns) if completed else 0.0,
-        peak_in_flight=peak_in_flight(sent_ns[sent], end_ns[sent]),
+        peak_in_flight=_peak_of(starts_ns, ends_ns),
     )
 
 
 def peak_in_flight(sent_ns: Int64s, end_ns: Int64s) -> int:
     """The most requests in flight at once; one that ends when another starts makes room for it."""
-    if not len(sent_ns):
-        return 0
-    # Nearly in order already, which is what this kind of sorting makes use of.
-    starts, ends = (np.sort(times_ns, kind="stable") for times_ns in (sent_ns, end_ns))
+    return _peak_of(sent_ns.copy(), end_ns.copy())
+
+
+def _peak_of(starts_ns: Int64s, ends_ns: Int64s) -> int:
+    """The same; both are sorted in place."""
+    for times_ns in (starts_ns, ends_ns):
+        # Nearly in order already, which is what this kind of sorting makes use of.
+        times_ns.sort(kind="stable")
     most = 0
-    for at in range(0, len(starts), _BLOCK):
-        block = starts[at : at + _BLOCK]
+    for at in range(0, len(starts_ns), _BLOCK):
+        block = starts_ns[at : at + _BLOCK]
         begun = np.arange(at + 1, at + 1 + len(block))
-        most = max(most, int((begun - np.searchsorted(ends, block, side="right")).max()))
+        most = max(most, int((begun - np.searchsorted(ends_ns, block, side="right")).max()))
     return most
 
 
-def steady_window(
-    intended_ns: Int64s, sent_ns: Int64s, end_ns: Int64s, ok: Flags, warmup_ns: int
-) -> Window | None:
+def steady_window(steps: Instants, warmup_ns: int) -> Window | None:
     """The figures of the middle of a run; None where too few steps were intended in it to say anything."""
+    intended_ns = steps.intended_ns
     if not len(intended_ns):
         return None
     first, last = int(intended_ns.min()), int(intended_ns.max())
@@ -67,9 +90,13 @@ def steady_window(
     if n < _LEAST_STEADY_STEPS:
         return None
     response, service = Histogram(), Histogram()
-    response.record_many((end_ns - intended_ns)[inside & ok])
-    service.record_many((end_ns - sent_ns)[inside & ok])
-    figures = rates(intended_ns[inside], sent_ns[inside], end_ns[inside], ok[inside])
+    for at in range(0, len(intended_ns), _BLOCK):
+        block = slice(at, at + _BLOCK)
+        answered = inside[block] & steps.ok[block]
+        ends_ns = steps.end_ns[block][answered]
+        response.record_many(ends_ns - intended_ns[block][answered])
+        service.record_many(ends_ns - steps.sent_ns[block][answered])
+    figures = rates(steps, inside)
     return Window(
         from_s=round(start / _NS, 3),
         to_s=round(stop / _NS, 3),

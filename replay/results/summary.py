@@ -8,7 +8,7 @@ and have no time.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil, inf
 from pathlib import Path
 
@@ -17,10 +17,10 @@ import numpy as np
 
 from replay.results.fidelity import FidelityFold
 from replay.results.folding import MOST_SERIES, ONLY_LOGGED, OTHER
-from replay.results.histogram import LAG_UNIT_NS, Histogram, Int64s
+from replay.results.histogram import LAG_UNIT_NS, Histogram
 from replay.results.hlog import read_totals
 from replay.results.merging.whole import make_whole
-from replay.results.rates import rates, steady_window
+from replay.results.rates import Instants, rates, steady_window
 from replay.results.record import ReadTally
 from replay.results.rundir import RunDir
 from replay.results.table import ABSENT, Flags, Table, are_transient, first_seen, paired
@@ -57,23 +57,25 @@ def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
         make_whole(run_dir)
         manifest = RunDir(run_dir).read_manifest()
     tally = ReadTally()
-    return summed(run_dir, manifest, read_tables(run_dir, tally), tally)
-
-
-def summed(run_dir: Path, manifest: Manifest, tables: Iterable[Table], tally: ReadTally) -> Summary:
-    """As rebuild, of the lines of this run as somebody reads them. tally: of that reading."""
     fold = SummaryFold(manifest.trace.resolution_ms)
-    for table in tables:
+    for table in read_tables(run_dir, tally):
         fold.add(table)
+    return fold.summary(manifest, logged_of(run_dir), tally.unreadable)
+
+
+def logged_of(run_dir: Path) -> Mapping[str, Histogram]:
+    """The times of a run that only latency.hlog has."""
     hlog = run_dir / HLOG_FILE
-    logged = read_totals(hlog, {*ONLY_LOGGED}) if hlog.exists() else {}
-    return fold.summary(manifest, logged, tally.unreadable)
+    return read_totals(hlog, {*ONLY_LOGGED}) if hlog.exists() else {}
 
 
 class SummaryFold:
-    """Adds up the lines of a run, a block at a time. resolution_ms: of the recording, as in the manifest's trace."""
+    """Adds up the lines of a run, a block at a time. resolution_ms: of the recording, as in the manifest's trace.
 
-    def __init__(self, resolution_ms: float | None) -> None:
+    keeps_instants: False where `summary` is told those of the steps, which takes tens of bytes for each.
+    """
+
+    def __init__(self, resolution_ms: float | None, *, keeps_instants: bool = True) -> None:
         self._outcomes: Counter[str] = Counter()
         self._errors: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
@@ -85,8 +87,8 @@ class SummaryFold:
         self._fidelity = FidelityFold(resolution_ms)
         self._series_names: dict[tuple[str, str], int] = {}
         self._series: list[_SeriesFold] = []
-        # Of every step that was tried: when it was intended, sent and ended (-1: never), and whether it is ok. Arrays
-        # grow where they are: to join parts takes twice the memory, of tens of bytes for each of millions.
+        self._keeps_instants = keeps_instants
+        # Arrays grow where they are: to join parts takes twice the memory.
         self._intended_ns, self._sent_ns, self._end_ns = array("q"), array("q"), array("q")
         self._ok = array("b")
         self._last_ns = 0
@@ -144,10 +146,11 @@ class SummaryFold:
 
     def _add_times(self, table: Table, rows: Flags, sent: Flags, ok: Flags) -> None:
         intended_ns, sent_ns, end_ns = (table.numbers(name) for name in ("intended_ns", "sent_ns", "end_ns"))
-        self._intended_ns.frombytes(intended_ns[rows].tobytes())
-        self._sent_ns.frombytes(np.where(sent, sent_ns, -1)[rows].tobytes())
-        self._end_ns.frombytes(np.where(sent, end_ns, -1)[rows].tobytes())
-        self._ok.frombytes(ok[rows].tobytes())
+        if self._keeps_instants:
+            self._intended_ns.frombytes(intended_ns[rows].tobytes())
+            self._sent_ns.frombytes(sent_ns[rows].tobytes())
+            self._end_ns.frombytes(end_ns[rows].tobytes())
+            self._ok.frombytes(ok[rows].tobytes())
         self._timeless += int(np.count_nonzero(rows & ~ok & ~sent & ~table.flags("censored")))
         self._lag.record_many((sent_ns - intended_ns)[rows & sent & (table.numbers("attempt") == 1)])
 
@@ -206,8 +209,17 @@ class SummaryFold:
             self._series.append(_SeriesFold())
         return known[key]
 
-    def summary(self, manifest: Manifest, logged: Mapping[str, Histogram], unreadable: int = 0) -> Summary:
-        """The figures. logged: those of ONLY_LOGGED, as they are read back from latency.hlog. unreadable: lines."""
+    def summary(
+        self,
+        manifest: Manifest,
+        logged: Mapping[str, Histogram],
+        unreadable: int = 0,
+        instants: Instants | None = None,
+    ) -> Summary:
+        """The figures. logged: those of ONLY_LOGGED, as they are read back from latency.hlog. unreadable: lines.
+
+        instants: of every step that was tried and waited for, where they were not kept.
+        """
         planned = manifest.trace.steps
         ok, failed = self._outcomes["ok"], self._outcomes["failed"]
         unsent = max(0, planned - ok - failed)
@@ -253,7 +265,7 @@ class SummaryFold:
             generator = Generator(
                 verdict="suspect", reasons=["the run did not end, so its self-check is missing"]
             )
-        intended, sent, end, answered = self._taken()
+        instants = self._taken() if instants is None else instants
         times = self._times()
         latency = self._latencies(times, logged)
         connections = manifest.connections
@@ -284,7 +296,7 @@ class SummaryFold:
                 stale_connections=self._stale,
                 out_of_range=sum(histogram.out_of_range for histogram in times.values()),
             ),
-            rate=rates(intended, sent, end, answered),
+            rate=rates(instants),
             latency_ms={name: quantiles for name, quantiles in latency.items() if quantiles.n},
             series=[
                 Series(
@@ -302,9 +314,9 @@ class SummaryFold:
             dispatch_lag_us=_in_us(self._lag.quantiles()),
             generator=generator,
             removed_s=manifest.removed_s,
-            steady=steady_window(intended, sent, end, answered, _warmup_ns(manifest)),
+            steady=steady_window(instants, _warmup_ns(manifest)),
             plane=manifest.plane,
-            fidelity=self._fidelity.result(manifest.trace, reasons, sent[sent >= 0], end[sent >= 0]),
+            fidelity=self._fidelity.result(manifest.trace, reasons, instants),
             ended=manifest.ended,
             spent=manifest.spent,
             workers=manifest.workers,
@@ -335,11 +347,11 @@ class SummaryFold:
             )
         return found
 
-    def _taken(self) -> tuple[Int64s, Int64s, Int64s, Flags]:
+    def _taken(self) -> Instants:
         intended, sent, end = (
             np.frombuffer(times, np.int64) for times in (self._intended_ns, self._sent_ns, self._end_ns)
         )
-        return intended, sent, end, np.frombuffer(self._ok, np.bool_)
+        return Instants(intended, sent, end, np.frombuffer(self._ok, np.bool_))
 
 
 def _warmup_ns(manifest: Manifest) -> int:

@@ -7,7 +7,7 @@ column with one value throughout takes no memory (its stride is 0), so a table m
 
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -251,44 +251,47 @@ def paired(
 class Names:
     """Texts as small integers, in order of first appearance; -1 stands for none."""
 
-    def __init__(self, known: Iterable[Any] = ()) -> None:
-        self.values: list[Any] = list(known)
-        self._codes = {value: code for code, value in enumerate(self.values)}
+    def __init__(self) -> None:
+        self._codes: dict[Any, int] = {}
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._codes)
 
     def __repr__(self) -> str:
-        return f"<Names {len(self.values)}>"
+        return f"<Names {len(self)}>"
+
+    @property
+    def values(self) -> list[Any]:
+        """The texts, by their codes."""
+        return list(self._codes)
 
     def code(self, value: Any) -> int:
-        if value is None:
-            return -1
-        code = self._codes.get(value)
-        if code is None:
-            code = self._codes[value] = len(self.values)
-            self.values.append(value)
-        return code
-
-    def find(self, value: Any) -> int:
-        """The code of a text that may not be there: -1 then."""
-        return self._codes.get(value, -1)
+        return -1 if value is None else self._codes.setdefault(value, len(self._codes))
 
     def recoded(self, codes: Codes, texts: Sequence[Any]) -> Codes:
         """Codes into these texts as codes of ours, which texts get in the order in which they appear."""
-        if not len(codes):
-            return codes
-        if codes.strides == (0,):
-            code = int(codes[0])
-            return constant(self.code(texts[code]) if code >= 0 else -1, len(codes), np.int32)
-        ours = np.full(len(texts) + 1, -1, np.int32)  # the last stands for none: codes of -1 find it
-        for code in first_seen(codes, len(texts)):
-            ours[code] = self.code(texts[code])
-        return ours[codes]
+        return looked_up(self.recoding(codes, texts), codes)
+
+    def recoding(self, codes: Codes, texts: Sequence[Any]) -> Codes:
+        """What each of these texts is among ours, and -1 at the end for none: of those that are among the codes."""
+        ours = np.full(len(texts) + 1, -1, np.int32)
+        seen, put = first_seen(codes, len(texts)), self._codes
+        # Sessions are many: this is a call for each of a run's.
+        ours[seen] = [put.setdefault(texts[code], len(put)) for code in seen]
+        return ours
+
+
+def looked_up(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any]:
+    """The value at each code, the last one at -1; of one code throughout in the memory of one."""
+    if len(codes) and codes.strides == (0,):
+        return constant(values[codes[0]], len(codes), values.dtype)
+    return values[codes]
 
 
 def first_seen(codes: Codes, n: int) -> list[int]:
     """The codes among these, each once, in order of first appearance, without -1. All are below n."""
+    if codes.strides == (0,):
+        codes = codes[:1]
     first = np.full(n + 1, len(codes), np.int64)
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     seen = np.flatnonzero(first[:n] < len(codes))

@@ -77,6 +77,25 @@ def test_a_second_reading_does_not_touch_the_text(tmp_path, monkeypatch):
     assert read_columns(run).n == 3
 
 
+def test_what_all_lines_have_in_common_is_not_read_line_by_line(tmp_path, monkeypatch):
+    import pyarrow.parquet as parquet
+
+    step = msgspec.structs.replace(STEP, recorded_at_ms=1.0)
+    steps = [msgspec.structs.replace(step, end_ns=n, error=None if n else "timeout") for n in range(9)]
+    run = written(tmp_path / "r", steps)
+    expected = read_columns(run)
+    read_row_group, looked_at = parquet.ParquetFile.read_row_group, set()
+
+    def counting(file, group, columns, **options):
+        looked_at.update(columns)
+        return read_row_group(file, group, columns, **options)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", counting)
+
+    assert same(read_columns(run), expected)
+    assert looked_at == {"end_ns", "error"}
+
+
 def test_lines_that_cannot_be_read_are_counted_from_the_cache_too(tmp_path):
     run = written(tmp_path / "r", [STEP])
     with (run / "steps.jsonl").open("ab") as file:

@@ -2,12 +2,14 @@
 
 import msgspec
 import numpy as np
+from hypothesis import given, settings
 
 from replay.results.columns import read_columns
 from replay.results.evidence import read_evidence
 from replay.results.summary import rebuild
 from replay.results.types import STEPS_FILE, Generator, Manifest, StepRecord, TraceFacts
 from tests.support.opened import count_openings
+from tests.support.records import BLOCKS, MANIFEST
 
 
 def a_run(directory):
@@ -38,3 +40,14 @@ def test_figures_and_steps_of_a_run_come_from_one_reading(tmp_path, monkeypatch)
     assert summary.notes
     for value, expected in zip(found.columns, columns, strict=True):
         assert np.array_equal(value, expected) if isinstance(expected, np.ndarray) else value == expected
+
+
+@settings(max_examples=40)
+@given(BLOCKS)
+def test_figures_from_the_columns_are_those_from_the_lines(tmp_path_factory, blocks):
+    run = tmp_path_factory.mktemp("run")
+    records = [record for records in blocks for record in records]
+    (run / STEPS_FILE).write_bytes(msgspec.json.Encoder().encode_lines(records))
+    (run / "run.json").write_bytes(msgspec.json.encode(MANIFEST))
+
+    assert read_evidence(run).summary == rebuild(run)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from replay.results.fidelity import FidelityFold, shortfalls
+from replay.results.rates import Instants
 from replay.results.table import table_of
 from replay.results.types import Fidelity, StepRecord, TraceFacts
 
@@ -29,7 +30,8 @@ def folded(records, unsent=(), sessions=None, steps=None, unsent_reasons=None, *
     sent_ns, end_ns = (
         np.array([getattr(one, name) for one in sent], np.int64) for name in ("sent_ns", "end_ns")
     )
-    return fold.result(trace, unsent_reasons or {}, sent_ns, end_ns)
+    instants = Instants(sent_ns, sent_ns, end_ns, np.ones(len(sent), np.bool_))
+    return fold.result(trace, unsent_reasons or {}, instants)
 
 
 def record(n=0, session=None, kind="llm", lag_ms=0.0, **fields):

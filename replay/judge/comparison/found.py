@@ -61,7 +61,7 @@ def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: 
 def _known(sample: Sample, metric: Metric, confidence: float) -> Known:
     """One side's figure by itself."""
     if metric.q is not None:
-        q, ordered, tells = metric.q, np.sort(sample.values), quantile_worth(sample, metric.q, confidence)
+        q, ordered, tells = metric.q, sample.ordered, quantile_worth(sample, metric.q, confidence)
         return Known(quantile(ordered, q), lambda level: quantile_bounds(ordered, tells, q, level))
     figure = float(sample.values.mean())
     if metric.statistic in ("errors", "cold"):

@@ -24,8 +24,6 @@ not in any interval.
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from replay.judge.comparison.asked import further_questions
 from replay.judge.comparison.deciding import Failing, correct_together, decide, failing_more
 from replay.judge.comparison.difference import MARGIN_PERCENT, compared, percent_of
@@ -165,7 +163,7 @@ def _rounds_against(a: Side, b: Side, metric: Metric, main: Difference) -> str |
 def _figure(sample: Sample, metric: Metric) -> float | None:
     if not sample.n:
         return None
-    return float(sample.values.mean()) if metric.q is None else quantile(np.sort(sample.values), metric.q)
+    return float(sample.values.mean()) if metric.q is None else quantile(sample.ordered, metric.q)
 
 
 def _elapsed_s(a: Side, b: Side, mode: Mode) -> float:

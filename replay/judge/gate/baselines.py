@@ -13,6 +13,7 @@ the interval is never narrower than the widths on both sides make it, and open w
 from collections.abc import Sequence
 from math import exp, log
 
+import msgspec
 import numpy as np
 
 from replay.judge.measures.blocks import (
@@ -117,7 +118,7 @@ def _by_resampling(
     ours, theirs = blocks_of([run.columns], stretches), blocks_of([baseline.columns], stretches)
     own = _in_blocks(slo, run, codes_in(run.columns, ours))
     base = _in_blocks(slo, baseline, codes_in(baseline.columns, theirs))
-    base = base._replace(values=base.values * (slo.limit.factor or 1.0))
+    base = msgspec.structs.replace(base, values=base.values * (slo.limit.factor or 1.0))
     if min(own.n, base.n) < least_n(slo.q, confidence):
         return Interval(None, None)
     shown = variance_shown_by(count_of(ours), stretches)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from replay.judge.measures.figures import figure_of
@@ -145,9 +146,9 @@ class EarlyCheck:
         codes = [self._series.setdefault(name, len(self._series)) for name in columns.series_names]
         series = sample.series
         if series is not None and len(series):
-            sample = sample._replace(series=np.array(codes, np.int32)[series])
+            sample = msgspec.structs.replace(sample, series=np.array(codes, np.int32)[series])
         moved = (sample.cluster + self._sessions).astype(np.int32)
-        self._parts.append(_Seen(hits, sample._replace(cluster=moved), len(columns.sessions)))
+        self._parts.append(_Seen(hits, msgspec.structs.replace(sample, cluster=moved), len(columns.sessions)))
         self._sessions += len(columns.sessions)
         if self._sessions >= self._next_look:
             self._next_look = ceil(self._sessions * _LOOKS_APART)

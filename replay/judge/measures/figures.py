@@ -14,6 +14,7 @@ from replay.judge.statistics.sample import LEAST_SESSIONS, LEAST_STRETCHES, Samp
 from replay.judge.types import Interval
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
+from replay.results.table import constant
 from replay.words.numbers import milliseconds, number, seconds
 from replay.words.phrases import counted
 
@@ -110,7 +111,7 @@ def _latency_figure(slo: Slo, columns: Columns, rows: Flags, confidence: float) 
     interval, value = quantile_interval(sample, slo.q, confidence)
     why = why_unseen(value, sample)
     figure = Figure(
-        quantile(np.sort(sample.values), slo.q),
+        quantile(sample.ordered, slo.q),
         sample.n,
         sample.clusters,
         interval,
@@ -149,7 +150,7 @@ def _readings(found: Measured) -> tuple[Sample, Sample]:
         is_open = found.censored
     else:
         return sample, sample
-    return sample, sample._replace(values=np.where(is_open, np.inf, sample.values))
+    return sample, msgspec.structs.replace(sample, values=np.where(is_open, np.inf, sample.values))
 
 
 def _opened(figure: Figure, low: float | None, high: float | None, found: Measured) -> Figure:
@@ -337,4 +338,4 @@ def _rate_figure(slo: Slo, columns: Columns, rows: Flags) -> Figure:
 
 
 def _sample(columns: Columns, rows: Flags) -> Sample:
-    return sample_of(columns, np.zeros(int(np.count_nonzero(rows))), rows)
+    return sample_of(columns, constant(0.0, int(np.count_nonzero(rows)), np.float64), rows)

@@ -10,6 +10,7 @@ be no less than it came to by then, and as the long ones are cut off first, what
 
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from replay.judge.measures.slo import Selector, SloWindow
@@ -153,8 +154,8 @@ def _makespans(columns: Columns, rows: Flags, part: Part) -> Measured:
     failed = has_failed[sessions]
     if part == "answered":
         return Measured(_makespans_of(columns, sessions[~failed]), cut=cut)
-    sample = _makespans_of(columns, sessions)
-    sample.values[failed] = np.inf
+    whole = _makespans_of(columns, sessions)
+    sample = msgspec.structs.replace(whole, values=np.where(failed, np.inf, whole.values))
     return Measured(sample, None, int(np.count_nonzero(failed)), cut=cut)
 
 

@@ -52,29 +52,45 @@ class Dependence(NamedTuple):
 INDEPENDENT = Dependence()
 
 
-def dependence(in_order: Iterable[Floats | Flags]) -> Dependence:
-    """The longest dependence of several series of equal length, each in order of time."""
-    found = [_of_one(series) for series in in_order]
+class Readings(NamedTuple):
+    """How long times depend on those before them, as it is read off the times, clipped, and off whether they exceed
+    levels that one in so many of them exceeds.
+    """
+
+    times: Dependence
+    beyond: dict[float, Dependence]
+
+    def frequent(self, rarest: float) -> list[Dependence]:
+        """These, without levels that are exceeded more rarely than by this share."""
+        return [self.times, *(found for share, found in self.beyond.items() if share > rarest)]
+
+
+NO_READINGS = Readings(INDEPENDENT, {})
+
+
+def longest(found: Iterable[Dependence]) -> Dependence:
+    """The longest dependence of several."""
     return max(found, key=lambda one: one.tau, default=INDEPENDENT)
 
 
-def readings_of(values: Floats, series: Codes | None = None, rarest: float = 0.0) -> list[Floats | Flags]:
-    """What the dependence of times is read off: the times, clipped, and whether they exceed frequent levels.
+def readings_of(values: Floats, series: Codes | None = None) -> Readings:
+    """How long these times, in order of time, depend on those before them.
 
     values: shape (n,), infinite for failures. series: where given, each value counts over the median of its series, so
-    that a stretch of the run with more slow kinds of steps in it is no queue. rarest: levels that are exceeded more
-    rarely than by this share are left out.
+    that a stretch of the run with more slow kinds of steps in it is no queue.
     """
     finite = np.isfinite(values)
-    if not finite.any():
-        return []
-    level = np.where(finite, values, values[finite].max())
+    if values.strides == (0,) or not finite.any():
+        return NO_READINGS
+    level = values if finite.all() else np.where(finite, values, values[finite].max())
     # One kind alone has one median, which changes no autocorrelation.
     if series is not None and len(series) and series.min() < series.max():
         level = level / _usual(level, series)
-    marks = [1 - share for share in _FREQUENT_SHARES if share > rarest]
-    *levels, most = np.quantile(level, [*marks, _CLIPPED_AT])
-    return [np.minimum(level, most), *(level > mark for mark in levels)]
+    *marks, most = np.quantile(level, [*(1 - share for share in _FREQUENT_SHARES), _CLIPPED_AT])
+    return Readings(
+        dependence(np.minimum(level, most)),
+        {share: dependence(level > mark) for share, mark in zip(_FREQUENT_SHARES, marks, strict=True)},
+    )
 
 
 def _usual(values: Floats, series: Codes) -> Floats:
@@ -86,7 +102,8 @@ def _usual(values: Floats, series: Codes) -> Floats:
     return usual
 
 
-def _of_one(series: Floats | Flags) -> Dependence:
+def dependence(series: Floats | Flags) -> Dependence:
+    """How long values, in order of time, depend on those before them."""
     n = len(series)
     if n < _LEAST_N:
         return INDEPENDENT

@@ -40,14 +40,14 @@ def quantile_interval(sample: Sample, q: float, confidence: float) -> tuple[Inte
     too. Raises ValueError for an empty sample.
     """
     found = quantile_worth(sample, q, confidence)
-    return quantile_bounds(np.sort(sample.values), found, q, confidence), found
+    return quantile_bounds(sample.ordered, found, q, confidence), found
 
 
 def quantile_worth(sample: Sample, q: float, confidence: float) -> Worth:
     """What the sample is worth for its q quantile. Raises ValueError for an empty sample."""
     if not sample.n:
         raise ValueError("a quantile needs at least one value")
-    at = quantile(np.sort(sample.values), q)
+    at = quantile(sample.ordered, q)
     # Among failures nothing is larger; what is uncertain then is their own share.
     return worth(sample.values > at if np.isfinite(at) else np.isinf(sample.values), sample, confidence)
 

@@ -21,6 +21,7 @@ below them; that is what makes thousands of draws of a million steps a matter of
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from replay.judge.statistics.distributions import normal_above, normal_quantile, student_above, student_quantile
@@ -142,7 +143,7 @@ def mean_difference(resampling: Resampling, a: Sample, b: Sample) -> Resampled |
 
 
 def _drawable(sample: Sample) -> Sample:
-    return sample._replace(values=np.where(np.isinf(sample.values), _FAILED, sample.values))
+    return msgspec.structs.replace(sample, values=np.where(np.isinf(sample.values), _FAILED, sample.values))
 
 
 def _unbounded(value: float) -> float:

@@ -12,11 +12,21 @@ The degrees of freedom of the variance are Satterthwaite's (1946), from the four
 tail that a few sessions make is known no better than those few tell; in time they are as many as there are windows.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
-from replay.judge.statistics.dependence import INDEPENDENT, Dependence, Floats, dependence, readings_of
+from replay.judge.statistics.dependence import (
+    INDEPENDENT,
+    Dependence,
+    Floats,
+    Readings,
+    dependence,
+    longest,
+    readings_of,
+)
 from replay.judge.statistics.distributions import normal_quantile, student_quantile
 from replay.results.columns import Codes, Flags
 from replay.results.histogram import Int64s
@@ -34,10 +44,12 @@ _MOST_DF = 1e9
 _LEAST_DF = 5.0
 
 
-class Sample(NamedTuple):
+class Sample(msgspec.Struct, frozen=True, eq=False, dict=True):
     """values: shape (n,), in any unit. cluster: the session of each, as codes from 0. at: when each was due, in any
     unit; None where time is of no account. series: the kind of step that each is of, as codes from 0; None: all of
     one kind.
+
+    What is asked of it again and again is found once, so its arrays may not be changed.
     """
 
     values: Floats
@@ -59,10 +71,33 @@ class Sample(NamedTuple):
             None if series is None else series[rows],
         )
 
+    @cached_property
+    def ordered(self) -> Floats:
+        """The values, the least first."""
+        return np.sort(self.values)
+
+    @cached_property
+    def sizes(self) -> Int64s:
+        """How many values each cluster has."""
+        return np.bincount(self.cluster)
+
     @property
     def clusters(self) -> int:
         """How many clusters have at least one value."""
-        return int(np.count_nonzero(np.bincount(self.cluster))) if self.n else 0
+        return int(np.count_nonzero(self.sizes)) if self.n else 0
+
+    @cached_property
+    def by_time(self) -> Int64s | slice:
+        """What puts values in order of time: nothing has to be moved in most runs."""
+        at = self.at
+        assert at is not None
+        return slice(None) if (at[1:] >= at[:-1]).all() else np.argsort(at, kind="stable")
+
+    @cached_property
+    def readings(self) -> Readings:
+        """How long the values depend on those before them."""
+        series = None if self.series is None else self.series[self.by_time]
+        return readings_of(self.values[self.by_time], series)
 
 
 class Worth(NamedTuple):
@@ -88,19 +123,9 @@ def in_time(sample: Sample, hits: Flags | None = None) -> Dependence:
     """How long values depend on those before them: the times, and these hits."""
     if sample.at is None or not sample.n:
         return INDEPENDENT
-    order = _in_order(sample.at)
     share = 0.0 if hits is None else float(np.count_nonzero(hits)) / sample.n
-    series = None if sample.series is None else sample.series[order]
-    readings = readings_of(sample.values[order], series, min(share, 1 - share))
-    return dependence(readings if hits is None else [*readings, hits[order]])
-
-
-def _in_order(at: Int64s | Codes) -> Int64s | slice:
-    """What puts values in order of time: nothing has to be moved in most runs."""
-    if (at[1:] >= at[:-1]).all():
-        return slice(None)
-    order: Int64s = np.argsort(at, kind="stable")
-    return order
+    found = sample.readings.frequent(min(share, 1 - share))
+    return longest(found if hits is None else [*found, dependence(hits[sample.by_time])])
 
 
 def worth(hits: Flags, sample: Sample, confidence: float) -> Worth:
@@ -112,13 +137,13 @@ def worth(hits: Flags, sample: Sample, confidence: float) -> Worth:
     if int(np.count_nonzero(hits)) in (0, n):
         # Nothing varies, so no session can be told from another; as is usual, the values are then taken as they are.
         return Worth(n / tied.tau if tied.is_significant else float(n), 1.0, "value", stretches, is_few)
-    effect, df = _design_effect(hits, sample.cluster)
+    sizes = sample.sizes
+    effect, df = _design_effect(sizes, np.bincount(sample.cluster[hits], minlength=len(sizes)))
     by = "session"
     if tied.tau > effect:
         by, df = "moment", max(_LEAST_DF, n / tied.window)
     if tied.is_significant:
-        assert sample.at is not None
-        shared, _ = _design_effect(hits, _in_stretches(sample.cluster, sample.at, tied.window))
+        shared, _ = _design_effect(*_of_stretches(hits, sample, tied.window))
         effect = max(effect, tied.tau, effect + tied.tau - shared)
     else:
         effect = max(effect, tied.tau)
@@ -137,21 +162,24 @@ def narrower(df: float, confidence: float) -> float:
     return (normal_quantile(1 - tail) / student_quantile(1 - tail, df)) ** 2 if df < _MOST_DF else 1.0
 
 
-def _in_stretches(cluster: Codes, at: Int64s | Codes, window: float) -> Codes:
-    """Each session's share of each stretch of the run as a cluster of its own."""
-    n = len(cluster)
+def _of_stretches(hits: Flags, sample: Sample, window: float) -> tuple[Int64s, Int64s]:
+    """Each session's share of each stretch of the run as a cluster of its own: how many values it has, and hits."""
+    n = sample.n
     stretch = np.empty(n, np.int64)
-    stretch[_in_order(at)] = (np.arange(n) / window).astype(np.int64)
-    together = cluster.astype(np.int64) * (int(stretch.max(initial=0)) + 1) + stretch
-    codes: Codes = np.unique(together, return_inverse=True)[1].astype(np.int32)
-    return codes
+    stretch[sample.by_time] = (np.arange(n) / window).astype(np.int64)
+    together = sample.cluster.astype(np.int64) * (int(stretch.max(initial=0)) + 1) + stretch
+    of_hits = np.sort(together[hits])
+    together.sort()
+    last = np.append(np.flatnonzero(np.diff(together)), n - 1)
+    return np.diff(last, prepend=-1), np.diff(np.searchsorted(of_hits, together[last], side="right"), prepend=0)
 
 
-def _design_effect(hits: Flags, cluster: Codes) -> tuple[float, float]:
-    """The design effect of the share of hits, at least 1, and the degrees of freedom of its variance."""
-    n = len(hits)
-    sizes = np.bincount(cluster)
-    counts = np.bincount(cluster[hits], minlength=len(sizes))
+def _design_effect(sizes: Int64s, counts: Int64s) -> tuple[float, float]:
+    """The design effect of the share of hits, at least 1, and the degrees of freedom of its variance.
+
+    sizes, counts: how many values and how many hits each cluster has.
+    """
+    n = int(sizes.sum())
     is_there = sizes > 0
     sizes, counts = sizes[is_there], counts[is_there]
     m = len(sizes)

@@ -94,7 +94,7 @@ def _responses(columns: Columns, part: Part) -> tuple[Sample, int]:
 def _points(line: _Line, confidence: float) -> Iterator[_Point]:
     """As many percentiles as the sample can tell; and the last one that has a time, where failures follow."""
     sample = line.sample
-    ordered = np.sort(sample.values)
+    ordered = sample.ordered
     # The largest share of the steps that is answered has the largest time among those.
     edge = 1 - line.failed / sample.n if line.failed else inf
     has_edge = False

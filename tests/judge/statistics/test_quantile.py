@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.judge.statistics.quantile import least_n, quantile, quantile_interval
-from replay.judge.statistics.sample import Sample
+from replay.judge.statistics.sample import Sample, _of_stretches
 
 RUNS = 400
 # Four standard errors of a share of 95 % in that many runs, beside the 93 to 97 % that we promise.
@@ -105,3 +105,32 @@ def test_the_interval_lies_within_the_values_about_the_observed_quantile(values,
         assert ordered[0] <= interval.low <= observed * (1 + 1e-12)
     if interval.high is not None:
         assert observed * (1 - 1e-12) <= interval.high <= ordered[-1] or interval.high >= observed
+
+
+def test_however_much_is_asked_of_a_sample_it_is_put_in_order_once(rng, monkeypatch):
+    sorts, sort = [], np.sort
+    monkeypatch.setattr(np, "sort", lambda values, *args: sorts.append(len(values)) or sort(values, *args))
+    sample = Sample(rng.exponential(1.0, 5000), np.arange(5000, dtype=np.int32), np.arange(5000))
+
+    for q in (0.5, 0.9, 0.99):
+        quantile_interval(sample, q, 0.95)
+
+    assert sorts.count(sample.n) == 1
+
+
+@given(st.data())
+def test_sessions_in_stretches_are_counted_as_pairs_are(data):
+    n = data.draw(st.integers(1, 40))
+    few = st.lists(st.integers(0, 5), min_size=n, max_size=n)
+    cluster, at, hits = (np.array(data.draw(few), np.int32) for _ in range(3))
+    window = data.draw(st.floats(1, 20))
+
+    sizes, counts = _of_stretches(hits > 2, Sample(np.zeros(n), cluster, at), window)
+
+    stretch = {row: int(place / window) for place, row in enumerate(np.argsort(at, kind="stable").tolist())}
+    pairs = [(int(cluster[row]), stretch[row]) for row in range(n)]
+    expected = [
+        (pairs.count(pair), sum(one == pair and hit > 2 for one, hit in zip(pairs, hits, strict=True)))
+        for pair in sorted(set(pairs))
+    ]
+    assert list(zip(sizes.tolist(), counts.tolist(), strict=True)) == expected
