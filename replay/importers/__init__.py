@@ -12,6 +12,7 @@ from replay.importers.captures.mitmproxy import Mitmproxy
 from replay.importers.captures.postman import POSTMAN
 from replay.importers.captures.targets import Targets
 from replay.importers.captures.vegeta import VEGETA
+from replay.importers.cleaned import Cleaned
 from replay.importers.datasets.azure_functions import AzureFunctions
 from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
@@ -36,7 +37,7 @@ from replay.importers.tracing.otlp import CONSOLE, JAEGER, ZIPKIN, Otlp
 from replay.importers.types import Importer
 
 IMPORTERS: dict[str, Importer] = {
-    importer.name: importer
+    importer.name: Cleaned(importer)
     for importer in (
         ClaudeSessions(),
         Mooncake(),

@@ -16,6 +16,7 @@ from replay.errors import ReplayError
 from replay.importers import IMPORTERS
 from replay.importers.types import Importer, ImportOptions, ImportResult
 from replay.trace.errors import escaped, shortened, shown
+from replay.trace.redaction.labels import sessions_without_secrets
 from replay.trace.types import Header, Session
 
 GROUP = "replay.importers"
@@ -53,7 +54,7 @@ class OtherImporter:
         self._check("read", result, ImportResult)
         self._check("read's header", result.header, Header)
         notes = self._asked(lambda: tuple(map(str, result.notes)))
-        return ImportResult(result.header, lambda: self._sessions(result), notes)
+        return ImportResult(result.header, lambda: sessions_without_secrets(self._sessions(result)), notes)
 
     def _sessions(self, result: ImportResult) -> Iterator[Session]:
         sessions = self._asked(lambda: iter(result.sessions()))

@@ -30,8 +30,8 @@ def tool_request(name: str, arguments: bytes | str | None = None) -> tuple[Reque
 
 
 def _segment(name: str) -> str:
-    """name as one segment of a path; never one that steps out of it."""
-    name = name[:LONGEST_TOOL_NAME] or "unnamed"
+    """name as one segment of a path, without secrets; never one that steps out of it."""
+    name = without_secrets(name[:LONGEST_TOOL_NAME]) or "unnamed"
     if not name.strip("."):
         return name.replace(".", "%2E")
     return quote(name, safe="", errors="replace")

@@ -15,6 +15,7 @@ from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan
 from replay.trace.file.rules import MOST_BODY_BYTES
 from replay.trace.redaction.requests import Redactor
+from replay.trace.redaction.secrets import redacted_value, without_secrets
 from replay.trace.types import Request
 
 LONGEST_PATH = 1 << 14
@@ -77,7 +78,9 @@ def mcp_request(span: OtlpSpan, carrier: FoundRequest | None) -> tuple[FoundRequ
     found = carrier or FoundRequest(Request("POST", MCP_PATH), "")
     headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
     others = {key: value for key, value in found.request.headers.items() if key.lower() not in headers}
-    found.request = Request("POST", found.request.path, {**headers, **others}, json=_json(body))
+    found.request = Request(
+        "POST", found.request.path, {**headers, **others}, json=_json(redacted_value(body, without_secrets))
+    )
     found.is_without_body = False
     return found, is_left_out
 

@@ -1,0 +1,55 @@
+"""Secrets in what a recording calls things: names, models, ids of sessions, attributes, names of headers. Pure.
+
+Importers take paths, bodies and values of headers through their own redactors. These short texts come from anywhere in
+a recording (a user agent, an id of a request, a span's name), and are gone through at the end, whoever made the
+session.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+
+from replay.trace.redaction.names import REDACTED
+from replay.trace.redaction.secrets import without_secrets
+from replay.trace.types import Session, Step
+
+_MOST_LABELS = 4096
+# No secret is told in so few letters, nor in a hexadecimal id.
+_IS_HARMLESS = re.compile(r"[\w.\-/ *]{0,14}+|[0-9a-fA-F\-]{0,64}+").fullmatch
+
+
+def sessions_without_secrets(sessions: Iterable[Session]) -> Iterator[Session]:
+    """The sessions, with such texts replaced; a session whose id holds a secret is numbered."""
+    numbered = 0
+    for session in sessions:
+        if _clean(session.id) != session.id:
+            numbered += 1
+            session.id = f"{REDACTED}-{numbered}"
+        session.attributes = _clean_all(session.attributes)
+        for step in session.steps:
+            _clean_labels(step)
+        yield session
+
+
+def _clean_labels(step: Step) -> None:
+    step.name = _clean(step.name)
+    if step.attributes:
+        step.attributes = _clean_all(step.attributes)
+    if step.llm is not None and step.llm.model is not None:
+        step.llm.model = _clean(step.llm.model)
+    if step.request is not None and step.request.headers:
+        headers = step.request.headers
+        step.request.headers = {name: _clean(text) for name, text in headers.items() if _clean(name) == name}
+
+
+def _clean_all(labels: Mapping[str, str]) -> dict[str, str]:
+    return {_clean(name): _clean(text) for name, text in labels.items()}
+
+
+def _clean(text: str) -> str:
+    return text if _IS_HARMLESS(text) else _without(text)
+
+
+@lru_cache(_MOST_LABELS)
+def _without(text: str) -> str:
+    return without_secrets(text)
