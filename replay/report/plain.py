@@ -5,6 +5,8 @@ types here has neither: each string becomes text, and what cannot be printed is 
 people to read, they come from here; a test holds us to it.
 """
 
+import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ from replay.words.names import printable
 _ANY_WIDTH = 1000
 _INDENT = "  "
 _NOTHING = ("", "–")
+_PADDING = re.compile(r"[ ]+$", re.MULTILINE)
 
 
 class Text(rich.text.Text):
@@ -77,8 +80,28 @@ def _plain(cell: Any) -> str:
     return cell.plain if isinstance(cell, rich.text.Text) else str(cell)
 
 
+class _Unpadded:
+    """Standard output without the blanks that rich fills lines up with: in a pipe they are part of what is read."""
+
+    encoding = property(lambda self: sys.stdout.encoding)
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(_PADDING.sub("", text))
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return sys.stdout.fileno()
+
+
 def plain_console(**options: Any) -> Console:
     """Standard output, for those who name no other. options: of rich's Console, such as file, stderr and width."""
+    if not options.keys() & {"file", "stderr"} and sys.stdout is not None and not sys.stdout.isatty():
+        options["file"] = _Unpadded()
     return Console(highlight=False, markup=False, emoji=False, **options)
 
 

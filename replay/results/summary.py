@@ -262,9 +262,10 @@ class SummaryFold:
                 "the run has not written its end: it still runs, or it was killed; these are its steps so far"
             )
         if generator is None:
-            generator = Generator(
-                verdict="suspect", reasons=["the run did not end, so its self-check is missing"]
-            )
+            why = "the run did not end, so its self-check is missing"
+            if status == "finished":
+                why = "it has no self-check: it is of probes of a target, not of a replay"
+            generator = Generator(verdict="suspect", reasons=[why])
         instants = self._taken() if instants is None else instants
         times = self._times()
         latency = self._latencies(times, logged)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from replay import __version__
 from replay.engine.attempt import Attempt
 from replay.engine.hosting.event_loop import Host, run_to_end
 from replay.engine.manifest import ended_by, host_facts, now_utc
@@ -85,7 +86,7 @@ def probe_coldstart(
     manifest = Manifest(
         schema="replay.run/1",
         status="running",
-        version="",
+        version=__version__,
         started_at=now_utc(),
         trace=TraceFacts(name="coldstart", sha256="", sessions=0, steps=0),
         target=redacted(target),

@@ -7,7 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from replay import __version__
 from replay.judge.tail.coldstart import ColdVerdict
+from replay.results.rundir import RunDir
+from replay.results.summary import rebuild
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.trials.coldstart import ProbeFailed, ProbePlan, probe_coldstart
@@ -55,6 +58,10 @@ def test_a_probe_finds_how_long_a_target_stays_warm_and_what_a_boot_adds(cold_ta
         on_wait=lambda idle_s, why: waits.append(idle_s),
     )
 
+    summary = rebuild(tmp_path / "out")
+    assert summary.status == "finished"
+    assert summary.generator.reasons == ["it has no self-check: it is of probes of a target, not of a replay"]
+    assert RunDir(tmp_path / "out").read_manifest().version == __version__
     verdict = outcome.verdict
     low, high = verdict.keep_alive_s
     assert low <= KEEP_ALIVE_S * 1.1

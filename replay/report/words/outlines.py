@@ -119,7 +119,12 @@ def stays_warm(verdict: ColdVerdict, before: str = "") -> str:
     low, high = verdict.keep_alive_s
     if high is None:
         return f"{before}it stays warm for longer than {seconds(low)} without a request"
-    return f"{before}it stays warm for between {seconds(low)} and {seconds(high)} without a request"
+    known = (
+        f"about {seconds(high)}"
+        if seconds(low) == seconds(high)
+        else f"between {seconds(low)} and {seconds(high)}"
+    )
+    return f"{before}it stays warm for {known} without a request"
 
 
 def idle_rows(buckets: Sequence[IdleBucket]) -> list[tuple[str, ...]]:
@@ -127,7 +132,7 @@ def idle_rows(buckets: Sequence[IdleBucket]) -> list[tuple[str, ...]]:
     return [
         (
             seconds(bucket.idle_s)
-            if bucket.to_s == bucket.idle_s
+            if seconds(bucket.to_s) == seconds(bucket.idle_s)
             else f"{seconds(bucket.idle_s)} to {seconds(bucket.to_s)}",
             f"{bucket.cold} of {bucket.n}",
             percent(bucket.share),

@@ -214,7 +214,9 @@ def _keep_alive(keeps: tuple[float, float | None] | None) -> str:
     if keeps is None:
         return NOTHING
     low, high = keeps
-    return f"more than {seconds(low)}" if high is None else f"{seconds(low)} to {seconds(high)}"
+    if high is None:
+        return f"more than {seconds(low)}"
+    return f"about {seconds(high)}" if seconds(low) == seconds(high) else f"{seconds(low)} to {seconds(high)}"
 
 
 def _money_interval(ci: tuple[float, float] | None) -> str:

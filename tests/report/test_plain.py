@@ -1,0 +1,31 @@
+"""What is printed for people, in a pipe: figures, and no blanks behind them."""
+
+from replay.report.plain import Table, Text, plain_console
+
+
+def a_table():
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("step")
+    table.add_column("why")
+    table.add_row("a", "short")
+    table.add_row("a longer one", "")
+    return table
+
+
+def test_no_line_ends_with_blanks_in_a_pipe(capsys):
+    console = plain_console()
+    console.print(a_table())
+    console.print(Text("words that are wrapped leave the blank between them where they part " * 3))
+    console.print()
+
+    out = capsys.readouterr().out
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
+    assert out.startswith("step          why\na             short\na longer one\nwords")
+    assert out.endswith("\n\n")
+
+
+def test_a_file_that_is_named_gets_what_is_printed(tmp_path):
+    with (tmp_path / "out.txt").open("w") as file:
+        plain_console(file=file).print("said")
+
+    assert (tmp_path / "out.txt").read_text() == "said\n"
