@@ -140,8 +140,11 @@ class AddressBook:
             self._renewal.cancel()
             self._renewal = None
 
-    def tls(self) -> tuple[ssl.SSLContext | None, str | None]:
-        """The TLS context and the name to ask for (SNI), or (None, None) for plain http."""
+    def tls(self, protocol: str = "http/1.1") -> tuple[ssl.SSLContext | None, str | None]:
+        """The TLS context and the name to ask for (SNI), or (None, None) for plain http.
+
+        protocol: what is offered by ALPN, and nothing else.
+        """
         if not self._is_tls:
             return None, None
         options = self._target.tls
@@ -156,7 +159,7 @@ class AddressBook:
                     pass
             with _used("client_cert", options.client_cert):
                 context.load_cert_chain(options.client_cert, options.client_key)
-        context.set_alpn_protocols(["http/1.1"])
+        context.set_alpn_protocols([protocol])
         if not options.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE

@@ -16,7 +16,7 @@ from replay.target.file import load_target
 from replay.target.sending import Retry
 from replay.target.target import Target
 from replay.trace.types import Request, Step
-from replay.wire.http1.response import retry_after_s
+from replay.wire.answers import retry_after_s
 from tests.support.attempts import attempt
 
 

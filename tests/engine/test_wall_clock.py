@@ -34,7 +34,7 @@ ASKED_BY = {
     "trials/cost.py": "the age of prices",
     "trials/pilot/pricing/money.py": "the age of prices",
     "trials/pilot/judging.py": "when a pilot was made, for people",
-    "wire/http1/response.py": "a Retry-After that names a date",
+    "wire/answers.py": "a Retry-After that names a date",
     "wire/signin/commands.py": "how long keys last whose end is a date",
     "wire/signin/google.py": "how long a token lasts whose end is a date",
     "wire/signin/sigv4.py": "the date in a signature",

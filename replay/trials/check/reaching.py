@@ -69,7 +69,7 @@ async def _reach(target: Target) -> Reached:
         book.close()
     reached = reached._replace(connect_ms=round(dialled.connect_ns / 1e6, 3))
     try:
-        context, name = book.tls()
+        context, name = book.tls("h2" if target.http2 else "http/1.1")
     except TargetUnreachable as error:
         dialled.sock.close()
         return reached._replace(failure=str(error))

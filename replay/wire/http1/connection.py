@@ -7,7 +7,9 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from replay.wire.http1.response import MOST_CAPTURED_BYTES, Head, ResponseReader, Tells, capture
+from replay.wire.answers import MOST_CAPTURED_BYTES, Tells, capture
+from replay.wire.http1.response import Head, ResponseReader
+from replay.wire.opening import Opened
 from replay.wire.reasons import why_reset
 from replay.wire.types import Exchange
 
@@ -33,11 +35,8 @@ class Pool(Protocol):
     def resends(self, exchange: Exchange, now_ns: int) -> bool: ...
 
 
-class Connection(asyncio.Protocol):
-    """At most one exchange at a time. read_ns: when bytes last moved. owner: the session that it is kept for.
-
-    dns_ns, connect_ns, tls_ns: what opening it took. served: how many exchanges it has completed.
-    """
+class Connection(Opened):
+    """At most one exchange at a time. owner: the session that it is kept for. served: how many it has completed."""
 
     __slots__ = (
         "_head",
@@ -47,18 +46,15 @@ class Connection(asyncio.Protocol):
         "_pool",
         "_reader",
         "_transport",
-        "connect_ns",
-        "dns_ns",
         "exchange",
         "is_closed",
         "owner",
-        "read_ns",
         "served",
-        "tls_ns",
         "was_idle",
     )
 
     def __init__(self, pool: Pool) -> None:
+        super().__init__()
         self._pool = pool
         self._transport: asyncio.Transport | None = None
         self._is_blocked = False
@@ -69,8 +65,7 @@ class Connection(asyncio.Protocol):
         self._late: deque[tuple[bytes, int]] | None = None
         self.exchange: Exchange | None = None
         self.owner: Any = None
-        self.served = self.read_ns = 0
-        self.dns_ns = self.connect_ns = self.tls_ns = 0
+        self.served = 0
         self.is_closed = self.was_idle = False
 
     def __repr__(self) -> str:

@@ -24,10 +24,11 @@ from typing import Any
 from replay.system.shortage import LOCAL
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
+from replay.wire.answers import Tells
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.connection import Connection
-from replay.wire.http1.opening import ConnectError, Opener
-from replay.wire.http1.response import Head, Tells
+from replay.wire.http1.response import Head
+from replay.wire.opening import ConnectError, Opener
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512
@@ -88,7 +89,7 @@ class Http1Wire:
         await self._opener.resolve()
         # One connection shows that the target is there; it is kept for the first step.
         try:
-            conn = await self._opener.open(self)
+            conn = await self._opener.open(self._connection)
         except ConnectError as failed:
             why = str(failed)
             if why[-1] not in ".?":
@@ -278,7 +279,7 @@ class Http1Wire:
 
     async def _open_one(self) -> None:
         try:
-            conn = await self._opener.open(self)
+            conn = await self._opener.open(self._connection)
         except ConnectError as failed:
             self._opening -= 1
             if failed.error == LOCAL:
@@ -318,6 +319,9 @@ class Http1Wire:
         if not self._is_short:
             self._is_short = True
             self.waited_for_machine += waiting
+
+    def _connection(self) -> Connection:
+        return Connection(self)
 
     def _count(self, conn: Connection) -> None:
         self._open.add(conn)

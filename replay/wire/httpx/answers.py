@@ -2,7 +2,7 @@
 
 import httpx
 
-from replay.wire.http1.response import LONGEST_INSTANCE, is_coded, keep_body, retry_after_s, says_cold
+from replay.wire.answers import LONGEST_INSTANCE, is_coded, keep_body, retry_after_s, says_cold
 from replay.wire.types import STATUSES, Exchange
 
 

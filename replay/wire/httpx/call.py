@@ -11,7 +11,7 @@ import httpx
 from replay.dialects.streams import StreamReader
 from replay.system.shortage import LOCAL
 from replay.wire.addresses import NoSuchNameError
-from replay.wire.http1.response import capture, event_reader, settle_events
+from replay.wire.answers import capture, event_reader, settle_events
 from replay.wire.httpx.answers import is_twofold, leaves_idle, may_have_body, read_answer_head
 from replay.wire.httpx.asgi import AppError
 from replay.wire.httpx.failures import (

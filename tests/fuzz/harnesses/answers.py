@@ -187,7 +187,7 @@ def _observe(data: bytes, folder: Path) -> bool:
 
 HARNESSES = (
     Harness(
-        "response", _response, (), seeds.responses, ("replay.wire.http1.response", "replay.wire.http1.connection", "replay.wire.http1.heads"),
+        "response", _response, (), seeds.responses, ("replay.wire.http1.response", "replay.wire.http1.connection", "replay.wire.http1.heads", "replay.wire.answers"),
         seeds.HEAD_WORDS,
     ),
     Harness("events", _events, (), seeds.streams, ("replay.dialects.moulds", "replay.dialects.sse"), seeds.STREAM_WORDS),

@@ -61,6 +61,23 @@ def test_tls_is_made_as_a_run_makes_it_and_told_with_the_end_of_the_certificate(
     assert untrusted.tls is None
 
 
+def test_a_server_of_http2_alone_is_asked_for_http2(authority, tmp_path):
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("target.example").configure_cert(server)
+    server.set_alpn_protocols(["h2"])
+    settled = []
+    server.sslsocket_class = type(
+        "Settled",
+        (ssl.SSLSocket,),
+        {"recv": lambda sock, size: settled.append(sock.selected_alpn_protocol()) or sock.read(size)},
+    )
+    with listening(server) as port:
+        tls = Tls(ca_file=str(tmp_path / "ca.pem"), server_name="target.example")
+        reach(Target(url=f"https://127.0.0.1:{port}", tls=tls, transport="httpx", http2=True))
+
+    assert settled[0] == "h2"
+
+
 def test_a_name_without_an_address_says_so_once():
     (reached,) = reach(Target(url="https://nowhere.invalid"))
 

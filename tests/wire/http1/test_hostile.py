@@ -12,8 +12,8 @@ from replay.target.sending import Connections
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
-from replay.wire.http1.opening import ConnectError
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.opening import ConnectError
 from replay.wire.reasons import SENTENCES
 from replay.wire.types import Exchange
 
@@ -338,7 +338,7 @@ class Opening:
     def under_way(self) -> int:
         return len(self._asked)
 
-    async def open(self, pool: Http1Wire) -> Connection:
+    async def open(self, connection: Callable[[], Connection]) -> Connection:
         opened: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
         self._asked.append(opened)
         return await opened

@@ -4,7 +4,7 @@ import pytest
 
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
-from replay.wire.http1.response import says_cold
+from replay.wire.answers import says_cold
 from replay.wire.http1.wire import Connection, Http1Wire
 from replay.wire.types import Exchange
 
