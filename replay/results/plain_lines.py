@@ -21,6 +21,7 @@ CELLS = (
     "end_ns",
     "status",
     "recorded_ms",
+    "connection",
     "told",
 )
 """What is kept of each line, in this order: columns of its table, and at last what else the trace told, or None."""
@@ -46,7 +47,6 @@ _NOT_KEPT = (
 _ALIKE = {
     **{field.name: field.default for field in msgspec.structs.fields(StepRecord) if not field.required},
     "outcome": "ok",
-    "connection": "reused",
 }
 _SAME = {
     name: _ALIKE[name]

@@ -81,7 +81,7 @@ class SummaryFold:
         self._examples: dict[str, str] = {}
         self._unsent: Counter[str] = Counter()
         self._waits = self._withheld = self._sent = self._retries = 0
-        self._opened = self._reused = self._stale = 0
+        self._opened = self._reused = self._shared = self._stale = 0
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
         self._timeless = self._unlike = self._redirected = self._unknown_streams = 0
         self._fidelity = FidelityFold(resolution_ms)
@@ -125,6 +125,7 @@ class SummaryFold:
         yield
         self._opened += int(np.count_nonzero(tried & table.equals("connection", "new")))
         self._reused += int(np.count_nonzero(tried & table.equals("connection", "reused")))
+        self._shared += int(np.count_nonzero(tried & table.equals("connection", "shared")))
         timed = tried & ended & table.has("intended_ns")
         waited_for = timed & ~table.equals("error", INTERRUPTED)
         self._sent += int(np.count_nonzero(timed & sent))
@@ -294,6 +295,7 @@ class SummaryFold:
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
                 connections_reused=self._reused,
+                connections_shared=self._shared,
                 stale_connections=self._stale,
                 out_of_range=sum(histogram.out_of_range for histogram in times.values()),
             ),

@@ -164,8 +164,13 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         Meta(description="Whether a time limit came before the response had ended; end_ns is then the limit."),
     ] = False
     connection: Annotated[
-        Literal["new", "reused"] | None,
-        Meta(description="Whether its connection was opened for it (new), or was open already (reused)."),
+        Literal["new", "reused", "shared"] | None,
+        Meta(
+            description=(
+                "Whether its connection was opened for it (new), was open already (reused), or carried other requests "
+                "at the time (shared)."
+            )
+        ),
     ] = None
     connect_ns: Annotated[
         Ns | None, Meta(description="Time spent on opening its connection, in ns; absent where it was reused.")
@@ -320,7 +325,11 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
         int | None, Meta(description="Attempts on a connection that was opened for them.")
     ] = None
     connections_reused: Annotated[
-        int | None, Meta(description="Attempts on a connection that was open already.")
+        int | None,
+        Meta(description="Attempts on a connection that was open already, and carried nothing else."),
+    ] = None
+    connections_shared: Annotated[
+        int | None, Meta(description="Attempts on a connection that carried other requests at the time.")
     ] = None
     stale_connections: Annotated[
         int | None, Meta(description="Kept-alive connections that turned out closed when they were used.")

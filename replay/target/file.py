@@ -47,7 +47,7 @@ def _converted(written: dict[str, Any], where: str) -> Target:
     """The Target that was written, its transport chosen where the file leaves it open."""
     if "transport" not in written:
         url = written.get("url")
-        needs_httpx = written.get("http2") or written.get("proxy") or str(url).startswith(ASGI_PREFIX)
+        needs_httpx = written.get("proxy") or str(url).startswith(ASGI_PREFIX)
         written = {**written, "transport": "httpx" if needs_httpx else "fast"}
     try:
         return msgspec.convert(written, Target)

@@ -41,6 +41,15 @@ class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         ),
     ] = "pool"
     max: Annotated[int, Meta(description="How many are open at once, at most.")] = 4096
+    streams_per_connection: Annotated[
+        int,
+        Meta(
+            description=(
+                "With HTTP/2: how many requests are under way on one connection at once, at most; fewer where the "
+                "target allows fewer. One more connection is opened when those that are open are full."
+            )
+        ),
+    ] = 100
     prepare: Annotated[
         bool,
         Meta(description=("Whether connections are opened before the run, so that no step pays for that.")),
@@ -65,7 +74,7 @@ class Connections(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     ] = ()
 
     def __post_init__(self) -> None:
-        check_positive(self, "max", "dns_ttl_s", most=LONGEST_S)
+        check_positive(self, "max", "streams_per_connection", "dns_ttl_s", most=LONGEST_S)
         for address in self.local_addresses:
             check_address("local_addresses", address)
 

@@ -38,12 +38,20 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Literal["fast", "httpx"],
         Meta(
             description=(
-                "fast: our own HTTP/1.1. httpx: also HTTP/2, proxies and applications in this "
+                "fast: our own HTTP/1.1 and HTTP/2. httpx: also proxies and applications in this "
                 "process. Chosen by itself where it is not said."
             )
         ),
     ] = "fast"
-    http2: Annotated[bool, Meta(description="Whether to speak HTTP/2.")] = False
+    http2: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether to speak HTTP/2: over TLS where the target agrees to it (ALPN), and with an http:// url "
+                "from the first byte."
+            )
+        ),
+    ] = False
     proxy: Annotated[
         str | None, Meta(description="The URL of a proxy to go through: http, https, socks5 or socks5h.")
     ] = None
@@ -149,7 +157,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             check_other_url("proxy", self.proxy, ("http", "https", "socks5", "socks5h"))
         if self.transport == "fast":
             is_asgi = self.is_asgi or any((r.send_to or "").startswith(ASGI_PREFIX) for r in self.routes)
-            for needs, what in ((self.http2, "http2"), (self.proxy, "proxy"), (is_asgi, "an asgi: url")):
+            for needs, what in ((self.proxy, "proxy"), (is_asgi, "an asgi: url")):
                 if needs:
                     raise ValueError(f'{what} needs transport = "httpx"')
 

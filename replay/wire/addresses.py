@@ -34,7 +34,7 @@ class AddressBook:
     """The addresses of one URL's host: looked up before they are needed, when all have failed, and when they are old.
 
     New connections take turns over the addresses of the family that the system prefers; those that failed come last,
-    until one of them is reached again or the name is looked up anew.
+    until one of them is reached again or the name is looked up anew. is_tls: whether connections are to be secured.
     """
 
     def __init__(self, target: Target, url: str, now: Callable[[], int] = monotonic_ns) -> None:
@@ -42,9 +42,9 @@ class AddressBook:
         self._target = target
         self._url = url
         self._now = now
-        self._is_tls = parts.scheme == "https"
+        self.is_tls = parts.scheme == "https"
         self._host = parts.hostname or ""
-        self._port = parts.port or (443 if self._is_tls else 80)
+        self._port = parts.port or (443 if self.is_tls else 80)
         self._is_fixed = target.unix_socket is not None or _is_literal(self._host)
         self._ttl_ns = int(target.connections.dns_ttl_s * 1e9)
         self._local: dict[int, Iterator[str]] = {
@@ -145,7 +145,7 @@ class AddressBook:
 
         protocol: what is offered by ALPN, and nothing else.
         """
-        if not self._is_tls:
+        if not self.is_tls:
             return None, None
         options = self._target.tls
         context = ssl.create_default_context()

@@ -12,6 +12,7 @@ ENDLESS_TRAILERS = "what follows the body of the answer has no end"
 UPGRADED = "the answer switches to another protocol (101), which nobody asked for"
 UNSENDABLE = "the request cannot be sent as it is: its method, path or headers break the rules of HTTP"
 STREAM_ENDED = "the target ended this one stream of its connection"
+STREAM_REFUSED = "the target refused to begin it, as often as it was asked"
 
 _TLS = "the answer is TLS: the target's URL may have to begin with https://"
 _HTTP2 = "the answer is HTTP/2, where HTTP/1.1 was spoken"
@@ -72,6 +73,11 @@ def why_unreadable(failure: Exception, start: bytes = b"") -> str:
     # h11 quotes what came, after a colon.
     words = said.partition(":")[0].lower()
     return next((sentence for complaint, sentence in _COMPLAINTS.items() if complaint in words), _UNREADABLE)
+
+
+def why_broken(rule: str) -> str:
+    """What the target sent that HTTP/2 does not have. rule: what that was, in words of ours."""
+    return f"the target broke the rules of HTTP/2: {rule}"
 
 
 def why_reset(phase: str, *, is_abrupt: bool) -> str:

@@ -9,6 +9,7 @@ _REASONS = {
     "HTTP_REQUEST": _PLAIN,
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a client certificate. Name client_cert and client_key under [tls].",
     "SSLV3_ALERT_BAD_CERTIFICATE": "it refuses the client certificate. Check client_cert under [tls].",
+    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "it does not speak what it is asked for. With http2 = true that is HTTP/2.",
     "UNSUPPORTED_PROTOCOL": "it offers none but old versions of TLS.",
 }
 _SELF_SIGNED = (

@@ -55,12 +55,14 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       status: 0 until known. response_bytes: body bytes as received, undecoded. request_bytes: bytes written.
       error: None, or an error class; phase: one of PHASES when error is set. censored: ended by a time limit. why: more
         of a failure than its class says, where that is known (replay/wire/reasons.py).
-      is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it.
+      is_new_connection; dns_ns, connect_ns, tls_ns: durations, 0 unless a connection was opened for it. is_shared:
+        others were under way on its connection when it was sent.
       queued_ns: when it was put by, for want of a connection or of room in its socket; 0 where it was written at once.
       held_ns: how long this client itself kept it, from when it was handed over or put by until its request went out;
         what opening a connection took is not in it, nor what writing at once took.
       stale_retries: attempts lost to a keep-alive connection that the target had closed (0 or 1);
-      stale_sent_ns and stale_end_ns say when that was.
+      stale_sent_ns and stale_end_ns say when that was. bounces: how often an HTTP/2 target said that it had not taken
+        it, nor any other.
       instance, cold: the target's own words, where the target file names headers for them.
       captured: the response's body (its first MiB), where keeps_body asked for it; content_encoding: its coding.
       captured_headers: the response's headers, where the engine put a list there.
@@ -87,6 +89,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     phase: str | None = None
     censored: bool = False
     is_new_connection: bool = False
+    is_shared: bool = False
     dns_ns: int = 0
     connect_ns: int = 0
     tls_ns: int = 0
@@ -95,6 +98,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     stale_retries: int = 0
     stale_sent_ns: int = 0
     stale_end_ns: int = 0
+    bounces: int = 0
     instance: str | None = None
     cold: bool | None = None
     captured: bytearray | None = None
@@ -119,15 +123,30 @@ class Wire(Protocol):
     opened: connections that were opened. closed_while_idle: those that the target closed between exchanges.
     stale_resent: exchanges sent once more for that. waited_for_limit: how often connections.max made one wait.
     waited_for_machine: how often one found this machine out of descriptors, ports or memory. shortage: of which, and
-    what to raise; None as long as that never happened.
+    what to raise; None as long as that never happened. plan: how requests share connections, in words; None where each
+    has one to itself.
     """
 
-    opened: int
-    closed_while_idle: int
-    stale_resent: int
-    waited_for_limit: int
-    waited_for_machine: int
-    shortage: str | None
+    @property
+    def opened(self) -> int: ...
+
+    @property
+    def closed_while_idle(self) -> int: ...
+
+    @property
+    def stale_resent(self) -> int: ...
+
+    @property
+    def waited_for_limit(self) -> int: ...
+
+    @property
+    def waited_for_machine(self) -> int: ...
+
+    @property
+    def shortage(self) -> str | None: ...
+
+    @property
+    def plan(self) -> str | None: ...
 
     async def open(self) -> None:
         """Resolve the name and get ready; raises replay.wire.errors.TargetUnreachable if it cannot."""

@@ -27,14 +27,17 @@ NOT_FUZZED = {
     "replay.trials.watching": "lines of a run that our own process writes",
 }
 _DECODES = {"decode_lines", "loads", "decompressobj", "convert"}
+_UNPACKS = {"iter_unpack", "unpack", "unpack_from"}
 
 
 def _decodes(path: Path) -> bool:
-    """Whether a module turns bytes into values by a decoder of JSON, TOML or a compression."""
+    """Whether a module turns bytes into values by a decoder of JSON, TOML, a compression or headers, or as a struct."""
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Attribute):
             continue
         owner = node.value.id if isinstance(node.value, ast.Name) else ""
+        if node.attr in _UNPACKS or (node.attr == "Decoder" and owner == "hpack"):
+            return True
         if node.attr in _DECODES and owner in ("json", "tomllib", "zlib", "msgspec"):
             return True
         if (

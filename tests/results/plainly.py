@@ -163,6 +163,7 @@ class PlainCounts:
             self.errors[record.error or "unknown"] += 1
         self.counts["connections_new"] += record.connection == "new"
         self.counts["connections_reused"] += record.connection == "reused"
+        self.counts["connections_shared"] += record.connection == "shared"
         self.series[record.kind, record.name, record.outcome] += 1
         if record.end_ns is None or record.intended_ns is None:
             return

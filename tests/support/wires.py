@@ -9,6 +9,7 @@ from typing import Any
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.http2.wire import Http2Wire
 from replay.wire.httpx.wire import HttpxWire
 from replay.wire.types import Exchange, Wire
 
@@ -35,8 +36,10 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def serving(serve: Serve, **options: Any) -> AsyncIterator[tuple[str, Server]]:
-    server = Server(serve)
+async def serving(
+    serve: Serve, kind: type[Server] = Server, **options: Any
+) -> AsyncIterator[tuple[str, Server]]:
+    server = kind(serve)
     listening = await asyncio.start_server(server, "127.0.0.1", 0, **options)
     yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", server
     listening.close()
@@ -88,6 +91,16 @@ async def goes_stale(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 @contextlib.asynccontextmanager
 async def fast(target: Target) -> AsyncIterator[Wire]:
     wire = Http1Wire(target, AddressBook(target, target.url))
+    await wire.open()
+    try:
+        yield wire
+    finally:
+        await wire.close()
+
+
+@contextlib.asynccontextmanager
+async def fast_http2(target: Target) -> AsyncIterator[Wire]:
+    wire = Http2Wire(target, AddressBook(target, target.url))
     await wire.open()
     try:
         yield wire

@@ -58,10 +58,21 @@ def test_a_file_is_a_target_named_after_itself(written):
 
 @pytest.mark.parametrize(
     "text",
-    ['url = "asgi:app.main:app"', 'url = "https://x"\nhttp2 = true', 'url = "http://x"\nproxy = "http://p:1"'],
+    [
+        'url = "asgi:app.main:app"',
+        'url = "http://x"\nproxy = "http://p:1"',
+        'url = "https://x"\nhttp2 = true\nproxy = "http://p:1"',
+    ],
 )
 def test_what_the_fast_path_does_not_do_goes_through_httpx(written, text):
     assert written(text).transport == "httpx"
+
+
+@pytest.mark.parametrize("url", ["https://x", "http://x"])
+def test_http2_goes_by_the_fast_path_unless_httpx_is_asked_for(written, url):
+    text = f'url = "{url}"\nhttp2 = true\n'
+    assert written(text).transport == "fast"
+    assert written(text + 'transport = "httpx"').transport == "httpx"
 
 
 LONG_LABEL = "a" * 64
@@ -105,7 +116,11 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
             'url = "http://x"\nproxy = "gopher://x"',
             "proxy must begin with http://, https://, socks5:// or socks5h://.",
         ),
-        ('url = "https://x"\nhttp2 = true\ntransport = "fast"', 'http2 needs transport = "httpx".'),
+        ('url = "https://x"\nproxy = "http://p:1"\ntransport = "fast"', 'proxy needs transport = "httpx".'),
+        (
+            'url = "http://x"\n[connections]\nstreams_per_connection = 0',
+            "connections: streams_per_connection must be more than 0.",
+        ),
         ('url = "http://x"\n[headers]\n"a b" = "1"', '"a b" is not a valid header name.'),
         ('url = "http://x"\n[headers]\na = "1\\n2"', 'the value of header "a" holds a control character.'),
         ("url = ", "is not TOML: Invalid value (at end of document)."),

@@ -250,7 +250,7 @@ class Recorder:
                 # As in x.written_ns, which costs a call.
                 written_ns = x.written_ns if x.queued_ns or x.held_ns else sent_ns
                 lags_ns.append(written_ns - intended_ns)
-                session, status, told = x.walk.id, x.status, told_of(step)
+                session, status, told, is_shared = x.walk.id, x.status, told_of(step), x.is_shared
                 intended_ns -= origin
                 sent_ns -= origin
                 first_byte_ns -= origin
@@ -266,6 +266,7 @@ class Recorder:
                         end_ns,
                         status,
                         step.took_ms,
+                        "shared" if is_shared else "reused",
                         told,
                     )
                 )
@@ -283,6 +284,7 @@ class Recorder:
                         status,
                         x.request_bytes,
                         x.response_bytes,
+                        b"shared" if is_shared else b"reused",
                         recorded + b',"attributes":' + encode(attributes) if attributes else recorded,
                     )
                 )

@@ -12,6 +12,7 @@ from replay.target.urls import ASGI_PREFIX
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire
+from replay.wire.http2.wire import Http2Wire
 from replay.wire.signin.credentials import Credentials
 from replay.wire.types import Wire
 from replay.words.numbers import count
@@ -106,6 +107,8 @@ class TargetSender:
         notes = []
         if self._target.transport == "httpx":
             notes.append("sent through httpx, which manages far fewer requests a second than the fast path")
+        plans = dict.fromkeys(wire.plan for wire in self.wires if wire.plan is not None)
+        notes += [f"sent by {plan}" for plan in plans]
         clamped = sum(renderer.clamped_prompts for renderer in self.renderers)
         if clamped:
             notes.append(f"{clamped} prompts were cut to the longest that is sent")
@@ -122,7 +125,8 @@ class TargetSender:
 
 def _wire(target: Target, url: str) -> Wire:
     if target.transport == "fast":
-        return Http1Wire(target, AddressBook(target, url))
+        addresses = AddressBook(target, url)
+        return Http2Wire(target, addresses) if target.http2 else Http1Wire(target, addresses)
     # Imported here because importing httpx takes longer than starting all the rest of a run.
     from replay.wire.httpx.wire import HttpxWire
 

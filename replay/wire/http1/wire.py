@@ -78,6 +78,7 @@ class Http1Wire:
         self.waited_for_limit = 0
         self.waited_for_machine = 0
         self.shortage: str | None = None
+        self.plan: str | None = None
 
     def __repr__(self) -> str:
         return (

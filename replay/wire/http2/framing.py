@@ -78,8 +78,8 @@ class Farewell(NamedTuple):
 def frames_in(data: bytes) -> tuple[list[Frame], int]:
     """The whole frames that these bytes begin with, and how many bytes those are.
 
-    One that is longer than we take comes as soon as that is known, as TOO_LONG and without its payload; what follows it
-    is nothing.
+    One that is longer than we take comes as soon as that is known, as TOO_LONG, and for a payload it has its own head;
+    what follows it is nothing.
     """
     frames: list[Frame] = []
     unpack, add = _HEAD.unpack_from, frames.append
@@ -90,7 +90,7 @@ def frames_in(data: bytes) -> tuple[list[Frame], int]:
         stop = begin + (size_and_kind >> 8)
         if stop > end or stop - begin > LEAST_FRAME_BYTES:
             if stop - begin > LEAST_FRAME_BYTES:
-                add((TOO_LONG, flags, stream_id & _LOW_31, b""))
+                add((TOO_LONG, flags, stream_id & _LOW_31, data[at:begin]))
                 at = end
             break
         add((size_and_kind & 0xFF, flags, stream_id & _LOW_31, data[begin:stop]))
@@ -102,19 +102,20 @@ def check(frame: Frame) -> None:
     """Raises ConnectionFault or StreamFault where a frame cannot be one of its kind."""
     kind, flags, stream_id, payload = frame
     if kind == TOO_LONG:
-        raise ConnectionFault(FRAME_SIZE_ERROR, "a frame is longer than was allowed")
+        spoken = "HTTP/1.1" if payload.startswith(b"HTTP/1") else "a frame that is longer than was allowed"
+        raise ConnectionFault(FRAME_SIZE_ERROR, spoken)
     rule = _RULES.get(kind)
     if rule is None:
         return
     if rule.whose != _OF_EITHER and (rule.whose == _OF_CONNECTION) != (stream_id == 0):
-        raise ConnectionFault(PROTOCOL_ERROR, f"a frame of kind {kind} on stream {stream_id}")
+        raise ConnectionFault(PROTOCOL_ERROR, "a frame of a stream that is of the connection, or the reverse")
     size = len(payload)
     is_bad = size < rule.least or (rule.most is not None and size > rule.most)
     if kind == SETTINGS:
         is_bad = size > 0 if flags & ACK else size % _SETTING.size > 0
     if is_bad:
         fault: type[Http2Fault] = StreamFault if rule.is_of_one else ConnectionFault
-        raise fault(FRAME_SIZE_ERROR, f"a frame of kind {kind} with {size} bytes")
+        raise fault(FRAME_SIZE_ERROR, "a frame that is not as long as its kind is")
 
 
 def unpadded(flags: int, payload: bytes) -> bytes:

@@ -91,7 +91,7 @@ class HeadReader:
         except hpack.OversizedHeaderListError as cause:
             raise ConnectionFault(ENHANCE_YOUR_CALM, "headers that have no end") from cause
         except hpack.HPACKError as cause:
-            raise ConnectionFault(COMPRESSION_ERROR, f"a header block that cannot be read: {cause}") from cause
+            raise ConnectionFault(COMPRESSION_ERROR, "a header block that cannot be read") from cause
         self.is_stateless = self._decoder.header_table_size == 0
         return found
 

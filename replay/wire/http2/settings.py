@@ -51,11 +51,11 @@ class PeerSettings:
                 self.streams = value
             elif name == INITIAL_WINDOW_SIZE:
                 if value > framing.MOST_WINDOW:
-                    raise ConnectionFault(FLOW_CONTROL_ERROR, f"windows of {value} bytes")
+                    raise ConnectionFault(FLOW_CONTROL_ERROR, "windows that are too large")
                 self.window_bytes = value
             elif name == MAX_FRAME_SIZE:
                 if not framing.LEAST_FRAME_BYTES <= value < 1 << 24:
-                    raise ConnectionFault(PROTOCOL_ERROR, f"frames of {value} bytes")
+                    raise ConnectionFault(PROTOCOL_ERROR, "a longest frame that is none")
                 self.frame_bytes = value
             elif name == ENABLE_PUSH and value:
                 raise ConnectionFault(PROTOCOL_ERROR, "a server that takes pushes")

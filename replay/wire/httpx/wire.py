@@ -95,6 +95,7 @@ class HttpxWire:
         self.waited_for_limit = 0
         self.waited_for_machine = 0
         self.shortage: str | None = None
+        self.plan: str | None = None
         self._is_short = False
         self._lanes_to_try = 0
 

@@ -36,19 +36,23 @@ def recorded(directory, *exchanges):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(session=names, step_id=names, name=names, of_session=attributes, of_step=attributes)
+@given(
+    session=names, step_id=names, name=names, of_session=attributes, of_step=attributes, is_shared=st.booleans()
+)
 def test_the_common_line_is_what_the_encoder_of_the_type_writes(
-    tmp_path_factory, session, step_id, name, of_session, of_step
+    tmp_path_factory, session, step_id, name, of_session, of_step, is_shared
 ):
     step = Step(id=step_id, kind="tool", name=name, attributes=of_step)
     walk = Walk(Session(id=session, start_ms=0.0, steps=[step], attributes=of_session), Pace(Knobs()), 0)
     expected = StepRecord(
         session=session, step=step_id, kind="tool", name=name, target="target", outcome="ok", intended_ns=1_000,
         sent_ns=2_000, first_byte_ns=3_000, end_ns=4_000, status=200, request_bytes=90, response_bytes=2,
-        connection="reused", attributes={**of_session, **of_step} or None,
+        connection="shared" if is_shared else "reused", attributes={**of_session, **of_step} or None,
     )  # fmt: skip
 
-    written = recorded(tmp_path_factory.mktemp("run"), exchange(walk, step))
+    one = exchange(walk, step)
+    one.is_shared = is_shared
+    written = recorded(tmp_path_factory.mktemp("run"), one)
 
     assert written == msgspec.json.encode(expected) + b"\n"
 
@@ -66,6 +70,7 @@ def test_the_common_line_is_what_the_encoder_of_the_type_writes(
         ({"sent_ns": 1_001_199, "queued_ns": 1_200}, {"waited_ns": None, "connection": "reused"}),
         ({"sent_ns": 1_001_200, "queued_ns": 1_200}, {"waited_ns": 1_000_000, "connection": "reused"}),
         ({"sent_ns": 9_001_100}, {"waited_ns": None, "connection": "reused"}),
+        ({"sent_ns": 9_001_100, "is_shared": True}, {"waited_ns": None, "connection": "shared"}),
         ({"sent_ns": 9_001_100, "held_ns": 2_000_000}, {"waited_ns": 7_000_000}),
         ({"sent_ns": 2_001_100, "held_ns": 2_000_000}, {"waited_ns": None}),
         ({"sent_ns": 0, "error": "connect", "phase": "connect"}, {"waited_ns": None, "sent_ns": None}),

@@ -9,6 +9,7 @@ from replay.engine.requests.router import WAIT
 from replay.engine.requests.sender import TargetSender
 from replay.target.auth import Auth
 from replay.target.routes import Route
+from replay.target.sending import Connections
 from replay.target.target import Target
 from replay.trace.types import Request, Step
 from replay.wire.errors import TargetUnreachable
@@ -27,6 +28,7 @@ class FakeWire:
         self.url, self.calls, self.is_down = url, [], False
         self.opened, self.closed_while_idle, self.stale_resent = 3, 2, 1
         self.waited_for_limit, self.waited_for_machine, self.shortage = 5, 7, None
+        self.plan = None
 
     async def open(self):
         if self.is_down:
@@ -142,3 +144,13 @@ def test_the_notes_tell_what_shapes_the_figures(monkeypatch):
         "requests to http://other.example went without the target's credentials, which belong to its own origin",
     ]
     assert TargetSender(Target(url="http://own.example"), "run").notes() == []
+
+
+def test_how_requests_share_connections_is_told_once():
+    plan = Connections(streams_per_connection=8, max=2)
+    routes = (Route(name="x", send_to="http://other.example"),)
+    sender = TargetSender(Target(url="http://own.example", http2=True, connections=plan, routes=routes), "run")
+
+    assert sender.notes() == [
+        "sent by HTTP/2, on each connection at most 8 at once; connections are for all, opened ahead of need, at most 2"
+    ]

@@ -61,13 +61,13 @@ class Transport:
     def resume_reading(self) -> None: ...
 
 
-class _Turns:
+class Turns:
     """Stands in for the running loop, and takes the turns that were asked of it."""
 
     def __init__(self) -> None:
         self._waiting: list[Callable[[], None]] = []
 
-    def __enter__(self) -> "_Turns":
+    def __enter__(self) -> "Turns":
         asyncio._set_running_loop(self)
         return self
 
@@ -99,7 +99,7 @@ def _answered(parts: list[bytes], method: str, is_stream: bool, wire: Http1Wire)
     conn.connection_made(Transport())
     wire._open.add(conn)
     conn.start(exchange)
-    with _Turns() as turns:
+    with Turns() as turns:
         for part in parts:
             if not done:
                 conn.data_received(part)
