@@ -6,10 +6,11 @@ content_block_stop, then message_delta (stop_reason, output tokens until now) an
 Source: https://docs.anthropic.com/en/docs/build-with-claude/streaming
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.facts import Facts
-from replay.dialects.types import Dialect, Document, Shown
+from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
 
 _EVENTS = frozenset(
     (
@@ -75,6 +76,55 @@ def _note_tools(blocks: Any, facts: Facts) -> None:
             facts.note_tool(block.get("name"))
 
 
+def _opening(model: bytes) -> bytes:
+    return b'{"model":' + model + b',"messages":[{"role":"user","content":"'
+
+
+def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
+    return b'"}],"max_tokens":%d,"stream":%b}' % (limit, b"true" if is_stream else b"false")
+
+
+def _event(kind: bytes, fields: bytes = b"") -> bytes:
+    return b'event: %b\ndata: {"type":"%b"%b}\n\n' % (kind, kind, fields)
+
+
+def _message(name: bytes, content: bytes, stop_reason: bytes, prompt: int, tokens: int) -> bytes:
+    return (
+        b'{"id":"msg_%b","type":"message","role":"assistant","model":"modelled","content":[%b],"stop_reason":%b,'
+        b'"stop_sequence":null,"usage":{"input_tokens":%d,"output_tokens":%d}}'
+        % (name, content, stop_reason, prompt, tokens)
+    )
+
+
+def _begin(answer: Scripted) -> Sequence[bytes]:
+    message = _message(answer.name, b"", b"null", answer.prompt, 0)
+    return (
+        _event(b"message_start", b',"message":' + message),
+        _event(b"content_block_start", b',"index":0,"content_block":{"type":"text","text":""}'),
+    )
+
+
+def _token(_name: bytes, text: bytes) -> bytes:
+    return _event(b"content_block_delta", b',"index":0,"delta":{"type":"text_delta","text":"%b"}' % text)
+
+
+def _end(answer: Scripted, _text: bytes) -> Sequence[bytes]:
+    return (
+        _event(b"content_block_stop", b',"index":0'),
+        _event(
+            b"message_delta",
+            b',"delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":%d}'
+            % answer.tokens,
+        ),
+        _event(b"message_stop"),
+    )
+
+
+def _whole(answer: Scripted, text: bytes) -> bytes:
+    content = b'{"type":"text","text":"%b"}' % text
+    return _message(answer.name, content, b'"end_turn"', answer.prompt, answer.tokens)
+
+
 ANTHROPIC_MESSAGES = Dialect(
     "anthropic-messages",
     "model",
@@ -84,4 +134,6 @@ ANTHROPIC_MESSAGES = Dialect(
     _read_body,
     paths=(r"/v\d[^/]*/messages",),
     limits=("max_tokens",),
+    prompting=Prompting("/v1/messages", _opening, _closing),
+    answering=Answering(_whole, _begin, _token, _end),
 )

@@ -4,15 +4,15 @@ import re
 from functools import lru_cache
 
 from replay.dialects.registry import DIALECTS
-from replay.dialects.types import Dialect, Prompting, PromptLayout
+from replay.dialects.types import Dialect, ModelLayout, Prompting
 
-# Of APIs whose answers are read by no dialect yet: Anthropic's older one, Bedrock's, and Google's own.
+# Of APIs whose answers are read by no dialect yet: Anthropic's older one, Bedrock's, and other models' on Vertex.
 _OTHER_PATHS = (
     r"/v\d[^/]*/complete",
     r"/model/[^/]+/(?:invoke|invoke-with-response-stream|converse|converse-stream)",
-    r":(?:rawPredict|streamRawPredict|generateContent|streamGenerateContent)",
+    r":(?:rawPredict|streamRawPredict)",
 )
-_OTHER_LIMITS = ("maxOutputTokens", "max_tokens_to_sample")
+_OTHER_LIMITS = ("max_tokens_to_sample",)
 
 # Whatever stands before: a gateway's prefix, Azure's /openai/deployments/NAME, Vertex's
 # /v1/projects/.../endpoints/openapi.
@@ -40,7 +40,7 @@ def answered_in(path: bytes) -> Dialect | None:
     return next((dialect for is_its_own, dialect in _ANSWERED if is_its_own(path)), None)
 
 
-def prompting_of(layout: PromptLayout) -> Prompting:
+def prompting_of(layout: ModelLayout) -> Prompting:
     """How models are asked by prompts alone in a layout."""
     return next(
         dialect.prompting for dialect in DIALECTS if dialect.layout == layout and dialect.prompting is not None

@@ -4,7 +4,9 @@ from typing import Any
 
 from replay.dialects.errors import is_told
 from replay.dialects.facts import Facts
-from replay.dialects.types import Document, Shown
+from replay.dialects.types import Document, Scripted, Shown
+
+DONE = b"data: [DONE]\n\n"
 
 # The members of a delta, or of a whole message, that show something if they hold a string of some length. OpenAI
 # names `content` and `refusal`; `reasoning_content` is DeepSeek's, vLLM's and SGLang's, `reasoning` OpenRouter's,
@@ -109,3 +111,18 @@ def _shown_by_call(call: Any, facts: Facts) -> Shown:
 
 def read_body(document: Document, facts: Facts) -> None:
     read_choices(document, "", facts)
+
+
+def bounds(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
+    """The end of a request's body: how long an answer may be, and whether it is streamed."""
+    streams = b'true,"stream_options":{"include_usage":true}' if is_stream else b"false"
+    ignores = b',"ignore_eos":true}' if ignores_eos else b"}"
+    return b'"max_tokens":%d,"stream":%b%b' % (limit, streams, ignores)
+
+
+def usage_told(answer: Scripted) -> bytes:
+    return b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d}' % (
+        answer.prompt,
+        answer.tokens,
+        answer.prompt + answer.tokens,
+    )

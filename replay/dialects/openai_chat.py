@@ -7,8 +7,10 @@ Source: https://platform.openai.com/docs/api-reference/chat/streaming,
 https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming
 """
 
-from replay.dialects.choices import choices_of, read_body, read_choices
-from replay.dialects.types import Answering, Dialect, Document, Prompting
+from collections.abc import Sequence
+
+from replay.dialects.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 
 def _is_chat(document: Document, _kind: str = "") -> bool:
@@ -20,9 +22,7 @@ def _opening(model: bytes) -> bytes:
 
 
 def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
-    streams = b'true,"stream_options":{"include_usage":true}' if is_stream else b"false"
-    ignores = b',"ignore_eos":true}' if ignores_eos else b"}"
-    return b'"}],"max_tokens":%d,"stream":%b%b' % (limit, streams, ignores)
+    return b'"}],%b' % bounds(limit, is_stream, ignores_eos)
 
 
 def _chunk(name: bytes, delta: bytes, finish: bytes) -> bytes:
@@ -32,20 +32,30 @@ def _chunk(name: bytes, delta: bytes, finish: bytes) -> bytes:
     )
 
 
-def _token(name: bytes, text: bytes, is_first: bool) -> bytes:
-    role = b'"role":"assistant",' if is_first else b""
-    return _chunk(name, b'{%b"content":"%b"}' % (role, text), b"null")
+def _begin(answer: Scripted) -> Sequence[bytes]:
+    return (_chunk(answer.name, b'{"role":"assistant","content":""}', b"null"),)
 
 
-def _end(name: bytes) -> tuple[bytes, bytes]:
-    return _chunk(name, b"{}", b'"stop"'), b"data: [DONE]\n\n"
+def _token(name: bytes, text: bytes) -> bytes:
+    return _chunk(name, b'{"content":"%b"}' % text, b"null")
 
 
-def _whole(name: bytes, text: bytes, tokens: int, prompt: int) -> bytes:
+def _end(answer: Scripted, _text: bytes) -> Sequence[bytes]:
+    last = _chunk(answer.name, b"{}", b'"stop"')
+    if not answer.tells_usage:
+        return last, DONE
+    usage = (
+        b'data: {"id":"chatcmpl-%b","object":"chat.completion.chunk","created":0,"model":"modelled","choices":[],'
+        b'"usage":%b}\n\n' % (answer.name, usage_told(answer))
+    )
+    return last, usage, DONE
+
+
+def _whole(answer: Scripted, text: bytes) -> bytes:
     return (
         b'{"id":"chatcmpl-%b","object":"chat.completion","created":0,"model":"modelled","choices":[{"index":0,'
-        b'"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}],"usage":{"prompt_tokens":%d,'
-        b'"completion_tokens":%d,"total_tokens":%d}}' % (name, text, prompt, tokens, prompt + tokens)
+        b'"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}],"usage":%b}'
+        % (answer.name, text, usage_told(answer))
     )
 
 
@@ -59,6 +69,6 @@ OPENAI_CHAT = Dialect(
     ends_with_done=True,
     paths=("/chat/completions",),
     limits=("max_completion_tokens", "max_tokens"),
-    prompting=Prompting("/v1/chat/completions", _opening, _closing),
-    answering=Answering(_token, _end, _whole),
+    prompting=Prompting("/v1/chat/completions", _opening, _closing, can_ignore_eos=True),
+    answering=Answering(_whole, _begin, _token, _end),
 )

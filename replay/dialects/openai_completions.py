@@ -3,8 +3,10 @@
 Source: https://platform.openai.com/docs/api-reference/completions
 """
 
-from replay.dialects.choices import choices_of, read_body, read_choices
-from replay.dialects.types import Dialect, Document
+from collections.abc import Sequence
+
+from replay.dialects.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 
 def _is_completion(document: Document, _kind: str = "") -> bool:
@@ -16,6 +18,44 @@ def _is_completion(document: Document, _kind: str = "") -> bool:
     )
 
 
+def _opening(model: bytes) -> bytes:
+    return b'{"model":' + model + b',"prompt":"'
+
+
+def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
+    return b'",%b' % bounds(limit, is_stream, ignores_eos)
+
+
+def _completion(name: bytes, text: bytes, finish: bytes) -> bytes:
+    return (
+        b'{"id":"cmpl-%b","object":"text_completion","created":0,"model":"modelled",'
+        b'"choices":[{"index":0,"text":"%b","logprobs":null,"finish_reason":%b}]' % (name, text, finish)
+    )
+
+
+def _begin(_answer: Scripted) -> Sequence[bytes]:
+    return ()
+
+
+def _token(name: bytes, text: bytes) -> bytes:
+    return b"data: %b}\n\n" % _completion(name, text, b"null")
+
+
+def _end(answer: Scripted, _text: bytes) -> Sequence[bytes]:
+    last = b"data: %b}\n\n" % _completion(answer.name, b"", b'"stop"')
+    if not answer.tells_usage:
+        return last, DONE
+    usage = (
+        b'data: {"id":"cmpl-%b","object":"text_completion","created":0,"model":"modelled","choices":[],"usage":%b}\n\n'
+        % (answer.name, usage_told(answer))
+    )
+    return last, usage, DONE
+
+
+def _whole(answer: Scripted, text: bytes) -> bytes:
+    return b'%b,"usage":%b}' % (_completion(answer.name, text, b'"stop"'), usage_told(answer))
+
+
 OPENAI_COMPLETIONS = Dialect(
     "openai-completions",
     "model",
@@ -24,6 +64,8 @@ OPENAI_COMPLETIONS = Dialect(
     read_choices,
     read_body,
     ends_with_done=True,
-    paths=("/completions",),
+    paths=(r"(?<!/chat)/completions",),
     limits=("max_tokens",),
+    prompting=Prompting("/v1/completions", _opening, _closing, can_ignore_eos=True),
+    answering=Answering(_whole, _begin, _token, _end),
 )

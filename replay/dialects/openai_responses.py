@@ -5,11 +5,12 @@
 Source: https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.errors import is_told
 from replay.dialects.facts import Facts
-from replay.dialects.types import Dialect, Document, Shown
+from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
 
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed", "response.cancelled"))
 
@@ -59,6 +60,77 @@ def _note_tools(items: Any, facts: Facts) -> None:
             facts.note_tool(item.get("name"))
 
 
+def _opening(model: bytes) -> bytes:
+    return b'{"model":' + model + b',"input":"'
+
+
+def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
+    return b'","max_output_tokens":%d,"stream":%b,"store":false}' % (limit, b"true" if is_stream else b"false")
+
+
+def _event(kind: bytes, fields: bytes) -> bytes:
+    return b'event: response.%b\ndata: {"type":"response.%b","sequence_number":0,%b}\n\n' % (kind, kind, fields)
+
+
+def _response(name: bytes, status: bytes, output: bytes, usage: bytes) -> bytes:
+    return (
+        b'{"id":"resp_%b","object":"response","created_at":0,"status":"%b","error":null,"incomplete_details":null,'
+        b'"model":"modelled","output":[%b],"parallel_tool_calls":true,"tool_choice":"auto","tools":[],"usage":%b}'
+        % (name, status, output, usage)
+    )
+
+
+def _item(name: bytes, status: bytes, content: bytes) -> bytes:
+    return b'{"type":"message","id":"msg_%b","status":"%b","role":"assistant","content":[%b]}' % (
+        name,
+        status,
+        content,
+    )
+
+
+def _part(text: bytes) -> bytes:
+    return b'{"type":"output_text","text":"%b","annotations":[]}' % text
+
+
+def _begin(answer: Scripted) -> Sequence[bytes]:
+    name = answer.name
+    return (
+        _event(b"created", b'"response":' + _response(name, b"in_progress", b"", b"null")),
+        _event(b"output_item.added", b'"output_index":0,"item":' + _item(name, b"in_progress", b"")),
+        _event(
+            b"content_part.added",
+            b'"item_id":"msg_%b","output_index":0,"content_index":0,"part":%b' % (name, _part(b"")),
+        ),
+    )
+
+
+def _token(name: bytes, text: bytes) -> bytes:
+    return _event(
+        b"output_text.delta",
+        b'"item_id":"msg_%b","output_index":0,"content_index":0,"delta":"%b","logprobs":[]' % (name, text),
+    )
+
+
+def _end(answer: Scripted, text: bytes) -> Sequence[bytes]:
+    place = b'"item_id":"msg_%b","output_index":0,"content_index":0' % answer.name
+    item = _item(answer.name, b"completed", _part(text))
+    return (
+        _event(b"output_text.done", place + b',"text":"%b","logprobs":[]' % text),
+        _event(b"content_part.done", place + b',"part":' + _part(text)),
+        _event(b"output_item.done", b'"output_index":0,"item":' + item),
+        _event(b"completed", b'"response":' + _whole(answer, text)),
+    )
+
+
+def _whole(answer: Scripted, text: bytes) -> bytes:
+    usage = (
+        b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":0},"output_tokens":%d,'
+        b'"output_tokens_details":{"reasoning_tokens":0},"total_tokens":%d}'
+        % (answer.prompt, answer.tokens, answer.prompt + answer.tokens)
+    )
+    return _response(answer.name, b"completed", _item(answer.name, b"completed", _part(text)), usage)
+
+
 OPENAI_RESPONSES = Dialect(
     "openai-responses",
     "model",
@@ -68,4 +140,6 @@ OPENAI_RESPONSES = Dialect(
     _read_body,
     paths=("/responses",),
     limits=("max_output_tokens",),
+    prompting=Prompting("/v1/responses", _opening, _closing),
+    answering=Answering(_whole, _begin, _token, _end),
 )

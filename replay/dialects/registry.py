@@ -1,9 +1,11 @@
 """Which dialects there are, and which of them a document is in."""
 
 from replay.dialects.anthropic_messages import ANTHROPIC_MESSAGES
+from replay.dialects.gemini_generate import GEMINI_GENERATE
 from replay.dialects.json_rpc import JSON_RPC
 from replay.dialects.openai_chat import OPENAI_CHAT
 from replay.dialects.openai_completions import OPENAI_COMPLETIONS
+from replay.dialects.openai_embeddings import OPENAI_EMBEDDINGS
 from replay.dialects.openai_responses import OPENAI_RESPONSES
 from replay.dialects.types import Dialect, Document
 
@@ -15,6 +17,8 @@ DIALECTS: tuple[Dialect, ...] = (
     OPENAI_CHAT,
     ANTHROPIC_MESSAGES,
     OPENAI_RESPONSES,
+    OPENAI_EMBEDDINGS,
+    GEMINI_GENERATE,
 )
 
 

@@ -243,7 +243,7 @@ class StreamReader:
                 self._forget_tokens()
         if dialect is not None and dialect.family == "rpc":
             return dialect.read_event(document, kind, facts)
-        if b'"usage"' in value:
+        if b'"usage' in value:
             facts.note_usage(usage_in(document))
         shown: Shown
         if dialect is not None:

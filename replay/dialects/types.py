@@ -3,9 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-Layout = Literal["openai-chat", "openai-completions", "openai-responses", "anthropic-messages", "json-rpc"]
-# The layouts in which models are asked for what a trace knows by its token counts alone.
-PromptLayout = Literal["openai-chat"]
+ModelLayout = Literal[
+    "openai-chat",
+    "openai-completions",
+    "openai-responses",
+    "openai-embeddings",
+    "anthropic-messages",
+    "gemini-generate",
+]
+Layout = Literal[ModelLayout, "json-rpc"]
 Family = Literal["model", "rpc"]
 AnswerError = Literal["model_error", "rpc_error", "tool_error"]
 # What a document shows: the one string that makes it a token; True where it takes more than one string, or none
@@ -66,28 +72,42 @@ class StreamFacts(Protocol):
 class Prompting(NamedTuple):
     """How a model is asked by a prompt alone: a body in JSON, in which the prompt is the text of a string.
 
-    path: where, unless a target says otherwise. opening(model): the body up to the prompt, for the model's name as
-    JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, for an answer of so many tokens at most, all
-    of which the server is asked to generate where it ignores the end of sequence.
+    path: where, unless a target says otherwise; {model} in it stands for the model's name. opening(model): the body up
+    to the prompt, for the model's name as JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, for an
+    answer of so many tokens at most, all of which the server is asked to generate where it ignores the end of sequence.
+    stream_path: where streams are asked for, if elsewhere. can_ignore_eos: whether a server can be asked for that.
     """
 
     path: str
     opening: Callable[[bytes], bytes]
     closing: Callable[[int, bool, bool], bytes]
+    stream_path: str | None = None
+    can_ignore_eos: bool = False
+
+
+class Scripted(NamedTuple):
+    """An answer that no model gave. name: 16 characters, its id or in it. tokens: how many it has. prompt: how many
+    were asked. tells_usage: whether a stream was asked to tell both, in a layout that does so only then.
+    """
+
+    name: bytes
+    tokens: int
+    prompt: int
+    tells_usage: bool = False
 
 
 class Answering(NamedTuple):
-    """How an answer is written that no model gave. It has a name of 16 characters, as its id or in it, and its text
-    needs no escapes in JSON.
+    """How a scripted answer is written. Its text needs no escapes in JSON.
 
-    token(name, text, is_first): the server-sent events that bring one token of a stream. end(name): those with which a
-    stream ends. whole(name, text, tokens, prompt): an answer that does not stream, with how many tokens it has, and how
-    many were asked.
+    whole(answer, text): one that does not stream. begin(answer), token(name, text), end(answer, text): the server-sent
+    events before the first token of a stream, that bring one token, and with which it ends; None where a layout has no
+    streams.
     """
 
-    token: Callable[[bytes, bytes, bool], bytes]
-    end: Callable[[bytes], Sequence[bytes]]
-    whole: Callable[[bytes, bytes, int, int], bytes]
+    whole: Callable[[Scripted, bytes], bytes]
+    begin: Callable[[Scripted], Sequence[bytes]] | None = None
+    token: Callable[[bytes, bytes], bytes] | None = None
+    end: Callable[[Scripted, bytes], Sequence[bytes]] | None = None
 
 
 class Dialect(NamedTuple):
@@ -99,8 +119,9 @@ class Dialect(NamedTuple):
     (Anthropic, Responses). An event's reader returns what the event shows.
     ends_with_done: `[DONE]` is an end of this layout.
     paths: patterns of how the paths end at which a model is asked, whatever stands before. limits: the members of a
-    request's body that bound the tokens of its answer; an earlier one goes before a later. prompting, answering: None
-    where nothing is asked, or answered, in it by this program.
+    request's body that bound the tokens of its answer; an earlier one goes before a later; none: nothing is generated.
+    streams_at: how those of the paths end at which answers are streamed, where the path tells it and not a request's
+    body. prompting, answering: None where nothing is asked, or answered, in it by this program.
     """
 
     layout: Layout
@@ -112,5 +133,6 @@ class Dialect(NamedTuple):
     ends_with_done: bool = False
     paths: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
+    streams_at: str | None = None
     prompting: Prompting | None = None
     answering: Answering | None = None

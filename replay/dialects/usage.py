@@ -1,5 +1,5 @@
 """Token counts as model APIs tell them: the `usage` of OpenAI chat completions, completions and Responses, of
-Anthropic messages, and of those that follow them.
+Anthropic messages, of Gemini's generateContent (`usageMetadata`), and of those that follow them.
 
 What counts cached tokens, and what leaves them out:
 
@@ -8,11 +8,13 @@ What counts cached tokens, and what leaves them out:
 | `prompt_tokens` | chat completions, completions; DeepSeek, xAI, LiteLLM | within, whatever else tells of them |
 | `input_tokens` with `input_tokens_details` | Responses | within |
 | `input_tokens` alone | Anthropic messages | beside it, as `cache_read_input_tokens`, `cache_creation_…` |
+| `promptTokenCount` | Gemini; its thoughts count beside its candidates | within |
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
 https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion,
 https://docs.x.ai/developers/advanced-api-usage/prompt-caching/usage-and-pricing,
-https://docs.litellm.ai/docs/completion/prompt_caching
+https://docs.litellm.ai/docs/completion/prompt_caching,
+https://ai.google.dev/api/generate-content#UsageMetadata
 """
 
 from typing import Any
@@ -20,8 +22,10 @@ from typing import Any
 from replay.dialects.types import Usage
 
 _PARTS = (
+    "cachedContentTokenCount",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
+    "candidatesTokenCount",
     "completion_tokens",
     "input_tokens",
     "input_tokens_details",
@@ -29,6 +33,9 @@ _PARTS = (
     "prompt_cache_hit_tokens",
     "prompt_tokens",
     "prompt_tokens_details",
+    "promptTokenCount",
+    "thoughtsTokenCount",
+    "toolUsePromptTokenCount",
 )
 # Where a document holds its usage: itself (all), `response` (Responses), `message` (message_start), `x_groq` (Groq).
 _HOLDERS = ("response", "message", "x_groq")
@@ -37,6 +44,8 @@ _HOLDERS = ("response", "message", "x_groq")
 def usage_in(document: dict[str, Any]) -> Any:
     """The usage that a document holds, unread; None if it holds none."""
     usage = document.get("usage")
+    if usage is None:
+        usage = document.get("usageMetadata")
     if usage is None:
         for name in _HOLDERS:
             holder = document.get(name)
@@ -55,6 +64,8 @@ def noted_usage(known: dict[str, Any] | None, told: dict[str, Any]) -> dict[str,
 
 def usage_of(parts: dict[str, Any]) -> Usage | None:
     """The counts in a usage; None if there are none."""
+    if "promptTokenCount" in parts or "candidatesTokenCount" in parts:
+        return _usage_of_gemini(parts)
     details = parts.get("prompt_tokens_details", parts.get("input_tokens_details"))
     read = _count(parts.get("cache_read_input_tokens"))
     written = _count(parts.get("cache_creation_input_tokens"))
@@ -76,6 +87,19 @@ def usage_of(parts: dict[str, Any]) -> Usage | None:
         cached_tokens=cached,
     )
     return None if usage == _NOTHING else usage
+
+
+def _usage_of_gemini(parts: dict[str, Any]) -> Usage | None:
+    asked = [_count(parts.get(name)) for name in ("promptTokenCount", "toolUsePromptTokenCount")]
+    given = [_count(parts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
+    usage = Usage(_sum(asked), _sum(given), _count(parts.get("cachedContentTokenCount")))
+    return None if usage == _NOTHING else usage
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """Of those that there are; None where there is none."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 _NOTHING = Usage()

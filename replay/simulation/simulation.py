@@ -59,9 +59,8 @@ def simulate_trace(trace: Path, target: Target, options: RunOptions, out: Path |
     manifest = manifest_of(found, planned, target, options)
     directory.write_manifest(manifest)
     time = VirtualTime()
-    wires = [
-        SimulatedWire(spec, time, target.shape.asked_at, part) for spec, part in zip(specs, PARTS, strict=False)
-    ]
+    asked_at = target.shape.asked_at("default", is_stream=False)
+    wires = [SimulatedWire(spec, time, asked_at, part) for spec, part in zip(specs, PARTS, strict=False)]
     pace = Pace(options.knobs)
     recorder = Recorder(
         directory.path, target.name, FileWriter(), options.warmup_s, manifest.trace.resolution_ms

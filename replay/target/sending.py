@@ -1,12 +1,13 @@
 """How requests go out to a target: secured, over which connections, in which shape, and how often."""
 
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
 
 from replay.dialects.asked import prompting_of
-from replay.dialects.types import PromptLayout
+from replay.dialects.types import ModelLayout
 from replay.target.checking import LONGEST_S, check_address, check_header, check_positive
 from replay.target.urls import check_host
 
@@ -96,8 +97,11 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a model call that is known by its token counts becomes a request."""
 
-    kind: Annotated[PromptLayout, Meta(description="The API in which it asks.")] = "openai-chat"
-    path: Annotated[str | None, Meta(description="Where; absent: where that API has it.")] = None
+    kind: Annotated[ModelLayout, Meta(description="The API in which it asks.")] = "openai-chat"
+    path: Annotated[
+        str | None,
+        Meta(description="Where; absent: where that API has it. {model} in it stands for the model's name."),
+    ] = None
     model: Annotated[str | None, Meta(description="The model to ask for, instead of the trace's.")] = None
     salt: Annotated[
         str, Meta(description="Changes every prompt, so that no cache of an earlier run helps.")
@@ -113,11 +117,16 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         path = self.path
         if path is not None and (not path.startswith("/") or not path.isprintable() or " " in path):
             raise ValueError("path must begin with / and hold no spaces")
+        if self.ignore_eos and not prompting_of(self.kind).can_ignore_eos:
+            raise ValueError(f"ignore_eos is nothing that can be asked for in {self.kind}")
 
-    @property
-    def asked_at(self) -> str:
-        """The path at which models are asked."""
-        return prompting_of(self.kind).path if self.path is None else self.path
+    def asked_at(self, model: str, *, is_stream: bool) -> str:
+        """The path at which a model is asked, by its name, for a stream or for an answer that comes whole."""
+        prompting = prompting_of(self.kind)
+        path = self.path
+        if path is None:
+            path = (is_stream and prompting.stream_path) or prompting.path
+        return path.replace("{model}", quote(model, safe="", errors="replace"))
 
 
 RetriedError = Literal[

@@ -151,9 +151,25 @@ def test_what_is_in_no_layout_is_no_token_in_a_stream_that_is_in_one():
 
 
 def test_streams_in_no_known_layout_say_so_and_count_each_event():
-    reader = fed(event({"candidates": [{"content": {}}]}), event({"candidates": []}), event(b"[DONE]"))
+    reader = fed(event({"outputs": [{"content": {}}]}), event({"outputs": []}), event(b"[DONE]"))
     assert (reader.layout, reader.token_count, reader.is_cut_short) == (None, 2, False)
     assert repr(reader) == "<StreamReader unknown layout, 2 tokens>"
+
+
+def test_a_prompt_that_gemini_blocks_is_answered_with_that_alone():
+    reader = fed(event({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 4}}))
+
+    assert (reader.layout, reader.token_count, reader.is_cut_short) == ("gemini-generate", 0, False)
+    assert (reader.finish_reasons, reader.usage) == (("SAFETY",), Usage(4))
+
+
+def test_gemini_ends_with_a_reason_for_each_candidate():
+    def candidate(index: int, **fields: Any) -> bytes:
+        return event({"candidates": [{"index": index, "content": {"parts": [{"text": "a"}]}, **fields}]})
+
+    begun = [candidate(0), candidate(1), candidate(0, finishReason="STOP")]
+    assert fed(*begun).is_cut_short
+    assert not fed(*begun, candidate(1, finishReason="MAX_TOKENS")).is_cut_short
 
 
 def test_an_event_of_several_documents_is_one_token():

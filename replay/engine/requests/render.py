@@ -82,7 +82,7 @@ class Renderer:
             body, content_type = _body(request)
         else:
             assert llm is not None
-            method, path = "POST", self._shape.path
+            method, path = "POST", self._shape.path(llm)
             body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
             is_stream = llm.stream
         extra = ""

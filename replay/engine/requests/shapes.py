@@ -20,6 +20,7 @@ from replay.trace.types import LlmCall
 
 MOST_PROMPT_BYTES = 8 * 1024 * 1024
 _BLOCKS_KEPT_BYTES = 64 * 1024 * 1024
+_MOST_NAMES = 1024  # of models; a trace may name any number
 # What a kept block takes besides its text: its key, two numbers, and a place in the table.
 _BLOCK_OVERHEAD_BYTES = 300
 
@@ -64,7 +65,7 @@ def text_of(seed: bytes, tokens: int) -> bytes:
 
 
 class ModelCalls:
-    """Bodies of model calls, in the dialect of a target's shape. path: where they go.
+    """Bodies of model calls, in the dialect of a target's shape, and where they go.
 
     clamped: how many prompts were cut to MOST_PROMPT_TOKENS.
     """
@@ -74,21 +75,32 @@ class ModelCalls:
         self._salt = shape.salt.encode()
         self._ignores_eos = shape.ignore_eos
         self._prompting = prompting_of(shape.kind)
-        self.path = shape.asked_at
+        self._shape = shape
+        self._paths: dict[tuple[str, bool], str] = {}
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
         self._blocks_bytes = 0
         self._openings: dict[str, bytes] = {}
         self.clamped = 0
 
     def __repr__(self) -> str:
-        return f"<ModelCalls to {self.path}, {len(self._blocks)} blocks, {self._blocks_bytes} bytes>"
+        return f"<ModelCalls in {self._shape.kind}, {len(self._blocks)} blocks, {self._blocks_bytes} bytes>"
+
+    def path(self, llm: LlmCall) -> str:
+        """Where this call goes."""
+        name, is_stream = self._name(llm), llm.stream
+        path = self._paths.get((name, is_stream))
+        if path is None:
+            if len(self._paths) >= _MOST_NAMES:
+                self._paths.clear()
+            path = self._paths[name, is_stream] = self._shape.asked_at(name, is_stream=is_stream)
+        return path
 
     def body(self, llm: LlmCall, session_id: str, step_id: str) -> bytes:
         """The request's body, as JSON bytes."""
-        name = self._model or llm.model or "default"
+        name = self._name(llm)
         opening = self._openings.get(name)
         if opening is None:
-            if len(self._openings) >= 1024:
+            if len(self._openings) >= _MOST_NAMES:
                 self._openings.clear()
             # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
             opening = self._openings[name] = self._prompting.opening(json.dumps(name).encode())
@@ -96,6 +108,9 @@ class ModelCalls:
         parts.insert(0, opening)
         parts.append(self._prompting.closing(llm.output_tokens or 1, llm.stream, self._ignores_eos))
         return b"".join(parts)
+
+    def _name(self, llm: LlmCall) -> str:
+        return self._model or llm.model or "default"
 
     def _prompt(self, llm: LlmCall, session_id: str, step_id: str) -> list[bytes]:
         left = llm.input_tokens

@@ -33,21 +33,23 @@ def kind_and_name(path: bytes) -> tuple[Kind, str]:
 @lru_cache
 def _field(limits: tuple[str, ...]) -> re.Pattern[bytes]:
     # A key has bare quotes and a colon after them, which cannot both be inside a JSON string such as a prompt.
-    return re.compile(rf'"({"|".join(limits)}|stream)"\s*:\s*(\d{{1,9}}|true|false)(?=[\s,}}])'.encode())
+    names = "|".join((*limits, "stream", "include_usage"))
+    return re.compile(rf'"({names})"\s*:\s*(\d{{1,9}}|true|false)(?=[\s,}}])'.encode())
 
 
 class BodyScan:
     """Finds the token limit and `stream` in a JSON body that passes by in chunks; keeps only its last bytes.
 
     It does not parse: a prompt of many megabytes costs one pass of a regular expression. The first mention of
-    a field counts, at whatever depth it stands. limits: the fields that may bound the answer, the first that is there.
+    a field counts, at whatever depth it stands. limits: the fields that may bound the answer, the first that is there;
+    where there is none, nothing is generated. streams: whether the path has told that the answer streams.
     prompt_tokens: its words, each of which has a blank before it.
     """
 
-    __slots__ = ("_found", "_limits", "_search", "_tail", "prompt_tokens")
+    __slots__ = ("_found", "_limits", "_search", "_streams", "_tail", "prompt_tokens")
 
-    def __init__(self, limits: tuple[str, ...]) -> None:
-        self._limits = limits
+    def __init__(self, limits: tuple[str, ...], *, streams: bool = False) -> None:
+        self._limits, self._streams = limits, streams
         self._search = _field(limits).finditer
         self._tail = b""
         self.prompt_tokens = 0
@@ -62,12 +64,21 @@ class BodyScan:
         self._tail = chunk[-_OVERLAP_BYTES:]
 
     def asked(self) -> Asked:
+        if not self._limits:
+            return Asked(1)
         found = self._found
         limit = next((found[name.encode()] for name in self._limits if name.encode() in found), None)
-        return Asked(int(limit) if limit and limit.isdigit() else None, found.get(b"stream") == b"true")
+        return Asked(
+            int(limit) if limit and limit.isdigit() else None,
+            self._streams or found.get(b"stream") == b"true",
+            found.get(b"include_usage") == b"true",
+        )
 
 
 def scan_for(path: bytes) -> BodyScan | None:
     """What looks at the body of a request to a path, without its query; None where no model is asked there."""
     dialect = answered_in(path)
-    return None if dialect is None else BodyScan(dialect.limits)
+    if dialect is None:
+        return None
+    streams = dialect.streams_at is not None and path.endswith(dialect.streams_at.encode())
+    return BodyScan(dialect.limits, streams=streams)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from replay.dialects.types import Scripted
 from replay.http.framing import Body, FramingError
 from replay.http.heads import Refused, read_request, request_body
 from replay.planes.core.types import InstanceId, Owner
@@ -28,6 +29,8 @@ _KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 _FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
 _AWAY = b'{"error":"what this modelled instance depends on is away"}'
+
+_NOTHING_SAID = Scripted(b"", 0, 0)
 
 
 class DeployingOwner(Owner, Protocol):
@@ -175,7 +178,7 @@ class Line(asyncio.Protocol):
         self._recorded: Recorded | None = None
         self._keeps_alive = self._can_stream = True
         self._plan: Plan | None = None
-        self._name = b""
+        self._scripted = _NOTHING_SAID
         self._parts: list[bytes] = []  # of a slow body, last first
         self._sent = 0  # tokens
 
@@ -258,7 +261,8 @@ class Line(asyncio.Protocol):
         house.counts[plan.fate] += 1
         house.counts["slow"] += plan.body_ms is not None
         self._plan = plan
-        self._name = answer_name(house.requests)
+        prompt = 0 if self._scan is None else self._scan.prompt_tokens
+        self._scripted = Scripted(answer_name(house.requests), plan.tokens, prompt, asked.tells_usage)
         self._sent = 0
         self._instance.begin(self, plan)
 
@@ -293,10 +297,10 @@ class Line(asyncio.Protocol):
     def _send_token(self, plan: Plan) -> float | None:
         out = b"" if self._sent else head_of(200, STREAM_TYPE, CHUNKED, keep_alive=self._keeps_alive)
         assert self._wording is not None
-        out += self._wording.token(self._name, self._sent)
+        out += self._wording.token(self._scripted, self._sent)
         self._sent += 1
         if self._sent == plan.tokens:
-            self._finish(out + self._wording.end(self._name))
+            self._finish(out + self._wording.end(self._scripted))
             return None
         self._transport.write(out)
         if plan.body_ms is not None:
@@ -322,7 +326,7 @@ class Line(asyncio.Protocol):
     def _answer(self, plan: Plan) -> bytes:
         if not plan.tokens or self._wording is None or self._scan is None:
             return ANSWERED
-        return self._wording.whole(self._name, plan.tokens, self._scan.prompt_tokens)
+        return self._wording.whole(self._scripted)
 
     def _whole(self, status: int, body: bytes) -> bytes:
         return plain(status, body, keep_alive=self._keeps_alive, head_only=self._method == b"HEAD")

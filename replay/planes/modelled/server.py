@@ -18,6 +18,7 @@ from typing import cast
 
 import httptools
 
+from replay.dialects.types import Scripted
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.model import Model
@@ -234,9 +235,10 @@ class Connection(asyncio.Protocol):
         number = site.requests
         answer = site.model.answer(kind, name, asked, request.key or b"%d" % number)
         if answer.stream:
-            self._stream = _Stream(
-                answer, wording_at(path), answer_name(number), self._site.clock() + int(answer.wait_ms * _MS)
-            )
+            prompt = 0 if request.scan is None else request.scan.prompt_tokens
+            scripted = Scripted(answer_name(number), answer.tokens, prompt, asked.tells_usage)
+            due_ns = self._site.clock() + int(answer.wait_ms * _MS)
+            self._stream = _Stream(answer, wording_at(path), scripted, due_ns)
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._begin_stream)
         else:
             self._timer = self._loop.call_later(answer.wait_ms / 1000, self._send_plain, answer, number)
@@ -252,7 +254,7 @@ class Connection(asyncio.Protocol):
         if answer.status != 200:
             body = _FAILED
         elif answer.tokens and request.scan is not None and (wording := wording_at(request.path)) is not None:
-            body = wording.whole(answer_name(number), answer.tokens, request.scan.prompt_tokens)
+            body = wording.whole(Scripted(answer_name(number), answer.tokens, request.scan.prompt_tokens))
         else:
             body = ANSWERED
         self._finish(
@@ -275,12 +277,12 @@ class Connection(asyncio.Protocol):
         now_ns = self._site.clock() + _MS // 2
         due = stream.due_ns <= now_ns or bool(head)
         while due and stream.sent < stream.answer.tokens:
-            out.append(wording.token(stream.name, stream.sent))
+            out.append(wording.token(stream.scripted, stream.sent))
             stream.sent += 1
             stream.due_ns += int(self._site.model.gap_ms(stream.answer.draw, stream.sent) * _MS)
             due = stream.due_ns <= now_ns
         if stream.sent == stream.answer.tokens:
-            out.append(wording.end(stream.name))
+            out.append(wording.end(stream.scripted))
             self._stream = _NO_STREAM
             self._finish(b"".join(out))
             return
@@ -322,17 +324,17 @@ class Connection(asyncio.Protocol):
 class _Stream:
     """How far a streamed answer has come."""
 
-    __slots__ = ("answer", "due_ns", "name", "sent", "wording")
+    __slots__ = ("answer", "due_ns", "scripted", "sent", "wording")
 
-    def __init__(self, answer: Answer, wording: Wording | None, name: bytes, due_ns: int) -> None:
+    def __init__(self, answer: Answer, wording: Wording | None, scripted: Scripted, due_ns: int) -> None:
         self.answer = answer
         self.wording = wording
-        self.name = name
+        self.scripted = scripted
         self.due_ns = due_ns
         self.sent = 0
 
 
-_NO_STREAM = _Stream(Answer(200, 0.0), None, b"", 0)
+_NO_STREAM = _Stream(Answer(200, 0.0), None, Scripted(b"", 0, 0), 0)
 
 
 @asynccontextmanager

@@ -40,10 +40,14 @@ class ServiceModel(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a request body says about the answer it wants; None where it says nothing."""
+    """What a request says about the answer it wants; max_tokens: None where it says nothing.
+
+    tells_usage: whether a stream is to end with the tokens that it took.
+    """
 
     max_tokens: int | None = None
     stream: bool = False
+    tells_usage: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from replay.dialects.asked import answered_in
 from replay.dialects.registry import DIALECTS
-from replay.dialects.types import Answering, Layout
+from replay.dialects.types import Answering, Layout, Scripted
 
 WORDS = tuple(
     b"the case is open and its owner has been told so we wait for one more answer before we close it".split()
@@ -24,22 +24,30 @@ class Wording:
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
-        self._first = _cut(_chunk(answering.token(_NAME, WORDS[0] + b" ", True)))
-        self._next = [_cut(_chunk(answering.token(_NAME, word + b" ", False))) for word in WORDS]
-        self._end = _cut(b"".join(map(_chunk, answering.end(_NAME))) + _LAST_CHUNK)
+        token = answering.token
+        self._tokens = [] if token is None else [_cut(_chunk(token(_NAME, word + b" "))) for word in WORDS]
 
-    def token(self, name: bytes, n: int) -> bytes:
-        """Token n (from 0) of the answer called `name`, as one chunk."""
-        return name.join(self._next[n % len(self._next)] if n else self._first)
+    def token(self, answer: Scripted, n: int) -> bytes:
+        """Token n (from 0) of an answer, each event a chunk; the first with what a stream begins with."""
+        token = answer.name.join(self._tokens[n % len(self._tokens)])
+        if n:
+            return token
+        assert self._answering.begin is not None
+        return b"".join(map(_chunk, self._answering.begin(answer))) + token
 
-    def end(self, name: bytes) -> bytes:
+    def end(self, answer: Scripted) -> bytes:
         """The end of a stream, and the last chunk."""
-        return name.join(self._end)
+        assert self._answering.end is not None
+        return b"".join(map(_chunk, self._answering.end(answer, _text(answer.tokens) + b" "))) + _LAST_CHUNK
 
-    def whole(self, name: bytes, tokens: int, prompt: int) -> bytes:
-        """An answer as one JSON document. prompt: the tokens of what was asked."""
-        rounds, rest = divmod(tokens, len(WORDS))
-        return self._answering.whole(name, b" ".join(WORDS * rounds + WORDS[:rest]), tokens, prompt)
+    def whole(self, answer: Scripted) -> bytes:
+        """An answer as one JSON document."""
+        return self._answering.whole(answer, _text(answer.tokens))
+
+
+def _text(tokens: int) -> bytes:
+    rounds, rest = divmod(tokens, len(WORDS))
+    return b" ".join(WORDS * rounds + WORDS[:rest])
 
 
 def _chunk(event: bytes) -> bytes:

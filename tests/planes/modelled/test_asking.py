@@ -41,7 +41,7 @@ def test_a_body_says_its_token_limit_and_whether_it_streams():
     assert scanned(b'{"max_tokens": 12, "stream":true}') == Asked(12, stream=True)
     assert scanned(b'{"stream" : false,"max_completion_tokens":9}') == Asked(9)
     assert scanned(b'{"max_completion_tokens":9,"max_tokens":12}') == Asked(9)
-    assert scanned(b'{"stream_options":{"include_usage":true}}') == Asked()
+    assert scanned(b'{"stream_options":{"include_usage":true}}') == Asked(tells_usage=True)
     assert scanned(b"not json") == Asked()
 
 

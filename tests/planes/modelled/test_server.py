@@ -140,7 +140,7 @@ def test_a_stream_sends_its_first_token_then_each_when_it_is_due():
     wire.until(1_000)
 
     assert wire.times_ms == [300.0, 310.0, 320.0, 330.0]
-    assert wire.bytes.count(b'"content":') == 4
+    assert wire.bytes.count(b'"delta":{"content":') == 4
     assert wire.bytes.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert not wire.connection.is_busy
 
@@ -166,7 +166,7 @@ def test_a_stream_waits_for_a_client_that_reads_too_slowly_and_then_catches_up()
     wire.until(501)
 
     assert written == 2
-    assert wire.bytes.count(b'"content":') == 5
+    assert wire.bytes.count(b'"delta":{"content":') == 5
     assert wire.bytes.endswith(b"0\r\n\r\n")
 
 
