@@ -9,7 +9,7 @@ from replay.dialects.types import Dialect, ModelLayout, Prompting
 # Of APIs whose answers are read by no dialect yet: Anthropic's older one, Bedrock's, and other models' on Vertex.
 _OTHER_PATHS = (
     r"/v\d[^/]*/complete",
-    r"/model/[^/]+/(?:invoke|invoke-with-response-stream|converse|converse-stream)",
+    r"/model/[^/]+/(?:invoke|invoke-with-response-stream)",
     r":(?:rawPredict|streamRawPredict)",
 )
 _OTHER_LIMITS = ("max_tokens_to_sample",)

@@ -16,7 +16,7 @@ __all__ = ["BodyFacts", "family_of_request", "read_body"]
 
 # Members without which there is nothing to tell. In a string their quotation marks are escaped.
 _TELLS_OF_MODEL = re.compile(
-    rb'"(?:error|usage|usageMetadata|finish_reason|finishReason|blockReason|stop_reason|tool_calls|function_call'
+    rb'"(?:error|usage|usageMetadata|finish_reason|finishReason|blockReason|stop_reason|stopReason|tool_calls|function_call'
     rb'|status|name)"'
 ).search
 _TELLS_OF_RPC = re.compile(rb'"(?:error|isError)"').search

@@ -1,6 +1,7 @@
 """Which dialects there are, and which of them a document is in."""
 
 from replay.dialects.anthropic_messages import ANTHROPIC_MESSAGES
+from replay.dialects.bedrock_converse import BEDROCK_CONVERSE
 from replay.dialects.gemini_generate import GEMINI_GENERATE
 from replay.dialects.json_rpc import JSON_RPC
 from replay.dialects.openai_chat import OPENAI_CHAT
@@ -19,6 +20,7 @@ DIALECTS: tuple[Dialect, ...] = (
     OPENAI_RESPONSES,
     OPENAI_EMBEDDINGS,
     GEMINI_GENERATE,
+    BEDROCK_CONVERSE,
 )
 
 

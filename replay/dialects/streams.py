@@ -1,4 +1,4 @@
-"""Reads a server-sent event stream as it comes: when its tokens came, and what else it says.
+"""Reads an event stream as it comes, server-sent or of Amazon's: when its tokens came, and what else it says.
 
 A token is an event that brings content: text, reasoning, a tool call. Roles, pings, usage, errors and ends are none.
 The first event that tells the layout decides how all others are read. In no known layout, each event that is
@@ -13,8 +13,10 @@ completion a read: a quarter in the mould, 1 to 1.6 parsed, and 1.2 for a whole 
 come to use the mould.
 """
 
+import re
 from typing import Any
 
+from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.documents import MOST_BYTES, read_cut_document, read_document
 from replay.dialects.errors import is_error
 from replay.dialects.facts import Facts
@@ -23,6 +25,9 @@ from replay.dialects.registry import dialect_of_event
 from replay.dialects.sse import EventCutter, fields_of
 from replay.dialects.types import AnswerError, Dialect, Layout, Shown, Usage
 from replay.dialects.usage import usage_in
+
+is_event_stream = re.compile(rb"text/event-stream|application/vnd\.amazon\.eventstream", re.IGNORECASE).search
+"""Whether a content type, or the head of an answer, tells of a stream that is read here."""
 
 _DONE = b"[DONE]"
 _PINGS = frozenset(("ping", "heartbeat", "keepalive", "keep-alive"))
@@ -52,6 +57,7 @@ class StreamReader:
         "_dialect",
         "_facts",
         "_family",
+        "_is_begun",
         "_is_between",
         "_mould",
         "_patience",
@@ -67,7 +73,8 @@ class StreamReader:
 
     def __init__(self, family: str | None = None) -> None:
         self._family = family
-        self._cutter = EventCutter()
+        self._cutter: EventCutter | FrameCutter = EventCutter()
+        self._is_begun = False
         self._facts = Facts()
         self._dialect: Dialect | None = None
         self._mould: Mould | None = None
@@ -134,6 +141,11 @@ class StreamReader:
                 if self._shows(block):
                     self._token(now_ns)
                 return
+        if not self._is_begun and data:
+            self._is_begun = True
+            # The first byte of a length; no text begins so.
+            if data[0] == 0:
+                self._cutter = FrameCutter()
         for block in self._cutter.feed(data):
             mould = self._mould
             if (mould is not None and mould.fits(block)) or self._shows(block):

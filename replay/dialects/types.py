@@ -10,6 +10,7 @@ ModelLayout = Literal[
     "openai-embeddings",
     "anthropic-messages",
     "gemini-generate",
+    "bedrock-converse",
 ]
 Layout = Literal[ModelLayout, "json-rpc"]
 Family = Literal["model", "rpc"]
@@ -99,15 +100,16 @@ class Scripted(NamedTuple):
 class Answering(NamedTuple):
     """How a scripted answer is written. Its text needs no escapes in JSON.
 
-    whole(answer, text): one that does not stream. begin(answer), token(name, text), end(answer, text): the server-sent
-    events before the first token of a stream, that bring one token, and with which it ends; None where a layout has no
-    streams.
+    whole(answer, text): one that does not stream. begin(answer), token(name, text), end(answer, text): the events
+    before the first token of a stream, that bring one token, and with which it ends; None where a layout has no
+    streams. stream_type: the content type of a stream.
     """
 
     whole: Callable[[Scripted, bytes], bytes]
     begin: Callable[[Scripted], Sequence[bytes]] | None = None
     token: Callable[[bytes, bytes], bytes] | None = None
     end: Callable[[Scripted, bytes], Sequence[bytes]] | None = None
+    stream_type: bytes = b"text/event-stream; charset=utf-8"
 
 
 class Dialect(NamedTuple):

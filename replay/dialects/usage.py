@@ -1,5 +1,5 @@
 """Token counts as model APIs tell them: the `usage` of OpenAI chat completions, completions and Responses, of
-Anthropic messages, of Gemini's generateContent (`usageMetadata`), and of those that follow them.
+Anthropic messages, of Gemini's generateContent (`usageMetadata`), Bedrock's Converse, and those that follow them.
 
 What counts cached tokens, and what leaves them out:
 
@@ -9,12 +9,14 @@ What counts cached tokens, and what leaves them out:
 | `input_tokens` with `input_tokens_details` | Responses | within |
 | `input_tokens` alone | Anthropic messages | beside it, as `cache_read_input_tokens`, `cache_creation_…` |
 | `promptTokenCount` | Gemini; its thoughts count beside its candidates | within |
+| `inputTokens` | Bedrock's Converse | beside it, as `cacheReadInputTokens`, `cacheWriteInputTokens` |
 
 Sources: https://platform.openai.com/docs/api-reference/chat/object, .../responses/object,
 https://docs.anthropic.com/en/api/messages, https://api-docs.deepseek.com/api/create-chat-completion,
 https://docs.x.ai/developers/advanced-api-usage/prompt-caching/usage-and-pricing,
 https://docs.litellm.ai/docs/completion/prompt_caching,
-https://ai.google.dev/api/generate-content#UsageMetadata
+https://ai.google.dev/api/generate-content#UsageMetadata,
+https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
 """
 
 from typing import Any
@@ -22,13 +24,17 @@ from typing import Any
 from replay.dialects.types import Usage
 
 _PARTS = (
+    "cacheReadInputTokens",
+    "cacheWriteInputTokens",
     "cachedContentTokenCount",
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
     "candidatesTokenCount",
     "completion_tokens",
+    "inputTokens",
     "input_tokens",
     "input_tokens_details",
+    "outputTokens",
     "output_tokens",
     "prompt_cache_hit_tokens",
     "prompt_tokens",
@@ -66,6 +72,8 @@ def usage_of(parts: dict[str, Any]) -> Usage | None:
     """The counts in a usage; None if there are none."""
     if "promptTokenCount" in parts or "candidatesTokenCount" in parts:
         return _usage_of_gemini(parts)
+    if "inputTokens" in parts or "outputTokens" in parts:
+        return _usage_of_bedrock(parts)
     details = parts.get("prompt_tokens_details", parts.get("input_tokens_details"))
     read = _count(parts.get("cache_read_input_tokens"))
     written = _count(parts.get("cache_creation_input_tokens"))
@@ -93,6 +101,13 @@ def _usage_of_gemini(parts: dict[str, Any]) -> Usage | None:
     asked = [_count(parts.get(name)) for name in ("promptTokenCount", "toolUsePromptTokenCount")]
     given = [_count(parts.get(name)) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
     usage = Usage(_sum(asked), _sum(given), _count(parts.get("cachedContentTokenCount")))
+    return None if usage == _NOTHING else usage
+
+
+def _usage_of_bedrock(parts: dict[str, Any]) -> Usage | None:
+    names = ("inputTokens", "cacheReadInputTokens", "cacheWriteInputTokens")
+    given, read, written = (_count(parts.get(name)) for name in names)
+    usage = Usage(_sum([given, read, written]), _count(parts.get("outputTokens")), read)
     return None if usage == _NOTHING else usage
 
 

@@ -5,7 +5,7 @@ to replay.dialects.
 """
 
 from replay.dialects.bodies import read_body
-from replay.dialects.streams import StreamReader
+from replay.dialects.streams import StreamReader, is_event_stream
 from replay.dialects.types import Usage
 from replay.http.codings import CodingError, Uncoder, codings_of, uncoder
 
@@ -17,7 +17,9 @@ class UsageReader:
 
     def __init__(self, content_type: str, content_encoding: str) -> None:
         kind = content_type.partition(";")[0].strip().lower()
-        self._stream = StreamReader("model") if kind == "text/event-stream" else None
+        self._stream = (
+            StreamReader("model") if is_event_stream(content_type.encode("latin-1", "replace")) else None
+        )
         self._uncoder: Uncoder | None = uncoder(content_encoding, _MOST_BYTES)
         is_readable = self._uncoder is not None or codings_of(content_encoding) == []
         self._is_over = not is_readable or not (self._stream is not None or kind.endswith("json"))

@@ -48,6 +48,11 @@ def gemini(*parts: Any, finish: str | None = None, **usage: int) -> bytes:
     return event({"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m", "responseId": "r"})
 
 
+def converse(kind: str, **fields: Any) -> bytes:
+    """As Amazon's frames are made into events before they are read (tests/dialects/test_aws_frames.py)."""
+    return event(fields, kind)
+
+
 class Sample(NamedTuple):
     """A stream as events; tokens are the places of those that are tokens, end is that of the one that ends it."""
 
@@ -181,6 +186,34 @@ SAMPLES = {
         5,
         Usage(5, 33, 2),
         ("STOP",),
+        ("look",),
+    ),
+    "bedrock-converse": Sample(
+        [
+            converse("messageStart", role="assistant"),
+            converse("contentBlockDelta", delta={"reasoningContent": {"text": "hm"}}, contentBlockIndex=0),
+            converse(
+                "contentBlockDelta", delta={"reasoningContent": {"signature": "c2ln"}}, contentBlockIndex=0
+            ),
+            converse("contentBlockStop", contentBlockIndex=0),
+            converse("contentBlockDelta", delta={"text": "Hi"}, contentBlockIndex=1, p="abcdefg"),
+            converse("contentBlockDelta", delta={"text": " you"}, contentBlockIndex=1, p="abc"),
+            converse("contentBlockDelta", delta={"text": ""}, contentBlockIndex=1),
+            converse(
+                "contentBlockStart", start={"toolUse": {"toolUseId": "t", "name": "look"}}, contentBlockIndex=2
+            ),
+            converse("contentBlockDelta", delta={"toolUse": {"input": '{"a":'}}, contentBlockIndex=2),
+            converse("messageStop", stopReason="tool_use"),
+            converse(
+                "metadata",
+                usage={"inputTokens": 5, "outputTokens": 33, "totalTokens": 38, "cacheReadInputTokens": 100},
+                metrics={"latencyMs": 7},
+            ),
+        ],
+        [1, 4, 5, 8],
+        9,
+        Usage(105, 33, 100),
+        ("tool_use",),
         ("look",),
     ),
     "json-rpc": Sample(

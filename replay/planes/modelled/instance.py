@@ -19,7 +19,7 @@ from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, scan_for
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
 from replay.planes.modelled.script import Plan, Recorded, Script, recorded_of
 from replay.planes.modelled.types import Asked, ModelSpec
-from replay.planes.modelled.wording import STREAM_TYPE, Wording, answer_name, wording_at
+from replay.planes.modelled.wording import Wording, answer_name, wording_at
 
 HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -295,12 +295,13 @@ class Line(asyncio.Protocol):
         self._transport.close()
 
     def _send_token(self, plan: Plan) -> float | None:
-        out = b"" if self._sent else head_of(200, STREAM_TYPE, CHUNKED, keep_alive=self._keeps_alive)
-        assert self._wording is not None
-        out += self._wording.token(self._scripted, self._sent)
+        wording = self._wording
+        assert wording is not None
+        out = b"" if self._sent else head_of(200, wording.stream_type, CHUNKED, keep_alive=self._keeps_alive)
+        out += wording.token(self._scripted, self._sent)
         self._sent += 1
         if self._sent == plan.tokens:
-            self._finish(out + self._wording.end(self._scripted))
+            self._finish(out + wording.end(self._scripted))
             return None
         self._transport.write(out)
         if plan.body_ms is not None:

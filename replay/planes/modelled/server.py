@@ -23,7 +23,7 @@ from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of,
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.model import Model
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
-from replay.planes.modelled.wording import STREAM_TYPE, Wording, answer_name, wording_at
+from replay.planes.modelled.wording import Wording, answer_name, wording_at
 
 INSTANCE = b"modelled-1"
 _MS = 1_000_000
@@ -262,9 +262,10 @@ class Connection(asyncio.Protocol):
         )
 
     def _begin_stream(self) -> None:
-        request = self._current
+        request, wording = self._current, self._stream.wording
         assert request is not None
-        head = head_of(200, STREAM_TYPE, CHUNKED, keep_alive=request.keep_alive, first=_FIRST)
+        assert wording is not None
+        head = head_of(200, wording.stream_type, CHUNKED, keep_alive=request.keep_alive, first=_FIRST)
         self._send_tokens(head)
 
     def _send_tokens(self, head: bytes = b"") -> None:

@@ -14,16 +14,16 @@ WORDS = tuple(
     b"the case is open and its owner has been told so we wait for one more answer before we close it".split()
 )
 CONTENT_TYPE = b"application/json"
-STREAM_TYPE = b"text/event-stream; charset=utf-8"
 _NAME = b"#" * 16
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Wording:
-    """Answers in one dialect."""
+    """Answers in one dialect. stream_type: the content type of its streams."""
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
+        self.stream_type = answering.stream_type
         token = answering.token
         self._tokens = [] if token is None else [_cut(_chunk(token(_NAME, word + b" "))) for word in WORDS]
 

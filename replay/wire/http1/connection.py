@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
+from replay.dialects.streams import is_event_stream
 from replay.wire.answers import MOST_CAPTURED_BYTES, Tells, capture
 from replay.wire.http1.response import Head, ResponseReader
 from replay.wire.opening import Opened
@@ -200,7 +201,7 @@ class Connection(Opened):
         """Whether events are to be looked for in a response, of which this is the first read's head or nothing."""
         if reader.has_head:
             return reader.events is not None
-        return self.exchange.is_stream or b"text/event-stream" in head.lower()  # type: ignore[union-attr]
+        return self.exchange.is_stream or is_event_stream(head) is not None  # type: ignore[union-attr]
 
     def _sliced(self, data: bytes, now: int) -> bytes:
         """The part of data that is to be read now; the rest is put by, and nothing more is received meanwhile."""

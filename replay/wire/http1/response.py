@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import httptools
 
-from replay.dialects.streams import StreamReader
+from replay.dialects.streams import StreamReader, is_event_stream
 from replay.wire.answers import (
     LONGEST_INSTANCE,
     Tells,
@@ -218,7 +218,7 @@ class ResponseReader:
         elif key == b"transfer-encoding":
             self._is_chunked = b"chunked" in value.lower()
         elif key == b"content-type":
-            self._is_event_stream = b"text/event-stream" in value.lower()
+            self._is_event_stream = is_event_stream(value) is not None
         elif key == b"content-encoding":
             self._is_encoded = is_coded(value)
             self._exchange.content_encoding = value if self._is_encoded else None
