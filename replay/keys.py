@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec.inspect import DictType, Metadata, StructType, Type, UnionType, type_info
+from msgspec.inspect import DictType, LiteralType, Metadata, StructType, Type, UnionType, type_info
 
 _MOST_CHARACTERS = 60
 
@@ -75,21 +75,40 @@ def explained(cause: msgspec.ValidationError, kind: type, written: Any, table: s
         return ended(unknown_key({unknown[1]: None}, known, f" in [{inside}]" if inside else "") or what)
     key = "".join(index or f".{name}" for name, index in path).lstrip(".")
     place = " ".join(filter(None, (f"[{table}]" if table else "", key)))
-    return ended(f"{place}: {in_words(what)}" if place else in_words(what))
+    enum = re.fullmatch(r"Invalid enum value '(.*)'", what, re.DOTALL)
+    said = in_words(what) if enum is None else _no_choice(enum[1], _choices_at(kind, path))
+    return ended(f"{place}: {said}" if place else said)
+
+
+def _no_choice(value: str, choices: list[str]) -> str:
+    near = difflib.get_close_matches(value, choices, n=1)
+    hint = f'. Did you mean "{near[0]}"?' if near else ""
+    return f"must be one of {', '.join(choices)}, and is {quoted(value)}{hint}"
+
+
+def _choices_at(kind: type, path: list[tuple[str, str]]) -> list[str]:
+    """The words that may stand at that place."""
+    here = _types_at(kind, path)
+    return [str(value) for one in here if isinstance(one, LiteralType) for value in one.values]
 
 
 def _known_at(kind: type, path: list[tuple[str, str]], written: Any) -> list[str]:
     """The keys of the table at that place; where several kinds of table may be there, of the one that is named."""
-    here = list(_alternatives(type_info(kind)))
+    tables = [one for one in _types_at(kind, path) if isinstance(one, StructType)]
     for name, index in path:
-        here = [part for one in here for inner in _inside(one, name) for part in _alternatives(inner)]
         written = _part_of(written, name, index)
-    tables = [one for one in here if isinstance(one, StructType)]
     if isinstance(written, Mapping):
         named = [one for one in tables if one.tag_field and written.get(one.tag_field) == one.tag]
         tables = named or tables
     fields = [field.encode_name for one in tables for field in one.fields]
     return list(dict.fromkeys([*fields, *(one.tag_field for one in tables if one.tag_field)]))
+
+
+def _types_at(kind: type, path: list[tuple[str, str]]) -> list[Type]:
+    here = list(_alternatives(type_info(kind)))
+    for name, _ in path:
+        here = [part for one in here for inner in _inside(one, name) for part in _alternatives(inner)]
+    return here
 
 
 def _alternatives(info: Type) -> Iterator[Type]:

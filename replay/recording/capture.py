@@ -102,7 +102,8 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     if exchange.fault is not None:
         attributes["fault"] = exchange.fault
     attributes |= {key: str(count) for key, count in exchange.usage.items()}
-    first_ns, end_ns = exchange.first_byte_ns, exchange.end_ns
+    # Of a model's stream the first byte is not yet its first token: the head, a role and a ping come before.
+    first_ns, end_ns = exchange.first_token_ns or exchange.first_byte_ns, exchange.end_ns
     response_json, response_headers = kept_response(exchange, redactor)
     step = Step(
         id=f"r{exchange.number}",

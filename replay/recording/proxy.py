@@ -99,7 +99,7 @@ class RecordedPassage(Passage):
             if is_json_type(content_type):
                 self._response_capture = BodyCapture(response.is_chunked, None, MOST_RESPONSE_BYTES)
         if is_model_path(exchange.path):
-            self._usage = UsageReader(content_type, response.value(b"content-encoding"))
+            self._usage = UsageReader(content_type, response.value(b"content-encoding"), self._now)
             feed = self._usage.feed
             self._feed_usage = Unchunked(feed).feed if response.is_chunked else feed
 
@@ -117,6 +117,7 @@ class RecordedPassage(Passage):
         """Give the exchange what was wanted of a response that is complete."""
         if self._usage is not None:
             self.exchange.usage = self._usage.counts()
+            self.exchange.first_token_ns = self._usage.first_token_ns
         if self._response_capture is not None:
             self.exchange.response_body = self._response_capture.body
 

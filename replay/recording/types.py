@@ -55,6 +55,7 @@ class Exchange(msgspec.Struct):
     """One request and what became of it, with its secrets: this never touches a disk.
 
     path: below the upstream's URL. client_path: as the client asked. Times: ns, monotonic; None: it did not happen.
+    first_token_ns: of a model's stream.
     body: the request's, without its transfer coding; None where it is larger than what is kept. body_hash: of all of
     it. usage: token counts seen in the response. response_headers, response_body: only where they are to be kept; the
     body without its transfer coding, None where it is too large. fault: what went wrong, in words.
@@ -69,6 +70,7 @@ class Exchange(msgspec.Struct):
     upstream: str
     begin_ns: int
     first_byte_ns: int | None = None
+    first_token_ns: int | None = None
     end_ns: int | None = None
     body: bytes | None = b""
     body_bytes: int = 0

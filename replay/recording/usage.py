@@ -1,8 +1,11 @@
-"""Token counts that a model's response tells of, from its body as it passes. Sans I/O.
+"""Token counts that a model's response tells of, and when its first token came, from its body as it passes. Sans I/O.
 
 Bounded: of JSON the first MiB, of a stream one event of at most a MiB at a time. What the counts look like is known
 to replay.dialects.
 """
+
+from collections.abc import Callable
+from time import monotonic_ns
 
 from replay.dialects.bodies import read_body
 from replay.dialects.streams import StreamReader, is_event_stream
@@ -13,9 +16,13 @@ _MOST_BYTES = 1 << 20
 
 
 class UsageReader:
-    """Fed a response's body without its transfer coding. Other content types and codings are passed over."""
+    """Fed a response's body without its transfer coding. Other content types and codings are passed over.
 
-    def __init__(self, content_type: str, content_encoding: str) -> None:
+    now: the clock, in ns.
+    """
+
+    def __init__(self, content_type: str, content_encoding: str, now: Callable[[], int] = monotonic_ns) -> None:
+        self._now = now
         kind = content_type.partition(";")[0].strip().lower()
         self._stream = (
             StreamReader("model") if is_event_stream(content_type.encode("latin-1", "replace")) else None
@@ -35,11 +42,16 @@ class UsageReader:
                 self._give_up()
                 return
         if self._stream is not None:
-            self._stream.feed(data, 0)
+            self._stream.feed(data, self._now())
             return
         self._buffer += data
         if len(self._buffer) > _MOST_BYTES:
             self._give_up()
+
+    @property
+    def first_token_ns(self) -> int | None:
+        """When the first token of a stream came; None where there was none, or it is no stream."""
+        return None if self._stream is None else self._stream.first_token_ns or None
 
     def counts(self) -> dict[str, int]:
         """What was found, once the body is complete: input_tokens, output_tokens, cached_tokens."""

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from replay.target.auth import Auth
+from replay.target.sending import Shape
 from replay.target.urls import check_url
 from replay.trace.types import Expect
 from replay.trace.values.expect import expect_problem
@@ -27,6 +28,10 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     wait: Annotated[
         bool, Meta(description="Whether they only take their recorded time, and nothing is sent.")
     ] = False
+    shape: Annotated[
+        Shape | None,
+        Meta(description="How model calls there become requests; absent: as [shape] of the target says."),
+    ] = None
     auth: Annotated[
         Auth | Literal["target"] | None,
         Meta(
@@ -41,8 +46,10 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             raise ValueError("a route needs one of send_to and wait")
         if self.send_to is not None:
             check_url(self.send_to)
-        elif self.auth is not None:
-            raise ValueError("auth of a route goes with send_to: nothing is sent for a wait")
+            return
+        for name in ("auth", "shape"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} of a route goes with send_to: nothing is sent for a wait")
 
 
 class ExpectRule(Expect, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):

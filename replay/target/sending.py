@@ -97,10 +97,22 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """How a model call that is known by its token counts becomes a request."""
 
-    kind: Annotated[ModelLayout, Meta(description="The API in which it asks.")] = "openai-chat"
+    kind: Annotated[
+        ModelLayout | Literal["template"],
+        Meta(description="The API in which it asks, or a template of its requests' bodies."),
+    ] = "openai-chat"
     path: Annotated[
         str | None,
         Meta(description="Where; absent: where that API has it. {model} in it stands for the model's name."),
+    ] = None
+    template: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "For kind template: a file with a body in JSON, in which {{prompt}}, {{input_tokens}}, "
+                "{{output_tokens}}, {{model}}, {{stream}}, {{session}} and {{step}} stand for what each call has."
+            )
+        ),
     ] = None
     model: Annotated[str | None, Meta(description="The model to ask for, instead of the trace's.")] = None
     salt: Annotated[
@@ -117,14 +129,23 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         path = self.path
         if path is not None and (not path.startswith("/") or not path.isprintable() or " " in path):
             raise ValueError("path must begin with / and hold no spaces")
-        if self.ignore_eos and not prompting_of(self.kind).can_ignore_eos:
+        if (self.template is None) == (self.kind == "template"):
+            raise ValueError('template goes with kind = "template"')
+        if self.kind == "template":
+            if path is None:
+                raise ValueError('kind = "template" needs the path at which models are asked')
+            if self.ignore_eos:
+                raise ValueError("ignore_eos belongs in the template")
+        elif self.ignore_eos and not prompting_of(self.kind).can_ignore_eos:
             raise ValueError(f"ignore_eos is nothing that can be asked for in {self.kind}")
 
     def asked_at(self, model: str, *, is_stream: bool) -> str:
         """The path at which a model is asked, by its name, for a stream or for an answer that comes whole."""
-        prompting = prompting_of(self.kind)
         path = self.path
         if path is None:
+            # That a template has one was seen to.
+            assert self.kind != "template"
+            prompting = prompting_of(self.kind)
             path = (is_stream and prompting.stream_path) or prompting.path
         return path.replace("{model}", quote(model, safe="", errors="replace"))
 

@@ -208,7 +208,7 @@ def test_the_target_file_says_what_is_expected(tmp_path):
             "expects nothing; say status, header, contains, matches, json or max_bytes",
         ),
         ('[[expect]]\nstatus = "fine"', "expects the status 'fine'"),
-        ('answers = "none"', "answers: Invalid enum value 'none'"),
+        ('answers = "none"', 'answers: must be one of kind, status, and is "none"'),
     ],
 )
 def test_a_target_file_with_a_bad_expectation_says_what_is_wrong(tmp_path, written, message):

@@ -240,7 +240,10 @@ def test_memory_time_gets_cheaper_by_what_is_above_each_tier(gib_s: float, amoun
         ),
         (TIERED.replace("1000", "-1"), "the tiers of [request] must begin above 0 and ascend by above_gib_s."),
         (FLEET + SPOT + '[unpriced]\neye = "no."\n', "eye has a price and is among the unpriced."),
-        (FLEET.replace('"arm"', '"armour"') + SPOT, "machines[...].arch: Invalid enum value 'armour'."),
+        (
+            FLEET.replace('"arm"', '"armour"') + SPOT,
+            'machines[...].arch: must be one of arm, x86, and is "armour". Did you mean "arm"?',
+        ),
         ("[commitments]\ndate = 2025-01-01\nrates = []\n", 'commitments: the key "source" is missing.'),
     ],
 )

@@ -147,3 +147,20 @@ def test_a_compressed_response_that_unpacks_to_too_much_is_given_up():
     reader.feed(packer.compress(b" " * 50_000_000) + packer.flush())
 
     assert reader.counts() == {}
+
+
+def test_the_first_token_is_not_the_first_byte():
+    """A role, a ping and an empty chunk come before it."""
+    at_ns = iter([10, 20, 30, 40])
+    reader = UsageReader("text/event-stream", "", lambda: next(at_ns))
+    for delta in (
+        {"role": "assistant", "content": ""},
+        {"content": ""},
+        {"reasoning_content": "hm"},
+        {"content": "Hi"},
+    ):
+        reader.feed(b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n")
+
+    assert reader.first_token_ns == 30
+    assert UsageReader("application/json", "").first_token_ns is None
+    assert UsageReader("text/event-stream", "").first_token_ns is None

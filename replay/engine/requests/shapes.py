@@ -13,8 +13,10 @@ bodies are put together as bytes, 16 words at a time.
 import json
 from collections import OrderedDict
 from hashlib import shake_128
+from pathlib import Path
 
 from replay.dialects.asked import prompting_of
+from replay.engine.requests.templates import Call, Template
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall
 
@@ -65,7 +67,9 @@ def text_of(seed: bytes, tokens: int) -> bytes:
 
 
 class ModelCalls:
-    """Bodies of model calls, in the dialect of a target's shape, and where they go.
+    """Bodies of model calls, in the dialect of a target's shape or by its template, and where they go.
+
+    Raises TargetError where the template is none.
 
     clamped: how many prompts were cut to MOST_PROMPT_TOKENS.
     """
@@ -74,7 +78,8 @@ class ModelCalls:
         self._model = shape.model
         self._salt = shape.salt.encode()
         self._ignores_eos = shape.ignore_eos
-        self._prompting = prompting_of(shape.kind)
+        self._template = None if shape.template is None else Template(Path(shape.template))
+        self._prompting = None if shape.kind == "template" else prompting_of(shape.kind)
         self._shape = shape
         self._paths: dict[tuple[str, bool], str] = {}
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
@@ -98,13 +103,26 @@ class ModelCalls:
     def body(self, llm: LlmCall, session_id: str, step_id: str) -> bytes:
         """The request's body, as JSON bytes."""
         name = self._name(llm)
+        parts = self._prompt(llm, session_id, step_id)
+        if self._prompting is None:
+            assert self._template is not None
+            return self._template.filled(
+                Call(
+                    b"".join(parts),
+                    llm.input_tokens,
+                    llm.output_tokens or 1,
+                    llm.stream,
+                    name,
+                    session_id,
+                    step_id,
+                )
+            )
         opening = self._openings.get(name)
         if opening is None:
             if len(self._openings) >= _MOST_NAMES:
                 self._openings.clear()
             # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
             opening = self._openings[name] = self._prompting.opening(json.dumps(name).encode())
-        parts = self._prompt(llm, session_id, step_id)
         parts.insert(0, opening)
         parts.append(self._prompting.closing(llm.output_tokens or 1, llm.stream, self._ignores_eos))
         return b"".join(parts)

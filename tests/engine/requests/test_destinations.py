@@ -261,7 +261,7 @@ def test_a_command_that_several_places_share_runs_once(tmp_path):
     ("route", "why"),
     [
         ('wait = true\nauth = "target"', "auth of a route goes with send_to: nothing is sent for a wait"),
-        ('send_to = "http://b"\nauth = "other"', "auth: Invalid enum value 'other'"),
+        ('send_to = "http://b"\nauth = "other"', 'auth: must be one of target, and is "other"'),
         ('send_to = "http://b"\nauth = { bearer = "X" }', 'unknown key "bearer" in [routes.auth]. '),
         ('send_to = "asgi:a:b"', 'an asgi: url needs transport = "httpx"'),
     ],

@@ -1,0 +1,60 @@
+"""What the official clients of model APIs ask through the recorder comes back as model calls, with true counts and times."""
+
+import anyio
+import pytest
+
+from replay.planes.modelled.server import modelled_server
+from replay.planes.modelled.time_types import Spread
+from replay.planes.modelled.types import ServiceModel
+from tests.support.recorders import Recorded
+
+openai = pytest.importorskip("openai", reason="the openai package is not installed")
+anthropic = pytest.importorskip("anthropic", reason="the anthropic package is not installed")
+
+FIRST_MS, GAP_MS, TOKENS = 40.0, 20.0, 6
+MODEL = ServiceModel(by_kind={"llm": Spread(FIRST_MS), "http": Spread(1.0)}, between_tokens=Spread(GAP_MS))
+PROMPT = [{"role": "user", "content": "how is it today"}]
+
+
+async def ask_all(url):
+    async with openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="sk-canary", max_retries=0) as client:
+        counted = {"stream": True, "stream_options": {"include_usage": True}}
+        async for _ in await client.chat.completions.create(
+            model="m", messages=PROMPT, max_completion_tokens=TOKENS, **counted
+        ):
+            pass
+        async for _ in await client.responses.create(
+            model="m", input="how is it", max_output_tokens=TOKENS, stream=True
+        ):
+            pass
+        await client.embeddings.create(model="m", input="how is it")
+    async with anthropic.AsyncAnthropic(base_url=url, api_key="sk-canary", max_retries=0) as client:
+        async with client.messages.stream(model="m", messages=PROMPT, max_tokens=TOKENS) as stream:
+            await stream.get_final_message()
+
+
+def test_they_come_back_as_model_calls(tmp_path):
+    recorded = []
+
+    async def record():
+        async with modelled_server(MODEL) as url:
+            recorder = Recorded(tmp_path / "t.jsonl", "--upstream", url)
+            with anyio.fail_after(30):
+                await ask_all(recorder.url)
+            assert recorder.stop()[0] == 0
+            recorded.extend(recorder.sessions())
+
+    anyio.run(record)
+    steps = [step for session in recorded for step in session.steps]
+
+    assert [step.kind for step in steps] == ["llm"] * 4
+    chat, responses, embeddings, messages = steps
+    for step in (chat, responses, messages):
+        assert step.attributes["output_tokens"] == str(TOKENS)
+        assert int(step.attributes["input_tokens"]) > 0
+        # The instants are the modelled server's own, so no wait of this machine can make them smaller.
+        assert FIRST_MS * 0.9 < step.recorded.ttft_ms < step.took_ms
+        assert step.took_ms - step.recorded.ttft_ms > GAP_MS * (TOKENS - 1) * 0.5
+    assert int(embeddings.attributes["input_tokens"]) > 0
+    assert "output_tokens" not in embeddings.attributes
+    assert "sk-canary" not in (tmp_path / "t.jsonl").read_text()
