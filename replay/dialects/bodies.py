@@ -7,7 +7,7 @@ from replay.dialects.documents import MOST_BYTES, read_cut_document, read_docume
 from replay.dialects.errors import is_error
 from replay.dialects.facts import Facts
 from replay.dialects.families import family_of_request
-from replay.dialects.json_rpc import JSON_RPC
+from replay.dialects.layouts.json_rpc import JSON_RPC
 from replay.dialects.registry import dialect_of_body
 from replay.dialects.types import BodyFacts
 from replay.dialects.usage import usage_in

@@ -1,13 +1,13 @@
 """Which dialects there are, and which of them a document is in."""
 
-from replay.dialects.anthropic_messages import ANTHROPIC_MESSAGES
-from replay.dialects.bedrock_converse import BEDROCK_CONVERSE
-from replay.dialects.gemini_generate import GEMINI_GENERATE
-from replay.dialects.json_rpc import JSON_RPC
-from replay.dialects.openai_chat import OPENAI_CHAT
-from replay.dialects.openai_completions import OPENAI_COMPLETIONS
-from replay.dialects.openai_embeddings import OPENAI_EMBEDDINGS
-from replay.dialects.openai_responses import OPENAI_RESPONSES
+from replay.dialects.layouts.anthropic_messages import ANTHROPIC_MESSAGES
+from replay.dialects.layouts.bedrock_converse import BEDROCK_CONVERSE
+from replay.dialects.layouts.gemini_generate import GEMINI_GENERATE
+from replay.dialects.layouts.json_rpc import JSON_RPC
+from replay.dialects.layouts.openai_chat import OPENAI_CHAT
+from replay.dialects.layouts.openai_completions import OPENAI_COMPLETIONS
+from replay.dialects.layouts.openai_embeddings import OPENAI_EMBEDDINGS
+from replay.dialects.layouts.openai_responses import OPENAI_RESPONSES
 from replay.dialects.types import Dialect, Document
 
 # The first that knows a document has it: a chat's first chunk may have no choices, so chat takes what completions

@@ -121,9 +121,9 @@ class Dialect(NamedTuple):
     (Anthropic, Responses). An event's reader returns what the event shows.
     ends_with_done: `[DONE]` is an end of this layout.
     paths: patterns of how the paths end at which a model is asked, whatever stands before. limits: the members of a
-    request's body that bound the tokens of its answer; an earlier one goes before a later; none: nothing is generated.
-    streams_at: how those of the paths end at which answers are streamed, where the path tells it and not a request's
-    body. prompting, answering: None where nothing is asked, or answered, in it by this program.
+    request's body that bound the tokens of its answer; an earlier one goes before a later; with none, it generates
+    nothing. streams_at: how those of the paths end at which answers are streamed, where the path tells it and not a
+    request's body. prompting, answering: None where nothing is asked, or answered, in it by this program.
     """
 
     layout: Layout

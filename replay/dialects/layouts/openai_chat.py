@@ -9,7 +9,7 @@ https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming
 
 from collections.abc import Sequence
 
-from replay.dialects.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.layouts.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
 from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 

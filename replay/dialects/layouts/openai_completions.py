@@ -5,7 +5,7 @@ Source: https://platform.openai.com/docs/api-reference/completions
 
 from collections.abc import Sequence
 
-from replay.dialects.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.layouts.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
 from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 
