@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import hpack
 
+from replay.dialects.streams import is_event_stream
 from replay.wire.answers import LONGEST_INSTANCE, Tells, is_coded, retry_after_s, says_cold
 from replay.wire.http2.faults import (
     COMPRESSION_ERROR,
@@ -116,7 +117,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
     check_fields(fields)
     length, retry_after = -1, None
     coding: bytes | None = None
-    is_event_stream = False
+    is_stream = False
     instance: str | None = None
     cold: bool | None = None
     for name, value in fields:
@@ -125,7 +126,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
                 raise StreamFault(PROTOCOL_ERROR, "a length that is none, or another")
             length = int(value)
         elif name == b"content-type":
-            is_event_stream = b"text/event-stream" in value.lower()
+            is_stream = is_event_stream(value) is not None
         elif name == b"content-encoding":
             coding = value if is_coded(value) else None
         elif name == b"retry-after":
@@ -135,7 +136,7 @@ def read_head(fields: Fields, tells: Tells) -> Head:
             instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         if name == tells.cold:
             cold = says_cold(value)
-    return Head(int(text), length, coding, is_event_stream, instance, cold, retry_after, fields)
+    return Head(int(text), length, coding, is_stream, instance, cold, retry_after, fields)
 
 
 def check_fields(fields: Fields) -> None:
