@@ -71,6 +71,14 @@ class Sends(Protocol):
     def send(self, attempt: Attempt, /) -> None: ...
 
 
+class Gathers(Protocol):
+    """A wire that writes at once what it is given between cork and uncork."""
+
+    def cork(self) -> None: ...
+
+    def uncork(self) -> None: ...
+
+
 class Sender(Protocol):
     """Turns steps into attempts on wires: the target's side of a run."""
 
@@ -94,6 +102,10 @@ class Sender(Protocol):
 
     def refused(self, step: Step, sent_ns: int) -> None:
         """The request of this step that was sent then was answered with 401."""
+
+    @property
+    def gathering(self) -> Sequence[Gathers]:
+        """Those of the wires that can gather what a burst of steps sends."""
 
     keeps_by_session: bool
 

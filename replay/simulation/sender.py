@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from replay.engine.attempt import Sends
+from replay.engine.attempt import Gathers, Sends
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import Router
 from replay.engine.walker import Walk
@@ -16,6 +16,7 @@ class SimulatedSender:
     """wires: of the target's own URL, and where there is one of all others to which its routes send steps."""
 
     keeps_by_session = False
+    gathering: Sequence[Gathers] = ()
 
     def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:
         router = Router(target, read_only=read_only)

@@ -39,6 +39,7 @@ class World:
     """
 
     keeps_by_session = False
+    gathering = ()
 
     def __init__(self) -> None:
         self.time = VirtualTime()

@@ -115,6 +115,31 @@ def test_what_is_late_after_a_stall_is_sent_one_right_after_the_other(world, tmp
     assert all(one.sent_ns - one.intended_ns > 250 * MS for one in records)
 
 
+def test_what_is_late_is_gathered_by_wires_that_can_and_what_is_on_time_is_not(world, tmp_path):
+    class Gathering(FakeTarget):
+        is_corked = False
+
+        def cork(self):
+            self.is_corked = True
+
+        def uncork(self):
+            self.is_corked = False
+
+        def send(self, attempt):
+            gathered[attempt.step.id] = self.is_corked
+            super().send(attempt)
+
+    gathered: dict[str, bool] = {}
+    target = Gathering(world)
+    target.gathering = [target]
+    run = VirtualRun(world, target, tmp_path, [(100.0 * (n + 1), [step(f"s{n}")]) for n in range(4)])
+    run.begin()
+    world.stall(run.loop.start_ns + 150 * MS, 200 * MS)
+    run.go_on()
+
+    assert gathered == {"s0": False, "s1": True, "s2": True, "s3": False}
+
+
 @pytest.mark.parametrize(("on_error", "sent"), [("continue", ["a", "b", "c"]), ("skip-rest", ["a"])])
 def test_what_follows_a_failed_step_is_sent_or_not_as_the_run_says(world, tmp_path, on_error, sent):
     target = FakeTarget(world, a=Answer(status=500))

@@ -48,6 +48,7 @@ class FakeTarget:
     """
 
     keeps_by_session = False
+    gathering = ()
 
     def __init__(self, world: World, **answers: Answer | Sequence[Answer]) -> None:
         self._world = world

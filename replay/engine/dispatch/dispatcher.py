@@ -66,6 +66,7 @@ class Dispatcher:
         check_over: Callable[[], None],
     ) -> None:
         self._sender, self._decide, self._wires = sender, sender.decide, sender.wires
+        self._gathering = sender.gathering
         self._recorder, self._recorded = recorder, recorder.ended
         self._pace, self._pacer, self._now = pace, pacer, now
         self._retries, self._till, self._witness = retries, till, witness
@@ -129,10 +130,14 @@ class Dispatcher:
         if not self._outbox:
             return
         now = self._now()
+        for gathering in self._gathering:
+            gathering.cork()
         for wire, attempt in self._outbox:
             attempt.started_ns = now
             wire.send(attempt)
         self._outbox.clear()
+        for gathering in self._gathering:
+            gathering.uncork()
 
     def _begin(self, walk: Walk, _: int, due_ns: int) -> None:
         now = self._now()

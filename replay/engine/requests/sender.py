@@ -39,6 +39,7 @@ class TargetSender:
             self._credentials.append(Credentials(place.auth) if alike is None else self._credentials[alike])
             self.wires.append(_wire(place, place.url))
             self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
+        self.gathering = [wire for wire in self.wires if isinstance(wire, Http2Wire)]
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
         self.has_guest = any(place.url.startswith(ASGI_PREFIX) for place in self.places)

@@ -67,6 +67,25 @@ async def test_steps_share_a_connection_and_each_says_how():
 
 
 @pytest.mark.anyio
+async def test_what_is_gathered_is_sent_when_that_ends_and_stamped_then():
+    async with wire_to(reacts(answers_ok)) as (wire, _):
+        await ask(wire)
+        sent = [exchange("POST", body=b"x" * n) for n in range(20)]
+        wire.cork()
+        for one in sent:
+            wire.send(one)
+        before = monotonic_ns()
+        assert not any(one.sent_ns for one in sent)
+        wire.uncork()
+        assert all(before <= one.sent_ns <= monotonic_ns() for one in sent)
+        assert len({one.sent_ns for one in sent}) == 1
+        while not all(one.end_ns for one in sent):
+            await asyncio.sleep(0)
+
+    assert outcomes(sent) == {(200, None, None)}
+
+
+@pytest.mark.anyio
 async def test_a_connection_more_is_opened_when_those_that_are_open_are_full():
     plan = Connections(streams_per_connection=8, max=3)
     async with wire_to(reacts(answers_ok), connections=plan) as (wire, _):
