@@ -28,6 +28,7 @@ Referers are dropped. A line with a request that the server could not parse is l
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from replay.importers.logs.apache_format import apache_pieces
@@ -58,11 +59,13 @@ _LINE = re.compile(
     re.ASCII | re.DOTALL,
 ).fullmatch
 _FIELD = re.compile(
-    r'(?:(?P<key>[A-Za-z_][\w.\-]{0,50})[=:])?"(?P<quoted>(?:[^"\\]|\\.)*+)"'
-    r"|(?P<name>[A-Za-z_][\w.\-]{0,50})=(?P<value>[^\s\"]*+)|(?P<bare>\S++)",
+    r'(?:(?P<key>[A-Za-z_][\w.\-]{0,50}+)[=:])?"(?P<quoted>(?:[^"\\]|\\.)*+)"'
+    r"|(?P<name>[A-Za-z_][\w.\-]{0,50}+)=(?P<value>[^\s\"]*+)|(?P<bare>\S++)",
     re.ASCII | re.DOTALL,
 )
 _REQUEST = re.compile(r"(?P<method>\S+) (?P<path>.+?)(?: HTTP/\d(?:\.\d)?)?", re.DOTALL).fullmatch
+# The same few come again and again.
+_MOST_REQUESTS = 1 << 14
 _INSTANT = re.compile(r"\d{9,10}\.\d{3}", re.ASCII).fullmatch
 _FRACTION = re.compile(r"\d{1,7}\.\d{1,6}", re.ASCII).fullmatch
 _MILLISECONDS = re.compile(r"\d{1,9}ms", re.ASCII).fullmatch
@@ -155,7 +158,7 @@ def _explained(log: RequestLog) -> list[str]:
 
 
 def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: ImportOptions) -> None:
-    request = _REQUEST(unescaped(found["request"]))
+    request = _request(found["request"])
     if request is None:
         log.departures.drop("line(s) with a request that the server could not parse")
         return
@@ -165,15 +168,15 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     user_agent = None if user_agent in (None, "-", "") else unescaped(user_agent)
     if forwarded_for is None or not _ADDRESSES(forwarded_for):
         forwarded_for = _first(fields, _FORWARDED_KEYS)
-    instant = next(filter(_INSTANT, bare), None) or fields.get("msec")
+    instant = (next(filter(_INSTANT, bare), None) if bare else None) or fields.get("msec")
     stamp_ns = (instant_ns(instant) if instant else None) or stamp_ns
     took_us, is_end, upstream = _duration(fields, bare)
-    if took_us is None:
+    if took_us is None and bare:
         log.departures.drop(_BARE_NUMBERS, any(text.isdigit() for text in bare))
-    request_id = _first(fields, _ID_KEYS) or next(filter(_REQUEST_ID, bare), None)
+    request_id = _first(fields, _ID_KEYS) or (next(filter(_REQUEST_ID, bare), None) if bare else None)
     client, user, host = _columns(found)
     address = first_address(forwarded_for, client)
-    path = request["path"]
+    method, path = request
     told = {
         **fields,
         "client": address,
@@ -185,7 +188,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
         LoggedRequest(
             start_us=log.stamps.start_us(stamp_ns, took_us, is_end),
             took_us=took_us,
-            method=request["method"],
+            method=method,
             path=path,
             client=client_key(address, user_agent),
             host=host or _first(fields, _HOST_KEYS),
@@ -200,6 +203,13 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
             },
         )
     )
+
+
+@lru_cache(_MOST_REQUESTS)
+def _request(text: str) -> tuple[str, str] | None:
+    """The method and the target of a request line; None where it has none."""
+    found = _REQUEST(unescaped(text))
+    return None if found is None else (found["method"], found["path"])
 
 
 def _columns(found: "re.Match[str]") -> tuple[str, str, str | None]:
@@ -225,12 +235,13 @@ def _fields(rest: str) -> tuple[list[str], dict[str, str], list[str]]:
     texts: list[str] = []
     fields: dict[str, str] = {}
     bare: list[str] = []
-    for found in _FIELD.finditer(rest):
-        quoted, key = found["quoted"], found["key"] or found["name"]
-        if key is not None:
-            fields.setdefault(key, quoted if quoted is not None else found["value"])
-        elif quoted is None:
-            bare.append(found["bare"])
+    for key, quoted, name, value, word in _FIELD.findall(rest):  # a group that is not there is empty
+        if word:
+            bare.append(word)
+        elif name:
+            fields.setdefault(name, value)
+        elif key:
+            fields.setdefault(key, quoted)
         else:
             texts.append(quoted)
     return texts, fields, bare + [text for text in texts[2:] if _FRACTION(text) or _REQUEST_ID(text)]
@@ -238,8 +249,6 @@ def _fields(rest: str) -> tuple[list[str], dict[str, str], list[str]]:
 
 def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, bool, str | None]:
     """The duration, whether the stamp beside it is the end, and what the upstream took."""
-    fractions = [text for text in bare if _FRACTION(text)]
-    milliseconds = next((text for text in bare if _MILLISECONDS(text)), None)
     upstream = _first(fields, _UPSTREAM_KEYS)
     text = _first(fields, _END_KEYS)
     if text is not None:
@@ -247,6 +256,10 @@ def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, 
     text = _first(fields, _START_KEYS)
     if text is not None:
         return duration_us(text, "us"), False, upstream
+    if not bare:
+        return None, False, upstream
+    fractions = [text for text in bare if _FRACTION(text)]
+    milliseconds = next((text for text in bare if _MILLISECONDS(text)), None)
     for found in filter(None, map(_SECONDS_AND_US, bare)):
         if int(found["us"]) // 1_000_000 == int(found["s"]):
             return duration_us(found["us"], "us"), False, upstream
@@ -258,4 +271,7 @@ def _duration(fields: dict[str, str], bare: Sequence[str]) -> tuple[int | None, 
 
 
 def _first(fields: dict[str, str], keys: Sequence[str]) -> str | None:
-    return next((fields[key] for key in keys if fields.get(key) not in (None, "", "-")), None)
+    for key in keys:
+        if key in fields and (text := fields[key]) not in ("", "-"):
+            return text
+    return None

@@ -19,6 +19,7 @@ Lines with other keys are read by those that `--keys` names (replay/importers/lo
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,8 @@ _ATTRIBUTES = {
     "x_envoy_upstream_service_time": "upstream_ms",
     "response_flags": "response_flags",
 }
+# Every line has the same few.
+_MOST_KEYS = 4096
 # A number under a key that only sounds like a start may be a duration.
 _EARLIEST_NS = 10**17  # in 1973
 
@@ -206,7 +209,8 @@ def _entry(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict):
         return None
-    entry = _flat({**found, **told_by_layout(found)})
+    layout = told_by_layout(found)
+    entry = _flat({**found, **layout} if layout else found)
     for key in ("request", "http"):
         inner = entry.get(key)
         if isinstance(inner, dict):
@@ -219,12 +223,20 @@ def _entry(line: str) -> dict[str, Any] | None:
 
 
 def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {key.lower().replace("-", "_"): value for key, value in found.items()}
+    return {_key(key): value for key, value in found.items()}
+
+
+@lru_cache(_MOST_KEYS)
+def _key(key: str) -> str:
+    return key.lower().replace("-", "_")
 
 
 def _first(entry: Mapping[str, Any], keys: Sequence[str]) -> str | None:
     """The first of these that is a text that says something, or a number, as a text."""
-    return next((text for key in keys if (text := said(entry.get(key))) is not None), None)
+    for key in keys:
+        if key in entry and (text := said(entry[key])) is not None:
+            return text
+    return None
 
 
 def _stamp(entry: Mapping[str, Any]) -> tuple[int, bool] | None:

@@ -50,6 +50,7 @@ def instant_ns(text: str) -> int | None:
     return unix_ns(text)
 
 
+@lru_cache(maxsize=4096)
 def duration_us(text: str, unit: str) -> int | None:
     """A duration like `0.123` in this unit (ns, us, ms or s), or like `0.123s`. None where it is none."""
     found = _DURATION(text)

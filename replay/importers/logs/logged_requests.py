@@ -152,7 +152,8 @@ class RequestLog:
         if path is None or not _METHOD(request.method):
             self.departures.drop("request(s) whose method or path cannot be replayed")
             return
-        self._went_to.add_url(request.path)
+        if request.path[0] != "/":
+            self._went_to.add_url(request.path)
         self._went_to.add("https", request.host)
         redacted = clean_path(path)
         self.departures.infer('path(s) with secrets in the query, replaced by "redacted"', redacted != path)

@@ -5,6 +5,7 @@ Pure. What makes no sense is None, so that one odd field does not cost its line.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
@@ -20,12 +21,15 @@ LONGEST_PATH = 1 << 14
 _AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]{0,30}://[^/?#]+").match
 
 _LARGEST_COUNT = 1 << 50
+# The same few come again with every request.
+_MOST_KNOWN = 1 << 14
 _VISIBLE = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _ESCAPE = re.compile(r'\\(?:x(?P<hex>[0-9A-Fa-f]{2})|(?P<character>["\\nrtbvf]))')
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\d+):\d+").fullmatch
 
 
+@lru_cache(_MOST_KNOWN)
 def replayable_path(text: str) -> str | None:
     """The path and query of a request line's target or a URL, as a trace may hold it; None where there is none."""
     if not text.startswith("/"):
@@ -50,6 +54,7 @@ def query_value(path: str, name: str) -> str | None:
     return next((value for key, value in pairs if key == name), None)
 
 
+@lru_cache(_MOST_KNOWN)
 def first_address(forwarded_for: str | None, peer: str | None) -> str:
     """The client's address: the first that it was forwarded for, or else the peer's, without its port."""
     text = next((each for each in (forwarded_for, peer) if each and each != "-"), "")
@@ -73,6 +78,8 @@ def session_key(value: str) -> str:
 
 def number(value: object, most: int = _LARGEST_COUNT) -> int | None:
     """A count, as a number or its text; None where it is none, or too large to be true."""
+    if value is None:
+        return None
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
     if isinstance(value, bool) or not isinstance(value, int):

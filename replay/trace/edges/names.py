@@ -4,11 +4,14 @@ Pure.
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 LONGEST_NAME = 200
 
 _MOST_SEGMENTS = 8
+# The same few paths come again with every request.
+_MOST_NAMES = 1 << 14
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.\-]*://[^/?#]*").match
 _ID = re.compile(
     r"[+\-]?\d[\d.,_\-]*"  # a number, a date, a version made of numbers only
@@ -21,6 +24,7 @@ _ID = re.compile(
 _SUFFIX = re.compile(r"(?P<stem>.+)(?P<suffix>\.[a-zA-Z][a-zA-Z0-9]{0,7})", re.DOTALL).fullmatch
 
 
+@lru_cache(_MOST_NAMES)
 def grouped_name(method: str, path: str) -> str:
     """`METHOD /path` without scheme, host and query, with segments that look like ids as `*`.
 

@@ -30,7 +30,7 @@ _SHORTEST_OWN = 12
 _FORM = "application/x-www-form-urlencoded"
 # Short segments of letters and digits hold no secret that is told by its shape.
 _IS_HARMLESS = re.compile(r"(?:/[\w.~\-]{0,18}+)*+", re.ASCII).fullmatch
-_MOST_PATHS = 4096
+_MOST_PATHS = 1 << 14
 _IS_FORM = re.compile(r"[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*(?:&[\w.%+\-\[\]]{1,200}=[^&=\s<>{}\"]*)*").fullmatch
 _IS_PARTS = re.compile(rb"\s*--[^\r\n]{1,200}\r?\n[Cc]ontent-[A-Za-z\-]+:").match
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
