@@ -65,7 +65,7 @@ def pilot(
     with aims_of(named, shape, plan) as aims:
         known = [target.name for target in aims.targets]
         if unknown := [name for name in fail or {} if name not in known]:
-            raise InputError(f"fail names {unknown[0]!r}, which is none of the targets {', '.join(known)}.")
+            raise InputError(f"fail names {unknown[0]!r}, which is not one of the targets {', '.join(known)}.")
         return run_pilot(
             path_of(trace),
             aims.targets,

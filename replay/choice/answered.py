@@ -70,7 +70,7 @@ def lacks_tools(answers: Answers, plane: PilotPlane, case: Case) -> str | None:
     tools = [tool for tool in bound_tools(answers) if tool not in marked and not has(case, plane, tool)]
     if not tools:
         return None
-    said = f"is no machine with {' and '.join(tools)}, which the agent needs"
+    said = f"is not a machine with {' and '.join(tools)}, which the agent needs"
     if plane.plane != "serverless":
         said = f"is not known to have {' and '.join(tools)}, which the agent needs"
     return "; it ".join([said, *filter(None, (unfit(case, plane, tool) for tool in tools))])

@@ -98,7 +98,7 @@ def why_not_compared(planes: Sequence[PilotPlane]) -> str | None:
     if unpriced:
         return f"{' and '.join(unpriced)} {'has' if len(unpriced) == 1 else 'have'} no price"
     if len(planes) < 2:
-        return "fewer than two planes stand to be compared"
+        return "fewer than two planes are left to compare"
     if not _is_one_currency(planes):
         named = ", ".join(f"{plane.target} in {plane.currency}" for plane in planes)
         return f"the bills are in different currencies ({named}), so they were not compared"

@@ -70,7 +70,7 @@ def _confidence(verdict: PilotVerdict) -> tuple[Confidence, str]:
     if verdict.how != "live":
         return "fair", "the planes were simulated or emulated, so your code did not run on them"
     if any("no calendar was given" in doubt for doubt in verdict.doubts):
-        return "fair", "nobody said how a month looks, and the trace is shorter than a day"
+        return "fair", "it was not stated what a month looks like, and the trace is shorter than a day"
     if any(plane.cost_basis not in ("measured", "simulated") for plane in _standing(verdict)):
         return "fair", "a bill rests on an estimate"
     return "high", "every phase ran on the planes themselves, and nothing that was tried flips the answer"

@@ -6,7 +6,7 @@ from replay.money.needs import is_special, words_of
 
 
 def cannot_do(case: Case, plane: PilotPlane) -> list[StepClass]:
-    """The steps that need something which this target is not known to have."""
+    """The steps that need something which is this target not known to have."""
     return [
         step
         for step in case.workload.series

@@ -33,7 +33,7 @@ class StepClass(msgspec.Struct, omit_defaults=True, kw_only=True):
         0.0
     )
     in_flight: Annotated[
-        float, Meta(description="How many are under way at once, in the mean over the trace.")
+        float, Meta(description="How many are under way at once, on average over the trace.")
     ] = 0.0
     peak_in_flight: Annotated[int, Meta(description="The most under way at once.")] = 0
     needs: Annotated[
@@ -71,7 +71,7 @@ class Bucket(msgspec.Struct, kw_only=True):
     mean_took_ms: Annotated[
         float | None, Meta(description="The mean recorded duration of its requests, in ms.")
     ] = None
-    in_flight: Annotated[float | None, Meta(description="Requests under way at once, in the mean.")] = None
+    in_flight: Annotated[float | None, Meta(description="Requests under way at once, on average.")] = None
     memory_bytes: Annotated[
         int | None, Meta(description="Memory that its instances held, in bytes, where the plane tells.")
     ] = None
@@ -93,9 +93,9 @@ class Workload(msgspec.Struct, omit_defaults=True, kw_only=True):
     pattern: Annotated[str, Meta(description="What its arrivals are called, such as bursty or steady.")]
     pattern_rule: Annotated[str, Meta(description="Why they are called so.")]
     window_s: Annotated[int, Meta(description="The length of the windows in which requests are counted, in s.")]
-    mean_rps: Annotated[float, Meta(description="Requests a second in the mean.")]
+    mean_rps: Annotated[float, Meta(description="Requests a second, on average.")]
     peak_rps: Annotated[float, Meta(description="Requests a second in the fullest window.")]
-    mean_in_flight: Annotated[float | None, Meta(description="Requests under way at once, in the mean.")] = None
+    mean_in_flight: Annotated[float | None, Meta(description="Requests under way at once, on average.")] = None
     peak_in_flight: Annotated[int | None, Meta(description="The most requests under way at once.")] = None
     idle_share: Annotated[
         float | None, Meta(description="Seconds in which nothing was under way, as a share from 0 to 1.")

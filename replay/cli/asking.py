@@ -34,7 +34,7 @@ def ask(path: Path) -> Answers:
     """
     if not is_terminal():
         raise click.UsageError(
-            "--ask asks in a terminal, and there is none here. Write the answers to a file: --answers."
+            "--ask needs a terminal, and there is none here. Write the answers to a file: --answers."
         )
     if not path.parent.is_dir():
         raise AnswersError(f"{path}: cannot be written, since there is no folder {path.parent}.")

@@ -221,7 +221,7 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
     if chosen["repeat"] and chosen["duration"] is None:
         raise click.UsageError("--repeat repeats without end; set an end with --duration, for example 10m.")
     if chosen.get("listen") is not None and chosen.get("cluster") is not None:
-        raise click.UsageError("--listen waits for workers and --cluster sends for them: choose one of them.")
+        raise click.UsageError("--listen waits for workers and --cluster starts them: choose one of them.")
     if chosen["data"] is not None and not chosen["references"]:
         raise click.UsageError("--data gives values to references, and --no-references leaves them alone.")
     return RunOptions(

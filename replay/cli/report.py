@@ -23,7 +23,7 @@ from replay.results.evidence import Evidence, read_evidence
 from replay.results.exporting import EXPORTS
 from replay.results.merging.whole import make_whole
 from replay.results.record import read_steps
-from replay.results.rundir import RunDir, RunDirError
+from replay.results.rundir import RunDir, RunDirError, no_such_session
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
 from replay.system.files import write_whole
@@ -112,9 +112,8 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
     steps = path / STEPS_FILE
     records = [record for record in read_steps(steps) if record.session == session] if steps.exists() else []
     if not records:
-        raise RunDirError(
-            f"{path}: has no session {session!r}. The field `session` in {STEPS_FILE} lists them."
-        )
+        known = (record.session for record in read_steps(steps)) if steps.exists() else ()
+        raise no_such_session(path, session, known)
     if as_json:
         print_json(records)
     else:

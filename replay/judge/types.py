@@ -57,12 +57,14 @@ class Check(msgspec.Struct, omit_defaults=True, kw_only=True):
         ),
     ] = None
     observed: Annotated[
-        float | None, Meta(description="Of what is no time: the metric's figure, in `unit`.")
+        float | None, Meta(description="Of a metric that is not a time: the metric's figure, in `unit`.")
     ] = None
-    limit: Annotated[float | None, Meta(description="Of what is no time: the limit, in `unit`.")] = None
+    limit: Annotated[
+        float | None, Meta(description="Of a metric that is not a time: the limit, in `unit`.")
+    ] = None
     ci: Annotated[
         tuple[float | None, float | None] | None,
-        Meta(description="Of what is no time: the figure's confidence interval, in `unit`."),
+        Meta(description="Of a metric that is not a time: the figure's confidence interval, in `unit`."),
     ] = None
     confidence: Annotated[float, Meta(description="The confidence of the interval.")] = 0.95
     n: Annotated[int, Meta(description="Steps (or sessions) behind the figure.")] = 0
@@ -133,17 +135,17 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
         Meta(description="Of a time: the least difference that would be seen here four times in five, in ms."),
     ] = None
     a: Annotated[
-        float | None, Meta(description="Of what is no time: the first target's figure, in `unit`.")
+        float | None, Meta(description="Of a metric that is not a time: the first target's figure, in `unit`.")
     ] = None
     b: Annotated[
-        float | None, Meta(description="Of what is no time: the second target's figure, in `unit`.")
+        float | None, Meta(description="Of a metric that is not a time: the second target's figure, in `unit`.")
     ] = None
-    delta: Annotated[float | None, Meta(description="Of what is no time: b - a, in `unit`.")] = None
+    delta: Annotated[float | None, Meta(description="Of a metric that is not a time: b - a, in `unit`.")] = None
     ci: Annotated[
         tuple[float, float] | None,
         Meta(
             description=(
-                "Of what is no time: the difference's confidence interval, in `unit`, for this comparison "
+                "Of a metric that is not a time: the difference's confidence interval, in `unit`, for this comparison "
                 "alone."
             )
         ),
@@ -152,7 +154,7 @@ class Difference(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None,
         Meta(
             description=(
-                "Of what is no time: the least difference that would be seen here four times in five, in "
+                "Of a metric that is not a time: the least difference that would be seen here four times in five, in "
                 "`unit`."
             )
         ),

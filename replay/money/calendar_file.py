@@ -99,7 +99,7 @@ class CalendarGrowth(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class CalendarFile(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A calendar: how a month looks."""
+    """A calendar: what a month looks like."""
 
     name: Annotated[str, Meta(description="What it is called; empty: the name of the file.")] = ""
     base: Annotated[float, Meta(description="The level in the hours that nothing else names.")] = 0.0

@@ -125,12 +125,13 @@ class RunCost(msgspec.Struct, omit_defaults=True, kw_only=True):
     requests_a_day: Annotated[float, Meta(description="Requests a day.")]
     active_s: Annotated[float, Meta(description="Instance time with a request in the month, in s.")]
     boot_s: Annotated[float, Meta(description="Instance time spent on boots in the month, in s.")]
-    active_instances: Annotated[float | None, Meta(description="Instances with a request, in the mean.")]
-    concurrency: Annotated[float | None, Meta(description="Requests in such an instance at once, in the mean.")]
+    active_instances: Annotated[float | None, Meta(description="Instances with a request, on average.")]
+    concurrency: Annotated[float | None, Meta(description="Requests in such an instance at once, on average.")]
     peak_rps: Annotated[float, Meta(description="Requests a second in the fullest window.")]
     planes: Annotated[list[PlaneCost], Meta(description="The planes, one by one.")]
     beside: Annotated[
-        list[BillLine], Meta(description="What comes to every bill from elsewhere, and is in none of them.")
+        list[BillLine],
+        Meta(description="What is added to every bill from elsewhere, and is included in none of them."),
     ] = []
     break_even: Annotated[list[BreakEvenFound], Meta(description="Where two planes cost the same.")] = []
     sensitivity: Annotated[list[Sensitive], Meta(description="How inputs move that.")] = []
@@ -379,7 +380,7 @@ def _notes(run: Evidence, month: Usage) -> list[str]:
         notes.append(hurried)
     if summary.plane is None and month.basis != "missing":
         notes.append(
-            "of boots, only what requests waited for them is in a bill: the run does not know how long they took"
+            "of boots, only the time that requests waited for them is billed: the run does not know how long they took"
         )
     if summary.generator.verdict != "ok":
         notes.append(f"the load generator was {summary.generator.verdict}, so times may be too long")

@@ -295,7 +295,7 @@ class Proxy:
         except OSError as error:
             shortage = shortage_of(error, was_reached=upstream in self._kept)
             if shortage is not None:
-                self._fail(passage, 503, f"own machine opens no further connection: {shortage}")
+                self._fail(passage, 503, f"this machine cannot open another connection: {shortage}")
             else:
                 self._fail(passage, 502, f"upstream unreachable: {(error.strerror or str(error)).lower()}")
             return

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ import msgspec
 from replay.errors import InputError
 from replay.results.types import MANIFEST_FILE, SUMMARY_FILE, Manifest, Summary
 from replay.system.files import write_whole
+from replay.words.names import clean
 
 _Value = TypeVar("_Value")
 _RUNS = Path("runs")
@@ -20,9 +22,21 @@ _NAME_MOST = 40
 _RESERVE_FILE = ".reserve"
 _RESERVES_BYTES = (64 << 10, 16 << 10, 8 << 10)
 
+_SESSIONS_NAMED = 5
+
 
 class RunDirError(InputError):
     """A run directory cannot be made or read; str() is the whole message."""
+
+
+def no_such_session(run_dir: Path, session: str, known: Iterable[str]) -> RunDirError:
+    """That a run has no session of this id, with some that it has. known: the ids of its sessions."""
+    ids = list(dict.fromkeys(known))
+    if not ids:
+        return RunDirError(f"{run_dir}: has no session {session!r}: none was recorded.")
+    more = f" and {len(ids) - _SESSIONS_NAMED:,} more" if len(ids) > _SESSIONS_NAMED else ""
+    named = ", ".join(clean(one) for one in ids[:_SESSIONS_NAMED])
+    return RunDirError(f"{run_dir}: has no session {session!r}. It has {named}{more}.")
 
 
 def decoded(data: bytes, kind: type[_Value], place: str, fault: str) -> _Value:

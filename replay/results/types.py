@@ -33,7 +33,7 @@ AnswersKept = Literal["shape", "values"]
 """What is recorded of answers: their shapes; or digests of their values too."""
 
 AnswerContent = Literal["json", "text", "stream", "empty", "coded"]
-"""What a body is. coded: in a content coding that cannot be undone here."""
+"""What a body is. coded: in a content coding that cannot be decoded here."""
 
 
 SUMMARY_SCHEMA = "replay.summary/1"
@@ -313,8 +313,8 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     redirected: Annotated[
         int,
         Meta(
-            description="Steps that are ok, though they were answered with a redirect that is not as recorded: nobody "
-            "followed it."
+            description="Steps that are ok, though they were answered with a redirect that is not as recorded, and "
+            "that was not followed."
         ),
     ] = 0
     withheld: Annotated[
@@ -345,7 +345,7 @@ class Rate(msgspec.Struct, omit_defaults=True):
     offered_rps: Annotated[float | None, Meta(description="Requests a second that the schedule asked for.")] = (
         None
     )
-    achieved_rps: Annotated[float | None, Meta(description="Steps answered a second; a failure is none.")] = (
+    achieved_rps: Annotated[float | None, Meta(description="Steps answered a second, failures left out.")] = (
         None
     )
     peak_in_flight: Annotated[

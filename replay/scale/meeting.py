@@ -19,7 +19,9 @@ def address_of(text: str) -> tuple[str, int]:
     """HOST:PORT, or PORT alone, which is one of this machine only. Raises InputError."""
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdecimal() and int(port) <= 65_535):
-        raise InputError(f"{text!r} is no address. Write HOST:PORT, for example 0.0.0.0:7077, or a port alone.")
+        raise InputError(
+            f"{text!r} is not an address. Write HOST:PORT, for example 0.0.0.0:7077, or a port alone."
+        )
     return host.strip("[]") or _LOOPBACK, int(port)
 
 

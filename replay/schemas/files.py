@@ -71,7 +71,7 @@ FILES: dict[str, File] = {
     ),
     "model": File("A model of instances: plane serve --model, and [simulate.instances]", (ModelSpec,)),
     "prices": File("A price table: what a provider asks for", (PriceTable,)),
-    "calendar": File("A calendar: how a month looks", (CalendarFile,)),
+    "calendar": File("A calendar: what a month looks like", (CalendarFile,)),
     "run": File("run.json: how a run was carried out", (Manifest,)),
     "steps": File("A line of steps.jsonl: one attempt of a step", (StepRecord,)),
     "summary": File("summary.json: the figures of a run", (Summary,)),

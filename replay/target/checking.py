@@ -28,7 +28,7 @@ def check_address(what: str, text: str) -> None:
     try:
         ip_address(text)
     except ValueError:
-        raise ValueError(f"{what} names {quoted(text)}, which is no IP address") from None
+        raise ValueError(f"{what} names {quoted(text)}, which is not an IP address") from None
 
 
 def check_positive(options: msgspec.Struct, *names: str, most: float = MOST) -> None:

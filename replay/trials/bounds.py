@@ -21,7 +21,8 @@ def check_slos(slos: Sequence[Slo], trace: Path | None, *, has_baseline: bool) -
     for slo in slos:
         if slo.needs_baseline and not has_baseline:
             raise InputError(
-                f"{slo.text}: there is no baseline to hold it to. Name a run, or a folder of runs, with --baseline."
+                f"{slo.text}: there is no baseline to compare it with. Name a run, or a folder of runs, with "
+                "--baseline."
             )
     if trace is None:
         return

@@ -5,8 +5,8 @@ from pathlib import Path
 from replay.judge.tail.explain import ExplainVerdict, explain_run, path_of_session
 from replay.results.evidence import read_evidence
 from replay.results.merging.whole import make_whole
-from replay.results.rundir import RunDir, RunDirError
-from replay.results.types import STEPS_FILE, Manifest
+from replay.results.rundir import RunDir, no_such_session
+from replay.results.types import Manifest
 from replay.target.sending import Connections
 
 
@@ -22,9 +22,7 @@ def explain_directory(run_dir: Path, quantile: float = 0.99, session: str | None
     if session is not None:
         verdict.session = path_of_session(evidence, session)
         if verdict.session is None:
-            raise RunDirError(
-                f"{run_dir}: has no session {session!r}. The field `session` in {STEPS_FILE} lists them."
-            )
+            raise no_such_session(run_dir, session, evidence.columns.sessions)
     return verdict
 
 

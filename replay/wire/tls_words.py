@@ -20,8 +20,8 @@ _UNTRUSTED = {
     10: "it has expired. Renew it; verify = false under [tls] checks nothing.",
     18: f"it is self-signed. {_SELF_SIGNED}",
     19: f"its chain ends in a self-signed certificate that is not trusted here. {_SELF_SIGNED}",
-    20: f"nobody who is trusted here has signed it. {_SELF_SIGNED}",
-    21: f"nobody who is trusted here has signed it. {_SELF_SIGNED}",
+    20: f"it is not signed by an authority that is trusted here. {_SELF_SIGNED}",
+    21: f"it is not signed by an authority that is trusted here. {_SELF_SIGNED}",
     62: "it is for another name. Set server_name under [tls] to the name that it is for.",
     64: "it is for another address. Set server_name under [tls] to the name that it is for.",
 }

@@ -56,7 +56,7 @@ def month(name, cheaper):
         ({}, "high", "every phase ran"),
         ({"verdict": "inconclusive"}, "none", "does not decide"),
         ({"how": "simulated"}, "fair", "simulated"),
-        ({"doubts": ["x, and no calendar was given, so"]}, "fair", "how a month looks"),
+        ({"doubts": ["x, and no calendar was given, so"]}, "fair", "what a month looks like"),
         ({"break_even": crossing(100.0, 140.0)}, "low", "1.4 times"),
         ({"break_even": crossing(140.0, 100.0)}, "low", "1.4 times"),
         ({"break_even": crossing(100.0, 900.0)}, "high", "every phase ran"),

@@ -121,7 +121,7 @@ E2_HAS_NONE = "is priced as e2-medium, which has no GPU; of t, eye has"
             "inconclusive",
             f"gce is not known to have gpu, which the agent needs; it {E2_HAS_NONE}",
         ),
-        ({"provides": {"gce": ["gpu", "L4"]}}, "vm", "run is no machine with gpu, which the agent needs"),
+        ({"provides": {"gce": ["gpu", "L4"]}}, "vm", "run is not a machine with gpu, which the agent needs"),
         ({"provides": {"run": ["GPU"]}, "unfit": {"gce": {"gpu": E2_HAS_NONE}}}, "serverless", E2_HAS_NONE),
         (
             {"provides": {"run": ["gpu"], "gce": ["gpu"]}},

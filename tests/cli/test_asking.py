@@ -86,8 +86,7 @@ def test_without_a_terminal_nothing_is_asked(tmp_path):
 
     assert ran.exit_code == 2
     assert (
-        "--ask asks in a terminal, and there is none here. Write the answers to a file: --answers."
-        in ran.output
+        "--ask needs a terminal, and there is none here. Write the answers to a file: --answers." in ran.output
     )
 
 

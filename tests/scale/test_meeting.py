@@ -99,7 +99,7 @@ def test_an_address_without_a_host_is_this_machine_alone():
     assert address_of("0.0.0.0:1") == ("0.0.0.0", 1)
     assert address_of("[::1]:99") == ("::1", 99)
     for wrong in ("host", "host:", "host:x", "host:70000", "h:٣"):
-        with pytest.raises(InputError, match="is no address"):
+        with pytest.raises(InputError, match="is not an address"):
             address_of(wrong)
 
 

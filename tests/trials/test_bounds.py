@@ -41,11 +41,11 @@ def test_what_the_trace_has_is_no_problem(text, trace):
 def test_a_baseline_that_nobody_named_is_missed_before_anything_is_sent(trace, truth, tmp_path):
     bounds = [parse_slo("p99 < baseline * 1.1")]
 
-    with pytest.raises(InputError, match="there is no baseline to hold it to"):
+    with pytest.raises(InputError, match="there is no baseline to compare it with"):
         gate_trace(trace, Target(url=truth.url, name="truth"), bounds, RunOptions(), out=tmp_path / "out")
 
     assert truth.arrivals == []
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="there is no baseline to hold it to"):
+    with pytest.raises(InputError, match="there is no baseline to compare it with"):
         gate_run(tmp_path, bounds)
     assert problem_of(trace, "p99 < baseline * 1.1", has_baseline=True) is None

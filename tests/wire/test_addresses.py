@@ -256,7 +256,7 @@ async def test_a_local_address_that_is_none_is_told_as_a_fault_of_this_machine()
 
 
 def test_what_is_no_address_is_refused():
-    with pytest.raises(ValueError, match='local_addresses names "localhost", which is no IP address'):
+    with pytest.raises(ValueError, match='local_addresses names "localhost", which is not an IP address'):
         Connections(local_addresses=("localhost",))
 
 

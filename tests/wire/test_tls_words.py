@@ -42,7 +42,7 @@ async def test_a_certificate_that_nobody_trusts_or_that_is_for_another_name_is_t
         outdated = await refusal(wire_to, Target(url=plain.replace("http:", "https:"), tls=trusting))
 
     assert untrusted.startswith(
-        f"cannot connect to {url}: TLS failed: the certificate is not valid: nobody who is trus"
+        f"cannot connect to {url}: TLS failed: the certificate is not valid: it is not signed by an authority"
     )
     assert "ca_file under [tls]" in untrusted
     assert misnamed.endswith(

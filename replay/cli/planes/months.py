@@ -1,4 +1,4 @@
-"""The options that say how a month looks; they mean the same for every command that bills one."""
+"""The options that say what a month looks like; they mean the same for every command that bills one."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

@@ -112,7 +112,7 @@ def gate(
     if (trace is None) == (run_dir is None) or (run_dir is None) != (target is not None):
         raise click.UsageError("name a TRACE and a --target to replay it against, or a run with --run.")
     if dry_run and trace is None:
-        raise click.UsageError("--dry-run is of a TRACE and a --target; a finished run has been sent.")
+        raise click.UsageError("--dry-run takes a TRACE and a --target; a finished run was already sent.")
     aim = None if target is None else load_target(target)
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:

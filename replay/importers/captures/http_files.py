@@ -99,7 +99,7 @@ def _parts(
                 body = []
             elif _SNIFFED.match(text.encode("utf-8", "replace")):
                 raise TraceError(
-                    f"{place}: another request stands in its headers. Part them by a line with ###."
+                    f"{place}: another request stands in its headers. Separate them with a line ###."
                 )
             elif header is not None and not text.startswith(_COMMENTS):
                 headers.append((filled_in(header["name"], values), filled_in(header["value"], values)))

@@ -55,7 +55,7 @@ def apache_pieces(text: str) -> list[Piece]:
     while (at := text.find("%", end)) >= 0:
         found = _DIRECTIVE.match(text, at)
         if found is None:
-            raise TraceError(f"{OPTION}: {shown(text[at : at + 20])} is no directive of Apache's LogFormat.")
+            raise TraceError(f"{OPTION}: {shown(text[at : at + 20])} is not a directive of Apache's LogFormat.")
         pieces += [text[end:at]] if at > end else []
         pieces += _pieces(found)
         end = found.end()
@@ -76,7 +76,7 @@ def _pieces(found: "re.Match[str]") -> Iterator[Piece]:
         near = next(
             (f" Did you mean %{each}?" for each in (letter.lower(), letter.upper()) if each in _LETTERS), ""
         )
-        raise TraceError(f"{OPTION}: {name} is no directive of Apache's LogFormat.{near}")
+        raise TraceError(f"{OPTION}: {name} is not a directive of Apache's LogFormat.{near}")
     elif letter == "T" and of is not None:
         if of not in _UNITS:
             raise TraceError(

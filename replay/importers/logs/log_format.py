@@ -141,7 +141,7 @@ class DeclaredFormat:
                 behind = f"behind {before} comes" if before else "it begins with"
                 return f"not in the format of {OPTION}: {behind} {shown(line[at : at + _SHOWN])}, not {what}."
             at, before = found.end(), piece.name if isinstance(piece, Variable) else before
-        return f"not in the format of {OPTION}: behind it comes {shown(line[at : at + _SHOWN])}."
+        return f"not in the format of {OPTION}: after it comes {shown(line[at : at + _SHOWN])}."
 
 
 def _pattern(pieces: Sequence[Piece], n: int) -> str:
@@ -185,7 +185,7 @@ def _stops(pieces: Sequence[Piece], n: int) -> list[str]:
         if not piece.begins:
             this = pieces[n]
             name = this.name if isinstance(this, Variable) else ""
-            text = f"{name} and {piece.name} stand side by side, so that nobody can tell where one ends"
+            text = f"{name} and {piece.name} stand side by side, so there is no telling where one ends"
             raise TraceError(f"{OPTION}: {text}. Put something between them in the server's format.")
         stops.append(piece.begins)
     return stops

@@ -128,7 +128,7 @@ def _parsed(text: str) -> dict[str, str]:
             raise TraceError(f"{OPTION}: does not say what tells the {names[0]} of a request. Add {what}.")
     for alike in (_INSTANTS, tuple(_UNITS)):
         if len(both := [name for name in alike if name in keys]) > 1:
-            raise TraceError(f"{OPTION}: names {' and '.join(both)}, which tell the same. Leave one out.")
+            raise TraceError(f"{OPTION}: names {' and '.join(both)}, which mean the same. Leave one out.")
     return keys
 
 

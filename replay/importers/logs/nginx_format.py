@@ -80,7 +80,7 @@ def nginx_pieces(text: str) -> tuple[list[Piece], list[str]]:
         pieces.append(_variable(name))
         if not _is_known(name):
             notes.setdefault(
-                name, f"--log-format: ${name} is passed over, as it is none of nginx's own.{_near(name)}"
+                name, f"--log-format: ${name} is passed over, as it is not one of nginx's own.{_near(name)}"
             )
         if name in _QUERIES and writes_dashes:
             pieces[-3:-1] = map(_before_a_query, pieces[-3:-1])

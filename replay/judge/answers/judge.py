@@ -159,7 +159,7 @@ def _notes(found: Counted) -> list[str]:
         notes.append(f"{several(too_large, 'answer')} too large for the shape to be compared")
     if coded := _coded(found):
         notes.append(
-            f"{several(coded, 'answer')} in a content coding that cannot be undone here; the shape was not compared"
+            f"{several(coded, 'answer')} in a content coding that cannot be decoded here; the shape was not compared"
         )
     return notes
 

@@ -121,7 +121,7 @@ class AnsweredStep(msgspec.Struct, omit_defaults=True, kw_only=True):
     a: Annotated[AnsweredSide, Meta(description="What the first side answered.")]
     b: Annotated[AnsweredSide, Meta(description="What the second side answered.")]
     differing: Annotated[
-        int, Meta(description="Pairs in which the second alone is different in something that is no noise.")
+        int, Meta(description="Pairs in which the second alone differs in something that is not noise.")
     ] = 0
     at_most_percent: Annotated[
         float | None,

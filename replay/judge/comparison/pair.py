@@ -80,7 +80,7 @@ class Pair:
     def why_few(self) -> str:
         """Why there are not."""
         if isinf(self.stretches):
-            return f"of {counted(self.sessions, 'session')} nobody knows how much sessions differ"
+            return f"{counted(self.sessions, 'session')} cannot show how much sessions differ"
         return (
             "each step depends on those before it for so long that the runs hold only "
             f"{number(self.stretches)} stretches that are independent of one another"

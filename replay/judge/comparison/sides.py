@@ -195,7 +195,7 @@ def _notes(a: Side, b: Side, mode: Mode) -> list[str]:
         )
     if mode == "sequential":
         notes.append(
-            "the targets were replayed one after the other; drift between the rounds is in no interval"
+            "the targets were replayed one after the other; no interval accounts for drift between the rounds"
         )
     if {run.summary.trace.sha256 for run in a.runs} != {run.summary.trace.sha256 for run in b.runs}:
         notes.append("the sides replayed different traces")

@@ -54,7 +54,9 @@ def parse_abort(text: str) -> AbortRule:
     """The rule that the text states. Raises SloError, with what to write instead."""
     found = _OVER(text)
     if found is None:
-        raise SloError('a rule that ends a run says over which time, for example "errors > 20% over 10s".')
+        raise SloError(
+            'a rule that ends a run needs a time to look back over, for example "errors > 20% over 10s".'
+        )
     window = _WINDOW(found["window"])
     if window is None:
         raise SloError(

@@ -223,7 +223,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
     if cut and any(slo.measure == "makespan" for slo in slos):
         notes.append(f"{were(cut, 'session')} cut off before the end; the makespans shown are of the others")
     if any(slo.needs_baseline for slo in slos) and (other := unlike_baseline(run.summary, baselines)):
-        notes.append(f"{other}, so a difference may be of that")
+        notes.append(f"{other}, which may explain a difference")
     return notes
 
 

@@ -248,5 +248,5 @@ def _notes(columns: Columns, tail: Rows) -> list[str]:
     if limited:
         notes.append(f"{counted(limited, 'step')} of the tail ended by a time limit, and took at least as long")
     if not (columns.instance >= 0).any():
-        notes.append("the target names no instances, so a slow one cannot be told; see instance_header")
+        notes.append("the target names no instances, so a slow one cannot be told apart; see instance_header")
     return notes

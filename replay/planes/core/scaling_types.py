@@ -101,7 +101,8 @@ class WindowDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_
         float,
         Meta(
             description=(
-                "Requests of a burst for which there is to be room; with less, the plane's own queue stays before them."
+                "Requests of a burst for which there should be room; with less, the plane's own queue stays in "
+                "front of them."
             )
         ),
     ] = 211.0
@@ -177,7 +178,7 @@ class GroupDriven(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_f
         ),
     ] = "slots"
     target_ratio: Annotated[
-        float, Meta(description="The share of what one machine has that is to be in use.")
+        float, Meta(description="The share of one machine's capacity that should be in use.")
     ] = 0.6
     window_s: Annotated[int, Meta(description="The window over which that is averaged, in s.")] = 60
     evaluate_s: Annotated[float, Meta(description="How often the wanted size is worked out, in s.")] = 60.0

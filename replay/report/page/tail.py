@@ -63,7 +63,7 @@ def tail(runs: Sequence[Evidence]) -> Chart | None:
                 "sort": None,
                 "axis": label_axis([row[0] for row in rows]),
             },
-            "x": {"field": "ms", "type": "quantitative", "stack": True, "title": "ms in the mean"},
+            "x": {"field": "ms", "type": "quantitative", "stack": True, "title": "ms on average"},
             "color": {
                 "field": "part",
                 "type": "nominal",
@@ -76,7 +76,7 @@ def tail(runs: Sequence[Evidence]) -> Chart | None:
     )
     spec["height"] = 26 * len(rows)
     says = (
-        "What response time is made of, in the mean over all requests that were answered and over the slowest."
+        "What response time is made of, on average over all requests that were answered and over the slowest."
     )
     return Chart("Where slow requests spend their time", says, spec, ("requests", "n", *_PARTS), rows)
 

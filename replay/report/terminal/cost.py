@@ -27,7 +27,7 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
     currency = next((plane.bill.currency for plane in cost.planes if plane.bill is not None), "")
     if cost.beside:
         console.print()
-        console.print(Text("beside every bill, in none of them", style="bold"))
+        console.print(Text("on top of every bill, and included in none", style="bold"))
         _print_lines(cost.beside, currency, console, explain=explain)
     if cost.later is not None and cost.later.totals:
         console.print()

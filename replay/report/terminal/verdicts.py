@@ -122,7 +122,9 @@ def _print_comparison(verdict: CompareVerdict, console: Console) -> None:
     if verdict.differences:
         console.print(_difference_table(verdict))
         if len(verdict.differences) > 2:
-            console.print(Text("p is corrected for all the rows but the verdict's own", style="dim"))
+            console.print(
+                Text("p-values are corrected for the number of rows, except in the verdict's own", style="dim")
+            )
 
 
 def _difference_table(verdict: CompareVerdict) -> Table:

@@ -65,7 +65,7 @@ def read_people(path: Path) -> People:
     except ValueError as error:
         name = str(error)
         text = (
-            f"{shown(name)} is no name that can be looked for: it needs two letters, and has at most 8 words."
+            f"{shown(name)} is not a name that can be searched for. It takes two letters, and 8 words at most."
         )
         raise TraceError(f"{shown_path(path)}, line {names[name]}: {text}") from error
 

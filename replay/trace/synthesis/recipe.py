@@ -42,7 +42,7 @@ class ArrivalRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             )
         ),
     ] = "poisson"
-    per_min: Annotated[float, Meta(description="Sessions a minute in the mean.")] = 10.0
+    per_min: Annotated[float, Meta(description="Sessions a minute, on average.")] = 10.0
     cv: Annotated[float, Meta(description="With gamma, the coefficient of variation of the gaps.")] = 1.0
     on_s: Annotated[float, Meta(description="With on-off, the mean length of an on state, in s.")] = 20.0
     off_s: Annotated[float, Meta(description="With on-off, the mean length of an off state, in s.")] = 60.0

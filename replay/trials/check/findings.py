@@ -122,7 +122,7 @@ def _credentials(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "credentials",
             "ok",
-            f"{shortened(url)} is another origin and gets none of the target's; auth of its route would name some",
+            f"{shortened(url)} is another origin, so the target's are not sent there; name some as auth of its route",
         )
     if not refused:
         how = "credentials were sent, and none" if has_some else "none"
@@ -237,8 +237,10 @@ def _streams(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             "streams",
             "problem",
-            f"{len(without)} of {len(asked)} model calls that are to be streamed came in one piece: {_names(without)}",
-            "See that the target, and what is between, streams: there is no time to first token without.",
+            f"{len(without)} of {len(asked)} model calls that should have been streamed came in one piece: "
+            f"{_names(without)}",
+            "Make sure that the target, and everything in front of it, streams: without that there is no time to first "
+            "token.",
         )
     elif asked:
         yield Finding("streams", "ok", f"{_all_of(len(asked), 'stream')} asked for came as such")
@@ -415,8 +417,8 @@ def _origin(seen: Seen) -> Iterator[Finding]:
     yield Finding(
         "origin",
         "warn",
-        f"recorded at {names}, which this target is",
-        "Mind that a replay does it all once more.",
+        f"recorded at {names}, which is this target",
+        "Bear in mind that a replay does all of it again.",
     )
 
 

@@ -63,7 +63,7 @@ def search_live(load: Steady, known: Expected, needed: int, plan: Plan) -> Ceili
     if _LEAST_FILLS * usual_s > longest_s:
         return (
             f"a request may take {seconds(usual_s)}, and a level of load lasts {seconds(longest_s)} at most here, "
-            "so no ceiling was looked for; --simulate has the time"
+            "so no ceiling was searched for; --simulate has the time for it"
         )
     return CeilingPlan(
         first_scale=_scale(max(_near(load, known), needed / longest_s / load.rps)),

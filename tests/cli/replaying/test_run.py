@@ -262,7 +262,7 @@ def test_a_dry_run_of_a_gate_says_what_its_slos_need_and_which_scale_gives_it(wr
     assert not (tmp_path / "runs").exists()
     code, _, err = replay(*gate, "--slo", "p99 < baseline", cwd=tmp_path)
     assert code == 2
-    assert "there is no baseline to hold it to" in err
+    assert "there is no baseline to compare it with" in err
 
 
 def test_names_from_a_trace_cannot_reach_the_terminal_as_commands(truth, write_trace, tmp_path):

@@ -153,7 +153,7 @@ def test_an_option_that_only_one_format_has_a_use_for_tells_it(tmp_path):
     [
         (("har", "--log-format", "%t %r"), "--log-format is for access-log, and the format is har. Leave one out."),
         (("--keys", "start=a,path=b", "--log-format", "%t %r"), "--keys is for json-log, and the format is access-log."),
-        (("--log-format", "%t %r %Z"), "--log-format: %Z is no directive of Apache's LogFormat."),
+        (("--log-format", "%t %r %Z"), "--log-format: %Z is not a directive of Apache's LogFormat."),
         (("--keys", "start=a"), "--keys: does not say what tells the path of a request. Add path=KEY."),
     ],
 )  # fmt: skip

@@ -168,7 +168,7 @@ def test_a_collection_of_postman_is_read_through_its_folders_with_its_variables(
         (
             "http-file",
             "GET http://h/a HTTP/1.1\nGET http://h/b HTTP/1.1\n",
-            "line 1: another request stands in its headers. Part them by a line with ###.",
+            "line 1: another request stands in its headers. Separate them with a line ###.",
         ),
         ("postman", postman({"name": "x", "request": {"method": "GET"}}), ', "x": a request without a URL.'),
     ],

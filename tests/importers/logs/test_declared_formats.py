@@ -46,7 +46,7 @@ def test_a_format_of_nginx_says_what_stands_where(imported):
     assert step.attributes == {"upstream_s": "0.100, 0.050 : 0.020"}
     assert result.header.attributes["import"]["first_unix_ns"] == AT_NS + 500_000_000 - 250_000_000
     assert result.header.origins == ("https://a.example",)
-    assert "--log-format: $my_map is passed over, as it is none of nginx's own." in result.notes
+    assert "--log-format: $my_map is passed over, as it is not one of nginx's own." in result.notes
     [session] = result.sessions()
     assert session.attributes["user_agent"] == 'c "q"'
 
@@ -158,11 +158,11 @@ def test_a_line_that_leaves_the_format_costs_itself_only_and_says_where(imported
         ("%h %>s", "has no time and no request, or method and path. Its variables are: %h, %>s."),
         ("$time_locl $request", "Did you mean $time_local?"),
         ("$msec $request_method $status", "has no request, or method and path."),
-        ("$msec $status$request", "$status and $request stand side by side, so that nobody can tell"),
-        ("%t %r %Z", "%Z is no directive of Apache's LogFormat."),
-        ("%t %r %d", "%d is no directive of Apache's LogFormat. Did you mean %D?"),
+        ("$msec $status$request", "$status and $request stand side by side, so there is no telling"),
+        ("%t %r %Z", "%Z is not a directive of Apache's LogFormat."),
+        ("%t %r %d", "%d is not a directive of Apache's LogFormat. Did you mean %D?"),
         ("%t %r %{min}T", "%{min}T has no unit that Apache knows. Write %{ms}T, %{us}T or %{s}T."),
-        ("%t %r %{Referer", '"%{Referer" is no directive of Apache\'s LogFormat.'),
+        ("%t %r %{Referer", '"%{Referer" is not a directive of Apache\'s LogFormat.'),
         ("%{%q}t %r", '"%q" in %{%q}t is not read. Known are: %Y, %m, %b,'),
     ],
 )  # fmt: skip

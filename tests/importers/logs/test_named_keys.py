@@ -91,7 +91,7 @@ def test_a_line_that_lacks_what_is_needed_costs_itself_only(imported):
         ("duration=took,start=ts,path=p", "Did you mean duration_"),
         ("path=p", "--keys: does not say what tells the start of a request. Add start=KEY or end=KEY."),
         ("start=ts", "--keys: does not say what tells the path of a request. Add path=KEY."),
-        ("start=ts,end=ts,path=p", "--keys: names start and end, which tell the same. Leave one out."),
+        ("start=ts,end=ts,path=p", "--keys: names start and end, which mean the same. Leave one out."),
         ("start=ts,start=tt,path=p", "--keys: names start twice."),
     ],
 )  # fmt: skip

@@ -49,7 +49,10 @@ def test_a_rule_is_an_slo_and_the_time_that_it_looks_back_over(text, slo, window
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("errors > 20%", 'a rule that ends a run says over which time, for example "errors > 20% over 10s".'),
+        (
+            "errors > 20%",
+            'a rule that ends a run needs a time to look back over, for example "errors > 20% over 10s".',
+        ),
         (
             "errors > 20% over 10",
             'over "10" is not a valid duration. Write it with a unit, for example over 10s.',

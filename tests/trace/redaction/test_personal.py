@@ -296,7 +296,7 @@ def test_pseudonyms_of_two_files_agree_only_by_a_key_of_the_environment(tmp_path
     [
         (b"", "names.txt: no names. Write one a line."),
         (b"# only\n\n", "names.txt: no names. Write one a line."),
-        (b"Ada\n-\n", 'names.txt, line 2: "-" is no name that can be looked for'),
+        (b"Ada\n-\n", 'names.txt, line 2: "-" is not a name that can be searched for'),
         (b"\xff\n", "names.txt: not valid UTF-8."),
     ],
 )

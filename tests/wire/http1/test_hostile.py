@@ -142,7 +142,7 @@ BAD_CHUNK = "a chunk of the answer's body is malformed"
         (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", "a header of the answer is malformed"),
         (
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-            "the answer switches to another protocol (101), which nobody asked for",
+            "the answer switches to another protocol (101), though no upgrade was requested",
         ),
         (b"HTTP/9.9 200 OK\r\n\r\n", "the answer is of another version of HTTP than 1.0 and 1.1"),
         (b"HTTP/1.1 20 OK\r\n\r\n", "the status of the answer is not a number from 100 to 999"),

@@ -408,7 +408,7 @@ def put_break_evens(
     serverless, machines = (by_name.get(represented.get(kind, "")) for kind in _BETWEEN)
     if serverless is None or machines is None or not machines.plane.capacity_rps:
         found.notes.append(
-            "no break-even: it takes a serverless target and one of machines that stand, both with a price"
+            "no break-even: that takes a serverless target and one of always-on machines, both with a price"
         )
         return
     target = next(one for one in targets if one.name == machines.plane.target)
