@@ -151,7 +151,7 @@ def _steps(verdict: PilotVerdict) -> Iterator[str]:
     if verdict.how != "live":
         yield "try the two that stand with your own code: replay pilot TRACE -t FILE -t FILE, with their target files"
     if any("no calendar was given" in doubt for doubt in verdict.doubts):
-        yield "say how the month looks: --month"
+        yield "say what the month looks like: --month"
     if not verdict.answers:
         yield "answer what no trace can tell (state, sockets, zones, staff): --ask"
     if not verdict.slos or not any(plane.budget for plane in verdict.planes):

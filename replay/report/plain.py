@@ -5,7 +5,6 @@ types here has neither: each string becomes text, and what cannot be printed is 
 people to read, they come from here; a test holds us to it.
 """
 
-import re
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,6 @@ from replay.words.names import printable
 _ANY_WIDTH = 1000
 _INDENT = "  "
 _NOTHING = ("", "–")
-_PADDING = re.compile(r"[ ]+$", re.MULTILINE)
 
 
 class Text(rich.text.Text):
@@ -86,7 +84,8 @@ class _Unpadded:
     encoding = property(lambda self: sys.stdout.encoding)
 
     def write(self, text: str) -> int:
-        return sys.stdout.write(_PADDING.sub("", text))
+        *lines, last = text.split("\n")
+        return sys.stdout.write("".join(f"{line.rstrip(' ')}\n" for line in lines) + last)
 
     def flush(self) -> None:
         sys.stdout.flush()

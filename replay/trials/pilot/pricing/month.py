@@ -264,7 +264,7 @@ def month_doubts(month: Month, bills: Sequence[CalendarBill], span_s: float, par
             "month (flat)"
         )
         others = "; ".join(_beside(bills[0], bill) for bill in bills[1:])
-        doubts.append(f"{said}{': ' if others else ''}{others}; say with --month how the month looks")
+        doubts.append(f"{said}{': ' if others else ''}{others}; say with --month what the month looks like")
     later = month.calendar.later
     for bill in bills[1:]:
         if later is not None and bill.name == later.name and bill.cheaper not in (None, bills[0].cheaper):
