@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from replay.judge.tail.coldstart import judge_coldstart
-from replay.judge.types import CompareVerdict, GateVerdict
+from replay.judge.types import ComparedTarget, CompareVerdict, GateVerdict
 from replay.report.page import verdict_charts
 from replay.report.page.heat_chart import heat_map
 from replay.report.page.html import bullets, figure, page, prose_table, section, table, text_of
@@ -99,7 +99,7 @@ def gate_parts(verdict: GateVerdict) -> list[str]:
     ]
     heads = ("SLO", "verdict", "observed", "limit", "interval", "n (sessions)")
     said = _said(verdict.verdict, verdict_words.gate_headline(verdict), reasons)
-    return [said, table(heads, _check_rows(verdict))]
+    return [said, table(heads, _check_rows(verdict)), _notes(verdict.notes)]
 
 
 def compare_parts(verdict: CompareVerdict) -> list[str]:
@@ -107,9 +107,21 @@ def compare_parts(verdict: CompareVerdict) -> list[str]:
     heads = ("what", "a", "b", "b - a", "percent", "interval", "p", "b is")
     return [
         _said(verdict.verdict, verdict_words.compare_headline(verdict), verdict.reasons),
+        bullets([_side(target) for target in verdict.targets]),
         table(heads, _difference_rows(verdict)),
+        _notes(verdict.notes),
         *(answers_section(one) for one in (verdict, *verdict.further)),
     ]
+
+
+def _side(target: ComparedTarget) -> str:
+    """Which target one side is, and how much of it failed."""
+    failed = f"; {count(target.failed)} of {counted(target.steps, 'step')} failed" if target.failed else ""
+    return f"{clean(target.label)} is {clean(target.name)} {clean(target.url or '', 200)}".rstrip() + failed
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return bullets([f"note: {clean(note, 300)}" for note in notes])
 
 
 def outline_parts(found: Outline) -> list[str]:

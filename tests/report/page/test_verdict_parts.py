@@ -1,0 +1,26 @@
+"""A verdict's part of a page: it says which target is which, and has the verdict's notes."""
+
+from replay.judge.types import ComparedTarget
+from replay.report.page.page import compare_parts, gate_parts
+from tests.report.verdict_samples import HOSTILE, compare, difference, failed, gate
+
+
+def test_a_comparison_says_which_target_is_which_and_has_its_notes():
+    sides = [
+        ComparedTarget(label="a", name="old", url="http://127.0.0.1:1", steps=540),
+        ComparedTarget(label="b", name="new", steps=540, failed=540),
+    ]
+    shown = "".join(
+        compare_parts(compare(difference(), targets=sides, notes=["reset, for example: it was closed"]))
+    )
+
+    assert "a is old http://127.0.0.1:1" in shown
+    assert "b is new; 540 of 540 steps failed" in shown
+    assert "note: reset, for example: it was closed" in shown
+
+
+def test_a_gate_has_its_notes():
+    shown = "".join(gate_parts(gate(failed(), notes=["no SLO bounds errors", HOSTILE])))
+
+    assert "note: no SLO bounds errors" in shown
+    assert "<script>" not in shown
