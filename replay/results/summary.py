@@ -45,6 +45,8 @@ from replay.words.phrases import counted
 _NS = 1_000_000_000
 # The one status of 3xx that leads nowhere else.
 _NOT_MODIFIED = 304
+# Usage counts a token or two that no event brings: an end, a role.
+_DENSE = 1.5
 _LATENCIES = ("response", "service", "ttfb", "ttft", "failed", "recorded")
 
 
@@ -83,7 +85,8 @@ class SummaryFold:
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._shared = self._stale = 0
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
-        self._timeless = self._unlike = self._redirected = self._unknown_streams = 0
+        self._timeless = self._unlike = self._redirected = 0
+        self._unknown_streams = self._dense_streams = 0
         self._fidelity = FidelityFold(resolution_ms)
         self._series_names: dict[tuple[str, str], int] = {}
         self._series: list[_SeriesFold] = []
@@ -164,6 +167,8 @@ class SummaryFold:
             histogram.record_many((reached_ns - sent_ns)[reached])
         streams = rows & table.has("first_token_ns") & table.flags("streamed")
         self._unknown_streams += int(np.count_nonzero(streams & ~table.has("layout")))
+        events, told = table.numbers("tokens"), table.numbers("output_tokens")
+        self._dense_streams += int(np.count_nonzero(streams & (told >= _DENSE * events)))
         status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]
         unlike = (recorded != ABSENT) & (recorded != status) & ~are_transient(recorded)
         self._unlike += int(np.count_nonzero(unlike))
@@ -251,6 +256,12 @@ class SummaryFold:
             notes.append(
                 f"{self._unknown_streams} streams are in no layout that is known here: each of their events was "
                 "counted as a token, and whether they ended early is not known"
+            )
+        if self._dense_streams:
+            notes.append(
+                f"in {counted(self._dense_streams, 'stream')} the answer's own count has at least half as many tokens "
+                "again as there were events: several came in one, or were thought and not shown; tpot goes by that "
+                "count, itl by the events"
             )
         if manifest.error is not None:
             notes.append(manifest.error)

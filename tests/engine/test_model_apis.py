@@ -1,6 +1,8 @@
 """Runs that ask models in every API's layout, of a server that answers in it: on the wire, each token is counted."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anyio
 import pytest
@@ -12,6 +14,7 @@ from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.time_types import Spread
 from replay.planes.modelled.types import ServiceModel
 from replay.target.file import load_target
+from replay.target.target import Target
 
 MODEL = ServiceModel(by_kind={"llm": Spread(5.0), "http": Spread(1.0)}, between_tokens=Spread(1.0))
 LAYOUTS = [dialect.layout for dialect in DIALECTS if dialect.family == "model"]
@@ -81,3 +84,40 @@ def test_a_template_asks_what_no_layout_has(tmp_path):
     )
 
     assert (line["layout"], line["tokens"], line["outcome"]) == ("openai-chat", 6, "ok")
+
+
+class SeveralTokensAnEvent(BaseHTTPRequestHandler):
+    """A chat in two events, whose usage counts three tokens in each; on /few, one."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        tokens = 2 if self.path.startswith("/few") else 6
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.end_headers()
+        for choices in ([{"index": 0, "delta": {"content": "a b c "}}],) * 2:
+            self.wfile.write(f"data: {json.dumps({'choices': choices})}\n\n".encode())
+        usage = {"prompt_tokens": 1, "completion_tokens": tokens}
+        self.wfile.write(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n".encode())
+
+    def log_message(self, *_): ...
+
+
+@pytest.mark.parametrize(("prefix", "is_noted"), [("", True), ("/few", False)])
+def test_a_run_says_where_an_event_carries_several_tokens(tmp_path, prefix, is_noted):
+    call = {
+        "id": "a",
+        "kind": "llm",
+        "name": "n",
+        "llm": {"input_tokens": 1, "output_tokens": 6, "stream": True},
+    }
+    lines = [{"format": "replay-trace", "version": 1, "name": "t"}, {"id": "s", "start_ms": 0, "steps": [call]}]
+    trace = tmp_path / "t.jsonl"
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with ThreadingHTTPServer(("127.0.0.1", 0), SeveralTokensAnEvent) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        target = Target(url=f"http://127.0.0.1:{server.server_port}{prefix}")
+        summary = replay_trace(trace, target, RunOptions(), tmp_path / "run").summary
+        server.shutdown()
+
+    assert any("in 1 stream the answer's own count" in note for note in summary.notes) == is_noted
