@@ -1,4 +1,7 @@
-"""The help of a command: what it does and takes, examples that can be pasted, and the exit codes it may end with."""
+"""The help of a command: what it does and takes, examples that can be pasted, and the exit codes it may end with.
+
+Where a command takes many options, they stand in parts, each under a heading that says what it settles.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,16 +13,49 @@ from replay.exit_codes import BAD_INPUT, EXIT_BAD_INPUT, EXIT_CODES, MEANINGS, C
 Ends = Mapping[Conclusion, str]
 """What a command may conclude, with what that means there; empty: what it means everywhere."""
 
+Parts = Mapping[str, Sequence[str]]
+"""Headings, with the names of the options under each; an option is under the first that names it."""
+
+OTHERS = "Other"
 DONE: Ends = {"done": "", "not_carried_out": "", "interrupted": ""}
 
 
 class Command(click.Command):
-    """examples: command lines, with line ends of their own where they are long. ends: those beside bad input."""
+    """examples: command lines, with line ends of their own where they are long. ends: those beside bad input.
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), ends: Ends = DONE, **kwargs: Any) -> None:
+    parts: how its options are grouped; those that none names are listed last.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[str] = (),
+        ends: Ends = DONE,
+        parts: Parts | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
         self.ends = ends
+        self.parts: Parts = parts or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Under the headings of the parts, in their order; within one, in the order of the command's options."""
+        if not self.parts:
+            super().format_options(ctx, formatter)
+            return
+        rows: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self.parts, OTHERS)}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                rows[self._heading_of(param)].append(record)
+        for heading, listed in rows.items():
+            if listed:
+                with formatter.section(f"{heading} options"):
+                    formatter.write_dl(listed)
+
+    def _heading_of(self, param: click.Parameter) -> str:
+        return next((heading for heading, names in self.parts.items() if param.name in names), OTHERS)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_epilog(ctx, formatter)

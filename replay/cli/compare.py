@@ -9,6 +9,7 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.options import (
+    REPLAYING,
     answers_option,
     budget_option,
     fidelity_option,
@@ -51,6 +52,7 @@ from replay.words.numbers import exact, percent
 
 @click.command(
     cls=VerdictCommand,
+    parts=REPLAYING,
     examples=(
         "replay compare traces/support-agent.jsonl \\\n    -t targets/local.toml -t targets/staging.toml --scale 10",
         "replay compare --run runs/old --run runs/new --fail-if-slower",

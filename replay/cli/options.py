@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
+from replay.cli.command import Parts
 from replay.cli.paths import PATH
 from replay.cli.slos import ABORT
 from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
@@ -21,6 +22,47 @@ fidelity_option = click.option(
     show_default=True,
     help="How faithful to the recording a replay must be for its times to be judged; 0 always judges them.",
 )
+
+REPLAYING: Parts = {
+    "Target": ("target", "targets", "run_dir", "run_dirs", "recorded", "aa", "mode", "phase"),
+    "Load": (
+        "arrivals",
+        "scale",
+        "sessions",
+        "duration",
+        "repeat",
+        "data",
+        "data_order",
+        "references",
+        "seed",
+        "max_in_flight",
+        "workers",
+        "listen",
+        "cluster",
+    ),
+    "Time": ("timing", "speed", "think", "idle_cap", "late", "late_limit", "warmup", "grace"),
+    "Verdict": (
+        "slos",
+        "slo_files",
+        "baselines",
+        "any_baseline",
+        "early",
+        "metric",
+        "margin",
+        "confidence",
+        "least_fidelity",
+        "strict",
+        "answers",
+        "answers_margin",
+        "answers_again",
+        "fail_if_different",
+        "fail_if_slower",
+    ),
+    "Safety": ("is_check", "dry_run", "read_only", "to_origin", "on_error", "aborts", "budget"),
+    "Fault": ("commands", "faults"),
+    "Output": ("out", "as_json", "junit", "markdown"),
+}
+"""How the options of a command that replays a trace are grouped in its help."""
 
 _RUN_OPTIONS = [
     click.option(

@@ -56,11 +56,38 @@ def test_help_ends_with_the_exit_codes_of_the_one_table(path, command):
     assert {0, EXIT_BAD_INPUT} <= set(codes) <= {EXIT_BAD_INPUT, *EXIT_CODES.values()}
 
 
+def options_of(command):
+    return [param for param in command.params if isinstance(param, click.Option)]
+
+
 @EACH
-def test_help_has_an_example_of_this_command_with_options_that_exist(path, command):
+def test_many_options_stand_under_headings_each_under_one(path, command):
+    if len(options_of(command)) <= 12:
+        return
+    listed = re.split(r"^([A-Z][\w ]*) options:$", shown(path, command), flags=re.MULTILINE)[1:]
+    parts = dict(zip(listed[::2], listed[1::2], strict=True))
+
+    assert re.findall(r"^  (-.*?)(?:  |$)", parts.pop("Other"), re.MULTILINE) == ["--help"]
+    assert set(parts) <= set(command.parts)
+    for option in options_of(command):
+        name = re.escape(max(option.opts, key=len))
+        at = re.compile(rf"^  (-\w, )?{name}\b(?!-)", re.MULTILINE)
+        assert sum(bool(at.search(part)) for part in parts.values()) == (not option.hidden), name
+
+
+def test_no_heading_names_an_option_that_no_command_has():
+    known = {option.name for _, command in commands() for option in options_of(command)}
+
+    assert {
+        name for _, command in commands() for names in getattr(command, "parts", {}).values() for name in names
+    } <= known
+
+
+@EACH
+def test_help_has_examples_of_this_command_with_options_that_exist(path, command):
     examples = [shlex.split(example.replace("\\\n", " ")) for example in command.examples]
 
-    assert examples
+    assert len(examples) >= 2
     for words in examples:
         assert tuple(words[: len(path)]) == path
         assert shlex.join(words[:2]) in shown(path, command)

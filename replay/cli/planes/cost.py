@@ -75,6 +75,14 @@ class _Rate(click.ParamType[tuple[str, float]]):
 
 @click.command(
     cls=Command,
+    parts={
+        "Serverless": ("prices", "vcpu", "memory", "min_instances", "billing"),
+        "Machine": ("machines", "machine_rps", "machine_slots", "headroom", "discount", "scales"),
+        "Load": ("month", "requests_per_day"),
+        "Staff and call": ("staff_hours", "staff_rate", "call_price", "token_price"),
+        "Price": ("rates", "tables", "table"),
+        "Output": ("explain", "as_json"),
+    },
     examples=(
         "replay cost runs/today --price cloud-run-us-central1",
         "replay cost runs/today --price cloud-run-us-central1 \\\n    --machine gce-e2-us-central1:e2-medium "

@@ -34,6 +34,13 @@ from replay.trials.pilot.workload.shape import shape_of
 
 @click.command(
     cls=Command,
+    parts={
+        "Target": ("targets", "simulate", "commands", "read_only", "to_origin"),
+        "Load": ("month", "requests_per_day", "seed"),
+        "Time": ("quick",),
+        "Verdict": ("slos", "slo_files", "answers_file", "is_asking"),
+        "Output": ("out", "has_assumptions", "as_json"),
+    },
     examples=(
         "replay pilot traces/support-agent.jsonl --quick --month office-hours",
         "replay pilot traces/support-agent.jsonl --slo 'p95 < 3s' \\\n    -t targets/cloud-run.toml -t targets/vm.toml",

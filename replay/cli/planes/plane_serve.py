@@ -75,6 +75,32 @@ _OF_INSTANCES = (
 
 @click.command(
     cls=Command,
+    parts={
+        "Answer": ("modelled", "command", "host", "port"),
+        "Plane": (
+            "kind",
+            "profile",
+            "concurrency",
+            "min_instances",
+            "max_instances",
+            "idle_lifetime",
+            "pending_limit",
+            "request_timeout",
+            "router",
+        ),
+        "Instance": ("health_path", "boot_timeout", "grace", "drain"),
+        "Model": (
+            "boot",
+            "service",
+            "model_file",
+            "startup_boost",
+            "cpu_when_idle",
+            "seed",
+            "speed",
+            "error_rate",
+        ),
+        "Output": ("tells", "control_port", "series"),
+    },
     examples=(
         "replay plane serve --modelled --port 8080",
         "replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms",

@@ -7,7 +7,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.options import options_from, output_options, run_options
+from replay.cli.options import REPLAYING, options_from, output_options, run_options
 from replay.cli.paths import PATH
 from replay.exit_codes import EXIT_CODES
 from replay.report.terminal.run import print_summary
@@ -17,7 +17,11 @@ from replay.target.file import load_target
 
 @click.command(
     cls=Command,
-    examples=("replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml",),
+    parts=REPLAYING,
+    examples=(
+        "replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml",
+        "replay plane simulate traces/triage-burst.jsonl -t targets/simulated.toml \\\n    --arrivals 4 --seed 7",
+    ),
 )
 @click.argument("trace", type=PATH)
 @click.option("-t", "--target", required=True, help="A target file with a [simulate] table.")

@@ -10,7 +10,14 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.options import options_from, output_options, run_options, safety_options, workers_options
+from replay.cli.options import (
+    REPLAYING,
+    options_from,
+    output_options,
+    run_options,
+    safety_options,
+    workers_options,
+)
 from replay.cli.paths import PATH
 from replay.cli.slos import read_slos, slo_options
 from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
@@ -37,6 +44,11 @@ _ANSWERS: dict[str, Conclusion] = {
 
 @click.command(
     cls=Command,
+    parts={
+        "Target": REPLAYING["Target"],
+        "Search": ("shape", "path", "first", "most", "precision", "level", "budget", "recovery"),
+        **REPLAYING,
+    },
     examples=(
         "replay ceiling traces/support-agent.jsonl -t http://127.0.0.1:8080 \\\n    --slo 'p99 < 800ms' --level 5s",
         "replay ceiling --shape constant --path /health -t targets/staging.toml",

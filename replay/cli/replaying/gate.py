@@ -9,6 +9,7 @@ import click
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.options import (
+    REPLAYING,
     budget_option,
     fidelity_option,
     options_from,
@@ -37,6 +38,7 @@ from replay.trials.prices import check_currency
 
 @click.command(
     cls=VerdictCommand,
+    parts=REPLAYING,
     examples=(
         "replay gate traces/support-agent.jsonl -t targets/staging.toml --scale 10 \\\n    --slo 'p99 < 800ms' --slo "
         "'errors < 1%'",

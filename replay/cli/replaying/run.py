@@ -13,6 +13,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.options import (
+    REPLAYING,
     answers_option,
     budget_option,
     options_from,
@@ -37,6 +38,7 @@ from replay.trials.endings import concluded
 
 @click.command(
     cls=Command,
+    parts=REPLAYING,
     examples=(
         "replay run traces/support-agent.jsonl -t http://127.0.0.1:8080 --speed 4",
         "replay run trace.jsonl -t targets/staging.toml --dry-run",

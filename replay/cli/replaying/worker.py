@@ -9,7 +9,10 @@ from replay.scale.serving import serve
 
 @click.command(
     cls=Command,
-    examples=("replay worker --conductor conductor.example:7077 --index 3",),
+    examples=(
+        "replay worker --conductor conductor.example:7077 --index 3",
+        "replay worker --conductor 10.0.0.5:7077 --index 0",
+    ),
     ends={"done": "", "not_carried_out": "no conductor in time"},
 )
 @click.option("--conductor", required=True, metavar="HOST:PORT", help="Where `--listen` waits for workers.")

@@ -28,7 +28,10 @@ class _Document(msgspec.Struct, omit_defaults=True):
 
 @click.command(
     cls=Command,
-    examples=("replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst",),
+    examples=(
+        "replay trace correlate trace.jsonl.zst",
+        "replay trace correlate trace.jsonl.zst -o correlated.jsonl.zst",
+    ),
 )
 @click.argument("path", metavar="TRACE", type=PATH)
 @click.option(

@@ -58,6 +58,12 @@ def _described(importer: OtherImporter) -> str:
 @click.command(
     "import",
     cls=_ImportCommand,
+    parts={
+        "Format": ("from_format", "log_format", "keys", "block_size", "stream", "subagent_t", "strict"),
+        "Session": ("session_by", "idle_gap_s", "arrivals", "seed"),
+        "Privacy": ("responses", "redact_personal", "redact_names", "redact"),
+        "Output": ("out", "name"),
+    },
     examples=(
         "replay trace import capture.har -o trace.jsonl.zst",
         "replay trace import claude-sessions sessions/ -o trace.jsonl.zst \\\n    --arrivals poisson:6/min",

@@ -57,7 +57,7 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
 
 @click.command(
     cls=Command,
-    examples=("replay trace validate trace.jsonl --all",),
+    examples=("replay trace validate traces/support-agent.jsonl", "replay trace validate trace.jsonl --all"),
 )
 @click.argument("path", metavar="TRACE", type=PATH)
 @click.option("--all", "show_all", is_flag=True, help=f"Continue after the first error, up to {_MOST_ERRORS}.")

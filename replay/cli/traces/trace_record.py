@@ -31,8 +31,15 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
 
 @click.command(
     cls=Command,
+    parts={
+        "Traffic": ("listen", "upstreams", "routes", "duration", "recover"),
+        "Session": ("session_header", "session_cookie", "idle_gap"),
+        "Privacy": ("bodies", "responses", "patterns", "redact_personal", "redact_names"),
+        "Output": ("out", "force", "name"),
+    },
     examples=(
         "replay trace record --upstream http://127.0.0.1:8080 \\\n    --session-header x-session -o trace.jsonl.zst",
+        "replay trace record --upstream http://127.0.0.1:8080 \\\n    --duration 10m -o trace.jsonl",
     ),
 )
 @click.option(

@@ -161,6 +161,14 @@ def _repeated(name: str, kind: Any, text: str) -> Callable[[Any], Any]:
 
 @click.command(
     cls=_InOrder,
+    parts={
+        "Choice": ("from", "to", "keep", "drop", "sample"),
+        "Load": ("scale", "debounce", "batch", "by", "seed"),
+        "Time": ("speed", "idle_cap", "shift", "wait"),
+        "Request": ("rewrite_path", "set_header", "remove_header"),
+        "Privacy": ("anonymise", "anonymise_names", "redact_personal", "redact_names", "redact"),
+        "Output": ("out", "as_json"),
+    },
     examples=(
         "replay trace transform trace.jsonl -o tools.jsonl --keep kind=tool --speed 2",
         "replay trace transform monday.jsonl tuesday.jsonl -o both.jsonl.zst",
