@@ -41,6 +41,10 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._members)
 
+    def summary_of(self, name: str) -> str:
+        """What the list says of a command."""
+        return self._members[name].short_help
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         member = self._members.get(cmd_name)
         if member is None:

@@ -44,6 +44,10 @@ _MEMBERS = {
         "cost": Member("replay.cli.planes.cost:cost", "Say what a run's load costs a month."),
         "plane": Member("replay.cli.planes.plane:plane", "Serve or simulate a plane on this machine."),
     },
+    "Set up": {
+        "completion": Member("replay.cli.setup.completion:completion", "Print what completes commands on TAB."),
+        "man": Member("replay.cli.setup.man:man", "Write manual pages, one for each command."),
+    },
 }
 
 

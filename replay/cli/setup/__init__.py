@@ -1,0 +1,1 @@
+"""Commands that come before the first run, and those that set up the shell."""
