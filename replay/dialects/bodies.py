@@ -19,7 +19,7 @@ _TELLS_OF_MODEL = re.compile(
     rb'"(?:error|usage|usageMetadata|finish_reason|finishReason|blockReason|stop_reason|stopReason|tool_calls|function_call'
     rb'|status|name)"'
 ).search
-_TELLS_OF_RPC = re.compile(rb'"(?:error|isError)"').search
+_TELLS_OF_RPC = re.compile(rb'"(?:error|isError|input_required)"').search
 _NOTHING = BodyFacts()
 
 

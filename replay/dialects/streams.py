@@ -20,6 +20,7 @@ from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.documents import MOST_BYTES, read_cut_document, read_document
 from replay.dialects.errors import is_error
 from replay.dialects.facts import Facts
+from replay.dialects.layouts.json_rpc import Awaited
 from replay.dialects.moulds import Mould, mould_of
 from replay.dialects.registry import dialect_of_event
 from replay.dialects.sse import EventCutter, fields_of
@@ -46,13 +47,15 @@ _DIGITS = 10_000
 class StreamReader:
     """Fed with a stream's bytes as they come.
 
-    family: "model" or "rpc" where the request tells that the answer comes from such, else None.
+    family: "model" or "rpc" where the request tells that the answer comes from such, else None. awaited: what of a
+    stream of JSON-RPC the request waits for; None: its end. is_answered: that has come.
     first_token_ns, last_token_ns: 0 until there is one. itl_ns: gaps between token events, one fewer than
     token_count, or the first MOST_GAPS of them; further_itl_ns: how often each further gap came, to four digits.
     layout: None until an event tells it. has_events: an event with data came, of any kind.
     """
 
     __slots__ = (
+        "_awaited",
         "_cutter",
         "_dialect",
         "_facts",
@@ -66,15 +69,18 @@ class StreamReader:
         "first_token_ns",
         "further_itl_ns",
         "has_events",
+        "is_answered",
         "itl_ns",
         "last_token_ns",
         "token_count",
     )
 
-    def __init__(self, family: str | None = None) -> None:
+    def __init__(self, family: str | None = None, awaited: Awaited | None = None) -> None:
         self._family = family
         self._cutter: EventCutter | FrameCutter = EventCutter()
         self._is_begun = False
+        self._awaited = awaited
+        self.is_answered = awaited is not None and awaited.listens
         self._facts = Facts()
         self._dialect: Dialect | None = None
         self._mould: Mould | None = None
@@ -106,12 +112,15 @@ class StreamReader:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether a model's answer ended without its layout's end, and without an error that would say why.
+        """Whether a model's answer ended without its layout's end, or a stream of JSON-RPC without the answer, and
+        without an error that would say why.
 
         To be asked once the response is over. Where the layout is not known, neither is its end.
         """
         if self._facts.error is not None:
             return False
+        if self._awaited is not None:
+            return not self.is_answered
         if self._dialect is None:
             return self._family == "model" and not self.has_events
         return self._dialect.family == "model" and not self._facts.has_ended
@@ -254,6 +263,15 @@ class StreamReader:
                 # What came before it was in no layout was not of this one: a greeting, a ping of the server's own.
                 self._forget_tokens()
         if dialect is not None and dialect.family == "rpc":
+            if self._awaited is not None:
+                if self._awaited.is_prevented_by(document):
+                    facts.note_error("input_required")
+                    self.is_answered = True
+                    return ""
+                if not self._awaited.is_in(document):
+                    # An answer to somebody else, or a message on the way to ours.
+                    return ""
+                self.is_answered = True
             return dialect.read_event(document, kind, facts)
         if b'"usage' in value:
             facts.note_usage(usage_in(document))

@@ -14,7 +14,7 @@ ModelLayout = Literal[
 ]
 Layout = Literal[ModelLayout, "json-rpc"]
 Family = Literal["model", "rpc"]
-AnswerError = Literal["model_error", "rpc_error", "tool_error"]
+AnswerError = Literal["model_error", "rpc_error", "tool_error", "input_required"]
 # What a document shows: the one string that makes it a token; True where it takes more than one string, or none
 # alone, to say so; "" where it shows nothing.
 Shown = str | bool

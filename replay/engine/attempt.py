@@ -6,6 +6,7 @@ from typing import Protocol
 from replay.dialects.types import BodyFacts
 from replay.engine.requests.render import Rendered
 from replay.engine.walker import Walk
+from replay.target.mcp import Mcp
 from replay.trace.types import Step
 from replay.wire.types import Exchange
 
@@ -32,7 +33,7 @@ class Attempt(Exchange, eq=False, gc=False):
     step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when its
     turn came, before it was rendered and handed to the wire. number: 2 for the first retry. expected: None where a
     status below 400 is all that is asked. check: the name of the expectation that was not met. facts: what the answer's
-    body says of itself.
+    body says of itself. handshake_ns: how long it waited for its session with an MCP server to be opened.
     """
 
     step: Step
@@ -44,6 +45,7 @@ class Attempt(Exchange, eq=False, gc=False):
     expected: Expectation | None = None
     check: str | None = None
     facts: BodyFacts | None = None
+    handshake_ns: int = 0
 
     @property
     def written_ns(self) -> int:
@@ -55,13 +57,16 @@ class Attempt(Exchange, eq=False, gc=False):
         if self.stale_retries:
             # Put by once more, when its first connection turned out to be closed.
             return self.started_ns + self.held_ns
-        if self.queued_ns or self.held_ns or not self.sent_ns:
-            return (self.queued_ns or self.started_ns) + self.held_ns
-        return self.sent_ns
+        if self.queued_ns:
+            return self.queued_ns + self.held_ns - self.handshake_ns
+        if self.held_ns or not self.sent_ns:
+            return self.started_ns + self.held_ns
+        return self.sent_ns - self.handshake_ns
 
 
 class Renders(Protocol):
-    def render(self, step: Step, session_id: str) -> Rendered: ...
+    def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
+        """number: of the attempt."""
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request rendered ahead may still go out as it is."""
@@ -106,6 +111,10 @@ class Sender(Protocol):
     @property
     def gathering(self) -> Sequence[Gathers]:
         """Those of the wires that can gather what a burst of steps sends."""
+
+    @property
+    def mcp(self) -> Mcp | None:
+        """How MCP servers are spoken to; None where nothing is really sent."""
 
     keeps_by_session: bool
 

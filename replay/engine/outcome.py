@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from replay.dialects.bodies import family_of_request, read_body
+from replay.dialects.mcp import answer_among
 from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded
 from replay.results.types import is_transient
@@ -97,12 +98,14 @@ def _fault_of(attempt: Attempt, family: str) -> str | None:
 
 
 def plain_body(attempt: Attempt) -> bytes:
-    """What was kept of the body, without its content coding."""
+    """What was kept of the body, without its content coding; of an MCP server's stream, the message that answers."""
     body = bytes(attempt.captured or b"")
     coding = attempt.content_encoding
-    if coding is None:
-        return body
-    return uncoded(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
+    if coding is not None:
+        body = uncoded(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
+    if attempt.events is not None and attempt.step.mcp is not None:
+        return answer_among(body)
+    return body
 
 
 def _headers(attempt: Attempt) -> Mapping[str, str]:
@@ -139,9 +142,10 @@ class Outcomes:
             return None
         if is_read:
             request = step.request
-            family = (
-                "model" if request is None else family_of_request(step.kind, request.method, request.path, body)
-            )
+            if request is not None:
+                family = family_of_request(step.kind, request.method, request.path, body)
+            else:
+                family = "model" if step.mcp is None else "rpc"
         expect = self._usable(step.expect)
         if step.expect is None and self._rules:
             expect = self._rule_for(step)

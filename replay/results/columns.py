@@ -186,11 +186,12 @@ class Gathering:
 
     def add(self, table: Table) -> None:
         """More lines, in order of writing."""
-        sent, ended = table.has("sent_ns"), table.has("end_ns") & table.has("intended_ns")
+        own = table.flags("handshake")
+        sent, ended = table.has("sent_ns"), table.has("end_ns") & table.has("intended_ns") & ~own
         final, unsent = table.flags("final"), table.equals("outcome", "unsent")
         interrupted, ok = table.equals("error", INTERRUPTED), table.equals("outcome", "ok")
         sessions = self._add_sessions(table, ended)
-        self._add_cut(table, unsent, interrupted)
+        self._add_cut(table, unsent, interrupted & ~own)
         rows = final & ~unsent & ended & ~interrupted & (sent | table.equals("outcome", "failed"))
         taken = _picker(rows)
         for name in _NUMBERS:
@@ -210,7 +211,7 @@ class Gathering:
         self._put("answered", taken(ok | (table.has("status") & ~table.has("phase"))))
         self._put("attempts", _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32)))
         self._add_steps(table, np.flatnonzero(rows))
-        earlier = ~final & ~unsent & ~table.equals("error", "stale")
+        earlier = ~final & ~own & ~unsent & ~table.equals("error", "stale")
         again = rows & sent & (table.numbers("attempt") != 1)
         retried = self._retried_ns(table, earlier, again)[rows] if again.any() or earlier.any() else None
         n = int(np.count_nonzero(rows))

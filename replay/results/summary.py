@@ -84,6 +84,7 @@ class SummaryFold:
         self._unsent: Counter[str] = Counter()
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._shared = self._stale = 0
+        self._handshakes = self._failed_handshakes = 0
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
         self._timeless = self._unlike = self._redirected = 0
         self._unknown_streams = self._dense_streams = 0
@@ -105,10 +106,13 @@ class SummaryFold:
         """As add, in pieces, for whoever must not be kept long: the next one is begun when the last has ended."""
         final, unsent = table.flags("final"), table.equals("outcome", "unsent")
         sent, ok = table.has("sent_ns"), table.equals("outcome", "ok")
-        ended = table.has("end_ns")
+        own = table.flags("handshake")
+        ended = table.has("end_ns") & ~own
         if ended.any():
-            self._last_ns = max(self._last_ns, int(table.numbers("end_ns").max()))
-        self._retries += int(np.count_nonzero(~final))
+            self._last_ns = max(self._last_ns, int(table.numbers("end_ns")[ended].max()))
+        self._handshakes += int(np.count_nonzero(own))
+        self._failed_handshakes += int(np.count_nonzero(own & ~ok))
+        self._retries += int(np.count_nonzero(~final & ~own))
         self._stale += int(np.count_nonzero(~final & table.equals("error", "stale")))
         yield
         for outcome, times in table.counted("outcome", final):
@@ -246,6 +250,11 @@ class SummaryFold:
             notes.append(_read_only_note(self._withheld, kept_back))
         if self._redirected:
             notes.append(redirect_note(self._redirected))
+        if self._failed_handshakes:
+            notes.append(
+                f"{self._failed_handshakes} of {self._handshakes} requests that open or close sessions with MCP "
+                "servers failed; a step whose session could not be opened has failed with the same class"
+            )
         cut = self._fidelity.cut_sessions()
         if cut:
             said = "1 session was" if cut == 1 else f"{cut:,} sessions were"
@@ -303,6 +312,7 @@ class SummaryFold:
                 unlike_recorded=self._unlike,
                 redirected=self._redirected,
                 withheld=self._withheld,
+                handshakes=self._handshakes,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
                 connections_reused=self._reused,

@@ -66,6 +66,7 @@ NUMBERS = (
 MILLISECONDS = ("recorded_ms", "recorded_at_ms", "recorded_ttft_ms")
 FLAGS = (
     "final",
+    "handshake",
     "stream",
     "streamed",
     "censored",

@@ -65,8 +65,9 @@ ERROR_CLASSES: dict[str, str] = {
     "check": "a header or a body that is not as expected",
     "rpc_error": "a JSON-RPC error",
     "tool_error": "an MCP tool result with isError",
+    "input_required": "an MCP call that asked for the user's input, which a replay cannot give",
     "model_error": "an error object in a model's answer, or an error event in its stream",
-    "cut_short": "a model's stream that ended without its layout's end",
+    "cut_short": "a model's stream that ended without its layout's end, or an MCP server's without the answer",
     "extract": "the response, or an earlier one, lacks a value that the trace takes from it",
 }
 """Every class of failure that an attempt which ends its step can have, and what it says. SLOs, retries, tables and
@@ -121,6 +122,14 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     final: Annotated[
         bool, Meta(description="Whether it is the step's last attempt; false for one that was retried.")
     ] = True
+    handshake: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether it opened or closed a session with an MCP server: a request of the run's own, no step's."
+            )
+        ),
+    ] = False
     status: Annotated[Status | None, Meta(description="The HTTP status of the response.")] = None
     request_bytes: Annotated[
         Count | None, Meta(description="The size of the request, head and body, in bytes.")
@@ -320,6 +329,12 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     withheld: Annotated[
         int, Meta(description="Waits that have a request, which a read-only run kept back.")
     ] = 0
+    handshakes: Annotated[
+        int,
+        Meta(
+            description="Requests of the run's own that opened or closed sessions with MCP servers; no steps."
+        ),
+    ] = 0
     connections_opened: Annotated[int | None, Meta(description="Connections that were opened.")] = None
     connections_new: Annotated[
         int | None, Meta(description="Attempts on a connection that was opened for them.")
@@ -504,7 +519,7 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
         Meta(
             description=(
                 "Why no whole answer came; or what a whole one says of itself: model_error, rpc_error, "
-                "tool_error or cut_short."
+                "tool_error, input_required or cut_short."
             )
         ),
     ] = None

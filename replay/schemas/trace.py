@@ -21,10 +21,18 @@ class Request(types.Request, omit_defaults=True, forbid_unknown_fields=True):
     json: Annotated[Any, _meaning(types.Request, "json")] = msgspec.UNSET
 
 
+class McpCall(types.McpCall, omit_defaults=True, forbid_unknown_fields=True):
+    __doc__ = types.McpCall.__doc__
+
+    arguments: Annotated[dict[str, Any], _meaning(types.McpCall, "arguments")] = msgspec.UNSET  # type: ignore[assignment]
+    params: Annotated[dict[str, Any], _meaning(types.McpCall, "params")] = msgspec.UNSET  # type: ignore[assignment]
+
+
 class Step(types.Step, omit_defaults=True, forbid_unknown_fields=True):
     __doc__ = types.Step.__doc__
 
     request: Annotated[Request | None, _meaning(types.Step, "request")] = None
+    mcp: Annotated[McpCall | None, _meaning(types.Step, "mcp")] = None
 
 
 class Session(types.Session, omit_defaults=True, forbid_unknown_fields=True):

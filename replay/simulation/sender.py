@@ -17,6 +17,7 @@ class SimulatedSender:
 
     keeps_by_session = False
     gathering: Sequence[Gathers] = ()
+    mcp = None
 
     def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:
         router = Router(target, read_only=read_only)
@@ -38,7 +39,7 @@ class SimulatedSender:
 
 
 class _Nothing:
-    def render(self, step: Step, session_id: str) -> Rendered:
+    def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
         return _NOTHING
 
     def is_current(self, rendered: Rendered) -> bool:

@@ -162,6 +162,7 @@ RetriedError = Literal[
     "check",
     "rpc_error",
     "tool_error",
+    "input_required",
     "model_error",
     "cut_short",
 ]

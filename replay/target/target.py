@@ -11,6 +11,7 @@ from msgspec import Meta
 from replay.target.auth import Auth
 from replay.target.checking import check_header
 from replay.target.cost import Cost
+from replay.target.mcp import Mcp
 from replay.target.routes import ExpectRule, Route
 from replay.target.sending import Connections, Retry, SessionRules, Shape, Timeouts, Tls
 from replay.target.urls import ASGI_PREFIX, check_other_url, check_url
@@ -70,6 +71,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     shape: Annotated[
         Shape, Meta(description="How model calls that are known by token counts become requests.")
     ] = Shape()
+    mcp: Annotated[Mcp, Meta(description="How steps with mcp become requests.")] = Mcp()
     routes: Annotated[
         tuple[Route, ...],
         Meta(description=("Steps that go elsewhere, or are waited for instead; the first that fits holds.")),

@@ -74,6 +74,30 @@ class LlmCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
+class McpCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A message to a server of the Model Context Protocol; the target's protocol version turns it into a request."""
+
+    method: Annotated[
+        str, Meta(description="The method: tools/call, tools/list, resources/read, or any other.")
+    ]
+    tool: Annotated[str | None, Meta(description="The tool that tools/call calls.")] = None
+    name: Annotated[str | None, Meta(description="The prompt that prompts/get asks for.")] = None
+    uri: Annotated[str | None, Meta(description="The resource that resources/read reads.")] = None
+    arguments: Annotated[
+        msgspec.Raw, Meta(description="The arguments of the tool, or of the prompt: an object.")
+    ] = msgspec.Raw(b"")
+    params: Annotated[
+        msgspec.Raw,
+        Meta(
+            description="The parameters of any method, as an object, instead of the fields that name its own."
+        ),
+    ] = msgspec.Raw(b"")
+    version: Annotated[
+        str | None, Meta(description="The protocol version that the recording spoke, such as 2025-11-25.")
+    ] = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
 class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What the recording saw of the response."""
 
@@ -151,7 +175,7 @@ class Expect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_u
 
 
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One call the agent made; with neither request nor llm, a pure wait of took_ms."""
+    """One call the agent made; with none of request, llm and mcp, a pure wait of took_ms."""
 
     id: Annotated[str, Meta(description="Its id, unique in the session.")]
     kind: Annotated[Kind, Meta(description="What sort of call it is.")]
@@ -183,11 +207,14 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
         Expect | None,
         Meta(description="What its answer has to be; absent: what was recorded, or else a status below 400."),
     ] = None
+    mcp: Annotated[
+        McpCall | None, Meta(description="The message to an MCP server to send, instead of a request.")
+    ] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property
     def is_wait(self) -> bool:
-        return self.request is None and self.llm is None
+        return self.request is None and self.llm is None and self.mcp is None
 
 
 class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from replay.dialects.layouts.json_rpc import Awaited, awaited_by
 from replay.dialects.streams import StreamReader
 from replay.http.codings import CodingError, Uncoder, uncoder
 from replay.wire.types import ALWAYS, Exchange
@@ -45,8 +46,8 @@ class CodedEvents(StreamReader):
 
     __slots__ = ("_uncoder",)
 
-    def __init__(self, family: str | None, coded: Uncoder) -> None:
-        super().__init__(family)
+    def __init__(self, family: str | None, awaited: Awaited | None, coded: Uncoder) -> None:
+        super().__init__(family, awaited)
         self._uncoder: Uncoder | None = coded
 
     @property
@@ -68,23 +69,44 @@ class CodedEvents(StreamReader):
 
 def event_reader(exchange: Exchange) -> StreamReader | None:
     """What reads the events of an answer whose head is known; None where its coding cannot be taken off."""
+    awaited = awaited_by(exchange.method, exchange.body) if exchange.family == "rpc" else None
     if exchange.content_encoding is None:
-        return StreamReader(exchange.family)
+        return StreamReader(exchange.family, awaited)
     coded = uncoder(exchange.content_encoding.decode("latin-1"), MOST_CAPTURED_BYTES)
-    return None if coded is None else CodedEvents(exchange.family, coded)
+    return None if coded is None else CodedEvents(exchange.family, awaited, coded)
 
 
 def settle_events(exchange: Exchange, events: StreamReader, is_event_stream: bool) -> None:
     """Hand the exchange, which is over, what was seen of its events."""
     if isinstance(events, CodedEvents) and events.is_broken:
         return
-    if exchange.error is None:
+    if exchange.error is None and not events.is_answered:
         events.finish()
     exchange.first_token_ns, exchange.last_token_ns = events.first_token_ns, events.last_token_ns
     exchange.token_count, exchange.itl_ns = events.token_count, events.itl_ns
     # A stream was asked for, and something else came: it says nothing as a stream.
     if is_event_stream or events.has_events:
         exchange.events = events
+
+
+def rest_of(exchange: Exchange) -> Exchange:
+    """What stands for an exchange that has its answer while its stream goes on: nobody waits for the rest of that, and
+    it has the time limits of any.
+    """
+    return Exchange(
+        b"",
+        b"",
+        exchange.method,
+        _nobody,
+        session_key=exchange.session_key,
+        sent_ns=exchange.sent_ns,
+        first_byte_ns=exchange.first_byte_ns,
+        status=exchange.status,
+    )
+
+
+def _nobody(_: Exchange) -> None:
+    """Waits for the rest of a stream."""
 
 
 def says_cold(value: bytes) -> bool:

@@ -40,6 +40,7 @@ class World:
 
     keeps_by_session = False
     gathering = ()
+    mcp = None
 
     def __init__(self) -> None:
         self.time = VirtualTime()

@@ -49,6 +49,7 @@ class FakeTarget:
 
     keeps_by_session = False
     gathering = ()
+    mcp = None
 
     def __init__(self, world: World, **answers: Answer | Sequence[Answer]) -> None:
         self._world = world
@@ -62,12 +63,12 @@ class FakeTarget:
         self.swept_ns: list[int] = []
 
     def decide(self, step: Step) -> int:
-        return WAIT if step.request is None and step.llm is None else 0
+        return WAIT if step.is_wait else 0
 
     def withholds(self, step: Step) -> bool:
         return False
 
-    def render(self, step: Step, session_id: str) -> Rendered:
+    def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
         return Rendered("GET", f"GET /{session_id}/{step.id} HTTP/1.1\r\n\r\n".encode(), b"", False, True)
 
     def is_current(self, rendered: Rendered) -> bool:

@@ -1,13 +1,49 @@
 """JSON-RPC 2.0, and MCP over it: what a server sends is an answer, or a notification or request of its own.
 
-An answer has `result` or `error`. A tool that failed says so within its result: `isError` is true. Nothing here is
-a token: an answer comes whole.
+An answer has `result` or `error`. A tool that failed says so within its result: `isError` is true. A call that cannot
+go on without the agent's user ends in a result of the type `input_required`, or, before 2026-07-28, in a request of
+the server's own, for which it would wait. Nothing here is a token: an answer comes whole.
 
-Sources: https://www.jsonrpc.org/specification, https://modelcontextprotocol.io/specification/2025-06-18/server/tools
+Sources: https://www.jsonrpc.org/specification, https://modelcontextprotocol.io/specification/2025-11-25/server/tools,
+https://modelcontextprotocol.io/specification/2026-07-28/basic
 """
 
+from typing import NamedTuple
+
+from replay.dialects.documents import MOST_BYTES, read_document
 from replay.dialects.facts import Facts
+from replay.dialects.mcp import ASKS_CLIENT, LISTEN
 from replay.dialects.types import Dialect, Document, Shown
+
+
+class Awaited(NamedTuple):
+    """What ends a request whose answer is an event stream. listens: its beginning does; else the answer with this id,
+    as text.
+    """
+
+    listens: bool
+    message_id: str = ""
+
+    def is_in(self, document: Document) -> bool:
+        """Whether this message of the server's is the answer. An error may lack the id, where that was not readable."""
+        said = document.get("id")
+        return "method" not in document and (
+            str(said) == self.message_id or (said is None and "error" in document)
+        )
+
+    def is_prevented_by(self, document: Document) -> bool:
+        """Whether the server waits for an answer of the agent's user, before it gives its own."""
+        return document.get("method") in ASKS_CLIENT
+
+
+def awaited_by(method: str, body: bytes) -> Awaited | None:
+    """What a request of JSON-RPC waits for; None where that is the stream's end. method: of HTTP."""
+    if method == "GET":
+        return Awaited(listens=True)
+    document = read_document(body) if len(body) <= MOST_BYTES else None
+    if not isinstance(document, dict) or document.get("id") is None:
+        return None
+    return Awaited(document.get("method") == LISTEN, str(document["id"]))
 
 
 def _is_message(document: Document, _kind: str = "") -> bool:
@@ -28,8 +64,11 @@ def _read_answer(document: Document, facts: Facts) -> None:
     elif "result" in document:
         facts.has_said_end = True
         result = document["result"]
-        if isinstance(result, dict) and result.get("isError") is True:
-            facts.note_error("tool_error")
+        if isinstance(result, dict):
+            if result.get("isError") is True:
+                facts.note_error("tool_error")
+            elif result.get("resultType") == "input_required":
+                facts.note_error("input_required")
 
 
 JSON_RPC = Dialect("json-rpc", "rpc", _is_message, _is_message, _read_message, _read_answer)

@@ -5,7 +5,7 @@ taken from it. On the hot path of a run; what a step does not need of this costs
 from collections.abc import Callable, Sequence
 
 from replay.engine.attempt import Attempt, Expectation, Renders, Sender
-from replay.engine.outcome import Outcomes, status_class
+from replay.engine.outcome import Outcomes, plain_body, status_class
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import WAIT
 from replay.engine.users.casting import Casting
@@ -68,9 +68,10 @@ class Composer:
         if walk.values is not None and walk.values.user is not None:
             # Filled in only when it is sent.
             return
-        if step is None or step.request is None:
+        if step is None or step.is_wait or step.llm is not None:
             return
-        if step.request.body_bytes or len(step.request.json) > _LONG_BODY_BYTES:
+        asked = step.request
+        if asked is not None and (asked.body_bytes or len(asked.json) > _LONG_BODY_BYTES):
             return
         where = self._decide(step)
         if where != WAIT:
@@ -154,14 +155,39 @@ class Composer:
 
     def _anew(self, failed: Attempt, where: int) -> tuple[bytes, bytes]:
         """Head and body of an attempt's request, once more."""
-        walk, renderer = failed.walk, self._renderers[where]
+        walk, renderer, number = failed.walk, self._renderers[where], failed.number + 1
         rendered: Rendered
         if walk.values is None:
-            rendered = renderer.render(failed.step, walk.id)
-            return rendered.head, failed.body
+            rendered = renderer.render(failed.step, walk.id, number)
+            return rendered.head, failed.body if failed.step.mcp is None else rendered.body
         origin, jar = self._origins[where], self._jars[where]
-        rendered = walk.values.rendered(failed.step, walk.id, renderer, origin, None, jar)
+        rendered = walk.values.rendered(failed.step, walk.id, renderer, origin, None, jar, number)
         return rendered.head, rendered.body
+
+    def own(self, walk: Walk, step: Step, where: int, now: int, done: OnAttempt) -> Attempt:
+        """An attempt that is the run's own, at this place, all of whose answer is kept."""
+        renderer = self._renderers[where]
+        if walk.values is None:
+            rendered = renderer.render(step, walk.id)
+        else:
+            origin, jar = self._origins[where], self._jars[where]
+            rendered = walk.values.rendered(step, walk.id, renderer, origin, None, jar)
+        return Attempt(
+            rendered.head,
+            rendered.body,
+            rendered.method,
+            done,
+            step,
+            walk,
+            0,
+            now,
+            now,
+            session_key=walk,
+            idempotent=rendered.is_idempotent,
+            family="rpc",
+            keeps_body=ALWAYS,
+            captured_headers=[],
+        )
 
     def unmade(self, walk: Walk, index: int, step: Step, due_ns: int, now: int) -> Attempt:
         """The failed attempt of a step whose request refers to a value that no response gave."""
@@ -196,6 +222,9 @@ class Composer:
         step, values = attempt.step, attempt.walk.values
         if attempt.error is None and step.extract and values is not None:
             headers, body = attempt.captured_headers or [], bytes(attempt.captured or b"")
+            if step.mcp is not None and attempt.events is not None:
+                body = plain_body(attempt)
+                headers = [(name, value) for name, value in headers if name.lower() != b"content-encoding"]
             if taken(step, headers, body, values.taken) is not None:
                 attempt.error = _EXTRACT
         attempt.captured_headers = None

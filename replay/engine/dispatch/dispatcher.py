@@ -12,6 +12,7 @@ from typing import NamedTuple
 from replay.engine.attempt import Attempt, Sender, Sends
 from replay.engine.budget import Till
 from replay.engine.dispatch.composer import Composer
+from replay.engine.dispatch.mcp_sessions import McpSessions
 from replay.engine.outcome import Outcomes, status_class
 from replay.engine.pacing.pacer import Pacer
 from replay.engine.records.recorder import Recorder
@@ -80,6 +81,9 @@ class Dispatcher:
             keeps_headers=witness is not None,
             keeps_bodies=recorder.answers is not None,
         )
+        self._mcp = McpSessions(
+            sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over
+        )
         # Bound once: made for each step, a method costs 0.5 % of all that a step costs.
         self._on_due = self._send
         self._kept_back = KeptBack() if options.read_only else None
@@ -99,7 +103,9 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """Whether no session that was read is left, and nothing is in flight."""
-        return self.sessions <= 0 and not self.progress.in_flight
+        if self.sessions > 0 or self.progress.in_flight:
+            return False
+        return self.is_stopping or not self._mcp.closing
 
     def admit(self, walk: Walk) -> None:
         """Take a session that was read: it begins when its start is due."""
@@ -195,10 +201,11 @@ class Dispatcher:
         else:
             due = walk.started(index, now)
         progress.sent += 1
+        wire = self._wires[where] if step.mcp is None else self._mcp.wires[where]
         if now - due_ns > _LATE_NS and not due:
-            self._outbox.append((self._wires[where], attempt))
+            self._outbox.append((wire, attempt))
             return
-        self._wires[where].send(attempt)
+        wire.send(attempt)
         if due:
             self._release(walk, due)
 
@@ -316,7 +323,8 @@ class Dispatcher:
             self._stop()
             return
         self.progress.sent += 1
-        self._wires[self._decide(failed.step)].send(self._composer.again(failed, self._now()))
+        wires = self._wires if failed.step.mcp is None else self._mcp.wires
+        wires[self._decide(failed.step)].send(self._composer.again(failed, self._now()))
 
     def _send_held(self) -> None:
         progress = self.progress
@@ -330,7 +338,7 @@ class Dispatcher:
         if self._kept_back is not None:
             self._kept_back.forget(walk)
         self._recorder.session_over(walk, end_ns)
-        if self._sender.keeps_by_session:
+        if not self._mcp.end(walk) and self._sender.keeps_by_session:
             self._sender.end_session(walk)
         if not self.sessions:
             self._check_over()

@@ -16,7 +16,7 @@ from replay.engine.users.casting import Casting
 from replay.engine.users.values import SessionValues
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.target.target import Target
-from replay.trace.types import LlmCall, Request, Session, Step
+from replay.trace.types import LlmCall, McpCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue
 
 
@@ -48,13 +48,16 @@ class Alike:
 
     def add(self, where: int, session: Session, step: Step, values: SessionValues | None) -> None:
         """A request that would be sent to this place of the target."""
-        request = step.request
+        ready = step
         if values is not None:
             # A step that asks for what nobody gives is not sent at all; it counts as it is written.
             with contextlib.suppress(MissingValue):
-                request = values.filled(step)
+                ready = values.filled(step)
         digest = blake2b(digest_size=8)
-        parts = self._parts(request) if request is not None else _llm_parts(step, session.id)
+        if ready.request is not None:
+            parts = self._parts(ready.request)
+        else:
+            parts = _llm_parts(step, session.id) if ready.mcp is None else _mcp_parts(ready.mcp)
         for part in (str(where).encode(), *parts, *self._told(session, step)):
             digest.update(b"%d:" % len(part))
             digest.update(part)
@@ -80,6 +83,12 @@ class Alike:
     def count(self) -> int:
         """How many were like one before."""
         return len(self._seen) - len(np.unique(np.frombuffer(self._seen, np.uint64))) if self._seen else 0
+
+
+def _mcp_parts(call: McpCall) -> Iterator[bytes]:
+    """The message, but for its id, which no other has."""
+    yield _bytes(f"mcp {call.version} {call.method} {call.tool} {call.name} {call.uri}")
+    yield from (bytes(call.arguments), bytes(call.params))
 
 
 def _llm_parts(step: Step, session_id: str) -> Iterator[bytes]:

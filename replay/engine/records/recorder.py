@@ -134,6 +134,12 @@ class Recorder:
         record.final = False
         self._line(record)
 
+    def handshake(self, x: Attempt) -> None:
+        """What opens or closes a session with a server has ended. It is no step's, and in no histogram."""
+        record = self._records.attempt(x, {})
+        record.final, record.handshake = False, True
+        self._line(record)
+
     def session_over(self, walk: Walk, end_ns: int) -> None:
         if walk.is_cut and not walk.has_failed:
             # It took no time of its own: it was cut off, and nobody knows how long it would have been.

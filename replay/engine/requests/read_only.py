@@ -1,12 +1,14 @@
 """What a read-only run keeps back: requests that may change something, and what cannot be asked without them. Pure.
 
 A request is safe by its method (RFC 9110, section 9.2.1), and unsafe if a header tells the server to take it for
-another one. Model calls are POST requests, and so kept back too. Methods are case-sensitive: what is not spelled as the
+another one. Model calls are POST requests, and so kept back too. Of messages to MCP servers those that only ask are
+sent: lists, resources, prompts; what a tool does nobody knows. Methods are case-sensitive: what is not spelled as the
 safe ones are is none of them.
 """
 
 from typing import Any
 
+from replay.dialects.mcp import is_safe
 from replay.http.methods import SAFE_METHODS
 from replay.trace.types import Request, Step
 
@@ -17,7 +19,7 @@ def may_change_something(step: Step) -> bool:
     """Whether sending this step is more than asking; a wait sends nothing."""
     request = step.request
     if request is None:
-        return step.llm is not None
+        return not is_safe(step.mcp.method) if step.mcp is not None else step.llm is not None
     return request.method not in SAFE_METHODS or _names_another_method(request)
 
 

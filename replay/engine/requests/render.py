@@ -13,7 +13,9 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from replay import __version__
+from replay.dialects.mcp import is_safe
 from replay.engine.requests.dot_segments import below_root
+from replay.engine.requests.mcp_messages import McpMessages
 from replay.engine.requests.shapes import ModelCalls
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.http.methods import SAFE_METHODS
@@ -58,6 +60,7 @@ class Renderer:
         self._idempotency = target.retry.idempotency_header
         self._sends_recorded = target.send_recorded_ms
         self._shape = ModelCalls(target.shape)
+        self._messages = McpMessages(target.mcp)
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
         self._common = self._agent = ""
         self._replaced: frozenset[str] = frozenset()
@@ -69,18 +72,21 @@ class Renderer:
     def clamped_prompts(self) -> int:
         return self._shape.clamped
 
-    def render(self, step: Step, session_id: str) -> Rendered:
-        """The request of a step that has one (or an llm call)."""
+    def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
+        """The request of a step that has one, or an llm or an mcp call. number: of the attempt."""
         if self._credentials.headers() is not self._known_credentials:
             self._learn_credentials()
         request = step.request
-        llm = step.llm
-        is_stream = False
+        is_stream = is_safe_call = False
         agent = self._agent
+        if request is None and step.mcp is not None:
+            request = self._messages.request_of(step.mcp, self._message_id(session_id, step.id, number))
+            is_safe_call = is_safe(step.mcp.method)
         if request is not None:
             method, path = request.method, request.path
             body, content_type = _body(request)
         else:
+            llm = step.llm
             assert llm is not None
             method, path = "POST", self._shape.path(llm)
             body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
@@ -122,7 +128,7 @@ class Renderer:
             head_bytes = head.encode("latin-1")
         except UnicodeEncodeError:
             head_bytes = head.encode("utf-8", "surrogatepass")
-        return Rendered(method, head_bytes, body, is_stream, method in SAFE_METHODS, turn)
+        return Rendered(method, head_bytes, body, is_stream, is_safe_call or method in SAFE_METHODS, turn)
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request that was rendered ahead carries the credentials as they are now."""
@@ -151,6 +157,12 @@ class Renderer:
         """The same for every attempt of a step, and for no other step or run."""
         key = self._trace_hash.copy()
         key.update((session_id + "\0" + step_id).encode("utf-8", "surrogatepass"))
+        return key.hexdigest()
+
+    def _message_id(self, session_id: str, step_id: str, number: int) -> str:
+        """Of a JSON-RPC message: no other of the session has it, nor another attempt of the same step."""
+        key = self._span_hash.copy()
+        key.update(f"{session_id}\0{step_id}\0{number}".encode("utf-8", "surrogatepass"))
         return key.hexdigest()
 
     def _traceparent(self, session_id: str, step_id: str) -> str:

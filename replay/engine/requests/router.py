@@ -45,7 +45,7 @@ class Router:
 
     def _decide(self, step: Step) -> int:
         if not self._routes:
-            return WAIT if step.request is None and step.llm is None else 0
+            return 0 if step.request is not None or not step.is_wait else WAIT
         if step.is_wait:
             return WAIT
         key = (step.kind, step.name)

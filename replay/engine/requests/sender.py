@@ -45,6 +45,7 @@ class TargetSender:
         self.has_guest = any(place.url.startswith(ASGI_PREFIX) for place in self.places)
         # Through httpx an answer waits for the turn of its task, for which there is no bound.
         self.stamps_at_once = target.transport == "fast"
+        self.mcp = target.mcp
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:

@@ -104,7 +104,8 @@ def _sent_to(place: Target) -> str:
 
 
 def _asks(session: Session) -> bool:
-    return any(step.request is not None and any(found_in(step.request)) for step in session.steps)
+    sent = (step.request or step.mcp for step in session.steps)
+    return any(asked is not None and any(found_in(asked)) for asked in sent)
 
 
 def _value(rows: Rows, place: int, column: str) -> str | None:

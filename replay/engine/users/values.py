@@ -10,14 +10,14 @@ import msgspec
 from replay.engine.requests.render import Rendered
 from replay.engine.users.cookies import Cookies
 from replay.trace.types import Request, Step
-from replay.trace.values.extracting import MissingValue, filled, is_name
+from replay.trace.values.extracting import MissingValue, filled, filled_call, is_name
 from replay.trace.values.reserved import BadReference, reserved, time_text
 
 _Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Renders(Protocol):
-    def render(self, step: Step, session_id: str) -> Rendered: ...
+    def render(self, step: Step, session_id: str, number: int = 1) -> Rendered: ...
 
 
 class User(msgspec.Struct, frozen=True, gc=False):
@@ -52,33 +52,46 @@ class SessionValues:
     def __repr__(self) -> str:
         return f"<SessionValues {len(self.taken)} taken, {self.cookies}>"
 
-    def filled(self, step: Step) -> Request | None:
-        """The step's request with everything in its place; the same one if nothing stands for anything.
+    def filled(self, step: Step) -> Step:
+        """The step with everything in its place in what it sends; the same one if nothing stands for anything.
 
         Raises MissingValue.
         """
-        if step.request is None or (self.user is None and not self._names):
-            return step.request
-        if self.user is None:
-            return filled(step.request, self.taken)
-        own = _Own(self.user, step.id, self._names, self._sent_at_ns)
-        return filled(step.request, self.taken, own.value_of)
+        request, call = step.request, step.mcp
+        if (request is None and call is None) or (self.user is None and not self._names):
+            return step
+        own = None
+        if self.user is not None:
+            own = _Own(self.user, step.id, self._names, self._sent_at_ns).value_of
+        if request is not None:
+            made = filled(request, self.taken, own)
+            return step if made is request else msgspec.structs.replace(step, request=made)
+        assert call is not None
+        said = filled_call(call, self.taken, own)
+        return step if said is call else msgspec.structs.replace(step, mcp=said)
 
     def rendered(
-        self, step: Step, session_id: str, renderer: Renders, origin: str, ahead: Rendered | None, jar: str = ""
+        self,
+        step: Step,
+        session_id: str,
+        renderer: Renders,
+        origin: str,
+        ahead: Rendered | None,
+        jar: str = "",
+        number: int = 1,
     ) -> Rendered:
         """The step's request, ready for the wire, with cookies of this jar.
 
-        ahead: as it was rendered before. Raises MissingValue.
+        ahead: as it was rendered before. number: of the attempt. Raises MissingValue.
         """
-        request = self.filled(step)
+        ready = self.filled(step)
         recorded = ""
-        if self.cookies is not None and request is not None:
-            request, recorded = _without_cookies(request)
-        if request is not step.request:
-            step, ahead = msgspec.structs.replace(step, request=request), None
-        if ahead is None:
-            ahead = renderer.render(step, session_id)
+        if self.cookies is not None and ready.request is not None:
+            request, recorded = _without_cookies(ready.request)
+            if request is not ready.request:
+                ready = msgspec.structs.replace(ready, request=request)
+        if ahead is None or ready is not step:
+            ahead = renderer.render(ready, session_id, number)
         if self.cookies is None:
             return ahead
         cookie = self.cookies.header_for(origin + _target_of(ahead.head), recorded, jar)

@@ -20,7 +20,8 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     console = console or plain_console()
     ordered = sorted(records, key=_when)
     first_ns = next((record.intended_ns for record in ordered if record.intended_ns is not None), 0) or 0
-    last_ns = max((record.end_ns for record in ordered if record.end_ns is not None), default=first_ns)
+    ends_ns = (record.end_ns for record in ordered if not record.handshake)
+    last_ns = max((end_ns for end_ns in ends_ns if end_ns is not None), default=first_ns)
     finals = [record for record in ordered if record.final]
     failed = sum(record.outcome == "failed" for record in finals)
     unsent = sum(record.outcome == "unsent" for record in finals)
@@ -30,7 +31,9 @@ def print_story(session: str, records: Sequence[StepRecord], console: Console | 
     recorded_ms = _recorded_makespan_ms(finals)
     if recorded_ms is not None:
         said += f" ({milliseconds(recorded_ms)} when it was recorded)"
-    for n, what in ((failed, "failed"), (unsent, "unsent"), (len(ordered) - len(finals), "retries")):
+    retries = sum(not record.final and not record.handshake for record in ordered)
+    handshakes = sum(record.handshake for record in ordered)
+    for n, what in ((failed, "failed"), (unsent, "unsent"), (retries, "retries"), (handshakes, "handshakes")):
         if n:
             said += f", {n} {what}"
     console.print(Text(f"{said}; it began {milliseconds(first_ns / _NS_PER_MS)} into the run"))
@@ -74,7 +77,9 @@ def _row(record: StepRecord, first_ns: int, shared: dict[str, str]) -> tuple[str
         outcome, service = "wait", milliseconds(((end or 0) - (intended or 0)) / _NS_PER_MS)
     if record.status is not None:
         outcome += f" {record.status}"
-    if record.attempt > 1 or not record.final:
+    if record.handshake:
+        outcome += " (handshake)"
+    elif record.attempt > 1 or not record.final:
         outcome += f" (try {record.attempt})"
     facts = {name: value for name, value in (record.attributes or {}).items() if shared.get(name) != value}
     if record.cold:

@@ -25,6 +25,7 @@ class _Line(msgspec.Struct, gc=False):
     sent_ns: int | None = None
     end_ns: int | None = None
     final: bool = True
+    handshake: bool = False
     error: str | None = None
 
 
@@ -43,7 +44,7 @@ class Tally:
 
     def add(self, line: _Line) -> None:
         self.settled += line.final
-        if line.intended_ns is not None and line.sent_ns is not None:
+        if line.intended_ns is not None and line.sent_ns is not None and not line.handshake:
             self.intended_ns = max(self.intended_ns, line.intended_ns)
             self.sent_ns = max(self.sent_ns, line.sent_ns)
 

@@ -9,6 +9,7 @@ import re
 
 from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
+from replay.trace.file.mcp_rules import mcp_problem
 from replay.trace.graph import Problem, find_graph_problem
 from replay.trace.types import LlmCall, Request, Session, Step
 from replay.trace.values.expect import expect_problem
@@ -54,11 +55,19 @@ def find_problem(session: Session) -> Problem | None:
         if step.request is not None:
             if step.llm is not None:
                 return Problem(step.id, "llm", "has both request and llm; a step has at most one of them")
+            if step.mcp is not None:
+                return Problem(step.id, "mcp", "has both request and mcp; a step has at most one of them")
             found = _request_problem(step.request)
             if found is not None:
                 return Problem(step.id, *found)
         elif step.llm is not None:
+            if step.mcp is not None:
+                return Problem(step.id, "mcp", "has both llm and mcp; a step has at most one of them")
             found = _llm_problem(step.llm)
+            if found is not None:
+                return Problem(step.id, *found)
+        elif step.mcp is not None:
+            found = mcp_problem(step.mcp)
             if found is not None:
                 return Problem(step.id, *found)
         for name, extract in step.extract.items():

@@ -28,7 +28,7 @@ from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_li
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
-from replay.trace.types import Header, Request, Session
+from replay.trace.types import Header, McpCall, Request, Session
 from replay.trace.values.uses import Uses
 from replay.words.numbers import exact
 from replay.words.phrases import counted
@@ -46,6 +46,7 @@ Progress = Callable[[int, int], None]
 
 _BOM = b"\xef\xbb\xbf"
 _NO_JSON = Request("GET", "/").json
+_NO_ARGUMENTS, _NO_PARAMS = McpCall("").arguments, McpCall("").params
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_session = msgspec.json.Decoder(Session).decode
 _encode = msgspec.json.Encoder().encode
@@ -183,6 +184,8 @@ class TraceReader:
             request = step.request
             if request is not None and request.json:
                 request.json = request.json.copy()  # a view would keep the whole line in memory
+            elif (mcp := step.mcp) is not None:
+                mcp.arguments, mcp.params = mcp.arguments.copy(), mcp.params.copy()
         if session.start_ms < self._last_start_ms:
             self._fail(
                 f"session {shown(session.id)} starts at {exact(session.start_ms)} ms, before the "
@@ -321,6 +324,9 @@ class TraceWriter:
         for step in session.steps:
             if step.request is not None and not step.request.json:
                 step.request.json = _NO_JSON  # the default is left out; another empty Raw would break the line
+            if step.mcp is not None:
+                step.mcp.arguments = step.mcp.arguments or _NO_ARGUMENTS
+                step.mcp.params = step.mcp.params or _NO_PARAMS
         line = encoded_with_extra(session) if has_extra(session) else _encode(session)
         if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
             line = msgspec.json.format(line, indent=-1)
@@ -393,10 +399,10 @@ def scan(
             if COPY in session_id or LAP in session_id:
                 marks.see(session_id)
             for step in session.steps:
-                if step.request is None and step.llm is None:
-                    waits += 1
                 took_ms = step.took_ms or 0.0
-                if not step.is_wait:
+                if step.is_wait:
+                    waits += 1
+                else:
                     busy_ms += took_ms
                 end_ms = last_start_ms + step.at_ms + took_ms
                 if end_ms > span_ms:

@@ -11,11 +11,12 @@ import msgspec
 from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.texts import without_coded_secrets
-from replay.trace.types import Header, Request, Step
+from replay.trace.types import Header, McpCall, Request, Step
 
 _DEEPEST = 200
 _NO_JSON = Request("GET", "/").json  # the default, which is left out when it is written
 _NULL = msgspec.Raw(b"null")
+_NO_MEMBERS = msgspec.Raw(b"{}")
 _FORM = "application/x-www-form-urlencoded"
 # What stands under such a name looks like an address, and is none.
 _IS_VERSION = re.compile(
@@ -24,7 +25,8 @@ _IS_VERSION = re.compile(
 
 
 def personal_taken_out(step: Step, personal: PersonalData) -> bool:
-    """Take it out of what a step says: name, attributes, request, kept response, unknown fields.
+    """Take it out of what a step says: name, attributes, request or MCP call, kept response, unknown
+    fields.
 
     Returns whether any was there. What is nested deeper than any real JSON goes altogether. What the step checks of
     answers (`expect`) stays: another check would be made of it.
@@ -34,11 +36,13 @@ def personal_taken_out(step: Step, personal: PersonalData) -> bool:
     step.attributes = texts_without_personal(step.attributes, personal)
     if step.request is not None:
         _clean_request(step.request, personal)
+    if step.mcp is not None:
+        _clean_call(step.mcp, personal)
     if step.recorded is not None:
         step.recorded.response_json = value_without_personal(step.recorded.response_json, personal)
         headers = step.recorded.response_headers
         step.recorded.response_headers = _headers(headers, personal)
-    for part in (step, step.request, step.recorded, step.llm):
+    for part in (step, step.request, step.recorded, step.llm, step.mcp):
         if part is not None and part.extra is not None:
             part.extra = value_without_personal(part.extra, personal)
     return msgspec.json.encode(step) != before
@@ -66,6 +70,29 @@ def _clean_request(request: Request, personal: PersonalData) -> None:
             request.body_base64 = base64.b64encode(cleaned.encode("latin-1")).decode()
     elif request.json:
         _clean_json(request, personal)
+
+
+def _clean_call(call: McpCall, personal: PersonalData) -> None:
+    for name in ("tool", "name"):
+        if (text := getattr(call, name)) is not None:
+            setattr(call, name, personal.without(text))
+    if call.uri is not None:
+        call.uri = "".join(_component(piece, personal) for piece in re.split(r"([/?&=;#])", call.uri))
+    for name in ("arguments", "params"):
+        if raw := getattr(call, name):
+            setattr(call, name, _members_without_personal(raw, personal))
+
+
+def _members_without_personal(raw: msgspec.Raw, personal: PersonalData) -> msgspec.Raw:
+    """An object of JSON; one that cannot be looked into goes altogether."""
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _NO_MEMBERS
+    cleaned = value_without_personal(value, personal)
+    if cleaned == value:
+        return raw
+    return _NO_MEMBERS if cleaned is None else msgspec.Raw(msgspec.json.encode(cleaned))
 
 
 def _clean_json(request: Request, personal: PersonalData) -> None:

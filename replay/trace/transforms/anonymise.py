@@ -16,7 +16,7 @@ import msgspec
 
 from replay.trace.file.rules import LONGEST_NAME, MOST_BODY_BYTES
 from replay.trace.transforms.types import Tally
-from replay.trace.types import Header, LlmCall, Recorded, Request, Session, Step
+from replay.trace.types import Header, LlmCall, McpCall, Recorded, Request, Session, Step
 
 # Segments of well-known APIs' paths, in small letters; versions such as v1 and v1beta stay besides.
 _PATH_WORDS = frozenset(
@@ -91,6 +91,7 @@ _is_host = re.compile(
     re.IGNORECASE,
 ).fullmatch
 _DIGITS_OF_AN_ID = 4
+_NO_MEMBERS = msgspec.Raw(b"{}")
 
 
 class Anonymise(msgspec.Struct, frozen=True):
@@ -149,6 +150,8 @@ class _Work:
         if step.llm is not None:
             step.llm.model = None if step.llm.model is None else self._pseudonym(step.llm.model)
             self._drop_unknown(step.llm)
+        if step.mcp is not None:
+            self._mcp(step.mcp)
         if step.recorded is not None:
             self._recorded(step.recorded)
 
@@ -174,6 +177,20 @@ class _Work:
         request.json = msgspec.Raw(b"")
         self._drop_unknown(request)
 
+    def _mcp(self, call: McpCall) -> None:
+        """A tool is known by its name, as a step is; what it was asked may hold anything."""
+        if call.tool is not None:
+            call.tool = self._pseudonym(call.tool) if self._names else self._name(call.tool)
+        if call.name is not None:
+            call.name = self._pseudonym(call.name)
+        if call.uri is not None:
+            call.uri = "anonymised:" + self._pseudonym(call.uri)
+        for field in ("arguments", "params"):
+            if getattr(call, field):
+                self._tally["arguments of MCP calls dropped"] += 1
+                setattr(call, field, _NO_MEMBERS)
+        self._drop_unknown(call)
+
     def _recorded(self, recorded: Recorded) -> None:
         has_response = recorded.response_json is not None or bool(recorded.response_headers)
         self._tally["kept responses dropped"] += has_response
@@ -181,7 +198,7 @@ class _Work:
         recorded.response_headers = {}
         self._drop_unknown(recorded)
 
-    def _drop_unknown(self, part: Session | Step | Request | LlmCall | Recorded) -> None:
+    def _drop_unknown(self, part: Session | Step | Request | LlmCall | McpCall | Recorded) -> None:
         self._count_unknown(part.extra)
         part.extra = None
 

@@ -103,6 +103,7 @@ def _copied(session: Session, copy: int, start_ms: float) -> Session:
             step,
             request=step.request and replace(step.request),
             llm=step.llm and replace(step.llm),
+            mcp=step.mcp and replace(step.mcp),
             recorded=step.recorded and replace(step.recorded),
         )
         for step in session.steps

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.http.fields import NOT_IN_VALUE
-from replay.trace.types import Extract, Request, Step
+from replay.trace.types import Extract, McpCall, Request, Step
 from replay.trace.values.patterns import MOST_INSTRUCTIONS, Match, compiled, pattern_problem
 from replay.trace.values.pointer import MISSING, pointed
 from replay.trace.values.reserved import RESERVED
@@ -136,6 +136,19 @@ def filled(request: Request, values: Mapping[str, str], own: Own | None = None) 
     if path == request.path and headers == request.headers and body == request.body and json is request.json:
         return request
     return msgspec.structs.replace(request, path=path, headers=headers, body=body, json=json)
+
+
+def filled_call(call: McpCall, values: Mapping[str, str], own: Own | None = None) -> McpCall:
+    """The message with its references filled in; the same one if it has none. own: as above. Raises MissingValue."""
+    made: dict[str, Any] = {}
+    for field in ("tool", "name", "uri"):
+        if (text := getattr(call, field)) is not None and "{{" in text:
+            made[field] = _replaced(text, values, own, str)
+    for field in ("arguments", "params"):
+        if b"{{" in (raw := bytes(getattr(call, field))):
+            text = _replaced(raw.decode("utf-8", "surrogatepass"), values, own, _escaped)
+            made[field] = msgspec.Raw(text.encode("utf-8", "surrogatepass"))
+    return msgspec.structs.replace(call, **made) if made else call
 
 
 def _encoded(value: str) -> str:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from replay.trace.errors import shown
-from replay.trace.types import Request
+from replay.trace.types import McpCall, Request
 
 Kind = Literal["copy", "session", "uuid", "now", "row"]
 
@@ -110,8 +110,23 @@ def time_text(wall_ns: int, reference: Reserved) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def found_in(request: Request) -> Iterator[tuple[str, str]]:
-    """Each reserved reference of a request with the field it stands in: (field, what stands between the braces)."""
+def found_in(asked: Request | McpCall) -> Iterator[tuple[str, str]]:
+    """Each reserved reference of what a step sends with the field it stands in: (field, what stands between the
+    braces).
+    """
+    yield from _found_in_call(asked) if isinstance(asked, McpCall) else _found_in_request(asked)
+
+
+def _found_in_call(call: McpCall) -> Iterator[tuple[str, str]]:
+    for field in ("tool", "name", "uri"):
+        if (text := getattr(call, field)) is not None and "{{" in text:
+            yield from ((f"mcp.{field}", found[1]) for found in _find(text))
+    for field in ("arguments", "params"):
+        if b"{{" in (raw := bytes(getattr(call, field))):
+            yield from ((f"mcp.{field}", found[1]) for found in _find(raw.decode("utf-8", "surrogatepass")))
+
+
+def _found_in_request(request: Request) -> Iterator[tuple[str, str]]:
     yield from (("request.path", found[1]) for found in _find(request.path))
     for text in request.headers.values():
         if "{{" in text:

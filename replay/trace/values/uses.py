@@ -28,10 +28,11 @@ class Uses:
         """Take note of a session's references; returns the first that cannot be used."""
         own: set[str] | None = None
         for step in session.steps:
-            if step.request is None:
+            asked = step.request or step.mcp
+            if asked is None:
                 continue
             here: set[str] = set()
-            for n, (field, text) in enumerate(found_in(step.request)):
+            for n, (field, text) in enumerate(found_in(asked)):
                 if own is None:
                     own = {name for each in session.steps for name in each.extract}
                 if text in own:  # a value that a step takes has its name for itself

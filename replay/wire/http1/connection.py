@@ -196,6 +196,11 @@ class Connection(Opened):
         if reader.ended:
             # What was put by comes after the end.
             self._finish(exchange, now, reader.is_reusable and self._late is None)
+        elif reader.events is not None and reader.events.is_answered and exchange.sent_ns:
+            exchange.end_ns = now
+            # Its time limits are those of any exchange, and the connection is idle after it.
+            self.exchange = reader.leave_rest()
+            exchange.on_done(exchange)
 
     def _is_stream(self, reader: ResponseReader, head: bytes) -> bool:
         """Whether events are to be looked for in a response, of which this is the first read's head or nothing."""

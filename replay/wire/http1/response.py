@@ -12,6 +12,7 @@ from replay.wire.answers import (
     event_reader,
     is_coded,
     keep_body,
+    rest_of,
     retry_after_s,
     says_cold,
     settle_events,
@@ -99,6 +100,13 @@ class ResponseReader:
     @property
     def is_reusable(self) -> bool:
         return self._is_keep_alive and not self._has_spare
+
+    def leave_rest(self) -> Exchange:
+        """The exchange has its answer: hand it what was seen of its events. Returns whose the rest of the stream is."""
+        self.settle()
+        self.events = None
+        self._exchange = rest_of(self._exchange)
+        return self._exchange
 
     def feed(self, data: bytes, now_ns: int) -> None:
         """Read these bytes, which came at now_ns.

@@ -3,7 +3,7 @@
 import msgspec
 
 from replay.dialects.streams import StreamReader
-from replay.wire.answers import capture, event_reader, keep_body, settle_events
+from replay.wire.answers import capture, event_reader, keep_body, rest_of, settle_events
 from replay.wire.http2.faults import PROTOCOL_ERROR, StreamFault
 from replay.wire.http2.responses import Fields, Head, check_fields
 from replay.wire.http2.settings import LONGEST_HEAD_BYTES
@@ -72,6 +72,7 @@ class Stream(msgspec.Struct, eq=False, gc=False):
         self.is_looked_into = self.events is not None or exchange.captured is not None
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
+        self._end_if_answered(now_ns)
 
     def take_body(self, body: bytes, now_ns: int) -> None:
         """A part of the answer's body came. Raises StreamFault."""
@@ -89,6 +90,17 @@ class Stream(msgspec.Struct, eq=False, gc=False):
                 capture(exchange.captured, body)
             if self.events is not None:
                 self.events.feed(body, now_ns)
+                self._end_if_answered(now_ns)
+
+    def _end_if_answered(self, now_ns: int) -> None:
+        """End the exchange where its stream has brought what it waited for; the rest of it is nobody's."""
+        if self.events is None or not self.events.is_answered:
+            return
+        exchange = self.exchange
+        exchange.end_ns = now_ns
+        self.settle()
+        self.exchange, self.events, self.is_looked_into = rest_of(exchange), None, False
+        exchange.on_done(exchange)
 
     def take_trailers(self, fields: Fields, *, ends: bool) -> None:
         """Raises StreamFault where these are none."""

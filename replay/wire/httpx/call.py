@@ -78,7 +78,8 @@ class Call:
 
     handed_ns: when it was left to this client alone. started_ns: when this try was given its lane. is_over: it has
     ended, and on_done was called or is due. is_unsent: httpx has it, and may not have sent it yet. waits_for_limit:
-    connections.max made it wait. waits_for_stream: the target allows no more at once on its connection.
+    connections.max made it wait. waits_for_stream: the target allows no more at once on its connection. is_answered: it
+    is over, and the rest of its stream is read on.
     """
 
     __slots__ = (
@@ -89,6 +90,7 @@ class Call:
         "_never_sent",
         "exchange",
         "handed_ns",
+        "is_answered",
         "is_unsent",
         "lane",
         "started_ns",
@@ -109,7 +111,7 @@ class Call:
         self._never_sent = 0
         self._forget_attempt()
         self.handed_ns = self.started_ns
-        self.is_unsent = self.waits_for_limit = self.waits_for_stream = False
+        self.is_unsent = self.waits_for_limit = self.waits_for_stream = self.is_answered = False
 
     def _forget_attempt(self) -> None:
         self.started_ns = monotonic_ns()
@@ -171,26 +173,40 @@ class Call:
             if exchange.on_first_byte is not None and not self.is_over:
                 exchange.on_first_byte(exchange)
             events = self._events
+            if events is not None:
+                self._end_if_answered(events, monotonic_ns())
             async for chunk in stream:
                 self.trace.read_ns = now = monotonic_ns()
+                if self._is_settled:
+                    # The rest of a stream that has brought what was waited for.
+                    continue
                 exchange.response_bytes += len(chunk)
                 if exchange.captured is not None:
                     capture(exchange.captured, chunk)
                 if events is not None:
                     events.feed(chunk, now)
+                    self._end_if_answered(events, now)
             if not self.is_over:
                 exchange.end_ns = monotonic_ns()
         finally:
             # This, and leave, before on_done: a step that follows at once must find the connection idle.
             with contextlib.suppress(Exception):
                 await stream.aclose()
-        if not self._is_settled:
+        if not self._is_settled or self.is_answered:
             is_http1 = not carrier.is_http2 and not carrier.is_asgi
             lane.is_idle = is_http1 and leaves_idle(exchange, response)
             if lane.is_idle and (is_twofold(response) or has_stray_bytes(lane.transport)):
                 # What comes next on it could be read in two ways, or has come before it was asked for.
                 carrier.retire(lane)
             carrier.leave(self)
+            if not self._is_settled:
+                self._settle()
+
+    def _end_if_answered(self, events: StreamReader, now: int) -> None:
+        """End the exchange where its stream has brought what it waited for; the task reads on to the stream's end."""
+        if events.is_answered and not self.is_over:
+            self.is_answered = True
+            self.exchange.end_ns = now
             self._settle()
 
     def limit(self) -> tuple[int | None, bool]:
@@ -321,8 +337,9 @@ class Call:
         self._end(now, error, "connect")
 
     def expire(self, limit_ns: int, is_sent: bool) -> None:
-        """End the exchange at a time limit that it has passed."""
-        self._end(limit_ns, "timeout", self.phase, is_censored=True)
+        """End the exchange, or the rest of its stream, at a time limit that it has passed."""
+        if not self.is_answered:
+            self._end(limit_ns, "timeout", self.phase, is_censored=True)
         if is_sent:
             if self.task is not None:
                 self.task.cancel()

@@ -263,7 +263,7 @@ class HttpxWire:
     def sweep(self, now: int) -> None:
         """End what has passed a time limit; called every few milliseconds."""
         for call in list(self._calls):
-            if not call.is_over:
+            if not call.is_over or call.is_answered:
                 limit, is_sent = call.limit()
                 if limit is not None and now >= limit:
                     call.expire(limit, is_sent)

@@ -24,7 +24,7 @@ def step(step_id="a", path="/", extract=None, **fields):
 def filled(path, session_id="s", copy=0, seed=1, step_id="a", **fields):
     one = step(step_id, path, **fields)
     session = Copy(session_id, 0.0, [one], copy=copy)
-    return Casting(fills=True, seed=seed, wall_ns=lambda: NOON_NS).values_of(session).filled(one)
+    return Casting(fills=True, seed=seed, wall_ns=lambda: NOON_NS).values_of(session).filled(one).request
 
 
 def test_a_session_knows_its_copy_its_id_and_the_time():
@@ -61,7 +61,7 @@ def test_a_name_that_a_step_takes_has_the_value_it_took():
     with pytest.raises(MissingValue, match="session"):
         values.filled(steps[1])
     values.taken["session"] = "theirs"
-    assert values.filled(steps[1]).path == "/theirs/0"
+    assert values.filled(steps[1]).request.path == "/theirs/0"
 
 
 def test_in_a_session_that_takes_values_a_name_that_nobody_gives_is_missing():
@@ -77,7 +77,7 @@ def test_where_nothing_is_filled_in_braces_are_text(path):
     session = Session("s", 0.0, [one])
 
     assert Casting().values_of(session) is None
-    assert Casting(cookies=True).values_of(session).filled(one) is one.request
+    assert Casting(cookies=True).values_of(session).filled(one) is one
 
 
 def test_a_session_that_asks_for_nothing_costs_nothing():

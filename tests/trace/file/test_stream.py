@@ -20,6 +20,7 @@ from replay.trace.types import (
     Edge,
     Header,
     LlmCall,
+    McpCall,
     Recorded,
     Request,
     Session,
@@ -87,11 +88,29 @@ def requests(draw) -> Request:
     return request
 
 
+def raw(value) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+@st.composite
+def mcp_calls(draw) -> McpCall:
+    members = st.dictionaries(names, json_values, max_size=2).map(raw)
+    call = draw(
+        st.one_of(
+            st.builds(McpCall, method=st.just("tools/call"), tool=names, arguments=st.just(raw({})) | members),
+            st.builds(McpCall, method=st.just("resources/read"), uri=names),
+            st.builds(McpCall, method=st.sampled_from(["tools/list", "x/y"]), params=members),
+        )
+    )
+    call.version, call.extra = draw(st.none() | st.just("2025-11-25")), draw(extras)
+    return call
+
+
 @st.composite
 def steps_of(draw, ids: list[str]) -> list[Step]:
     steps = []
     for n, name in enumerate(ids):
-        what = draw(st.sampled_from(["wait", "request", "llm"]))
+        what = draw(st.sampled_from(["wait", "request", "llm", "mcp"]))
         llm = st.builds(
             LlmCall,
             input_tokens=st.integers(0, 10**6),
@@ -116,6 +135,7 @@ def steps_of(draw, ids: list[str]) -> list[Step]:
                 took_ms=draw(st.none() | times),
                 request=draw(requests()) if what == "request" else None,
                 llm=draw(llm) if what == "llm" else None,
+                mcp=draw(mcp_calls()) if what == "mcp" else None,
                 recorded=draw(
                     st.none() | st.builds(Recorded, status=st.just(200), ttft_ms=times, extra=extras)
                 ),
@@ -150,13 +170,20 @@ def test_a_trace_comes_back_as_it_was_written_unknown_fields_included(tmp_path_f
 
     # A Raw is equal to nothing, so bodies are compared on their own.
     def bodies(found):
-        return [bytes(s.request.json) for one in found for s in one.steps if s.request is not None]
+        steps = [each for one in found for each in one.steps]
+        calls = [each.mcp for each in steps if each.mcp is not None]
+        return [
+            *(bytes(each.request.json) for each in steps if each.request is not None),
+            *((bytes(call.arguments), bytes(call.params)) for call in calls),
+        ]
 
     assert bodies(read) == bodies(written)
     for one in (*read, *written):
         for each in one.steps:
             if each.request is not None:
                 each.request.json = file_module._NO_JSON
+            if each.mcp is not None:
+                each.mcp.arguments, each.mcp.params = file_module._NO_ARGUMENTS, file_module._NO_PARAMS
     assert read == written
 
 

@@ -1,0 +1,266 @@
+"""Sessions with MCP servers, in versions of the protocol that have them: opened before a session of the trace sends
+its first message to a server, named in each that follows, closed when the session of the trace is over.
+
+What opens and closes them are handshakes: recorded, and nobody's. A step that needs a session waits until it is open.
+That is the target's time and the agent's, as waiting for a connection is: in the step's response time, not in its
+service time, and not in the lag that is ours. A handshake that fails fails the steps that wait for it with its class;
+the next step tries anew. A server that has forgotten a session answers 404: the next step opens another.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from replay.dialects.mcp import (
+    INITIALIZE,
+    INITIALIZED,
+    SESSION_HEADER,
+    STATELESS,
+    negotiated,
+    session_headers,
+    session_id_in,
+    version_spoken,
+)
+from replay.engine.attempt import Attempt, Sender, Sends
+from replay.engine.outcome import Expected, plain_body
+from replay.engine.pacing.pacer import Pacer
+from replay.engine.walker import Walk
+from replay.trace.types import McpCall, Request, Step
+
+# How long a run waits at its end for servers to take leave.
+_LEAVE_NS = 1_000_000_000
+_UNKNOWN_VERSION = "the MCP server's answer to initialize names no version of the protocol that is known here"
+_GONE, _NOT_ALLOWED = 404, 405
+_EXPECTED = Expected(None, None, "rpc")
+
+OnAttempt = Callable[[Attempt], None]
+
+
+class Composes(Protocol):
+    def own(self, walk: Walk, step: Step, where: int, now: int, done: OnAttempt) -> Attempt:
+        """An attempt that is the run's own."""
+
+
+class Records(Protocol):
+    def handshake(self, x: Attempt) -> None:
+        """A handshake has ended."""
+
+
+class _Opened:
+    """A session with one server. waiting: the steps that need it, and since when; None once it is open."""
+
+    __slots__ = ("headers", "session_id", "waiting")
+
+    def __init__(self) -> None:
+        self.headers = b""
+        self.session_id: str | None = None
+        self.waiting: list[tuple[Attempt, int]] | None = []
+
+
+class McpSessions:
+    """One run's. done: what ends a step's attempt. check_over: told when nothing may be left to do.
+
+    wires: for each place that steps go to, what sends messages to servers there. closing: how many sessions are being
+    closed that the run waits for.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        composer: Composes,
+        recorder: Records,
+        pacer: Pacer,
+        now: Callable[[], int],
+        *,
+        done: OnAttempt,
+        check_over: Callable[[], None],
+    ) -> None:
+        self._mcp, self._sender, self._composer, self._recorder = sender.mcp, sender, composer, recorder
+        self._pacer, self._now, self._done, self._check_over = pacer, now, done, check_over
+        self._of: dict[Walk, dict[int, _Opened]] = {}
+        self.closing = 0
+        # Where nothing is really sent, nothing is opened either.
+        self.wires: Sequence[Sends] = sender.wires
+        if sender.mcp is not None:
+            self.wires = [_Place(self, where) for where in range(len(sender.wires))]
+
+    def __repr__(self) -> str:
+        return f"<McpSessions of {len(self._of)} sessions>"
+
+    def send(self, attempt: Attempt, where: int) -> None:
+        """Send a step's message to this place, within the session that it needs."""
+        call = attempt.step.mcp
+        assert call is not None
+        assert self._mcp is not None
+        version = version_spoken(self._mcp.version, call.version)
+        if version == STATELESS:
+            self._sender.wires[where].send(attempt)
+            return
+        opened = self._of.setdefault(attempt.walk, {})
+        session = opened.get(where)
+        if session is None:
+            session = opened[where] = _Opened()
+        if session.waiting is None:
+            self._send_within(session, attempt, where)
+            return
+        session.waiting.append((attempt, self._now()))
+        if len(session.waiting) == 1:
+            opening = McpCall(INITIALIZE, version=version)
+            self._handshake(session, attempt.walk, where, opening, partial(self._initialized, session, where))
+
+    def end(self, walk: Walk) -> bool:
+        """A session of the trace is over; whether its connections are let go of later."""
+        if not self._of:
+            return False
+        is_closing = False
+        for where, session in self._of.pop(walk, {}).items():
+            if session.waiting is None and session.session_id is not None:
+                self._close(session, walk, where)
+                is_closing = True
+        return is_closing
+
+    def _send_within(self, session: _Opened, attempt: Attempt, where: int) -> None:
+        attempt.head = _with(attempt.head, session.headers)
+        if session.session_id is not None:
+            attempt.on_done = partial(self._ended, session, where)
+        self._sender.wires[where].send(attempt)
+
+    def _ended(self, session: _Opened, where: int, attempt: Attempt) -> None:
+        """A step's attempt has ended within a session."""
+        if attempt.status == _GONE:
+            self._forget(session, attempt.walk, where)
+        self._done(attempt)
+
+    def _handshake(self, session: _Opened, walk: Walk, where: int, call: McpCall, done: OnAttempt) -> None:
+        step = Step(f"mcp:{call.method}", "mcp", call.method, mcp=call)
+        attempt = self._composer.own(walk, step, where, self._now(), done)
+        attempt.head = _with(attempt.head, session.headers)
+        self._sender.wires[where].send(attempt)
+
+    def _initialized(self, session: _Opened, where: int, attempt: Attempt) -> None:
+        """The server has answered to `initialize`, or will not."""
+        version = None
+        if self._is_well(session, attempt):
+            version = negotiated(plain_body(attempt))
+            if version is None:
+                attempt.error, attempt.why = "protocol", _UNKNOWN_VERSION
+        self._recorder.handshake(attempt)
+        if version is None:
+            self._fail(session, attempt, where)
+            return
+        session.session_id = _session_id(attempt)
+        session.headers = _lines(session_headers(version, session.session_id))
+        call = McpCall(INITIALIZED, version=version)
+        self._handshake(session, attempt.walk, where, call, partial(self._confirmed, session, where))
+
+    def _confirmed(self, session: _Opened, where: int, attempt: Attempt) -> None:
+        """The server has taken `notifications/initialized`, or has not."""
+        is_well = self._is_well(session, attempt)
+        self._recorder.handshake(attempt)
+        if not is_well:
+            self._fail(session, attempt, where)
+            return
+        waiting, session.waiting = session.waiting or [], None
+        now = self._now()
+        for step_attempt, since_ns in waiting:
+            step_attempt.handshake_ns = now - since_ns
+            self._send_within(session, step_attempt, where)
+
+    def _is_well(self, session: _Opened, attempt: Attempt) -> bool:
+        if attempt.error is None:
+            _EXPECTED.settle(attempt)
+        if attempt.status == 401 and session.waiting:
+            self._sender.refused(session.waiting[0][0].step, attempt.sent_ns)
+        return attempt.error is None
+
+    def _fail(self, session: _Opened, failed: Attempt, where: int) -> None:
+        """Fail the steps that wait as their handshake did."""
+        self._forget(session, failed.walk, where)
+        waiting, session.waiting = session.waiting or [], []
+        now = self._now()
+        for attempt, since_ns in waiting:
+            attempt.handshake_ns = now - since_ns
+            attempt.end_ns = now
+            attempt.error, attempt.phase, attempt.censored = failed.error, failed.phase, failed.censored
+            attempt.why = failed.why
+            self._done(attempt)
+
+    def _forget(self, session: _Opened, walk: Walk, where: int) -> None:
+        opened = self._of.get(walk)
+        if opened is not None and opened.get(where) is session:
+            del opened[where]
+
+    def _close(self, session: _Opened, walk: Walk, where: int) -> None:
+        assert self._mcp is not None
+        self.closing += 1
+        leave = _Leave(self, walk)
+        step = Step("mcp:close", "mcp", "DELETE", request=Request("DELETE", self._mcp.path))
+        now = self._now()
+        attempt = self._composer.own(walk, step, where, now, leave.done)
+        attempt.head = _with(attempt.head, session.headers)
+        self._pacer.add(now + _LEAVE_NS, leave.expire, None, 0)
+        self._sender.wires[where].send(attempt)
+
+    def left(self, walk: Walk) -> None:
+        """A session was closed, or its server takes too long to say so."""
+        self.closing -= 1
+        if self._sender.keeps_by_session:
+            self._sender.end_session(walk)
+        if not self.closing:
+            self._check_over()
+
+    def record(self, attempt: Attempt) -> None:
+        """A server was taken leave of; it need not allow that."""
+        if attempt.error is None and attempt.status != _NOT_ALLOWED:
+            _EXPECTED.settle(attempt)
+        self._recorder.handshake(attempt)
+
+
+class _Leave:
+    """A session that is being closed: over when its server says so, or after a while."""
+
+    __slots__ = ("_is_over", "_sessions", "_walk")
+
+    def __init__(self, sessions: McpSessions, walk: Walk) -> None:
+        self._sessions, self._walk = sessions, walk
+        self._is_over = False
+
+    def done(self, attempt: Attempt) -> None:
+        self._sessions.record(attempt)
+        self._end()
+
+    def expire(self, _: Any, __: int, ___: int) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._sessions.left(self._walk)
+
+
+class _Place:
+    """Where messages to the servers at one place are sent."""
+
+    __slots__ = ("_sessions", "_where")
+
+    def __init__(self, sessions: McpSessions, where: int) -> None:
+        self._sessions, self._where = sessions, where
+
+    def send(self, attempt: Attempt, /) -> None:
+        self._sessions.send(attempt, self._where)
+
+
+def _session_id(attempt: Attempt) -> str | None:
+    wanted = SESSION_HEADER.encode()
+    found = (value for name, value in attempt.captured_headers or () if name.lower() == wanted)
+    value = next(found, None)
+    return None if value is None else session_id_in(value.strip())
+
+
+def _lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("latin-1")
+
+
+def _with(head: bytes, lines: bytes) -> bytes:
+    """The head of a request with further headers; it ends with the empty line, before which there is room."""
+    return b"%s%s\r\n" % (head[:-2], lines) if lines else head

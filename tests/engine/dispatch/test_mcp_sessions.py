@@ -1,0 +1,258 @@
+"""Sessions with MCP servers, in virtual time: when they are opened, what waits for them, and what becomes of it."""
+
+import json
+
+import msgspec
+import pytest
+
+from replay.engine.requests.render import Renderer
+from replay.engine.retries import Retries
+from replay.results.columns import read_columns
+from replay.results.summary import SummaryFold
+from replay.results.table import table_of
+from replay.results.types import Generator, Manifest, TargetFacts, TraceFacts
+from replay.target.auth import Auth
+from replay.target.mcp import Mcp
+from replay.target.sending import Retry
+from replay.target.target import Target
+from replay.trace.types import Edge, McpCall, Step
+from replay.wire.signin.credentials import Credentials
+from tests.support.fake_target import FakeTarget, VirtualRun
+from tests.support.world import MS, World
+
+OPENED = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+MANIFEST = Manifest(
+    schema="replay.run/1",
+    status="finished",
+    version="0",
+    started_at="2026-01-01T00:00:00Z",
+    trace=TraceFacts(name="t", sha256="0", sessions=1, steps=3),
+    target={},
+    target_facts=TargetFacts(name="x", url="http://x"),
+    options={},
+    seed=1,
+    host={},
+    clock={},
+    generator=Generator(verdict="ok", reasons=[]),
+)
+
+
+class McpTarget(FakeTarget):
+    """A server in virtual time, each of whose answers takes 10 ms. refuses: by method, its status or its error.
+
+    said: method, and the session named, of all that was sent.
+    """
+
+    def __init__(self, world, version="2025-11-25", session_id=b"sess", refuses=()):
+        super().__init__(world)
+        self.mcp = Mcp(version)
+        target = Target(url="http://t", mcp=self.mcp, traceparent=False)
+        self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
+        self._session_id, self.refuses = session_id, dict(refuses)
+        self.said: list[tuple[str, str | None]] = []
+        self.refusals: list[str] = []
+
+    def send(self, attempt):
+        lines = dict(line.split(": ", 1) for line in attempt.head.decode().split("\r\n")[1:] if line)
+        message = json.loads(attempt.body) if attempt.body else {"method": attempt.method}
+        self.said.append((message["method"], lines.get("mcp-session-id")))
+        attempt.sent_ns = now = self._world.now_ns
+        self.sent.append((now - self.origin_ns, attempt.step.id))
+        self._world.at(now + 10 * MS, self._answer, attempt, message)
+
+    def _answer(self, attempt, message):
+        method, refused = message["method"], self.refuses.get(message["method"], 200)
+        attempt.first_byte_ns = attempt.end_ns = self._world.now_ns
+        if isinstance(refused, str):
+            attempt.error, attempt.phase = refused, "first_byte"
+        else:
+            attempt.status = refused if refused != 200 or "id" in message else 202
+            result = OPENED if method == "initialize" else {"content": [], "isError": method == "x/fails"}
+            answer = {"jsonrpc": "2.0", "id": message.get("id"), "result": result}
+            if attempt.keeps_body:
+                attempt.captured = bytearray(msgspec.json.encode(answer))
+        if method == "initialize" and self._session_id is not None and attempt.captured_headers is not None:
+            attempt.captured_headers.append((b"Mcp-Session-Id", self._session_id))
+        attempt.on_done(attempt)
+
+    def refused(self, step, sent_ns):
+        self.refusals.append(step.id)
+
+
+def call(step_id, *after, method="x/y", at_ms=0.0, **fields):
+    edges = tuple(Edge(one) for one in after)
+    return Step(step_id, "mcp", step_id, edges, at_ms, mcp=McpCall(method), **fields)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_a_session_is_opened_once_named_in_each_request_and_closed_at_its_end(world, tmp_path):
+    target = McpTarget(world)
+    records = VirtualRun(world, target, tmp_path, [(0.0, [call("a"), call("b", "a")])]).run()
+
+    assert target.said == [
+        ("initialize", None),
+        ("notifications/initialized", "sess"),
+        ("x/y", "sess"),
+        ("x/y", "sess"),
+        ("DELETE", "sess"),
+    ]
+    assert [(one.name, one.outcome, one.final, one.handshake) for one in records] == [
+        ("initialize", "ok", False, True),
+        ("notifications/initialized", "ok", False, True),
+        ("a", "ok", True, False),
+        ("b", "ok", True, False),
+        ("DELETE", "ok", False, True),
+    ]
+
+
+def test_the_step_that_needs_the_session_waits_for_it_and_that_is_no_lag_of_ours(world, tmp_path):
+    run = VirtualRun(world, McpTarget(world), tmp_path, [(0.0, [call("a"), call("b", "a")])])
+    records = {one.step: one for one in run.run()}
+
+    first, second = records["a"], records["b"]
+    assert round((first.end_ns - first.intended_ns) / MS) == 30
+    assert round((first.end_ns - first.sent_ns) / MS) == 10
+    assert round(first.waited_ns / MS) == 20
+    assert second.waited_ns is None
+    assert run.recorder.lag.quantiles().max < 1_000  # µs
+
+
+def test_steps_at_once_share_one_session_and_each_session_has_its_own(world, tmp_path):
+    target = McpTarget(world)
+    steps = [call("a"), call("b"), call("c", at_ms=15.0)]
+    VirtualRun(world, target, tmp_path, [(0.0, steps), (5.0, [call("d")])]).run()
+
+    assert [method for method, _ in target.said].count("initialize") == 2
+    assert [session for method, session in target.said if method == "x/y"] == ["sess"] * 4
+
+
+def test_a_handshake_that_fails_fails_the_steps_that_wait_with_its_class_and_the_next_step_tries_anew(
+    world, tmp_path
+):
+    target = McpTarget(world, refuses={"initialize": "timeout"})
+    run = VirtualRun(world, target, tmp_path, [(0.0, [call("a"), call("b"), call("c", "a")])])
+    run.begin()
+    run.at(12.0, target.refuses.clear)
+    records = {one.step: one for one in run.go_on()}
+
+    assert [(records[name].outcome, records[name].error, records[name].sent_ns) for name in "ab"] == [
+        ("failed", "timeout", None)
+    ] * 2
+    assert records["c"].outcome == "ok"
+    assert [method for method, _ in target.said].count("initialize") == 2
+
+
+@pytest.mark.parametrize(
+    ("refuses", "error"),
+    [
+        ({"initialize": 503}, "status_5xx"),
+        ({"initialize": 401}, "status_4xx"),
+        ({"notifications/initialized": 400}, "status_4xx"),
+        ({"notifications/initialized": "reset"}, "reset"),
+    ],
+)
+def test_each_way_in_which_a_handshake_fails_is_told(world, tmp_path, refuses, error):
+    target = McpTarget(world, refuses=refuses)
+    (step,) = [
+        one for one in VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run() if not one.handshake
+    ]
+
+    assert (step.outcome, step.error) == ("failed", error)
+    assert target.refusals == (["a"] if 401 in refuses.values() else [])
+
+
+def test_a_version_that_nobody_knows_is_a_breach_of_protocol(world, tmp_path, monkeypatch):
+    monkeypatch.setitem(OPENED, "protocolVersion", "1999-01-01")
+    records = VirtualRun(world, McpTarget(world), tmp_path, [(0.0, [call("a")])]).run()
+
+    assert [(one.name, one.error) for one in records] == [("initialize", "protocol"), ("a", "protocol")]
+
+
+def test_a_server_without_sessions_is_named_none_and_not_taken_leave_of(world, tmp_path):
+    target = McpTarget(world, session_id=None)
+    VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
+
+    assert target.said == [("initialize", None), ("notifications/initialized", None), ("x/y", None)]
+
+
+def test_the_stateless_version_opens_nothing(world, tmp_path):
+    target = McpTarget(world, version="2026-07-28")
+    VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
+
+    assert target.said == [("x/y", None)]
+
+
+def test_a_session_that_the_server_has_forgotten_is_opened_again(world, tmp_path):
+    target = McpTarget(world, refuses={"x/gone": 404})
+    VirtualRun(world, target, tmp_path, [(0.0, [call("a", method="x/gone"), call("b", "a")])]).run()
+
+    assert [method for method, _ in target.said] == [
+        "initialize",
+        "notifications/initialized",
+        "x/gone",
+        "initialize",
+        "notifications/initialized",
+        "x/y",
+        "DELETE",
+    ]
+
+
+def test_a_further_attempt_is_another_message_of_the_same_session(world, tmp_path):
+    target = McpTarget(world, refuses={"x/busy": 503})
+    ids = []
+    send = target.send
+    target.send = lambda attempt: (ids.append(json.loads(attempt.body or b"{}").get("id")), send(attempt))
+    retries = Retries(Retry(attempts=2, unsafe=True), 1)
+    records = VirtualRun(world, target, tmp_path, [(0.0, [call("a", method="x/busy")])], retries=retries).run()
+
+    assert [one.attempt for one in records if one.step == "a"] == [1, 2]
+    tries = [said for said in ids if said is not None]
+    assert len(set(tries)) == len(tries) == 3
+
+
+def test_a_server_that_does_not_answer_its_leave_holds_the_run_up_for_a_second(world, tmp_path):
+    target = McpTarget(world)
+    send = target.send
+    target.send = lambda attempt: None if attempt.method == "DELETE" else send(attempt)
+    run = VirtualRun(world, target, tmp_path, [(0.0, [call("a")])])
+    run.run()
+
+    assert run.loop.is_over
+    assert 1_000 < (world.now_ns - run.loop.start_ns) / MS < 1_100
+
+
+def test_handshakes_are_in_no_figure_but_their_own(world, tmp_path):
+    target = McpTarget(world, refuses={"x/gone": 404})
+    sessions = [(0.0, [call("a"), call("b", "a", method="x/gone"), call("c", "b")])]
+    records = VirtualRun(world, target, tmp_path, sessions).run()
+    steps = [one for one in records if not one.handshake]
+    columns = read_columns(tmp_path)
+    figures = {}
+    for name, lines in (("all", records), ("steps", steps)):
+        fold = SummaryFold(None)
+        fold.add(table_of(lines))
+        figures[name] = fold.summary(MANIFEST, {})
+
+    assert list(columns.step) == ["a", "b", "c"]
+    assert columns.retried_ns.tolist() == [0, 0, 0]
+    ends, starts = [one.end_ns for one in steps], [one.intended_ns for one in steps]
+    assert columns.makespan_ns.tolist() == [max(ends) - min(starts)]
+    assert figures["all"].counts.handshakes == len(records) - len(steps) == 5
+    figures["all"].counts.handshakes = 0
+    assert figures["all"] == figures["steps"]
+
+
+def test_handshakes_that_failed_are_said(world, tmp_path):
+    target = McpTarget(world, refuses={"initialize": "timeout"})
+    records = VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
+    fold = SummaryFold(None)
+    fold.add(table_of(records))
+
+    assert fold.summary(MANIFEST, {}).notes == [
+        "1 of 1 requests that open or close sessions with MCP servers failed; a step whose session could not be opened "
+        "has failed with the same class"
+    ]

@@ -1,0 +1,76 @@
+"""A server of the official MCP SDK on a loopback port, in a thread of this process."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+
+
+class Ways:
+    """How often the server was asked which way. open_sessions: those that were opened and not closed."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, int] = {}
+
+    def count(self, tool: str) -> None:
+        self.calls[tool] = self.calls.get(tool, 0) + 1
+
+
+def _server(ways: Ways) -> MCPServer:
+    server = MCPServer("small")
+
+    @server.tool()
+    def search(q: str) -> str:
+        ways.count("search")
+        return f"found {q}"
+
+    @server.tool()
+    def broken() -> str:
+        ways.count("broken")
+        raise ValueError("no")
+
+    @server.tool()
+    async def slow(steps: int, ctx: Context) -> str:
+        ways.count("slow")
+        for step in range(steps):
+            await ctx.report_progress(step, steps)
+            await asyncio.sleep(0.005)
+        return "done"
+
+    @server.resource("notes://one")
+    def note() -> str:
+        return "a note"
+
+    @server.prompt()
+    def greet(name: str) -> str:
+        return f"hello {name}"
+
+    return server
+
+
+@contextlib.contextmanager
+def mcp_server(*, stateless: bool = False, json: bool = False) -> Iterator[tuple[str, Ways]]:
+    """Its URL, and what it was asked. stateless: it gives no session ids. json: it answers without event streams."""
+    ways = Ways()
+    app = _server(ways).streamable_http_app(stateless_http=stateless, json_response=json)
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical")
+    server = uvicorn.Server(config)
+    started = threading.Event()
+    startup = server.startup
+
+    async def starts(*given: object, **named: object) -> None:
+        await startup(*given, **named)  # type: ignore[arg-type]
+        started.set()
+
+    server.startup = starts  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert started.wait(30)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", ways
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(10)
