@@ -45,6 +45,9 @@ _MEMBERS = {
         "plane": Member("replay.cli.planes.plane:plane", "Serve or simulate a plane on this machine."),
     },
     "Set up": {
+        "doctor": Member(
+            "replay.cli.setup.doctor:doctor", "Say what this machine can send, and how precisely."
+        ),
         "completion": Member("replay.cli.setup.completion:completion", "Print what completes commands on TAB."),
         "man": Member("replay.cli.setup.man:man", "Write manual pages, one for each command."),
     },

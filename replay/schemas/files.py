@@ -10,6 +10,7 @@ from replay.choice.types import PilotVerdict
 from replay.judge.check import CheckReport
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import RecoveryVerdict
+from replay.judge.machine import DoctorReport
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.judge.tail.explain import ExplainVerdict
 from replay.judge.types import CompareVerdict, GateVerdict
@@ -81,5 +82,6 @@ FILES: dict[str, File] = {
     "forecast": File("What run --dry-run --json prints: what would be sent", (Forecast,)),
     "verdict": File("verdict.json of any command", tuple(file.holds[0] for file in _VERDICTS.values())),
     **_VERDICTS,
+    "doctor": File("What doctor --json prints: what this machine can send, and how precisely", (DoctorReport,)),
     "cost": File("What cost --json prints: what a run's load costs a month", (RunCost,)),
 }

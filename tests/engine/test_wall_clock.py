@@ -32,6 +32,7 @@ ASKED_BY = {
     "trials/check/checking.py": "whether an answer's date tells that the clocks differ",
     "trials/check/reaching.py": "how long a certificate is still valid",
     "trials/cost.py": "the age of prices",
+    "trials/doctor.py": "whether the time of day is set while a machine is looked at",
     "trials/pilot/pricing/money.py": "the age of prices",
     "trials/pilot/judging.py": "when a pilot was made, for people",
     "wire/answers.py": "a Retry-After that names a date",
