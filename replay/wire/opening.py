@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import TypeVar
 
@@ -29,10 +29,37 @@ class Opened(asyncio.Protocol):
     dns_ns, connect_ns, tls_ns: durations; 0 where there was no such part. read_ns: when bytes last moved.
     """
 
-    __slots__ = ("connect_ns", "dns_ns", "read_ns", "tls_ns")
+    __slots__ = ("_transport", "connect_ns", "dns_ns", "read_ns", "tls_ns")
 
     def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
         self.dns_ns = self.connect_ns = self.tls_ns = self.read_ns = 0
+
+    def cut(self) -> None:
+        """Leave nothing of a connection that was closed, whatever its other end still has to say to that."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def cut(connections: Sequence[Opened]) -> None:
+    """Give what was closed the turn of the loop that this takes, and cut what still is not.
+
+    TLS waits for the other end to close it too, and uvloop cannot close a loop in which one waits (EBUSY).
+    """
+    await asyncio.sleep(0)
+    for connection in connections:
+        connection.cut()
+    await asyncio.sleep(0)
+
+
+def write_in_the_call(transport: asyncio.Transport) -> None:
+    """Have what is written go to the socket inside the call, and pause_writing say that it could not.
+
+    Over TLS a mark of 0 would be passed by nothing at all: asyncio and uvloop ask there whether as much as the mark is
+    left, and each write would be taken for one that was held up.
+    """
+    is_secured = transport.get_extra_info("ssl_object") is not None
+    transport.set_write_buffer_limits(high=1 if is_secured else 0)
 
 
 _C = TypeVar("_C", bound=Opened)

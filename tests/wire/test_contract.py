@@ -560,6 +560,23 @@ async def test_tls_is_verified_against_the_ca_file_and_its_time_recorded(wire_to
 
 
 @pytest.mark.anyio
+async def test_over_tls_too_a_request_is_sent_before_its_answer_and_a_connection_kept(
+    wire_to, serving, tls_server
+):
+    """A transport of TLS with no room at all for what is unsent takes every write for one that was held up."""
+    context, ca_file = tls_server
+    async with serving(answers(OK), ssl=context) as (url, _):
+        target = Target(url=url.replace("http:", "https:"), tls=Tls(ca_file=ca_file))
+        async with wire_to(target) as wire:
+            got = [await ask(wire) for _ in range(5)]
+
+    assert [x.is_new_connection for x in got] == [True] + [False] * 4
+    assert all(x.sent_ns < x.first_byte_ns for x in got)
+    assert not any(x.queued_ns for x in got)
+    assert wire.opened == 1
+
+
+@pytest.mark.anyio
 async def test_a_client_certificate_is_shown(wire_to, serving, tmp_path):
     ca = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

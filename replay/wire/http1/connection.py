@@ -10,7 +10,7 @@ import httptools
 from replay.dialects.streams import is_event_stream
 from replay.wire.answers import MOST_CAPTURED_BYTES, Tells, capture
 from replay.wire.http1.response import Head, ResponseReader
-from replay.wire.opening import Opened
+from replay.wire.opening import Opened, write_in_the_call
 from replay.wire.reasons import why_reset
 from replay.wire.types import Exchange
 
@@ -46,7 +46,6 @@ class Connection(Opened):
         "_left",
         "_pool",
         "_reader",
-        "_transport",
         "exchange",
         "is_closed",
         "owner",
@@ -57,7 +56,6 @@ class Connection(Opened):
     def __init__(self, pool: Pool) -> None:
         super().__init__()
         self._pool = pool
-        self._transport: asyncio.Transport | None = None
         self._is_blocked = False
         self._left = -1
         self._head: Head | None = None
@@ -75,8 +73,7 @@ class Connection(Opened):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # Write inside the call, and hear of it (pause_writing) when the socket's buffer was full.
-        self._transport.set_write_buffer_limits(high=0)
+        write_in_the_call(self._transport)
 
     def start(self, exchange: Exchange) -> None:
         """Send this exchange's request; the connection is idle."""

@@ -28,7 +28,7 @@ from replay.wire.answers import Tells
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.response import Head
-from replay.wire.opening import ConnectError, Opener
+from replay.wire.opening import ConnectError, Opener, cut
 from replay.wire.types import Exchange
 
 _HEADS_MAX = 512
@@ -253,11 +253,12 @@ class Http1Wire:
         self._fresh_only.clear()
         for exchange in waiting:
             self._give_up(exchange, now, "interrupted")
-        for conn in list(self._open):
+        connections = list(self._open)
+        for conn in connections:
             conn.interrupt(now)
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)
+        await cut(connections)
 
     def lost(self, conn: Connection, *, while_idle: bool) -> None:
         self._open.discard(conn)

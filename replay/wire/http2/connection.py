@@ -77,7 +77,6 @@ class Connection(Opened):
         "_receiving",
         "_rest",
         "_sending",
-        "_transport",
         "is_awaited",
         "is_closed",
         "is_draining",
@@ -92,7 +91,6 @@ class Connection(Opened):
     def __init__(self, pool: Pool, most: int) -> None:
         super().__init__()
         self._pool = pool
-        self._transport: asyncio.Transport | None = None
         self._sending = Sending(pool)
         self._receiving = Receiving(self, self._sending, pool.heads)
         self._most = most

@@ -179,6 +179,11 @@ def headers(stream_id: int, block: bytes, most_bytes: int, *, ends: bool) -> byt
     return b"".join(out)
 
 
+def lone_headers(stream_id: int, block: bytes) -> bytes:
+    """All of a request without a body, whose block is short enough for one frame."""
+    return _HEAD.pack(len(block) << 8 | HEADERS, END_STREAM | END_HEADERS, stream_id) + block
+
+
 def settings(values: dict[int, int]) -> bytes:
     return frame(SETTINGS, 0, 0, b"".join(_SETTING.pack(*item) for item in values.items()))
 

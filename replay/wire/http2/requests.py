@@ -38,15 +38,29 @@ class _Lines(dict[bytes, bytes]):
     def __init__(self) -> None:
         super().__init__()
         self.left_out = LEFT_OUT
+        # By names as they are written: what a field with that name begins with, whatever its value is.
+        self._begun: dict[bytes, bytes] = {}
 
     def __missing__(self, line: bytes) -> bytes:
         """Raises ValueError for what is no header line, or not one that may come here."""
         if len(self) >= _LINES_MOST:
             self.clear()
-        self[line] = made = self._field(line)
+        name, _, value = line.partition(b":")
+        begun = self._begun.get(name)
+        if begun is None:
+            made = self._field(line, name)
+        else:
+            value = value.strip(b" \t")
+            size = len(value)
+            made = begun + (_LENGTHS[size] if size < 127 else _integer(size, 7, 0)) + value
+        self[line] = made
         return made
 
-    def _field(self, line: bytes) -> bytes:
+    def clear(self) -> None:
+        super().clear()
+        self._begun.clear()
+
+    def _field(self, line: bytes, written: bytes) -> bytes:
         name, value = _parted(line)
         if name in self.left_out and not (name == b"te" and value.lower() == b"trailers"):
             if name == b"connection":
@@ -58,9 +72,10 @@ class _Lines(dict[bytes, bytes]):
             raise ValueError("there is more than one Host header")
         how = _NEVER_INDEXED if name in _SECRET else _WITHOUT_INDEXING
         index = _STATIC.get(name)
-        if index is not None:
-            return _literal(index, value, how)
-        return bytes((how,)) + _string(name) + _string(value)
+        begun = _integer(index, 4, how) if index is not None else bytes((how,)) + _string(name)
+        if name != b"te":
+            self._begun[written] = begun
+        return begun + _string(value)
 
 
 class RequestBlocks:
@@ -77,7 +92,7 @@ class RequestBlocks:
     def block(self, head: bytes) -> bytes:
         """The block of a rendered HTTP/1.1 head. Raises ValueError if it is not one."""
         lines = head.split(b"\r\n")
-        if len(lines) < 4 or not head.endswith(b"\r\n\r\n"):
+        if len(lines) < 4 or head[-4:] != b"\r\n\r\n":
             raise ValueError("the head does not end in an empty line")
         fields = self._fields
         left_out = fields.left_out
@@ -121,9 +136,9 @@ def _parted(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip(b" \t")
 
 
-def _literal(index: int, value: bytes, how: int = _WITHOUT_INDEXING) -> bytes:
+def _literal(index: int, value: bytes) -> bytes:
     """A field whose name is in the static table."""
-    return _integer(index, 4, how) + _string(value)
+    return _integer(index, 4, _WITHOUT_INDEXING) + _string(value)
 
 
 def _string(text: bytes) -> bytes:
@@ -142,3 +157,6 @@ def _integer(value: int, bits: int, first: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_LENGTHS = tuple(bytes((size,)) for size in range(127))

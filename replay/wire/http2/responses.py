@@ -33,13 +33,16 @@ _FILLED_MOST = 8
 _is_bad_name = re.compile(rb"[\x00-\x20A-Z\x7f-\xff]|(?!^):").search
 _is_bad_value = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$").search
 
+_BODILESS = (b"204", b"304")
+
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Head(NamedTuple):
     """What an answer's head says. length: of its body, -1 where it does not say.
 
-    coding: its Content-Encoding, where it has one. fields: all of them, :status left out.
+    coding: its Content-Encoding, where it has one. is_plain: it may have a body, which is what it seems to be, and says
+    nothing else that is kept. fields: all of them, :status left out.
     """
 
     status: int
@@ -49,6 +52,7 @@ class Head(NamedTuple):
     instance: str | None
     cold: bool | None
     retry_after_s: float | None
+    is_plain: bool
     fields: Fields
 
 
@@ -136,7 +140,9 @@ def read_head(fields: Fields, tells: Tells) -> Head:
             instance = value.decode("latin-1")[:LONGEST_INSTANCE]
         if name == tells.cold:
             cold = says_cold(value)
-    return Head(int(text), length, coding, is_stream, instance, cold, retry_after, fields)
+    says_more = any(said is not None for said in (coding, instance, cold, retry_after))
+    is_plain = not (says_more or is_stream or text in _BODILESS)
+    return Head(int(text), length, coding, is_stream, instance, cold, retry_after, is_plain, fields)
 
 
 def check_fields(fields: Fields) -> None:

@@ -15,6 +15,7 @@ from replay.wire.http2.faults import CANCEL, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERR
 from replay.wire.http2.framing import DATA, END_STREAM, MOST_WINDOW
 from replay.wire.http2.settings import DEFAULT_WINDOW_BYTES, PeerSettings
 from replay.wire.http2.stream import Stream
+from replay.wire.opening import write_in_the_call
 from replay.wire.types import Exchange
 
 # As much as is gathered at most before it is written: a target need not sleep while a long burst is made.
@@ -65,15 +66,17 @@ class Sending:
 
     def begin(self, transport: asyncio.Transport, opening: bytes) -> None:
         self._transport = transport
-        # Write inside the call, and hear of it (pause) when the socket's buffer was full.
-        transport.set_write_buffer_limits(high=0)
+        write_in_the_call(transport)
         transport.write(opening)
 
     def request(self, stream: Stream, block: bytes) -> None:
         """Send the stream's request, or as much of it as the target's windows let out."""
         exchange = stream.exchange
         body, peer = exchange.body, self.peer
-        data = framing.headers(stream.id, block, peer.frame_bytes, ends=not body)
+        if not body and len(block) <= peer.frame_bytes:
+            data = framing.lone_headers(stream.id, block)
+        else:
+            data = framing.headers(stream.id, block, peer.frame_bytes, ends=not body)
         if body:
             size = len(body)
             exchange.request_bytes = len(data)

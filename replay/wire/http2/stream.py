@@ -50,29 +50,29 @@ class Stream(msgspec.Struct, eq=False, gc=False):
             exchange.sent_ns = now_ns
         exchange.status = head.status
         self.left = head.length
-        if exchange.method == "HEAD" or head.status in (204, 304):
-            self.left = 0
-        elif ends and head.length > 0:
+        if not head.is_plain or exchange.is_stream or exchange.method == "HEAD":
+            self._note(head)
+        if ends and self.left > 0:
             raise StreamFault(PROTOCOL_ERROR, "an answer without the body that it promised")
-        elif exchange.is_stream or head.is_event_stream:
-            exchange.content_encoding = head.coding
-            self.events = event_reader(exchange)
-        if head.instance is not None:
-            exchange.instance = head.instance
-        if head.cold is not None:
-            exchange.cold = head.cold
-        if exchange.keeps_body:
-            keep_body(exchange, head.is_event_stream)
-        if head.coding is not None:
-            exchange.content_encoding = head.coding
-        if head.retry_after_s is not None:
-            exchange.retry_after_s = head.retry_after_s
         if exchange.captured_headers is not None:
             exchange.captured_headers += head.fields
-        self.is_looked_into = self.events is not None or exchange.captured is not None
+        if exchange.keeps_body:
+            keep_body(exchange, head.is_event_stream)
+            self.is_looked_into = self.is_looked_into or exchange.captured is not None
         if exchange.on_first_byte is not None:
             exchange.on_first_byte(exchange)
         self._end_if_answered(now_ns)
+
+    def _note(self, head: Head) -> None:
+        """Note what most heads do not say."""
+        exchange = self.exchange
+        exchange.instance, exchange.cold = head.instance, head.cold
+        exchange.content_encoding, exchange.retry_after_s = head.coding, head.retry_after_s
+        if exchange.method == "HEAD" or head.status in (204, 304):
+            self.left = 0
+        elif exchange.is_stream or head.is_event_stream:
+            self.events = event_reader(exchange)
+            self.is_looked_into = self.events is not None
 
     def take_body(self, body: bytes, now_ns: int) -> None:
         """A part of the answer's body came. Raises StreamFault."""

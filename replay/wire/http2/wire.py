@@ -29,7 +29,7 @@ from replay.wire.http2.openings import Openings
 from replay.wire.http2.requests import RequestBlocks
 from replay.wire.http2.responses import KnownHeads
 from replay.wire.http2.sending import Sending
-from replay.wire.opening import ConnectError, Opener
+from replay.wire.opening import ConnectError, Opener, cut
 from replay.wire.reasons import UNSENDABLE
 from replay.wire.types import Exchange
 from replay.words.numbers import count, seconds
@@ -327,10 +327,11 @@ class Http2Wire:
         for lane in (self._lane, *self._lanes.values()):
             while lane.waiting:
                 self.give_up(lane.waiting.popleft(), now, "interrupted")
-        for conn in list(self._openings.open):
+        connections = list(self._openings.open)
+        for conn in connections:
             conn.interrupt(now)
         await self._openings.close()
-        await asyncio.sleep(0)
+        await cut(connections)
 
     def give_up(self, exchange: Exchange, now_ns: int, error: str, *, is_censored: bool = False) -> None:
         """End an exchange that never had a connection."""

@@ -39,7 +39,7 @@ class Transport:
     def set_write_buffer_limits(self, high: int) -> None: ...
 
     def get_extra_info(self, name: str) -> tuple[str, int] | None:
-        return None if name in ("socket", "sslcontext") else ("127.0.0.1", 1)
+        return None if name in ("socket", "sslcontext", "ssl_object") else ("127.0.0.1", 1)
 
     def can_write_eof(self) -> bool:
         return False

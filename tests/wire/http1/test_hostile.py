@@ -34,6 +34,9 @@ class FakeTransport:
         assert not self.is_closed
         self.is_paused = False
 
+    def get_extra_info(self, name: str) -> None:
+        """As a transport without TLS."""
+
     def set_write_buffer_limits(self, high: int) -> None: ...
 
     def write(self, data: bytes) -> None: ...

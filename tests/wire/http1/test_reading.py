@@ -38,6 +38,9 @@ class FakeTransport:
         self.written = b""
         self.is_closed = False
 
+    def get_extra_info(self, name: str) -> None:
+        """As a transport without TLS."""
+
     def set_write_buffer_limits(self, high: int) -> None:
         assert high == 0
 

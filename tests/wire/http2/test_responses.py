@@ -38,7 +38,7 @@ def test_a_head_says_how_to_read_the_rest_and_who_sent_it():
         Tells(b"x-instance", b"x-cold"),
     )
 
-    assert head[:7] == (200, 12, b"gzip", True, "i-7", True, 5.0)
+    assert head[:8] == (200, 12, b"gzip", True, "i-7", True, 5.0, False)
     assert head.fields[0][0] == b"content-type"
 
 
