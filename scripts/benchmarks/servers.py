@@ -17,7 +17,7 @@ from typing import NamedTuple
 from benchmarks.machine import SERVER_CORE, on_core
 from benchmarks.work import CHAT, token_stream
 
-PORT = 18_089
+PORT, CLEAR_PORT, TLS_PORT = 18_089, 18_090, 18_091
 
 CONFIG = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
@@ -37,7 +37,18 @@ http {{
     location = {chat} {{ default_type text/event-stream; error_page 405 =200 /stream; return 405; }}
     location = /stream {{ default_type text/event-stream; }}
   }}
+  {more}
 }}
+"""
+# As many at once on a connection as clients are told, and an answer as short as that of HTTP/1.1.
+HTTP2_CONFIG = """
+  http2_max_concurrent_streams 128;
+  server {{ listen 127.0.0.1:{port} http2 backlog=4096; location / {{ return 200 "hello world, this is a body\\n"; }} }}
+  server {{
+    listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
+    ssl_certificate {folder}/server.pem; ssl_certificate_key {folder}/server.pem;
+    location / {{ return 200 "hello world, this is a body\\n"; }}
+  }}
 """
 
 
@@ -66,17 +77,25 @@ class Nginx(NamedTuple):
 
 
 @contextmanager
-def nginx() -> Iterator[Nginx]:
-    """One worker on the server's core."""
+def nginx(*, has_http2: bool = False) -> Iterator[Nginx]:
+    """One worker on the server's core. has_http2: it speaks that too, in clear and by TLS, on ports of their own."""
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(binary).exists():
         sys.exit("scripts/bench needs nginx as the server: install your system's nginx package.")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "stream").write_text(token_stream())
+        more = ""
+        if has_http2:
+            # Of no use to who does not measure this, and only in the environment of the tests.
+            import trustme
+
+            certificate = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("127.0.0.1")
+            certificate.private_key_and_cert_chain_pem.write_to_path(f"{folder}/server.pem")
+            more = HTTP2_CONFIG.format(folder=folder, port=CLEAR_PORT, tls_port=TLS_PORT)
         config = Path(folder, "nginx.conf")
         # nginx gives up root's rights unless it is told to keep them, and then may not read our folder.
         user = "user root;" if Path("/proc/self").owner() == "root" else ""
-        config.write_text(CONFIG.format(folder=folder, port=PORT, user=user, chat=CHAT))
+        config.write_text(CONFIG.format(folder=folder, port=PORT, user=user, chat=CHAT, more=more))
         command = [binary, "-c", str(config), "-e", f"{folder}/error.log"]
         server = on_core(SERVER_CORE, command, stderr=subprocess.DEVNULL)
         try:

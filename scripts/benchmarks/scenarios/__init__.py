@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from benchmarks.scenarios import lag, long_runs, memory, noise, reading, startup, throughput, workers
+from benchmarks.scenarios import http2, lag, long_runs, memory, noise, reading, startup, throughput, workers
 from benchmarks.scenarios.types import Scenario
 from benchmarks.work import WORKS
 
@@ -10,6 +10,7 @@ from benchmarks.work import WORKS
 SCENARIOS: dict[str, Scenario] = {
     "noise": noise.measure,
     **{work.name.split()[0]: partial(throughput.measure, work) for work in WORKS},
+    "http2": http2.measure,
     "workers": workers.measure,
     "lag": lag.measure,
     "start": startup.measure,
