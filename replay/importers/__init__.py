@@ -18,6 +18,7 @@ from replay.importers.datasets.azure_llm import AzureLlm
 from replay.importers.datasets.burstgpt import BurstGpt
 from replay.importers.datasets.dynamo import Dynamo
 from replay.importers.datasets.mooncake import Mooncake
+from replay.importers.explained import Explained
 from replay.importers.loadtests.jtl import Jtl
 from replay.importers.loadtests.k6 import K6
 from replay.importers.loadtests.vegeta_results import VEGETA_RESULTS
@@ -36,8 +37,9 @@ from replay.importers.tracing.litellm import LiteLlm
 from replay.importers.tracing.otlp import CONSOLE, JAEGER, ZIPKIN, Otlp
 from replay.importers.types import Importer
 
-IMPORTERS: dict[str, Importer] = {
-    importer.name: Cleaned(importer)
+IMPORTERS: dict[str, Importer] = {}
+IMPORTERS |= {
+    importer.name: Explained(Cleaned(importer), IMPORTERS)
     for importer in (
         ClaudeSessions(),
         Mooncake(),

@@ -69,12 +69,12 @@ class Near(NamedTuple):
 
 
 def nearest(first_bytes: bytes) -> list[Near]:
-    """The three formats of whose signs most are there; fewer where a file has none of any others."""
+    """The three formats of whose signs most are there; fewer where a file has less than half of those of any others."""
     text = first_bytes.decode("utf-8", "replace")
     found: list[tuple[float, Near]] = []
     for name, signs in _SIGNS.items():
         lacks = tuple(sign for sign, pattern in signs if re.search(pattern, text, re.MULTILINE) is None)
-        if len(lacks) < len(signs):
+        if len(lacks) * 2 <= len(signs):
             found.append((len(lacks) / len(signs), Near(name, lacks)))
     found.sort(key=lambda each: each[0])
     return [near for _, near in found[:_SHOWN]]

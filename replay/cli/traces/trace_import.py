@@ -1,7 +1,6 @@
 """`replay trace import`: turn a recording of another format into a trace."""
 
 import contextlib
-import re
 import sys
 import time
 from pathlib import Path
@@ -17,9 +16,11 @@ from replay.importers import IMPORTERS
 from replay.importers.closing_table import closing_table
 from replay.importers.datasets.mooncake import DEFAULT_BLOCK_SIZE
 from replay.importers.doubts import Doubts
+from replay.importers.explained import Explained
+from replay.importers.foreign import foreign, is_binary
 from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
-from replay.importers.reading.inputs import first_bytes, spooled
+from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
 from replay.importers.types import Importer, ImportOptions
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
@@ -28,9 +29,6 @@ from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header
 from replay.words.phrases import counted
-
-_SNIFFED_BYTES = 1 << 16
-_IS_TRACE = re.compile(rb'\s*\{\s*"format"\s*:\s*"replay-trace"').match
 
 
 class _ImportCommand(Command):
@@ -252,7 +250,7 @@ def _named(name: str) -> Importer:
         return IMPORTERS[name]
     others, left_out = other_importers()
     if name in others:
-        return others[name]
+        return Explained(others[name], IMPORTERS)
     why = "".join(f" {_sentence(each)}" for each in left_out)
     raise click.UsageError(
         f"{shown(name)} is not a known format. Known are: {', '.join((*IMPORTERS, *others))}.{why}"
@@ -260,12 +258,12 @@ def _named(name: str) -> Importer:
 
 
 def _sniffed(path: Path) -> Importer:
-    file = _first_file(path) if path.is_dir() else path
-    start = first_bytes(file, _SNIFFED_BYTES)
-    if not start:
+    file = telling_file(path)
+    start = first_bytes(file, SNIFFED_BYTES)
+    if not start.strip():
         raise TraceError(f"{shown_path(file)}: empty.")
-    if _IS_TRACE(start):
-        raise TraceError(f"{shown_path(file)}: is a trace already. Use it as it is.")
+    if (kind := foreign(start)) is not None:
+        raise TraceError(f"{shown_path(file)}: is {kind.what}. {kind.to_do or 'It is no recording.'}")
     for importer in IMPORTERS.values():
         if importer.sniff(start):
             return importer
@@ -278,23 +276,15 @@ def _sniffed(path: Path) -> Importer:
                 return other
         except ImporterFault as fault:
             click.echo(f"{_sentence(str(fault))} It is not asked whether {name} is the format.", err=True)
+    about = " It is binary data." if is_binary(start) else told(nearest(start))
     raise click.UsageError(
-        f"cannot tell the format of {shown_path(path)}.{told(nearest(start))} Name it before the path: "
+        f"cannot tell the format of {shown_path(path)}.{about} Name it before the path: "
         f"{', '.join((*IMPORTERS, *others))}."
     )
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _first_file(folder: Path) -> Path:
-    """The file that tells the format of a folder: by name the first with JSON in it, or else the first."""
-    for find in (folder.glob, folder.rglob):
-        inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
-        if inside:
-            return next((file for file in inside if ".json" in file.name), inside[0])
-    raise TraceError(f"{shown_path(folder)}: no files in this folder.")
 
 
 def _is_same_file(out: Path, path: Path) -> bool:

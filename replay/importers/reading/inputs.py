@@ -12,15 +12,19 @@ import msgspec
 
 from replay.importers.reading.opened import open_recording
 from replay.trace.errors import TraceError, escaped, shown_path
+from replay.trace.file.explain import in_words
 from replay.trace.file.stored import cannot_read
 from replay.trace.file.weight import is_too_heavy
 
 LARGEST_DOCUMENT_BYTES = 1 << 30
 LARGEST_INPUT_BYTES = 4 << 30
+# By these a file's format is told.
+SNIFFED_BYTES = 1 << 16
 
 _SPOOL_BYTES = 1 << 20
 _COMPRESSED = ("", ".gz", ".zst")
 
+_EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`").fullmatch
 _Document = TypeVar("_Document")
 _PLACE = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
@@ -55,6 +59,20 @@ def first_bytes(path: Path, n: int) -> bytes:
     """What a file begins with, decompressed where it is compressed; fewer than n where it ends. Raises TraceError."""
     with open_recording(path) as source:
         return source.read(n)
+
+
+def telling_file(path: Path) -> Path:
+    """The file that tells the format of a folder: by name the first with JSON in it, or else the first; or the file.
+
+    Raises TraceError where the folder holds none.
+    """
+    if not path.is_dir():
+        return path
+    for find in (path.glob, path.rglob):
+        inside = sorted(entry for entry in find("[!.]*") if entry.is_file())
+        if inside:
+            return next((file for file in inside if ".json" in file.name), inside[0])
+    raise TraceError(f"{shown_path(path)}: no files in this folder.")
 
 
 @contextlib.contextmanager
@@ -137,11 +155,15 @@ def decoded(data: bytes, kind: type[_Document], place: str) -> _Document:
     except msgspec.ValidationError as error:
         message = str(error)
         where = _PLACE.search(message)
-        what = escaped((message[: where.start()] if where else message).replace("`", ""))
+        what = message[: where.start()] if where else message
+        if (expected := _EXPECTED(what)) is not None:
+            what = "expected {}, got {}".format(*map(in_words, expected.groups()))
+        what = escaped(what.replace("`", ""))
         field = f"{where['path']}: " if where and where["path"] else ""
         raise TraceError(f"{place}: {field}{what[:1].lower()}{what[1:]}.") from error
     except msgspec.DecodeError as error:
-        raise TraceError(f"{place}: not valid JSON: {escaped(str(error))}.") from error
+        what = str(error).removeprefix("JSON is malformed: ")
+        raise TraceError(f"{place}: not valid JSON: {escaped(what)}.") from error
     except UnicodeDecodeError as error:
         raise TraceError(f"{place}: not valid UTF-8.") from error
     except RecursionError as error:

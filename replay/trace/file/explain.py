@@ -91,6 +91,12 @@ def decoding_fault(line: bytes, error: Exception, what: str) -> str:
     return f"{of} {text}" if of else f"{what} {text}"
 
 
+def in_words(kinds: str) -> str:
+    """The decoder's names for kinds of values, as in `str | null`, in words."""
+    named = kinds.split(" | ")
+    return " or ".join(_WORDS.get(kind, kind) for kind in named if kind != "int" or "float" not in named)
+
+
 def _utf8_position(line: bytes) -> int:
     try:
         line.decode()
@@ -138,8 +144,7 @@ def _fault(what: str, field: str, owner: Any, *, is_key: bool) -> str:
         return f"lacks {_within(field, missing[1])}."
     expected = _EXPECTED.search(what)
     if expected:
-        wanted = " or ".join(_WORDS.get(word, word) for word in expected[1].split(" | "))
-        got = _WORDS.get(expected[2], expected[2])
+        wanted, got = (in_words(kinds) for kinds in expected.groups())
         if not field:
             return f"must be {wanted}, not {got}."
         if is_key:

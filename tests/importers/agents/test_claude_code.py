@@ -189,9 +189,9 @@ def test_what_is_no_call_is_dropped_and_counted(path):
     ("line", "message"),
     [
         (b"{", ", line 1: not valid JSON: Input data was truncated."),
-        (b'{"type":5}', ", line 1: type: expected str | null, got int."),
+        (b'{"type":5}', ", line 1: type: expected a string or null, got a whole number."),
         (b'{"type":"user","timestamp":"-1"}', ', line 1: timestamp: "-1" is not a time like 2026-06-01T05:40:20.151Z.'),
-        (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":[]}', ", line 1, message: expected object, got array."),
+        (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":[]}', ", line 1, message: expected an object, got an array."),
         (b'{"type":"user","x":' + b"[" * 100_000, ", line 1: nested too deeply to be read."),
         (b'{"type":"user","timestamp":"2026-06-01T00:00:00Z","message":{"content":"\xff"}}', ", line 1: not valid UTF-8."),
         (json.dumps(prompt(0)).encode(), ": no model or tool calls."),

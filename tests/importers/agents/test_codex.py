@@ -192,12 +192,12 @@ def test_logs_that_name_each_other_as_parent_are_sessions_of_their_own(tmp_path)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"[]", ", line 1: expected object, got array."),
+        (b"[]", ", line 1: expected an object, got an array."),
         (b'{"type":"event_msg","timestamp":"x","payload":{}}', ', line 1: timestamp: "x" is not a time like 2026-03-21T10:05:59.326Z.'),
-        (b'{"type":"turn_context","payload":{"model":1}}', ", line 1, payload: model: expected str | null, got int."),
-        (b'{"type":"event_msg","timestamp":"2026-03-21T00:00:00Z","payload":"a"}', ", line 1, payload: expected object, got str."),
+        (b'{"type":"turn_context","payload":{"model":1}}', ", line 1, payload: model: expected a string or null, got a whole number."),
+        (b'{"type":"event_msg","timestamp":"2026-03-21T00:00:00Z","payload":"a"}', ", line 1, payload: expected an object, got a string."),
         (b'{"type":"event_msg","payload":' + b"[" * 100_000, ", line 1: nested too deeply to be read."),
-        (b'{"type":"session_meta","payload":{"source":NaN}}', ", line 1: not valid JSON: JSON is malformed: invalid character (byte 43)."),
+        (b'{"type":"session_meta","payload":{"source":NaN}}', ", line 1: not valid JSON: invalid character (byte 43)."),
         (b"", ": no model or tool calls."),
     ],
 )  # fmt: skip

@@ -157,7 +157,7 @@ def test_results_of_vegeta_are_no_targets_and_no_log(name, tmp_path):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(hit(1)) + "\n")
 
-    with pytest.raises(TraceError, match=r"Name its format: vegeta-results\."):
+    with pytest.raises(TraceError, match=rf": looks like vegeta-results, not {name}\."):
         IMPORTERS[name].read([path], ImportOptions())
 
 

@@ -67,13 +67,13 @@ def test_half_a_surrogate_pair_is_read_as_the_replacement_character(file_of):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"[1]", ": [0]: expected object, got int."),
-        (b"[{]", ": not valid JSON: JSON is malformed: object keys must be strings (byte 2)."),
-        (b'{"a":1}\n5\n', ", line 2: expected object, got int."),
+        (b"[1]", ": [0]: expected an object, got a whole number."),
+        (b"[{]", ": not valid JSON: object keys must be strings (byte 2)."),
+        (b'{"a":1}\n5\n', ", line 2: expected an object, got a whole number."),
         (b'{"a":1}\n{"b"\n', ", line 2: not valid JSON: Input data was truncated."),
-        (b'{"data":[{},1]}', ", line 1, data: [1]: expected object, got int."),
+        (b'{"data":[{},1]}', ", line 1, data: [1]: expected an object, got a whole number."),
         (b'{"a":\n' + b"[" * 100_000, ": nested too deeply to be read."),
-        (b"x", ", line 1: not valid JSON: JSON is malformed: invalid character (byte 0)."),
+        (b"x", ", line 1: not valid JSON: invalid character (byte 0)."),
     ],
 )
 def test_what_is_no_object_is_refused_with_its_place(file_of, data, message):
@@ -86,7 +86,7 @@ def test_what_is_no_object_is_refused_with_its_place(file_of, data, message):
 def test_a_field_of_another_type_is_refused_by_name(file_of):
     [_, item] = read_items(file_of('[{},{"startTime":5}]'), (), REFUSED)
     with pytest.raises(
-        TraceError, match=r"a\.json, object 2, startTime or start_time: expected str, got int\."
+        TraceError, match=r"a\.json, object 2, startTime or start_time: expected a string, got a whole number\."
     ):
         item.text("startTime", "start_time")
 

@@ -161,7 +161,7 @@ def test_times_in_microseconds_are_kept(path):
     [
         ([{"id": "a", "startTime": "today"}], ', object 1, startTime: "today" is not a time like 2026-01-01T00:00:00.000Z.'),
         ([{"id": "a", "startTime": -5}], ', object 1, startTime: "-5" is not a time like 2026-01-01T00:00:00.000Z.'),
-        ([{"id": 5, "startTime": at(0)}], ", object 1, id: expected str, got int."),
+        ([{"id": 5, "startTime": at(0)}], ", object 1, id: expected a string, got a whole number."),
         ([{"id": "a", "type": "SPAN", "startTime": at(0)}], ": no model or tool calls."),
         ([], ": no model or tool calls."),
     ],

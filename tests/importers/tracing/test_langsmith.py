@@ -148,11 +148,11 @@ def test_a_tool_that_calls_an_agent_is_the_agents_calls(path):
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ('{"id":"a","start_time":true}', ", line 1, start_time: expected float, got bool."),
+        ('{"id":"a","start_time":true}', ", line 1, start_time: expected a number, got true or false."),
         ('{"id":"a","start_time":"x"}', ', line 1, start_time: "x" is not a time like 2026-01-01T00:00:00.000Z.'),
         ('{"id":"a","start_time":1e300}', ', line 1, start_time: "1e300" is not a time like 2026-01-01T00:00:00.000Z.'),
-        ('{"id":"a","run_type":"llm","start_time":1,"child_runs":[5]}', ", line 1, child_runs: [0]: expected object, got int."),
-        ('{"id":"a","run_type":"llm","start_time":1,"prompt_tokens":"many"}', ", line 1, prompt_tokens: expected float, got str."),
+        ('{"id":"a","run_type":"llm","start_time":1,"child_runs":[5]}', ", line 1, child_runs: [0]: expected an object, got a whole number."),
+        ('{"id":"a","run_type":"llm","start_time":1,"prompt_tokens":"many"}', ", line 1, prompt_tokens: expected a number, got a string."),
         ('{"id":"a","run_type":"llm"}', ": no model or tool calls."),
     ],
 )  # fmt: skip

@@ -1,0 +1,56 @@
+"""Files that are surely no recording: pages, pictures, archives, and traces. Told by their first bytes. Pure."""
+
+import re
+from typing import NamedTuple
+
+_TAR_MARK = slice(257, 262)
+_TEXT_CONTROLS = frozenset(b"\t\n\f\r\x1b")
+_MOST_CONTROLS = 0.02
+
+
+class Foreign(NamedTuple):
+    """what: a noun for it, for people. to_do: sentences; may be empty."""
+
+    what: str
+    to_do: str = ""
+
+
+_UNPACK = "Unpack it first."
+_LOGGED_OUT = "A download may have got a sign-in or error page in place of the file."
+_KINDS = tuple(
+    (re.compile(pattern).match, Foreign(*told))
+    for pattern, told in (
+        (rb'\s*\{\s*"format"\s*:\s*"replay-trace"', ("a trace already", "Use it as it is.")),
+        (
+            rb"\s*(?:<\?xml[^>]{0,200}>\s*)?<(?i:!--|!doctype html|html|head|body)",
+            ("a web page (HTML)", _LOGGED_OUT),
+        ),
+        (rb"\s*<\?xml\b", ("XML",)),
+        (rb"PK(?:\x03\x04|\x05\x06)", ("a ZIP archive", _UNPACK)),
+        (rb"7z\xbc\xaf\x27\x1c", ("a 7z archive", _UNPACK)),
+        (rb"\xfd7zXZ\0", ("compressed with xz", "Decompress it first.")),
+        (rb"BZh[1-9]1AY&SY", ("compressed with bzip2", "Decompress it first.")),
+        (rb"(?:\xd4\xc3\xb2\xa1|\xa1\xb2[\xc3\x3c]\xd4|\x4d\x3c\xb2\xa1|\n\r\r\n)", ("a capture of packets",)),
+        (rb"\x89PNG\r\n", ("a picture (PNG)",)),
+        (rb"\xff\xd8\xff", ("a picture (JPEG)",)),
+        (rb"GIF8[79]a", ("a picture (GIF)",)),
+        (rb"%PDF-", ("a PDF document",)),
+        (rb"SQLite format 3\0", ("an SQLite database",)),
+        (rb"PAR1", ("a Parquet file", "Write its rows as CSV or JSON Lines.")),
+        (rb"\x7fELF", ("a program",)),
+    )
+)
+
+
+def foreign(first_bytes: bytes) -> Foreign | None:
+    """What the file is; None where it may be a recording."""
+    for matches, kind in _KINDS:
+        if matches(first_bytes):
+            return kind
+    return Foreign("a tar archive", _UNPACK) if first_bytes[_TAR_MARK] == b"ustar" else None
+
+
+def is_binary(first_bytes: bytes) -> bool:
+    """Whether more than a few of these bytes are such as no text has."""
+    controls = sum(byte < 0x20 and byte not in _TEXT_CONTROLS for byte in first_bytes)
+    return controls > _MOST_CONTROLS * len(first_bytes)
