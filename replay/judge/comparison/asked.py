@@ -44,7 +44,7 @@ def further_questions(pair: Pair, main: Metric, confidence: float) -> list[tuple
 
 def _is_worth_asking(pair: Pair, metric: Metric, selector: Selector, confidence: float) -> bool:
     """Whether both sides have values enough; a question that cannot be answered only weakens the others."""
-    a, b = pair.samples(metric, selector)
+    a, b = pair.sizes(metric, selector)
     needed = 2 if metric.q is None else least_n(metric.q, confidence)
     return min(a.n, b.n) >= needed
 

@@ -2,8 +2,6 @@
 
 from math import ceil, isinf
 
-import numpy as np
-
 from replay.judge.comparison.found import Found, difference_of
 from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
@@ -24,7 +22,7 @@ def compared(
     pair: Pair, metric: Metric, selector: Selector, margin_percent: float, confidence: float
 ) -> Difference:
     """One comparison, its interval and p-value; `decide` gives the verdict of those that are not settled here."""
-    a, b = pair.alone(metric, selector)
+    a, b = pair.sizes(metric, selector)
     is_share = metric.statistic in ("errors", "cold")
     difference = Difference(
         metric=metric.statistic,
@@ -37,8 +35,8 @@ def compared(
         confidence=confidence,
         n_a=a.n,
         n_b=b.n,
-        n_failed_a=int(np.count_nonzero(np.isinf(a.values))),
-        n_failed_b=int(np.count_nonzero(np.isinf(b.values))),
+        n_failed_a=a.failed,
+        n_failed_b=b.failed,
         sessions=pair.sessions,
     )
     if not a.n or not b.n:
@@ -47,7 +45,8 @@ def compared(
     if metric.q is not None:
         needed = least_n(metric.q, confidence)
         if min(a.n, b.n) < needed:
-            _put(difference, quantile(np.sort(a.values), metric.q), quantile(np.sort(b.values), metric.q), 1.0)
+            own_a, own_b = pair.alone(metric, selector)
+            _put(difference, quantile(own_a.ordered, metric.q), quantile(own_b.ordered, metric.q), 1.0)
             times = ceil(needed / min(a.n, b.n))
             difference.reason = (
                 f"{min(a.n, b.n)} steps are too few; a {_percentile(metric.q)} needs {needed}: replay at {times} times "

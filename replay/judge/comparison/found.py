@@ -13,7 +13,7 @@ from replay.judge.statistics.distributions import normal_quantile
 from replay.judge.statistics.own_intervals import Known, OwnIntervals
 from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
 from replay.judge.statistics.quantile import quantile, quantile_bounds, quantile_worth
-from replay.judge.statistics.resampling import Resampled, mean_difference, quantile_differences
+from replay.judge.statistics.resampling import Resampled, differences_of, mean_difference
 from replay.judge.statistics.sample import Sample, worth
 
 
@@ -38,12 +38,11 @@ def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: 
     """
     is_share = metric.statistic in ("errors", "cold")
     if not is_share and pair.are_enough(metric.q, confidence):
-        a, b = pair.samples(metric, selector)
         drawn: Resampled | None
         if metric.q is None:
-            drawn = mean_difference(pair.resampling, a, b)
+            drawn = mean_difference(pair.resampling, *pair.samples(metric, selector))
         else:
-            drawn = quantile_differences(pair.resampling, a, b, (metric.q,))[0]
+            drawn = differences_of(pair.resampling, *pair.ordered(metric, selector), (metric.q,))[0]
         assert drawn is not None
         return Found(drawn.a, drawn.b, drawn.interval, drawn.p_value, drawn.spread)
     alone = pair.alone(metric, selector)

@@ -1,8 +1,8 @@
 """Two sides under common sessions: the values of each, as one draws them again or reads them alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isinf
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from replay.judge.measures.blocks import (
 )
 from replay.judge.measures.metrics import measured, rows_of, sample_of
 from replay.judge.measures.slo import Selector, SloWindow
-from replay.judge.statistics.resampling import Resampling
+from replay.judge.statistics.resampling import Ordered, Resampling
 from replay.judge.statistics.sample import Sample
 from replay.judge.types import (
     Mode,
@@ -28,6 +28,8 @@ from replay.results.evidence import Evidence
 from replay.words.numbers import number
 from replay.words.phrases import counted
 
+T = TypeVar("T")
+
 _ALL = SloWindow()
 
 
@@ -36,6 +38,17 @@ class Side(NamedTuple):
 
     name: str
     runs: Sequence[Evidence]
+
+
+class Size(NamedTuple):
+    """How many values there are, and how many of them failed."""
+
+    n: int
+    failed: int
+
+
+_Key = tuple[Selector, str, str]
+"""The steps, their measure, and which of its values: the same for all percentiles."""
 
 
 class Pair:
@@ -56,6 +69,17 @@ class Pair:
         counts = count_of(blocks_a), count_of(blocks_b)
         shown = variance_shown_by(max(counts), self.stretches)
         self.resampling = Resampling(*counts, self.is_paired, variance_shown=shown)
+        self._sizes: dict[_Key, tuple[Size, Size]] = {}
+        self._ordered = _Last[tuple[Ordered, Ordered]]()
+        self._alone = _Last[tuple[Sample, Sample]]()
+
+    def sizes(self, metric: Metric, selector: Selector) -> tuple["Size", "Size"]:
+        """How many values of the metric each side has."""
+        key = _key(metric, selector)
+        if key not in self._sizes:
+            a, b = self.samples(metric, selector)
+            self._sizes[key] = _size(a), _size(b)
+        return self._sizes[key]
 
     def samples(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
         """Both sides' values of the metric, with common session codes."""
@@ -64,11 +88,25 @@ class Pair:
             _joined([values_of(c, metric, selector) for c in self.b], self._maps_b),
         )
 
+    def ordered(self, metric: Metric, selector: Selector) -> tuple[Ordered, Ordered]:
+        """The same in order, ready to be drawn again. All percentiles of a measure, one after the other, share it."""
+        blocks = self.resampling.blocks_a, self.resampling.blocks_b
+        return self._ordered.of(
+            _key(metric, selector),
+            lambda: (
+                Ordered(_joined([values_of(c, metric, selector) for c in self.a], self._maps_a), blocks[0]),
+                Ordered(_joined([values_of(c, metric, selector) for c in self.b], self._maps_b), blocks[1]),
+            ),
+        )
+
     def alone(self, metric: Metric, selector: Selector) -> tuple[Sample, Sample]:
         """Both sides' values of the metric, each with its own sessions and times."""
-        return (
-            _in_a_row([values_of(c, metric, selector) for c in self.a]),
-            _in_a_row([values_of(c, metric, selector) for c in self.b]),
+        return self._alone.of(
+            _key(metric, selector),
+            lambda: (
+                _in_a_row([values_of(c, metric, selector) for c in self.a]),
+                _in_a_row([values_of(c, metric, selector) for c in self.b]),
+            ),
         )
 
     def are_enough(self, q: float | None, confidence: float) -> bool:
@@ -99,7 +137,30 @@ def values_of(columns: Columns, metric: Metric, selector: Selector) -> Sample:
     return measured(columns, metric.measure, rows, part).sample
 
 
+def _key(metric: Metric, selector: Selector) -> _Key:
+    return selector, metric.measure, "percentile" if metric.q is not None else metric.statistic
+
+
+def _size(sample: Sample) -> Size:
+    return Size(sample.n, int(np.count_nonzero(np.isinf(sample.values))))
+
+
+class _Last(Generic[T]):
+    """What was asked for last, found once: of a long run it is large."""
+
+    def __init__(self) -> None:
+        self._known: tuple[_Key, T] | None = None
+
+    def of(self, key: _Key, find: Callable[[], T]) -> T:
+        if self._known is None or self._known[0] != key:
+            self._known = None
+            self._known = key, find()
+        return self._known[1]
+
+
 def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
+    if len(samples) == 1:
+        return Sample(samples[0].values, maps[0][samples[0].cluster].astype(np.int32, copy=False))
     return Sample(
         np.concatenate([sample.values for sample in samples]),
         np.concatenate([codes[sample.cluster] for sample, codes in zip(samples, maps, strict=True)]).astype(
@@ -110,6 +171,8 @@ def _joined(samples: Sequence[Sample], maps: Sequence[Codes]) -> Sample:
 
 def _in_a_row(samples: Sequence[Sample]) -> Sample:
     """Several runs of one side as one after the other."""
+    if len(samples) == 1:
+        return samples[0]
     clusters, ats, series = [], [], []
     cluster_from = at_from = series_from = 0
     for sample in samples:

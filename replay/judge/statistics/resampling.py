@@ -19,10 +19,11 @@ below them; that is what makes thousands of draws of a million steps a matter of
 """
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from replay.judge.statistics.distributions import normal_above, normal_quantile, student_above, student_quantile
 from replay.judge.statistics.sample import Floats, Sample
@@ -109,8 +110,13 @@ def quantile_differences(
     """The difference of each quantile; None where a side has no values."""
     if not a.n or not b.n:
         return [None] * len(qs)
-    a, b = _drawable(a), _drawable(b)
-    only_a, only_b = _Ordered(a, resampling.blocks_a), _Ordered(b, resampling.blocks_b)
+    return differences_of(resampling, Ordered(a, resampling.blocks_a), Ordered(b, resampling.blocks_b), qs)
+
+
+def differences_of(
+    resampling: Resampling, only_a: "Ordered", only_b: "Ordered", qs: Sequence[float]
+) -> list[Resampled | None]:
+    """The same of samples in order, neither of them empty."""
     drawn: list[list[Floats]] = [[] for _ in qs]
     for w in _drawn(resampling):
         for q, parts in zip(qs, drawn, strict=True):
@@ -140,10 +146,6 @@ def mean_difference(resampling: Resampling, a: Sample, b: Sample) -> Resampled |
     mean_a, mean_b = float(sums_a.sum() / a.n), float(sums_b.sum() / b.n)
     telling = min(_telling(sums_a - mean_a * sizes_a), _telling(sums_b - mean_b * sizes_b))
     return _resampled(mean_a, mean_b, drawn, telling, resampling.variance_shown)
-
-
-def _drawable(sample: Sample) -> Sample:
-    return msgspec.structs.replace(sample, values=np.where(np.isinf(sample.values), _FAILED, sample.values))
 
 
 def _unbounded(value: float) -> float:
@@ -198,12 +200,14 @@ def _multinomial(rng: np.random.Generator, draws: int, sessions: int) -> Floats:
     return np.bincount(picked.ravel(), minlength=draws * sessions).reshape(draws, sessions).astype(np.float64)
 
 
-class _Ordered:
-    """A sample in order, ready for quantiles under weights of its sessions."""
+class Ordered:
+    """A sample in order, ready for quantiles under weights of its blocks, of which there are so many."""
 
     def __init__(self, sample: Sample, blocks: int) -> None:
-        order = np.argsort(sample.values, kind="stable")
-        self._values = sample.values[order]
+        infinite = np.isinf(sample.values)
+        values = np.where(infinite, _FAILED, sample.values) if infinite.any() else sample.values
+        order = np.argsort(values, kind="stable")
+        self._values = values[order]
         self._cluster: Codes = sample.cluster[order]
         self._sizes = np.bincount(sample.cluster, minlength=blocks).astype(np.float64)
         self._blocks = blocks
@@ -231,12 +235,12 @@ class _Ordered:
         low = max(0, middle - int(_MARGIN * max(0.0, float(off.max()))) - _WINDOW_LEAST)
         high = min(n, middle + int(_MARGIN * max(0.0, -float(off.min()))) + _WINDOW_LEAST)
         below = weights @ np.bincount(self._cluster[:low], minlength=self._blocks)
-        rows = max(1, _CHUNK_CELLS // (high - low))
+        cells = self._cells(low, high)
         found = np.full(len(weights), np.nan)
+        rows = max(1, _CHUNK_CELLS // max(cells.width, len(cells.counts)))
         for start in range(0, len(weights), rows):
             part = slice(start, start + rows)
-            heavier = below[part, None] + np.cumsum(weights[part][:, self._cluster[low:high]], axis=1)
-            index = (heavier < targets[part, None]).sum(axis=1)
+            index = _reached(cells, weights[part], below[part], targets[part])
             beyond = (index == high - low) | ((index == 0) & (below[part] >= targets[part]) & (low > 0))
             found[part] = self._values[low + np.minimum(index, high - low - 1)]
             for row in np.flatnonzero(beyond):
@@ -244,7 +248,45 @@ class _Ordered:
         found[totals <= 0] = np.nan
         return found
 
+    def _cells(self, low: int, high: int) -> "_Cells":
+        """The blocks of the values between, in cells: as many as make a draw cheapest, and as there is room for."""
+        blocks = self._cluster[low:high]
+        n = len(blocks)
+        width = max(ceil((n * self._blocks) ** 0.5), ceil(n * self._blocks / _CHUNK_CELLS))
+        cells = ceil(n / width)
+        of_each = np.arange(n) // width * self._blocks + blocks
+        counts = np.bincount(of_each, minlength=cells * self._blocks).reshape(cells, self._blocks)
+        return _Cells(blocks, width, counts.astype(np.float64))
+
     def _whole(self, weights: Floats, target: float) -> float:
         """Where the window was too narrow: the quantile by all values."""
         heavier = np.cumsum(weights[self._cluster])
         return float(self._values[min(len(heavier) - 1, int(np.searchsorted(heavier, target)))])
+
+
+class _Cells(NamedTuple):
+    """The blocks of values in order, and in cells of so many of them (the last may have fewer) how many are of which
+    block: shape (cells, blocks).
+    """
+
+    blocks: Codes
+    width: int
+    counts: Floats
+
+
+def _reached(cells: _Cells, weights: Floats, below: Floats, targets: Floats) -> npt.NDArray[np.intp]:
+    """How many values each draw has to go through, from what lies below them, until its target is reached.
+
+    What is added up are whole numbers, so the order in which that is done changes nothing.
+    """
+    until = below[:, None] + np.cumsum(weights @ cells.counts.T, axis=1)
+    cell = (until < targets[:, None]).sum(axis=1)
+    at = np.minimum(cell, len(cells.counts) - 1)
+    draws = np.arange(len(weights))
+    before = np.where(at > 0, until[draws, at - 1], below)
+    place = at[:, None] * cells.width + np.arange(cells.width)
+    n = len(cells.blocks)
+    inside = weights[draws[:, None], cells.blocks[np.minimum(place, n - 1)]]
+    heavier = before[:, None] + np.cumsum(inside, axis=1)
+    index: npt.NDArray[np.intp] = np.minimum(at * cells.width + (heavier < targets[:, None]).sum(axis=1), n)
+    return index

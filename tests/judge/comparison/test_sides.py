@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from replay.judge.comparison import pair
 from replay.judge.comparison.metric import Metric, MetricError, parse_metric
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_compare, judge_difference
-from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
+from replay.judge.statistics.resampling import Ordered, Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Sample
 from tests.judge import queues
 from tests.support.runs import evidence
@@ -256,3 +257,14 @@ def test_half_a_percent_of_errors_is_no_matter_once_enough_is_seen_to_tell():
     sides = [Side(name, [queues.evidence_of(made)]) for name in "ab"]
 
     assert judge_difference(*sides, "paired", Metric("errors"), 5.0, 0.95).verdict == "no_difference"
+
+
+def test_all_percentiles_of_a_measure_share_one_order(rng, monkeypatch):
+    made = []
+    monkeypatch.setattr(pair, "Ordered", lambda sample, blocks: made.append(1) or Ordered(sample, blocks))
+
+    found = judge_compare(*sides(rng), "paired")
+
+    percentiles = [one for one in found.differences if one.metric[0] == "p" and one.p_value is not None]
+    measures = {(one.series, one.kind, one.name) for one in percentiles}
+    assert len(made) == 2 * len(measures) < 2 * len(percentiles)

@@ -1,0 +1,32 @@
+"""Quantiles of samples that are drawn again: the same however the values are looked through."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.judge.statistics import resampling
+from replay.judge.statistics.resampling import Ordered
+from replay.judge.statistics.sample import Sample
+
+
+@pytest.mark.parametrize("room", [40, resampling._CHUNK_CELLS])
+@given(data=st.data())
+def test_a_drawn_quantile_is_that_of_the_values_as_often_as_their_block_was_drawn(room, data):
+    blocks = data.draw(st.integers(1, 5))
+    values = data.draw(st.lists(st.integers(0, 9) | st.just(np.inf), min_size=1, max_size=400))
+    n = len(values)
+    cluster = np.array(data.draw(st.lists(st.integers(0, blocks - 1), min_size=n, max_size=n)), np.int32)
+    weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=blocks, max_size=blocks)), np.float64)
+    q = data.draw(st.sampled_from((0.01, 0.5, 0.9, 0.99)))
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(resampling, "_CHUNK_CELLS", room)
+        (found,) = Ordered(Sample(np.array(values, np.float64), cluster), blocks).quantiles(weights[None], q)
+
+    drawn = np.sort(np.repeat(values, weights[cluster].astype(int)))
+    if len(drawn):
+        expected = drawn[max(0, int(np.ceil(q * len(drawn) - 1e-6)) - 1)]
+        assert found == (expected if np.isfinite(expected) else resampling._FAILED)
+    else:
+        assert np.isnan(found)
