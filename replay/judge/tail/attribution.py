@@ -133,7 +133,7 @@ def _shared_out(columns: Columns, charges: Charges, in_tail: Flags) -> Floats:
     """ms by cause and step of the tail, shape (causes, tail). A step's sum is what it took over its normal."""
     tail = np.flatnonzero(in_tail)
     excess = np.maximum(0.0, charges.response_ms[tail] - charges.normal_ms[tail])
-    charged = charges.ms[:, tail]
+    charged = np.stack([charges.ms[cause][tail] for cause in CHARGED], axis=1).T
     total = charged.sum(axis=0)
     # Medians of parts do not add up to the median of the whole, so a little too much may have been charged.
     charged = charged * np.minimum(1.0, excess / np.maximum(total, 1e-9))

@@ -17,6 +17,7 @@ from what is left of it in this order:
   stream where there are tokens, else a slow transfer).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,8 @@ from scipy.stats import rankdata, spearmanr
 from replay.judge.statistics.distributions import normal_above
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.coldstart import find_cold, find_waves
-from replay.results.columns import ABSENT_NS, Columns, Flags
+from replay.judge.tail.stalls import Stall, find_stalls, held_up
+from replay.results.columns import ABSENT_NS, Codes, Columns, Flags
 from replay.results.histogram import Int64s
 
 CHARGED = (
@@ -41,32 +43,20 @@ CHARGED = (
     "slow_stream",
     "slow_transfer",
 )
-"""In order of the rows of Charges.ms."""
+"""What a step may be charged with."""
 
 _TEST = 0.01
 _FAR_ABOVE = 1.5
 _LEAST_STEPS = 20
 _LEAST_INSTANCE_STEPS = 5
-_LEAST_OVERDUE = 3
-_STALL_RATIO = 3.0
-_LEAST_STALL_NS = 20_000_000
-_NEARLY_ALL = 0.8
-
-
-class Stall(NamedTuple):
-    """No answer ended between these instants, though many were due. is_ours: nothing was sent either."""
-
-    from_ns: int
-    to_ns: int
-    is_ours: bool
 
 
 class Charges(NamedTuple):
-    """ms: shape (causes, n), over each step's normal. normal_ms: each step's median response. response_ms, counted:
+    """ms: of each cause, over each step's normal. normal_ms: each step's median response. response_ms, counted:
     as in summary.json. slow_instances: codes of instances that are far slower than the others.
     """
 
-    ms: Floats
+    ms: dict[str, Floats]
     normal_ms: Floats
     response_ms: Floats
     counted: Flags
@@ -91,13 +81,12 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     ms["cold_start"] = np.where(is_cold, left, 0.0)
     left = np.where(is_cold, 0.0, left)
 
-    stalls = find_stalls(columns, sent, sent & ~is_cold, service_ms)
-    for stall in stalls:
-        within = np.minimum(columns.end_ns, stall.to_ns) - np.maximum(columns.sent_ns, stall.from_ns)
-        name = "dispatch_lag" if stall.is_ours else "pause"
-        taken = np.minimum(left, np.where(sent, np.maximum(0, within), 0) / 1e6)
-        ms[name] = ms[name] + taken
-        left -= taken
+    stalls = find_stalls(columns, sent, sent & ~is_cold, service_ms, normal_service)
+    ms["pause"] = np.zeros(columns.n)
+    for name, rows, within_ms in held_up(columns, sent, stalls):
+        taken = np.minimum(left[rows], within_ms)
+        ms[name][rows] += taken
+        left[rows] -= taken
     steady = sent & ~is_cold & (ms["pause"] == 0)
 
     slow_instances, slower = _slow_instances(columns, steady, service_ms / np.maximum(normal_service, 1e-6))
@@ -111,7 +100,7 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
         ms[name] = np.minimum(left, expected)
         left = left - ms[name]
     return Charges(
-        np.stack([ms[name] for name in CHARGED]),
+        ms,
         medians_of(response_ms, columns, counted),
         response_ms,
         counted,
@@ -123,9 +112,23 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
 def medians_of(values: Floats, columns: Columns, rows: Flags) -> Floats:
     """For every step the median of these rows of its kind and name; 0 where there are none."""
     by_series = np.zeros(max(1, len(columns.series_names)))
-    for code in np.unique(columns.series[rows]):
-        by_series[code] = np.median(values[rows & (columns.series == code)])
+    for code, own in by_code(values, columns.series, rows):
+        by_series[code] = np.median(own)
     return by_series[columns.series] if columns.n else np.zeros(0)
+
+
+def by_code(values: Floats, codes: Codes, rows: Flags) -> Iterator[tuple[int, Floats]]:
+    """The values of these rows by their code, in order of rows."""
+    values, codes = values[rows], codes[rows]
+    sizes = np.bincount(codes)
+    found = np.flatnonzero(sizes).tolist()
+    if len(found) > 1:
+        # Short codes are sorted by counting them.
+        short = codes.astype(np.int16) if len(sizes) < 1 << 15 else codes
+        values = values[np.argsort(short, kind="stable")]
+    ends = np.cumsum(sizes)
+    for code in found:
+        yield code, values[ends[code] - sizes[code] : ends[code]]
 
 
 def in_flight_at_sending(columns: Columns, sent: Flags) -> Int64s:
@@ -159,43 +162,6 @@ def _before_sending(
     for name, part in parts.items():
         part_ms = part / 1e6
         found[name] = np.maximum(0.0, part_ms - medians_of(part_ms, columns, sent))
-    return found
-
-
-def find_stalls(columns: Columns, sent: Flags, warm: Flags, service_ms: Floats) -> list[Stall]:
-    """Stretches in which nothing ended though it should have: see the head of this module."""
-    ended = sent & columns.answered & ~columns.censored
-    if np.count_nonzero(ended) < _LEAST_STEPS:
-        return []
-    ends = np.sort(columns.end_ns[ended])
-    usual = medians_of(service_ms, columns, sent)
-    gaps = np.diff(ends)
-    least_ns = max(float(_LEAST_STALL_NS), _STALL_RATIO * 1e6 * float(np.median(service_ms[ended])))
-    ordered = {code: np.sort(service_ms[sent & (columns.series == code)]) for code in np.unique(columns.series)}
-    at_work = np.searchsorted(np.sort(columns.sent_ns[sent]), ends[1:], side="left") - np.searchsorted(
-        np.sort(columns.end_ns[sent]), ends[1:], side="left"
-    )
-    found = []
-    for at in np.flatnonzero((gaps > least_ns) & (at_work >= _LEAST_OVERDUE)).tolist():
-        from_ns, to_ns = int(ends[at]), int(ends[at + 1])
-        held = np.flatnonzero(warm & (columns.sent_ns < to_ns) & (columns.end_ns >= to_ns))
-        elapsed_ms = (to_ns - columns.sent_ns[held]) / 1e6
-        was_due = elapsed_ms > usual[held]
-        overdue = elapsed_ms > 2 * usual[held]
-        if np.count_nonzero(overdue) < max(_LEAST_OVERDUE, _NEARLY_ALL * np.count_nonzero(was_due)):
-            continue
-        # What is common in the run is no stall, such as slow calls that wait for nobody.
-        if to_ns - from_ns < _STALL_RATIO * 1e6 * float(usual[held[overdue]].max()):
-            continue
-        log_chance = np.log(len(gaps))
-        for row, so_long in zip(held[overdue].tolist(), elapsed_ms[overdue].tolist(), strict=True):
-            values = ordered[columns.series[row]]
-            log_chance += np.log((len(values) - np.searchsorted(values, so_long)) / len(values))
-        if log_chance < np.log(_TEST):
-            due = (columns.intended_ns > from_ns) & (columns.intended_ns < to_ns)
-            late = due & sent & (columns.sent_ns >= to_ns)
-            is_ours = np.count_nonzero(late) >= max(1, _NEARLY_ALL * np.count_nonzero(due))
-            found.append(Stall(from_ns, to_ns, bool(is_ours)))
     return found
 
 
