@@ -31,7 +31,6 @@ from replay.results.columns import Codes
 
 REPLICATES = 2_000
 _CHUNK_CELLS = 4_000_000
-_MARGIN = 1.3
 _WINDOW_LEAST = 64
 # Fewer would count twice that hits are rare, here and in how far the draws are spread.
 _LEAST_TELLING = 8.0
@@ -231,22 +230,29 @@ class Ordered:
         targets = q * totals - 1e-6
         middle = int(q * n)
         # How far each draw's quantile lies from the middle, in values, which weigh one on average.
-        off = weights @ np.bincount(self._cluster[:middle], minlength=self._blocks) - targets
-        low = max(0, middle - int(_MARGIN * max(0.0, float(off.max()))) - _WINDOW_LEAST)
-        high = min(n, middle + int(_MARGIN * max(0.0, -float(off.min()))) + _WINDOW_LEAST)
-        below = weights @ np.bincount(self._cluster[:low], minlength=self._blocks)
+        off = self._below(middle, weights) - targets
+        low = max(0, middle - int(max(0.0, float(off.max()))) - _WINDOW_LEAST)
+        high = min(n, middle + int(max(0.0, -float(off.min()))) + _WINDOW_LEAST)
+        # They do where neighbours are of all blocks. Equal values stand in order of time, and so block by block.
+        while low > 0 and (self._below(low, weights) >= targets)[totals > 0].any():
+            low = max(0, middle - 2 * (middle - low))
+        while high < n and (self._below(high, weights) < targets)[totals > 0].any():
+            high = min(n, middle + 2 * (high - middle))
+        below = self._below(low, weights)
         cells = self._cells(low, high)
         found = np.full(len(weights), np.nan)
         rows = max(1, _CHUNK_CELLS // max(cells.width, len(cells.counts)))
         for start in range(0, len(weights), rows):
             part = slice(start, start + rows)
             index = _reached(cells, weights[part], below[part], targets[part])
-            beyond = (index == high - low) | ((index == 0) & (below[part] >= targets[part]) & (low > 0))
             found[part] = self._values[low + np.minimum(index, high - low - 1)]
-            for row in np.flatnonzero(beyond):
-                found[start + row] = self._whole(weights[start + row], targets[start + row])
         found[totals <= 0] = np.nan
         return found
+
+    def _below(self, at: int, weights: Floats) -> Floats:
+        """What the values before this one weigh in each draw."""
+        below: Floats = weights @ np.bincount(self._cluster[:at], minlength=self._blocks)
+        return below
 
     def _cells(self, low: int, high: int) -> "_Cells":
         """The blocks of the values between, in cells: as many as make a draw cheapest, and as there is room for."""
@@ -257,11 +263,6 @@ class Ordered:
         of_each = np.arange(n) // width * self._blocks + blocks
         counts = np.bincount(of_each, minlength=cells * self._blocks).reshape(cells, self._blocks)
         return _Cells(blocks, width, counts.astype(np.float64))
-
-    def _whole(self, weights: Floats, target: float) -> float:
-        """Where the window was too narrow: the quantile by all values."""
-        heavier = np.cumsum(weights[self._cluster])
-        return float(self._values[min(len(heavier) - 1, int(np.searchsorted(heavier, target)))])
 
 
 class _Cells(NamedTuple):

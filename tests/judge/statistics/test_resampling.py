@@ -30,3 +30,17 @@ def test_a_drawn_quantile_is_that_of_the_values_as_often_as_their_block_was_draw
         assert found == (expected if np.isfinite(expected) else resampling._FAILED)
     else:
         assert np.isnan(found)
+
+
+def test_values_that_stand_block_by_block_are_looked_at_as_quickly(monkeypatch):
+    """Equal values are in order of time: nothing about a quantile tells what lies before it."""
+    blocks, n = 16, 64_000
+    cluster = np.repeat(np.arange(blocks, dtype=np.int32), n // blocks)
+    ordered = Ordered(Sample(np.zeros(n), cluster), blocks)
+    weights = np.random.default_rng(1).multinomial(blocks, [1 / blocks] * blocks, 200).astype(np.float64)
+    looks = []
+    below = ordered._below
+    monkeypatch.setattr(ordered, "_below", lambda at, weights: looks.append(at) or below(at, weights))
+
+    assert (ordered.quantiles(weights, 0.5) == 0).all()
+    assert len(looks) < 30
