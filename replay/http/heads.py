@@ -6,6 +6,7 @@ guessed at, in requests and in responses (RFC 9112, sections 2.2, 3.2, 5.1, 6.1,
 """
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from replay.http.fields import OF_THE_CONNECTION
@@ -238,9 +239,9 @@ def _check_hosts(hosts: list[bytes], is_old: bool) -> None:
         raise FramingError("its Host header is malformed")
 
 
-def request_body(head: RequestHead) -> Body:
-    """The body that follows a request's head."""
-    return Body(head.length or 0, head.is_chunked)
+def request_body(head: RequestHead, on_data: Callable[[bytes], object] | None = None) -> Body:
+    """The body that follows a request's head. on_data: as of a Body."""
+    return Body(head.length or 0, head.is_chunked, on_data)
 
 
 def request_bytes(head: RequestHead, target: bytes, lines: Lines) -> bytes:

@@ -105,8 +105,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         bool,
         Meta(
             description=(
-                "Whether to tell a modelled plane how long each step took when it was recorded "
-                "(x-replay-recorded-ms)."
+                "Whether to tell a modelled plane which step a request is, and how long it took when it was "
+                "recorded (x-replay-recorded-ids, x-replay-recorded-ms)."
             )
         ),
     ] = False

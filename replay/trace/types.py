@@ -112,7 +112,8 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         Any,
         Meta(
             description=(
-                "A small JSON body, where the recording was to keep it; only `replay trace correlate` uses it."
+                "A small JSON body, where the recording was to keep it, for `replay trace correlate` and "
+                "`replay plane serve --trace`."
             )
         ),
     ] = None
@@ -120,8 +121,8 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
         dict[str, str],
         Meta(
             description=(
-                "Headers without secrets, where the recording was to keep them; only `replay trace correlate` "
-                "uses them."
+                "Headers without secrets, where the recording was to keep them, for `replay trace correlate` and "
+                "`replay plane serve --trace`."
             )
         ),
     ] = {}

@@ -20,6 +20,7 @@ import brotli
 import msgspec
 import zstandard
 
+from replay.dialects.aws_frames import frame
 from replay.money.calendar_file import NAMED
 from replay.recording.types import JOURNAL_FORMAT, JOURNAL_VERSION, JournalEntry, JournalHeader
 from replay.results.cache import CACHE_FILE, Caching
@@ -248,6 +249,11 @@ def responses() -> list[bytes]:
 
 def _chunks(data: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (data[:9], data[9:])) + b"0\r\n\r\n"
+
+
+def frames() -> list[bytes]:
+    delta = b'{"contentBlockIndex":0,"delta":{"text":"Hi"}}'
+    return [frame(b"messageStart", b'{"role":"assistant"}') + frame(b"contentBlockDelta", delta) * 3]
 
 
 def streams() -> list[bytes]:

@@ -15,6 +15,7 @@ import msgspec
 
 from replay.cli.command import Command
 from replay.cli.paths import PATH
+from replay.cli.planes.recorded import left_out, told_at_the_end
 from replay.cli.units import DURATION, FACTOR, typed_duration
 from replay.exit_codes import EXIT_BAD_INPUT, EXIT_CODES
 from replay.http.control import TOKEN_HEADER, TOKEN_VARIABLE
@@ -26,6 +27,8 @@ from replay.planes.modelled.server import modelled_server
 from replay.planes.modelled.time_types import Distribution
 from replay.planes.modelled.types import ModelSpec, ServiceModel
 from replay.planes.profiles import MODELS, PROFILES, ProfileName
+from replay.planes.recorded.reading import read_recording
+from replay.planes.recorded.recording import Recording
 from replay.planes.serving.listening import CannotListen
 from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
@@ -71,12 +74,14 @@ _OF_INSTANCES = (
     "control_port",
     "series",
 )
+# One machine that takes everything at once: what a recording answers takes as long as it was recorded.
+_WITHOUT_LIMITS = {"kind": "vm", "concurrency": 0, "max_instances": 1}
 
 
 @click.command(
     cls=Command,
     parts={
-        "Answer": ("modelled", "command", "host", "port"),
+        "Answer": ("modelled", "command", "trace", "host", "port"),
         "Plane": (
             "kind",
             "profile",
@@ -106,11 +111,18 @@ _OF_INSTANCES = (
         "replay plane serve --modelled --boot lognormal:800ms,2s --service 120ms",
         "replay plane serve --command 'python -m app --port $PORT' \\\n    --concurrency 8 --max-instances 4 "
         "--idle-lifetime 30s",
+        "replay plane serve --trace traces/support-agent.jsonl",
     ),
 )
 @click.option("--modelled", is_flag=True, help="Answer every request after a modelled time.")
 @click.option(
     "--command", help="Shell command that starts an instance, for example 'python -m app --port $PORT'."
+)
+@click.option(
+    "--trace",
+    type=PATH,
+    help="Answer every request as this trace has recorded it: status, times, tokens, sizes; without limits of a plane, "
+    "unless options give it some.",
 )
 @click.option(
     "--plane",
@@ -277,6 +289,7 @@ def serve(
     ctx: click.Context,
     modelled: bool,
     command: str | None,
+    trace: Path | None,
     kind: str,
     profile: ProfileName | None,
     host: str,
@@ -304,14 +317,24 @@ def serve(
     speed: float,
     error_rate: float,
 ) -> None:
-    """Serve a target until it is interrupted: modelled, or real processes that scale to zero.
+    """Serve a target until it is interrupted: modelled, recorded, or real processes that scale to zero.
 
     --modelled alone is one server without instances; with --boot, --service, --model or --plane it is a gateway
-    with modelled instances, to which the options of planes apply. SIGUSR1 begins a rolling deploy: each instance is
-    replaced by one that boots, and ends with its last request.
+    with modelled instances, to which the options of planes apply. --trace answers from a recording, so that an
+    application under test has its model and its tools; at the end it tells what was answered, and what was not found.
+    SIGUSR1 begins a rolling deploy: each instance is replaced by one that boots, and ends with its last request.
     """
-    if modelled == (command is not None):
-        _refuse(ctx, "say what to serve: --modelled, or --command with how an instance is started.")
+    if trace is not None and command is not None:
+        _refuse(
+            ctx, "--trace and --command exclude each other: either the recording answers, or a process does."
+        )
+    if trace is None and modelled == (command is not None):
+        _refuse(
+            ctx,
+            "say what to serve: --modelled, --trace with a recording that answers, or --command with how an instance "
+            "is started.",
+        )
+    modelled = command is None
     address = _loopback(host)
     if address is None:
         _refuse(
@@ -334,7 +357,7 @@ def serve(
             "error_rate",
             "seed",
         )
-        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if _is_given(ctx, name)
     }
     if not modelled and given & {"boot", "service", "model_file"}:
         _refuse(ctx, "--boot, --service and --model are for --modelled: a process takes its own time.")
@@ -347,7 +370,7 @@ def serve(
         instances = ProcessSpec(
             command=command, health_path=health_path, boot_timeout_s=boot_timeout, grace_s=grace
         )
-    elif given & {"kind", "profile", "boot", "service", "model_file"}:
+    elif trace is not None or given & {"kind", "profile", "boot", "service", "model_file"}:
         instances = _model(ctx, model_file, profile)
         changes: dict[str, Any] = {
             name: value
@@ -364,6 +387,12 @@ def serve(
             f"{idle[0]} is for planes with instances: add --command, or --plane, --profile, --boot, --service or "
             "--model.",
         )
+
+    recording: Recording | None = None
+    if trace is not None:
+        recording = read_recording(trace)
+        if recording.bodies_left_out:
+            click.echo(f"replay: {left_out(recording)}", err=True)
 
     @asynccontextmanager
     async def served() -> AsyncIterator[tuple[str, Callable[[], None] | None]]:
@@ -386,6 +415,8 @@ def serve(
             "cpu_when_idle": cpu_when_idle,
             "router": router,
         }
+        if recording is not None and not given & {"kind", "profile", "boot"}:
+            rules |= {name: value for name, value in _WITHOUT_LIMITS.items() if not _is_given(ctx, name)}
         spec = _spec(ctx, profile, rules)
         token = os.environ.get(TOKEN_VARIABLE) or None
         async with plane_server(
@@ -397,6 +428,7 @@ def serve(
             control_token=token,
             tells=tells,
             series=series,
+            recording=recording,
         ) as where:
             if where.control_url is not None:
                 _tell_control(where.control_url, is_known=token is not None)
@@ -424,6 +456,8 @@ def serve(
         _refuse(
             ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
         )
+    if recording is not None:
+        click.echo(told_at_the_end(recording), err=True)
     ctx.exit(EXIT_CODES["interrupted"] if stopped_by == signal.SIGINT else 0)
 
 
@@ -432,9 +466,12 @@ def _for_instances(ctx: click.Context) -> list[str]:
     return [
         param.opts[0]
         for param in ctx.command.params
-        if param.name in _OF_INSTANCES
-        and ctx.get_parameter_source(param.name) is not click.core.ParameterSource.DEFAULT
+        if param.name in _OF_INSTANCES and _is_given(ctx, param.name)
     ]
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
 
 
 def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]) -> PlaneSpec:
@@ -444,7 +481,7 @@ def _spec(ctx: click.Context, profile: ProfileName | None, rules: dict[str, Any]
             n, n
         ): v
         for n, v in rules.items()
-        if profile is None or ctx.get_parameter_source(n) is not click.core.ParameterSource.DEFAULT
+        if profile is None or _is_given(ctx, n)
     }
     if profile is not None:
         return msgspec.structs.replace(PROFILES[profile], **fields)

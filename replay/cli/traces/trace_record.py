@@ -88,7 +88,8 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     type=click.Choice(["keep", "drop"]),
     default="drop",
     show_default=True,
-    help="Keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate`.",
+    help="Keep responses' headers and JSON bodies up to 64 KiB, for `replay trace correlate` and `replay plane "
+    "serve --trace`.",
 )
 @click.option(
     "--redact",

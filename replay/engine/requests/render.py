@@ -108,11 +108,8 @@ class Renderer:
             extra += f"content-length: {len(body)}\r\n"
         if self._has_traceparent:
             extra += self._traceparent(session_id, step.id)
-        if self._sends_recorded and step.took_ms is not None:
-            ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
-            first = "" if ttft_ms is None else f" {ttft_ms:.3f}"
-            extra += f"x-replay-recorded-ms: {step.took_ms:.3f}{first}\r\n"
-            extra += f"x-replay-recorded-step: {step.kind} {quote(step.name[:200], errors='replace')}\r\n"
+        if self._sends_recorded:
+            extra += _recorded(step, session_id)
         if self._idempotency is not None:
             extra += f"{self._idempotency}: {self._key(session_id, step.id)}\r\n"
         if "#" in path:
@@ -172,6 +169,20 @@ class Renderer:
         span = self._span_hash.copy()
         span.update(session + b"\0" + step_id.encode("utf-8", "surrogatepass"))
         return f"traceparent: 00-{trace.hexdigest()}-{span.hexdigest()}-01\r\n"
+
+
+def _recorded(step: Step, session_id: str) -> str:
+    """What tells a modelled plane how the step was when it was recorded, and which it is."""
+    lines = (
+        f"x-replay-recorded-ids: {quote(session_id, safe='', errors='replace')} "
+        f"{quote(step.id, safe='', errors='replace')}\r\n"
+    )
+    if step.took_ms is not None:
+        ttft_ms = step.recorded.ttft_ms if step.recorded is not None else None
+        first = "" if ttft_ms is None else f" {ttft_ms:.3f}"
+        lines += f"x-replay-recorded-ms: {step.took_ms:.3f}{first}\r\n"
+        lines += f"x-replay-recorded-step: {step.kind} {quote(step.name[:200], errors='replace')}\r\n"
+    return lines
 
 
 @lru_cache(maxsize=64)

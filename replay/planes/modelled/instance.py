@@ -7,19 +7,27 @@ to 1 ms under uvloop) delay bytes but not the model: what follows counts from th
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, cast
+
+import msgspec
 
 from replay.dialects.types import Scripted
 from replay.http.framing import Body, FramingError
 from replay.http.heads import Refused, read_request, request_body
 from replay.planes.core.types import InstanceId, Owner
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
-from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, scan_for
+from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
-from replay.planes.modelled.script import Plan, Recorded, Script, recorded_of
-from replay.planes.modelled.types import Asked, ModelSpec
+from replay.planes.modelled.replies import USUAL, replied
+from replay.planes.modelled.script import UNKNOWN, Plan, Recorded, Script, ids_of, recorded_of, told_of
+from replay.planes.modelled.types import ModelSpec
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
+from replay.planes.recorded.bodies import NO_BODY, Filled, filled
+from replay.planes.recorded.keys import MOST_BODY_BYTES
+from replay.planes.recorded.recording import Recording
+from replay.planes.recorded.types import Question
 
 HOST = "127.0.0.1"
 _MS = 1_000_000
@@ -28,6 +36,10 @@ _SLOW_PARTS = 8
 _KEY = re.compile(rb"\r\ntraceparent:[ \t]*([^\r\n]+)", re.IGNORECASE)
 _EXPECTS = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 _FAILED = b'{"error":"this modelled instance fails a share of its requests on purpose"}'
+_NOT_RECORDED = (
+    b'{"error":"nothing in the recording answers this request: it has no step of this method and path, and none of '
+    b'this kind and name"}'
+)
 _AWAY = b'{"error":"what this modelled instance depends on is away"}'
 
 _NOTHING_SAID = Scripted(b"", 0, 0)
@@ -51,8 +63,9 @@ class House(Protocol):
     script: Script
     owner: DeployingOwner
     now: Callable[[], int]
+    recording: Recording | None
     requests: int
-    counts: dict[str, int]
+    counts: Counter[str]
     killed_for_memory: int
     background_done: int
     background_lost: int
@@ -176,11 +189,17 @@ class Line(asyncio.Protocol):
         self._wording: Wording | None = None
         self._method = self._path = self._key = b""
         self._recorded: Recorded | None = None
+        self._question: Question | None = None
+        self._asked_body: bytearray | None = (
+            None  # the request's, where a recording answers it; None: too large
+        )
+        self._reply = USUAL
         self._keeps_alive = self._can_stream = True
+        self._is_chunked = False
         self._plan: Plan | None = None
         self._scripted = _NOTHING_SAID
-        self._parts: list[bytes] = []  # of a slow body, last first
-        self._sent = 0  # tokens
+        self._body_sent = Filled(b"")
+        self._sent = 0  # tokens, or parts of a slow body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are asyncio's by their methods, not by their class.
@@ -228,6 +247,8 @@ class Line(asyncio.Protocol):
             taken = body.take(self._buffer)
             if self._scan is not None:
                 self._scan.feed(self._buffer[:taken])
+            if not self._is_chunked:
+                self._keep(self._buffer[:taken])
             self._buffer = self._buffer[taken:]
             if not body.is_over:
                 return
@@ -245,23 +266,48 @@ class Line(asyncio.Protocol):
         self._recorded = recorded_of(text) if self._house.spec.as_recorded else None
         self._scan = scan_for(self._path)
         self._wording = wording_at(self._path)
-        self._body = request_body(head)
+        self._is_chunked = head.is_chunked
+        self._body = request_body(head, self._keep)
+        if self._house.recording is not None:
+            self._asked_body = bytearray()
+            usual = kind_and_name(self._path)
+            self._question = Question(head.method, head.target, None, ids_of(text), told_of(text), usual)
         if _EXPECTS.search(text):
             self._transport.write(CONTINUE)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep what a body brings, for a recording that answers."""
+        if self._asked_body is None:
+            return
+        self._asked_body += data
+        if len(self._asked_body) > MOST_BODY_BYTES:
+            self._asked_body = None
 
     def _begin(self) -> None:
         house = self._house
         own = house.came()
         asked = self._scan.asked() if self._scan is not None else NOTHING_ASKED
-        if asked.stream and not self._can_stream:
-            asked = Asked(asked.max_tokens)
-        plan = house.script.plan(
-            self._method, self._path, asked, self._key or own, house.elapsed_s(), self._recorded
-        )
+        recorded, self._reply, is_known = self._recorded, USUAL, True
+        if house.recording is not None and self._question is not None:
+            body = self._asked_body
+            question = self._question._replace(body=None if body is None else bytes(body))
+            answer = house.recording.answer(question)
+            is_known = answer is not None
+            if answer is not None:
+                can_tell = self._scan is not None and self._method == b"POST"
+                recorded, asked, self._reply = replied(answer, question, asked, can_tell_tokens=can_tell)
+        plan = UNKNOWN
+        if is_known:
+            if asked.stream and not self._can_stream:
+                asked = msgspec.structs.replace(asked, stream=False)
+            key = self._key or own
+            plan = house.script.plan(self._method, self._path, asked, key, house.elapsed_s(), recorded)
         house.counts[plan.fate] += 1
-        house.counts["slow"] += plan.body_ms is not None
+        house.counts["slow"] += plan.is_slow
         self._plan = plan
-        prompt = 0 if self._scan is None else self._scan.prompt_tokens
+        prompt = self._reply.prompt_tokens
+        if prompt is None:
+            prompt = 0 if self._scan is None else self._scan.prompt_tokens
         self._scripted = Scripted(answer_name(house.requests), plan.tokens, prompt, asked.tells_usage)
         self._sent = 0
         self._instance.begin(self, plan)
@@ -279,13 +325,32 @@ class Line(asyncio.Protocol):
             self._finish(self._whole(self._house.spec.faults.error_status, _AWAY))
         elif plan.fate == "fails":
             self._finish(self._whole(self._house.spec.faults.error_status, _FAILED))
+        elif plan.fate == "unknown":
+            self._finish(self._whole(404, _NOT_RECORDED))
         elif plan.stream:
             return self._send_token(plan)
-        elif plan.body_ms is not None and self._method != b"HEAD":
+        elif plan.body_ms is not None and self._method != b"HEAD" and (self._sent or self._answer(plan).size):
             return self._send_part(plan, plan.body_ms)
         else:
-            self._finish(self._whole(200, self._answer(plan)))
+            self._send_whole(self._answer(plan))
         return None
+
+    def _send_whole(self, body: Filled) -> None:
+        self._transport.write(self._head(body))
+        if self._method != b"HEAD":
+            self._write(body, 0, body.size)
+        self._finish(b"")
+
+    def _head(self, body: Filled) -> bytes:
+        reply = self._reply
+        framing = b"" if reply.status in NO_BODY else b"content-length: %d\r\n" % body.size
+        return head_of(
+            reply.status, reply.content_type, framing, keep_alive=self._keeps_alive, first=reply.lines
+        )
+
+    def _write(self, body: Filled, start: int, stop: int) -> None:
+        for part in body.between(start, stop):
+            self._transport.write(part)
 
     def _break_off(self) -> None:
         """End the connection in the middle of an answer: had none begun, a gateway may well ask again."""
@@ -297,7 +362,11 @@ class Line(asyncio.Protocol):
     def _send_token(self, plan: Plan) -> float | None:
         wording = self._wording
         assert wording is not None
-        out = b"" if self._sent else head_of(200, wording.stream_type, CHUNKED, keep_alive=self._keeps_alive)
+        out = b""
+        if not self._sent:
+            reply = self._reply
+            stream_type = wording.stream_type
+            out = head_of(reply.status, stream_type, CHUNKED, keep_alive=self._keeps_alive, first=reply.lines)
         out += wording.token(self._scripted, self._sent)
         self._sent += 1
         if self._sent == plan.tokens:
@@ -310,31 +379,33 @@ class Line(asyncio.Protocol):
 
     def _send_part(self, plan: Plan, body_ms: float) -> float | None:
         """Send the head, then the body in equal parts over its time."""
-        if not self._parts:
-            body = self._answer(plan)
-            step = -(-len(body) // _SLOW_PARTS)
-            self._parts = [body[at : at + step] for at in range(0, len(body), step)][::-1]
-            self._sent = len(self._parts)
-            self._transport.write(plain(200, body, keep_alive=self._keeps_alive, head_only=True))
-            return body_ms / self._sent
-        part = self._parts.pop()
-        if not self._parts:
-            self._finish(part)
+        if not self._sent:
+            self._body_sent = self._answer(plan)
+            self._transport.write(self._head(self._body_sent))
+        body, n = self._body_sent, self._sent
+        part_bytes = -(-body.size // _SLOW_PARTS)
+        if n:
+            self._write(body, (n - 1) * part_bytes, n * part_bytes)
+        self._sent += 1
+        if n * part_bytes >= body.size:
+            self._finish(b"")
             return None
-        self._transport.write(part)
-        return body_ms / self._sent
+        return body_ms / -(-body.size // part_bytes)
 
-    def _answer(self, plan: Plan) -> bytes:
+    def _answer(self, plan: Plan) -> Filled:
+        reply = self._reply
         if not plan.tokens or self._wording is None or self._scan is None:
-            return ANSWERED
-        return self._wording.whole(self._scripted)
+            return reply.body
+        return filled(self._wording.whole(self._scripted), reply.size_bytes)
 
     def _whole(self, status: int, body: bytes) -> bytes:
         return plain(status, body, keep_alive=self._keeps_alive, head_only=self._method == b"HEAD")
 
     def _finish(self, data: bytes) -> None:
-        self._transport.write(data)
+        if data:
+            self._transport.write(data)
         self._plan = None
+        self._body_sent = Filled(b"")
         if not self._keeps_alive:
             self._transport.close()
         elif self._buffer:

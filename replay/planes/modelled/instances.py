@@ -4,15 +4,19 @@ The gateway hears of an instance's death before its connections end, as with a p
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from time import monotonic_ns
 from typing import Any
+
+import msgspec
 
 from replay.planes.core.types import Address, InstanceId, PlaneSpec
 from replay.planes.modelled.cpu import InstanceCpu, cpu_rules
 from replay.planes.modelled.instance import HOST, DeployingOwner, Instance
 from replay.planes.modelled.script import Script
 from replay.planes.modelled.types import ModelSpec
+from replay.planes.recorded.recording import Recording
 
 _MS = 1_000_000
 _NS = 1_000_000_000
@@ -21,7 +25,8 @@ _NS = 1_000_000_000
 class ModelledInstances:
     """Boots and ends the modelled instances of one plane, under its rules for CPU. now: the clock, in ns.
 
-    boots_at_once: a boot takes no time, as for what was on before the plane began.
+    recording: what answers, instead of the model alone. boots_at_once: a boot takes no time, as for what was on before
+    the plane began.
     """
 
     def __init__(
@@ -30,14 +35,18 @@ class ModelledInstances:
         owner: DeployingOwner,
         plane: PlaneSpec,
         now: Callable[[], int] = monotonic_ns,
+        recording: Recording | None = None,
     ) -> None:
+        if recording is not None:
+            spec = msgspec.structs.replace(spec, as_recorded=True)
         self.spec = spec
+        self.recording = recording
         self.cpu = cpu_rules(plane, spec.vcpu)
         self.script = Script(spec, plane.kind)
         self.owner = owner
         self.now = now
         self.requests = 0
-        self.counts: dict[str, int] = {"answers": 0, "away": 0, "dies": 0, "resets": 0, "fails": 0, "slow": 0}
+        self.counts: Counter[str] = Counter()
         self.killed_for_memory = self.background_done = self.background_lost = 0
         self._running: dict[InstanceId, Instance] = {}
         self._start_ns = now()

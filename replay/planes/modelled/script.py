@@ -14,22 +14,30 @@ from replay.planes.modelled.distributions import draw
 from replay.planes.modelled.model import time_ms
 from replay.planes.modelled.time_types import USUAL_BOOTS
 from replay.planes.modelled.types import USUAL_CPU_SHARES, Asked, ModelSpec
+from replay.planes.recorded.types import Ids
 from replay.trace.types import Kind
 
 _RECORDED = re.compile(
     rb"\r\nx-replay-recorded-ms:[ \t]*([0-9.]{1,16})(?: ([0-9.]{1,16}))?[ \t]*(?=\r\n|$)", re.IGNORECASE
 )
 _STEP = re.compile(rb"\r\nx-replay-recorded-step:[ \t]*(llm|tool|mcp|http) ([^\r\n ]*)", re.IGNORECASE)
+_IDS = re.compile(
+    rb"\r\nx-replay-recorded-ids:[ \t]*([^\r\n ]{1,12000}) ([^\r\n ]{1,12000})[ \t]*(?=\r\n|$)", re.IGNORECASE
+)
 
-Fate = Literal["answers", "away", "dies", "resets", "fails"]
+Fate = Literal["answers", "away", "dies", "resets", "fails", "unknown"]
+
+# The most tokens of a recorded answer that are given again; their text is made as a whole.
+_MOST_RECORDED_TOKENS = 1_000_000
 
 
 class Plan(NamedTuple):
     """What becomes of one request. work_ms: until then. tokens: 0 where it is no model call's answer.
 
+    fate "unknown": the recording that answers has nothing for it.
     body_ms: how long its body takes to come; None: at once, or token by token. background_ms: the work that it leaves
     behind. gap_ms: between its tokens; None: random draws them. cpu_share: what part of all of its times is work for
-    the processor, where that is shared.
+    the processor, where that is shared. is_slow: its body comes slowly as a fault.
     """
 
     fate: Fate
@@ -41,18 +49,25 @@ class Plan(NamedTuple):
     background_ms: float = 0.0
     gap_ms: float | None = None
     cpu_share: float = 1.0
+    is_slow: bool = False
+
+
+UNKNOWN = Plan("unknown", 0.0, Random(0))
 
 
 class Recorded(NamedTuple):
     """How long a request took when it was recorded. first_ms: until its first byte, where that is known.
 
-    kind, name: of the step that was recorded; None where only its path tells.
+    kind, name: of the step that was recorded; None where only its path tells. tokens: of its answer; None: as many as
+    are asked for. comes_whole: its answer is no model's, of tokens, but a body.
     """
 
     took_ms: float
     first_ms: float | None = None
     kind: Kind | None = None
     name: str = ""
+    tokens: int | None = None
+    comes_whole: bool = False
 
 
 class Script:
@@ -126,20 +141,31 @@ class Script:
             return Plan("fails", work_ms, random)
         body_ms = draw(faults.slow_body, random) if slow < faults.slow_ratio else None
         left_ms = draw(spec.background, random) if spec.background is not None else 0.0
+        is_slow = body_ms is not None
+        if recorded is not None and recorded.comes_whole:
+            if recorded.first_ms is not None and recorded.first_ms < recorded.took_ms and spec.as_recorded:
+                work_ms = recorded.first_ms / spec.speed
+                if body_ms is None:
+                    body_ms = (recorded.took_ms - recorded.first_ms) / spec.speed
+            is_model_call = False
         if not is_model_call:
-            return Plan("answers", work_ms, random, body_ms=body_ms, background_ms=left_ms)
+            return Plan("answers", work_ms, random, body_ms=body_ms, background_ms=left_ms, is_slow=is_slow)
         wanted = spec.default_tokens if asked.max_tokens is None else asked.max_tokens
         tokens = max(1, min(wanted, spec.token_limit))
+        if recorded is not None and recorded.tokens is not None:
+            tokens = max(1, min(recorded.tokens, _MOST_RECORDED_TOKENS))
         if recorded is not None and spec.as_recorded:
             first_ms = (
                 recorded.took_ms if recorded.first_ms is None else min(recorded.first_ms, recorded.took_ms)
             )
             gap_ms = (recorded.took_ms - first_ms) / max(1, tokens - 1) / spec.speed
             until_ms = first_ms / spec.speed if asked.stream else work_ms
-            return Plan("answers", until_ms, random, tokens, asked.stream, body_ms, left_ms, gap_ms)
+            return Plan(
+                "answers", until_ms, random, tokens, asked.stream, body_ms, left_ms, gap_ms, is_slow=is_slow
+            )
         if not asked.stream:
             work_ms += sum(self.gap_ms(random) for _ in range(tokens - 1))
-        return Plan("answers", work_ms, random, tokens, asked.stream, body_ms, left_ms)
+        return Plan("answers", work_ms, random, tokens, asked.stream, body_ms, left_ms, is_slow=is_slow)
 
     def gap_ms(self, random: Random) -> float:
         """The time from one token to the next."""
@@ -159,6 +185,18 @@ class Script:
         return Random(int.from_bytes(blake2b(key, digest_size=16, key=self._seed).digest(), "little"))
 
 
+def ids_of(head: bytes) -> Ids | None:
+    """The session and the step that the request's head says it is."""
+    found = _IDS.search(head)
+    return None if found is None else (_unquoted(found[1]), _unquoted(found[2]))
+
+
+def told_of(head: bytes) -> tuple[Kind, str] | None:
+    """The kind and the name that the request's head says it had when it was recorded."""
+    found = _STEP.search(head)
+    return None if found is None else (cast(Kind, found[1].decode().lower()), _unquoted(found[2]))
+
+
 def recorded_of(head: bytes) -> Recorded | None:
     """What the request's head says of its recording."""
     found = _RECORDED.search(head)
@@ -168,8 +206,9 @@ def recorded_of(head: bytes) -> Recorded | None:
         recorded = Recorded(float(found[1]), None if found[2] is None else float(found[2]))
     except ValueError:
         return None
-    step = _STEP.search(head)
-    if step is None:
-        return recorded
-    kind = cast(Kind, step[1].decode().lower())
-    return recorded._replace(kind=kind, name=unquote(step[2].decode("latin-1")))
+    told = told_of(head)
+    return recorded if told is None else recorded._replace(kind=told[0], name=told[1])
+
+
+def _unquoted(text: bytes) -> str:
+    return unquote(text.decode("latin-1"))

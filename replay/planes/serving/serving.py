@@ -13,6 +13,7 @@ from replay.planes.core.plane import Plane
 from replay.planes.core.types import PlaneSpec
 from replay.planes.modelled.instances import ModelledInstances
 from replay.planes.modelled.types import ModelSpec
+from replay.planes.recorded.recording import Recording
 from replay.planes.serving.control import control_server, state
 from replay.planes.serving.gateway import Gateway
 from replay.planes.serving.listening import listening_on
@@ -34,14 +35,15 @@ async def plane_server(
     control_token: str | None = None,
     tells: bool = True,
     series: Path | None = None,
+    recording: Recording | None = None,
     output: IO[str] | None = None,
 ) -> AsyncIterator[Served]:
     """Serve while the context lasts; no instance is left running after it.
 
     control_port: for the control address; 0 picks a free port, None serves no control address. control_token: needed
     there to change the plane; None draws a new one, which is part of the address that is yielded. tells: whether
-    responses carry the plane's headers. series: a file to which the plane's state is appended every second. output:
-    where the output of processes goes; None: stderr.
+    responses carry the plane's headers. series: a file to which the plane's state is appended every second.
+    recording: what modelled instances answer from. output: where the output of processes goes; None: stderr.
     Raises CannotListen if an address cannot be listened on, CommandError if the command cannot be read, SeriesError if
     the series cannot be written, and ValueError if the plane scales by CPU use that is not known, or if the token is
     not valid.
@@ -53,7 +55,7 @@ async def plane_server(
     gateway = Gateway(Plane(spec, monotonic_ns()), tells)
     running: ProcessInstances | ModelledInstances
     if isinstance(instances, ModelSpec):
-        running = ModelledInstances(instances, gateway, spec)
+        running = ModelledInstances(instances, gateway, spec, recording=recording)
     else:
         running = ProcessInstances(instances, gateway, told)
     try:

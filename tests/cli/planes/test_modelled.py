@@ -1,9 +1,11 @@
 """`replay plane serve --modelled` with instances: when it has them, and what it refuses."""
 
 import re
+import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,3 +145,44 @@ def test_a_group_that_scales_by_cpu_is_not_for_processes_whose_cpu_nobody_knows(
         'needs instances whose CPU is known: modelled ones with sharing = "processor". Add that, or scale by '
         'target = "slots".\n'
     )
+
+
+def test_a_recording_answers_and_is_accounted_for_at_the_end():
+    command = [*COMMAND[:-1], "--trace", "traces/support-agent.jsonl", "--port", "0", "--speed", "100x"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            url = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)\n", process.stderr.readline())[1]
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with opener.open(f"{url}/tools/search?q=refund", timeout=20) as answer:
+                assert answer.status == 200
+            with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+                opener.open(f"{url}/nowhere", timeout=20)
+            assert b"nothing in the recording answers this request" in refused.value.read()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+            assert process.stderr.read() == (
+                "2 requests; 1 of 320 recorded steps asked for\n"
+                "  1  answered by method, path and body\n"
+                "  1  not found, and answered with 404\n"
+            )
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--trace", "traces/support-agent.jsonl", "--command", "true"],
+            "--trace and --command exclude each other",
+        ),
+        ([], "say what to serve: --modelled, --trace with a recording that answers, or --command"),
+        (["--trace", "t.jsonl", "--modelled", "--host", "192.0.2.1"], "is not a loopback address"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(options, said):
+    result = CliRunner().invoke(plane, ["serve", *options])
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr

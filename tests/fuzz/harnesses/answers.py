@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
 from replay.dialects.families import family_of_request
@@ -17,7 +18,11 @@ from replay.engine.answers.shape import shape_of
 from replay.engine.beside.observe import PlaneObserver, understood
 from replay.http.codings import uncoded
 from replay.planes.modelled.asking import BodyScan, kind_and_name
+from replay.planes.recorded.bodies import body_of
+from replay.planes.recorded.recording import Recording, Rows
+from replay.planes.recorded.types import Question
 from replay.target.target import Target
+from replay.trace.types import Recorded, Request, Session, Step
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.connection import Connection
 from replay.wire.http1.wire import Http1Wire
@@ -27,6 +32,17 @@ from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
 
 _TARGET = Target(url="http://127.0.0.1:1", instance_header="x-instance", cold_header="server-timing")
+
+
+def _recording() -> Recording:
+    rows = Rows()
+    request = Request("POST", "/mcp", json=msgspec.Raw(b'{"jsonrpc":"2.0","id":1,"method":"x"}'))
+    kept = Recorded(status=200, response_json={"jsonrpc": "2.0", "id": 1, "result": {}})
+    rows.add(Session("s", 0.0, [Step("1", "mcp", "x", request=request, recorded=kept)]))
+    return Recording(rows)
+
+
+_RECORDING = _recording()
 
 
 class Transport:
@@ -166,7 +182,20 @@ def _body(data: bytes, folder: Path) -> bool:
     for part in pieces(body):
         scan.feed(part)
     scan.asked()
+    question = Question(b"POST", b"/mcp", body, None, None, ("mcp", "mcp"))
+    _RECORDING.answer(question._replace(target=b"/elsewhere"))
+    answer = _RECORDING.answer(question)
+    assert answer is not None
+    read_document(body_of(answer, question).text)
     return document is not None
+
+
+def _frames(data: bytes, folder: Path) -> bool:
+    """However the bytes are cut, Amazon's frames are the same."""
+    whole, cut = FrameCutter(), FrameCutter()
+    blocks = whole.feed(data)
+    assert [block for part in pieces(data) for block in cut.feed(part)] == blocks
+    return bool(blocks)
 
 
 def _request_head(data: bytes, folder: Path) -> bool:
@@ -194,8 +223,9 @@ HARNESSES = (
     Harness(
         "body", _body, (), seeds.bodies,
         ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
-         "replay.planes.modelled.asking"),
+         "replay.planes.modelled.asking", "replay.planes.recorded.bodies", "replay.planes.recorded.keys"),
     ),
+    Harness("aws-frames", _frames, (), seeds.frames, ("replay.dialects.aws_frames",)),
     Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx.requests",), seeds.HEAD_WORDS),
     Harness("observe", _observe, (ValueError, msgspec.DecodeError, RecursionError), seeds.states, ("replay.engine.beside.observe",)),
 )  # fmt: skip

@@ -1,0 +1,62 @@
+"""What a reply is beside its time: status, headers and body, as a model or a recording has it. Pure."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from replay.planes.modelled.answers import ANSWERED
+from replay.planes.modelled.script import Recorded
+from replay.planes.modelled.types import Asked
+from replay.planes.modelled.wording import CONTENT_TYPE
+from replay.planes.recorded.bodies import Filled, body_of
+from replay.planes.recorded.types import Question, RecordedAnswer
+
+_FAILED_STATUS = 502
+
+
+class Reply(NamedTuple):
+    """body: of an answer that is not told in tokens. lines: further header lines, with their ends.
+
+    size_bytes: of a model's answer that comes whole; None where it is as large as it is. prompt_tokens: None: as many
+    as were asked.
+    """
+
+    status: int = 200
+    content_type: bytes = CONTENT_TYPE
+    lines: bytes = b""
+    body: Filled = Filled(ANSWERED)
+    size_bytes: int | None = None
+    prompt_tokens: int | None = None
+
+
+USUAL = Reply()
+
+
+def replied(
+    answer: RecordedAnswer, question: Question, asked: Asked, *, can_tell_tokens: bool
+) -> tuple[Recorded, Asked, Reply]:
+    """What the script is told of an answer, what is taken for asked, and what is sent.
+
+    can_tell_tokens: whether models are asked at this path in a layout that is known.
+    """
+    status = _FAILED_STATUS if answer.status is None else answer.status
+    # A request that is only like the recorded one may want its answer otherwise.
+    streams = asked.stream or (answer.is_exact and answer.is_stream)
+    tells_tokens = can_tell_tokens and status < 300 and (streams or not answer.json)
+    recorded = Recorded(
+        answer.took_ms, answer.first_ms, answer.kind, answer.name, answer.output_tokens, not tells_tokens
+    )
+    content_type, lines = CONTENT_TYPE, b""
+    for name, value in answer.headers:
+        if name.lower() == "content-type":
+            content_type = value.encode("latin-1") or CONTENT_TYPE
+        else:
+            lines += f"{name}: {value}\r\n".encode("latin-1")
+    wanted = msgspec.structs.replace(asked, stream=streams)
+    if tells_tokens:
+        return (
+            recorded,
+            wanted,
+            Reply(status, CONTENT_TYPE, lines, Filled(b""), answer.body_bytes, answer.input_tokens),
+        )
+    return recorded, wanted, Reply(status, content_type, lines, body_of(answer, question))

@@ -1,0 +1,242 @@
+"""Answers of a recording, found for requests. No I/O; some microseconds a request, whatever the recording's size.
+
+A row is a step. What every row has stands in arrays, and what it is looked up by in sorted ones: some 150 bytes a step.
+"""
+
+import math
+import os
+from array import array
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from replay.planes.recorded.kept import KeptBodies
+from replay.planes.recorded.keys import (
+    Keys,
+    model_asked,
+    model_recorded,
+    names_asked,
+    possible_ids,
+    recorded_body,
+)
+from replay.planes.recorded.types import Question, RecordedAnswer, Way
+from replay.trace.types import Kind, Session, Step
+
+_KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http")
+_STREAM, _REQUEST, _FAILED = 1, 2, 4
+_UNKNOWN = -1
+
+
+class Rows:
+    """The steps of a recording, as they are read."""
+
+    def __init__(self) -> None:
+        self.keys = Keys(os.urandom(16))
+        self.at_ms, self.took_ms, self.first_ms = array("d"), array("d"), array("d")
+        self.status, self.kind, self.flags = array("H"), array("B"), array("B")
+        self.body_bytes, self.input_tokens, self.output_tokens = array("q"), array("q"), array("q")
+        self.name = array("L")
+        self.names: dict[str, int] = {}
+        self.kept = KeptBodies()
+        self.found_by: dict[Way, tuple[array[int], array[int]]] = {
+            way: (array("Q"), array("L")) for way in ("step", "body", "path", "name")
+        }
+
+    def __repr__(self) -> str:
+        return f"<Rows {len(self)}>"
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+    def add(self, session: Session) -> None:
+        for step in session.steps:
+            self._add(session, step)
+
+    def _add(self, session: Session, step: Step) -> None:
+        recorded, llm = step.recorded, step.llm
+        status = None if recorded is None else recorded.status
+        if step.is_wait and step.kind == "http":
+            return  # time that passed, without a call
+        row = len(self)
+        has_failed = ("fault" in step.attributes) if status is None else not 200 <= status <= 599
+        first_ms = None if recorded is None else recorded.ttft_ms
+        took_ms = first_ms if step.took_ms is None else step.took_ms
+        is_stream = step.attributes.get("stream") == "true" if llm is None else llm.stream
+        self.at_ms.append(session.start_ms + step.at_ms)
+        self.took_ms.append(took_ms or 0.0)
+        self.first_ms.append(math.nan if first_ms is None else first_ms)
+        self.status.append(status if status and not has_failed else 200)
+        self.kind.append(_KINDS.index(step.kind))
+        self.flags.append(_STREAM * is_stream + _REQUEST * (not step.is_wait) + _FAILED * has_failed)
+        size = None if recorded is None else recorded.response_bytes
+        self.body_bytes.append(_UNKNOWN if size is None else max(0, min(size, 1 << 62)))
+        self.input_tokens.append(_tokens(step, "input_tokens", None if llm is None else llm.input_tokens))
+        self.output_tokens.append(_tokens(step, "output_tokens", None if llm is None else llm.output_tokens))
+        self.name.append(self.names.setdefault(step.name, len(self.names)))
+        if recorded is not None:
+            self.kept.add(row, recorded)
+        self._add_keys(row, session, step)
+
+    def _add_keys(self, row: int, session: Session, step: Step) -> None:
+        keys = self.keys
+        self._found(row, "name", keys.of_name(step.kind, step.name))
+        if step.is_wait:
+            return
+        self._found(row, "step", keys.of_step((session.id, step.id)))
+        if step.kind == "llm":
+            # By its model, and by being a call of some model.
+            model = model_recorded(step)
+            if model:
+                self._found(row, "name", keys.of_model(model))
+            self._found(row, "name", keys.of_model(""))
+        if step.request is None:
+            return
+        method = step.request.method.encode("latin-1", "replace")
+        target = step.request.path.partition("#")[0].encode("utf-8", "surrogatepass")
+        self._found(row, "path", keys.of_path(method, target))
+        if (body := recorded_body(step.request)) is not None:
+            self._found(row, "body", keys.of_body(method, target, body))
+
+    def _found(self, row: int, way: Way, key: int) -> None:
+        keys, rows = self.found_by[way]
+        keys.append(key)
+        rows.append(row)
+
+
+class Recording:
+    """Answers requests. by_way: how many it has, by how they were found; not_found: how many it could not.
+
+    steps: that are requests, and may be asked for. bodies_left_out: bodies that were not kept, for want of memory.
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._names = list(rows.names)
+        at_ms = np.frombuffer(rows.at_ms, np.float64)
+        self._index: dict[Way, _Index] = {way: _Index(*keyed, at_ms) for way, keyed in rows.found_by.items()}
+        self._answered = bytearray(len(rows))
+        rows.found_by.clear()
+        self.by_way: dict[Way, int] = {"step": 0, "body": 0, "path": 0, "name": 0}
+        self.not_found = 0
+        self.steps = sum(1 for flags in rows.flags if flags & _REQUEST)
+        self.bodies_left_out = rows.kept.left_out
+
+    def __repr__(self) -> str:
+        return f"<Recording of {len(self._rows)} steps, {sum(self.by_way.values())} answers>"
+
+    @property
+    def never_asked(self) -> int:
+        """Steps of which no request has had the answer."""
+        asked = sum(
+            1
+            for flags, answered in zip(self._rows.flags, self._answered, strict=True)
+            if flags & _REQUEST and answered
+        )
+        return self.steps - asked
+
+    def answer(self, question: Question) -> RecordedAnswer | None:
+        """The answer to a request; None where the recording has none. Counts either."""
+        found = self._find(question)
+        if found is None:
+            self.not_found += 1
+            return None
+        way, row = found
+        self.by_way[way] += 1
+        self._answered[row] = 1
+        return self._answer(way, row)
+
+    def _find(self, question: Question) -> tuple[Way, int] | None:
+        index, keys = self._index, self._rows.keys
+        if question.ids is not None:
+            for ids in possible_ids(question.ids):
+                if (row := index["step"].first(keys.of_step(ids))) is not None:
+                    return "step", row
+        method, target = question.method, question.target
+        if question.body is not None:
+            row = index["body"].next(keys.of_body(method, target, question.body), self._answered)
+            if row is not None:
+                return "body", row
+        if (row := index["path"].next(keys.of_path(method, target), self._answered)) is not None:
+            return "path", row
+        for key in self._name_keys(question):
+            if (row := index["name"].next(key, self._answered)) is not None:
+                return "name", row
+        return None
+
+    def _name_keys(self, question: Question) -> Iterable[int]:
+        keys = self._rows.keys
+        for kind, name in names_asked(question):
+            yield keys.of_name(kind, name)
+        if question.usual[0] == "llm":
+            if model := model_asked(question.body):
+                yield keys.of_model(model)
+            yield keys.of_model("")
+
+    def _answer(self, way: Way, row: int) -> RecordedAnswer:
+        rows = self._rows
+        first_ms, flags = rows.first_ms[row], rows.flags[row]
+        json, headers = rows.kept.of(row)
+        return RecordedAnswer(
+            way,
+            _KINDS[rows.kind[row]],
+            self._names[rows.name[row]],
+            None if flags & _FAILED else rows.status[row],
+            rows.took_ms[row],
+            None if math.isnan(first_ms) else first_ms,
+            bool(flags & _STREAM),
+            _known(rows.input_tokens[row]),
+            _known(rows.output_tokens[row]),
+            _known(rows.body_bytes[row]),
+            json,
+            headers,
+        )
+
+
+class _Index:
+    """Rows by key; those of one key in order of their time."""
+
+    def __init__(self, keys: "array[int]", rows: "array[int]", at_ms: npt.NDArray[np.float64]) -> None:
+        all_keys = np.frombuffer(keys, np.uint64) if keys else np.empty(0, np.uint64)
+        all_rows = np.array(rows, np.uint32)
+        order = np.lexsort((all_rows, at_ms[all_rows], all_keys))
+        self._keys, self._rows = all_keys[order], all_rows[order]
+        self._taken = np.zeros(len(order), np.uint32)  # of a key, at its first place
+
+    def __repr__(self) -> str:
+        return f"<_Index {len(self._keys)} rows>"
+
+    def first(self, key: int) -> int | None:
+        at, end = self._range(key)
+        return int(self._rows[at]) if at < end else None
+
+    def next(self, key: int, answered: bytearray) -> int | None:
+        """The next row of a key: each once, without those that were found by another way, then all over again."""
+        begin, end = self._range(key)
+        n = end - begin
+        if not n:
+            return None
+        taken = int(self._taken[begin])
+        while taken < n and answered[self._rows[begin + taken]]:
+            taken += 1
+        row = int(self._rows[begin + taken % n])
+        taken += 1
+        self._taken[begin] = taken if taken < 2 * n else n
+        return row
+
+    def _range(self, key: int) -> tuple[int, int]:
+        wanted = np.uint64(key)  # of the array's own type, or it would be converted as a whole
+        begin, end = np.searchsorted(self._keys, wanted), np.searchsorted(self._keys, wanted, "right")
+        return int(begin), int(end)
+
+
+def _tokens(step: Step, name: str, counted: int | None) -> int:
+    """A count of tokens as the step has it, or as its attributes tell it."""
+    if counted:
+        return counted
+    told = step.attributes.get(name, "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else _UNKNOWN
+
+
+def _known(value: int) -> int | None:
+    return None if value == _UNKNOWN else value
