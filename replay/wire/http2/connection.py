@@ -67,7 +67,8 @@ class Connection(Opened):
 
     limit: how many at once; one until the target has said what it allows. owner, is_ready, is_awaited: notes of the
     pool: what it keeps it for, whether it has it among those with room, or hopes for some. is_draining: it takes
-    nothing more, and is closed when it is empty. served: how many exchanges it has completed.
+    nothing more, and is closed when it is empty. served: how many exchanges it has completed. shut_ns: since when the
+    target has not said that it takes anything, or has said that it takes nothing; 0 where it takes some.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class Connection(Opened):
         "limit",
         "owner",
         "served",
+        "shut_ns",
         "streams",
         "was_idle",
     )
@@ -99,7 +101,7 @@ class Connection(Opened):
         self.streams = self._receiving.streams
         self.limit = 1
         self.owner: Any = None
-        self.served = 0
+        self.served = self.shut_ns = 0
         self.is_draining = self.is_ready = self.is_awaited = self.is_closed = self.was_idle = False
 
     def __repr__(self) -> str:
@@ -124,6 +126,7 @@ class Connection(Opened):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self.shut_ns = monotonic_ns()
         self._sending.begin(self._transport, OPENING)
 
     def start(self, exchange: Exchange) -> None:
@@ -193,6 +196,7 @@ class Connection(Opened):
 
     def settled(self) -> None:
         self.limit = min(self._most, self._sending.peer.streams)
+        self.shut_ns = 0 if self.limit else self.shut_ns or monotonic_ns()
         self._pool.settled(self)
 
     def ended(self, stream: Stream, now_ns: int) -> None:

@@ -50,7 +50,7 @@ class Http2Wire:
         self._addresses = addresses
         self._opener = Opener(target, addresses, "h2")
         times, plan = target.timeouts, target.connections
-        self._connect_s = times.connect_s
+        self._connect_s, self._connect_ns = times.connect_s, int(times.connect_s * _NS)
         self._limits = Limits(*(int(s * _NS) for s in (times.first_byte_s, times.idle_s, times.total_s)))
         self._reuse, self._prepares = plan.reuse, plan.prepare and plan.reuse != "none"
         self._most = plan.max
@@ -58,7 +58,7 @@ class Http2Wire:
         self._may_resend_unsafe = target.retry.stale_unsafe
         self._lane = Lane()
         self._lanes: dict[Any, Lane] = {}
-        self._openings = Openings(self._opener, self._connection, self, plan.max, int(times.connect_s * _NS))
+        self._openings = Openings(self._opener, self._connection, self, plan.max, self._connect_ns)
         self._first: asyncio.Future[None] | None = None
         self._is_closing = False
         self.shared_by = self._streams
@@ -236,10 +236,12 @@ class Http2Wire:
     def settled(self, conn: Connection) -> None:
         if self._first is not None and not self._first.done():
             self._first.set_result(None)
-        self.shared_by = max(1, conn.limit)
         lane: Lane | None = conn.owner
+        if conn.limit:
+            self.shared_by = conn.limit
         if lane is not None:
-            lane.settle(conn)
+            if conn.limit:
+                lane.settle(conn)
             self._use_room(lane, conn)
             # It may have less room than was hoped for.
             self._openings.for_waiting(lane)
@@ -315,10 +317,22 @@ class Http2Wire:
 
     def sweep(self, now: int) -> None:
         """End what has passed a time limit; called every few milliseconds."""
-        for conn in [conn for conn in self._openings.open if conn.streams]:
+        for conn in [conn for conn in self._openings.open if conn.streams or conn.shut_ns]:
             conn.expire(now, self._limits)
+            if conn.shut_ns and now - conn.shut_ns >= self._connect_ns:
+                self._give_up_on(conn, now)
         if self._openings.is_short:
             self._openings.look_for_more([self._lane, *self._lanes.values()], now)
+
+    def _give_up_on(self, conn: Connection, now: int) -> None:
+        """The target has taken the connection, and in all the time that there is for opening one no request by it."""
+        lane: Lane | None = conn.owner
+        conn.retire()
+        if lane is None or any(not other.shut_ns for other in lane.connections):
+            return
+        for _ in range(min(len(lane.waiting), self.shared_by)):
+            self.give_up(lane.waiting.popleft(), now, "timeout", is_censored=True)
+        self._openings.for_waiting(lane)
 
     async def close(self) -> None:
         self._is_closing = self._openings.is_closing = True

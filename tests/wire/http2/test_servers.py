@@ -464,6 +464,29 @@ async def test_a_connection_on_which_nothing_comes_takes_no_further_steps():
 
 
 @pytest.mark.anyio
+async def test_a_target_that_takes_connections_and_no_requests_is_given_up_in_the_time_for_opening_one():
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        none = {h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 0}
+        if number == 1:
+            await reacts(answers_ok, settings=none)(reader, writer, number)
+        elif number == 2:
+            await reader.read()
+            await asyncio.sleep(0.1)
+        else:
+            await reacts(answers_ok)(reader, writer, number)
+
+    plan = Connections(max=1, prepare=False, streams_per_connection=5)
+    async with wire_to(serve, connections=plan, timeouts=Timeouts(connect_s=0.05)) as (wire, _):
+        got = await all_of(12, wire)
+
+    # Five would have shared the first connection, and the sixth was sent by the second, on which no word came.
+    assert [(x.error, x.phase) for x in got[:5]] == [("timeout", "connect")] * 5
+    assert all(x.censored for x in got[:5])
+    assert [x.error for x in got[11:]] == [None]
+    assert wire.opened >= 3
+
+
+@pytest.mark.anyio
 async def test_a_push_was_declined_and_ends_the_connection():
     def pushes(conn: H2, event: Any) -> None:
         conn._data_to_send += b"\0\0\x05\x05\x04\0\0\0\x01\0\0\0\x02\x82"
