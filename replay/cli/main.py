@@ -45,6 +45,7 @@ _MEMBERS = {
         "plane": Member("replay.cli.planes.plane:plane", "Serve or simulate a plane on this machine."),
     },
     "Set up": {
+        "init": Member("replay.cli.setup.init:init", "Write a target file, and a CI job that gates by it."),
         "doctor": Member(
             "replay.cli.setup.doctor:doctor", "Say what this machine can send, and how precisely."
         ),
