@@ -4,6 +4,7 @@ With the recording at hand the critical path follows its edges; without it, it i
 replay/judge/tail/session_path.py.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,9 +18,28 @@ from replay.results.columns import ABSENT_NS, Columns
 from replay.results.evidence import Evidence
 from replay.words.names import clean
 from replay.words.numbers import milliseconds
+from replay.words.phrases import counted
 
-_LANES = 3
-_MOST_LANE_STEPS = 400
+_SESSIONS = 3
+_MOST_STEPS = 400
+# Up to here each step has a lane of its own, and a session reads from top left to bottom right; beyond, they share.
+_MOST_LANES = 40
+# A step that is shorter is drawn this wide.
+_LEAST_WIDTH = 2 / WIDTH
+# Without the red of failures.
+_NAME_COLOURS = (
+    "#3b82f6",
+    "#f59e0b",
+    "#10b981",
+    "#8b5cf6",
+    "#ec4899",
+    "#06b6d4",
+    "#84cc16",
+    "#a16207",
+    "#0f766e",
+    "#ea580c",
+)
+_OTHERS, _OTHERS_COLOUR = "other steps", "#94a3b8"
 
 
 class RecordedStep(NamedTuple):
@@ -39,17 +59,20 @@ def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
     columns = run.columns
     if not columns.n:
         return None
-    slowest = np.argsort(columns.makespan_ns)[::-1][:_LANES]
+    slowest = np.argsort(columns.makespan_ns)[::-1][:_SESSIONS]
     values: list[dict[str, Any]] = []
     rows: list[tuple[str, ...]] = []
+    left_out = 0
     for session in slowest.tolist():
         inside = np.flatnonzero(columns.session == session)
-        inside = inside[np.argsort(columns.intended_ns[inside], kind="stable")][:_MOST_LANE_STEPS]
+        left_out += max(0, len(inside) - _MOST_STEPS)
+        inside = inside[np.argsort(columns.intended_ns[inside], kind="stable")][:_MOST_STEPS]
         if len(inside):
             steps = (recorded or {}).get(columns.sessions[session], {})
             _add_session(columns, session, inside.tolist(), steps, values, rows)
     if not values:
         return None
+    colours = _coloured(values)
     has_recording = any("was_from" in value for value in values)
     says = (
         "The sessions that took longest; each bar is a step, from when it should have been sent to its end. "
@@ -57,13 +80,17 @@ def lanes(run: Evidence, recorded: Recorded | None = None) -> Chart | None:
     )
     has_failed = any("failed" in value for value in values)
     if has_failed:
-        says += " A red cross is the end of a step that failed, with its class."
+        says += " A red cross is the end of a step that failed."
     if has_recording:
         says += " The grey line beneath a bar is the step as it was recorded" + (
             "." if recorded else ", drawn from when it was due here."
         )
+    if left_out:
+        says += (
+            f" Of each session the first {_MOST_STEPS} steps are shown; {counted(left_out, 'step')} came later."
+        )
     heads = ("session", "step", "due", "service", "response", "recorded", "critical", "failed")
-    spec = _spec(values, has_recording=has_recording, has_failed=has_failed)
+    spec = _spec(values, colours, has_recording=has_recording, has_failed=has_failed)
     return Chart("Timeline of the slowest sessions", says, spec, heads, rows)
 
 
@@ -81,13 +108,13 @@ def _add_session(
     )
     critical = critical_path(columns, inside, steps)
     name = clean(columns.sessions[session], 30)
-    for lane, row in enumerate(inside):
+    drawn: list[dict[str, Any]] = []
+    for row in inside:
         kind, step = columns.series_names[columns.series[row]]
         sent_ns = int(columns.sent_ns[row])
         intended_ns, end_ns = int(columns.intended_ns[row]), int(columns.end_ns[row])
         value: dict[str, Any] = {
             "session": name,
-            "lane": lane,
             "from": (intended_ns - start_ns) / 1e6,
             "to": (end_ns - start_ns) / 1e6,
             "step": f"{kind}:{clean(step, 30)}",
@@ -101,7 +128,7 @@ def _add_session(
         failed = "" if columns.ok[row] else failure_name(class_at(columns, row), check_at(columns, row))
         if failed:
             value["failed"] = clean(failed, 40)
-        values.append(value)
+        drawn.append(value)
         rows.append(
             (
                 name,
@@ -114,6 +141,44 @@ def _add_session(
                 failed,
             )
         )
+    _lay_out(drawn)
+    values += drawn
+
+
+def _lay_out(steps: Sequence[dict[str, Any]]) -> None:
+    """Gives each step of a session, in order of their starts, its lane and the end that it is drawn to.
+
+    What failed is said beside its end where no other step can stand there.
+    """
+    least = _LEAST_WIDTH * max(step["to"] for step in steps)
+    for step in steps:
+        step["until"] = max(step["to"], step["from"] + least)
+    if len(steps) <= _MOST_LANES:
+        for lane, step in enumerate(steps):
+            step["lane"] = lane
+            if "failed" in step:
+                step["said"] = step["failed"]
+        return
+    free_from: list[float] = []
+    for step in steps:
+        lane = next((lane for lane, free in enumerate(free_from) if free <= step["from"]), len(free_from))
+        if lane == len(free_from) < _MOST_LANES:
+            free_from.append(0.0)
+        elif lane == len(free_from):  # one over another rather than a page of lanes
+            lane = min(range(lane), key=free_from.__getitem__)
+        free_from[lane] = max(free_from[lane], step["until"])
+        step["lane"] = lane
+
+
+def _coloured(values: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """A colour for each name of a step; where there are more, the rarest become one."""
+    names = [name for name, _ in Counter(value["step"] for value in values).most_common()]
+    known = set(names[: len(_NAME_COLOURS)])
+    for value in values:
+        value["colour"] = value["step"] if value["step"] in known else _OTHERS
+    seen = dict.fromkeys(value["colour"] for value in values if value["colour"] != _OTHERS)
+    colours = dict(zip(seen, _NAME_COLOURS, strict=False))
+    return colours if len(known) == len(names) else colours | {_OTHERS: _OTHERS_COLOUR}
 
 
 def _recorded_ms(columns: Columns, row: int) -> float | None:
@@ -159,13 +224,16 @@ def _waited_for(step: str, steps: Mapping[str, RecordedStep], by_step: Mapping[s
     return found
 
 
-def _spec(values: list[dict[str, Any]], *, has_recording: bool, has_failed: bool) -> dict[str, Any]:
+def _spec(
+    values: list[dict[str, Any]], colours: Mapping[str, str], *, has_recording: bool, has_failed: bool
+) -> dict[str, Any]:
     x = {"type": "quantitative", "title": "ms from the session's start"}
     y = {"field": "lane", "type": "ordinal", "axis": None}
     colour = {
-        "field": "step",
+        "field": "colour",
         "type": "nominal",
         "title": None,
+        "scale": {"domain": list(colours), "range": list(colours.values())},
         "legend": {"orient": "bottom", "columns": 3, "symbolLimit": 24, "symbolOpacity": 1},
     }
     layer: list[dict[str, Any]] = [
@@ -173,7 +241,7 @@ def _spec(values: list[dict[str, Any]], *, has_recording: bool, has_failed: bool
             "mark": {"type": "bar", "cornerRadius": 2, "height": 8, "yOffset": -1},
             "encoding": {
                 "x": {**x, "field": "from"},
-                "x2": {"field": "to"},
+                "x2": {"field": "until"},
                 "y": y,
                 "color": colour,
                 "opacity": {"condition": {"test": "datum.critical", "value": 1}, "value": 0.4},
@@ -229,8 +297,8 @@ def _failures(x: dict[str, Any], y: dict[str, Any]) -> list[dict[str, Any]]:
             "encoding": place,
         },
         {
-            "transform": only,
+            "transform": [{"filter": "isValid(datum.said)"}],
             "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 11, "color": FAILED_COLOUR},
-            "encoding": {**place, "text": {"field": "failed"}},
+            "encoding": {**place, "text": {"field": "said"}},
         },
     ]

@@ -1,7 +1,9 @@
 """Swim lanes mark what the end of a session depended on."""
 
 import numpy as np
+import pytest
 
+from replay.report.page.charts import FAILED_COLOUR
 from replay.report.page.lanes import RecordedStep, critical_path, lanes
 from replay.results.columns import columns_of
 from tests.support.runs import Evidence, step, summary
@@ -63,3 +65,64 @@ def test_the_table_has_each_step_with_its_recording_beside_it():
 def test_a_run_without_steps_has_no_lanes():
     assert lanes(Evidence(summary(), columns_of([[]]), "run")) is None
     assert critical_path(columns_of([[]]), np.arange(0).tolist()) == frozenset()
+
+
+def session_of(took_ms, every_ms, count, names=1, **fields):
+    """So many steps in a row, each due so many ms after the one before."""
+    steps = [
+        step("s", float(took_ms), n, name=f"step-{n % names}", at_ms=n * every_ms, **fields)
+        for n in range(count)
+    ]
+    return lanes(Evidence(summary(), columns_of([steps]), "run"))
+
+
+def lane_of_each(chart):
+    return [value["lane"] for value in chart.spec["data"]["values"]]
+
+
+def test_a_short_session_reads_from_top_left_to_bottom_right():
+    assert lane_of_each(session_of(5, 10, 40)) == list(range(40))
+
+
+def test_steps_of_a_long_session_share_lanes_where_they_do_not_overlap():
+    """Each had a lane of its own: metres of white with a hair on each line."""
+    assert set(lane_of_each(session_of(5, 10, 300))) == {0}
+    assert lane_of_each(session_of(25, 10, 300))[:6] == [0, 1, 2, 0, 1, 2]
+
+
+def test_however_many_steps_are_under_way_at_once_the_chart_has_at_most_forty_lanes():
+    assert set(lane_of_each(session_of(100_000, 10, 300))) == set(range(40))
+
+
+def test_a_step_too_short_to_be_seen_is_drawn_two_pixels_wide_and_told_as_it_was():
+    chart = session_of(0.01, 1_000, 100)
+    last = chart.spec["data"]["values"][-1]
+
+    assert last["until"] - last["from"] == pytest.approx(99_000 * 2 / 680, rel=0.01)
+    assert last["to"] - last["from"] == pytest.approx(0.01)
+    assert chart.rows[-1][4] == "10 µs"
+
+
+@pytest.mark.parametrize(("names", "shown"), [(2, 2), (10, 10), (11, 11), (40, 11)])
+def test_names_have_a_colour_each_and_the_rarest_share_one(names, shown):
+    """There were five, so that two names had one colour; and the red of failures was among them."""
+    chart = session_of(5, 10, 120, names)
+    scale = chart.spec["spec"]["layer"][0]["encoding"]["color"]["scale"]
+
+    assert len(set(scale["range"])) == len(scale["domain"]) == shown
+    assert ("other steps" in scale["domain"]) == (names > 10)
+    assert {value["colour"] for value in chart.spec["data"]["values"]} == set(scale["domain"])
+    assert FAILED_COLOUR not in scale["range"]
+
+
+def test_steps_that_are_not_shown_are_counted():
+    assert "the first 400 steps are shown; 54 steps came later." in session_of(5, 10, 454).says
+    assert "are shown" not in session_of(5, 10, 400).says
+
+
+def test_failures_in_shared_lanes_are_crosses_without_words_over_one_another():
+    failed = {"outcome": "failed", "error": "status_5xx", "status": 500}
+    for count, has_words in ((40, True), (41, False)):
+        values = session_of(5, 10, count, **failed).spec["data"]["values"]
+        assert all(value["failed"] == "status_5xx" for value in values)
+        assert all(("said" in value) == has_words for value in values)
