@@ -24,7 +24,7 @@ fidelity_option = click.option(
 )
 
 REPLAYING: Parts = {
-    "Target": ("target", "targets", "run_dir", "run_dirs", "recorded", "aa", "mode", "phase"),
+    "Target": ("target", "mcp", "targets", "run_dir", "run_dirs", "recorded", "aa", "mode", "phase"),
     "Load": (
         "arrivals",
         "scale",

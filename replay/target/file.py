@@ -37,6 +37,20 @@ def load_target(target: str) -> Target:
     return _named(_converted(written, target), path.stem)
 
 
+def mcp_server(url: str) -> Target:
+    """A target that is one MCP server, by the whole URL at which it takes messages; without a path, /mcp.
+
+    Raises TargetError.
+    """
+    parts = urlsplit(url)
+    path = url[len(f"{parts.scheme}://{parts.netloc}") :]
+    written = {
+        "url": f"{parts.scheme}://{parts.netloc}",
+        "mcp": {"path": path} if path not in ("", "/") else {},
+    }
+    return _named(_converted(written, shown_url(url)), "")
+
+
 def _named(target: Target, name: str) -> Target:
     if target.name:
         return target

@@ -1,19 +1,22 @@
-"""Load without a trace of one's own: sessions at equal distances, single requests, or a preset's."""
+"""Load without a trace of one's own: sessions at equal distances, single requests, calls of a tool, or a preset's."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from replay.trace.file.rules import LONGEST_NAME
 from replay.trace.file.stream import TraceWriter, read_sessions, scan
 from replay.trace.synthesis.making import from_recipe, recipe_header
 from replay.trace.synthesis.presets import preset_text
 from replay.trace.synthesis.recipe import parse_recipe
-from replay.trace.types import FORMAT, VERSION, Header, Request, Session, Step
+from replay.trace.types import FORMAT, VERSION, Edge, Header, McpCall, Request, Session, Step
 
 _SESSIONS = 100
 _GAP_MS = 1000.0
 _PRESET_SESSIONS = 300
+# As an agent calls: a session with the server is opened once for several.
+_CALLS = 10
 
 
 def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
@@ -38,6 +41,24 @@ def write_constant(folder: Path, trace: Path | None, path: str) -> Path:
     with TraceWriter(out, header) as writer:
         for n, session in enumerate(sessions()):
             writer.write(msgspec.structs.replace(session, start_ms=n * gap_ms))
+    return out
+
+
+def write_calls(folder: Path, tool: str, arguments: bytes) -> Path:
+    """A trace in this folder whose sessions start at one a second and call this tool ten times, one after the other.
+
+    arguments: a JSON object. Raises TraceError where the tool cannot be called so.
+    """
+    out = folder / "calls.jsonl"
+    call = McpCall("tools/call", tool=tool, arguments=msgspec.Raw(arguments))
+    steps = [
+        Step(f"call-{n}", "mcp", tool[:LONGEST_NAME], (Edge(f"call-{n - 1}"),) if n else (), mcp=call)
+        for n in range(_CALLS)
+    ]
+    header = Header(FORMAT, VERSION, "calls", "calls of a tool, ten in a session, at one session a second")
+    with TraceWriter(out, header) as writer:
+        for n in range(_SESSIONS):
+            writer.write(Session(f"s-{n}", n * _GAP_MS, steps))
     return out
 
 

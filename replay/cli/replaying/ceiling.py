@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from replay.cli.command import Command
 from replay.cli.documents import print_json
@@ -24,13 +25,13 @@ from replay.cli.units import DURATION, FACTOR, PERCENT, typed_duration
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
 from replay.report.terminal.load import level_line, print_ceiling
-from replay.target.file import load_target
+from replay.target.file import load_target, mcp_server
 from replay.trace.synthesis.presets import PRESETS
 from replay.trials.aborting import replay_one
 from replay.trials.bounds import check_slos
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.endings import concluded
-from replay.trials.shapes import write_constant, write_preset
+from replay.trials.shapes import write_calls, write_constant, write_preset
 from replay.words.numbers import percent
 
 _PLAN = CeilingPlan()
@@ -42,16 +43,38 @@ _ANSWERS: dict[str, Conclusion] = {
 }
 
 
+def _members(arguments: str) -> bytes:
+    """The arguments of a tool, on one line."""
+    try:
+        return msgspec.json.encode(msgspec.json.decode(arguments, type=dict[str, msgspec.Raw]))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        raise click.UsageError(
+            '--arguments is no JSON object; quote it for the shell: --arguments \'{"q": "x"}\'.'
+        ) from None
+
+
 @click.command(
     cls=Command,
     parts={
         "Target": REPLAYING["Target"],
-        "Search": ("shape", "path", "first", "most", "precision", "level", "budget", "recovery"),
+        "Search": (
+            "shape",
+            "path",
+            "tool",
+            "arguments",
+            "first",
+            "most",
+            "precision",
+            "level",
+            "budget",
+            "recovery",
+        ),
         **REPLAYING,
     },
     examples=(
         "replay ceiling traces/support-agent.jsonl -t http://127.0.0.1:8080 \\\n    --slo 'p99 < 800ms' --level 5s",
         "replay ceiling --shape constant --path /health -t targets/staging.toml",
+        'replay ceiling --mcp http://127.0.0.1:8080/mcp --tool search \\\n    --arguments \'{"q": "x"}\'',
     ),
     ends={
         "done": "the ceiling was found, or lies above --most",
@@ -62,7 +85,8 @@ _ANSWERS: dict[str, Conclusion] = {
     },
 )
 @click.argument("trace", type=PATH, required=False)
-@click.option("-t", "--target", required=True, help="A URL or a target file (TOML).")
+@click.option("-t", "--target", help="A URL or a target file (TOML).")
+@click.option("--mcp", metavar="URL", help="Instead of a target: the URL of an MCP server, with --tool.")
 @slo_options
 @click.option(
     "--shape",
@@ -75,6 +99,8 @@ _ANSWERS: dict[str, Conclusion] = {
 @click.option(
     "--path", default="/", show_default=True, help="With --shape constant and no TRACE: the path requested."
 )
+@click.option("--tool", help="Without a TRACE: sessions that call this tool of an MCP server ten times.")
+@click.option("--arguments", metavar="JSON", help="With --tool: its arguments, an object.  [default: {}]")
 @click.option(
     "--from",
     "first",
@@ -120,11 +146,14 @@ def ceiling(
     ctx: click.Context,
     /,
     trace: Path | None,
-    target: str,
+    target: str | None,
+    mcp: str | None,
     slos: tuple[str, ...],
     slo_files: tuple[Path, ...],
     shape: str,
     path: str,
+    tool: str | None,
+    arguments: str | None,
     first: float,
     most: float,
     precision: float,
@@ -136,7 +165,13 @@ def ceiling(
     **chosen: Any,
 ) -> None:
     """Find the highest multiple of TRACE's arrivals at which the SLOs hold."""
-    if trace is None and shape == "trace":
+    if (target is None) == (mcp is None):
+        raise click.UsageError("name the target with -t, or an MCP server with --mcp.")
+    if tool is None and (mcp is not None or arguments is not None):
+        raise click.UsageError("name the tool that is to be called with --tool.")
+    if tool is not None and (trace is not None or shape != "trace"):
+        raise click.UsageError("--tool brings its own sessions; leave the TRACE and --shape out.")
+    if trace is None and tool is None and shape == "trace":
         raise click.UsageError(
             f"name a TRACE, or ask for one of {', '.join(PRESETS)}, or for single requests, with --shape."
         )
@@ -146,7 +181,7 @@ def ceiling(
         raise click.UsageError(
             "the duration of a load is set by --level, so --duration and --repeat do not apply."
         )
-    aim = load_target(target)
+    aim = mcp_server(mcp) if mcp is not None else load_target(target or "")
     bounds = read_slos(slos, slo_files, aim.slo) if slos or slo_files or aim.slo else []
     plan = CeilingPlan(
         first_scale=first,
@@ -157,7 +192,9 @@ def ceiling(
         shows_recovery=recovery,
     )
     with tempfile.TemporaryDirectory() as folder:
-        if shape == "constant":
+        if tool is not None:
+            trace = write_calls(Path(folder), tool, _members(arguments or "{}"))
+        elif shape == "constant":
             trace = write_constant(Path(folder), trace, path)
         elif shape in PRESETS:
             trace = write_preset(Path(folder), shape)
