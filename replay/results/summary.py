@@ -108,8 +108,7 @@ class SummaryFold:
         sent, ok = table.has("sent_ns"), table.equals("outcome", "ok")
         own = table.flags("handshake")
         ended = table.has("end_ns") & ~own
-        if ended.any():
-            self._last_ns = max(self._last_ns, int(table.numbers("end_ns")[ended].max()))
+        self._last_ns = max(self._last_ns, int(table.numbers("end_ns")[ended].max(initial=0)))
         self._handshakes += int(np.count_nonzero(own))
         self._failed_handshakes += int(np.count_nonzero(own & ~ok))
         self._retries += int(np.count_nonzero(~final & ~own))
@@ -250,11 +249,7 @@ class SummaryFold:
             notes.append(_read_only_note(self._withheld, kept_back))
         if self._redirected:
             notes.append(redirect_note(self._redirected))
-        if self._failed_handshakes:
-            notes.append(
-                f"{self._failed_handshakes} of {self._handshakes} requests that open or close sessions with MCP "
-                "servers failed; a step whose session could not be opened has failed with the same class"
-            )
+        notes += _handshake_notes(self._failed_handshakes, self._handshakes)
         cut = self._fidelity.cut_sessions()
         if cut:
             said = "1 session was" if cut == 1 else f"{cut:,} sessions were"
@@ -395,6 +390,13 @@ def redirect_note(redirected: int) -> str:
         "what they asked for was not done; to have them fail, ask for it in the target file: [[expect]] with "
         'status = ["2xx"]'
     )
+
+
+def _handshake_notes(failed: int, handshakes: int) -> list[str]:
+    if not failed:
+        return []
+    said = f"{failed} of {handshakes} requests that open or close sessions with MCP servers failed"
+    return [f"{said}; a step whose session could not be opened has failed with the same class"]
 
 
 def _read_only_note(withheld: int, unsent: int) -> str:
