@@ -57,11 +57,11 @@ def plain_stalls(columns, sent, warm, service_ms, usual):
             continue
         if to_ns - from_ns < 3e6 * usual[held[overdue]].max():
             continue
-        chance = float(len(ends) - 1)
+        log_chance = np.log(len(ends) - 1)
         for row, ms in zip(held[overdue], elapsed[overdue], strict=True):
             alike = service_ms[sent & (columns.series == columns.series[row])]
-            chance *= np.count_nonzero(alike >= ms) / len(alike)
-        if chance < 0.01:
+            log_chance += np.log(np.count_nonzero(alike >= ms) / len(alike))
+        if log_chance < np.log(0.01):
             due = (columns.intended_ns > from_ns) & (columns.intended_ns < to_ns)
             late = due & sent & (columns.sent_ns >= to_ns)
             is_ours = np.count_nonzero(late) >= max(1, 0.8 * np.count_nonzero(due))
