@@ -18,6 +18,8 @@ from replay.trace.redaction.requests import Redactor, RequestRedactor
 from replay.trace.types import Kind, Recorded, Request, Step
 
 MOST_BODY_BYTES = 1 << 20
+INCOMPLETE = "incomplete"
+"""The attribute of a step of which not all has come: what that is."""
 
 _MCP_ENDING = "/mcp"
 _MS = 1e6
@@ -101,6 +103,8 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
         attributes["body_hash"] = exchange.body_hash
     if exchange.fault is not None:
         attributes["fault"] = exchange.fault
+    if exchange.is_cut_short:
+        attributes[INCOMPLETE] = "request body"
     attributes |= {key: str(count) for key, count in exchange.usage.items()}
     # Of a model's stream the first byte is not yet its first token: the head, a role and a ping come before.
     first_ns, end_ns = exchange.first_token_ns or exchange.first_byte_ns, exchange.end_ns

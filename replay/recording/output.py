@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from replay.recording.capture import INCOMPLETE
 from replay.recording.journal import JournalReader
 from replay.recording.types import RESOLUTION_MS, JournalEntry
 from replay.trace.edges.inference import Call, Lane, Tally, infer_edges
@@ -24,13 +25,16 @@ class NothingRecorded(TraceError):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What was made of a journal. told_by: sessions by how they were told. cut_bytes: of a last line cut off."""
+    """What was made of a journal. told_by: sessions by how they were told. incomplete: steps whose request's body did
+    not come to its end. cut_bytes: of a last line cut off.
+    """
 
     sessions: int
     steps: int
     told_by: dict[str, int]
     overlapping: int
     unfinished: int
+    incomplete: int
     cut_bytes: int
 
 
@@ -62,7 +66,7 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
         begin_ms = starts[order[0]]
         tally = Tally()
         told_by: dict[str, int] = {}
-        unfinished = 0
+        unfinished = incomplete = 0
         header = Header(
             FORMAT,
             VERSION,
@@ -81,9 +85,12 @@ def write_trace(journal: Path, out: Path, name: str | None = None) -> Written:
                 entries = [reader.entry(offset) for offset in offsets.pop(session_id)]
                 session = _session(session_id, entries, starts[session_id] - begin_ms, tally)
                 unfinished += sum(step.took_ms is None for step in session.steps)
+                incomplete += sum(INCOMPLETE in step.attributes for step in session.steps)
                 told_by[entries[0].told_by] = told_by.get(entries[0].told_by, 0) + 1
                 writer.write(session)
-    return Written(writer.sessions, writer.steps, told_by, tally.overlapping, unfinished, found.cut_bytes)
+    return Written(
+        writer.sessions, writer.steps, told_by, tally.overlapping, unfinished, incomplete, found.cut_bytes
+    )
 
 
 def _session(session_id: str, entries: list[JournalEntry], start_ms: float, tally: Tally) -> Session:

@@ -11,13 +11,16 @@ upstream closed just as it was taken.
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic_ns
 from typing import cast
 
 from replay.dialects.asked import is_model_path
 from replay.http.heads import Refused, RequestHead, ResponseHead, pairs_of, request_bytes
 from replay.recording.capture import BodyCapture, Unchunked
+from replay.recording.redirects import with_own_addresses
 from replay.recording.sessions import Sessions
 from replay.recording.types import Exchange, Route, Upstream
 from replay.recording.upstreams import find_destination
@@ -41,6 +44,7 @@ class RecordedPassage(Passage):
     __slots__ = (
         "_feed_usage",
         "_now",
+        "_redirected",
         "_response_capture",
         "_sessions",
         "_usage",
@@ -59,6 +63,7 @@ class RecordedPassage(Passage):
         capture: BodyCapture,
         keeps_response: bool,
         sessions: Sessions,
+        redirected: Callable[[ResponseHead], ResponseHead],
         now: Callable[[], int],
     ) -> None:
         super().__init__(doorway, request)
@@ -67,6 +72,7 @@ class RecordedPassage(Passage):
         self.capture = capture
         self.keeps_response = keeps_response
         self._sessions = sessions
+        self._redirected = redirected
         self._now = now
         self._response_capture: BodyCapture | None = None
         self._usage: UsageReader | None = None
@@ -86,7 +92,7 @@ class RecordedPassage(Passage):
             capture.body_hash,
         )
 
-    def began(self, response: ResponseHead) -> None:
+    def began(self, response: ResponseHead) -> ResponseHead:
         exchange = self.exchange
         exchange.first_byte_ns = self._now()
         exchange.status = response.status
@@ -102,6 +108,7 @@ class RecordedPassage(Passage):
             self._usage = UsageReader(content_type, response.value(b"content-encoding"), self._now)
             feed = self._usage.feed
             self._feed_usage = Unchunked(feed).feed if response.is_chunked else feed
+        return self._redirected(response)
 
     def ends(self) -> None:
         self.exchange.end_ns = self._now()
@@ -126,7 +133,8 @@ class Proxy:
     """Ties clients, upstreams and the record together. sink: takes every exchange that is over.
 
     hash_key: of the bodies' hashes; None: none are made. keeps_responses: whether exchanges get the headers of their
-    responses, and JSON bodies that are not too large. now: the clock, in ns.
+    responses, and JSON bodies that are not too large. now: the clock, in ns. refused: how many requests were not passed
+    on, by the status and the sentence that they were answered with; of these there is a fixed set.
     """
 
     own_line = b"Via: 1.1 replay\r\n"
@@ -149,6 +157,7 @@ class Proxy:
         self._keeps_responses = keeps_responses
         self._tls = tls
         self._now = now
+        self.refused: Counter[tuple[int, str]] = Counter()
         self._passages: dict[int, RecordedPassage] = {}
         self._clients = Clients()
         self._kept: dict[Upstream, list[Backend]] = {}
@@ -166,14 +175,17 @@ class Proxy:
 
     def doorway(self) -> Doorway:
         """For loop.create_server."""
-        return Doorway(self, self._clients)
+        return Doorway(self, self._clients, self._count_refused)
 
     async def close(self) -> list[Exchange]:
         """Cut every connection; returns the exchanges that this left without an end."""
         self._is_closing = True
         unfinished = self.open_exchanges
-        for exchange in unfinished:
-            exchange.fault = "unfinished"
+        for passage in self._passages.values():
+            passage.exchange.fault = "unfinished"
+            if not passage.body.is_over:
+                passage.keep_body()
+                passage.exchange.is_cut_short = True
         for task in list(self._tasks):
             task.cancel()
         self._clients.close()
@@ -219,7 +231,15 @@ class Proxy:
         )
         capture = BodyCapture(request.is_chunked, self._hash_key)
         passage = RecordedPassage(
-            doorway, request, exchange, upstream, capture, self._keeps_responses, self._sessions, self._now
+            doorway,
+            request,
+            exchange,
+            upstream,
+            capture,
+            self._keeps_responses,
+            self._sessions,
+            partial(self._redirected, upstream, doorway, request),
+            self._now,
         )
         path = (upstream.base_path + destination.path).encode("utf-8", "surrogateescape")
         lines = [(b"host", b"Host: " + upstream.authority.encode())]
@@ -227,6 +247,16 @@ class Proxy:
         passage.chunks.append(request_bytes(request, path, lines))
         self._passages[exchange.number] = passage
         return passage
+
+    def _count_refused(self, status: int, why: str) -> None:
+        self.refused[status, why] += 1
+
+    def _redirected(
+        self, upstream: Upstream, doorway: Doorway, request: RequestHead, response: ResponseHead
+    ) -> ResponseHead:
+        hosts = [line.partition(b":")[2].strip(b" \t") for key, line in request.lines if key == b"host"]
+        own = "http://" + (hosts[0] if hosts and hosts[0] else doorway.own_address).decode("latin-1")
+        return with_own_addresses(response, upstream, self._routes, own)
 
     def send(self, passage: Passage) -> None:
         """Send what has come of the request, on a kept connection or a new one."""
@@ -331,6 +361,7 @@ class Proxy:
             return
         if not passage.body.is_over:
             passage.keep_body()
+            exchange.is_cut_short = True
         exchange.fault = fault
         self._sessions.ended(exchange.session, self._now())
         self._sink(exchange)

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,11 +55,13 @@ class RecordOptions(msgspec.Struct, frozen=True):
 class Recording(msgspec.Struct):
     """A recording that is going on.
 
+    refused: requests that were not passed on, by status and reason (as of a Proxy).
     failed: set, with `failure`, when the journal cannot be written any more; requests are passed on all the same.
     """
 
     url: str
     recorder: Recorder
+    refused: Mapping[tuple[int, str], int]
     failed: asyncio.Event
     failure: TraceError | None = None
 
@@ -100,7 +102,7 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
             recorder = Recorder(journal, redactor, options.bodies, lambda: proxy.open_exchanges, fail)
             bound = listening.sockets[0].getsockname()[1]
             host = f"[{options.host}]" if ":" in options.host else options.host
-            going_on = Recording(f"http://{host}:{bound}", recorder, failed)
+            going_on = Recording(f"http://{host}:{bound}", recorder, proxy.refused, failed)
             recorder.start()
             try:
                 yield going_on

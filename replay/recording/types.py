@@ -57,8 +57,9 @@ class Exchange(msgspec.Struct):
     path: below the upstream's URL. client_path: as the client asked. Times: ns, monotonic; None: it did not happen.
     first_token_ns: of a model's stream.
     body: the request's, without its transfer coding; None where it is larger than what is kept. body_hash: of all of
-    it. usage: token counts seen in the response. response_headers, response_body: only where they are to be kept; the
-    body without its transfer coding, None where it is too large. fault: what went wrong, in words.
+    it. is_cut_short: whether the request's body did not come to its end. usage: token counts seen in the response.
+    response_headers, response_body: only where they are to be kept; the body without its transfer coding, None where it
+    is too large. fault: what went wrong, in words.
     """
 
     number: int
@@ -75,6 +76,7 @@ class Exchange(msgspec.Struct):
     body: bytes | None = b""
     body_bytes: int = 0
     body_hash: str | None = None
+    is_cut_short: bool = False
     status: int | None = None
     response_bytes: int = 0
     usage: dict[str, int] = {}

@@ -154,7 +154,7 @@ class Backend(asyncio.Protocol):
                 continue
             passage.answered = True
             passage.chunks = []
-            passage.began(response)
+            told = passage.began(response)
             self._response = response
             self._body = response_body(response, passage.request.method)
             self._plain = None
@@ -163,7 +163,7 @@ class Backend(asyncio.Protocol):
                 self._body = Body(0, True, self._plain.append)
             head = b""
             if doorway is not None:
-                head = doorway.answer_head(passage, response, self._body.ends_with_connection)
+                head = doorway.answer_head(passage, told, self._body.ends_with_connection)
             data, self._buffer = self._buffer, b""
             self._pass_on(passage, data, head)
 

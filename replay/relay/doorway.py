@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import cast
 
 from replay.http.framing import MOST_HEAD_BYTES, FramingError
@@ -27,11 +28,15 @@ _BLANK_LINES = re.compile(rb"\A(?:\r\n)++")
 class Doorway(asyncio.Protocol):
     """One client's connection: one request at a time, the next ones wait in the buffer.
 
+    on_refused: told of each request that is answered here because it may not pass, by status and reason.
     client: its address, without the port. is_full: whether it reads so slowly that nothing more should be written.
     """
 
-    def __init__(self, front: Front, clients: Clients) -> None:
+    def __init__(
+        self, front: Front, clients: Clients, on_refused: Callable[[int, str], None] | None = None
+    ) -> None:
         self._front = front
+        self._on_refused = on_refused
         self._clients = clients
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._buffer = b""
@@ -281,6 +286,8 @@ class Doorway(asyncio.Protocol):
             passage.doorway = None
 
     def _refuse(self, status: int, why: str) -> None:
+        if self._on_refused is not None:
+            self._on_refused(status, why)
         self._keeps_alive = False
         self._ends_with_connection = False
         self.write(own_answer(status, why, self._front.own_line, b"close", True))

@@ -41,8 +41,9 @@ class Passage:
         """Header lines for the response, each with its end."""
         return b""
 
-    def began(self, response: ResponseHead) -> None:
-        """The response's head has come, and is not passed on yet."""
+    def began(self, response: ResponseHead) -> ResponseHead:
+        """The response's head has come; returns it as it is to be passed on."""
+        return response
 
     def ends(self) -> None:
         """The response is complete, and its last bytes are not passed on yet."""

@@ -9,10 +9,12 @@ import ssl
 import pytest
 import trustme
 
+from replay.recording.capture import step_of
 from replay.recording.proxy import Proxy
 from replay.recording.sessions import Sessions
 from replay.recording.types import SessionRules
 from replay.recording.upstreams import parse_routes
+from replay.trace.redaction.requests import Redactor
 from tests.support.waiting import until_loop
 
 pytestmark = pytest.mark.anyio
@@ -617,3 +619,57 @@ async def test_a_login_is_in_the_session_of_the_cookie_that_it_is_given():
     logins, others = scene.over[0::2], scene.over[1::2]
     assert [one.session for one in logins] == [one.session for one in others]
     assert logins[0].session != logins[1].session
+
+
+async def test_a_client_that_is_redirected_within_the_upstream_stays_with_the_recorder():
+    async def redirect(reader, writer, scene):
+        head = await head_of(reader, scene)
+        host = head.split(b"Host: ")[1].split(b"\r\n")[0]
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: http://" + host + b"/next\r\nContent-Length: 0\r\n\r\n")
+
+    async with scene_of(redirect, keeps_responses=True) as scene:
+        answer = await scene.ask(GET)
+
+    assert b"Location: http://recorder/next\r\n" in answer
+    # What is recorded is what the upstream said.
+    assert b"Host: " in scene.seen[0]
+    location = dict(scene.over[0].response_headers)["Location"]
+    assert location.startswith("http://127.0.0.1:")
+
+
+async def test_what_is_refused_is_counted_by_its_reason():
+    async with scene_of(answer_ok, upstreams=("crm=http://127.0.0.1:{port}",)) as scene:
+        await scene.ask(GET)
+        await scene.ask(GET)
+        await scene.ask(b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n")
+
+    assert scene.proxy.refused == {
+        (404, "No upstream of the recorder is responsible for this path."): 2,
+        (501, "CONNECT is not supported here."): 1,
+    }
+    assert not scene.over
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_an_upload_that_is_interrupted_is_marked(leaves):
+    async with scene_of(answer_ok) as scene:
+        _, writer = await scene.client()
+        writer.write(b"PUT /a HTTP/1.1\r\nHost: r\r\nContent-Length: 10\r\n\r\n123")
+        await until_loop(lambda: scene.seen)
+        if leaves:
+            writer.close()
+            await until_loop(lambda: scene.over)
+    (exchange,) = scene.over or scene.unfinished
+    writer.close()
+
+    assert (exchange.is_cut_short, exchange.body, exchange.body_bytes) == (True, b"123", 3)
+    step = step_of(exchange, 0, Redactor(), "keep")
+    assert step.attributes["incomplete"] == "request body"
+
+
+async def test_an_upload_that_came_whole_is_not_marked():
+    async with scene_of(answer_ok) as scene:
+        await scene.ask(b"PUT /a HTTP/1.1\r\nHost: r\r\nContent-Length: 3\r\n\r\n123")
+
+    assert not scene.over[0].is_cut_short
+    assert "incomplete" not in step_of(scene.over[0], 0, Redactor(), "keep").attributes

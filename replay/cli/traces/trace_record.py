@@ -16,6 +16,7 @@ from replay.cli.traces.personal import PERSONAL, personal_data, personal_options
 from replay.cli.units import DURATION, typed_duration
 from replay.exit_codes import EXIT_CODES
 from replay.planes.serving.output import Output
+from replay.recording.capture import INCOMPLETE
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
 from replay.recording.types import SessionRules
@@ -194,6 +195,8 @@ async def _record(options: RecordOptions, duration_s: float | None) -> str | Non
                 async with anyio.create_task_group() as group:
                     group.start_soon(until_signal)
                     group.start_soon(until_failure)
+        for (status, why), n in sorted(going_on.refused.items()):
+            click.echo(f"{were(n, 'request')} refused with {status}: {why}", err=True)
         if going_on.recorder.faults:
             click.echo(
                 f"replay: {were(going_on.recorder.faults, 'request')} recorded by times only, by a fault of the "
@@ -265,6 +268,12 @@ def _report(out: Path, written: Written) -> None:
     )
     if written.unfinished:
         click.echo(f"{written.unfinished} steps did not end while they were recorded", err=True)
+    if written.incomplete:
+        click.echo(
+            f"{counted(written.incomplete, 'request')} ended before all of the body had come; such a step has the "
+            f"attribute {INCOMPLETE}, and is replayed with what came",
+            err=True,
+        )
     if written.cut_bytes:
         click.echo(f"the journal's last line was cut off ({written.cut_bytes} bytes), and left out", err=True)
     click.echo(f"{shown_path(out)}: {counted(written.sessions, 'session')}, {counted(written.steps, 'step')}")
