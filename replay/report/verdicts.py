@@ -78,6 +78,16 @@ def _page(
     return draw
 
 
+def _recovery_page(verdict: RecoveryVerdict, folder: Folder) -> str:
+    """The run is that which is shown, or, where several are, the one of its name: folders are renamed."""
+    runs, manifests = folder.runs(())
+    parts = outline_parts(recovery_outline(verdict))
+    if not runs:
+        return verdict_page(f"{verdict.command}: {clean(verdict.target or '')}", parts)
+    name = runs[0].name if len(runs) == 1 else verdict.run or ""
+    return run_page(runs, manifests, parts, {name: verdict.faults})
+
+
 def _compared_runs(verdict: CompareVerdict) -> Sequence[str]:
     """Not the run in which the first target was asked again, if there is one."""
     return sorted({run for one in (verdict, *verdict.further) for side in one.targets for run in side.runs})
@@ -124,7 +134,7 @@ RENDERERS: dict[type, Renderers[Any]] = {
     ),
     RecoveryVerdict: Renderers(
         terminal=lambda verdict, _: print_recovery(verdict),
-        page=_page(lambda verdict: outline_parts(recovery_outline(verdict))),
+        page=_recovery_page,
         **_outlined(recovery_outline),
     ),
     PilotVerdict: Renderers(

@@ -1,9 +1,11 @@
 """A finished run, several runs, or a verdict as one HTML page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
+from replay.judge.load.recovery import Fault
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.judge.types import ComparedTarget, CompareVerdict, GateVerdict
 from replay.report.page import verdict_charts
@@ -26,8 +28,16 @@ from replay.words.phrases import counted
 _ANSWERS_KINDS = {"same": "pass", "different": "fail", "inconclusive": "inconclusive"}
 
 
-def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: Sequence[str] = ()) -> str:
-    """One run, or several over one another, below what their verdict says. Raises ChartError if a chart fails."""
+def run_page(
+    runs: Sequence[Evidence],
+    manifests: Sequence[Manifest],
+    verdict: Sequence[str] = (),
+    faults: Mapping[str, Sequence[Fault]] = MappingProxyType({}),
+) -> str:
+    """One run, or several over one another, below what their verdict says. faults: those of each run, by its name.
+
+    Raises ChartError if a chart fails.
+    """
     first = runs[0]
     title = f"{clean(first.summary.trace.name)} → {', '.join(clean(run.summary.target.name) for run in runs)}"
     parts = [f"<h1>{text_of(title)}</h1>", *(_head(run.summary) for run in runs)]
@@ -37,7 +47,7 @@ def run_page(runs: Sequence[Evidence], manifests: Sequence[Manifest], verdict: S
     for run in runs:
         of = f" ({clean(run.name)})" if len(runs) > 1 else ""
         parts.append(failures_table(run, of))
-        for chart in (heat_map(run), load_over_time(run)):
+        for chart in (heat_map(run), load_over_time(run, faults.get(run.name, ()))):
             parts.append(figure(chart, of))
         parts.append(figure(verdict_charts.idle_curve(judge_coldstart(run)), of))
         parts.append(figure(lanes(run), of))
