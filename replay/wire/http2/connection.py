@@ -264,12 +264,12 @@ class Connection(Opened):
         self.close(fault.code)
         self._fail_all(now, "protocol", why_broken(str(fault)))
 
-    def _fail_all(self, now: int, error: str, why: str | None = None) -> None:
+    def _fail_all(self, at_ns: int, error: str, why: str | None = None, *, is_censored: bool = False) -> None:
         streams = list(self.streams.values())
         self.streams.clear()
         for stream in streams:
             stream.exchange.why = why
-            self._fail(stream, now, error)
+            self._fail(stream, at_ns, error, is_censored=is_censored)
 
     def expire(self, now: int, limits: Limits) -> None:
         """End the exchanges that have passed a limit, each at the earliest that it has passed."""
@@ -307,6 +307,14 @@ class Connection(Opened):
         """Start nothing more here; it is closed when it is empty."""
         self._stop_taking()
         self._close_if_empty()
+
+    def give_up(self, at_ns: int) -> None:
+        """Start nothing more here; where the target has not said a word until then, end what was sent to it as well."""
+        if not self.is_settled:
+            self.close()
+            self._fail_all(at_ns, "timeout", is_censored=True)
+        else:
+            self.retire()
 
     def _close_if_empty(self) -> None:
         if not self.streams:

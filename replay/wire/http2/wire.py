@@ -327,7 +327,7 @@ class Http2Wire:
     def _give_up_on(self, conn: Connection, now: int) -> None:
         """The target has taken the connection, and in all the time that there is for opening one no request by it."""
         lane: Lane | None = conn.owner
-        conn.retire()
+        conn.give_up(conn.shut_ns + self._connect_ns)
         if lane is None or any(not other.shut_ns for other in lane.connections):
             return
         for _ in range(min(len(lane.waiting), self.shared_by)):
