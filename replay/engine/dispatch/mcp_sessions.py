@@ -31,7 +31,8 @@ from replay.trace.types import McpCall, Request, Step
 _LEAVE_NS = 1_000_000_000
 _UNKNOWN_VERSION = "the MCP server's answer to initialize names no version of the protocol that is known here"
 _GONE, _NOT_ALLOWED = 404, 405
-_EXPECTED = Expected(None, None, "rpc")
+# Nothing answers a notification, or taking leave, so that what stands in the body means nothing.
+_ANSWERED, _TAKEN = Expected(None, None, "rpc"), Expected(None, None, None)
 
 OnAttempt = Callable[[Attempt], None]
 
@@ -140,7 +141,7 @@ class McpSessions:
     def _initialized(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """The server has answered to `initialize`, or will not."""
         version = None
-        if self._is_well(session, attempt):
+        if self._is_well(session, attempt, _ANSWERED):
             version = negotiated(plain_body(attempt))
             if version is None:
                 attempt.error, attempt.why = "protocol", _UNKNOWN_VERSION
@@ -155,7 +156,7 @@ class McpSessions:
 
     def _confirmed(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """The server has taken `notifications/initialized`, or has not."""
-        is_well = self._is_well(session, attempt)
+        is_well = self._is_well(session, attempt, _TAKEN)
         self._recorder.handshake(attempt)
         if not is_well:
             self._fail(session, attempt, where)
@@ -166,9 +167,9 @@ class McpSessions:
             step_attempt.handshake_ns = now - since_ns
             self._send_within(session, step_attempt, where)
 
-    def _is_well(self, session: _Opened, attempt: Attempt) -> bool:
+    def _is_well(self, session: _Opened, attempt: Attempt, expected: Expected) -> bool:
         if attempt.error is None:
-            _EXPECTED.settle(attempt)
+            expected.settle(attempt)
         if attempt.status == 401 and session.waiting:
             self._sender.refused(session.waiting[0][0].step, attempt.sent_ns)
         return attempt.error is None
@@ -212,7 +213,7 @@ class McpSessions:
     def record(self, attempt: Attempt) -> None:
         """A server was taken leave of; it need not allow that."""
         if attempt.error is None and attempt.status != _NOT_ALLOWED:
-            _EXPECTED.settle(attempt)
+            _TAKEN.settle(attempt)
         self._recorder.handshake(attempt)
 
 

@@ -172,6 +172,22 @@ def test_a_version_that_nobody_knows_is_a_breach_of_protocol(world, tmp_path, mo
     assert [(one.name, one.error) for one in records] == [("initialize", "protocol"), ("a", "protocol")]
 
 
+def test_what_a_server_says_to_a_notification_means_nothing(world, tmp_path):
+    target = McpTarget(world)
+    answer = target._answer
+
+    def complains(attempt, message):
+        if message["method"] == "notifications/initialized":
+            attempt.captured = bytearray(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32601}}')
+            attempt.keeps_body = 0
+        answer(attempt, message)
+
+    target._answer = complains
+    records = VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
+
+    assert {one.outcome for one in records} == {"ok"}
+
+
 def test_a_server_without_sessions_is_named_none_and_not_taken_leave_of(world, tmp_path):
     target = McpTarget(world, session_id=None)
     VirtualRun(world, target, tmp_path, [(0.0, [call("a")])]).run()
