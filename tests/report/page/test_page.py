@@ -11,10 +11,12 @@ import pytest
 from replay.judge.comparison.pair import Side
 from replay.judge.comparison.sides import judge_compare
 from replay.judge.gate.judging import judge_gate
+from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page.html import table
 from replay.report.page.page import compare_parts, gate_parts, outline_parts, run_page, verdict_page
+from replay.report.verdicts import renderers_of
 from replay.report.words.outlines import coldstart_outline
 from replay.results.columns import columns_of
 from replay.results.types import ERROR_CLASSES, Fidelity, Manifest, Quantiles, Series, TraceFacts
@@ -280,3 +282,21 @@ def test_a_table_of_many_columns_is_a_list_of_figures_on_a_phone(columns, is_lis
     assert ('class="many"' in html) == is_list
     assert html.count('data-head="&lt;') == (columns - 1 if is_list else 0)
     assert "<0>" not in html
+
+
+def test_faults_are_on_the_page_of_their_run_whatever_its_folder_is_called():
+    verdict = RecoveryVerdict(
+        schema="replay.verdict/1",
+        command="run",
+        faults=[Fault(what="kill", at_s=1.0)],
+        run="as-it-was",
+    )
+    run = evidence(np.full(400, 20.0), name="renamed")
+
+    class Folder:
+        def runs(self, names):
+            return [run], [manifest()]
+
+    page = renderers_of(verdict).page(verdict, Folder())
+    assert "An upright line is a fault" in page
+    assert "kill at 1 s" in page

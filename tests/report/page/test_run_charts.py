@@ -7,19 +7,16 @@ import numpy as np
 import pytest
 
 from replay.judge.load.ceiling import CeilingVerdict, Level
-from replay.judge.load.recovery import Fault, RecoveryVerdict
+from replay.judge.load.recovery import Fault
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page import verdict_charts
 from replay.report.page.cause_chart import causes
-from replay.report.page.charts import as_svg
 from replay.report.page.heat_chart import heat_map
 from replay.report.page.lanes import lanes
 from replay.report.page.load_chart import load_over_time
 from replay.report.page.percentile_chart import percentiles
 from replay.report.page.tail import tail
-from replay.report.verdicts import renderers_of
 from replay.results.columns import columns_of
-from tests.report.page.test_page import manifest
 from tests.support.runs import Evidence, step, summary
 
 
@@ -213,26 +210,7 @@ def test_the_load_shows_each_fault_and_how_long_the_target_was_away():
     assert ends[1][1] > 3.9  # never back: to the end of the run
     assert line["data"] == name["data"] == band["data"]
     assert "An upright line is a fault" in chart.says
-    assert "<svg" in as_svg(chart)
     assert "fault" not in load_over_time(a_run()).says
-
-
-def test_faults_are_on_the_page_of_their_run_whatever_its_folder_is_called():
-    verdict = RecoveryVerdict(
-        schema="replay.verdict/1",
-        command="run",
-        faults=[Fault(what="kill", at_s=1.0)],
-        run="as-it-was",
-    )
-    run = a_run(name="renamed")
-
-    class Folder:
-        def runs(self, names):
-            return [run], [manifest()]
-
-    page = renderers_of(verdict).page(verdict, Folder())
-    assert "An upright line is a fault" in page
-    assert "kill at 1 s" in page
 
 
 def test_the_load_is_drawn_to_the_end_of_the_run():
