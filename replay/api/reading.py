@@ -39,7 +39,7 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """The figures, folded from the record, as `replay report` shows them: of a run that was killed, too."""
-        return rebuild(self.directory, self.manifest)
+        return rebuild(self.directory, self.manifest, keeps=True)
 
     @cached_property
     def verdict(self) -> AnyVerdict | None:

@@ -98,10 +98,10 @@ def _show(path: Path, as_json: bool) -> None:
     if not is_run and verdict is None:
         RunDir(path).read_manifest()  # says what is missing
     if as_json:
-        print_json(rebuild(path) if is_run else verdict)
+        print_json(rebuild(path, keeps=True) if is_run else verdict)
         return
     if is_run:
-        print_summary(rebuild(path), path)
+        print_summary(rebuild(path, keeps=True), path)
     if verdict is not None:
         renderers_of(verdict).terminal(verdict, path)
 

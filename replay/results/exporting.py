@@ -34,7 +34,7 @@ def write_parquet(run_dir: Path, path: Path) -> None:
     with _whole(path) as part:
         writer = ColumnWriter(part)
         try:
-            for table in read_tables(run_dir):
+            for table in read_tables(run_dir, keeps=True):
                 writer.add(table)
             writer.close()
         except column_error() as cause:

@@ -50,17 +50,18 @@ _DENSE = 1.5
 _LATENCIES = ("response", "service", "ttfb", "ttft", "failed", "recorded")
 
 
-def rebuild(run_dir: Path, manifest: Manifest | None = None) -> Summary:
+def rebuild(run_dir: Path, manifest: Manifest | None = None, *, keeps: bool = False) -> Summary:
     """The figures of a run, from its files, which are merged first where several workers left theirs and nobody did.
 
     Raises RunDirError if there is no run there. manifest: what its own would say, where the disk has no room for that.
+    keeps: as read_tables.
     """
     if manifest is None:
         make_whole(run_dir)
         manifest = RunDir(run_dir).read_manifest()
     tally = ReadTally()
     fold = SummaryFold(manifest.trace.resolution_ms)
-    for table in read_tables(run_dir, tally):
+    for table in read_tables(run_dir, tally, keeps=keeps):
         fold.add(table)
     return fold.summary(manifest, logged_of(run_dir), tally.unreadable)
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from replay.cli.failures import failure_of
 from replay.cli.main import cli
-from replay.results import column_file
+from replay.results import cache, column_file
 from replay.results.types import StepRecord
 from tests.support.records import MANIFEST
 
@@ -121,3 +121,16 @@ def test_without_the_extra_it_says_how_to_get_it(run, tmp_path, monkeypatch):
     assert result.output.strip() == (
         "--parquet needs the extra parquet. Run: pip install 'agent-replay[parquet]'"
     )
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--parquet", "steps.parquet"]])
+def test_whoever_reads_a_long_run_first_leaves_it_as_columns(run, tmp_path, monkeypatch, options):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(cache, "LEAST_BYTES", 0)
+    monkeypatch.chdir(tmp_path)
+
+    result = exported(run, *options)
+
+    assert result.exit_code == 0, result.output
+    assert cache.cached(run / "steps.jsonl") is not None
+    assert exported(run, *options) == result
