@@ -31,6 +31,7 @@ from replay.judge.comparison.metric import MetricError, parse_metric
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.types import CompareVerdict
 from replay.live.live import open_view
+from replay.live.working import working
 from replay.report.ci.github import compare_annotations, is_github, write_job_summary
 from replay.report.ci.junit import compare_junit
 from replay.report.ci.markdown import compare_markdown
@@ -189,7 +190,10 @@ def compare(
     ended: Ended | None = None
     if run_dirs:
         hint_at_columns(*run_dirs)
-        verdict = compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
+        with working("comparing", *run_dirs):
+            verdict = (
+                compare_run_recorded(run_dirs[0], question) if recorded else compare_runs(run_dirs, question)
+            )
     else:
         assert trace is not None
         aims = [load_target(target) for target in targets]

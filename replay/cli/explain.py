@@ -8,6 +8,7 @@ from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
 from replay.cli.paths import PATH
+from replay.live.working import working
 from replay.report.terminal.explain import print_explain
 from replay.trials.explaining import explain_directory
 
@@ -32,7 +33,8 @@ from replay.trials.explaining import explain_directory
 def explain(run_dir: Path, quantile: float, session: str | None, as_json: bool) -> None:
     """Say what the tail of RUN is made of, what its sessions waited for, and whether the target grew slower."""
     hint_at_columns(run_dir)
-    verdict = explain_directory(run_dir, quantile, session)
+    with working(f"explaining {run_dir}", run_dir):
+        verdict = explain_directory(run_dir, quantile, session)
     if as_json:
         print_json(verdict)
     else:

@@ -13,6 +13,7 @@ from replay.cli.paths import OUTPUT_FILE, PATH
 from replay.cli.pilot_report import material_of
 from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdict_file_options, verdict_files
 from replay.exit_codes import Conclusion
+from replay.live.working import working
 from replay.report.page.charts import ChartError
 from replay.report.page.page import run_page
 from replay.report.page.pilot import PilotMaterial
@@ -65,12 +66,15 @@ def report(
     session: str | None,
 ) -> None:
     """Show RUN, a run directory, rebuilt from what was recorded; or the verdict of a folder that holds one."""
-    for path in paths:
-        make_whole(path)
+    with working("reading", *paths):
+        for path in paths:
+            make_whole(path)
     hint_at_columns(*paths)
     if html is not None:
         try:
-            write_whole(html, _page(paths))
+            with working("making the page", *paths):
+                text = _page(paths)
+            write_whole(html, text)
         except ChartError as error:
             raise click.UsageError(str(error)) from error
     _export(paths, {"parquet": parquet, "csv": csv})
@@ -89,7 +93,8 @@ def _export(paths: tuple[Path, ...], files: dict[str, Path | None]) -> None:
             if len(paths) > 1:
                 raise click.UsageError(f"--{form} writes the steps of one run; {len(paths)} are named.")
             RunDir(paths[0]).read_manifest()
-            EXPORTS[form](paths[0], file)
+            with working(f"writing {file}", paths[0]):
+                EXPORTS[form](paths[0], file)
 
 
 def _show(path: Path, as_json: bool) -> None:
@@ -97,11 +102,13 @@ def _show(path: Path, as_json: bool) -> None:
     is_run = (path / MANIFEST_FILE).exists()
     if not is_run and verdict is None:
         RunDir(path).read_manifest()  # says what is missing
+    with working(f"reading {path}", path):
+        summary = rebuild(path, keeps=True) if is_run else None
     if as_json:
-        print_json(rebuild(path, keeps=True) if is_run else verdict)
+        print_json(verdict if summary is None else summary)
         return
-    if is_run:
-        print_summary(rebuild(path, keeps=True), path)
+    if summary is not None:
+        print_summary(summary, path)
     if verdict is not None:
         renderers_of(verdict).terminal(verdict, path)
 

@@ -14,6 +14,7 @@ from replay.cli.planes.months import month_options
 from replay.cli.planes.price_tables import price_table_options
 from replay.cli.units import PERCENT
 from replay.exit_codes import EXIT_CODES
+from replay.live.working import working
 from replay.money.calendar import Calendar
 from replay.money.cost import CostError, Size
 from replay.money.month import Beside
@@ -205,21 +206,22 @@ def cost(
     if list(staff_hours) != sorted(staff_hours):
         raise click.UsageError("--staff-hours has low, mid and high in this order, for example 2,4,8.")
     hint_at_columns(run_dir)
-    found = price_run(
-        run_dir,
-        prices,
-        machines,
-        size=Size(vcpu, memory, min_instances, billing),
-        machine_rps=machine_rps,
-        machine_slots=machine_slots,
-        headroom=headroom / 100,
-        discount=(discount or 0.0) / 100,
-        scales=scales,
-        beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
-        requests_a_day=requests_per_day,
-        calendar=month,
-        rates=dict(rates),
-    )
+    with working(f"pricing {run_dir}", run_dir):
+        found = price_run(
+            run_dir,
+            prices,
+            machines,
+            size=Size(vcpu, memory, min_instances, billing),
+            machine_rps=machine_rps,
+            machine_slots=machine_slots,
+            headroom=headroom / 100,
+            discount=(discount or 0.0) / 100,
+            scales=scales,
+            beside=Beside(staff_hours if any(staff_hours) else (), staff_rate, call_price, token_price),
+            requests_a_day=requests_per_day,
+            calendar=month,
+            rates=dict(rates),
+        )
     if as_json:
         print_json(found)
     else:

@@ -12,6 +12,7 @@ from replay.cli.options import output_options
 from replay.cli.paths import PATH
 from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
+from replay.live.working import working
 from replay.report.terminal.load import print_coldstart
 from replay.results.evidence import read_evidence
 from replay.target.file import load_target
@@ -81,7 +82,8 @@ def coldstart(
         raise click.UsageError("name a run with --run, or a target to probe with --target.")
     if run_dir is not None:
         hint_at_columns(run_dir)
-        verdict = judge_coldstart(read_evidence(run_dir))
+        with working(f"judging {run_dir}", run_dir):
+            verdict = judge_coldstart(read_evidence(run_dir))
         directory: Path | None = run_dir
     else:
         assert target is not None

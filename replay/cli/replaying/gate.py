@@ -25,6 +25,7 @@ from replay.cli.verdict_files import VerdictCommand, leave_verdict_files, verdic
 from replay.exit_codes import EXIT_CODES
 from replay.judge.gate.judging import CONFIDENCE
 from replay.live.live import open_view
+from replay.live.working import working
 from replay.report.ci.github import gate_annotations, is_github, write_job_summary
 from replay.report.ci.junit import gate_junit
 from replay.report.ci.markdown import gate_markdown
@@ -119,9 +120,9 @@ def gate(
     bounds = read_slos(slos, slo_files, () if aim is None else aim.slo)
     if run_dir is not None:
         hint_at_columns(run_dir, *baselines)
-        outcome = GateOutcome(
-            gate_run(run_dir, bounds, baselines, confidence, least_fidelity, any_baseline=any_baseline), run_dir
-        )
+        with working(f"judging {run_dir}", run_dir, *baselines):
+            judged = gate_run(run_dir, bounds, baselines, confidence, least_fidelity, any_baseline=any_baseline)
+        outcome = GateOutcome(judged, run_dir)
     else:
         assert trace is not None
         assert aim is not None

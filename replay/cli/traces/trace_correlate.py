@@ -8,6 +8,7 @@ import msgspec
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.paths import OUTPUT_TRACE, PATH
+from replay.live.working import working
 from replay.trace.correlation.correlating import Correlation, Written, find_correlation, write_correlated
 from replay.trace.correlation.proposing import Proposal
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -57,8 +58,10 @@ def correlate(path: Path, out: Path | None, min_share: float, as_json: bool) -> 
     """
     if out is not None and out.exists() and path.exists() and out.samefile(path):
         raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
-    found = find_correlation(path)
-    written = None if out is None else write_correlated(path, out, found, min_share)
+    with working(f"looking for values in {path}", path) as work:
+        found = find_correlation(path)
+        work.now("writing the trace")
+        written = None if out is None else write_correlated(path, out, found, min_share)
     if as_json:
         print_json(_Document(found, written))
         return

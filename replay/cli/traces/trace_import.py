@@ -22,6 +22,7 @@ from replay.importers.nearest import nearest, told
 from replay.importers.others import ImporterFault, OtherImporter, other_importers
 from replay.importers.reading.inputs import SNIFFED_BYTES, first_bytes, spooled, telling_file
 from replay.importers.types import Importer, ImportOptions
+from replay.live.working import working
 from replay.trace.arrivals import DEFAULT_ARRIVALS, ArrivalsError
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter
@@ -160,6 +161,7 @@ def import_(
         _refuse_idle(importer, chosen)
         if any(_is_same_file(out, path) for path in paths):
             raise TraceError(f"{shown_path(out)}: is the input. Write the trace to another file.")
+        work = spools.enter_context(working("importing", *paths))
         try:
             result = importer.read(paths, ImportOptions(**chosen))
         except ArrivalsError as error:
@@ -171,6 +173,7 @@ def import_(
         with TraceWriter(out, header) as writer:
             for session in map(doubts.seen, sessions):
                 writer.write(session)
+        work.end()
         sentences, table = closing_table(result.notes, writer.sessions, writer.steps, list(doubts.told()))
         for note in (*sentences, *table):
             for spool, name in names.items():

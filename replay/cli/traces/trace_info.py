@@ -1,6 +1,5 @@
 """`replay trace info` and `replay trace validate`: look at traces, and check them."""
 
-import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.drawing import DRAWN, draw
 from replay.cli.paths import PATH
+from replay.live.working import working
 from replay.report.page.charts import Chart
 from replay.report.page.trace_chart import trace_load
 from replay.trace.errors import TraceError, shortened, shown_path
@@ -45,7 +45,8 @@ def info(path: Path, as_json: bool, top: int, plot: Path | None) -> None:
     """Describe the shape of a trace."""
     if plot is not None and plot.suffix not in DRAWN:
         raise click.BadParameter(f"{plot.name!r} must end in {', '.join(DRAWN)}.", param_hint="'--plot'")
-    found = profile(path, progress=_progress())
+    with working(f"reading {path}", path):
+        found = profile(path)
     if plot is not None:
         draw(_load_chart(found), plot)
     if as_json:
@@ -71,28 +72,13 @@ def validate(path: Path, show_all: bool) -> None:
         if errors:
             more = " or more" if errors == _MOST_ERRORS else ""
             raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
-    found = scan(path, progress=_progress())
+    with working(f"checking {path}", path):
+        found = scan(path)
     for doubt in found.doubts:
         click.echo(f"doubt: {doubt}", err=True)
     click.echo(f"ok: {counted(found.sessions, 'session')}, {counted(found.steps, 'step')}")
     if found.uses is not None and found.uses.counts:
         click.echo(f"references: {_references(found.uses.counts)}")
-
-
-def _progress() -> Callable[[int, int], None] | None:
-    """Percent read, on a terminal only."""
-    if not sys.stderr.isatty():
-        return None
-    last = -1
-
-    def show(read: int, size: int) -> None:
-        nonlocal last
-        percent = 100 * read // size if size else 100
-        if percent != last and size > 1 << 24:
-            last = percent
-            click.echo(f"\r{percent:3d} %" + ("\r     \r" if percent == 100 else ""), nl=False, err=True)
-
-    return show
 
 
 def _described(found: TraceProfile, top: int) -> list[str]:

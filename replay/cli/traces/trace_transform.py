@@ -14,6 +14,7 @@ from replay.cli.documents import print_json
 from replay.cli.paths import OUTPUT_TRACE, PATH
 from replay.cli.traces.personal import personal_data, personal_options, redact_option
 from replay.cli.units import DURATION, Factor, Percent
+from replay.live.working import working
 from replay.trace.errors import TraceError, escaped, shown, shown_path
 from replay.trace.file.stream import TraceWriter, open_trace, scan
 from replay.trace.transforms.anonymise import Anonymise
@@ -263,8 +264,9 @@ def transform(
             if isinstance(change.made, RedactPersonal):
                 header = change.made.header(header)
         with TraceWriter(out, header) as writer:
-            for session in sessions:
-                writer.write(session)
+            with working("transforming", *paths):
+                for session in sessions:
+                    writer.write(session)
             if not writer.sessions:
                 _tell(done)
                 raise TraceError(f"{shown_path(out)}: no session is left, so it was not written.")

@@ -118,7 +118,7 @@ class Gor:
 def _records(file: Path) -> Iterator[bytes]:
     """The records, without their separators. Raises TraceError for one that has no end."""
     waiting = b""
-    with StoredBytes(file, hashed=False, progress=None) as stored, open_lines(stored, file) as source:
+    with StoredBytes(file, hashed=False) as stored, open_lines(stored, file) as source:
         while block := source.read(_READ_BYTES):
             *whole, waiting = (waiting + block).split(_SEPARATOR)
             yield from whole

@@ -210,7 +210,7 @@ def _reader() -> _Reader:
 
 def _flows(file: Path, reader: _Reader) -> Iterator[_Flow]:
     """The flows of one file. Raises TraceError that names the file and the flow."""
-    with StoredBytes(file, hashed=False, progress=None) as stored, open_lines(stored, file) as source:
+    with StoredBytes(file, hashed=False) as stored, open_lines(stored, file) as source:
         if not source.peek(1)[:1].isdigit():  # type: ignore[attr-defined]
             raise TraceError(f"{shown_path(file)}: not a dump of mitmproxy.")
         flows = iter(reader(_Bounded(source, file)).stream())  # type: ignore[arg-type]

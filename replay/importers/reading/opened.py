@@ -43,7 +43,7 @@ class _Transcoded(io.RawIOBase):
 @contextlib.contextmanager
 def open_recording(path: Path) -> Iterator[BinaryIO]:
     """The file, decompressed where it is compressed. Raises TraceError where it cannot be read."""
-    with StoredBytes(path, hashed=False, progress=None) as stored, open_lines(stored, path) as source:
+    with StoredBytes(path, hashed=False) as stored, open_lines(stored, path) as source:
         start = source.peek(4)[:4]  # type: ignore[attr-defined]
         encoding = _UTF_16.get(start[:2]) or _without_a_mark(start)
         if start.startswith(_UTF_8):

@@ -56,7 +56,7 @@ def read_spans(path: Path, wanted: Wanted, damage: Damage) -> Iterator[OtlpSpan 
         for item in read_items(path, (), damage):
             yield from _item_spans(item, wanted)
         return
-    with StoredBytes(path, hashed=False, progress=None) as stored, _source(stored, path, is_raw) as source:
+    with StoredBytes(path, hashed=False) as stored, _source(stored, path, is_raw) as source:
         n = 0
         for message in _messages(source, framing, file):
             n += 1
@@ -115,7 +115,7 @@ def _begins_message(head: bytes, at: int, size: int) -> bool:
 
 
 def _head(path: Path, is_raw: bool) -> bytes:
-    with StoredBytes(path, hashed=False, progress=None) as stored:
+    with StoredBytes(path, hashed=False) as stored:
         if is_raw:
             with io.BufferedReader(stored, _HEAD_BYTES) as source:
                 return source.read(_HEAD_BYTES)

@@ -33,7 +33,7 @@ _MOST_BLANK_LINES = 1_000_000
 class StoredBytes(io.RawIOBase):
     """The file's bytes, counted and, if asked, hashed as they are read."""
 
-    def __init__(self, path: Path, *, hashed: bool, progress: Callable[[int, int], None] | None) -> None:
+    def __init__(self, path: Path, *, hashed: bool) -> None:
         super().__init__()
         try:
             self._file: io.FileIO | None = path.open("rb", buffering=0)
@@ -44,7 +44,6 @@ class StoredBytes(io.RawIOBase):
         self.read_bytes = 0
         self._path = path
         self._hash = hashlib.sha256() if hashed else None
-        self._progress = progress
 
     def readable(self) -> bool:
         return True
@@ -58,8 +57,6 @@ class StoredBytes(io.RawIOBase):
         self.read_bytes += n
         if self._hash is not None:
             self._hash.update(memoryview(buffer)[:n])  # type: ignore[arg-type]
-        if self._progress is not None:
-            self._progress(self.read_bytes, self.size)
         return n
 
     def sha256(self) -> str:

@@ -42,7 +42,6 @@ MOST_KEPT_BYTES = 16 << 20
 _LEVELS = 5
 
 # Called as a file is read, with the stored bytes read so far and the file's size.
-Progress = Callable[[int, int], None]
 
 _BOM = b"\xef\xbb\xbf"
 _NO_JSON = Request("GET", "/").json
@@ -125,7 +124,6 @@ class TraceReader:
         *,
         hashed: bool = False,
         checked: bool = True,
-        progress: Progress | None = None,
         uses: Uses | None = None,
         text: bytes | None = None,
         keeps: bool = False,
@@ -135,7 +133,7 @@ class TraceReader:
         self._is_checked = checked
         self._lines: BinaryIO
         if text is None:
-            self._stored = StoredBytes(self._path, hashed=hashed, progress=progress)
+            self._stored = StoredBytes(self._path, hashed=hashed)
             self._lines = open_lines(self._stored, self._path)
         else:
             self._lines = io.BytesIO(text)
@@ -349,9 +347,9 @@ def header_problem(header: Header) -> str | None:
     return None
 
 
-def open_trace(path: str | PathLike[str], *, progress: Progress | None = None) -> TraceReader:
+def open_trace(path: str | PathLike[str]) -> TraceReader:
     """Open a trace and read its header. Close the reader, or use it in a `with` statement."""
-    return TraceReader(path, progress=progress)
+    return TraceReader(path)
 
 
 def read_sessions(
@@ -369,7 +367,6 @@ def read_sessions(
 def scan(
     path: str | PathLike[str],
     *,
-    progress: Progress | None = None,
     references: bool = True,
     keeps: Callable[[Session], bool] | None = None,
 ) -> TraceScan:
@@ -385,7 +382,7 @@ def scan(
     ids = array("q")
     uses = Uses() if references else None
     marks = Marks()
-    with TraceReader(path, hashed=True, progress=progress, uses=uses, keeps=keeps is not None) as reader:
+    with TraceReader(path, hashed=True, uses=uses, keeps=keeps is not None) as reader:
         for session in reader:
             if keeps is not None and not keeps(session):
                 keeps = None

@@ -1,7 +1,6 @@
 """The shape of a trace: how many, how often, how deep, how long, in one pass and in flat memory."""
 
 import math
-from collections.abc import Callable
 from os import PathLike
 
 import msgspec
@@ -140,7 +139,7 @@ class _Spread:
         return found
 
 
-def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] | None = None) -> TraceProfile:
+def profile(path: str | PathLike[str]) -> TraceProfile:
     """Read a trace once and describe its shape. Raises TraceError for the first thing that is wrong."""
     sessions = steps = waits = edges = joins = input_tokens = output_tokens = 0
     span_ms = last_start_ms = busy_ms = 0.0
@@ -151,7 +150,7 @@ def profile(path: str | PathLike[str], *, progress: Callable[[int, int], None] |
     activity, gaps = Activity(), Gaps()
     human = 0
     uses = Uses(is_strict=False)
-    with TraceReader(path, progress=progress, uses=uses) as reader:
+    with TraceReader(path, uses=uses) as reader:
         for session in reader:
             sessions += 1
             gaps.add(session.start_ms)
