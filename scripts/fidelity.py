@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,13 +193,20 @@ def erlang() -> list[Row]:
 
 def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
-    rows = [*simfaas(), silence(300.0), silence(900.0), *fifty_clients(), *retention(), *knative(), *erlang()]
+    print("simulating some minutes; a row stands here as soon as it is known ...", file=sys.stderr)
     print("| what | reference | source | here | |")
-    print("|---|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row.what} | {row.reference} | {row.source} | {row.here} | {'agrees' if row.agrees else 'DIFFERS'} |"
-        )
+    print("|---|---|---|---|---|", flush=True)
+    for row in _rows():
+        agrees = "agrees" if row.agrees else "DIFFERS"
+        print(f"| {row.what} | {row.reference} | {row.source} | {row.here} | {agrees} |", flush=True)
+
+
+def _rows() -> Iterator[Row]:
+    yield from simfaas()
+    yield silence(300.0)
+    yield silence(900.0)
+    for of in (fifty_clients, retention, knative, erlang):
+        yield from of()
 
 
 if __name__ == "__main__":

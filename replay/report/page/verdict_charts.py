@@ -3,7 +3,7 @@
 from math import isfinite, isinf
 from typing import Any
 
-from replay.judge.load.ceiling import CeilingVerdict
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee
 from replay.judge.tail.coldstart import ColdVerdict
 from replay.report.page.charts import COLOURS, FAILED_COLOUR, Chart, marked, spec_of
 from replay.words.numbers import milliseconds, number, or_failing, percent, seconds
@@ -101,13 +101,11 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
     ]
     says = "The p99 of response time at each load that was tried, and whether it held."
     if verdict.ceiling is not None and verdict.ceiling.rps > 0:
-        layer += marked(x, verdict.ceiling.rps, "ceiling", "#10b981")
-        says += f" The ceiling is at {number(verdict.ceiling.rps, 4)} requests/s."
+        layer += marked(x, _offered_rps(verdict, verdict.ceiling), "ceiling", "#10b981")
+        says += f" At the ceiling {number(verdict.ceiling.rps, 4)} requests/s were answered."
     if verdict.knee is not None and verdict.knee.rps > 0:
-        layer += marked(x, verdict.knee.rps, "knee", "#888", row=1)
-        says += (
-            f" The knee, where throughput per response time is highest, is at {number(verdict.knee.rps, 4)}."
-        )
+        layer += marked(x, _offered_rps(verdict, verdict.knee), "knee", "#888", row=1)
+        says += f" At the knee, where throughput per response time is highest, it was {number(verdict.knee.rps, 4)}/s."
     failing = [
         {"offered": level.offered_rps}
         for level in verdict.levels
@@ -130,3 +128,8 @@ def levels(verdict: CeilingVerdict) -> Chart | None:
         says += " Red triangles above are loads at which so many requests failed that there is no p99."
     spec = spec_of(values, layer=layer)
     return Chart("Levels of load", says, spec, ("load", "offered", "achieved", "p99", "verdict"), rows)
+
+
+def _offered_rps(verdict: CeilingVerdict, found: Ceiling | Knee) -> float:
+    """Where the level that was found stands on an axis of what was offered: its own rate is of what was answered."""
+    return next((level.offered_rps for level in verdict.levels if level.scale == found.scale), found.rps)

@@ -67,7 +67,7 @@ def classify(
     if windows < LEAST_WINDOWS or idle_ratio is None or peak_to_mean is None or dispersion is None:
         return Pattern("not classified", f"{windows} windows of load are too few; it takes {LEAST_WINDOWS}")
     seconds = "" if under_way is None else f" and {percent(under_way.idle_ratio)} of the seconds"
-    numbers = f"{percent(idle_ratio)} of the windows{seconds} idle, "
+    numbers = f"{percent(idle_ratio)} of the windows{seconds} empty, "
     numbers += f"peak {number(peak_to_mean)} times the mean, dispersion {number(dispersion)}"
     is_mostly_idle = under_way is not None and under_way.idle_ratio > MOST_IDLE_SECONDS
     is_even = idle_ratio < MOST_IDLE and peak_to_mean < MOST_PEAK and dispersion < MOST_DISPERSION

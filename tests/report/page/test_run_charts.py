@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from replay.judge.load.ceiling import CeilingVerdict, Level
+from replay.judge.load.ceiling import Ceiling, CeilingVerdict, Knee, Level
 from replay.judge.load.recovery import Fault
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.report.page import verdict_charts
@@ -218,3 +218,28 @@ def test_the_load_is_drawn_to_the_end_of_the_run():
     values = load_over_time(run).spec["data"]["values"]
 
     assert max(value["at"] for value in values) == run.columns.end_ns.max() / 1e9
+
+
+def test_the_ceiling_stands_at_its_own_level_on_the_axis_of_what_was_offered():
+    """It stood at what was answered, so that loads that held stood to the right of it."""
+    verdict = CeilingVerdict(
+        schema="replay.verdict/1",
+        command="ceiling",
+        verdict="found",
+        reasons=[],
+        levels=[level(1.0, 20.0), level(2.0, 21.0), level(4.0, 300.0)],
+        ceiling=Ceiling(
+            scale=2.0, rps=1.8, sessions_per_s=1.0, in_flight=1.0, ci_scale=(2.0, 4.0), limited_by="latency"
+        ),
+        knee=Knee(scale=1.0, rps=0.9, in_flight=1.0, mean_ms=9.0),
+    )
+    chart = verdict_charts.levels(verdict)
+    marks = [
+        value
+        for part in chart.spec["layer"]
+        for value in part.get("data", {"values": []})["values"]
+        if "at" in value
+    ]
+
+    assert {(mark["label"], mark["at"]) for mark in marks} == {("ceiling", 2.0), ("knee", 1.0)}
+    assert "1.8 requests/s were answered" in chart.says

@@ -112,7 +112,7 @@ def test_an_even_trickle_with_nothing_under_way_most_of_the_time_is_not_called_s
 
     assert load.pattern.name == "bursty background"
     assert load.idle_ratio == pytest.approx(0.75, abs=0.01)
-    assert load.pattern.rule.startswith("not steady: 0% of the windows and 74.9% of the seconds idle")
+    assert load.pattern.rule.startswith("not steady: 0% of the windows and 74.9% of the seconds empty")
 
 
 def test_waits_are_no_load(write_trace):
