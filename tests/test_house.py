@@ -41,6 +41,7 @@ KNOWS = {
         "toml",
     },
     "pytest_plugin": {"api", "trials", "engine", "report", "wire", "judge", "target", "results", "trace"},
+    "testing": {"importers", "trace", "system"},
     "api": {"trials", "simulation", "engine", "judge", "money", "target", "results", "trace"},
     "trials": {
         "scale",

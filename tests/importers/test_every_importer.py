@@ -92,15 +92,6 @@ def test_a_recording_is_imported_and_the_same_each_time_it_is_read(name, importe
 
 
 @every_importer
-def test_a_folder_stands_for_the_files_in_it(name, tmp_path):
-    path = tmp_path / f"recording{FORMATS[name].suffix}"
-    path.write_text(FORMATS[name].of(3))
-    from_file = IMPORTERS[name].read([path], ImportOptions(name="n"))
-    from_folder = IMPORTERS[name].read([tmp_path], ImportOptions(name="n"))
-    assert list(from_folder.sessions()) == list(from_file.sessions())
-
-
-@every_importer
 def test_steps_that_take_as_long_as_was_recorded_start_when_they_did(name, imported):
     result, out = imported(FORMATS[name].of(12))
     resolution_ms = result.header.resolution_ms or 0.001
@@ -236,12 +227,6 @@ def test_an_empty_file_is_refused(name, tmp_path):
     path.touch()
     with pytest.raises(TraceError):
         list(IMPORTERS[name].read([path], ImportOptions()).sessions())
-
-
-@every_importer
-def test_an_empty_folder_is_refused(name, tmp_path):
-    with pytest.raises(TraceError):
-        IMPORTERS[name].read([tmp_path], ImportOptions())
 
 
 def _pieces():
