@@ -1,4 +1,4 @@
-"""HTTP/2, which httpx alone speaks: shared connections, their limits, and how a target takes leave."""
+"""HTTP/2 through httpx: shared connections, their limits, and how a target takes leave."""
 
 import asyncio
 import contextlib
