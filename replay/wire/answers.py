@@ -7,6 +7,7 @@ from typing import NamedTuple
 from replay.dialects.layouts.json_rpc import Awaited, awaited_by
 from replay.dialects.streams import StreamReader
 from replay.http.codings import CodingError, Uncoder, uncoder
+from replay.target.target import Target
 from replay.wire.types import ALWAYS, Exchange
 
 _TRUE_WORDS = (b"1", b"true", b"yes", b"cold")
@@ -21,6 +22,11 @@ class Tells(NamedTuple):
 
     instance: bytes | None = None
     cold: bytes | None = None
+
+    @classmethod
+    def of(cls, target: Target) -> "Tells":
+        names = (target.instance_header, target.cold_header)
+        return cls(*((name or "").lower().encode() or None for name in names))
 
 
 def is_coded(value: bytes) -> bool:

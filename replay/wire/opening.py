@@ -35,6 +35,13 @@ class Opened(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.dns_ns = self.connect_ns = self.tls_ns = self.read_ns = 0
 
+    @property
+    def protocol(self) -> str | None:
+        """What TLS settled on, nothing if on nothing; None where there is no TLS."""
+        assert self._transport is not None
+        secured = self._transport.get_extra_info("ssl_object")
+        return None if secured is None else secured.selected_alpn_protocol() or ""
+
     def cut(self) -> None:
         """Leave nothing of a connection that was closed, whatever its other end still has to say to that."""
         if self._transport is not None:

@@ -68,10 +68,7 @@ class Http1Wire:
         self._prepares_from_ns = 0
         self.heads: dict[bytes, Head] = {}
         self._heads_filled = 0
-        self.tells = Tells(
-            (target.instance_header or "").lower().encode() or None,
-            (target.cold_header or "").lower().encode() or None,
-        )
+        self.tells = Tells.of(target)
         self.opened = 0
         self.closed_while_idle = 0
         self.stale_resent = 0

@@ -117,13 +117,6 @@ class Connection(Opened):
         """Whether the target has said what it lets us do, as it does first of all if it speaks HTTP/2."""
         return self._receiving.is_settled
 
-    @property
-    def protocol(self) -> str | None:
-        """What TLS settled on, nothing if on nothing; None where there is no TLS."""
-        assert self._transport is not None
-        secured = self._transport.get_extra_info("ssl_object")
-        return None if secured is None else secured.selected_alpn_protocol() or ""
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.shut_ns = monotonic_ns()
@@ -324,9 +317,6 @@ class Connection(Opened):
         """End whatever is under way, and the connection."""
         self.close()
         self._fail_all(now, "interrupted")
-
-    def eof_received(self) -> bool:
-        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.is_closed:

@@ -12,10 +12,12 @@ from time import monotonic_ns
 from typing import Protocol
 
 from replay.system.shortage import LOCAL
+from replay.target.sending import Connections
 from replay.wire.http2.connection import Connection
 from replay.wire.http2.lanes import Lane
 from replay.wire.opening import ConnectError, Opener
 from replay.wire.types import Exchange
+from replay.words.numbers import count
 
 _NS = 1_000_000_000
 _PREPARED_AT_ONCE = 64
@@ -173,3 +175,17 @@ class Openings:
         if not self.is_short:
             self.is_short = True
             self.waited_for_machine += len(lane.waiting)
+
+
+def plan_in_words(plan: Connections, shared_by: int) -> str:
+    """How requests share connections. shared_by: how many at once one carries, by what the target allows."""
+    if plan.reuse == "none":
+        return "HTTP/2, with a connection for each request"
+    most = plan.streams_per_connection
+    fewer = f" ({count(shared_by)}, as the target allows)" if shared_by < most else ""
+    kept = "each session's own" if plan.reuse == "session" else "for all"
+    when = "ahead of need" if plan.prepare else "when the others are full"
+    return (
+        f"HTTP/2, on each connection at most {count(most)} at once{fewer}; connections are {kept}, opened {when}, "
+        f"at most {count(plan.max)}"
+    )

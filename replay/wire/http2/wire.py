@@ -25,14 +25,14 @@ from replay.wire.answers import Tells
 from replay.wire.errors import TargetUnreachable
 from replay.wire.http2.connection import Connection, Limits
 from replay.wire.http2.lanes import Lane
-from replay.wire.http2.openings import Openings
+from replay.wire.http2.openings import Openings, plan_in_words
 from replay.wire.http2.requests import RequestBlocks
 from replay.wire.http2.responses import KnownHeads
 from replay.wire.http2.sending import Sending
 from replay.wire.opening import ConnectError, Opener, cut
 from replay.wire.reasons import UNSENDABLE
 from replay.wire.types import Exchange
-from replay.words.numbers import count, seconds
+from replay.words.numbers import seconds
 
 _NS = 1_000_000_000
 # A target that takes nothing at all is not asked for ever.
@@ -53,7 +53,7 @@ class Http2Wire:
         self._connect_s, self._connect_ns = times.connect_s, int(times.connect_s * _NS)
         self._limits = Limits(*(int(s * _NS) for s in (times.first_byte_s, times.idle_s, times.total_s)))
         self._reuse, self._prepares = plan.reuse, plan.prepare and plan.reuse != "none"
-        self._most = plan.max
+        self._plan = plan
         self._streams = 1 if plan.reuse == "none" else plan.streams_per_connection
         self._may_resend_unsafe = target.retry.stale_unsafe
         self._lane = Lane()
@@ -63,12 +63,7 @@ class Http2Wire:
         self._is_closing = False
         self.shared_by = self._streams
         self.blocks = RequestBlocks(is_tls=addresses.is_tls)
-        self.heads = KnownHeads(
-            Tells(
-                (target.instance_header or "").lower().encode() or None,
-                (target.cold_header or "").lower().encode() or None,
-            )
-        )
+        self.heads = KnownHeads(Tells.of(target))
         self.is_corked = False
         self.corked: list[Sending] = []
         self.closed_while_idle = 0
@@ -97,15 +92,7 @@ class Http2Wire:
     @property
     def plan(self) -> str:
         """As in Wire."""
-        if self._reuse == "none":
-            return "HTTP/2, with a connection for each request"
-        fewer = f" ({count(self.shared_by)}, as the target allows)" if self.shared_by < self._streams else ""
-        kept = "each session's own" if self._reuse == "session" else "for all"
-        when = "ahead of need" if self._prepares else "when the others are full"
-        return (
-            f"HTTP/2, on each connection at most {count(self._streams)} at once{fewer}; connections are {kept}, "
-            f"opened {when}, at most {count(self._most)}"
-        )
+        return plan_in_words(self._plan, self.shared_by)
 
     async def open(self) -> None:
         await self._opener.resolve()
@@ -131,11 +118,7 @@ class Http2Wire:
         finally:
             self._first = None
         if not conn.is_settled:
-            raise TargetUnreachable(
-                f"{self._url} agreed to HTTP/2, and spoke something else."
-                if is_tls
-                else f"{self._url} does not speak HTTP/2 without TLS. Leave http2 out of the target."
-            )
+            raise _unlike_http2(self._url, is_tls=is_tls)
         if self._reuse == "none":
             conn.close()
         else:
@@ -352,3 +335,10 @@ class Http2Wire:
         exchange.end_ns = now_ns
         exchange.error, exchange.phase, exchange.censored = error, "connect", is_censored
         exchange.on_done(exchange)
+
+
+def _unlike_http2(url: str, *, is_tls: bool) -> TargetUnreachable:
+    """The target said something else than HTTP/2 has, or nothing."""
+    if is_tls:
+        return TargetUnreachable(f"{url} agreed to HTTP/2, and spoke something else.")
+    return TargetUnreachable(f"{url} does not speak HTTP/2 without TLS. Leave http2 out of the target.")
