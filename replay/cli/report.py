@@ -28,6 +28,7 @@ from replay.results.rundir import RunDir, RunDirError, no_such_session
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
 from replay.system.files import write_whole
+from replay.trace.errors import shown_path
 from replay.trials.endings import broken_off, concluded
 from replay.trials.evidence import read_verdict
 
@@ -75,6 +76,7 @@ def report(
             with working("making the page", *paths):
                 text = _page(paths)
             write_whole(html, text)
+            _say_written(html)
         except ChartError as error:
             raise click.UsageError(str(error)) from error
     _export(paths, {"parquet": parquet, "csv": csv})
@@ -95,6 +97,11 @@ def _export(paths: tuple[Path, ...], files: dict[str, Path | None]) -> None:
             RunDir(paths[0]).read_manifest()
             with working(f"writing {file}", paths[0]):
                 EXPORTS[form](paths[0], file)
+            _say_written(file)
+
+
+def _say_written(file: Path) -> None:
+    click.echo(f"{shown_path(file)}: written", err=True)
 
 
 def _show(path: Path, as_json: bool) -> None:

@@ -134,3 +134,14 @@ def test_whoever_reads_a_long_run_first_leaves_it_as_columns(run, tmp_path, monk
     assert result.exit_code == 0, result.output
     assert cache.cached(run / "steps.jsonl") is not None
     assert exported(run, *options) == result
+
+
+@pytest.mark.parametrize("option", ["--csv", "--html"])
+def test_what_was_written_is_said(option, run, tmp_path):
+    if option == "--html":
+        pytest.importorskip("vl_convert", reason="needs the extra `report`")
+    file = tmp_path / "out"
+    ended = CliRunner().invoke(cli, ["report", str(run), option, str(file)])
+
+    assert f"{file}: written\n" in ended.stderr
+    assert file.stat().st_size

@@ -28,10 +28,14 @@ _ROWS = {
     "makespan_with_failures": "with failures",
     "recorded": "recorded",
 }
-_MEANINGS = """\
-response: from the intended time, what the agent waited; service, ttfb (first
-byte) and ttft (first token): from sending, the target's part; itl: between
-tokens; makespan: a whole session"""
+_MEANINGS = {
+    "response": "from the intended time, what the agent waited",
+    "service": "from sending, the target's part",
+    "ttfb": "from sending to the first byte",
+    "ttft": "from sending to the first token",
+    "itl": "between tokens",
+    "makespan": "a whole session",
+}
 _RECORDED = "recorded: how long the same steps took when they were recorded"
 _FAILURES = """\
 these are of what was answered; with failures: a failed step, and a session
@@ -45,7 +49,8 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
     _print_head(summary, console)
     if summary.counts.sent:
         console.print(fitted(_latency_table(summary), console))
-        console.print(Text(_MEANINGS, style="dim"))
+        shown = [f"{name}: {meaning}" for name, meaning in _MEANINGS.items() if name in _latencies(summary)]
+        console.print(Text("; ".join(shown), style="dim"))
         if "recorded" in summary.latency_ms:
             console.print(Text(_RECORDED, style="dim"))
         if summary.counts.failed:
@@ -127,15 +132,23 @@ def _print_head(summary: Summary, console: Console) -> None:
 
 def _latency_table(summary: Summary) -> Table:
     table = _table("latency")
-    for name, shown in _ROWS.items():
+    for name, quantiles in _latencies(summary).items():
+        table.add_row(_ROWS[name], *_cells(quantiles))
+    return table
+
+
+def _latencies(summary: Summary) -> dict[str, Quantiles]:
+    """What there is to say of each row."""
+    found = {}
+    for name in _ROWS:
         quantiles = summary.latency_ms.get(name)
         if quantiles is None and f"{name}_with_failures" in summary.latency_ms:
             # Nothing was answered; without this row it would not be clear what the next one is of.
             quantiles = Quantiles(n=0)
         elif quantiles is None or not quantiles.n or quantiles.failed_ratio == 0:
             continue
-        table.add_row(shown, *_cells(quantiles))
-    return table
+        found[name] = quantiles
+    return found
 
 
 def _series_table(summary: Summary) -> Table:

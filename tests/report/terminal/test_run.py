@@ -142,3 +142,20 @@ def test_a_table_of_figures_is_cut_on_no_terminal(width):
     for figure in ("236 ms", "2.95 s*", "1.84 s", "2.79 s", "[red]llm[/red]"):
         assert figure in said
     assert ("p50 236 ms" in said) == (width < 60)
+
+
+@pytest.mark.parametrize(
+    ("rows", "explained"),
+    [
+        (["response"], {"response"}),
+        (["response", "service", "ttfb", "makespan"], {"response", "service", "ttfb", "makespan"}),
+        (["response", "ttft", "itl"], {"response", "ttft", "itl"}),
+    ],
+)
+def test_rows_are_explained_where_they_stand_and_no_others(rows, explained):
+    """ttft and itl were explained under every run, by lines that broke within words' brackets."""
+    text = printed(a_summary(**{name: times(10, 5.0) for name in rows}))
+    legend = " ".join(text[text.index("response: from") :].splitlines())
+    names = ("response", "service", "ttfb", "ttft", "itl", "makespan")
+
+    assert {name for name in names if f"{name}: " in legend} == explained
