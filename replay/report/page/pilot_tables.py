@@ -306,7 +306,8 @@ def phases(verdict: PilotVerdict) -> str:
     heads = ("phase", "target", "sent", "failed", "p50", "p99", "cold", "instances", "generator", "run")
     rows = [_phase(found) for found in verdict.phases]
     notes = [clean(note, MOST_CHARACTERS) for note in verdict.notes]
-    if verdict.slos:
+    # Where none were given, those that ceilings were asked for with stand there, and bound no plane.
+    if verdict.slos and any(plane.budget for plane in verdict.planes):
         notes.append(f"held against: {clean(', '.join(verdict.slos), MOST_CHARACTERS)}")
     return (table(heads, rows) if rows else "") + bullets(notes)
 

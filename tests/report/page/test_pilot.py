@@ -10,6 +10,7 @@ import pytest
 
 from replay.choice.types import Assumption
 from replay.report.page.pilot import pilot_figures, pilot_page
+from replay.report.page.pilot_tables import phases
 from replay.report.pilot_files import export_charts, leave_report
 from tests.report.pilot_example import pilot_material, pilot_verdict
 
@@ -74,7 +75,6 @@ def test_everything_that_the_answer_rests_on_is_on_the_page(page):
         "No request of the idle and wake phase was cold on vm.",
         "Keep serverless deployed.",
         "Ask again by 2027-02-21.",
-        "held against: p99 < 3s",
         "needs disk",
     ):
         assert said.rstrip(".") in text, said
@@ -203,3 +203,13 @@ def test_boots_and_assumptions_have_tables_of_their_own():
     assert "steps that waited for one 10" in text
     assert "Assumptions what plane value from idle lifetime serverless 900 s default" in text
     assert "span of the trace – 65 s trace" in text
+
+
+@pytest.mark.parametrize("budget", [None, "pass", "fail"])
+def test_planes_are_said_to_be_held_to_slos_only_where_they_were(budget):
+    """Without --slo the page had both: that none was given, and which they were held against."""
+    verdict = pilot_verdict()
+    for plane in verdict.planes:
+        plane.budget = budget
+
+    assert ("held against: p99 &lt; 3s" in phases(verdict)) == (budget is not None)
