@@ -11,6 +11,7 @@ from secrets import token_bytes
 import msgspec
 
 from replay.recording.journal import JournalWriter
+from replay.recording.mirror import Mirror, Mirrored
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.proxy import Proxy
 from replay.recording.recorder import Recorder
@@ -19,6 +20,7 @@ from replay.recording.types import (
     JOURNAL_FORMAT,
     JOURNAL_VERSION,
     Bodies,
+    Exchange,
     JournalHeader,
     Route,
     SessionRules,
@@ -36,7 +38,8 @@ _BACKLOG = 1024
 class RecordOptions(msgspec.Struct, frozen=True):
     """What to record, and how. port 0: a free one. patterns: regular expressions of what must not be written.
 
-    personal: finds personal data, which may not be written either; None where they may.
+    personal: finds personal data, which may not be written either; None where they may. mirror: a second target, to
+    which requests are sent too; mirrors_unsafe: those too that may change something.
     """
 
     routes: tuple[Route, ...]
@@ -48,6 +51,8 @@ class RecordOptions(msgspec.Struct, frozen=True):
     responses: Responses = "drop"
     patterns: tuple[str, ...] = ()
     personal: PersonalData | None = None
+    mirror: Upstream | None = None
+    mirrors_unsafe: bool = False
     name: str | None = None
     tls: ssl.SSLContext | None = None
 
@@ -55,6 +60,7 @@ class RecordOptions(msgspec.Struct, frozen=True):
 class Recording(msgspec.Struct):
     """A recording that is going on.
 
+    mirrored: what became of requests that were sent to a second target, too; None where there is none.
     refused: requests that were not passed on, by status and reason (as of a Proxy).
     failed: set, with `failure`, when the journal cannot be written any more; requests are passed on all the same.
     """
@@ -64,6 +70,7 @@ class Recording(msgspec.Struct):
     refused: Mapping[tuple[int, str], int]
     failed: asyncio.Event
     failure: TraceError | None = None
+    mirrored: Mirrored | None = None
 
 
 def journal_path(out: Path) -> Path:
@@ -85,11 +92,20 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
     proxy = Proxy(
         options.routes,
         sessions,
-        lambda exchange: recorder.add(exchange),
+        lambda exchange: over(exchange),
         hash_key=key if options.bodies == "hash" else None,
         keeps_responses=options.responses == "keep",
         tls=_tls(options),
     )
+    mirror = None
+    if options.mirror is not None:
+        mirror = Mirror(options.mirror, is_unsafe=options.mirrors_unsafe, tls=options.tls)
+
+    def over(exchange: Exchange) -> None:
+        recorder.add(exchange)
+        if mirror is not None:
+            mirror.take(exchange)
+
     listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)
     try:
         with JournalWriter(journal_path(options.out), _header(options)) as journal:
@@ -104,11 +120,16 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
             host = f"[{options.host}]" if ":" in options.host else options.host
             going_on = Recording(f"http://{host}:{bound}", recorder, proxy.refused, failed)
             recorder.start()
+            if mirror is not None:
+                going_on.mirrored = mirror.mirrored
+                mirror.start()
             try:
                 yield going_on
             finally:
                 listening.close()
                 recorder.stop(await proxy.close())
+                if mirror is not None:
+                    await mirror.close()
     finally:
         listening.close()
 

@@ -12,6 +12,7 @@ import click
 
 from replay.cli.command import Command
 from replay.cli.paths import PATH
+from replay.cli.traces.mirrored import told_of_mirror
 from replay.cli.traces.personal import PERSONAL, personal_data, personal_options
 from replay.cli.units import DURATION, typed_duration
 from replay.exit_codes import EXIT_CODES
@@ -20,7 +21,7 @@ from replay.recording.capture import INCOMPLETE
 from replay.recording.output import NothingRecorded, Written, write_trace
 from replay.recording.recording import RecordOptions, finish_recording, journal_path, recording
 from replay.recording.types import SessionRules
-from replay.recording.upstreams import UpstreamError, parse_routes
+from replay.recording.upstreams import UpstreamError, parse_routes, parse_upstream
 from replay.system.shortage import check_room_for_loop
 from replay.trace.errors import TraceError, escaped, shown_path
 from replay.trace.redaction.requests import PatternError
@@ -33,7 +34,7 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
 @click.command(
     cls=Command,
     parts={
-        "Traffic": ("listen", "upstreams", "routes", "duration", "recover"),
+        "Traffic": ("listen", "upstreams", "routes", "mirror", "mirror_unsafe", "duration", "recover"),
         "Session": ("session_header", "session_cookie", "idle_gap"),
         "Privacy": ("bodies", "responses", "patterns", "redact_personal", "redact_names"),
         "Output": ("out", "force", "name"),
@@ -64,6 +65,13 @@ _DEFAULT_LISTEN = "127.0.0.1:9000"
     metavar="/PREFIX=NAME",
     help="Also forward requests under /PREFIX to this upstream, keeping the prefix. May be repeated.",
 )
+@click.option(
+    "--mirror",
+    metavar="URL",
+    help="Also send each request to this second target, once it is answered; times and statuses of both are told at "
+    "the end. Only requests that change nothing (GET, HEAD, OPTIONS, TRACE).",
+)
+@click.option("--mirror-unsafe", is_flag=True, help="With --mirror: requests too that may change something.")
 @click.option("--session-header", metavar="NAME", help="The header whose value names the session.")
 @click.option(
     "--session-cookie",
@@ -195,6 +203,9 @@ async def _record(options: RecordOptions, duration_s: float | None) -> str | Non
                 async with anyio.create_task_group() as group:
                     group.start_soon(until_signal)
                     group.start_soon(until_failure)
+        if going_on.mirrored is not None:
+            for line in told_of_mirror(going_on.mirrored):
+                click.echo(line, err=True)
         for (status, why), n in sorted(going_on.refused.items()):
             click.echo(f"{were(n, 'request')} refused with {status}: {why}", err=True)
         if going_on.recorder.faults:
@@ -216,13 +227,18 @@ async def _record(options: RecordOptions, duration_s: float | None) -> str | Non
 def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptions:
     try:
         routes = parse_routes(chosen["upstreams"], chosen["routes"])
+        mirror = parse_upstream(chosen["mirror"]) if chosen["mirror"] is not None else None
     except UpstreamError as error:
         raise click.UsageError(f"{error}") from error
+    if mirror is None and chosen["mirror_unsafe"]:
+        raise click.UsageError("--mirror-unsafe is for --mirror: name the second target.")
     host, port = _address(chosen["listen"])
     if any((route.upstream.host, route.upstream.port) == (host, port) for route in routes):
         raise click.UsageError(
             "the --upstream is the recorder's own --listen address; requests would go in circles."
         )
+    if mirror is not None and (mirror.host, mirror.port) == (host, port):
+        raise click.UsageError("the --mirror is the recorder's own --listen address. Name another target.")
     if out.is_dir():
         raise TraceError(f"{shown_path(out)}: a directory. Name a .jsonl or .jsonl.zst file to write.")
     return RecordOptions(
@@ -233,6 +249,8 @@ def _options(out: Path, name: str | None, chosen: dict[str, Any]) -> RecordOptio
         sessions=SessionRules(
             header=chosen["session_header"], cookie=chosen["session_cookie"], idle_gap_s=chosen["idle_gap"]
         ),
+        mirror=mirror,
+        mirrors_unsafe=chosen["mirror_unsafe"],
         bodies=chosen["bodies"],
         responses=chosen["responses"],
         patterns=tuple(pattern for pattern in chosen["patterns"] if pattern != PERSONAL),
