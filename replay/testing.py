@@ -23,6 +23,7 @@ from replay.system.files import write_whole
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Edge, Session, Step
+from replay.words.numbers import milliseconds
 
 _LONGEST_DESCRIPTION = 120
 _LONGEST_NAME = 500
@@ -120,7 +121,7 @@ def starts_steps_when_they_were(importer: Importer, sample: Sample, folder: Path
             off_ms = abs(starts_ms[step.id] - step.at_ms)
             _hold(
                 off_ms < resolution_ms,
-                f"step {step.id} of {session.id} would start {off_ms:g} ms off its at_ms",
+                f"step {step.id} of {session.id} would start {milliseconds(off_ms)} off its at_ms",
             )
 
 

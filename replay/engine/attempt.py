@@ -33,7 +33,8 @@ class Attempt(Exchange, eq=False, gc=False):
     step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when its
     turn came, before it was rendered and handed to the wire. number: 2 for the first retry. expected: None where a
     status below 400 is all that is asked. check: the name of the expectation that was not met. facts: what the answer's
-    body says of itself. handshake_ns: how long it waited for its session with an MCP server to be opened.
+    body says of itself. handshake_ns: how long it waited for its session with an MCP server to be opened. hops: how
+    many redirects led to it; place: where they led, -1 where none did and the step itself tells.
     """
 
     step: Step
@@ -46,6 +47,8 @@ class Attempt(Exchange, eq=False, gc=False):
     check: str | None = None
     facts: BodyFacts | None = None
     handshake_ns: int = 0
+    hops: int = 0
+    place: int = -1
 
     @property
     def written_ns(self) -> int:
@@ -70,6 +73,16 @@ class Renders(Protocol):
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request rendered ahead may still go out as it is."""
+
+
+class Follows(Protocol):
+    """Follows redirects (replay/engine/requests/redirects.py)."""
+
+    def leads_on(self, attempt: Attempt) -> bool:
+        """Whether an answer is a redirect to be followed."""
+
+    def onward(self, attempt: Attempt, where: int) -> tuple[int, Rendered] | str:
+        """The place and the request that it leads to, or why none."""
 
 
 class Sends(Protocol):
@@ -117,5 +130,9 @@ class Sender(Protocol):
         """How MCP servers are spoken to; None where nothing is really sent."""
 
     keeps_by_session: bool
+
+    @property
+    def redirects(self) -> "Follows | None":
+        """What follows redirects; None where none are followed."""
 
     def end_session(self, walk: Walk) -> None: ...

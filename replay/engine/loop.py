@@ -236,7 +236,7 @@ class RunLoop:
 
     def halt(self) -> None:
         """As abort, in the middle of anything, and without sending what was late already."""
-        self._dispatcher.drop_late()
+        self._dispatcher.late.drop()
         self.abort()
 
     def _end(self) -> None:

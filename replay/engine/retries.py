@@ -31,7 +31,7 @@ class Retries:
     def wants(self, attempt: Attempt) -> bool:
         """Whether the policy repeats such an attempt, its budget aside."""
         policy = self._policy
-        if attempt.number >= policy.attempts:
+        if attempt.number - attempt.hops >= policy.attempts:
             return False
         if not (attempt.idempotent or policy.unsafe or policy.idempotency_header is not None):
             return False

@@ -59,7 +59,7 @@ class Work:
     def line(self) -> str:
         """What it is at, how far it has read, and for how long."""
         read = read_of(self._paths)
-        far = "" if read is None else f" {read:.0%}"
+        far = "" if read is None else f" {round(100 * read)}%"
         return f"{clean(self._what)}{far}  {clock(time.monotonic() - self._began_s)}"
 
     def _turn(self) -> None:

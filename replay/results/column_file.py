@@ -139,6 +139,8 @@ class ColumnFile:
             return constant(column[0], rows.num_rows, column.dtype), texts
         # One column of a group is too little for threads.
         read = self._file.read_row_group(group, columns=[name], use_threads=False)
+        if read.num_rows != rows.num_rows:
+            raise ValueError(f"{name}: {read.num_rows} values for {rows.num_rows} lines")
         return _made(name, read.column(0).combine_chunks())
 
 

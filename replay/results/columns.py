@@ -27,11 +27,11 @@ class Columns(NamedTuple):
 
     session, series, error, instance: codes into the lists of the same name (series: (kind, name)). Instants are
     ns from the run's start, ABSENT_NS where there is none. cold: 1, 0, or -1 where the target did not say.
-    attempts: tries of the step, the last one included. retried_ns: from the first try's intended time to the
-    last one's sending, 0 for one try. makespan_ns: of each session, from its first intended time to its last end,
-    waits included, ABSENT_NS where that is not known. cut: of each session, whether a step of it was left unsent, or
-    interrupted, so that its makespan is only the least that it can be. unsent: steps that were not sent, which have
-    no row, by reason.
+    attempts: tries of the step, the last one included; redirects that led to one are none. retried_ns: from the first
+    try's intended time to the last one's sending, 0 for one try without a redirect. makespan_ns: of each session, from
+    its first intended time to its last end, waits included, ABSENT_NS where that is not known. cut: of each session,
+    whether a step of it was left unsent, or interrupted, so that its makespan is only the least that it can be. unsent:
+    steps that were not sent, which have no row, by reason.
 
     What follows unreadable is None where it is not known; `numbers` and `flags` give it as a column all the same.
     recorded_*: of the same step in the recording. stream, streamed: a stream was asked for, and came.
@@ -180,6 +180,7 @@ class Gathering:
         self._step_names: dict[str, str] = {}
         self._unsent: Counter[str] = Counter()
         self._earlier: dict[tuple[str, str], int] = {}
+        self._hops: Counter[tuple[str, str]] = Counter()
         self._cut: set[str] = set()
         self._first_ns = np.empty(0, np.int64)
         self._last_ns = np.empty(0, np.int64)
@@ -209,13 +210,19 @@ class Gathering:
         self._put("ok", taken(ok))
         self._put("new_connection", taken(table.equals("connection", "new")))
         self._put("answered", taken(ok | (table.has("status") & ~table.has("phase"))))
-        self._put("attempts", _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32)))
         self._add_steps(table, np.flatnonzero(rows))
         earlier = ~final & ~own & ~unsent & ~table.equals("error", "stale")
         again = rows & sent & (table.numbers("attempt") != 1)
-        retried = self._retried_ns(table, earlier, again)[rows] if again.any() or earlier.any() else None
         n = int(np.count_nonzero(rows))
-        self._put("retried_ns", constant(0, n, np.int64) if retried is None else retried)
+        attempts = _mapped(taken(table.numbers("attempt")), lambda column: column.astype(np.int32))
+        retried: Int64s = constant(0, n, np.int64)
+        if again.any() or earlier.any():
+            retried_ns, hops = self._before(table, earlier, again, ok)
+            retried, hops = retried_ns[rows], hops[rows]
+            if hops.any():
+                attempts = attempts - hops
+        self._put("attempts", attempts)
+        self._put("retried_ns", retried)
 
     def columns(self, unreadable: int = 0) -> Columns:
         """All that was gathered; nothing can be added any more."""
@@ -263,19 +270,26 @@ class Gathering:
         for reason, times in table.counted("error", unsent):
             self._unsent[reason or "unknown"] += times
 
-    def _retried_ns(self, table: Table, earlier: Flags, again: Flags) -> Int64s:
-        """Of each line since when its step was due until it was sent for the last time; line by line, as few are."""
+    def _before(
+        self, table: Table, earlier: Flags, again: Flags, ok: Flags
+    ) -> tuple[Int64s, npt.NDArray[np.int32]]:
+        """Of each line since when its step was due until it was sent for the last time, and how many redirects led to
+        it; line by line, as few are.
+        """
         sent, intended = table.numbers("sent_ns"), table.numbers("intended_ns")
         sessions, steps = table.codes("session"), table.codes("step")
-        retried = np.zeros(table.n, np.int64)
+        retried, hops = np.zeros(table.n, np.int64), np.zeros(table.n, np.int32)
         for row in np.flatnonzero(earlier | again).tolist():
             step = table.texts("session")[sessions[row]], table.texts("step")[steps[row]]
             due_ns = max(0, int(intended[row]))
             if earlier[row]:
                 self._earlier.setdefault(step, due_ns)
+                if ok[row]:
+                    self._hops[step] += 1
             else:
                 retried[row] = sent[row] - self._earlier.pop(step, due_ns)
-        return retried
+                hops[row] = self._hops.pop(step, 0)
+        return retried, hops
 
     def _add_steps(self, table: Table, rows: npt.NDArray[np.intp]) -> None:
         texts, known = table.texts("step"), self._step_names

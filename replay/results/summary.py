@@ -85,7 +85,7 @@ class SummaryFold:
         self._unsent: Counter[str] = Counter()
         self._waits = self._withheld = self._sent = self._retries = 0
         self._opened = self._reused = self._shared = self._stale = 0
-        self._handshakes = self._failed_handshakes = 0
+        self._handshakes = self._failed_handshakes = self._followed = 0
         self._ttfb, self._ttft, self._lag = Histogram(), Histogram(), Histogram(LAG_UNIT_NS)
         self._timeless = self._unlike = self._redirected = 0
         self._unknown_streams = self._dense_streams = 0
@@ -112,7 +112,8 @@ class SummaryFold:
         self._last_ns = max(self._last_ns, int(table.numbers("end_ns")[ended].max(initial=0)))
         self._handshakes += int(np.count_nonzero(own))
         self._failed_handshakes += int(np.count_nonzero(own & ~ok))
-        self._retries += int(np.count_nonzero(~final & ~own))
+        self._retries += int(np.count_nonzero(~final & ~own & ~ok))
+        self._followed += int(np.count_nonzero(~final & ~own & ok))
         self._stale += int(np.count_nonzero(~final & table.equals("error", "stale")))
         yield
         for outcome, times in table.counted("outcome", final):
@@ -257,17 +258,7 @@ class SummaryFold:
             notes.append(
                 f"{said} cut off before the end, as a step was left unsent; makespans are of the others"
             )
-        if self._unknown_streams:
-            notes.append(
-                f"{self._unknown_streams} streams are in no layout that is known here: each of their events was "
-                "counted as a token, and whether they ended early is not known"
-            )
-        if self._dense_streams:
-            notes.append(
-                f"in {counted(self._dense_streams, 'stream')} the answer's own count has at least half as many tokens "
-                "again as there were events: several came in one, or were thought and not shown; tpot goes by that "
-                "count, itl by the events"
-            )
+        notes += _stream_notes(self._unknown_streams, self._dense_streams)
         if manifest.error is not None:
             notes.append(manifest.error)
         if lost > 0:
@@ -308,6 +299,7 @@ class SummaryFold:
                 unlike_recorded=self._unlike,
                 redirected=self._redirected,
                 withheld=self._withheld,
+                followed=self._followed,
                 handshakes=self._handshakes,
                 connections_opened=connections.get("opened"),
                 connections_new=self._opened,
@@ -387,9 +379,9 @@ def _lost_note(workers: Sequence[WorkerFacts], steps: int) -> str:
 def redirect_note(redirected: int) -> str:
     """What is to be known of steps that were answered with a redirect and count as ok."""
     return (
-        f"{counted(redirected, 'step')} got a redirect (3xx), which a replay does not follow, and count as ok though "
-        "what they asked for was not done; to have them fail, ask for it in the target file: [[expect]] with "
-        'status = ["2xx"]'
+        f"{counted(redirected, 'step')} got a redirect (3xx), which was not followed, and count as ok though "
+        "what they asked for was not done; in the target file, [redirects] with follow = 5 follows them, and "
+        '[[expect]] with status = ["2xx"] has them fail'
     )
 
 
@@ -398,6 +390,20 @@ def _handshake_notes(failed: int, handshakes: int) -> list[str]:
         return []
     said = f"{failed} of {handshakes} requests that open or close sessions with MCP servers failed"
     return [f"{said}; a step whose session could not be opened has failed with the same class"]
+
+
+def _stream_notes(unknown: int, dense: int) -> Iterator[str]:
+    """unknown: streams in no known layout. dense: those whose usage counts many more tokens than there were events."""
+    if unknown:
+        yield (
+            f"{unknown} streams are in no layout that is known here: each of their events was counted as a token, and "
+            "whether they ended early is not known"
+        )
+    if dense:
+        yield (
+            f"in {counted(dense, 'stream')} the answer's own count has at least half as many tokens again as there "
+            "were events: several came in one, or were thought and not shown; tpot goes by that count, itl by events"
+        )
 
 
 def _read_only_note(withheld: int, unsent: int) -> str:

@@ -68,6 +68,7 @@ ERROR_CLASSES: dict[str, str] = {
     "input_required": "an MCP call that asked for the user's input, which a replay cannot give",
     "model_error": "an error object in a model's answer, or an error event in its stream",
     "cut_short": "a model's stream that ended without its layout's end, or an MCP server's without the answer",
+    "redirect": "a redirect that could not be followed",
     "extract": "the response, or an earlier one, lacks a value that the trace takes from it",
 }
 """Every class of failure that an attempt which ends its step can have, and what it says. SLOs, retries, tables and
@@ -120,7 +121,13 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     ] = None
     attempt: Annotated[Attempt, Meta(description="Which attempt of the step it is; the first is 1.")] = 1
     final: Annotated[
-        bool, Meta(description="Whether it is the step's last attempt; false for one that was retried.")
+        bool,
+        Meta(
+            description=(
+                "Whether it is the step's last attempt; false for one that was retried (failed), and for a redirect "
+                "that was followed (ok)."
+            )
+        ),
     ] = True
     handshake: Annotated[
         bool,
@@ -328,6 +335,12 @@ class Counts(msgspec.Struct, omit_defaults=True, kw_only=True):
     ] = 0
     withheld: Annotated[
         int, Meta(description="Waits that have a request, which a read-only run kept back.")
+    ] = 0
+    followed: Annotated[
+        int,
+        Meta(
+            description="Redirects that were followed, each a request of its own, where the target asks for it."
+        ),
     ] = 0
     handshakes: Annotated[
         int,

@@ -18,6 +18,7 @@ class SimulatedSender:
     keeps_by_session = False
     gathering: Sequence[Gathers] = ()
     mcp = None
+    redirects = None
 
     def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:
         router = Router(target, read_only=read_only)

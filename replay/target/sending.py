@@ -222,6 +222,22 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
             check_header(self.idempotency_header, "")
 
 
+class Follow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether redirects are followed, which a recording shows as steps of their own."""
+
+    follow: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=50,
+            description=(
+                "How many are followed, one after the other, where the recording has none: to the origins of url and "
+                "of routes, with the credentials of each. 0: none."
+            ),
+        ),
+    ] = 0
+
+
 class SessionRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a session keeps from one step to the next."""
 

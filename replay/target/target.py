@@ -13,7 +13,7 @@ from replay.target.checking import check_header
 from replay.target.cost import Cost
 from replay.target.mcp import Mcp
 from replay.target.routes import ExpectRule, Route
-from replay.target.sending import Connections, Retry, SessionRules, Shape, Timeouts, Tls
+from replay.target.sending import Connections, Follow, Retry, SessionRules, Shape, Timeouts, Tls
 from replay.target.urls import ASGI_PREFIX, check_other_url, check_url
 
 Plane = Literal["serverless", "vm", "hybrid"]
@@ -128,6 +128,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ] = None
     slo: Annotated[tuple[str, ...], Meta(description="What replay gate holds it to, such as p99 < 800ms.")] = ()
     cost: Annotated[Cost | None, Meta(description="What it is paid for with.")] = None
+    redirects: Annotated[Follow, Meta(description="Whether redirects are followed.")] = Follow()
     session: Annotated[SessionRules, Meta(description="What a session keeps from one step to the next.")] = (
         SessionRules()
     )

@@ -18,6 +18,7 @@ SEED = 20261128
 # Modules that decode bytes, but no one's but ours or the user's own program's.
 NOT_FUZZED = {
     "replay.api.options": "keyword arguments of the user's own program",
+    "replay.cli.replaying.ceiling": "the arguments of a tool on the command line",
     "replay.cli.planes.plane_serve": "a model file, converted as the run options of its command line are",
     "replay.engine.requests.templates": "a file that the user's own target file names",
     "replay.live.screen": "snapshots of our own process",

@@ -43,6 +43,7 @@ def plain_columns(blocks):
     flags = {name: [] for name in ("ok", "new_connection", "answered", *_FLAGS)}
     steps = []
     tries = []
+    led = Counter()
     retried = []
     unsent = {}
     earlier = {}
@@ -50,7 +51,7 @@ def plain_columns(blocks):
     first_ns = []
     last_ns = []
     for records in blocks:
-        rows, since = [], []
+        rows, since, of_rows = [], [], []
         for record in records:
             if record.end_ns is not None and record.intended_ns is not None:
                 code = sessions.code(record.session)
@@ -68,6 +69,8 @@ def plain_columns(blocks):
             elif not record.final:
                 if record.error != "stale":
                     earlier.setdefault((record.session, record.step), record.intended_ns or 0)
+                    if record.outcome == "ok":
+                        led[record.session, record.step] += 1
             elif (
                 record.end_ns is not None
                 and record.intended_ns is not None
@@ -75,11 +78,13 @@ def plain_columns(blocks):
                 and (record.sent_ns is not None or record.outcome == "failed")
             ):
                 rows.append(record)
-                waited_ns = 0
+                waited_ns, hops = 0, 0
                 if record.attempt > 1 and record.sent_ns is not None:
                     due_ns = earlier.pop((record.session, record.step), record.intended_ns)
                     waited_ns = record.sent_ns - due_ns
+                    hops = led.pop((record.session, record.step), 0)
                 since.append(waited_ns)
+                of_rows.append(record.attempt - hops)
         for name in _NUMBERS:
             values = [getattr(row, name) for row in rows]
             numbers[name].append(
@@ -108,7 +113,7 @@ def plain_columns(blocks):
                 np.bool_,
             )
         )
-        tries.append(np.array([row.attempt for row in rows], np.int32))
+        tries.append(np.array(of_rows, np.int32))
         retried.append(np.array(since, np.int64))
         steps += [row.step for row in rows]
     return Columns(
@@ -147,7 +152,7 @@ class PlainCounts:
 
     def _add(self, record):
         if not record.final:
-            self.counts["retries"] += 1
+            self.counts["followed" if record.outcome == "ok" else "retries"] += 1
             self.counts["stale_connections"] += record.error == "stale"
             return
         if record.outcome == "unsent":

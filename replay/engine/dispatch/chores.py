@@ -70,7 +70,7 @@ class Chores:
 
     def work(self, now: int, slack_ns: int) -> bool:
         """One slice of what is most urgent; with little slack, only what cannot wait. Whether there is more."""
-        self._dispatcher.send_late()
+        self._dispatcher.late.send()
         self._keep_times(now, slack_ns)
         if self._ahead.is_short(now):
             self._read(now)

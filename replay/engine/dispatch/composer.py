@@ -37,6 +37,7 @@ class Composer:
         "_keeps_bodies",
         "_keeps_headers",
         "_origins",
+        "_redirects",
         "_renderers",
     )
 
@@ -57,7 +58,10 @@ class Composer:
         self._origins: Sequence[str] = () if casting is None else casting.origins
         self._jars: Sequence[str] = () if casting is None else casting.jars
         self._done, self._first_byte = done, first_byte
-        self._keeps_headers, self._keeps_bodies = keeps_headers, keeps_bodies
+        self._redirects = sender.redirects
+        # A redirect is told by a header.
+        self._keeps_headers = keeps_headers or sender.redirects is not None
+        self._keeps_bodies = keeps_bodies
 
     def __repr__(self) -> str:
         return f"<Composer for {len(self._renderers)} places>"
@@ -153,6 +157,45 @@ class Composer:
             _take_from(attempt)
         return attempt
 
+    def onward(self, attempt: Attempt, now: int) -> Attempt | str:
+        """The attempt that an answer leads to which is a redirect, or why none; it is charged as `again` says."""
+        assert self._redirects is not None
+        found = self._redirects.onward(attempt, self._place_of(attempt))
+        if isinstance(found, str):
+            return found
+        place, rendered = found
+        values = attempt.walk.values
+        if values is not None:
+            rendered = values.with_cookies(rendered, self._origins[place], self._jars[place])
+        onward = Attempt(
+            rendered.head,
+            rendered.body,
+            rendered.method,
+            self._done,
+            attempt.step,
+            attempt.walk,
+            attempt.index,
+            attempt.intended_ns,
+            now,
+            attempt.number + 1,
+            on_first_byte=attempt.on_first_byte,
+            session_key=attempt.session_key,
+            is_stream=attempt.is_stream,
+            idempotent=rendered.is_idempotent,
+            hops=attempt.hops + 1,
+            place=place,
+            captured_headers=[],
+        )
+        if attempt.expected is not None:
+            _expect(onward, attempt.expected)
+        if values is not None:
+            _take_from(onward)
+        return onward
+
+    def _place_of(self, attempt: Attempt) -> int:
+        """Where its request was sent."""
+        return attempt.place if attempt.place >= 0 else self._decide(attempt.step)
+
     def _anew(self, failed: Attempt, where: int) -> tuple[bytes, bytes]:
         """Head and body of an attempt's request, once more."""
         walk, renderer, number = failed.walk, self._renderers[where], failed.number + 1
@@ -210,7 +253,7 @@ class Composer:
         """Whatever became of the attempt: a redirect and a failure set cookies too."""
         values = attempt.walk.values
         if values is not None and attempt.captured_headers:
-            where = self._decide(attempt.step)
+            where = self._place_of(attempt)
             values.keep_cookies(self._origins[where], attempt.head, attempt.captured_headers, self._jars[where])
 
     def settle(self, attempt: Attempt) -> None:

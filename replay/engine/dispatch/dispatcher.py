@@ -9,9 +9,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from replay.engine.attempt import Attempt, Sender, Sends
+from replay.engine.attempt import Attempt, Sender
 from replay.engine.budget import Till
 from replay.engine.dispatch.composer import Composer
+from replay.engine.dispatch.late import Late
+from replay.engine.dispatch.leading import led_on
 from replay.engine.dispatch.mcp_sessions import McpSessions
 from replay.engine.outcome import Outcomes, status_class
 from replay.engine.pacing.pacer import Pacer
@@ -46,7 +48,8 @@ class Dispatcher:
     """One run's steps. stop: ends the run, since the budget is spent. check_over: told when nothing may be left to do.
 
     sessions: how many are read and not over. end_ns: nothing is sent that is due then or later. held_steps: how often
-    a step was held back, since too many were in flight. The other arguments are RunLoop's.
+    a step was held back, since too many were in flight. late: the steps that are, to be sent together. The other
+    arguments are RunLoop's.
     """
 
     def __init__(
@@ -67,7 +70,6 @@ class Dispatcher:
         check_over: Callable[[], None],
     ) -> None:
         self._sender, self._decide, self._wires = sender, sender.decide, sender.wires
-        self._gathering = sender.gathering
         self._recorder, self._recorded = recorder, recorder.ended
         self._pace, self._pacer, self._now = pace, pacer, now
         self._retries, self._till, self._witness = retries, till, witness
@@ -81,6 +83,8 @@ class Dispatcher:
             keeps_headers=witness is not None,
             keeps_bodies=recorder.answers is not None,
         )
+        self.progress = Progress()
+        self._redirects = led_on(sender, self._composer, recorder, till, self.progress, now, stop)
         self._mcp = McpSessions(
             sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over
         )
@@ -91,11 +95,10 @@ class Dispatcher:
         self._late_limit_ns = int(options.late_limit_s * _NS) if options.late == "skip" else _NO_LIMIT
         self._max_in_flight = options.max_in_flight or _NO_LIMIT
         self._held: deque[tuple[Walk, int, int]] = deque()
-        self._outbox: list[tuple[Sends, Attempt]] = []
+        self.late = Late(sender.gathering, now)
         self.end_ns = _NO_LIMIT
         self.is_stopping = False
         self.sessions = self.held_steps = 0
-        self.progress = Progress()
 
     def __repr__(self) -> str:
         return f"<Dispatcher {self.sessions} sessions under way, {self.progress.in_flight} in flight>"
@@ -117,33 +120,11 @@ class Dispatcher:
 
     def stop(self) -> None:
         """Send nothing more but what was late already."""
-        self.send_late()
+        self.late.send()
         self.is_stopping = True
         self._pacer.clear()
         self._held.clear()
         self.sessions = 0
-
-    def drop_late(self) -> None:
-        """Leave unsent what was late already."""
-        self._outbox.clear()
-
-    def send_late(self) -> None:
-        """Send what was late already, one right after the other.
-
-        A target that is faster than we are falls asleep between two requests that are made and sent in turn, and
-        each write must then wake it, which takes as long as all else that a step costs. See docs/performance.md.
-        """
-        if not self._outbox:
-            return
-        now = self._now()
-        for gathering in self._gathering:
-            gathering.cork()
-        for wire, attempt in self._outbox:
-            attempt.started_ns = now
-            wire.send(attempt)
-        self._outbox.clear()
-        for gathering in self._gathering:
-            gathering.uncork()
 
     def _begin(self, walk: Walk, _: int, due_ns: int) -> None:
         now = self._now()
@@ -203,7 +184,7 @@ class Dispatcher:
         progress.sent += 1
         wire = self._wires[where] if step.mcp is None else self._mcp.wires[where]
         if now - due_ns > _LATE_NS and not due:
-            self._outbox.append((wire, attempt))
+            self.late.put((wire, attempt))
             return
         wire.send(attempt)
         if due:
@@ -250,8 +231,10 @@ class Dispatcher:
     def _first_byte(self, attempt: Attempt) -> None:
         if self.is_stopping:
             return
+        # The first byte that counts is that of the attempt that ends the step.
         if attempt.status >= 400 and self._retries is not None and self._retries.wants(attempt):
-            # The first byte that counts is that of the attempt that ends the step.
+            return
+        if self._redirects is not None and self._redirects.leads_on(attempt):
             return
         if attempt.captured_headers is not None:
             # Before a step that waits for no more than this byte is sent.
@@ -265,6 +248,8 @@ class Dispatcher:
             self._composer.keep_cookies(attempt)
         if self._witness is not None:
             self._witness(attempt)
+        if self._redirects is not None and not self.is_stopping and self._redirects.take(attempt):
+            return
         if attempt.error is None:
             if attempt.expected is not None or attempt.keeps_body:
                 self._composer.settle(attempt)
@@ -272,7 +257,7 @@ class Dispatcher:
                 attempt.error = status_class(attempt.status)
         if self._till is not None:
             self._till.settle(attempt)
-        if attempt.status == 401:
+        if attempt.status == 401 and attempt.place < 0:
             self._sender.refused(attempt.step, attempt.sent_ns)
         is_failed = attempt.error is not None
         if is_failed and self._retries is not None and self._is_retried(attempt, self._retries):

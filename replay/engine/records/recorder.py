@@ -140,6 +140,10 @@ class Recorder:
         record.final, record.handshake = False, True
         self._line(record)
 
+    def redirected(self, x: Attempt) -> None:
+        """An answer was a redirect, and is followed. It has no part in the histograms."""
+        self.retried(x)
+
     def session_over(self, walk: Walk, end_ns: int) -> None:
         if walk.is_cut and not walk.has_failed:
             # It took no time of its own: it was cut off, and nobody knows how long it would have been.

@@ -5,10 +5,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from replay.engine.requests.destinations import bare_urls
+from replay.engine.requests.redirects import Redirects
 from replay.engine.requests.render import Renderer
 from replay.engine.requests.router import Router
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
+from replay.trace.origins import origin_of
 from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire
@@ -46,6 +48,13 @@ class TargetSender:
         # Through httpx an answer waits for the turn of its task, for which there is no bound.
         self.stamps_at_once = target.transport == "fast"
         self.mcp = target.mcp
+        self.redirects: Redirects | None = None
+        if target.redirects.follow:
+            roots = [
+                Renderer(place, origin_of(place.url) or place.url, credentials, run_id)
+                for place, credentials in zip(self.places, self._credentials, strict=True)
+            ]
+            self.redirects = Redirects(self.places, roots, target.redirects.follow)
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:

@@ -92,13 +92,17 @@ class SessionValues:
                 ready = msgspec.structs.replace(ready, request=request)
         if ahead is None or ready is not step:
             ahead = renderer.render(ready, session_id, number)
+        return self.with_cookies(ahead, origin, jar, recorded)
+
+    def with_cookies(self, rendered: Rendered, origin: str, jar: str, recorded: str = "") -> Rendered:
+        """The request with cookies of this jar. recorded: those that it was recorded with."""
         if self.cookies is None:
-            return ahead
-        cookie = self.cookies.header_for(origin + _target_of(ahead.head), recorded, jar)
+            return rendered
+        cookie = self.cookies.header_for(origin + _target_of(rendered.head), recorded, jar)
         if not cookie:
-            return ahead
+            return rendered
         # The head ends with the empty line; before it there is room for one more header.
-        return ahead._replace(head=b"%scookie: %s\r\n\r\n" % (ahead.head[:-2], _bytes(cookie)))
+        return rendered._replace(head=b"%scookie: %s\r\n\r\n" % (rendered.head[:-2], _bytes(cookie)))
 
     def keep_cookies(self, origin: str, head: bytes, headers: _Headers, jar: str = "") -> None:
         """Put the cookies of an answer into this jar. head: of the request."""

@@ -160,13 +160,16 @@ def _redirects(seen: Seen) -> Iterator[Finding]:
             f"{_n(n, 'answer leads', 'answers lead')} to {shortened(origin)}, and a replay follows no redirect",
             f"Name {shortened(origin)} as the target's url, if that is where the requests belong.",
         )
-    if here:
+    if here and seen.target.redirects.follow:
+        yield Finding("redirects", "ok", f"{_n(here, 'redirect was', 'redirects were')} followed")
+    elif here:
         yield Finding(
             "redirects",
             "warn",
             f"{_n(here, 'answer leads', 'answers lead')} to another path of the same host, and a replay follows no "
-            "redirect",
-            "Look at the paths that redirect: a slash at the end, a prefix in the target's url, http for https.",
+            "redirect unless it is told to",
+            "Look at the paths that redirect: a slash at the end, a prefix in the target's url, http for https. Or "
+            "have them followed: follow = 5 under [redirects] in the target file.",
         )
     if not elsewhere and not here:
         yield Finding("redirects", "ok", "no answer leads elsewhere")

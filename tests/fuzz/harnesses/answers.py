@@ -5,9 +5,11 @@ import random
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from replay.dialects import mcp
 from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
@@ -190,6 +192,24 @@ def _body(data: bytes, folder: Path) -> bool:
     return document is not None
 
 
+def _mcp(data: bytes, folder: Path) -> bool:
+    """What a server says of a session, and parameters that a recording has."""
+    mcp.session_id_in(data)
+    answer = mcp.answer_among(data)
+    version = mcp.negotiated(answer or data)
+    try:
+        # As the lines of a trace are: whole JSON, in UTF-8.
+        params = msgspec.json.encode(msgspec.json.decode(data.decode(), type=dict[str, Any]))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return version is not None
+    for method in ("tools/call", "resources/read", "other"):
+        headers = mcp.headers_of(method, params, mcp.STATELESS)
+        assert all(value.isascii() and value.isprintable() for value in headers.values())
+        said = mcp.message(method, "1", mcp.Client("1").with_meta(params))
+        assert msgspec.json.decode(said)["id"] == "1"
+    return True
+
+
 def _frames(data: bytes, folder: Path) -> bool:
     """However the bytes are cut, Amazon's frames are the same."""
     whole, cut = FrameCutter(), FrameCutter()
@@ -224,6 +244,18 @@ HARNESSES = (
         "body", _body, (), seeds.bodies,
         ("replay.dialects.bodies", "replay.dialects.documents", "replay.dialects.families", "replay.engine.answers.shape",
          "replay.planes.modelled.asking", "replay.planes.recorded.bodies", "replay.planes.recorded.keys"),
+    ),
+    Harness(
+        "mcp",
+        _mcp,
+        (),
+        lambda: [
+            b'{"jsonrpc":"2.0","id":"1","result":{"protocolVersion":"2025-11-25","capabilities":{}}}',
+            b'data: {"jsonrpc":"2.0","id":"1","result":{"protocolVersion":"2025-06-18"}}\n\n',
+            b'{"name":"search","arguments":{"q":"x"},"_meta":{"progressToken":1}}',
+        ],
+        ("replay.dialects.mcp",),
+        (b'"_meta":null', b'"_meta":[]', b'"name":"\\u0000"', b'"uri":"\\ud800"'),
     ),
     Harness("aws-frames", _frames, (), seeds.frames, ("replay.dialects.aws_frames",)),
     Harness("request-head", _request_head, (ValueError,), seeds.requests, ("replay.wire.httpx.requests",), seeds.HEAD_WORDS),

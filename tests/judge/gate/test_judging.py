@@ -228,7 +228,7 @@ def test_a_gate_says_that_redirects_were_not_followed():
 
     (note,) = judge_gate([parse_slo("errors < 1%")], run).notes
 
-    assert note.startswith("50 steps got a redirect (3xx), which a replay does not follow, and count as ok")
+    assert note.startswith("50 steps got a redirect (3xx), which was not followed, and count as ok")
 
 
 def test_a_run_with_failures_and_no_bound_on_them_is_told():
