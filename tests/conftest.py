@@ -21,9 +21,11 @@ from tests.support.walks import walked_starts_ms
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
-# A shell ignores SIGINT for what it starts in the background, and children inherit that.
+# A shell ignores SIGINT for what it starts in the background, nohup SIGHUP, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SUPPORT = Path(__file__).parent / "support"
 HEADER = {"format": "replay-trace", "version": 1, "name": "t"}

@@ -36,6 +36,9 @@ def with_own_addresses(
 
 def client_url(url: str, asked: Upstream, routes: Sequence[Route], own: str) -> str | None:
     """The URL under which a client of the recorder reaches one of an upstream; None where it is to stay as it is."""
+    if not url.isprintable():
+        # No URL, and urlsplit would pass over what is none of it.
+        return None
     try:
         parts = urlsplit(url)
         port = parts.port

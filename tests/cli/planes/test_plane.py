@@ -85,7 +85,7 @@ def test_it_wants_to_be_told_what_to_serve():
 
     assert result.exit_code == 2
     assert result.stderr == (
-        "replay: say what to serve: --modelled, or --command with how an instance is started.\n"
+        "replay: say what to serve: --modelled, --trace with a recording that answers, or --command with how an instance is started.\n"
     )
 
 

@@ -12,7 +12,11 @@ from replay.cli.traces.trace import trace
 from replay.trace.file.stream import read_sessions
 
 DOCS = Path(__file__).parents[3] / "docs" / "importing.md"
-[DOOR_LOG] = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+[DOOR_LOG] = [
+    block
+    for block in re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    if "class DoorLog" in block
+]
 RECORDING = "# door log\n1000 /a\n1250 /b\n"
 
 

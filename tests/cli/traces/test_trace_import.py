@@ -85,7 +85,7 @@ def error_of(*words: str, stdin: bytes = b"") -> str:
 def test_errors_name_stdin_and_not_the_temporary_file(tmp_path, spools):
     out = tmp_path / "out.jsonl"
     assert error_of("mooncake", "-", "-o", str(out), stdin=b"{") == (
-        "stdin, line 1: not valid JSON: Input data was truncated."
+        "stdin, line 1: not valid JSON: Input data was truncated. The file does not look like mooncake."
     )
     assert error_of("mooncake", "-", "-o", str(out)) == "stdin: empty."
     assert list(spools.iterdir()) == []
