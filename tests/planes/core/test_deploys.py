@@ -18,9 +18,9 @@ from replay.planes.modelled.types import Faults, ModelSpec
 from replay.planes.serving.serving import plane_server
 from replay.simulation.simulation import simulate_trace
 from replay.target.target import Target
+from tests.support.gateways import ONLY_WAITING
 
 SECOND_NS = 1_000_000_000
-ONLY_WAITING = RequestDriven(windows_s=(), keep_instances=None)
 
 
 def vm(workers, concurrency=1, **rules):
