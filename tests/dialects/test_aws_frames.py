@@ -145,8 +145,12 @@ def test_a_message_that_is_too_long_is_passed_over_in_bounded_memory():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_taken(data):
-    fed(b"\x00" + data)
-    FrameCutter().feed(message(data, b"{}"))
+    cutter = FrameCutter()
+    blocks = cutter.feed(message(data, b"{}") + ANSWER[0])
+
+    # Whatever its headers are, a message that is whole costs no other one.
+    assert blocks[-1:] == FrameCutter().feed(ANSWER[0])
+    assert fed(b"\x00" + data).token_count == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What a real nginx logs is imported as it happened: every request, in its session, at its time."""
 
-import contextlib
 import http.client
 import signal
 import socket
@@ -15,6 +14,7 @@ import pytest
 from replay.importers.logs.access_log import AccessLog
 from replay.importers.logs.json_log import JsonLog
 from replay.importers.types import ImportOptions
+from tests.support.nginx import await_listening
 
 NGINX = Path("/usr/sbin/nginx")
 PAGE_BYTES = 1_200_000  # nginx sends the first second's share at once, and the rest at its rate
@@ -88,17 +88,6 @@ def served(tmp_path_factory) -> tuple[Path, list[Sent]]:
         process.kill()
         process.wait(timeout=10)
     return folder, sent
-
-
-def await_listening(port: int, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(500):
-        if process.poll() is not None:
-            pytest.skip(f"nginx ended with {process.returncode} instead of listening")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.01)
-    pytest.skip("nginx does not listen")
 
 
 def requests_of(client: str, port: int) -> list[Sent]:

@@ -49,14 +49,15 @@ def nginx_serving(
     (folder / "nginx.conf").write_text(dedent(config))
     process = subprocess.Popen([NGINX, "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"])
     try:
-        _await_listening(port, process)
+        await_listening(port, process)
         yield f"http{'s' if is_tls else ''}://127.0.0.1:{port}", str(folder / "ca.pem")
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-def _await_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def await_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Come back when it takes connections; a test whose nginx cannot be started is skipped."""
     for _ in range(500):
         if process.poll() is not None:
             pytest.skip(f"nginx ended with {process.returncode} instead of listening")

@@ -1,5 +1,6 @@
 """What OpenAI's chat completions and legacy completions have in common: answers are a list of choices."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.errors import is_told
@@ -118,6 +119,18 @@ def bounds(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     streams = b'true,"stream_options":{"include_usage":true}' if is_stream else b"false"
     ignores = b',"ignore_eos":true}' if ignores_eos else b"}"
     return b'"max_tokens":%d,"stream":%b%b' % (limit, streams, ignores)
+
+
+def head(kind: bytes, prefix: bytes, name: bytes) -> bytes:
+    """How an answer begins, and each chunk of one: the members before its choices."""
+    return b'{"id":"%b-%b","object":"%b","created":0,"model":"modelled"' % (prefix, name, kind)
+
+
+def ending(last: bytes, beginning: bytes, answer: Scripted) -> Sequence[bytes]:
+    """The events that end a stream. last: the one with the reason. beginning: the head of its chunks."""
+    if not answer.tells_usage:
+        return last, DONE
+    return last, b'data: %b,"choices":[],"usage":%b}\n\n' % (beginning, usage_told(answer)), DONE
 
 
 def usage_told(answer: Scripted) -> bytes:

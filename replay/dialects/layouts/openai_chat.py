@@ -9,7 +9,15 @@ https://learn.microsoft.com/azure/ai-foundry/openai/concepts/content-streaming
 
 from collections.abc import Sequence
 
-from replay.dialects.layouts.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.layouts.choices import (
+    bounds,
+    choices_of,
+    ending,
+    head,
+    read_body,
+    read_choices,
+    usage_told,
+)
 from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 
@@ -25,11 +33,12 @@ def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'"}],%b' % bounds(limit, is_stream, ignores_eos)
 
 
+def _head(name: bytes) -> bytes:
+    return head(b"chat.completion.chunk", b"chatcmpl", name)
+
+
 def _chunk(name: bytes, delta: bytes, finish: bytes) -> bytes:
-    return (
-        b'data: {"id":"chatcmpl-%b","object":"chat.completion.chunk","created":0,"model":"modelled",'
-        b'"choices":[{"index":0,"delta":%b,"finish_reason":%b}]}\n\n' % (name, delta, finish)
-    )
+    return b'data: %b,"choices":[{"index":0,"delta":%b,"finish_reason":%b}]}\n\n' % (_head(name), delta, finish)
 
 
 def _begin(answer: Scripted) -> Sequence[bytes]:
@@ -41,21 +50,13 @@ def _token(name: bytes, text: bytes) -> bytes:
 
 
 def _end(answer: Scripted, _text: bytes) -> Sequence[bytes]:
-    last = _chunk(answer.name, b"{}", b'"stop"')
-    if not answer.tells_usage:
-        return last, DONE
-    usage = (
-        b'data: {"id":"chatcmpl-%b","object":"chat.completion.chunk","created":0,"model":"modelled","choices":[],'
-        b'"usage":%b}\n\n' % (answer.name, usage_told(answer))
-    )
-    return last, usage, DONE
+    return ending(_chunk(answer.name, b"{}", b'"stop"'), _head(answer.name), answer)
 
 
 def _whole(answer: Scripted, text: bytes) -> bytes:
     return (
-        b'{"id":"chatcmpl-%b","object":"chat.completion","created":0,"model":"modelled","choices":[{"index":0,'
-        b'"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}],"usage":%b}'
-        % (answer.name, text, usage_told(answer))
+        b'%b,"choices":[{"index":0,"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}],"usage":%b}'
+        % (head(b"chat.completion", b"chatcmpl", answer.name), text, usage_told(answer))
     )
 
 

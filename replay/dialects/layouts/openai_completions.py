@@ -5,7 +5,15 @@ Source: https://platform.openai.com/docs/api-reference/completions
 
 from collections.abc import Sequence
 
-from replay.dialects.layouts.choices import DONE, bounds, choices_of, read_body, read_choices, usage_told
+from replay.dialects.layouts.choices import (
+    bounds,
+    choices_of,
+    ending,
+    head,
+    read_body,
+    read_choices,
+    usage_told,
+)
 from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted
 
 
@@ -26,11 +34,13 @@ def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'",%b' % bounds(limit, is_stream, ignores_eos)
 
 
+def _head(name: bytes) -> bytes:
+    return head(b"text_completion", b"cmpl", name)
+
+
 def _completion(name: bytes, text: bytes, finish: bytes) -> bytes:
-    return (
-        b'{"id":"cmpl-%b","object":"text_completion","created":0,"model":"modelled",'
-        b'"choices":[{"index":0,"text":"%b","logprobs":null,"finish_reason":%b}]' % (name, text, finish)
-    )
+    choice = b'{"index":0,"text":"%b","logprobs":null,"finish_reason":%b}' % (text, finish)
+    return b'%b,"choices":[%b]' % (_head(name), choice)
 
 
 def _begin(_answer: Scripted) -> Sequence[bytes]:
@@ -43,13 +53,7 @@ def _token(name: bytes, text: bytes) -> bytes:
 
 def _end(answer: Scripted, _text: bytes) -> Sequence[bytes]:
     last = b"data: %b}\n\n" % _completion(answer.name, b"", b'"stop"')
-    if not answer.tells_usage:
-        return last, DONE
-    usage = (
-        b'data: {"id":"cmpl-%b","object":"text_completion","created":0,"model":"modelled","choices":[],"usage":%b}\n\n'
-        % (answer.name, usage_told(answer))
-    )
-    return last, usage, DONE
+    return ending(last, _head(answer.name), answer)
 
 
 def _whole(answer: Scripted, text: bytes) -> bytes:

@@ -663,7 +663,9 @@ def test_whatever_attributes_hold_the_trace_is_valid(tmp_path_factory, all_attri
     ]
     for each in made:
         each["kind"] = kind
-    imported(path, data(chat("z", 0, 1), *made))
+
+    # It is read back, which refuses what breaks a rule; the one span that is sound is there whatever the others hold.
+    assert sum(len(session.steps) for session in imported(path, data(chat("z", 0, 1), *made))[1]) >= 1
 
 
 @settings(max_examples=80, deadline=None)
