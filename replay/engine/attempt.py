@@ -30,16 +30,17 @@ class Expectation(Protocol):
 class Attempt(Exchange, eq=False, gc=False):
     """An exchange with what the run knows of it; the wire sees nothing of that.
 
-    step: the one at this index of the walk's session. intended_ns: when the step was first due. started_ns: when its
-    turn came, before it was rendered and handed to the wire. number: 2 for the first retry. expected: None where a
-    status below 400 is all that is asked. check: the name of the expectation that was not met. facts: what the answer's
-    body says of itself. handshake_ns: how long it waited for its session with an MCP server to be opened. hops: how
-    many redirects led to it; place: where they led, -1 where none did and the step itself tells.
+    step: the one at this index of the walk's session. place: where it goes, as Sender numbers them. intended_ns: when
+    the step was first due. started_ns: when its turn came, before it was rendered and handed to the wire. number: 2 for
+    the first retry. expected: None where a status below 400 is all that is asked. check: the name of the expectation
+    that was not met. facts: what the answer's body says of itself. handshake_ns: how long it waited for its session
+    with an MCP server to be opened. hops: how many redirects led to it.
     """
 
     step: Step
     walk: Walk
     index: int
+    place: int
     intended_ns: int
     started_ns: int
     number: int = 1
@@ -48,7 +49,6 @@ class Attempt(Exchange, eq=False, gc=False):
     facts: BodyFacts | None = None
     handshake_ns: int = 0
     hops: int = 0
-    place: int = -1
 
     @property
     def written_ns(self) -> int:
@@ -81,7 +81,7 @@ class Follows(Protocol):
     def leads_on(self, attempt: Attempt) -> bool:
         """Whether an answer is a redirect to be followed."""
 
-    def onward(self, attempt: Attempt, where: int) -> tuple[int, Rendered] | str:
+    def onward(self, attempt: Attempt) -> tuple[int, Rendered] | str:
         """The place and the request that it leads to, or why none."""
 
 
@@ -118,8 +118,8 @@ class Sender(Protocol):
 
     def prepare(self, connections: int) -> None: ...
 
-    def refused(self, step: Step, sent_ns: int) -> None:
-        """The request of this step that was sent then was answered with 401."""
+    def refused(self, place: int, sent_ns: int) -> None:
+        """A request that was sent to this place then was answered with 401."""
 
     @property
     def gathering(self) -> Sequence[Gathers]:

@@ -82,6 +82,7 @@ class Prober:
             step,
             walk,
             0,
+            where,
             now,
             now,
             session_key=walk,

@@ -35,7 +35,7 @@ class SimulatedSender:
     def end_session(self, walk: Walk) -> None:
         pass
 
-    def refused(self, step: Step, sent_ns: int) -> None:
+    def refused(self, place: int, sent_ns: int) -> None:
         pass
 
 

@@ -75,7 +75,7 @@ class World:
         exchange.first_byte_ns = exchange.end_ns = self.time.now()
         exchange.on_done(exchange)
 
-    def refused(self, step, sent_ns: int) -> None:
+    def refused(self, place, sent_ns: int) -> None:
         self.refusals.append(sent_ns)
 
     def sweep(self, now) -> None: ...

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from replay.engine.run import replay_trace
-from replay.engine.types import RunOptions
+from replay.engine.types import Budget, RunOptions
 from replay.results.columns import read_columns
 from replay.target.file import load_target
 
@@ -235,3 +235,41 @@ def test_none_is_followed_unless_it_is_asked_for(tmp_path, serving):
     done = replay_trace(tmp_path / "t.jsonl", load_target(str(file)), RunOptions(), tmp_path / "other").summary
 
     assert (done.counts.followed, done.counts.redirected, done.counts.ok) == (0, 1, 1)
+
+
+def test_a_retry_repeats_what_failed_and_not_what_led_there(tmp_path, serving):
+    """A POST that was answered with 303 has been done: to send it again would do it twice."""
+    server = serving({"/orders": (303, "/orders/7"), "/orders/7": (503, None)})
+    target = "[retry]\nattempts = 3\nbackoff_s = 0.001\n"
+    summary, _ = replayed(
+        tmp_path, server.url, {"method": "POST", "path": "/orders", "json": {"n": 1}}, target=target
+    )
+
+    assert [seen[:2] for seen in server.seen] == [("POST", "/orders"), *[("GET", "/orders/7")] * 3]
+    assert (summary.counts.errors, summary.counts.followed, summary.counts.retries) == ({"status_5xx": 1}, 1, 2)
+    assert read_columns(tmp_path / "run").attempts.tolist() == [3]
+
+
+def test_a_budget_pays_for_what_a_redirect_leads_to(tmp_path, serving):
+    server = serving({"/v1/chat/completions": (307, "/other/v1/chat/completions")})
+    step = {"kind": "llm", "llm": {"input_tokens": 1, "output_tokens": 1}}
+    trace, file = tmp_path / "t.jsonl", tmp_path / "target.toml"
+    lines = [
+        {"format": "replay-trace", "version": 1, "name": "t"},
+        {"id": "s", "start_ms": 0, "steps": [{"id": "a", "name": "x", **step}]},
+    ]
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    file.write_text(
+        f'url = "{server.url}"\nredirects = {{ follow = 3 }}\n[cost]\nprice = "cloud-run-us-central1"\ncall_price = 1.0\n'
+    )
+
+    def run(amount, name):
+        options = RunOptions(budget=Budget(amount))
+        return replay_trace(trace, load_target(str(file)), options, tmp_path / name).summary
+
+    paid, refused = run(2.0, "paid"), run(1.0, "refused")
+
+    assert (paid.counts.ok, paid.counts.followed, paid.spent.amount) == (1, 1, 2.0)
+    assert (refused.counts.ok, refused.counts.errors, refused.spent.amount) == (0, {"interrupted": 1}, 1.0)
+    assert refused.ended.by == "budget"
+    assert [seen[1] for seen in server.seen].count("/other/v1/chat/completions") == 1

@@ -13,4 +13,4 @@ def attempt(step: Step, walk: Walk | None = None, **fields: Any) -> Attempt:
     if walk is None:
         walk = Walk(Session("s", 0.0, [step]), Pace(Knobs()), 0)
     given = {"head": b"", "body": b"", "method": "GET", "on_done": lambda _: None} | fields
-    return Attempt(**{"index": 0, "intended_ns": 0, "started_ns": 0} | given, step=step, walk=walk)
+    return Attempt(**{"index": 0, "place": 0, "intended_ns": 0, "started_ns": 0} | given, step=step, walk=walk)

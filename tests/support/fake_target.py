@@ -81,7 +81,7 @@ class FakeTarget:
     def prepare(self, connections: int) -> None:
         self.prepared.append(connections)
 
-    def refused(self, step: Step, sent_ns: int) -> None:
+    def refused(self, place: int, sent_ns: int) -> None:
         pass
 
     def end_session(self, walk: Any) -> None:

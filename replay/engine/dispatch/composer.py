@@ -110,6 +110,7 @@ class Composer:
             step,
             walk,
             index,
+            where,
             due_ns,
             now,
             on_first_byte=None if walk.is_flat or not walk.wants_first_byte(index) else self._first_byte,
@@ -127,74 +128,55 @@ class Composer:
         return attempt
 
     def again(self, failed: Attempt, now: int) -> Attempt:
-        """The next attempt of a step; it is charged from when the step was first due."""
-        where = self._decide(failed.step)
-        head, body, values = failed.head, failed.body, failed.walk.values
-        if head:
-            # Rendered anew, for its credentials and cookies may be others meanwhile; the rest of it is the same.
-            head, body = self._anew(failed, where)
-        attempt = Attempt(
-            head,
-            body,
-            failed.method,
-            self._done,
-            failed.step,
-            failed.walk,
-            failed.index,
-            failed.intended_ns,
-            now,
-            failed.number + 1,
-            on_first_byte=failed.on_first_byte,
-            session_key=failed.session_key,
-            is_stream=failed.is_stream,
-            idempotent=failed.idempotent,
-        )
-        if self._keeps_headers:
-            attempt.captured_headers = []
-        if failed.expected is not None:
-            _expect(attempt, failed.expected)
-        if values is not None:
-            _take_from(attempt)
-        return attempt
+        """The next attempt of a step, to the same place; it is charged from when the step was first due."""
+        head, body = failed.head, failed.body
+        # Rendered anew, for its credentials and cookies may be others meanwhile; the rest of it is the same. What a
+        # redirect led to is not the step's to render.
+        if head and not failed.hops:
+            head, body = self._anew(failed, failed.place)
+        return self._next(failed, Rendered(failed.method, head, body, failed.is_stream, failed.idempotent), now)
 
     def onward(self, attempt: Attempt, now: int) -> Attempt | str:
         """The attempt that an answer leads to which is a redirect, or why none; it is charged as `again` says."""
         assert self._redirects is not None
-        found = self._redirects.onward(attempt, self._place_of(attempt))
+        found = self._redirects.onward(attempt)
         if isinstance(found, str):
             return found
         place, rendered = found
         values = attempt.walk.values
         if values is not None:
             rendered = values.with_cookies(rendered, self._origins[place], self._jars[place])
-        onward = Attempt(
+        onward = self._next(attempt, rendered, now)
+        onward.place, onward.hops = place, attempt.hops + 1
+        return onward
+
+    def _next(self, before: Attempt, rendered: Rendered, now: int) -> Attempt:
+        """The attempt that follows another one of its step, which is looked at as that was."""
+        attempt = Attempt(
             rendered.head,
             rendered.body,
             rendered.method,
             self._done,
-            attempt.step,
-            attempt.walk,
-            attempt.index,
-            attempt.intended_ns,
+            before.step,
+            before.walk,
+            before.index,
+            before.place,
+            before.intended_ns,
             now,
-            attempt.number + 1,
-            on_first_byte=attempt.on_first_byte,
-            session_key=attempt.session_key,
-            is_stream=attempt.is_stream,
+            before.number + 1,
+            hops=before.hops,
+            on_first_byte=before.on_first_byte,
+            session_key=before.session_key,
+            is_stream=rendered.is_stream,
             idempotent=rendered.is_idempotent,
-            hops=attempt.hops + 1,
-            place=place,
-            captured_headers=[],
         )
-        if attempt.expected is not None:
-            _expect(onward, attempt.expected)
-        if values is not None:
-            _take_from(onward)
-        return onward
-
-    def _place_of(self, attempt: Attempt) -> int:
-        """Where its request was sent."""
-        return attempt.place if attempt.place >= 0 else self._decide(attempt.step)
+        if self._keeps_headers:
+            attempt.captured_headers = []
+        if before.expected is not None:
+            _expect(attempt, before.expected)
+        if before.walk.values is not None:
+            _take_from(attempt)
+        return attempt
 
     def _anew(self, failed: Attempt, where: int) -> tuple[bytes, bytes]:
         """Head and body of an attempt's request, once more."""
@@ -223,6 +205,7 @@ class Composer:
             step,
             walk,
             0,
+            where,
             now,
             now,
             session_key=walk,
@@ -242,6 +225,7 @@ class Composer:
             step,
             walk,
             index,
+            self._decide(step),
             due_ns,
             now,
             session_key=walk,
@@ -253,7 +237,7 @@ class Composer:
         """Whatever became of the attempt: a redirect and a failure set cookies too."""
         values = attempt.walk.values
         if values is not None and attempt.captured_headers:
-            where = self._place_of(attempt)
+            where = attempt.place
             values.keep_cookies(self._origins[where], attempt.head, attempt.captured_headers, self._jars[where])
 
     def settle(self, attempt: Attempt) -> None:

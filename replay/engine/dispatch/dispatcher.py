@@ -13,7 +13,7 @@ from replay.engine.attempt import Attempt, Sender
 from replay.engine.budget import Till
 from replay.engine.dispatch.composer import Composer
 from replay.engine.dispatch.late import Late
-from replay.engine.dispatch.leading import led_on
+from replay.engine.dispatch.leading import LedOn
 from replay.engine.dispatch.mcp_sessions import McpSessions
 from replay.engine.outcome import Outcomes, status_class
 from replay.engine.pacing.pacer import Pacer
@@ -84,7 +84,12 @@ class Dispatcher:
             keeps_bodies=recorder.answers is not None,
         )
         self.progress = Progress()
-        self._redirects = led_on(sender, self._composer, recorder, till, self.progress, now, stop)
+        follows = sender.redirects
+        self._redirects = None
+        if follows is not None:
+            self._redirects = LedOn(
+                follows, self._wires, self._composer, recorder, till, self.progress, now, stop
+            )
         self._mcp = McpSessions(
             sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over
         )
@@ -248,17 +253,19 @@ class Dispatcher:
             self._composer.keep_cookies(attempt)
         if self._witness is not None:
             self._witness(attempt)
-        if self._redirects is not None and not self.is_stopping and self._redirects.take(attempt):
-            return
-        if attempt.error is None:
+        redirects = self._redirects
+        leads_on = redirects is not None and redirects.leads_on(attempt)
+        if attempt.error is None and not leads_on:
             if attempt.expected is not None or attempt.keeps_body:
                 self._composer.settle(attempt)
             elif attempt.status >= 400:
                 attempt.error = status_class(attempt.status)
         if self._till is not None:
             self._till.settle(attempt)
-        if attempt.status == 401 and attempt.place < 0:
-            self._sender.refused(attempt.step, attempt.sent_ns)
+        if redirects is not None and leads_on and redirects.sends_on(attempt, is_stopping=self.is_stopping):
+            return
+        if attempt.status == 401:
+            self._sender.refused(attempt.place, attempt.sent_ns)
         is_failed = attempt.error is not None
         if is_failed and self._retries is not None and self._is_retried(attempt, self._retries):
             return
@@ -309,7 +316,7 @@ class Dispatcher:
             return
         self.progress.sent += 1
         wires = self._wires if failed.step.mcp is None else self._mcp.wires
-        wires[self._decide(failed.step)].send(self._composer.again(failed, self._now()))
+        wires[failed.place].send(self._composer.again(failed, self._now()))
 
     def _send_held(self) -> None:
         progress = self.progress

@@ -171,7 +171,7 @@ class McpSessions:
         if attempt.error is None:
             expected.settle(attempt)
         if attempt.status == 401 and session.waiting:
-            self._sender.refused(session.waiting[0][0].step, attempt.sent_ns)
+            self._sender.refused(attempt.place, attempt.sent_ns)
         return attempt.error is None
 
     def _fail(self, session: _Opened, failed: Attempt, where: int) -> None:

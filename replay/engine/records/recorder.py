@@ -126,7 +126,9 @@ class Recorder:
         self._line(self._records.unsent(walk, step, due_ns, reason))
 
     def retried(self, x: Attempt) -> None:
-        """An attempt has failed, and the step is tried again. It has no part in the histograms."""
+        """An attempt does not end its step: it failed and is tried again, or was a redirect. It has no part in the
+        histograms.
+        """
         if x.stale_retries:
             self._line(self._records.stale_attempt(x))
         step: Step = x.step
@@ -139,10 +141,6 @@ class Recorder:
         record = self._records.attempt(x, {})
         record.final, record.handshake = False, True
         self._line(record)
-
-    def redirected(self, x: Attempt) -> None:
-        """An answer was a redirect, and is followed. It has no part in the histograms."""
-        self.retried(x)
 
     def session_over(self, walk: Walk, end_ns: int) -> None:
         if walk.is_cut and not walk.has_failed:

@@ -63,8 +63,9 @@ class Redirects:
             and _location(attempt) is not None
         )
 
-    def onward(self, attempt: Attempt, where: int) -> Onward | str:
-        """What to send next, or why nothing. attempt: it leads on. where: the place that it was sent to."""
+    def onward(self, attempt: Attempt) -> Onward | str:
+        """What to send next, or why nothing. attempt: it leads on."""
+        where = attempt.place
         if attempt.hops >= self._most:
             return TOO_MANY
         method, target, lines = _parts(attempt.head)

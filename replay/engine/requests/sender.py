@@ -11,7 +11,6 @@ from replay.engine.requests.router import Router
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
-from replay.trace.types import Step
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire
 from replay.wire.http2.wire import Http2Wire
@@ -85,9 +84,9 @@ class TargetSender:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
         self.wires[0].prepare(connections)
 
-    def refused(self, step: Step, sent_ns: int) -> None:
-        """The request of this step that was sent then was answered with 401."""
-        self._credentials[self.decide(step)].refused(sent_ns)
+    def refused(self, place: int, sent_ns: int) -> None:
+        """A request that was sent to this place then was answered with 401."""
+        self._credentials[place].refused(sent_ns)
 
     def end_session(self, session_key: Any) -> None:
         for wire in self.wires:

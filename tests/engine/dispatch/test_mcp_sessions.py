@@ -50,7 +50,7 @@ class McpTarget(FakeTarget):
         self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
         self._session_id, self.refuses = session_id, dict(refuses)
         self.said: list[tuple[str, str | None]] = []
-        self.refusals: list[str] = []
+        self.refusals: list[int] = []
 
     def send(self, attempt):
         lines = dict(line.split(": ", 1) for line in attempt.head.decode().split("\r\n")[1:] if line)
@@ -75,8 +75,8 @@ class McpTarget(FakeTarget):
             attempt.captured_headers.append((b"Mcp-Session-Id", self._session_id))
         attempt.on_done(attempt)
 
-    def refused(self, step, sent_ns):
-        self.refusals.append(step.id)
+    def refused(self, place, sent_ns):
+        self.refusals.append(place)
 
 
 def call(step_id, *after, method="x/y", at_ms=0.0, **fields):
@@ -162,7 +162,7 @@ def test_each_way_in_which_a_handshake_fails_is_told(world, tmp_path, refuses, e
     ]
 
     assert (step.outcome, step.error) == ("failed", error)
-    assert target.refusals == (["a"] if 401 in refuses.values() else [])
+    assert target.refusals == ([0] if 401 in refuses.values() else [])
 
 
 def test_a_version_that_nobody_knows_is_a_breach_of_protocol(world, tmp_path, monkeypatch):

@@ -234,7 +234,7 @@ def test_a_refusal_elsewhere_renews_nothing_of_the_targets(monkeypatch):
     for place, credentials in zip(sender.places, sender._credentials, strict=True):
         credentials.refused = lambda sent_ns, url=place.url: told.append(url)
 
-    sender.refused(Step("a", "tool", "x", request=Request("GET", "/x")), 7)
+    sender.refused(1, 7)
 
     assert told == ["http://other.example"]
 
