@@ -17,7 +17,6 @@ from collections.abc import Mapping
 import msgspec
 
 from replay.dialects.documents import read_document
-from replay.dialects.sse import EventCutter, fields_of
 
 STATELESS = "2026-07-28"
 SESSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -168,21 +167,6 @@ def negotiated(answer: bytes) -> str | None:
     result = document.get("result") if isinstance(document, dict) else None
     version = result.get("protocolVersion") if isinstance(result, dict) else None
     return version if version in SESSIONS else None
-
-
-def answer_among(events: bytes) -> bytes:
-    """The message among those of an event stream that answers a request; empty where there is none."""
-    cutter = EventCutter()
-    for block in [*cutter.feed(events), cutter.unfinished()]:
-        value = fields_of(block)[1] or b""
-        document = read_document(value)
-        if (
-            isinstance(document, dict)
-            and "method" not in document
-            and ("result" in document or "error" in document)
-        ):
-            return value
-    return b""
 
 
 def _text(text: str) -> bytes:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from replay.dialects.bodies import family_of_request, read_body
-from replay.dialects.mcp import answer_among
+from replay.dialects.layouts.json_rpc import answer_among, awaited_by
 from replay.engine.attempt import Attempt
-from replay.http.codings import uncoded
+from replay.http.codings import uncoded, uncoded_so_far
 from replay.results.types import is_transient
 from replay.target.routes import ExpectRule, expected_of
 from replay.target.target import Target
@@ -101,10 +101,13 @@ def plain_body(attempt: Attempt) -> bytes:
     """What was kept of the body, without its content coding; of an MCP server's stream, the message that answers."""
     body = bytes(attempt.captured or b"")
     coding = attempt.content_encoding
+    is_stream = attempt.events is not None and attempt.step.mcp is not None
     if coding is not None:
-        body = uncoded(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
-    if attempt.events is not None and attempt.step.mcp is not None:
-        return answer_among(body)
+        # Such a stream is over for its step once the answer has come, which may be before its coding's end.
+        take_off = uncoded_so_far if is_stream else uncoded
+        body = take_off(body, coding.decode("latin-1"), MOST_BODY_BYTES) or body
+    if is_stream:
+        return answer_among(body, awaited_by(attempt.method, attempt.body))
     return body
 
 

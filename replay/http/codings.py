@@ -54,6 +54,17 @@ def uncoded(body: bytes, content_encoding: str, most_bytes: int) -> bytes | None
     return body
 
 
+def uncoded_so_far(body: bytes, content_encoding: str, most_bytes: int) -> bytes | None:
+    """As `uncoded`, of a body that need not have come to its end, in one of the codings that `uncoder` takes off."""
+    coded = uncoder(content_encoding, most_bytes)
+    if coded is None:
+        return uncoded(body, content_encoding, most_bytes)
+    try:
+        return coded.feed(body)
+    except CodingError:
+        return None
+
+
 def uncoder(content_encoding: str, most_bytes: int) -> Uncoder | None:
     """For a body that comes in parts, in one coding; None for several, and for zstd, whose output has no bound.
 

@@ -24,3 +24,11 @@ NOT_OF_A_TRACE = OF_THE_CONNECTION | {
     "transfer-encoding",
 }
 """Of one connection or hop, or decided by framing or the target: a run writes its own."""
+
+
+def as_sent(text: str) -> bytes:
+    """A head, or a part of one, as it goes out: a character a byte where that can be, else in UTF-8."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")

@@ -11,7 +11,7 @@ from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
 from replay.toml import TomlError, read_toml
-from replay.trace.redaction.shown_urls import shown_url
+from replay.trace.redaction.shown_urls import problem_of, shown_url
 
 
 def load_target(target: str) -> Target:
@@ -42,7 +42,10 @@ def mcp_server(url: str) -> Target:
 
     Raises TargetError.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as cause:
+        raise TargetError(f"{shown_url(url)}: url cannot be read: {problem_of(url, cause)}.") from cause
     path = url[len(f"{parts.scheme}://{parts.netloc}") :]
     written = {
         "url": f"{parts.scheme}://{parts.netloc}",

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, decode_header_value
 from mcp.types import version as versions
 
-from replay.dialects.layouts.json_rpc import Awaited, awaited_by
+from replay.dialects.layouts.json_rpc import Awaited, answer_among, awaited_by
 from replay.dialects.mcp import (
     NAMED_BY,
     SESSIONS,
     STATELESS,
     Client,
-    answer_among,
     header_value,
     headers_of,
     is_safe,
@@ -106,10 +105,13 @@ def test_the_answer_is_found_among_events():
     events = (
         b": ping\r\n\r\nid: 1\r\ndata:\r\n\r\n"
         b'data: {"jsonrpc":"2.0","method":"notifications/progress","params":{}}\r\n\r\n'
+        b'data: {"jsonrpc":"2.0","id":"other","result":{"x":2}}\r\n\r\n'
         b'event: message\r\ndata: {"jsonrpc":"2.0","id":1,"result":{"x":1}}'
     )
-    assert answer_among(events) == b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
-    assert answer_among(b"") == b""
+    awaited = Awaited(listens=False, message_id="1")
+
+    assert answer_among(events, awaited) == b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
+    assert answer_among(b"", awaited) == answer_among(events, None) == b""
 
 
 def test_only_what_asks_is_safe():

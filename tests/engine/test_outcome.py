@@ -7,12 +7,13 @@ import msgspec
 import pytest
 import zstandard
 
-from replay.engine.outcome import Outcomes
+from replay.dialects.streams import StreamReader
+from replay.engine.outcome import Outcomes, plain_body
 from replay.target.errors import TargetError
 from replay.target.file import load_target
 from replay.target.routes import ExpectRule
 from replay.target.target import Target
-from replay.trace.types import Expect, LlmCall, Recorded, Request, Step
+from replay.trace.types import Expect, LlmCall, McpCall, Recorded, Request, Step
 from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 from tests.support.attempts import attempt
 
@@ -240,3 +241,14 @@ def test_a_stream_whose_coding_cannot_be_taken_off_is_not_said_to_be_cut_short()
     expected.settle(ended)
 
     assert ended.error is None
+
+
+@pytest.mark.parametrize(("coding", "packed"), [("gzip", gzip.compress), ("br", brotli.compress)])
+def test_an_mcp_answer_is_read_before_its_stream_and_the_coding_of_it_end(coding, packed):
+    answer = b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
+    ended = attempt(Step("a", "mcp", "search", mcp=McpCall("x/y")), body=RPC, method="POST")
+    ended.events, ended.content_encoding = StreamReader("rpc"), coding.encode()
+    whole = packed(b"data: " + answer + b"\n\n" + b": more to come\n" * 2_000)
+    ended.captured = bytearray(whole[: len(whole) - 4])
+
+    assert plain_body(ended) == answer

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from replay.dialects.documents import MOST_BYTES, read_document
 from replay.dialects.facts import Facts
 from replay.dialects.mcp import ASKS_CLIENT, LISTEN
+from replay.dialects.sse import EventCutter, fields_of
 from replay.dialects.types import Dialect, Document, Shown
 
 
@@ -44,6 +45,17 @@ def awaited_by(method: str, body: bytes) -> Awaited | None:
     if not isinstance(document, dict) or document.get("id") is None:
         return None
     return Awaited(document.get("method") == LISTEN, str(document["id"]))
+
+
+def answer_among(events: bytes, awaited: Awaited | None) -> bytes:
+    """The message among those of an event stream that is awaited; empty where there is none."""
+    cutter = EventCutter()
+    for block in [*cutter.feed(events), cutter.unfinished()]:
+        value = fields_of(block)[1] or b""
+        document = read_document(value)
+        if awaited is not None and isinstance(document, dict) and awaited.is_in(document):
+            return value
+    return b""
 
 
 def _is_message(document: Document, _kind: str = "") -> bool:

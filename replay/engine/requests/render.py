@@ -17,7 +17,7 @@ from replay.dialects.mcp import is_safe
 from replay.engine.requests.dot_segments import below_root
 from replay.engine.requests.mcp_messages import McpMessages
 from replay.engine.requests.shapes import ModelCalls
-from replay.http.fields import NOT_OF_A_TRACE
+from replay.http.fields import NOT_OF_A_TRACE, as_sent
 from replay.http.methods import SAFE_METHODS
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
@@ -121,11 +121,7 @@ class Renderer:
             turn = self._signer.turn
             extra += self._signer.lines(method, f"{self._prefix}{path}", self._common + extra, body)
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
-        try:
-            head_bytes = head.encode("latin-1")
-        except UnicodeEncodeError:
-            head_bytes = head.encode("utf-8", "surrogatepass")
-        return Rendered(method, head_bytes, body, is_stream, is_safe_call or method in SAFE_METHODS, turn)
+        return Rendered(method, as_sent(head), body, is_stream, is_safe_call or method in SAFE_METHODS, turn)
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request that was rendered ahead carries the credentials as they are now."""

@@ -9,6 +9,7 @@ import msgspec
 
 from replay.engine.requests.render import Rendered
 from replay.engine.users.cookies import Cookies
+from replay.http.fields import as_sent
 from replay.trace.types import Request, Step
 from replay.trace.values.extracting import MissingValue, filled, filled_call, is_name
 from replay.trace.values.reserved import BadReference, reserved, time_text
@@ -102,7 +103,7 @@ class SessionValues:
         if not cookie:
             return rendered
         # The head ends with the empty line; before it there is room for one more header.
-        return rendered._replace(head=b"%scookie: %s\r\n\r\n" % (rendered.head[:-2], _bytes(cookie)))
+        return rendered._replace(head=b"%scookie: %s\r\n\r\n" % (rendered.head[:-2], as_sent(cookie)))
 
     def keep_cookies(self, origin: str, head: bytes, headers: _Headers, jar: str = "") -> None:
         """Put the cookies of an answer into this jar. head: of the request."""
@@ -167,10 +168,3 @@ def _without_cookies(request: Request) -> tuple[Request, str]:
 def _target_of(head: bytes) -> str:
     """Path and query of a request, from its first line."""
     return head[: head.index(b"\r\n")].split(b" ")[1].decode("latin-1")
-
-
-def _bytes(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogatepass")

@@ -123,7 +123,7 @@ class Http1Wire:
     def _send_apart(self, exchange: Exchange) -> None:
         """Reuse by session, or none at all."""
         if self._reuse == "session":
-            idle = self._idle_of.get(exchange.session_key)
+            idle = self._idle_of.setdefault(exchange.session_key, [])
             while idle:
                 conn = idle.pop()
                 if not conn.is_closed:
@@ -165,7 +165,13 @@ class Http1Wire:
                 self._waiting.remove(exchange)
                 self._start_queued(conn, exchange)
                 return
-        self._idle_of.setdefault(session_key, []).append(conn)
+        idle = self._idle_of.get(session_key)
+        if idle is None:
+            # The session was over before its last answer was: nobody will ask for the connection.
+            conn.close()
+            self.failed()
+            return
+        idle.append(conn)
 
     def failed(self) -> None:
         """A connection has gone, or could not be opened; if it was the last, steps that wait need another."""

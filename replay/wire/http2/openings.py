@@ -70,8 +70,11 @@ class Openings:
     async def one(self) -> Connection:
         """One more connection, which speaks HTTP/2 as far as TLS has settled it. Raises ConnectError."""
         conn = await self._opener.open(self._make)
-        self.open.add(conn)
         self.opened += 1
+        if conn.is_closed:
+            # What ended it came with what TLS was settled by.
+            raise ConnectError("reset", "the target ended the connection at once.")
+        self.open.add(conn)
         if conn.protocol not in ("h2", None):
             conn.close()
             raise ConnectError("protocol", "it does not offer HTTP/2. Leave http2 out of the target.")
@@ -149,6 +152,10 @@ class Openings:
             self._opening -= 1
             lane.awaited -= 1
         if failure is None:
+            while self._starved and not lane.waiting:
+                # Opened ahead of need, while others need one that may not be opened.
+                lane = self._starved.popleft()
+                lane.is_starved = False
             self._taker.take(conn, lane)
         elif failure.error == LOCAL:
             self._run_short(str(failure), lane)

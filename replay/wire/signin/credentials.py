@@ -10,6 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from time import monotonic_ns
 
+from replay.http.fields import as_sent
 from replay.target.auth import AWS_KEY_ID, AWS_SECRET, AWS_SESSION, Auth
 from replay.target.errors import TargetError
 from replay.target.secrets import secret_from_env
@@ -123,7 +124,7 @@ class Credentials:
             assert self.signer is not None
             self.signer.renew(value)
         else:
-            held = b"Bearer " + _encoded(value) if self._says_bearer else _encoded(value)
+            held = b"Bearer " + as_sent(value) if self._says_bearer else as_sent(value)
             if self._headers != (renewed := [*self._fixed, (self._header, held)]):
                 self._headers = renewed
                 self.turn += 1
@@ -145,11 +146,11 @@ def _source_of(auth: Auth, run: Run | None) -> Source | None:
 def _fixed(auth: Auth) -> Iterator[Header]:
     """The headers whose values the environment holds."""
     if auth.bearer_env is not None:
-        yield b"authorization", b"Bearer " + _encoded(secret_from_env(auth.bearer_env))
+        yield b"authorization", b"Bearer " + as_sent(secret_from_env(auth.bearer_env))
     if auth.basic_env is not None:
         yield b"authorization", b"Basic " + base64.b64encode(_pair(auth.basic_env).encode())
     for name, variable in auth.header_env.items():
-        yield name.lower().encode(), _encoded(secret_from_env(variable))
+        yield name.lower().encode(), as_sent(secret_from_env(variable))
 
 
 def _pair(variable: str) -> str:
@@ -161,16 +162,13 @@ def _pair(variable: str) -> str:
 
 
 def _keys_from_env() -> Keys:
-    return Keys(secret_from_env(AWS_KEY_ID), secret_from_env(AWS_SECRET), os.environ.get(AWS_SESSION, ""))
+    return Keys(
+        secret_from_env(AWS_KEY_ID),
+        secret_from_env(AWS_SECRET),
+        secret_from_env(AWS_SESSION) if os.environ.get(AWS_SESSION) else "",
+    )
 
 
 def renew_after_s(ttl_s: float) -> float:
     """How long to use a value before asking for the next: a tenth of its life, at most 30 s, is left for that."""
     return ttl_s - min(30.0, ttl_s / 10)
-
-
-def _encoded(value: str) -> bytes:
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode()

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from posixpath import normpath
 from urllib.parse import quote, unquote_to_bytes
 
+from replay.http.fields import as_sent
 from replay.wire.signin.sources import Keys
 
 SIGNED_ANEW = frozenset(("authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"))
@@ -73,7 +74,7 @@ class Signer:
             )
         )
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
-        to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(_encoded(request)).hexdigest()}"
+        to_sign = f"{_ALGORITHM}\n{at}\n{scope}\n{hashlib.sha256(as_sent(request)).hexdigest()}"
         signature = hmac.new(self._key_of(at[:8], keys), to_sign.encode(), hashlib.sha256).hexdigest()
         written = "".join(f"{name}: {value}\r\n" for name, value in own.items())
         return (
@@ -93,11 +94,11 @@ class Signer:
     def _canonical_path(self, path: str) -> str:
         if self._service.startswith("s3"):
             # As it is, each byte encoded once; elsewhere dots are resolved, and what is encoded is encoded again.
-            return quote(unquote_to_bytes(_encoded(path)), safe="/" + _UNRESERVED)
+            return quote(unquote_to_bytes(as_sent(path)), safe="/" + _UNRESERVED)
         resolved = normpath("/" + path.lstrip("/"))
         if path.endswith("/") and resolved != "/":
             resolved += "/"
-        return quote(_encoded(resolved), safe="/" + _UNRESERVED)
+        return quote(as_sent(resolved), safe="/" + _UNRESERVED)
 
 
 def _of_the_request(head: str) -> dict[str, str]:
@@ -120,12 +121,4 @@ def _canonical_query(query: str) -> str:
 
 def _again(text: str) -> str:
     """Decoded, and encoded as AWS does: all but the unreserved characters of RFC 3986."""
-    return quote(unquote_to_bytes(_encoded(text)), safe=_UNRESERVED)
-
-
-def _encoded(text: str) -> bytes:
-    """As the renderer puts it on the wire."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+    return quote(unquote_to_bytes(as_sent(text)), safe=_UNRESERVED)

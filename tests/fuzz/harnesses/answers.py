@@ -14,6 +14,7 @@ from replay.dialects.aws_frames import FrameCutter
 from replay.dialects.bodies import read_body
 from replay.dialects.documents import read_cut_document, read_document
 from replay.dialects.families import family_of_request
+from replay.dialects.layouts.json_rpc import Awaited, answer_among
 from replay.dialects.layouts.openai_chat import OPENAI_CHAT
 from replay.dialects.streams import StreamReader
 from replay.engine.answers.shape import shape_of
@@ -195,7 +196,7 @@ def _body(data: bytes, folder: Path) -> bool:
 def _mcp(data: bytes, folder: Path) -> bool:
     """What a server says of a session, and parameters that a recording has."""
     mcp.session_id_in(data)
-    answer = mcp.answer_among(data)
+    answer = answer_among(data, Awaited(listens=False, message_id="1"))
     version = mcp.negotiated(answer or data)
     try:
         # As the lines of a trace are: whole JSON, in UTF-8.

@@ -413,6 +413,28 @@ async def test_a_step_that_waits_for_another_sessions_connection_gets_one_when_t
 
 
 @pytest.mark.anyio
+async def test_a_connection_whose_session_is_over_before_its_answer_makes_room_for_others():
+    """As where the rest of a stream comes after what its step waited for."""
+    wire = wire_with(max=1, reuse="session")
+    opening = Opening(wire)
+    sent(wire, session_key="one")
+    await settled()
+    conn = await opening.succeed()
+    wire.end_session("one")
+    _, done = sent(wire, session_key="two")
+    await settled()
+    assert opening.under_way == 0
+
+    conn.data_received(OK)
+    await settled()
+    assert conn.is_closed
+    assert opening.under_way == 1
+    (await opening.succeed()).data_received(OK)
+
+    assert len(done) == 1
+
+
+@pytest.mark.anyio
 async def test_a_session_at_the_limit_sends_its_steps_one_after_the_other():
     wire = wire_with(max=1, reuse="session")
     opening = Opening(wire)

@@ -13,7 +13,9 @@ import pytest
 from replay.target.sending import Connections, Timeouts, Tls
 from replay.target.target import Target
 from replay.wire.errors import TargetUnreachable
+from replay.wire.http2.openings import Openings
 from replay.wire.http2.wire import Http2Wire
+from replay.wire.opening import ConnectError
 from replay.wire.types import Exchange
 from tests.support.http2_servers import reacts
 from tests.support.wires import Serve, Server, answers, answers_then_stalls, ask, exchange, fast_http2, serving
@@ -109,6 +111,37 @@ async def test_connections_are_opened_ahead_for_as_many_steps_as_are_to_come():
 
     assert wire.opened == 4
     assert not any(x.queued_ns for x in got)
+
+
+@pytest.mark.anyio
+async def test_what_is_opened_ahead_goes_to_a_session_that_cannot_have_one_of_its_own():
+    plan = Connections(max=2, reuse="session")
+    async with wire_to(reacts(answers_ok), connections=plan) as (wire, _):
+        wire.prepare(2)
+        async with asyncio.timeout(20):
+            got = await asyncio.gather(*(ask(wire, session_key=key) for key in ("one", "two")))
+
+    assert outcomes(got) == {(200, None, None)}
+    assert wire.opened == 2
+
+
+@pytest.mark.anyio
+async def test_a_connection_that_ends_while_it_is_opened_is_none():
+    """What ended it may come with the last that TLS was settled by."""
+
+    class Opener:
+        async def open(self, make: Any) -> Any:
+            conn = make()
+            conn.is_closed = True
+            return conn
+
+    async with wire_to(reacts(answers_ok)) as (wire, _):
+        openings = Openings(Opener(), wire._connection, wire, 4, 1_000)  # type: ignore[arg-type]
+        with pytest.raises(ConnectError) as refused:
+            await openings.one()
+
+    assert refused.value.error == "reset"
+    assert not openings.open
 
 
 @pytest.mark.anyio

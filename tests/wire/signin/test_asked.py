@@ -329,3 +329,14 @@ def test_each_host_sees_its_own_token_and_one_that_is_revoked_is_renewed_once(tm
     files = b"".join(path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
     for canary in (SECRET, "own-1", "own-2", "other-1"):
         assert canary.encode() not in files
+
+
+def test_no_variable_of_aws_may_begin_another_header(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "A")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", f"{SECRET}\r\nx-evil: 1")
+
+    with pytest.raises(TargetError, match="AWS_SESSION_TOKEN holds a line end") as refused:
+        Credentials(Auth(aws=Aws(region="r", service="s")))
+
+    assert SECRET not in str(refused.value)
