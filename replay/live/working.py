@@ -34,7 +34,6 @@ class Work:
         self._what, self._paths, self._stream = what, paths, stream
         self._began_s = time.monotonic()
         self._is_over = threading.Event()
-        self._lock = threading.Lock()
         self._is_shown = False
         self._thread = threading.Thread(target=self._turn, name="working", daemon=True)
 
@@ -49,8 +48,7 @@ class Work:
         self._is_over.set()
         if self._thread.is_alive():
             self._thread.join()
-        with self._lock:
-            self._clear()
+        self._clear()
 
     def now(self, what: str) -> None:
         """Tell what is done from now on; its time counts anew."""
@@ -66,8 +64,7 @@ class Work:
         wait_s = _FIRST_S
         while not self._is_over.wait(wait_s):
             wait_s = _EVERY_S
-            with self._lock:
-                self._show(self.line()[: shutil.get_terminal_size().columns - 1])
+            self._show(self.line()[: shutil.get_terminal_size().columns - 1])
 
     def _show(self, line: str) -> None:
         self._write(_CLEAR + line)

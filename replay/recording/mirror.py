@@ -9,6 +9,7 @@ import ssl
 from array import array
 from collections import Counter
 from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from time import monotonic_ns
 
 import httpx
@@ -22,6 +23,7 @@ _AT_ONCE = 16
 _TIMEOUT_S = 60.0
 _MOST_TIMES = 1_000_000
 _NS_IN_MS = 1e6
+_UNFINISHED = "waited when the recording ended"
 
 
 class Mirrored:
@@ -56,7 +58,7 @@ class Mirror:
         now: Callable[[], int] = monotonic_ns,
     ) -> None:
         scheme = "https" if target.is_tls else "http"
-        self._base = f"{scheme}://{target.authority}{target.base_path}"
+        self._base, self._base_path = f"{scheme}://{target.authority}", target.base_path
         self._is_unsafe = is_unsafe
         self._now = now
         self._queue: asyncio.Queue[Exchange] = asyncio.Queue(_MOST_WAITING)
@@ -65,7 +67,11 @@ class Mirror:
             trust_env=False,
             verify=True if tls is None else tls,
             limits=httpx.Limits(max_connections=_AT_ONCE),
+            # Each request is somebody's own: what one was answered goes with no other.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
+        # The recording's alone: the second is asked what the first was.
+        self._client.headers.clear()
         self._tasks: list[asyncio.Task[None]] = []
         self.mirrored = Mirrored()
 
@@ -97,7 +103,7 @@ class Mirror:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if waiting := self._queue.qsize():
-            self.mirrored.left_out["waited when the recording ended"] += waiting
+            self.mirrored.left_out[_UNFINISHED] += waiting
         await self._client.aclose()
 
     async def _work(self) -> None:
@@ -113,12 +119,20 @@ class Mirror:
         ]
         begin_ns = self._now()
         try:
-            url = self._base + exchange.path
+            # As it was asked, dot segments and all.
+            target = f"{self._base_path}{exchange.path}".encode("latin-1", "replace")
             async with self._client.stream(
-                exchange.method, url, headers=headers, content=exchange.body or None
+                exchange.method,
+                self._base,
+                headers=headers,
+                content=exchange.body or None,
+                extensions={"target": target},
             ) as answer:
                 async for _ in answer.aiter_raw():
                     pass
+        except asyncio.CancelledError:
+            mirrored.left_out[_UNFINISHED] += 1
+            raise
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             mirrored.failed += 1
             return

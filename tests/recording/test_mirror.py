@@ -76,6 +76,28 @@ async def test_a_request_goes_to_the_second_target_as_it_was():
     assert len(mirror.mirrored.second_ms) == 1
 
 
+async def test_nothing_of_ours_and_nothing_of_another_client_goes_along():
+    """A cookie that one client was given there went with the next one's request, and paths lost their dots."""
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=alice; Path=/\r\nContent-Length: 2\r\n\r\nok"
+    async with mirror_to(answer) as (mirror, seen):
+        for path in ("/a", "/x/../y?q=%2e", "/b"):
+            mirror.take(exchange(path=path))
+        await until_loop(lambda: mirror.mirrored.answered == 3)
+
+    heads = [head.lower() for head in seen]
+    assert sorted(head.split(b" ")[1] for head in heads) == [b"/base/a", b"/base/b", b"/base/x/../y?q=%2e"]
+    assert not any(name in head for head in heads for name in (b"cookie", b"user-agent", b"accept"))
+
+
+async def test_what_is_under_way_when_the_recording_ends_is_counted():
+    async with mirror_to(None) as (mirror, seen):
+        for _ in range(20):
+            mirror.take(exchange())
+        await until_loop(lambda: len(seen) == 16)
+
+    assert mirror.mirrored.left_out == {"waited when the recording ended": 20}
+
+
 @pytest.mark.parametrize("is_unsafe", [False, True])
 async def test_what_may_change_something_is_sent_only_where_that_is_said(is_unsafe):
     async with mirror_to(is_unsafe=is_unsafe) as (mirror, seen):

@@ -28,7 +28,6 @@ Referers are dropped. A line with a request that the server could not parse is l
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from replay.importers.logs.apache_format import apache_pieces
@@ -50,6 +49,7 @@ from replay.importers.reading.log_fields import (
 )
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import TraceError
+from replay.trace.remembered import remembered
 
 # Possessive, so that a line that does not match fails in time linear in its length.
 _LINE = re.compile(
@@ -205,7 +205,7 @@ def _add(log: RequestLog, found: "re.Match[str]", stamp_ns: int, options: Import
     )
 
 
-@lru_cache(_MOST_REQUESTS)
+@remembered(_MOST_REQUESTS)
 def _request(text: str) -> tuple[str, str] | None:
     """The method and the target of a request line; None where it has none."""
     found = _REQUEST(unescaped(text))

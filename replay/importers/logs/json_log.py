@@ -19,7 +19,6 @@ Lines with other keys are read by those that `--keys` names (replay/importers/lo
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from replay.importers.reading.log_fields import (
 )
 from replay.importers.types import ImportOptions, ImportResult
 from replay.trace.errors import shown_path
+from replay.trace.remembered import remembered
 
 _STARTS = ("start_time", "time_start", "request_start", "startutc")
 # msec before the others: where nginx writes both, it is the finer one.
@@ -226,7 +226,7 @@ def _flat(found: Mapping[str, Any]) -> dict[str, Any]:
     return {_key(key): value for key, value in found.items()}
 
 
-@lru_cache(_MOST_KEYS)
+@remembered(_MOST_KEYS)
 def _key(key: str) -> str:
     return key.lower().replace("-", "_")
 

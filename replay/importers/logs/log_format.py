@@ -59,7 +59,7 @@ class DeclaredFormat:
         self.notes = notes
         self._pieces = pieces
         self._is_end = is_end
-        self._is_json = isinstance(pieces[0], str) and pieces[0].lstrip().startswith("{")
+        self._is_json = bool(pieces) and isinstance(pieces[0], str) and pieces[0].lstrip().startswith("{")
         self._variables = [piece for piece in pieces if isinstance(piece, Variable)]
         self._refuse_lacking({variable.role for variable in self._variables})
         self._patterns = [_pattern(pieces, n) for n in range(len(pieces))]

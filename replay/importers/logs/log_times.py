@@ -4,9 +4,9 @@ Pure. Everything is an integer: instants in ns since 1970, durations in us.
 """
 
 import re
-from functools import lru_cache
 
 from replay.importers.reading.timestamps import unix_ns
+from replay.trace.remembered import remembered
 
 _MONTHS = {
     name: n + 1
@@ -26,7 +26,7 @@ _LONGEST_US = 10**15  # 31.7 years, as long as a trace may last
 _UNIT_NS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def instant_ns(text: str) -> int | None:
     """An instant as `10/Oct/2000:13:55:36 -0700`, as ISO 8601, or as a number of s, ms, us or ns since 1970.
 
@@ -50,7 +50,7 @@ def instant_ns(text: str) -> int | None:
     return unix_ns(text)
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def duration_us(text: str, unit: str) -> int | None:
     """A duration like `0.123` in this unit (ns, us, ms or s), or like `0.123s`. None where it is none."""
     found = _DURATION(text)

@@ -92,8 +92,11 @@ def _string(text: str) -> tuple[str, bool]:
     """The string itself, of a directive or of its quoted parts, and whether what has no value is written as a dash."""
     directive = _DIRECTIVE(text)
     if directive is not None or _IS_QUOTED(text):
-        parts = _QUOTED.findall(text, directive.end() if directive else 0)
-        text = "".join(re.sub(r"\\(.)", r"\1", single or double) for single, double in parts)
+        begin = directive.end() if directive else 0
+        parts = _QUOTED.findall(text, begin)
+        # A format without blanks needs no quotation marks.
+        bare = text[begin:].strip().removesuffix(";")
+        text = "".join(re.sub(r"\\(.)", r"\1", single or double) for single, double in parts) if parts else bare
     text = text.strip()
     escape = directive[1] if directive else None
     return text, not text.startswith("{") if escape is None else escape == "default"

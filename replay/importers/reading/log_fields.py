@@ -5,7 +5,6 @@ Pure. What makes no sense is None, so that one odd field does not cost its line.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import parse_qsl, quote
@@ -15,6 +14,7 @@ import msgspec
 from replay.importers.call_steps import LONGEST_TEXT
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.redaction.names import is_secret_header, is_secret_parameter
+from replay.trace.remembered import remembered
 
 LONGEST_PATH = 1 << 14
 
@@ -29,7 +29,7 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "v": "\v", "f": "\f"}
 _WITH_PORT = re.compile(r"\[(?P<inner>[^\]]+)\]:\d+|(?P<address>\d+\.\d+\.\d+\.\d+):\d+").fullmatch
 
 
-@lru_cache(_MOST_KNOWN)
+@remembered(_MOST_KNOWN)
 def replayable_path(text: str) -> str | None:
     """The path and query of a request line's target or a URL, as a trace may hold it; None where there is none."""
     if not text.startswith("/"):
@@ -54,7 +54,7 @@ def query_value(path: str, name: str) -> str | None:
     return next((value for key, value in pairs if key == name), None)
 
 
-@lru_cache(_MOST_KNOWN)
+@remembered(_MOST_KNOWN)
 def first_address(forwarded_for: str | None, peer: str | None) -> str:
     """The client's address: the first that it was forwarded for, or else the peer's, without its port."""
     text = next((each for each in (forwarded_for, peer) if each and each != "-"), "")

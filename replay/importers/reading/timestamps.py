@@ -5,7 +5,8 @@ Pure.
 
 import re
 from datetime import date
-from functools import lru_cache
+
+from replay.trace.remembered import remembered
 
 _DAY_S = 86_400
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -37,7 +38,7 @@ def unix_ns(text: str) -> int | None:
     return seconds * 1_000_000_000 + int(fraction) if 0 <= seconds < _END_S else None
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _day(text: str) -> int | None:
     try:
         return date.fromisoformat(text).toordinal() - _EPOCH_DAY

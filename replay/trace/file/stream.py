@@ -41,8 +41,6 @@ MOST_KEPT_BYTES = 16 << 20
 # How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
 _LEVELS = 5
 
-# Called as a file is read, with the stored bytes read so far and the file's size.
-
 _BOM = b"\xef\xbb\xbf"
 _NO_JSON = Request("GET", "/").json
 _NO_ARGUMENTS, _NO_PARAMS = McpCall("").arguments, McpCall("").params

@@ -28,10 +28,11 @@ def with_addresses(text: str, put: Callable[[str], str]) -> str:
 
 
 def _v4(found: "re.Match[str]", put: Callable[[str], str]) -> str:
-    before = found.string[max(0, found.start() - _LOOKED_BACK) : found.start()]
+    # By places of the whole text: a piece of it would begin where a word does not.
+    is_version = _VERSION_BEFORE(found.string, max(0, found.start() - _LOOKED_BACK), found.start())
     address = IPv4Address(found[0])
     is_nobodys = address.is_loopback or address.is_unspecified or found[0].startswith("255.")
-    return found[0] if is_nobodys or _VERSION_BEFORE(before) else put(str(address))
+    return found[0] if is_nobodys or is_version else put(str(address))
 
 
 def _v6(text: str, put: Callable[[str], str]) -> str:

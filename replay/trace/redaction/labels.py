@@ -7,10 +7,10 @@ session.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 
 from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.secrets import without_secrets
+from replay.trace.remembered import remembered
 from replay.trace.types import Session, Step
 
 _MOST_LABELS = 4096
@@ -50,6 +50,6 @@ def _clean(text: str) -> str:
     return text if _IS_HARMLESS(text) else _without(text)
 
 
-@lru_cache(_MOST_LABELS)
+@remembered(_MOST_LABELS)
 def _without(text: str) -> str:
     return without_secrets(text)

@@ -6,7 +6,8 @@ value.
 """
 
 import re
-from functools import lru_cache
+
+from replay.trace.remembered import remembered
 
 REDACTED = "redacted"
 """What takes a secret's place."""
@@ -61,7 +62,7 @@ _HARMLESS_VALUE = re.compile(
 ).fullmatch
 
 
-@lru_cache(_MOST_NAMES)
+@remembered(_MOST_NAMES)
 def is_secret_name(name: str) -> bool:
     """Whether something of this name is taken to hold a secret, wherever it stands."""
     if name.lower() in _SECRET_HEADERS or _HOLDS(name) or _IS_WORD(name) or _IS_PASS(name):
@@ -69,7 +70,7 @@ def is_secret_name(name: str) -> bool:
     return _IS_KEY(name) is not None and _HARMLESS_KEY(name) is None
 
 
-@lru_cache(_MOST_NAMES)
+@remembered(_MOST_NAMES)
 def is_secret_header(name: str) -> bool:
     """Whether a header of this name is taken to hold a secret, so that no trace holds it."""
     return is_secret_name(name) or name.lower() in ("key", "sid", "x-sid")
@@ -85,7 +86,7 @@ def is_secret_parameter(name: str, value: str | None = None) -> bool:
     return value is not None and name.lower() in _BY_VALUE and _HARMLESS_VALUE(value) is None
 
 
-@lru_cache(_MOST_NAMES)
+@remembered(_MOST_NAMES)
 def is_secret_member(name: str) -> bool:
     """Whether a member of a JSON object, or a part of a form, of this name is taken to hold a secret."""
     return is_secret_name(name) and not _HARMLESS_MEMBER(name) and not _HARMLESS_MEMBER_KEY(name)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
+from unicodedata import normalize
 
 from replay.trace.errors import TraceError, shown, shown_path
 from replay.trace.file.stored import cannot_read
@@ -15,7 +16,8 @@ from replay.trace.file.stored import cannot_read
 _LARGEST_LIST_BYTES = 8 << 20
 _MOST_WORDS = 8
 _MOST_BETWEEN = 3
-_WORD = re.compile(r"[^\W_]+")
+# With the marks that stand above letters, where these are written as two characters.
+_WORD = re.compile(r"[^\W_][^\W_\u0300-\u036f]*+(?:[\u0300-\u036f]++[^\W_\u0300-\u036f]*+)*+")
 
 
 class People:
@@ -24,7 +26,7 @@ class People:
     def __init__(self, names: Iterable[str]) -> None:
         by_first: dict[str, set[tuple[str, ...]]] = {}
         for name in names:
-            words = tuple(_WORD.findall(name.casefold()))
+            words = tuple(map(_folded, _WORD.findall(name)))
             if not 1 <= len(words) <= _MOST_WORDS or sum(map(len, words)) < 2:
                 raise ValueError(name)
             by_first.setdefault(words[0], set()).add(words)
@@ -36,12 +38,17 @@ class People:
         end = 0
         words = list(_WORD.finditer(text))
         for n, found in enumerate(words):
-            names = self._by_first.get(found[0].casefold()) if found.start() >= end else None
+            names = self._by_first.get(_folded(found[0])) if found.start() >= end else None
             name = next((name for name in names or () if _stands_at(words, n, name)), None)
             if name is not None:
                 pieces += (text[end : found.start()], put(" ".join(name)))
                 end = words[n + len(name) - 1].end()
         return "".join([*pieces, text[end:]]) if pieces else text
+
+
+def _folded(word: str) -> str:
+    """As words are compared: whatever their case, and in however many characters their letters are written."""
+    return normalize("NFC", normalize("NFC", word).casefold())
 
 
 def read_people(path: Path) -> People:
@@ -72,6 +79,6 @@ def read_people(path: Path) -> People:
 
 def _stands_at(words: list["re.Match[str]"], n: int, name: tuple[str, ...]) -> bool:
     found = words[n : n + len(name)]
-    if len(found) < len(name) or any(a[0].casefold() != b for a, b in zip(found, name, strict=True)):
+    if len(found) < len(name) or any(_folded(a[0]) != b for a, b in zip(found, name, strict=True)):
         return False
     return all(b.start() - a.end() <= _MOST_BETWEEN for a, b in pairwise(found))

@@ -10,7 +10,6 @@ replay/trace/redaction/names.py for names, secrets.py for shapes and JSON, texts
 import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from urllib.parse import unquote_plus
 
 import msgspec
@@ -21,6 +20,7 @@ from replay.trace.redaction.headers import kept_headers, redacted_path
 from replay.trace.redaction.names import REDACTED, is_secret_header, is_secret_member
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.secrets import redacted_value, without_secret_pairs, without_secrets
+from replay.trace.remembered import remembered
 from replay.trace.types import Request
 from replay.trace.values.patterns import Match, Pattern, PatternProblem, compiled, replaced
 
@@ -283,7 +283,7 @@ class RequestRedactor:
         return part if self.text(without_secret_pairs(decoded)) == decoded else REDACTED
 
 
-@lru_cache(_MOST_PATHS)
+@remembered(_MOST_PATHS)
 def clean_path(path: str) -> str:
     """A path, query included, of a request of which no more is known."""
     return path if _IS_HARMLESS(path) else _NO_REQUEST.path(path)

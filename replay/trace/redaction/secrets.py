@@ -6,13 +6,13 @@ in `tokens` are counts, and what describes a field (JSON Schema) is not the fiel
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from replay.trace.redaction.names import REDACTED, is_count, is_secret_header, is_secret_member
 from replay.trace.redaction.texts import without_coded_secrets, without_named_secrets
+from replay.trace.remembered import remembered
 
 # Words of names such as x-functions-key, x-session-id, x-sig, x-amzn-oidc-data, dpop, x-forwarded-client-cert.
 _IS_PERSONAL = re.compile(
@@ -112,7 +112,7 @@ def may_be_secret(name: str, value: str) -> bool:
     return _may_hold_secret(name) or without_secret_shapes(value) != value
 
 
-@lru_cache(_MOST_NAMES)
+@remembered(_MOST_NAMES)
 def _may_hold_secret(name: str) -> bool:
     return is_secret_header(name) or (_IS_PERSONAL(name) is not None and _IS_HARMLESS_KEY(name) is None)
 

@@ -219,3 +219,19 @@ def test_a_format_is_matched_without_trying_anything_twice(log_format):
     assert "+" not in pattern.replace("*+", "").replace("++", "").replace("?+", "").replace(
         r"[+-]", ""
     ).replace(r"\+", "")
+
+
+@pytest.mark.parametrize(
+    "text", ["log_format main $remote_addr;", 'LogFormat "" %h', "log_format main '';", ""]
+)
+def test_a_format_that_says_nothing_of_use_is_refused_in_words(text):
+    with pytest.raises(TraceError) as refused:
+        declared_format(text)
+
+    assert str(refused.value).startswith("--log-format")
+
+
+def test_a_format_without_blanks_needs_no_quotation_marks():
+    bare = declared_format("log_format main $msec|$request_method|$request_uri|$status;")
+
+    assert bare.fits("1714557600.900|GET|/a|200")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from replay.cli.main import cli
 from replay.recording.capture import step_of
 from replay.trace.errors import TraceError
+from replay.trace.redaction.addresses import with_addresses
 from replay.trace.redaction.people import People, read_people
 from replay.trace.redaction.personal import PersonalData, is_card
 from replay.trace.redaction.personal_steps import personal_taken_out
@@ -332,3 +333,23 @@ def test_what_is_nested_too_deeply_to_be_looked_into_goes(depth, inside, request
     left = f"{request.body} {bytes(request.json).decode()}"
     assert "b.example" not in left
     assert "[[" not in left or depth < 202
+
+
+@pytest.mark.parametrize("segment", ["abc", "a" * 52, "Z" * 39, "9" * 20 + "f" * 44])
+def test_an_address_behind_a_long_word_is_no_version(segment):
+    found = with_addresses(f"see https://host/{segment}/10.1.2.3 there", lambda _: "ADDRESS")
+
+    assert found == f"see https://host/{segment}/ADDRESS there"
+
+
+@pytest.mark.parametrize(
+    ("listed", "written"),
+    [
+        ("\u0130pek Y\u0131lmaz", "\u0130pek Y\u0131lmaz"),
+        ("Jos\u00e9 Ruiz", "Jose\u0301 Ruiz"),
+        ("Jose\u0301 Ruiz", "JOS\u00c9 RUIZ"),
+        ("Stra\u00dfer", "STRASSER"),
+    ],
+)
+def test_a_name_is_found_however_its_letters_are_written(listed, written):
+    assert People([listed]).replaced(f"by {written}.", lambda _: "NAME") == "by NAME."
