@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import Connection
@@ -121,7 +121,11 @@ def _run(folder: Path, target: Target, name: str, starts_ms: Sequence[float], op
         for n, start_ms in enumerate(starts_ms):
             step = Step(id="a", kind="http", name="GET /", request=Request(method="GET", path="/"))
             writer.write(Session(id=f"s-{n}", start_ms=start_ms, steps=[step]))
-    return replay_trace(trace, target, options, folder / name).summary
+    summary = replay_trace(trace, target, options, folder / name).summary
+    if summary.status == "interrupted":
+        # What it had measured by then would be told as what this machine can do.
+        raise KeyboardInterrupt
+    return summary
 
 
 @contextmanager
@@ -129,7 +133,8 @@ def _served() -> Iterator[str]:
     """A server that answers at once, in a process of its own; yields its URL. Raises TargetError."""
     ours, theirs = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     theirs.close()
     try:
         if not ours.poll(_READY_S):
@@ -146,13 +151,27 @@ def _served() -> Iterator[str]:
             process.join()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A process that is started meanwhile never hears Ctrl-C, from its first instruction on; this one does later."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(doctor: Connection) -> None:
     """In the server's own process: serve until the doctor's end of the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     async def until_closed() -> None:
         async with modelled_server(ServiceModel(speed=1e9)) as url:
-            doctor.send(url)
+            with suppress(OSError):
+                # The doctor may be gone by now.
+                doctor.send(url)
             await anyio.to_thread.run_sync(partial(doctor.poll, None), abandon_on_cancel=True)
 
     anyio.run(until_closed, backend_options={"use_uvloop": sys.platform != "win32"})

@@ -26,7 +26,7 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.file.stream import TraceWriter, read_sessions
 from replay.trace.types import Header
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
-from replay.trials.check.reaching import Reached, reach
+from replay.trials.check.reaching import reach
 from replay.trials.check.sampling import Sample, ShapeCount, sample_of
 from replay.trials.evidence import write_verdict
 from replay.wire.errors import TargetUnreachable
@@ -68,7 +68,7 @@ def check_target(trace: Path, target: Target, options: RunOptions, *, out: Path 
             try:
                 seen, was_interrupted = _tried(seen, folder)
             except TargetUnreachable as error:
-                seen = seen._replace(reached=[*seen.reached, Reached(target.url, str(error))])
+                seen = seen._replace(refusal=str(error))
         report = report_of(
             header.name,
             target.name,

@@ -59,7 +59,7 @@ class Changes(NamedTuple):
 
 class Seen(NamedTuple):
     """All that a check has to go by. records: the last attempt of every step that was tried. summary: None where
-    nothing was sent, since the target could not be reached.
+    nothing was sent, since the target could not be reached. refusal: why no run could begin, though it could be.
     """
 
     target: Target
@@ -71,6 +71,7 @@ class Seen(NamedTuple):
     records: Sequence[StepRecord] = ()
     answers: Sequence[Answer] = ()
     summary: Summary | None = None
+    refusal: str | None = None
 
     def step_of(self, record: "StepRecord | Answer") -> Step | None:
         for session in self.sample.sessions:
@@ -81,7 +82,7 @@ class Seen(NamedTuple):
 
 def findings(seen: Seen) -> list[Finding]:
     """Everything that there is to say, topic by topic."""
-    found = [*_connection(seen)]
+    found = [*_connection(seen), *_beginning(seen)]
     if seen.summary is not None:
         for look in (_credentials, _redirects, _statuses, _answers, _streams, _tokens, _clock, _correlation):
             found += look(seen)
@@ -113,6 +114,23 @@ def _connection(seen: Seen) -> Iterator[Finding]:
             if reached.expires_days < _LEAST_DAYS:
                 level, to_do = "warn", f"Renew the certificate of {where}."
         yield Finding("connection", level, said, to_do)
+
+
+def _beginning(seen: Seen) -> Iterator[Finding]:
+    """What kept the run from beginning: it says itself what to do."""
+    if seen.refusal is not None:
+        is_sign_in = seen.refusal.startswith("auth.")
+        to_do = (
+            "Get the target file's [auth] a token"
+            if is_sign_in
+            else "Have the target file say what the target speaks"
+        )
+        yield Finding(
+            "credentials" if is_sign_in else "connection",
+            "problem",
+            shortened(seen.refusal, 300),
+            f"{to_do}; until then no run begins.",
+        )
 
 
 def _credentials(seen: Seen) -> Iterator[Finding]:

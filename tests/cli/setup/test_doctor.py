@@ -1,11 +1,13 @@
 """`replay doctor`: a look at this machine, with exit code 0 or 4."""
 
 import json
+from types import SimpleNamespace
 
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from replay.cli.failures import failure_of
 from replay.cli.main import cli
 from replay.judge.machine import DoctorReport, Machine, Sent, examined
 from replay.trials.doctor import examine
@@ -68,3 +70,15 @@ def test_json_is_one_document_of_its_schema(monkeypatch):
     result = asked(monkeypatch, report, "--json")
 
     assert msgspec.convert(json.loads(result.stdout), DoctorReport) == report
+
+
+def test_what_was_measured_until_ctrl_c_is_not_told(monkeypatch):
+    """Half a run sent many a request in no time, and was told as what the machine can do."""
+    interrupted = SimpleNamespace(summary=SimpleNamespace(status="interrupted"))
+    monkeypatch.setattr("replay.trials.doctor.replay_trace", lambda *_: interrupted)
+    monkeypatch.setattr("replay.trials.doctor._SLEEPS", 3)
+
+    result = CliRunner().invoke(cli, ["doctor"])
+
+    assert failure_of(result.exception).exit_code == 130
+    assert "this machine can replay" not in result.stdout

@@ -9,6 +9,7 @@ from rich.console import Console
 from replay.engine.requests.own_origin import OriginRefused
 from replay.engine.types import RunOptions
 from replay.report.terminal.check import print_check
+from replay.target.auth import Auth, OAuth
 from replay.target.target import Target
 from replay.trace.errors import TraceError
 from replay.trials.check.checking import check_target
@@ -110,3 +111,19 @@ def test_it_is_printed_within_80_columns_with_what_to_do_at_its_end(trace, truth
     assert max(map(len, lines)) <= 80
     assert "what to do" in lines
     assert any(line.startswith("2. If the target is not yours to change") for line in lines)
+
+
+def test_what_keeps_a_run_from_beginning_is_told_as_what_it_is(trace, truth, monkeypatch):
+    """The target is there: it was told to be started, though the server of tokens was away."""
+    monkeypatch.setenv("CLIENT_SECRET", "s")
+    oauth = OAuth("http://127.0.0.1:1/token", "CLIENT_SECRET", client_id="us")
+    signs_in = check_target(trace, Target(url=truth.url, auth=Auth(oauth=oauth)), OPTIONS).report
+    speaks = check_target(trace, Target(url=truth.url, http2=True), OPTIONS).report
+
+    assert [(f.topic, f.what.partition(": ")[0]) for f in signs_in.findings if f.level == "problem"] == [
+        ("credentials", "auth.oauth")
+    ]
+    assert [f.topic for f in speaks.findings if f.level == "problem"] == ["connection"]
+    assert signs_in.to_do == ["Get the target file's [auth] a token; until then no run begins."]
+    assert "does not speak HTTP/2" in str(speaks.findings)
+    assert not any("Start the target" in line for line in [*signs_in.to_do, *speaks.to_do])
