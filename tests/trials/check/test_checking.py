@@ -124,6 +124,6 @@ def test_what_keeps_a_run_from_beginning_is_told_as_what_it_is(trace, truth, mon
         ("credentials", "auth.oauth")
     ]
     assert [f.topic for f in speaks.findings if f.level == "problem"] == ["connection"]
-    assert signs_in.to_do == ["Get the target file's [auth] a token; until then no run begins."]
+    assert signs_in.to_do[0] == "Get the target file's [auth] a token; until then no run begins."
     assert "does not speak HTTP/2" in str(speaks.findings)
     assert not any("Start the target" in line for line in [*signs_in.to_do, *speaks.to_do])
