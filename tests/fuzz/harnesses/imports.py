@@ -25,7 +25,7 @@ _READS = {
     ),
     "claude-code": ("agents.claude_code", "agents.claude_code_log", "tool_requests"),
     "cloud-run": ("logs.cloud_run", "reading.damage"),
-    "curl": ("captures.curl",),
+    "curl": ("captures.curl", "captures.shell_words"),
     "http-file": ("captures.http_files", "captures.written_values"),
     "postman": ("captures.postman",),
     "codex": ("agents.codex", "agents.codex_log"),

@@ -1,14 +1,12 @@
 """Requests that somebody wrote down, for curl, Postman or an editor's REST client, become sessions of one request."""
 
 import json
-import shlex
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.importers import IMPORTERS
-from replay.importers.captures.curl import _words
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 
@@ -70,6 +68,114 @@ def test_commands_of_curl_are_read_as_curl_would_send_them(imported):
     assert (told["dropped_file_bodies"], told["dropped_secret_headers"]) == (1, 2)
     assert "hunter2" not in repr((requests, result))
     assert [session.start_ms for session in result.sessions()][:2] == [0.0, 2_000.0]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -s http://a/x >/dev/null",
+        "curl -s http://a/x>/dev/null 2>&1",
+        "curl -s http://a/x 2>/dev/null",
+        "curl -s http://a/x &> log",
+        "curl -s >/dev/null http://a/x",
+        "curl -s < in http://a/x >> out",
+        "curl http://a/x; echo done",
+        "curl http://a/x;",
+        "curl http://a/x &",
+        "curl http://a/x&",
+        "curl http://a/x|jq .",
+        "curl http://a/x&&echo http://b/y",
+        "curl http://a/x <<<text",
+        "curl http://a/x > >(tee log)",
+        "curl --retry-max-time 40 --proto '=https' --speed-limit 1000 http://a/x",
+        "curl --preproxy p:1 --tls-max 1.2 --unix-socket /run/s --pinnedpubkey k http://a/x",
+        "curl -o out -w '%{http_code}' -z now http://a/x",
+        "  $ curl http://a/x",
+    ],
+)
+def test_what_a_shell_takes_for_itself_and_values_of_options_are_no_requests(imported, command):
+    requests, result = imported("curl", f"{command}\n")
+
+    assert [(request.method, request.path) for request in requests] == [("GET", "/x")]
+    assert [session.steps[0].attributes["host"] for session in result.sessions()] == ["a"]
+
+
+SHORT_WITH_VALUES = "EKCbcdDFPHhmoxUQreXYytzTuAw"
+OPTIONS_WITH_VALUES = """
+abstract-unix-socket alt-svc aws-sigv4 cacert capath cert cert-type ciphers config connect-timeout connect-to
+continue-at cookie cookie-jar create-file-mode crlfile curves data data-ascii data-binary data-raw data-urlencode
+delegation dns-interface dns-ipv4-addr dns-ipv6-addr dns-servers doh-url dump-header egd-file engine etag-compare
+etag-save expect100-timeout form form-string ftp-account ftp-alternative-to-user ftp-method ftp-port
+ftp-ssl-ccc-mode happy-eyeballs-timeout-ms header help hostpubmd5 hostpubsha256 hsts interface json keepalive-time
+key key-type krb libcurl limit-rate local-port login-options mail-auth mail-from mail-rcpt max-filesize max-redirs
+max-time netrc-file noproxy oauth2-bearer output output-dir parallel-max pass pinnedpubkey preproxy proto
+proto-default proto-redir proxy proxy-cacert proxy-capath proxy-cert proxy-cert-type proxy-ciphers proxy-crlfile
+proxy-header proxy-key proxy-key-type proxy-pass proxy-pinnedpubkey proxy-service-name proxy-tls13-ciphers
+proxy-tlsauthtype proxy-tlspassword proxy-tlsuser proxy-user proxy1.0 pubkey quote random-file range rate referer
+request request-target resolve retry retry-delay retry-max-time sasl-authzid service-name socks4 socks4a socks5
+socks5-gssapi-service socks5-hostname speed-limit speed-time stderr telnet-option tftp-blksize time-cond tls-max
+tls13-ciphers tlsauthtype tlspassword tlsuser trace trace-ascii unix-socket upload-file url-query user
+user-agent write-out
+"""
+
+
+def test_no_value_of_an_option_is_taken_for_a_url(imported):
+    """The options are those of `curl --help all`, 7.88, but --url."""
+    options = [f"--{each}" for each in OPTIONS_WITH_VALUES.split()] + [f"-{each}" for each in SHORT_WITH_VALUES]
+    requests, result = imported("curl", "".join(f"curl {each} v http://a/x\n" for each in options))
+
+    assert len(requests) == len(options)
+    assert {session.steps[0].attributes["host"] for session in result.sessions()} == {"a"}
+
+
+def test_each_command_of_curl_on_a_line_is_read(imported):
+    requests, _ = imported(
+        "curl", "curl -d a=1 http://a/x >/dev/null; curl 'http://a/y;z?q=>' && echo curl http://b/\n"
+    )
+
+    assert [(request.method, request.path) for request in requests] == [("POST", "/x"), ("GET", "/y;z?q=>")]
+
+
+@pytest.mark.parametrize(
+    ("data", "body", "files"),
+    [
+        ("--data-urlencode '=a b'", "a%20b", 0),
+        ("--data-urlencode 'c d'", "c%20d", 0),
+        ("--data-urlencode 'n=é=@'", "n=%C3%A9%3D%40", 0),
+        ("--data-urlencode 'n@m=1'", "n@m=1", 0),
+        ("--data-urlencode '@x=1'", "@x=1", 0),
+        ("--data-urlencode =@f", "%40f", 0),
+        ("--data-urlencode 'n@f.txt'", None, 1),
+        ("--data-urlencode @f.txt", None, 1),
+        ("--data-urlencode n@f.txt -d a=1", "a=1", 1),
+    ],
+)
+def test_data_are_encoded_as_curl_encodes_them_or_counted_as_a_file(imported, data, body, files):
+    (request,), result = imported("curl", f"curl http://a/x {data}\n")
+
+    assert (request.method, request.body) == ("POST", body)
+    assert result.header.attributes["import"]["dropped_file_bodies"] == files
+
+
+def test_letters_in_quotes_with_escapes_are_those_that_were_written(imported):
+    (request,), _ = imported("curl", """curl http://a/x --json $'{"a":"café\\u00e9\\xc3\\xa9"}'\n""")
+
+    assert content_of(request) == {"a": "cafééé"}
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [
+        ("--url-query 'q=a b' --url-query '+r=%20' --url-query '=c d'", "/x?q=a%20b&r=%20&c%20d"),
+        ("-G -d q=1", "/x?q=1"),
+        ("-G -d @f", "/x"),
+        ("-G --url-query @f", "/x"),
+    ],
+)
+def test_what_goes_into_the_query_stands_there_before_the_fragment(imported, options, path):
+    (request,), _ = imported("curl", f"curl http://a/x#there {options}\n")
+
+    assert (request.method, request.path, request.body) == ("GET", path, None)
 
 
 HTTP_FILE = """@host = https://api.test
@@ -184,27 +290,6 @@ def test_a_quote_that_is_not_closed_takes_no_longer_than_the_file_is_long(import
     """It was looked for anew from the beginning with every line."""
     with pytest.raises(TraceError, match="a quote is not closed"):
         imported("curl", "curl http://h/a -H 'X\n" + 'curl http://h/b -d "x"\n' * 5_000)
-
-
-@given(
-    words=st.lists(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20), max_size=6)
-)
-def test_words_are_those_that_a_shell_would_divide(words):
-    assert _words(shlex.join(["curl", *words])) == ["curl", *words]
-
-
-@pytest.mark.parametrize(
-    ("command", "words"),
-    [
-        (r"""a 'b c''d' "e\"f" g\ h #i""", ["a", "b cd", 'e"f', "g h"]),
-        ("a#b '' x # '", ["a#b", "", "x"]),
-        (r"""a "b\\c $d" $e""", ["a", r"b\c $d", "$e"]),
-        (r"""'a'"b"c$'d\'\n'""", ["abcd'\n"]),
-        ("a 'b", None),
-    ],
-)
-def test_quotes_escapes_and_comments_are_read_as_a_shell_reads_them(command, words):
-    assert _words(command) == words
 
 
 @given(text=st.text(max_size=80))
