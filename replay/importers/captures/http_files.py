@@ -7,7 +7,7 @@ http-request-in-editor-spec. What becomes of a request is said in replay/importe
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from replay.importers.captures.targets import Target, TargetLayout
@@ -26,19 +26,32 @@ _HEADER = re.compile(r"(?P<name>[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,200})\s*:\s*(?P<va
 _SNIFFED = re.compile(rf"^(?:{_METHODS})\s+\S+(?P<version>\s+HTTP/[\d.]+)?\s*$".encode(), re.MULTILINE)
 _PARTED = re.compile(rb"^(?:###|@[\w.\-]+\s*=)", re.MULTILINE).search
 _COMMENTS = ("#", "//")
+_SCRIPT = re.compile(r"[<>]\s+\{%").match
 
 
 def _tells(first_bytes: bytes) -> bool:
     found = _SNIFFED.search(first_bytes)
     if found is None or not (found["version"] or _PARTED(first_bytes)):
         return False
-    above = first_bytes[: found.start()].decode("utf-8", "replace").splitlines()
-    return all(_is_around(text.strip("\ufeff \t")) for text in above)
+    above = first_bytes[: found.start()].decode("utf-8-sig", "replace").splitlines()
+    return all(_is_around(text.strip()) for _, text in _without_scripts(enumerate(above)))
 
 
 def _is_around(text: str) -> bool:
-    """Whether a line may stand above a request."""
-    return not text or text.startswith(_COMMENTS) or _VALUE(text) is not None
+    """Whether a line may stand above a request: a blank, a comment, a file with a script, a value."""
+    return not text or text.startswith((*_COMMENTS, "< ")) or _VALUE(text) is not None
+
+
+def _without_scripts(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines around `< {% ... %}` and `> {% ... %}`, and last the first line of one that is not closed."""
+    script: tuple[int, str] | None = None
+    for n, text in lines:
+        if script is not None or _SCRIPT(text):
+            script = None if "%}" in text else script or (n, text)
+        else:
+            yield n, text
+    if script is not None:
+        yield script
 
 
 def _read(file: Path) -> Iterator[Target]:
@@ -55,8 +68,10 @@ def _read(file: Path) -> Iterator[Target]:
 
 
 def _request(block: Sequence[tuple[int, str]], values: dict[str, str], file: Path) -> Iterator[Target]:
-    lines = iter(block)
-    for n, text in lines:
+    block = list(_without_scripts(block))
+    if block and _SCRIPT(block[-1][1]):
+        raise TraceError(f"{shown_path(file)}, line {block[-1][0]}: a script that no %}} closes.")
+    for n, text in block:
         value, found = _VALUE(text.strip()), _REQUEST(text.strip())
         if not _is_around(text.strip()) and found is None:
             raise TraceError(
@@ -91,7 +106,7 @@ def _parts(
     """The headers, the body, and whether the body stands in another file."""
     headers: list[tuple[str, str]] = []
     body: list[str] | None = None
-    has_file_body = in_script = False
+    has_file_body = False
     for text in lines:
         if body is None:
             header = _HEADER(text.strip())
@@ -103,8 +118,6 @@ def _parts(
                 )
             elif header is not None and not text.startswith(_COMMENTS):
                 headers.append((filled_in(header["name"], values), filled_in(header["value"], values)))
-        elif in_script or text.startswith(("> {%", "< {%")):
-            in_script = "%}" not in text
         elif text.startswith("< "):
             has_file_body = True
         elif not text.startswith(("> ", ">> ", "<> ")):

@@ -217,6 +217,26 @@ def test_an_http_file_has_its_values_filled_in(imported):
     assert "hunter2" not in repr((requests, result))
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        '< {% request.variables.set("a", 1); %}',
+        "< {%\n  const at = new Date();\n  @a = 1\n  client.log(at);\n%}",
+        "@a = 1\n# first\n< ./before.js",
+    ],
+)
+def test_a_script_above_a_request_is_dropped(imported, script):
+    requests, result = imported(
+        "http-file", f"{script}\nGET http://a/x HTTP/1.1\n\n###\n{script}\nPOST http://a/y\n\nb\n"
+    )
+
+    assert [(request.method, request.path, request.body) for request in requests] == [
+        ("GET", "/x", None),
+        ("POST", "/y", "b"),
+    ]
+    assert result.header.attributes["import"]["dropped_file_bodies"] == 0
+
+
 def postman(*items, variables=()):
     info = {"name": "x", "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"}
     return json.dumps({"info": info, "item": list(items), "variable": list(variables)})
@@ -276,6 +296,8 @@ def test_a_collection_of_postman_is_read_through_its_folders_with_its_variables(
             "GET http://h/a HTTP/1.1\nGET http://h/b HTTP/1.1\n",
             "line 1: another request stands in its headers. Separate them with a line ###.",
         ),
+        ("http-file", "###\n< {%\nGET http://h/a HTTP/1.1\n", "line 2: a script that no %} closes."),
+        ("http-file", "GET http://h/a HTTP/1.1\n\n> {%\n", "line 3: a script that no %} closes."),
         ("postman", postman({"name": "x", "request": {"method": "GET"}}), ', "x": a request without a URL.'),
     ],
 )
