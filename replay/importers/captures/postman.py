@@ -104,10 +104,19 @@ def _content(body: _Body | None) -> tuple[str | None, str]:
         pairs = [(each.key or "", str(each.value or "")) for each in body.urlencoded or () if not each.disabled]
         return urlencode(pairs, safe="{}"), "application/x-www-form-urlencoded"
     if body.mode == "graphql":
-        return msgspec.json.encode(body.graphql).decode(), "application/json"
+        return msgspec.json.encode(_asked_of_graphql(body.graphql)).decode(), "application/json"
     raw = body.options.get("raw") if isinstance(body.options, dict) else None
     language = raw.get("language") if isinstance(raw, dict) else None
     return (body.raw, _LANGUAGES.get(str(language), "")) if body.mode == "raw" and body.raw else (None, "")
+
+
+def _asked_of_graphql(written: Any) -> Any:
+    """Variables that are the text of JSON go in as they are, as Postman has them: `{{name}}` may stand for a value."""
+    variables = written.get("variables") if isinstance(written, dict) else None
+    if not isinstance(variables, str):
+        return written
+    others = {key: value for key, value in written.items() if key != "variables"}
+    return {**others, "variables": msgspec.Raw(variables.encode())} if variables.strip() else others
 
 
 POSTMAN = TargetLayout(

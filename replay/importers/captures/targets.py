@@ -47,7 +47,8 @@ class Target(msgspec.Struct):
 class TargetLayout(msgspec.Struct, frozen=True):
     """How requests are written. tells: by how a file begins. read: those of a file; raises TraceError.
 
-    nothing: a sentence for a file without any. suffix: of such files in a folder.
+    nothing: a sentence for a file without any. suffix: of such files in a folder. with_bodies: what to write, where
+    the layout has another way that brings a body along.
     """
 
     name: str
@@ -56,6 +57,7 @@ class TargetLayout(msgspec.Struct, frozen=True):
     read: Callable[[Path], Iterator[Target]]
     nothing: str
     suffix: str = ""
+    with_bodies: str = ""
 
 
 class _Counts(msgspec.Struct):
@@ -110,7 +112,9 @@ class Targets:
             origins=went_to.origins(),
             attributes={"import": inferred},
         )
-        return ImportResult(header, sessions, tuple(_notes(counts, spec, options.seed)))
+        return ImportResult(
+            header, sessions, tuple(_notes(counts, spec, options.seed, self._layout.with_bodies))
+        )
 
     def _targets(self, files: Sequence[Path]) -> Iterator[Target]:
         for file in files:
@@ -152,15 +156,13 @@ def _set_body(request: Request, body: bytes, clean: RequestRedactor, counts: _Co
     counts.redacted_bodies += kept != NO_BODY and kept.content != body
 
 
-def _notes(counts: _Counts, spec: str, seed: int) -> Iterator[str]:
+def _notes(counts: _Counts, spec: str, seed: int, with_bodies: str) -> Iterator[str]:
     yield f"{counts.targets} request(s). Neither times nor durations are recorded."
     drawn = f", seed {seed}" if spec.startswith("poisson") else ""
     yield f"The requests were laid out by --arrivals {spec}{drawn}."
     if counts.dropped_file_bodies:
-        yield (
-            f"Dropped: {counts.dropped_file_bodies} body file(s) named by @. A trace takes no path from its input: "
-            "write such targets as JSON, with the body in them."
-        )
+        dropped = f"Dropped: {counts.dropped_file_bodies} body(ies) out of files or forms."
+        yield f"{dropped} A trace takes no path from its input{f': {with_bodies}' if with_bodies else ''}."
     if counts.bodies_by_size:
         yield f"{counts.bodies_by_size} body(ies) of more than {LARGEST_BODY_BYTES >> 20} MiB are kept by size only."
     if counts.coded_bodies:

@@ -113,4 +113,5 @@ VEGETA = TargetLayout(
     _tells,
     _read,
     "no targets. Write them as METHOD URL, or as JSON objects.",
+    with_bodies="write such targets as JSON, with the body in them",
 )

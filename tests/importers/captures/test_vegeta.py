@@ -62,7 +62,7 @@ def test_a_body_file_is_never_read(imported, tmp_path):
     request = sessions[0].steps[0].request
     assert (request.body, request.body_base64, request.body_bytes) == (None, None, None)
     assert (
-        "Dropped: 1 body file(s) named by @. A trace takes no path from its input: write such targets as JSON, "
+        "Dropped: 1 body(ies) out of files or forms. A trace takes no path from its input: write such targets as JSON, "
         "with the body in them."
     ) in result.notes
 

@@ -178,6 +178,12 @@ def test_what_goes_into_the_query_stands_there_before_the_fragment(imported, opt
     assert (request.method, request.path, request.body) == ("GET", path, None)
 
 
+def test_bodies_that_are_left_out_are_told_of_without_advice_for_another_tool(imported):
+    _, result = imported("curl", "curl -F a=@f http://a/x\n")
+
+    assert "Dropped: 1 body(ies) out of files or forms. A trace takes no path from its input." in result.notes
+
+
 HTTP_FILE = """@host = https://api.test
 @token = hunter2
 
@@ -279,6 +285,26 @@ def test_a_collection_of_postman_is_read_through_its_folders_with_its_variables(
     assert requests[1].body == "q=1"
     assert result.header.attributes["import"]["dropped_file_bodies"] == 1
     assert "hunter2" not in repr((requests, result))
+
+
+@pytest.mark.parametrize(
+    ("variables", "sent"),
+    [
+        ('{"n": 1, "id": {{id}}}', {"variables": {"n": 1, "id": 7}}),
+        ("[]", {"variables": []}),
+        ({"n": "{{id}}"}, {"variables": {"n": "7"}}),
+        ("", {}),
+        (" \n", {}),
+    ],
+)
+def test_graphql_variables_go_out_as_json_whether_they_were_written_as_such_or_as_its_text(
+    imported, variables, sent
+):
+    body = {"mode": "graphql", "graphql": {"query": "{ a }", "variables": variables}}
+    item = {"name": "q", "request": {"method": "POST", "url": "http://a/g", "body": body}}
+    (request,), _ = imported("postman", postman(item, variables=[{"key": "id", "value": "7"}]))
+
+    assert content_of(request) == {"query": "{ a }", **sent}
 
 
 @pytest.mark.parametrize(
