@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def test_the_command_line_judges_the_fault_and_shows_it_again(truth, write_trace
     )
 
     assert ran.returncode == 0
-    assert "at 300 ms" in ran.stdout
+    assert re.search(r"^at \S+ m?s: true …$", ran.stdout, re.M)
     assert "recovered" in ran.stdout
     assert "recovered" in again.stdout
 
