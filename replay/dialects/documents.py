@@ -24,6 +24,15 @@ _ESCAPE_SEEN_BYTES = 4096
 _BROKEN_VALUE = re.compile(rb"(?<![^\s\"\[\]{}:,])[^\s\"\[\]{}:,]++\Z")
 _CLOSED_BY = {b"{": b"}", b"[": b"]"}
 _MOST_OPEN = 256
+# However it is spelled, what a server, a proxy or a page of maintenance sends to browsers.
+_WEB_PAGE = re.compile(
+    rb"\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--.{0,1000}?-->\s*)?<(?:!doctype html|html)\b", re.I | re.S
+)
+
+
+def is_web_page(data: bytes) -> bool:
+    """Whether an answer is HTML."""
+    return _WEB_PAGE.match(data.removeprefix(_BOM)) is not None
 
 
 def read_document(data: bytes) -> Any:

@@ -6,7 +6,8 @@ other than recorded but not worse does not. An expectation without a status leav
 
 Then, unless the target file switches it off, the answer is read as what it is: a JSON-RPC error, an MCP result with
 isError, an error object or an error event of a model, and a model's stream that ends before its layout's end are
-failures whatever the status says (replay/dialects).
+failures whatever the status says (replay/dialects). So are a redirect and a web page, which no model and no MCP server
+answers with.
 
 Most steps need none of this. For them `Outcomes.of` says None, and a status below 400 is all that is asked.
 """
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from replay.dialects.bodies import family_of_request, read_body
+from replay.dialects.documents import is_web_page
 from replay.dialects.layouts.json_rpc import answer_among, awaited_by
 from replay.engine.attempt import Attempt
 from replay.http.codings import uncoded, uncoded_so_far
@@ -28,6 +30,10 @@ from replay.wire.types import ALWAYS, NOT_OF_STREAMS
 
 _KNOWN_MOST = 65_536
 _PLAIN_KINDS = ("tool", "http")
+_ANSWERERS = {"rpc": "an MCP server", "model": "a model"}
+
+NOT_LED_ON = "a redirect (status {}), which is not followed, where {} was asked"
+WEB_PAGE = "the answer is a web page (HTML) where {} was asked"
 
 
 def status_class(status: int) -> str:
@@ -76,12 +82,21 @@ class Expected:
                 attempt.error = "check"
                 return
         if self.family is not None and attempt.status < 400:
+            if attempt.status >= 300 and not _is_as_recorded(attempt):
+                attempt.error = "redirect"
+                attempt.why = NOT_LED_ON.format(attempt.status, _ANSWERERS[self.family])
+                return
             attempt.error = _fault_of(attempt, self.family)
 
     def _expects_status(self, status: int) -> bool:
         if self._statuses is not None:
             return status in self._statuses
         return status < 400 or (status == self._recorded_status and status < 500)
+
+
+def _is_as_recorded(attempt: Attempt) -> bool:
+    recorded = attempt.step.recorded
+    return recorded is not None and recorded.status == attempt.status
 
 
 def _fault_of(attempt: Attempt, family: str) -> str | None:
@@ -93,6 +108,9 @@ def _fault_of(attempt: Attempt, family: str) -> str | None:
     body = plain_body(attempt)
     if attempt.is_stream and not attempt.response_bytes:
         return "cut_short"
+    if is_web_page(body):
+        attempt.why = WEB_PAGE.format(_ANSWERERS[family])
+        return "protocol"
     facts = attempt.facts = read_body(body, family)
     return facts.error
 

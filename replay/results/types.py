@@ -54,7 +54,7 @@ ERROR_CLASSES: dict[str, str] = {
     "connect": "no connection could be opened",
     "local": "this machine ran out of descriptors, ports or memory",
     "reset": "the connection ended before the response was complete",
-    "protocol": "what came back is not HTTP",
+    "protocol": "what came back is not HTTP, or is a web page where a model or an MCP server was asked",
     "tls": "TLS failed",
     "dns": "the name could not be resolved",
     "proxy": "the proxy refused, or ended the connection",
@@ -68,7 +68,7 @@ ERROR_CLASSES: dict[str, str] = {
     "input_required": "an MCP call that asked for the user's input, which a replay cannot give",
     "model_error": "an error object in a model's answer, or an error event in its stream",
     "cut_short": "a model's stream that ended without its layout's end, or an MCP server's without the answer",
-    "redirect": "a redirect that could not be followed",
+    "redirect": "a redirect that could not be followed, or where a model or an MCP server was asked",
     "extract": "the response, or an earlier one, lacks a value that the trace takes from it",
 }
 """Every class of failure that an attempt which ends its step can have, and what it says. SLOs, retries, tables and

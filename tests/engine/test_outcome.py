@@ -252,3 +252,32 @@ def test_an_mcp_answer_is_read_before_its_stream_and_the_coding_of_it_end(coding
     ended.captured = bytearray(whole[: len(whole) - 4])
 
     assert plain_body(ended) == answer
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>maintenance</html>",
+        b"\xef\xbb\xbf \n<!DOCTYPE html><title>Sign in</title>",
+        b'<?xml version="1.0"?>\n<!-- built -->\n<HTML lang="en">',
+    ],
+)
+def test_a_web_page_is_no_answer_of_a_model_or_an_mcp_server(page):
+    """A page of maintenance with a status of 200 counted as ok."""
+    model = Step("a", "llm", "plan", llm=LlmCall(model="m", output_tokens=5))
+    call = Step("a", "mcp", "search", mcp=McpCall("tools/call", tool="search"))
+
+    assert outcome(model, 200, page) == ("protocol", None)
+    assert outcome(call, 200, page) == ("protocol", None)
+    assert outcome(model, 200, page, Target(url="http://x", answers="status")) == (None, None)
+    assert outcome(step(), 200, page) == (None, None)
+    assert outcome(model, 200, b"<p>not a whole page</p>") == (None, None)
+
+
+def test_a_redirect_is_no_answer_of_a_model_unless_it_was_recorded():
+    """A stream that was redirected had been cut short, and a whole answer was ok."""
+    for is_stream in (False, True):
+        model = Step("a", "llm", "plan", llm=LlmCall(model="m", output_tokens=5, stream=is_stream))
+        assert outcome(model, 302, is_stream=is_stream) == ("redirect", None)
+    recorded = Step("a", "llm", "plan", request=Request("POST", "/v1"), recorded=Recorded(status=302))
+    assert outcome(recorded, 302) == (None, None)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+from replay.dialects.documents import is_web_page, read_document
 from replay.dialects.mcp import (
     INITIALIZE,
     INITIALIZED,
@@ -29,7 +30,6 @@ from replay.trace.types import McpCall, Request, Step
 
 # How long a run waits at its end for servers to take leave.
 _LEAVE_NS = 1_000_000_000
-_UNKNOWN_VERSION = "the MCP server's answer to initialize names no version of the protocol that is known here"
 _GONE, _NOT_ALLOWED = 404, 405
 # Nothing answers a notification, or taking leave, so that what stands in the body means nothing.
 _ANSWERED, _TAKEN = Expected(None, None, "rpc"), Expected(None, None, None)
@@ -144,7 +144,9 @@ class McpSessions:
         if self._is_well(session, attempt, _ANSWERED):
             version = negotiated(plain_body(attempt))
             if version is None:
-                attempt.error, attempt.why = "protocol", _UNKNOWN_VERSION
+                attempt.error = "protocol"
+        if version is None:
+            self._say_why(attempt)
         self._recorder.handshake(attempt)
         if version is None:
             self._fail(session, attempt, where)
@@ -154,9 +156,17 @@ class McpSessions:
         call = McpCall(INITIALIZED, version=version)
         self._handshake(session, attempt.walk, where, call, partial(self._confirmed, session, where))
 
+    def _say_why(self, attempt: Attempt) -> None:
+        """Have a handshake that was answered, but not as it should be, say how, and where."""
+        assert self._mcp is not None
+        if attempt.status and attempt.phase is None and attempt.error != "rpc_error":
+            attempt.why = f"the answer to {attempt.step.name} at {self._mcp.path} {_answers_with(attempt)}"
+
     def _confirmed(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """The server has taken `notifications/initialized`, or has not."""
         is_well = self._is_well(session, attempt, _TAKEN)
+        if not is_well:
+            self._say_why(attempt)
         self._recorder.handshake(attempt)
         if not is_well:
             self._fail(session, attempt, where)
@@ -249,6 +259,20 @@ class _Place:
 
     def send(self, attempt: Attempt, /) -> None:
         self._sessions.send(attempt, self._where)
+
+
+def _answers_with(attempt: Attempt) -> str:
+    """What was answered instead of what an MCP server says."""
+    if attempt.status >= 400:
+        return f"has the status {attempt.status}"
+    if attempt.status >= 300:
+        return f"is a redirect (status {attempt.status}), which is not followed"
+    body = plain_body(attempt)
+    document = read_document(body)
+    if isinstance(document, dict) and "jsonrpc" in document:
+        return "names no version of the protocol that is known here"
+    kind = "a web page (HTML)" if is_web_page(body) else "no JSON" if document is None else "not JSON-RPC"
+    return f"is {kind if body.strip() else 'empty'}: no MCP server is there"
 
 
 def _session_id(attempt: Attempt) -> str | None:

@@ -9,7 +9,7 @@ from replay.judge.measures.recording import makespans_beside
 from replay.report.page.html import bullets, prose_table, table, text_of
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.failures import FAILURE_HEADS, failure_meanings, failure_rows, failures_headline
-from replay.report.words.fidelity import fidelity_rows
+from replay.report.words.fidelity import NOTHING_IS_OK, failed_of, fidelity_rows
 from replay.results.evidence import Evidence
 from replay.results.types import Quantiles, Series
 from replay.words.names import clean
@@ -86,7 +86,13 @@ def fidelity_table(run: Evidence, of: str) -> str:
     fidelity = run.summary.fidelity
     if fidelity is None or fidelity.ratio is None:
         return ""
+    counts = run.summary.counts
+    if counts.failed and not counts.ok:
+        return (
+            f'<h2>{text_of("Fidelity to the recording" + of)}</h2><p class="dim">{text_of(NOTHING_IS_OK)}</p>'
+        )
     said = f"{percent(fidelity.ratio)}: the least of these shares, which requests in flight are not part of."
+    said += f" {failed_of(counts)}." if counts.failed else ""
     rows = fidelity_rows(fidelity)
     reasons = f'<div class="verdict doubt">{bullets(fidelity.reasons)}</div>' if fidelity.reasons else ""
     return (

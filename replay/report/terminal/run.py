@@ -72,7 +72,7 @@ def print_summary(summary: Summary, directory: Path | None = None, console: Cons
             f"{count(spent.calls)} model calls, {count(spent.counted)} counted, {count(spent.assumed)} assumed"
         )
         console.print(Text(f"spent: {of}, on {calls}"))
-    if summary.fidelity is not None and (said := fidelity_line(summary.fidelity)):
+    if summary.fidelity is not None and (said := fidelity_line(summary.fidelity, summary.counts)):
         style = "dim" if not summary.fidelity.reasons else "yellow"
         console.print(Text(said, style=style))
     for note in summary.notes:

@@ -1,7 +1,8 @@
 """Whether a replay meant the same as its recording, in a line and as rows of a table."""
 
-from replay.results.types import Fidelity
+from replay.results.types import Counts, Fidelity
 from replay.words.numbers import number, percent
+from replay.words.phrases import counted
 
 _MEANINGS = {
     "sessions": ("sessions", "replayed whole, of those planned"),
@@ -15,10 +16,15 @@ _MEANINGS = {
 }
 
 
-def fidelity_line(fidelity: Fidelity) -> str:
-    """One line: how like the recording, and in what it falls short."""
+NOTHING_IS_OK = "no step is ok, so that nothing was held to the recording"
+
+
+def fidelity_line(fidelity: Fidelity, counts: Counts) -> str:
+    """One line: how like the recording, and in what it falls short; what failed is like nothing."""
     if fidelity.ratio is None:
         return ""
+    if counts.failed and not counts.ok:
+        return f"fidelity to the recording: {NOTHING_IS_OK}"
     known = [
         (label, value)
         for name, (label, _) in _MEANINGS.items()
@@ -31,7 +37,13 @@ def fidelity_line(fidelity: Fidelity) -> str:
         parts.append(f"100% of {whole}" if short else whole)
     said = f"fidelity to the recording: {percent(fidelity.ratio)} ({'; '.join(parts)})"
     kept_back = "" if fidelity.requests is None else f"; {percent(fidelity.requests)} of the requests were sent"
-    return said + kept_back
+    failed = f"; {failed_of(counts)}" if counts.failed else ""
+    return said + kept_back + failed
+
+
+def failed_of(counts: Counts) -> str:
+    """How many steps were not answered as expected, which the shares say nothing of."""
+    return f"{counts.failed:,} of {counted(counts.ok + counts.failed, 'step')} failed"
 
 
 def fidelity_rows(fidelity: Fidelity) -> list[tuple[str, str, str]]:

@@ -126,9 +126,10 @@ def _tried(seen: Seen, folder: Path) -> tuple[Seen, bool]:
     target = msgspec.structs.replace(seen.target, answers="kind")
     job = Job(target, folder / _RUN_FOLDER, witness=lambda attempt: _note(attempt, answers))
     (outcome,) = replay_together(path, [job], options)
-    records = list(_last_attempts(folder / _RUN_FOLDER / STEPS_FILE))
+    records, handshakes = _told_of(folder / _RUN_FOLDER / STEPS_FILE)
     was_interrupted = outcome.summary.status == "interrupted" and outcome.summary.ended is None
-    return seen._replace(records=records, answers=answers, summary=outcome.summary), was_interrupted
+    seen = seen._replace(records=records, answers=answers, summary=outcome.summary, handshakes=handshakes)
+    return seen, was_interrupted
 
 
 def _note(attempt: Attempt, answers: list[Answer]) -> None:
@@ -141,8 +142,13 @@ def _note(attempt: Attempt, answers: list[Answer]) -> None:
     answers.append(Answer(attempt.walk.id, attempt.step.id, attempt.status, headers, time.time()))
 
 
-def _last_attempts(steps: Path) -> Iterator[StepRecord]:
+def _told_of(steps: Path) -> tuple[list[StepRecord], list[StepRecord]]:
+    """The last attempt of every step that was tried, and the handshakes that failed."""
+    records, handshakes = [], []
     for block in read_blocks(steps):
         for record in block:
-            if record.final and record.outcome != "unsent" and (record.sent_ns is not None or record.error):
-                yield record
+            if record.handshake and record.outcome == "failed":
+                handshakes.append(record)
+            elif record.final and record.outcome != "unsent" and (record.sent_ns is not None or record.error):
+                records.append(record)
+    return records, handshakes

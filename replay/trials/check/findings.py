@@ -13,6 +13,7 @@ from typing import NamedTuple
 from replay.engine.requests.destinations import bare_urls, has_secrets
 from replay.engine.requests.own_origin import origins_of
 from replay.engine.requests.read_only import may_change_something
+from replay.engine.requests.redirects import LEADS_AWAY
 from replay.engine.types import RunOptions
 from replay.judge.check import Finding, Level
 from replay.results.fidelity import shortfall
@@ -31,6 +32,8 @@ _MOST_CLOCK_S = 5.0
 _LEAST_TOKENS = 0.9
 _MOST_SHOWN = 3
 _REFUSED = (401, 403)
+# Where what is asked for is not served, or not by this method.
+_NO_SUCH_PLACE = (404, 405, 410, 501)
 # What an answer says when an id of another run means nothing to it.
 _NOT_KNOWN = (401, 403, 404, 409, 410, 422)
 _LOOKS_LIKE_AN_ID = re.compile(
@@ -50,7 +53,10 @@ class Answer(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Of the whole trace: requests, and those that may change something, by method; model calls apart."""
+    """Of the whole trace: requests, and those that may change something, by method; model calls apart.
+
+    methods: of HTTP, and of calls to MCP servers, which begin with MCP.
+    """
 
     requests: int
     methods: Counter[str]
@@ -60,6 +66,7 @@ class Changes(NamedTuple):
 class Seen(NamedTuple):
     """All that a check has to go by. records: the last attempt of every step that was tried. summary: None where
     nothing was sent, since the target could not be reached. refusal: why no run could begin, though it could be.
+    handshakes: those with MCP servers that failed; a step that waited for one has its error, and no answer.
     """
 
     target: Target
@@ -72,6 +79,12 @@ class Seen(NamedTuple):
     answers: Sequence[Answer] = ()
     summary: Summary | None = None
     refusal: str | None = None
+    handshakes: Sequence[StepRecord] = ()
+
+    @property
+    def answered(self) -> list[StepRecord]:
+        """Steps that were answered, whatever that was."""
+        return [record for record in self.records if record.status is not None]
 
     def step_of(self, record: "StepRecord | Answer") -> Step | None:
         for session in self.sample.sessions:
@@ -134,7 +147,8 @@ def _beginning(seen: Seen) -> Iterator[Finding]:
 
 
 def _credentials(seen: Seen) -> Iterator[Finding]:
-    refused = [r for r in seen.records if r.status in _REFUSED and r.recorded_status != r.status]
+    answered = [*seen.answered, *seen.handshakes]
+    refused = [r for r in answered if r.status in _REFUSED and r.recorded_status != r.status]
     has_some = has_secrets(seen.target) or bool(seen.target.headers)
     for url in bare_urls(seen.target):
         yield Finding(
@@ -144,7 +158,9 @@ def _credentials(seen: Seen) -> Iterator[Finding]:
         )
     if not refused:
         how = "credentials were sent, and none" if has_some else "none"
-        yield Finding("credentials", "ok", f"{how} of {counted(len(seen.records), 'answer')} asked for others")
+        if seen.answered:
+            said = f"{how} of {counted(len(seen.answered), 'answer')} asked for others"
+            yield Finding("credentials", "ok", said)
         return
     statuses = Counter(r.status for r in refused)
     said = ", ".join(f"{_n(n, 'answer is', 'answers are')} {status}" for status, n in statuses.items())
@@ -157,11 +173,16 @@ def _credentials(seen: Seen) -> Iterator[Finding]:
 
 
 def _redirects(seen: Seen) -> Iterator[Finding]:
+    """Where answers lead that the recording has not. Nothing that was asked for was done then."""
     own = origins_of(seen.target)
+    is_followed = bool(seen.target.redirects.follow)
     elsewhere: Counter[str] = Counter()
     here = 0
     for answer in seen.answers:
         step = seen.step_of(answer)
+        if step is not None and step.mcp is not None:
+            # Messages to MCP servers are not led on, whatever the target file says.
+            continue
         recorded = None if step is None or step.recorded is None else step.recorded.status
         locations = answer.headers.get("location")
         if not (300 <= answer.status < 400) or not locations or recorded == answer.status:
@@ -172,24 +193,31 @@ def _redirects(seen: Seen) -> Iterator[Finding]:
         else:
             elsewhere[origin] += 1
     for origin, n in elsewhere.most_common(_MOST_SHOWN):
+        leads = f"{_n(n, 'answer leads', 'answers lead')} to {shortened(origin)}"
         yield Finding(
             "redirects",
             "problem",
-            f"{_n(n, 'answer leads', 'answers lead')} to {shortened(origin)}, and a replay follows no redirect",
-            f"Name {shortened(origin)} as the target's url, if that is where the requests belong.",
+            f"{leads}, which neither the target's url nor a route names"
+            if is_followed
+            else f"{leads}, and a replay follows no redirect",
+            f"Name {shortened(origin)} as the target's url{', or as that of a route,' if is_followed else ','} if that "
+            "is where the requests belong.",
         )
-    if here and seen.target.redirects.follow:
-        yield Finding("redirects", "ok", f"{_n(here, 'redirect was', 'redirects were')} followed")
+    followed = 0 if seen.summary is None else seen.summary.counts.followed
+    if is_followed and here:
+        yield Finding("redirects", "ok", f"{_n(followed, 'redirect was', 'redirects were')} followed")
     elif here:
+        # Those of one path may be a slash; where most answers are one, what a replay would measure is redirects.
+        are_most = 2 * here > len(seen.answers)
         yield Finding(
             "redirects",
-            "warn",
+            "problem" if are_most else "warn",
             f"{_n(here, 'answer leads', 'answers lead')} to another path of the same host, and a replay follows no "
             "redirect unless it is told to",
-            "Look at the paths that redirect: a slash at the end, a prefix in the target's url, http for https. Or "
-            "have them followed: follow = 5 under [redirects] in the target file.",
+            "Look at the paths that redirect: a slash at the end, a prefix in the target's url, http for https, a page "
+            "to sign in at. Or have them followed: follow = 5 under [redirects] in the target file.",
         )
-    if not elsewhere and not here:
+    if not elsewhere and not here and seen.answered:
         yield Finding("redirects", "ok", "no answer leads elsewhere")
 
 
@@ -197,10 +225,9 @@ def _statuses(seen: Seen) -> Iterator[Finding]:
     known = [
         r
         for r in seen.records
-        # What asks for credentials or leads elsewhere is told of under these topics.
         if r.status is not None
         and r.recorded_status is not None
-        and (r.status == r.recorded_status or not (r.status in _REFUSED or 300 <= r.status < 400))
+        and (r.status == r.recorded_status or not _is_told_elsewhere(r))
     ]
     unlike = [r for r in known if r.status != r.recorded_status]
     for outcome, level in (("failed", "problem"), ("ok", "warn")):
@@ -218,7 +245,7 @@ def _statuses(seen: Seen) -> Iterator[Finding]:
     unrecorded = [
         r
         for r in seen.records
-        if r.recorded_status is None and (r.error or "").startswith("status") and r.status not in _REFUSED
+        if r.recorded_status is None and _failed_by_status(r) and r.status not in _REFUSED
     ]
     if unrecorded:
         yield Finding(
@@ -227,28 +254,77 @@ def _statuses(seen: Seen) -> Iterator[Finding]:
             f"{_n(len(unrecorded), 'answer has', 'answers have')} a status of 400 or more: {_names(unrecorded)}",
             "Look at the steps with a status of 400 or more: the recording does not say which they had.",
         )
-    if not unlike and not unrecorded:
-        said = (
-            f"as recorded, {len(known):,} of {len(known):,}"
-            if known
-            else "the recording has none to hold answers to"
-        )
-        yield Finding("statuses", "ok", said)
+    if unlike or unrecorded:
+        return
+    if known:
+        yield Finding("statuses", "ok", f"as recorded, {len(known):,} of {len(known):,}")
+    elif any(r.recorded_status is None and not _is_told_elsewhere(r) for r in seen.answered):
+        yield Finding("statuses", "ok", "the recording has none to hold answers to")
+
+
+def _is_told_elsewhere(record: StepRecord) -> bool:
+    """Whether its status is told of under another topic: that it asks for credentials, or leads elsewhere."""
+    return record.status in _REFUSED or 300 <= (record.status or 0) < 400
 
 
 def _answers(seen: Seen) -> Iterator[Finding]:
     """Failures that are no status: of the transport, of what the answer says, of what was expected of it."""
-    failed = [r for r in seen.records if r.outcome == "failed" and not (r.error or "").startswith("status")]
-    by_class = Counter(r.error or "unknown" for r in failed)
+    failed = [r for r in seen.records if r.outcome == "failed"]
+    told = [r for r in failed if not _failed_by_status(r) and not _is_told_under_redirects(seen, r)]
+    by_class = Counter(r.error or "unknown" for r in told)
     for error, n in by_class.most_common(_MOST_SHOWN):
-        of_it = [r for r in failed if (r.error or "unknown") == error]
+        of_it = [r for r in told if (r.error or "unknown") == error]
         meaning = next((r.why for r in of_it if r.why), None) or ERROR_CLASSES.get(error, "the attempt failed")
-        to_do = f"Look at the steps that failed with {error}, and at what the target logs of them."
-        if error == "extract":
-            to_do = "Look at the steps that values are taken from: their answers are not as they were recorded."
-        yield Finding("answers", "problem", f"{n} failed with {error}, {meaning}: {_names(of_it)}", to_do)
+        yield Finding(
+            "answers",
+            "problem",
+            f"{n} failed with {error}, {meaning}: {_names(of_it)}",
+            _about_failures(seen, error, of_it),
+        )
     if not failed:
         yield Finding("answers", "ok", f"{_all_of(len(seen.records), 'step')} sent, answered whole")
+
+
+def _failed_by_status(record: StepRecord) -> bool:
+    return record.status is not None and (record.error or "").startswith("status")
+
+
+def _is_told_under_redirects(seen: Seen, record: StepRecord) -> bool:
+    """Whether a step failed by a redirect that is told of as that."""
+    step = seen.step_of(record)
+    return (
+        record.error == "redirect"
+        and (step is None or step.mcp is None)
+        and (not seen.target.redirects.follow or record.why == LEADS_AWAY)
+    )
+
+
+def _about_failures(seen: Seen, error: str, failed: Sequence[StepRecord]) -> str:
+    """What to do about failures of one class."""
+    steps = [step for record in failed if (step := seen.step_of(record)) is not None]
+    if steps and all(step.mcp is not None for step in steps):
+        statuses = {record.status for record in seen.handshakes}
+        if error in ("protocol", "redirect") or statuses & set(_NO_SUCH_PLACE):
+            return (
+                f"Check the path: {seen.target.mcp.path} below the target's url was asked for an MCP server. path "
+                "under [mcp] in the target file names another."
+            )
+        if error == "rpc_error":
+            return "Check what is asked of the MCP server: version under [mcp], its tools and their arguments."
+    if error == "extract":
+        return "Look at the steps that values are taken from: their answers are not as they were recorded."
+    if error == "redirect":
+        most = seen.target.redirects.follow
+        return (
+            f"Raise follow under [redirects] in the target file, which is {most}; if the redirects go in a circle, "
+            "correct the target's url, or what it takes to be let in."
+        )
+    if error == "protocol" and all(record.status is not None for record in failed):
+        return (
+            "Check the target's url, its routes and the path of [shape]: a web server, or a page to sign in at, "
+            "answers where a model or an MCP server should."
+        )
+    return f"Look at the steps that failed with {error}, and at what the target logs of them."
 
 
 def _streams(seen: Seen) -> Iterator[Finding]:
@@ -370,6 +446,8 @@ def _correlation(seen: Seen) -> Iterator[Finding]:
         )
     if suspects or (cookies and not seen.target.session.cookies):
         return
+    if not seen.answered:
+        return
     kept = "each session keeps the cookies that it is given" if cookies else "no cookie was set"
     yield Finding("correlation", "ok", f"{kept}, and no request with a recorded id was refused")
 
@@ -471,10 +549,15 @@ def changes_of(steps: Sequence[Step], so_far: Changes) -> Changes:
         requests += 1
         if not may_change_something(step):
             continue
-        if step.kind == "llm" or step.request is None:
+        if step.mcp is not None:
+            method = f"MCP {step.mcp.method}"
+        elif step.kind == "llm" or step.request is None:
             model_calls += 1
-        elif step.request.method in so_far.methods or len(so_far.methods) < 100:
-            so_far.methods[step.request.method] += 1
+            continue
+        else:
+            method = step.request.method
+        if method in so_far.methods or len(so_far.methods) < 100:
+            so_far.methods[method] += 1
     return Changes(requests, so_far.methods, model_calls)
 
 

@@ -79,6 +79,20 @@ class McpTarget(FakeTarget):
         self.refusals.append(place)
 
 
+class Stranger(McpTarget):
+    """A target that is no MCP server: it answers everything alike."""
+
+    def __init__(self, world, status, body):
+        super().__init__(world)
+        self._status, self._body = status, body
+
+    def _answer(self, attempt, message):
+        attempt.first_byte_ns = attempt.end_ns = self._world.now_ns
+        attempt.status, attempt.captured = self._status, bytearray(self._body)
+        attempt.response_bytes = len(self._body)
+        attempt.on_done(attempt)
+
+
 def call(step_id, *after, method="x/y", at_ms=0.0, **fields):
     edges = tuple(Edge(one) for one in after)
     return Step(step_id, "mcp", step_id, edges, at_ms, mcp=McpCall(method), **fields)
@@ -170,6 +184,33 @@ def test_a_version_that_nobody_knows_is_a_breach_of_protocol(world, tmp_path, mo
     records = VirtualRun(world, McpTarget(world), tmp_path, [(0.0, [call("a")])]).run()
 
     assert [(one.name, one.error) for one in records] == [("initialize", "protocol"), ("a", "protocol")]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "why"),
+    [
+        (404, b"no", "status_4xx", "has the status 404"),
+        (302, b"", "redirect", "is a redirect (status 302), which is not followed"),
+        (200, b"<html></html>", "protocol", "is a web page (HTML): no MCP server is there"),
+        (200, b'{"ok":true}', "protocol", "is not JSON-RPC: no MCP server is there"),
+        (200, b"hello", "protocol", "is no JSON: no MCP server is there"),
+        (200, b"", "protocol", "is empty: no MCP server is there"),
+        (
+            200,
+            b'{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"1999-01-01"}}',
+            "protocol",
+            "names no version of the protocol that is known here",
+        ),
+    ],
+)
+def test_what_is_no_mcp_server_is_told_as_what_it_is(world, tmp_path, status, body, error, why):
+    records = VirtualRun(world, Stranger(world, status, body), tmp_path, [(0.0, [call("a")])]).run()
+
+    said = f"the answer to initialize at /mcp {why}"
+    assert [(one.handshake, one.error, one.why) for one in records] == [
+        (True, error, said),
+        (False, error, said),
+    ]
 
 
 def test_what_a_server_says_to_a_notification_means_nothing(world, tmp_path):

@@ -3,8 +3,10 @@
 from collections import Counter
 from email.utils import formatdate
 
+import msgspec
 import pytest
 
+from replay.engine.requests.redirects import LEADS_AWAY, TOO_MANY
 from replay.engine.types import RunOptions
 from replay.results.types import (
     Counts,
@@ -18,9 +20,9 @@ from replay.results.types import (
     TraceFacts,
 )
 from replay.target.auth import Auth
-from replay.target.sending import SessionRules
+from replay.target.sending import Follow, SessionRules
 from replay.target.target import Target
-from replay.trace.types import Edge, Header, Recorded, Request, Session, Step
+from replay.trace.types import Edge, Header, McpCall, Recorded, Request, Session, Step
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import ShapeCount, sample_of
@@ -55,9 +57,19 @@ def answer(step_id="a", status=200, **headers):
     return Answer("s-1", step_id, status, {k.replace("_", "-"): [v] for k, v in headers.items()}, NOW_S)
 
 
-def summary(**fidelity):
+def summary(followed=0, **fidelity):
     counts = Counts(
-        sessions=1, steps=1, sent=1, ok=1, failed=0, unsent=0, retries=0, waits=0, errors={}, unsent_reasons={}
+        sessions=1,
+        steps=1,
+        sent=1,
+        ok=1,
+        failed=0,
+        unsent=0,
+        retries=0,
+        waits=0,
+        errors={},
+        unsent_reasons={},
+        followed=followed,
     )
     return Summary(
         schema="replay.summary/1",
@@ -91,6 +103,7 @@ def found(topic, steps=(), records=(), answers=(), target=TARGET, origins=(), re
         records,
         answers,
         more.pop("summary", summary()),
+        handshakes=more.pop("handshakes", ()),
     )
     return [(each.level, each.what, each.to_do) for each in findings(seen) if each.topic == topic]
 
@@ -139,8 +152,82 @@ def test_a_redirect_to_another_host_is_a_problem_one_to_the_same_host_a_warning_
     itself = answer(status=301, location="http://STAGING.example./x")
 
     assert levels("redirects", answers=[elsewhere]) == ["problem"]
-    assert levels("redirects", answers=[here, itself]) == ["warn"]
-    assert levels("redirects", answers=[elsewhere], steps=[step(status=302)]) == ["ok"]
+    assert levels("redirects", answers=[here, answer(), itself, answer()]) == ["warn"]
+    assert levels("redirects", answers=[elsewhere], steps=[step(status=302)], records=[record(status=302)]) == [
+        "ok"
+    ]
+
+
+def test_where_most_answers_are_redirects_a_replay_would_measure_redirects():
+    """Every answer was one, and the replay was told to be meaningful; the recording was said to have no statuses."""
+    here = answer(status=302, location="/login")
+    redirected = [record(status=302), failed("b", 302, "redirect")]
+
+    assert levels("redirects", answers=[here, here], records=redirected) == ["problem"]
+    assert found("statuses", answers=[here, here], records=redirected) == []
+    assert found("answers", answers=[here, here], records=redirected) == []
+
+
+def test_redirects_that_were_followed_and_were_too_many_say_which_knob_to_turn():
+    follows = Target(url=TARGET.url, redirects=Follow(follow=2))
+    here = answer(status=302, location="/on")
+    too_many = failed(status=302, error="redirect", why=TOO_MANY)
+    away = failed(status=302, error="redirect", why=LEADS_AWAY)
+    seen = {"target": follows, "summary": summary(followed=2)}
+
+    assert found("redirects", answers=[here] * 3, records=[too_many], **seen) == [
+        ("ok", "2 redirects were followed", "")
+    ]
+    ((level, _, to_do),) = found("answers", answers=[here] * 3, records=[too_many], **seen)
+    assert level == "problem"
+    assert to_do.startswith("Raise follow under [redirects] in the target file, which is 2;")
+
+    elsewhere = answer(status=302, location="https://login.example/x")
+    ((level, what, to_do),) = found("redirects", answers=[elsewhere], records=[away], **seen)
+    assert (level, what) == (
+        "problem",
+        "1 answer leads to https://login.example, which neither the target's url nor a route names",
+    )
+    assert "or as that of a route" in to_do
+    assert found("answers", answers=[elsewhere], records=[away], **seen) == []
+
+
+CALL = Step("a", "mcp", "search", mcp=McpCall("tools/call", tool="search"))
+
+
+@pytest.mark.parametrize(("status", "error"), [(200, "protocol"), (302, "redirect"), (404, "status_4xx")])
+def test_where_no_mcp_server_is_the_path_is_what_to_look_at_and_no_row_tells_of_answers(status, error):
+    handshake = msgspec.structs.replace(failed("mcp:initialize", status, error), handshake=True)
+    waited = failed(status=None, error=error, why="the answer to initialize at /mcp is a web page (HTML)")
+    seen = {"steps": [CALL], "records": [waited], "handshakes": [handshake]}
+
+    for topic in ("credentials", "redirects", "statuses", "correlation"):
+        assert found(topic, **seen) == []
+    ((level, _, to_do),) = found("answers", **seen)
+    assert level == "problem"
+    assert to_do.startswith("Check the path: /mcp below the target's url")
+
+
+def test_an_mcp_server_that_asks_for_credentials_is_told_as_that():
+    handshake = msgspec.structs.replace(failed("mcp:initialize", 401), handshake=True)
+    waited = failed(status=None, error="status_4xx")
+
+    ((level, _, to_do), *_) = found("credentials", steps=[CALL], records=[waited], handshakes=[handshake])
+    assert level == "problem"
+    assert to_do.startswith("Give the target file credentials")
+
+
+def test_a_web_page_where_a_model_was_asked_has_the_url_looked_at():
+    ((level, _, to_do),) = found("answers", records=[failed(status=200, error="protocol")])
+
+    assert level == "problem"
+    assert to_do.startswith("Check the target's url")
+
+
+def test_calls_of_mcp_tools_may_change_something_and_are_no_model_calls():
+    asks = Step("b", "mcp", "list", mcp=McpCall("tools/list"))
+
+    assert changes_of([CALL, asks], Changes(0, Counter(), 0)) == Changes(2, Counter({"MCP tools/call": 1}), 0)
 
 
 def test_statuses_unlike_recorded_are_problems_where_they_are_worse():
@@ -150,7 +237,7 @@ def test_statuses_unlike_recorded_are_problems_where_they_are_worse():
     )
     assert levels("statuses", records=[failed(), record("b", 204)]) == ["problem", "warn"]
     assert levels("statuses", records=[record()]) == ["ok"]
-    assert levels("statuses", records=[failed(status=401)]) == ["ok"]
+    assert levels("statuses", records=[failed(status=401)]) == []
 
 
 def test_what_failed_in_another_way_is_told_with_what_that_means():
@@ -217,7 +304,9 @@ def test_cookies_that_are_set_and_not_sent_back_are_told_of_escaped():
 def test_where_sessions_keep_their_cookies_nothing_is_left_to_do():
     keeps = Target(url=TARGET.url, session=SessionRules(cookies=True))
 
-    ((level, what, _),) = found("correlation", answers=[answer(set_cookie="sid=1")], target=keeps)
+    ((level, what, _),) = found(
+        "correlation", answers=[answer(set_cookie="sid=1")], records=[record()], target=keeps
+    )
 
     assert level == "ok"
     assert what.startswith("each session keeps the cookies that it is given")
