@@ -55,6 +55,14 @@ def framed(message: object) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+def decoded(decoder: "msgspec.msgpack.Decoder[_Message]", data: bytes) -> _Message:
+    """A message that came whole. Raises LineError for what is none, by whoever it was made."""
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        raise LineError(f"a message that is none ({cause})") from cause
+
+
 def read_frame(sock: socket.socket, most: int, within_s: float) -> bytes:
     """The next message, waited for no longer than this in all. Raises LineError, and OSError as the socket does."""
     frames = Frames(most)
@@ -116,10 +124,7 @@ class Line(Generic[_Message]):
             pass
         except OSError:
             self.is_open = False
-        try:
-            return [self._decoder.decode(data) for data in found]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
-            raise LineError(f"a message that is none ({cause})") from cause
+        return [decoded(self._decoder, data) for data in found]
 
     def close(self) -> None:
         self.is_open = False

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from replay.errors import InputError
-from replay.scale.lines import LineError, framed, read_frame
+from replay.scale.lines import LineError, decoded, framed, read_frame
 
 TOKEN_VARIABLE = "REPLAY_CLUSTER_TOKEN"
 _LEAST_LENGTH = 16
@@ -65,14 +65,14 @@ def welcome(sock: socket.socket, token: bytes, takes: Callable[[int], bool]) -> 
     nonce = secrets.token_bytes(32)
     try:
         sock.sendall(framed(Challenge(nonce)))
-        answer = msgspec.msgpack.decode(read_frame(sock, _MOST_BYTES, MOST_WAIT_S), type=Answer)
+        answer = decoded(_answer, read_frame(sock, _MOST_BYTES, MOST_WAIT_S))
         expected = _digest(token, b"worker", nonce, answer.nonce, str(answer.index).encode())
         if not hmac.compare_digest(answer.digest, expected):
             raise NotTrusted("it does not know the secret")
         if not takes(answer.index):
             raise NotTrusted("nobody waits for a worker of its number")
         sock.sendall(framed(Accepted(_digest(token, b"conductor", answer.nonce, nonce))))
-    except (OSError, LineError, msgspec.DecodeError, UnicodeDecodeError) as cause:
+    except (OSError, LineError) as cause:
         raise NotTrusted(str(cause)) from cause
 
 
@@ -80,11 +80,11 @@ def introduce(sock: socket.socket, token: bytes, index: int) -> None:
     """The worker's side. Raises NotTrusted."""
     nonce = secrets.token_bytes(32)
     try:
-        challenge = msgspec.msgpack.decode(read_frame(sock, _MOST_BYTES, MOST_WAIT_S), type=Challenge)
+        challenge = decoded(_challenge, read_frame(sock, _MOST_BYTES, MOST_WAIT_S))
         digest = _digest(token, b"worker", challenge.nonce, nonce, str(index).encode())
         sock.sendall(framed(Answer(index, nonce, digest)))
-        accepted = msgspec.msgpack.decode(read_frame(sock, _MOST_BYTES, MOST_WAIT_S), type=Accepted)
-    except (OSError, LineError, msgspec.DecodeError, UnicodeDecodeError) as cause:
+        accepted = decoded(_accepted, read_frame(sock, _MOST_BYTES, MOST_WAIT_S))
+    except (OSError, LineError) as cause:
         raise NotTrusted(str(cause)) from cause
     if not hmac.compare_digest(accepted.digest, _digest(token, b"conductor", nonce, challenge.nonce)):
         raise NotTrusted("it does not know the secret")
@@ -94,3 +94,8 @@ def _digest(token: bytes, *parts: bytes) -> bytes:
     # Each with its length, so that no two ways of parting them are the same text.
     text = b"".join(len(part).to_bytes(4) + part for part in parts)
     return hmac.new(token, text, hashlib.sha256).digest()
+
+
+_answer = msgspec.msgpack.Decoder(Answer)
+_challenge = msgspec.msgpack.Decoder(Challenge)
+_accepted = msgspec.msgpack.Decoder(Accepted)

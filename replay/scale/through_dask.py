@@ -150,11 +150,11 @@ class DaskCluster:
             worker.kill()
         for thread in self._threads:
             thread.join(2 * _LOOK_S)
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*_GONE):
             self._client.cancel(self._calls, force=True)
             for queue in self._queues:
                 queue.close()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(*_GONE):
             self._client.close(timeout=_LOOK_S)
         for relay in self._relays:
             relay.close()
@@ -162,10 +162,16 @@ class DaskCluster:
 
 def _carry_down(relay: socket.socket, down: Any) -> None:
     """What the conductor says, to one worker; b"" once it says no more."""
-    with contextlib.suppress(Exception):
+    try:
         while data := relay.recv(_READ_BYTES):
             down.put(data)
         down.put(b"")
+    except _GONE:
+        pass
+    finally:
+        # Whatever ended it, the conductor is told that nothing goes there any more.
+        with contextlib.suppress(OSError):
+            relay.shutdown(socket.SHUT_RDWR)
 
 
 def work(run: str, index: int, within_s: float = _TICKET_S) -> None:

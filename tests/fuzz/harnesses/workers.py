@@ -2,8 +2,13 @@
 
 import shutil
 import socket
+import struct
+import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 from replay.results.merging.layout import worker_directory
 from replay.results.merging.merge import merge
@@ -12,9 +17,11 @@ from replay.results.summary import rebuild
 from replay.results.types import WorkerFacts
 from replay.scale.lines import Line, LineError, framed
 from replay.scale.messages import Beat, Failed, FromWorker, Hello, Pong
+from replay.scale.secrets import NotTrusted, introduce, welcome
 from tests.fuzz import seeds
 from tests.fuzz.contract import Harness
 
+_TOKEN = b"a secret that all of them share"
 _MESSAGES = (Hello(3, "1.0", "a-machine", 77), Beat(), Pong(1, 2, 3), Failed(2, "no such file"))
 
 
@@ -25,6 +32,50 @@ def _line(data: bytes, folder: Path) -> bool:
         there.send(data[: 1 << 16])
         heard: list[FromWorker] = Line(here, FromWorker).received()
     return bool(heard)
+
+
+def _shaking_hands(greets: Callable[[socket.socket], None], data: bytes) -> bool:
+    """What one end does with what a stranger says, who then hangs up; nonces are zeros, so that seeds may be right."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, mock.patch("replay.scale.secrets.secrets.token_bytes", bytes):
+        theirs.sendall(data[: 1 << 16])
+        theirs.shutdown(socket.SHUT_WR)
+        greets(ours)
+    return True
+
+
+def _welcome(data: bytes, folder: Path) -> bool:
+    return _shaking_hands(lambda sock: welcome(sock, _TOKEN, lambda index: 0 <= index < 8), data)
+
+
+def _introduce(data: bytes, folder: Path) -> bool:
+    return _shaking_hands(lambda sock: introduce(sock, _TOKEN, 3), data)
+
+
+class _Noted:
+    """A socket of which is kept what was sent through it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self.sent = sock, bytearray()
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+        self._sock.sendall(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+def _said(speaks: Callable[[Any], None], hears: Callable[[Any], None]) -> bytes:
+    """All that the first says to the second in a handshake that goes well."""
+    here, there = socket.socketpair()
+    with here, there, mock.patch("replay.scale.secrets.secrets.token_bytes", bytes):
+        other = threading.Thread(target=hears, args=(there,), daemon=True)
+        other.start()
+        noted = _Noted(here)
+        speaks(noted)
+        other.join()
+    return bytes(noted.sent)
 
 
 def _merging(file: str, data: bytes, folder: Path) -> bool:
@@ -42,7 +93,32 @@ def _merging(file: str, data: bytes, folder: Path) -> bool:
     return True
 
 
+def _conductor(sock: socket.socket) -> None:
+    welcome(sock, _TOKEN, lambda index: True)
+
+
+def _worker(sock: socket.socket) -> None:
+    introduce(sock, _TOKEN, 3)
+
+
+# Deeper than a decoder goes, where it passes over what it does not know.
+_DEEP = struct.pack(">I", 4003) + b"\x81\xa1x" + b"\x91" * 4000
+
 HARNESSES = (
+    Harness(
+        "handshake-of-workers",
+        _welcome,
+        (NotTrusted,),
+        lambda: [_said(_worker, _conductor), _DEEP],
+        ("replay.scale.secrets", "replay.scale.lines"),
+    ),
+    Harness(
+        "handshake-of-conductors",
+        _introduce,
+        (NotTrusted,),
+        lambda: [_said(_conductor, _worker), _DEEP],
+        ("replay.scale.secrets", "replay.scale.lines"),
+    ),
     Harness(
         "worker-line",
         _line,
