@@ -8,7 +8,7 @@ from replay.api.inputs import AnyPath, AnyTarget, aborts_of, out_of, path_of, sl
 from replay.api.options import RunKeywords, options_of
 from replay.engine.progress import OnProgress
 from replay.errors import InputError
-from replay.trials.aborting import replay_one
+from replay.trials.aborting import keeping_workers, replay_one
 from replay.trials.bounds import check_slos
 from replay.trials.ceiling import CeilingOutcome, CeilingPlan, OnLevel, find_ceiling
 
@@ -55,21 +55,23 @@ def ceiling(
     aim = target_of(target)
     bounds = slos_of(slos, aim.slo)
     check_slos(bounds, path_of(trace), has_baseline=False)
-    return find_ceiling(
-        path_of(trace),
-        aim,
-        bounds,
-        chosen,
-        CeilingPlan(
-            first_scale=first_scale,
-            most_scale=most_scale,
-            precision=precision,
-            level_s=level_s,
-            most_s=most_s,
-            shows_recovery=shows_recovery,
-        ),
-        out=out_of(out),
-        on_progress=on_progress,
-        on_level=on_level,
-        replay=partial(replay_one, aborts=aborts_of(aborts)),
+    plan = CeilingPlan(
+        first_scale=first_scale,
+        most_scale=most_scale,
+        precision=precision,
+        level_s=level_s,
+        most_s=most_s,
+        shows_recovery=shows_recovery,
     )
+    with keeping_workers(chosen) as crew:
+        return find_ceiling(
+            path_of(trace),
+            aim,
+            bounds,
+            chosen,
+            plan,
+            out=out_of(out),
+            on_progress=on_progress,
+            on_level=on_level,
+            replay=partial(replay_one, aborts=aborts_of(aborts), crew=crew),
+        )

@@ -1,9 +1,9 @@
 """The conductor: starts workers together, watches them, tells them when to stop, and notices when one is lost.
 
-It decides nothing about steps. What it says to a worker is when to begin and when to end; what it hears is that the
-worker is there, how its part goes, and what time it has. Every wait has an end: a worker that is missing before the
-start ends the run before it has begun, with its name; one that is lost later is given up, and the others go on, for a
-share that another took over would be load that nobody recorded.
+It may have them do one run after the other. It decides nothing about steps. What it says to a worker is when to begin
+and when to end; what it hears is that the worker is there, how its part goes, and what time it has. Every wait has an
+end: a worker that is missing before the start ends the run before it has begun, with its name; one that is lost later
+is given up, and the others go on, for a share that another took over would be load that nobody recorded.
 """
 
 import selectors
@@ -89,8 +89,14 @@ class _Member:
         self.burst_ends_ns = 0
         self.next_ping_ns = now_ns
         self.next_burst_ns = now_ns
-        self.told_by: Fix | None = None
         self.has_greeted = False
+        self.forget_run()
+
+    def forget_run(self) -> None:
+        """What follows is of the next one."""
+        facts = self.facts
+        self.facts = WorkerFacts(index=facts.index, core=facts.core, host=facts.host, lost=facts.lost)
+        self.told_by: Fix | None = None
         self.ready: Ready | None = None
         self.over: Over | None = None
         self.failed: Failed | None = None
@@ -145,22 +151,19 @@ class Conductor:
     """Of these workers. Used as a context manager, it leaves none of them behind.
 
     launched: they have been started. cores: the one that each is to keep to. version: that of this package, which all
-    must have. trace: what is sent to workers that have no such file. presses: asked how often Ctrl-C was pressed.
+    must have. presses: asked how often Ctrl-C was pressed during the run; each run has its own.
     """
 
     def __init__(
-        self,
-        launched: Sequence[Launched],
-        cores: Sequence[int | None],
-        version: str,
-        trace: Path,
-        presses: Presses,
+        self, launched: Sequence[Launched], cores: Sequence[int | None], version: str, presses: Presses
     ) -> None:
         now_ns = time.monotonic_ns()
         self.members = [
             _Member(n, each, now_ns, core) for n, (each, core) in enumerate(zip(launched, cores, strict=True))
         ]
-        self._version, self._trace, self._presses = version, trace, presses
+        self._version = version
+        self.presses = presses
+        self._trace: Path | None = None
         self._selector = selectors.DefaultSelector()
         for member in self.members:
             self._selector.register(member.line.sock, selectors.EVENT_READ, member)
@@ -176,6 +179,7 @@ class Conductor:
 
     def __exit__(self, *_: object) -> None:
         for member in self.members:
+            member.line.send(Bye())
             member.line.close()
         for member in self.members:
             member.launched.kill()
@@ -184,6 +188,11 @@ class Conductor:
     @property
     def facts(self) -> list[WorkerFacts]:
         return [member.facts for member in self.members]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all have done what they were told, and can be told of the next run."""
+        return all(member.over is not None and member.line.is_open for member in self.members)
 
     def gather(self) -> None:
         """Wait until all workers are there. Raises NotStarted with who is not."""
@@ -197,9 +206,13 @@ class Conductor:
                     f"{HELLO_NS // _NS} seconds, so the run was not started."
                 )
 
-    def assign(self, assignment: Callable[[int, int | None], Assignment]) -> None:
-        """Tell each worker what to do. assignment: by its number and its core."""
+    def assign(self, trace: Path, assignment: Callable[[int, int | None], Assignment]) -> None:
+        """Tell each worker what to do, whether it is the first run or the next. trace: what is sent to those that have
+        no such file. assignment: by a worker's number and its core.
+        """
+        self._trace, self.start_ns, self._interrupts = trace, 0, 0
         for member in self.members:
+            member.forget_run()
             told = assignment(member.facts.index, member.facts.core)
             if told.trace_bytes is not None:
                 member.copy = Copy([Path(job.out) for job in told.jobs])
@@ -218,7 +231,7 @@ class Conductor:
             raise NotStarted("The workers do not all have the same trace. Give all of them the same file.")
         return digests.pop()
 
-    def start(self) -> int:
+    def start(self, not_before_ns: int = 0) -> int:
         """Name one instant of start in each worker's own clock; returns it in ours."""
         now_ns = time.monotonic_ns()
         for member in self.members:
@@ -227,7 +240,7 @@ class Conductor:
             self._turn()
             self._check_all_there()
         unsure_ns = max(member.clock.fixes[-1].uncertainty_ns for member in self.members)
-        self.start_ns = time.monotonic_ns() + _LEAD_NS + _WAYS * 2 * unsure_ns
+        self.start_ns = max(not_before_ns, time.monotonic_ns() + _LEAD_NS + _WAYS * 2 * unsure_ns)
         for member in self.members:
             member.told_by = member.clock.fixes[-1]
             member.line.send(Start(member.clock.there_ns(self.start_ns)))
@@ -247,7 +260,7 @@ class Conductor:
         while not all(member.is_settled for member in self.members):
             self._turn()
             look([member.snapshot for member in self.members])
-            while self._interrupts < self._presses():
+            while self._interrupts < self.presses():
                 self._interrupts += 1
                 self._tell(Stop("interrupt"))
             if why_enough is not None or ended is not None:
@@ -261,7 +274,7 @@ class Conductor:
             elif (spent := self._ended_by_itself()) is not None:
                 ended = spent
                 self._tell(Stop("harm", spent.why))
-        self._take_leave()
+        self._take_time()
         return Conducted(self.facts, why_enough, ended, self._interrupts > 0)
 
     def _ended_by_itself(self) -> Ended | None:
@@ -273,8 +286,8 @@ class Conductor:
             if not member.is_settled:
                 member.line.send(message)
 
-    def _take_leave(self) -> None:
-        """Ask for the time once more, and let all go."""
+    def _take_time(self) -> None:
+        """Ask for the time once more: what the clocks did meanwhile is known then."""
         now_ns = time.monotonic_ns()
         there = [member for member in self.members if member.line.is_open and member.facts.lost is None]
         for member in there:
@@ -288,7 +301,6 @@ class Conductor:
                 member.facts.offset_ms = round(told.offset_ns / 1e6, 3)
                 member.facts.uncertainty_ms = round(track.start_uncertainty_ns(told, self.start_ns) / 1e6, 4)
                 member.facts.drift_ppm = None if drift is None else round(drift, 3)
-            member.line.send(Bye())
 
     def _turn(self) -> None:
         """Hear whoever speaks, look who is silent, ask for the time."""
@@ -358,6 +370,7 @@ class Conductor:
             case Lost():
                 self._lose(member, message.why)
             case Want():
+                assert self._trace is not None
                 member.line.send(chunk_of(self._trace, message))
             case Piece():
                 self._keep(member, message)
@@ -384,7 +397,7 @@ class Conductor:
 
     def _check_all_there(self) -> None:
         """Before the start, everybody is needed, and there is nothing to keep of what is broken off."""
-        if self._presses():
+        if self.presses():
             raise KeyboardInterrupt
         for member in self.members:
             if member.failed is not None:

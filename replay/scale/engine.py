@@ -1,13 +1,14 @@
 """The process that sends: a worker's engine. It is told by lines on its standard input, and tells by lines on a pipe.
 
 Nothing but the run happens in it, so that no conversation makes a step late. A thread waits for orders; it holds the
-interpreter only when one comes. When the input ends, whoever gave the orders is no more: the run is ended, written
-down as far as it went, and the process ends, if need be in the middle of that.
+interpreter only when one comes. After a run it waits for the next. When the input ends, whoever gave the orders is no
+more: the run is ended, written down as far as it went, and the process ends, if need be in the middle of that.
 """
 
 import asyncio
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -36,10 +37,11 @@ _GONE = "whoever conducted the run has gone"
 
 
 class Orders:
-    """What this engine has been told. share: which part of the run it does. say: tells its worker something."""
+    """What this engine has been told of one run. say: tells its worker something."""
 
-    def __init__(self, share: Share, say: "Mouth") -> None:
-        self.share = share
+    def __init__(self, assignment: Assignment, say: "Mouth") -> None:
+        self.assignment = assignment
+        self.share = Share(assignment.place, assignment.of)
         self._say = say
         self._start_ns: int | None = None
         self.enough: str | None = None
@@ -48,18 +50,17 @@ class Orders:
     def __repr__(self) -> str:
         return f"<Orders of {self.share}, enough: {self.enough}, harm: {self.harm}>"
 
-    def take(self, order: ToEngine) -> None:
+    def take(self, order: Start | Stop) -> None:
         """In the thread that waits for them."""
         if isinstance(order, Start):
             self._start_ns = order.at_ns
-        elif isinstance(order, Stop):
-            if order.how == "interrupt":
-                # As it would be pressed: once for a grace time, twice for none.
-                os.kill(os.getpid(), signal.SIGINT)
-            elif order.how == "harm":
-                self.harm = order.why
-            else:
-                self.enough = order.why
+        elif order.how == "interrupt":
+            # As it would be pressed: once for a grace time, twice for none.
+            os.kill(os.getpid(), signal.SIGINT)
+        elif order.how == "harm":
+            self.harm = order.why
+        else:
+            self.enough = order.why
 
     def leave(self) -> None:
         """Nobody will tell it anything more."""
@@ -75,6 +76,36 @@ class Orders:
                 return monotonic_ns()
             await asyncio.sleep(_LOOK_EVERY_S)
         return self._start_ns
+
+
+class Desk:
+    """Where orders come in, in the thread that waits for them, and the main thread finds the next run to do."""
+
+    def __init__(self, say: "Mouth") -> None:
+        self._say = say
+        self._runs: queue.SimpleQueue[Orders | None] = queue.SimpleQueue()
+        self._latest: Orders | None = None
+
+    def __repr__(self) -> str:
+        return f"<Desk, of late {self._latest}>"
+
+    def take(self, order: ToEngine) -> None:
+        """An order for the run that was named last, or the next run."""
+        if isinstance(order, Assignment):
+            self._latest = Orders(order, self._say)
+            self._runs.put(self._latest)
+        elif self._latest is not None:
+            self._latest.take(order)
+
+    def leave(self) -> None:
+        """Nobody will tell it anything more."""
+        if self._latest is not None:
+            self._latest.leave()
+        self._runs.put(None)
+
+    def next(self) -> Orders | None:
+        """In the main thread: the next run, once there is one; None when there will be none."""
+        return self._runs.get()
 
 
 class _Told:
@@ -108,8 +139,9 @@ class Mouth:
         self(Going(snapshot))
 
 
-def carry_out(assignment: Assignment, orders: Orders, say: Mouth) -> None:
+def carry_out(orders: Orders, say: Mouth) -> None:
     """Do this share of the run, and say how it ended."""
+    assignment = orders.assignment
     jobs = [
         Job(
             job.target,
@@ -147,11 +179,11 @@ def _failed(error: BaseException) -> Failed:
     return Failed(EXIT_CODES["not_carried_out"], described(error))
 
 
-def _listen(lines: BinaryIO, orders: Orders) -> None:
+def _listen(lines: BinaryIO, desk: Desk) -> None:
     decoder = msgspec.json.Decoder(ToEngine)
     for line in lines:
-        orders.take(decoder.decode(line))
-    orders.leave()
+        desk.take(decoder.decode(line))
+    desk.leave()
     threading.Event().wait(_LEFT_ALONE_S)
     os._exit(EXIT_CODES["not_carried_out"])
 
@@ -159,18 +191,19 @@ def _listen(lines: BinaryIO, orders: Orders) -> None:
 def main() -> None:
     """The one argument is the number of the descriptor to tell by."""
     say = Mouth(int(sys.argv[1]))
-    lines = sys.stdin.buffer
-    first = lines.readline()
-    if not first:
-        return
-    assignment = msgspec.json.decode(first, type=Assignment)
-    if assignment.core is not None:
-        with contextlib.suppress(OSError):
-            keep_to(assignment.core)
-    orders = Orders(Share(assignment.place, assignment.of), say)
-    threading.Thread(target=_listen, args=(lines, orders), name="replay-orders", daemon=True).start()
+    desk = Desk(say)
+    threading.Thread(target=_listen, args=(sys.stdin.buffer, desk), name="replay-orders", daemon=True).start()
     with owning_signals():
-        carry_out(assignment, orders, say)
+        while True:
+            # A Ctrl-C for a run that has just ended by itself comes to nobody.
+            with contextlib.suppress(KeyboardInterrupt):
+                orders = desk.next()
+                if orders is None:
+                    return
+                if orders.assignment.core is not None:
+                    with contextlib.suppress(OSError):
+                        keep_to(orders.assignment.core)
+                carry_out(orders, say)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from replay import __version__
 from replay.engine.hosting.ownership import owns_signals
 from replay.engine.hosting.threads import breaker_here, call_in_thread
 from replay.engine.manifest import manifest_of, unwritten
@@ -25,16 +24,13 @@ from replay.results.merging.merge import merge
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, Manifest, Snapshot, WorkerFacts
-from replay.scale.conductor import Conducted, Conductor, NotStarted
+from replay.scale.conductor import Conducted
+from replay.scale.crew import Crew
 from replay.scale.dividing import notes_on, options_of_share, target_of_share
 from replay.scale.latency import Latencies
-from replay.scale.launching import Launched, LocalWorker, cores_for
-from replay.scale.meeting import Meeting, address_of
 from replay.scale.messages import Assignment, JobPart
 from replay.scale.needs import Room, check_room
 from replay.scale.presses import Presses, counted_presses
-from replay.scale.secrets import shared_token
-from replay.scale.through_dask import DaskCluster
 from replay.system.shortage import local_ports, most_descriptors_possible
 from replay.target.secrets import redacted
 from replay.target.target import Target
@@ -43,8 +39,6 @@ from replay.trace.file.stream import TraceScan
 
 _NS = 1_000_000_000
 _SHOW_EVERY_NS = _NS // 2
-# A cluster may have to fetch an image first.
-GATHER_S = 300.0
 
 
 def replay_dealt(
@@ -54,18 +48,24 @@ def replay_dealt(
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
     abort_when: StopWhen | None = None,
+    crew: Crew | None = None,
 ) -> list[Outcome]:
     """As replay_together, its sessions dealt to options.workers processes, which begin at one instant.
 
-    A worker that is lost later is given up: the run goes on, and says that it is incomplete. Raises what
-    replay_together raises, and NotStarted where a worker could not begin.
+    crew: the workers, kept for the next run; None: they are this run's. A worker that is lost later is given up: the
+    run goes on, and says that it is incomplete. Raises what replay_together raises, and NotStarted where a worker could
+    not begin.
     """
     breaker = breaker_here()
     if breaker is None and not owns_signals():
         # As replay_together does: what is raised here then breaks into nothing that is written.
-        return call_in_thread(lambda: replay_dealt(trace, jobs, options, on_progress, stop_when, abort_when))
-    with counted_presses(breaker) as presses:
-        tops, conducted = _conducted(trace, jobs, options, on_progress, stop_when, abort_when, presses)
+        return call_in_thread(
+            lambda: replay_dealt(trace, jobs, options, on_progress, stop_when, abort_when, crew)
+        )
+    with contextlib.ExitStack() as ours:
+        presses = ours.enter_context(counted_presses(breaker))
+        crew = crew or ours.enter_context(Crew(options))
+        tops, conducted = _conducted(trace, jobs, options, on_progress, stop_when, abort_when, crew, presses)
     notes = notes_on(options, [job.target for job in jobs], options.workers)
     return [top.outcome(conducted, notes) for top in tops]
 
@@ -77,26 +77,23 @@ def _conducted(
     on_progress: OnProgress | None,
     stop_when: StopWhen | None,
     abort_when: StopWhen | None,
+    crew: Crew,
     presses: Presses,
 ) -> "tuple[list[_Top], Conducted]":
     """The wiring, in the order in which it happens; the directories, unmerged, and how it went."""
     _check_possible(jobs)
-    is_away = options.listen is not None or options.cluster is not None
-    if is_away:
+    if crew.is_away:
         _check_travels(jobs)
     count = options.workers
     shares = [Share(place, count) for place in range(count)]
     # Asked for before anything is started, since it may be refused.
     divided = [options_of_share(options, share) for share in shares]
     targets = [[target_of_share(job.target, share) for job in jobs] for share in shares]
-    with contextlib.ExitStack() as started:
-        launched = _launched(options, started)
-        cores = [None] * count if is_away else cores_for(count)
-        conductor = started.enter_context(Conductor(launched, cores, __version__, trace, presses))
+    with crew.at_work(presses) as conductor:
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
-        if not is_away:
+        if not crew.is_away:
             _check_room(found, jobs, options)
         planned = [planned_counts(trace, found, options, job.arm) for job in jobs]
         conductor.gather()
@@ -111,6 +108,7 @@ def _conducted(
                 top.manifest.run_id = top.run_id
                 top.write(conductor.facts)
             conductor.assign(
+                trace,
                 lambda place, core: Assignment(
                     place,
                     count,
@@ -127,8 +125,8 @@ def _conducted(
                         for target, job, top in zip(targets[place], jobs, tops, strict=True)
                     ],
                     core,
-                    trace.stat().st_size if is_away else None,
-                )
+                    trace.stat().st_size if crew.is_away else None,
+                ),
             )
             conductor.make_ready()
             for top in tops:
@@ -183,35 +181,6 @@ def _check_travels(jobs: Sequence[Job]) -> None:
                     f"{job.target.name}: {part} holds a secret, which would be sent to the workers. Name an "
                     "environment variable under [auth] in its stead, and set that on each of them."
                 )
-
-
-def _launched(options: RunOptions, started: contextlib.ExitStack) -> list[Launched]:
-    """The workers, wherever they are to be."""
-    if options.listen is not None:
-        return _gathered(options.listen, options.workers, started)
-    if options.cluster is not None:
-        cluster = started.enter_context(DaskCluster(options.cluster, options.workers))
-        return list(cluster.launched)
-    return _started_here(options.workers, started)
-
-
-def _started_here(count: int, started: contextlib.ExitStack) -> list[Launched]:
-    """Processes of this machine."""
-    launched: list[Launched] = []
-    for n in range(count):
-        worker = LocalWorker(n)
-        started.callback(worker.kill)
-        launched.append(worker)
-    return launched
-
-
-def _gathered(listen: str, count: int, started: contextlib.ExitStack) -> list[Launched]:
-    """Workers of any machine, which come to this port. Raises NotStarted with who did not."""
-    with Meeting(address_of(listen), shared_token(), count) as meeting:
-        gathered = meeting.gather(GATHER_S, NotStarted)
-    for worker in gathered:
-        started.callback(worker.kill)
-    return list(gathered)
 
 
 class _Top:

@@ -38,9 +38,9 @@ from replay.scale.messages import (
 
 _NS = 1_000_000_000
 _BEAT_NS = _NS
-# The conductor asks for the time once a second, but reads the trace before it says anything.
+# The conductor asks for the time once a second, but reads the trace before it says anything, and judges between runs.
 SILENT_NS = 5 * _NS
-SILENT_AT_FIRST_NS = 600 * _NS
+SILENT_AT_FIRST_NS = SILENT_BETWEEN_NS = 600 * _NS
 # What an engine that was left alone has to write its end (engine.py), and a moment more.
 _ENDING_S = 4.5
 _READ_BYTES = 1 << 16
@@ -134,6 +134,7 @@ class Worker:
         self._clock: Clock = clock or MonotonicClock()
         self._engine = engine or Engine()
         self._left_alone_ns = time.monotonic_ns() + SILENT_AT_FIRST_NS
+        # Of the run that was named last.
         self._is_over = self._is_dismissed = False
         self._away: Away | None = None
 
@@ -175,7 +176,7 @@ class Worker:
 
     def _obey(self, message: ToWorker) -> None:
         heard_ns = self._clock.now_ns()
-        self._left_alone_ns = time.monotonic_ns() + SILENT_NS
+        self._left_alone_ns = time.monotonic_ns() + (SILENT_BETWEEN_NS if self._is_over else SILENT_NS)
         if isinstance(message, Ping):
             self._line.send(Pong(message.asked_ns, heard_ns, self._clock.now_ns()))
         elif isinstance(message, Bye):
@@ -187,10 +188,20 @@ class Worker:
         elif isinstance(message, Chunk):
             if self._away is not None and self._away.take(message):
                 self._go_on()
-        elif message.trace_bytes is None:
-            self._engine.tell(message)
         else:
-            self._away = Away(message)
+            self._is_over = False
+            self._begin(message)
+
+    def _begin(self, assignment: Assignment) -> None:
+        """The first run, or the next."""
+        if not self._engine.is_open:
+            self._line.send(Lost(ending(self._engine.end())))
+        elif assignment.trace_bytes is None:
+            self._engine.tell(assignment)
+        else:
+            if self._away is not None:
+                self._away.close()
+            self._away = Away(assignment)
             self._go_on()
 
     def _go_on(self) -> None:

@@ -5,9 +5,12 @@ longer where it comes from other machines. If it ends without having said anythi
 was to be watched is not left unwatched.
 """
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,6 +20,9 @@ from replay.engine.types import Progress, RunOptions
 from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
+
+if TYPE_CHECKING:
+    from replay.scale.crew import Crew
 
 _MODULE = "replay.trials.aborting"
 _Replay = Callable[
@@ -95,21 +101,41 @@ def replay_watched(
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
     aborts: Sequence[AbortRule] = (),
+    crew: "Crew | None" = None,
 ) -> list[Outcome]:
     """As replay_together, or replay_dealt where there are to be several workers, ended by the first of these rules that
-    holds; `summary.ended` then says so.
+    holds; `summary.ended` then says so. crew: workers that are kept for the next run.
     """
-    is_far = options.listen is not None or options.cluster is not None
     replay: _Replay = replay_together
-    if options.workers > 1 or is_far:
+    if _is_dealt(options):
         # A run of one process has no use for it, and begins sooner without.
         from replay.scale.replaying import replay_dealt
 
-        replay = replay_dealt
+        replay = partial(replay_dealt, crew=crew)
     if not aborts:
         return replay(trace, jobs, options, on_progress, stop_when, None)
-    with AbortWatch(aborts, is_far=is_far) as watch:
+    with AbortWatch(aborts, is_far=_is_far(options)) as watch:
         return replay(trace, jobs, options, on_progress, stop_when, watch)
+
+
+@contextlib.contextmanager
+def keeping_workers(options: RunOptions) -> "Iterator[Crew | None]":
+    """Inside, workers that may do several runs; None where a run is one process, which needs nobody kept."""
+    if not _is_dealt(options):
+        yield None
+        return
+    from replay.scale.crew import Crew
+
+    with Crew(options) as crew:
+        yield crew
+
+
+def _is_far(options: RunOptions) -> bool:
+    return options.listen is not None or options.cluster is not None
+
+
+def _is_dealt(options: RunOptions) -> bool:
+    return options.workers > 1 or _is_far(options)
 
 
 def replay_one(
@@ -120,9 +146,10 @@ def replay_one(
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
     aborts: Sequence[AbortRule] = (),
+    crew: "Crew | None" = None,
 ) -> Outcome:
     """As replay_trace, ended by the first of these rules that holds."""
-    return replay_watched(trace, [Job(target, out)], options, on_progress, stop_when, aborts)[0]
+    return replay_watched(trace, [Job(target, out)], options, on_progress, stop_when, aborts, crew)[0]
 
 
 def main() -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from replay.engine.types import RunOptions
 from replay.errors import InputError
 from replay.results.types import Ended, Snapshot
 from replay.scale import conductor as conducting
 from replay.scale.conductor import Conductor, NotStarted
-from replay.scale.messages import Failed, Going, Lost, Over, Ready, Start, Stop
+from replay.scale.messages import Assignment, Failed, Going, Lost, Over, Ready, Start, Stop
 from replay.scale.worker import Worker
 from tests.support.waiting import until
 
@@ -111,7 +112,7 @@ def conducted():
     def begin(*engines, clocks=None, presses=lambda: 0):
         clocks = clocks or [None] * len(engines)
         launched = [Launched(n, *each) for n, each in enumerate(zip(engines, clocks, strict=True))]
-        made.append(Conductor(launched, [None] * len(engines), VERSION, Path("trace.jsonl"), presses))
+        made.append(Conductor(launched, [None] * len(engines), VERSION, presses))
         return made[0]
 
     yield begin
@@ -310,6 +311,45 @@ def test_a_worker_ends_its_engine_when_the_conductor_falls_silent(conducted, mon
         conducted(*engines).gather()
 
     assert engine.has_ended.wait(30)
+
+
+def two_runs(conductor, engines, silence=lambda: None):
+    found = [go(conductor, engines, look=lambda _: [engine.say(Over()) for engine in engines])]
+    silence()
+    conductor.assign(Path("trace.jsonl"), lambda place, core: assignment(place))
+    for engine in engines:
+        engine.say(READY)
+    conductor.make_ready()
+    conductor.start()
+    return [
+        *found,
+        conductor.conduct(lambda _: [engine.say(Over()) for engine in engines], *[lambda: None] * 2),
+    ]
+
+
+def assignment(place):
+    return Assignment(place, 2, "trace.jsonl", RunOptions(), [])
+
+
+def test_workers_are_told_of_the_next_run_and_when_it_begins(conducted):
+    engines = ready_and_over(2)
+
+    found = two_runs(conducted(*engines), engines)
+
+    assert [[each.lost for each in run.workers] for run in found] == [[None, None]] * 2
+    for place, engine in enumerate(engines):
+        assert [type(order) for order in engine.told] == [Start, Assignment, Start]
+        assert engine.told[1] == assignment(place)
+        assert not engine.has_ended.is_set()
+
+
+def test_an_engine_that_dies_between_two_runs_is_told_of_before_the_second(conducted):
+    engines = ready_and_over(2)
+
+    with pytest.raises(NotStarted, match=r"^worker 1 on .* was lost before the start.*exit code 0\.$"):
+        two_runs(
+            conducted(*engines), engines, lambda: (engines[1].die(), until(lambda: not engines[1].is_open))
+        )
 
 
 def test_what_is_lost_says_why_in_its_own_words(conducted):

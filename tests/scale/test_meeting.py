@@ -14,7 +14,7 @@ from replay.engine.run import Job
 from replay.engine.types import RunOptions
 from replay.errors import InputError
 from replay.results.summary import rebuild
-from replay.scale import replaying
+from replay.scale import crew
 from replay.scale.conductor import NotStarted
 from replay.scale.meeting import Meeting, address_of, join
 from replay.scale.messages import Chunk, Piece
@@ -167,7 +167,7 @@ def test_a_run_of_workers_that_come_over_the_network_is_one_run(truth, write_tra
                 (tmp_path / f"elsewhere-{n}").mkdir()
                 workers.append(subprocess.Popen(command, cwd=tmp_path / f"elsewhere-{n}"))
 
-    monkeypatch.setattr(replaying, "Meeting", Noted)
+    monkeypatch.setattr(crew, "Meeting", Noted)
     monkeypatch.chdir(trace.parent)
     relative = trace.relative_to(trace.parent)
     options = RunOptions(workers=2, listen="127.0.0.1:0")

@@ -16,7 +16,7 @@ from replay.engine.types import Knobs, RunOptions
 from replay.errors import InputError
 from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
-from replay.scale import replaying
+from replay.scale import crew
 from replay.scale.conductor import NotStarted
 from replay.scale.launching import LocalWorker
 from replay.scale.replaying import replay_dealt
@@ -36,7 +36,7 @@ def started(monkeypatch):
             super().__init__(index)
             found.append(self._process.pid)
 
-    monkeypatch.setattr(replaying, "LocalWorker", Noted)
+    monkeypatch.setattr(crew, "LocalWorker", Noted)
     return found
 
 
@@ -162,6 +162,70 @@ def test_a_target_that_nothing_answers_at_is_told_and_nothing_is_left(write_trac
         replay_dealt(trace, [Job(Target(url="http://127.0.0.1:9"), tmp_path / "run")], TWO)
 
     assert not (tmp_path / "run").exists()
+    assert not any(map(is_alive, started))
+
+
+def test_workers_are_kept_from_one_run_to_the_next(truth, write_trace, tmp_path, started):
+    second = spread(write_trace, 20, 5.0).rename(tmp_path / "second.jsonl")
+    first = spread(write_trace, 10, 5.0)
+    target = Target(url=truth.url)
+
+    with crew.Crew(TWO) as kept:
+        outcomes = [
+            replay_dealt(trace, [Job(target, tmp_path / f"run-{n}")], TWO, crew=kept)[0]
+            for n, trace in enumerate((first, second, first))
+        ]
+        alive = list(map(is_alive, started))
+
+    assert [outcome.summary.status for outcome in outcomes] == ["finished"] * 3
+    assert [outcome.summary.counts.ok for outcome in outcomes] == [20, 40, 20]
+    assert [outcome.summary.workers[1].steps for outcome in outcomes] == [10, 20, 10]
+    assert (alive, len(started)) == ([True, True], 2)
+    assert not any(map(is_alive, started))
+
+
+def test_a_crew_that_lost_a_worker_is_let_go_and_the_next_run_has_a_fresh_one(
+    truth, write_trace, tmp_path, started
+):
+    trace = spread(write_trace, 20, 30.0)
+    target = Target(url=truth.url)
+
+    killed = []
+
+    def kill_one(_):
+        if not killed:
+            killed.append(started[1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    with crew.Crew(TWO) as kept:
+        (broken,) = replay_dealt(trace, [Job(target, tmp_path / "run-1")], TWO, kill_one, crew=kept)
+        (whole,) = replay_dealt(trace, [Job(target, tmp_path / "run-2")], TWO, crew=kept)
+
+    assert [broken.summary.status, whole.summary.status] == ["incomplete", "finished"]
+    assert len(started) == 4
+    assert not any(map(is_alive, started))
+
+
+def test_the_levels_of_a_ceiling_are_done_by_the_same_workers(truth, write_trace, tmp_path, started):
+    """Whatever a busy machine makes of the levels, they are runs of two workers that were started once."""
+    trace = write_trace(*[(n * 1000.0, [write_trace.get("a", "/a")]) for n in range(10)])
+
+    outcome = replay.ceiling(
+        trace,
+        truth.url,
+        out=tmp_path / "ceiling",
+        first_scale=20,
+        most_scale=40,
+        level_s=0.5,
+        most_s=2.0,
+        shows_recovery=False,
+        workers=2,
+    )
+
+    levels = [path for path in outcome.directory.iterdir() if path.is_dir()]
+    assert len(levels) > 1
+    assert {len(rebuild(path).workers) for path in levels} == {2}
+    assert len(started) == 2
     assert not any(map(is_alive, started))
 
 

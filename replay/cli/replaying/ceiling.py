@@ -27,7 +27,7 @@ from replay.live.live import open_view
 from replay.report.terminal.load import level_line, print_ceiling
 from replay.target.file import load_target, mcp_server
 from replay.trace.synthesis.presets import PRESETS
-from replay.trials.aborting import replay_one
+from replay.trials.aborting import keeping_workers, replay_one
 from replay.trials.bounds import check_slos
 from replay.trials.ceiling import CeilingPlan, find_ceiling
 from replay.trials.endings import concluded
@@ -201,16 +201,17 @@ def ceiling(
         assert trace is not None
         check_slos(bounds, trace, has_baseline=False)
         is_quiet = as_json and not sys.stderr.isatty()
-        with open_view(is_quiet=True) as view:
+        options = options_from(chosen)
+        with open_view(is_quiet=True) as view, keeping_workers(options) as crew:
             outcome = find_ceiling(
                 trace,
                 aim,
                 bounds,
-                options_from(chosen),
+                options,
                 plan,
                 out=out,
                 on_progress=view.show,
-                replay=partial(replay_one, aborts=chosen["aborts"]),
+                replay=partial(replay_one, aborts=chosen["aborts"], crew=crew),
                 on_level=None if is_quiet else lambda found: click.echo(level_line(found), err=True),
             )
     if as_json:

@@ -1,7 +1,6 @@
 """What several workers left, added up: the same as one would have left, in every count."""
 
 import json
-import random
 
 import msgspec
 import pytest
@@ -9,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replay.results.answers import read_answers
-from replay.results.folding import IntervalFold
-from replay.results.hlog import HlogWriter, read_hlog
+from replay.results.hlog import read_hlog
 from replay.results.merging.layout import step_files, worker_directory
 from replay.results.merging.merge import merge
 from replay.results.merging.whole import make_whole
@@ -29,6 +27,7 @@ from replay.results.types import (
     TraceFacts,
     WorkerFacts,
 )
+from tests.support.worker_directories import leave
 
 MS = 1_000_000
 
@@ -60,27 +59,6 @@ def record(session, at_ms, took_ms=10.0, outcome="ok", n=0, **more):
         intended_ns=round(at_ms * MS), sent_ns=sent_ns, first_byte_ns=sent_ns + MS, end_ns=sent_ns + round(took_ms * MS),
         error="timeout" if outcome == "failed" else None, status=200, connection="reused", **more,
     )  # fmt: skip
-
-
-def leave(path, records, told):
-    """A run directory, as one process leaves it."""
-    path.mkdir(parents=True)
-    RunDir(path).write_manifest(told)
-    (path / "steps.jsonl").write_bytes(b"".join(msgspec.json.encode(each) + b"\n" for each in records))
-    with (path / "latency.hlog").open("wb") as out:
-        log = HlogWriter(out.write)
-        log.begin(1_700_000_000.0)
-        fold = IntervalFold(log)
-        last_s = int(max((each.end_ns or 0) for each in records) / 1e9) if records else -1
-        for second in range(last_s + 1):
-            inside = [each for each in records if each.end_ns is not None and each.end_ns // 10**9 == second]
-            for each in inside:
-                to = fold.series(each.kind, each.name)
-                (to.response if each.outcome == "ok" else to.failed)(each.end_ns - each.intended_ns)
-                fold.makespan(each.end_ns - each.intended_ns)
-            # Seconds are never closed on the dot, and by no two workers at the same instant.
-            late_s = random.Random(len(records)).random() * 0.01
-            list(fold.close_interval(second + late_s, 1.0))
 
 
 def deal(tmp_path, records, of, **more):
