@@ -1,6 +1,8 @@
 """The image, as far as it can be looked at without a container engine."""
 
 import re
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -10,6 +12,14 @@ ROOT = Path(__file__).parent.parent
 LINES = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text()).splitlines()
 STEPS = [line.split(maxsplit=1) for line in LINES if line and not line.startswith("#")]
 LAST = STEPS[max(n for n, (word, _) in enumerate(STEPS) if word == "FROM") :]
+
+
+@pytest.mark.parametrize("path", ["Dockerfile", "targets/app/Dockerfile"])
+def test_a_linter_has_nothing_to_say_of_it(path):
+    hadolint = Path(sys.executable).parent / "hadolint"
+    read = subprocess.run([hadolint, "--no-color", path], cwd=ROOT, capture_output=True, text=True)
+
+    assert (read.returncode, read.stdout + read.stderr) == (0, "")
 
 
 def test_what_builds_is_in_another_stage_than_what_runs():

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 DEV = [Requirement(line) for line in PROJECT["dependency-groups"]["dev"]]
+DOCS = [Requirement(line) for line in PROJECT["dependency-groups"]["docs"]]
 EXTRAS = [Requirement(line) for lines in PROJECT["project"]["optional-dependencies"].values() for line in lines]
 FUZZ = [Requirement(line) for line in PROJECT["dependency-groups"]["fuzz"]]
 # Ours, and what type checkers alone know.
@@ -60,8 +61,8 @@ def test_each_dependency_has_a_lowest_version_which_ci_tries_and_no_upper_bound(
     ("folder", "declared"),
     [
         ("replay", [*RUNTIME, *EXTRAS, HOST]),
-        ("scripts", [*RUNTIME, *EXTRAS, *DEV, *FUZZ]),
-        ("tests", [*RUNTIME, *EXTRAS, *DEV, *FUZZ]),
+        ("scripts", [*RUNTIME, *EXTRAS, *DEV, *DOCS, *FUZZ]),
+        ("tests", [*RUNTIME, *EXTRAS, *DEV, *DOCS, *FUZZ]),
     ],
 )
 def test_what_is_imported_is_declared(folder, declared):
@@ -77,7 +78,7 @@ def test_what_is_imported_is_declared(folder, declared):
     assert not missing
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *DEV], ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *DEV, *DOCS], ids=lambda requirement: requirement.name)
 def test_the_lock_has_what_the_project_needs(requirement):
     versions = locked().get(canonicalize_name(requirement.name))
 
