@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import overload
 
 from replay.api.inputs import AnyPath, AnyTarget, out_of, path_of, target_of
+from replay.api.options import options_of
 from replay.errors import InputError
 from replay.judge.tail.coldstart import judge_coldstart
 from replay.results.evidence import read_evidence
 from replay.trace.types import Request, Step
-from replay.trials.coldstart import OnWait, ProbeOutcome, ProbePlan, probe_coldstart
+from replay.trials.coldstart.experiment import ProbePlan
+from replay.trials.coldstart.probing import OnWait, ProbeOutcome, probe_coldstart
 
 _PLAN = ProbePlan()
 
@@ -25,6 +27,9 @@ def coldstart(
     bursts: Sequence[int] = (),
     out: AnyPath | None = None,
     on_wait: OnWait | None = None,
+    workers: int = 1,
+    listen: str | None = None,
+    cluster: str | None = None,
 ) -> ProbeOutcome: ...
 
 
@@ -44,12 +49,16 @@ def coldstart(
     bursts: Sequence[int] = (),
     out: AnyPath | None = None,
     on_wait: OnWait | None = None,
+    workers: int = 1,
+    listen: str | None = None,
+    cluster: str | None = None,
 ) -> ProbeOutcome:
     """Find how long a target stays warm and what a cold start adds, or say which steps of a run were cold starts.
 
     path, method: what is asked for; it must succeed every time. first_s, most_s: the shortest and the longest idle
     time that is tried, so it takes minutes. precision: of the idle time that is found, 0 to 1. bursts: sizes of
-    bursts that it is then woken with. on_wait: told how many seconds it will now wait, and why. run: judge the run
+    bursts that it is then woken with. workers, listen, cluster: who sends them, as among the options of `run`: a burst
+    is dealt to all workers. on_wait: told how many seconds it will now wait, and why. run: judge the run
     in this directory instead; nothing is sent then, and nothing written. `target` and `out` are as in `run`.
 
     Returns the verdict, and the directory of verdict.json or of the run.
@@ -69,4 +78,5 @@ def coldstart(
         )
     step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
     plan = ProbePlan(first_s, most_s, precision, tuple(bursts))
-    return probe_coldstart(target_of(target), step, plan, out=out_of(out), on_wait=on_wait)
+    options = options_of({"workers": workers, "listen": listen, "cluster": cluster}, "replay.coldstart")
+    return probe_coldstart(target_of(target), step, plan, out=out_of(out), on_wait=on_wait, options=options)

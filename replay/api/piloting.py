@@ -5,11 +5,13 @@ from os import PathLike, fspath
 from typing import Literal
 
 from replay.api.inputs import AnyPath, AnyTarget, out_of, path_of, slos_of
+from replay.api.options import options_of
 from replay.engine.progress import OnProgress
 from replay.engine.types import Knobs, RunOptions
 from replay.errors import InputError
 from replay.money.calendar import Calendar
 from replay.target.target import Target
+from replay.trials.aborting import dealing_runs, is_dealt
 from replay.trials.calendars import calendar_from
 from replay.trials.pilot.aims import aims_of
 from replay.trials.pilot.answers import read_answers
@@ -35,6 +37,9 @@ def pilot(
     seed: int = 1,
     read_only: bool = False,
     to_origin: bool = False,
+    workers: int = 1,
+    listen: str | None = None,
+    cluster: str | None = None,
     out: AnyPath | None = None,
     on_stage: OnStage | None = None,
     on_progress: OnProgress | None = None,
@@ -46,9 +51,9 @@ def pilot(
     "live" takes the better part of an hour, "quick" minutes; "simulated" sends nothing, and takes the planes from
     the [simulate] tables of the targets. slos: as in `gate`. fail: by target, the shell command that makes an
     instance of it go away. month, requests_a_day: as in `cost`. answers: a file of answers to what no trace can
-    tell (`replay pilot --ask` makes one). seed: of everything random in it. read_only, to_origin: as among the
-    options of `run`. out: its folder; one that holds a pilot that was interrupted goes on with that. on_stage: told
-    what comes next. The rest is as in `run`.
+    tell (`replay pilot --ask` makes one). seed: of everything random in it. read_only, to_origin, workers, listen,
+    cluster: as among the options of `run`. out: its folder; one that holds a pilot that was interrupted goes on with
+    that. on_stage: told what comes next. The rest is as in `run`.
 
     Returns the verdict with its folder, or no verdict and the status of the run that broke off.
 
@@ -61,8 +66,11 @@ def pilot(
     told = Told(calendar, requests_a_day, None if answers is None else read_answers(path_of(answers)))
     one_or_more = [targets] if isinstance(targets, Target | str | PathLike) else targets
     named = [target if isinstance(target, Target) else fspath(target) for target in one_or_more]
+    dealt = options_of({"workers": workers, "listen": listen, "cluster": cluster}, "replay.pilot")
+    if how == "simulated" and is_dealt(dealt):
+        raise InputError("how='simulated' sends nothing, so there is nothing for workers to share.")
     shape = shape_of(path_of(trace))
-    with aims_of(named, shape, plan) as aims:
+    with aims_of(named, shape, plan) as aims, dealing_runs(dealt) as replay:
         known = [target.name for target in aims.targets]
         if unknown := [name for name in fail or {} if name not in known]:
             raise InputError(f"fail names {unknown[0]!r}, which is not one of the targets {', '.join(known)}.")
@@ -79,4 +87,5 @@ def pilot(
             out=out_of(out),
             on_stage=on_stage or (lambda _: None),
             on_progress=on_progress,
+            replay=replay,
         )

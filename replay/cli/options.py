@@ -258,12 +258,18 @@ answers_option = click.option(
 )
 
 
+def dealt_options(workers: int, listen: str | None, cluster: str | None) -> RunOptions:
+    """The usual options of a run that so many workers do, from what `workers_options` gave a command."""
+    if listen is not None and cluster is not None:
+        raise click.UsageError("--listen waits for workers and --cluster starts them: choose one of them.")
+    return RunOptions(workers=workers, listen=listen, cluster=cluster)
+
+
 def options_from(chosen: dict[str, Any]) -> RunOptions:
     """The options of a run from what `run_options` gave a command."""
     if chosen["repeat"] and chosen["duration"] is None:
         raise click.UsageError("--repeat repeats without end; set an end with --duration, for example 10m.")
-    if chosen.get("listen") is not None and chosen.get("cluster") is not None:
-        raise click.UsageError("--listen waits for workers and --cluster starts them: choose one of them.")
+    dealt = dealt_options(chosen.get("workers", 1), chosen.get("listen"), chosen.get("cluster"))
     if chosen["data"] is not None and not chosen["references"]:
         raise click.UsageError("--data gives values to references, and --no-references leaves them alone.")
     return RunOptions(
@@ -291,9 +297,9 @@ def options_from(chosen: dict[str, Any]) -> RunOptions:
         to_origin=chosen.get("to_origin", False),
         read_only=chosen.get("read_only", False),
         budget=chosen.get("budget"),
-        workers=chosen.get("workers", 1),
-        listen=chosen.get("listen"),
-        cluster=chosen.get("cluster"),
+        workers=dealt.workers,
+        listen=dealt.listen,
+        cluster=dealt.cluster,
     )
 
 

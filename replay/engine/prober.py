@@ -20,6 +20,8 @@ from replay.target.target import Target
 from replay.trace.types import Session, Step
 
 _SWEEP_S = 0.01
+SETTLING_S = 0.05
+"""How long connections are given to be open before anything is sent over them."""
 
 
 class Prober:
@@ -53,7 +55,7 @@ class Prober:
     async def connect(self, connections: int) -> None:
         """Have connections open, so that opening them is no part of what is measured."""
         self._sender.prepare(connections)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(SETTLING_S)
 
     async def send(self, steps: Sequence[Step]) -> list[Attempt]:
         """Send these steps at once; returns when all have ended."""

@@ -7,6 +7,7 @@ is given up, and the others go on, for a share that another took over would be l
 """
 
 import selectors
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,7 +96,7 @@ class _Member:
     def forget_run(self) -> None:
         """What follows is of the next one."""
         facts = self.facts
-        self.facts = WorkerFacts(index=facts.index, core=facts.core, host=facts.host, lost=facts.lost)
+        self.facts = WorkerFacts(index=facts.index, core=facts.core, host=facts.host)
         self.told_by: Fix | None = None
         self.ready: Ready | None = None
         self.over: Over | None = None
@@ -301,6 +302,11 @@ class Conductor:
                 member.facts.offset_ms = round(told.offset_ns / 1e6, 3)
                 member.facts.uncertainty_ms = round(track.start_uncertainty_ns(told, self.start_ns) / 1e6, 4)
                 member.facts.drift_ppm = None if drift is None else round(drift, 3)
+
+    def talk(self, hushed: threading.Event) -> None:
+        """Between two runs: hear them, and ask for the time, until it is to stop."""
+        while not hushed.is_set():
+            self._turn()
 
     def _turn(self) -> None:
         """Hear whoever speaks, look who is silent, ask for the time."""

@@ -1,9 +1,12 @@
 """Workers that are kept from one run to the next, such as levels of a search: started once, wherever they are to be.
 
-A crew that has lost a worker, or in which one failed, is let go; the next run has a fresh one.
+Between runs somebody goes on talking with them, so that their clocks stay known, and neither side takes the other for
+lost, however long a search thinks. A crew that has lost a worker, or in which one failed, is let go; the next run has a
+fresh one.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 from replay import __version__
@@ -20,12 +23,18 @@ GATHER_S = 300.0
 
 
 class Crew:
-    """A context manager; nobody is left behind. options: how many workers, and where they are."""
+    """A context manager; nobody is left behind. options: how many workers, and where they are.
+
+    began_ns: when the last run began, on CLOCK_MONOTONIC of this machine.
+    """
 
     def __init__(self, options: RunOptions) -> None:
         self._options = options
         self._started = contextlib.ExitStack()
         self._conductor: Conductor | None = None
+        self._talker: threading.Thread | None = None
+        self._hushed = threading.Event()
+        self.began_ns = 0
 
     def __repr__(self) -> str:
         return f"<Crew {self._conductor or 'of nobody yet'}>"
@@ -47,7 +56,10 @@ class Crew:
 
         Raises NotStarted, and InputError for what the options name that cannot be used.
         """
+        self._hush()
         try:
+            if self._conductor is not None and not self._conductor.is_whole:
+                self._dismiss()
             if self._conductor is None:
                 self._conductor = self._begun(presses)
             self._conductor.presses = presses
@@ -55,8 +67,24 @@ class Crew:
         except BaseException:
             self._dismiss()
             raise
-        if not self._conductor.is_whole:
+        self.began_ns = self._conductor.start_ns
+        if self._conductor.is_whole:
+            self._talk_on(self._conductor)
+        else:
             self._dismiss()
+
+    def _talk_on(self, conductor: Conductor) -> None:
+        self._hushed.clear()
+        self._talker = threading.Thread(
+            target=conductor.talk, args=(self._hushed,), name="replay-crew", daemon=True
+        )
+        self._talker.start()
+
+    def _hush(self) -> None:
+        if self._talker is not None:
+            self._hushed.set()
+            self._talker.join()
+            self._talker = None
 
     def _begun(self, presses: Presses) -> Conductor:
         options, started = self._options, self._started
@@ -71,6 +99,7 @@ class Crew:
         return started.enter_context(Conductor(launched, cores, __version__, presses))
 
     def _dismiss(self) -> None:
+        self._hush()
         self._conductor = None
         self._started.close()
 

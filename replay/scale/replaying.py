@@ -49,23 +49,26 @@ def replay_dealt(
     stop_when: StopWhen | None = None,
     abort_when: StopWhen | None = None,
     crew: Crew | None = None,
+    not_before_ns: int = 0,
 ) -> list[Outcome]:
     """As replay_together, its sessions dealt to options.workers processes, which begin at one instant.
 
-    crew: the workers, kept for the next run; None: they are this run's. A worker that is lost later is given up: the
-    run goes on, and says that it is incomplete. Raises what replay_together raises, and NotStarted where a worker could
-    not begin.
+    crew: the workers, kept for the next run; None: they are this run's. not_before_ns: when it may begin at the
+    earliest, on CLOCK_MONOTONIC. A worker that is lost later is given up: the run goes on, and says that it is
+    incomplete. Raises what replay_together raises, and NotStarted where a worker could not begin.
     """
     breaker = breaker_here()
     if breaker is None and not owns_signals():
         # As replay_together does: what is raised here then breaks into nothing that is written.
         return call_in_thread(
-            lambda: replay_dealt(trace, jobs, options, on_progress, stop_when, abort_when, crew)
+            lambda: replay_dealt(trace, jobs, options, on_progress, stop_when, abort_when, crew, not_before_ns)
         )
     with contextlib.ExitStack() as ours:
         presses = ours.enter_context(counted_presses(breaker))
         crew = crew or ours.enter_context(Crew(options))
-        tops, conducted = _conducted(trace, jobs, options, on_progress, stop_when, abort_when, crew, presses)
+        tops, conducted = _conducted(
+            trace, jobs, options, on_progress, stop_when, abort_when, crew, not_before_ns, presses
+        )
     notes = notes_on(options, [job.target for job in jobs], options.workers)
     return [top.outcome(conducted, notes) for top in tops]
 
@@ -78,6 +81,7 @@ def _conducted(
     stop_when: StopWhen | None,
     abort_when: StopWhen | None,
     crew: Crew,
+    not_before_ns: int,
     presses: Presses,
 ) -> "tuple[list[_Top], Conducted]":
     """The wiring, in the order in which it happens; the directories, unmerged, and how it went."""
@@ -131,7 +135,7 @@ def _conducted(
             conductor.make_ready()
             for top in tops:
                 top.write(conductor.facts)
-            start_ns = conductor.start()
+            start_ns = conductor.start(not_before_ns)
         watch = _Watch(tops, count, found.header.name, on_progress)
         watch.progress.start_ns = start_ns
         if stop_when is not None:

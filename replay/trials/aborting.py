@@ -28,6 +28,8 @@ _MODULE = "replay.trials.aborting"
 _Replay = Callable[
     [Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None, StopWhen | None], list[Outcome]
 ]
+# As replay_together is called where nothing but a stop ends a run.
+Together = Callable[[Path, Sequence[Job], RunOptions, OnProgress | None, StopWhen | None], list[Outcome]]
 _EVERY_NS = 1_000_000_000
 _BEHIND_NS = 500_000_000
 # Records of workers on other machines come once a second.
@@ -107,7 +109,7 @@ def replay_watched(
     holds; `summary.ended` then says so. crew: workers that are kept for the next run.
     """
     replay: _Replay = replay_together
-    if _is_dealt(options):
+    if is_dealt(options):
         # A run of one process has no use for it, and begins sooner without.
         from replay.scale.replaying import replay_dealt
 
@@ -121,7 +123,7 @@ def replay_watched(
 @contextlib.contextmanager
 def keeping_workers(options: RunOptions) -> "Iterator[Crew | None]":
     """Inside, workers that may do several runs; None where a run is one process, which needs nobody kept."""
-    if not _is_dealt(options):
+    if not is_dealt(options):
         yield None
         return
     from replay.scale.crew import Crew
@@ -130,11 +132,32 @@ def keeping_workers(options: RunOptions) -> "Iterator[Crew | None]":
         yield crew
 
 
+@contextlib.contextmanager
+def dealing_runs(dealt: RunOptions) -> "Iterator[Together]":
+    """Inside, what carries runs out as replay_together does, each dealt to the workers that these options name."""
+    with keeping_workers(dealt) as crew:
+
+        def replay(
+            trace: Path,
+            jobs: Sequence[Job],
+            options: RunOptions,
+            on_progress: OnProgress | None = None,
+            stop_when: StopWhen | None = None,
+        ) -> list[Outcome]:
+            options = msgspec.structs.replace(
+                options, workers=dealt.workers, listen=dealt.listen, cluster=dealt.cluster
+            )
+            return replay_watched(trace, jobs, options, on_progress, stop_when, (), crew)
+
+        yield replay
+
+
 def _is_far(options: RunOptions) -> bool:
     return options.listen is not None or options.cluster is not None
 
 
-def _is_dealt(options: RunOptions) -> bool:
+def is_dealt(options: RunOptions) -> bool:
+    """Whether workers do it, rather than this process alone."""
     return options.workers > 1 or _is_far(options)
 
 

@@ -1,4 +1,4 @@
-"""Load without a trace of one's own: sessions at equal distances, single requests, calls of a tool, or a preset's."""
+"""Load without a trace of one's own: sessions at equal distances, single requests, a tool's calls, a preset, probes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,4 +69,20 @@ def write_preset(folder: Path, preset: str, sessions: int = _PRESET_SESSIONS, se
     with TraceWriter(out, recipe_header(recipe, seed)) as writer:
         for session in from_recipe(recipe, seed, None, sessions):
             writer.write(session)
+    return out
+
+
+def write_probes(folder: Path, step: Step, requests: int, *, is_at_once: bool) -> Path:
+    """A trace in this folder of so many of this step: all at once, or each as soon as the one before has ended."""
+    out = folder / "probes.jsonl"
+    steps = [
+        msgspec.structs.replace(step, id=f"{step.id}-{n}", after=(Edge(f"{step.id}-{n - 1}"),) if n else ())
+        for n in range(requests)
+    ]
+    with TraceWriter(out, Header(FORMAT, VERSION, "probes", "requests to see how a target answers")) as writer:
+        if not is_at_once:
+            writer.write(Session("s-0", 0.0, steps))
+            return out
+        for n in range(requests):
+            writer.write(Session(f"s-{n}", 0.0, [step]))
     return out

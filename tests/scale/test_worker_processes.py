@@ -21,6 +21,7 @@ from replay.scale.conductor import NotStarted
 from replay.scale.launching import LocalWorker
 from replay.scale.replaying import replay_dealt
 from replay.target.target import Target
+from replay.trials.aborting import dealing_runs
 from tests.support.waiting import is_alive, until
 
 TWO = RunOptions(workers=2)
@@ -227,6 +228,20 @@ def test_the_levels_of_a_ceiling_are_done_by_the_same_workers(truth, write_trace
     assert {len(rebuild(path).workers) for path in levels} == {2}
     assert len(started) == 2
     assert not any(map(is_alive, started))
+
+
+def test_what_deals_runs_of_others_deals_all_of_them_to_the_same_workers(truth, write_trace, tmp_path, started):
+    """As a pilot does, whose phases say nothing of workers."""
+    trace, jobs = (
+        spread(write_trace, 10, 5.0),
+        [Job(Target(url=truth.url), tmp_path / f"{n}") for n in range(2)],
+    )
+
+    with dealing_runs(TWO) as replay_all:
+        outcomes = [replay_all(trace, [job], RunOptions(sessions=6), None, None)[0] for job in jobs]
+
+    assert [[worker.steps for worker in outcome.summary.workers] for outcome in outcomes] == [[6, 6]] * 2
+    assert len(started) == 2
 
 
 def test_an_application_in_this_process_cannot_be_shared(write_trace, tmp_path):

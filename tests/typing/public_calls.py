@@ -16,7 +16,7 @@ from replay.trace.profile.shape import TraceProfile
 from replay.trace.synthesis.writing import Made
 from replay.trace.types import Header, Session
 from replay.trials.ceiling import CeilingOutcome
-from replay.trials.coldstart import ProbeOutcome
+from replay.trials.coldstart.probing import ProbeOutcome
 from replay.trials.compare import CompareOutcome
 from replay.trials.gate import GateOutcome
 from replay.trials.pilot.trial import PilotOutcome

@@ -10,7 +10,7 @@ from replay.choice.questionnaire import Answers
 from replay.cli.asking import ANSWERS_FILE, ask
 from replay.cli.command import Command
 from replay.cli.documents import print_json
-from replay.cli.options import read_only_option, to_origin_option
+from replay.cli.options import dealt_options, read_only_option, to_origin_option, workers_options
 from replay.cli.paths import PATH
 from replay.cli.pilot_report import material_of
 from replay.cli.planes.months import month_options
@@ -22,6 +22,7 @@ from replay.money.calendar import Calendar
 from replay.report.pilot_files import leave_report
 from replay.report.terminal.pilot import print_pilot, stage_line
 from replay.target.target import Target
+from replay.trials.aborting import dealing_runs, is_dealt
 from replay.trials.endings import broken_off, concluded
 from replay.trials.pilot.aims import aims_of
 from replay.trials.pilot.answers import read_answers
@@ -36,7 +37,7 @@ from replay.trials.pilot.workload.shape import shape_of
     cls=Command,
     parts={
         "Target": ("targets", "simulate", "commands", "read_only", "to_origin"),
-        "Load": ("month", "requests_per_day", "seed"),
+        "Load": ("month", "requests_per_day", "seed", "workers", "listen", "cluster"),
         "Time": ("quick",),
         "Verdict": ("slos", "slo_files", "answers_file", "is_asking"),
         "Output": ("out", "has_assumptions", "as_json"),
@@ -84,6 +85,7 @@ from replay.trials.pilot.workload.shape import shape_of
     help=f"Ask these questions first, one by one, and keep the answers in that file.  [default: {ANSWERS_FILE}]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Random seed.")
+@workers_options
 @read_only_option
 @to_origin_option
 @click.option(
@@ -116,6 +118,9 @@ def pilot(
     answers_file: Path | None,
     is_asking: bool,
     seed: int,
+    workers: int,
+    listen: str | None,
+    cluster: str | None,
     read_only: bool,
     to_origin: bool,
     out: Path | None,
@@ -133,7 +138,14 @@ def pilot(
     is_quiet = as_json and not sys.stderr.isatty()
     shape = shape_of(trace)
     answers = _answers(answers_file, is_asking=is_asking)
-    with aims_of(targets, shape, plan) as aims, open_view(is_quiet=True) as view:
+    dealt = dealt_options(workers, listen, cluster)
+    if simulate and is_dealt(dealt):
+        raise click.UsageError("--simulate sends nothing, so there is nothing for --workers to share.")
+    with (
+        aims_of(targets, shape, plan) as aims,
+        open_view(is_quiet=True) as view,
+        dealing_runs(dealt) as replay,
+    ):
         bounds = read_slos(slos, slo_files, aims.slos) if slos or slo_files or aims.slos else []
         outcome = run_pilot(
             trace,
@@ -148,6 +160,7 @@ def pilot(
             out=out,
             on_stage=_quiet if is_quiet else _say,
             on_progress=view.show,
+            replay=replay,
         )
     verdict = outcome.verdict
     if verdict is None:

@@ -8,7 +8,7 @@ import click
 from replay.cli.command import Command
 from replay.cli.documents import print_json
 from replay.cli.hints import hint_at_columns
-from replay.cli.options import output_options
+from replay.cli.options import dealt_options, output_options, workers_options
 from replay.cli.paths import PATH
 from replay.cli.units import DURATION, PERCENT, typed_duration
 from replay.judge.tail.coldstart import judge_coldstart
@@ -17,7 +17,8 @@ from replay.report.terminal.load import print_coldstart
 from replay.results.evidence import read_evidence
 from replay.target.file import load_target
 from replay.trace.types import Request, Step
-from replay.trials.coldstart import ProbePlan, probe_coldstart
+from replay.trials.coldstart.experiment import ProbePlan
+from replay.trials.coldstart.probing import probe_coldstart
 from replay.words.numbers import percent, seconds
 
 _PLAN = ProbePlan()
@@ -63,6 +64,7 @@ _PLAN = ProbePlan()
     help="Then wake it with this many requests at once. May be repeated.",
 )
 @click.option("--yes", is_flag=True, help="Start without asking, however long it may take.")
+@workers_options
 @output_options
 def coldstart(
     run_dir: Path | None,
@@ -74,12 +76,16 @@ def coldstart(
     precision: float,
     bursts: tuple[int, ...],
     yes: bool,
+    workers: int,
+    listen: str | None,
+    cluster: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Say which steps of a run were cold starts and what they add, or find how long a target stays warm."""
     if (run_dir is None) == (target is None):
         raise click.UsageError("name a run with --run, or a target to probe with --target.")
+    options = dealt_options(workers, listen, cluster)
     if run_dir is not None:
         hint_at_columns(run_dir)
         with working(f"judging {run_dir}", run_dir):
@@ -93,7 +99,7 @@ def coldstart(
         if plan.most_wait_s > 600 and not yes and sys.stdin.isatty():
             click.confirm("start?", default=True, abort=True, err=True)
         step = Step("probe", "http", f"{method} {path}", request=Request(method, path))
-        verdict, directory = probe_coldstart(aim, step, plan, out=out, on_wait=_say)
+        verdict, directory = probe_coldstart(aim, step, plan, out=out, on_wait=_say, options=options)
     if as_json:
         print_json(verdict)
     else:

@@ -14,7 +14,7 @@ import msgspec
 
 from replay.choice.types import PhaseName
 from replay.engine.progress import OnProgress
-from replay.engine.run import Job, Outcome, StopWhen, replay_together, replay_trace
+from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import Knobs, RunOptions
 from replay.judge.gate.judging import CONFIDENCE
 from replay.judge.measures.slo import Slo
@@ -25,6 +25,7 @@ from replay.simulation.simulation import simulate_trace
 from replay.system.files import write_whole
 from replay.target.secrets import redacted
 from replay.target.target import Target
+from replay.trials.aborting import Together
 from replay.trials.ceiling import find_ceiling
 from replay.trials.pilot.faults import Fault
 from replay.trials.pilot.pricing.flipping import MOST_REQUESTS, simulated_variants
@@ -77,7 +78,7 @@ class BrokenOff(Exception):
 
 class Experiment(NamedTuple):
     """Everything that the phases need. options: of every run, but for what a phase sets itself. imagined: targets as
-    planes to be simulated, by name.
+    planes to be simulated, by name. replay: carries out what is sent to a target.
     """
 
     directory: Path
@@ -91,6 +92,7 @@ class Experiment(NamedTuple):
     on_stage: OnStage
     on_progress: OnProgress | None = None
     imagined: Mapping[str, Target] = MappingProxyType({})
+    replay: Together = replay_together
 
 
 class Carrier:
@@ -236,7 +238,7 @@ class Carrier:
                 search,
                 out=folder,
                 on_progress=it.on_progress,
-                replay=_simulated if is_imagined else replay_trace,
+                replay=_simulated if is_imagined else self._replay_one,
             )
             if outcome.status != "finished":
                 raise BrokenOff("ceiling", outcome.directory, outcome.status)
@@ -291,7 +293,18 @@ class Carrier:
     def _replay(self, trace: Path, jobs: Sequence[Job], options: RunOptions) -> list[Outcome]:
         if self._it.plan.how == "simulated":
             return [simulate_trace(trace, job.target, options, job.out) for job in jobs]
-        return replay_together(trace, jobs, options, self._it.on_progress)
+        return self._it.replay(trace, jobs, options, self._it.on_progress, None)
+
+    def _replay_one(
+        self,
+        trace: Path,
+        target: Target,
+        options: RunOptions,
+        out: Path | None,
+        on_progress: OnProgress | None,
+        stop_when: StopWhen | None,
+    ) -> Outcome:
+        return self._it.replay(trace, [Job(target, out)], options, on_progress, stop_when)[0]
 
     def _finds_ceiling_in_virtual_time(self, target: Target) -> bool:
         how = self._it.plan.how

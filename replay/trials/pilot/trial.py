@@ -8,6 +8,7 @@ from replay.choice.carried import most_carried
 from replay.choice.types import PilotVerdict
 from replay.engine.progress import OnProgress
 from replay.engine.requests.own_origin import refuse_own_origin
+from replay.engine.run import replay_together
 from replay.engine.types import RunOptions
 from replay.judge.measures.slo import Slo, parse_slo
 from replay.planes.core.scaling import DEFAULT_FULL
@@ -18,6 +19,7 @@ from replay.simulation.simulation import simulated_plane, simulated_planes
 from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.trace.file.stream import scan
+from replay.trials.aborting import Together
 from replay.trials.compare import Question, judge_sides
 from replay.trials.evidence import forget_verdict, write_verdict
 from replay.trials.pilot.carrying import (
@@ -71,14 +73,15 @@ def run_pilot(
     out: Path | None = None,
     on_stage: OnStage,
     on_progress: OnProgress | None = None,
+    replay: Together = replay_together,
 ) -> PilotOutcome:
     """Carry a pilot out, or go on with the one that `out` holds; verdict.json is left there.
 
     targets: each says what plane it is. imagined: the same as planes to be simulated, by the same names. Those are
     priced by a simulation of the whole trace, and others by their representative run; a quick pilot also looks for
-    their ceilings in simulation, since levels of a second or two settle nothing. Raises TargetError
-    (OriginRefused where the trace was recorded at one), RunDirError, TraceError, PriceTableError, CostError and
-    TargetUnreachable.
+    their ceilings in simulation, since levels of a second or two settle nothing. replay: carries out what is sent to a
+    target. Raises TargetError (OriginRefused where the trace was recorded at one), RunDirError, TraceError,
+    PriceTableError, CostError and TargetUnreachable.
     """
     check_targets(targets)
     check_prices(targets)
@@ -109,6 +112,7 @@ def run_pilot(
         on_stage,
         on_progress,
         {target.name: target for target in imagined},
+        replay,
     )
     carrier, runs = Carrier(experiment, state), Runs()
     try:

@@ -126,6 +126,7 @@ def test_json_is_the_only_thing_on_stdout_and_too_little_evidence_exits_with_3(t
     [
         (["nosuch.jsonl"], 2, "no such file"),
         (["few.jsonl", "--quick", "--simulate"], 2, "exclude each other"),
+        (["few.jsonl", "--simulate", "--workers", "2"], 2, "nothing for --workers to share"),
         (["few.jsonl", "-t", "http://127.0.0.1:9"], 2, "does not say what plane"),
         (["few.jsonl", "-t", "vm=http://127.0.0.1:9", "-t", "vm=http://127.0.0.1:10"], 2, "same name"),
         (["few.jsonl", "-t", "vm=http://127.0.0.1:9", "--simulate"], 2, "no [simulate] table"),

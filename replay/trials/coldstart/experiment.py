@@ -1,0 +1,212 @@
+"""An experiment on a live target: leave it alone for a while, ask again, and see whether it had gone cold. Pure: it
+says what to ask and when, and is told what was answered.
+
+What is cold is told by the target's cold header or instance header where its file names one; else by a service time
+far above those of the warm requests that begin the experiment.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from replay.errors import ReplayError
+from replay.judge.statistics.probing import IdleSearch
+from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
+from replay.judge.types import VERDICT_SCHEMA
+from replay.target.target import Target
+from replay.words.numbers import milliseconds, seconds
+
+_WARM_REQUESTS = 10
+_LEAST_ADDED_NS = 10_000_000
+_RATIO = 1.5
+_DEVIATIONS = 8
+
+
+class ProbePlan(NamedTuple):
+    """first_s, most_s: the shortest and the longest idle time. precision: of the keep-alive time. bursts: sizes of
+    bursts that are sent to the target once it has gone cold.
+    """
+
+    first_s: float = 1.0
+    most_s: float = 1_200.0
+    precision: float = 0.1
+    bursts: tuple[int, ...] = ()
+
+    def search(self) -> IdleSearch:
+        return IdleSearch(self.first_s, self.most_s, self.precision)
+
+    @property
+    def most_wait_s(self) -> float:
+        """The longest that it can take, but for the requests themselves."""
+        return self.search().most_wait_s() + len(self.bursts) * 1.2 * self.most_s
+
+
+class Ask(NamedTuple):
+    """Leave the target alone for idle_s, then send so many requests: all at once, or one after another.
+
+    why: the wait in words, empty where there is none.
+    """
+
+    requests: int
+    is_at_once: bool = True
+    idle_s: float = 0.0
+    why: str = ""
+
+
+class Answer(NamedTuple):
+    """What came of one request. sent_ns, end_ns: on one clock for the whole experiment; sent_ns 0: it was not sent.
+    cold, instance: what the target says, if it does.
+    """
+
+    sent_ns: int
+    end_ns: int
+    status: int
+    error: str | None = None
+    cold: bool | None = None
+    instance: str | None = None
+
+    @property
+    def service_ns(self) -> int:
+        return self.end_ns - self.sent_ns
+
+    @property
+    def why_useless(self) -> str | None:
+        """Why it says nothing of how long an answer takes; None where it does."""
+        if self.sent_ns == 0:
+            return f"a probe could not be sent ({self.error}); the experiment is over."
+        if self.error is not None or self.status >= 400:
+            what = self.error or f"status {self.status}"
+            return f"a probe was answered with {what}; choose another --path that always succeeds."
+        return None
+
+
+class ProbeFailed(ReplayError):
+    """The target did not answer a probe as it must for the experiment to mean anything; str() is the message."""
+
+
+class _Probe(NamedTuple):
+    idle_s: float
+    is_cold: bool
+    service_ms: float
+
+
+class Experiment:
+    """Warm requests, then idle times as the search asks for them, then bursts. sent: requests so far."""
+
+    def __init__(self, target: Target, plan: ProbePlan) -> None:
+        self._target, self._plan = target, plan
+        self._search = plan.search()
+        self._warm_ns: list[int] = []
+        self._probes: list[_Probe] = []
+        self._bursts: list[Burst] = []
+        self._ended_ns = 0
+        self._most_excess_s = 0.0
+        self.sent = 0
+
+    def __repr__(self) -> str:
+        return f"<Experiment {self._search!r}, {self.sent} requests>"
+
+    def asks(self) -> Generator[Ask, Sequence[Answer], None]:
+        """What to send, in turn; it is sent the answers. Raises ProbeFailed for one that says nothing."""
+        _, *warm = yield from self._asked(Ask(_WARM_REQUESTS + 1, is_at_once=False))
+        # The first may have woken it.
+        self._warm_ns = [answer.service_ns for answer in warm]
+        while (idle_s := self._search.next_s()) is not None:
+            (answer,) = yield from self._asked(Ask(1, idle_s=idle_s, why=f"idle for {seconds(idle_s)}"))
+            is_cold = self._is_cold(answer)
+            self._probes.append(_Probe(idle_s, is_cold, answer.service_ns / 1e6))
+            self._search.tell("cold" if is_cold else "warm")
+        if self._search.cold_s is not None:
+            for size in self._plan.bursts:
+                idle_s = 1.2 * self._search.cold_s
+                why = f"idle for {seconds(idle_s)}, then a burst of {size}"
+                answers = yield from self._asked(Ask(size, idle_s=idle_s, why=why))
+                self._bursts.append(self._burst(answers))
+
+    def _asked(self, ask: Ask) -> Generator[Ask, Sequence[Answer], Sequence[Answer]]:
+        answers = yield ask
+        self.sent += len(answers)
+        for answer in answers:
+            if (why := answer.why_useless) is not None:
+                raise ProbeFailed(why)
+        if ask.idle_s:
+            idle_s = (min(answer.sent_ns for answer in answers) - self._ended_ns) / 1e9
+            excess_s = idle_s - ask.idle_s
+            # What is less than the answer is to be precise changes nothing.
+            if excess_s > self._plan.precision * ask.idle_s:
+                self._most_excess_s = max(self._most_excess_s, excess_s)
+        self._ended_ns = max(answer.end_ns for answer in answers)
+        return answers
+
+    def _burst(self, answers: Sequence[Answer]) -> Burst:
+        times = sorted(answer.service_ns / 1e6 for answer in answers)
+        instances = {answer.instance for answer in answers} - {None}
+        return Burst(
+            size=len(answers),
+            cold=sum(self._is_cold(answer) for answer in answers),
+            slowest_ms=round(times[-1], 3),
+            median_ms=round(float(np.median(times)), 3),
+            instances=len(instances) or None,
+        )
+
+    def _is_cold(self, answer: Answer) -> bool:
+        if answer.cold is not None:
+            return answer.cold
+        median = float(np.median(self._warm_ns))
+        spread = float(np.median(np.abs(np.asarray(self._warm_ns) - median)))
+        limit = max(_RATIO * median, median + _DEVIATIONS * spread, median + _LEAST_ADDED_NS)
+        return answer.service_ns > limit
+
+    def verdict(self, run: str) -> ColdVerdict:
+        """What the probes showed. run: the name of the experiment's directory."""
+        cold = np.array([probe.service_ms for probe in self._probes if probe.is_cold])
+        warm = np.array([ns / 1e6 for ns in self._warm_ns])
+        says = self._target.cold_header is not None
+        search = self._search
+        return ColdVerdict(
+            schema=VERDICT_SCHEMA,
+            command="coldstart",
+            cold=Cold(
+                method="header" if says else "inferred",
+                confidence="certain" if says else "high" if len(cold) else "low",
+                count=len(cold),
+                share=round(len(cold) / max(1, len(self._probes)), 4),
+                why="the target says so" if says else "service time far above that of warm requests",
+                latency_ms=quantiles_of(cold),
+                warm_ms=quantiles_of(warm),
+                added_ms=round(float(np.median(cold) - np.median(warm)), 3) if len(cold) else None,
+                waves=len(self._probes),
+            ),
+            tail=Tail(),
+            idle_curve=[
+                bucket(idle_s, idle_s, len(told), sum(told))
+                for idle_s, told in sorted(self._by_idle_time().items())
+            ],
+            keep_alive_s=(round(search.warm_s, 3), None if search.cold_s is None else round(search.cold_s, 3)),
+            bursts=self._bursts,
+            probes=len(self._probes),
+            target=self._target.name,
+            run=run,
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> list[str]:
+        search = self._search
+        notes = []
+        if search.cold_s is None:
+            notes.append(f"it was still warm after {seconds(search.warm_s)}; look further with --max-idle")
+        if not search.is_sharp:
+            notes.append("the same idle time left it warm once and cold once: there is no sharp limit")
+        if self._most_excess_s:
+            excess = milliseconds(self._most_excess_s * 1000)
+            notes.append(
+                f"an idle time was {excess} longer than is said here: the probe after it was not ready sooner"
+            )
+        return notes
+
+    def _by_idle_time(self) -> dict[float, list[bool]]:
+        found: dict[float, list[bool]] = {}
+        for probe in self._probes:
+            found.setdefault(probe.idle_s, []).append(probe.is_cold)
+        return found
