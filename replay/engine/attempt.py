@@ -89,6 +89,13 @@ class Sends(Protocol):
     def send(self, attempt: Attempt, /) -> None: ...
 
 
+class Holds(Sends, Protocol):
+    """Sends on connections that sessions hold."""
+
+    def end_session(self, walk: Walk, /) -> None:
+        """Close what this session holds."""
+
+
 class Gathers(Protocol):
     """A wire that writes at once what it is given between cork and uncork."""
 
@@ -128,6 +135,10 @@ class Sender(Protocol):
     @property
     def mcp(self) -> Mcp | None:
         """How MCP servers are spoken to; None where nothing is really sent."""
+
+    @property
+    def websockets(self) -> "Sequence[Holds]":
+        """For each place that steps go to, what holds its WebSockets; none where nothing is really sent."""
 
     keeps_by_session: bool
 

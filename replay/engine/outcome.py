@@ -166,7 +166,7 @@ class Outcomes:
             if request is not None:
                 family = family_of_request(step.kind, request.method, request.path, body)
             else:
-                family = "model" if step.mcp is None else "rpc"
+                family = "rpc" if step.mcp is not None else "model"
         expect = self._usable(step.expect)
         if step.expect is None and self._rules:
             expect = self._rule_for(step)

@@ -37,9 +37,11 @@ from replay.results.rundir import RunDir
 from replay.results.summary import rebuild
 from replay.results.types import Ended, Manifest, RunStatus, Summary
 from replay.system.shortage import most_descriptors
+from replay.target.errors import TargetError
 from replay.target.target import Target
 from replay.trace.file.stream import TraceScan
 from replay.wire.errors import TargetUnreachable
+from replay.words.phrases import counted
 
 _LOOK_EVERY_S = 0.1
 
@@ -131,6 +133,8 @@ def replay_together(
     # ends them at once.
     found = read_trace(trace, options)
     refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
+    for job in jobs:
+        _refuse_sockets(trace, found, job.target)
     rows = rows_for(trace, found.uses, options)
     purse = None if options.budget is None else Purse(options.budget)
     share = WHOLE if part is None else part.share
@@ -181,6 +185,7 @@ class _Run:
         self._rows = rows
         self._run_id = job.run_id or secrets.token_hex(8)
         self.sender = TargetSender(job.target, self._run_id, read_only=options.read_only)
+        self.sender.prepares = found.requests > found.sockets
         self._pace = Pace(options.knobs)
         observe = job.target.observe
         self.observe = observe
@@ -368,6 +373,20 @@ async def _replay(
         ended.append(Ended("budget", purse.why))
     for run in runs:
         await run.finish(host, met[0] if met else None, ended[0] if ended else None)
+
+
+def _refuse_sockets(trace: Path, found: TraceScan, target: Target) -> None:
+    """Raises TargetError where steps are on WebSockets, and the target is reached in a way that has none."""
+    if not found.sockets:
+        return
+    what = (
+        "a proxy" if target.proxy is not None else "an application in this process" if target.is_asgi else None
+    )
+    if what is not None:
+        raise TargetError(
+            f"{trace}: has {counted(found.sockets, 'step')} on WebSockets, which do not go through {what}. Name a "
+            "target that is reached directly."
+        )
 
 
 def _events_of(options: RunOptions, *, is_first: bool) -> list[At]:

@@ -171,7 +171,8 @@ class SummaryFold:
             reached = reached_ns != ABSENT
             histogram.record_many((reached_ns - sent_ns)[reached])
         streams = rows & table.has("first_token_ns") & table.flags("streamed")
-        self._unknown_streams += int(np.count_nonzero(streams & ~table.has("layout")))
+        # Of messages of a WebSocket it is said which is the last, and each is one, whatever is in it.
+        self._unknown_streams += int(np.count_nonzero(streams & ~table.has("layout") & ~table.has("messages")))
         events, told = table.numbers("tokens"), table.numbers("output_tokens")
         self._dense_streams += int(np.count_nonzero(streams & (told >= _DENSE * events)))
         status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]

@@ -55,6 +55,8 @@ NUMBERS = (
     "tokens",
     "input_tokens",
     "output_tokens",
+    "messages",
+    "close_code",
     "connect_ns",
     "tls_ns",
     "dns_ns",

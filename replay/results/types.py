@@ -54,7 +54,11 @@ ERROR_CLASSES: dict[str, str] = {
     "connect": "no connection could be opened",
     "local": "this machine ran out of descriptors, ports or memory",
     "reset": "the connection ended before the response was complete",
-    "protocol": "what came back is not HTTP, or is a web page where a model or an MCP server was asked",
+    "closed": "the target closed a WebSocket before the message that ends the step",
+    "protocol": (
+        "what came back is not HTTP, breaks the rules of WebSocket, or is a web page where a model or an MCP server "
+        "was asked"
+    ),
     "tls": "TLS failed",
     "dns": "the name could not be resolved",
     "proxy": "the proxy refused, or ended the connection",
@@ -93,7 +97,7 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
 
     session: Annotated[str, Meta(description="The id of the session in the trace.")]
     step: Annotated[str, Meta(description="The id of the step in its session.")]
-    kind: Annotated[str, Meta(description="What sort of call it is: llm, tool, http or mcp.")]
+    kind: Annotated[str, Meta(description="What sort of call it is: llm, tool, http, mcp or ws.")]
     name: Annotated[str, Meta(description="The step's name in the trace.")]
     target: Annotated[str, Meta(description="The name of the target.")]
     outcome: Annotated[Outcome, Meta(description="ok, failed, or unsent: it was never sent.")]
@@ -189,7 +193,13 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         ),
     ] = None
     connect_ns: Annotated[
-        Ns | None, Meta(description="Time spent on opening its connection, in ns; absent where it was reused.")
+        Ns | None,
+        Meta(
+            description=(
+                "Time spent on opening its connection, in ns, with the opening handshake of a WebSocket; absent where "
+                "it was reused."
+            )
+        ),
     ] = None
     tls_ns: Annotated[
         Ns | None, Meta(description="Time spent on the TLS handshake of its connection, in ns.")
@@ -209,6 +219,13 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     cold: Annotated[
         bool | None,
         Meta(description="Whether the target called it a cold start; absent where the target does not tell."),
+    ] = None
+    messages: Annotated[Count | None, Meta(description="Messages that came in for it on a WebSocket.")] = None
+    close_code: Annotated[
+        int | None,
+        Meta(
+            description="The code with which its WebSocket was closed while it was under way; 1006: without one."
+        ),
     ] = None
     warmup: Annotated[bool, Meta(description="Whether it was intended in the warm-up.")] = False
     recorded_ms: Annotated[
@@ -384,7 +401,7 @@ class Rate(msgspec.Struct, omit_defaults=True):
 class Series(msgspec.Struct, omit_defaults=True):
     """The steps of one kind and name."""
 
-    kind: Annotated[str, Meta(description="Their kind: llm, tool, http or mcp.")]
+    kind: Annotated[str, Meta(description="Their kind: llm, tool, http, mcp or ws.")]
     name: Annotated[str, Meta(description="Their name.")]
     response: Annotated[Quantiles, Meta(description="Response times of those that were answered, in ms.")]
     service: Annotated[Quantiles, Meta(description="Service times of those that were answered, in ms.")]
@@ -522,7 +539,7 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
 
     session: Annotated[str, Meta(description="The id of the session in the trace.")]
     step: Annotated[str, Meta(description="The id of the step in its session.")]
-    kind: Annotated[str, Meta(description="The step's kind: llm, tool, http or mcp.")]
+    kind: Annotated[str, Meta(description="The step's kind: llm, tool, http, mcp or ws.")]
     name: Annotated[str, Meta(description="The step's name.")]
     status: Annotated[
         Status | None, Meta(description="The HTTP status; absent where no whole answer came.")

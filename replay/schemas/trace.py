@@ -28,11 +28,18 @@ class McpCall(types.McpCall, omit_defaults=True, forbid_unknown_fields=True):
     params: Annotated[dict[str, Any], _meaning(types.McpCall, "params")] = msgspec.UNSET  # type: ignore[assignment]
 
 
+class WsCall(types.WsCall, omit_defaults=True, forbid_unknown_fields=True):
+    __doc__ = types.WsCall.__doc__
+
+    json: Annotated[Any, _meaning(types.WsCall, "json")] = msgspec.UNSET
+
+
 class Step(types.Step, omit_defaults=True, forbid_unknown_fields=True):
     __doc__ = types.Step.__doc__
 
     request: Annotated[Request | None, _meaning(types.Step, "request")] = None
     mcp: Annotated[McpCall | None, _meaning(types.Step, "mcp")] = None
+    ws: Annotated[WsCall | None, _meaning(types.Step, "ws")] = None
 
 
 class Session(types.Session, omit_defaults=True, forbid_unknown_fields=True):

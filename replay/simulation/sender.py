@@ -18,6 +18,7 @@ class SimulatedSender:
     keeps_by_session = False
     gathering: Sequence[Gathers] = ()
     mcp = None
+    websockets = ()
     redirects = None
 
     def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:

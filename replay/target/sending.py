@@ -150,11 +150,21 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return path.replace("{model}", quote(model, safe="", errors="replace"))
 
 
+class WebSocket(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How WebSockets are spoken."""
+
+    compress: Annotated[
+        bool,
+        Meta(description="Whether messages may be compressed, where the target agrees (permessage-deflate)."),
+    ] = False
+
+
 RetriedError = Literal[
     "connect",
     "dns",
     "tls",
     "reset",
+    "closed",
     "timeout",
     "protocol",
     "proxy",

@@ -13,7 +13,7 @@ from replay.target.checking import check_header
 from replay.target.cost import Cost
 from replay.target.mcp import Mcp
 from replay.target.routes import ExpectRule, Route
-from replay.target.sending import Connections, Follow, Retry, SessionRules, Shape, Timeouts, Tls
+from replay.target.sending import Connections, Follow, Retry, SessionRules, Shape, Timeouts, Tls, WebSocket
 from replay.target.urls import ASGI_PREFIX, check_other_url, check_url
 
 Plane = Literal["serverless", "vm", "hybrid"]
@@ -72,6 +72,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Shape, Meta(description="How model calls that are known by token counts become requests.")
     ] = Shape()
     mcp: Annotated[Mcp, Meta(description="How steps with mcp become requests.")] = Mcp()
+    websocket: Annotated[WebSocket, Meta(description="How WebSockets are spoken.")] = WebSocket()
     routes: Annotated[
         tuple[Route, ...],
         Meta(description=("Steps that go elsewhere, or are waited for instead; the first that fits holds.")),

@@ -19,7 +19,8 @@ VERSION = 1
 # The name under which msgspec itself would read and write `extra`; the file room never lets it reach a file.
 EXTRA = "(unknown fields)"
 
-Kind = Literal["llm", "tool", "http", "mcp"]
+Kind = Literal["llm", "tool", "http", "mcp", "ws"]
+WsAction = Literal["message", "open", "ping", "close"]
 Anchor = Literal["end", "first_byte", "start"]
 # Whether a recording or an import keeps what responses held.
 Responses = Literal["keep", "drop"]
@@ -95,6 +96,65 @@ class McpCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_field
     version: Annotated[
         str | None, Meta(description="The protocol version that the recording spoke, such as 2025-11-25.")
     ] = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
+class Until(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """Which message that comes in ends a step; all that is given must hold of it, and nothing fits any message."""
+
+    json: Annotated[
+        str | None, Meta(description="A JSON pointer (RFC 6901) that leads to something in the message.")
+    ] = None
+    equals: Annotated[Any, Meta(description="The value that the pointer leads to.")] = msgspec.UNSET
+    text: Annotated[str | None, Meta(description="A text that is in the message.")] = None
+    messages: Annotated[int, Meta(description="Which of the messages that fit: 1 is the first.")] = 1
+
+
+class WsCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """What a step does on a WebSocket that its session holds: send a message, open it, ping, or close it.
+
+    The connection is opened by the first step that needs it. A message has exactly one of text, json,
+    base64 and message_bytes.
+    """
+
+    path: Annotated[str, Meta(description="Where the connection is, below the target's URL, with its query.")]
+    connection: Annotated[
+        str | None,
+        Meta(description="A name for it, where a session has several to one path; they are told apart by it."),
+    ] = None
+    action: Annotated[
+        WsAction, Meta(description="message: send one. open, ping and close: of the connection itself.")
+    ] = "message"
+    text: Annotated[str | None, Meta(description="The message, as text.")] = None
+    json: Annotated[msgspec.Raw, Meta(description="The message, as a JSON value, sent as text.")] = msgspec.Raw(
+        b""
+    )
+    base64: Annotated[str | None, Meta(description="The message, as binary data in base64.")] = None
+    message_bytes: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "The size of a message that was not kept, in bytes; binary data is filled in, the same in every run."
+            )
+        ),
+    ] = None
+    until: Annotated[
+        Until | None,
+        Meta(
+            description=(
+                "The message that ends the step; absent: it ends when it was sent, and what comes in is not its own."
+            )
+        ),
+    ] = None
+    code: Annotated[
+        int | None, Meta(description="The code that the connection is closed with; absent: 1000.")
+    ] = None
+    headers: Annotated[
+        dict[str, str], Meta(description="Headers of the request that opens the connection, by name.")
+    ] = {}
+    protocols: Annotated[
+        tuple[str, ...], Meta(description="The subprotocols that are asked for, the preferred one first.")
+    ] = ()
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
@@ -176,7 +236,7 @@ class Expect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_u
 
 
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One call the agent made; with none of request, llm and mcp, a pure wait of took_ms."""
+    """One call the agent made; with none of request, llm, mcp and ws, a pure wait of took_ms."""
 
     id: Annotated[str, Meta(description="Its id, unique in the session.")]
     kind: Annotated[Kind, Meta(description="What sort of call it is.")]
@@ -211,11 +271,14 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     mcp: Annotated[
         McpCall | None, Meta(description="The message to an MCP server to send, instead of a request.")
     ] = None
+    ws: Annotated[
+        WsCall | None, Meta(description="What to do on a WebSocket of the session, instead of a request.")
+    ] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property
     def is_wait(self) -> bool:
-        return self.request is None and self.llm is None and self.mcp is None
+        return self.request is None and self.llm is None and self.mcp is None and self.ws is None
 
 
 class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):

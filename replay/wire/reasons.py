@@ -5,12 +5,15 @@ The sentences are ours. What the other side sent chooses among them, and never s
 
 from collections.abc import Mapping
 
+from replay.websocket.types import NO_CODE
+
 NO_HTTP = "the answer does not begin with a status line of HTTP/1"
 LOW_STATUS = "the answer has a status below 100"
 ENDLESS_HEAD = "the head of the answer has no end"
 ENDLESS_TRAILERS = "what follows the body of the answer has no end"
 UPGRADED = "the answer switches to another protocol (101), though no upgrade was requested"
 UNSENDABLE = "the request cannot be sent as it is: its method, path or headers break the rules of HTTP"
+NOT_OPEN = "there was no open connection to close"
 STREAM_ENDED = "the target ended this one stream of its connection"
 STREAM_REFUSED = "the target refused to begin it, as often as it was asked"
 
@@ -78,6 +81,22 @@ def why_unreadable(failure: Exception, start: bytes = b"") -> str:
 def why_broken(rule: str) -> str:
     """What the target sent that HTTP/2 does not have. rule: what that was, in words of ours."""
     return f"the target broke the rules of HTTP/2: {rule}"
+
+
+def why_broken_socket(rule: str) -> str:
+    """What the target sent that a WebSocket does not have. rule: what that was, in words of ours."""
+    return f"the target broke the rules of WebSocket: {rule}"
+
+
+def why_closed(code: int) -> str:
+    """How the target closed a WebSocket. code: as its close frame had it."""
+    said = "without a code" if code == NO_CODE else f"with the code {code}"
+    return f"the target closed the connection {said}"
+
+
+def why_no_socket(status: int) -> str:
+    """Why an answer opened no WebSocket."""
+    return f"the target answered the opening with the status {status} instead of switching to WebSocket (101)"
 
 
 def why_reset(phase: str, *, is_abrupt: bool) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 import msgspec
 
 from replay.dialects.types import StreamFacts
+from replay.websocket.types import NORMAL, TEXT
 
 PHASES = ("connect", "send", "first_byte", "body")
 
@@ -19,6 +20,39 @@ STATUSES = range(100, 1000)
 
 NOT_OF_STREAMS, ALWAYS = 1, 2
 """What keeps_body may be besides 0: keep the body unless it is an event stream, or whatever it is."""
+
+
+class Awaits(Protocol):
+    """Which message ends an exchange on a WebSocket: of those that fit, the one of this number.
+
+    fits(message): whether it is one of them.
+    """
+
+    @property
+    def messages(self) -> int: ...
+
+    def fits(self, message: bytes, /) -> bool: ...
+
+
+class OnSocket(msgspec.Struct, eq=False, gc=False):
+    """What an exchange is on a WebSocket, beside its bytes.
+
+    connection: which of those of its session. action: "message", "open", "ping" or "close". opcode: of its message.
+    awaits: what ends it; None: that it was sent. protocols: that opening the connection asks for. code: to close with.
+
+    Set by the wire: messages: that came for it, and fitting, those of them that fit; close_code: that the connection
+    was closed with while it was under way.
+    """
+
+    connection: Hashable
+    action: str = "message"
+    opcode: int = TEXT
+    awaits: Awaits | None = None
+    protocols: tuple[str, ...] = ()
+    code: int = NORMAL
+    messages: int = 0
+    fitting: int = 0
+    close_code: int | None = None
 
 
 class _Asked(msgspec.Struct, eq=False, gc=False):
@@ -46,6 +80,8 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       on_done(exchange): called once, when the exchange ended in any way.
       on_first_byte(exchange): called at the first response byte, or None.
       keeps_body: whether the response's body is to be kept (0, NOT_OF_STREAMS or ALWAYS).
+      socket: what it is on a WebSocket; None for a request. head is then that of the request which opens a connection,
+      body the message, and of the response the last message is kept.
 
     Response half, set by the wire:
       sent_ns, first_byte_ns, end_ns: 0 where it never happened (end_ns is always set).
@@ -109,6 +145,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     keeps_body: int = 0
     content_encoding: bytes | None = None
     why: str | None = None
+    socket: OnSocket | None = None
 
     def __repr__(self) -> str:
         state = (

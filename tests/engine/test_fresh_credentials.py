@@ -41,6 +41,7 @@ class World:
     keeps_by_session = False
     gathering = ()
     mcp = None
+    websockets = ()
     redirects = None
 
     def __init__(self) -> None:

@@ -50,6 +50,7 @@ class FakeTarget:
     keeps_by_session = False
     gathering = ()
     mcp = None
+    websockets = ()
     redirects = None
 
     def __init__(self, world: World, **answers: Answer | Sequence[Answer]) -> None:

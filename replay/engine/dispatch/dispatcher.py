@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from replay.engine.attempt import Attempt, Sender
+from replay.engine.attempt import Attempt, Sender, Sends
 from replay.engine.budget import Till
 from replay.engine.dispatch.composer import Composer
 from replay.engine.dispatch.late import Late
 from replay.engine.dispatch.leading import LedOn
 from replay.engine.dispatch.mcp_sessions import McpSessions
+from replay.engine.dispatch.websockets import WebSockets
 from replay.engine.outcome import Outcomes, status_class
 from replay.engine.pacing.pacer import Pacer
 from replay.engine.records.recorder import Recorder
@@ -93,6 +94,7 @@ class Dispatcher:
         self._mcp = McpSessions(
             sender, self._composer, recorder, pacer, now, done=self._done, check_over=check_over
         )
+        self._websockets = WebSockets(sender)
         # Bound once: made for each step, a method costs 0.5 % of all that a step costs.
         self._on_due = self._send
         self._kept_back = KeptBack() if options.read_only else None
@@ -187,13 +189,19 @@ class Dispatcher:
         else:
             due = walk.started(index, now)
         progress.sent += 1
-        wire = self._wires[where] if step.mcp is None else self._mcp.wires[where]
+        wire = self._wires[where] if step.request is not None else self._wire_of(step, where)
         if now - due_ns > _LATE_NS and not due:
             self.late.put((wire, attempt))
             return
         wire.send(attempt)
         if due:
             self._release(walk, due)
+
+    def _wire_of(self, step: Step, where: int) -> Sends:
+        """What sends this step to this place."""
+        if step.mcp is not None:
+            return self._mcp.wires[where]
+        return self._wires[where] if step.ws is None else self._websockets.wires[where]
 
     def _wait(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
         """A step without a request begins."""
@@ -315,8 +323,7 @@ class Dispatcher:
             self._stop()
             return
         self.progress.sent += 1
-        wires = self._wires if failed.step.mcp is None else self._mcp.wires
-        wires[failed.place].send(self._composer.again(failed, self._now()))
+        self._wire_of(failed.step, failed.place).send(self._composer.again(failed, self._now()))
 
     def _send_held(self) -> None:
         progress = self.progress
@@ -330,6 +337,7 @@ class Dispatcher:
         if self._kept_back is not None:
             self._kept_back.forget(walk)
         self._recorder.session_over(walk, end_ns)
+        self._websockets.end(walk)
         if not self._mcp.end(walk) and self._sender.keeps_by_session:
             self._sender.end_session(walk)
         if not self.sessions:

@@ -18,6 +18,7 @@ from replay.http.fields import NOT_OF_A_TRACE
 from replay.target.target import Target
 from replay.trace.types import LlmCall, McpCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue
+from replay.trace.values.sockets import as_request
 
 
 class Alike:
@@ -54,8 +55,9 @@ class Alike:
             with contextlib.suppress(MissingValue):
                 ready = values.filled(step)
         digest = blake2b(digest_size=8)
-        if ready.request is not None:
-            parts = self._parts(ready.request)
+        asked = ready.request if ready.ws is None else as_request(ready.ws)
+        if asked is not None:
+            parts = self._parts(asked)
         else:
             parts = _llm_parts(step, session.id) if ready.mcp is None else _mcp_parts(ready.mcp)
         for part in (str(where).encode(), *parts, *self._told(session, step)):

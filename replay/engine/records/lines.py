@@ -102,6 +102,8 @@ class StepRecords:
             tls_ns=x.tls_ns or None,
             dns_ns=x.dns_ns or None,
             waited_ns=waited_ns if waited_ns >= LEAST_WAITED_NS else None,
+            messages=None if x.socket is None else x.socket.messages or None,
+            close_code=None if x.socket is None else x.socket.close_code,
             instance=x.instance,
             cold=x.cold,
             warmup=x.intended_ns - origin < self.warmup_ns,
@@ -112,7 +114,7 @@ class StepRecords:
             recorded_input_tokens=None if step.llm is None else step.llm.input_tokens or None,
             recorded_output_tokens=None if step.llm is None else step.llm.output_tokens or None,
             recorded_stream=step.llm is not None and step.llm.stream,
-            made_up=step.request is not None and bool(step.request.body_bytes),
+            made_up=_is_made_up(step),
             attributes=attributes or None,
         )
 
@@ -140,6 +142,12 @@ class StepRecords:
 
 def _connection(x: Attempt) -> Literal["new", "reused", "shared"]:
     return "new" if x.is_new_connection else "shared" if x.is_shared else "reused"
+
+
+def _is_made_up(step: Step) -> bool:
+    if step.ws is not None:
+        return bool(step.ws.message_bytes)
+    return step.request is not None and bool(step.request.body_bytes)
 
 
 # As TOLD of replay/results/plain_lines.py has it.

@@ -12,6 +12,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from replay import __version__
 from replay.dialects.mcp import is_safe
 from replay.engine.requests.dot_segments import below_root
@@ -21,11 +23,14 @@ from replay.http.fields import NOT_OF_A_TRACE, as_sent
 from replay.http.methods import SAFE_METHODS
 from replay.target.target import Target
 from replay.target.urls import ASGI_PREFIX
-from replay.trace.types import Request, Step
+from replay.trace.types import Request, Step, WsCall
+from replay.trace.values.sockets import as_request
+from replay.websocket.handshake import OWN_HEADERS
 from replay.wire.signin.credentials import Credentials
 from replay.wire.signin.sigv4 import SIGNED_ANEW
 
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
+_CLOSES = b"\r\nconnection: close\r\n"
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
 
@@ -82,6 +87,8 @@ class Renderer:
         if request is None and step.mcp is not None:
             request = self._messages.request_of(step.mcp, self._message_id(session_id, step.id, number))
             is_safe_call = is_safe(step.mcp.method)
+        elif request is None and step.ws is not None:
+            return self._on_socket(step, step.ws, session_id, number)
         if request is not None:
             method, path = request.method, request.path
             body, content_type = _body(request)
@@ -122,6 +129,15 @@ class Renderer:
             extra += self._signer.lines(method, f"{self._prefix}{path}", self._common + extra, body)
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
         return Rendered(method, as_sent(head), body, is_stream, is_safe_call or method in SAFE_METHODS, turn)
+
+    def _on_socket(self, step: Step, call: WsCall, session_id: str, number: int) -> Rendered:
+        """The request that opens a connection, without what makes it one for a WebSocket, and the message."""
+        seen = as_request(call)
+        headers = {name: value for name, value in seen.headers.items() if name.lower() not in OWN_HEADERS}
+        asks = msgspec.structs.replace(step, ws=None, request=Request("GET", seen.path, headers))
+        rendered = self.render(asks, session_id, number)
+        head = rendered.head.replace(_CLOSES, b"\r\n", 1) if self._closes else rendered.head
+        return rendered._replace(head=head, body=_body(seen)[0], is_idempotent=call.action != "message")
 
     def is_current(self, rendered: Rendered) -> bool:
         """Whether a request that was rendered ahead carries the credentials as they are now."""

@@ -16,7 +16,9 @@ from replay.wire.http1.wire import Http1Wire
 from replay.wire.http2.wire import Http2Wire
 from replay.wire.signin.credentials import Credentials
 from replay.wire.types import Wire
+from replay.wire.websocket.wire import WebSocketWire
 from replay.words.numbers import count
+from replay.words.phrases import counted
 
 
 class TargetSender:
@@ -24,6 +26,7 @@ class TargetSender:
 
     decide(step): the index in renderers and wires that this step belongs to, or WAIT. withholds(step): whether it is a
     wait only because the run is read-only. places: for each renderer and wire, the target as that place may see it.
+    prepares: whether connections for requests are opened ahead. websockets: for each place, what holds those to it.
     """
 
     def __init__(self, target: Target, run_id: str, *, read_only: bool = False) -> None:
@@ -40,6 +43,8 @@ class TargetSender:
             self._credentials.append(Credentials(place.auth) if alike is None else self._credentials[alike])
             self.wires.append(_wire(place, place.url))
             self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
+        # Opened as steps need them.
+        self.websockets = [WebSocketWire(place, place.url) for place in self.places]
         self.gathering = [wire for wire in self.wires if isinstance(wire, Http2Wire)]
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
@@ -54,6 +59,7 @@ class TargetSender:
                 for place, credentials in zip(self.places, self._credentials, strict=True)
             ]
             self.redirects = Redirects(self.places, roots, target.redirects.follow)
+        self.prepares = True
         self.keeps_by_session = target.connections.reuse == "session"
 
     def __repr__(self) -> str:
@@ -68,6 +74,8 @@ class TargetSender:
             for wire in self.wires:
                 await wire.open()
                 self._opened.push_async_callback(wire.close)
+            for socket_wire in self.websockets:
+                self._opened.push_async_callback(socket_wire.close)
         except BaseException:
             await self._opened.aclose()
             raise
@@ -79,10 +87,13 @@ class TargetSender:
     def sweep(self, now_ns: int) -> None:
         for wire in self.wires:
             wire.sweep(now_ns)
+        for socket_wire in self.websockets:
+            socket_wire.sweep(now_ns)
 
     def prepare(self, connections: int) -> None:
         """Have about so many connections; steps to further URLs are few, and open theirs when they come."""
-        self.wires[0].prepare(connections)
+        if self.prepares:
+            self.wires[0].prepare(connections)
 
     def refused(self, place: int, sent_ns: int) -> None:
         """A request that was sent to this place then was answered with 401."""
@@ -93,22 +104,26 @@ class TargetSender:
             wire.end_session(session_key)
 
     @property
+    def _all(self) -> list[Wire | WebSocketWire]:
+        return [*self.wires, *self.websockets]
+
+    @property
     def waited_for_limit(self) -> int:
-        return sum(wire.waited_for_limit for wire in self.wires)
+        return sum(wire.waited_for_limit for wire in self._all)
 
     @property
     def waited_for_machine(self) -> int:
-        return sum(wire.waited_for_machine for wire in self.wires)
+        return sum(wire.waited_for_machine for wire in self._all)
 
     @property
     def shortage(self) -> str | None:
         """What this machine ran out of, and what to raise; None if it never did."""
-        return next((wire.shortage for wire in self.wires if wire.shortage is not None), None)
+        return next((wire.shortage for wire in self._all if wire.shortage is not None), None)
 
     def connection_counts(self) -> dict[str, int]:
         return {
-            "opened": sum(wire.opened for wire in self.wires),
-            "closed_while_idle": sum(wire.closed_while_idle for wire in self.wires),
+            "opened": sum(wire.opened for wire in self._all),
+            "closed_while_idle": sum(wire.closed_while_idle for wire in self._all),
             "stale_resent": sum(wire.stale_resent for wire in self.wires),
         }
 
@@ -119,6 +134,8 @@ class TargetSender:
             notes.append("sent through httpx, which manages far fewer requests a second than the fast path")
         plans = dict.fromkeys(wire.plan for wire in self.wires if wire.plan is not None)
         notes += [f"sent by {plan}" for plan in plans]
+        if unasked := sum(wire.unasked for wire in self.websockets):
+            notes.append(f"{counted(unasked, 'message')} came on WebSockets while no step waited for one")
         clamped = sum(renderer.clamped_prompts for renderer in self.renderers)
         if clamped:
             notes.append(f"{clamped} prompts were cut to the longest that is sent")

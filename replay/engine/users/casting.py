@@ -104,7 +104,7 @@ def _sent_to(place: Target) -> str:
 
 
 def _asks(session: Session) -> bool:
-    sent = (step.request or step.mcp for step in session.steps)
+    sent = (step.request or step.mcp or step.ws for step in session.steps)
     return any(asked is not None and any(found_in(asked)) for asked in sent)
 
 

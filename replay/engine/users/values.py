@@ -10,8 +10,8 @@ import msgspec
 from replay.engine.requests.render import Rendered
 from replay.engine.users.cookies import Cookies
 from replay.http.fields import as_sent
-from replay.trace.types import Request, Step
-from replay.trace.values.extracting import MissingValue, filled, filled_call, is_name
+from replay.trace.types import Request, Step, WsCall
+from replay.trace.values.extracting import MissingValue, filled, filled_call, filled_message, is_name
 from replay.trace.values.reserved import BadReference, reserved, time_text
 
 _Headers = Iterable[tuple[bytes, bytes]]
@@ -58,7 +58,7 @@ class SessionValues:
 
         Raises MissingValue.
         """
-        request, call = step.request, step.mcp
+        request, call = step.request, step.mcp or step.ws
         if (request is None and call is None) or (self.user is None and not self._names):
             return step
         own = None
@@ -67,6 +67,9 @@ class SessionValues:
         if request is not None:
             made = filled(request, self.taken, own)
             return step if made is request else msgspec.structs.replace(step, request=made)
+        if isinstance(call, WsCall):
+            message = filled_message(call, self.taken, own)
+            return step if message is call else msgspec.structs.replace(step, ws=message)
         assert call is not None
         said = filled_call(call, self.taken, own)
         return step if said is call else msgspec.structs.replace(step, mcp=said)

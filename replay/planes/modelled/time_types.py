@@ -80,6 +80,7 @@ USUAL_TIMES: Mapping[Kind, Spread] = MappingProxyType(
         "tool": Spread(120.0, 0.45),
         "mcp": Spread(60.0, 0.40),
         "http": Spread(40.0, 0.40),
+        "ws": Spread(60.0, 0.40),
     }
 )
 

@@ -23,7 +23,7 @@ from replay.planes.recorded.keys import (
 from replay.planes.recorded.types import Question, RecordedAnswer, Way
 from replay.trace.types import Kind, Session, Step
 
-_KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http")
+_KINDS: tuple[Kind, ...] = ("llm", "tool", "mcp", "http", "ws")
 _STREAM, _REQUEST, _FAILED = 1, 2, 4
 _UNKNOWN = -1
 

@@ -23,7 +23,11 @@ _WORDS = {
     "array": "an array",
     "null": "null",
 }
-_CHOICES = {"kind": ("llm", "tool", "http", "mcp"), "anchor": ("end", "first_byte", "start")}
+_CHOICES = {
+    "kind": ("llm", "tool", "http", "mcp", "ws"),
+    "anchor": ("end", "first_byte", "start"),
+    "action": ("message", "open", "ping", "close"),
+}
 _PLACE = re.compile(r" - at (?:`key` in )?`(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\$\.steps\[(?P<index>\d+)\](?:\.(?P<field>.*))?$")
 _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")

@@ -10,10 +10,12 @@ import re
 from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
 from replay.trace.file.mcp_rules import mcp_problem
+from replay.trace.file.ws_rules import ws_problem
 from replay.trace.graph import Problem, find_graph_problem
-from replay.trace.types import LlmCall, Request, Session, Step
+from replay.trace.types import LlmCall, Request, Session, Step, WsCall
 from replay.trace.values.expect import expect_problem
 from replay.trace.values.extracting import extract_problem, extracts_problem
+from replay.trace.values.sockets import as_request
 from replay.words.numbers import exact
 
 MOST_STEPS = 1_000_000
@@ -57,17 +59,27 @@ def find_problem(session: Session) -> Problem | None:
                 return Problem(step.id, "llm", "has both request and llm; a step has at most one of them")
             if step.mcp is not None:
                 return Problem(step.id, "mcp", "has both request and mcp; a step has at most one of them")
+            if step.ws is not None:
+                return Problem(step.id, "ws", "has both request and ws; a step has at most one of them")
             found = _request_problem(step.request)
             if found is not None:
                 return Problem(step.id, *found)
         elif step.llm is not None:
             if step.mcp is not None:
                 return Problem(step.id, "mcp", "has both llm and mcp; a step has at most one of them")
+            if step.ws is not None:
+                return Problem(step.id, "ws", "has both llm and ws; a step has at most one of them")
             found = _llm_problem(step.llm)
             if found is not None:
                 return Problem(step.id, *found)
         elif step.mcp is not None:
+            if step.ws is not None:
+                return Problem(step.id, "ws", "has both mcp and ws; a step has at most one of them")
             found = mcp_problem(step.mcp)
+            if found is not None:
+                return Problem(step.id, *found)
+        elif step.ws is not None:
+            found = _ws_problem(step.ws)
             if found is not None:
                 return Problem(step.id, *found)
         for name, extract in step.extract.items():
@@ -147,6 +159,17 @@ def _request_problem(request: Request) -> tuple[str, str] | None:
     if request.body_base64 is not None and not _is_base64(request.body_base64):
         return "request.body_base64", "has a request.body_base64 that is not base64"
     return None
+
+
+def _ws_problem(call: WsCall) -> tuple[str, str] | None:
+    found = ws_problem(call)
+    if found is None and (found := _request_problem(as_request(call))) is not None:
+        field, text = found
+        in_ws = {"request.body_bytes": "ws.message_bytes", "request.body_base64": "ws.base64"}
+        found = in_ws.get(field, field.replace("request", "ws")), text.replace(field, in_ws.get(field, field))
+    if found is None and not all(map(_TOKEN, call.protocols)):
+        return "ws.protocols", "has ws.protocols with a name that is not an HTTP token"
+    return found
 
 
 def _is_base64(text: str) -> bool:

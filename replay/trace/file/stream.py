@@ -28,7 +28,7 @@ from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_li
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
-from replay.trace.types import Header, McpCall, Request, Session
+from replay.trace.types import Header, McpCall, Request, Session, WsCall
 from replay.trace.values.uses import Uses
 from replay.words.numbers import exact
 from replay.words.phrases import counted
@@ -44,6 +44,7 @@ _LEVELS = 5
 _BOM = b"\xef\xbb\xbf"
 _NO_JSON = Request("GET", "/").json
 _NO_ARGUMENTS, _NO_PARAMS = McpCall("").arguments, McpCall("").params
+_NO_MESSAGE = WsCall("").json
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_session = msgspec.json.Decoder(Session).decode
 _encode = msgspec.json.Encoder().encode
@@ -55,7 +56,8 @@ _Text = bytes  # of which TraceScan has a number, too
 class TraceScan(msgspec.Struct, frozen=True):
     """What one pass over a whole trace finds.
 
-    sha256: of the file as stored. requests: steps that send something; waits: steps that do not.
+    sha256: of the file as stored. requests: steps that send something, sockets of them on WebSockets; waits: steps that
+    send nothing.
     span_ms: from the trace's start to the last recorded end. busy_ms: all recorded durations of requests together.
     bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
     marks: what tells copies of its sessions from them. text: its lines, unpacked, as far as they were to be kept; None
@@ -72,6 +74,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     bytes: int
     first_start_ms: float
     last_start_ms: float
+    sockets: int = 0
     busy_ms: float = 0.0
     uses: Uses | None = None
     marks: Marks = Marks()
@@ -182,6 +185,8 @@ class TraceReader:
                 request.json = request.json.copy()  # a view would keep the whole line in memory
             elif (mcp := step.mcp) is not None:
                 mcp.arguments, mcp.params = mcp.arguments.copy(), mcp.params.copy()
+            elif (ws := step.ws) is not None and ws.json:
+                ws.json = ws.json.copy()
         if session.start_ms < self._last_start_ms:
             self._fail(
                 f"session {shown(session.id)} starts at {exact(session.start_ms)} ms, before the "
@@ -323,6 +328,8 @@ class TraceWriter:
             if step.mcp is not None:
                 step.mcp.arguments = step.mcp.arguments or _NO_ARGUMENTS
                 step.mcp.params = step.mcp.params or _NO_PARAMS
+            if step.ws is not None and not step.ws.json:
+                step.ws.json = _NO_MESSAGE
         line = encoded_with_extra(session) if has_extra(session) else _encode(session)
         if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
             line = msgspec.json.format(line, indent=-1)
@@ -375,7 +382,7 @@ def scan(
     session for which it says no.
     Raises TraceError for the first thing that is wrong.
     """
-    sessions = steps = waits = 0
+    sessions = steps = waits = sockets = 0
     span_ms = first_start_ms = last_start_ms = busy_ms = 0.0
     ids = array("q")
     uses = Uses() if references else None
@@ -399,6 +406,8 @@ def scan(
                     waits += 1
                 else:
                     busy_ms += took_ms
+                    if step.ws is not None:
+                        sockets += 1
                 end_ms = last_start_ms + step.at_ms + took_ms
                 if end_ms > span_ms:
                     span_ms = end_ms
@@ -410,6 +419,7 @@ def scan(
             steps=steps,
             requests=steps - waits,
             waits=waits,
+            sockets=sockets,
             span_ms=span_ms,
             bytes=reader.stored_bytes,
             first_start_ms=first_start_ms,

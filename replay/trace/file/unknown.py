@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.trace.types import EXTRA, Edge, Header, LlmCall, McpCall, Recorded, Request, Session, Step
+from replay.trace.types import EXTRA, Edge, Header, LlmCall, McpCall, Recorded, Request, Session, Step, WsCall
 
 _Fields = dict[str, msgspec.Raw]
 
@@ -23,6 +23,7 @@ _PARTS: dict[type[msgspec.Struct], dict[str, tuple[type[msgspec.Struct], bool]]]
         "request": (Request, False),
         "llm": (LlmCall, False),
         "mcp": (McpCall, False),
+        "ws": (WsCall, False),
         "recorded": (Recorded, False),
     },
 }
@@ -36,7 +37,7 @@ def _known(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 
 _KNOWN: dict[type[msgspec.Struct], frozenset[str]] = {
-    kind: _known(kind) for kind in (Header, Session, Step, Edge, Request, LlmCall, McpCall, Recorded)
+    kind: _known(kind) for kind in (Header, Session, Step, Edge, Request, LlmCall, McpCall, WsCall, Recorded)
 }
 
 
@@ -87,12 +88,16 @@ def resembling(session: Session) -> Iterator[Resembling]:
                 yield Resembling(name, known)
 
 
-def _parts(session: Session) -> Iterator[Session | Step | Edge | Request | LlmCall | McpCall | Recorded]:
+def _parts(
+    session: Session,
+) -> Iterator[Session | Step | Edge | Request | LlmCall | McpCall | WsCall | Recorded]:
     yield session
     for step in session.steps:
         yield step
         yield from step.after
-        yield from (part for part in (step.request, step.llm, step.mcp, step.recorded) if part is not None)
+        yield from (
+            part for part in (step.request, step.llm, step.mcp, step.ws, step.recorded) if part is not None
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -109,7 +114,7 @@ def has_extra(session: Session) -> bool:
     for step in session.steps:
         if step.extra or any(edge.extra for edge in step.after):
             return True
-        for part in (step.request, step.llm, step.mcp, step.recorded):
+        for part in (step.request, step.llm, step.mcp, step.ws, step.recorded):
             if part is not None and part.extra:
                 return True
     return False

@@ -11,7 +11,8 @@ import msgspec
 from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.texts import without_coded_secrets
-from replay.trace.types import Header, McpCall, Request, Step
+from replay.trace.types import Header, McpCall, Request, Step, WsCall
+from replay.trace.values.sockets import as_request, with_request
 
 _DEEPEST = 200
 _NO_JSON = Request("GET", "/").json  # the default, which is left out when it is written
@@ -25,8 +26,8 @@ _IS_VERSION = re.compile(
 
 
 def personal_taken_out(step: Step, personal: PersonalData) -> bool:
-    """Take it out of what a step says: name, attributes, request or MCP call, kept response, unknown
-    fields.
+    """Take it out of what a step says: name, attributes, request, MCP call or message of a WebSocket,
+    kept response, unknown fields.
 
     Returns whether any was there. What is nested deeper than any real JSON goes altogether. What the step checks of
     answers (`expect`) stays: another check would be made of it.
@@ -38,11 +39,13 @@ def personal_taken_out(step: Step, personal: PersonalData) -> bool:
         _clean_request(step.request, personal)
     if step.mcp is not None:
         _clean_call(step.mcp, personal)
+    if step.ws is not None:
+        step.ws = _cleaned_message(step.ws, personal)
     if step.recorded is not None:
         step.recorded.response_json = value_without_personal(step.recorded.response_json, personal)
         headers = step.recorded.response_headers
         step.recorded.response_headers = _headers(headers, personal)
-    for part in (step, step.request, step.recorded, step.llm, step.mcp):
+    for part in (step, step.request, step.recorded, step.llm, step.mcp, step.ws):
         if part is not None and part.extra is not None:
             part.extra = value_without_personal(part.extra, personal)
     return msgspec.json.encode(step) != before
@@ -81,6 +84,15 @@ def _clean_call(call: McpCall, personal: PersonalData) -> None:
     for name in ("arguments", "params"):
         if raw := getattr(call, name):
             setattr(call, name, _members_without_personal(raw, personal))
+
+
+def _cleaned_message(call: WsCall, personal: PersonalData) -> WsCall:
+    seen = as_request(call)
+    _clean_request(seen, personal)
+    if call.connection is not None:
+        call.connection = personal.without(call.connection)
+    # What ends the step stays, as what it checks does: another message would end it.
+    return with_request(call, seen)
 
 
 def _members_without_personal(raw: msgspec.Raw, personal: PersonalData) -> msgspec.Raw:

@@ -16,7 +16,8 @@ import msgspec
 
 from replay.trace.file.rules import LONGEST_NAME, MOST_BODY_BYTES
 from replay.trace.transforms.types import Tally
-from replay.trace.types import Header, LlmCall, McpCall, Recorded, Request, Session, Step
+from replay.trace.types import Header, LlmCall, McpCall, Recorded, Request, Session, Step, Until, WsCall
+from replay.trace.values.sockets import as_request, with_request
 
 # Segments of well-known APIs' paths, in small letters; versions such as v1 and v1beta stay besides.
 _PATH_WORDS = frozenset(
@@ -50,6 +51,9 @@ _PATH_WORDS = frozenset(
     ]
 )
 _is_version = re.compile(r"v\d{1,2}(?:(?:alpha|beta)\d{0,2})?").fullmatch
+# Such as response.completed, at /type.
+_is_event_name = re.compile(r"[a-z]{1,20}(?:[._/-][a-z]{1,20}){0,4}").fullmatch
+_is_pointer = re.compile(r"/(?:type|event|kind|op|object|method|status)").fullmatch
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _KEPT_HEADERS = frozenset({"accept", "content-type"})
 _MEDIA_TYPES = frozenset(
@@ -152,6 +156,8 @@ class _Work:
             self._drop_unknown(step.llm)
         if step.mcp is not None:
             self._mcp(step.mcp)
+        if step.ws is not None:
+            step.ws = self._ws(step.ws)
         if step.recorded is not None:
             self._recorded(step.recorded)
 
@@ -191,6 +197,25 @@ class _Work:
                 setattr(call, field, _NO_MEMBERS)
         self._drop_unknown(call)
 
+    def _ws(self, call: WsCall) -> WsCall:
+        """Of what ends the step stays what is no more than a name of an event, and how many messages there are."""
+        seen = as_request(call)
+        self._request(seen)
+        if call.connection is not None:
+            call.connection = self._pseudonym(call.connection)
+        self._tally["subprotocols dropped"] += len(call.protocols)
+        call.protocols = ()
+        if (until := call.until) is not None:
+            is_name = isinstance(until.equals, str) and _is_event_name(until.equals) is not None
+            is_kept = until.json is not None and _is_pointer(until.json) is not None and is_name
+            self._tally["ends of messages that were known by what they hold"] += (
+                not is_kept and until != Until()
+            )
+            pointer, equals = (until.json, until.equals) if is_kept else (None, msgspec.UNSET)
+            call.until = Until(pointer, equals, messages=until.messages)
+        self._drop_unknown(call)
+        return with_request(call, seen)
+
     def _recorded(self, recorded: Recorded) -> None:
         has_response = recorded.response_json is not None or bool(recorded.response_headers)
         self._tally["kept responses dropped"] += has_response
@@ -198,7 +223,7 @@ class _Work:
         recorded.response_headers = {}
         self._drop_unknown(recorded)
 
-    def _drop_unknown(self, part: Session | Step | Request | LlmCall | McpCall | Recorded) -> None:
+    def _drop_unknown(self, part: Session | Step | Request | LlmCall | McpCall | WsCall | Recorded) -> None:
         self._count_unknown(part.extra)
         part.extra = None
 

@@ -104,6 +104,7 @@ def _copied(session: Session, copy: int, start_ms: float) -> Session:
             request=step.request and replace(step.request),
             llm=step.llm and replace(step.llm),
             mcp=step.mcp and replace(step.mcp),
+            ws=step.ws and replace(step.ws),
             recorded=step.recorded and replace(step.recorded),
         )
         for step in session.steps

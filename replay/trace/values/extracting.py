@@ -13,10 +13,11 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.http.fields import NOT_IN_VALUE
-from replay.trace.types import Extract, McpCall, Request, Step
+from replay.trace.types import Extract, McpCall, Request, Step, WsCall
 from replay.trace.values.patterns import MOST_INSTRUCTIONS, Match, compiled, pattern_problem
 from replay.trace.values.pointer import MISSING, pointed
 from replay.trace.values.reserved import RESERVED
+from replay.trace.values.sockets import as_request, with_request
 
 MOST_BODY_BYTES = 1 << 20
 _MOST_SEARCHED_BYTES = 16 * 1024
@@ -136,6 +137,13 @@ def filled(request: Request, values: Mapping[str, str], own: Own | None = None) 
     if path == request.path and headers == request.headers and body == request.body and json is request.json:
         return request
     return msgspec.structs.replace(request, path=path, headers=headers, body=body, json=json)
+
+
+def filled_message(call: WsCall, values: Mapping[str, str], own: Own | None = None) -> WsCall:
+    """What a step does on a WebSocket with its references filled in, as in a request; the same one if it has none."""
+    request = as_request(call)
+    made = filled(request, values, own)
+    return call if made is request else with_request(call, made)
 
 
 def filled_call(call: McpCall, values: Mapping[str, str], own: Own | None = None) -> McpCall:

@@ -17,7 +17,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from replay.trace.errors import shown
-from replay.trace.types import McpCall, Request
+from replay.trace.types import McpCall, Request, WsCall
+from replay.trace.values.sockets import as_request
 
 Kind = Literal["copy", "session", "uuid", "now", "row"]
 
@@ -110,11 +111,16 @@ def time_text(wall_ns: int, reference: Reserved) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def found_in(asked: Request | McpCall) -> Iterator[tuple[str, str]]:
+def found_in(asked: Request | McpCall | WsCall) -> Iterator[tuple[str, str]]:
     """Each reserved reference of what a step sends with the field it stands in: (field, what stands between the
     braces).
     """
-    yield from _found_in_call(asked) if isinstance(asked, McpCall) else _found_in_request(asked)
+    if isinstance(asked, WsCall):
+        yield from (
+            (field.replace("request", "ws"), text) for field, text in _found_in_request(as_request(asked))
+        )
+    else:
+        yield from _found_in_call(asked) if isinstance(asked, McpCall) else _found_in_request(asked)
 
 
 def _found_in_call(call: McpCall) -> Iterator[tuple[str, str]]:

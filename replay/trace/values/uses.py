@@ -28,7 +28,7 @@ class Uses:
         """Take note of a session's references; returns the first that cannot be used."""
         own: set[str] | None = None
         for step in session.steps:
-            asked = step.request or step.mcp
+            asked = step.request or step.mcp or step.ws
             if asked is None:
                 continue
             here: set[str] = set()

@@ -46,6 +46,7 @@ class McpTarget(FakeTarget):
     def __init__(self, world, version="2025-11-25", session_id=b"sess", refuses=()):
         super().__init__(world)
         self.mcp = Mcp(version)
+        self.websockets = ()
         target = Target(url="http://t", mcp=self.mcp, traceparent=False)
         self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
         self._session_id, self.refuses = session_id, dict(refuses)

@@ -1,10 +1,21 @@
 """Every parser of bytes that nobody vouches for, with how it is fed: the table that `scripts/fuzz` and the tests go by."""
 
 from tests.fuzz.contract import Harness
-from tests.fuzz.harnesses import answers, http2, imports, passing, runs, signin, traces, workers, written
+from tests.fuzz.harnesses import (
+    answers,
+    http2,
+    imports,
+    passing,
+    runs,
+    signin,
+    traces,
+    websocket,
+    workers,
+    written,
+)
 
 HARNESSES: dict[str, Harness] = {
     harness.name: harness
-    for room in (traces, imports, written, answers, http2, passing, runs, workers, signin)
+    for room in (traces, imports, written, answers, http2, websocket, passing, runs, workers, signin)
     for harness in room.HARNESSES
 }

@@ -237,7 +237,7 @@ def test_not_every_misspelling_of_a_hostile_trace_is_kept(trace_of):
 def test_an_error_beside_an_unknown_field_is_still_found(trace_of):
     path = trace_of(session([{**STEP, "mood": 1}, {**STEP, "id": "b", "kind": "tol"}]))
     assert error_of(path) == (
-        ', line 2: step "b" of session "s" has kind "tol", which must be one of llm, tool, http, mcp. '
+        ', line 2: step "b" of session "s" has kind "tol", which must be one of llm, tool, http, mcp, ws. '
         'Did you mean "tool"?'
     )
 

@@ -1,0 +1,58 @@
+"""Steps on WebSockets, which the session of the trace holds: sent to the connection that they are about.
+
+It is closed when the session is over.
+"""
+
+from collections.abc import Sequence
+
+from replay.engine.attempt import Attempt, Holds, Sender, Sends
+from replay.engine.walker import Walk
+from replay.trace.types import WsCall
+from replay.trace.values.sockets import Named
+from replay.websocket.types import BINARY, NORMAL, TEXT
+from replay.wire.types import OnSocket
+
+
+class WebSockets:
+    """One run's. wires: for each place that steps go to, what sends what they do on WebSockets there."""
+
+    __slots__ = ("_held", "wires")
+
+    def __init__(self, sender: Sender) -> None:
+        self._held: Sequence[Holds] = sender.websockets
+        # Where nothing is really sent, steps are looked at as any other.
+        self.wires: Sequence[Sends] = [_Place(held) for held in self._held] or sender.wires
+
+    def __repr__(self) -> str:
+        return f"<WebSockets to {len(self._held)} places>"
+
+    def end(self, walk: Walk) -> None:
+        """A session of the trace is over."""
+        for held in self._held:
+            held.end_session(walk)
+
+
+class _Place:
+    """Where the WebSockets to one place are."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self, held: Holds) -> None:
+        self._held = held
+
+    def send(self, attempt: Attempt, /) -> None:
+        call = attempt.step.ws
+        assert call is not None
+        attempt.socket = _on_socket(call)
+        self._held.send(attempt)
+
+
+def _on_socket(call: WsCall) -> OnSocket:
+    return OnSocket(
+        (call.path, call.connection),
+        call.action,
+        TEXT if call.text is not None or call.json else BINARY,
+        None if call.until is None else Named(call.until),
+        call.protocols,
+        NORMAL if call.code is None else call.code,
+    )

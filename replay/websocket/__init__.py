@@ -1,0 +1,1 @@
+"""WebSocket without I/O: frames, messages, the request that opens a connection, and compression."""

@@ -1,0 +1,1 @@
+"""WebSockets by the fast path: connections that a session holds, callbacks only."""
