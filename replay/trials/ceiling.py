@@ -11,6 +11,7 @@ from replay.engine.progress import OnProgress
 from replay.engine.run import Outcome, StopWhen, replay_trace
 from replay.engine.types import Phase, Progress, RunOptions
 from replay.judge.load.ceiling import (
+    FEWEST,
     MOST_TRIES,
     CeilingVerdict,
     Level,
@@ -186,7 +187,7 @@ class _Hunt:
         per_session = found.requests / max(1, found.sessions)
         # Requests a second at scale 1, by the trace.
         self._rps = per_session * 1000 / gap_ms * knobs.speed * knobs.arrivals * knobs.scale
-        self._needed = max([least_n(slo.q, 0.95) for slo in slos if slo.q is not None] or [0])
+        self._needed = max([FEWEST, *(least_n(slo.q, 0.95) for slo in slos if slo.q is not None)])
         self._levels = 0
         self.spent_s = 0.0
         self.status: RunStatus = "finished"

@@ -16,6 +16,7 @@ from replay.words.phrases import were
 
 MARGIN_PERCENT = 5.0
 _POWER = 0.8
+_MOST_TIMES = 1000
 
 
 def compared(
@@ -70,9 +71,31 @@ def compared(
     if _is_equivalent(found, is_share, margin_percent, confidence):
         difference.verdict = "no_difference"
         difference.reason = f"the difference lies within the margin of {exact(margin_percent)}%"
-    elif found.why_unsure is not None:
-        difference.reason = found.why_unsure
+    else:
+        difference.reason = found.why_unsure or _what_settles(found, is_share, margin_percent, confidence)
     return difference
+
+
+def _what_settles(found: Found, is_share: bool, margin_percent: float, confidence: float) -> str:
+    """How many times as many steps would show the difference, or that it does not matter; whichever needs fewer.
+
+    An interval is half as wide where there are four times as many. Empty where no number that anybody replays does.
+    """
+    low, high = found.interval(confidence)
+    room = max(abs(found.delta), _margin(found, is_share, margin_percent) - abs(found.delta))
+    if isinf(high - low) or not room:
+        return ""
+    times = ceil(((high - low) / 2 / room) ** 2)
+    if not 1 < times <= _MOST_TIMES:
+        return ""
+    return f"about {times:,} times as many steps would settle it, with a larger --scale or a longer run"
+
+
+def _margin(found: Found, is_share: bool, margin_percent: float) -> float:
+    """The difference up to which sides count as equal; for shares in points, as 0..1, and a tenth of what was asked:
+    five points of errors are no small matter.
+    """
+    return margin_percent / 1000 if is_share else margin_percent / 100 * abs(found.a)
 
 
 def _is_equivalent(found: Found, is_share: bool, margin_percent: float, confidence: float) -> bool:
@@ -81,10 +104,7 @@ def _is_equivalent(found: Found, is_share: bool, margin_percent: float, confiden
     # Three times that are alike by chance say nothing of a fourth.
     if found.why_unsure is not None or isinf(found.a) or isinf(found.b):
         return False
-    margin = margin_percent / 100 * (1.0 if is_share else abs(found.a))
-    if is_share:
-        # Five points of errors are no small matter: a tenth of the margin counts as none.
-        margin /= 10
+    margin = _margin(found, is_share, margin_percent)
     return -margin < low and high < margin
 
 

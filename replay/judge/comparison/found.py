@@ -10,9 +10,10 @@ from replay.judge.comparison.metric import Metric
 from replay.judge.comparison.pair import Pair
 from replay.judge.measures.slo import Selector
 from replay.judge.statistics.distributions import normal_quantile
-from replay.judge.statistics.own_intervals import Known, OwnIntervals
+from replay.judge.statistics.own_intervals import Known, OwnIntervals, p_value_of
 from replay.judge.statistics.proportion import mean_bounds, mean_known, share_bounds
 from replay.judge.statistics.quantile import quantile, quantile_bounds, quantile_worth
+from replay.judge.statistics.repeated import Repeated
 from replay.judge.statistics.resampling import Resampled, differences_of, mean_difference
 from replay.judge.statistics.sample import Sample, worth
 
@@ -46,6 +47,8 @@ def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: 
         assert drawn is not None
         return Found(drawn.a, drawn.b, drawn.interval, drawn.p_value, drawn.spread)
     alone = pair.alone(metric, selector)
+    if not is_share and pair.repeats and (beside := _beside_known(*alone, metric, confidence)) is not None:
+        return beside
     ours, theirs = (_known(sample, metric, confidence) for sample in alone)
     correlation = 0.0
     if is_share and pair.is_paired and pair.are_enough(None, confidence):
@@ -53,8 +56,46 @@ def difference_of(pair: "Pair", metric: Metric, selector: Selector, confidence: 
     own = OwnIntervals(ours, theirs, correlation)
     low, high = own.interval(confidence)
     spread = (high - low) / 2 / normal_quantile((1 + confidence) / 2) if high - low < inf else None
-    why = None if is_share else pair.why_few
+    why = None if is_share else pair.why_few(metric.q, confidence)
     return Found(ours.figure, theirs.figure, own.interval, own.p_value, spread, why)
+
+
+def _beside_known(known: Sample, sample: Sample, metric: Metric, confidence: float) -> Found | None:
+    """The difference to values that stay what they are, as a recording's do; None where that is not known either."""
+    if known.n != sample.n or not np.isfinite(known.values).all():
+        return None
+    if metric.q is not None:
+        repeated = Repeated(known.values, sample, metric.q)
+        if not repeated.is_known:
+            return None
+        was, now = repeated.known_quantile, repeated.quantile
+
+        def bounds(level: float) -> tuple[float, float]:
+            low, high = repeated.interval(level)
+            return low - was, high - was
+    else:
+        if not np.isfinite(sample.values).all():
+            return None
+        was, now = float(known.values.mean()), float(sample.values.mean())
+        added = mean_known(Sample(sample.values - known.values, sample.cluster, sample.at))
+
+        def bounds(level: float) -> tuple[float, float]:
+            interval = mean_bounds(added, level)
+            return (
+                -inf if interval.low is None else interval.low,
+                inf if interval.high is None else interval.high,
+            )
+
+    low, high = bounds(confidence)
+    spread = why = None
+    if high - low < inf:
+        spread = (high - low) / 2 / normal_quantile((1 + confidence) / 2)
+    elif metric.q is None:
+        return None
+    elif not isinf(now):
+        times = repeated.times_needed(confidence)
+        why = f"too few steps lie beyond this percentile: replay at {times} times the --scale"
+    return Found(was, now, bounds, p_value_of(bounds), spread, why)
 
 
 def _known(sample: Sample, metric: Metric, confidence: float) -> Known:

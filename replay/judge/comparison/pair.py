@@ -1,13 +1,14 @@
 """Two sides under common sessions: the values of each, as one draws them again or reads them alone."""
 
 from collections.abc import Callable, Sequence
-from math import isinf
+from math import ceil, isinf
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from replay.judge.comparison.metric import Metric
 from replay.judge.measures.blocks import (
+    LEAST_BLOCKS,
     are_enough,
     blocks_of,
     codes_in,
@@ -17,6 +18,7 @@ from replay.judge.measures.blocks import (
 )
 from replay.judge.measures.metrics import measured, rows_of, sample_of
 from replay.judge.measures.slo import Selector, SloWindow
+from replay.judge.statistics.quantile import least_n
 from replay.judge.statistics.resampling import Ordered, Resampling
 from replay.judge.statistics.sample import Sample
 from replay.judge.types import (
@@ -34,10 +36,13 @@ _ALL = SloWindow()
 
 
 class Side(NamedTuple):
-    """One target: its name, and its runs, in the order in which they were made."""
+    """One target: its name, and its runs, in the order in which they were made. is_recording: it is what the other
+    side repeats, step by step.
+    """
 
     name: str
     runs: Sequence[Evidence]
+    is_recording: bool = False
 
 
 class Size(NamedTuple):
@@ -52,9 +57,13 @@ _Key = tuple[Selector, str, str]
 
 
 class Pair:
-    """Two sides with their sessions under common codes: that of the block of sessions to which each belongs."""
+    """Two sides with their sessions under common codes: that of the block of sessions to which each belongs.
+
+    repeats: whether each step of b repeats the one of a at its place, which stays what it is: a recording's.
+    """
 
     def __init__(self, a: Side, b: Side, mode: Mode) -> None:
+        self.repeats = a.is_recording
         self.a = [run.columns for run in a.runs]
         self.b = [run.columns for run in b.runs]
         self.is_paired = mode in ("paired", "sequential")
@@ -114,14 +123,19 @@ class Pair:
         blocks = min(self.resampling.blocks_a, self.resampling.blocks_b)
         return are_enough(blocks, self.stretches, q, confidence)
 
-    @property
-    def why_few(self) -> str:
-        """Why there are not."""
+    def why_few(self, q: float | None, confidence: float) -> str:
+        """Why there are not, and how much more there would have to be."""
         if isinf(self.stretches):
-            return f"{counted(self.sessions, 'session')} cannot show how much sessions differ"
+            blocks = min(self.resampling.blocks_a, self.resampling.blocks_b)
+            times = ceil(LEAST_BLOCKS / max(1, blocks))
+            said = f"{counted(self.sessions, 'session')} cannot show how much sessions differ"
+            return f"{said}: replay at {times} times the --scale"
+        needed = max(2 * LEAST_BLOCKS, 0 if q is None else least_n(q, confidence))
         return (
             "each step depends on those before it for so long that the runs hold only "
-            f"{number(self.stretches)} stretches that are independent of one another"
+            f"{number(self.stretches)} stretches that are independent of one another: {number(needed)} need a run "
+            f"{number(needed / self.stretches, 2)} times as long (--repeat --duration), or a target and a machine with "
+            "less of a queue"
         )
 
 

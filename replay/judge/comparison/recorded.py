@@ -32,7 +32,7 @@ def compare_with_recording(
     recording, ours = both
     name = run.summary.target.name
     verdict = judge_compare(
-        Side(RECORDED, [recording]),
+        Side(RECORDED, [recording], is_recording=True),
         Side(name, [ours]),
         "paired",
         metric,
@@ -63,7 +63,7 @@ def _within_resolution(
         both = pair(run, shift_ms)
         assert both is not None
         recording, ours = both
-        sides = Side(RECORDED, [recording]), Side(run.summary.target.name, [ours])
+        sides = Side(RECORDED, [recording], is_recording=True), Side(run.summary.target.name, [ours])
         found = judge_difference(*sides, "paired", metric, margin_percent, confidence)
         if found.verdict != verdict.verdict:
             why = (

@@ -7,7 +7,8 @@ sequential test for two hypotheses with equal errors of one fifth a run, stopped
 
 The search goes up (or down) by factors of two to the first level that does not (or does) hold, then halves the
 bracket, on the log scale, to the precision asked for. What it returns is that bracket: the highest load that held,
-and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that.
+and the lowest that did not. A generator that gives out first ends the search: the ceiling is then at least that. So
+does a level at which every request failed as it would at any load, with a 404 for instance: there is no ceiling then.
 The knee is where throughput over response time, Kleinrock's power (1979), is largest.
 """
 
@@ -20,13 +21,15 @@ from msgspec import Meta
 
 from replay.judge.gate.judging import judge_gate, keeps
 from replay.judge.load.flow import flow, settled
+from replay.judge.measures.failures import MAYBE_OURS, by_class, example_of
 from replay.judge.measures.metrics import measured
 from replay.judge.measures.slo import Slo, SloWindow
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.usl import Usl, fit_usl
 from replay.judge.types import Check, Decision
+from replay.results.columns import Columns, Flags
 from replay.results.evidence import Evidence
-from replay.words.numbers import exact, number
+from replay.words.numbers import exact, number, seconds
 from replay.words.phrases import counted
 
 _NS = 1_000_000_000
@@ -39,7 +42,11 @@ MOST_GENERATOR_TRIES = 3
 _REFUSED = (429, 503)
 _SHORT_RATIO = 0.97
 _MOST_FAILED = 0.01
-_FEWEST = 20
+FEWEST = 20
+_FEWEST_FAILED = 3
+# What a target that bears less than is sent may answer with, or not answer.
+_BY_LOAD = frozenset((*MAYBE_OURS, "status_5xx", "cut_short", "proxy", "app", "model_error"))
+_BY_LOAD_STATUSES = (408, *_REFUSED)
 
 
 class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -66,6 +73,9 @@ class Level(msgspec.Struct, omit_defaults=True, kw_only=True):
     verdict: Annotated[Decision, Meta(description="Whether it held.")] = "inconclusive"
     limited_by: Annotated[GivesWay | None, Meta(description="What did not hold.")] = None
     reason: Annotated[str, Meta(description="Why, in a sentence.")] = ""
+    at_any_load: Annotated[
+        bool, Meta(description="Whether every request failed, in a way that a lower load would not change.")
+    ] = False
     is_sure: Annotated[
         bool,
         Meta(
@@ -184,14 +194,26 @@ def judge_level(
     if n:
         level.p50_ms, level.p99_ms = round(quantile(values, 0.5), 3), round(quantile(values, 0.99), 3)
         level.mean_ms = round(float(values[: n - bad].mean()), 3) if bad < n else None
-    _decide(
-        level, slos, run, n, from_ns, flows.ended_rps, steadiness.grows or steadiness.from_ns is None, gave_up
-    )
+    if n == bad > 0:
+        _fail_whole(level, columns, rows)
+    else:
+        grows = steadiness.grows or steadiness.from_ns is None
+        _decide(level, slos, run, n, from_ns, to_ns, flows.ended_rps, grows, gave_up)
     if level.limited_by == "errors":
         refused = int(np.count_nonzero(failed & np.isin(columns.status, _REFUSED)))
         if refused > bad / 2:
             level.limited_by = "refusals"
     return level
+
+
+def _fail_whole(level: Level, columns: Columns, rows: Flags) -> None:
+    """Not one request was answered as expected. Whether fewer would be depends on how they failed."""
+    level.verdict, level.limited_by = "fail", "errors"
+    # By chance a target that fails one in a hundred fails three of three in one of a million levels.
+    level.is_sure = level.errors >= _FEWEST_FAILED
+    is_refused = bool(np.isin(columns.status[rows], _BY_LOAD_STATUSES).any())
+    level.at_any_load = level.is_sure and not is_refused and not set(by_class(columns, rows)) & _BY_LOAD
+    level.reason = f"all {counted(level.errors, 'request')} failed: {example_of(columns, rows)}"
 
 
 def _decide(
@@ -200,6 +222,7 @@ def _decide(
     run: Evidence,
     n: int,
     from_ns: int,
+    to_ns: int,
     ended_rps: float,
     grows: bool,
     gave_up: str | None,
@@ -215,8 +238,11 @@ def _decide(
         level.verdict, level.is_sure = "fail", True
         level.limited_by, level.reason = "errors" if "fail" in gave_up else "throughput", gave_up
         return
-    if n < _FEWEST:
-        level.reason = f"{n} requests are too few to judge a level by"
+    if n < FEWEST:
+        level.reason = (
+            f"{counted(n, 'request')} in {seconds((to_ns - from_ns) / _NS)} are too few to judge a level by"
+        )
+        level.reason += f"; {FEWEST} are needed: a longer --level, or a higher --from"
         return
     bounds_errors = any(slo.statistic == "errors" for slo in slos)
     if not bounds_errors and level.error_percent > 100 * _MOST_FAILED:
@@ -305,7 +331,7 @@ class Search:
         self._broke: float | None = None
         self._at = first
         self.levels: list[Level] = []
-        self.ended_by: Literal["precision", "generator", "max", "least", "undecided"] | None = None
+        self.ended_by: Literal["precision", "generator", "max", "least", "undecided", "failing"] | None = None
 
     def __repr__(self) -> str:
         return f"<Search between {self._held} and {self._broke}, {counted(len(self.levels), 'level')}>"
@@ -327,6 +353,9 @@ class Search:
     def tell(self, level: Level) -> None:
         """What the load that was asked for showed."""
         self.levels.append(level)
+        if level.at_any_load:
+            self.ended_by = "failing"
+            return
         point = self._points.get(self._at, _Point())
         if level.limited_by == "generator":
             # Once may be a neighbour on this machine; three times is the machine.
@@ -336,10 +365,11 @@ class Search:
             return
         weight = (LEAD if level.is_sure else 1) * {"pass": 1, "fail": -1, "inconclusive": 0}[level.verdict]
         point = self._points[self._at] = _Point(point.lead + weight, point.tries + 1, point.gave_out)
-        if abs(point.lead) < LEAD and point.tries < self._most_tries:
-            return
         if not point.lead and level.verdict == "inconclusive":
+            # What it lacked, another run of that load would lack too.
             self.ended_by = "undecided"
+            return
+        if abs(point.lead) < LEAD and point.tries < self._most_tries:
             return
         self._move(holds=point.lead > 0)
 
@@ -392,6 +422,8 @@ def conclude(search: Search, extra: Sequence[Level] = ()) -> tuple[str, list[str
         ci_scale=(round(held, 6), None if broke is None else round(broke, 6)),
         limited_by=limited_by,
     )
+    if search.ended_by == "failing":
+        return "inconclusive", [search.levels[-1].reason], ceiling
     if search.ended_by == "generator":
         return "at_least", [f"this machine was saturated first: {search.levels[-1].reason}"], ceiling
     if search.ended_by == "max":

@@ -111,6 +111,18 @@ def examples(counts: Counts) -> list[str]:
     return [f"{error}, for example: {why}" for error, why in counts.error_examples.items()]
 
 
+def example_of(columns: Columns, rows: Flags) -> str:
+    """The most frequent failure of these rows, one of which failed at least: its class, and what was wrong with one."""
+    error = next(iter(by_class(columns, rows)))
+    of_it = np.flatnonzero(rows & ~columns.ok)
+    alike = np.array([row for row in of_it.tolist() if class_at(columns, row) == error])
+    first = int(alike[0])
+    kind, name = columns.series_names[columns.series[first]]
+    status = int(columns.status[first])
+    answered = f"status {status}" if status > 0 else ERROR_CLASSES.get(error, "no class that is known")
+    return f"{error}, for example {kind}:{name}: {_why_of(columns, alike) or answered}"
+
+
 def _why_of(columns: Columns, rows: np.ndarray) -> str | None:
     """What was wrong with the first of these failures that tells."""
     if columns.why is None or columns.whys is None:

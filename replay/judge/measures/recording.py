@@ -32,6 +32,7 @@ from replay.judge.measures.slo import Slo
 from replay.judge.statistics.own_intervals import widened
 from replay.judge.statistics.proportion import share_interval
 from replay.judge.statistics.quantile import least_n
+from replay.judge.statistics.repeated import Repeated
 from replay.judge.statistics.resampling import Resampling, mean_difference, quantile_differences
 from replay.judge.statistics.sample import Floats, Sample
 from replay.judge.types import Interval
@@ -227,8 +228,8 @@ def _paired_interval(
     stretches = stretches_of(ours.columns)
     blocks = blocks_of([ours.columns], stretches)
     if not are_enough(count_of(blocks), stretches, slo.q, confidence):
-        # Too few to draw again: the run's own interval, which is wider, holds without what both sides have in common.
-        return own
+        # Too few to draw again.
+        return _beside_known(slo, recording, ours, confidence) or own
     theirs, mine = (_in_blocks(slo, run, blocks) for run in (recording, ours))
     scaled = Sample(theirs.values * (slo.limit.factor or 1.0), theirs.cluster)
     count = count_of(blocks)
@@ -246,6 +247,22 @@ def _paired_interval(
         return None
     low, high = found.interval(confidence)
     return Interval(limit + low, limit + high)
+
+
+def _beside_known(slo: Slo, recording: Evidence, ours: Evidence, confidence: float) -> Interval | None:
+    """Of a quantile of a run whose steps repeat recorded ones; None where that is not known."""
+    known, sample = (
+        measured(run.columns, slo.measure, rows_of(run.columns, slo.selector, slo.window), slo.part).sample
+        for run in (recording, ours)
+    )
+    if slo.q is None or known.n != sample.n or not sample.n or not np.isfinite(known.values).all():
+        return None
+    repeated = Repeated(known.values, sample, slo.q)
+    if not repeated.is_known or sample.n < least_n(slo.q, confidence):
+        return None
+    low, high = repeated.interval(confidence)
+    # Failures bound nothing; what is infinite because too few values lie beyond has no bound either.
+    return Interval(None if np.isinf(low) else low, None if np.isinf(high) else high)
 
 
 def _in_blocks(slo: Slo, run: Evidence, blocks: dict[str, int]) -> Sample:

@@ -41,17 +41,23 @@ class OwnIntervals(NamedTuple):
     @property
     def p_value(self) -> float:
         """Of no difference against one, two-sided."""
-        sure, unsure = 0.0, 1 - _LEAST_P
-        if self._is_other(unsure):
-            return _LEAST_P
-        for _ in range(_HALVINGS):
-            middle = (sure + unsure) / 2
-            sure, unsure = (middle, unsure) if self._is_other(middle) else (sure, middle)
-        return 1 - sure
+        return p_value_of(self.interval)
 
-    def _is_other(self, confidence: float) -> bool:
-        low, high = self.interval(confidence)
+
+def p_value_of(interval: Callable[[float], tuple[float, float]]) -> float:
+    """One minus the confidence at which the interval of a difference just touches zero."""
+
+    def leaves_out_zero(confidence: float) -> bool:
+        low, high = interval(confidence)
         return low > 0 or high < 0
+
+    sure, unsure = 0.0, 1 - _LEAST_P
+    if leaves_out_zero(unsure):
+        return _LEAST_P
+    for _ in range(_HALVINGS):
+        middle = (sure + unsure) / 2
+        sure, unsure = (middle, unsure) if leaves_out_zero(middle) else (sure, middle)
+    return 1 - sure
 
 
 def widened(

@@ -153,6 +153,66 @@ def test_refusals_and_errors_are_told_apart(rng):
     assert failing(500).verdict == "fail"
 
 
+def all_failing(n=9, **fields):
+    records = [step(f"s-{i}", 5.0, i, at_ms=i * 10, outcome="failed", **fields) for i in range(n)]
+    return judge_level([], Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (
+            {"status": 404, "error": "status_4xx"},
+            "all 9 requests failed: status_4xx, for example tool:search: status 404",
+        ),
+        (
+            {"status": 200, "error": "protocol", "why": "no MCP server is there"},
+            "all 9 requests failed: protocol, for example tool:search: no MCP server is there",
+        ),
+        ({"status": None, "error": "tls"}, "all 9 requests failed: tls, for example tool:search: TLS failed"),
+    ],
+)
+def test_where_everything_fails_as_it_would_at_any_load_that_is_the_reason(fields, reason):
+    """It was told that these were too few requests, and the load was asked for five times."""
+    failing = all_failing(**fields)
+    search = search_with(lambda scale: failing)
+
+    assert (failing.verdict, failing.limited_by, failing.is_sure) == ("fail", "errors", True)
+    assert len(search.levels) == 1
+    assert conclude(search) == ("inconclusive", [reason], None)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"status": 429, "error": "status_4xx"}, {"status": None, "error": "timeout"}]
+)
+def test_where_everything_fails_as_too_much_load_may_have_it_less_is_tried(fields):
+    failing = all_failing(**fields)
+    search = search_with(lambda scale: failing, least=0.5)
+
+    assert [failing.verdict, failing.at_any_load] == ["fail", False]
+    assert len(search.levels) == 2
+    assert conclude(search)[0] == "not_reached"
+
+
+def test_a_target_that_fails_for_good_within_a_search_has_no_ceiling_concluded_from_that():
+    gone = all_failing(status=401, error="status_4xx")
+    search = search_with(lambda scale: level(scale) if scale < 4 else gone)
+
+    verdict, reasons, ceiling = conclude(search)
+    assert (verdict, ceiling.scale) == ("inconclusive", 2.0)
+    assert reasons[0].startswith("all 9 requests failed: status_4xx")
+
+
+def test_too_few_requests_say_how_many_are_needed_and_are_not_asked_for_again():
+    records = [step(f"s-{n}", 5.0, n, at_ms=n * 10) for n in range(9)]
+    few = judge_level([], Evidence(summary(), columns_of([records]), "r"), 1.0, 9.0, None)
+
+    assert len(search_with(lambda scale: few).levels) == 1
+    assert few.reason == (
+        "9 requests in 9 s are too few to judge a level by; 20 are needed: a longer --level, or a higher --from"
+    )
+
+
 def level(scale, verdict="pass", is_sure=True, limited_by=None, **figures):
     figures = {"offered_rps": scale, "achieved_rps": scale, "sessions_per_s": scale, **figures}
     return Level(scale=round(scale, 6), verdict=verdict, is_sure=is_sure, limited_by=limited_by, **figures)

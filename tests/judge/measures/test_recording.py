@@ -226,3 +226,49 @@ def test_a_comparison_without_a_recording_is_open():
     assert compare_with_recording(run, Metric("p50")).reasons == [
         "the trace has no recorded durations to compare the run with"
     ]
+
+
+def copied(rng, factor=1.0005, copies=3, steps=8, sessions=40):
+    """A run of copies that start together, as --scale makes them, in which each step took this much of its time."""
+    took = 300 * np.exp(rng.normal(0, 0.7, (sessions, steps)))
+    records, n = [], 0
+    for session in range(sessions):
+        for place in range(steps):
+            for copy in range(copies):
+                ms = float(took[session, place])
+                said = {"at_ms": session * 900.0 + place * 100, "recorded_ms": ms}
+                records.append(step(f"s-{session}#{copy}", ms * factor + rng.exponential(0.2), n, **said))
+                n += 1
+    said = summary()
+    said = msgspec.structs.replace(said, trace=msgspec.structs.replace(said.trace, resolution_ms=0.0))
+    return Evidence(said, columns_of([records]), "r")
+
+
+def test_copies_of_a_trace_are_no_queue(rng):
+    """Copies start together and take the same times, so that each step seemed to depend on those before it, and the
+    difference was told to lie within [-25.5, +25.1] s.
+    """
+    verdict = compare_with_recording(copied(rng))
+
+    slowest_ms = 300 * np.exp(0.7 * 3.5)
+    for found in verdict.differences:
+        assert found.ci_ms is None or max(map(abs, found.ci_ms)) < slowest_ms / 2, found
+    assert compare_with_recording(copied(rng), Metric("p50")).verdict == "no_difference"
+    assert check("p99 < recorded * 1.5", copied(rng)).verdict == "pass"
+    assert check("p50 < recorded * 1.05", copied(rng, factor=1.2)).verdict == "fail"
+
+
+def test_a_difference_that_is_not_clear_says_how_many_more_steps_it_takes(rng):
+    verdict = compare_with_recording(copied(rng, factor=1.02, sessions=20), Metric("p99"))
+
+    assert verdict.verdict == "inconclusive"
+    assert verdict.reasons == [
+        "neither a difference nor its absence can be shown: too few steps lie beyond this percentile: replay at 2 times "
+        "the --scale"
+    ]
+    wide = compare_with_recording(
+        replayed(300 * np.exp(rng.normal(0, 0.7, 600)), 1.04, 0.3, 4, rng), Metric("p50")
+    )
+    assert wide.verdict == "inconclusive"
+    assert wide.reasons[0].startswith("neither a difference nor its absence can be shown: about ")
+    assert "times as many steps would settle it, with a larger --scale" in wide.reasons[0]
