@@ -70,6 +70,19 @@ class StreamFacts(Protocol):
     further_itl_ns: dict[int, int]
 
 
+class Conversing(NamedTuple):
+    """How models are asked on a WebSocket, which keeps the answers that later messages go on from.
+
+    opening(model), closing(limit): as of Prompting. following(message, earlier): the message, to go on from an answer
+    of this id. id_of(document): the id of the answer that an event, the last, ends.
+    """
+
+    opening: Callable[[bytes], bytes]
+    closing: Callable[[int], bytes]
+    following: Callable[[bytes, str], bytes]
+    id_of: Callable[[Document], str | None]
+
+
 class Prompting(NamedTuple):
     """How a model is asked by a prompt alone: a body in JSON, in which the prompt is the text of a string.
 
@@ -77,6 +90,7 @@ class Prompting(NamedTuple):
     to the prompt, for the model's name as JSON. closing(limit, is_stream, ignores_eos): what follows the prompt, for an
     answer of so many tokens at most, all of which the server is asked to generate where it ignores the end of sequence.
     stream_path: where streams are asked for, if elsewhere. can_ignore_eos: whether a server can be asked for that.
+    conversing: None where it has no WebSocket.
     """
 
     path: str
@@ -84,6 +98,7 @@ class Prompting(NamedTuple):
     closing: Callable[[int, bool, bool], bytes]
     stream_path: str | None = None
     can_ignore_eos: bool = False
+    conversing: Conversing | None = None
 
 
 class Scripted(NamedTuple):

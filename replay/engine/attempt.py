@@ -1,6 +1,6 @@
 """One attempt of a step, and what a run asks of the target's side: to place steps, to render and to send them."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from replay.dialects.types import BodyFacts
@@ -92,8 +92,24 @@ class Sends(Protocol):
 class Holds(Sends, Protocol):
     """Sends on connections that sessions hold."""
 
+    def holds(self, walk: Walk, connection: Hashable, /) -> bool:
+        """Whether this session has this connection, and it is open."""
+
     def end_session(self, walk: Walk, /) -> None:
         """Close what this session holds."""
+
+
+class Converses(Protocol):
+    """How model calls go on from earlier answers on WebSockets."""
+
+    def path(self, step: Step) -> str:
+        """Where this model call goes."""
+
+    def following(self, place: int, step: Step, session_id: str, tokens: int, earlier: str) -> bytes:
+        """The message of a call that goes on from the answer of this id, with so many tokens that are new."""
+
+    def id_of(self, message: bytes) -> str | None:
+        """The id of the answer that this message ends."""
 
 
 class Gathers(Protocol):
@@ -135,6 +151,10 @@ class Sender(Protocol):
     @property
     def mcp(self) -> Mcp | None:
         """How MCP servers are spoken to; None where nothing is really sent."""
+
+    @property
+    def conversation(self) -> "Converses | None":
+        """How models are asked on WebSockets; None where they are asked by requests."""
 
     @property
     def websockets(self) -> "Sequence[Holds]":

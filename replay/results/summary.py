@@ -44,6 +44,7 @@ from replay.words.phrases import counted
 
 _NS = 1_000_000_000
 # The one status of 3xx that leads nowhere else.
+_SWITCHED = 101
 _NOT_MODIFIED = 304
 # Usage counts a token or two that no event brings: an end, a role.
 _DENSE = 1.5
@@ -177,6 +178,8 @@ class SummaryFold:
         self._dense_streams += int(np.count_nonzero(streams & (told >= _DENSE * events)))
         status, recorded = table.numbers("status")[rows], table.numbers("recorded_status")[rows]
         unlike = (recorded != ABSENT) & (recorded != status) & ~are_transient(recorded)
+        # What was asked by a request when it was recorded may be asked on a WebSocket now.
+        unlike &= status != _SWITCHED
         self._unlike += int(np.count_nonzero(unlike))
         is_redirect = (status >= 300) & (status < 400) & (status != _NOT_MODIFIED) & (status != recorded)
         self._redirected += int(np.count_nonzero(is_redirect))

@@ -19,6 +19,7 @@ class SimulatedSender:
     gathering: Sequence[Gathers] = ()
     mcp = None
     websockets = ()
+    conversation = None
     redirects = None
 
     def __init__(self, target: Target, wires: Sequence[Sends], read_only: bool = False) -> None:

@@ -118,6 +118,15 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     salt: Annotated[
         str, Meta(description="Changes every prompt, so that no cache of an earlier run helps.")
     ] = ""
+    websocket: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Whether a session asks on a WebSocket that it holds, and goes on from its earlier answers: with kind "
+                "openai-responses."
+            )
+        ),
+    ] = False
     ignore_eos: Annotated[
         bool,
         Meta(
@@ -136,7 +145,9 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
                 raise ValueError('kind = "template" needs the path at which models are asked')
             if self.ignore_eos:
                 raise ValueError("ignore_eos belongs in the template")
-        elif self.ignore_eos and not prompting_of(self.kind).can_ignore_eos:
+        if self.websocket and (self.kind == "template" or prompting_of(self.kind).conversing is None):
+            raise ValueError(f"websocket goes with openai-responses; {self.kind} has none that is known")
+        if self.kind != "template" and self.ignore_eos and not prompting_of(self.kind).can_ignore_eos:
             raise ValueError(f"ignore_eos is nothing that can be asked for in {self.kind}")
 
     def asked_at(self, model: str, *, is_stream: bool) -> str:

@@ -159,6 +159,8 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             check_other_url("observe", self.observe, ("http", "https"))
         if self.proxy is not None:
             check_other_url("proxy", self.proxy, ("http", "https", "socks5", "socks5h"))
+        if self.shape.websocket and (self.proxy is not None or self.is_asgi):
+            raise ValueError("shape.websocket needs a target that is reached directly")
         if self.transport == "fast":
             is_asgi = self.is_asgi or any((r.send_to or "").startswith(ASGI_PREFIX) for r in self.routes)
             for needs, what in ((self.proxy, "proxy"), (is_asgi, "an asgi: url")):

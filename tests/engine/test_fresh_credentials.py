@@ -42,6 +42,7 @@ class World:
     gathering = ()
     mcp = None
     websockets = ()
+    conversation = None
     redirects = None
 
     def __init__(self) -> None:

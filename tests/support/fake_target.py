@@ -51,6 +51,7 @@ class FakeTarget:
     gathering = ()
     mcp = None
     websockets = ()
+    conversation = None
     redirects = None
 
     def __init__(self, world: World, **answers: Answer | Sequence[Answer]) -> None:

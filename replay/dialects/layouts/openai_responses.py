@@ -2,16 +2,21 @@
 
 `response.completed`, `.incomplete`, `.failed` and `.cancelled` end it, and hold the whole response with its usage.
 
-Source: https://platform.openai.com/docs/api-reference/responses-streaming
+On a WebSocket the same events come as messages; a message out is `response.create`, with the fields of a request, and
+goes on from an earlier answer by `previous_response_id`.
+
+Source: https://platform.openai.com/docs/api-reference/responses-streaming and /docs/guides/websocket-mode
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from replay.dialects.errors import is_told
 from replay.dialects.facts import Facts
-from replay.dialects.types import Answering, Dialect, Document, Prompting, Scripted, Shown
+from replay.dialects.types import Answering, Conversing, Dialect, Document, Prompting, Scripted, Shown
 
+_LONGEST_ID = 1_000
 _ENDS = frozenset(("response.completed", "response.incomplete", "response.failed", "response.cancelled"))
 
 
@@ -66,6 +71,25 @@ def _opening(model: bytes) -> bytes:
 
 def _closing(limit: int, is_stream: bool, ignores_eos: bool) -> bytes:
     return b'","max_output_tokens":%d,"stream":%b,"store":false}' % (limit, b"true" if is_stream else b"false")
+
+
+def _socket_opening(model: bytes) -> bytes:
+    return b'{"type":"response.create","model":' + model + b',"input":"'
+
+
+def _socket_closing(limit: int) -> bytes:
+    # Neither is there a stream to be asked for, nor are answers to be stored: the connection keeps the latest.
+    return b'","max_output_tokens":%d,"store":false}' % limit
+
+
+def _following(message: bytes, earlier: str) -> bytes:
+    return b'%b,"previous_response_id":%b}' % (message[:-1], json.dumps(earlier).encode())
+
+
+def _id_of(document: Document) -> str | None:
+    response = document.get("response")
+    found = response.get("id") if isinstance(response, dict) else None
+    return found if isinstance(found, str) and 0 < len(found) <= _LONGEST_ID else None
 
 
 def _event(kind: bytes, fields: bytes) -> bytes:
@@ -140,6 +164,11 @@ OPENAI_RESPONSES = Dialect(
     _read_body,
     paths=("/responses",),
     limits=("max_output_tokens",),
-    prompting=Prompting("/v1/responses", _opening, _closing),
+    prompting=Prompting(
+        "/v1/responses",
+        _opening,
+        _closing,
+        conversing=Conversing(_socket_opening, _socket_closing, _following, _id_of),
+    ),
     answering=Answering(_whole, _begin, _token, _end),
 )

@@ -184,7 +184,9 @@ class Composer:
         rendered: Rendered
         if walk.values is None:
             rendered = renderer.render(failed.step, walk.id, number)
-            return rendered.head, failed.body if failed.step.mcp is None else rendered.body
+            # A message has an id of its own, or goes on from what is there no more.
+            is_same = failed.step.mcp is None and failed.socket is None
+            return rendered.head, failed.body if is_same else rendered.body
         origin, jar = self._origins[where], self._jars[where]
         rendered = walk.values.rendered(failed.step, walk.id, renderer, origin, None, jar, number)
         return rendered.head, rendered.body

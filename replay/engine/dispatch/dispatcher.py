@@ -201,7 +201,7 @@ class Dispatcher:
         """What sends this step to this place."""
         if step.mcp is not None:
             return self._mcp.wires[where]
-        return self._wires[where] if step.ws is None else self._websockets.wires[where]
+        return (self._websockets.calls if step.ws is None else self._websockets.wires)[where]
 
     def _wait(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
         """A step without a request begins."""

@@ -6,6 +6,7 @@ It is closed when the session is over.
 from collections.abc import Sequence
 
 from replay.engine.attempt import Attempt, Holds, Sender, Sends
+from replay.engine.dispatch.conversing import Conversing
 from replay.engine.walker import Walk
 from replay.trace.types import WsCall
 from replay.trace.values.sockets import Named
@@ -14,14 +15,21 @@ from replay.wire.types import OnSocket
 
 
 class WebSockets:
-    """One run's. wires: for each place that steps go to, what sends what they do on WebSockets there."""
+    """One run's. wires: for each place that steps go to, what sends what they do on WebSockets there; calls: what sends
+    model calls, on WebSockets or by requests.
+    """
 
-    __slots__ = ("_held", "wires")
+    __slots__ = ("_conversing", "_held", "calls", "wires")
 
     def __init__(self, sender: Sender) -> None:
         self._held: Sequence[Holds] = sender.websockets
         # Where nothing is really sent, steps are looked at as any other.
         self.wires: Sequence[Sends] = [_Place(held) for held in self._held] or sender.wires
+        self.calls: Sequence[Sends] = sender.wires
+        self._conversing: Conversing | None = None
+        if sender.conversation is not None and self._held:
+            self._conversing = Conversing(sender.conversation, self._held)
+            self.calls = [_Calls(self._conversing, where) for where in range(len(self._held))]
 
     def __repr__(self) -> str:
         return f"<WebSockets to {len(self._held)} places>"
@@ -30,6 +38,8 @@ class WebSockets:
         """A session of the trace is over."""
         for held in self._held:
             held.end_session(walk)
+        if self._conversing is not None:
+            self._conversing.end(walk)
 
 
 class _Place:
@@ -45,6 +55,18 @@ class _Place:
         assert call is not None
         attempt.socket = _on_socket(call)
         self._held.send(attempt)
+
+
+class _Calls:
+    """Where model calls to one place are sent."""
+
+    __slots__ = ("_conversing", "_where")
+
+    def __init__(self, conversing: Conversing, where: int) -> None:
+        self._conversing, self._where = conversing, where
+
+    def send(self, attempt: Attempt, /) -> None:
+        self._conversing.send(attempt, self._where)
 
 
 def _on_socket(call: WsCall) -> OnSocket:

@@ -28,6 +28,7 @@ class Weighing:
 
     def __init__(self, target: Target, places: list[Target]) -> None:
         self._cost = target.cost
+        self._asks_on_sockets = target.shape.websocket
         credentials = Credentials(Auth())
         self._renderers = [Renderer(place, place.url, credentials, "forecast") for place in places]
         self._places = places
@@ -47,7 +48,8 @@ class Weighing:
         self.methods[named] += 1
         self.hosts[self._hosts[where]] += 1
         self.destinations[named, self._hosts[where]] += 1
-        if len(self.first) < _SHOWN:
+        if len(self.first) < _SHOWN and step.ws is None and not (self._asks_on_sockets and step.llm):
+            # curl has no commands for messages.
             self.first.append(as_curl(rendered, self._places[where]))
         self.bytes += len(head) + len(body)
         if is_model_call(step, body):

@@ -65,6 +65,7 @@ class Renderer:
         self._idempotency = target.retry.idempotency_header
         self._sends_recorded = target.send_recorded_ms
         self._shape = ModelCalls(target.shape)
+        self._is_on_sockets = target.shape.websocket
         self._messages = McpMessages(target.mcp)
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
         self._common = self._agent = ""
@@ -95,6 +96,10 @@ class Renderer:
         else:
             llm = step.llm
             assert llm is not None
+            if self._is_on_sockets:
+                message = self._shape.body(llm, session_id, step.id)
+                call = WsCall(self._shape.path(llm), json=msgspec.Raw(message))
+                return self._on_socket(step, call, session_id, number)
             method, path = "POST", self._shape.path(llm)
             body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
             is_stream = llm.stream
@@ -130,11 +135,16 @@ class Renderer:
         head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._common}{agent}{extra}\r\n"
         return Rendered(method, as_sent(head), body, is_stream, is_safe_call or method in SAFE_METHODS, turn)
 
+    def following(self, step: Step, session_id: str, tokens: int, earlier: str) -> bytes:
+        """The message of a model call on a WebSocket that goes on from an earlier answer; see ModelCalls."""
+        assert step.llm is not None
+        return self._shape.following(step.llm, session_id, step.id, tokens, earlier)
+
     def _on_socket(self, step: Step, call: WsCall, session_id: str, number: int) -> Rendered:
         """The request that opens a connection, without what makes it one for a WebSocket, and the message."""
         seen = as_request(call)
         headers = {name: value for name, value in seen.headers.items() if name.lower() not in OWN_HEADERS}
-        asks = msgspec.structs.replace(step, ws=None, request=Request("GET", seen.path, headers))
+        asks = msgspec.structs.replace(step, ws=None, llm=None, request=Request("GET", seen.path, headers))
         rendered = self.render(asks, session_id, number)
         head = rendered.head.replace(_CLOSES, b"\r\n", 1) if self._closes else rendered.head
         return rendered._replace(head=head, body=_body(seen)[0], is_idempotent=call.action != "message")

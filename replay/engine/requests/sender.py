@@ -4,6 +4,8 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import Any
 
+from replay.dialects.asked import prompting_of
+from replay.engine.requests.conversations import Conversations
 from replay.engine.requests.destinations import bare_urls
 from replay.engine.requests.redirects import Redirects
 from replay.engine.requests.render import Renderer
@@ -45,6 +47,11 @@ class TargetSender:
             self.renderers.append(Renderer(place, place.url, self._credentials[n], run_id))
         # Opened as steps need them.
         self.websockets = [WebSocketWire(place, place.url) for place in self.places]
+        self.conversation: Conversations | None = None
+        if target.shape.websocket and target.shape.kind != "template":
+            conversing = prompting_of(target.shape.kind).conversing
+            assert conversing is not None
+            self.conversation = Conversations(target.shape, conversing, self.renderers)
         self.gathering = [wire for wire in self.wires if isinstance(wire, Http2Wire)]
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.

@@ -15,7 +15,10 @@ from collections import OrderedDict
 from hashlib import shake_128
 from pathlib import Path
 
+import msgspec
+
 from replay.dialects.asked import prompting_of
+from replay.dialects.types import Conversing
 from replay.engine.requests.templates import Call, Template
 from replay.target.sending import Shape
 from replay.trace.types import LlmCall
@@ -80,6 +83,9 @@ class ModelCalls:
         self._ignores_eos = shape.ignore_eos
         self._template = None if shape.template is None else Template(Path(shape.template))
         self._prompting = None if shape.kind == "template" else prompting_of(shape.kind)
+        self._conversing: Conversing | None = None
+        if shape.websocket and self._prompting is not None:
+            self._conversing = self._prompting.conversing
         self._shape = shape
         self._paths: dict[tuple[str, bool], str] = {}
         self._blocks: OrderedDict[tuple[int, int], bytes] = OrderedDict()
@@ -117,15 +123,27 @@ class ModelCalls:
                     step_id,
                 )
             )
+        conversing = self._conversing
         opening = self._openings.get(name)
         if opening is None:
             if len(self._openings) >= _MOST_NAMES:
                 self._openings.clear()
             # In ASCII: a name may hold half a surrogate pair, which has no UTF-8.
-            opening = self._openings[name] = self._prompting.opening(json.dumps(name).encode())
+            opens = self._prompting.opening if conversing is None else conversing.opening
+            opening = self._openings[name] = opens(json.dumps(name).encode())
         parts.insert(0, opening)
-        parts.append(self._prompting.closing(llm.output_tokens or 1, llm.stream, self._ignores_eos))
+        limit = llm.output_tokens or 1
+        if conversing is not None:
+            parts.append(conversing.closing(limit))
+        else:
+            parts.append(self._prompting.closing(limit, llm.stream, self._ignores_eos))
         return b"".join(parts)
+
+    def following(self, llm: LlmCall, session_id: str, step_id: str, tokens: int, earlier: str) -> bytes:
+        """The message that goes on from the answer of this id, with so many tokens that are new."""
+        assert self._conversing is not None
+        new = msgspec.structs.replace(llm, input_tokens=tokens, prefix=())
+        return self._conversing.following(self.body(new, session_id, step_id), earlier)
 
     def _name(self, llm: LlmCall) -> str:
         return self._model or llm.model or "default"

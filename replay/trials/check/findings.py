@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 class Changes(NamedTuple):
     """Of the whole trace: requests, and those that may change something, by method; model calls apart.
 
-    methods: of HTTP, and of calls to MCP servers, which begin with MCP.
+    methods: of HTTP, of calls to MCP servers, which begin with MCP, and messages on WebSockets.
     """
 
     requests: int
@@ -551,6 +551,8 @@ def changes_of(steps: Sequence[Step], so_far: Changes) -> Changes:
             continue
         if step.mcp is not None:
             method = f"MCP {step.mcp.method}"
+        elif step.ws is not None:
+            method = "messages on WebSockets"
         elif step.kind == "llm" or step.request is None:
             model_calls += 1
             continue

@@ -82,6 +82,11 @@ class WebSocketWire:
         self._busy[conn] = None
         conn.start(exchange)
 
+    def holds(self, session_key: Any, connection: Any) -> bool:
+        """Whether the session has this connection, and it is open or will be."""
+        conn = self._of.get(session_key, {}).get(connection)
+        return conn is not None and conn.is_usable
+
     def _refuse(self, exchange: Exchange) -> None:
         """There is nothing to close: so says the record, and that took no time."""
         exchange.sent_ns = exchange.end_ns = monotonic_ns()

@@ -47,6 +47,7 @@ class McpTarget(FakeTarget):
         super().__init__(world)
         self.mcp = Mcp(version)
         self.websockets = ()
+        self.conversation = None
         target = Target(url="http://t", mcp=self.mcp, traceparent=False)
         self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
         self._session_id, self.refuses = session_id, dict(refuses)

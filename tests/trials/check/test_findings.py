@@ -22,7 +22,7 @@ from replay.results.types import (
 from replay.target.auth import Auth
 from replay.target.sending import Follow, SessionRules
 from replay.target.target import Target
-from replay.trace.types import Edge, Header, McpCall, Recorded, Request, Session, Step
+from replay.trace.types import Edge, Header, McpCall, Recorded, Request, Session, Step, WsCall
 from replay.trials.check.findings import Answer, Changes, Seen, changes_of, findings
 from replay.trials.check.reaching import Reached
 from replay.trials.check.sampling import ShapeCount, sample_of
@@ -228,6 +228,14 @@ def test_calls_of_mcp_tools_may_change_something_and_are_no_model_calls():
     asks = Step("b", "mcp", "list", mcp=McpCall("tools/list"))
 
     assert changes_of([CALL, asks], Changes(0, Counter(), 0)) == Changes(2, Counter({"MCP tools/call": 1}), 0)
+
+
+def test_messages_on_websockets_may_change_something_and_opening_them_does_not():
+    steps = [
+        Step("o", "ws", "open", ws=WsCall("/", action="open")),
+        Step("a", "ws", "say", ws=WsCall("/", text="x")),
+    ]
+    assert changes_of(steps, Changes(0, Counter(), 0)) == Changes(2, Counter({"messages on WebSockets": 1}), 0)
 
 
 def test_statuses_unlike_recorded_are_problems_where_they_are_worse():
