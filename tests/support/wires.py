@@ -27,12 +27,20 @@ class Server:
         self._serve = serve
         self.connections = 0
         self.heads: list[bytes] = []
+        self._opened: list[asyncio.StreamWriter] = []
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._opened.append(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._serve(reader, writer, self.connections)
         writer.close()
+
+    async def end(self) -> None:
+        """Leave no connection to the garbage collector, which would name it a leak."""
+        for writer in self._opened:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +51,7 @@ async def serving(
     listening = await asyncio.start_server(server, "127.0.0.1", 0, **options)
     yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", server
     listening.close()
+    await server.end()
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:

@@ -119,7 +119,8 @@ def _pattern(data: bytes, folder: Path) -> bool:
         return False
     found_in_body(text, body * (1 + 20_000 // (len(body) + 1)))
     try:
-        made = Replacement(replacement.decode("utf-8", "replace"), compiled(text))
+        # A user's own words, of any length, once for each match: with a long one that is much, and asked for.
+        made = Replacement(replacement.decode("utf-8", "replace")[:1_000], compiled(text))
     except PatternProblem:
         return True
     replaced(compiled(text), made, body.decode("utf-8", "replace")[:16_384])
