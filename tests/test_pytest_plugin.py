@@ -52,7 +52,7 @@ def session(pytester, monkeypatch):
         if fake:
             pytester.makeconftest(FAKE)
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *args, timeout=60)
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-rs", *args, timeout=240)
 
     return run
 

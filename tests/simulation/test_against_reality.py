@@ -84,8 +84,12 @@ def test_a_real_run_and_its_simulation_agree(plane, write_trace, tmp_path):
         {key for key, line in lines.items() if line["cold"]} for lines in (really, virtually)
     )
     assert len(cold ^ cold_virtually) <= 2
-    assert {line["instance"] for line in really.values()} == {line["instance"] for line in virtually.values()}
-    assert real.plane.instances == virtual.plane.instances
+    # A burst of 30 ms that a busy machine draws out may do with an instance less, or find one more ready.
+    instances, instances_virtually = (
+        {line["instance"] for line in lines.values()} for lines in (really, virtually)
+    )
+    assert len(instances ^ instances_virtually) <= 1
+    assert abs(real.plane.instances - virtual.plane.instances) <= 1
     assert real.plane.instance_s == pytest.approx(virtual.plane.instance_s, rel=0.5)
     seen = [json.loads(line) for line in (tmp_path / "real" / "plane.jsonl").read_text().splitlines()]
     assert len(seen) >= 4
