@@ -203,10 +203,10 @@ class _Run:
         self.directory.reserve()
         self.manifest = manifest_of(self._found, self.planned, self.target, options, self._share)
         self.manifest.run_id = self._run_id
-        self.manifest.notes = [
-            *self._found.doubts,
-            *notes_on(self._rows, self._found.uses, self.planned.sessions),
-        ]
+        self.manifest.notes = list(self._found.doubts)
+        if self._share == WHOLE:
+            # Of a share they would be of too few sessions.
+            self.manifest.notes += notes_on(self._rows, self._found.uses, self.planned.sessions)
         if self._rows is not None:
             self.manifest.data = self._rows.facts
         self.directory.write_manifest(self.manifest)

@@ -164,7 +164,7 @@ class Conductor:
         ]
         self._version = version
         self.presses = presses
-        self._trace: Path | None = None
+        self._files: Sequence[Path] = ()
         self._selector = selectors.DefaultSelector()
         for member in self.members:
             self._selector.register(member.line.sock, selectors.EVENT_READ, member)
@@ -207,15 +207,15 @@ class Conductor:
                     f"{HELLO_NS // _NS} seconds, so the run was not started."
                 )
 
-    def assign(self, trace: Path, assignment: Callable[[int, int | None], Assignment]) -> None:
-        """Tell each worker what to do, whether it is the first run or the next. trace: what is sent to those that have
-        no such file. assignment: by a worker's number and its core.
+    def assign(self, files: Sequence[Path], assignment: Callable[[int, int | None], Assignment]) -> None:
+        """Tell each worker what to do, whether it is the first run or the next. files: what is sent to those that have
+        none like it. assignment: by a worker's number and its core.
         """
-        self._trace, self.start_ns, self._interrupts = trace, 0, 0
+        self._files, self.start_ns, self._interrupts = files, 0, 0
         for member in self.members:
             member.forget_run()
             told = assignment(member.facts.index, member.facts.core)
-            if told.trace_bytes is not None:
+            if told.files is not None:
                 member.copy = Copy([Path(job.out) for job in told.jobs])
             member.line.send(told)
 
@@ -376,12 +376,17 @@ class Conductor:
             case Lost():
                 self._lose(member, message.why)
             case Want():
-                assert self._trace is not None
-                member.line.send(chunk_of(self._trace, message))
+                self._send(member, message)
             case Piece():
                 self._keep(member, message)
             case Beat():
                 pass
+
+    def _send(self, member: _Member, want: Want) -> None:
+        try:
+            member.line.send(chunk_of(self._files, want))
+        except ValueError as error:
+            self._lose(member, f"it sent {error}")
 
     def _keep(self, member: _Member, piece: Piece) -> None:
         try:

@@ -25,11 +25,22 @@ class JobPart(msgspec.Struct, frozen=True):
     digests: DigestKey | None = None
 
 
+class SentFile(msgspec.Struct, frozen=True):
+    """A file that a run takes, which a worker on another machine asks for where it has none like it.
+
+    path: the conductor's. bytes: its size. sha256: of what it holds.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+
 class Assignment(msgspec.Struct, frozen=True, tag=True):
     """Conductor to worker to engine: what is to be done. core: the one to keep to; None: any.
 
-    trace_bytes: the trace's size, for a worker on another machine, which asks for the file where it has none of that
-    name and size, and keeps its run directories for itself; None: this is the conductor's machine.
+    files: for a worker on another machine, which keeps its run directories for itself: the trace, and behind it what
+    options.data names; None: this is the conductor's machine.
     """
 
     place: int
@@ -38,7 +49,7 @@ class Assignment(msgspec.Struct, frozen=True, tag=True):
     options: RunOptions
     jobs: list[JobPart]
     core: int | None = None
-    trace_bytes: int | None = None
+    files: list[SentFile] | None = None
 
 
 class Ping(msgspec.Struct, frozen=True, tag=True):
@@ -116,14 +127,16 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Want(msgspec.Struct, frozen=True, tag=True):
-    """Worker to conductor: it has no such trace. at: from which byte on it should be sent."""
+    """Worker to conductor: it has no such file. file: its place among them. at: from which byte on it is to be sent."""
 
+    file: int
     at: int
 
 
 class Chunk(msgspec.Struct, frozen=True, tag=True):
-    """Conductor to worker: a part of the trace."""
+    """Conductor to worker: a part of a file."""
 
+    file: int
     at: int
     data: bytes
 

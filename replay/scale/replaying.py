@@ -18,6 +18,8 @@ from replay.engine.requests.own_origin import refuse_own_origin
 from replay.engine.run import Job, Outcome, StopWhen
 from replay.engine.shares import Share
 from replay.engine.types import Progress, RunOptions
+from replay.engine.users.rows import Rows, rows_for
+from replay.engine.users.rows import notes_on as notes_on_rows
 from replay.errors import InputError
 from replay.results.merging.layout import WORKERS_FOLDER, worker_directory
 from replay.results.merging.merge import merge
@@ -28,7 +30,7 @@ from replay.scale.conductor import Conducted
 from replay.scale.crew import Crew
 from replay.scale.dividing import notes_on, options_of_share, target_of_share
 from replay.scale.latency import Latencies
-from replay.scale.messages import Assignment, JobPart
+from replay.scale.messages import Assignment, JobPart, SentFile
 from replay.scale.needs import Room, check_room
 from replay.scale.presses import Presses, counted_presses
 from replay.system.shortage import local_ports, most_descriptors_possible
@@ -97,13 +99,20 @@ def _conducted(
         # While this process reads the trace, the others come to life.
         found = read_trace(trace, options)
         refuse_own_origin(trace, found.header, [job.target for job in jobs], to_origin=options.to_origin)
+        rows = rows_for(trace, found.uses, options)
         if not crew.is_away:
             _check_room(found, jobs, options)
         planned = [planned_counts(trace, found, options, job.arm) for job in jobs]
         conductor.gather()
         run_ids = [job.run_id or secrets.token_hex(8) for job in jobs]
         tops = [
-            _Top(RunDir.create(job.out, found.header.name, job.target.name), job.target, counts, run_id)
+            _Top(
+                RunDir.create(job.out, found.header.name, job.target.name),
+                job.target,
+                counts,
+                run_id,
+                notes_on_rows(rows, found.uses, counts.sessions),
+            )
             for job, counts, run_id in zip(jobs, planned, run_ids, strict=True)
         ]
         with _gone_unless_started(tops):
@@ -111,8 +120,9 @@ def _conducted(
                 top.manifest = manifest_of(found, top.planned, top.target, options)
                 top.manifest.run_id = top.run_id
                 top.write(conductor.facts)
+            files = _files(trace, found, options, rows)
             conductor.assign(
-                trace,
+                [Path(file.path) for file in files],
                 lambda place, core: Assignment(
                     place,
                     count,
@@ -129,7 +139,7 @@ def _conducted(
                         for target, job, top in zip(targets[place], jobs, tops, strict=True)
                     ],
                     core,
-                    trace.stat().st_size if crew.is_away else None,
+                    files if crew.is_away else None,
                 ),
             )
             conductor.make_ready()
@@ -149,6 +159,14 @@ def _conducted(
             (lambda: None) if abort_when is None else abort_when.is_met,
         )
     return tops, conducted
+
+
+def _files(trace: Path, found: TraceScan, options: RunOptions, rows: Rows | None) -> list[SentFile]:
+    """What workers on other machines need: the trace, and the rows of users."""
+    files = [SentFile(str(trace), found.bytes, found.sha256)]
+    if options.data is not None and rows is not None:
+        files.append(SentFile(options.data, Path(options.data).stat().st_size, rows.facts.sha256))
+    return files
 
 
 def _check_possible(jobs: Sequence[Job]) -> None:
@@ -192,8 +210,11 @@ class _Top:
 
     manifest: Manifest
 
-    def __init__(self, directory: RunDir, target: Target, planned: Planned, run_id: str) -> None:
+    def __init__(
+        self, directory: RunDir, target: Target, planned: Planned, run_id: str, notes: Sequence[str]
+    ) -> None:
         self.directory, self.target, self.planned, self.run_id = directory, target, planned, run_id
+        self._notes = notes
 
     def __repr__(self) -> str:
         return f"<_Top {self.directory}>"
@@ -217,7 +238,7 @@ class _Top:
         self.manifest.ended = conducted.harm
         path = self.directory.path
         merged = merge(path, self.manifest)
-        merged.notes = [*notes, *merged.notes]
+        merged.notes = [*notes, *self._notes, *merged.notes]
         with contextlib.suppress(OSError):
             self.directory.write_manifest(merged)
         summary = rebuild(path, merged)

@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from replay import __version__
+from replay.exit_codes import EXIT_CODES
 from replay.scale.away import Away
 from replay.scale.lines import Line
 from replay.scale.messages import (
@@ -35,6 +36,7 @@ from replay.scale.messages import (
     Stop,
     ToWorker,
 )
+from replay.scale.sending import NotWhole
 
 _NS = 1_000_000_000
 _BEAT_NS = _NS
@@ -186,8 +188,8 @@ class Worker:
         elif isinstance(message, Stop):
             self._engine.tell(message)
         elif isinstance(message, Chunk):
-            if self._away is not None and self._away.take(message):
-                self._go_on()
+            if self._away is not None:
+                self._go_on(self._away, message)
         else:
             self._is_over = False
             self._begin(message)
@@ -196,20 +198,26 @@ class Worker:
         """The first run, or the next."""
         if not self._engine.is_open:
             self._line.send(Lost(ending(self._engine.end())))
-        elif assignment.trace_bytes is None:
+        elif assignment.files is None:
             self._engine.tell(assignment)
         else:
-            if self._away is not None:
-                self._away.close()
-            self._away = Away(assignment)
-            self._go_on()
+            self._away = self._away or Away()
+            self._go_on(self._away, assignment)
 
-    def _go_on(self) -> None:
-        """On another machine: ask for the rest of the trace, or let the engine begin."""
-        assert self._away is not None
-        want = self._away.want()
+    def _go_on(self, away: Away, message: Assignment | Chunk) -> None:
+        """On another machine: ask for the rest of the files, or let the engine begin."""
+        try:
+            if isinstance(message, Chunk):
+                away.take(message)
+            else:
+                away.begin(message)
+            want = away.want()
+        except (OSError, NotWhole) as error:
+            self._is_over = True
+            self._line.send(Failed(EXIT_CODES["not_carried_out"], str(error)))
+            return
         if want is None:
-            self._engine.tell(self._away.assignment())
+            self._engine.tell(away.assignment())
         else:
             self._line.send(want)
 

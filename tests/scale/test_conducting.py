@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections import deque
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -316,7 +315,7 @@ def test_a_worker_ends_its_engine_when_the_conductor_falls_silent(conducted, mon
 def two_runs(conductor, engines, silence=lambda: None):
     found = [go(conductor, engines, look=lambda _: [engine.say(Over()) for engine in engines])]
     silence()
-    conductor.assign(Path("trace.jsonl"), lambda place, core: assignment(place))
+    conductor.assign([], lambda place, core: assignment(place))
     for engine in engines:
         engine.say(READY)
     conductor.make_ready()

@@ -5,7 +5,9 @@ import socket
 import struct
 import subprocess
 import sys
+from hashlib import sha256
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +19,11 @@ from replay.results.summary import rebuild
 from replay.scale import crew
 from replay.scale.conductor import NotStarted
 from replay.scale.meeting import Meeting, address_of, join
-from replay.scale.messages import Chunk, Piece
+from replay.scale.messages import Chunk, Piece, SentFile, Want
 from replay.scale.mirror import Copy, Mirror
 from replay.scale.replaying import replay_dealt
 from replay.scale.secrets import TOKEN_VARIABLE, NotTrusted, shared_token
-from replay.scale.sending import CHUNK_BYTES, Fetched, chunk_of
+from replay.scale.sending import CHUNK_BYTES, NotWhole, Store, chunk_of
 from replay.target.target import Target
 from tests.support.waiting import until
 
@@ -139,23 +141,111 @@ def test_a_piece_that_has_no_place_is_refused(tmp_path, piece):
     assert not (tmp_path / "run" / "steps.jsonl").exists()
 
 
-def test_a_trace_is_sent_in_pieces_that_are_asked_for(tmp_path):
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "store").mkdir()
+    return Store(tmp_path / "store")
+
+
+def file_of(path, data):
+    path.write_bytes(data)
+    return SentFile(str(path), len(data), sha256(data).hexdigest())
+
+
+def sent(store, paths):
+    """Give it what it asks for; returns its wishes."""
+    wishes = []
+    while (want := store.want()) is not None:
+        wishes.append(want)
+        store.add(chunk_of(paths, want))
+    return wishes
+
+
+def elsewhere(file):
+    """As another machine sees it, on which there is no such path."""
+    return msgspec.structs.replace(file, path=f"/nowhere{file.path}")
+
+
+def test_files_are_sent_in_pieces_that_are_asked_for(tmp_path, store):
+    paths = [tmp_path / "trace.jsonl", tmp_path / "users.csv"]
+    files = [
+        elsewhere(file_of(path, os.urandom(size)))
+        for path, size in zip(paths, (2 * CHUNK_BYTES + 17, 9), strict=True)
+    ]
+
+    store.need(files)
+    wishes = sent(store, paths)
+
+    assert wishes == [Want(0, 0), Want(0, CHUNK_BYTES), Want(0, 2 * CHUNK_BYTES), Want(1, 0)]
+    for number, path in enumerate(paths):
+        assert store.path_of(number).name == path.name
+        assert store.path_of(number).read_bytes() == path.read_bytes()
+
+
+def test_a_file_that_is_there_is_not_sent_and_one_of_that_name_and_size_that_holds_something_else_is(
+    tmp_path, store
+):
+    trace, users = tmp_path / "trace.jsonl", tmp_path / "users.csv"
+    files = [file_of(trace, b"a trace"), file_of(users, b"user\na\n")]
+    users.write_bytes(b"user\nb\n")
+
+    store.need(files)
+    assert store.want() == Want(1, 0)
+    store.add(Chunk(1, 0, b"user\na\n"))
+
+    assert store.want() is None
+    assert store.path_of(0) == trace
+    assert (store.path_of(1).read_bytes(), users.read_bytes()) == (b"user\na\n", b"user\nb\n")
+
+
+def test_a_copy_is_kept_for_the_next_run(tmp_path, store):
+    trace, other = tmp_path / "trace.jsonl", tmp_path / "other.jsonl"
+    files = [elsewhere(file_of(path, path.name.encode())) for path in (trace, other)]
+
+    wishes = []
+    for file, path in zip([*files, *files], [trace, other, trace, other], strict=True):
+        store.need([file])
+        wishes.append(len(sent(store, [path])))
+        assert store.path_of(0).read_bytes() == path.read_bytes()
+
+    assert wishes == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("now", [b"", b"a tra", b"a trick", b"a trace that is longer"])
+def test_a_file_that_changed_while_it_was_sent_is_told_of(tmp_path, store, now):
     trace = tmp_path / "trace.jsonl"
-    trace.write_bytes(os.urandom(2 * CHUNK_BYTES + 17))
-    fetched = Fetched(tmp_path / "copy.jsonl", trace.stat().st_size)
+    file = elsewhere(file_of(trace, b"a trace"))
+    store.need([file])
+    trace.write_bytes(now)
 
-    while not fetched.is_whole:
-        fetched.add(chunk_of(trace, fetched.want()))
+    with pytest.raises(NotWhole, match=r"^trace\.jsonl: changed while it was sent\. Run it again\.$"):
+        sent(store, [trace])
 
-    assert fetched.path.read_bytes() == trace.read_bytes()
-    with pytest.raises(ValueError, match="changed while it was sent"):
-        fetched.add(Chunk(0, b"x"))
+
+@pytest.mark.parametrize("chunk", [Chunk(0, 1, b"x"), Chunk(1, 0, b"x"), Chunk(-1, 0, b"x")])
+def test_a_piece_that_nobody_asked_for_is_refused(tmp_path, store, chunk):
+    store.need([elsewhere(file_of(tmp_path / "trace.jsonl", b"a trace"))])
+
+    with pytest.raises(NotWhole, match="not asked for"):
+        store.add(chunk)
+
+
+@pytest.mark.parametrize("want", [Want(1, 0), Want(-1, 0), Want(0, -1)])
+def test_a_wish_for_what_a_run_does_not_have_is_refused(tmp_path, want):
+    (tmp_path / "trace.jsonl").write_bytes(b"a trace")
+
+    with pytest.raises(ValueError, match="that the run does not have"):
+        chunk_of([tmp_path / "trace.jsonl"], want)
 
 
 def test_a_run_of_workers_that_come_over_the_network_is_one_run(truth, write_trace, tmp_path, monkeypatch):
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN.decode())
     get = write_trace.get
-    trace = write_trace(*[(n * 10.0, [get("a", f"/{n}"), get("b", f"/{n}/b", ["a"])]) for n in range(20)])
+    trace = write_trace(
+        *[(n * 10.0, [get("a", f"/{n}?u={{{{row.user}}}}"), get("b", f"/{n}/b", ["a"])]) for n in range(20)]
+    )
+    users = tmp_path / "users.csv"
+    users.write_text("user\n" + "".join(f"u{n}\n" for n in range(15)))
     workers = []
 
     class Noted(Meeting):
@@ -170,7 +260,7 @@ def test_a_run_of_workers_that_come_over_the_network_is_one_run(truth, write_tra
     monkeypatch.setattr(crew, "Meeting", Noted)
     monkeypatch.chdir(trace.parent)
     relative = trace.relative_to(trace.parent)
-    options = RunOptions(workers=2, listen="127.0.0.1:0")
+    options = RunOptions(workers=2, listen="127.0.0.1:0", data=os.path.relpath(users))
 
     try:
         (outcome,) = replay_dealt(relative, [Job(Target(url=truth.url), tmp_path / "run")], options)
@@ -182,6 +272,9 @@ def test_a_run_of_workers_that_come_over_the_network_is_one_run(truth, write_tra
 
     assert (outcome.summary.status, outcome.summary.counts.ok) == ("finished", 40)
     assert len({seen["path"] for seen in truth.arrivals}) == 40
+    asked = [seen["path"] for seen in truth.arrivals if "?u=" in seen["path"]]
+    assert sorted(asked) == sorted(f"/{n}?u=u{n % 15}" for n in range(20))
+    assert outcome.summary.notes[1] == "users.csv has 15 rows for 20 sessions, so that some are the same user"
     assert rebuild(outcome.directory) == outcome.summary
     assert len((outcome.directory / "workers" / "01" / "steps.jsonl").read_bytes().splitlines()) == 20
     assert [worker.poll() for worker in workers] == [0, 0]
