@@ -7,8 +7,7 @@ import click
 
 from replay.cli.command import Parts
 from replay.cli.paths import PATH
-from replay.cli.slos import ABORT
-from replay.cli.units import DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
+from replay.cli.units import ABORT, DURATION, FACTOR, FACTOR_OR_ZERO, MONEY, RATIO, WORKERS
 from replay.engine.types import Knobs, RunOptions
 from replay.results.fidelity import LEAST_FIDELITY
 

@@ -7,27 +7,11 @@ from typing import Any, TypeVar
 import click
 
 from replay.cli.paths import PATH
-from replay.judge.gate.abort import AbortRule, parse_abort
 from replay.judge.measures.slo import Slo, parse_slo, parse_slo_file
 from replay.judge.measures.slo_tokens import SloError
 
 _SLO_FILE_BYTES = 1 << 20
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class Abort(click.ParamType[AbortRule]):
-    """A condition that ends a run, over the last so many seconds: 'errors > 20% over 10s'."""
-
-    name = "rule"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> AbortRule:
-        try:
-            return parse_abort(str(value))
-        except SloError as error:
-            self.fail(str(error))
-
-
-ABORT = Abort()
 
 
 def slo_options(command: _Command) -> _Command:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,9 @@ from replay.engine.amounts import parse_budget
 from replay.engine.types import MOST_WORKERS, Budget
 from replay.system.cores import spare_cores
 from replay.trace.errors import shortened
+
+if TYPE_CHECKING:
+    from replay.judge.gate.abort import AbortRule
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?")
 _FAULTS = ("kill", "drain", "deploy")
@@ -142,6 +145,23 @@ def typed_duration(value_s: float) -> str:
     return f"{value_s:g}s"
 
 
+class Abort(click.ParamType["AbortRule"]):
+    """A condition that ends a run, over the last so many seconds: 'errors > 20% over 10s'."""
+
+    name = "rule"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "AbortRule":
+        # Imported with the first: most runs have none, and begin sooner without what judges by it.
+        from replay.judge.gate.abort import parse_abort
+        from replay.judge.measures.slo_tokens import SloError
+
+        try:
+            return parse_abort(str(value))
+        except SloError as error:
+            self.fail(str(error))
+
+
+ABORT = Abort()
 DURATION = Duration()
 MONEY = Money()
 FAULT_AT = FaultAt()

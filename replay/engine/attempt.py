@@ -1,7 +1,7 @@
 """One attempt of a step, and what a run asks of the target's side: to place steps, to render and to send them."""
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from replay.dialects.types import BodyFacts
 from replay.engine.requests.render import Rendered
@@ -112,6 +112,7 @@ class Converses(Protocol):
         """The id of the answer that this message ends."""
 
 
+@runtime_checkable
 class Gathers(Protocol):
     """A wire that writes at once what it is given between cork and uncork."""
 

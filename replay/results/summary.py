@@ -199,7 +199,8 @@ class SummaryFold:
             series_of[code] = self.series(*keys[code])
         series_codes = series_of[codes]
         yield
-        for n in np.unique(series_codes).tolist():
+        # np.unique imports numpy.ma when it is first called, which would be in the middle of a run.
+        for n in np.flatnonzero(np.bincount(series_codes)).tolist():
             of_series, series = rows[series_codes == n], self._series[n]
             for outcome, times in table.counted("outcome", of_series):
                 series.outcomes[outcome or ""] += times

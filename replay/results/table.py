@@ -84,6 +84,8 @@ Made = tuple[npt.NDArray[Any], list[str]]
 """A column, and its texts."""
 
 # One pass over the records for each field is faster than one for all: it makes no object of its own.
+# Pairs of kinds and names that a table is made for though there are fewer lines.
+_FEW_PAIRS = 1 << 16
 _GETTERS = {name: attrgetter(name) for name in (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)}
 
 
@@ -246,9 +248,20 @@ def paired(
 ) -> tuple[Codes, list[tuple[str, str]]]:
     """Two columns of texts as one of their pairs, with the pairs that there are."""
     width = len(second_texts) or 1
-    found, codes = np.unique(first.astype(np.int64) * width + second, return_inverse=True)
-    texts = [(first_texts[pair // width], second_texts[pair % width]) for pair in found.tolist()]
-    return codes.astype(np.int32), texts
+    pairs = first.astype(np.int64) * width + second
+    possible = len(first_texts) * width
+    if possible <= max(len(pairs), _FEW_PAIRS):
+        # A place for each that there may be: nothing is sorted.
+        is_there = np.zeros(possible, np.bool_)
+        is_there[pairs] = True
+        found = np.flatnonzero(is_there)
+        code_of = np.zeros(possible, np.int32)
+        code_of[found] = np.arange(len(found), dtype=np.int32)
+        codes = code_of[pairs]
+    else:
+        found, inverse = np.unique(pairs, return_inverse=True)
+        codes = inverse.astype(np.int32)
+    return codes, [(first_texts[pair // width], second_texts[pair % width]) for pair in found.tolist()]
 
 
 class Names:

@@ -17,11 +17,12 @@ import msgspec
 from replay.engine.progress import OnProgress
 from replay.engine.run import Job, Outcome, StopWhen, replay_together
 from replay.engine.types import Progress, RunOptions
-from replay.judge.gate.abort import AbortCheck, AbortRule, parse_abort
 from replay.target.target import Target
 from replay.trials.watching import Watcher, followed, say, told
 
 if TYPE_CHECKING:
+    # A run without such a rule begins sooner without what judges by it.
+    from replay.judge.gate.abort import AbortRule
     from replay.scale.crew import Crew
 
 _MODULE = "replay.trials.aborting"
@@ -55,7 +56,7 @@ class _Watched:
         self._is_told = False
         self.watcher = Watcher(_MODULE)
 
-    def look(self, rules: Sequence[AbortRule]) -> str | None:
+    def look(self, rules: "Sequence[AbortRule]") -> str | None:
         if not self._is_told:
             if not self._progress.start_ns:
                 return None
@@ -76,7 +77,7 @@ class AbortWatch:
     is_far: they are made on other machines.
     """
 
-    def __init__(self, rules: Sequence[AbortRule], *, is_far: bool = False) -> None:
+    def __init__(self, rules: "Sequence[AbortRule]", *, is_far: bool = False) -> None:
         self._rules = rules
         self._behind_ns = _FAR_BEHIND_NS if is_far else _BEHIND_NS
         self._watched: list[_Watched] = []
@@ -102,7 +103,7 @@ def replay_watched(
     options: RunOptions,
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
-    aborts: Sequence[AbortRule] = (),
+    aborts: "Sequence[AbortRule]" = (),
     crew: "Crew | None" = None,
 ) -> list[Outcome]:
     """As replay_together, or replay_dealt where there are to be several workers, ended by the first of these rules that
@@ -168,7 +169,7 @@ def replay_one(
     out: Path | None = None,
     on_progress: OnProgress | None = None,
     stop_when: StopWhen | None = None,
-    aborts: Sequence[AbortRule] = (),
+    aborts: "Sequence[AbortRule]" = (),
     crew: "Crew | None" = None,
 ) -> Outcome:
     """As replay_trace, ended by the first of these rules that holds."""
@@ -177,6 +178,8 @@ def replay_one(
 
 def main() -> None:
     """Watch until a rule holds; whoever started this process ends it."""
+    from replay.judge.gate.abort import AbortCheck, parse_abort
+
     watch = msgspec.json.decode(told(), type=_Told)
     checks = [AbortCheck(parse_abort(text)) for text in watch.rules]
     next_ns = 0

@@ -19,6 +19,12 @@ NOT_OF_A_RUN = (
     "replay.trials.evidence",
     "replay.scale.replaying",
     "replay.results.merging.merge",
+    "replay.judge.gate.abort",
+    "replay.judge.measures.metrics",
+    "replay.wire.http2.wire",
+    "hpack",
+    "http.cookiejar",
+    "numpy.ma",
 )
 _TELLS = """
 import sys
@@ -76,6 +82,14 @@ def test_a_run_without_a_verdict_needs_no_statistics(truth, write_trace, tmp_pat
     loaded = loaded_by("run", str(trace), "-t", truth.url, "--out", str(tmp_path / "run"))
 
     assert loaded.isdisjoint({"scipy", "pyarrow", "httpx", *NOT_OF_A_RUN})
+
+
+def test_a_run_that_prints_a_document_draws_nothing(truth, write_trace, tmp_path):
+    trace = write_trace((0.0, [write_trace.get("a", "/x")]))
+
+    loaded = loaded_by("run", str(trace), "-t", truth.url, "--out", str(tmp_path / "run"), "--json")
+
+    assert "rich" not in loaded
 
 
 def groups(group):

@@ -23,12 +23,10 @@ from replay.cli.options import (
     workers_options,
 )
 from replay.cli.paths import PATH
-from replay.cli.slos import read_slos
 from replay.cli.units import DURATION, FAULT_AT
 from replay.engine.types import At, FaultKind, RunOptions
 from replay.exit_codes import EXIT_CODES, Conclusion
 from replay.live.live import open_view
-from replay.report.terminal.run import print_summary
 from replay.results.types import AnswersKept
 from replay.target.file import load_target
 from replay.target.target import Target
@@ -126,6 +124,8 @@ def run(
     if as_json:
         print_json(outcome.summary)
     else:
+        from replay.report.terminal.run import print_summary
+
         print_summary(outcome.summary, outcome.directory)
     if events:
         _judge_recovery(outcome.directory, is_quiet=as_json)
@@ -143,6 +143,7 @@ def _judge_recovery(directory: Path, *, is_quiet: bool) -> None:
 
 def _show_forecast(trace: Path, target: Target, options: RunOptions, *, as_json: bool) -> None:
     from replay.cli.replaying.dry_run import show_forecast
+    from replay.cli.slos import read_slos
 
     show_forecast(trace, target, options, read_slos((), (), target.slo) if target.slo else (), as_json=as_json)
 

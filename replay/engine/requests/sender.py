@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from replay.dialects.asked import prompting_of
+from replay.engine.attempt import Gathers
 from replay.engine.requests.conversations import Conversations
 from replay.engine.requests.destinations import bare_urls
 from replay.engine.requests.redirects import Redirects
@@ -15,7 +16,6 @@ from replay.target.urls import ASGI_PREFIX
 from replay.trace.origins import origin_of
 from replay.wire.addresses import AddressBook
 from replay.wire.http1.wire import Http1Wire
-from replay.wire.http2.wire import Http2Wire
 from replay.wire.signin.credentials import Credentials
 from replay.wire.types import Wire
 from replay.wire.websocket.wire import WebSocketWire
@@ -52,7 +52,7 @@ class TargetSender:
             conversing = prompting_of(target.shape.kind).conversing
             assert conversing is not None
             self.conversation = Conversations(target.shape, conversing, self.renderers)
-        self.gathering = [wire for wire in self.wires if isinstance(wire, Http2Wire)]
+        self.gathering: list[Gathers] = [wire for wire in self.wires if isinstance(wire, Gathers)]
         self.decide, self.withholds = self._router.decide, self._router.withholds
         # An application that shares this process and its event loop.
         self.has_guest = any(place.url.startswith(ASGI_PREFIX) for place in self.places)
@@ -160,7 +160,12 @@ class TargetSender:
 def _wire(target: Target, url: str) -> Wire:
     if target.transport == "fast":
         addresses = AddressBook(target, url)
-        return Http2Wire(target, addresses) if target.http2 else Http1Wire(target, addresses)
+        if target.http2:
+            # As with httpx below: it brings tables of HPACK.
+            from replay.wire.http2.wire import Http2Wire
+
+            return Http2Wire(target, addresses)
+        return Http1Wire(target, addresses)
     # Imported here because importing httpx takes longer than starting all the rest of a run.
     from replay.wire.httpx.wire import HttpxWire
 

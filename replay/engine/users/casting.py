@@ -6,10 +6,10 @@ Most runs have no references, no rows and no cookies; a session then costs the l
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from replay.engine.requests.destinations import shares_cookies
-from replay.engine.users.cookies import Cookies
 from replay.engine.users.rows import Rows
 from replay.engine.users.values import SessionValues, User
 from replay.target.target import Target
@@ -17,6 +17,9 @@ from replay.trace.copies import Copy
 from replay.trace.origins import origin_of
 from replay.trace.types import Session
 from replay.trace.values.reserved import found_in
+
+if TYPE_CHECKING:
+    from replay.engine.users.cookies import Cookies
 
 
 class Casting:
@@ -40,12 +43,12 @@ class Casting:
         self._fills = fills
         self._rows = rows
         self._seed = seed
-        self._cookies = cookies
+        self._new_cookies = _maker_of_cookies() if cookies else None
         self._wall_ns = wall_ns
         self._is_idle = not (fills or cookies)
 
     def __repr__(self) -> str:
-        return f"<Casting with {self._rows}{', cookies' if self._cookies else ''}>"
+        return f"<Casting with {self._rows}{', cookies' if self._new_cookies else ''}>"
 
     def values_of(self, session: Session) -> SessionValues | None:
         """What this session's requests are filled with; None where they are sent as they are."""
@@ -58,14 +61,22 @@ class Casting:
                 return None
             names = frozenset()
         user = self._user(session) if self._fills and _asks(session) else None
-        if user is None and not names and not self._cookies:
+        new_cookies = self._new_cookies
+        if user is None and not names and new_cookies is None:
             return None
-        return SessionValues(names, user, Cookies() if self._cookies else None)
+        return SessionValues(names, user, None if new_cookies is None else new_cookies())
 
     def _user(self, session: Session) -> User:
         copy, place = (session.copy, session.place) if isinstance(session, Copy) else (0, 0)
         row = _nothing if self._rows is None else partial(_value, self._rows, place)
         return User(session.id, copy, self._seed, row, self._wall_ns)
+
+
+def _maker_of_cookies() -> "type[Cookies]":
+    # Few runs have any, and the standard library's rules for them bring much with them.
+    from replay.engine.users.cookies import Cookies
+
+    return Cookies
 
 
 def casting_for(

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 import msgspec
 
 from replay.engine.requests.render import Rendered
-from replay.engine.users.cookies import Cookies
 from replay.http.fields import as_sent
 from replay.trace.types import Request, Step, WsCall
 from replay.trace.values.extracting import MissingValue, filled, filled_call, filled_message, is_name
 from replay.trace.values.reserved import BadReference, reserved, time_text
+
+if TYPE_CHECKING:
+    from replay.engine.users.cookies import Cookies
 
 _Headers = Iterable[tuple[bytes, bytes]]
 
@@ -42,7 +44,9 @@ class SessionValues:
 
     __slots__ = ("_names", "_sent_at_ns", "cookies", "taken", "user")
 
-    def __init__(self, names: frozenset[str], user: User | None = None, cookies: Cookies | None = None) -> None:
+    def __init__(
+        self, names: frozenset[str], user: User | None = None, cookies: "Cookies | None" = None
+    ) -> None:
         self._names = names
         # By step: an attempt that is made again tells the time of the first, so that it is the same request.
         self._sent_at_ns: dict[str, int] = {}
