@@ -76,11 +76,13 @@ def test_what_safari_took_from_memory_or_disk_was_not_sent(imported):
     assert found.header["attributes"]["import"]["dropped"] == {"entries that came from the browser's cache": 2}
 
 
-def test_a_websocket_is_no_request(imported):
+def test_a_websocket_that_mitmproxy_wrote_is_opened_and_spoken_on(imported):
     found = imported("har-websocket-mitmproxy.har")
 
-    assert [step["request"]["path"] for step in found.steps] == ["/"]
-    assert found.header["attributes"]["import"]["dropped"] == {"WebSockets": 1}
+    assert [(step["kind"], step.get("ws", {}).get("action")) for step in found.steps] == [
+        ("http", None), ("ws", "open"), ("ws", None),
+    ]  # fmt: skip
+    assert found.steps[2]["ws"]["text"] == "hi"
 
 
 def test_ssl_beside_connect_is_the_clients_own_time(imported):

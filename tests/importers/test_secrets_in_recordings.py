@@ -97,9 +97,18 @@ def har(kind, body):
         "content": {"mimeType": "application/json", "text": json.dumps(ARGUMENTS)},
         "redirectURL": f"/?token={CANARY}",
     }
-    return FORMATS["har"].recording(
-        [json.dumps({"startedDateTime": at(0), "time": 5, "request": request, "response": response})]
-    )
+    asked = {**request, "method": "GET", "url": f"wss://ada:{CANARY}@localhost{QUERY}"}
+    messages = [
+        {"type": kind, "time": START_MS / 1000 + 1 + n, "opcode": 1, "data": data}
+        for n, (kind, data) in enumerate(
+            [("send", body), ("receive", json.dumps({"id": CANARY, "type": CANARY}))]
+        )
+    ]
+    entries = [
+        {"startedDateTime": at(0), "time": 5, "request": request, "response": response},
+        {"startedDateTime": at(0), "time": 5, "request": asked, "_webSocketMessages": messages},
+    ]
+    return FORMATS["har"].recording([json.dumps(entry) for entry in entries])
 
 
 def gor(kind, body):

@@ -15,8 +15,11 @@
   Content codings that the browser took off are not said again. Secrets are taken out as
   replay/trace/redaction/requests.py says. Of responses, headers and JSON bodies up to 64 KiB are kept in the same way,
   with `responses` "keep".
-- Dropped and counted: what was never sent over HTTP (data:, WebSockets, tunnels, what a cache answered or a server
-  pushed, what was blocked), and headers that hold secrets. The host becomes an attribute, since a target has its own.
+- WebSockets whose messages were recorded (`_webSocketMessages`) are steps as
+  replay/importers/captures/socket_messages.py says.
+- Dropped and counted: what was never sent over HTTP (data:, other WebSockets, tunnels, what a cache answered or a
+  server pushed, what was blocked), and headers that hold secrets. The host becomes an attribute, since a target has
+  its own.
 
 One file is held in memory.
 """
@@ -39,6 +42,8 @@ from replay.importers.captures.har_entries import (
     timing_of,
     why_not_sent,
 )
+from replay.importers.captures.har_sockets import recorded_messages
+from replay.importers.captures.socket_messages import OpenedSocket, socket_steps
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
 from replay.importers.reading.documents import read_salvaged
@@ -71,7 +76,7 @@ _MOST_METHOD = 20
 _REDACTOR = Redactor()
 _NOT_SENT: dict[NotSent, str] = {
     "not http": "entries that are not HTTP requests",
-    "websocket": "WebSockets",
+    "websocket": "WebSockets of which no message was recorded",
     "cache": "entries that came from the browser's cache",
     "tunnel": "tunnels of a proxy (CONNECT)",
     "pushed": "entries that the server pushed unasked",
@@ -202,16 +207,15 @@ def _calls(file: Path, options: ImportOptions, counts: _Counts, grain: Grain) ->
         counts.damage.lines += 1
         place = f"{shown_path(file)}, entry {n}"
         try:
-            call = _call(Item.of(raw, place), options, counts, grain)
+            found = _of_entry(Item.of(raw, place), n, options, counts, grain)
         except TraceError as error:
             counts.damage.lose(error)
             continue
-        if call is not None:
-            yield call
+        yield from found
 
 
-def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) -> _Call | None:
-    """One entry as a call; None where it is not replayed. Raises TraceError that names the entry and the field."""
+def _of_entry(entry: Item, n: int, options: ImportOptions, counts: _Counts, grain: Grain) -> Sequence[_Call]:
+    """One entry as a call, or several; none where it is not replayed. Raises TraceError that names entry and field."""
     request = entry.inner("request")
     if request is None:
         raise TraceError(f"{entry.place}: has no request.")
@@ -221,16 +225,18 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
         parts = urlsplit(url)
     except ValueError:
         counts.departures.drop("requests whose method or address cannot be replayed")
-        return None
+        return ()
     why = why_not_sent(entry, request, parts.scheme, pairs)
+    if why == "websocket" and (found := _of_socket(entry, n, url, pairs, options, counts, grain)):
+        return found
     if why is not None:
         counts.departures.drop(_NOT_SENT[why])
-        return None
+        return ()
     path = replayable_path(url)
     method = (request.plain("method") or "").upper()
     if path is None or not method.isalpha() or len(method) > _MOST_METHOD:
         counts.departures.drop("requests whose method or address cannot be replayed")
-        return None
+        return ()
     timing = timing_of(entry)
     at_ns = _started_ns(entry)
     if at_ns is not None:
@@ -256,7 +262,7 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
     )
     if options.responses == "keep" and response is not None:
         _keep_response(step, response, pairs)
-    return _Call(
+    called = _Call(
         url.partition("#")[0],
         _session_of(entry, path, pairs, options),
         None if at_ns is None else at_ns // 1_000 + timing.ours_us,
@@ -265,6 +271,55 @@ def _call(entry: Item, options: ImportOptions, counts: _Counts, grain: Grain) ->
         step,
         initiators(entry),
     )
+    return (called,)
+
+
+def _of_socket(
+    entry: Item,
+    n: int,
+    url: str,
+    pairs: Sequence[tuple[str, str]],
+    options: ImportOptions,
+    counts: _Counts,
+    grain: Grain,
+) -> list[_Call]:
+    """The messages of a WebSocket; none where they, or their times, were not recorded."""
+    url = f"http{url[2:]}" if url.startswith("ws") else url
+    path, at_ns = replayable_path(url), _started_ns(entry)
+    if path is None or at_ns is None:
+        return []
+    timing = timing_of(entry)
+    at_us = at_ns // 1_000 + timing.ours_us
+    messages = recorded_messages(entry, at_us)
+    if not messages:
+        return []
+    grain.add(at_ns)
+    for message in messages:
+        grain.add(message.at_us * 1_000)
+    clean = _REDACTOR.of_request(pairs)
+    headers, dropped = clean.headers_and_dropped()
+    counts.departures.drop("headers that hold secrets", dropped)
+    host = urlsplit(url).netloc.rpartition("@")[2][:LONGEST_TEXT]
+    opened = OpenedSocket(path, headers, at_us, timing.took_us, str(n), {"host": host})
+    made = socket_steps(opened, messages, clean)
+    counts.departures.drop("messages of WebSockets that came before any was sent", made.unasked)
+    counts.departures.infer("bodies that were not recorded, which are filled to their size", made.filled)
+    session = _session_of(entry, path, pairs, options)
+    steps = made.steps
+    # The browser asked once; the messages follow one another.
+    asked_by = [initiators(entry), *[[]] * (len(steps) - 1)]
+    return [
+        _Call(
+            url if not i else f"{url}#{i}",
+            session,
+            one.start_us,
+            one.took_us,
+            one.first_us,
+            one.step,
+            asked_by[i],
+        )
+        for i, one in enumerate(steps)
+    ]
 
 
 def _pairs(message: Item) -> list[tuple[str, str]]:

@@ -9,7 +9,8 @@
 - Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size,
   and so are compressed ones in which a secret is found, or that cannot be looked into.
   Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
-- Dropped and counted: flows that are not HTTP, WebSockets, requests that mitmproxy itself replayed, and headers that
+- WebSockets are steps as replay/importers/captures/socket_messages.py says; one that the client closed ends so.
+- Dropped and counted: flows that are not HTTP, requests that mitmproxy itself replayed, and headers that
   hold secrets. The host becomes an attribute, since a target has its own.
 
 One flow and the kept parts of all are held in memory. The library is the extra `mitmproxy`.
@@ -24,6 +25,7 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.importers.call_steps import LONGEST_TEXT
+from replay.importers.captures.socket_messages import OpenedSocket, SocketMessage, socket_steps
 from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.log_fields import (
@@ -49,6 +51,8 @@ from replay.trace.redaction.responses import (
     response_json,
 )
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
+from replay.trace.values.sockets import as_request
+from replay.websocket.types import BINARY, NORMAL, TEXT
 from replay.words.numbers import milliseconds
 
 _LARGEST_FLOW_BYTES = 256 << 20
@@ -84,6 +88,7 @@ class _Counts(msgspec.Struct):
     flows: int = 0
     not_http: int = 0
     websockets: int = 0
+    unasked_messages: int = 0
     replayed: int = 0
     not_replayable: int = 0
     without_time: int = 0
@@ -171,15 +176,13 @@ def _calls(
         for n, flow in enumerate(_flows(file, reader), 1):
             counts.flows += 1
             try:
-                call = _call(flow, options, counts, grain)
-                if call is not None:
+                found = _calls_of(flow, options, counts, grain)
+                if found:
                     _add_origins(flow.request, went_to)
             except Exception as error:  # the library checks a flow's fields only when they are asked for
                 raise _unreadable(file, n, error) from error
-            if call is None:
-                continue
-            calls.append(call)
-            kept_bytes += _kept_bytes(call.step)
+            calls += found
+            kept_bytes += sum(_kept_bytes(call.step) for call in found)
             if len(calls) > _MOST_REQUESTS or kept_bytes > _MOST_KEPT_BYTES:
                 raise TraceError(
                     f"{shown_path(file)}: more than {_MOST_REQUESTS:,} requests, or {_MOST_KEPT_BYTES >> 30} GiB "
@@ -238,13 +241,48 @@ def _unreadable(file: Path, n: int, error: Exception) -> TraceError:
     )
 
 
+def _calls_of(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) -> Sequence[_Call]:
+    """One flow as a call, or as several where it is a WebSocket; none where it is not replayed."""
+    call = _call(flow, options, counts, grain)
+    if call is None or flow.websocket is None:
+        return () if call is None else (call,)
+    return _of_socket(flow, call, counts, grain)
+
+
+def _of_socket(flow: _Flow, call: _Call, counts: _Counts, grain: Grain) -> Sequence[_Call]:
+    """The messages of a WebSocket, as its opening was read: a call."""
+    request = call.step.request
+    assert request is not None
+    socket = flow.websocket
+    messages = [
+        SocketMessage(
+            bool(message.from_client), max(at_us, call.start_us), message.type == TEXT, message.content
+        )
+        for message in socket.messages
+        if message.type in (TEXT, BINARY) and (at_us := _us(message.timestamp)) is not None
+    ]
+    if not messages:
+        counts.websockets += 1
+        return ()
+    closed = None
+    if socket.closed_by_client and (at_us := _us(socket.timestamp_end)) is not None:
+        closed = at_us, socket.close_code or NORMAL
+    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in flow.request.headers.fields]
+    opened = OpenedSocket(
+        request.path, request.headers, call.start_us, call.took_us, _text(flow.id), call.step.attributes
+    )
+    for recorded in messages:
+        grain.add(recorded.at_us)
+    made = socket_steps(opened, messages, _REDACTOR.of_request(pairs), closed)
+    counts.unasked_messages += made.unasked
+    counts.long_bodies += made.filled
+    return [_Call(one.start_us, one.took_us, call.group, one.step) for one in made.steps]
+
+
 def _call(flow: _Flow, options: ImportOptions, counts: _Counts, grain: Grain) -> _Call | None:
     """One flow as a call; None where it is not replayed."""
     if flow.type != "http":
         counts.not_http += 1
-        return None
-    if flow.websocket is not None:
-        counts.websockets += 1
         return None
     if flow.is_replay == "request":
         counts.replayed += 1
@@ -333,7 +371,7 @@ def _request(request: _Flow, made: Request, clean: RequestRedactor, counts: _Cou
 
 
 def _kept_bytes(step: Step) -> int:
-    request = step.request
+    request = step.request if step.ws is None else as_request(step.ws)
     if request is None:
         return 0
     bodies: Iterable[Any] = (request.body, request.body_base64, request.json)
@@ -413,7 +451,8 @@ def _notes(counts: _Counts, requests: int, sessions: int, resolution_ms: float) 
                 "compressed body(s) that may hold secrets are filled to their size",
             ),
             ("Dropped", counts.not_http, "flow(s) that are not HTTP"),
-            ("Dropped", counts.websockets, "WebSocket(s)"),
+            ("Dropped", counts.websockets, "WebSocket(s) without a message"),
+            ("Dropped", counts.unasked_messages, "message(s) of WebSockets that came before any was sent"),
             ("Dropped", counts.replayed, "request(s) that mitmproxy replayed itself"),
             ("Dropped", counts.not_replayable, "request(s) whose method or address cannot be replayed"),
             ("Dropped", counts.without_time, "request(s) without a time"),

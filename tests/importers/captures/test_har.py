@@ -170,7 +170,7 @@ def test_what_is_no_http_request_is_dropped_and_counted(tmp_path):
 
     assert len(session.steps) == 1
     assert "Dropped: 1 entries that are not HTTP requests." in result.notes
-    assert "Dropped: 1 WebSockets." in result.notes
+    assert "Dropped: 1 WebSockets of which no message was recorded." in result.notes
     assert "Dropped: 1 entries that came from the browser's cache." in result.notes
 
 

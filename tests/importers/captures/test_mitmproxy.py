@@ -11,13 +11,14 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from websockets.frames import Opcode
 
 from replay.importers.captures import mitmproxy as module
 from replay.importers.captures.mitmproxy import Mitmproxy
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter
-from replay.trace.types import Edge
+from replay.trace.types import Edge, Until
 
 ZERO_S = 1_795_436_345
 
@@ -199,7 +200,7 @@ def test_what_is_no_request_of_a_client_is_dropped_and_counted(imported):
     result, (session,) = imported(
         flow(0),
         flow(1, type="tcp"),
-        flow(2, websocket=object()),
+        flow(2, websocket=SimpleNamespace(messages=[]), id="f"),
         flow(3, is_replay="request"),
         flow(4, path="*", method="OPTIONS"),
     )
@@ -207,7 +208,7 @@ def test_what_is_no_request_of_a_client_is_dropped_and_counted(imported):
     assert len(session.steps) == 1
     for what in (
         "flow(s) that are not HTTP",
-        "WebSocket(s)",
+        "WebSocket(s) without a message",
         "request(s) that mitmproxy replayed itself",
         "request(s) whose method or address cannot be replayed",
     ):
@@ -414,3 +415,31 @@ def test_a_flow_of_nothing_but_tiny_values_is_refused_before_it_is_taken_apart(m
 
     with pytest.raises(TraceError, match="a flow holds more than 100 values"):
         source.read(303)
+
+
+def test_messages_of_a_websocket_are_steps_and_so_is_the_clients_close(imported):
+    def message(from_client, ms, content, opcode=Opcode.TEXT):
+        return SimpleNamespace(
+            from_client=from_client, timestamp=ZERO_S + ms / 1000, type=opcode, content=content
+        )
+
+    socket = SimpleNamespace(
+        messages=[
+            message(True, 30, b'{"a":1}'),
+            message(False, 45, b'{"type":"done"}'),
+            message(True, 50, b"", Opcode.PING),
+        ],
+        closed_by_client=True,
+        close_code=1000,
+        timestamp_end=ZERO_S + 0.08,
+    )
+    headers = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Key", b"k"), (b"X-Own", b"1")]
+
+    _, (session,) = imported(flow(0, 10, "/live", status=101, websocket=socket, headers=headers, id="f-1"))
+
+    assert [(step.ws.action, step.at_ms, step.took_ms) for step in session.steps] == [
+        ("open", 0.0, 10.0),
+        ("message", 30.0, 15.0),
+        ("close", 80.0, None),
+    ]
+    assert (session.steps[1].ws.until, session.steps[1].ws.headers) == (Until("/type", "done"), {"X-Own": "1"})
