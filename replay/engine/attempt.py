@@ -35,6 +35,7 @@ class Attempt(Exchange, eq=False, gc=False):
     the first retry. expected: None where a status below 400 is all that is asked. check: the name of the expectation
     that was not met. facts: what the answer's body says of itself. handshake_ns: how long it waited for its session
     with an MCP server to be opened. hops: how many redirects led to it.
+    grpc_status: how a gRPC call ended, where its answer says so.
     """
 
     step: Step
@@ -49,6 +50,7 @@ class Attempt(Exchange, eq=False, gc=False):
     facts: BodyFacts | None = None
     handshake_ns: int = 0
     hops: int = 0
+    grpc_status: str | None = None
 
     @property
     def written_ns(self) -> int:

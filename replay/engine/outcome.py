@@ -9,18 +9,24 @@ isError, an error object or an error event of a model, and a model's stream that
 failures whatever the status says (replay/dialects). So are a redirect and a web page, which no model and no MCP server
 answers with.
 
+What a gRPC call is held to is in replay/engine/grpc/outcome.py.
+
 Most steps need none of this. For them `Outcomes.of` says None, and a status below 400 is all that is asked.
 """
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from replay.dialects.bodies import family_of_request, read_body
 from replay.dialects.documents import is_web_page
 from replay.dialects.layouts.json_rpc import answer_among, awaited_by
-from replay.engine.attempt import Attempt
+from replay.engine.attempt import Attempt, Expectation
+from replay.engine.grpc.descriptors import descriptors_at
+from replay.engine.grpc.outcome import Calls
 from replay.http.codings import uncoded, uncoded_so_far
-from replay.results.types import is_transient
+from replay.results.types import is_transient, status_class
 from replay.target.routes import ExpectRule, expected_of
 from replay.target.target import Target
 from replay.trace.types import Expect, Step
@@ -34,11 +40,6 @@ _ANSWERERS = {"rpc": "an MCP server", "model": "a model"}
 
 NOT_LED_ON = "a redirect (status {}), which is not followed, where {} was asked"
 WEB_PAGE = "the answer is a web page (HTML) where {} was asked"
-
-
-def status_class(status: int) -> str:
-    """The class of failure of a status that was not expected."""
-    return "status_5xx" if status >= 500 else "status_4xx" if status >= 400 else "status"
 
 
 class Expected:
@@ -146,6 +147,7 @@ class Outcomes:
         # From the last to the first: the last that matches counts.
         self._reads_answers = reads_answers
         self._rules = [(rule, self._usable(expected_of(rule))) for rule in reversed(target.expect)]
+        self._calls = Calls(descriptors_at(target.grpc.descriptors))
         self._reads_kinds = reads_answers and target.answers == "kind"
         self._asks_nothing_more = not self._rules and not self._keeps_body
         self._ruled: dict[tuple[str, str], Expect | None] = {}
@@ -154,8 +156,10 @@ class Outcomes:
     def __repr__(self) -> str:
         return f"<Outcomes by {len(self._rules)} rules>"
 
-    def of(self, step: Step, body: bytes) -> Expected | None:
+    def of(self, step: Step, body: bytes) -> Expectation | None:
         """What this step is held to; None: to a status below 400 and nothing else. body: of its request."""
+        if step.grpc is not None:
+            return self._of_call(step)
         family = None
         is_read = self._reads_kinds and (body or step.kind not in _PLAIN_KINDS)
         if not is_read and self._asks_nothing_more and step.expect is None and step.recorded is None:
@@ -185,6 +189,22 @@ class Outcomes:
         if known is None:
             known = self._known[key] = Expected(expect, status, family, self._keeps_body)
         return known
+
+    def _of_call(self, step: Step) -> Expectation | None:
+        """A call ends with a status of its own, which its answer alone tells."""
+        if not self._reads_answers:
+            return None
+        expect = self._rule_for(step) if step.expect is None and self._rules else step.expect
+        if expect is None:
+            return self._calls.of(step, (), None)
+        named = expect.grpc_status
+        rest = msgspec.structs.replace(expect, status=(), grpc_status=())
+
+        def unmet_in(attempt: Attempt, message: bytes) -> str | None:
+            return unmet(rest, _headers(attempt), message, attempt.response_bytes)
+
+        checks = None if rest == Expect() else unmet_in
+        return self._calls.of(step, (named,) if isinstance(named, str) else named, checks)
 
     def _usable(self, expect: Expect | None) -> Expect | None:
         """As much of an expectation as can be looked at here."""

@@ -22,6 +22,7 @@ class Retries:
         self._policy = policy
         self._statuses = frozenset(policy.statuses)
         self._errors = frozenset(policy.errors)
+        self._grpc_statuses = frozenset(policy.grpc_statuses)
         self._seed = seed
         self.retried = 0
 
@@ -36,6 +37,8 @@ class Retries:
         if not (attempt.idempotent or policy.unsafe or policy.idempotency_header is not None):
             return False
         if attempt.phase is None and attempt.status in self._statuses:
+            return True
+        if attempt.grpc_status in self._grpc_statuses:
             return True
         return attempt.error is not None and attempt.error in self._errors
 

@@ -186,6 +186,7 @@ class _Run:
         self._run_id = job.run_id or secrets.token_hex(8)
         self.sender = TargetSender(job.target, self._run_id, read_only=options.read_only)
         self.sender.prepares = found.requests > found.sockets
+        self.sender.refuse_unspoken(found.calls)
         self._pace = Pace(options.knobs)
         observe = job.target.observe
         self.observe = observe

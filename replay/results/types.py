@@ -68,6 +68,7 @@ ERROR_CLASSES: dict[str, str] = {
     "status": "a status below 400 where another was expected",
     "check": "a header or a body that is not as expected",
     "rpc_error": "a JSON-RPC error",
+    "grpc_error": "a gRPC status that was not expected",
     "tool_error": "an MCP tool result with isError",
     "input_required": "an MCP call that asked for the user's input, which a replay cannot give",
     "model_error": "an error object in a model's answer, or an error event in its stream",
@@ -88,6 +89,11 @@ def is_transient(status: int) -> bool:
     return status >= 500 or status in TRANSIENT_STATUSES
 
 
+def status_class(status: int) -> str:
+    """The class of failure of a status that was not expected."""
+    return "status_5xx" if status >= 500 else "status_4xx" if status >= 400 else "status"
+
+
 class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """One line of steps.jsonl: one attempt of one step, or, with outcome unsent, a step that was never sent.
 
@@ -97,7 +103,7 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
 
     session: Annotated[str, Meta(description="The id of the session in the trace.")]
     step: Annotated[str, Meta(description="The id of the step in its session.")]
-    kind: Annotated[str, Meta(description="What sort of call it is: llm, tool, http, mcp or ws.")]
+    kind: Annotated[str, Meta(description="What sort of call it is: llm, tool, http, mcp, ws or grpc.")]
     name: Annotated[str, Meta(description="The step's name in the trace.")]
     target: Annotated[str, Meta(description="The name of the target.")]
     outcome: Annotated[Outcome, Meta(description="ok, failed, or unsent: it was never sent.")]
@@ -142,6 +148,10 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         ),
     ] = False
     status: Annotated[Status | None, Meta(description="The HTTP status of the response.")] = None
+    grpc_status: Annotated[
+        str | None,
+        Meta(description="How a gRPC call ended, such as OK or UNAVAILABLE, where its answer says so."),
+    ] = None
     request_bytes: Annotated[
         Count | None, Meta(description="The size of the request, head and body, in bytes.")
     ] = None
@@ -176,7 +186,10 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
     why: Annotated[
         str | None,
         Meta(
-            description="More of a failure than its class says, in a sentence; never words of the answer.",
+            description=(
+                "More of a failure than its class says, in a sentence; never words of the answer, but for the first "
+                "gRPC failure of each method and status, without secrets."
+            )
         ),
     ] = None
     censored: Annotated[
@@ -401,7 +414,7 @@ class Rate(msgspec.Struct, omit_defaults=True):
 class Series(msgspec.Struct, omit_defaults=True):
     """The steps of one kind and name."""
 
-    kind: Annotated[str, Meta(description="Their kind: llm, tool, http, mcp or ws.")]
+    kind: Annotated[str, Meta(description="Their kind: llm, tool, http, mcp, ws or grpc.")]
     name: Annotated[str, Meta(description="Their name.")]
     response: Annotated[Quantiles, Meta(description="Response times of those that were answered, in ms.")]
     service: Annotated[Quantiles, Meta(description="Service times of those that were answered, in ms.")]
@@ -539,7 +552,7 @@ class AnswerRecord(msgspec.Struct, gc=False, omit_defaults=True, tag_field="is",
 
     session: Annotated[str, Meta(description="The id of the session in the trace.")]
     step: Annotated[str, Meta(description="The id of the step in its session.")]
-    kind: Annotated[str, Meta(description="The step's kind: llm, tool, http, mcp or ws.")]
+    kind: Annotated[str, Meta(description="The step's kind: llm, tool, http, mcp, ws or grpc.")]
     name: Annotated[str, Meta(description="The step's name.")]
     status: Annotated[
         Status | None, Meta(description="The HTTP status; absent where no whole answer came.")

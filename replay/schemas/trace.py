@@ -34,12 +34,19 @@ class WsCall(types.WsCall, omit_defaults=True, forbid_unknown_fields=True):
     json: Annotated[Any, _meaning(types.WsCall, "json")] = msgspec.UNSET
 
 
+class GrpcCall(types.GrpcCall, omit_defaults=True, forbid_unknown_fields=True):
+    __doc__ = types.GrpcCall.__doc__
+
+    message: Annotated[Any, _meaning(types.GrpcCall, "message")] = msgspec.UNSET
+
+
 class Step(types.Step, omit_defaults=True, forbid_unknown_fields=True):
     __doc__ = types.Step.__doc__
 
     request: Annotated[Request | None, _meaning(types.Step, "request")] = None
     mcp: Annotated[McpCall | None, _meaning(types.Step, "mcp")] = None
     ws: Annotated[WsCall | None, _meaning(types.Step, "ws")] = None
+    grpc: Annotated[GrpcCall | None, _meaning(types.Step, "grpc")] = None
 
 
 class Session(types.Session, omit_defaults=True, forbid_unknown_fields=True):

@@ -32,6 +32,9 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         Shape | None,
         Meta(description="How model calls there become requests; absent: as [shape] of the target says."),
     ] = None
+    http2: Annotated[
+        bool | None, Meta(description="Whether to speak HTTP/2 there; absent: as http2 of the target says.")
+    ] = None
     auth: Annotated[
         Auth | Literal["target"] | None,
         Meta(
@@ -47,7 +50,7 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         if self.send_to is not None:
             check_url(self.send_to)
             return
-        for name in ("auth", "shape"):
+        for name in ("auth", "shape", "http2"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} of a route goes with send_to: nothing is sent for a wait")
 

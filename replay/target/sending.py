@@ -10,6 +10,7 @@ from replay.dialects.asked import prompting_of
 from replay.dialects.types import ModelLayout
 from replay.target.checking import LONGEST_S, check_address, check_header, check_positive
 from replay.target.urls import check_host
+from replay.trace.types import GrpcStatus
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -182,6 +183,7 @@ RetriedError = Literal[
     "app",
     "check",
     "rpc_error",
+    "grpc_error",
     "tool_error",
     "input_required",
     "model_error",
@@ -199,6 +201,9 @@ class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         503,
         504,
     )
+    grpc_statuses: Annotated[
+        tuple[GrpcStatus, ...], Meta(description="How a gRPC call ends that is then tried again.")
+    ] = ("UNAVAILABLE",)
     errors: Annotated[
         tuple[RetriedError, ...], Meta(description="The classes of failures after which it is tried again.")
     ] = ("connect", "reset", "timeout")

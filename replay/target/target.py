@@ -11,6 +11,7 @@ from msgspec import Meta
 from replay.target.auth import Auth
 from replay.target.checking import check_header
 from replay.target.cost import Cost
+from replay.target.grpc import Grpc
 from replay.target.mcp import Mcp
 from replay.target.routes import ExpectRule, Route
 from replay.target.sending import Connections, Follow, Retry, SessionRules, Shape, Timeouts, Tls, WebSocket
@@ -72,6 +73,7 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
         Shape, Meta(description="How model calls that are known by token counts become requests.")
     ] = Shape()
     mcp: Annotated[Mcp, Meta(description="How steps with mcp become requests.")] = Mcp()
+    grpc: Annotated[Grpc, Meta(description="How the messages of steps with grpc are known.")] = Grpc()
     websocket: Annotated[WebSocket, Meta(description="How WebSockets are spoken.")] = WebSocket()
     routes: Annotated[
         tuple[Route, ...],

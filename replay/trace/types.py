@@ -19,11 +19,31 @@ VERSION = 1
 # The name under which msgspec itself would read and write `extra`; the file room never lets it reach a file.
 EXTRA = "(unknown fields)"
 
-Kind = Literal["llm", "tool", "http", "mcp", "ws"]
+Kind = Literal["llm", "tool", "http", "mcp", "ws", "grpc"]
 WsAction = Literal["message", "open", "ping", "close"]
 Anchor = Literal["end", "first_byte", "start"]
 # Whether a recording or an import keeps what responses held.
 Responses = Literal["keep", "drop"]
+GrpcStatus = Literal[
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+]
+"""How a gRPC call ends, by its code: https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"""
 
 
 class Edge(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
@@ -158,6 +178,43 @@ class WsCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
+class GrpcCall(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
+    """A unary gRPC call; at most one of message, message_base64 and message_bytes is set, and with none the message is
+    empty.
+    """
+
+    method: Annotated[str, Meta(description="What is called: package.Service/Method.")]
+    message: Annotated[
+        msgspec.Raw,
+        Meta(
+            description=(
+                "The message, as JSON (https://protobuf.dev/programming-guides/json); the target names the descriptors "
+                "by which it is encoded."
+            )
+        ),
+    ] = msgspec.Raw(b"")
+    message_base64: Annotated[str | None, Meta(description="The message as it is sent, in base64.")] = None
+    message_bytes: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "The size of a message that was not kept, in bytes: 0, or 4 and more. One is filled in that any "
+                "protobuf message may be read from, the same in every run."
+            )
+        ),
+    ] = None
+    metadata: Annotated[
+        dict[str, str], Meta(description="Metadata, by name; values of names that end in -bin are base64.")
+    ] = {}
+    timeout_ms: Annotated[
+        float | None,
+        Meta(
+            description="The deadline, in ms: the server is told of it, and an answer that comes later is a failure."
+        ),
+    ] = None
+    extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
+
+
 class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """What the recording saw of the response."""
 
@@ -186,6 +243,7 @@ class Recorded(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fiel
             )
         ),
     ] = {}
+    grpc_status: Annotated[GrpcStatus | None, Meta(description="How a gRPC call ended.")] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
 
@@ -233,10 +291,14 @@ class Expect(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_u
         dict[str, JsonCheck], Meta(description="What JSON pointers (RFC 6901) into the body have to lead to.")
     ] = {}
     max_bytes: Annotated[int | None, Meta(description="The most that the body may have, in bytes.")] = None
+    grpc_status: Annotated[
+        GrpcStatus | tuple[GrpcStatus, ...],
+        Meta(description="How a gRPC call ends, or several ways of which it is one."),
+    ] = ()
 
 
 class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):
-    """One call the agent made; with none of request, llm, mcp and ws, a pure wait of took_ms."""
+    """One call the agent made; with none of request, llm, mcp, ws and grpc, a pure wait of took_ms."""
 
     id: Annotated[str, Meta(description="Its id, unique in the session.")]
     kind: Annotated[Kind, Meta(description="What sort of call it is.")]
@@ -274,11 +336,18 @@ class Step(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=T
     ws: Annotated[
         WsCall | None, Meta(description="What to do on a WebSocket of the session, instead of a request.")
     ] = None
+    grpc: Annotated[GrpcCall | None, Meta(description="The gRPC call to make, instead of a request.")] = None
     extra: dict[str, Any] | None = msgspec.field(default=None, name=EXTRA)
 
     @property
     def is_wait(self) -> bool:
-        return self.request is None and self.llm is None and self.mcp is None and self.ws is None
+        return (
+            self.request is None
+            and self.llm is None
+            and self.mcp is None
+            and self.ws is None
+            and self.grpc is None
+        )
 
 
 class Session(msgspec.Struct, gc=False, omit_defaults=True, forbid_unknown_fields=True):

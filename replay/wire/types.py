@@ -102,6 +102,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
       instance, cold: the target's own words, where the target file names headers for them.
       captured: the response's body (its first MiB), where keeps_body asked for it; content_encoding: its coding.
       captured_headers: the response's headers, where the engine put a list there.
+      trailers: fields that came after the body, by HTTP/2 on the fast path; None: none. captured_headers has them, too.
       retry_after_s: how long a failed response asks to wait.
 
     A msgspec Struct, because filling in its defaults is then done in C: 0.3 µs where an __init__ took 0.8 µs.
@@ -146,6 +147,7 @@ class Exchange(_Asked, kw_only=True, eq=False, gc=False):
     content_encoding: bytes | None = None
     why: str | None = None
     socket: OnSocket | None = None
+    trailers: tuple[tuple[bytes, bytes], ...] | None = None
 
     def __repr__(self) -> str:
         state = (

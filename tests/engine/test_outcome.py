@@ -206,7 +206,7 @@ def test_the_target_file_says_what_is_expected(tmp_path):
         ("[[expect]]\nstatsu = 200", 'unknown key "statsu" in [expect]. Did you mean "status"?'),
         (
             '[[expect]]\nkind = "tool"',
-            "expects nothing; say status, header, contains, matches, json or max_bytes",
+            "expects nothing; say status, grpc_status, header, contains, matches, json or max_bytes",
         ),
         ('[[expect]]\nstatus = "fine"', "expects the status 'fine'"),
         ('answers = "none"', 'answers: must be one of kind, status, and is "none"'),

@@ -20,7 +20,7 @@ from replay.trace.types import Step
 from replay.trace.values.extracting import MOST_BODY_BYTES
 
 # What a whole answer says went wrong; every other error of one follows from its status, or from what was expected.
-_SAID = ("model_error", "rpc_error", "tool_error", "input_required", "cut_short")
+_SAID = ("model_error", "rpc_error", "grpc_error", "tool_error", "input_required", "cut_short")
 Told = tuple[AnswerRecord, Shape | None]
 
 
@@ -41,6 +41,13 @@ def telling(attempt: Attempt, digests: Digests | None) -> Generator[None, None, 
         _tell_stream(told, attempt.events)
         return told, None
     body = bytes(kept or b"")
+    if attempt.step.grpc is not None and attempt.status == 200:
+        # Where the target describes its messages they were made JSON; else they are bytes.
+        if read_document(body) is None:
+            told.content = "coded" if body else "empty"
+            return told, None
+        yield
+        return told, (yield from _tell_body(told, attempt, body, digests))
     told.is_cut = attempt.method != "HEAD" and attempt.response_bytes > len(body)
     if attempt.content_encoding is not None:
         plain = (

@@ -2,14 +2,17 @@
 taken from it. On the hot path of a run; what a step does not need of this costs it a question.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from replay.engine.attempt import Attempt, Expectation, Renders, Sender
-from replay.engine.outcome import Outcomes, plain_body, status_class
+from replay.engine.grpc.descriptors import Unfit
+from replay.engine.outcome import Outcomes, plain_body
 from replay.engine.requests.render import Rendered
 from replay.engine.requests.router import WAIT
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Walk
+from replay.results.types import status_class
 from replay.trace.types import Step
 from replay.trace.values.extracting import taken
 from replay.wire.types import ALWAYS
@@ -79,19 +82,23 @@ class Composer:
             return
         where = self._decide(step)
         if where != WAIT:
-            walk.rendered = {0: self._renderers[where].render(step, walk.id)}
+            self._render(walk, 0, step, where)
 
     def render_ahead(self, walk: Walk, index: int, due_ns: int) -> None:
         """Render a step that will be due soon."""
         step = walk.steps[index]
-        if step is None:
-            return
+        if step is not None:
+            self._render(walk, index, step, self._decide(step))
+
+    def _render(self, walk: Walk, index: int, step: Step, where: int) -> None:
         if walk.rendered is None:
             walk.rendered = {}
-        walk.rendered[index] = self._renderers[self._decide(step)].render(step, walk.id)
+        # One that cannot be made, or only with values that are filled in later, is looked at when it is due.
+        with contextlib.suppress(Unfit):
+            walk.rendered[index] = self._renderers[where].render(step, walk.id)
 
     def first(self, walk: Walk, index: int, step: Step, where: int, due_ns: int, now: int) -> Attempt:
-        """The first attempt of a step, ready for the wire. where: its place. Raises MissingValue."""
+        """The first attempt of a step, ready for the wire. where: its place. Raises MissingValue, and Unfit."""
         rendered = walk.rendered.pop(index, None) if walk.rendered else None
         if rendered is not None and not self._renderers[where].is_current(rendered):
             rendered = None
@@ -217,8 +224,10 @@ class Composer:
             captured_headers=[],
         )
 
-    def unmade(self, walk: Walk, index: int, step: Step, due_ns: int, now: int) -> Attempt:
-        """The failed attempt of a step whose request refers to a value that no response gave."""
+    def unmade(
+        self, walk: Walk, index: int, step: Step, due_ns: int, now: int, why: str | None = None
+    ) -> Attempt:
+        """The failed attempt of a step that refers to a value which no response gave; or, with why, cannot be made."""
         return Attempt(
             b"",
             b"",
@@ -232,7 +241,9 @@ class Composer:
             now,
             session_key=walk,
             end_ns=now,
-            error=_EXTRACT,
+            error=_EXTRACT if why is None else "protocol",
+            phase=None if why is None else "send",
+            why=why,
         )
 
     def keep_cookies(self, attempt: Attempt) -> None:

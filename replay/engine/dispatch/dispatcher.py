@@ -16,7 +16,8 @@ from replay.engine.dispatch.late import Late
 from replay.engine.dispatch.leading import LedOn
 from replay.engine.dispatch.mcp_sessions import McpSessions
 from replay.engine.dispatch.websockets import WebSockets
-from replay.engine.outcome import Outcomes, status_class
+from replay.engine.grpc.descriptors import Unfit
+from replay.engine.outcome import Outcomes
 from replay.engine.pacing.pacer import Pacer
 from replay.engine.records.recorder import Recorder
 from replay.engine.requests.read_only import KeptBack
@@ -25,11 +26,13 @@ from replay.engine.retries import Retries
 from replay.engine.types import Progress, RunOptions
 from replay.engine.users.casting import Casting
 from replay.engine.walker import Due, Pace, Walk
+from replay.results.types import status_class
 from replay.trace.types import Step
 from replay.trace.values.extracting import MissingValue
 
 _NS = 1_000_000_000
-# A model call's prompt may take a millisecond to write out, so it is rendered this long before it is due.
+# A model call's prompt, or a message in JSON of gRPC, may take a millisecond to write out, so it is rendered this long
+# before it is due.
 _RENDER_AHEAD_NS = 5_000_000
 # Steps that are late by more than this are sent together, at the end of a burst.
 _LATE_NS = 200_000
@@ -147,7 +150,7 @@ class Dispatcher:
         step = walk.steps[index]
         if step is None:
             return
-        if step.llm is not None and self._decide(step) != WAIT:
+        if step.request is None and (step.llm or step.grpc) and self._decide(step) != WAIT:
             self._pacer.add(due_ns - _RENDER_AHEAD_NS, self._composer.render_ahead, walk, index)
         self._pacer.add(due_ns, self._on_due, walk, index)
 
@@ -177,8 +180,8 @@ class Dispatcher:
             return
         try:
             attempt = self._composer.first(walk, index, step, where, due_ns, now)
-        except MissingValue as missing:
-            self._miss(walk, index, step, due_ns, str(missing))
+        except (MissingValue, Unfit) as why:
+            self._miss(walk, index, step, due_ns, why)
             return
         if self._till is not None and not self._till.pays(step, attempt.body):
             self._stop()
@@ -201,6 +204,8 @@ class Dispatcher:
         """What sends this step to this place."""
         if step.mcp is not None:
             return self._mcp.wires[where]
+        if step.grpc is not None:
+            return self._wires[where]
         return (self._websockets.calls if step.ws is None else self._websockets.wires)[where]
 
     def _wait(self, walk: Walk, index: int, step: Step, due_ns: int) -> None:
@@ -220,16 +225,17 @@ class Dispatcher:
         if not walk.left:
             self._session_over(walk, end_ns)
 
-    def _miss(self, walk: Walk, index: int, step: Step, due_ns: int, name: str) -> None:
-        """A step's request refers to a value of this name, which no response gave."""
-        if self._kept_back is not None and self._kept_back.explains(walk, name):
+    def _miss(self, walk: Walk, index: int, step: Step, due_ns: int, why: MissingValue | Unfit) -> None:
+        """A step's request refers to a value that no response gave, or cannot be made."""
+        is_missing = isinstance(why, MissingValue)
+        if is_missing and self._kept_back is not None and self._kept_back.explains(walk, str(why)):
             self._kept_back.add(walk, step)
             self._leave_unsent(walk, index, step, due_ns, "read_only")
             return
         now = self._now()
         self._release(walk, walk.started(index, now))
         self.progress.sent += 1
-        self._done(self._composer.unmade(walk, index, step, due_ns, now))
+        self._done(self._composer.unmade(walk, index, step, due_ns, now, None if is_missing else str(why)))
 
     def _leave_unsent(self, walk: Walk, index: int, step: Step, due_ns: int, reason: str) -> None:
         self.progress.unsent += 1
@@ -272,9 +278,9 @@ class Dispatcher:
             self._till.settle(attempt)
         if redirects is not None and leads_on and redirects.sends_on(attempt, is_stopping=self.is_stopping):
             return
-        if attempt.status == 401:
-            self._sender.refused(attempt.place, attempt.sent_ns)
         is_failed = attempt.error is not None
+        if attempt.status == 401 or (is_failed and attempt.grpc_status == "UNAUTHENTICATED"):
+            self._sender.refused(attempt.place, attempt.sent_ns)
         if is_failed and self._retries is not None and self._is_retried(attempt, self._retries):
             return
         self._recorded(attempt)

@@ -16,7 +16,7 @@ from replay.engine.users.casting import Casting
 from replay.engine.users.values import SessionValues
 from replay.http.fields import NOT_OF_A_TRACE
 from replay.target.target import Target
-from replay.trace.types import LlmCall, McpCall, Request, Session, Step
+from replay.trace.types import GrpcCall, LlmCall, McpCall, Request, Session, Step
 from replay.trace.values.extracting import MissingValue
 from replay.trace.values.sockets import as_request
 
@@ -56,10 +56,7 @@ class Alike:
                 ready = values.filled(step)
         digest = blake2b(digest_size=8)
         asked = ready.request if ready.ws is None else as_request(ready.ws)
-        if asked is not None:
-            parts = self._parts(asked)
-        else:
-            parts = _llm_parts(step, session.id) if ready.mcp is None else _mcp_parts(ready.mcp)
+        parts = _call_parts(ready, session.id) if asked is None else self._parts(asked)
         for part in (str(where).encode(), *parts, *self._told(session, step)):
             digest.update(b"%d:" % len(part))
             digest.update(part)
@@ -85,6 +82,19 @@ class Alike:
     def count(self) -> int:
         """How many were like one before."""
         return len(self._seen) - len(np.unique(np.frombuffer(self._seen, np.uint64))) if self._seen else 0
+
+
+def _call_parts(step: Step, session_id: str) -> Iterator[bytes]:
+    if step.mcp is not None:
+        return _mcp_parts(step.mcp)
+    return _llm_parts(step, session_id) if step.grpc is None else _grpc_parts(step.grpc)
+
+
+def _grpc_parts(call: GrpcCall) -> Iterator[bytes]:
+    yield _bytes(
+        f"grpc {call.method} {call.metadata} {call.timeout_ms} {call.message_base64} {call.message_bytes}"
+    )
+    yield bytes(call.message)
 
 
 def _mcp_parts(call: McpCall) -> Iterator[bytes]:

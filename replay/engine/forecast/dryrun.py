@@ -16,6 +16,7 @@ import numpy as np
 from replay.engine.forecast.alike import Alike
 from replay.engine.forecast.weighing import Weighing
 from replay.engine.plan import planned_sessions, read_trace
+from replay.engine.requests.call_places import refuse_unspoken
 from replay.engine.requests.own_origin import recorded_at
 from replay.engine.requests.router import WAIT, Router
 from replay.engine.types import RunOptions
@@ -45,6 +46,7 @@ def foresee(
     rows = rows_for(trace, found.uses, options)
     sent_at_ns = began_ns = wall_ns()
     router = Router(target, read_only=options.read_only)
+    refuse_unspoken(target, router, found.calls)
     casting = casting_for(
         target,
         router.places,
@@ -91,6 +93,8 @@ def foresee(
             "--to-origin says that it is meant" if options.to_origin else "a run is refused without --to-origin"
         )
         notes.append(f"the trace was recorded at {origin}, which is this target; {meant}")
+    if weighing.unfit:
+        notes.append(f"gRPC calls that cannot be made: {weighing.unfit}; {weighing.unfit_example}")
     if unknown:
         notes.append(f"{unknown} steps have no recorded duration; they were taken to end at once")
     identical = alike.count

@@ -5,6 +5,7 @@ What is masked is named: a token by the environment variable that it would come 
 
 import shlex
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from replay.engine.requests.render import Rendered
 from replay.target.target import Target
@@ -12,7 +13,9 @@ from replay.trace.origins import origin_of
 from replay.trace.redaction.headers import redacted_path
 from replay.trace.redaction.secrets import may_be_secret
 from replay.trace.redaction.shown_urls import REDACTED
+from replay.trace.types import GrpcCall
 from replay.words.names import clean
+from replay.words.numbers import exact
 
 # Curl sends these by itself, or they are of this one run.
 _LEFT_OUT = ("host", "content-length", "connection", "accept-encoding", "traceparent")
@@ -33,6 +36,22 @@ def as_curl(rendered: Rendered, place: Target) -> str:
     if rendered.body:
         words += ["--data-raw", clean(rendered.body.decode("utf-8", "replace"), _LONGEST_BODY)]
     return shlex.join(words)
+
+
+def as_grpcurl(call: GrpcCall, place: Target) -> str:
+    """One gRPC call to a place, on one line, for https://github.com/fullstorydev/grpcurl; it takes messages in JSON."""
+    parts = urlsplit(place.url)
+    words = ["grpcurl", *(("-plaintext",) if parts.scheme == "http" else ())]
+    if place.grpc.descriptors is not None:
+        words += ["-protoset", place.grpc.descriptors]
+    for name, value in _headers([f"{name}: {value}" for name, value in call.metadata.items()], place):
+        words += ["-H", f"{name}: {clean(value, _LONGEST_VALUE)}"]
+    if call.timeout_ms is not None:
+        words += ["-max-time", exact(call.timeout_ms / 1_000).replace(",", "")]
+    if call.message:
+        words += ["-d", clean(bytes(call.message).decode("utf-8", "replace"), _LONGEST_BODY)]
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return shlex.join([*words, f"{parts.hostname}:{port}", call.method])
 
 
 def _headers(lines: list[str], place: Target) -> Iterator[tuple[str, str]]:

@@ -7,10 +7,12 @@ responses give.
 from collections import Counter
 
 from replay.engine.budget import Tokens, expected_tokens, is_model_call, price_of
-from replay.engine.forecast.specimens import as_curl
+from replay.engine.forecast.specimens import as_curl, as_grpcurl
+from replay.engine.grpc.descriptors import Unfit
 from replay.engine.requests.render import Renderer
 from replay.target.auth import Auth
 from replay.target.target import Target
+from replay.trace.errors import shown
 from replay.trace.origins import origin_of
 from replay.trace.types import Step
 from replay.wire.signin.credentials import Credentials
@@ -23,7 +25,8 @@ _SHOWN = 5
 
 class Weighing:
     """Adds up requests. methods, hosts, destinations: how many by each, and by both; bytes: of all, with their heads;
-    first: the first few as commands for curl.
+    first: the first few as commands for curl. unfit: gRPC calls that cannot be made as the trace has them; the first
+    of them and why is unfit_example.
     """
 
     def __init__(self, target: Target, places: list[Target]) -> None:
@@ -37,11 +40,20 @@ class Weighing:
         self.hosts: Counter[str] = Counter()
         self.destinations: Counter[tuple[str, str]] = Counter()
         self.first: list[str] = []
+        self.unfit = 0
+        self.unfit_example = ""
         self.bytes = self.model_calls = self.input_tokens = self.output_tokens = 0
 
     def add(self, where: int, step: Step, session_id: str) -> None:
         """A request that would be sent; where: the index of its place."""
-        rendered = self._renderers[where].render(step, session_id)
+        try:
+            rendered = self._renderers[where].render(step, session_id)
+        except Unfit as unfit:
+            # What stands for a value may fit once it is filled in.
+            if step.grpc is None or b"{{" not in bytes(step.grpc.message):
+                self.unfit += 1
+                self.unfit_example = self.unfit_example or f"step {shown(step.name)}: {unfit}"
+            return
         method, head, body = rendered.method, rendered.head, rendered.body
         is_known = method in self.methods or len(self.methods) < _MOST_METHODS
         named = method if is_known else _OTHER
@@ -50,7 +62,8 @@ class Weighing:
         self.destinations[named, self._hosts[where]] += 1
         if len(self.first) < _SHOWN and step.ws is None and not (self._asks_on_sockets and step.llm):
             # curl has no commands for messages.
-            self.first.append(as_curl(rendered, self._places[where]))
+            place = self._places[where]
+            self.first.append(as_curl(rendered, place) if step.grpc is None else as_grpcurl(step.grpc, place))
         self.bytes += len(head) + len(body)
         if is_model_call(step, body):
             tokens = expected_tokens(step, body)

@@ -84,6 +84,7 @@ class StepRecords:
             end_ns=x.end_ns - origin,
             attempt=x.number + x.stale_retries,
             status=x.status or None,
+            grpc_status=x.grpc_status,
             request_bytes=x.request_bytes or None,
             response_bytes=x.response_bytes,
             stream=x.is_stream,
@@ -140,14 +141,17 @@ class StepRecords:
         )
 
 
+def _is_made_up(step: Step) -> bool:
+    """Whether what it sends is filled in."""
+    request = step.request
+    if request is not None:
+        return bool(request.body_bytes)
+    call = step.ws or step.grpc
+    return call is not None and bool(call.message_bytes)
+
+
 def _connection(x: Attempt) -> Literal["new", "reused", "shared"]:
     return "new" if x.is_new_connection else "shared" if x.is_shared else "reused"
-
-
-def _is_made_up(step: Step) -> bool:
-    if step.ws is not None:
-        return bool(step.ws.message_bytes)
-    return step.request is not None and bool(step.request.body_bytes)
 
 
 # As TOLD of replay/results/plain_lines.py has it.
@@ -156,8 +160,8 @@ Told = tuple[int | None, int | None, int | None, bool, bool]
 
 def told_of(step: Step) -> Told | None:
     """What the trace says of a step beside how long it took and when: None where that is nothing."""
-    recorded, llm, request = step.recorded, step.llm, step.request
-    is_made_up = request is not None and bool(request.body_bytes)
+    recorded, llm = step.recorded, step.llm
+    is_made_up = _is_made_up(step)
     if recorded is None and llm is None and not is_made_up:
         return None
     status = None if recorded is None else recorded.status

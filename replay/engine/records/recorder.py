@@ -251,6 +251,7 @@ class Recorder:
                 and not x.stale_retries
                 and x.instance is None
                 and x.cold is None
+                and x.grpc_status is None
                 and x.number == 1
                 and intended_ns - origin >= warmup_ns
                 and sent_ns - x.started_ns < LEAST_WAITED_NS

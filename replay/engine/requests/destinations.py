@@ -28,7 +28,11 @@ def destination(target: Target, route: Route) -> Target:
     """The target as what a route leads to may see it. The route must have a send_to."""
     assert route.send_to is not None
     own = route.auth if isinstance(route.auth, Auth) else None
-    target = msgspec.structs.replace(target, shape=route.shape or target.shape)
+    target = msgspec.structs.replace(
+        target,
+        shape=route.shape or target.shape,
+        http2=target.http2 if route.http2 is None else route.http2,
+    )
     if route.auth == "target" or is_same_origin(route.send_to, target.url):
         return msgspec.structs.replace(target, url=route.send_to, auth=target.auth if own is None else own)
     tls = target.tls

@@ -2,8 +2,8 @@
 
 A request is safe by its method (RFC 9110, section 9.2.1), and unsafe if a header tells the server to take it for
 another one. Model calls are POST requests, and so kept back too. Of messages to MCP servers those that only ask are
-sent: lists, resources, prompts; what a tool does nobody knows, nor what a message on a WebSocket does. Methods are
-case-sensitive: what is not spelled as the safe ones are is none of them.
+sent: lists, resources, prompts; what a tool does nobody knows, nor what a message on a WebSocket or a gRPC call does.
+Methods are case-sensitive: what is not spelled as the safe ones are is none of them.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ def may_change_something(step: Step) -> bool:
     if step.ws is not None:
         return step.ws.action == "message"
     if request is None:
-        return not is_safe(step.mcp.method) if step.mcp is not None else step.llm is not None
+        return not is_safe(step.mcp.method) if step.mcp is not None else not step.is_wait
     return request.method not in SAFE_METHODS or _names_another_method(request)
 
 

@@ -60,6 +60,7 @@ class Redirects:
             and attempt.error is None
             and attempt.step.mcp is None
             and attempt.step.ws is None
+            and attempt.step.grpc is None
             and (recorded is None or recorded.status not in _FOLLOWED)
             and _location(attempt) is not None
         )

@@ -16,6 +16,7 @@ import msgspec
 
 from replay import __version__
 from replay.dialects.mcp import is_safe
+from replay.engine.grpc.calls import GrpcCalls
 from replay.engine.requests.dot_segments import below_root
 from replay.engine.requests.mcp_messages import McpMessages
 from replay.engine.requests.shapes import ModelCalls
@@ -67,6 +68,7 @@ class Renderer:
         self._shape = ModelCalls(target.shape)
         self._is_on_sockets = target.shape.websocket
         self._messages = McpMessages(target.mcp)
+        self._calls = GrpcCalls(target.grpc)
         self._known_credentials: list[tuple[bytes, bytes]] | None = None
         self._common = self._agent = ""
         self._replaced: frozenset[str] = frozenset()
@@ -79,20 +81,28 @@ class Renderer:
         return self._shape.clamped
 
     def render(self, step: Step, session_id: str, number: int = 1) -> Rendered:
-        """The request of a step that has one, or an llm or an mcp call. number: of the attempt."""
+        """The request of a step that has one, or of its call. number: of the attempt. Raises Unfit."""
         if self._credentials.headers() is not self._known_credentials:
             self._learn_credentials()
         request = step.request
         is_stream = is_safe_call = False
-        agent = self._agent
-        if request is None and step.mcp is not None:
-            request = self._messages.request_of(step.mcp, self._message_id(session_id, step.id, number))
-            is_safe_call = is_safe(step.mcp.method)
-        elif request is None and step.ws is not None:
-            return self._on_socket(step, step.ws, session_id, number)
+        agent, extra = self._agent, ""
         if request is not None:
             method, path = request.method, request.path
             body, content_type = _body(request)
+        elif step.mcp is not None:
+            request = self._messages.request_of(step.mcp, self._message_id(session_id, step.id, number))
+            is_safe_call = is_safe(step.mcp.method)
+            method, path = request.method, request.path
+            body, content_type = _body(request)
+        elif step.ws is not None:
+            return self._on_socket(step, step.ws, session_id, number)
+        elif step.grpc is not None:
+            request = self._calls.request_of(step.grpc)
+            method, path = request.method, request.path
+            body, content_type = self._calls.body_of(step.grpc), ""
+            # Without this, proxies need not pass on the trailers, which have the outcome.
+            extra = "te: trailers\r\n"
         else:
             llm = step.llm
             assert llm is not None
@@ -103,7 +113,6 @@ class Renderer:
             method, path = "POST", self._shape.path(llm)
             body, content_type = self._shape.body(llm, session_id, step.id), "application/json"
             is_stream = llm.stream
-        extra = ""
         if request is not None and request.headers:
             for name, value in request.headers.items():
                 key = name.lower()

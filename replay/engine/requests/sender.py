@@ -1,11 +1,13 @@
 """The target's side of a run: for each step, the wire to send it on and the bytes to send."""
 
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from replay.dialects.asked import prompting_of
 from replay.engine.attempt import Gathers
+from replay.engine.requests.call_places import refuse_unspoken
 from replay.engine.requests.conversations import Conversations
 from replay.engine.requests.destinations import bare_urls
 from replay.engine.requests.redirects import Redirects
@@ -71,6 +73,10 @@ class TargetSender:
 
     def __repr__(self) -> str:
         return f"<TargetSender {self._target.name}: {self.wires}>"
+
+    def refuse_unspoken(self, calls: Mapping[tuple[str, str], bool]) -> None:
+        """Raises TargetError where a place cannot take the gRPC calls that go there."""
+        refuse_unspoken(self._target, self._router, calls)
 
     async def open(self) -> None:
         """Get ready; raises TargetUnreachable if a URL of the target cannot be reached."""

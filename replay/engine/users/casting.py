@@ -115,8 +115,7 @@ def _sent_to(place: Target) -> str:
 
 
 def _asks(session: Session) -> bool:
-    sent = (step.request or step.mcp or step.ws for step in session.steps)
-    return any(asked is not None and any(found_in(asked)) for asked in sent)
+    return any(any(found_in(step)) for step in session.steps)
 
 
 def _value(rows: Rows, place: int, column: str) -> str | None:

@@ -9,8 +9,8 @@ import msgspec
 
 from replay.engine.requests.render import Rendered
 from replay.http.fields import as_sent
-from replay.trace.types import Request, Step, WsCall
-from replay.trace.values.extracting import MissingValue, filled, filled_call, filled_message, is_name
+from replay.trace.types import Request, Step
+from replay.trace.values.extracting import MissingValue, filled_step, is_name
 from replay.trace.values.reserved import BadReference, reserved, time_text
 
 if TYPE_CHECKING:
@@ -62,21 +62,12 @@ class SessionValues:
 
         Raises MissingValue.
         """
-        request, call = step.request, step.mcp or step.ws
-        if (request is None and call is None) or (self.user is None and not self._names):
+        if self.user is None and not self._names:
             return step
         own = None
         if self.user is not None:
             own = _Own(self.user, step.id, self._names, self._sent_at_ns).value_of
-        if request is not None:
-            made = filled(request, self.taken, own)
-            return step if made is request else msgspec.structs.replace(step, request=made)
-        if isinstance(call, WsCall):
-            message = filled_message(call, self.taken, own)
-            return step if message is call else msgspec.structs.replace(step, ws=message)
-        assert call is not None
-        said = filled_call(call, self.taken, own)
-        return step if said is call else msgspec.structs.replace(step, mcp=said)
+        return filled_step(step, self.taken, own)
 
     def rendered(
         self,

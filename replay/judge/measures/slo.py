@@ -30,7 +30,7 @@ Operator = Literal["<", "<=", ">", ">=", "=="]
 Statistic = Literal["quantile", "mean", "min", "max", "errors", "cold", "share", "rate"]
 
 MEASURES = ("response", "service", "ttfb", "ttft", "tpot", "makespan", "lag")
-KINDS = ("llm", "tool", "http", "mcp", "ws")
+KINDS = ("llm", "tool", "http", "mcp", "ws", "grpc")
 ERRORS = tuple(ERROR_CLASSES)
 PARTS = ("answered", "failed")
 _RECORDED_MEASURES = ("response", "service", "ttft", "tpot", "makespan")

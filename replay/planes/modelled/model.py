@@ -10,7 +10,7 @@ import math
 from hashlib import blake2b
 from statistics import NormalDist
 
-from replay.planes.modelled.time_types import Spread
+from replay.planes.modelled.time_types import USUAL_TIMES, Spread
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
 from replay.trace.types import Kind
 
@@ -54,7 +54,7 @@ class Model:
     def answer(self, kind: Kind, name: str, asked: Asked, key: bytes) -> Answer:
         service = self._service
         draw = int.from_bytes(blake2b(key, digest_size=8, key=self._seed).digest(), "little")
-        spread = service.by_name.get(name) or service.by_kind[kind]
+        spread = service.by_name.get(name) or service.by_kind.get(kind) or USUAL_TIMES[kind]
         wait_ms = min(time_ms(spread, uniform(draw, _FIRST)) / service.speed, _LONGEST_MS)
         if service.error_ratio and uniform(draw, _FAILS) < service.error_ratio:
             return Answer(503, wait_ms)

@@ -81,6 +81,7 @@ USUAL_TIMES: Mapping[Kind, Spread] = MappingProxyType(
         "mcp": Spread(60.0, 0.40),
         "http": Spread(40.0, 0.40),
         "ws": Spread(60.0, 0.40),
+        "grpc": Spread(40.0, 0.40),
     }
 )
 

@@ -15,7 +15,7 @@ from replay.words.numbers import exact
 # What part of a recorded step's time is work for the processor, beside waiting for somebody else. Our choice, for a
 # recording does not tell: model calls wait for the model; a tool mostly waits for an API, a disk or a database.
 USUAL_CPU_SHARES: Mapping[Kind, float] = MappingProxyType(
-    {"llm": 0.0, "tool": 0.1, "mcp": 0.1, "http": 0.1, "ws": 0.1}
+    {"llm": 0.0, "tool": 0.1, "mcp": 0.1, "http": 0.1, "ws": 0.1, "grpc": 0.1}
 )
 
 

@@ -24,7 +24,7 @@ _WORDS = {
     "null": "null",
 }
 _CHOICES = {
-    "kind": ("llm", "tool", "http", "mcp", "ws"),
+    "kind": ("llm", "tool", "http", "mcp", "ws", "grpc"),
     "anchor": ("end", "first_byte", "start"),
     "action": ("message", "open", "ping", "close"),
 }

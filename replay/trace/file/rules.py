@@ -4,11 +4,11 @@ Pure. The limits are generous for real traces and small enough that no line of a
 overflow a clock (int64 ns end after 292 years) or fill the memory.
 """
 
-import binascii
 import re
 
 from replay.http.fields import is_not_for_value
 from replay.trace.errors import shown
+from replay.trace.file.grpc_rules import grpc_problem, is_base64, misplaced_status
 from replay.trace.file.mcp_rules import mcp_problem
 from replay.trace.file.ws_rules import ws_problem
 from replay.trace.graph import Problem, find_graph_problem
@@ -25,8 +25,8 @@ MOST_TOKENS = 100_000_000
 MOST_BODY_BYTES = 1 << 30
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch  # RFC 9110, section 5.6.2
+_SENT = ("request", "llm", "mcp", "ws", "grpc")
 _PATH = re.compile(r"/[!-~]*").fullmatch  # RFC 3986 leaves nothing but visible ASCII
-_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/=]").search
 
 
 def find_problem(session: Session) -> Problem | None:
@@ -54,32 +54,8 @@ def find_problem(session: Session) -> Problem | None:
             if not 0.0 <= edge.delay_ms <= LONGEST_MS:
                 field = f"after[{n}].delay_ms"
                 return Problem(step.id, field, _time_text(field, edge.delay_ms))
-        if step.request is not None:
-            if step.llm is not None:
-                return Problem(step.id, "llm", "has both request and llm; a step has at most one of them")
-            if step.mcp is not None:
-                return Problem(step.id, "mcp", "has both request and mcp; a step has at most one of them")
-            if step.ws is not None:
-                return Problem(step.id, "ws", "has both request and ws; a step has at most one of them")
-            found = _request_problem(step.request)
-            if found is not None:
-                return Problem(step.id, *found)
-        elif step.llm is not None:
-            if step.mcp is not None:
-                return Problem(step.id, "mcp", "has both llm and mcp; a step has at most one of them")
-            if step.ws is not None:
-                return Problem(step.id, "ws", "has both llm and ws; a step has at most one of them")
-            found = _llm_problem(step.llm)
-            if found is not None:
-                return Problem(step.id, *found)
-        elif step.mcp is not None:
-            if step.ws is not None:
-                return Problem(step.id, "ws", "has both mcp and ws; a step has at most one of them")
-            found = mcp_problem(step.mcp)
-            if found is not None:
-                return Problem(step.id, *found)
-        elif step.ws is not None:
-            found = _ws_problem(step.ws)
+        if not step.is_wait:
+            found = _sent_problem(step)
             if found is not None:
                 return Problem(step.id, *found)
         for name, extract in step.extract.items():
@@ -93,7 +69,7 @@ def find_problem(session: Session) -> Problem | None:
             if why is not None:
                 return Problem(step.id, "extract", f"asks in extract for {why}")
         if step.expect is not None:
-            why = expect_problem(step.expect)
+            why = expect_problem(step.expect) or misplaced_status(step.expect, is_call=step.grpc is not None)
             if why is not None:
                 return Problem(step.id, "expect", why)
         if step.recorded is not None:
@@ -106,6 +82,25 @@ def find_problem(session: Session) -> Problem | None:
                     step.id, "recorded.status", f"has recorded.status {status}, which is not an HTTP status"
                 )
     return find_graph_problem(session)
+
+
+def _sent_problem(step: Step) -> tuple[str, str] | None:
+    """What is wrong with what a step sends."""
+    found = None
+    if step.request is not None:
+        found = _request_problem(step.request)
+    elif step.llm is not None:
+        found = _llm_problem(step.llm)
+    elif step.mcp is not None:
+        found = mcp_problem(step.mcp)
+    elif step.ws is not None:
+        found = _ws_problem(step.ws)
+    elif step.grpc is not None:
+        found = grpc_problem(step.grpc)
+    given = [name for name in _SENT if getattr(step, name) is not None]
+    if len(given) > 1:
+        return given[1], f"has both {given[0]} and {given[1]}; a step has at most one of them"
+    return found
 
 
 def _length_text(field: str, value: str) -> str:
@@ -156,7 +151,7 @@ def _request_problem(request: Request) -> tuple[str, str] | None:
     if request.body_bytes is not None and not 0 <= request.body_bytes <= MOST_BODY_BYTES:
         text = f"has request.body_bytes {request.body_bytes:,}; it must lie between 0 and {MOST_BODY_BYTES:,}"
         return "request.body_bytes", text
-    if request.body_base64 is not None and not _is_base64(request.body_base64):
+    if request.body_base64 is not None and not is_base64(request.body_base64):
         return "request.body_base64", "has a request.body_base64 that is not base64"
     return None
 
@@ -170,16 +165,6 @@ def _ws_problem(call: WsCall) -> tuple[str, str] | None:
     if found is None and not all(map(_TOKEN, call.protocols)):
         return "ws.protocols", "has ws.protocols with a name that is not an HTTP token"
     return found
-
-
-def _is_base64(text: str) -> bool:
-    if _NOT_BASE64(text):
-        return False
-    try:
-        binascii.a2b_base64(text, strict_mode=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
 
 
 def _llm_problem(llm: LlmCall) -> tuple[str, str] | None:

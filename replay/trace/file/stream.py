@@ -28,7 +28,7 @@ from replay.trace.file.stored import BlankLines, StoredBytes, WholeFile, open_li
 from replay.trace.file.unknown import Resembling, encoded_with_extra, has_extra, resembling, set_aside
 from replay.trace.file.weight import is_too_heavy
 from replay.trace.origins import MOST_ORIGINS, origin_of
-from replay.trace.types import Header, McpCall, Request, Session, WsCall
+from replay.trace.types import GrpcCall, Header, McpCall, Request, Session, WsCall
 from replay.trace.values.uses import Uses
 from replay.words.numbers import exact
 from replay.words.phrases import counted
@@ -36,6 +36,7 @@ from replay.words.phrases import counted
 LONGEST_LINE_BYTES = 256 << 20
 LONGEST_HEADER_BYTES = 1 << 20
 _MOST_MISSPELT = 20
+_MOST_CALLS = 1_000
 MOST_KEPT_BYTES = 16 << 20
 """So long a trace is held in memory rather than read again."""
 # How deep a session is decoded: session, steps, step, after, edge. Bodies in JSON lie deeper, or stay as they are.
@@ -44,7 +45,7 @@ _LEVELS = 5
 _BOM = b"\xef\xbb\xbf"
 _NO_JSON = Request("GET", "/").json
 _NO_ARGUMENTS, _NO_PARAMS = McpCall("").arguments, McpCall("").params
-_NO_MESSAGE = WsCall("").json
+_NO_MESSAGE, _NO_CALL = WsCall("").json, GrpcCall("").message
 _decode_header = msgspec.json.Decoder(Header).decode
 _decode_session = msgspec.json.Decoder(Session).decode
 _encode = msgspec.json.Encoder().encode
@@ -62,6 +63,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     bytes: of the file as stored. uses: the reserved references in it; None where nobody looked for them.
     marks: what tells copies of its sessions from them. text: its lines, unpacked, as far as they were to be kept; None
     where they were not, or are too long for that. misspelt: unknown fields that look like known ones, and how often.
+    calls: kind and name of steps that make gRPC calls, and whether one of them has its message in JSON.
     """
 
     header: Header
@@ -80,6 +82,7 @@ class TraceScan(msgspec.Struct, frozen=True):
     marks: Marks = Marks()
     text: _Text | None = None
     misspelt: dict[Resembling, int] = {}
+    calls: dict[tuple[str, str], bool] = {}
 
     @property
     def has_references(self) -> bool:
@@ -187,6 +190,8 @@ class TraceReader:
                 mcp.arguments, mcp.params = mcp.arguments.copy(), mcp.params.copy()
             elif (ws := step.ws) is not None and ws.json:
                 ws.json = ws.json.copy()
+            elif (grpc := step.grpc) is not None:
+                grpc.message = grpc.message.copy()
         if session.start_ms < self._last_start_ms:
             self._fail(
                 f"session {shown(session.id)} starts at {exact(session.start_ms)} ms, before the "
@@ -330,6 +335,8 @@ class TraceWriter:
                 step.mcp.params = step.mcp.params or _NO_PARAMS
             if step.ws is not None and not step.ws.json:
                 step.ws.json = _NO_MESSAGE
+            if step.grpc is not None:
+                step.grpc.message = step.grpc.message or _NO_CALL
         line = encoded_with_extra(session) if has_extra(session) else _encode(session)
         if b"\n" in line or b"\r" in line:  # within raw JSON bodies that were laid out for people
             line = msgspec.json.format(line, indent=-1)
@@ -387,6 +394,7 @@ def scan(
     ids = array("q")
     uses = Uses() if references else None
     marks = Marks()
+    calls: dict[tuple[str, str], bool] = {}
     with TraceReader(path, hashed=True, uses=uses, keeps=keeps is not None) as reader:
         for session in reader:
             if keeps is not None and not keeps(session):
@@ -408,6 +416,10 @@ def scan(
                     busy_ms += took_ms
                     if step.ws is not None:
                         sockets += 1
+                    if step.grpc is not None:
+                        key = step.kind, step.name
+                        if key in calls or len(calls) < _MOST_CALLS:
+                            calls[key] = calls.get(key, False) or bool(step.grpc.message)
                 end_ms = last_start_ms + step.at_ms + took_ms
                 if end_ms > span_ms:
                     span_ms = end_ms
@@ -429,6 +441,7 @@ def scan(
             marks=marks,
             text=reader.kept(),
             misspelt=dict(reader.misspelt.most_common()),
+            calls=calls,
         )
     repeated = _repeated(ids)
     if repeated:

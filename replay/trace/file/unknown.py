@@ -11,7 +11,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from replay.trace.types import EXTRA, Edge, Header, LlmCall, McpCall, Recorded, Request, Session, Step, WsCall
+from replay.trace.types import (
+    EXTRA,
+    Edge,
+    GrpcCall,
+    Header,
+    LlmCall,
+    McpCall,
+    Recorded,
+    Request,
+    Session,
+    Step,
+    WsCall,
+)
 
 _Fields = dict[str, msgspec.Raw]
 
@@ -24,6 +36,7 @@ _PARTS: dict[type[msgspec.Struct], dict[str, tuple[type[msgspec.Struct], bool]]]
         "llm": (LlmCall, False),
         "mcp": (McpCall, False),
         "ws": (WsCall, False),
+        "grpc": (GrpcCall, False),
         "recorded": (Recorded, False),
     },
 }
@@ -37,7 +50,8 @@ def _known(kind: type[msgspec.Struct]) -> frozenset[str]:
 
 
 _KNOWN: dict[type[msgspec.Struct], frozenset[str]] = {
-    kind: _known(kind) for kind in (Header, Session, Step, Edge, Request, LlmCall, McpCall, WsCall, Recorded)
+    kind: _known(kind)
+    for kind in (Header, Session, Step, Edge, Request, LlmCall, McpCall, WsCall, GrpcCall, Recorded)
 }
 
 
@@ -88,16 +102,16 @@ def resembling(session: Session) -> Iterator[Resembling]:
                 yield Resembling(name, known)
 
 
-def _parts(
-    session: Session,
-) -> Iterator[Session | Step | Edge | Request | LlmCall | McpCall | WsCall | Recorded]:
+_Part = Session | Step | Edge | Request | LlmCall | McpCall | WsCall | GrpcCall | Recorded
+
+
+def _parts(session: Session) -> Iterator[_Part]:
     yield session
     for step in session.steps:
         yield step
         yield from step.after
-        yield from (
-            part for part in (step.request, step.llm, step.mcp, step.ws, step.recorded) if part is not None
-        )
+        parts = (step.request, step.llm, step.mcp, step.ws, step.grpc, step.recorded)
+        yield from (part for part in parts if part is not None)
 
 
 @lru_cache(maxsize=1024)
@@ -114,7 +128,7 @@ def has_extra(session: Session) -> bool:
     for step in session.steps:
         if step.extra or any(edge.extra for edge in step.after):
             return True
-        for part in (step.request, step.llm, step.mcp, step.ws, step.recorded):
+        for part in (step.request, step.llm, step.mcp, step.ws, step.grpc, step.recorded):
             if part is not None and part.extra:
                 return True
     return False

@@ -11,7 +11,7 @@ import msgspec
 from replay.trace.redaction.names import REDACTED
 from replay.trace.redaction.personal import PersonalData
 from replay.trace.redaction.texts import without_coded_secrets
-from replay.trace.types import Header, McpCall, Request, Step, WsCall
+from replay.trace.types import GrpcCall, Header, McpCall, Request, Step, WsCall
 from replay.trace.values.sockets import as_request, with_request
 
 _DEEPEST = 200
@@ -26,8 +26,8 @@ _IS_VERSION = re.compile(
 
 
 def personal_taken_out(step: Step, personal: PersonalData) -> bool:
-    """Take it out of what a step says: name, attributes, request, MCP call or message of a WebSocket,
-    kept response, unknown fields.
+    """Take it out of what a step says: name, attributes, request or call, kept response, unknown
+    fields.
 
     Returns whether any was there. What is nested deeper than any real JSON goes altogether. What the step checks of
     answers (`expect`) stays: another check would be made of it.
@@ -41,11 +41,13 @@ def personal_taken_out(step: Step, personal: PersonalData) -> bool:
         _clean_call(step.mcp, personal)
     if step.ws is not None:
         step.ws = _cleaned_message(step.ws, personal)
+    if step.grpc is not None:
+        _clean_grpc(step.grpc, personal)
     if step.recorded is not None:
         step.recorded.response_json = value_without_personal(step.recorded.response_json, personal)
         headers = step.recorded.response_headers
         step.recorded.response_headers = _headers(headers, personal)
-    for part in (step, step.request, step.recorded, step.llm, step.mcp, step.ws):
+    for part in (step, step.request, step.recorded, step.llm, step.mcp, step.ws, step.grpc):
         if part is not None and part.extra is not None:
             part.extra = value_without_personal(part.extra, personal)
     return msgspec.json.encode(step) != before
@@ -93,6 +95,13 @@ def _cleaned_message(call: WsCall, personal: PersonalData) -> WsCall:
         call.connection = personal.without(call.connection)
     # What ends the step stays, as what it checks does: another message would end it.
     return with_request(call, seen)
+
+
+def _clean_grpc(call: GrpcCall, personal: PersonalData) -> None:
+    """Bytes stay: what is in them is known by the descriptors of a target alone."""
+    call.metadata = _headers(call.metadata, personal)
+    if call.message:
+        call.message = _members_without_personal(call.message, personal)
 
 
 def _members_without_personal(raw: msgspec.Raw, personal: PersonalData) -> msgspec.Raw:

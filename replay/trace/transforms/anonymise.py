@@ -14,9 +14,21 @@ from typing import Any
 
 import msgspec
 
+from replay.trace.file.grpc_rules import LEAST_FILLER_BYTES
 from replay.trace.file.rules import LONGEST_NAME, MOST_BODY_BYTES
 from replay.trace.transforms.types import Tally
-from replay.trace.types import Header, LlmCall, McpCall, Recorded, Request, Session, Step, Until, WsCall
+from replay.trace.types import (
+    GrpcCall,
+    Header,
+    LlmCall,
+    McpCall,
+    Recorded,
+    Request,
+    Session,
+    Step,
+    Until,
+    WsCall,
+)
 from replay.trace.values.sockets import as_request, with_request
 
 # Segments of well-known APIs' paths, in small letters; versions such as v1 and v1beta stay besides.
@@ -158,6 +170,8 @@ class _Work:
             self._mcp(step.mcp)
         if step.ws is not None:
             step.ws = self._ws(step.ws)
+        if step.grpc is not None:
+            self._grpc(step.grpc)
         if step.recorded is not None:
             self._recorded(step.recorded)
 
@@ -216,6 +230,24 @@ class _Work:
         self._drop_unknown(call)
         return with_request(call, seen)
 
+    def _grpc(self, call: GrpcCall) -> None:
+        """What is called is known by its name, as a step is; of the message its size stays, where it is known."""
+        if self._names:
+            call.method = "/".join(map(self._pseudonym, call.method.split("/")))
+        self._tally["metadata of gRPC calls dropped"] += len(call.metadata)
+        call.metadata = {}
+        size_bytes = None
+        if call.message_base64 is not None:
+            size_bytes = len(b64decode(call.message_base64))
+        elif call.message:
+            # JSON takes about twice as much.
+            size_bytes = len(call.message) // 2
+        if size_bytes is not None:
+            self._tally["bodies turned into sizes"] += 1
+            call.message_bytes = size_bytes if size_bytes >= LEAST_FILLER_BYTES else 0
+        call.message, call.message_base64 = msgspec.Raw(b""), None
+        self._drop_unknown(call)
+
     def _recorded(self, recorded: Recorded) -> None:
         has_response = recorded.response_json is not None or bool(recorded.response_headers)
         self._tally["kept responses dropped"] += has_response
@@ -223,7 +255,9 @@ class _Work:
         recorded.response_headers = {}
         self._drop_unknown(recorded)
 
-    def _drop_unknown(self, part: Session | Step | Request | LlmCall | McpCall | WsCall | Recorded) -> None:
+    def _drop_unknown(
+        self, part: Session | Step | Request | LlmCall | McpCall | WsCall | GrpcCall | Recorded
+    ) -> None:
         self._count_unknown(part.extra)
         part.extra = None
 

@@ -105,6 +105,7 @@ def _copied(session: Session, copy: int, start_ms: float) -> Session:
             llm=step.llm and replace(step.llm),
             mcp=step.mcp and replace(step.mcp),
             ws=step.ws and replace(step.ws),
+            grpc=step.grpc and replace(step.grpc),
             recorded=step.recorded and replace(step.recorded),
         )
         for step in session.steps

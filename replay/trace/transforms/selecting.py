@@ -83,7 +83,7 @@ class Waits(msgspec.Struct, frozen=True):
                 for step in session.steps:
                     if not step.is_wait and (whole or self.selector.has_step(step)):
                         tally[LOST_VALUES] += bool(step.extract)
-                        step.request = step.llm = step.mcp = step.ws = None
+                        step.request = step.llm = step.mcp = step.ws = step.grpc = None
                         step.extract = {}
                         if step.recorded is not None:
                             step.recorded.response_json = None

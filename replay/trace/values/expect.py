@@ -49,7 +49,7 @@ def expect_problem(expect: Expect) -> str | None:
     if problem is not None:
         return f"has in `matches` {problem.removeprefix('has ')}"
     if expect == Expect():
-        return "expects nothing; say status, header, contains, matches, json or max_bytes"
+        return "expects nothing; say status, grpc_status, header, contains, matches, json or max_bytes"
     return None
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.http.fields import NOT_IN_VALUE
-from replay.trace.types import Extract, McpCall, Request, Step, WsCall
+from replay.trace.types import Extract, GrpcCall, McpCall, Request, Step, WsCall
 from replay.trace.values.patterns import MOST_INSTRUCTIONS, Match, compiled, pattern_problem
 from replay.trace.values.pointer import MISSING, pointed
 from replay.trace.values.reserved import RESERVED
@@ -132,31 +132,60 @@ def filled(request: Request, values: Mapping[str, str], own: Own | None = None) 
         body = _replaced(body, values, own, _written_in(body, request.headers))
     json = request.json
     if b"{{" in bytes(json):
-        text = bytes(json).decode("utf-8", "surrogatepass")
-        json = msgspec.Raw(_replaced(text, values, own, _escaped).encode("utf-8", "surrogatepass"))
+        json = _filled_json(json, values, own)
     if path == request.path and headers == request.headers and body == request.body and json is request.json:
         return request
     return msgspec.structs.replace(request, path=path, headers=headers, body=body, json=json)
 
 
-def filled_message(call: WsCall, values: Mapping[str, str], own: Own | None = None) -> WsCall:
-    """What a step does on a WebSocket with its references filled in, as in a request; the same one if it has none."""
+def filled_step(step: Step, values: Mapping[str, str], own: Own | None = None) -> Step:
+    """The step with the references of what it sends filled in, as `filled` does it; the same one if it has none."""
+    replace = msgspec.structs.replace
+    if step.request is not None:
+        request = filled(step.request, values, own)
+        return step if request is step.request else replace(step, request=request)
+    if step.mcp is not None:
+        mcp = _filled_message(step.mcp, values, own)
+        return step if mcp is step.mcp else replace(step, mcp=mcp)
+    if step.ws is not None:
+        ws = _filled_socket(step.ws, values, own)
+        return step if ws is step.ws else replace(step, ws=ws)
+    if step.grpc is not None:
+        grpc = _filled_grpc(step.grpc, values, own)
+        return step if grpc is step.grpc else replace(step, grpc=grpc)
+    return step
+
+
+def _filled_socket(call: WsCall, values: Mapping[str, str], own: Own | None) -> WsCall:
     request = as_request(call)
     made = filled(request, values, own)
     return call if made is request else with_request(call, made)
 
 
-def filled_call(call: McpCall, values: Mapping[str, str], own: Own | None = None) -> McpCall:
-    """The message with its references filled in; the same one if it has none. own: as above. Raises MissingValue."""
+def _filled_message(call: McpCall, values: Mapping[str, str], own: Own | None) -> McpCall:
     made: dict[str, Any] = {}
     for field in ("tool", "name", "uri"):
         if (text := getattr(call, field)) is not None and "{{" in text:
             made[field] = _replaced(text, values, own, str)
     for field in ("arguments", "params"):
-        if b"{{" in (raw := bytes(getattr(call, field))):
-            text = _replaced(raw.decode("utf-8", "surrogatepass"), values, own, _escaped)
-            made[field] = msgspec.Raw(text.encode("utf-8", "surrogatepass"))
+        if b"{{" in bytes(raw := getattr(call, field)):
+            made[field] = _filled_json(raw, values, own)
     return msgspec.structs.replace(call, **made) if made else call
+
+
+def _filled_grpc(call: GrpcCall, values: Mapping[str, str], own: Own | None) -> GrpcCall:
+    made: dict[str, Any] = {}
+    metadata = {name: _replaced(text, values, own, _in_one_line) for name, text in call.metadata.items()}
+    if metadata != call.metadata:
+        made["metadata"] = metadata
+    if b"{{" in bytes(call.message):
+        made["message"] = _filled_json(call.message, values, own)
+    return msgspec.structs.replace(call, **made) if made else call
+
+
+def _filled_json(raw: msgspec.Raw, values: Mapping[str, str], own: Own | None) -> msgspec.Raw:
+    text = _replaced(bytes(raw).decode("utf-8", "surrogatepass"), values, own, _escaped)
+    return msgspec.Raw(text.encode("utf-8", "surrogatepass"))
 
 
 def _encoded(value: str) -> str:

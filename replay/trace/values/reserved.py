@@ -16,8 +16,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from msgspec import Raw
+
 from replay.trace.errors import shown
-from replay.trace.types import McpCall, Request, WsCall
+from replay.trace.types import GrpcCall, McpCall, Request, Step
 from replay.trace.values.sockets import as_request
 
 Kind = Literal["copy", "session", "uuid", "now", "row"]
@@ -111,25 +113,39 @@ def time_text(wall_ns: int, reference: Reserved) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def found_in(asked: Request | McpCall | WsCall) -> Iterator[tuple[str, str]]:
+def found_in(step: Step) -> Iterator[tuple[str, str]]:
     """Each reserved reference of what a step sends with the field it stands in: (field, what stands between the
     braces).
     """
-    if isinstance(asked, WsCall):
-        yield from (
-            (field.replace("request", "ws"), text) for field, text in _found_in_request(as_request(asked))
-        )
-    else:
-        yield from _found_in_call(asked) if isinstance(asked, McpCall) else _found_in_request(asked)
+    if step.request is not None:
+        yield from _found_in_request(step.request)
+    elif step.mcp is not None:
+        yield from _found_in_message(step.mcp)
+    elif step.ws is not None:
+        found = _found_in_request(as_request(step.ws))
+        yield from ((field.replace("request", "ws"), text) for field, text in found)
+    elif step.grpc is not None:
+        yield from _found_in_grpc(step.grpc)
 
 
-def _found_in_call(call: McpCall) -> Iterator[tuple[str, str]]:
+def _found_in_message(call: McpCall) -> Iterator[tuple[str, str]]:
     for field in ("tool", "name", "uri"):
         if (text := getattr(call, field)) is not None and "{{" in text:
             yield from ((f"mcp.{field}", found[1]) for found in _find(text))
     for field in ("arguments", "params"):
-        if b"{{" in (raw := bytes(getattr(call, field))):
-            yield from ((f"mcp.{field}", found[1]) for found in _find(raw.decode("utf-8", "surrogatepass")))
+        yield from _found_in_json(f"mcp.{field}", getattr(call, field))
+
+
+def _found_in_grpc(call: GrpcCall) -> Iterator[tuple[str, str]]:
+    for text in call.metadata.values():
+        if "{{" in text:
+            yield from (("grpc.metadata", found[1]) for found in _find(text))
+    yield from _found_in_json("grpc.message", call.message)
+
+
+def _found_in_json(field: str, raw: Raw) -> Iterator[tuple[str, str]]:
+    if b"{{" in (json := bytes(raw)):
+        yield from ((field, found[1]) for found in _find(json.decode("utf-8", "surrogatepass")))
 
 
 def _found_in_request(request: Request) -> Iterator[tuple[str, str]]:
@@ -139,6 +155,4 @@ def _found_in_request(request: Request) -> Iterator[tuple[str, str]]:
             yield from (("request.headers", found[1]) for found in _find(text))
     if request.body is not None:
         yield from (("request.body", found[1]) for found in _find(request.body))
-    json = bytes(request.json)
-    if b"{{" in json:
-        yield from (("request.json", found[1]) for found in _find(json.decode("utf-8", "surrogatepass")))
+    yield from _found_in_json("request.json", request.json)

@@ -28,11 +28,8 @@ class Uses:
         """Take note of a session's references; returns the first that cannot be used."""
         own: set[str] | None = None
         for step in session.steps:
-            asked = step.request or step.mcp or step.ws
-            if asked is None:
-                continue
             here: set[str] = set()
-            for n, (field, text) in enumerate(found_in(asked)):
+            for n, (field, text) in enumerate(found_in(step)):
                 if own is None:
                     own = {name for each in session.steps for name in each.extract}
                 if text in own:  # a value that a step takes has its name for itself

@@ -107,6 +107,7 @@ class Stream(msgspec.Struct, eq=False, gc=False):
         if not ends:
             raise StreamFault(PROTOCOL_ERROR, "a second head")
         check_fields(fields)
+        self.exchange.trailers = fields
         if self.exchange.captured_headers is not None:
             self.exchange.captured_headers += fields
 

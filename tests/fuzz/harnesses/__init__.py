@@ -3,6 +3,7 @@
 from tests.fuzz.contract import Harness
 from tests.fuzz.harnesses import (
     answers,
+    calls,
     http2,
     imports,
     passing,
@@ -16,6 +17,6 @@ from tests.fuzz.harnesses import (
 
 HARNESSES: dict[str, Harness] = {
     harness.name: harness
-    for room in (traces, imports, written, answers, http2, websocket, passing, runs, workers, signin)
+    for room in (traces, imports, written, answers, http2, calls, websocket, passing, runs, workers, signin)
     for harness in room.HARNESSES
 }

@@ -94,7 +94,7 @@ def _request_block(data: bytes, folder: Path) -> bool:
     return True
 
 
-def _block(*fields: tuple[str, str], encoder: hpack.Encoder | None = None, huffman: bool = True) -> bytes:
+def header_block(*fields: tuple[str, str], encoder: hpack.Encoder | None = None, huffman: bool = True) -> bytes:
     coder = encoder or hpack.Encoder()
     if encoder is None:
         coder.header_table_size = 0
@@ -105,7 +105,7 @@ def _answers() -> list[bytes]:
     """What servers send: whole answers on streams 1, 3 and 5, after their settings."""
     taken = framing.SETTINGS_TAKEN
     begin = framing.settings({settings.MAX_CONCURRENT_STREAMS: 100}) + taken + framing.window_update(0, 1 << 20)
-    head = _block(
+    head = header_block(
         (":status", "200"), ("content-type", "application/json"), ("content-length", "2"), ("x-instance", "i-1")
     )
     frame = framing.frame
@@ -114,22 +114,25 @@ def _answers() -> list[bytes]:
         for n in (1, 3)
     ) + frame(HEADERS, END_HEADERS | END_STREAM, 5, head)  # fmt: skip
     stream = seeds.streams()[0]
-    events = _block((":status", "200"), ("content-type", "text/event-stream"))
-    hints = _block((":status", "103"), ("link", "</a>"))
+    events = header_block((":status", "200"), ("content-type", "text/event-stream"))
+    hints = header_block((":status", "103"), ("link", "</a>"))
     cut = b"".join(
         (
             frame(HEADERS, 0, 1, hints[:3]), frame(CONTINUATION, END_HEADERS, 1, hints[3:]),
             frame(HEADERS, END_HEADERS, 1, events),
             *(frame(DATA, PADDED, 1, b"\x02" + stream[at : at + 90] + b"\0\0") for at in range(0, len(stream), 90)),
-            frame(HEADERS, END_HEADERS | END_STREAM, 1, _block(("grpc-status", "0"))),
+            frame(HEADERS, END_HEADERS | END_STREAM, 1, header_block(("grpc-status", "0"))),
             framing.frame(framing.PING, 0, 0, b"12345678"), framing.reset(3, 7),
             framing.farewell(0),
         )
     )  # fmt: skip
     table = hpack.Encoder()
-    kept = [_block((":status", "200"), ("x-instance", "i-2"), ("server", "s"), encoder=table) for _ in range(2)]
+    kept = [
+        header_block((":status", "200"), ("x-instance", "i-2"), ("server", "s"), encoder=table)
+        for _ in range(2)
+    ]
     table.header_table_size = 0
-    kept.append(_block((":status", "404"), encoder=table))
+    kept.append(header_block((":status", "404"), encoder=table))
     with_table = b"".join(
         frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * n, block) for n, block in enumerate(kept)
     )

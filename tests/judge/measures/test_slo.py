@@ -62,7 +62,7 @@ def test_it_reads_what_people_write(text, field, value):
         (
             "p99(respone) < 3ms",
             '"respone" is neither a measure nor a kind of step (did you mean "response"?); known are response, '
-            "service, ttfb, ttft, tpot, makespan, lag, answered, failed, llm, tool, http, mcp, ws; name a step as tool:search "
+            "service, ttfb, ttft, tpot, makespan, lag, answered, failed, llm, tool, http, mcp, ws, grpc; name a step as tool:search "
             "(character 5).\n  p99(respone) < 3ms\n      ^",
         ),
         (

@@ -18,6 +18,7 @@ from replay.trace.types import (
     FORMAT,
     VERSION,
     Edge,
+    GrpcCall,
     Header,
     LlmCall,
     McpCall,
@@ -107,10 +108,26 @@ def mcp_calls(draw) -> McpCall:
 
 
 @st.composite
+def grpc_calls(draw) -> GrpcCall:
+    call = GrpcCall(
+        draw(st.sampled_from(["a.B/C", "B/c_1"])),
+        metadata=draw(st.dictionaries(st.sampled_from(["x-a", "x-b-bin"]), st.sampled_from(["", "YQ=="]))),
+        timeout_ms=draw(st.none() | st.floats(0.001, 1e6)),
+        extra=draw(extras),
+    )
+    what = draw(st.sampled_from(["none", "json", "base64", "bytes"]))
+    if what == "json":
+        call.message = draw(st.sampled_from([raw({}), raw({"a": ["é"]}), raw("x")]))
+    call.message_base64 = "AAEC" if what == "base64" else None
+    call.message_bytes = draw(st.integers(4, 1 << 30)) if what == "bytes" else None
+    return call
+
+
+@st.composite
 def steps_of(draw, ids: list[str]) -> list[Step]:
     steps = []
     for n, name in enumerate(ids):
-        what = draw(st.sampled_from(["wait", "request", "llm", "mcp"]))
+        what = draw(st.sampled_from(["wait", "request", "llm", "mcp", "grpc"]))
         llm = st.builds(
             LlmCall,
             input_tokens=st.integers(0, 10**6),
@@ -128,7 +145,7 @@ def steps_of(draw, ids: list[str]) -> list[Step]:
         steps.append(
             Step(
                 id=name,
-                kind=draw(st.sampled_from(["llm", "tool", "http", "mcp"])),
+                kind=draw(st.sampled_from(["llm", "tool", "http", "mcp", "grpc"])),
                 name=draw(names),
                 after=tuple(draw(st.lists(edges, max_size=3))) if edges is not None else (),
                 at_ms=draw(times),
@@ -136,6 +153,7 @@ def steps_of(draw, ids: list[str]) -> list[Step]:
                 request=draw(requests()) if what == "request" else None,
                 llm=draw(llm) if what == "llm" else None,
                 mcp=draw(mcp_calls()) if what == "mcp" else None,
+                grpc=draw(grpc_calls()) if what == "grpc" else None,
                 recorded=draw(
                     st.none() | st.builds(Recorded, status=st.just(200), ttft_ms=times, extra=extras)
                 ),
@@ -172,9 +190,11 @@ def test_a_trace_comes_back_as_it_was_written_unknown_fields_included(tmp_path_f
     def bodies(found):
         steps = [each for one in found for each in one.steps]
         calls = [each.mcp for each in steps if each.mcp is not None]
+        messages = [bytes(each.grpc.message) for each in steps if each.grpc is not None]
         return [
             *(bytes(each.request.json) for each in steps if each.request is not None),
             *((bytes(call.arguments), bytes(call.params)) for call in calls),
+            *messages,
         ]
 
     assert bodies(read) == bodies(written)
@@ -184,6 +204,8 @@ def test_a_trace_comes_back_as_it_was_written_unknown_fields_included(tmp_path_f
                 each.request.json = file_module._NO_JSON
             if each.mcp is not None:
                 each.mcp.arguments, each.mcp.params = file_module._NO_ARGUMENTS, file_module._NO_PARAMS
+            if each.grpc is not None:
+                each.grpc.message = file_module._NO_MESSAGE
     assert read == written
 
 
@@ -237,7 +259,7 @@ def test_not_every_misspelling_of_a_hostile_trace_is_kept(trace_of):
 def test_an_error_beside_an_unknown_field_is_still_found(trace_of):
     path = trace_of(session([{**STEP, "mood": 1}, {**STEP, "id": "b", "kind": "tol"}]))
     assert error_of(path) == (
-        ', line 2: step "b" of session "s" has kind "tol", which must be one of llm, tool, http, mcp, ws. '
+        ', line 2: step "b" of session "s" has kind "tol", which must be one of llm, tool, http, mcp, ws, grpc. '
         'Did you mean "tool"?'
     )
 
@@ -308,6 +330,9 @@ def test_a_scan_counts_and_hashes_in_one_pass(trace_of):
         (session([{**STEP, "request": {"method": 1}}]), 'step "a" of session "s" has a whole number in request.method, where a string belongs.'),
         (session([{**STEP, "request": {"method": "GET"}}]), 'step "a" of session "s" lacks the field request.path.'),
         (session([{**STEP, "request": {"method": "GET", "path": "/"}, "llm": {}}]), 'step "a" of session "s" has both request and llm; a step has at most one of them.'),
+        (session([{**STEP, "mcp": {"method": "tools/list"}, "grpc": {"method": "a.B/C"}}]), 'step "a" of session "s" has both mcp and grpc; a step has at most one of them.'),
+        (session([{**STEP, "grpc": {"method": "a.B/C"}, "expect": {"status": 200}}]), 'step "a" of session "s" expects a status of HTTP, which is the same for every gRPC call that is answered; write grpc_status.'),
+        (session([{**STEP, "expect": {"grpc_status": "OK"}}]), 'step "a" of session "s" expects a grpc_status, and makes no gRPC call.'),
         (with_request(method="GET /"), 'step "a" of session "s" has the method "GET /", which is not an HTTP token.'),
         (with_request(path="x"), 'step "a" of session "s" has the path "x", which does not begin with "/".'),
         (with_request(path="/ HTTP/1.1\r\nx: y"), 'step "a" of session "s" has the path "/ HTTP/1.1\\r\\nx: y", with characters that must be percent-encoded.'),

@@ -83,7 +83,7 @@ def test_no_name_of_a_check_holds_a_value_of_the_body():
 @pytest.mark.parametrize(
     ("expected", "problem"),
     [
-        ({}, "expects nothing; say status, header, contains, matches, json or max_bytes"),
+        ({}, "expects nothing; say status, grpc_status, header, contains, matches, json or max_bytes"),
         (
             {"status": "2x"},
             "expects the status '2x'; write a number such as 404, or a class such as \"2xx\"",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import find_errors, scan
-from replay.trace.types import Request
+from replay.trace.types import Request, Step
 from replay.trace.values.reserved import BadReference, Reserved, found_in, reserved, time_text
 
 NOON_NS = int(datetime(2026, 3, 1, 12, 0, 0, 250_000, UTC).timestamp() * 1000) * 1_000_000
@@ -99,7 +99,7 @@ def test_references_are_found_with_the_field_they_stand_in():
         "POST", "/x/{{copy}}?d={{now|%d}}", {"x-id": "{{uuid}}"}, body="{{row.user}} {{id}} {{ copy }}"
     )
 
-    assert list(found_in(request)) == [
+    assert list(found_in(Step("a", "tool", "x", request=request))) == [
         ("request.path", "copy"), ("request.path", "now|%d"), ("request.headers", "uuid"), ("request.body", "row.user"),
     ]  # fmt: skip
 

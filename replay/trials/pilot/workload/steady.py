@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from replay.trace.file.stream import TraceReader, TraceWriter, read_sessions
 from replay.trace.types import Header, Session, Step
-from replay.trace.values.extracting import MissingValue, filled
+from replay.trace.values.extracting import MissingValue, filled_step
 from replay.trace.values.reserved import found_in
 
 MOST_REQUESTS = 20_000
@@ -119,13 +119,10 @@ def _hang_together(trace: Path) -> bool:
 
 
 def _takes_values(step: Step) -> bool:
-    request = step.request
-    if request is None:
-        return False
-    if any(found_in(request)):
+    if any(found_in(step)):
         return True
     try:
-        filled(request, {})
+        filled_step(step, {})
     except MissingValue:
         return True
     return False
