@@ -34,6 +34,8 @@ _NOT_SENT_ON = _OF_THE_CONNECTION | {b"proxy-authorization", b"te"}
 _FRAMING = frozenset((b"content-length", b"transfer-encoding"))
 _OF_THE_MESSAGE = _FRAMING | {b"host"}
 _READ_IN_REQUESTS = _NOT_SENT_ON | _OF_THE_MESSAGE | {b"expect"}
+# By which each side of a connection is told that it becomes a WebSocket.
+_UPGRADE: Lines = [(b"connection", b"Connection: Upgrade"), (b"upgrade", b"Upgrade: websocket")]
 _OF_CHUNKS = frozenset((b"transfer-encoding", b"trailer"))
 _KNOWN_CODINGS = frozenset((b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"))
 
@@ -51,7 +53,8 @@ class RequestHead(NamedTuple):
 
     fields: all header lines. lines: those that are passed on, Host among them. length: of the body, None where the
     head gives none. is_old: whether the client speaks HTTP/1.0, so that chunks and interim responses mean nothing to
-    it. keeps_alive: whether it may send another request on this connection.
+    it. keeps_alive: whether it may send another request on this connection. is_upgrade: whether it asks for a
+    WebSocket, so that a response with 101 makes a tunnel of its connection.
     """
 
     method: bytes
@@ -62,6 +65,7 @@ class RequestHead(NamedTuple):
     is_chunked: bool
     is_old: bool
     keeps_alive: bool
+    is_upgrade: bool = False
 
 
 class ResponseHead(NamedTuple):
@@ -102,15 +106,17 @@ def pairs_of(lines: Lines) -> list[tuple[str, str]]:
     return [(name.rstrip(" \t"), value.strip(" \t")) for name, _, value in parts]
 
 
-def read_request(data: bytes) -> RequestHead:
-    """Read a request's head, its last empty line left off. Raises Refused."""
+def read_request(data: bytes, *, takes_sockets: bool = False) -> RequestHead:
+    """Read a request's head, its last empty line left off. takes_sockets: whether it may ask for a WebSocket. Raises
+    Refused.
+    """
     try:
-        return _request(data)
+        return _request(data, takes_sockets)
     except FramingError as fault:
         raise Refused(400, f"This is not an HTTP/1.1 request: {fault}.") from fault
 
 
-def _request(data: bytes) -> RequestHead:
+def _request(data: bytes, takes_sockets: bool) -> RequestHead:
     line_end = data.find(b"\r\n")
     first = _REQUEST_LINE(data if line_end < 0 else data[:line_end])
     if first is None:
@@ -132,20 +138,27 @@ def _request(data: bytes) -> RequestHead:
             found.setdefault(key, []).append(value.strip(_BLANKS))
             if key in _FRAMING:
                 framing_line = line
-    if b"upgrade" in found and any(b"websocket" in value.lower() for value in found[b"upgrade"]):
+    options = _options(found.get(b"connection", ()))
+    is_upgrade = b"upgrade" in found and any(b"websocket" in value.lower() for value in found[b"upgrade"])
+    if is_upgrade and not takes_sockets:
         raise Refused(
             501, "WebSocket is not supported here: only HTTP requests and their responses are passed on."
         )
-    options = _options(found.get(b"connection", ()))
+    if is_upgrade and (is_old or method != b"GET" or b"upgrade" not in options):
+        raise FramingError("it asks for a WebSocket otherwise than by GET and Connection: Upgrade")
     if not _OF_THE_MESSAGE.isdisjoint(options):
         raise FramingError("the Connection header names a header of the whole message")
     length, is_chunked = _framing_of_request(found, is_old)
     target, authority = _origin_form(target, method)
     _check_hosts(found.get(b"host", []), is_old)
     lines = fields
+    if is_upgrade and (length or is_chunked):
+        raise FramingError("it asks for a WebSocket and has a body")
     if b"expect" in found or not _NOT_SENT_ON.isdisjoint(found):
         left_out = _NOT_SENT_ON | options | ({b"expect"} if is_old else frozenset())
         lines = [pair for pair in fields if pair[0] not in left_out]
+    if is_upgrade:
+        lines = [*lines, *_UPGRADE]
     if length is not None or is_chunked:
         # As everybody reads it: no tabs, no odd letters, no zeros that some take for an octal number.
         framing = b": chunked" if length is None else b": %d" % length
@@ -162,7 +175,8 @@ def _request(data: bytes) -> RequestHead:
         length,
         is_chunked,
         is_old,
-        b"close" not in options and (not is_old or b"keep-alive" in options),
+        not is_upgrade and b"close" not in options and (not is_old or b"keep-alive" in options),
+        is_upgrade,
     )
 
 
@@ -250,15 +264,17 @@ def request_bytes(head: RequestHead, target: bytes, lines: Lines) -> bytes:
     return b"\r\n".join([first, *[line for _, line in lines], b"", b""])
 
 
-def read_response(data: bytes) -> ResponseHead:
-    """Read a response's head, its last empty line left off. Raises FramingError."""
+def read_response(data: bytes, *, is_upgrade: bool = False) -> ResponseHead:
+    """Read a response's head, its last empty line left off. is_upgrade: whether a WebSocket was asked for. Raises
+    FramingError.
+    """
     line_end = data.find(b"\r\n")
     first = data if line_end < 0 else data[:line_end]
     status_line = _STATUS_LINE(first)
     if status_line is None:
         raise FramingError("its status line is missing or malformed")
     status = int(status_line[2])
-    if status == 101:
+    if status == 101 and not is_upgrade:
         raise FramingError("it switches to a protocol that was not asked for")
     if line_end >= 0 and not _ANSWERED_FIELDS(data, line_end):
         raise FramingError("a header line is malformed")
@@ -289,6 +305,9 @@ def read_response(data: bytes) -> ResponseHead:
         raise FramingError("it uses a transfer coding that was not asked for")
     options = _options(connection)
     named = options - _OF_THE_MESSAGE
+    if status == 101:
+        lines = [pair for pair in lines if pair[0] not in _FRAMING and pair[0] not in named]
+        return ResponseHead(status, b"HTTP/1.1" + first[8:], [*lines, *_UPGRADE], None, False, False)
     is_old = status_line[1] == b"0"
     return ResponseHead(
         status,
@@ -303,6 +322,8 @@ def read_response(data: bytes) -> ResponseHead:
 
 def response_body(head: ResponseHead, method: bytes) -> Body:
     """The body that follows a final response's head, in answer to this method."""
+    if head.status == 101:
+        return Body(UNTIL_CLOSE)
     if method == b"HEAD" or head.status in (204, 304):
         return Body(0)
     if head.is_chunked:

@@ -137,6 +137,7 @@ class Proxy:
     on, by the status and the sentence that they were answered with; of these there is a fixed set.
     """
 
+    takes_sockets = False
     own_line = b"Via: 1.1 replay\r\n"
 
     def __init__(

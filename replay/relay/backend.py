@@ -145,14 +145,15 @@ class Backend(asyncio.Protocol):
                 raise FramingError("the head is too long")
             if end < 0:
                 return
-            response = read_response(self._buffer[:end])
+            response = read_response(self._buffer[:end], is_upgrade=passage.request.is_upgrade)
             self._buffer = self._buffer[end + 4 :]
             doorway = passage.doorway
-            if response.status < 200:
+            is_tunnel = response.status == 101
+            if response.status < 200 and not is_tunnel:
                 if doorway is not None:
                     doorway.interim(response)
                 continue
-            passage.answered = True
+            passage.answered, passage.is_tunnel = True, is_tunnel
             passage.chunks = []
             told = passage.began(response)
             self._response = response
@@ -166,6 +167,8 @@ class Backend(asyncio.Protocol):
                 head = doorway.answer_head(passage, told, self._body.ends_with_connection)
             data, self._buffer = self._buffer, b""
             self._pass_on(passage, data, head)
+            if is_tunnel and doorway is not None:
+                doorway.tunnel()
 
     def _pass_on(self, passage: Passage, data: bytes, before: bytes = b"") -> None:
         body = self._body

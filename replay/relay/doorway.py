@@ -139,7 +139,8 @@ class Doorway(asyncio.Protocol):
         # What is left of the request's body may never come: a client may give it up when it has its answer.
         if self._ends_with_connection or not passage.body.is_over:
             self._keeps_alive = False
-        return response_bytes(response, passage.own_lines(), self._told(is_old), without_chunks)
+        told = b"" if passage.is_tunnel else self._told(is_old)
+        return response_bytes(response, passage.own_lines(), told, without_chunks)
 
     def answer(self, status: int, why: str) -> None:
         """Answer in the front's own name."""
@@ -210,6 +211,8 @@ class Doorway(asyncio.Protocol):
                 if passage is None:
                     if not self._begin():
                         return
+                elif passage.is_tunnel:
+                    self._tunnel(passage)
                 elif not passage.body.is_over:
                     self._forward(passage)
                 else:
@@ -238,7 +241,7 @@ class Doorway(asyncio.Protocol):
         head, self._buffer = self._buffer[:end], self._buffer[end + 4 :]
         self._searched = 0
         try:
-            request = read_request(head)
+            request = read_request(head, takes_sockets=self._front.takes_sockets)
             self._keeps_alive = self._keeps_alive and request.keeps_alive
             passage = self._passage = self._front.arrived(self, request)
         except Refused as refused:
@@ -269,6 +272,16 @@ class Doorway(asyncio.Protocol):
             if passage.waiting_bytes > WAITING_MOST_BYTES:
                 self.hold(True)
         passage.took(data)
+
+    def tunnel(self) -> None:
+        """From now on what comes goes to the server as it is, and what came already."""
+        self.hold(False)
+        self._advance()
+
+    def _tunnel(self, passage: Passage) -> None:
+        data, self._buffer = self._buffer, b""
+        if passage.backend is not None:
+            passage.backend.send(data)
 
     def _give_up(self, passage: Passage, status: int, why: str, fault: str) -> None:
         """End a request whose client does not send what it announced."""

@@ -16,10 +16,11 @@ WAITING_MOST_BYTES = 1 << 20
 class Passage:
     """One request on its way. doorway: its client's; None once that needs no more. chunks: what was not sent on yet.
 
-    answered: whether its response has begun. A front that wants to know what passes overrides the last five.
+    answered: whether its response has begun. is_tunnel: whether that made a WebSocket of its connections. A front that
+    wants to know what passes overrides the last five.
     """
 
-    __slots__ = ("answered", "backend", "body", "chunks", "doorway", "request", "waiting_bytes")
+    __slots__ = ("answered", "backend", "body", "chunks", "doorway", "is_tunnel", "request", "waiting_bytes")
 
     def __init__(self, doorway: "Doorway", request: RequestHead) -> None:
         self.doorway: Doorway | None = doorway
@@ -29,6 +30,7 @@ class Passage:
         self.waiting_bytes = 0
         self.backend: Backend | None = None
         self.answered = False
+        self.is_tunnel = False
 
     def __repr__(self) -> str:
         where = "answered" if self.answered else "waiting" if self.backend is None else "sent"
@@ -54,6 +56,10 @@ class Passage:
 
 class Front(Protocol):
     """Whoever decides where requests go."""
+
+    @property
+    def takes_sockets(self) -> bool:
+        """Whether WebSockets are passed on."""
 
     @property
     def own_line(self) -> bytes:

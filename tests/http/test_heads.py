@@ -141,6 +141,41 @@ def test_a_request_that_two_parties_could_read_differently_is_refused(head, stat
     assert refused.value.status == status
 
 
+UPGRADE = b"\r\nConnection: Upgrade\r\nUpgrade: WebSocket"
+
+
+def test_a_websocket_is_asked_for_where_that_is_taken():
+    request = read_request(GET + b"\r\nKeep-Alive: 5" + UPGRADE + b"\r\nX-A: 1", takes_sockets=True)
+
+    assert (request.is_upgrade, request.keeps_alive) == (True, False)
+    assert [line for _, line in request.lines][-3:] == [
+        b"X-A: 1",
+        b"Connection: Upgrade",
+        b"Upgrade: websocket",
+    ]
+    answered = read_response(
+        b"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 5\r\nX-A: 1" + UPGRADE, is_upgrade=True
+    )
+    assert [line for _, line in answered.lines] == [b"X-A: 1", b"Connection: Upgrade", b"Upgrade: websocket"]
+    assert response_body(answered, "GET").ends_with_connection
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        GET.replace(b"GET", b"POST") + UPGRADE,
+        GET.replace(b"1.1", b"1.0") + UPGRADE,
+        GET + b"\r\nUpgrade: websocket",
+        GET + b"\r\nContent-Length: 5" + UPGRADE,
+        GET + b"\r\nTransfer-Encoding: chunked" + UPGRADE,
+    ],
+)
+def test_a_websocket_that_is_asked_for_otherwise_is_refused(head):
+    with pytest.raises(Refused) as refused:
+        read_request(head, takes_sockets=True)
+    assert refused.value.status == 400
+
+
 @given(st.sampled_from([head for head, status in FAULTS] + [GET]), st.data())
 def test_whatever_comes_is_read_or_refused(head, data):
     at = data.draw(st.integers(0, len(head)))

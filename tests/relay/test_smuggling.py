@@ -274,11 +274,13 @@ async def test_before_nginx_every_client_gets_its_own_answer(kind, nginx, case, 
 
 async def told_apart(kind, server_port, case, monkeypatch):
     """Send a case, and what another client asks for; the requests that the relay took to be whole."""
+    if kind == "gateway" and case.name == "a websocket":
+        pytest.skip("a gateway passes it on: see tests/planes/serving/test_gateway_upgrades.py")
     taken = []
     read = doorway.read_request
 
-    def note(head):
-        request = read(head)
+    def note(head, **options):
+        request = read(head, **options)
         taken.append((request.method.decode(), request.target.decode()))
         return request
 

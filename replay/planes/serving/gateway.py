@@ -9,6 +9,10 @@ headers after the status line, which can be switched off.
 
 A request that the plane timed out is answered; its handler goes on, holds its slot, and what it still says is
 dropped. A client that leaves ends its request's connection to the instance, so that the application can notice.
+
+A WebSocket is one request, from its opening until either side ends its connection: so long it takes a slot of its
+instance, keeps one that is to stop, and has the limit of any request. What goes over it is passed on as it is. When
+its instance dies it is lost, and its client's connection ends.
 """
 
 import asyncio
@@ -100,6 +104,10 @@ class Gateway:
         self._loop = asyncio.get_running_loop()
         self._instances = instances
         self._carry_out(self.plane.start(self._now()))
+
+    @property
+    def takes_sockets(self) -> bool:
+        return True
 
     @property
     def own_line(self) -> bytes:
@@ -199,8 +207,13 @@ class Gateway:
             idle.append(backend)
         else:
             backend.close()
-        doorway = passage.doorway
-        self._ended(cast(Visit, passage))
+        doorway, visit = passage.doorway, cast(Visit, passage)
+        if visit.is_tunnel:
+            # It may have ended because its instance did: hear of that first, so that it counts as lost.
+            visit.doorway, visit.backend = None, None
+            self._loop.call_later(_DEATH_NOTICE_S, self._ended, visit)
+        else:
+            self._ended(visit)
         if doorway is not None:
             doorway.passage_over()
 
@@ -311,7 +324,7 @@ class Gateway:
             return
         if decision.instance is None:
             del self._visits[visit.id]
-        elif visit.backend is not None and not visit.body.is_over:
+        elif visit.backend is not None and (visit.is_tunnel or not visit.body.is_over):
             # Its handler would wait for ever for what the client can no longer send.
             visit.backend.close()
             self._ended(visit)

@@ -43,6 +43,7 @@ class _AnyNumber:
 class _Gateway:
     """Takes requests as a gateway does, and answers each one once it is there."""
 
+    takes_sockets = False
     own_line = b""
 
     def __init__(self) -> None:
