@@ -5,6 +5,7 @@ A hook of MkDocs (mkdocs.yml), which by itself knows the files below docs/ alone
 
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -12,6 +13,28 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 PAGES_OUTSIDE = ("*.md", "examples/*.md", "traces/*.md", "targets/*.md", "targets/app/*.md")
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the pages in the navigation for which a pattern stands there."""
+    config.nav = _unfolded(config.nav)
+    return config
+
+
+def _unfolded(entry: Any) -> Any:
+    if isinstance(entry, dict):
+        return {title: _unfolded(below) for title, below in entry.items()}
+    if isinstance(entry, list):
+        return [page for one in entry for page in (_matching(one) if _is_pattern(one) else [_unfolded(one)])]
+    return entry
+
+
+def _is_pattern(entry: Any) -> bool:
+    return isinstance(entry, str) and "*" in entry
+
+
+def _matching(pattern: str) -> list[str]:
+    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -19,6 +19,15 @@ PARTS = ("h1", "h2", "h3", "h4", "li", "ol", "ul", "tr", "pre", "code", "img", "
 FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "use": "href"}
 
 
+def test_every_page_is_in_the_navigation():
+    """Also where nothing is installed that makes the site."""
+    text = (ROOT / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    named = re.findall(r"(?:- |: )([\w./*-]+\.md)$", text, re.MULTILINE)
+    there = {path for name in named for path in ROOT.glob(name)}
+
+    assert [str(page) for page in PAGES if ROOT / page not in there] == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     pytest.importorskip("material", reason="mkdocs-material is installed by the lock, and by ./scripts/site")
