@@ -23,7 +23,7 @@ from replay.report.verdicts import renderers_of
 from replay.results.evidence import Evidence, read_evidence
 from replay.results.exporting import EXPORTS
 from replay.results.merging.whole import make_whole
-from replay.results.record import read_steps
+from replay.results.record import read_steps, steps_of_session
 from replay.results.rundir import RunDir, RunDirError, no_such_session
 from replay.results.summary import rebuild
 from replay.results.types import MANIFEST_FILE, STEPS_FILE, Manifest
@@ -124,7 +124,7 @@ def _tell(path: Path, session: str, as_json: bool) -> None:
     """One session of a run, as a story or as the lines of its record."""
     RunDir(path).read_manifest()
     steps = path / STEPS_FILE
-    records = [record for record in read_steps(steps) if record.session == session] if steps.exists() else []
+    records = steps_of_session(steps, session) if steps.exists() else []
     if not records:
         known = (record.session for record in read_steps(steps)) if steps.exists() else ()
         raise no_such_session(path, session, known)

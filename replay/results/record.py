@@ -31,8 +31,39 @@ def read_blocks(
 ) -> Iterator[list[StepRecord]]:
     """As read_steps, many lines at a time, which is several times as fast. saw: is told all bytes of the file."""
     decoder = msgspec.json.Decoder(StepRecord)
+    for whole, before in _whole_lines(path, tally, saw):
+        try:
+            yield decoder.decode_lines(whole)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            yield _readable(decoder, whole, path, before, tally)
+
+
+def steps_of_session(path: Path, session: str) -> list[StepRecord]:
+    """What read_steps gives of one session. Only lines in which its id stands are decoded: of a long run they are few.
+
+    Raises RunDirError where one of these is no record.
+    """
+    decoder = msgspec.json.Decoder(StepRecord)
+    sought = msgspec.json.encode(session)
+    found = []
+    for whole, before in _whole_lines(path):
+        at = whole.find(sought)
+        while at >= 0:
+            start, end = whole.rfind(b"\n", 0, at) + 1, whole.index(b"\n", at) + 1
+            found += _readable(decoder, whole[start:end], path, before + whole.count(b"\n", 0, start), None)
+            at = whole.find(sought, end)
+    # Another program's line may write the same id with other escapes; then it is the same in all of its lines.
+    return [record for record in found if record.session == session] or [
+        record for record in read_steps(path) if record.session == session
+    ]
+
+
+def _whole_lines(
+    path: Path, tally: ReadTally | None = None, saw: Callable[[bytes], None] | None = None
+) -> Iterator[tuple[bytes, int]]:
+    """The lines of a file, many at a time, with how many stand before them; not a last one without its end."""
     rest = b""
-    n = 0
+    before = 0
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):
             if saw is not None:
@@ -40,13 +71,9 @@ def read_blocks(
             block = rest + block
             end = block.rfind(b"\n") + 1
             whole, rest = block[:end], block[end:]
-            if not whole:
-                continue
-            try:
-                yield decoder.decode_lines(whole)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                yield _readable(decoder, whole, path, n, tally)
-            n += whole.count(b"\n")
+            if whole:
+                yield whole, before
+                before += whole.count(b"\n")
     if rest and tally is not None:
         tally.unreadable += 1
 

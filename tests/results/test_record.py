@@ -1,10 +1,14 @@
 """Reading the audit trail, whole and damaged."""
 
+import json
+
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.results.record import ReadTally, read_steps
+from replay.results import record as reading
+from replay.results.record import ReadTally, read_steps, steps_of_session
 from replay.results.types import StepRecord
 
 
@@ -45,3 +49,26 @@ def test_names_come_back_as_they_were(tmp_path_factory, names):
     path.write_bytes(lines_of(*(msgspec.structs.replace(record(1), name=name) for name in names)))
 
     assert [step.name for step in read_steps(path)] == names
+
+
+_ID = st.text(st.sampled_from('s1-"\\é\n😀'), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(_ID, _ID), max_size=12), _ID, st.booleans(), st.integers(1, 300))
+def test_a_sessions_steps_are_those_that_a_whole_reading_finds(
+    tmp_path_factory, of, sought, is_escaped, block_bytes
+):
+    """Also where its id stands in other places, or was written by another program."""
+    path = tmp_path_factory.mktemp("run") / "steps.jsonl"
+    records = [
+        msgspec.structs.replace(record(n), session=session, name=name) for n, (session, name) in enumerate(of)
+    ]
+    lines = [msgspec.to_builtins(each) for each in records]
+    text = "".join(json.dumps(line) + "\n" for line in lines).encode() if is_escaped else lines_of(*records)
+    path.write_bytes(text + b'no json "' + sought.encode() + b'"\n{"session":"cut')
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reading, "_BLOCK_BYTES", block_bytes)
+        found = steps_of_session(path, sought)
+
+    assert found == [each for each in read_steps(path) if each.session == sought]
