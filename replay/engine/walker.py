@@ -109,9 +109,10 @@ class Walk:
 
     owns_steps: nobody else has these steps, so what is not needed any more may be dropped from them.
     steps holds the steps that were not started yet; `started` drops them. is_flat: no step waits for another, so
-    nothing needs to be told of first bytes, and `started` and `ended` release nothing. values: the run's own; what
-    the session's requests are filled with (replay/engine/users), None where nothing is. has_failed: a step of it has;
-    is_cut: one was left unsent. Both are told by the run.
+    nothing needs to be told of first bytes, and `started` and `ended` release nothing. hears_starts, hears_first_bytes:
+    whether any edge of the session waits for such an event; where none waits for a start, `started` does no more than
+    drop the step. values: the run's own; what the session's requests are filled with (replay/engine/users), None where
+    nothing is. has_failed: a step of it has; is_cut: one was left unsent. Both are told by the run.
     """
 
     __slots__ = (
@@ -120,6 +121,8 @@ class Walk:
         "_waits_for",
         "attributes",
         "has_failed",
+        "hears_first_bytes",
+        "hears_starts",
         "id",
         "is_cut",
         "is_flat",
@@ -147,6 +150,7 @@ class Walk:
         self.start_ns = start_ns
         self.left = len(steps)
         self.is_flat = True
+        self.hears_starts = self.hears_first_bytes = False
         self.has_failed = False
         self.is_cut = False
         self._children: list[list[tuple[int, int, int]] | None] | None = None
@@ -173,7 +177,12 @@ class Walk:
                 waits_for[i] = len(step.after)
                 for edge in step.after:
                     parent = index[edge.step]
-                    released = (i, _ANCHORS[edge.anchor], pace.delay_ns(edge.delay_ms))
+                    anchor = _ANCHORS[edge.anchor]
+                    if anchor == _START:
+                        self.hears_starts = True
+                    elif anchor == _FIRST_BYTE:
+                        self.hears_first_bytes = True
+                    released = (i, anchor, pace.delay_ns(edge.delay_ms))
                     siblings = children[parent]
                     if siblings is None:
                         children[parent] = [released]
@@ -250,6 +259,15 @@ class Walk:
         assert children is not None
         assert waits_for is not None
         assert due is not None
+        if len(edges) == 1:
+            # One step after the other, which is what most sessions are.
+            child, _, delay_ns = edges[0]
+            children[i] = None
+            at = at_ns + delay_ns
+            if at > due[child]:
+                due[child] = at
+            waits_for[child] -= 1
+            return _NONE if waits_for[child] else ((child, due[child]),)
         ready: list[Due] = []
         kept = None
         for nth, (child, anchor, delay_ns) in enumerate(edges):

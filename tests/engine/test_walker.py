@@ -134,7 +134,10 @@ def test_any_graph_is_walked_once_through_and_each_step_is_due_at_the_latest_of_
             if walk.wants_first_byte(i) and first_byte is not None:
                 heappush(events, (now + first_byte * MS, i, "first_byte"))
             heappush(events, (now + end * MS, i, "end"))
-            release(walk.started(i, now))
+            due = walk.started(i, now)
+            assert walk.hears_starts or not due
+            assert walk.hears_first_bytes or not walk.wants_first_byte(i)
+            release(due)
         else:
             release(walk.first_byte(i, now) if event == "first_byte" else walk.ended(i, now))
 

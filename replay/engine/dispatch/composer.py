@@ -120,7 +120,7 @@ class Composer:
             where,
             due_ns,
             now,
-            on_first_byte=None if walk.is_flat or not walk.wants_first_byte(index) else self._first_byte,
+            on_first_byte=self._first_byte if walk.hears_first_bytes and walk.wants_first_byte(index) else None,
             session_key=walk,
             is_stream=is_stream,
             idempotent=is_idempotent,

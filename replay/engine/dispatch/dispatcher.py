@@ -186,11 +186,11 @@ class Dispatcher:
         if self._till is not None and not self._till.pays(step, attempt.body):
             self._stop()
             return
-        if walk.is_flat:
+        if walk.hears_starts:
+            due = walk.started(index, now)
+        else:
             walk.steps[index] = None
             due = _NONE
-        else:
-            due = walk.started(index, now)
         progress.sent += 1
         wire = self._wires[where] if step.request is not None else self._wire_of(step, where)
         if now - due_ns > _LATE_NS and not due:

@@ -32,6 +32,8 @@ from replay.wire.signin.sigv4 import SIGNED_ANEW
 
 _BODILESS = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "CONNECT"))
 _CLOSES = b"\r\nconnection: close\r\n"
+# Sessions under way whose trace ids are remembered; each takes some 200 bytes.
+_MOST_TRACES = 1 << 14
 _FILLER = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-\n" * 64
 
 
@@ -62,6 +64,7 @@ class Renderer:
         # Salted rather than keyed: a key is a block more to digest, each time.
         salt = blake2b(run_id.encode(), digest_size=blake2b.SALT_SIZE).digest()
         self._trace_hash = blake2b(digest_size=16, salt=salt, person=b"trace")
+        self._traces: dict[str, str] = {}
         self._span_hash = blake2b(digest_size=8, salt=salt, person=b"span")
         self._idempotency = target.retry.idempotency_header
         self._sends_recorded = target.send_recorded_ms
@@ -194,12 +197,17 @@ class Renderer:
         return key.hexdigest()
 
     def _traceparent(self, session_id: str, step_id: str) -> str:
-        session = session_id.encode("utf-8", "surrogatepass")
-        trace = self._trace_hash.copy()
-        trace.update(session)
+        # Remembered, since a digest takes half as long as all else of a head: a session's steps have it in common.
+        trace = self._traces.get(session_id)
+        if trace is None:
+            of_session = self._trace_hash.copy()
+            of_session.update(session_id.encode("utf-8", "surrogatepass"))
+            if len(self._traces) >= _MOST_TRACES:
+                self._traces.clear()
+            trace = self._traces[session_id] = of_session.hexdigest()
         span = self._span_hash.copy()
-        span.update(session + b"\0" + step_id.encode("utf-8", "surrogatepass"))
-        return f"traceparent: 00-{trace.hexdigest()}-{span.hexdigest()}-01\r\n"
+        span.update(f"{session_id}\0{step_id}".encode("utf-8", "surrogatepass"))
+        return f"traceparent: 00-{trace}-{span.hexdigest()}-01\r\n"
 
 
 def _recorded(step: Step, session_id: str) -> str:

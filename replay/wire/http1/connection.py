@@ -259,11 +259,8 @@ class Connection(Opened):
         self._pool.failed()
         exchange.on_done(exchange)
 
-    def expire(self, now: int, first_byte_ns: int, idle_ns: int, total_ns: int) -> None:
-        """End the exchange at the earliest of its limits that has passed, if one has."""
-        exchange = self.exchange
-        if exchange is None:
-            return
+    def limit_ns(self, exchange: Exchange, first_byte_ns: int, idle_ns: int, total_ns: int) -> int:
+        """The earliest of the limits of the exchange that is under way."""
         sent = exchange.sent_ns or self.read_ns
         limit = sent + total_ns
         if not exchange.first_byte_ns:
@@ -271,6 +268,14 @@ class Connection(Opened):
         elif self._late is None:
             # While what came is yet to be read, nothing more is received, and the target is not idle.
             limit = min(limit, self.read_ns + idle_ns)
+        return limit
+
+    def expire(self, now: int, first_byte_ns: int, idle_ns: int, total_ns: int) -> None:
+        """End the exchange at the earliest of its limits that has passed, if one has."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        limit = self.limit_ns(exchange, first_byte_ns, idle_ns, total_ns)
         if now < limit:
             return
         while self._late is not None and self.exchange is exchange and self._late[0][1] <= limit:

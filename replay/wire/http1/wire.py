@@ -66,6 +66,7 @@ class Http1Wire:
         self._is_closing = False
         self._is_short = False
         self._prepares_from_ns = 0
+        self._next_limit_ns = 0
         self.heads: dict[bytes, Head] = {}
         self._heads_filled = 0
         self.tells = Tells.of(target)
@@ -219,16 +220,9 @@ class Http1Wire:
 
     def sweep(self, now: int) -> None:
         """End what has passed a time limit; called every few milliseconds."""
-        first_byte, idle, total = self._first_byte_ns, self._idle_ns, self._total_ns
-        least = min(first_byte, idle, total)
-        late = [c for c in self._open if c.exchange is not None and now - c.read_ns >= least]
-        late += [
-            c
-            for c in self._open
-            if c.exchange is not None and c.exchange.sent_ns and now - c.exchange.sent_ns >= total
-        ]
-        for conn in late:
-            conn.expire(now, first_byte, idle, total)
+        if now >= self._next_limit_ns:
+            limits = self._first_byte_ns, self._idle_ns, self._total_ns
+            self._next_limit_ns = _expire(list(self._open), now, *limits)
         if self._is_short:
             self._look_for_more(now)
 
@@ -341,3 +335,14 @@ class Http1Wire:
         exchange.end_ns = now
         exchange.error, exchange.phase, exchange.censored = error, "connect", is_censored
         exchange.on_done(exchange)
+
+
+def _expire(connections: list[Connection], now: int, first_byte_ns: int, idle_ns: int, total_ns: int) -> int:
+    """End what has passed a limit; returns before when no other can: a look at thousands takes a millisecond."""
+    # What is sent, or begins to be answered, from now on has at least this long.
+    soonest = now + min(first_byte_ns, idle_ns, total_ns)
+    for conn in connections:
+        conn.expire(now, first_byte_ns, idle_ns, total_ns)
+        if conn.exchange is not None:
+            soonest = min(soonest, conn.limit_ns(conn.exchange, first_byte_ns, idle_ns, total_ns))
+    return soonest

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.engine.requests import render
 from replay.engine.requests.render import Renderer
 from replay.target.auth import Auth
 from replay.target.sending import Connections
@@ -117,6 +118,22 @@ def test_traceparent_depends_on_run_session_and_step_and_can_be_left_out():
     assert one == dict(parsed(renderer().render(step(request), "s"))[2])["traceparent"]
     assert one != dict(parsed(renderer(run_id="q").render(step(request), "s"))[2])["traceparent"]
     assert dict(parsed(renderer(traceparent=False).render(step(request), "s"))[2])["traceparent"] == b"recorded"
+
+
+def test_steps_of_a_session_share_a_trace_id_however_many_sessions_came_between(monkeypatch):
+    monkeypatch.setattr(render, "_MOST_TRACES", 2)
+    one, plain = renderer(), step(Request(method="GET", path="/"))
+
+    def ids(session):
+        found = dict(parsed(one.render(plain, session))[2])["traceparent"].split(b"-")
+        return found[1], found[2]
+
+    first = [ids(session) for session in ("s", "é", "x\udc80", "s")]
+    again = [ids(session) for session in ("x\udc80", "é", "s", "s")]
+
+    assert first[0] == first[3] == again[2] == again[3]
+    assert (first[1], first[2]) == (again[1], again[0])
+    assert len({trace for trace, _ in first}) == len({span for _, span in first}) == 3
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from replay.target.sending import Connections, Retry, Timeouts, Tls
 from replay.target.target import Target
 from replay.wire.addresses import AddressBook
 from replay.wire.errors import TargetUnreachable
+from replay.wire.http1.connection import Connection
 from replay.wire.http1.wire import Http1Wire
 from replay.wire.types import Exchange
 
@@ -325,3 +326,32 @@ async def test_closing_the_wire_ends_what_is_in_flight():
             wire.send(Exchange(b"GET / HTTP/1.1\r\n\r\n", b"", "GET", done.append))
 
     assert [x.error for x in done] == ["interrupted"] * 3
+
+
+async def test_a_sweep_looks_at_connections_only_when_a_limit_may_have_passed(monkeypatch):
+    """Thousands of them take a millisecond, a hundred times a second."""
+    looks = []
+
+    def expire(conn, *limits):
+        looks.append(conn)
+        return original(conn, *limits)
+
+    original = Connection.expire
+    monkeypatch.setattr(Connection, "expire", expire)
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await reader.read()
+
+    limits = Timeouts(first_byte_s=20.0, idle_s=5.0, total_s=60.0)
+    async with serving(never_answer) as (url, _), wire_to(Target(url=url, timeouts=limits)) as wire:
+        ended: list[Exchange] = []
+        sent = Exchange(b"GET / HTTP/1.1\r\nhost: t\r\n\r\n", b"", "GET", ended.append)
+        wire.send(sent)
+        for after_ns in (1_000_000, 2_000_000, 3_000_000, 5_100_000_000, 5_200_000_000, 19_999_000_000):
+            wire.sweep(sent.sent_ns + after_ns)
+        looked, before = len(looks), list(ended)
+        wire.sweep(sent.sent_ns + 20_000_000_000)
+
+    assert (looked, before) == (3, [])
+    assert ended == [sent]
+    assert (sent.error, sent.censored, sent.end_ns - sent.sent_ns) == ("timeout", True, 20_000_000_000)
