@@ -124,18 +124,22 @@ class Desk:
         return Answer({"id": number, "action": action, "amount": amount, "decision": decision})
 
     async def mcp(self, request: Request) -> Answer:
-        """JSON-RPC as MCP's streamable HTTP has it: initialize, tools/list, and tools/call of the two searches."""
+        """JSON-RPC as MCP's streamable HTTP has it: initialize, ping, tools/list, tools/call of the two searches."""
         asked = request.json()
         reply: dict[str, Any] = {"jsonrpc": "2.0", "id": asked.get("id")}
         params = asked.get("params")
         params = params if isinstance(params, dict) else {}
         method = asked.get("method")
+        if "method" in asked and "id" not in asked:
+            return Answer(status=202)
         if method == "initialize":
             reply["result"] = {
                 "protocolVersion": params.get("protocolVersion", "2025-06-18"),
                 "capabilities": {"tools": {}},
                 "serverInfo": {"name": "agent-app", "version": "1"},
             }
+        elif method == "ping":
+            reply["result"] = {}
         elif method == "tools/list":
             takes = {"type": "object", "properties": {"query": {"type": "string"}}}
             reply["result"] = {"tools": [{"name": name, "inputSchema": takes} for name in _MCP_SEARCHES]}

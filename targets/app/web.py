@@ -14,6 +14,8 @@ Send = Callable[[Message], Awaitable[None]]
 Handler = Callable[["Request"], Awaitable["Answer"]]
 
 # Cloud Run takes 32 MiB in an HTTP/1 request; prompts of the replay engine have 8 MiB at most.
+# What was taken is answered by no body, as a notification of JSON-RPC is.
+_ACCEPTED = 202
 MOST_BODY_BYTES = 32 << 20
 
 
@@ -145,7 +147,7 @@ def _head(answer: Answer, own: dict[str, str]) -> Message:
 
 
 async def _send_json(answer: Answer, send: Send) -> None:
-    body = json.dumps(answer.body).encode()
+    body = b"" if answer.status == _ACCEPTED else json.dumps(answer.body).encode()
     await send(_head(answer, {"content-type": "application/json", "content-length": str(len(body))}))
     await send({"type": "http.response.body", "body": body})
 

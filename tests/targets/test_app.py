@@ -422,3 +422,14 @@ def test_a_shipped_trace_is_replayed_against_it_on_a_plane_and_all_is_ok(tmp_pat
     counts = json.loads(run.stdout)["counts"]
     assert (counts["ok"], counts["failed"], counts["unsent"]) == (counts["steps"], 0, 0)
     assert counts["ok"] > 200
+
+
+def test_a_session_with_its_mcp_server_opens_as_the_protocol_has_it(app):
+    opened = app.said(
+        "/mcp", {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25"}}
+    )
+    status, _, body = app.ask("/mcp", {"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    assert opened["result"]["protocolVersion"] == "2025-11-25"
+    assert (status, body) == (202, b"")
+    assert app.said("/mcp", {"jsonrpc": "2.0", "id": 2, "method": "ping"})["result"] == {}

@@ -5,6 +5,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from replay.dialects.asked import answered_in
+from replay.planes.modelled.tools import is_mcp_server
 from replay.planes.modelled.types import Asked
 from replay.trace.types import Kind
 
@@ -25,7 +26,7 @@ def kind_and_name(path: bytes) -> tuple[Kind, str]:
         return "llm", "chat"
     if path.startswith(_TOOLS_PATH):
         return "tool", unquote(path[len(_TOOLS_PATH) :].decode("latin-1"))
-    if path == b"/mcp" or path.startswith(b"/mcp/"):
+    if is_mcp_server(path):
         return "mcp", "mcp"
     return "http", unquote(path.decode("latin-1"))
 

@@ -20,8 +20,9 @@ from replay.planes.core.types import InstanceId, Owner
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
-from replay.planes.modelled.replies import USUAL, replied
+from replay.planes.modelled.replies import USUAL, Reply, replied
 from replay.planes.modelled.script import UNKNOWN, Plan, Recorded, Script, ids_of, recorded_of, told_of
+from replay.planes.modelled.tools import is_mcp_server, spoken
 from replay.planes.modelled.types import ModelSpec
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
 from replay.planes.recorded.bodies import NO_BODY, Filled, filled
@@ -191,7 +192,7 @@ class Line(asyncio.Protocol):
         self._recorded: Recorded | None = None
         self._question: Question | None = None
         self._asked_body: bytearray | None = (
-            None  # the request's, where a recording answers it; None: too large
+            None  # the request's, where a recording or an MCP server answers it; None: too large
         )
         self._reply = USUAL
         self._keeps_alive = self._can_stream = True
@@ -272,11 +273,13 @@ class Line(asyncio.Protocol):
             self._asked_body = bytearray()
             usual = kind_and_name(self._path)
             self._question = Question(head.method, head.target, None, ids_of(text), told_of(text), usual)
+        elif is_mcp_server(self._path):
+            self._asked_body = bytearray()
         if _EXPECTS.search(text):
             self._transport.write(CONTINUE)
 
     def _keep(self, data: bytes) -> None:
-        """Keep what a body brings, for a recording that answers."""
+        """Keep what a body brings, for a recording or an MCP server that answers."""
         if self._asked_body is None:
             return
         self._asked_body += data
@@ -296,6 +299,9 @@ class Line(asyncio.Protocol):
             if answer is not None:
                 can_tell = self._scan is not None and self._method == b"POST"
                 recorded, asked, self._reply = replied(answer, question, asked, can_tell_tokens=can_tell)
+        elif is_mcp_server(self._path):
+            said = spoken(self._method, None if self._asked_body is None else bytes(self._asked_body))
+            self._reply = Reply(said.status, body=Filled(said.body))
         plan = UNKNOWN
         if is_known:
             if asked.stream and not self._can_stream:

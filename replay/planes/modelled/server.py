@@ -22,6 +22,7 @@ from replay.dialects.types import Scripted
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.model import Model
+from replay.planes.modelled.tools import MOST_MESSAGE_BYTES, Spoken, is_mcp_server, spoken
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
 
@@ -43,7 +44,7 @@ _ANSWERED_WHOLE = plain(200, ANSWERED, first=_FIRST)
 class _Request:
     """A request as it comes in: what decides its answer, and no more."""
 
-    __slots__ = ("can_stream", "keep_alive", "key", "method", "path", "scan", "url")
+    __slots__ = ("can_stream", "keep_alive", "key", "message", "method", "path", "scan", "url")
 
     def __init__(self) -> None:
         self.url = b""
@@ -51,6 +52,7 @@ class _Request:
         self.method = b""
         self.key = b""
         self.scan: BodyScan | None = None
+        self.message: bytearray | None = None  # to an MCP server; None: there is none, or it is too large
         self.keep_alive = True
         self.can_stream = True
 
@@ -190,12 +192,18 @@ class Connection(asyncio.Protocol):
         request.can_stream = self._parser.get_http_version() != "1.0"  # no chunks before 1.1
         request.path = request.url.partition(b"?")[0]
         request.scan = scan_for(request.path)
+        if is_mcp_server(request.path):
+            request.message = bytearray()
 
     def on_body(self, body: bytes) -> None:
         request = self._incoming
         assert request is not None
         if request.scan is not None:
             request.scan.feed(body)
+        if request.message is not None:
+            request.message += body
+            if len(request.message) > MOST_MESSAGE_BYTES:
+                request.message = None
 
     def on_message_complete(self) -> None:
         request = self._incoming
@@ -248,18 +256,20 @@ class Connection(asyncio.Protocol):
         request = self._current
         assert request is not None
         head_only = request.method == b"HEAD"
-        if answer.status == 200 and not answer.tokens and request.keep_alive and not head_only:
+        said = _of_a_tool(request) if answer.status == 200 else None
+        if said is None and answer.status == 200 and not answer.tokens and request.keep_alive and not head_only:
             self._finish(_ANSWERED_WHOLE)  # nearly every request: rendered once, at import
             return
-        if answer.status != 200:
+        status = answer.status
+        if said is not None:
+            status, body = said
+        elif answer.status != 200:
             body = _FAILED
         elif answer.tokens and request.scan is not None and (wording := wording_at(request.path)) is not None:
             body = wording.whole(Scripted(answer_name(number), answer.tokens, request.scan.prompt_tokens))
         else:
             body = ANSWERED
-        self._finish(
-            plain(answer.status, body, keep_alive=request.keep_alive, head_only=head_only, first=_FIRST)
-        )
+        self._finish(plain(status, body, keep_alive=request.keep_alive, head_only=head_only, first=_FIRST))
 
     def _begin_stream(self) -> None:
         request, wording = self._current, self._stream.wording
@@ -320,6 +330,13 @@ class Connection(asyncio.Protocol):
         if not self.is_busy:
             self._transport.write(plain(status, body, keep_alive=False, first=_FIRST))
             self._transport.close()
+
+
+def _of_a_tool(request: _Request) -> Spoken | None:
+    """What an MCP server answers; None where no such is asked."""
+    if not is_mcp_server(request.path):
+        return None
+    return spoken(request.method, None if request.message is None else bytes(request.message))
 
 
 class _Stream:
