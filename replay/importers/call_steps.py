@@ -6,7 +6,7 @@ Pure. Names, texts and counts are brought within what a trace may hold.
 from collections.abc import Mapping
 
 from replay.importers.reading.timestamps import ms_between
-from replay.importers.tool_requests import tool_request
+from replay.importers.tool_requests import tool_message, tool_request
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import LlmCall, Recorded, Step
 
@@ -51,15 +51,18 @@ def tool_step(
 
     arguments: JSON; None where they were not recorded. See replay/importers/tool_requests.py.
     """
-    request, is_left_out = tool_request(name, arguments)
     step = Step(
         id="",
         kind="tool",
         name=name[:LONGEST_TEXT] or "unnamed",
         took_ms=_took_ms(start_ns, end_ns),
-        request=request,
         attributes=bounded(attributes),
     )
+    message = tool_message(name, arguments)
+    if message is not None:
+        step.kind, (step.mcp, is_left_out) = "mcp", message
+    else:
+        step.request, is_left_out = tool_request(name, arguments)
     return step, is_left_out
 
 

@@ -21,6 +21,11 @@ from replay.trace.errors import TraceError, shown_path
 from replay.trace.types import FORMAT, VERSION, Header, Session, Step
 from replay.words.numbers import milliseconds
 
+_AS_MESSAGES = (
+    "call(s) of tools named mcp__SERVER__TOOL became messages to MCP servers, which a target takes at its [mcp] path; "
+    '[[routes]] with kind = "mcp" and name = "mcp__SERVER__*" lead to servers elsewhere'
+)
+
 
 class Counts(Departures):
     """What was found, inferred and dropped."""
@@ -37,6 +42,7 @@ class Counts(Departures):
         """Count a call."""
         self.model_calls += step.kind == "llm"
         self.tool_calls += step.kind == "tool"
+        self.infer(_AS_MESSAGES, step.mcp is not None)
         self.unknown_durations += step.took_ms is None
 
     def add_all(self, other: "Counts") -> None:

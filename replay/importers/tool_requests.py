@@ -1,19 +1,23 @@
-"""The request that stands for a tool call of which only the name, and perhaps the arguments, were recorded.
+"""The request that stands for a tool call of which only the name, and perhaps the arguments, were recorded; for a tool
+of an MCP server, the message to that.
 
 Pure.
 """
 
+import re
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from replay.trace.redaction.secrets import redacted_value, without_secrets
-from replay.trace.types import Request
+from replay.trace.types import McpCall, Request
 
 LARGEST_ARGUMENTS_BYTES = 1 << 16
 LONGEST_TOOL_NAME = 200
 
+# https://docs.claude.com/en/docs/claude-code/mcp: names of servers hold no two underscores in a row.
+_of_a_server = re.compile(r"mcp__(?:(?!__).)+?__(.+)", re.DOTALL).fullmatch
 _NO_ARGUMENTS = msgspec.Raw(b"{}")
 
 
@@ -27,6 +31,18 @@ def tool_request(name: str, arguments: bytes | str | None = None) -> tuple[Reque
     request = Request("POST", f"/tools/{_segment(name)}", {"content-type": "application/json"})
     request.json = body or _NO_ARGUMENTS
     return request, arguments is not None and body is None
+
+
+def tool_message(name: str, arguments: bytes | str | None = None) -> tuple[McpCall, bool] | None:
+    """The message to an MCP server that such a call is, and whether its arguments had to be left out, as above; None
+    where the name is not one that agents give to tools of such servers: mcp__SERVER__TOOL.
+    """
+    found = _of_a_server(name)
+    if found is None:
+        return None
+    request, is_left_out = tool_request("", arguments)
+    tool = without_secrets(found[1][:LONGEST_TOOL_NAME])
+    return McpCall("tools/call", tool=tool, arguments=request.json), is_left_out
 
 
 def _segment(name: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES, as_arguments, tool_request
+from replay.importers.tool_requests import LARGEST_ARGUMENTS_BYTES, as_arguments, tool_message, tool_request
 from replay.trace.file.rules import find_problem
 from replay.trace.types import Session, Step
 
@@ -87,3 +87,29 @@ def test_whatever_was_recorded_the_request_can_be_replayed(name, arguments):
 )
 def test_what_a_log_holds_as_input_becomes_an_object(raw, arguments):
     assert as_arguments(raw) == arguments
+
+
+@pytest.mark.parametrize(
+    ("name", "tool"),
+    [
+        ("mcp__crm__find_user", "find_user"),
+        ("mcp__my-crm_2__a__b", "a__b"),
+        ("mcp__a__" + "x" * 300, "x" * 200),
+        ("mcp__crm__", None),
+        ("mcp____x", None),
+        ("mcp__crm", None),
+        ("Mcp__crm__x", None),
+        ("Bash", None),
+        ("", None),
+    ],
+)
+def test_the_name_of_an_mcp_servers_tool_is_told_by_its_form(name, tool):
+    made = tool_message(name, '{"q":1,"password":"p"}')
+
+    assert (None if made is None else made[0].tool) == tool
+    if made is not None:
+        assert bytes(made[0].arguments) == b'{"q":1,"password":"redacted"}'
+
+
+def test_a_name_of_any_length_is_looked_at_once():
+    assert tool_message("mcp__" + "_a" * 500_000) is None

@@ -71,7 +71,8 @@ class StepMaker:
         step.recorded = _recorded(span, None)
         step.attributes.update(_faults(ran, span))
         if not is_holder:
-            self._counts.infer("tool call(s) whose request is not recorded became a POST /tools/NAME")
+            made_up = "tool call(s) whose request is not recorded became a POST /tools/NAME"
+            self._counts.infer(made_up, step.mcp is None)
             self._counts.drop(_LEFT_OUT, is_left_out)
         return step
 

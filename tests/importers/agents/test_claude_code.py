@@ -70,6 +70,27 @@ def test_a_tool_runs_from_its_call_to_its_result_and_the_next_call_joins_them(pa
     assert (steps["2"].at_ms, steps["2"].after) == (9000.0, (Edge("1.1"), Edge("1.2")))
 
 
+def test_a_tool_of_an_mcp_server_is_called_by_a_message_of_mcp(path):
+    write(
+        path,
+        prompt(0),
+        output(1000, "m", use("t1", "mcp__crm__find_user", q="ada", api_key="hunter2")),
+        result(1900, "t1"),
+    )
+    found, [session] = imported(path)
+    step = steps_of(session)["1.1"]
+
+    assert (step.kind, step.name, step.request, step.took_ms) == ("mcp", "mcp__crm__find_user", None, 900.0)
+    assert (step.mcp.method, step.mcp.tool) == ("tools/call", "find_user")
+    assert bytes(step.mcp.arguments) == b'{"q":"ada","api_key":"redacted"}'
+    assert found.header.attributes["import"]["tool_calls"] == 0
+    assert (
+        "Inferred: 1 call(s) of tools named mcp__SERVER__TOOL became messages to MCP servers, which a target takes at its "
+        '[mcp] path; [[routes]] with kind = "mcp" and name = "mcp__SERVER__*" lead to servers elsewhere.'
+    ) in found.notes
+    assert not any("POST /tools" in note for note in found.notes)
+
+
 def test_a_call_without_input_of_its_own_starts_when_the_one_before_it_ended(path):
     write(path, prompt(0), output(1000, "m"), output(3000, "n"))
     found, [session] = imported(path)
