@@ -1,5 +1,6 @@
 """`scripts/release` makes nothing of a checkout that is not ready, and says what is missing."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -73,3 +74,18 @@ def test_a_version_that_is_out_is_refused(checkout):
     git(checkout, "tag", "v1.2.0")
 
     assert "there is a tag v1.2.0 already" in release(checkout).stderr
+
+
+def test_the_bill_of_materials_is_of_the_versions_in_the_lock():
+    """What the script takes from the lock as constraints is every pin of it, with its condition and without its hashes."""
+    (taking,) = re.findall(
+        r"^(grep .*) requirements\.lock > ", (ROOT / "scripts" / "release").read_text(), re.MULTILINE
+    )
+    lock = (ROOT / "requirements.lock").read_text()
+    taken = subprocess.run(
+        ["bash", "-c", taking], input=lock, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+    pins = re.findall(r"^([\w.-]+==.+?) \\$", lock, re.MULTILINE)
+    assert taken == pins
+    assert len(pins) > 20
