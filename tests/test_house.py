@@ -69,7 +69,7 @@ KNOWS = {
     "judge": {"results"},
     "money": {"results", "keys", "toml"},
     "planes": {"trace", "relay", "dialects", "http", "system"},
-    "recording": {"trace", "relay", "dialects", "http", "system"},
+    "recording": {"trace", "relay", "dialects", "websocket", "http", "system"},
     "target": {"trace", "dialects", "keys", "toml"},
     "results": {"system"},
     "trace": {"websocket", "http", "system", "toml"},

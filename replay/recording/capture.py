@@ -10,12 +10,14 @@ import msgspec
 
 from replay.dialects.asked import is_model_path
 from replay.recording.responses import kept_response
-from replay.recording.types import Bodies, Exchange
+from replay.recording.types import Bodies, Exchange, OnSocket
 from replay.trace.edges.names import LONGEST_NAME, grouped_name
 from replay.trace.redaction.bodies import of_size_only
 from replay.trace.redaction.personal_steps import personal_taken_out
 from replay.trace.redaction.requests import Redactor, RequestRedactor
+from replay.trace.socket_steps import opening_of, until_of, with_message
 from replay.trace.types import Kind, Recorded, Request, Step
+from replay.websocket.types import NORMAL, is_code
 
 MOST_BODY_BYTES = 1 << 20
 INCOMPLETE = "incomplete"
@@ -95,6 +97,8 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
     """
     clean = redactor.of_request(exchange.headers)
     path = clean.path(exchange.path)
+    if exchange.socket is not None:
+        return _on_socket(exchange, exchange.socket, begin_ns, path, clean, redactor, bodies)
     client_path = path if exchange.client_path == exchange.path else clean.path(exchange.client_path)
     kind, name, attributes = _told(exchange, client_path, clean)
     if exchange.upstream:
@@ -123,6 +127,58 @@ def step_of(exchange: Exchange, begin_ns: int, redactor: Redactor, bodies: Bodie
             response_bytes=exchange.response_bytes,
             response_json=response_json,
             response_headers=response_headers,
+        ),
+        attributes=attributes,
+    )
+    if redactor.personal is not None:
+        personal_taken_out(step, redactor.personal)
+    return step
+
+
+def _on_socket(
+    exchange: Exchange,
+    socket: OnSocket,
+    begin_ns: int,
+    path: str,
+    clean: RequestRedactor,
+    redactor: Redactor,
+    bodies: Bodies,
+) -> Step:
+    """What an exchange on a WebSocket becomes."""
+    call = opening_of(path, clean.headers(), f"r{socket.connection}")
+    name = grouped_name("WS", path)
+    if socket.action == "message":
+        call.action = "message"
+        data, size = exchange.body, exchange.body_bytes
+        if bodies == "keep" and data is not None:
+            call = with_message(call, data, clean, is_text=socket.is_text)
+        else:
+            call.message_bytes = min(size, 1 << 30)
+        # By what it says a message is named only where what messages say is kept.
+        call.until = until_of(socket.names if bodies == "keep" else (), socket.messages, clean)
+    else:
+        call.action = socket.action
+        name = f"{name} {socket.action}"
+        if socket.action == "close" and socket.code not in (None, NORMAL) and is_code(socket.code or 0):
+            call.code = socket.code
+    attributes = {"upstream": exchange.upstream} if exchange.upstream else {}
+    if exchange.body_hash is not None and bodies == "hash":
+        attributes["body_hash"] = exchange.body_hash
+    if exchange.fault is not None:
+        attributes["fault"] = exchange.fault
+    first_ns, end_ns = exchange.first_byte_ns, exchange.end_ns
+    is_message = socket.action == "message"
+    step = Step(
+        id=f"r{exchange.number}",
+        kind="ws",
+        name=name[:LONGEST_NAME],
+        at_ms=_ms(exchange.begin_ns - begin_ns),
+        took_ms=None if end_ns is None else _ms(end_ns - exchange.begin_ns),
+        ws=call,
+        recorded=Recorded(
+            status=exchange.status,
+            ttft_ms=None if first_ns is None or not is_message else _ms(first_ns - exchange.begin_ns),
+            response_bytes=exchange.response_bytes if is_message else None,
         ),
         attributes=attributes,
     )

@@ -22,7 +22,8 @@ from replay.http.heads import Refused, RequestHead, ResponseHead, pairs_of, requ
 from replay.recording.capture import BodyCapture, Unchunked
 from replay.recording.redirects import with_own_addresses
 from replay.recording.sessions import Sessions
-from replay.recording.types import Exchange, Route, Upstream
+from replay.recording.sockets import RecordedSocket
+from replay.recording.types import Exchange, OnSocket, Route, Upstream
 from replay.recording.upstreams import find_destination
 from replay.recording.usage import UsageReader
 from replay.relay.backend import Backend
@@ -44,6 +45,7 @@ class RecordedPassage(Passage):
     __slots__ = (
         "_feed_usage",
         "_now",
+        "_opened",
         "_redirected",
         "_response_capture",
         "_sessions",
@@ -51,6 +53,7 @@ class RecordedPassage(Passage):
         "capture",
         "exchange",
         "keeps_response",
+        "socket",
         "upstream",
     )
 
@@ -65,6 +68,7 @@ class RecordedPassage(Passage):
         sessions: Sessions,
         redirected: Callable[[ResponseHead], ResponseHead],
         now: Callable[[], int],
+        opened: Callable[[Exchange], RecordedSocket],
     ) -> None:
         super().__init__(doorway, request)
         self.exchange = exchange
@@ -74,11 +78,16 @@ class RecordedPassage(Passage):
         self._sessions = sessions
         self._redirected = redirected
         self._now = now
+        self._opened = opened
         self._response_capture: BodyCapture | None = None
         self._usage: UsageReader | None = None
         self._feed_usage: Callable[[bytes], None] | None = None
+        self.socket: RecordedSocket | None = None
 
     def took(self, data: bytes) -> None:
+        if self.socket is not None:
+            self.socket.sent(data)
+            return
         self.capture.feed(data)
         if self.body.is_over:
             self.keep_body()
@@ -96,6 +105,11 @@ class RecordedPassage(Passage):
         exchange = self.exchange
         exchange.first_byte_ns = self._now()
         exchange.status = response.status
+        if self.is_tunnel:
+            exchange.end_ns = exchange.first_byte_ns
+            exchange.socket = OnSocket(exchange.number, "open")
+            self.socket = self._opened(exchange)
+            return response
         if self._sessions.may_be_told_by_answer(exchange.session):
             headers = response.headers
             exchange.session = self._sessions.answered(exchange.session, headers, exchange.first_byte_ns)
@@ -111,9 +125,13 @@ class RecordedPassage(Passage):
         return self._redirected(response)
 
     def ends(self) -> None:
-        self.exchange.end_ns = self._now()
+        if self.socket is None:
+            self.exchange.end_ns = self._now()
 
     def passed(self, data: bytes) -> None:
+        if self.socket is not None:
+            self.socket.came(data)
+            return
         self.exchange.response_bytes += len(data)
         if self._feed_usage is not None and data:
             self._feed_usage(data)
@@ -137,7 +155,7 @@ class Proxy:
     on, by the status and the sentence that they were answered with; of these there is a fixed set.
     """
 
-    takes_sockets = False
+    takes_sockets = True
     own_line = b"Via: 1.1 replay\r\n"
 
     def __init__(
@@ -172,7 +190,8 @@ class Proxy:
     @property
     def open_exchanges(self) -> list[Exchange]:
         """The exchanges that are not over, oldest first."""
-        return [passage.exchange for passage in self._passages.values()]
+        found = (x.exchange if x.socket is None else x.socket.current for x in self._passages.values())
+        return [exchange for exchange in found if exchange is not None]
 
     def doorway(self) -> Doorway:
         """For loop.create_server."""
@@ -181,9 +200,13 @@ class Proxy:
     async def close(self) -> list[Exchange]:
         """Cut every connection; returns the exchanges that this left without an end."""
         self._is_closing = True
-        unfinished = self.open_exchanges
         for passage in self._passages.values():
-            passage.exchange.fault = "unfinished"
+            if passage.socket is not None:
+                passage.socket.end("unfinished")
+        unfinished = self.open_exchanges
+        for exchange in unfinished:
+            exchange.fault = "unfinished"
+        for passage in self._passages.values():
             if not passage.body.is_over:
                 passage.keep_body()
                 passage.exchange.is_cut_short = True
@@ -218,10 +241,9 @@ class Proxy:
             raise Refused(404, "No upstream of the recorder is responsible for this path.")
         upstream = destination.upstream
         begin_ns = self._now()
-        self._last_number += 1
         headers = pairs_of(request.fields)
         exchange = Exchange(
-            number=self._last_number,
+            number=self._number(),
             session=self._sessions.began(headers, doorway.client, begin_ns),
             method=request.method.decode(),
             path=destination.path,
@@ -241,13 +263,25 @@ class Proxy:
             self._sessions,
             partial(self._redirected, upstream, doorway, request),
             self._now,
+            self._opened,
         )
         path = (upstream.base_path + destination.path).encode("utf-8", "surrogateescape")
         lines = [(b"host", b"Host: " + upstream.authority.encode())]
-        lines += [pair for pair in request.lines if pair[0] != b"host"]
+        # What was compressed could not be told.
+        left_out = {b"host", b"sec-websocket-extensions"} if request.is_upgrade else {b"host"}
+        lines += [pair for pair in request.lines if pair[0] not in left_out]
         passage.chunks.append(request_bytes(request, path, lines))
         self._passages[exchange.number] = passage
         return passage
+
+    def _opened(self, exchange: Exchange) -> RecordedSocket:
+        """A WebSocket is open: the exchange that opened it is over, and its messages follow."""
+        self._sink(exchange)
+        return RecordedSocket(exchange, self._sink, self._number, self._hash_key, self._now)
+
+    def _number(self) -> int:
+        self._last_number += 1
+        return self._last_number
 
     def _count_refused(self, status: int, why: str) -> None:
         self.refused[status, why] += 1
@@ -344,7 +378,8 @@ class Proxy:
         doorway, passage.doorway = passage.doorway, None
         exchange = passage.exchange
         if passage.answered:
-            exchange.end_ns = None
+            if passage.socket is None:
+                exchange.end_ns = None
             # A response that cannot be completed must not look complete.
             self._over(passage, why)
             if doorway is not None:
@@ -359,6 +394,10 @@ class Proxy:
     def _over(self, passage: RecordedPassage, fault: str | None) -> None:
         exchange = passage.exchange
         if self._is_closing or self._passages.pop(exchange.number, None) is None:
+            return
+        if passage.socket is not None:
+            passage.socket.end(fault)
+            self._sessions.ended(exchange.session, self._now())
             return
         if not passage.body.is_over:
             passage.keep_body()

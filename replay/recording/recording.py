@@ -103,7 +103,7 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
 
     def over(exchange: Exchange) -> None:
         recorder.add(exchange)
-        if mirror is not None:
+        if mirror is not None and exchange.socket is None:
             mirror.take(exchange)
 
     listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)

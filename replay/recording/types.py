@@ -1,10 +1,10 @@
 """What a recording is made of: where requests go, what is kept of them, one exchange, and the journal's lines."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from replay.trace.types import Step
+from replay.trace.types import Step, WsAction
 
 JOURNAL_FORMAT = "replay-journal"
 JOURNAL_VERSION = 1
@@ -51,6 +51,21 @@ class SessionRef(msgspec.Struct, frozen=True):
     told_by: ToldBy
 
 
+class OnSocket(msgspec.Struct):
+    """What an exchange is on a WebSocket. connection: the number of the exchange that opened it.
+
+    is_text, code: of the message, and of closing. messages: that came before the client's next one; names: by which
+    pointers and values the last of them is told from the others.
+    """
+
+    connection: int
+    action: WsAction
+    is_text: bool = True
+    code: int | None = None
+    messages: int = 0
+    names: tuple[tuple[str, Any], ...] = ()
+
+
 class Exchange(msgspec.Struct):
     """One request and what became of it, with its secrets: this never touches a disk.
 
@@ -59,7 +74,8 @@ class Exchange(msgspec.Struct):
     body: the request's, without its transfer coding; None where it is larger than what is kept. body_hash: of all of
     it. is_cut_short: whether the request's body did not come to its end. usage: token counts seen in the response.
     response_headers, response_body: only where they are to be kept; the body without its transfer coding, None where it
-    is too large. fault: what went wrong, in words.
+    is too large. fault: what went wrong, in words. socket: None for a request; else body is the message, and the
+    response all that came before the client's next.
     """
 
     number: int
@@ -83,6 +99,7 @@ class Exchange(msgspec.Struct):
     response_headers: list[tuple[str, str]] = []
     response_body: bytes | None = None
     fault: str | None = None
+    socket: OnSocket | None = None
 
 
 class JournalHeader(msgspec.Struct, omit_defaults=True):

@@ -282,6 +282,7 @@ class Doorway(asyncio.Protocol):
         data, self._buffer = self._buffer, b""
         if passage.backend is not None:
             passage.backend.send(data)
+        passage.took(data)
 
     def _give_up(self, passage: Passage, status: int, why: str, fault: str) -> None:
         """End a request whose client does not send what it announced."""

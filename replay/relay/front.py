@@ -37,7 +37,7 @@ class Passage:
         return f"<{type(self).__name__} {self.request.method.decode()} {where}>"
 
     def took(self, data: bytes) -> None:
-        """These bytes of the request's body, framing included, have come."""
+        """These bytes of the request's body, framing included, have come; or of what its client says in a tunnel."""
 
     def own_lines(self) -> bytes:
         """Header lines for the response, each with its end."""

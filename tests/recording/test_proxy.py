@@ -297,10 +297,6 @@ async def test_an_upstream_that_reads_slowly_slows_its_client():
     ("request_", "status"),
     [
         (b"CONNECT example.org:443 HTTP/1.1\r\nHost: example.org\r\n\r\n", b"501 Not Implemented"),
-        (
-            b"GET /a HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            b"501 Not Implemented",
-        ),
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", b"501 Not Implemented"),
         (b"nonsense\r\n\r\n", b"400 Bad Request"),
         (b"GET /a HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello", b"400 Bad Request"),

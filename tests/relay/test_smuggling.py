@@ -117,7 +117,6 @@ CASES = [
     Case("a host with a path", b"GET /a HTTP/1.1\r\nHost: x/y\r\n\r\n"),
     Case("a user in the target", b"GET http://u@y/a HTTP/1.1\r\nHost: x\r\n\r\n"),
     Case("a tunnel", b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n" + SMUGGLED),
-    Case("a websocket", post(b"Connection: Upgrade\r\nUpgrade: websocket\r\n", SMUGGLED, b"GET /a HTTP/1.1")),
     *(
         Case(f"chunks {chunks!r}", post(TE, chunks + LAST))
         for chunks in (
@@ -274,8 +273,6 @@ async def test_before_nginx_every_client_gets_its_own_answer(kind, nginx, case, 
 
 async def told_apart(kind, server_port, case, monkeypatch):
     """Send a case, and what another client asks for; the requests that the relay took to be whole."""
-    if kind == "gateway" and case.name == "a websocket":
-        pytest.skip("a gateway passes it on: see tests/planes/serving/test_gateway_upgrades.py")
     taken = []
     read = doorway.read_request
 

@@ -16,7 +16,7 @@
   replay/trace/redaction/requests.py says. Of responses, headers and JSON bodies up to 64 KiB are kept in the same way,
   with `responses` "keep".
 - WebSockets whose messages were recorded (`_webSocketMessages`) are steps as
-  replay/importers/captures/socket_messages.py says.
+  replay/trace/socket_steps.py says.
 - Dropped and counted: what was never sent over HTTP (data:, other WebSockets, tunnels, what a cache answered or a
   server pushed, what was blocked), and headers that hold secrets. The host becomes an attribute, since a target has
   its own.
@@ -43,7 +43,6 @@ from replay.importers.captures.har_entries import (
     why_not_sent,
 )
 from replay.importers.captures.har_sockets import recorded_messages
-from replay.importers.captures.socket_messages import OpenedSocket, socket_steps
 from replay.importers.reading.damage import Damage
 from replay.importers.reading.departures import Departures
 from replay.importers.reading.documents import read_salvaged
@@ -67,6 +66,7 @@ from replay.trace.file.rules import LONGEST_MS, MOST_BODY_BYTES
 from replay.trace.origins import OriginTally
 from replay.trace.redaction.requests import NO_BODY, Redactor, RequestRedactor
 from replay.trace.redaction.responses import MOST_RESPONSE_BYTES, is_json_type, response_headers, response_json
+from replay.trace.socket_steps import OpenedSocket, socket_steps
 from replay.trace.types import FORMAT, VERSION, Anchor, Edge, Header, Recorded, Request, Session, Step
 from replay.words.numbers import milliseconds
 

@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Iterator
 
 from replay.importers.captures.har_entries import number
-from replay.importers.captures.socket_messages import SocketMessage
 from replay.importers.reading.json_items import Item
+from replay.trace.socket_steps import SocketMessage
 from replay.websocket.types import BINARY, TEXT
 
 _NAMES = ("_webSocketMessages", "_websocketMessages")

@@ -9,7 +9,7 @@
 - Bodies are kept up to 1 MiB, as JSON where they say so and are, as text where they are UTF-8; longer ones by size,
   and so are compressed ones in which a secret is found, or that cannot be looked into.
   Of responses, headers and JSON bodies up to 64 KiB are kept with `responses` "keep".
-- WebSockets are steps as replay/importers/captures/socket_messages.py says; one that the client closed ends so.
+- WebSockets are steps as replay/trace/socket_steps.py says; one that the client closed ends so.
 - Dropped and counted: flows that are not HTTP, requests that mitmproxy itself replayed, and headers that
   hold secrets. The host becomes an attribute, since a target has its own.
 
@@ -25,7 +25,6 @@ import msgspec
 
 from replay.http.codings import uncoded
 from replay.importers.call_steps import LONGEST_TEXT
-from replay.importers.captures.socket_messages import OpenedSocket, SocketMessage, socket_steps
 from replay.importers.reading.departures import departure_notes
 from replay.importers.reading.inputs import input_files, trace_name
 from replay.importers.reading.log_fields import (
@@ -50,6 +49,7 @@ from replay.trace.redaction.responses import (
     response_headers,
     response_json,
 )
+from replay.trace.socket_steps import OpenedSocket, SocketMessage, socket_steps
 from replay.trace.types import FORMAT, VERSION, Header, Recorded, Request, Session, Step
 from replay.trace.values.sockets import as_request
 from replay.websocket.types import BINARY, NORMAL, TEXT

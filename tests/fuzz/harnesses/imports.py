@@ -33,7 +33,7 @@ _READS = {
     "envoy-log": ("logs.envoy_log",),
     "elb-log": ("logs.elb_log", "logs.line_logs"),
     "gor": ("captures.gor",),
-    "har": ("captures.har", "captures.har_entries", "captures.har_sockets", "captures.socket_messages"),
+    "har": ("captures.har", "captures.har_entries", "captures.har_sockets"),
     "haproxy-log": ("logs.haproxy_log",),
     "json-log": ("logs.json_log", "logs.json_layouts", "logs.named_keys"),
     "lambda-log": ("logs.lambda_log",),

@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from replay.recording import types as recording
+from replay.recording.capture import step_of
+from replay.recording.sockets import RecordedSocket
 from replay.target.target import Target
-from replay.trace.types import Until
+from replay.trace.file.rules import find_problem
+from replay.trace.redaction.requests import Redactor
+from replay.trace.types import Session, Until
 from replay.trace.values.sockets import Named
 from replay.websocket.compression import Compression
 from replay.websocket.frames import frame_bytes
@@ -105,7 +110,25 @@ def _frames(data: bytes, folder: Path) -> bool:
         whole = _answered([data], compresses=compresses)
         assert _answered(pieces(data), compresses=compresses) == whole, "cuts change it"
         is_open |= any(answer[2] == 101 for answer in whole)
+    recorded = _recorded([data])
+    assert _recorded(pieces(data)) == recorded, "cuts change what is recorded"
     return is_open
+
+
+def _recorded(parts: Sequence[bytes]) -> list[tuple[object, ...]]:
+    """The same bytes from an upstream, after a message of a client's: what is recorded of that."""
+    over: list[recording.Exchange] = []
+    opening = recording.Exchange(
+        1, recording.SessionRef("s", "client"), "GET", "/", "/", [], "", 0, socket=recording.OnSocket(1, "open")
+    )
+    socket = RecordedSocket(opening, over.append, lambda: 2, None, lambda: 1)
+    socket.sent(frame_bytes(TEXT, b'{"id":1}', is_masked=True))
+    for part in parts:
+        socket.came(part)
+    socket.end("gone")
+    steps = [step_of(exchange, 0, Redactor(), "keep") for exchange in over]
+    assert not any(find_problem(Session("s", 0.0, [step])) for step in steps), "a trace can hold it"
+    return [(step.ws and step.ws.until, step.attributes.get("fault"), step.took_ms) for step in steps]
 
 
 def _said(opcode: int, payload: bytes, **options: bool) -> bytes:
@@ -132,7 +155,8 @@ def _answers() -> list[bytes]:
     compression = Compression()
     packed = packs + b"".join(_said(TEXT, compression.packed(text), is_packed=True) for text in whole) + pong
     refused = b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\nno"
-    return [one, parts, packed, refused]
+    bare = b"".join(_said(TEXT, text) for text in (b'{"id":1}', b'{"type":"x"}')) + _said(CLOSE, closing(1001))
+    return [one, parts, packed, refused, bare]
 
 
 _WORDS = (
@@ -147,7 +171,7 @@ HARNESSES = (
         "websocket", _frames, (), _answers,
         ("replay.websocket.frames", "replay.websocket.messages", "replay.websocket.compression", "replay.websocket.handshake",
          "replay.wire.websocket.opening", "replay.wire.websocket.connection", "replay.wire.websocket.under_way",
-         "replay.wire.websocket.slices", "replay.dialects.messages", "replay.trace.values.sockets"),
+         "replay.wire.websocket.slices", "replay.dialects.messages", "replay.trace.values.sockets", "replay.trace.socket_steps", "replay.recording.sockets"),
         _WORDS,
     ),
 )  # fmt: skip

@@ -8,12 +8,12 @@ import pytest
 from replay.engine.run import replay_trace
 from replay.engine.types import RunOptions
 from replay.importers.captures.har import Har
-from replay.importers.captures.socket_messages import OpenedSocket, SocketMessage, socket_steps
 from replay.importers.types import ImportOptions
 from replay.results.record import read_steps
 from replay.target.target import Target
 from replay.trace.file.stream import TraceWriter
 from replay.trace.redaction.requests import Redactor
+from replay.trace.socket_steps import OpenedSocket, SocketMessage, socket_steps
 from replay.trace.types import Until
 from tests.support.websocket_servers import websocket_server
 

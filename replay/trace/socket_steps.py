@@ -1,4 +1,4 @@
-"""The messages of one recorded WebSocket as steps: what the client sent, and what came in until it sent the next. Pure.
+"""A recorded WebSocket as steps: what the client sent, and what came in until it sent the next. Pure.
 
 Opening it is a step, each message of the client another. That ends with the last message before the client's next one,
 named by what only that one says of those in between: the id of the message that it answers, or its type; or else by its
@@ -21,6 +21,7 @@ from replay.websocket.handshake import OWN_HEADERS
 from replay.websocket.types import NORMAL, is_code
 
 _MOST_MESSAGE_BYTES = 1 << 20
+_MOST_SEEN = 10_000
 # Members by which protocols name what a message is, and which message it answers.
 _KINDS = ("/type", "/event", "/kind", "/op", "/method", "/status")
 _ID = "/id"
@@ -75,10 +76,7 @@ def socket_steps(
     and with which code.
     """
     path = clean.path(opened.path)
-    names = {name.lower(): name for name in opened.headers}
-    asked = opened.headers.get(names.get("sec-websocket-protocol", ""), "")
-    protocols = tuple(part for text in asked.split(",") if (part := text.strip()))
-    headers = {name: value for name, value in opened.headers.items() if name.lower() not in OWN_HEADERS}
+    opening = opening_of(path, opened.headers, opened.connection)
     name = grouped_name("WS", path)
     ordered = sorted(messages, key=lambda message: message.at_us)
     took_us = opened.took_us
@@ -86,7 +84,7 @@ def socket_steps(
         took_us = max(0, min(took_us, ordered[0].at_us - opened.at_us))
 
     def call(**fields: Any) -> WsCall:
-        return WsCall(path, opened.connection, headers=headers, protocols=protocols, **fields)
+        return msgspec.structs.replace(opening, **{"action": "message", **fields})
 
     def step(name: str, call: WsCall, **fields: Any) -> Step:
         return Step("", "ws", name, ws=call, attributes=dict(opened.attributes), **fields)
@@ -99,10 +97,14 @@ def socket_steps(
     filled = 0
     for n, until in zip(sent, [*sent[1:], len(ordered)], strict=True):
         out, came = ordered[n], ordered[n + 1 : until]
-        made, is_filled = _message(call(), out, clean)
+        made = with_message(call(), out.data, clean, is_text=out.is_text)
+        is_filled = made.message_bytes is not None
         filled += is_filled
         first_us = came[0].at_us - out.at_us if came else None
-        made.until = _end_of(out, came, clean) if came else None
+        last = LastMessage(out.data)
+        for message in came:
+            last.came(message.data)
+        made.until = until_of(last.names, last.messages, clean)
         recorded = Recorded(
             status=101,
             ttft_ms=None if first_us is None else first_us / 1_000,
@@ -127,41 +129,82 @@ def _timed(steps: list[SocketStep]) -> list[SocketStep]:
     ]
 
 
-def _message(call: WsCall, message: SocketMessage, clean: RequestRedactor) -> tuple[WsCall, bool]:
-    """The call with the message, without secrets, and whether only its size is left."""
+def with_message(call: WsCall, data: bytes, clean: RequestRedactor, *, is_text: bool) -> WsCall:
+    """The call with this message, without secrets; only its size is left of one that is too long, or hides some."""
     made = Request("GET", call.path, call.headers)
-    kind = "text/plain" if message.is_text else "application/octet-stream"
-    if message.is_text and message.data.lstrip()[:1] in (b"{", b"["):
+    kind = "text/plain" if is_text else "application/octet-stream"
+    if is_text and data.lstrip()[:1] in (b"{", b"["):
         kind = "application/json"
-    if len(message.data) > _MOST_MESSAGE_BYTES:
-        made.body_bytes = len(message.data)
-    elif (
-        clean.put_body(made, message.data, kind) != NO_BODY and not message.is_text and made.body_base64 is None
-    ):
+    if len(data) > _MOST_MESSAGE_BYTES:
+        made.body_bytes = len(data)
+    elif clean.put_body(made, data, kind) != NO_BODY and not is_text and made.body_base64 is None:
         # It was binary, whatever could be read in it.
         text = bytes(made.json) if made.json else (made.body or "").encode("utf-8", "surrogatepass")
         made.json, made.body, made.body_base64 = msgspec.Raw(b""), None, base64.b64encode(text).decode()
     if made.body is None and made.body_base64 is None and not made.json and made.body_bytes is None:
         made.body = ""
-    return with_request(call, made), made.body_bytes is not None
+    return with_request(call, made)
 
 
-def _end_of(out: SocketMessage, came: Sequence[SocketMessage], clean: RequestRedactor) -> Until:
-    """What tells the last of these messages from those before it."""
-    documents = [_document(message) for message in came]
-    asked = _value(_document(out), _ID)
-    pointers = [(_ID, asked)] if _is_id(asked, clean) else []
-    pointers += [(kind, value) for kind in _KINDS if _is_kind(value := _value(documents[-1], kind), clean)]
-    for pointer, value in pointers:
-        fitting = [document for document in documents if _value(document, pointer) == value]
-        if fitting and fitting[0] is documents[-1] and len(fitting) == 1:
+def opening_of(path: str, headers: dict[str, str], connection: str | None) -> WsCall:
+    """What opens a connection that was opened by this request, which is without secrets."""
+    asked = next((value for name, value in headers.items() if name.lower() == "sec-websocket-protocol"), "")
+    protocols = tuple(part for text in asked.split(",") if (part := text.strip()))
+    kept = {name: value for name, value in headers.items() if name.lower() not in OWN_HEADERS}
+    return WsCall(path, connection, action="open", headers=kept, protocols=protocols)
+
+
+class LastMessage:
+    """Told of the messages that come after one that was sent, tells what names the last of them."""
+
+    __slots__ = ("_asked", "_last", "_seen", "messages")
+
+    def __init__(self, sent: bytes) -> None:
+        self._asked = _value(_document(sent), _ID)
+        self._last: list[tuple[str, Any]] = []
+        # How often each kind and id came; beyond a bound they name nothing.
+        self._seen: dict[tuple[str, Any], int] = {}
+        self.messages = 0
+
+    def __repr__(self) -> str:
+        return f"<LastMessage of {self.messages}>"
+
+    def came(self, data: bytes) -> None:
+        """One more message."""
+        self.messages += 1
+        document = _document(data)
+        values = ((pointer, _value(document, pointer)) for pointer in (_ID, *_KINDS))
+        self._last = [(pointer, value) for pointer, value in values if isinstance(value, str | int)]
+        for each in self._last:
+            if each in self._seen or len(self._seen) < _MOST_SEEN:
+                self._seen[each] = self._seen.get(each, 0) + 1
+
+    @property
+    def names(self) -> tuple[tuple[str, Any], ...]:
+        """By which pointers and values the last of them may be named, the best first: no other said that."""
+        found = []
+        for pointer, value in self._last:
+            is_it = value == self._asked and type(value) is type(self._asked) if pointer == _ID else True
+            if is_it and self._seen.get((pointer, value)) == 1:
+                found.append((pointer, value))
+        return tuple(found)
+
+
+def until_of(names: Sequence[tuple[str, Any]], messages: int, clean: RequestRedactor) -> Until | None:
+    """What ends a step for which so many messages came, the last of which has these names; None where none came."""
+    if not messages:
+        return None
+    for pointer, value in names:
+        if (_is_id if pointer == _ID else _is_kind)(value, clean):
             return Until(pointer, value)
-    return Until(messages=len(came))
+    return Until(messages=messages)
 
 
-def _document(message: SocketMessage) -> Any:
+def _document(data: bytes) -> Any:
+    if len(data) > _MOST_MESSAGE_BYTES:
+        return None
     try:
-        return msgspec.json.decode(message.data)
+        return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
