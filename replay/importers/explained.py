@@ -59,7 +59,7 @@ class Explained:
 
     def _explained(self, message: str, file: str, start: bytes) -> str:
         if not start.strip() and len(start) < SNIFFED_BYTES:
-            return f"{file}: empty."
+            return f"{file}: there is nothing in it to import."
         if not start.strip() or self.sniff(start):
             return message
         if (kind := foreign(start)) is not None:

@@ -26,6 +26,7 @@ from replay.recording.types import (
     SessionRules,
     Upstream,
 )
+from replay.system.listening import listening_on
 from replay.trace.errors import TraceError, shown_path
 from replay.trace.origins import origin_at, united
 from replay.trace.redaction.personal import PersonalData
@@ -106,7 +107,8 @@ async def recording(options: RecordOptions) -> AsyncIterator[Recording]:
         if mirror is not None and exchange.socket is None:
             mirror.take(exchange)
 
-    listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)
+    with listening_on("--listen", options.host, options.port):
+        listening = await loop.create_server(proxy.doorway, options.host, options.port, backlog=_BACKLOG)
     try:
         with JournalWriter(journal_path(options.out), _header(options)) as journal:
             failed = asyncio.Event()

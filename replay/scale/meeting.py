@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from replay.errors import InputError, ReplayError
 from replay.scale.secrets import MOST_WAIT_S, NotTrusted, introduce, welcome
+from replay.system.listening import listening_on
 from replay.words.numbers import seconds
 
 _LOOPBACK = "127.0.0.1"
@@ -49,10 +50,8 @@ class Meeting:
 
     def __init__(self, address: tuple[str, int], token: bytes, workers: int) -> None:
         self._token, self._workers = token, workers
-        try:
+        with listening_on("--listen", *address):
             self._sock = socket.create_server(address)
-        except OSError as cause:
-            raise InputError(f"{address[0]}:{address[1]} cannot be listened at ({cause.strerror}).") from cause
         self.address: tuple[str, int] = self._sock.getsockname()[:2]
         self._came: dict[int, socket.socket] = {}
         self._lock = threading.Lock()

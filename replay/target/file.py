@@ -13,6 +13,8 @@ from replay.target.urls import ASGI_PREFIX
 from replay.toml import TomlError, read_toml
 from replay.trace.redaction.shown_urls import problem_of, shown_url
 
+_NO_URL = 'the key "url" is missing.'
+
 
 def load_target(target: str) -> Target:
     """A target from what a user names: a URL (http, https, asgi:module:app) or the path of a TOML file.
@@ -69,4 +71,7 @@ def _converted(written: dict[str, Any], where: str) -> Target:
     try:
         return msgspec.convert(written, Target)
     except msgspec.ValidationError as cause:
-        raise TargetError(f"{where}: {explained(cause, Target, written)}") from cause
+        why = explained(cause, Target, written)
+        # Of all keys it is the only one that has to be there.
+        hint = ' The shortest target file is url = "http://127.0.0.1:8080".' if why == _NO_URL else ""
+        raise TargetError(f"{where}: {why}{hint}") from cause

@@ -248,8 +248,11 @@ def test_an_address_that_is_taken_is_told_plainly(record, truth, tmp_path):
 
     refused = command("-o", str(tmp_path / "o.jsonl"), "--upstream", truth.url, "--listen", taken)
 
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"replay: cannot listen on {taken}: ")
+    assert refused.returncode == 4
+    assert refused.stderr == (
+        f"replay: cannot listen on {taken.replace(':', ' port ')}: address already in use. Try another --listen, or "
+        "port 0.\n"
+    )
     assert not (tmp_path / "o.jsonl.journal").exists()
 
 

@@ -86,7 +86,7 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
         ('urll = "http://x"', 'unknown key "urll". Did you mean "url"?'),
         ('url = "http://x"\n[timeouts]\nconect_s = 1', 'unknown key "conect_s" in [timeouts]. Did you mean "connect_s"?'),
         ('url = "http://x"\n[[routes]]\nnme = "a"\nwait = true', 'unknown key "nme" in [routes]. Did you mean "name"?'),
-        ("plane = 'vm'", 'the key "url" is missing.'),
+        ("plane = 'vm'", 'the key "url" is missing. The shortest target file is url = "http://127.0.0.1:8080".'),
         ('url = "http://x"\nplane = "cloud"', 'plane: must be one of hybrid, serverless, vm, and is "cloud".'),
         ('url = "http://x"\n[timeouts]\ntotal_s = 0', "timeouts: total_s must be more than 0."),
         ('url = "http://x"\n[cost]\nprice = "p"\nrps = 0', "cost: rps must be more than 0."),

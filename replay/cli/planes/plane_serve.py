@@ -29,11 +29,11 @@ from replay.planes.modelled.types import ModelSpec, ServiceModel
 from replay.planes.profiles import MODELS, PROFILES, ProfileName
 from replay.planes.recorded.reading import read_recording
 from replay.planes.recorded.recording import Recording
-from replay.planes.serving.listening import CannotListen
 from replay.planes.serving.processes import CommandError
 from replay.planes.serving.series import SeriesError
 from replay.planes.serving.serving import plane_server
 from replay.planes.serving.types import ProcessSpec
+from replay.system.listening import CannotListen
 from replay.system.shortage import check_room_for_loop
 from replay.toml import read_toml
 
@@ -451,11 +451,8 @@ def serve(
     except (CommandError, SeriesError, ValueError) as error:
         _refuse(ctx, f"{error}")
     except CannotListen as error:
-        _refuse(ctx, f"{error}")
-    except OSError as error:
-        _refuse(
-            ctx, f"cannot listen on {host} port {port}: {error.strerror or error}. Try another --port, or 0."
-        )
+        click.echo(f"replay: {error}", err=True)
+        ctx.exit(error.exit_code)
     if recording is not None:
         click.echo(told_at_the_end(recording), err=True)
     ctx.exit(EXIT_CODES["interrupted"] if stopped_by == signal.SIGINT else 0)

@@ -264,7 +264,7 @@ def _sniffed(path: Path) -> Importer:
     file = telling_file(path)
     start = first_bytes(file, SNIFFED_BYTES)
     if not start.strip():
-        raise TraceError(f"{shown_path(file)}: empty.")
+        raise TraceError(f"{shown_path(file)}: there is nothing in it to import.")
     if (kind := foreign(start)) is not None:
         raise TraceError(f"{shown_path(file)}: is {kind.what}. {kind.to_do or 'It is no recording.'}")
     for importer in IMPORTERS.values():

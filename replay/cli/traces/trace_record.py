@@ -150,10 +150,6 @@ def record(
         )
     except PatternError as error:
         raise click.UsageError(f"{error}") from error
-    except OSError as error:
-        raise TraceError(
-            f"cannot listen on {chosen['listen']}: {error.strerror or error}. Try another --listen, or port 0."
-        ) from error
     if incomplete is None:
         _report(out, finish_recording(options))
         return

@@ -104,7 +104,7 @@ def _copy(source: BinaryIO, path: Path, name: str) -> None:
         text = (error.strerror or str(error)).lower()
         raise TraceError(f"{name}: cannot be kept in {path.parent.parent}: {text}.") from error
     if not size:
-        raise TraceError(f"{name}: empty.")
+        raise TraceError(f"{name}: there is nothing in it to import.")
 
 
 def trace_name(paths: Sequence[Path]) -> str:

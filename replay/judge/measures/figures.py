@@ -181,9 +181,11 @@ def why_unseen(value: Worth, sample: Sample) -> str | None:
     """Why a run has not shown the worst: too few sessions, or steps that depend on one another for too long."""
     if value.has_few_sessions:
         sessions = counted(sample.clusters, "session")
+        times = ceil(LEAST_SESSIONS / max(1, sample.clusters))
+        come = "the only step comes" if sample.n == 1 else f"all {counted(sample.n, 'step')} come"
         return (
-            f"all {counted(sample.n, 'step')} come from {sessions}, too few to show how much sessions differ; "
-            f"at least {LEAST_SESSIONS} are needed"
+            f"{come} from {sessions}, too few to show how much sessions differ; at least {LEAST_SESSIONS} are needed: "
+            f"replay at {times} times the --scale"
         )
     if not value.is_unseen or value.stretches is None:
         return None

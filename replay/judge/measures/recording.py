@@ -45,6 +45,9 @@ from replay.words.phrases import were
 RECORDED = "recorded"
 """What the recording is called where it stands for a target."""
 
+_NO_DURATIONS = "the recording has no durations to compare it with: its steps would have them as took_ms"
+_NO_STATUSES = "the recording has no statuses to compare it with: its steps would have them as recorded.status"
+
 _MS = 1_000_000
 # Changed gaps between steps make a session's makespan another than the recorded one.
 _BENDING = ("idle_cap", "think", "speed")
@@ -174,7 +177,7 @@ def held_to_recording(slo: Slo, run: Evidence, confidence: float) -> HeldToRecor
     coarse_ms = resolution_ms(run)
     readings = [pair(run, shift_ms) for shift_ms in (0.0, -coarse_ms, coarse_ms)]
     if readings[0] is None:
-        return _absent("the recording has no durations to compare it with")
+        return _absent(_NO_DURATIONS)
     recording, ours = readings[0]
     recorded = figure_of(slo, recording, confidence)
     known = recorded.observed
@@ -275,7 +278,7 @@ def _errors(slo: Slo, run: Evidence, confidence: float) -> HeldToRecording:
     columns = run.columns
     rows = columns.numbers("recorded_status") != ABSENT_NS
     if not rows.any():
-        return _absent("the recording has no statuses to compare it with")
+        return _absent(_NO_STATUSES)
     ours = columns.where(rows)
     figure = figure_of(slo, msgspec.structs.replace(run, columns=ours), confidence)
     if figure.observed is None:

@@ -25,6 +25,7 @@ from replay.planes.modelled.model import Model
 from replay.planes.modelled.tools import MOST_MESSAGE_BYTES, Spoken, is_mcp_server, spoken
 from replay.planes.modelled.types import Answer, Asked, ServiceModel
 from replay.planes.modelled.wording import Wording, answer_name, wording_at
+from replay.system.listening import listening_on
 
 INSTANCE = b"modelled-1"
 _MS = 1_000_000
@@ -366,7 +367,8 @@ async def modelled_server(
     """
     loop = asyncio.get_running_loop()
     site = Site(Model(model or ServiceModel()))
-    server = await loop.create_server(lambda: Connection(site, loop), host, port, backlog=4096)
+    with listening_on("--port", host, port):
+        server = await loop.create_server(lambda: Connection(site, loop), host, port, backlog=4096)
     bound = server.sockets[0].getsockname()
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     try:

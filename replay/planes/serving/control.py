@@ -27,7 +27,7 @@ from replay.http.control import TOKEN_HEADER
 from replay.http.heads import Refused, RequestHead, own_answer, read_request, value_of
 from replay.planes.core.types import InstanceId
 from replay.planes.serving.gateway import Gateway
-from replay.planes.serving.listening import listening_on
+from replay.system.listening import listening_on
 
 _ANSWER_S = 5.0
 _PAGE_BYTES = 4096

@@ -16,12 +16,12 @@ from replay.planes.modelled.types import ModelSpec
 from replay.planes.recorded.recording import Recording
 from replay.planes.serving.control import control_server, state
 from replay.planes.serving.gateway import Gateway
-from replay.planes.serving.listening import listening_on
 from replay.planes.serving.output import Output
 from replay.planes.serving.processes import ProcessInstances
 from replay.planes.serving.series import series_file
 from replay.planes.serving.types import ProcessSpec, Served
 from replay.planes.types import CPU_UNKNOWN
+from replay.system.listening import listening_on
 
 
 @asynccontextmanager

@@ -73,7 +73,8 @@ def decoding_fault(line: bytes, error: Exception, what: str) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply to be read."
     if isinstance(error, UnicodeDecodeError):
-        return f"not valid UTF-8 (byte {_utf8_position(line)} of the line)."
+        fault = f"not valid UTF-8 (byte {_utf8_position(line)} of the line)."
+        return f"{fault} {_IMPORT_IT}" if what == HEADER else fault
     if not isinstance(error, msgspec.ValidationError):
         fault = _syntax_fault(line, str(error))
         is_foreign = what == HEADER and not line.lstrip().startswith(b"{")

@@ -1,6 +1,8 @@
 """Asks a server for a token, beside a run: small answers, one limit of time, and no secret in what is told of it."""
 
 import asyncio
+import os
+import socket
 import ssl
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -84,12 +86,25 @@ class Asker:
 
     def problem(self, what: str) -> TargetUnreachable:
         """What is raised where asking led to nothing; what: a sentence of which the URL is the subject."""
-        return TargetUnreachable(f"{self._name}: {self._shown} {what}.")
+        return TargetUnreachable(f"{self._name}: {self._shown} {what}{'' if what.endswith('?') else '.'}")
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+
+def _reason(failure: OSError) -> str:
+    """Why no connection came about, in the system's words; with several addresses, of the first."""
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, ExceptionGroup):
+            cause = cause.exceptions[0]
+        elif isinstance(cause, OSError) and cause.errno and not isinstance(cause, socket.gaierror):
+            return os.strerror(cause.errno).lower()
+        else:
+            cause = cause.__cause__ or cause.__context__
+    return failure.strerror or str(failure)
 
 
 def _why(failure: BaseException) -> str:
@@ -101,6 +116,6 @@ def _why(failure: BaseException) -> str:
                 "SSL_CERT_FILE may name a file of authorities"
             )
         if isinstance(cause, OSError):
-            return f"cannot be reached ({cause.strerror or cause})"
+            return f"cannot be reached ({_reason(cause)}). Start it, or correct its URL in the target file"
         cause = cause.__cause__ or cause.__context__
     return "gives no whole answer"

@@ -50,7 +50,10 @@ class ClientTokens:
             )
         token, kind = fields.get("access_token"), fields.get("token_type", "bearer")
         if not isinstance(token, str) or not token or not is_plain(token):
-            raise self._asker.problem("gives no access_token")
+            said = "what it answers is no JSON object. Is it" if not fields else "is it"
+            raise self._asker.problem(
+                f"gives no access_token; {said} the token_url that [auth.oauth] should have?"
+            )
         if not isinstance(kind, str) or kind.lower() != "bearer":
             raise self._asker.problem("gives a token of another type than Bearer, which cannot be sent")
         return Fetched(token, _life_s(fields.get("expires_in")))

@@ -43,9 +43,9 @@ def test_a_port_in_use_is_said_plainly():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with served("--port", str(port)) as (process, said):
-            assert process.wait(timeout=10) == 2
+            assert process.wait(timeout=10) == 4
             assert re.fullmatch(
-                rf"replay: cannot listen on 127\.0\.0\.1 port {port}: .*in use.* Try another --port, or 0\.\n",
+                rf"replay: cannot listen on 127\.0\.0\.1 port {port}: .*in use.* Try another --port, or port 0\.\n",
                 said,
             )
 
@@ -54,10 +54,10 @@ def test_the_port_that_is_taken_is_the_one_that_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with served("--port", "0", "--plane", "serverless", "--control-port", str(port)) as (process, said):
-            assert process.wait(timeout=10) == 2
+            assert process.wait(timeout=10) == 4
             assert said == (
                 f"replay: cannot listen on 127.0.0.1 port {port}: address already in use. Try another --control-port, or "
-                "0.\n"
+                "port 0.\n"
             )
 
 

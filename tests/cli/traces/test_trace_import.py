@@ -87,7 +87,7 @@ def test_errors_name_stdin_and_not_the_temporary_file(tmp_path, spools):
     assert error_of("mooncake", "-", "-o", str(out), stdin=b"{") == (
         "stdin, line 1: not valid JSON: Input data was truncated. The file does not look like mooncake."
     )
-    assert error_of("mooncake", "-", "-o", str(out)) == "stdin: empty."
+    assert error_of("mooncake", "-", "-o", str(out)) == "stdin: there is nothing in it to import."
     assert list(spools.iterdir()) == []
     assert not out.exists()
 
@@ -120,7 +120,7 @@ def test_the_format_of_a_folder_is_told_by_a_file_below_it(tmp_path):
         (("in",), None, "in: no files in this folder."),
         (("har", "in"), None, "in: no files to import in this folder."),
         (("mooncake", "in"), None, "in: no .jsonl files in this folder."),
-        (("in",), b"", "in: empty."),
+        (("in",), b"", "in: there is nothing in it to import."),
         (
             ("in",),
             b'{"format":"replay-trace","version":1,"name":"t"}\n',

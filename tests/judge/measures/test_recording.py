@@ -153,8 +153,14 @@ def test_the_resolution_is_as_stated_and_whole_seconds_show_where_it_is_not(rng)
 @pytest.mark.parametrize(
     ("slo", "reason"),
     [
-        ("p99 < recorded * 1.2", "the recording has no durations to compare it with"),
-        ("errors < recorded + 1%", "the recording has no statuses to compare it with"),
+        (
+            "p99 < recorded * 1.2",
+            "the recording has no durations to compare it with: its steps would have them as took_ms",
+        ),
+        (
+            "errors < recorded + 1%",
+            "the recording has no statuses to compare it with: its steps would have them as recorded.status",
+        ),
     ],
 )
 def test_a_trace_without_recorded_figures_decides_nothing(slo, reason):

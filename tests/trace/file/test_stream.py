@@ -576,3 +576,13 @@ def test_a_trace_is_for_its_owner_alone(tmp_path):
         pass
 
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_no_text_is_to_be_imported_first(tmp_path):
+    binary = tmp_path / "binary.jsonl"
+    binary.write_bytes(b"\xff\xfe\x00\x01\n")
+
+    assert error_of(binary) == (
+        ", line 1: not valid UTF-8 (byte 0 of the line). If it is a log or a recording, make a trace of it first: replay "
+        "trace import."
+    )

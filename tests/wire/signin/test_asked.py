@@ -125,12 +125,20 @@ def test_a_life_that_is_none_is_five_minutes(expires):
         (400, b"<html>", "refuses the client with 400. Check its id"),
         (302, b"", "answers 302."),
         (503, b"", "answers 503."),
-        (200, b"<html>", "gives no access_token."),
-        (200, b"\xff", "gives no access_token."),
-        (200, ["abc"], "gives no access_token."),
-        (200, {"access_token": ""}, "gives no access_token."),
-        (200, {"access_token": "a\r\nx-evil: 1"}, "gives no access_token."),
-        (200, {"access_token": 7}, "gives no access_token."),
+        (200, b"<html>", "gives no access_token; what it answers is no JSON object. Is it the token_url"),
+        (200, b"\xff", "gives no access_token; what it answers is no JSON object. Is it the token_url"),
+        (200, ["abc"], "gives no access_token; what it answers is no JSON object. Is it the token_url"),
+        (
+            200,
+            {"access_token": ""},
+            "gives no access_token; is it the token_url that [auth.oauth] should have?",
+        ),
+        (
+            200,
+            {"access_token": "a\r\nx-evil: 1"},
+            "gives no access_token; is it the token_url that [auth.oauth] should have?",
+        ),
+        (200, {"access_token": 7}, "gives no access_token; is it the token_url that [auth.oauth] should have?"),
         (200, {"access_token": "a", "token_type": "mac"}, "gives a token of another type than Bearer"),
         (200, b"x" * 300_000, "answers with more than a token."),
     ],
@@ -340,3 +348,12 @@ def test_no_variable_of_aws_may_begin_another_header(monkeypatch):
         Credentials(Auth(aws=Aws(region="r", service="s")))
 
     assert SECRET not in str(refused.value)
+
+
+def test_a_token_server_that_is_not_there_is_told_with_the_reason_and_what_to_do():
+    with pytest.raises(TargetUnreachable) as refused:
+        fetched(tokens("http://127.0.0.1:1/token"))
+
+    assert str(refused.value).endswith(
+        "cannot be reached (connection refused). Start it, or correct its URL in the target file."
+    )
