@@ -13,6 +13,7 @@ import rich.table
 import rich.text
 from rich.console import Console, RenderableType
 from rich.measure import Measurement
+from rich.padding import Padding
 
 from replay.words.names import printable
 
@@ -59,6 +60,11 @@ def fitted(table: Table, console: Console) -> RenderableType:
         for line in _packed(figures, console.width - len(_INDENT)):
             listing.append(f"\n{_INDENT}{line}")
     return listing
+
+
+def indented(text: str, blanks: int) -> RenderableType:
+    """Text of which every line begins so far in, those that it is wrapped into as well."""
+    return Padding(Text(text), (0, 0, 0, blanks))
 
 
 def _packed(figures: list[str], width: int) -> Iterator[str]:

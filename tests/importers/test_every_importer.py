@@ -152,9 +152,7 @@ def test_a_recording_that_is_mostly_damaged_is_refused_with_the_first_place(name
         imported(recording)
     first = 1 + lines_each + format_.before.count("\n")
     assert f"recording{format_.suffix}, line {first}: " in str(caught.value)
-    assert str(caught.value).endswith(
-        f" So {lines_each + 1} of {2 * lines_each + 1} line(s) could not be read."
-    )
+    assert str(caught.value).endswith(f" So {lines_each + 1} of {2 * lines_each + 1} lines could not be read.")
 
 
 # Of what stands around a call, a trace keeps the headers and the model's or the caller's name alone.

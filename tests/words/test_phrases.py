@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.words.numbers import number
-from replay.words.phrases import counted
+from replay.words.phrases import agreed, counted, tallied
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,36 @@ def test_figures_are_counted_as_they_are_shown():
         "4,306 instances",
     ]
     assert counted(2, "batch", "batches") == "2 batches"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1 session(s) from 3 file(s): 12 model calls, ", "1 session from 3 files: 12 model calls, "),
+        ("1 record(s) that occur twice", "1 record that occurs twice"),
+        ("2 record(s) that occur twice", "2 records that occur twice"),
+        ("1,024 session id(s) occurred before", "1,024 session ids occurred before"),
+        ("1 tool result(s) without a tool call", "1 tool result without a tool call"),
+        ("read      1  step(s) in 1 session(s)", "read      1  step in 1 session"),
+        ("1 sub-agent(s) belong to the call, and 1 line(s) have no time", "1 sub-agent belongs to the call, and 1 line has no time"),
+        ("0 line(s) were lost", "0 lines were lost"),
+        ("http(s)://host, f(s) of 3", "http(s)://host, f(s) of 3"),
+    ],
+)  # fmt: skip
+def test_nouns_and_verbs_agree_with_the_number_before_them(written, read):
+    assert agreed(written) == read
+
+
+@pytest.mark.parametrize(
+    ("n", "what", "says"),
+    [
+        (1, "steps with personal data taken out", "1 step with personal data taken out"),
+        (3, "steps removed", "3 steps removed"),
+        (1, "session ids replaced", "1 session id replaced"),
+        (1, "bodies turned into sizes", "1 body turned into sizes"),
+        (1, "queries dropped", "1 query dropped"),
+        (1_000, "unknown fields dropped", "1,000 unknown fields dropped"),
+    ],
+)
+def test_what_was_done_to_one_is_not_told_of_several(n, what, says):
+    assert tallied(n, what) == says

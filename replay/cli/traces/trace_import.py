@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+import msgspec
 
 from replay.cli.command import Command
 from replay.cli.paths import OUTPUT_TRACE
@@ -29,7 +30,7 @@ from replay.trace.file.stream import TraceWriter
 from replay.trace.transforms.personal import RedactPersonal
 from replay.trace.transforms.types import Tally
 from replay.trace.types import Header
-from replay.words.phrases import counted
+from replay.words.phrases import agreed, counted, tallied
 
 
 class _ImportCommand(Command):
@@ -168,6 +169,7 @@ def import_(
             raise click.BadParameter(str(error), param_hint="--arrivals") from error
         doubts = Doubts(_first_unix_ns(result.header), time.time_ns())
         header, sessions, tally = result.header, result.sessions(), Tally()
+        header = msgspec.structs.replace(header, source=header.source and agreed(header.source))
         if redaction is not None:
             header, sessions = redaction.header(header), redaction.apply(sessions, tally)
         with TraceWriter(out, header) as writer:
@@ -178,9 +180,9 @@ def import_(
         for note in (*sentences, *table):
             for spool, name in names.items():
                 note = note.replace(spool, name)
-            click.echo(escaped(note), err=True)
+            click.echo(escaped(agreed(note)), err=True)
         if redaction is not None:
-            click.echo(f"{', '.join(f'{n:,} {what}' for what, n in tally.items())}.", err=True)
+            click.echo(f"{', '.join(tallied(n, what) for what, n in tally.items())}.", err=True)
         click.echo(f"{shown_path(out)}: {counted(writer.sessions, 'session')}, {counted(writer.steps, 'step')}")
 
 

@@ -71,7 +71,8 @@ def validate(path: Path, show_all: bool) -> None:
             click.echo(str(error), err=True)
         if errors:
             more = " or more" if errors == _MOST_ERRORS else ""
-            raise TraceError(f"{shown_path(path)}: {errors}{more} error(s), listed above.")
+            listed = f"{errors}{more} errors" if more else counted(errors, "error")
+            raise TraceError(f"{shown_path(path)}: {listed}, listed above.")
     with working(f"checking {path}", path):
         found = scan(path)
     for doubt in found.doubts:

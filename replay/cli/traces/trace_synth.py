@@ -70,7 +70,7 @@ def synth(
         click.echo(f"arrivals: {how.process}, {number(how.per_min, 4)} a minute, fitted to {like}", err=True)
     else:
         made = write_of_recipe(output, _recipe(preset, recipe), wanted)
-    click.echo(f"{output}: {counted(made.sessions, 'session')}, {counted(made.steps, 'step')}", err=True)
+    click.echo(f"{output}: {counted(made.sessions, 'session')}, {counted(made.steps, 'step')}")
 
 
 def _recipe(preset: str | None, path: Path | None) -> Recipe:

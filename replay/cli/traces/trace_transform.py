@@ -27,7 +27,7 @@ from replay.trace.transforms.timing import Shift, Speed
 from replay.trace.transforms.triggers import Merge
 from replay.trace.transforms.types import Tally, Transform, TransformError
 from replay.trace.types import Session
-from replay.words.phrases import counted
+from replay.words.phrases import counted, tallied
 
 
 def _batch(text: str, by: str) -> Merge:
@@ -275,7 +275,7 @@ def transform(
 
 def _tell(done: list[tuple[str, Tally]]) -> None:
     for option, tally in done:
-        changes = ", ".join(f"{n:,} {what}" for what, n in tally.items() if n) or "nothing changed"
+        changes = ", ".join(tallied(n, what) for what, n in tally.items() if n) or "nothing changed"
         click.echo(f"{escaped(option)}: {changes}.", err=True)
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from replay.trace.errors import TraceError
+from replay.words.phrases import counted
 
 _Read = TypeVar("_Read")
 
@@ -68,9 +69,11 @@ class Damage(msgspec.Struct):
         if self.damaged and self.lines == 1:
             raise TraceError(self.first)
         if self.damaged * 2 > self.lines:
-            raise TraceError(f"{self.first} So {self.damaged} of {self.lines} line(s) could not be read.")
+            raise TraceError(
+                f"{self.first} So {self.damaged} of {counted(self.lines, 'line')} could not be read."
+            )
         if self.lost_files * 2 > self.files:
-            text = f"So {self.lost_files} of {self.files} file(s) could not be read."
+            text = f"So {self.lost_files} of {counted(self.files, 'file')} could not be read."
             raise TraceError(f"{self.first_file} {text}")
 
     def told(self) -> dict[str, int]:

@@ -216,7 +216,7 @@ def _notes(slos: Sequence[Slo], run: Evidence, baselines: Sequence[Evidence], do
         )
     if any(slo.needs_baseline for slo in slos) and 0 < len(baselines) < FEW:
         notes.append(
-            f"{len(baselines)} baseline(s): noise from run to run is not known; name {FEW} or more to "
+            f"{counted(len(baselines), 'baseline')}: noise from run to run is not known; name {FEW} or more to "
             "have it estimated"
         )
     cut = int(np.count_nonzero(run.columns.cut_sessions))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from replay.judge.statistics.distributions import at_least
-from replay.judge.statistics.quantile import quantile
+from replay.judge.statistics.quantile import quantile as value_at
 from replay.judge.statistics.sample import Floats
 from replay.judge.tail.causes import CHARGED, Charges, charge
 from replay.results.columns import Codes, Columns, Flags
@@ -118,7 +118,7 @@ def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int 
         edge_ms=round(edge_ms, 3),
         steps=len(tail),
         of_steps=int(np.count_nonzero(charges.counted)),
-        normal_ms=round(float(np.median(charges.response_ms[charges.counted])), 3),
+        normal_ms=round(value_at(np.sort(charges.response_ms[charges.counted]), 0.5), 3),
         causes=causes,
         windows=_windows(columns, charges, tail),
         notes=_notes(columns, tail),
@@ -126,7 +126,7 @@ def attribute(evidence: Evidence, quantile: float = 0.99, connection_limit: int 
 
 
 def _edge(charges: Charges, q: float) -> float:
-    return quantile(np.sort(charges.response_ms[charges.counted]), q)
+    return value_at(np.sort(charges.response_ms[charges.counted]), q)
 
 
 def _shared_out(columns: Columns, charges: Charges, in_tail: Flags) -> Floats:

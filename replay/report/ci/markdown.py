@@ -17,7 +17,7 @@ from replay.words.phrases import counted
 
 MARKS = {"pass": "✅", "fail": "❌", "inconclusive": "⚠️"}
 _COMPARE_MARKS = {"a_faster": "❌", "b_faster": "✅", "no_difference": "✅", "inconclusive": "⚠️"}
-_ENTITIES = {ord(c): f"&#{ord(c)};" for c in "&<>|`*_[]~\\!$\"'"} | {
+_ENTITIES = {ord(c): f"&#{ord(c)};" for c in "&<>|`*_[]~\\!$"} | {
     ord("@"): "@&#8203;",
     ord("#"): "#&#8203;",
 }

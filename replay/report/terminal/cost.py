@@ -1,10 +1,12 @@
 """Bills on the terminal: each plane's lines, what they are made of, and where two planes cost the same."""
 
+from collections.abc import Iterator
+
 from rich.console import Console
 
 from replay.money.cost import BillLine
 from replay.money.month import LaterMonth, PlaneCost, RunCost
-from replay.money.types import BreakEvenFound, Sensitive
+from replay.money.types import Sensitive
 from replay.report.plain import Table, Text, plain_console
 from replay.words.names import clean
 from replay.words.numbers import exact, money, number, seconds, signed
@@ -19,9 +21,8 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
     console.print()
     console.print(
         Text.assemble((clean(cost.run), "bold"), f"  a month of 730 hours, {clean(cost.calendar, 60)}"),
-        soft_wrap=True,
     )
-    console.print(Text(_load(cost)), soft_wrap=True)
+    console.print(Text(_load(cost)))
     for plane in cost.planes:
         _print_plane(plane, console, explain=explain)
     currency = next((plane.bill.currency for plane in cost.planes if plane.bill is not None), "")
@@ -31,17 +32,17 @@ def print_cost(cost: RunCost, console: Console | None = None, *, explain: bool =
         _print_lines(cost.beside, currency, console, explain=explain)
     if cost.later is not None and cost.later.totals:
         console.print()
-        console.print(Text(_later(cost.later)), soft_wrap=True)
+        console.print(Text(_later(cost.later)))
     if cost.staff is not None:
-        console.print(Text(cost.staff.text), soft_wrap=True)
-    for even in cost.break_even:
-        _print_break_even(even, console, {plane.name for plane in cost.planes})
+        console.print(Text(cost.staff.text))
+    for line in _break_even_lines(cost):
+        console.print(line)
     if cost.sensitivity:
         console.print()
         console.print(Text("what would make the other plane the cheaper one, nearest first"))
         console.print(_sensitive(cost.sensitivity[:_SENSITIVE_SHOWN]))
     for note in cost.notes:
-        console.print(Text(f"note: {note}", style="dim"), soft_wrap=True)
+        console.print(Text(f"note: {note}", style="dim"))
 
 
 def _load(cost: RunCost) -> str:
@@ -75,19 +76,18 @@ def _print_plane(plane: PlaneCost, console: Console, *, explain: bool) -> None:
         if plane.ci is not None:
             low, high = (money(end) for end in plane.ci)
             line.append(f" ({low} to {high} at 95%, over blocks of the run)", style="dim")
-    console.print(line, soft_wrap=True)
+    console.print(line)
     if plane.bill is not None:
         _print_lines(plane.bill.lines, plane.bill.currency, console, explain=explain)
     if plane.is_stale:
         console.print(
             Text(f"these prices are of {plane.priced_on}, more than half a year old", style="yellow"),
-            soft_wrap=True,
         )
     if explain and plane.sizing is not None:
-        console.print(Text(plane.sizing, style="dim"), soft_wrap=True)
+        console.print(Text(plane.sizing, style="dim"))
     if explain:
         source = f"{plane.provider}, {plane.region}, prices of {plane.priced_on}: {plane.source}"
-        console.print(Text(clean(source, 300), style="dim"), soft_wrap=True)
+        console.print(Text(clean(source, 300), style="dim"))
 
 
 def _print_lines(lines: list[BillLine], currency: str, console: Console, *, explain: bool) -> None:
@@ -100,7 +100,7 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
     for line in lines:
         table.add_row(
             Text(line.name),
-            f"{number(line.quantity)} {line.unit}",
+            _quantity(line),
             number(line.free) if line.free else "",
             exact(line.unit_price),
             money(line.amount),
@@ -108,17 +108,29 @@ def _print_lines(lines: list[BillLine], currency: str, console: Console, *, expl
     console.print(table)
     if explain:
         for line in lines:
-            console.print(Text(f"{line.name}: {line.inputs}", style="dim"), soft_wrap=True)
+            console.print(Text(f"{line.name}: {line.inputs}", style="dim"))
 
 
-def _print_break_even(even: BreakEvenFound, console: Console, priced: set[str]) -> None:
-    """priced: the planes that have bills above; another one, as the same machines in a group, is named."""
-    other = "" if even.between[1] in priced else f", {clean(even.between[1])}"
-    text = Text.assemble((f"break-even by {even.by}{other}: ", "bold"), even.text)
-    if even.ci is not None:
-        low, high = even.ci
-        text.append(f"; 95%: {number(low)} to {number(high)}")
-    console.print(text, soft_wrap=True)
+def _quantity(line: BillLine) -> str:
+    """Units are written as of several: months, machine-months, GiB."""
+    shown = number(line.quantity)
+    return f"{shown} {line.unit.removesuffix('s') if shown == '1' else line.unit}"
+
+
+def _break_even_lines(cost: RunCost) -> Iterator[Text]:
+    """Where two planes cost the same, by each quantity; those that have one and the same to say, together."""
+    priced = {plane.name for plane in cost.planes}
+    by: dict[str, list[str]] = {}
+    for even in cost.break_even:
+        said = even.text
+        if even.ci is not None:
+            low, high = even.ci
+            said += f"; 95%: {number(low)} to {number(high)}"
+        # Another plane than those that have bills above, as the same machines in a group, is named.
+        other = "" if even.between[1] in priced else f" ({clean(even.between[1])})"
+        by.setdefault(said, []).append(f"{even.by}{other}")
+    for said, quantities in by.items():
+        yield Text(f"break-even by {', '.join(quantities)}: ", style="bold").append(said, style="not bold")
 
 
 def _sensitive(found: list[Sensitive]) -> Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from replay.report.plain import Table, Text, fitted, plain_console
+from replay.report.plain import Table, Text, fitted, indented, plain_console
 from replay.report.words.beside import RECORDED_HEADS, recorded_cells
 from replay.report.words.fidelity import fidelity_line
 from replay.results.types import Forecast, ForecastNeed, Quantiles, Series, Summary
@@ -40,6 +40,7 @@ _RECORDED = "recorded: how long the same steps took when they were recorded"
 _FAILURES = """\
 these are of what was answered; with failures: a failed step, and a session
 with one, is infinitely slow (∞)"""
+_WITHIN = "the recorded waits within sessions, added up over all sessions"
 _VERDICT_STYLE = {"ok": "green", "suspect": "yellow", "saturated": "red"}
 
 
@@ -118,9 +119,9 @@ def _print_head(summary: Summary, console: Console) -> None:
             shown = ", ".join(
                 f"{clean(name)} {count(n)}" for name, n in sorted(classes.items(), key=lambda x: -x[1])
             )
-            console.print(Text(f"  {label}: {shown}"))
+            console.print(indented(f"{label}: {shown}", 2))
     for error, why in counts.error_examples.items():
-        console.print(Text(f"    {clean(error)}, for example: {clean(why, 200)}"))
+        console.print(indented(f"{clean(error)}, for example: {clean(why, 200)}", 4))
     rate = summary.rate
     if rate.achieved_rps is not None and rate.offered_rps is not None:
         peak = "" if rate.peak_in_flight is None else f", at most {count(rate.peak_in_flight)} in flight"
@@ -214,7 +215,7 @@ def _print_generator(summary: Summary, console: Console) -> None:
     thin = [
         q.n for q in (*summary.latency_ms.values(), *(s.response for s in summary.series)) if 0 < q.n < 1000
     ]
-    if thin:
+    if thin and summary.counts.sent:
         console.print(
             Text("* too few steps for this percentile: it is only the largest value seen", style="dim")
         )
@@ -240,16 +241,16 @@ def _print_generator(summary: Summary, console: Console) -> None:
     ):
         took = f"took {seconds(summary.elapsed_s)} for {seconds(span_s)} of the recording"
         console.print(Text(took, style="dim"))
-    for where, shown in _taken_out(summary.removed_s):
-        console.print(Text(f"taken out {where}: {shown}", style="dim"), soft_wrap=True)
+    for where, shown in _left_out(summary.removed_s):
+        console.print(Text(f"left out of {where}: {shown}", style="dim"))
 
 
-def _taken_out(removed_s: Mapping[str, float]) -> list[tuple[str, str]]:
-    """What knobs took out of the recording, by where: a sum over sessions is no time that a run is shorter by."""
+def _left_out(removed_s: Mapping[str, float]) -> list[tuple[str, str]]:
+    """What knobs left out of the recording, by where: a sum over sessions is no time that a run is shorter by."""
     out_of: dict[str, list[str]] = {}
     for knob, knob_s in removed_s.items():
         if knob_s:
-            where = "between session starts" if knob == "arrivals" else "of the gaps of all sessions together"
+            where = "the time between session starts" if knob == "arrivals" else _WITHIN
             out_of.setdefault(where, []).append(f"{knob.replace('_', '-')} {seconds(knob_s)}")
     return [(where, ", ".join(shown)) for where, shown in out_of.items()]
 
@@ -310,7 +311,7 @@ def print_dry_run(forecast: Forecast, console: Console | None = None, currency: 
     if forecast.identical_requests is not None:
         alike = "identical to an earlier one, except for traceparent and idempotency key"
         rows.append(("identical", f"{counted(forecast.identical_requests, 'request')}, {alike}"))
-    rows += [("taken out", f"{shown} {where}") for where, shown in _taken_out(forecast.removed_s)]
+    rows += [("left out", f"{shown}, of {where}") for where, shown in _left_out(forecast.removed_s)]
     for name, said in rows:
         table.add_row(name, Text(said))
     console.print(Text.assemble((clean(forecast.trace), "bold"), " → ", (clean(forecast.target), "bold")))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from replay.judge.types import Check, CompareVerdict, Difference, GateVerdict
-from replay.report.plain import Table, Text, plain_console
+from replay.report.plain import Table, Text, fitted, plain_console
 from replay.report.words import verdicts as words
 from replay.report.words.answers import print_answers
 from replay.words.names import clean
@@ -120,7 +120,7 @@ def _print_comparison(verdict: CompareVerdict, console: Console) -> None:
         console.print(Text(floor, style="bold"))
     console.print()
     if verdict.differences:
-        console.print(_difference_table(verdict))
+        console.print(fitted(_difference_table(verdict), console))
         if len(verdict.differences) > 2:
             console.print(
                 Text("p-values are corrected for the number of rows, except in the verdict's own", style="dim")

@@ -57,7 +57,7 @@ def test_the_importer_of_the_docs_is_found_by_its_name_and_by_what_it_reads(pack
 
     result = run(*words)
 
-    assert (result.exit_code, result.stderr) == (0, "2 request(s).\nread        2  step(s) in 2 session(s)\n")
+    assert (result.exit_code, result.stderr) == (0, "2 requests.\nread        2  steps in 2 sessions\n")
     found = [(session.start_ms, session.steps[0].name) for session in read_sessions(tmp_path / "out.jsonl")]
     assert found == [(0.0, "GET /a"), (250.0, "GET /b")]
 

@@ -23,7 +23,7 @@ def test_a_preset_becomes_a_trace_that_is_valid(tmp_path):
     made = replay("trace", "synth", "bursty", "--sessions", "50", "-o", "b.jsonl.zst", cwd=tmp_path)
 
     assert made.returncode == 0
-    assert "50 sessions" in made.stderr
+    assert "50 sessions" in made.stdout
     assert replay("trace", "validate", "b.jsonl.zst", cwd=tmp_path).returncode == 0
 
 
@@ -44,7 +44,7 @@ def test_a_likeness_says_what_process_it_took(tmp_path):
 
     assert made.returncode == 0
     assert "fitted to a.jsonl" in made.stderr
-    assert "60 sessions" in made.stderr
+    assert "60 sessions" in made.stdout
 
 
 def test_a_likeness_at_another_rate_has_that_rate(tmp_path):
@@ -74,7 +74,7 @@ def test_what_cannot_be_made_is_refused_in_a_sentence(tmp_path, arguments, code,
 
     assert made.returncode == code
     assert says in made.stderr
-    assert "Traceback" not in made.stderr
+    assert "Traceback" not in made.stdout
     assert not list(tmp_path.iterdir())
 
 

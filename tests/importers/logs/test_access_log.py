@@ -270,7 +270,7 @@ def test_a_file_that_is_mostly_something_else_is_refused(imported, tmp_path):
         imported("a", "b", line())
     assert str(caught.value) == (
         f"{tmp_path}/access.log, line 1: not in the common or the combined log format. Name the format that it is "
-        "in, or leave it out. So 2 of 3 line(s) could not be read."
+        "in, or leave it out. So 2 of 3 lines could not be read."
     )
 
 

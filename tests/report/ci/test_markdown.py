@@ -112,3 +112,8 @@ def test_any_name_is_one_cell(name):
 
     assert row[1] == "end"
     assert row[0].replace("\u200b", "") == clean(name).strip().replace("\u200b", "")
+
+
+def test_quotation_marks_are_read_as_what_they_are():
+    """They stood as &#39; wherever a comment is shown as text."""
+    assert escaped('the target\'s "name"') == 'the target\'s "name"'

@@ -3,6 +3,7 @@
 import io
 from math import inf
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -63,8 +64,11 @@ def test_what_knobs_took_out_of_gaps_is_not_taken_for_time_that_the_run_is_short
     text = printed(said)
 
     assert "took 12 s for 2 min of the recording" in text
-    assert "taken out of the gaps of all sessions together: speed 1.44 s, idle-cap 59 s\n" in text
-    assert "taken out between session starts: arrivals 5 s\n" in text
+    assert (
+        "left out of the recorded waits within sessions, added up over all sessions: speed 1.44 s, idle-cap 59 s"
+        in " ".join(text.split())
+    )
+    assert "left out of the time between session starts: arrivals 5 s\n" in text
     said.status = "interrupted"
     assert "of the recording" not in printed(said)
 
@@ -159,3 +163,16 @@ def test_rows_are_explained_where_they_stand_and_no_others(rows, explained):
     names = ("response", "service", "ttfb", "ttft", "itl", "makespan")
 
     assert {name for name in names if f"{name}: " in legend} == explained
+
+
+def test_where_nothing_was_sent_no_star_is_explained_and_an_example_goes_on_where_it_began():
+    said = a_summary(response_with_failures=with_failures(1, inf), failed=times(1, 3.0))
+    said.counts = msgspec.structs.replace(
+        said.counts, sent=0, ok=0, failed=1, errors={"tls": 1}, error_examples={"tls": "the certificate " * 8}
+    )
+
+    lines = printed(said).splitlines()
+
+    assert not any(text.startswith("*") for text in lines)
+    (first,) = [n for n, text in enumerate(lines) if "tls, for example" in text]
+    assert lines[first + 1].startswith("    certificate the")

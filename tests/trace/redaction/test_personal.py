@@ -235,7 +235,7 @@ def test_the_commands_take_it_out_of_steps_attributes_and_ids(write_trace, tmp_p
     ]
 
     assert [one.exit_code for one in done] == [0, 0], done
-    assert "--redact-personal: 1 session ids replaced, 1 steps with personal data taken out." in done[0].output
+    assert "--redact-personal: 1 session id replaced, 1 step with personal data taken out." in done[0].output
     for out in outs:
         assert "a@b.de" not in out.read_text()
         assert re.search("email-[a-z]{12}", out.read_text())
