@@ -1,7 +1,7 @@
 """How often verdicts err: simulated runs whose truth is known, judged, and counted. Prints the tables of
 docs/verdicts.md.
 
-    ./scripts/error-rates --runs 200 gate early compare baselines
+    ./scripts/error-rates --runs 200 gate early early-workers compare baselines
 
 Every cell has its own seed, so that one can be run again by itself.
 """
@@ -10,7 +10,9 @@ import argparse
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,7 @@ from replay.judge.gate.early import EarlyCheck
 from replay.judge.gate.judging import judge_gate
 from replay.judge.measures.figures import figure_of
 from replay.judge.measures.slo import parse_slo
+from replay.results.columns import Columns
 from replay.results.evidence import Evidence
 from tests.judge import queues
 from tests.judge.queues import Floats, Made
@@ -116,42 +119,79 @@ def _unbounded(interval) -> tuple[float, float]:
     )
 
 
+EARLY_N = 4_000
+EARLY_RATIOS = (1 / 3, 1 / 1.5, 1.0, 1.5, 3.0)
+# What is known at each look: so many sessions.
+Looks = Callable[[Rng, Columns], list[int]]
+
+
 def early(runs: int) -> Iterator[str]:
-    ratios = (1 / 3, 1 / 1.5, 1.0, 1.5, 3.0)
-    yield "| times | n | " + " | ".join(f"limit {ratio:.2g} x p95" for ratio in ratios) + " |"
-    yield "|---|---|" + "---|" * len(ratios)
+    yield "| times | n | " + " | ".join(f"limit {ratio:.2g} x p95" for ratio in EARLY_RATIOS) + " |"
+    yield "|---|---|" + "---|" * len(EARLY_RATIOS)
     for name in ("independent", "sessions alike", *(f"one worker, load {load}" for load in LOADS)):
-        n = 4_000
-        truth = float(np.quantile(long_run(name, n), 0.95))
-        cells = []
-        for ratio in ratios:
-            rng, said, seen = rng_of("early", name, ratio), Counter(), []
-            for _ in range(runs):
-                decision, sessions = _watched(queues.evidence_of(MAKERS[name](rng, n)), truth * ratio)
-                said[decision] += 1
-                if decision != "inconclusive":
-                    seen.append(sessions)
-            after = f", after {np.median(seen):.0f}" if seen else ""
-            cells.append(f"{100 * said['pass'] / runs:.3g} / {100 * said['fail'] / runs:.3g}{after}")
-        yield f"| {name} | {n:,} | " + " | ".join(cells) + " |"
+        yield f"| {name} | {EARLY_N:,} | " + " | ".join(_looked_early(name, runs, _in_lots)) + " |"
 
 
-def _watched(run: Evidence, limit_ms: float, at_once: int = 25) -> tuple[str, int]:
+def early_workers(runs: int) -> Iterator[str]:
+    """The runs of `early`, as they come from workers on other machines."""
+    yield "| times | workers | " + " | ".join(f"limit {ratio:.2g} x p95" for ratio in EARLY_RATIOS) + " |"
+    yield "|---|---|" + "---|" * len(EARLY_RATIOS)
+    for name in ("independent", "sessions alike", "one worker, load 0.5", "one worker, load 0.7"):
+        cells = _looked_early(name, runs, partial(_by_the_second, 4))
+        yield f"| {name} | 4 | " + " | ".join(cells) + " |"
+
+
+def _looked_early(name: str, runs: int, looks: Looks) -> list[str]:
+    truth = float(np.quantile(long_run(name, EARLY_N), 0.95))
+    cells = []
+    for ratio in EARLY_RATIOS:
+        rng, said, seen = rng_of("early", name, ratio), Counter(), []
+        # So that the runs are the same, however they are looked at.
+        other = rng_of("looks", name, ratio)
+        for _ in range(runs):
+            run = queues.evidence_of(MAKERS[name](rng, EARLY_N))
+            decision, sessions = _watched(run, truth * ratio, looks(other, run.columns))
+            said[decision] += 1
+            if decision != "inconclusive":
+                seen.append(sessions)
+        after = f", after {np.median(seen):.0f}" if seen else ""
+        cells.append(f"{100 * said['pass'] / runs:.3g} / {100 * said['fail'] / runs:.3g}{after}")
+    return cells
+
+
+def _in_lots(rng: Rng, columns: Columns, at_once: int = 25) -> list[int]:
+    return [*range(at_once, len(columns.sessions), at_once), len(columns.sessions)]
+
+
+def _by_the_second(workers: int, rng: Rng, columns: Columns) -> list[int]:
+    """Each worker has every so-manieth session, and its record comes once a second: at an instant of its own, after a
+    way of its own. A session counts once all that were to start before it have come, of whichever worker.
+    """
+    ended_s = np.zeros(len(columns.sessions))
+    np.maximum.at(ended_s, columns.session, columns.end_ns / 1e9)
+    worker = np.arange(len(ended_s)) % workers
+    phase_s, way_s = rng.random(workers)[worker], rng.exponential(0.2, workers)[worker]
+    came_s = np.ceil(ended_s - phase_s) + phase_s + way_s
+    counts_s = np.maximum.accumulate(came_s)
+    return [int(np.searchsorted(counts_s, at_s, side="right")) for at_s in np.unique(counts_s)]
+
+
+def _watched(run: Evidence, limit_ms: float, looks: Sequence[int]) -> tuple[str, int]:
     columns = run.columns
     most = int(np.bincount(columns.session).max())
     check = EarlyCheck(parse_slo(f"p95 < {limit_ms:.6f}ms"), most, 0.95)
-    for start in range(0, len(columns.sessions), at_once):
-        rows = (columns.session >= start) & (columns.session < start + at_once)
+    for start, end in pairwise([0, *looks]):
+        rows = (columns.session >= start) & (columns.session < end)
         part = columns.where(rows)
         check.add(
             part._replace(
-                sessions=columns.sessions[start : start + at_once],
+                sessions=columns.sessions[start:end],
                 session=(part.session - start).astype(np.int32),
-                makespan_ns=columns.makespan_ns[start : start + at_once],
+                makespan_ns=columns.makespan_ns[start:end],
             )
         )
         if check.decision != "inconclusive":
-            return check.decision, min(start + at_once, len(columns.sessions))
+            return check.decision, end
     return check.decision, len(columns.sessions)
 
 
@@ -248,16 +288,23 @@ def baselines(runs: int) -> Iterator[str]:
             yield f"| {100 * share:g}% | {count} | {100 * said['pass'] / runs:.3g} | {100 * said['fail'] / runs:.3g} |"
 
 
+TABLES: dict[str, Callable[[int], Iterator[str]]] = {
+    "gate": gate,
+    "early": early,
+    "early-workers": early_workers,
+    "compare": compare,
+    "baselines": baselines,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("tables", nargs="*", default=["gate", "early", "compare", "baselines"])
+    parser.add_argument("tables", nargs="*", default=list(TABLES))
     options = parser.parse_args()
     for name in options.tables:
         print(f"\n{name}, {options.runs} runs a cell, in %\n", flush=True)
-        for line in {"gate": gate, "early": early, "compare": compare, "baselines": baselines}[name](
-            options.runs
-        ):
+        for line in TABLES[name](options.runs):
             print(line, flush=True)
 
 

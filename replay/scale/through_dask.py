@@ -10,6 +10,7 @@ sockets, so that both ends speak as they do anywhere. TLS and authentication are
 """
 
 import contextlib
+import logging
 import secrets
 import socket
 import threading
@@ -28,6 +29,8 @@ _LOOK_S = 0.5
 _READ_BYTES = 1 << 20
 # What a queue raises once the scheduler, or the client that asked it, has gone.
 _GONE = (OSError, RuntimeError, CancelledError)
+
+_log = logging.getLogger("distributed.client")
 
 
 class DaskWorker:
@@ -58,6 +61,9 @@ class DaskCluster:
             self._client: Any = distributed.Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, ValueError, RuntimeError) as cause:
             raise NotStarted(f"{scheduler}: no Dask scheduler answers there ({cause}).") from cause
+        # A scheduler that has gone is told of in our words; Dask would have a traceback beside them.
+        self._logged_from = _log.level
+        _log.setLevel(logging.CRITICAL)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._relays: list[socket.socket] = []
@@ -156,6 +162,7 @@ class DaskCluster:
                 queue.close()
         with contextlib.suppress(*_GONE):
             self._client.close(timeout=_LOOK_S)
+        _log.setLevel(self._logged_from)
         for relay in self._relays:
             relay.close()
 

@@ -1,5 +1,7 @@
 """Workers in a Dask cluster, whose scheduler and workers are threads of this process; their engines are processes."""
 
+import logging
+
 import pytest
 
 from replay.engine.run import Job
@@ -25,6 +27,7 @@ def test_a_run_on_dask_workers_is_one_run(cluster, truth, write_trace, tmp_path)
     get = write_trace.get
     trace = write_trace(*[(n * 10.0, [get("a", f"/{n}"), get("b", f"/{n}/b", ["a"])]) for n in range(20)])
     options = RunOptions(workers=2, cluster=cluster.scheduler_address)
+    logged_from = logging.getLogger("distributed.client").level
 
     (outcome,) = replay_dealt(trace, [Job(Target(url=truth.url), tmp_path / "run")], options)
 
@@ -32,6 +35,7 @@ def test_a_run_on_dask_workers_is_one_run(cluster, truth, write_trace, tmp_path)
     assert len({seen["path"] for seen in truth.arrivals}) == 40
     assert [worker.steps for worker in outcome.summary.workers] == [20, 20]
     assert rebuild(outcome.directory) == outcome.summary
+    assert logging.getLogger("distributed.client").level == logged_from
 
 
 def test_a_share_that_dask_begins_anew_is_not_done_again(cluster):

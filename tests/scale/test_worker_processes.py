@@ -188,7 +188,7 @@ def test_workers_are_kept_from_one_run_to_the_next(truth, write_trace, tmp_path,
 def test_a_crew_that_lost_a_worker_is_let_go_and_the_next_run_has_a_fresh_one(
     truth, write_trace, tmp_path, started
 ):
-    trace = spread(write_trace, 20, 30.0)
+    trace = spread(write_trace, 60, 40.0)
     target = Target(url=truth.url)
 
     killed = []
