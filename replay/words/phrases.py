@@ -1,7 +1,5 @@
 """Words around numbers: one of a thing is not several."""
 
-import re
-
 from replay.words.numbers import number
 
 
@@ -11,25 +9,45 @@ def counted(n: float, thing: str, several: str = "") -> str:
     return f"{shown} {thing}" if shown == "1" else f"{shown} {several or f'{thing}s'}"
 
 
-_COUNTED = re.compile(r"\b(\d[\d,]*)((?:\s+[^\s().,:;]+){0,4}?\s+)([^\s().,:;]+)\(s\)( that)?(?: (\w+))?")
 # What a plural that follows its noun becomes after one thing.
 _OF_ONE = {"are": "is", "were": "was", "have": "has", "begin": "begins", "start": "starts", "occur": "occurs"} | {
     "belong": "belongs", "overlap": "overlaps", "repeat": "repeats", "follow": "follows", "lack": "lacks",
 }  # fmt: skip
+_WORDS_BETWEEN = 5
 
 
 def agreed(sentence: str) -> str:
     """`1 line(s) that have no time` is `1 line that has no time`, and `2 line(s)` are `2 lines`: what goes through here
     has numbers and nouns that agree.
     """
+    said, *rest = sentence.split("(s)")
+    for after in rest:
+        n = _number_before(said)
+        if n is None:
+            said += f"(s){after}"
+        else:
+            said += _with_one_verb(after) if n == "1" else f"s{after}"
+    return said
 
-    def said(found: re.Match[str]) -> str:
-        n, between, noun, that, verb = found.groups()
-        is_one = n == "1"
-        verb = None if verb is None else _OF_ONE.get(verb, verb) if is_one else verb
-        return f"{n}{between}{noun}{'' if is_one else 's'}{that or ''}" + ("" if verb is None else f" {verb}")
 
-    return _COUNTED.sub(said, sentence)
+def _number_before(said: str) -> str | None:
+    """The number that the noun at its end is counted by."""
+    words = said[-200:].split()
+    for word in reversed(words[-1 - _WORDS_BETWEEN : -1]):
+        if word.replace(",", "").isdigit():
+            return word
+        if word[-1] in ".,:;)":
+            return None
+    return None
+
+
+def _with_one_verb(after: str) -> str:
+    """What follows a noun, its verb as it is of one thing."""
+    blank, *words = after.split(" ", 3)
+    at = 1 if words[:1] == ["that"] else 0
+    if not blank and len(words) > at:
+        words[at] = _OF_ONE.get(words[at], words[at])
+    return " ".join([blank, *words])
 
 
 def tallied(n: int, what: str) -> str:
