@@ -4,6 +4,7 @@ A hook of MkDocs (mkdocs.yml), which by itself knows the files below docs/ alone
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,32 @@ _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the pages in the navigation for which a pattern stands there."""
-    config.nav = _unfolded(config.nav)
+    """Where a pattern stands in the navigation, put the pages in that are named nowhere else in it."""
+    config.nav = _unfolded(config.nav, named=set(_pages_in(config.nav)))
     return config
 
 
-def _unfolded(entry: Any) -> Any:
+def _pages_in(entry: Any) -> Iterator[str]:
+    if isinstance(entry, str):
+        yield entry
+    else:
+        for below in entry.values() if isinstance(entry, dict) else entry:
+            yield from _pages_in(below)
+
+
+def _unfolded(entry: Any, named: set[str]) -> Any:
     if isinstance(entry, dict):
-        return {title: _unfolded(below) for title, below in entry.items()}
+        return {title: _unfolded(below, named) for title, below in entry.items()}
     if isinstance(entry, list):
-        return [page for one in entry for page in (_matching(one) if _is_pattern(one) else [_unfolded(one)])]
+        return [page for one in entry for page in _in_its_place(one, named)]
     return entry
 
 
-def _is_pattern(entry: Any) -> bool:
-    return isinstance(entry, str) and "*" in entry
-
-
-def _matching(pattern: str) -> list[str]:
-    return sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+def _in_its_place(entry: Any, named: set[str]) -> list[Any]:
+    if isinstance(entry, str) and "*" in entry:
+        matching = (path.relative_to(ROOT).as_posix() for path in ROOT.glob(entry))
+        return sorted(page for page in matching if page not in named)
+    return [_unfolded(entry, named)]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -83,7 +83,7 @@ class Shell:
             self.jobs.append(self._begin(words[:-1]))
         elif words[:1] == ["kill"]:
             for word in words[1:]:
-                self._end(self.jobs[int(word.removeprefix("%")) - 1])
+                self._end(self.jobs[-1 if word == "$!" else int(word.removeprefix("%")) - 1])
         elif words[:1] == ["replay"]:
             return self._replay(words[1:])
         elif words[:1] == ["echo"]:
