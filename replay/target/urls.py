@@ -16,6 +16,10 @@ def check_url(url: str) -> None:
             raise ValueError("an asgi url is written asgi:module:app")
         return
     parts = _split(url)
+    if parts.scheme in ("ws", "wss"):
+        raise ValueError(
+            f"url begins with {parts.scheme}://; write http{parts.scheme[2:]}://, for WebSockets too"
+        )
     if parts.scheme not in ("http", "https"):
         raise ValueError("url must begin with http://, https:// or asgi:")
     if not parts.hostname:

@@ -13,7 +13,6 @@ ENDLESS_HEAD = "the head of the answer has no end"
 ENDLESS_TRAILERS = "what follows the body of the answer has no end"
 UPGRADED = "the answer switches to another protocol (101), though no upgrade was requested"
 UNSENDABLE = "the request cannot be sent as it is: its method, path or headers break the rules of HTTP"
-NOT_OPEN = "there was no open connection to close"
 STREAM_ENDED = "the target ended this one stream of its connection"
 STREAM_REFUSED = "the target refused to begin it, as often as it was asked"
 

@@ -306,11 +306,11 @@ def test_a_read_only_run_opens_and_pings_and_sends_no_message(tmp_path):
         _, records = ran(
             tmp_path, url,
             Step("o", "ws", "open", ws=WsCall("/talk?v=1", action="open")), Step("a", "ws", "ask", ws=ask({})),
-            read_only=True,
+            Step("c", "ws", "bye", ws=WsCall("/other", action="close")), read_only=True,
         )  # fmt: skip
 
     assert (heard.messages, len(heard.paths)) == ([], 1)
-    assert {one.step: one.withheld for one in records} == {"o": False, "a": True}
+    assert {one.step: one.withheld for one in records} == {"o": False, "a": True, "c": False}
 
 
 @pytest.mark.parametrize(("field", "what"), [("proxy", "a proxy"), ("url", "an application in this process")])

@@ -97,6 +97,7 @@ NO_NAME = "is not a valid host name: a name has at most 253 characters, with 1 t
         ('url = "http://x"\n[timeouts]\ntotal_s = "1m"', 'timeouts.total_s: must be a number, and is text.'),
         ('url = "http://x"\n[[routes]]\nkind = "tool"', "routes[0]: a route needs one of send_to and wait."),
         ('url = "ftp://x"', "url must begin with http://, https:// or asgi:."),
+        ('url = "wss://x"', "url begins with wss://; write https://, for WebSockets too."),
         ('url = "http://u:p@x"', "url holds a user or password; take them from the environment with [auth]."),
         ('url = "http://x?q=1"', "url must end before ? and #; paths and queries come from the trace."),
         ('url = "http://x:99999"', "url cannot be read: Port out of range 0-65535."),

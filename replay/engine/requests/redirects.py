@@ -59,7 +59,7 @@ class Redirects:
             attempt.status in _FOLLOWED
             and attempt.error is None
             and attempt.step.mcp is None
-            and attempt.step.ws is None
+            and attempt.socket is None
             and attempt.step.grpc is None
             and (recorded is None or recorded.status not in _FOLLOWED)
             and _location(attempt) is not None

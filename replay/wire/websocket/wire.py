@@ -18,7 +18,6 @@ from replay.wire.addresses import AddressBook
 from replay.wire.answers import Tells
 from replay.wire.errors import TargetUnreachable
 from replay.wire.opening import ConnectError, Opener, cut
-from replay.wire.reasons import NOT_OPEN
 from replay.wire.types import Exchange
 from replay.wire.websocket.connection import SocketConnection
 
@@ -68,7 +67,9 @@ class WebSocketWire:
             self.leave(conn)
         if conn is None or not conn.is_usable:
             if socket.action == "close":
-                self._refuse(exchange)
+                # As for an agent, there is nothing to do.
+                exchange.sent_ns = exchange.end_ns = monotonic_ns()
+                exchange.on_done(exchange)
                 return
             conn = mine[socket.connection] = SocketConnection(self, exchange.session_key, socket.connection)
             conn.start(exchange)
@@ -86,12 +87,6 @@ class WebSocketWire:
         """Whether the session has this connection, and it is open or will be."""
         conn = self._of.get(session_key, {}).get(connection)
         return conn is not None and conn.is_usable
-
-    def _refuse(self, exchange: Exchange) -> None:
-        """There is nothing to close: so says the record, and that took no time."""
-        exchange.sent_ns = exchange.end_ns = monotonic_ns()
-        exchange.error, exchange.phase, exchange.why = "closed", "connect", NOT_OPEN
-        exchange.on_done(exchange)
 
     def _open(self, conn: SocketConnection) -> None:
         self._held.add(conn)
