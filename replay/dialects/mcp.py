@@ -29,6 +29,7 @@ _FIRST_WITH_HEADER = "2025-06-18"
 ACCEPTED = "application/json, text/event-stream"
 
 INITIALIZE, INITIALIZED = "initialize", "notifications/initialized"
+CANCELLED = "notifications/cancelled"
 LISTEN = "subscriptions/listen"
 _SAFE = frozenset(
     (

@@ -143,7 +143,8 @@ class StepRecord(msgspec.Struct, gc=False, omit_defaults=True):
         bool,
         Meta(
             description=(
-                "Whether it opened or closed a session with an MCP server: a request of the run's own, no step's."
+                "Whether it opened or closed a session with an MCP server, or cancelled a call there: a request of the "
+                "run's own, no step's."
             )
         ),
     ] = False

@@ -4,15 +4,20 @@ its first message to a server, named in each that follows, closed when the sessi
 What opens and closes them are handshakes: recorded, and nobody's. A step that needs a session waits until it is open.
 That is the target's time and the agent's, as waiting for a connection is: in the step's response time, not in its
 service time, and not in the lag that is ours. A handshake that fails fails the steps that wait for it with its class;
-the next step tries anew. A server that has forgotten a session answers 404: the next step opens another.
+the next step tries anew. A server that has forgotten a session answers 404: the next step opens another. One that takes
+longer over a call than there is time is told that nobody waits for it any more, as the versions with sessions have it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
+import msgspec
+
 from replay.dialects.documents import is_web_page, read_document
+from replay.dialects.layouts.json_rpc import awaited_by
 from replay.dialects.mcp import (
+    CANCELLED,
     INITIALIZE,
     INITIALIZED,
     SESSION_HEADER,
@@ -61,8 +66,8 @@ class _Opened:
 class McpSessions:
     """One run's. done: what ends a step's attempt. check_over: told when nothing may be left to do.
 
-    wires: for each place that steps go to, what sends messages to servers there. closing: how many sessions are being
-    closed that the run waits for.
+    wires: for each place that steps go to, what sends messages to servers there. closing: how many are being
+    closed, or told something, that the run waits for.
     """
 
     def __init__(
@@ -122,15 +127,25 @@ class McpSessions:
 
     def _send_within(self, session: _Opened, attempt: Attempt, where: int) -> None:
         attempt.head = _with(attempt.head, session.headers)
-        if session.session_id is not None:
-            attempt.on_done = partial(self._ended, session, where)
+        attempt.on_done = partial(self._ended, session, where)
         self._sender.wires[where].send(attempt)
 
     def _ended(self, session: _Opened, where: int, attempt: Attempt) -> None:
         """A step's attempt has ended within a session."""
-        if attempt.status == _GONE:
+        if attempt.status == _GONE and session.session_id is not None:
             self._forget(session, attempt.walk, where)
+        elif attempt.censored and attempt.sent_ns:
+            self._cancel(session, where, attempt)
         self._done(attempt)
+
+    def _cancel(self, session: _Opened, where: int, late: Attempt) -> None:
+        """Tell a server that nobody waits any more for its answer."""
+        call, awaited = late.step.mcp, awaited_by(late.method, late.body)
+        if call is None or awaited is None or awaited.listens:
+            return
+        params = {"requestId": awaited.message_id, "reason": "it took longer than there was time"}
+        cancels = McpCall(CANCELLED, params=msgspec.Raw(msgspec.json.encode(params)), version=call.version)
+        self._say_last(session, Step(f"mcp:{CANCELLED}", "mcp", CANCELLED, mcp=cancels), late.walk, where)
 
     def _handshake(self, session: _Opened, walk: Walk, where: int, call: McpCall, done: OnAttempt) -> None:
         step = Step(f"mcp:{call.method}", "mcp", call.method, mcp=call)
@@ -203,19 +218,23 @@ class McpSessions:
 
     def _close(self, session: _Opened, walk: Walk, where: int) -> None:
         assert self._mcp is not None
-        self.closing += 1
-        leave = _Leave(self, walk)
         step = Step("mcp:close", "mcp", "DELETE", request=Request("DELETE", self._mcp.path))
+        self._say_last(session, step, walk, where, ends=True)
+
+    def _say_last(self, session: _Opened, step: Step, walk: Walk, where: int, *, ends: bool = False) -> None:
+        """Send what no step waits for, and the run for a while. ends: the session of the trace is over with it."""
+        self.closing += 1
+        leave = _Leave(self, walk if ends else None)
         now = self._now()
         attempt = self._composer.own(walk, step, where, now, leave.done)
         attempt.head = _with(attempt.head, session.headers)
         self._pacer.add(now + _LEAVE_NS, leave.expire, None, 0)
         self._sender.wires[where].send(attempt)
 
-    def left(self, walk: Walk) -> None:
-        """A session was closed, or its server takes too long to say so."""
+    def left(self, walk: Walk | None) -> None:
+        """A server has taken what was said last, or takes too long to say so. walk: the session that ends with it."""
         self.closing -= 1
-        if self._sender.keeps_by_session:
+        if walk is not None and self._sender.keeps_by_session:
             self._sender.end_session(walk)
         if not self.closing:
             self._check_over()
@@ -228,11 +247,11 @@ class McpSessions:
 
 
 class _Leave:
-    """A session that is being closed: over when its server says so, or after a while."""
+    """What is said last: over when its server has taken it, or after a while. walk: the session that ends with it."""
 
     __slots__ = ("_is_over", "_sessions", "_walk")
 
-    def __init__(self, sessions: McpSessions, walk: Walk) -> None:
+    def __init__(self, sessions: McpSessions, walk: Walk | None) -> None:
         self._sessions, self._walk = sessions, walk
         self._is_over = False
 

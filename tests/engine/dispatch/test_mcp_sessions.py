@@ -52,12 +52,14 @@ class McpTarget(FakeTarget):
         self.renderers = [Renderer(target, target.url, Credentials(Auth()), "run")]
         self._session_id, self.refuses = session_id, dict(refuses)
         self.said: list[tuple[str, str | None]] = []
+        self.messages: list[dict] = []
         self.refusals: list[int] = []
 
     def send(self, attempt):
         lines = dict(line.split(": ", 1) for line in attempt.head.decode().split("\r\n")[1:] if line)
         message = json.loads(attempt.body) if attempt.body else {"method": attempt.method}
         self.said.append((message["method"], lines.get("mcp-session-id")))
+        self.messages.append(message)
         attempt.sent_ns = now = self._world.now_ns
         self.sent.append((now - self.origin_ns, attempt.step.id))
         self._world.at(now + 10 * MS, self._answer, attempt, message)
@@ -67,6 +69,7 @@ class McpTarget(FakeTarget):
         attempt.first_byte_ns = attempt.end_ns = self._world.now_ns
         if isinstance(refused, str):
             attempt.error, attempt.phase = refused, "first_byte"
+            attempt.censored = refused == "timeout"
         else:
             attempt.status = refused if refused != 200 or "id" in message else 202
             result = OPENED if method == "initialize" else {"content": [], "isError": method == "x/fails"}
@@ -282,6 +285,37 @@ def test_a_server_that_does_not_answer_its_leave_holds_the_run_up_for_a_second(w
 
     assert run.loop.is_over
     assert 1_000 < (world.now_ns - run.loop.start_ns) / MS < 1_100
+
+
+@pytest.mark.parametrize("session_id", [b"sess", None])
+def test_a_server_is_told_of_a_call_that_nobody_waits_for_any_more(world, tmp_path, session_id):
+    target = McpTarget(world, session_id=session_id, refuses={"x/slow": "timeout"})
+    steps = [call("a", method="x/slow"), call("b", "a")]
+    records = VirtualRun(world, target, tmp_path, [(0.0, steps)]).run()
+
+    named = None if session_id is None else "sess"
+    assert target.said[2:5] == [("x/slow", named), ("notifications/cancelled", named), ("x/y", named)]
+    slow, cancelled = target.messages[2:4]
+    assert "id" not in cancelled
+    assert cancelled["params"]["requestId"] == slow["id"]
+    assert [(one.name, one.outcome) for one in records if one.handshake][2] == ("notifications/cancelled", "ok")
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "refused"),
+    [
+        # There the end of the connection says so.
+        ("2026-07-28", "x/slow", "timeout"),
+        ("2025-11-25", "x/slow", "reset"),
+        ("2025-11-25", "notifications/x", "timeout"),
+        ("2025-11-25", "subscriptions/listen", "timeout"),
+    ],
+)
+def test_of_all_else_it_is_told_nothing(world, tmp_path, version, method, refused):
+    target = McpTarget(world, version, refuses={method: refused})
+    VirtualRun(world, target, tmp_path, [(0.0, [call("a", method=method)])]).run()
+
+    assert "notifications/cancelled" not in [said for said, _ in target.said]
 
 
 def test_handshakes_are_in_no_figure_but_their_own(world, tmp_path):
