@@ -1,6 +1,6 @@
 """One comparison as it is written: figures, interval, p-value, and whether the two are alike."""
 
-from math import ceil, isinf
+from math import ceil, isfinite, isinf
 
 from replay.judge.comparison.found import Found, difference_of
 from replay.judge.comparison.metric import Metric
@@ -83,7 +83,8 @@ def _what_settles(found: Found, is_share: bool, margin_percent: float, confidenc
     """
     low, high = found.interval(confidence)
     room = max(abs(found.delta), _margin(found, is_share, margin_percent) - abs(found.delta))
-    if isinf(high - low) or not room:
+    # Two infinite bounds, as of a side where most steps fail, are no width at all.
+    if not isfinite(high - low) or not isfinite(room) or not room:
         return ""
     times = ceil(((high - low) / 2 / room) ** 2)
     if not 1 < times <= _MOST_TIMES:
