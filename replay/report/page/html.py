@@ -10,6 +10,8 @@ from html import escape
 from replay.report.page.charts import Chart, as_svg
 from replay.words.names import printable
 
+# What is too wide for its screen scrolls, and shows a shadow at the side where more of it is: two covers in the page's
+# colour scroll along with what is inside, in front of two shadows that do not.
 _CSS = """
 :root{color-scheme:light dark;--fg:#1f2937;--dim:#5b6472;--line:#e5e7eb;--bg:#fff;--card:#f9fafb}
 @media(prefers-color-scheme:dark){:root{--fg:#e5e7eb;--dim:#9ca3af;--line:#374151;--bg:#111827;--card:#1f2937}}
@@ -28,15 +30,19 @@ p{margin:4px 0;overflow-wrap:anywhere}.dim{color:var(--dim)}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .card b{display:block;font-size:1.5rem;font-weight:650}.card span{color:var(--dim);font-size:.85rem}
 .card dl{display:grid;grid-template-columns:1fr auto;gap:2px 12px;margin:4px 0 0}
-.card dt{color:var(--dim);overflow-wrap:break-word;min-width:5.5em}.card dd{margin:0;font-weight:650;text-align:right}
+.card dt{color:var(--dim);overflow-wrap:break-word;min-width:5.5em}
+.card dd{margin:0;white-space:nowrap;font-weight:650;text-align:right}
 .verdict{border-left:4px solid var(--dim);padding:8px 14px;background:var(--card);margin:16px 0}
 .pass,.b_faster,.no_difference,.found{border-color:#10b981}.fail,.a_faster{border-color:#ef4444}
 .inconclusive,.at_least,.not_reached,.doubt{border-color:#f59e0b}
 .answer{font-size:1.6rem;line-height:1.3;font-weight:650;margin:4px 0}
 nav{margin:20px 0;display:flex;flex-wrap:wrap;gap:4px 18px}nav a{color:inherit;padding:2px 0}
-figure{margin:12px 0;overflow-x:auto}svg{max-width:100%;height:auto}
+figure,.wide{overflow-x:auto;background-repeat:no-repeat;background-attachment:local,local,scroll,scroll;
+background-image:linear-gradient(90deg,var(--bg) 30%,transparent),linear-gradient(-90deg,var(--bg) 30%,transparent),
+linear-gradient(90deg,var(--dim),transparent),linear-gradient(-90deg,var(--dim),transparent);
+background-position:0 0,100% 0,0 0,100% 0;background-size:40px 100%,40px 100%,10px 100%,10px 100%}
+figure{margin:12px 0}svg{max-width:100%;height:auto}
 svg text[fill="#888"]{fill:var(--dim)}
-.wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 th,td{padding:4px 14px 4px 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{color:var(--dim);font-weight:500}

@@ -90,7 +90,7 @@ def rules(verdict: PilotVerdict) -> str:
     silent = [rule for rule in verdict.rules if rule not in telling]
     shown = _rules(telling) if telling else ""
     if silent:
-        shown += f"<details><summary>{count(len(silent))} rules that favour neither</summary>{_rules(silent)}</details>"
+        shown += f"<details><summary>{_favour_neither(len(silent))}</summary>{_rules(silent)}</details>"
     said = "● carried the choice. " if marked else "No rule carried a choice. "
     sources = bullets(
         [f"{clean(r.name)}: {clean(r.source, MOST_CHARACTERS)}" for r in verdict.rules if r.source]
@@ -98,6 +98,10 @@ def rules(verdict: PilotVerdict) -> str:
     where = f"<details><summary>where the rules are from</summary>{sources}</details>" if sources else ""
     said += "Each rule says by itself what it favours, and at which value it would not."
     return f'<p class="dim">{said}</p>{shown}{where}'
+
+
+def _favour_neither(n: int) -> str:
+    return f"{counted(n, 'rule')} that {'favours' if n == 1 else 'favour'} neither"
 
 
 def _rules(rules: Sequence[Rule]) -> str:

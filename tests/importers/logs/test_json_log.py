@@ -184,7 +184,7 @@ def test_damaged_lines_are_counted_and_the_first_is_named(imported, tmp_path):
     assert told(result)["unreadable"] == 7
     place = f"{tmp_path}/access.json, line 9"
     assert f"7 line(s) could not be read. The first: {place}: not a JSON object." in result.notes
-    with pytest.raises(TraceError, match=r"line 1: no request with a time: a key like .* So 2 of 2 line\(s\)"):
+    with pytest.raises(TraceError, match=r"line 1: no request with a time: a key like .* So 2 of 2 lines"):
         imported({"status": 200}, {"msec": -5})
 
 

@@ -14,7 +14,7 @@ from replay.judge.gate.judging import judge_gate
 from replay.judge.load.recovery import Fault, RecoveryVerdict
 from replay.judge.measures.slo import parse_slo
 from replay.judge.tail.coldstart import judge_coldstart
-from replay.report.page.html import table
+from replay.report.page.html import _CSS, table
 from replay.report.page.page import compare_parts, gate_parts, outline_parts, run_page, verdict_page
 from replay.report.verdicts import renderers_of
 from replay.report.words.outlines import coldstart_outline
@@ -300,3 +300,12 @@ def test_faults_are_on_the_page_of_their_run_whatever_its_folder_is_called():
     page = renderers_of(verdict).page(verdict, Folder())
     assert "An upright line is a fault" in page
     assert "kill at 1 s" in page
+
+
+def test_what_scrolls_sideways_shows_that_there_is_more():
+    """At 400 px a chart was cut at the right, and nothing said so."""
+    css = "".join(_CSS.split())
+
+    (rule,) = re.findall(r"figure,\.wide\{([^}]*)\}", css)
+    assert "overflow-x:auto" in rule
+    assert "background-attachment:local,local,scroll,scroll" in rule
