@@ -8,18 +8,18 @@ apostrophe before it.
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isnan
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from replay.errors import InputError
 from replay.results.column_file import ColumnWriter, column_error, has_parquet
-from replay.results.record import read_blocks
+from replay.results.table import ABSENT, COLD, FLAGS, MILLISECONDS, TEXTS, Table
 from replay.results.tables import read_tables
-from replay.results.types import STEPS_FILE, StepRecord
+from replay.results.types import StepRecord
 from replay.system.files import as_private, end_of_links, is_written_through, part_of
 
+_ANSWERS = {True: "true", False: "false", -1: ""}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -46,22 +46,26 @@ def write_parquet(run_dir: Path, path: Path) -> None:
 def write_csv(run_dir: Path, path: Path) -> None:
     """Raises RunDirError for a run that cannot be read, and OSError that names the file."""
     fields = StepRecord.__struct_fields__
-    steps = run_dir / STEPS_FILE
     with _whole(path) as part, open(part, "w", encoding="utf-8", newline="", opener=as_private) as file:
         writer = csv.writer(file)
         writer.writerow(fields)
-        for records in read_blocks(steps) if steps.exists() else ():
-            writer.writerows([[_cell(getattr(record, name)) for name in fields] for record in records])
+        for table in read_tables(run_dir, keeps=True):
+            writer.writerows(zip(*(_cells(table, name) for name in fields), strict=True))
 
 
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        value = msgspec.json.encode(value).decode()
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cells(table: Table, name: str) -> list[Any]:
+    """A column as cells."""
+    if name in FLAGS:
+        return [_ANSWERS[flag] for flag in table.flags(name).tolist()]
+    if name == COLD:
+        return [_ANSWERS[said] for said in table.cold().tolist()]
+    if name in TEXTS:
+        # The last one stands for the code -1.
+        texts = [f"'{text}" if text.startswith(_FORMULA) else text for text in table.texts(name)] + [""]
+        return [texts[code] for code in table.codes(name).tolist()]
+    if name in MILLISECONDS:
+        return ["" if isnan(value) else value for value in table.milliseconds(name).tolist()]
+    return ["" if value == ABSENT else value for value in table.numbers(name).tolist()]
 
 
 @contextmanager

@@ -38,6 +38,7 @@ TEXTS = (
     "check",
     "why",
     "connection",
+    "grpc_status",
     "instance",
     "attributes",
 )
@@ -83,9 +84,9 @@ COLD = "cold"
 Made = tuple[npt.NDArray[Any], list[str]]
 """A column, and its texts."""
 
-# One pass over the records for each field is faster than one for all: it makes no object of its own.
 # Pairs of kinds and names that a table is made for though there are fewer lines.
 _FEW_PAIRS = 1 << 16
+# One pass over the records for each field is faster than one for all: it makes no object of its own.
 _GETTERS = {name: attrgetter(name) for name in (*TEXTS, *NUMBERS, *MILLISECONDS, *FLAGS, COLD)}
 
 

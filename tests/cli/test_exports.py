@@ -77,6 +77,54 @@ def test_csv_is_what_a_reader_of_csv_gives_back(run, tmp_path):
     assert rows[2]["name"] == 'a "quoted", name'
 
 
+def test_csv_is_the_same_from_the_text_and_from_columns(run, tmp_path, monkeypatch):
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(cache, "LEAST_BYTES", 0)
+    full = msgspec.structs.replace(
+        STEPS[0],
+        grpc_status="NOT_FOUND",
+        cold=False,
+        warmup=True,
+        recorded_ms=1.0,
+        recorded_ttft_ms=0.25,
+        attributes={"b": "=1", "a": "2"},
+    )
+    with (run / "steps.jsonl").open("ab") as file:
+        file.write(msgspec.json.encode(full) + b"\n")
+
+    exported(run, "--csv", tmp_path / "text.csv")
+    was_there = (run / "steps.parquet").exists()
+    exported(run, "--csv", tmp_path / "columns.csv")
+
+    assert was_there
+    assert (tmp_path / "text.csv").read_bytes() == (tmp_path / "columns.csv").read_bytes()
+    with (tmp_path / "columns.csv").open(encoding="utf-8", newline="") as file:
+        row = {name: value for name, value in list(csv.DictReader(file))[-1].items() if value}
+    assert row == {
+        "session": "s-1",
+        "step": "1",
+        "kind": "tool",
+        "name": "search",
+        "target": "t",
+        "outcome": "ok",
+        "intended_ns": "5",
+        "sent_ns": "6",
+        "end_ns": "9",
+        "attempt": "1",
+        "status": "200",
+        **dict.fromkeys(("final", "warmup"), "true"),
+        **dict.fromkeys(
+            ("handshake", "stream", "streamed", "censored", "recorded_stream", "made_up", "withheld", "cold"),
+            "false",
+        ),
+        "grpc_status": "NOT_FOUND",
+        "recorded_ms": "1.0",
+        "recorded_at_ms": "0.0",
+        "recorded_ttft_ms": "0.25",
+        "attributes": '{"a":"2","b":"=1"}',
+    }
+
+
 def test_no_name_of_a_trace_is_a_formula_of_a_spreadsheet(run, tmp_path):
     exported(run, "--csv", tmp_path / "steps.csv")
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from replay.results import table
 from replay.results.columns import Gathering, columns_of
 from replay.results.histogram import Histogram
 from replay.results.summary import rebuild
@@ -90,3 +91,10 @@ def test_what_no_step_has_takes_no_memory():
     assert columns.tls_ns.strides == columns.status.strides == columns.recorded_ns.strides == (0,)
     with pytest.raises(ValueError, match="read-only"):
         columns.tls_ns[0] = 1
+
+
+def test_every_field_of_a_line_has_a_column():
+    """Else a file of columns, and what is read from it, would lack it."""
+    columns = [*table.TEXTS, *table.NUMBERS, *table.MILLISECONDS, *table.FLAGS, table.COLD]
+
+    assert sorted(columns) == sorted(StepRecord.__struct_fields__)
