@@ -24,7 +24,7 @@ def unread(*arguments):
 
 
 # A machine that could not keep up decides nothing; a gate that nobody reads must say so all the same.
-ENDS = {"pass": (0, ' failures="0"'), "fail": (1, "<failure"), "inconclusive": (3, "<error")}
+ENDS = {"pass": (0, ' failures="0"'), "fail": (1, "<failure"), "inconclusive": (3, "<skipped")}
 
 
 @pytest.mark.parametrize(("slo", "verdict"), [("p50 < 10s", "pass"), ("p50 < 1us", "fail")])

@@ -42,7 +42,12 @@ class Interrupts:
 
     @contextlib.contextmanager
     def stopping(self, runs: Sequence[Stoppable], grace_s: float) -> Iterator[None]:
-        """Inside, the first interrupt stops these runs and gives them a grace time; the second aborts them."""
+        """Inside, the first interrupt stops these runs and gives them a grace time; the second aborts them.
+
+        Raises asyncio.CancelledError where everything has been ended already, and what was cancelled for it went on.
+        """
+        if self.raised is not None:
+            raise asyncio.CancelledError
         self._under_way, self._grace_s = runs, grace_s
         try:
             yield

@@ -101,6 +101,9 @@ class Http2Wire:
             # One connection shows that the target is there, and speaks HTTP/2; it is kept for the first step.
             conn = await self._openings.one()
         except ConnectError as failed:
+            if failed.error == "reset" and not self._addresses.is_tls:
+                # It may have answered in HTTP/1.1, of which a connection that is gone keeps nothing.
+                raise _hung_up(self._url) from failed
             why = str(failed)
             if why[-1] not in ".?":
                 why += "." if failed.error == LOCAL else ". Is the target running there?"
@@ -342,3 +345,10 @@ def _unlike_http2(url: str, *, is_tls: bool) -> TargetUnreachable:
     if is_tls:
         return TargetUnreachable(f"{url} agreed to HTTP/2, and spoke something else.")
     return TargetUnreachable(f"{url} does not speak HTTP/2 without TLS. Leave http2 out of the target.")
+
+
+def _hung_up(url: str) -> TargetUnreachable:
+    return TargetUnreachable(
+        f"{url} ended the connection at once when it was spoken to in HTTP/2. If it does not speak HTTP/2 without TLS, "
+        "leave http2 out of the target."
+    )

@@ -592,3 +592,17 @@ async def test_closing_while_steps_wait_ends_each_once():
 
     assert [x.error for x in told] == ["interrupted"] * 5
     assert monotonic_ns() >= max(x.end_ns for x in told)
+
+
+@pytest.mark.anyio
+async def test_a_target_that_hangs_up_on_http2_is_told_so_and_not_as_one_that_is_away(monkeypatch):
+    async def hangs_up(_) -> None:
+        raise ConnectError("reset", "the target ended the connection at once.")
+
+    monkeypatch.setattr(Openings, "one", hangs_up)
+    async with serving(answers(b"")) as (url, _):
+        with pytest.raises(
+            TargetUnreachable, match=r"spoken to in HTTP/2\. If it does not speak HTTP/2 without TLS,"
+        ):
+            async with fast_http2(Target(url=url, http2=True)):
+                pass
