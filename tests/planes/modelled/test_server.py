@@ -11,6 +11,7 @@ from replay.planes.modelled.model import Model
 from replay.planes.modelled.server import Connection, Site, modelled_server
 from replay.planes.modelled.time_types import Spread
 from replay.planes.modelled.types import ServiceModel
+from replay.system.listening import CannotListen
 
 TIMES = ServiceModel(
     by_kind={"llm": Spread(300.0), "tool": Spread(100.0), "mcp": Spread(50.0), "http": Spread(20.0)},
@@ -345,10 +346,10 @@ def test_httpx_reads_plain_answers_streams_and_completions_from_a_real_socket():
     assert lines[-1] == "data: [DONE]"
 
 
-def test_a_port_in_use_is_an_os_error():
+def test_a_port_in_use_is_told_with_what_to_try():
     async def scenario():
         async with modelled_server() as url:
-            with pytest.raises(OSError, match="in use"):
+            with pytest.raises(CannotListen, match=r"in use. Try another --port"):
                 async with modelled_server(port=httpx.URL(url).port):
                     pass
 
