@@ -10,7 +10,9 @@ The logs are no documented format; this reads what versions from 0.30 on write: 
   from the cached tokens as replay/importers/prompt_blocks.py says.
 - A `function_call`, `custom_tool_call` or `local_shell_call` item becomes a `tool` step, from its line to the line
   with its output. What the user took to approve it counts as the tool's time. Arguments are kept as
-  replay/importers/tool_requests.py says. Web searches ran at the model's provider: they are no steps.
+  replay/importers/tool_requests.py says. A tool of an MCP server, by its name, its `namespace`, an `mcp_tool_call`
+  item or the events of its call, becomes an `mcp` step; one that another tool called while it ran is a step beside
+  that. Web searches ran at the model's provider: they are no steps.
 - What the log of a fork, or of a sub-agent, repeats of its origin is no work: answers that were written at once when
   the log began are dropped and counted. A compaction (`compacted`) is a model call from the last input to its line;
   what follows it begins with its turn.

@@ -3,6 +3,7 @@
 The logs are JSON Lines, of no documented format. How they are read is told in replay/importers/agents/codex.py.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,11 @@ from replay.importers.recorded_sessions import Counts
 from replay.trace.errors import TraceError, shown, shown_path
 
 _TOOL_CALLS = ("function_call", "custom_tool_call", "local_shell_call")
+# Tools of the agent's own that ask about servers; it tells of them as of the servers' tools.
+_ABOUT_SERVERS = ("list_mcp_resources", "list_mcp_resource_templates", "read_mcp_resource")
+_OF_SERVER, _UNDERSCORES = "mcp__", re.compile("_{2,}")
+_MCP_CALL = "mcp_tool_call"
+_MCP_EVENTS = ("mcp_tool_call_begin", "mcp_tool_call_end")
 _PROVIDERS_TOOLS = ("web_search_call", "image_generation_call")
 _OUTPUT_EVENTS = ("agent_message", "agent_reasoning")
 # Where a turn begins or ends; the first name of each is that of older versions.
@@ -22,6 +28,7 @@ _TURN_EVENTS = ("task_started", "turn_started", "task_complete", "turn_complete"
 # A log that repeats another's history does so in a moment, each answer with all its lines.
 _HISTORY_NS = 1_000_000_000
 _AT_ONCE_NS = 5_000_000
+_MOST_S = 1 << 33
 _READ = ("session_meta", "turn_context", "response_item", "event_msg", "compacted")
 
 
@@ -83,22 +90,55 @@ class _TokenCount(msgspec.Struct, gc=False):
 
 
 class _Item(msgspec.Struct, gc=False):
-    """A tool call or its output. arguments: JSON in a text; input: a text; action: an object."""
+    """A tool call or its output. arguments: JSON in a text; input: a text; action: an object.
+
+    namespace: mcp__SERVER, where newer logs tell that apart from the tool's name.
+    """
 
     call_id: str | None = None
     name: str | None = None
+    namespace: str | None = None
     arguments: msgspec.Raw = msgspec.Raw(b"")
     input: msgspec.Raw = msgspec.Raw(b"")
     action: msgspec.Raw = msgspec.Raw(b"")
 
 
+class _Elapsed(msgspec.Struct, gc=False):
+    secs: int = 0
+    nanos: int = 0
+
+
+class _ServerCall(msgspec.Struct, gc=False):
+    """A call of an MCP server's tool. arguments: an object, or JSON in a text."""
+
+    server: str | None = None
+    tool: str | None = None
+    arguments: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _ServerItem(_ServerCall, gc=False):
+    """Such a call as an item."""
+
+    id: str | None = None
+    call_id: str | None = None
+
+
+class _ServerEvent(msgspec.Struct, gc=False):
+    """Such a call as it begins, or as it has ended: its duration is then known."""
+
+    call_id: str | None = None
+    invocation: _ServerCall | None = None
+    duration: msgspec.Raw = msgspec.Raw(b"")
+
+
 class ToolUse(msgspec.Struct):
-    """One tool call. arguments: JSON. end_ns: when its output was logged."""
+    """One tool call. arguments: JSON. end_ns: when its output was logged. is_inner: a tool made it while it ran."""
 
     name: str
     arguments: bytes | None
     start_ns: int
     end_ns: int | None = None
+    is_inner: bool = False
 
 
 class ModelCall(msgspec.Struct):
@@ -230,6 +270,8 @@ class Log:
                 self._input(at_ns)
             elif kind.type in _OUTPUT_EVENTS:
                 self._output(at_ns)
+            elif kind.type in _MCP_EVENTS:
+                self._hear_of_server(decoded(payload, _ServerEvent, inside), at_ns, kind.type == _MCP_EVENTS[1])
         elif kind.type == "message":
             if kind.role == "assistant":
                 self._output(at_ns)
@@ -238,7 +280,13 @@ class Log:
         elif kind.type == "reasoning":
             self._output(at_ns)
         elif kind.type in _TOOL_CALLS:
-            self._begin_tool(decoded(payload, _Item, inside), kind.type or "", at_ns)
+            item = decoded(payload, _Item, inside)
+            name = _name_in_namespace(item) or (kind.type or "").removesuffix("_call")
+            self._begin_tool(item.call_id, ToolUse(name, _arguments(item), at_ns))
+        elif kind.type == _MCP_CALL:
+            call = decoded(payload, _ServerItem, inside)
+            name = _servers_tool(call) or _MCP_CALL.removesuffix("_call")
+            self._begin_tool(call.call_id or call.id, ToolUse(name, _text_or_json(call.arguments), at_ns))
         elif kind.type in _PROVIDERS_TOOLS:
             self._output(at_ns)
             self._counts.drop("tool call(s) that the model's provider ran itself")
@@ -298,14 +346,37 @@ class Log:
             self.calls.append(self._open)
             self._open = None
 
-    def _begin_tool(self, item: _Item, kind: str, at_ns: int) -> None:
-        call = self._output(at_ns)
-        tool = ToolUse(item.name or kind.removesuffix("_call"), _arguments(item), at_ns)
-        if item.call_id is not None and item.call_id in self._tools:
+    def _begin_tool(self, call_id: str | None, tool: ToolUse) -> None:
+        call = self._output(tool.start_ns)
+        if call_id is not None and call_id in self._tools:
             self._counts.drop("tool call(s) that occur twice")
             return
-        if item.call_id is not None:
-            self._tools[item.call_id] = tool
+        if call_id is not None:
+            self._tools[call_id] = tool
+        call.tools.append(tool)
+
+    def _hear_of_server(self, event: _ServerEvent, at_ns: int, has_ended: bool) -> None:
+        """A call of an MCP server's tool: of a tool that the model asked for, or one that such a tool made."""
+        called = event.invocation or _ServerCall()
+        name = _servers_tool(called)
+        known = self._tools.get(event.call_id or "")
+        if known is not None:
+            if name is not None and known.name not in _ABOUT_SERVERS:
+                known.name = name
+                known.arguments = known.arguments or _text_or_json(called.arguments)
+            if has_ended and known.is_inner and known.end_ns is None:
+                known.end_ns = at_ns
+            return
+        call = self._open or (self.calls[-1] if self.calls else None)
+        if name is None or call is None:
+            self._counts.drop("call(s) of MCP servers that name no tool, or that no model call came before")
+            return
+        start_ns = max(at_ns - (_ns(event.duration) if has_ended else 0), call.start_ns)
+        tool = ToolUse(
+            name, _text_or_json(called.arguments), start_ns, at_ns if has_ended else None, is_inner=True
+        )
+        if event.call_id is not None:
+            self._tools[event.call_id] = tool
         call.tools.append(tool)
 
     def _end_tool(self, item: _Item, at_ns: int) -> None:
@@ -319,11 +390,42 @@ class Log:
 
 def _arguments(item: _Item) -> bytes | None:
     """The tool's arguments as JSON; a text that is none as an object that holds it."""
-    raw = bytes(item.arguments) or bytes(item.input) or bytes(item.action)
+    if item.arguments:
+        return _text_or_json(item.arguments)
+    raw = bytes(item.input) or bytes(item.action)
+    text = _text_or_json(msgspec.Raw(raw))
+    return msgspec.json.encode({"input": text.decode()}) if text is not None and raw.startswith(b'"') else text
+
+
+def _text_or_json(value: msgspec.Raw) -> bytes | None:
+    """What stands in a text, or else the JSON itself; None where there is nothing, or nothing that can be read."""
+    raw = bytes(value)
     if not raw.startswith(b'"'):
-        return raw or None
+        return None if raw in (b"", b"null") else raw
     try:
-        text = msgspec.json.decode(raw, type=str)
+        return msgspec.json.decode(raw, type=str).encode()
     except (msgspec.MsgspecError, UnicodeError):
         return None
-    return text.encode() if item.arguments else msgspec.json.encode({"input": text})
+
+
+def _ns(duration: msgspec.Raw) -> int:
+    """0 where it is not told as seconds and nanoseconds."""
+    try:
+        told = msgspec.json.decode(duration or b"{}", type=_Elapsed)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return 0
+    return min(max(told.secs, 0), _MOST_S) * 1_000_000_000 + min(max(told.nanos, 0), 999_999_999)
+
+
+def _name_in_namespace(item: _Item) -> str | None:
+    """The tool's name; that of an MCP server's tool with its server, as in logs that have both in one."""
+    namespace, name = item.namespace or "", item.name
+    if not name or not namespace.startswith(_OF_SERVER) or name.startswith(_OF_SERVER):
+        return name
+    return _servers_tool(_ServerCall(namespace.removeprefix(_OF_SERVER), name)) or name
+
+
+def _servers_tool(call: _ServerCall) -> str | None:
+    """mcp__SERVER__TOOL, in which the server's name holds no two underscores in a row; None where one is not told."""
+    server = _UNDERSCORES.sub("_", call.server or "").strip("_")
+    return f"{_OF_SERVER}{server}__{call.tool}" if server and call.tool else None

@@ -158,6 +158,120 @@ def test_other_kinds_of_tools_bring_their_input_as_json(path):
     }
 
 
+def of_server(ms, call_id, server, tool, kind="mcp_tool_call_end", **told):
+    invocation = {"server": server, "tool": tool, "arguments": {"q": "x"}}
+    return line(ms, "event_msg", type=kind, call_id=call_id, invocation=invocation, **told)
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        [call(100, "a", name="mcp__crm__find", arguments='{"q":"x"}')],
+        [{**call(100, "a", name="find", arguments='{"q":"x"}')}],
+        [call(100, "a", name="crm.find", arguments=""), of_server(400, "a", "crm", "find")],
+        [
+            line(
+                100,
+                "response_item",
+                type="mcp_tool_call",
+                server="crm",
+                tool="find",
+                arguments={"q": "x"},
+                call_id="a",
+            )
+        ],
+        [
+            line(
+                100,
+                "response_item",
+                type="mcp_tool_call",
+                server="crm",
+                tool="find",
+                arguments='{"q":"x"}',
+                id="a",
+            )
+        ],
+    ],
+    ids=["its name", "its namespace", "the event of its end", "an item", "an item with its arguments as text"],
+)
+def test_a_tool_of_an_mcp_server_is_a_message_to_that_however_it_is_told(path, called, request):
+    if "namespace" in request.node.name:
+        called[0]["payload"]["namespace"] = "mcp__crm"
+    write(
+        path, meta(), user(0), *called, tokens(410, 9, 1, 9), output(500, "a"), text(600), tokens(700, 1, 1, 10)
+    )
+    found, [session] = imported(path)
+    _, step, _ = session.steps
+    assert (step.kind, step.name, step.took_ms) == ("mcp", "mcp__crm__find", 400.0)
+    assert (step.mcp.method, step.mcp.tool, bytes(step.mcp.arguments)) == ("tools/call", "find", b'{"q":"x"}')
+    assert found.header.attributes["import"]["dropped"] == {}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "kind", "called"),
+    [
+        ("mcp__crm__", "find", "mcp", "mcp__crm__find"),
+        ("mcp__my__crm", "find__all", "mcp", "mcp__my_crm__find__all"),
+        ("mcp___crm_", "find", "mcp", "mcp__crm__find"),
+        ("mcp__", "find", "tool", "find"),
+        ("mcp__crm", "mcp__crm__find", "mcp", "mcp__crm__find"),
+        ("multi_agent_v1", "spawn_agent", "tool", "spawn_agent"),
+        (None, "exec_command", "tool", "exec_command"),
+    ],
+)
+def test_a_namespace_names_the_server_of_a_tool(path, namespace, name, kind, called):
+    tool = call(100, "a", name=name)
+    tool["payload"]["namespace"] = namespace
+    write(path, meta(), user(0), tool, tokens(110, 9, 1, 9), output(500, "a"))
+    _, [session] = imported(path)
+    assert [(step.kind, step.name) for step in session.steps[1:]] == [(kind, called)]
+    if kind == "mcp":
+        assert session.steps[1].mcp.tool == called.partition("__")[2].partition("__")[2]
+
+
+@pytest.mark.parametrize(
+    ("duration", "took_ms"),
+    [({"secs": 0, "nanos": 250_000_000}, 250.0), ("0.25s", 0.0), ({"secs": 10**30}, 700.0)],
+)
+def test_what_a_tool_called_of_a_server_while_it_ran_is_a_step_beside_it(path, duration, took_ms):
+    ended = of_server(700, "inner", "crm", "find", duration=duration)
+    write(path, meta(), user(0), call(100, "a", name="exec"), tokens(110, 9, 1, 9), ended, output(900, "a"))
+    _, [session] = imported(path)
+    steps = {step.name: (step.kind, step.at_ms, step.took_ms) for step in session.steps[1:]}
+    assert steps == {"exec": ("tool", 100.0, 800.0), "mcp__crm__find": ("mcp", 700.0 - took_ms, took_ms)}
+
+
+def test_a_call_that_both_of_its_events_tell_of_is_one_and_without_its_end_has_no_duration(path):
+    both = [of_server(200, "i", "crm", "find", "mcp_tool_call_begin"), of_server(300, "i", "crm", "find")]
+    begun = of_server(400, "k", "crm", "find", "mcp_tool_call_begin")
+    write(
+        path, meta(), user(0), call(100, "a", name="exec"), tokens(110, 9, 1, 9), *both, begun, output(900, "a")
+    )
+    _, [session] = imported(path)
+    assert [(step.name, step.took_ms) for step in session.steps[2:]] == [
+        ("mcp__crm__find", 100.0),
+        ("mcp__crm__find", None),
+    ]
+
+
+def test_the_agents_own_tools_about_servers_stay_its_own_and_events_without_a_tool_are_counted(path):
+    asked = [call(100, "a", name="read_mcp_resource"), of_server(150, "a", "crm", "read_mcp_resource")]
+    nameless = line(160, "event_msg", type="mcp_tool_call_end", call_id="z", invocation={"server": "crm"})
+    write(
+        path,
+        meta(),
+        of_server(-1, "y", "crm", "find"),
+        user(0),
+        *asked,
+        nameless,
+        output(170, "a"),
+        tokens(180, 9, 1, 9),
+    )
+    found, [session] = imported(path)
+    assert [(step.kind, step.name) for step in session.steps[1:]] == [("tool", "read_mcp_resource")]
+    assert list(found.header.attributes["import"]["dropped"].values()) == [2]
+
+
 def test_the_log_of_a_subagent_is_a_lane_of_its_parents_session(tmp_path):
     write(
         tmp_path / "a.jsonl",
