@@ -31,6 +31,7 @@ ACCEPTED = "application/json, text/event-stream"
 INITIALIZE, INITIALIZED = "initialize", "notifications/initialized"
 CANCELLED = "notifications/cancelled"
 LISTEN = "subscriptions/listen"
+_PREPARES = frozenset((INITIALIZE, "ping", "server/discover", "tools/list"))
 _SAFE = frozenset(
     (
         "completion/complete",
@@ -67,6 +68,11 @@ def is_safe(method: str) -> bool:
 def is_notification(method: str) -> bool:
     """Whether nothing answers it."""
     return method.startswith("notifications/")
+
+
+def prepares(method: str) -> bool:
+    """Whether a client says it beside its work: to open a session, to keep it, or to learn what a server has."""
+    return is_notification(method) or method in _PREPARES
 
 
 def version_spoken(asked: str, recorded: str | None) -> str:

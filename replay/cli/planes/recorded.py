@@ -27,6 +27,8 @@ def told_at_the_end(recording: Recording) -> str:
     rows = [
         (recording.by_way[way], f"answered {words}") for way, words in _WAYS.items() if recording.by_way[way]
     ]
+    if recording.prepared:
+        rows.append((recording.prepared, "answered as any MCP server opens sessions and lists its tools"))
     rows.append((recording.not_found, "not found, and answered with 404"))
     width = max(len(count(n)) for n, _ in rows)
     lines = [f"  {count(n):>{width}}  {words}" for n, words in rows]

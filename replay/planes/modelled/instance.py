@@ -20,7 +20,7 @@ from replay.planes.core.types import InstanceId, Owner
 from replay.planes.modelled.answers import ANSWERED, CHUNKED, CONTINUE, head_of, plain
 from replay.planes.modelled.asking import NOTHING_ASKED, BodyScan, kind_and_name, scan_for
 from replay.planes.modelled.cpu import CpuRules, InstanceCpu
-from replay.planes.modelled.replies import USUAL, Reply, replied
+from replay.planes.modelled.replies import USUAL, Reply, prepared, replied
 from replay.planes.modelled.script import UNKNOWN, Plan, Recorded, Script, ids_of, recorded_of, told_of
 from replay.planes.modelled.tools import is_mcp_server, spoken
 from replay.planes.modelled.types import ModelSpec
@@ -295,10 +295,12 @@ class Line(asyncio.Protocol):
             body = self._asked_body
             question = self._question._replace(body=None if body is None else bytes(body))
             answer = house.recording.answer(question)
-            is_known = answer is not None
+            own_reply = prepared(question, answer)
+            is_known = answer is not None or own_reply is not None
             if answer is not None:
                 can_tell = self._scan is not None and self._method == b"POST"
                 recorded, asked, self._reply = replied(answer, question, asked, can_tell_tokens=can_tell)
+            self._reply = own_reply or self._reply
         elif is_mcp_server(self._path):
             said = spoken(self._method, None if self._asked_body is None else bytes(self._asked_body))
             self._reply = Reply(said.status, body=Filled(said.body))

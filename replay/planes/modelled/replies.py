@@ -6,9 +6,11 @@ import msgspec
 
 from replay.planes.modelled.answers import ANSWERED
 from replay.planes.modelled.script import Recorded
+from replay.planes.modelled.tools import spoken
 from replay.planes.modelled.types import Asked
 from replay.planes.modelled.wording import CONTENT_TYPE
-from replay.planes.recorded.bodies import Filled, body_of
+from replay.planes.recorded.bodies import Filled, body_of, filled
+from replay.planes.recorded.keys import is_preparing
 from replay.planes.recorded.types import Question, RecordedAnswer
 
 _FAILED_STATUS = 502
@@ -60,3 +62,16 @@ def replied(
             Reply(status, CONTENT_TYPE, lines, Filled(b""), answer.body_bytes, answer.input_tokens),
         )
     return recorded, wanted, Reply(status, content_type, lines, body_of(answer, question))
+
+
+def prepared(question: Question, answer: RecordedAnswer | None) -> Reply | None:
+    """What an MCP server says where a client opens a session, or the like, and the recording has not kept an answer.
+
+    answer: the recorded one, which is of that size and may be a refusal. None where the recording answers.
+    """
+    if answer is not None and (answer.json or answer.status is None or answer.status >= 300):
+        return None
+    if not is_preparing(question):
+        return None
+    said = spoken(question.method, question.body)
+    return Reply(said.status, body=filled(said.body, None if answer is None else answer.body_bytes))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from replay.dialects.mcp import prepares
 from replay.planes.recorded.types import Ids, Question
 from replay.trace.copies import COPY, LAP
 from replay.trace.edges.names import grouped_name
@@ -109,11 +110,15 @@ def names_asked(question: Question) -> Iterator[tuple[Kind, str]]:
     if question.told is not None:
         yield question.told
     kind, name = question.usual
+    if is_preparing(question):
+        if (called := _called(document_of(question.body))) is not None:
+            yield "mcp", called
+        return
     method, target = question.method.decode("latin-1"), question.target.decode("latin-1")
     if kind != "http":
         yield kind, name
     document = document_of(question.body)
-    if isinstance(document, dict) and isinstance(called := document.get("method"), str):
+    if isinstance(document, dict) and (called := _called(document)) is not None:
         params = document.get("params")
         tool = params.get("name") if isinstance(params, dict) else None
         if called == "tools/call" and isinstance(tool, str):
@@ -127,6 +132,29 @@ def names_asked(question: Question) -> Iterator[tuple[Kind, str]]:
         yield "http", grouped
 
 
+def is_preparing(question: Question) -> bool:
+    """Whether a client of MCP says beside its work what the trace of an agent seldom has: any such server answers it.
+
+    So is its request for messages of the server's own, and its leave.
+    """
+    if question.method in (b"GET", b"DELETE"):
+        return question.usual[0] == "mcp"
+    body = question.body
+    if not body or b'"jsonrpc"' not in body:
+        return False
+    called = _called(document_of(body))
+    return called is not None and prepares(called)
+
+
+def names_recorded(step: Step) -> Iterator[str]:
+    """What a step may be asked for by, of its kind: its name, and what its message to an MCP server calls."""
+    yield step.name
+    if step.mcp is not None:
+        called = f"{step.mcp.method} {step.mcp.tool or ''}".strip()
+        if called != step.name:
+            yield called
+
+
 def model_asked(body: bytes | None) -> str | None:
     """The model that a request's body names."""
     document = document_of(body)
@@ -137,6 +165,12 @@ def model_asked(body: bytes | None) -> str | None:
 def model_recorded(step: Step) -> str | None:
     """The model that a recorded step asked."""
     return (step.llm.model if step.llm is not None else None) or step.attributes.get("model")
+
+
+def _called(document: Any) -> str | None:
+    """The method of a JSON-RPC message."""
+    called = document.get("method") if isinstance(document, dict) else None
+    return called if isinstance(called, str) else None
 
 
 def _bytes(text: str) -> bytes:

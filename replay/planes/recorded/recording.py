@@ -14,9 +14,11 @@ import numpy.typing as npt
 from replay.planes.recorded.kept import KeptBodies
 from replay.planes.recorded.keys import (
     Keys,
+    is_preparing,
     model_asked,
     model_recorded,
     names_asked,
+    names_recorded,
     possible_ids,
     recorded_body,
 )
@@ -80,7 +82,8 @@ class Rows:
 
     def _add_keys(self, row: int, session: Session, step: Step) -> None:
         keys = self.keys
-        self._found(row, "name", keys.of_name(step.kind, step.name))
+        for name in names_recorded(step):
+            self._found(row, "name", keys.of_name(step.kind, name))
         if step.is_wait:
             return
         self._found(row, "step", keys.of_step((session.id, step.id)))
@@ -107,7 +110,8 @@ class Rows:
 class Recording:
     """Answers requests. by_way: how many it has, by how they were found; not_found: how many it could not.
 
-    steps: that are requests, and may be asked for. bodies_left_out: bodies that were not kept, for want of memory.
+    prepared: how many were not found, but any MCP server answers them: they open sessions and the like. steps: that are
+    requests, and may be asked for. bodies_left_out: bodies that were not kept, for want of memory.
     """
 
     def __init__(self, rows: Rows) -> None:
@@ -118,7 +122,7 @@ class Recording:
         self._answered = bytearray(len(rows))
         rows.found_by.clear()
         self.by_way: dict[Way, int] = {"step": 0, "body": 0, "path": 0, "name": 0}
-        self.not_found = 0
+        self.not_found = self.prepared = 0
         self.steps = sum(1 for flags in rows.flags if flags & _REQUEST)
         self.bodies_left_out = rows.kept.left_out
 
@@ -139,7 +143,10 @@ class Recording:
         """The answer to a request; None where the recording has none. Counts either."""
         found = self._find(question)
         if found is None:
-            self.not_found += 1
+            if is_preparing(question):
+                self.prepared += 1
+            else:
+                self.not_found += 1
             return None
         way, row = found
         self.by_way[way] += 1
@@ -157,7 +164,10 @@ class Recording:
             row = index["body"].next(keys.of_body(method, target, question.body), self._answered)
             if row is not None:
                 return "body", row
-        if (row := index["path"].next(keys.of_path(method, target), self._answered)) is not None:
+        # All messages to an MCP server have one path: an agent's call is not the answer to what prepares it.
+        is_told_apart = method in (b"GET", b"DELETE") or not is_preparing(question)
+        row = index["path"].next(keys.of_path(method, target), self._answered) if is_told_apart else None
+        if row is not None:
             return "path", row
         for key in self._name_keys(question):
             if (row := index["name"].next(key, self._answered)) is not None:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.dialects.mcp import negotiated
+from replay.planes.modelled.replies import prepared
 from replay.planes.recorded import kept, reading
 from replay.planes.recorded.bodies import MOST_BODY_BYTES, body_of, filled
 from replay.planes.recorded.kept import KeptBodies
@@ -94,6 +96,62 @@ def test_a_path_with_another_id_is_found_by_its_name():
     step.name = "GET /orders/*"
 
     assert statuses(recording_of([step]), asked("/orders/78"), asked("/orders/78/x")) == [("name", 203), None]
+
+
+def rpc(method, **fields):
+    number = {} if method.startswith("notifications/") else {"id": 3}
+    body = json.dumps({"jsonrpc": "2.0", **number, "method": method, **fields}).encode()
+    return asked("/mcp", method="POST", body=body, usual=("mcp", "mcp"))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *[
+            rpc(method)
+            for method in ("initialize", "notifications/initialized", "tools/list", "ping", "server/discover")
+        ],
+        asked("/mcp", usual=("mcp", "mcp")),
+        asked("/mcp", method="DELETE", usual=("mcp", "mcp")),
+    ],
+    ids=lambda question: question.body.decode() or question.method.decode(),
+)
+def test_what_prepares_calls_of_an_mcp_server_has_no_calls_answer(question):
+    call = http(
+        "1", "/mcp", method="POST", body=rpc("tools/call", params={"name": "a"}).body.decode(), status=201
+    )
+    call.kind, call.name = "mcp", "POST /mcp"
+    recording = recording_of([call])
+
+    assert recording.answer(question) is None
+    assert (recording.prepared, recording.not_found, recording.never_asked) == (1, 0, 1)
+    reply = prepared(question, None)
+    assert reply.status == {b"POST": 202 if b"notif" in question.body else 200}.get(question.method, 405)
+    assert statuses(recording, rpc("tools/call", params={"name": "b"})) == [("path", 201)]
+
+
+def test_a_handshake_that_was_recorded_has_its_answer_or_one_of_its_size_where_that_was_not_kept():
+    def recorded(status=200, **fields):
+        step = http("1", "/mcp", method="POST", body=rpc("initialize").body.decode())
+        step.kind, step.name, step.recorded = "mcp", "initialize", Recorded(status=status, **fields)
+        return recording_of([step])
+
+    question = rpc("initialize", params={"protocolVersion": "2025-06-18"})
+    answer = recorded(response_bytes=500).answer(question)
+    assert (answer.way, prepared(question, answer).body.size) == ("name", 500)
+    assert negotiated(prepared(question, answer).body.text) == "2025-06-18"
+    for answered in (recorded(response_json={"jsonrpc": "2.0", "result": {}}), recorded(status=403)):
+        assert prepared(question, answered.answer(question)) is None
+
+
+@pytest.mark.parametrize(
+    "question", [rpc("tools/call"), rpc("resources/read"), asked("/x"), asked("/x", method="DELETE")]
+)
+def test_what_an_agent_asks_for_is_nothing_that_any_server_answers(question):
+    assert prepared(question, None) is None
+    recording = recording_of([])
+    assert recording.answer(question) is None
+    assert (recording.prepared, recording.not_found) == (0, 1)
 
 
 def test_a_model_call_without_a_request_is_found_by_its_model_and_else_by_being_one():

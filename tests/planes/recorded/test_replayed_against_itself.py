@@ -201,3 +201,47 @@ def test_faults_come_on_top(tmp_path):
     )
 
     assert {line["status"] for line in lines} == {500}
+
+
+VERSIONS = ["2026-07-28", "2025-11-25", "as-recorded"]
+
+
+@pytest.mark.parametrize("tells_steps", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_mcp_steps_are_as_recorded_though_their_handshakes_were_not(tmp_path, version, tells_steps):
+    def called(n, tool):
+        said = {"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": f"{tool} {n}"}]}}
+        return {
+            "id": str(n),
+            "kind": "mcp",
+            "name": f"mcp__crm__{tool}",
+            "took_ms": 2,
+            "mcp": {"method": "tools/call", "tool": tool, "arguments": {"n": n}},
+            "recorded": {"status": 200, "response_json": said},
+            "expect": {"json": {"/result/content/0/text": {"equals": f"{tool} {n}"}}},
+            "after": [{"step": str(n - 1)}] if n else [],
+        }
+
+    lines = [{"format": "replay-trace", "version": 1, "name": "t"}]
+    lines.append(
+        {"id": "s", "start_ms": 0, "steps": [called(n, tool) for n, tool in enumerate(["a", "b", "a"])]}
+    )
+    trace = tmp_path / "mcp.jsonl"
+    trace.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    recording = read_recording(trace)
+
+    async def run():
+        async with plane_server(WITHOUT_LIMITS, ModelSpec(), recording=recording) as served:
+            target = tmp_path / "t.toml"
+            told = "send_recorded_ms = true\n" if tells_steps else ""
+            target.write_text(f'url = "{served.url}"\n{told}[mcp]\nversion = "{version}"\n')
+            await anyio.to_thread.run_sync(
+                lambda: replay_trace(trace, load_target(str(target)), RunOptions(), tmp_path / "run")
+            )
+
+    anyio.run(run)
+    read = [json.loads(line) for line in (tmp_path / "run" / "steps.jsonl").read_text().splitlines()]
+    handshakes = [line["outcome"] for line in read if line.get("handshake")]
+    assert [line["outcome"] for line in read if not line.get("handshake")] == ["ok"] * 3
+    assert handshakes == ([] if version == "2026-07-28" else ["ok", "ok"])
+    assert (recording.not_found, recording.never_asked, recording.prepared) == (0, 0, len(handshakes))
