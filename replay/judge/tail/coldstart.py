@@ -30,6 +30,7 @@ from msgspec import Meta
 from replay.judge.statistics.distributions import beta_quantile
 from replay.judge.statistics.quantile import quantile
 from replay.judge.statistics.sample import Floats
+from replay.judge.tail.added import added_in
 from replay.judge.types import VERDICT_SCHEMA
 from replay.results.columns import ABSENT_NS, Columns, Flags
 from replay.results.evidence import Evidence
@@ -71,11 +72,21 @@ class Cold(msgspec.Struct, omit_defaults=True, kw_only=True):
         float | None,
         Meta(
             description=(
-                "By how much a cold step took longer than the median warm one of its kind and name, in the "
-                "median, in ms."
+                "What a cold start adds, in ms: by how much the steps that woke the target, having found it cold "
+                "with nothing in flight, took longer than the median warm one of their kind and name, in the median."
             )
         ),
     ] = None
+    added_ci_ms: Annotated[
+        tuple[float, float] | None,
+        Meta(description="The interval of added_ms at 95 %; null where too few steps woke the target."),
+    ] = None
+    added_of: Annotated[
+        int, Meta(description="How many steps that woke the target added_ms is the median of.")
+    ] = 0
+    added_why: Annotated[
+        str, Meta(description="Why added_ms is not known, where there are cold steps; else empty.")
+    ] = ""
     waves: Annotated[
         int,
         Meta(
@@ -412,11 +423,9 @@ def _described(
 ) -> Cold:
     service_ms = (columns.end_ns - columns.sent_ns) / 1e6
     warm = sent & ~is_cold
-    added: list[float] = []
-    for code in np.unique(columns.series[is_cold]):
-        rows = columns.series == code
-        if (rows & warm).any():
-            added += (service_ms[rows & is_cold] - np.median(service_ms[rows & warm])).tolist()
+    # Steps that were told by their slowness are slower for having been chosen so; an idle time chooses by nothing else.
+    woken = after_long_idle_times(waves, is_cold) if method == "inferred" else is_cold
+    added = added_in(columns, sent, woken)
     n = int(np.count_nonzero(sent))
     count = int(np.count_nonzero(is_cold))
     return Cold(
@@ -427,7 +436,10 @@ def _described(
         why=why,
         latency_ms=quantiles_of(service_ms[is_cold]),
         warm_ms=quantiles_of(service_ms[warm]),
-        added_ms=round(float(np.median(added)), 3) if added else None,
+        added_ms=added.ms,
+        added_ci_ms=added.ci_ms,
+        added_of=added.of,
+        added_why=added.why,
         waves=int(np.count_nonzero(waves.is_first)),
     )
 
@@ -504,14 +516,30 @@ def bucket(from_s: float, to_s: float, n: int, cold: int) -> IdleBucket:
 
 def keep_alive(waves: Waves, is_cold: Flags) -> tuple[float, float | None] | None:
     """Between which idle times the target goes cold: the cut that leaves the fewest waves on the wrong side."""
-    rows = waves.is_first
-    order = np.argsort(waves.idle_ns[rows], kind="stable")
-    idle_s, cold = waves.idle_ns[rows][order] / _NS, is_cold[rows][order]
-    if not len(idle_s):
+    rows, cut = _limit(waves, is_cold)
+    if not len(rows):
         return None
-    # Cold ones below the cut and warm ones above it are on the wrong side.
-    wrong = np.concatenate([[0], np.cumsum(cold)]) + np.concatenate([np.cumsum(~cold[::-1])[::-1], [0]])
-    cut = int(np.argmin(wrong))
-    if cut == len(idle_s):
+    idle_s = waves.idle_ns[rows] / _NS
+    if cut == len(rows):
         return round(float(idle_s[-1]), 3), None
     return (round(float(idle_s[cut - 1]), 3) if cut else 0.0), round(float(idle_s[cut]), 3)
+
+
+def after_long_idle_times(waves: Waves, is_cold: Flags) -> Flags:
+    """The cold steps, and of those that begin a wave the ones that came after a longer idle time than the target stays
+    warm for, however slow they were.
+    """
+    rows, cut = _limit(waves, is_cold)
+    found = is_cold & ~waves.is_first
+    found[rows[cut:]] = True
+    return found
+
+
+def _limit(waves: Waves, is_cold: Flags) -> tuple[np.ndarray, int]:
+    """The rows that begin a wave, by the idle time before it; and from which of them on the target is cold."""
+    rows = np.flatnonzero(waves.is_first)
+    rows = rows[np.argsort(waves.idle_ns[rows], kind="stable")]
+    cold = is_cold[rows]
+    # Cold ones below the cut and warm ones above it are on the wrong side.
+    wrong = np.concatenate([[0], np.cumsum(cold)]) + np.concatenate([np.cumsum(~cold[::-1])[::-1], [0]])
+    return rows, int(np.argmin(wrong))

@@ -7,7 +7,14 @@ from rich.console import Console
 from replay.judge.load.ceiling import CeilingVerdict, Level
 from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
 from replay.report.plain import Table, Text, plain_console
-from replay.report.words.outlines import LEVEL_HEADS, ceiling_headline, idle_rows, level_rows, stays_warm
+from replay.report.words.outlines import (
+    LEVEL_HEADS,
+    ceiling_headline,
+    idle_rows,
+    level_rows,
+    stays_warm,
+    what_cold_adds,
+)
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds
 from replay.words.phrases import counted
@@ -106,8 +113,8 @@ def print_coldstart(
         for name, q in (("cold", cold.latency_ms), ("warm", cold.warm_ms)):
             table.add_row(name, count(q.n), *(milliseconds(v) for v in (q.min, q.p50, q.p90, q.p99, q.max)))
         console.print(table)
-    if cold.added_ms is not None and cold.added_ms > 0:
-        console.print(Text(f"a cold start adds {milliseconds(cold.added_ms)}"))
+    if adds := what_cold_adds(cold):
+        console.print(Text(adds))
     tail = verdict.tail
     for name, edge, share, without in (
         ("p99", tail.p99_ms, tail.p99_cold_share, tail.p99_without_cold_ms),

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from replay.choice.types import PilotVerdict
 from replay.judge.load.ceiling import CeilingVerdict
 from replay.judge.load.recovery import Fault, RecoveryVerdict
-from replay.judge.tail.coldstart import ColdVerdict, IdleBucket
+from replay.judge.tail.coldstart import Cold, ColdVerdict, IdleBucket
 from replay.words.names import clean
 from replay.words.numbers import count, milliseconds, number, or_failing, percent, seconds
 from replay.words.phrases import counted
@@ -104,12 +104,25 @@ def coldstart_headline(verdict: ColdVerdict) -> str:
         return "no cold start was seen"
     total = cold.latency_ms.n + cold.warm_ms.n
     of = f" of {counted(total, 'step')} ({percent(cold.share)})" if verdict.probes is None else " probes"
-    adds = (
-        f"; a cold start adds {milliseconds(cold.added_ms)}"
-        if cold.added_ms is not None and cold.added_ms > 0
-        else ""
+    adds = what_cold_adds(cold)
+    return f"{count(cold.count)}{of} were cold{adds and f'; {adds}'}{stays_warm(verdict, '; ')}"
+
+
+def what_cold_adds(cold: Cold) -> str:
+    """What a cold start adds, against what and how surely; or why that is not known; nothing without cold ones."""
+    if cold.added_ms is None:
+        return f"what a cold start adds is not known: {clean(cold.added_why, 300)}" if cold.added_why else ""
+    adds = f"a cold start adds {milliseconds(cold.added_ms)}"
+    if not cold.added_of:
+        return adds
+    median = "the median of " if cold.added_of > 1 else ""
+    woke = (
+        f"{median}{counted(cold.added_of, 'step')} that woke the target, against warm ones of the same kind and "
+        "name"
     )
-    return f"{count(cold.count)}{of} were cold{adds}{stays_warm(verdict, '; ')}"
+    if (ci := cold.added_ci_ms) is None:
+        return f"{adds}: {woke}; too few for an interval"
+    return f"{adds} (95% interval {milliseconds(ci[0])} to {milliseconds(ci[1])}): {woke}"
 
 
 def stays_warm(verdict: ColdVerdict, before: str = "") -> str:

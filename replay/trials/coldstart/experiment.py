@@ -12,6 +12,7 @@ import numpy as np
 
 from replay.errors import ReplayError
 from replay.judge.statistics.probing import IdleSearch
+from replay.judge.tail.added import Added, Kind, added_by, independent
 from replay.judge.tail.coldstart import Burst, Cold, ColdVerdict, Tail, bucket, quantiles_of
 from replay.judge.types import VERDICT_SCHEMA
 from replay.target.target import Target
@@ -163,6 +164,7 @@ class Experiment:
         cold = np.array([probe.service_ms for probe in self._probes if probe.is_cold])
         warm = np.array([ns / 1e6 for ns in self._warm_ns])
         says = self._target.cold_header is not None
+        added = added_by([Kind(cold, independent(warm), is_alone=True)]) if len(cold) else Added(None)
         search = self._search
         return ColdVerdict(
             schema=VERDICT_SCHEMA,
@@ -175,7 +177,9 @@ class Experiment:
                 why="the target says so" if says else "service time far above that of warm requests",
                 latency_ms=quantiles_of(cold),
                 warm_ms=quantiles_of(warm),
-                added_ms=round(float(np.median(cold) - np.median(warm)), 3) if len(cold) else None,
+                added_ms=added.ms,
+                added_ci_ms=added.ci_ms,
+                added_of=added.of,
                 waves=len(self._probes),
             ),
             tail=Tail(),

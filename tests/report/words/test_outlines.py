@@ -1,9 +1,14 @@
-"""How long a target stays warm, in words."""
+"""What cold starts do, in words."""
 
+import io
+
+import msgspec
 import pytest
 
 from replay.judge.tail.coldstart import Cold, ColdVerdict, Tail
-from replay.report.words.outlines import stays_warm
+from replay.report.plain import plain_console
+from replay.report.terminal.load import print_coldstart
+from replay.report.words.outlines import coldstart_outline, stays_warm, what_cold_adds
 from replay.results.types import Quantiles
 
 COLD = Cold(
@@ -37,3 +42,45 @@ def test_an_idle_lifetime_is_told_as_well_as_it_is_known(keep_alive_s, said):
     )
 
     assert stays_warm(verdict) == said
+
+
+def cold_that_adds(**fields):
+    return msgspec.structs.replace(COLD, **fields)
+
+
+@pytest.mark.parametrize(
+    ("cold", "said"),
+    [
+        (
+            cold_that_adds(added_ms=801.4, added_ci_ms=(790.0, 1200.0), added_of=41),
+            "a cold start adds 801 ms (95% interval 790 ms to 1.2 s): the median of 41 steps that woke the target, against "
+            "warm ones of the same kind and name",
+        ),
+        (
+            cold_that_adds(added_ms=801.4, added_of=1),
+            "a cold start adds 801 ms: 1 step that woke the target, against warm ones of the same kind and "
+            "name; too few for an interval",
+        ),
+        (
+            cold_that_adds(added_why="no step is known to have waited for a whole boot"),
+            "what a cold start adds is not known: no step is known to have waited for a whole boot",
+        ),
+        (cold_that_adds(added_ms=801.4), "a cold start adds 801 ms"),
+        (COLD, ""),
+    ],
+)
+def test_what_a_cold_start_adds_is_told_with_what_it_is_against_and_how_surely(cold, said):
+    assert what_cold_adds(cold) == said
+
+
+def test_every_medium_says_what_a_cold_start_adds():
+    cold = cold_that_adds(added_ms=801.4, added_of=3)
+    verdict = ColdVerdict(
+        schema="replay.verdict/1", command="coldstart", cold=cold, tail=Tail(), idle_curve=[], target="t"
+    )
+    console = plain_console(width=400, file=io.StringIO())
+
+    print_coldstart(verdict, console=console)
+
+    assert what_cold_adds(cold) in coldstart_outline(verdict).headline
+    assert what_cold_adds(cold) in console.file.getvalue()
