@@ -19,8 +19,8 @@ every_importer = pytest.mark.parametrize("name", IMPORTERS)
 EVERY_BYTE = bytes(range(256))
 PAGE = b"<!-- x -->\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n"
 KINDS = {
-    "": ("empty.", b""),
-    "blanks": ("empty.", b" \n\r\n\t\n"),
+    "": ("there is nothing in it to import.", b""),
+    "blanks": ("there is nothing in it to import.", b" \n\r\n\t\n"),
     "page": ("is a web page (HTML), not {}. A download", PAGE),
     "xhtml": ("is a web page (HTML), not {}. A download", b'<?xml version="1.0"?>\n<html></html>'),
     "xml": ("is XML, not {}.", b'<?xml version="1.0"?>\n<log/>\n'),
