@@ -1,9 +1,9 @@
 """The causes of slow steps: for every step of a run, how many ms each cause cost it.
 
-A cause is charged with what it added over the step's normal, the median of its kind and name, and no millisecond is
-charged twice. Before sending, what was measured is charged as measured: opening a connection (DNS, TCP and TLS),
-earlier tries, waiting for a free connection, and else our own lateness. The rest is service time, and causes take
-from what is left of it in this order:
+A cause is charged with what it added over the step's normal, the median of its kind and name (of the warm ones, where
+there are any), and no millisecond is charged twice. Before sending, what was measured is charged as measured: opening
+a connection (DNS, TCP and TLS), earlier tries, waiting for a free connection, and else our own lateness. The rest is
+service time, and causes take from what is left of it in this order:
 
 - A cold start, as replay/judge/tail/coldstart.py tells them. Steps that wait for one boot are no stall.
 - A stall: no answer ended for so long that the steps overdue by then make it no chance (the product of how rarely
@@ -74,10 +74,10 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
     in_flight = in_flight_at_sending(columns, sent)
     ms |= _before_sending(columns, sent, in_flight, connection_limit)
     service_ms = np.where(sent, (columns.end_ns - columns.sent_ns) / 1e6, 0.0)
-    normal_service = medians_of(service_ms, columns, sent)
+    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
+    normal_service = _medians_of_warm(service_ms, columns, sent, is_cold)
     left = np.where(sent, np.maximum(0.0, service_ms - normal_service), 0.0)
 
-    is_cold, _, _, _ = find_cold(columns, sent, find_waves(columns, sent))
     ms["cold_start"] = np.where(is_cold, left, 0.0)
     left = np.where(is_cold, 0.0, left)
 
@@ -101,7 +101,7 @@ def charge(columns: Columns, connection_limit: int | None = None) -> Charges:
         left = left - ms[name]
     return Charges(
         ms,
-        medians_of(response_ms, columns, counted),
+        _medians_of_warm(response_ms, columns, counted, is_cold),
         response_ms,
         counted,
         stalls,
@@ -115,6 +115,13 @@ def medians_of(values: Floats, columns: Columns, rows: Flags) -> Floats:
     for code, own in by_code(values, columns.series, rows):
         by_series[code] = np.median(own)
     return by_series[columns.series] if columns.n else np.zeros(0)
+
+
+def _medians_of_warm(values: Floats, columns: Columns, rows: Flags, is_cold: Flags) -> Floats:
+    """As medians_of, of warm steps where a kind and name has any: a boot is no part of what is normal."""
+    warm = rows & ~is_cold
+    has_warm = np.bincount(columns.series[warm], minlength=max(1, len(columns.series_names))) > 0
+    return medians_of(values, columns, warm | (rows & ~has_warm[columns.series]))
 
 
 def by_code(values: Floats, codes: Codes, rows: Flags) -> Iterator[tuple[int, Floats]]:

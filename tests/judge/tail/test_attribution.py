@@ -272,3 +272,18 @@ def test_a_run_that_sent_nothing_has_no_tail():
 def test_a_quantile_is_a_share(rng, quantile):
     with pytest.raises(ValueError, match=r"the quantile must lie between 0 and 1"):
         attribute(planted(steady(rng, n=10)), quantile=quantile)
+
+
+def test_a_boot_is_no_part_of_what_is_normal_where_most_steps_wait_for_one():
+    """Their median was a boot, so that a step that was also sent 60 ms late was late above all."""
+    records = [
+        step(f"s-{n}", (760.0 if n % 4 else 20.0) + n % 7, n, at_ms=n * 2000.0, cold=n % 4 > 0)
+        for n in range(80)
+    ]
+    late = step("late", 880.0, 90, at_ms=400_000.0, cold=True)
+    late.sent_ns += 60_000_000
+
+    found = attribute(Evidence(summary(), columns_of([[*records, late]]), "run"), 0.99)
+
+    assert [(cause.cause, cause.steps) for cause in found.causes if cause.steps] == [("cold_start", 1)]
+    assert found.causes[0].ms == pytest.approx(795, abs=10)
