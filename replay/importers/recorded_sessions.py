@@ -25,6 +25,10 @@ _AS_MESSAGES = (
     "call(s) of tools named mcp__SERVER__TOOL became messages to MCP servers, which a target takes at its [mcp] path; "
     '[[routes]] with kind = "mcp" and name = "mcp__SERVER__*" lead to servers elsewhere'
 )
+_AS_UNCARRIED_MESSAGES = (
+    "MCP call(s) whose HTTP request is not recorded became messages to MCP servers, which a target takes at its [mcp] "
+    'path; where there are several servers, [[routes]] with kind = "mcp" and a name lead to each'
+)
 
 
 class Counts(Departures):
@@ -42,7 +46,8 @@ class Counts(Departures):
         """Count a call."""
         self.model_calls += step.kind == "llm"
         self.tool_calls += step.kind == "tool"
-        self.infer(_AS_MESSAGES, step.mcp is not None)
+        if step.mcp is not None:
+            self.infer(_AS_MESSAGES if step.name.startswith("mcp__") else _AS_UNCARRIED_MESSAGES)
         self.unknown_durations += step.took_ms is None
 
     def add_all(self, other: "Counts") -> None:

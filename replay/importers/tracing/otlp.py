@@ -10,8 +10,9 @@ attributes are in replay/importers/tracing/otlp_spans.py. What becomes what:
   streamed unless `stream` is False.
 - execute_tool, embeddings and retrieval become `tool` steps: their HTTP request where that was recorded, or else a
   request as replay/importers/tool_requests.py makes it.
-- A client span with MCP's attributes becomes an `mcp` step, its JSON-RPC request made anew from its attributes, to the
-  path of the HTTP request that carried it, or else /mcp. An HTTP client's span becomes an `http` step; its server is
+- A client span with MCP's attributes becomes an `mcp` step, made anew from its attributes: a JSON-RPC request to the
+  path of the HTTP request that carried it, or else a message, for which a run opens sessions by itself; what opened
+  those that were recorded is then dropped. An HTTP client's span becomes an `http` step; its server is
   kept as the attribute `host`. Bodies are filled to the recorded size, or left empty where none was recorded.
 - Which of these are the same call, and which are somebody else's, is said in replay/importers/tracing/otlp_calls.py.
   Agents and workflows only hold those below them; so do all other spans, which are counted as dropped.

@@ -10,13 +10,14 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from replay.importers.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool_request
+from replay.importers.tool_requests import LONGEST_TOOL_NAME, as_arguments, tool_message, tool_request
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_spans import OtlpSpan
+from replay.trace.file.mcp_rules import mcp_problem
 from replay.trace.file.rules import MOST_BODY_BYTES
 from replay.trace.redaction.requests import Redactor
 from replay.trace.redaction.secrets import redacted_value, without_secrets
-from replay.trace.types import Request
+from replay.trace.types import McpCall, Request
 
 LONGEST_PATH = 1 << 14
 MCP_PATH = "/mcp"
@@ -38,6 +39,14 @@ class FoundRequest(msgspec.Struct):
     secret_headers: int = 0
     is_redacted: bool = False
     is_without_body: bool = False
+
+
+class FoundMessage(msgspec.Struct):
+    """A message to an MCP server, and the server as far as it is told. is_left_out: its arguments had to be."""
+
+    message: McpCall
+    host: str
+    is_left_out: bool
 
 
 def http_request(span: OtlpSpan) -> FoundRequest | None:
@@ -83,6 +92,27 @@ def mcp_request(span: OtlpSpan, carrier: FoundRequest | None) -> tuple[FoundRequ
     )
     found.is_without_body = False
     return found, is_left_out
+
+
+def mcp_message(span: OtlpSpan) -> FoundMessage | None:
+    """The message that an MCP call is; None where a run could not send it in a session of its own."""
+    method = span.text(names.MCP_METHOD)
+    params, is_left_out = _params(span, method)
+    call = McpCall(method, version=span.text(names.MCP_VERSION) or None)
+    if "arguments" in params:
+        named = tool_message(params["name"])  # as an agent names it, where only that tells
+        call.tool = without_secrets(params["name"]) if named is None else named[0].tool
+        call.arguments = params["arguments"]
+    elif method == "prompts/get":
+        call.name = without_secrets(params["name"])
+    elif method == "resources/read":
+        call.uri = params.get("uri")
+    elif params:
+        call.params = _json(redacted_value(params, without_secrets))
+    target = None if not span.text(names.HOST) else _target(span)
+    if mcp_problem(call) is not None:
+        return None
+    return FoundMessage(call, "" if target is None else target[0], is_left_out)
 
 
 def set_arguments(found: FoundRequest, arguments: Any) -> bool:

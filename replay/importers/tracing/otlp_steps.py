@@ -12,14 +12,17 @@ from replay.importers.reading.timestamps import ms_between
 from replay.importers.recorded_sessions import Counts
 from replay.importers.tracing import otlp_spans as names
 from replay.importers.tracing.otlp_requests import (
+    FoundMessage,
     FoundRequest,
     argument_value,
     http_request,
+    mcp_message,
     mcp_request,
     recorded_arguments,
     set_arguments,
 )
 from replay.importers.tracing.otlp_spans import OtlpSpan, Role
+from replay.trace.file.mcp_rules import OPENED_BY_RUNS
 from replay.trace.file.rules import MOST_TOKENS
 from replay.trace.types import Kind, LlmCall, Recorded, Step
 
@@ -84,11 +87,22 @@ class StepMaker:
         carriers: the HTTP requests below an MCP call. tool: the tool call that it is. holder: the name of the tool
         call that made it.
         """
-        is_rpc = role == "mcp" and bool(span.text(names.MCP_METHOD))
-        found = self._mcp(span, carriers, tool) if is_rpc else self._http(span, tool)
+        method = span.text(names.MCP_METHOD) if role == "mcp" else ""
+        carrier = _carrier(span, carriers) if method else None
+        if method and carrier is None:
+            if method in OPENED_BY_RUNS:
+                self._counts.drop(
+                    "message(s) that open a session with an MCP server, which a run does by itself"
+                )
+                return None
+            found: FoundMessage | FoundRequest | None = self._message(span, tool)
+        else:
+            found = None
         if found is None:
-            return None
-        self._count(found)
+            found = self._mcp(span, carrier, tool) if method else self._http(span, tool)
+            if found is None:
+                return None
+            self._count(found)
         kind, name = _kind_and_name(role, span, tool, found)
         end_ns = span.end_ns if span.end_ns is not None and span.end_ns >= span.start_ns else None
         last = max(carriers, key=lambda carrier: carrier.start_ns, default=span)
@@ -97,7 +111,8 @@ class StepMaker:
             kind=kind,
             name=name[:LONGEST_TEXT] or kind,
             took_ms=None if end_ns is None else ms_between(span.start_ns, end_ns),
-            request=found.request,
+            request=found.request if isinstance(found, FoundRequest) else None,
+            mcp=found.message if isinstance(found, FoundMessage) else None,
             recorded=_recorded(last, None),
             attributes=bounded({"span": span.id, "host": found.host, "tool": holder}),
         )
@@ -112,14 +127,16 @@ class StepMaker:
             self._counts.drop(_LEFT_OUT, not set_arguments(found, argument_value(tool)))
         return found
 
-    def _mcp(self, span: OtlpSpan, carriers: Sequence[OtlpSpan], tool: OtlpSpan | None) -> FoundRequest:
-        if tool is not None:
-            for key in (*names.TOOL_NAME, *names.ARGUMENTS):
-                if key in tool.attributes:
-                    span.attributes.setdefault(key, tool.attributes[key])
-        sent = [span, *carriers] if span.text(names.HTTP_METHOD) else carriers
-        posts = (each for each in map(http_request, sent) if each is not None and each.request.method == "POST")
-        carrier = next(posts, None)
+    def _message(self, span: OtlpSpan, tool: OtlpSpan | None) -> FoundMessage | None:
+        """The message that an MCP call is; None where it is none that a run could send in a session of its own."""
+        _complete(span, tool)
+        found = mcp_message(span)
+        if found is not None:
+            self._counts.drop(_LEFT_OUT, found.is_left_out)
+        return found
+
+    def _mcp(self, span: OtlpSpan, carrier: FoundRequest | None, tool: OtlpSpan | None) -> FoundRequest:
+        _complete(span, tool)
         if carrier is None:
             self._counts.infer("MCP call(s) whose HTTP request is not recorded became a POST /mcp")
         found, is_left_out = mcp_request(span, carrier)
@@ -135,6 +152,21 @@ class StepMaker:
         counts.infer("HTTP request(s) have a body of the recorded size, filled", is_filled)
 
 
+def _complete(span: OtlpSpan, tool: OtlpSpan | None) -> None:
+    """Give an MCP call what only the tool call around it tells."""
+    if tool is not None:
+        for key in (*names.TOOL_NAME, *names.ARGUMENTS):
+            if key in tool.attributes:
+                span.attributes.setdefault(key, tool.attributes[key])
+
+
+def _carrier(span: OtlpSpan, carriers: Sequence[OtlpSpan]) -> FoundRequest | None:
+    """The HTTP request that carried an MCP call, where one is recorded."""
+    sent = [span, *carriers] if span.text(names.HTTP_METHOD) else carriers
+    posts = (each for each in map(http_request, sent) if each is not None and each.request.method == "POST")
+    return next(posts, None)
+
+
 def tool_name(span: OtlpSpan) -> str:
     """The name of a tool, or of what stands for one."""
     operation = span.text(names.OPERATION)
@@ -143,12 +175,14 @@ def tool_name(span: OtlpSpan) -> str:
     return span.text(names.TOOL_NAME) or span.text(names.ENTITY_NAME) or span.name.removeprefix("execute_tool ")
 
 
-def _kind_and_name(role: Role, span: OtlpSpan, tool: OtlpSpan | None, found: FoundRequest) -> tuple[Kind, str]:
+def _kind_and_name(
+    role: Role, span: OtlpSpan, tool: OtlpSpan | None, found: FoundRequest | FoundMessage
+) -> tuple[Kind, str]:
     if tool is not None:
         return ("mcp" if role == "mcp" else "tool"), tool_name(tool)
     kind: Kind = "mcp" if role == "mcp" else "http"
     method = span.text(names.MCP_METHOD)
-    if kind == "http" or not method:
+    if isinstance(found, FoundRequest) and (kind == "http" or not method):
         return kind, f"{found.request.method} {found.host}"
     return kind, f"{method} {span.text((*names.TOOL_NAME, *names.PROMPT_NAME))}".strip()
 

@@ -17,14 +17,14 @@ _VERSION = re.compile(r"[0-9A-Za-z.\-]{1,40}").fullmatch
 _NAMED: Mapping[str, str] = {"tools/call": "tool", "prompts/get": "name", "resources/read": "uri"}
 _TAKES_ARGUMENTS = ("tools/call", "prompts/get")
 # A run opens and closes sessions by itself, since a server gives each run others.
-_OWN = ("initialize", "notifications/initialized")
+OPENED_BY_RUNS = ("initialize", "notifications/initialized")
 
 
 def mcp_problem(call: McpCall) -> tuple[str, str] | None:
     """The field that breaks a rule and how, to follow the step's name; None where the message can be sent."""
     if not _METHOD(call.method):
         return "mcp.method", f"has mcp.method {shown(call.method)}, which is not a method such as tools/call"
-    if call.method in _OWN:
+    if call.method in OPENED_BY_RUNS:
         text = f"has mcp.method {call.method}; a run opens its sessions by itself, so leave the step out"
         return "mcp.method", text
     for field in ("arguments", "params"):

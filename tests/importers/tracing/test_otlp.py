@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from replay.importers.tracing.otlp_spans import NAMES
 from replay.importers.types import ImportOptions
 from replay.trace.errors import TraceError
 from replay.trace.file.stream import TraceWriter, read_sessions
-from replay.trace.types import Edge
+from replay.trace.types import Edge, McpCall
 
 START_NS = 1_767_225_600_000_000_000
 INTERNAL, SERVER, CLIENT = 1, 2, 3
@@ -287,8 +288,7 @@ def test_mcp_calls_become_json_rpc_requests_to_the_path_that_carried_them(path):
         http("post", 11, 49, "call", carried),
         span("tools/call lookup", 12, 48, "post", call, SERVER),
     )  # fmt: skip
-    assert (first.kind, first.name, first.request.path) == ("mcp", "tools/list", "/mcp")
-    assert json.loads(bytes(first.request.json)) == {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    assert (first.kind, first.name, first.mcp) == ("mcp", "tools/list", McpCall("tools/list"))
     assert (second.kind, second.name, second.request.path) == ("mcp", "tools/call lookup", "/servers/crm")
     assert json.loads(bytes(second.request.json)) == {
         "jsonrpc": "2.0",
@@ -305,8 +305,17 @@ def test_a_tool_call_that_is_an_mcp_call_has_the_tools_name(path):
         tool("lookup", 0, 60, None, {"gen_ai.tool.call.arguments": '{"id":7}'}),
         span("call", 10, 50, "lookup", {"mcp.method.name": "tools/call"}, CLIENT),
     )
-    assert (step.kind, step.name) == ("mcp", "lookup")
-    assert json.loads(bytes(step.request.json))["params"] == {"name": "lookup", "arguments": {"id": 7}}
+    assert (step.kind, step.name, step.request) == ("mcp", "lookup", None)
+    assert (step.mcp.method, step.mcp.tool, bytes(step.mcp.arguments)) == ("tools/call", "lookup", b'{"id":7}')
+
+
+def test_a_tool_that_its_agent_names_with_its_server_is_called_by_its_own_name(path):
+    [step] = steps_of(
+        path,
+        tool("mcp__crm__find", 0, 60),
+        span("call", 10, 50, "mcp__crm__find", {"mcp.method.name": "tools/call"}, CLIENT),
+    )
+    assert (step.name, step.mcp.tool) == ("mcp__crm__find", "find")
 
 
 def test_an_http_request_of_an_mcp_session_is_of_kind_mcp(path):
@@ -315,18 +324,37 @@ def test_an_http_request_of_an_mcp_session_is_of_kind_mcp(path):
 
 
 @pytest.mark.parametrize(
-    ("attributes", "params"),
+    ("attributes", "message"),
     [
-        ({"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "greet"}, {"name": "greet"}),
-        ({"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///x?token=1"}, {"uri": "file:///x?token=redacted"}),
-        ({"mcp.method.name": "notifications/cancelled"}, None),
+        ({"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "greet"}, McpCall("prompts/get", name="greet")),
+        ({"mcp.method.name": "resources/read", "mcp.resource.uri": "file:///x?token=1"}, McpCall("resources/read", uri="file:///x?token=redacted")),
+        ({"mcp.method.name": "resources/subscribe", "mcp.resource.uri": "file:///x"}, McpCall("resources/subscribe", params=msgspec.Raw(b'{"uri":"file:///x"}'))),
+        ({"mcp.method.name": "notifications/cancelled"}, McpCall("notifications/cancelled")),
+        ({"mcp.method.name": "ping", "mcp.protocol.version": "2025-06-18"}, McpCall("ping", version="2025-06-18")),
+        ({"mcp.method.name": "tools/call", "gen_ai.tool.name": "a"}, McpCall("tools/call", tool="a", arguments=msgspec.Raw(b"{}"))),
     ],
 )  # fmt: skip
-def test_mcp_calls_carry_what_their_spans_tell(path, attributes, params):
-    [step] = steps_of(path, span("a", 0, 9, None, attributes, CLIENT))
-    body = json.loads(bytes(step.request.json))
-    assert body.get("params") == params
-    assert ("id" in body) == (not body["method"].startswith("notifications/"))
+def test_mcp_calls_that_nothing_carried_are_messages_of_what_their_spans_tell(path, attributes, message):
+    told = {**attributes, "server.address": "crm.test", "server.port": 8080}
+    [step] = steps_of(path, span("a", 0, 9, None, told, CLIENT))
+    assert (step.kind, step.mcp, step.request) == ("mcp", message, None)
+    assert step.attributes["host"] == "crm.test:8080"
+
+
+@pytest.mark.parametrize("method", ["initialize", "notifications/initialized"])
+def test_what_opens_a_session_with_an_mcp_server_is_left_to_the_run(path, method):
+    opening = span("o", 0, 5, None, {"mcp.method.name": method}, CLIENT)
+    found, [session] = imported(path, data(opening, mcp("call", 10, 20, None, {"gen_ai.tool.name": "a"})))
+    assert [step.mcp.method for step in session.steps] == ["tools/call"]
+    [(what, n)] = found.header.attributes["import"]["dropped"].items()
+    assert (n, "which a run does by itself" in what) == (1, True)
+    [(what, n)] = found.header.attributes["import"]["inferred"].items()
+    assert (n, "[[routes]]" in what) == (1, True)
+
+
+def test_what_no_run_could_say_stays_the_request_that_it_was(path):
+    [step] = steps_of(path, span("a", 0, 9, None, {"mcp.method.name": "no method"}, CLIENT))
+    assert (step.kind, step.mcp, step.request.path) == ("mcp", None, "/mcp")
 
 
 @pytest.mark.parametrize(
